@@ -1,0 +1,286 @@
+//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once (DESIGN.md 8).
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::crypto::rsa::SignatureAlgorithm;
+use crate::crypto::secret::SecretBytes;
+
+/// Everything the gateway is told. Made only by [`Config::load`]; paths are absolute or relative to the process's folder, already joined.
+pub struct Config {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[internal]`
+    pub internal: Internal,
+    /// `[ops]`
+    pub ops: Ops,
+    /// `[callback]`
+    pub callback: Callback,
+    /// `[keys]`
+    pub keys: Keys,
+    /// `[envelope]`
+    pub envelope: Envelope,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[deliver]`
+    pub deliver: Deliver,
+    /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
+    pub warnings: Vec<String>,
+    /// Where each setting came from, for `doctor`: setting path to `file`, variable name, or `default`.
+    pub origins: Vec<(String, String)>,
+}
+
+/// Where a listener stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// `ip:port`
+    Tcp(SocketAddr),
+    /// `unix:/path`
+    Unix(PathBuf),
+}
+
+/// `[listen]`
+#[derive(Debug, Clone)]
+pub struct Listen {
+    /// The plain API; default `127.0.0.1:4546`. Off the loopback only with `danger_internal_beyond_loopback`.
+    pub internal: Address,
+    /// What MOSIP calls; absent = off.
+    pub callback: Option<Address>,
+    /// Health and metrics; default `127.0.0.1:4548`.
+    pub ops: Address,
+    /// Largest body of the plain API, bytes; default 50 MiB.
+    pub body_limit: usize,
+    /// Bytes of all bodies in flight; default 256 MiB.
+    pub in_flight_limit: usize,
+    /// Time for head and body of one request; default 30 s.
+    pub request_deadline: Duration,
+    /// Time for open requests to finish after SIGTERM; default 25 s.
+    pub drain: Duration,
+    /// Further names accepted in `Host`.
+    pub hosts: Vec<String>,
+}
+
+/// Server certificate of a listener. A setting that protects: loaded at start or refused.
+#[derive(Debug, Clone)]
+pub struct ServerTls {
+    /// PEM chain.
+    pub cert: PathBuf,
+    /// PEM key.
+    pub key: PathBuf,
+    /// PEM roots for client certificates; set = client certificates are demanded.
+    pub client_ca: Option<PathBuf>,
+    /// Subjects (RFC 4514 text) that are let in; empty = any under `client_ca`.
+    pub client_subjects: Vec<String>,
+}
+
+/// `[internal]`
+pub struct Internal {
+    /// Bearer token that callers must send (content of `token_file`, trimmed of one trailing newline).
+    pub token: Option<SecretBytes>,
+    /// `false` switches seal, open, sign and verify off; default true.
+    pub primitives: bool,
+    /// TLS on this listener.
+    pub tls: Option<ServerTls>,
+}
+
+/// `[ops]`
+pub struct Ops {
+    /// Bearer token for the page and its posts.
+    pub token: Option<SecretBytes>,
+    /// TLS on this listener.
+    pub tls: Option<ServerTls>,
+}
+
+/// `[callback]`
+pub struct Callback {
+    /// Kinds of caller authentication; only `opencrvs-jwt` is built, the others are refused at start.
+    pub require: Vec<CallerAuth>,
+    /// `callback.opencrvs_jwt`; present whenever `require` names it.
+    pub opencrvs_jwt: Option<OpencrvsJwt>,
+    /// Accept callers without authentication off the loopback.
+    pub danger_open: bool,
+    /// TLS on this listener.
+    pub tls: Option<ServerTls>,
+}
+
+/// A kind in `callback.require`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallerAuth {
+    /// A bearer JWT made by OpenCRVS's auth service.
+    OpencrvsJwt,
+}
+
+/// `callback.opencrvs_jwt`
+pub struct OpencrvsJwt {
+    /// PEM of the public key or certificate: the bytes of the file, read at start.
+    pub pem: Vec<u8>,
+    /// Demanded `iss`.
+    pub issuer: String,
+    /// Demanded in `aud`.
+    pub audience: String,
+}
+
+/// `[keys]`
+pub struct Keys {
+    /// The shared volume; default `/data/secrets/mosip`.
+    pub dir: PathBuf,
+    /// Our keys.
+    pub own: Vec<OwnKey>,
+    /// Their certificates.
+    pub peers: Vec<Peer>,
+    /// Refuse private key files that others can read (otherwise a warning).
+    pub strict_permissions: bool,
+    /// PEM bundle: peers' and own certificates must chain to it; absent = pinned by file alone.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One of `keys.own`.
+pub struct OwnKey {
+    /// For `sign_with` and `?key=`.
+    pub name: Option<String>,
+    /// Joined with `keys.dir`.
+    pub file: PathBuf,
+    /// Certificate beside a bare key; joined with `keys.dir`.
+    pub cert: Option<PathBuf>,
+    /// Password of the container.
+    pub password: Password,
+    /// What it may be used for.
+    pub uses: Uses,
+}
+
+/// Where a container's password comes from. Read when the key is loaded, so that a rotated password file is seen; a file in
+/// `keys.dir` that cannot be read degrades the key, it does not stop `serve`.
+pub enum Password {
+    /// None is needed.
+    None,
+    /// `password_file`, joined with `keys.dir`.
+    File(PathBuf),
+    /// An alias variable held it.
+    Value(SecretBytes),
+}
+
+/// `use = ["sign", "decrypt"]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uses {
+    /// May sign.
+    pub sign: bool,
+    /// May unwrap.
+    pub decrypt: bool,
+}
+
+/// One of `keys.peers`.
+pub struct Peer {
+    /// `mosip`, `ida`, …
+    pub name: String,
+    /// Joined with `keys.dir`.
+    pub file: PathBuf,
+    /// What to do with an envelope from this peer whose thumbprint is not in the ring.
+    pub unknown_thumbprint: UnknownThumbprint,
+    /// Accepted signature algorithms; default RS256, RS384, RS512, PS256.
+    pub algs: Vec<SignatureAlgorithm>,
+}
+
+/// `unknown_thumbprint`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownThumbprint {
+    /// `unknown-key` (the default).
+    #[default]
+    Reject,
+    /// Try own keys of fitting size, at most four (today's mediators write random or zero thumbprints).
+    Try,
+}
+
+/// `[envelope]`
+#[derive(Debug, Clone, Default)]
+pub struct Envelope {
+    /// Accept an absent signature, never a wrong one.
+    pub danger_accept_unsigned: bool,
+}
+
+/// `[upstream]`
+pub struct Upstream {
+    /// Private roots (PEM), read at start; they replace the public ones.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Plain http off the loopback.
+    pub danger_plain_http: bool,
+    /// `[upstream.token]`; absent = no token is sent.
+    pub token: Option<Token>,
+    /// `[upstream.mediator]`
+    pub mediator: Mediator,
+    /// `[upstream.ida]`; its calls are not built yet.
+    pub ida: Option<Ida>,
+}
+
+/// `[upstream.token]`
+pub struct Token {
+    /// Keycloak's token endpoint or authmanager's clientidsecretkey.
+    pub url: http::Uri,
+    /// Which protocol.
+    pub kind: TokenKind,
+    /// `client_id`
+    pub client_id: String,
+    /// From `client_secret_file` or `client_secret_env`.
+    pub client_secret: SecretBytes,
+}
+
+/// How the token is asked for (PROTOCOL.md 8).
+pub enum TokenKind {
+    /// Grant `client_credentials`.
+    KeycloakClientCredentials,
+    /// Grant `password`.
+    KeycloakPassword {
+        /// `username`
+        username: String,
+        /// From `password_file` or `password_env`.
+        password: SecretBytes,
+    },
+    /// authmanager `clientidsecretkey`.
+    Authmanager {
+        /// `appId`
+        app_id: String,
+    },
+}
+
+/// `[upstream.mediator]`
+#[derive(Debug, Clone)]
+pub struct Mediator {
+    /// URL by kind: `birth`, `death`, `birth-correction`, …
+    pub events: std::collections::BTreeMap<String, http::Uri>,
+    /// `generateAid`; absent = no AID is fetched.
+    pub aid: Option<http::Uri>,
+    /// Name of the signing key; absent = the first with use `sign`.
+    pub sign_with: Option<String>,
+    /// Default 90 s.
+    pub deadline: Duration,
+    /// Posts at once per URL; default 1.
+    pub concurrency: usize,
+}
+
+/// `[upstream.ida]`
+pub struct Ida {
+    /// Ends before `/auth`.
+    pub url: http::Uri,
+    /// Partner id.
+    pub partner_id: Option<String>,
+    /// MISP licence key.
+    pub misp_license_key: Option<SecretBytes>,
+    /// API key.
+    pub api_key: Option<SecretBytes>,
+    /// Peers whose signature on a reply counts.
+    pub reply_signers: Vec<String>,
+    /// Name of the signing key.
+    pub sign_with: Option<String>,
+    /// `domainUri`
+    pub domain_uri: Option<String>,
+    /// Accept unsigned success replies.
+    pub danger_accept_unsigned_replies: bool,
+}
+
+/// `[deliver]`
+pub struct Deliver {
+    /// Where opened messages go; absent = nothing is pushed.
+    pub url: Option<http::Uri>,
+    /// Secret of the Standard Webhooks signature.
+    pub secret: Option<SecretBytes>,
+}

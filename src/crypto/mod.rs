@@ -1,0 +1,40 @@
+//! Bytes in, bytes out. Knows no file, clock, HTTP, configuration or MOSIP word.
+
+pub mod aead;
+pub mod base64;
+pub mod hmac;
+pub mod jwe;
+pub mod jws;
+pub mod rsa;
+pub mod secret;
+
+/// Why bytes were refused.
+///
+/// `Decrypt` prints one sentence whatever failed inside: [`CryptoError::stage`] is for the operator's log only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CryptoError {
+    /// Not of the form; says what was expected.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// Unwrapping or authentication refused. One answer, never finer.
+    #[error("the message does not open")]
+    Decrypt(&'static str),
+    /// The signature is wrong, or the token is of a kind that is not accepted (algorithm, crit, key).
+    #[error("the signature is not accepted: {0}")]
+    Signature(&'static str),
+    /// A key that is not usable here.
+    #[error("the key is not usable: {0}")]
+    Key(&'static str),
+}
+
+impl CryptoError {
+    /// Which step refused, for the operator's log.
+    pub const fn stage(self) -> &'static str {
+        match self {
+            Self::Malformed(stage) | Self::Decrypt(stage) | Self::Signature(stage) | Self::Key(stage) => {
+                stage
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! `keygen`: keys, certificates and containers in the formats MOSIP hands out.

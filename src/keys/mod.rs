@@ -1,0 +1,10 @@
+//! Keys and certificates: from files to an immutable ring, validated before it is swapped in.
+
+pub mod cert;
+pub mod load;
+pub mod make;
+pub mod ring;
+pub mod watch;
+
+pub use cert::{Certificate, Thumbprint};
+pub use ring::{OwnKey, Peer, Ring};

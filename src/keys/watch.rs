@@ -1,0 +1,1 @@
+//! Watches the key volume: validate, then swap.

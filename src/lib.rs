@@ -1,0 +1,14 @@
+//! Skeleton.
+#![forbid(unsafe_code)]
+pub mod clock;
+pub mod config;
+pub mod crypto;
+pub mod error;
+pub mod http;
+pub mod keys;
+pub mod mosip;
+pub mod pool;
+#[cfg(feature = "simulator")]
+pub mod simulator;
+pub mod telemetry;
+pub mod upstream;

@@ -1,0 +1,1 @@
+//! One message kind per file. Functions without I/O.

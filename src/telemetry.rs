@@ -1,0 +1,1 @@
+//! Structured JSON logs that carry ids and thumbprints and never a payload.

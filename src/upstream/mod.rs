@@ -1,0 +1,1 @@
+//! The client: pools, deadlines, size caps, redaction. Parses no MOSIP body.
