@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::oid_registry::{
-    OID_KEY_TYPE_DSA, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_PKCS1_RSAENCRYPTION, OID_PKCS1_RSASSAPSS,
-    OID_SIG_ED25519,
-};
+use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
 use x509_parser::parse_x509_certificate;
 use x509_parser::prelude::KeyUsage;
 
@@ -59,7 +56,7 @@ impl Thumbprint {
 /// Lower-case hex, as our own answers carry it.
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 
@@ -102,7 +99,7 @@ impl Certificate {
         let certificate = parse(der)?;
         let spki = certificate.public_key();
         if spki.algorithm.algorithm != OID_PKCS1_RSAENCRYPTION {
-            return Err(CertificateError::NotRsa(key_type(&spki.algorithm.algorithm)));
+            return Err(CertificateError::NotRsa(key_type(&spki.algorithm.algorithm.to_id_string())));
         }
         let usage = certificate.key_usage().map_err(|_| CertificateError::Malformed)?;
         Ok(Self(Arc::new(Parsed {
@@ -184,15 +181,13 @@ impl Certificate {
         self.0.usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment())
     }
 
-    /// Whether `issuer` is a CA that was valid at `now` and whose name and signature stand in this certificate.
-    pub fn is_issued_by(&self, issuer: &Certificate, now: Timestamp) -> bool {
-        let (Ok(subject), Ok(parent)) = (parse(self.der()), parse(issuer.der())) else {
+    /// Whether name and signature of `issuer` stand in this certificate. Says nothing about dates and CA flag.
+    pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+        let (Ok(subject), Ok(issuer)) = (parse(self.der()), parse(issuer.der())) else {
             return false;
         };
-        issuer.is_ca()
-            && issuer.validity(now) == Validity::Valid
-            && subject.issuer().as_raw() == parent.subject().as_raw()
-            && subject.verify_signature(Some(parent.public_key())).is_ok()
+        subject.issuer().as_raw() == issuer.subject().as_raw()
+            && subject.verify_signature(Some(issuer.public_key())).is_ok()
     }
 }
 
@@ -233,22 +228,26 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
     }
 }
 
-fn key_type(algorithm: &x509_parser::der_parser::Oid<'_>) -> String {
-    let known = [
-        (OID_KEY_TYPE_EC_PUBLIC_KEY, "EC"),
-        (OID_SIG_ED25519, "Ed25519"),
-        (OID_PKCS1_RSASSAPSS, "RSASSA-PSS only"),
-        (OID_KEY_TYPE_DSA, "DSA"),
-    ];
-    match known.iter().find(|(oid, _)| oid == algorithm) {
-        Some((_, name)) => (*name).to_owned(),
-        None => algorithm.to_id_string(),
+/// The name of a type of key by its dotted object identifier (RFC 3279, 5480, 8410), or the identifier itself.
+pub(super) fn key_type(oid: &str) -> String {
+    match oid {
+        "1.2.840.10045.2.1" => "EC",
+        "1.3.101.112" => "Ed25519",
+        "1.2.840.113549.1.1.10" => "RSA for PSS only",
+        "1.2.840.10040.4.1" => "DSA",
+        other => other,
     }
+    .to_owned()
 }
 
 /// Names come from strangers and go to logs: no control character passes.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Hex of even length, either case.

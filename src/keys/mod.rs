@@ -1,8 +1,11 @@
 //! Keys and certificates: from files to an immutable ring, validated before it is swapped in.
 
 pub mod cert;
+mod chain;
+mod example;
 pub mod load;
 pub mod make;
+mod promote;
 pub mod ring;
 pub mod watch;
 
