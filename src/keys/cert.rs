@@ -110,7 +110,7 @@ impl Certificate {
             issuer: printable(&certificate.issuer().to_string()),
             not_before: Timestamp::from_seconds(certificate.validity().not_before.timestamp()),
             not_after: Timestamp::from_seconds(certificate.validity().not_after.timestamp()),
-            usage: usage.map(|extension| extension.value.clone()),
+            usage: usage.map(|extension| *extension.value),
             ca: certificate.is_ca(),
         })))
     }

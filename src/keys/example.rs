@@ -6,8 +6,23 @@ use super::cert::hex;
 use crate::crypto::rsa::PublicKey;
 
 /// SHA-256 over the SubjectPublicKeyInfo of every key in `keys.example` and `tests/vectors/keys`, lower-case hex.
-#[rustfmt::skip]
 const EXAMPLE_KEYS: &[&str] = &[
+    "1099ce81b9a07bf66dcd4771517958b4ced97dfb55543e95a44d76082908c0d5",
+    "12706e6776f8534a12dedeb30a901f29ce58192152cf9423752a82d390748871",
+    "1fd217c4cf4065cf6ca2f20b94cafc47287667b8833dd21f9db73b416703a099",
+    "345e16cd718d6028ef41abd32c92cf7c8f0d1d79a68a5c721ce6a49e8b9d8ab6",
+    "4e6c81f7d14a376cb069bf915cc6fb39560aa80d95cb49ff6c86f520dc136772",
+    "65995ef860d25546ad27976e35079fd43364bd133cef78e023e2fa2fb7b9a3b9",
+    "66631e3ff5b577a69e378feec281bd71566ca30c07102464a5c7f3f99f2d1af0",
+    "6c2a109b127f4a9953f563b3fffae1cdcd916027fba7c50db97f82d255492669",
+    "6d88790df7053cac92adec73682f5da634315d00e895e833a5e0f8ec4a4367f8",
+    "7840dc3319290b2d6b09cdbc2780c6ad39a157629918d8fa401077855a36b9e7",
+    "9901c5613f9112825a18ffb7b43f81a5577a41ebff99ca89cf672f2c9b6b39c7",
+    "b54a8f3e1f3bcdc5fc0f62c48adedd88fc5f9bcab87d42db503117f123b8cd5a",
+    "cad49c907f13b40502c07c574d77a40e755351fcb1585ae1708b7d34bad03a23",
+    "dbabcb0bdf41549c0a3da1a387de60a0011e6c45f422227f1e2a2b56a1f254d1",
+    "e2aac91a8938d7e7f5e3c1c6055aa25920ff6d0680a226ffdfe2304e1d289a2a",
+    "fa28b243100a8e1a604c4c8f5fe7fd11e19dc26f42dd95d8158c5d62c20cb7f9",
 ];
 
 /// Whether the private half of `key` is public.

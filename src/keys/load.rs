@@ -97,6 +97,13 @@ pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
     }
 }
 
+/// The first private key of a file, for `keygen`, which writes it out again.
+pub(super) fn first_private_key(bytes: &[u8], password: Option<&[u8]>) -> Result<rsa::PrivateKey, LoadError> {
+    let mut contents = Contents::read(bytes, password)?;
+    let refusal = contents.refused.pop().unwrap_or(LoadError::NoPrivateKey);
+    contents.keys.into_iter().next().ok_or(refusal)
+}
+
 impl KeyMaterial {
     /// Finds key and certificate that belong together, by public key and never by alias.
     ///

@@ -159,10 +159,22 @@ fn ec_where_rsa_is_wanted() {
 #[test]
 fn key_whose_numbers_do_not_fit() {
     let json = crate::crypto::base64::decode(vector!("esignet-jwk.txt").trim_ascii()).unwrap();
-    let mut jwk: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    jwk["d"] = jwk["p"].clone();
-    let error = refusal(parse_own(jwk.to_string().as_bytes(), None));
-    assert_eq!(error, LoadError::BadKey("its numbers do not fit together"));
+    let jwk: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    for member in ["n", "e", "d", "p", "q"] {
+        // Nothing, zero, one, an even number, and a number of another place.
+        for wrong in ["", "AA", "AQ", "_-4", jwk["dp"].as_str().unwrap()] {
+            let mut jwk = jwk.clone();
+            jwk[member] = wrong.into();
+            let error = refusal(parse_own(jwk.to_string().as_bytes(), None));
+            assert_eq!(error, LoadError::BadKey("its numbers do not fit together"), "{member} {wrong}");
+        }
+    }
+}
+
+#[test]
+fn jwk_without_a_member() {
+    let error = refusal(parse_own(br#"{"kty":"RSA","e":"AQAB"}"#, None));
+    assert_eq!(error, LoadError::Damaged("a member of the JSON Web Key is missing"));
 }
 
 #[test]
@@ -183,6 +195,18 @@ fn truncated() {
         vector!("mosip.crt.pem"),
     ] {
         assert_eq!(refusal(parse_own(&bytes[..bytes.len() / 2], PASSWORD)), LoadError::Truncated);
+    }
+}
+
+#[test]
+fn truncated_anywhere() {
+    for bytes in [vector!("partner-3des.p12"), vector!("partner.pkcs8.der"), vector!("mosip.crt.der")] {
+        for length in 1..bytes.len() {
+            assert!(
+                matches!(refusal(parse_own(&bytes[..length], PASSWORD)), LoadError::Truncated),
+                "{length}"
+            );
+        }
     }
 }
 
