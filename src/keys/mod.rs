@@ -10,4 +10,5 @@ pub mod ring;
 pub mod watch;
 
 pub use cert::{Certificate, Thumbprint};
-pub use ring::{OwnKey, Peer, Ring};
+pub use ring::{OwnKey, Peer, Ring, Trouble};
+pub use watch::Keyring;

@@ -360,6 +360,43 @@ fn development_keys_are_recognised_in_every_container() {
 }
 
 #[test]
+fn example_set_loads_and_every_file_of_it_is_recognised() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys.example");
+    let own = |file: &str, cert: Option<&str>| config::OwnKey {
+        name: None,
+        file: dir.join(file),
+        cert: cert.map(|cert| dir.join(cert)),
+        password: Password::File(dir.join("keystore.password")),
+        uses: BOTH,
+    };
+    let peer = |file: &str| config::Peer {
+        name: file.into(),
+        file: dir.join(file),
+        unknown_thumbprint: UnknownThumbprint::Reject,
+        algs: vec![],
+    };
+    let keys = config::Keys {
+        dir: dir.clone(),
+        own: vec![
+            own("keystore.p12", Some("partner.crt")),
+            own("opencrvs-priv.key", Some("opencrvs-pub.key")),
+            own("esignet-jwk.txt", None),
+        ],
+        peers: ["mosip-public.key", "ida-partner.crt", "ida-sign.crt", "issuer.crt", "opencrvs-jwt.pem"]
+            .map(peer)
+            .into(),
+        strict_permissions: false,
+        ca_file: None,
+    };
+    let ring = Ring::load(&keys, NOW);
+    assert_eq!((ring.own().len(), ring.peers().len()), (3, 5));
+    assert_eq!(ring.example_keys().len(), 8);
+    // Git keeps no file mode, so that is all there may be.
+    let modes = LoadError::ReadableByOthers.to_string();
+    assert!(ring.troubles().iter().all(|trouble| trouble.what == modes), "{:?}", ring.troubles());
+}
+
+#[test]
 fn half_written_file_keeps_the_former_key() {
     let volume = Volume::new();
     let first = volume.load();
