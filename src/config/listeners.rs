@@ -107,7 +107,8 @@ fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
 }
 
 fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
-    let pem = section.contents("file");
+    let reader = section.reader();
+    let pem = section.required("file", |text| reader.contents(text));
     let issuer = section.parsed("issuer", text).unwrap_or_else(|| "opencrvs:auth-service".to_owned());
     let audience = section.parsed("audience", text).unwrap_or_else(|| "opencrvs:mosip-user".to_owned());
     section.finish();

@@ -10,7 +10,7 @@ use toml::Table;
 use super::aliases::{self, Alias, Variables};
 use super::section::Section;
 use super::value::Complaint;
-use super::{Problem, Problems};
+use super::{Config, Problem, Problems};
 use crate::crypto::secret::SecretBytes;
 
 /// Begins the name of every variable of ours.
@@ -108,9 +108,10 @@ impl<'a> Reader<'a> {
         self.aliases.get(path)
     }
 
-    /// The bytes of a file that a setting names.
-    pub(super) fn contents(&self, file: &Path) -> Result<Vec<u8>, Complaint> {
-        (self.read)(file).map_err(|error| Complaint {
+    /// The bytes of the file that a setting names.
+    pub(super) fn contents(&self, text: &str) -> Result<Vec<u8>, Complaint> {
+        let file = self.base.join(text);
+        (self.read)(&file).map_err(|error| Complaint {
             what: format!("cannot read {} ({})", file.display(), error.kind()),
             advice: "put the file there, readable for this process".to_owned(),
         })
@@ -118,8 +119,7 @@ impl<'a> Reader<'a> {
 
     /// The path of a file that can be read now; whoever uses it reads it again.
     pub(super) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
-        let file = self.base.join(text);
-        self.contents(&file).map(SecretBytes::new).map(|_| file)
+        self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
 
     /// Remembers that the setting at `path` was looked for.
@@ -164,8 +164,8 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that nobody asked for; then warnings and origins, or all the problems.
-    pub(super) fn finish(self) -> Result<(Vec<String>, Vec<(String, String)>), Problems> {
+    /// Refuses variables that nobody asked for; then `config` with its warnings and origins, or all the problems.
+    pub(super) fn finish(self, mut config: Config) -> Result<Config, Problems> {
         self.refuse_unknown_variables();
         self.mention_aliases();
         let found = self.found.into_inner();
@@ -174,7 +174,16 @@ impl<'a> Reader<'a> {
             Origin::Variable(name) | Origin::Alias(name) => (path, name),
             Origin::File => (path, "file".to_owned()),
         });
-        Ok((found.warnings, origins.collect()))
+        config.origins = origins.collect();
+        config.warnings = found.warnings;
+        Ok(config)
+    }
+
+    /// Settings outside lists that were looked for and not found.
+    #[cfg(test)]
+    pub(super) fn unset(&self) -> Vec<String> {
+        let found = self.found.borrow();
+        found.asked.iter().filter(|path| !found.origins.contains_key(*path)).cloned().collect()
     }
 
     fn refuse_unknown_variables(&self) {
@@ -211,12 +220,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `did you mean …?` for the nearest of `known`, if one is near.
+/// `did you mean …?` for the nearest of `known`, if no more than one letter in four is wrong.
 pub(super) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
     known
-        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.85)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
+        .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1))
+        .min()
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
 }
 

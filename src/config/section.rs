@@ -158,7 +158,7 @@ impl<'r> Section<'r> {
         })
     }
 
-    /// A list of texts.
+    /// A list of texts, if all of them are right.
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -170,7 +170,8 @@ impl<'r> Section<'r> {
             let raw = Raw { path: format!("{list_path}[{index}]"), value, origin: origin.clone() };
             self.settle(&raw, |raw| parse(raw.text()?))
         });
-        Some(items.collect::<Vec<_>>().into_iter().flatten().collect())
+        // Every item is judged before the first wrong one decides.
+        items.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// A list of anything.
@@ -191,19 +192,13 @@ impl<'r> Section<'r> {
         self.parsed(name, path_under(base))
     }
 
-    /// The content of the file that the setting `name` names.
-    pub(super) fn contents(&mut self, name: &str) -> Option<Vec<u8>> {
-        let reader = self.reader;
-        self.parsed(name, |text| reader.contents(&reader.base().join(text)))
-    }
-
     /// The secret `name`, by `<name>_file` or `<name>_env`; one trailing newline is dropped, and an empty one refused.
     pub(super) fn secret(&mut self, name: &str, unset: Unset) -> Option<SecretBytes> {
         match self.secret_setting(name, unset)? {
             SecretSetting::Value(value) => Some(value),
             SecretSetting::File(file) => {
                 let path = self.path_of(&format!("{name}_file"));
-                let read = self.reader.contents(&self.reader.base().join(file)).and_then(secret_of);
+                let read = self.reader.contents(&file).and_then(secret_of);
                 read.map_err(|complaint| self.reader.problem(&path, complaint)).ok()
             }
         }

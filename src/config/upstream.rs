@@ -13,16 +13,17 @@ const EVENT_KINDS: [&str; 6] =
 /// `[upstream]`; keys and peers that it names have to be among `keys`.
 pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> Upstream {
     let mut section = root.section("upstream");
+    let reader = section.reader();
     let danger_plain_http = section.danger(
         "danger_plain_http",
         "plain http is spoken off the loopback, where others can read and change it",
     );
     if section.parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1))).is_some()
     {
-        section.reader().warn_not_built("upstream.probe_interval");
+        reader.warn_not_built("upstream.probe_interval");
     }
     let upstream = Upstream {
-        ca_pem: section.contents("ca_file"),
+        ca_pem: section.parsed("ca_file", |text| reader.contents(text)),
         danger_plain_http,
         token: section.optional_section("token").and_then(|section| token(section, danger_plain_http)),
         mediator: mediator(section.section("mediator"), keys, danger_plain_http),
