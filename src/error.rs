@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::crypto::CryptoError;
+
 /// Who can put it right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -198,6 +200,19 @@ impl Error {
     /// The operator's detail.
     pub fn operator_detail(&self) -> Option<&str> {
         self.0.operator.as_deref()
+    }
+}
+
+/// One answer for whatever fails in unwrapping or decrypting; which step it was goes to the operator.
+impl From<CryptoError> for Error {
+    fn from(refusal: CryptoError) -> Self {
+        let code = match refusal {
+            CryptoError::Malformed(_) => Code::Malformed,
+            CryptoError::Decrypt(_) => Code::Decrypt,
+            CryptoError::Signature(_) => Code::SignatureInvalid,
+            CryptoError::Key(_) => Code::Keys,
+        };
+        Self::new(code, refusal.to_string()).for_operator(refusal.stage())
     }
 }
 

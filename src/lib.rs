@@ -7,6 +7,7 @@ pub mod error;
 pub mod http;
 pub mod keys;
 pub mod mosip;
+pub mod outbox;
 pub mod pool;
 #[cfg(feature = "simulator")]
 pub mod simulator;

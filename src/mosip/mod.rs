@@ -1,1 +1,13 @@
-//! One message kind per file. Functions without I/O.
+//! What MOSIP says and hears, one message kind per file. Functions without I/O: (intent, keys, now) to a request, and
+//! (reply bytes, keys, now) to [`Verified`] or [`Attested`].
+
+pub mod codes;
+pub mod envelope;
+pub mod event;
+pub mod ida;
+pub mod mediator;
+pub mod roles;
+pub mod signature;
+mod verified;
+
+pub use verified::{Attested, Evidence, Verified};

@@ -1,0 +1,428 @@
+//! OpenCRVS's webhook: what an event must hold, and where MOSIP's application id goes in it (PROTOCOL.md 9).
+//!
+//! The body travels on byte for byte as it came. An AID is spliced into the text; nothing is parsed and written again, so key
+//! order, number text and spacing stay the caller's.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_path_to_error::Segment;
+
+use crate::error::{Code, Error, Result};
+
+/// What happened, and so which upstream URL it goes to. The spelling is that of the route and of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EventKind {
+    /// `birth`
+    Birth,
+    /// `death`
+    Death,
+    /// `birth-correction`
+    BirthCorrection,
+    /// `death-correction`
+    DeathCorrection,
+    /// `birth-revocation`
+    BirthRevocation,
+    /// `death-revocation`
+    DeathRevocation,
+}
+
+impl EventKind {
+    /// Every kind, in the order of the configuration.
+    pub const ALL: [Self; 6] = [
+        Self::Birth,
+        Self::Death,
+        Self::BirthCorrection,
+        Self::DeathCorrection,
+        Self::BirthRevocation,
+        Self::DeathRevocation,
+    ];
+
+    /// The spelling in routes and configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Birth => "birth",
+            Self::Death => "death",
+            Self::BirthCorrection => "birth-correction",
+            Self::DeathCorrection => "death-correction",
+            Self::BirthRevocation => "birth-revocation",
+            Self::DeathRevocation => "death-revocation",
+        }
+    }
+
+    /// The topic that the event must carry; for the other kinds the route alone decides.
+    const fn topic(self) -> Option<&'static str> {
+        match self {
+            Self::Birth => Some("BIRTH_REGISTERED"),
+            Self::Death => Some("DEATH_REGISTERED"),
+            _ => None,
+        }
+    }
+
+    /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
+    pub const fn takes_aid(self) -> bool {
+        matches!(self, Self::Birth | Self::Death)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| Error::new(Code::NotFound, "no such kind of event"))
+    }
+}
+
+/// MOSIP's application id: 1 to 64 ASCII letters, digits or hyphens (29 digits in practice).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Aid(String);
+
+impl Aid {
+    /// `None` where `text` has not the form of an application id.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Aid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A well-formed event: a topic, and one `Task` whose `focus.reference` is `Composition/<id>`. No `Debug`: it holds personal data.
+#[derive(Clone)]
+pub struct Event {
+    kind: EventKind,
+    body: Bytes,
+    composition_id: String,
+    registration_number: Option<String>,
+    aid: AidPlace,
+}
+
+#[derive(Clone)]
+enum AidPlace {
+    /// The event came with one.
+    Given(Aid),
+    /// Put `before`, the identifier, and `after` in place of these bytes (mostly none).
+    At { replace: Range<usize>, before: &'static str, typed: &'static str, after: &'static str },
+    /// There is no `Patient`.
+    Nowhere,
+}
+
+/// The shape of OpenCRVS bodies since 2022.
+const TYPE_CODING: &str =
+    r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]}"#;
+/// The shape before.
+const TYPE_STRING: &str = r#""MOSIP_AID""#;
+const AID_CODE: &str = "MOSIP_AID";
+
+impl Event {
+    /// Reads a webhook body of at most the listener's limit. Errors carry the JSON pointer of what is wrong.
+    pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
+        let text = std::str::from_utf8(&body)
+            .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
+        let webhook: Webhook<'_> = read(text, "")?;
+        let event = webhook.event.ok_or_else(|| missing("/event"))?;
+        check_topic(kind, event.hub.and_then(|hub| hub.topic))?;
+        let bundles = event.context.ok_or_else(|| missing("/event/context"))?;
+        let bundle = bundles.into_iter().next().ok_or_else(|| missing("/event/context/0"))?;
+        let entries = bundle.entry.ok_or_else(|| missing("/event/context/0/entry"))?;
+
+        let mut task = None;
+        let mut aid = None;
+        for (index, entry) in entries.iter().enumerate() {
+            let Some(raw) = entry.resource else { continue };
+            let pointer = format!("/event/context/0/entry/{index}/resource");
+            let kind: Kind<'_> = read(raw.get(), &pointer)?;
+            match kind.resource_type.as_deref() {
+                Some("Task") => {
+                    let read_task = Task::read(raw, &pointer)?;
+                    if task.replace(read_task).is_some() {
+                        return Err(Error::field(pointer, "there is a second Task; which one is meant?"));
+                    }
+                }
+                Some("Patient") if aid.is_none() => aid = Some(aid_place(text, raw, &pointer)?),
+                _ => {}
+            }
+        }
+        let task = task
+            .ok_or_else(|| Error::field("/event/context/0/entry", "there is no Task among the resources"))?;
+        Ok(Self {
+            kind,
+            composition_id: task.composition_id,
+            registration_number: task.registration_number,
+            aid: aid.unwrap_or(AidPlace::Nowhere),
+            body,
+        })
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// The id of the composition: the id of the first birth or death posted for it.
+    pub fn composition_id(&self) -> &str {
+        &self.composition_id
+    }
+
+    /// BRN or DRN, where the Task carries one.
+    pub fn registration_number(&self) -> Option<&str> {
+        self.registration_number.as_deref()
+    }
+
+    /// The AID the event came with.
+    pub fn aid(&self) -> Option<&Aid> {
+        match &self.aid {
+            AidPlace::Given(aid) => Some(aid),
+            AidPlace::At { .. } | AidPlace::Nowhere => None,
+        }
+    }
+
+    /// Whether an AID is to be fetched: the kind takes one, none is there, and there is a Patient to hold it.
+    pub fn wants_aid(&self) -> bool {
+        self.kind.takes_aid() && matches!(self.aid, AidPlace::At { .. })
+    }
+
+    /// The body as it came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came
+    /// with an AID, or without a Patient, is returned as it came.
+    pub fn with_aid(&self, aid: &Aid) -> Bytes {
+        let AidPlace::At { replace, before, typed, after } = &self.aid else { return self.body.clone() };
+        let parts = self.body.get(..replace.start).zip(self.body.get(replace.end..));
+        let Some((head, tail)) = parts else { return self.body.clone() };
+        let identifier = format!(r#"{before}{{"type":{typed},"value":"{aid}"}}{after}"#);
+        let mut out = Vec::with_capacity(self.body.len() + identifier.len());
+        out.extend_from_slice(head);
+        out.extend_from_slice(identifier.as_bytes());
+        out.extend_from_slice(tail);
+        out.into()
+    }
+}
+
+#[derive(Deserialize)]
+struct Webhook<'a> {
+    #[serde(borrow)]
+    event: Option<Body<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    hub: Option<Hub>,
+    #[serde(borrow)]
+    context: Option<Vec<Bundle<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Hub {
+    topic: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Bundle<'a> {
+    #[serde(borrow)]
+    entry: Option<Vec<Entry<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    resource: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Kind<'a> {
+    #[serde(borrow)]
+    resource_type: Option<Cow<'a, str>>,
+}
+
+struct Task {
+    composition_id: String,
+    registration_number: Option<String>,
+}
+
+impl Task {
+    fn read(raw: &RawValue, pointer: &str) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Wire {
+            focus: Option<Focus>,
+            #[serde(default)]
+            identifier: Vec<Identifier>,
+        }
+        #[derive(Deserialize)]
+        struct Focus {
+            reference: Option<String>,
+        }
+        #[derive(Deserialize)]
+        struct Identifier {
+            system: Option<String>,
+            value: Option<String>,
+        }
+        let wire: Wire = read(raw.get(), pointer)?;
+        let at = format!("{pointer}/focus/reference");
+        let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
+        let composition_id = reference
+            .strip_prefix("Composition/")
+            .filter(|id| is_id(id))
+            .ok_or_else(|| Error::field(at, "this is not `Composition/<id>`"))?
+            .to_owned();
+        let registration_number = wire
+            .identifier
+            .into_iter()
+            .find(|identifier| {
+                identifier.system.as_deref().is_some_and(|system| system.ends_with("-registration-number"))
+            })
+            .and_then(|identifier| identifier.value);
+        Ok(Self { composition_id, registration_number })
+    }
+}
+
+/// Where the AID stands or goes in this Patient, which is a part of `text`.
+fn aid_place(text: &str, patient: &RawValue, pointer: &str) -> Result<AidPlace> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, default, deserialize_with = "even_null")]
+        identifier: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Identifier<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<IdentifierType<'a>>,
+        value: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum IdentifierType<'a> {
+        Text(#[serde(borrow)] Cow<'a, str>),
+        Concept {
+            #[serde(default)]
+            coding: Vec<Coding>,
+        },
+    }
+    #[derive(Deserialize)]
+    struct Coding {
+        code: Option<String>,
+    }
+    impl IdentifierType<'_> {
+        fn is_aid(&self) -> bool {
+            match self {
+                Self::Text(text) => text == AID_CODE,
+                Self::Concept { coding } => coding.iter().any(|c| c.code.as_deref() == Some(AID_CODE)),
+            }
+        }
+    }
+
+    let wire: Wire<'_> = read(patient.get(), pointer)?;
+    let Some(raw) = wire.identifier else {
+        // A Patient has a resourceType, so something follows the opening brace.
+        let at = offset_in(text, patient.get()) + 1;
+        return Ok(AidPlace::At {
+            replace: at..at,
+            before: r#""identifier":["#,
+            typed: TYPE_CODING,
+            after: "],",
+        });
+    };
+    let start = offset_in(text, raw.get());
+    let end = start + raw.get().len();
+    if raw.get() == "null" {
+        return Ok(AidPlace::At { replace: start..end, before: "[", typed: TYPE_CODING, after: "]" });
+    }
+    let pointer = format!("{pointer}/identifier");
+    let identifiers: Vec<Identifier<'_>> = read(raw.get(), &pointer)?;
+    for (index, identifier) in identifiers.iter().enumerate() {
+        if identifier.kind.as_ref().is_some_and(IdentifierType::is_aid) {
+            let aid = identifier.value.as_deref().and_then(Aid::parse);
+            let pointer = format!("{pointer}/{index}/value");
+            return aid
+                .map(AidPlace::Given)
+                .ok_or_else(|| Error::field(pointer, "this is not an application id"));
+        }
+    }
+    let in_strings = identifiers.iter().any(|known| matches!(known.kind, Some(IdentifierType::Text(_))));
+    Ok(AidPlace::At {
+        replace: end - 1..end - 1,
+        before: if identifiers.is_empty() { "" } else { "," },
+        typed: if in_strings { TYPE_STRING } else { TYPE_CODING },
+        after: "",
+    })
+}
+
+/// Tells `null` from absent.
+fn even_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
+}
+
+/// Where `part`, a slice of `text`, begins in it.
+fn offset_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// A FHIR id (R4 2.24.0.1): what may stand in an upstream request without escaping.
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+}
+
+fn check_topic(kind: EventKind, topic: Option<String>) -> Result<()> {
+    const POINTER: &str = "/event/hub/topic";
+    let topic = topic.filter(|topic| !topic.is_empty()).ok_or_else(|| missing(POINTER))?;
+    match kind.topic() {
+        Some(wanted) if wanted != topic => {
+            Err(Error::field(POINTER, format!("a {kind} has the topic {wanted}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn missing(pointer: &str) -> Error {
+    Error::field(pointer, "this is missing")
+}
+
+/// Reads a part of the body that stands at `pointer`. What serde says may quote the value, so only its place is passed on.
+fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        if error.inner().is_data() {
+            let at = error.path().iter().fold(pointer.to_owned(), |at, segment| match segment {
+                Segment::Seq { index } => format!("{at}/{index}"),
+                Segment::Map { key } => format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
+                Segment::Enum { .. } | Segment::Unknown => at,
+            });
+            Error::field(at, "the value has not the type it should have")
+        } else {
+            not_json(error.inner().line(), error.inner().column())
+        }
+    })?;
+    json.end().map_err(|error| not_json(error.line(), error.column()))?;
+    Ok(value)
+}
+
+fn not_json(line: usize, column: usize) -> Error {
+    Error::new(Code::Malformed, format!("the body is not JSON (line {line}, column {column})"))
+}
+
+#[cfg(test)]
+mod tests;

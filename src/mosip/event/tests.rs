@@ -1,0 +1,112 @@
+use super::*;
+
+fn webhook(patient: &str) -> String {
+    format!(
+        r#"{{"timestamp":"2026-01-01T00:00:00Z","id":"w-1", "event" : {{"hub":{{"topic":"BIRTH_REGISTERED"}},"context":[{{"entry":[
+        {{"resource":{{"resourceType":"Task","focus":{{"reference":"Composition/c-1"}},"identifier":[{{"system":"http://opencrvs.org/specs/id/birth-registration-number","value":"2026B1"}}],"n":1.50e+3}}}},
+        {{"resource":{patient}}},{{"resource":{{"resourceType":"Patient","id":"mother"}}}}]}}]}}}}"#
+    )
+}
+
+fn parse(body: &str) -> Result<Event> {
+    Event::parse(EventKind::Birth, Bytes::copy_from_slice(body.as_bytes()))
+}
+
+fn pointer_of(body: &str) -> String {
+    let error = parse(body).err().expect("refused");
+    error.pointer().unwrap_or(error.code().as_str()).to_owned()
+}
+
+fn with_aid(patient: &str) -> String {
+    let event = parse(&webhook(patient)).expect("an event");
+    assert!(event.wants_aid());
+    let body = event.with_aid(&Aid::parse("10001").unwrap());
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).expect("still JSON");
+    let again = parse(&text).expect("still an event");
+    assert_eq!(again.aid().unwrap().as_str(), "10001");
+    assert!(!again.wants_aid());
+    text
+}
+
+const CODING: &str = r#"{"type":{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]},"value":"10001"}"#;
+
+#[test]
+fn an_event_gives_composition_and_registration_number() {
+    let event = parse(&webhook(r#"{"resourceType":"Patient"}"#)).unwrap();
+    assert_eq!((event.composition_id(), event.registration_number()), ("c-1", Some("2026B1")));
+}
+
+#[test]
+fn the_aid_takes_the_shape_the_event_uses_and_all_else_stays_as_it_came() {
+    let cases = [
+        (r#"{"resourceType":"Patient","identifier":[{"type":"NATIONAL_ID","value":"1"}]}"#, r#"{"resourceType":"Patient","identifier":[{"type":"NATIONAL_ID","value":"1"},{"type":"MOSIP_AID","value":"10001"}]}"#.to_owned()),
+        (r#"{"resourceType":"Patient","identifier":[{"type":{"coding":[{"code":"NATIONAL_ID"}]},"value":"1"} ]}"#, format!(r#"{{"resourceType":"Patient","identifier":[{{"type":{{"coding":[{{"code":"NATIONAL_ID"}}]}},"value":"1"}} ,{CODING}]}}"#)),
+        (r#"{"resourceType":"Patient","identifier":[ ]}"#, format!(r#"{{"resourceType":"Patient","identifier":[ {CODING}]}}"#)),
+        (r#"{"resourceType":"Patient","identifier":null}"#, format!(r#"{{"resourceType":"Patient","identifier":[{CODING}]}}"#)),
+        (r#"{"resourceType":"Patient"}"#, format!(r#"{{"identifier":[{CODING}],"resourceType":"Patient"}}"#)),
+    ];
+    for (before, after) in cases {
+        assert_eq!(with_aid(before), webhook(&after));
+    }
+}
+
+#[test]
+fn an_aid_that_came_along_is_kept_in_either_shape() {
+    for kind in [r#""MOSIP_AID""#, r#"{"coding":[{"code":"MOSIP_AID"}]}"#] {
+        let body = webhook(&format!(
+            r#"{{"resourceType":"Patient","identifier":[{{"type":{kind},"value":"777"}}]}}"#
+        ));
+        let event = parse(&body).unwrap();
+        assert!(!event.wants_aid());
+        assert_eq!(event.with_aid(&Aid::parse("10001").unwrap()), body);
+    }
+}
+
+#[test]
+fn no_patient_means_no_aid() {
+    let body = webhook(r#"{"resourceType":"Location"}"#)
+        .replace(r#""resourceType":"Patient""#, r#""resourceType":"Observation""#);
+    assert!(!parse(&body).unwrap().wants_aid());
+}
+
+#[test]
+fn what_is_missing_is_pointed_at() {
+    let whole = webhook(r#"{"resourceType":"Patient"}"#);
+    let cases = [
+        (r#""topic":"BIRTH_REGISTERED""#, r#""topic":"DEATH_REGISTERED""#, "/event/hub/topic"),
+        (r#""topic":"BIRTH_REGISTERED""#, "", "/event/hub/topic"),
+        (r#""event""#, r#""even""#, "/event"),
+        (r#""context""#, r#""contexts""#, "/event/context"),
+        (r#""Task""#, r#""Tasks""#, "/event/context/0/entry"),
+        ("Composition/c-1", "Patient/c-1", "/event/context/0/entry/0/resource/focus/reference"),
+        ("Composition/c-1", "Composition/c 1", "/event/context/0/entry/0/resource/focus/reference"),
+        ("Composition/c-1", "Composition/", "/event/context/0/entry/0/resource/focus/reference"),
+        (
+            r#""focus":{"reference":"Composition/c-1"}"#,
+            r#""focus":7"#,
+            "/event/context/0/entry/0/resource/focus",
+        ),
+        (
+            r#""resourceType":"Patient","id":"mother""#,
+            r#""resourceType":"Task""#,
+            "/event/context/0/entry/2/resource/focus/reference",
+        ),
+        ("1.50e+3}}", "1.50e+3}", "malformed"),
+        ("}]}]}}", "}]}]}} x", "malformed"),
+    ];
+    for (from, to, pointer) in cases {
+        assert!(whole.contains(from), "{from}");
+        assert_eq!(pointer_of(&whole.replacen(from, to, 1)), pointer, "{from} -> {to}");
+    }
+    assert_eq!(pointer_of("[]"), "");
+    assert_eq!(pointer_of("\u{0}"), "malformed");
+}
+
+#[test]
+fn a_refusal_never_quotes_the_body() {
+    let body = webhook(r#"{"resourceType":"Patient","identifier":"SECRET-NID"}"#);
+    let error = parse(&body).err().unwrap();
+    assert!(!format!("{error} {error:?}").contains("SECRET-NID"));
+    assert_eq!(error.pointer(), Some("/event/context/0/entry/1/resource/identifier"));
+}

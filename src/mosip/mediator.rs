@@ -1,0 +1,217 @@
+//! The MOSIP-side mediator: `/birth`, `/death` and `/generateAid` towards it, `/birthReceiveNid` from it (PROTOCOL.md 9).
+
+use bytes::Bytes;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use super::codes::{self, UpstreamError};
+use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
+use super::event::Aid;
+use super::{Attested, Verified};
+use crate::clock::Timestamp;
+use crate::crypto::rsa::PrivateKey;
+use crate::error::{Code, Error, Result};
+use crate::keys::{Certificate, Peer, Ring};
+
+/// What is posted for one event, in the names and order of the wire.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventRequest<'a> {
+    id: &'a str,
+    request_time: &'a str,
+    data: &'a str,
+    signature: &'a str,
+}
+
+/// The body for `POST /birth` and the like: `plaintext` as VER_R2 to MOSIP's certificate, signed over the envelope, both in padded
+/// standard base64. `id` is the composition id.
+pub fn event_request(
+    id: &str,
+    plaintext: &[u8],
+    to: &Certificate,
+    signer: &PrivateKey,
+    now: Timestamp,
+) -> Result<Bytes> {
+    let sealed = envelope::seal_message(to, Some(signer), plaintext, SealOptions::default())?;
+    let request = EventRequest {
+        id,
+        request_time: &now.to_iso(),
+        data: &sealed.data,
+        signature: sealed.signature.as_deref().unwrap_or_default(),
+    };
+    serde_json::to_vec(&request)
+        .map(Bytes::from)
+        .map_err(|_| Error::new(Code::Bug, "the request does not serialise"))
+}
+
+/// MOSIP took the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted;
+
+/// Accepted is: 2xx, a JSON object, `errors` absent, null or empty, `response` an object.
+pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accepted>> {
+    #[derive(Deserialize)]
+    struct Reply {
+        errors: Option<Vec<UpstreamError>>,
+        response: Option<serde_json::Map<String, serde_json::Value>>,
+    }
+    let reply: Reply = read_json(status, body)?;
+    codes::check(reply.errors)?;
+    expect_success(status)?;
+    reply.response.map(|_| Attested::new(Accepted)).ok_or_else(|| broken("no `response` in the answer"))
+}
+
+/// `GET /generateAid` answers a bare JSON string.
+pub fn read_aid(status: StatusCode, body: &[u8]) -> Result<Attested<Aid>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Reply {
+        Aid(String),
+        Refusal { errors: Option<Vec<UpstreamError>> },
+    }
+    match read_json(status, body)? {
+        Reply::Refusal { errors } => {
+            codes::check(errors)?;
+            Err(broken("an object where the application id should be"))
+        }
+        Reply::Aid(text) => {
+            expect_success(status)?;
+            let aid = Aid::parse(&text).ok_or_else(|| broken("no application id in the answer"))?;
+            Ok(Attested::new(aid))
+        }
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T> {
+    serde_json::from_slice(body).map_err(|_| match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(status),
+        _ => broken(format!("{} with a body that is not the expected JSON", status.as_u16())),
+    })
+}
+
+fn expect_success(status: StatusCode) -> Result<()> {
+    match status {
+        status if status.is_success() => Ok(()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(refused(status)),
+        status => Err(broken(status.as_u16().to_string())),
+    }
+}
+
+fn refused(status: StatusCode) -> Error {
+    Error::new(Code::Partner, format!("MOSIP answered {}", status.as_u16()))
+}
+
+fn broken(what: impl std::fmt::Display) -> Error {
+    Error::new(Code::Upstream, format!("MOSIP answered {what}"))
+}
+
+/// What MOSIP pushes once a birth has a number. No `Debug`: a token names a person.
+pub struct Nid {
+    /// The UINTOKEN.
+    pub uin_token: String,
+    /// The birth registration number it belongs to.
+    pub brn: String,
+}
+
+/// Opens the body of `POST /birthReceiveNid`: envelope and signature in unpadded base64url, signed over the plaintext, `id` and
+/// `requestTime` empty. Only a verified token comes out.
+pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result<Verified<Nid>> {
+    #[derive(Deserialize)]
+    struct Push<'a> {
+        data: Option<&'a str>,
+        signature: Option<&'a str>,
+    }
+    let push: Push<'_> = serde_json::from_slice(body)
+        .map_err(|_| Error::new(Code::Malformed, "the body is not `{\"data\",\"signature\"}` in JSON"))?;
+    let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
+    let signature = push.signature.filter(|signature| !signature.is_empty());
+    envelope::open(ring, from, Sealed { data, signature, aad: &[] }, policy)?.try_map(read_nid)
+}
+
+fn read_nid(plaintext: Plaintext) -> Result<Nid> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        uin_token: String,
+        #[serde(rename = "opencrvsBRN")]
+        brn: String,
+    }
+    let wire: Wire = serde_json::from_slice(&plaintext).map_err(|_| {
+        Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
+    })?;
+    Ok(Nid { uin_token: wire.uin_token, brn: wire.brn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+
+    fn acceptance(status: u16, body: &str) -> Result<Attested<Accepted>> {
+        read_acceptance(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    }
+
+    #[test]
+    fn accepted_is_a_response_without_errors() {
+        for body in [
+            r#"{"response":{}}"#,
+            r#"{"errors":null,"response":{"message":"x"}}"#,
+            r#"{"errors":[],"response":{}}"#,
+        ] {
+            assert!(acceptance(200, body).is_ok(), "{body}");
+        }
+    }
+
+    #[test]
+    fn errors_inside_http_200_are_errors() {
+        let error =
+            acceptance(200, r#"{"errors":[{"errorCode":"OPN-CRVS-026","errorMessage":"m"}],"response":{}}"#);
+        let error = error.unwrap_err();
+        assert_eq!((error.code(), error.fault()), (Code::Upstream, Fault::Upstream));
+        assert_eq!(error.upstream().unwrap().code, "OPN-CRVS-026");
+    }
+
+    #[test]
+    fn what_is_no_acceptance_is_upstreams_fault_and_can_be_sent_again() {
+        let cases = [
+            (200, "<html>login</html>"),
+            (200, "{}"),
+            (200, "[]"),
+            (200, r#"{"response":"ok"}"#),
+            (200, r#"{"response":null}"#),
+            (502, "{}"),
+            (302, r#"{"response":{}}"#),
+            (500, ""),
+        ];
+        for (status, body) in cases {
+            let error = acceptance(status, body).unwrap_err();
+            assert_eq!((error.code(), error.retryable()), (Code::Upstream, true), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn a_refused_token_is_the_partners_fault() {
+        for (status, body) in [
+            (401, r#"{"errors":[{"errorCode":"OPN-AUT-003"}]}"#),
+            (401, ""),
+            (403, "<html>"),
+            (403, r#"{"response":{}}"#),
+        ] {
+            assert_eq!(acceptance(status, body).unwrap_err().code(), Code::Partner, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_aid_is_a_bare_string_of_an_ids_form() {
+        let aid = |body: &str| read_aid(StatusCode::OK, body.as_bytes());
+        assert_eq!(
+            aid(r#""10001100770000120260101000000""#).unwrap().get().as_str(),
+            "10001100770000120260101000000"
+        );
+        for body in [r#""""#, r#""a\"b""#, "7", "null", "{}", "", r#"{"errors":[]}"#] {
+            assert_eq!(aid(body).unwrap_err().code(), Code::Upstream, "{body}");
+        }
+        let error = aid(r#"{"errors":[{"errorCode":"OPN-AUT-002"}]}"#).unwrap_err();
+        assert_eq!(error.code(), Code::Partner);
+    }
+}

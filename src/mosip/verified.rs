@@ -1,0 +1,87 @@
+//! Proof by type: what left MOSIP with a signature, and what only came over the right line.
+
+use crate::keys::Thumbprint;
+
+/// A value whose signature was checked. Only the functions of `mosip` that check one can make it.
+pub struct Verified<T> {
+    value: T,
+    evidence: Evidence,
+    key: Option<Thumbprint>,
+}
+
+/// What the signature covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evidence {
+    /// SHA512withRSA over the envelope bytes, or a JWS over the whole message.
+    Envelope,
+    /// SHA512withRSA over the plaintext bytes, or a JWS inside the encryption.
+    Plaintext,
+    /// Nothing: there was no signature and `envelope.danger_accept_unsigned` is on.
+    DangerUnsigned,
+}
+
+impl Evidence {
+    /// The word of the `x-mosip-verified` header.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Envelope => "envelope",
+            Self::Plaintext => "plaintext",
+            Self::DangerUnsigned => "none",
+        }
+    }
+}
+
+impl<T> Verified<T> {
+    pub(in crate::mosip) fn new(value: T, evidence: Evidence, key: Option<Thumbprint>) -> Self {
+        Self { value, evidence, key }
+    }
+
+    /// What the signature covered.
+    pub fn evidence(&self) -> Evidence {
+        self.evidence
+    }
+
+    /// Thumbprint of our key that opened the message, where it has a certificate.
+    pub fn key(&self) -> Option<Thumbprint> {
+        self.key
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.value
+    }
+
+    /// The value, owned.
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// Reads a verified value into a narrower one; the proof stays.
+    pub(in crate::mosip) fn try_map<U, E>(
+        self,
+        read: impl FnOnce(T) -> Result<U, E>,
+    ) -> Result<Verified<U>, E> {
+        Ok(Verified { value: read(self.value)?, evidence: self.evidence, key: self.key })
+    }
+}
+
+/// A value that MOSIP never signs (acceptance, AID, token): it came from the configured URL over TLS or the loopback, and was
+/// strictly parsed. Marked `"verified":"tls"` wherever it leaves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attested<T>(T);
+
+impl<T> Attested<T> {
+    pub(in crate::mosip) fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// The value, owned.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
