@@ -1,4 +1,10 @@
 //! AES-256-GCM with a 128-bit tag (NIST SP 800-38D): 12-byte nonces on aws-lc-rs, 16-byte IVs on `aes-gcm`.
+
+use aes_gcm::aead::AeadInOut as _;
+use aes_gcm::aead::consts::U16;
+use aes_gcm::{AesGcm, KeyInit as _};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce as Nonce96, UnboundKey};
+
 use super::CryptoError;
 use super::secret::SessionKey;
 
@@ -15,21 +21,66 @@ pub enum Nonce<'a> {
 }
 
 /// Encrypts `buffer[from..]` in place and appends the tag; what stands before `from` is left as it is.
+///
+/// Reserve [`TAG_LEN`] spare bytes beforehand to save the buffer from moving.
 pub fn seal_tail(
-    _key: &SessionKey,
-    _nonce: Nonce<'_>,
-    _aad: &[u8],
-    _buffer: &mut Vec<u8>,
-    _from: usize,
+    key: &SessionKey,
+    nonce: Nonce<'_>,
+    aad: &[u8],
+    buffer: &mut Vec<u8>,
+    from: usize,
 ) -> Result<(), CryptoError> {
-    todo!()
+    let plaintext = buffer.get_mut(from..).ok_or(CryptoError::Malformed("nothing stands at this offset"))?;
+    let tag: [u8; TAG_LEN] = match nonce {
+        Nonce::Twelve(nonce) => aws_key(key)?
+            .seal_in_place_separate_tag(Nonce96::from(nonce), Aad::from(aad), plaintext)
+            .ok()
+            .and_then(|tag| tag.as_ref().try_into().ok())
+            .ok_or(TOO_LONG)?,
+        Nonce::Sixteen(iv) => aes_gcm_key(key)
+            .encrypt_inout_detached(iv.into(), aad, plaintext.into())
+            .map_err(|_| TOO_LONG)?
+            .into(),
+    };
+    buffer.extend_from_slice(&tag);
+    Ok(())
 }
-/// Opens `ciphertext || tag` in place and returns the plaintext part.
+
+/// Opens `ciphertext || tag` in place and returns the plaintext part. Every failure is `Decrypt`; what `buffer` then
+/// holds is of no use.
 pub fn open_in_place<'a>(
-    _key: &SessionKey,
-    _nonce: Nonce<'_>,
-    _aad: &[u8],
-    _buffer: &'a mut [u8],
+    key: &SessionKey,
+    nonce: Nonce<'_>,
+    aad: &[u8],
+    buffer: &'a mut [u8],
 ) -> Result<&'a mut [u8], CryptoError> {
-    todo!()
+    const REFUSED: CryptoError =
+        CryptoError::Decrypt("the GCM tag does not fit key, nonce, data and ciphertext");
+    match nonce {
+        Nonce::Twelve(nonce) => {
+            aws_key(key)?.open_in_place(Nonce96::from(nonce), Aad::from(aad), buffer).map_err(|_| REFUSED)
+        }
+        Nonce::Sixteen(iv) => {
+            let (ciphertext, tag) = buffer.split_last_chunk_mut::<TAG_LEN>().ok_or(REFUSED)?;
+            aes_gcm_key(key)
+                .decrypt_inout_detached(iv.into(), aad, (&mut *ciphertext).into(), (&*tag).into())
+                .map_err(|_| REFUSED)?;
+            Ok(ciphertext)
+        }
+    }
 }
+
+const TOO_LONG: CryptoError = CryptoError::Malformed("longer than AES-GCM takes");
+
+fn aws_key(key: &SessionKey) -> Result<LessSafeKey, CryptoError> {
+    UnboundKey::new(&AES_256_GCM, key.expose())
+        .map(LessSafeKey::new)
+        .map_err(|_| CryptoError::Key("AES-256 takes 32 bytes"))
+}
+
+fn aes_gcm_key(key: &SessionKey) -> AesGcm<aes::Aes256, U16> {
+    AesGcm::new(key.expose().into())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,9 @@
 //! HMAC (RFC 2104) with SHA-1, SHA-256, SHA-384 and SHA-512, for hub and webhook signatures.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::{constant_time, hmac};
+
 use super::CryptoError;
 
 /// The hash inside.
@@ -13,15 +18,68 @@ pub enum HmacAlgorithm {
     /// HMAC-SHA512.
     Sha512,
 }
+
+impl HmacAlgorithm {
+    /// From the method name of a hub header, in any case (MOSIP's own hub writes lower case, its verifier upper).
+    fn from_method(method: &str) -> Option<Self> {
+        match method.to_ascii_lowercase().as_str() {
+            "sha1" => Some(Self::Sha1),
+            "sha256" => Some(Self::Sha256),
+            "sha384" => Some(Self::Sha384),
+            "sha512" => Some(Self::Sha512),
+            _ => None,
+        }
+    }
+
+    const fn of_library(self) -> hmac::Algorithm {
+        match self {
+            Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            Self::Sha256 => hmac::HMAC_SHA256,
+            Self::Sha384 => hmac::HMAC_SHA384,
+            Self::Sha512 => hmac::HMAC_SHA512,
+        }
+    }
+}
+
 /// The tag over the concatenation of `parts`.
-pub fn tag(_alg: HmacAlgorithm, _key: &[u8], _parts: &[&[u8]]) -> Vec<u8> {
-    todo!()
+pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    compute(alg, key, parts).as_ref().to_vec()
 }
-/// Verifies in constant time.
-pub fn verify(_alg: HmacAlgorithm, _key: &[u8], _parts: &[&[u8]], _tag: &[u8]) -> Result<(), CryptoError> {
-    todo!()
+
+/// Verifies in constant time. A shortened tag is refused.
+pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), CryptoError> {
+    same(compute(alg, key, parts).as_ref(), tag)
 }
+
 /// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7): no method, unknown method or wrong tag is refused.
-pub fn verify_hub_header(_key: &[u8], _body: &[u8], _header: &str) -> Result<(), CryptoError> {
-    todo!()
+pub fn verify_hub_header(key: &[u8], body: &[u8], header: &str) -> Result<(), CryptoError> {
+    let (method, given) =
+        header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
+    let alg = HmacAlgorithm::from_method(method)
+        .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
+    same(hex(compute(alg, key, &[body]).as_ref()).as_bytes(), given.to_ascii_lowercase().as_bytes())
 }
+
+fn compute(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> hmac::Tag {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    for part in parts {
+        context.update(part);
+    }
+    context.sign()
+}
+
+fn same(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
+    constant_time::verify_slices_are_equal(expected, given)
+        .map_err(|_| CryptoError::Signature("the MAC does not fit key and content"))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

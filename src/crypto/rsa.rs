@@ -1,4 +1,16 @@
 //! RSA: OAEP (SHA-256, MGF1-SHA-256, empty label), PKCS#1 v1.5 and PSS signatures (RFC 8017), 2048 to 4096 bits.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{self, Digest};
+use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
+use aws_lc_rs::rsa::{
+    OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
+    PublicEncryptingKey,
+};
+use aws_lc_rs::signature::{self, KeyPair as _, ParsedPublicKey, RsaEncoding, RsaKeyPair, RsaParameters};
+use zeroize::Zeroizing;
+
 use super::CryptoError;
 use super::secret::SessionKey;
 
@@ -16,6 +28,14 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256];
+
+    /// From the JOSE name; `None` for everything that is not accepted here (`none`, HS256, …).
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|alg| alg.name() == name)
+    }
+
     /// `RS256` …
     pub const fn name(self) -> &'static str {
         match self {
@@ -25,72 +45,220 @@ impl SignatureAlgorithm {
             Self::Ps256 => "PS256",
         }
     }
-    /// From the JOSE name; `None` for everything that is not accepted here (`none`, HS256, …).
-    pub fn from_name(_name: &str) -> Option<Self> {
-        todo!()
+
+    fn digest(self) -> &'static digest::Algorithm {
+        match self {
+            Self::Rs256 | Self::Ps256 => &digest::SHA256,
+            Self::Rs384 => &digest::SHA384,
+            Self::Rs512 => &digest::SHA512,
+        }
+    }
+
+    fn signing(self) -> &'static dyn RsaEncoding {
+        match self {
+            Self::Rs256 => &signature::RSA_PKCS1_SHA256,
+            Self::Rs384 => &signature::RSA_PKCS1_SHA384,
+            Self::Rs512 => &signature::RSA_PKCS1_SHA512,
+            Self::Ps256 => &signature::RSA_PSS_SHA256,
+        }
+    }
+
+    fn verifying(self) -> &'static RsaParameters {
+        match self {
+            Self::Rs256 => &signature::RSA_PKCS1_2048_8192_SHA256,
+            Self::Rs384 => &signature::RSA_PKCS1_2048_8192_SHA384,
+            Self::Rs512 => &signature::RSA_PKCS1_2048_8192_SHA512,
+            Self::Ps256 => &signature::RSA_PSS_2048_8192_SHA256,
+        }
+    }
+}
+
+/// What is signed, hashed piece by piece as it comes, so that it never has to stand in one buffer.
+pub(super) struct Message {
+    alg: SignatureAlgorithm,
+    context: digest::Context,
+}
+
+impl Message {
+    pub(super) fn new(alg: SignatureAlgorithm) -> Self {
+        Self { alg, context: digest::Context::new(alg.digest()) }
+    }
+
+    fn of(alg: SignatureAlgorithm, parts: &[&[u8]]) -> Self {
+        let mut message = Self::new(alg);
+        parts.iter().for_each(|part| message.update(part));
+        message
+    }
+
+    pub(super) fn update(&mut self, part: &[u8]) {
+        self.context.update(part);
+    }
+
+    fn finish(self) -> (SignatureAlgorithm, Digest) {
+        (self.alg, self.context.finish())
     }
 }
 
 /// An RSA private key, for signing and unwrapping. No `Debug`, no `Clone` (share it in an `Arc`).
-pub struct PrivateKey {}
+///
+/// ```compile_fail
+/// fn print(key: &mosip_gateway::crypto::rsa::PrivateKey) {
+///     println!("{key:?}");
+/// }
+/// ```
+pub struct PrivateKey {
+    signing: RsaKeyPair,
+    unwrapping: OaepPrivateDecryptingKey,
+    public: PublicKey,
+}
 
 impl PrivateKey {
     /// From PKCS#8 DER. Refuses anything but RSA of 2048 to 4096 bits.
-    pub fn from_pkcs8_der(_der: &[u8]) -> Result<Self, CryptoError> {
-        todo!()
+    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, CryptoError> {
+        const NOT_RSA: CryptoError = CryptoError::Key("not an RSA private key in PKCS#8 form");
+        let signing = RsaKeyPair::from_pkcs8(der).map_err(|_| NOT_RSA)?;
+        let unwrapping = PrivateDecryptingKey::from_pkcs8(der)
+            .map_err(|_| NOT_RSA)
+            .and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| NOT_RSA))?;
+        let spki = signing.public_key().as_der().map_err(|_| NOT_RSA)?;
+        Ok(Self { signing, unwrapping, public: PublicKey::from_spki_der(spki.as_ref())? })
     }
-    /// Modulus length in bytes (256, 384 or 512).
+
+    /// Modulus length in bytes (256 for a 2048-bit key).
     pub fn modulus_len(&self) -> usize {
-        todo!()
+        self.public.modulus_len()
     }
+
     /// The public half.
     pub fn public_key(&self) -> &PublicKey {
-        todo!()
+        &self.public
     }
+
     /// Signs the concatenation of `parts`, which need not be contiguous in memory.
-    pub fn sign(&self, _alg: SignatureAlgorithm, _parts: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
-        todo!()
+    pub fn sign(&self, alg: SignatureAlgorithm, parts: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
+        self.sign_message(Message::of(alg, parts))
     }
+
+    pub(super) fn sign_message(&self, message: Message) -> Result<Vec<u8>, CryptoError> {
+        let (alg, digest) = message.finish();
+        let mut signature = vec![0; self.modulus_len()];
+        self.signing
+            .sign_digest(alg.signing(), &digest, &mut signature)
+            .map_err(|_| CryptoError::Key("this key does not sign"))?;
+        Ok(signature)
+    }
+
     /// RSA-OAEP-256 decryption of a wrapped session key. Every failure is the same `Decrypt`.
-    pub fn unwrap(&self, _wrapped: &[u8]) -> Result<SessionKey, CryptoError> {
-        todo!()
+    pub fn unwrap(&self, wrapped: &[u8]) -> Result<SessionKey, CryptoError> {
+        self.oaep_decrypt(wrapped, SessionKey::from_bytes)
+    }
+
+    /// Hands the OAEP plaintext to `read` and wipes it.
+    fn oaep_decrypt<T>(
+        &self,
+        wrapped: &[u8],
+        read: impl FnOnce(&[u8]) -> Result<T, CryptoError>,
+    ) -> Result<T, CryptoError> {
+        // The library wants room for a whole modulus, however short the plaintext.
+        let mut buffer = Zeroizing::new([0; MAX_BITS / 8]);
+        let plaintext = self
+            .unwrapping
+            .decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, buffer.as_mut(), None)
+            .map_err(|_| CryptoError::Decrypt("the session key does not unwrap"))?;
+        read(plaintext)
     }
 }
 
 /// An RSA public key, prepared for verifying and wrapping. Equality is equality of modulus and exponent.
 #[derive(Clone)]
-pub struct PublicKey {}
+pub struct PublicKey(Arc<Prepared>);
+
+struct Prepared {
+    spki: PublicKeyX509Der<'static>,
+    wrapping: OaepPublicEncryptingKey,
+    rs256: ParsedPublicKey,
+    rs384: ParsedPublicKey,
+    rs512: ParsedPublicKey,
+    ps256: ParsedPublicKey,
+}
 
 impl PublicKey {
     /// From SubjectPublicKeyInfo DER (RFC 5280 4.1). Refuses anything but RSA of 2048 to 4096 bits.
-    pub fn from_spki_der(_der: &[u8]) -> Result<Self, CryptoError> {
-        todo!()
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, CryptoError> {
+        const NOT_RSA: CryptoError = CryptoError::Key("not an RSA public key");
+        let key = PublicEncryptingKey::from_der(der).map_err(|_| NOT_RSA)?;
+        if !(MIN_BITS..=MAX_BITS).contains(&key.key_size_bits()) {
+            return Err(CryptoError::Key("the RSA modulus is not 2048 to 4096 bits long"));
+        }
+        let spki = key.as_der().map_err(|_| NOT_RSA)?;
+        if spki.as_ref() != der {
+            // The parser overlooks trailing bytes; a key has one DER form.
+            return Err(NOT_RSA);
+        }
+        let parse = |alg: SignatureAlgorithm| ParsedPublicKey::new(alg.verifying(), der).map_err(|_| NOT_RSA);
+        Ok(Self(Arc::new(Prepared {
+            wrapping: OaepPublicEncryptingKey::new(key).map_err(|_| NOT_RSA)?,
+            rs256: parse(SignatureAlgorithm::Rs256)?,
+            rs384: parse(SignatureAlgorithm::Rs384)?,
+            rs512: parse(SignatureAlgorithm::Rs512)?,
+            ps256: parse(SignatureAlgorithm::Ps256)?,
+            spki,
+        })))
     }
+
     /// SubjectPublicKeyInfo DER.
     pub fn spki_der(&self) -> &[u8] {
-        todo!()
+        self.0.spki.as_ref()
     }
+
     /// Modulus length in bytes.
     pub fn modulus_len(&self) -> usize {
-        todo!()
+        self.0.wrapping.key_size_bytes()
     }
+
     /// Verifies a signature over the concatenation of `parts`.
     pub fn verify(
         &self,
-        _alg: SignatureAlgorithm,
-        _parts: &[&[u8]],
-        _signature: &[u8],
+        alg: SignatureAlgorithm,
+        parts: &[&[u8]],
+        signature: &[u8],
     ) -> Result<(), CryptoError> {
-        todo!()
+        self.verify_message(Message::of(alg, parts), signature)
     }
+
+    pub(super) fn verify_message(&self, message: Message, signature: &[u8]) -> Result<(), CryptoError> {
+        let (alg, digest) = message.finish();
+        let key = match alg {
+            SignatureAlgorithm::Rs256 => &self.0.rs256,
+            SignatureAlgorithm::Rs384 => &self.0.rs384,
+            SignatureAlgorithm::Rs512 => &self.0.rs512,
+            SignatureAlgorithm::Ps256 => &self.0.ps256,
+        };
+        key.verify_digest_sig(&digest, signature)
+            .map_err(|_| CryptoError::Signature("it does not fit key and content"))
+    }
+
     /// RSA-OAEP-256 encryption of a session key; output is `modulus_len` bytes.
-    pub fn wrap(&self, _key: &SessionKey) -> Result<Vec<u8>, CryptoError> {
-        todo!()
+    pub fn wrap(&self, key: &SessionKey) -> Result<Vec<u8>, CryptoError> {
+        let mut wrapped = vec![0; self.modulus_len()];
+        self.0
+            .wrapping
+            .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, None)
+            .map_err(|_| CryptoError::Key("this key does not wrap"))?;
+        Ok(wrapped)
     }
 }
+
 impl PartialEq for PublicKey {
-    fn eq(&self, _other: &Self) -> bool {
-        todo!()
+    fn eq(&self, other: &Self) -> bool {
+        self.spki_der() == other.spki_der()
     }
 }
+
 impl Eq for PublicKey {}
+
+const MIN_BITS: usize = 2048;
+const MAX_BITS: usize = 4096;
+
+#[cfg(test)]
+mod tests;

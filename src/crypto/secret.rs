@@ -1,35 +1,59 @@
 //! Secrets: wiped when dropped, without `Debug`, `Display` or `Clone`, compared in constant time.
-use super::CryptoError;
+
+use aws_lc_rs::{constant_time, rand};
 use zeroize::Zeroizing;
 
+use super::CryptoError;
+
 /// Opaque secret bytes (HMAC keys, bearer tokens, passwords).
+///
+/// ```compile_fail
+/// println!("{:?}", mosip_gateway::crypto::secret::SecretBytes::new(vec![1]));
+/// ```
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
+
 impl SecretBytes {
     /// Takes ownership; the bytes are wiped on drop.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
     }
+
     /// The bytes, for the one call that needs them.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
-    /// Constant-time comparison.
-    pub fn matches(&self, _other: &[u8]) -> bool {
-        todo!()
+
+    /// Constant-time comparison; only the length may show in the time taken.
+    pub fn matches(&self, other: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }
 }
 
 /// A 256-bit AES key that lives for one message.
+///
+/// ```compile_fail
+/// println!("{:?}", mosip_gateway::crypto::secret::SessionKey::generate());
+/// ```
 pub struct SessionKey(Zeroizing<[u8; 32]>);
+
 impl SessionKey {
     /// A fresh random key.
     pub fn generate() -> Self {
-        todo!()
+        let mut key = Zeroizing::new([0; 32]);
+        fill(key.as_mut());
+        Self(key)
     }
+
     /// Exactly 32 bytes; anything else is `Decrypt` (MOSIP session keys are AES-256).
-    pub fn from_bytes(_bytes: &[u8]) -> Result<Self, CryptoError> {
-        todo!()
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
+        let mut key = Zeroizing::new([0; 32]);
+        if bytes.len() != key.len() {
+            return Err(CryptoError::Decrypt("the session key is not 32 bytes long"));
+        }
+        key.copy_from_slice(bytes);
+        Ok(Self(key))
     }
+
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.0
     }
@@ -37,9 +61,48 @@ impl SessionKey {
 
 /// `N` random bytes.
 pub fn random<const N: usize>() -> [u8; N] {
-    todo!()
+    let mut bytes = [0; N];
+    fill(&mut bytes);
+    bytes
 }
+
 /// Draws one random byte, so that the first message does not pay for seeding (about 31 ms).
 pub fn warm_up() {
-    todo!()
+    random::<1>();
+}
+
+fn fill(bytes: &mut [u8]) {
+    if rand::fill(bytes).is_err() {
+        // Without randomness every key and nonce to come would be guessable. AWS-LC itself stops the process in this case.
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_key_of_another_length_is_refused() {
+        for len in [0, 16, 24, 31, 33, 256] {
+            let refused = SessionKey::from_bytes(&vec![7; len]).err();
+            assert!(matches!(refused, Some(CryptoError::Decrypt(_))), "{len} bytes");
+        }
+        assert_eq!(SessionKey::from_bytes(&[7; 32]).unwrap().expose(), &[7; 32]);
+    }
+
+    #[test]
+    fn secret_matches_itself_only() {
+        let secret = SecretBytes::new(b"token".to_vec());
+        assert!(secret.matches(b"token"));
+        for other in [b"tokem".as_slice(), b"toke", b"token ", b""] {
+            assert!(!secret.matches(other));
+        }
+    }
+
+    #[test]
+    fn no_two_random_values_are_alike() {
+        assert_ne!(random::<16>(), random::<16>());
+        assert_ne!(SessionKey::generate().expose(), SessionKey::generate().expose());
+    }
 }
