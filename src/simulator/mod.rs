@@ -76,22 +76,9 @@ impl Simulator {
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let base_url = format!("{scheme}://{address}");
 
-        let history = History::default();
-        let dials = Dials::default();
         let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
-        let world = Arc::new(World {
-            tokens: tokens::Issuer::new(&base_url, settings.client)?,
-            pusher: settings
-                .callback
-                .map(|callback| push::Pusher::new(callback, settings.opencrvs, Arc::clone(&settings.mosip_key)))
-                .transpose()?,
-            mosip_key: settings.mosip_key,
-            mosip_certificate: settings.mosip_certificate,
-            partners: settings.partners,
-            history: history.clone(),
-            dials: dials.clone(),
-            clock,
-        });
+        let world = Arc::new(World::new(settings, &base_url, clock)?);
+        let (history, dials) = (world.history.clone(), world.dials.clone());
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -162,6 +149,25 @@ struct World {
     history: History,
     dials: Dials,
     clock: Clock,
+}
+
+impl World {
+    fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
+        let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, callback, .. } = settings;
+        let pusher = callback
+            .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
+            .transpose()?;
+        Ok(Self {
+            tokens: tokens::Issuer::new(base_url, client)?,
+            mosip_key,
+            mosip_certificate,
+            partners,
+            pusher,
+            history: History::default(),
+            dials: Dials::default(),
+            clock,
+        })
+    }
 }
 
 fn routes(world: Arc<World>) -> Router {
