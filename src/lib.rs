@@ -4,7 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod crypto;
 pub mod error;
-pub mod http;
+// pub mod http;
 pub mod keys;
 pub mod mosip;
 pub mod outbox;
