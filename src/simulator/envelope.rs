@@ -14,11 +14,7 @@ const SPLITTER: &[u8] = b"#KEY_SPLITTER#";
 const NONCE_LEN: usize = 12;
 
 /// Opens an envelope that is addressed to `thumbprint` and to nobody else.
-pub(super) fn open(
-    envelope: &[u8],
-    key: &PrivateKey,
-    thumbprint: &Thumbprint,
-) -> Result<Vec<u8>, Refusal> {
+pub(super) fn open(envelope: &[u8], key: &PrivateKey, thumbprint: &Thumbprint) -> Result<Vec<u8>, Refusal> {
     let rest = envelope
         .strip_prefix(HEADER)
         .ok_or(Refusal::strict("SIM-HEADER", "the envelope does not begin with VER_R2"))?;
@@ -47,14 +43,9 @@ pub(super) fn seal(to: &PublicKey, plaintext: &[u8]) -> Result<Vec<u8>, CryptoEr
     let salt = random::<{ 32 - NONCE_LEN }>();
     let aad = [nonce.as_slice(), salt.as_slice()].concat();
 
-    let mut envelope = [
-        HEADER,
-        random::<32>().as_slice(),
-        to.wrap(&session_key)?.as_slice(),
-        SPLITTER,
-        aad.as_slice(),
-    ]
-    .concat();
+    let mut envelope =
+        [HEADER, random::<32>().as_slice(), to.wrap(&session_key)?.as_slice(), SPLITTER, aad.as_slice()]
+            .concat();
     let from = envelope.len();
     envelope.extend_from_slice(plaintext);
     aead::seal_tail(&session_key, Nonce::Twelve(&nonce), &aad, &mut envelope, from)?;

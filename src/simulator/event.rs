@@ -74,9 +74,10 @@ impl Event {
             .pointer("/event/context/0/entry")
             .and_then(Value::as_array)
             .ok_or(Refusal::strict("SIM-EVENT", "event.context[0].entry is not a list"))?;
-        let task = resources(entries, "Task")
-            .next()
-            .ok_or(Refusal::strict("SIM-TASK", "the bundle holds no Task"))?;
+        let mut tasks = resources(entries, "Task");
+        let (Some(task), None) = (tasks.next(), tasks.next()) else {
+            return Err(Refusal::strict("SIM-TASK", "the bundle does not hold exactly one Task"));
+        };
         let composition = task
             .pointer("/focus/reference")
             .and_then(Value::as_str)

@@ -126,9 +126,8 @@ fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusa
     check_request_time(&body.request_time)?;
     let envelope = decode_standard(&body.data)?;
     let signature = decode_standard(&body.signature)?;
-    let known = |key: &crate::keys::Certificate| {
-        key.public_key().verify(Rs512, &[&envelope], &signature).is_ok()
-    };
+    let known =
+        |key: &crate::keys::Certificate| key.public_key().verify(Rs512, &[&envelope], &signature).is_ok();
     if !world.partners.iter().any(known) {
         return Err(Refusal::SIGNATURE);
     }
@@ -156,7 +155,9 @@ fn check_request_time(text: &str) -> Result<(), Refusal> {
     let well_formed = OffsetDateTime::parse(text, &Rfc3339).is_ok()
         && text.len() == "2026-11-24T08:00:00.000Z".len()
         && text.ends_with('Z');
-    well_formed.then_some(()).ok_or(Refusal::strict("SIM-REQUEST-TIME", "requestTime is not UTC with milliseconds"))
+    well_formed
+        .then_some(())
+        .ok_or(Refusal::strict("SIM-REQUEST-TIME", "requestTime is not UTC with milliseconds"))
 }
 
 /// Standard alphabet, padded, no stray bits: exactly what encoding gives back.

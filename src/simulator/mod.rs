@@ -70,9 +70,8 @@ impl Simulator {
         let listener = TcpListener::bind(settings.bind)
             .await
             .map_err(|error| StartError::Bind { address: settings.bind, error })?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| StartError::Bind { address: settings.bind, error })?;
+        let address =
+            listener.local_addr().map_err(|error| StartError::Bind { address: settings.bind, error })?;
         let scheme = if settings.tls.is_some() { "https" } else { "http" };
         let base_url = format!("{scheme}://{address}");
 

@@ -67,7 +67,8 @@ impl Pusher {
             "iss": "opencrvs:auth-service",
             "sub": "00000000-0000-4000-8000-000000000002",
         });
-        let token = tokens::sign(&self.opencrvs.jwt_key, &claims).ok_or("the OpenCRVS token cannot be signed")?;
+        let token =
+            tokens::sign(&self.opencrvs.jwt_key, &claims).ok_or("the OpenCRVS token cannot be signed")?;
         let request = Request::post(&self.url)
             .header(AUTHORIZATION, format!("Bearer {token}"))
             .header(CONTENT_TYPE, "application/json")
@@ -163,10 +164,7 @@ pub(super) fn http_client(roots_pem: Option<&[u8]>) -> Result<HttpClient, StartE
         .map_err(|error| refused(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(config)
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let connector =
+        HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new()).build(connector))
 }

@@ -71,8 +71,8 @@ pub struct Tls {
 }
 
 impl Settings {
-    /// Reads a development key set: `mosip-public.key` and `opencrvs-pub.key` (certificates both), and under `simulator/`
-    /// `mosip-priv.key`, `opencrvs-jwt-priv.key` (PKCS#8 PEM) and `partner.crt`. `partner.crt` and `opencrvs-pub.key` may sign.
+    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key` and `partner.crt` (certificates all three), and under
+    /// `simulator/` `mosip-priv.key` and `opencrvs-jwt-priv.key` (PKCS#8 PEM). The last two certificates may sign.
     ///
     /// Listens on `127.0.0.1:4600` without TLS, pushes nowhere, and knows the example client (`opencrvs`,
     /// `example-client-secret`, `opencrvs-user`, `example-password`).
@@ -84,7 +84,7 @@ impl Settings {
             tls: None,
             mosip_key: Arc::new(private_key(&own.join("mosip-priv.key"))?),
             mosip_certificate: certificate(&dir.join("mosip-public.key"))?,
-            partners: vec![certificate(&own.join("partner.crt"))?, opencrvs.clone()],
+            partners: vec![certificate(&dir.join("partner.crt"))?, opencrvs.clone()],
             client: Client::example(),
             opencrvs: OpenCrvs {
                 certificate: opencrvs,

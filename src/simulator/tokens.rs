@@ -69,8 +69,7 @@ impl Issuer {
         let payload = Jws::parse(token)
             .and_then(|jws| jws.verify(self.public_key(), &[SignatureAlgorithm::Rs256], None))
             .map_err(|_| Refusal::INVALID_TOKEN)?;
-        let claims: Claims =
-            serde_json::from_slice(&payload.bytes).map_err(|_| Refusal::INVALID_TOKEN)?;
+        let claims: Claims = serde_json::from_slice(&payload.bytes).map_err(|_| Refusal::INVALID_TOKEN)?;
         if now.seconds() < claims.exp && claims.iss.starts_with(&self.base_url) {
             Ok(())
         } else {

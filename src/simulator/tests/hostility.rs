@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tower::ServiceExt as _;
 
 use super::partner::{COMPOSITION, Partner, START, birth, settings};
@@ -53,7 +55,13 @@ async fn when_down_connections_close_without_an_answer() {
     let partner = Partner::start().await;
     let token = partner.token().await;
     partner.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
-    assert!(partner.generate_aid(&token).await.is_none());
+    let address = partner.simulator.base_url.strip_prefix("http://").unwrap();
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(b"GET /opencrvs/v1/generateAid HTTP/1.1\r\nHost: mosip\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    connection.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(answer, b"");
+
     partner.simulator.dials.set(Knobs::default());
     assert_eq!(partner.generate_aid(&token).await.unwrap().status, 200);
 }

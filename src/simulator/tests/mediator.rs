@@ -215,12 +215,16 @@ async fn an_event_of_another_form_is_refused_by_its_defect() {
         event.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(member);
         event
     };
+    let mut second_task = good.clone();
+    let entries = second_task.pointer_mut("/event/context/0/entry").unwrap().as_array_mut().unwrap();
+    entries.push(entries[0].clone());
     let cases = [
-        ("not JSON", Value::Null, "SIM-TOPIC"),
+        ("null", Value::Null, "SIM-TOPIC"),
         ("topic of a death", event("DEATH_REGISTERED", COMPOSITION, &[]), "SIM-TOPIC"),
         ("no topic", without("/event/hub", "topic"), "SIM-TOPIC"),
         ("no entries", without("/event/context/0", "entry"), "SIM-EVENT"),
         ("no Task", without("/event/context/0/entry/0", "resource"), "SIM-TASK"),
+        ("two Tasks", second_task, "SIM-TASK"),
         ("no focus", without("/event/context/0/entry/0/resource", "focus"), "SIM-TASK"),
         ("no Patient", without("/event/context/0/entry/1", "resource"), "SIM-AID-ABSENT"),
     ];
@@ -266,8 +270,10 @@ async fn an_aid_is_found_in_both_shapes_of_an_identifier() {
 
 #[test]
 fn envelopes_of_another_implementation_open() {
-    let cases: Value = serde_json::from_slice(include_bytes!("../../../tests/vectors/envelope.json")).unwrap();
-    let (key, certificate) = (private_key(vector!("partner.key.pem")), certificate(vector!("partner.crt.pem")));
+    let cases: Value =
+        serde_json::from_slice(include_bytes!("../../../tests/vectors/envelope.json")).unwrap();
+    let (key, certificate) =
+        (private_key(vector!("partner.key.pem")), certificate(vector!("partner.crt.pem")));
     for name in ["plain-json", "unicode", "empty-plaintext", "splitter-inside-plaintext"] {
         let case = cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
         let decode = |member: &str| base64::decode(case[member].as_str().unwrap().as_bytes()).unwrap();

@@ -124,7 +124,11 @@ impl Partner {
         }
         let response = self.http.request(request.body(Full::new(body.into())).unwrap()).await.ok()?;
         let (head, body) = response.into_parts();
-        Some(Answer { status: head.status, headers: head.headers, body: body.collect().await.ok()?.to_bytes() })
+        Some(Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.collect().await.ok()?.to_bytes(),
+        })
     }
 
     pub(super) async fn ask_for_token(&self, form: &'static str) -> Answer {
@@ -139,9 +143,8 @@ impl Partner {
     }
 
     pub(super) async fn token(&self) -> String {
-        let answer = self
-            .ask_for_token("grant_type=client_credentials&client_id=opencrvs&client_secret=secret")
-            .await;
+        let answer =
+            self.ask_for_token("grant_type=client_credentials&client_id=opencrvs&client_secret=secret").await;
         answer.json()["access_token"].as_str().unwrap().to_owned()
     }
 

@@ -79,7 +79,7 @@ fn a_development_key_set_is_read() {
     write("opencrvs-pub.key", vector!("partner-old.crt.pem"));
     write("mosip-public.key", vector!("mosip.crt.pem"));
     write("simulator/mosip-priv.key", vector!("mosip.key.pem"));
-    write("simulator/partner.crt", vector!("partner.crt.pem"));
+    write("partner.crt", vector!("partner.crt.pem"));
     write("simulator/opencrvs-jwt-priv.key", vector!("issuer.key.pem"));
 
     let settings = Settings::from_key_set(dir.path()).unwrap();
@@ -87,9 +87,9 @@ fn a_development_key_set_is_read() {
     assert_eq!(settings.partners.len(), 2);
     assert_eq!(settings.client.id, "opencrvs");
 
-    write("simulator/partner.crt", b"-----BEGIN CERTIFICATE-----\n");
+    write("partner.crt", b"-----BEGIN CERTIFICATE-----\n");
     let Err(StartError::KeySet { file, .. }) = Settings::from_key_set(dir.path()) else {
         panic!("a truncated certificate was read");
     };
-    assert_eq!(file, dir.path().join("simulator/partner.crt"));
+    assert_eq!(file, dir.path().join("partner.crt"));
 }

@@ -31,11 +31,7 @@ async fn keycloak_grants_a_token_to_the_client_it_knows() {
             Some("invalid_grant"),
         ),
         ("grant_type=password&client_id=opencrvs&client_secret=secret", 401, Some("invalid_grant")),
-        (
-            "grant_type=magic&client_id=opencrvs&client_secret=secret",
-            400,
-            Some("unsupported_grant_type"),
-        ),
+        ("grant_type=magic&client_id=opencrvs&client_secret=secret", 400, Some("unsupported_grant_type")),
         ("grant_type=client_credentials&client_id=opencrvs", 400, Some("invalid_request")),
     ];
     for (form, status, error) in cases {
@@ -54,7 +50,8 @@ async fn a_token_says_who_made_it_and_when_it_ends() {
     let token = answer["access_token"].as_str().unwrap();
     let claims = token.split('.').nth(1).unwrap();
     let claims: serde_json::Value =
-        serde_json::from_slice(&crate::crypto::base64::decode_url_strict(claims.as_bytes()).unwrap()).unwrap();
+        serde_json::from_slice(&crate::crypto::base64::decode_url_strict(claims.as_bytes()).unwrap())
+            .unwrap();
 
     assert_eq!(answer["expires_in"], 300);
     assert_eq!(claims["iat"], START.seconds());
