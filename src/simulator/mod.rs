@@ -1,5 +1,5 @@
 //! A fake of the MOSIP side: mediator, Keycloak and authmanager on one port. **Not for production**: it keeps everything in
-//! memory, its history shows every token it made up, and anybody who reaches the port may turn its knobs.
+//! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
 //!
