@@ -127,7 +127,9 @@ impl NotTrusted {
             CertificateError::UnknownIssuer => Self::UnknownRoot,
             CertificateError::ExpiredContext { not_after, .. } => Self::Expired(moment(*not_after)),
             CertificateError::NotValidYetContext { not_before, .. } => Self::NotYetValid(moment(*not_before)),
-            CertificateError::NotValidForNameContext { presented, .. } => Self::OtherName(presented.join(", ")),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                Self::OtherName(presented.join(", "))
+            }
             other => Self::Other(other.to_string()),
         }
     }

@@ -34,7 +34,10 @@ mod tests {
     #[test]
     fn redaction_keeps_no_path_query_or_password() {
         let cases = [
-            ("https://ida.example:8443/idauthentication/v1/auth/MISPKEY/partner/APIKEY", "https://ida.example:8443/… (6 segments)"),
+            (
+                "https://ida.example:8443/idauthentication/v1/auth/MISPKEY/partner/APIKEY",
+                "https://ida.example:8443/… (6 segments)",
+            ),
             ("https://user:pass@mosip.example/?secret=1", "https://mosip.example/… (0 segments)"),
             ("http://[::1]:4600/birth", "http://[::1]:4600/… (1 segments)"),
             ("/only/a/path", "?://?/… (3 segments)"),

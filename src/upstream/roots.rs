@@ -53,7 +53,10 @@ mod tests {
             [("", "no certificate"), (broken_base64, "not PEM"), (not_a_certificate, "no CA certificate")]
         {
             let error = client_config(Some(pem.as_bytes())).unwrap_err();
-            assert!(error.detail().starts_with("upstream.ca_file: ") && error.detail().contains(what), "{error}");
+            assert!(
+                error.detail().starts_with("upstream.ca_file: ") && error.detail().contains(what),
+                "{error}"
+            );
         }
     }
 }

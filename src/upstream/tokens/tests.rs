@@ -11,7 +11,12 @@ fn after(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(NOW.seconds() + seconds)
 }
 
-async fn get(cache: &TokenCache<&'static str>, now: Timestamp, token: &'static str, ends: Option<Timestamp>) -> &'static str {
+async fn get(
+    cache: &TokenCache<&'static str>,
+    now: Timestamp,
+    token: &'static str,
+    ends: Option<Timestamp>,
+) -> &'static str {
     *cache.get(now, async || Ok((token, ends))).await.unwrap()
 }
 
@@ -49,7 +54,11 @@ async fn a_refused_token_is_dropped_and_a_newer_one_is_not() {
 }
 
 /// A fetch that waits for `gate`, so that others come while it is under way.
-async fn fetch(gate: &Notify, fetches: &AtomicUsize, outcome: Result<&'static str>) -> Result<(&'static str, Option<Timestamp>)> {
+async fn fetch(
+    gate: &Notify,
+    fetches: &AtomicUsize,
+    outcome: Result<&'static str>,
+) -> Result<(&'static str, Option<Timestamp>)> {
     fetches.fetch_add(1, Ordering::SeqCst);
     gate.notified().await;
     outcome.map(|token| (token, None))
@@ -88,4 +97,12 @@ async fn a_caller_that_goes_away_leaves_its_fetch_to_the_next() {
     gate.notify_one();
     assert_eq!(*call().await.unwrap(), "token");
     assert_eq!(fetches.load(Ordering::SeqCst), 2);
+}
+
+/// Handlers and workers run on any thread.
+#[test]
+fn waiting_for_a_token_is_send() {
+    fn is_send(_: impl Send) {}
+    let cache = TokenCache::new();
+    is_send(cache.get(NOW, async || Ok(("token", None))));
 }
