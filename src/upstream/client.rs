@@ -1,0 +1,140 @@
+//! One request out, one answer in: never a redirect, never a silent resend, never without a deadline.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::failure::SendError;
+use super::{host_and_port, roots};
+use crate::config;
+use crate::error::Result;
+
+/// A TCP connection that cannot be made in this time counts as away. Part of the request's own deadline.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Idle connections are closed before the usual 60 s of servers and load balancers, so that few posts meet a dead one.
+const POOL_IDLE: Duration = Duration::from_secs(45);
+
+/// The HTTP client of every upstream. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    hyper: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    danger_plain_http: bool,
+}
+
+/// What is sent. No `Debug`: path and headers hold secrets.
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Absolute `http` or `https` URL.
+    pub uri: Uri,
+    /// Headers; `Host` and `Content-Length` are written by the client.
+    pub headers: HeaderMap,
+    /// Body, sent as it is.
+    pub body: Bytes,
+    /// For connection, request, answer head and answer body together.
+    pub deadline: Duration,
+    /// Largest answer body, bytes.
+    pub max_response: usize,
+}
+
+/// What came back, whatever its status. No `Debug`: it holds tokens and personal data.
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Client {
+    /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given.
+    pub fn new(upstream: &config::Upstream) -> Result<Self> {
+        let tls = roots::client_config(upstream.ca_pem.as_deref())?;
+        let mut http = HttpConnector::new();
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let https = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(http);
+        let hyper = HyperClient::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .retry_canceled_requests(false)
+            .build(https);
+        Ok(Self { hyper, danger_plain_http: upstream.danger_plain_http })
+    }
+
+    /// Sends once. A redirect is an answer like any other.
+    pub async fn send(&self, request: Request) -> Result<Reply, SendError> {
+        let host = host_and_port(&request.uri);
+        if request.uri.scheme_str() == Some("http") && !self.danger_plain_http && !is_loopback(&request.uri) {
+            return Err(SendError::PlainHttp { host });
+        }
+        let mut outgoing = http::Request::new(Full::new(request.body));
+        *outgoing.method_mut() = request.method;
+        *outgoing.uri_mut() = request.uri;
+        *outgoing.headers_mut() = request.headers;
+        let connection = capture_connection(&mut outgoing);
+        let exchange = self.exchange(&host, outgoing, request.max_response);
+        match tokio::time::timeout(request.deadline, exchange).await {
+            Ok(outcome) => outcome,
+            // The request is handed to a connection only once that is known, so without one nothing has left.
+            Err(_) if connection.connection_metadata().is_none() => {
+                let reason = format!("not made within {} ms", request.deadline.as_millis());
+                Err(SendError::NotSent { host, reason })
+            }
+            Err(_) => Err(SendError::Timeout { host, after: request.deadline }),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        host: &str,
+        request: http::Request<Full<Bytes>>,
+        max_response: usize,
+    ) -> Result<Reply, SendError> {
+        let answer = self
+            .hyper
+            .request(request)
+            .await
+            .map_err(|error| SendError::of(host.to_owned(), may_have_left(&error), &error))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, max_response).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                SendError::TooLarge { host: host.to_owned(), limit: max_response }
+            } else {
+                SendError::of(host.to_owned(), true, &*error)
+            }
+        })?;
+        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
+
+/// hyper reports a request as canceled only while it still holds the whole of it: the pooled connection was dead already.
+fn may_have_left(error: &HyperError) -> bool {
+    let canceled = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<hyper::Error>())
+        .is_some_and(hyper::Error::is_canceled);
+    !(error.is_connect() || canceled)
+}
+
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::super::test_pki::{Authority, Identity};
+use super::*;
+use crate::error::{Code, Error};
+use crate::upstream::NotTrusted;
+
+/// Long enough to never pass in a test that does not wait for it.
+const AMPLE: Duration = Duration::from_secs(60);
+/// Passes in every test that waits for it.
+const SHORT: Duration = Duration::from_millis(50);
+
+fn client(ca_pem: Option<&str>) -> Client {
+    Client::new(&settings(ca_pem, false)).unwrap()
+}
+
+fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
+    config::Upstream {
+        ca_pem: ca_pem.map(|pem| pem.as_bytes().to_vec()),
+        danger_plain_http,
+        token: None,
+        mediator: config::Mediator {
+            events: Default::default(),
+            aid: None,
+            sign_with: None,
+            deadline: AMPLE,
+            concurrency: 1,
+        },
+        ida: None,
+    }
+}
+
+fn post(url: String) -> Request {
+    Request {
+        method: Method::POST,
+        uri: url.parse().unwrap(),
+        headers: HeaderMap::new(),
+        body: Bytes::from_static(b"ping"),
+        deadline: AMPLE,
+        max_response: 1024,
+    }
+}
+
+/// A server that takes one request and answers with `answer`, byte for byte, then closes. Gives back what it was sent.
+async fn serve(answer: &'static [u8]) -> (SocketAddr, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let task = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        take_and_answer(stream, answer).await
+    });
+    (address, task)
+}
+
+async fn take_and_answer(mut stream: impl AsyncRead + AsyncWrite + Unpin, answer: &[u8]) -> String {
+    let seen = take(&mut stream).await;
+    stream.write_all(answer).await.unwrap();
+    stream.shutdown().await.unwrap();
+    seen
+}
+
+/// Reads one `post` to its end.
+async fn take(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"ping") {
+        assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0, "the client went away");
+    }
+    String::from_utf8(seen).unwrap()
+}
+
+async fn failure(client: &Client, request: Request) -> SendError {
+    client.send(request).await.err().expect("an answer where a failure was due")
+}
+
+#[tokio::test]
+async fn a_request_goes_out_and_the_answer_comes_back_as_they_are() {
+    let (address, server) = serve(b"HTTP/1.1 418 Teapot\r\nX-A: b\r\nContent-Length: 4\r\n\r\npong").await;
+    let mut request = post(format!("http://{address}/birth?x=1"));
+    request.headers.insert("cookie", "Authorization=t".parse().unwrap());
+    let reply = client(None).send(request).await.unwrap();
+    assert_eq!((reply.status.as_u16(), &reply.body[..]), (418, &b"pong"[..]));
+    assert_eq!(reply.headers["x-a"], "b");
+    let seen = server.await.unwrap();
+    assert!(seen.starts_with("POST /birth?x=1 HTTP/1.1\r\n"), "{seen}");
+    assert!(seen.contains("cookie: Authorization=t\r\n") && seen.contains("content-length: 4\r\n"), "{seen}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (address, _) =
+        serve(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n").await;
+    let reply = client(None).send(post(format!("http://{address}/"))).await.unwrap();
+    assert_eq!(reply.status, StatusCode::FOUND);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_nothing_is_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let request = Request { deadline: SHORT, ..post(format!("http://{}/k", listener.local_addr().unwrap())) };
+    let failure = failure(&client(None), request).await;
+    assert!(matches!(failure, SendError::Timeout { .. }), "{failure}");
+    assert!(!failure.is_retry_safe());
+    assert_eq!(Error::from(failure).code(), Code::UpstreamTimeout);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_inside_the_body_is_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        take(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let failure =
+        failure(&client(None), Request { deadline: SHORT, ..post(format!("http://{address}/")) }).await;
+    assert!(matches!(failure, SendError::Timeout { .. }), "{failure}");
+    server.abort();
+}
+
+/// A TLS handshake that never ends is a connection that was never made.
+#[tokio::test]
+async fn a_deadline_that_passes_while_connecting_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let request = Request { deadline: SHORT, ..post(format!("https://{}/", listener.local_addr().unwrap())) };
+    let failure = failure(&client(None), request).await;
+    assert!(matches!(failure, SendError::NotSent { .. }) && failure.is_retry_safe(), "{failure}");
+}
+
+#[tokio::test]
+async fn a_refused_connection_sent_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let failure = failure(&client(None), post(format!("http://{address}/LICENCE-KEY"))).await;
+    assert!(matches!(failure, SendError::NotSent { .. }) && failure.is_retry_safe(), "{failure}");
+    let error = Error::from(failure);
+    assert_eq!(error.code(), Code::Upstream);
+    assert!(error.detail().contains(&address.to_string()) && error.detail().contains("refused"), "{error}");
+    assert!(!error.detail().contains("LICENCE"), "{error}");
+}
+
+#[tokio::test]
+async fn a_connection_that_closes_before_or_inside_the_answer_is_broken() {
+    for answer in
+        ["", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", "garbage\r\n\r\n"]
+    {
+        let (address, _) = serve(answer.as_bytes()).await;
+        let failure = failure(&client(None), post(format!("http://{address}/"))).await;
+        assert!(
+            matches!(failure, SendError::Broken { .. }) && !failure.is_retry_safe(),
+            "{answer:?}: {failure}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_beyond_the_limit_is_not_read() {
+    let declared = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong";
+    let undeclared = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\npong\r\n0\r\n\r\n";
+    for answer in [&declared[..], &undeclared[..]] {
+        let (address, _) = serve(answer).await;
+        let whole =
+            client(None).send(Request { max_response: 4, ..post(format!("http://{address}/")) }).await;
+        assert_eq!(&whole.unwrap_or_else(|failure| panic!("{failure}")).body[..], b"pong");
+        let (address, _) = serve(answer).await;
+        let failure =
+            failure(&client(None), Request { max_response: 3, ..post(format!("http://{address}/")) }).await;
+        assert!(matches!(failure, SendError::TooLarge { limit: 3, .. }), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_stays_on_this_machine() {
+    let refused = failure(&client(None), post("http://192.0.2.1:8080/".to_owned())).await;
+    assert_eq!(refused, SendError::PlainHttp { host: "192.0.2.1:8080".to_owned() });
+    for (url, loopback) in [
+        ("http://localhost:1/", true),
+        ("http://127.8.9.1/", true),
+        ("http://[::1]:4600/", true),
+        ("http://localhost.example/", false),
+        ("http://127.0.0.1.example/", false),
+        ("http://[2001:db8::1]/", false),
+    ] {
+        assert_eq!(is_loopback(&url.parse().unwrap()), loopback, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn plain_http_goes_further_only_under_danger() {
+    let client = Client::new(&settings(None, true)).unwrap();
+    let request = Request { deadline: Duration::ZERO, ..post("http://192.0.2.1:8080/".to_owned()) };
+    assert!(matches!(failure(&client, request).await, SendError::NotSent { .. }));
+}
+
+/// A TLS server that answers one request, if the handshake succeeds at all.
+async fn serve_tls(identity: &Identity) -> u16 {
+    let config =
+        rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+            )
+            .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        if let Ok(stream) = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+            take_and_answer(stream, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong").await;
+        }
+    });
+    port
+}
+
+/// The one sentence that an operator reads.
+fn refusal(failure: SendError) -> (NotTrusted, String) {
+    assert!(failure.is_retry_safe(), "{failure}");
+    let SendError::Certificate { reason, .. } = failure.clone() else { panic!("{failure}") };
+    let error = Error::from(failure);
+    assert_eq!(error.code(), Code::Upstream);
+    assert!(error.advice().contains("upstream.ca_file"), "{}", error.advice());
+    (reason, error.detail().to_owned())
+}
+
+#[tokio::test]
+async fn a_server_under_the_private_root_is_trusted() {
+    let authority = Authority::new("root");
+    let port = serve_tls(&authority.server(&["localhost"])).await;
+    let reply = client(Some(authority.pem())).send(post(format!("https://localhost:{port}/"))).await;
+    assert_eq!(&reply.unwrap_or_else(|failure| panic!("{failure}")).body[..], b"pong");
+}
+
+#[tokio::test]
+async fn a_server_under_another_root_is_refused() {
+    let (ours, theirs) = (Authority::new("root"), Authority::new("another root"));
+    for roots in [Some(ours.pem()), None] {
+        let port = serve_tls(&theirs.server(&["localhost"])).await;
+        let (reason, text) =
+            refusal(failure(&client(roots), post(format!("https://localhost:{port}/"))).await);
+        assert_eq!(reason, NotTrusted::UnknownRoot);
+        assert_eq!(
+            text,
+            format!(
+                "the certificate of localhost:{port} is not accepted: none of the trusted roots has signed it"
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_with_an_expired_certificate_is_refused() {
+    let authority = Authority::new("root");
+    let port = serve_tls(&authority.expired_server(&["localhost"])).await;
+    let (reason, text) =
+        refusal(failure(&client(Some(authority.pem())), post(format!("https://localhost:{port}/"))).await);
+    assert_eq!(reason, NotTrusted::Expired(crate::clock::Timestamp::from_seconds(86_400)));
+    assert!(text.ends_with("it expired at 1970-01-02T00:00:00.000Z"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_for_another_name_is_refused() {
+    let authority = Authority::new("root");
+    let port = serve_tls(&authority.server(&["mosip.example"])).await;
+    let (reason, text) =
+        refusal(failure(&client(Some(authority.pem())), post(format!("https://localhost:{port}/"))).await);
+    assert!(matches!(reason, NotTrusted::OtherName(_)), "{text}");
+    assert!(text.contains("made out to another name") && text.contains("mosip.example"), "{text}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    });
+    let failure = failure(&client(None), post(format!("https://localhost:{port}/"))).await;
+    assert!(matches!(failure, SendError::NotSent { .. }), "{failure}");
+}

@@ -1,0 +1,162 @@
+//! Why there is no answer, and whose move it is.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use rustls::CertificateError;
+use rustls::pki_types::UnixTime;
+
+use crate::clock::Timestamp;
+use crate::error::{Code, Error};
+
+/// Why a request brought no answer. `Display` names host and port and nothing else of the URL.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No connection: refused, no such host, no TLS there, or the deadline passed while connecting. Nothing was sent.
+    #[error("no connection to {host}: {reason}")]
+    NotSent {
+        /// `host[:port]`
+        host: String,
+        /// The system's or rustls's words.
+        reason: String,
+    },
+    /// The server's certificate does not verify. Nothing was sent.
+    #[error("the certificate of {host} is not accepted: {reason}")]
+    Certificate {
+        /// `host[:port]`
+        host: String,
+        /// What is wrong with it.
+        reason: NotTrusted,
+    },
+    /// `http` to another machine without `upstream.danger_plain_http`. Nothing was sent.
+    #[error("plain http to {host} is refused: it is not this machine")]
+    PlainHttp {
+        /// `host[:port]`
+        host: String,
+    },
+    /// The deadline passed after the request had left, wholly or in part.
+    #[error("{host} did not answer within {} ms", after.as_millis())]
+    Timeout {
+        /// `host[:port]`
+        host: String,
+        /// The deadline.
+        after: Duration,
+    },
+    /// The answer is larger than the limit; it was not read to its end.
+    #[error("the answer of {host} is larger than {limit} bytes")]
+    TooLarge {
+        /// `host[:port]`
+        host: String,
+        /// The limit, bytes.
+        limit: usize,
+    },
+    /// The connection broke, or what came is not HTTP, after the request had left, wholly or in part.
+    #[error("the connection to {host} broke: {reason}")]
+    Broken {
+        /// `host[:port]`
+        host: String,
+        /// The system's or hyper's words.
+        reason: String,
+    },
+}
+
+/// What is wrong with a server's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotTrusted {
+    /// It chains to no root that we trust.
+    #[error("none of the trusted roots has signed it")]
+    UnknownRoot,
+    /// It is past its last day.
+    #[error("it expired at {}", .0.to_iso())]
+    Expired(Timestamp),
+    /// It is before its first day.
+    #[error("it is not valid before {}", .0.to_iso())]
+    NotYetValid(Timestamp),
+    /// It is made out to other names.
+    #[error("it is made out to another name ({0})")]
+    OtherName(String),
+    /// Anything else, in rustls's words.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl SendError {
+    /// Sorts what the client reports: `sent` says whether the request may have left.
+    pub(super) fn of(host: String, sent: bool, error: &(dyn StdError + 'static)) -> Self {
+        match innermost(error) {
+            Cause::Certificate(error) => Self::Certificate { host, reason: NotTrusted::of(error) },
+            Cause::Text(reason) if sent => Self::Broken { host, reason },
+            Cause::Text(reason) => Self::NotSent { host, reason },
+        }
+    }
+
+    /// Whether not one byte of the request has left, so that repeating it cannot double it.
+    pub fn is_retry_safe(&self) -> bool {
+        matches!(self, Self::NotSent { .. } | Self::Certificate { .. } | Self::PlainHttp { .. })
+    }
+}
+
+impl From<SendError> for Error {
+    fn from(failure: SendError) -> Self {
+        let code = match failure {
+            SendError::Timeout { .. } => Code::UpstreamTimeout,
+            _ => Code::Upstream,
+        };
+        let error = Self::new(code, failure.to_string());
+        match failure {
+            SendError::Certificate { .. } => error.advise(
+                "Name the root that signs this server in upstream.ca_file; an expired or misnamed certificate has to be \
+                 replaced on that server, or its URL corrected.",
+            ),
+            SendError::PlainHttp { .. } => {
+                error.advise("Use an https URL; upstream.danger_plain_http would send tokens in the clear.")
+            }
+            SendError::NotSent { .. } => error.advise(
+                "Check the URL in [upstream] and that the server is up; nothing is wrong with the record, it can be sent again.",
+            ),
+            _ => error,
+        }
+    }
+}
+
+impl NotTrusted {
+    fn of(error: &CertificateError) -> Self {
+        match error {
+            CertificateError::UnknownIssuer => Self::UnknownRoot,
+            CertificateError::ExpiredContext { not_after, .. } => Self::Expired(moment(*not_after)),
+            CertificateError::NotValidYetContext { not_before, .. } => Self::NotYetValid(moment(*not_before)),
+            CertificateError::NotValidForNameContext { presented, .. } => {
+                Self::OtherName(presented.join(", "))
+            }
+            other => Self::Other(other.to_string()),
+        }
+    }
+}
+
+fn moment(at: UnixTime) -> Timestamp {
+    Timestamp::from_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
+}
+
+enum Cause<'a> {
+    Certificate(&'a CertificateError),
+    Text(String),
+}
+
+/// Follows the sources down to the certificate, or to the last words. hyper, rustls and the system name no URL there.
+fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Cause<'a> {
+    let mut last = error;
+    loop {
+        if let Some(rustls::Error::InvalidCertificate(error)) = last.downcast_ref() {
+            return Cause::Certificate(error);
+        }
+        // `io::Error::source` skips the error that it wraps.
+        let wrapped = last.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let next = wrapped.map(|error| error as &'a (dyn StdError + 'static)).or_else(|| last.source());
+        match next {
+            Some(error) => last = error,
+            None => return Cause::Text(last.to_string()),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! A private root and what it signs, for the tests of both ends of TLS.
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use time::OffsetDateTime;
+
+/// A private root.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate chain and its key, PEM.
+pub(crate) struct Identity {
+    pub(crate) cert: String,
+    pub(crate) key: String,
+}
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = params(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// For a server of these DNS names or IP addresses.
+    pub(crate) fn server(&self, names: &[&str]) -> Identity {
+        self.sign(params("server", names))
+    }
+
+    /// As `server`, valid for a day long ago.
+    pub(crate) fn expired_server(&self, names: &[&str]) -> Identity {
+        let mut params = params("server", names);
+        params.not_before = OffsetDateTime::UNIX_EPOCH;
+        params.not_after = OffsetDateTime::UNIX_EPOCH + time::Duration::DAY;
+        self.sign(params)
+    }
+
+    /// For a client whose subject is the single common name `name`.
+    pub(crate) fn client(&self, name: &str) -> Identity {
+        let mut params = params(name, &[]);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params)
+    }
+
+    fn sign(&self, params: CertificateParams) -> Identity {
+        let key = KeyPair::generate().unwrap();
+        let cert = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Identity { cert, key: key.serialize_pem() }
+    }
+}
+
+fn params(name: &str, names: &[&str]) -> CertificateParams {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    let mut params = CertificateParams::new(names).unwrap();
+    params.distinguished_name = rcgen::DistinguishedName::new();
+    params.distinguished_name.push(DnType::CommonName, name);
+    params
+}
