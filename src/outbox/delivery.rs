@@ -9,7 +9,6 @@ use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::{self, SecretBytes};
 use crate::error::{Code, Error, Result};
-use crate::keys::Thumbprint;
 
 /// One message for the mediator. At least once: it drops repeats by `id`.
 #[derive(Serialize)]
