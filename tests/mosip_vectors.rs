@@ -1,5 +1,12 @@
 //! Every known answer about MOSIP's messages, through the library: positive ones byte for byte, negative ones by kind of refusal.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
 mod support;
 
 use mosip_gateway::config::UnknownThumbprint::{Reject, Try};
@@ -16,7 +23,13 @@ const ALL_OWN: [&str; 4] = ["partner", "partner-old", "partner-3072", "partner-4
 const UNSIGNED: Policy = Policy { danger_accept_unsigned: true };
 const SIGNED: Policy = Policy { danger_accept_unsigned: false };
 
-fn open(ring: &Ring, data: &str, signature: Option<&str>, aad: &[u8], policy: Policy) -> Result<(Vec<u8>, Evidence), Error> {
+fn open(
+    ring: &Ring,
+    data: &str,
+    signature: Option<&str>,
+    aad: &[u8],
+    policy: Policy,
+) -> Result<(Vec<u8>, Evidence), Error> {
     let from = &ring.peers()[0];
     let opened = envelope::open(ring, from, Sealed { data, signature, aad }, policy)?;
     Ok((opened.get().to_vec(), opened.evidence()))
@@ -39,9 +52,12 @@ fn every_envelope_opens_or_is_refused_as_it_says() {
         match case.get("error").and_then(Value::as_str) {
             None => {
                 assert_eq!(under(&trying).unwrap().0, bytes(case, "expect_b64"), "{name}");
-                let only_by_trying = name.contains("-thumbprint") && !name.starts_with("legacy") || name == "thumbprint-holds-the-splitter";
+                let only_by_trying = name.contains("-thumbprint") && !name.starts_with("legacy")
+                    || name == "thumbprint-holds-the-splitter";
                 match under(&rejecting) {
-                    Err(error) => assert!(only_by_trying && error.code() == Code::UnknownKey, "{name}: {error}"),
+                    Err(error) => {
+                        assert!(only_by_trying && error.code() == Code::UnknownKey, "{name}: {error}")
+                    }
                     Ok(_) => assert!(!only_by_trying, "{name} names no own key"),
                 }
                 opened += 1;
@@ -64,7 +80,8 @@ fn every_envelope_opens_or_is_refused_as_it_says() {
 fn every_decrypt_refusal_is_the_same_answer() {
     let ring = ring(&ALL_OWN, &["mosip"], Try);
     let mut answers = std::collections::BTreeSet::new();
-    let refused: Vec<_> = cases("envelope.json").into_iter().filter(|case| case["error"] == "decrypt").collect();
+    let refused: Vec<_> =
+        cases("envelope.json").into_iter().filter(|case| case["error"] == "decrypt").collect();
     assert_eq!(refused.len(), 6);
     for case in &refused {
         let error = open(&ring, text(case, "envelope"), None, &[], UNSIGNED).unwrap_err();
@@ -76,9 +93,13 @@ fn every_decrypt_refusal_is_the_same_answer() {
 #[test]
 fn a_caller_aad_that_is_wrong_or_absent_is_refused() {
     let ring = ring(&ALL_OWN, &["mosip"], Reject);
-    let case = cases("envelope.json").into_iter().find(|case| case["name"] == "legacy-with-caller-aad").unwrap();
+    let case =
+        cases("envelope.json").into_iter().find(|case| case["name"] == "legacy-with-caller-aad").unwrap();
     for aad in [&b""[..], b"caller-aae"] {
-        assert_eq!(open(&ring, text(&case, "envelope"), None, aad, UNSIGNED).unwrap_err().code(), Code::Decrypt);
+        assert_eq!(
+            open(&ring, text(&case, "envelope"), None, aad, UNSIGNED).unwrap_err().code(),
+            Code::Decrypt
+        );
     }
 }
 
@@ -140,7 +161,8 @@ fn what_we_seal_opens_in_every_layout_size_and_flavour() {
                         open(&ours, &sealed.data, sealed.signature.as_deref(), &[], SIGNED).unwrap();
                     assert_eq!(back, plaintext);
                     // Over an empty plaintext and over the envelope are different signatures all the same.
-                    let wanted = if sign == SignOver::Envelope { Evidence::Envelope } else { Evidence::Plaintext };
+                    let wanted =
+                        if sign == SignOver::Envelope { Evidence::Envelope } else { Evidence::Plaintext };
                     assert_eq!(evidence, wanted);
                 }
             }
@@ -188,7 +210,11 @@ fn every_jwe_opens_or_is_refused_and_a_nested_jws_counts_as_signed() {
                 let nested = case.get("signer").is_some();
                 assert_eq!(evidence, if nested { Evidence::Plaintext } else { Evidence::DangerUnsigned });
                 let strict = open(&ring, text(&case, "token"), None, &[], SIGNED);
-                assert_eq!(strict.is_ok(), nested, "{name}: an unsigned JWE leaves only by the danger setting");
+                assert_eq!(
+                    strict.is_ok(),
+                    nested,
+                    "{name}: an unsigned JWE leaves only by the danger setting"
+                );
             }
         }
     }
