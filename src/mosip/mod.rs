@@ -1,6 +1,7 @@
 //! What MOSIP says and hears, one message kind per file. Functions without I/O: (intent, keys, now) to a request, and
 //! (reply bytes, keys, now) to [`Verified`] or [`Attested`].
 
+pub mod access;
 pub mod caller;
 pub mod codes;
 pub mod envelope;

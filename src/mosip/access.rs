@@ -1,0 +1,230 @@
+//! Access tokens (PROTOCOL.md 8): asking MOSIP's IAM for one and reading its answer. The token itself stays opaque.
+
+use bytes::Bytes;
+use form_urlencoded::byte_serialize;
+use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::codes::{self, UpstreamError};
+use crate::clock::Timestamp;
+use crate::config::{Token, TokenKind};
+use crate::crypto::base64;
+use crate::error::{Code, Error, Result};
+
+/// No lifetime beyond a day is believed.
+const LONGEST_SECONDS: i64 = 86_400;
+
+const REFUSED: &str =
+    "Check upstream.token with the MOSIP administrator: the client id, its secret and its roles.";
+
+/// A token that MOSIP's services accept in a cookie. Its `Debug` shows only when it ends.
+#[derive(Debug)]
+pub struct AccessToken {
+    /// Kept as it is sent, and marked sensitive; hyper copies it into its unwiped buffers with every request anyway.
+    cookie: HeaderValue,
+    expires: Option<Timestamp>,
+}
+
+impl AccessToken {
+    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+
+    fn new(token: &str, expires_in: Option<i64>, now: Timestamp) -> Result<Self> {
+        // RFC 6265 4.1.1, cookie-octet. Anything else would end the cookie early or smuggle in another.
+        let fits = |b: u8| matches!(b, 0x21 | 0x23..=0x2B | 0x2D..=0x3A | 0x3C..=0x5B | 0x5D..=0x7E);
+        if token.is_empty() || !token.bytes().all(fits) {
+            return Err(broken("a token that does not fit into a cookie"));
+        }
+        let text = Zeroizing::new(format!("Authorization={token}"));
+        let mut cookie = HeaderValue::from_str(&text).map_err(|_| broken("a token that is not text"))?;
+        cookie.set_sensitive(true);
+        let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
+        let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));
+        Ok(Self { cookie, expires: jwt_exp(token).or_else(by_lifetime) })
+    }
+}
+
+/// `Authorization=<token>`, the value of the `Cookie` header that MOSIP's services read; marked sensitive.
+pub fn cookie(token: &AccessToken) -> HeaderValue {
+    token.cookie.clone()
+}
+
+/// The `POST` that asks for a token: URL, headers, body. [`Code::Partner`] for a secret that the protocol cannot carry.
+pub fn request(settings: &Token, now: Timestamp) -> Result<(Uri, HeaderMap, Bytes)> {
+    let (content_type, body) = match &settings.kind {
+        TokenKind::KeycloakClientCredentials => (FORM, client_form("client_credentials", settings)),
+        TokenKind::KeycloakPassword { username, password } => {
+            let mut form = client_form("password", settings);
+            push_field(&mut form, "username", username.as_bytes());
+            push_field(&mut form, "password", password.expose());
+            (FORM, form)
+        }
+        TokenKind::Authmanager { app_id } => (JSON, authmanager_body(settings, app_id, now)?),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::ACCEPT, JSON);
+    Ok((settings.url.clone(), headers, Bytes::from(body)))
+}
+
+/// The token in the answer to [`request`]. [`Code::Partner`] where the IAM refuses our registration, [`Code::Upstream`] where it is
+/// broken. The IAM's own words travel in [`Error::upstream`]; no secret of ours is in the error.
+pub fn read(
+    kind: &TokenKind,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<AccessToken> {
+    if status.is_server_error() {
+        return Err(broken(status.as_u16()));
+    }
+    match kind {
+        TokenKind::KeycloakClientCredentials | TokenKind::KeycloakPassword { .. } => {
+            read_keycloak(status, body, now)
+        }
+        TokenKind::Authmanager { .. } => read_authmanager(status, headers, body, now),
+    }
+}
+
+const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The members of RFC 6749 4.3.2 and 4.4.2, with the client in the body (2.3.1), as MOSIP's own clients send it.
+fn client_form(grant: &str, settings: &Token) -> String {
+    let mut form = format!("grant_type={grant}");
+    push_field(&mut form, "client_id", settings.client_id.as_bytes());
+    push_field(&mut form, "client_secret", settings.client_secret.expose());
+    form
+}
+
+fn push_field(form: &mut String, name: &str, value: &[u8]) {
+    form.extend(["&", name, "="]);
+    form.extend(byte_serialize(value));
+}
+
+fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<String> {
+    #[derive(Serialize)]
+    struct Wrapper<'a> {
+        id: &'a str,
+        version: &'a str,
+        requesttime: String,
+        metadata: serde_json::Map<String, serde_json::Value>,
+        request: Login<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Login<'a> {
+        client_id: &'a str,
+        secret_key: &'a str,
+        app_id: &'a str,
+    }
+    let secret_key = std::str::from_utf8(settings.client_secret.expose())
+        .map_err(|_| Error::new(Code::Partner, "the client secret is not UTF-8 text").advise(REFUSED))?;
+    // authmanager looks at neither `id` nor `version`; MOSIP's own examples write `string`.
+    let wrapper = Wrapper {
+        id: "string",
+        version: "string",
+        requesttime: now.to_iso(),
+        metadata: serde_json::Map::new(),
+        request: Login { client_id: &settings.client_id, secret_key, app_id },
+    };
+    serde_json::to_string(&wrapper).map_err(|_| Error::new(Code::Bug, "the token request does not serialise"))
+}
+
+fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<AccessToken> {
+    #[derive(Deserialize)]
+    struct Reply {
+        access_token: Option<String>,
+        expires_in: Option<serde_json::Number>,
+        error: Option<String>,
+        error_description: Option<String>,
+    }
+    let reply: Reply = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    if let Some(word) = reply.error {
+        return Err(keycloak_refusal(status, word, reply.error_description.unwrap_or_default()));
+    }
+    if !status.is_success() {
+        return Err(broken(status.as_u16()));
+    }
+    let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
+    AccessToken::new(&token, reply.expires_in.and_then(|seconds| seconds.as_i64()), now)
+}
+
+/// RFC 6749 5.2: words about the client or its grant come with 400 or 401. Any other refusal says that the URL leads elsewhere.
+fn keycloak_refusal(status: StatusCode, word: String, description: String) -> Error {
+    const ABOUT_US: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_grant"];
+    let known = ABOUT_US.into_iter().find(|known| *known == word);
+    let error = match known {
+        Some(known) if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) => {
+            Error::new(Code::Partner, format!("MOSIP's IAM answered {known}")).advise(REFUSED)
+        }
+        _ => broken(status.as_u16()).advise("Check that upstream.token.url is the realm's token endpoint."),
+    };
+    error.with_upstream(word, description)
+}
+
+fn read_authmanager(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<AccessToken> {
+    #[derive(Deserialize)]
+    struct Reply {
+        errors: Option<Vec<UpstreamError>>,
+    }
+    let reply: Reply = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    codes::check(reply.errors)?;
+    if !status.is_success() {
+        return Err(broken(status.as_u16()));
+    }
+    let token =
+        token_in_headers(headers).ok_or_else(|| broken("neither a cookie nor a header with a token"))?;
+    // `Max-Age` of the cookie is set apart from the token's life and says nothing about it.
+    AccessToken::new(token, None, now)
+}
+
+/// `Set-Cookie: Authorization=<token>; …`, else the `Authorization` header.
+fn token_in_headers(headers: &HeaderMap) -> Option<&str> {
+    headers.get_all(header::SET_COOKIE).iter().find_map(token_in_cookie).or_else(|| {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        Some(value.strip_prefix("Bearer ").unwrap_or(value))
+    })
+}
+
+fn token_in_cookie(value: &HeaderValue) -> Option<&str> {
+    let pair = value.to_str().ok()?.split(';').next()?;
+    pair.trim().strip_prefix("Authorization=").filter(|token| !token.is_empty())
+}
+
+/// `exp` (RFC 7519 4.1.4), unverified: it only says how long to keep the token.
+fn jwt_exp(token: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let mut segments = token.split('.');
+    let (Some(_), Some(claims), Some(_), None) =
+        (segments.next(), segments.next(), segments.next(), segments.next())
+    else {
+        return None;
+    };
+    let claims = base64::decode_url_strict(claims.as_bytes()).ok()?;
+    let Claims { exp } = serde_json::from_slice(&claims).ok()?;
+    Some(Timestamp::from_seconds(exp as i64))
+}
+
+fn not_json(status: StatusCode) -> Error {
+    broken(format_args!("{} with a body that is not the expected JSON", status.as_u16()))
+}
+
+fn broken(what: impl std::fmt::Display) -> Error {
+    Error::new(Code::Upstream, format!("MOSIP's IAM answered {what}"))
+}
+
+#[cfg(test)]
+mod tests;
