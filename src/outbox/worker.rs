@@ -42,24 +42,29 @@ pub struct Settled {
 
 impl Worker {
     /// A worker for the URLs in `upstream`.
-    pub fn new(
-        client: Client,
-        upstream: config::Upstream,
-        keys: Keyring,
-        pool: Pool,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(client: Client, upstream: config::Upstream, keys: Keyring, pool: Pool, clock: Clock) -> Self {
         let gate = || Semaphore::new(upstream.mediator.concurrency);
         let gates = EventKind::ALL.into_iter().map(|kind| (kind, gate())).collect();
-        Self { client, tokens: TokenCache::new(), token: upstream.token, mediator: upstream.mediator, gates, keys, pool, clock }
+        Self {
+            client,
+            tokens: TokenCache::new(),
+            token: upstream.token,
+            mediator: upstream.mediator,
+            gates,
+            keys,
+            pool,
+            clock,
+        }
     }
 
     /// Sends `event` once. Nothing is kept: an error is the caller's to retry.
     pub async fn send(&self, event: Event) -> Result<Settled> {
         let kind = event.kind();
-        let uri = self.mediator.events.get(kind.as_str()).ok_or_else(|| {
-            Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}"))
-        })?;
+        let uri = self
+            .mediator
+            .events
+            .get(kind.as_str())
+            .ok_or_else(|| Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")))?;
         let aid = self.aid_for(&event).await?;
         let body = match &aid {
             Some(aid) => event.with_aid(aid),
@@ -78,7 +83,8 @@ impl Worker {
     /// Fetches a fresh application id.
     pub async fn fetch_aid(&self) -> Result<Attested<Aid>> {
         let uri = self.mediator.aid.as_ref().ok_or_else(|| {
-            Error::new(Code::KindNotConfigured, "no URL is set for application ids").advise("Set upstream.mediator.aid.")
+            Error::new(Code::KindNotConfigured, "no URL is set for application ids")
+                .advise("Set upstream.mediator.aid.")
         })?;
         let reply = self.call(Method::GET, uri, Bytes::new()).await?;
         mediator::read_aid(reply.status, &reply.body)
@@ -122,7 +128,13 @@ impl Worker {
         self.post(method, uri, Some(access::cookie(&token)), body).await
     }
 
-    async fn post(&self, method: Method, uri: &Uri, cookie: Option<HeaderValue>, body: Bytes) -> Result<Reply> {
+    async fn post(
+        &self,
+        method: Method,
+        uri: &Uri,
+        cookie: Option<HeaderValue>,
+        body: Bytes,
+    ) -> Result<Reply> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if !body.is_empty() {
