@@ -191,6 +191,7 @@ fn authmanagers_refusal_inside_http_200_is_the_partners_fault() {
 
 #[test]
 fn authmanager_without_a_token_is_upstreams_fault() {
+    #[allow(clippy::type_complexity, reason = "a table of cases")]
     let cases: [(u16, &[(&str, &str)], &str); 4] = [
         (200, &[], r#"{"response":{"status":"Success"},"errors":null}"#),
         (200, &[("set-cookie", "Authorization=t")], "<html>"),
