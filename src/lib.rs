@@ -10,6 +10,7 @@ pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;
 pub mod error;
+pub mod gateway;
 pub mod http;
 pub mod keys;
 pub mod mosip;
