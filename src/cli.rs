@@ -34,6 +34,18 @@ enum Command {
     /// One birth there and back against the simulator, with the keys of `keys.example`.
     #[cfg(feature = "simulator")]
     Demo,
+    /// Runs the fake of the MOSIP side alone. Never in production.
+    #[cfg(feature = "simulator")]
+    Simulator {
+        /// The development key set.
+        #[arg(long, default_value = "keys.example")]
+        keys: PathBuf,
+        /// Where UINTOKENs are posted, `http://127.0.0.1:4547/birthReceiveNid`.
+        #[arg(long)]
+        callback: Option<http::Uri>,
+        #[command(flatten)]
+        knobs: crate::simulator::Knobs,
+    },
     /// Makes keys. Never in production: MOSIP hands out the real ones.
     Keygen {
         #[command(subcommand)]
@@ -57,6 +69,8 @@ pub fn main() -> ExitCode {
         Command::Serve { config, allow_example_keys } => serve(config.as_deref(), allow_example_keys),
         #[cfg(feature = "simulator")]
         Command::Demo => demo(),
+        #[cfg(feature = "simulator")]
+        Command::Simulator { keys, callback, knobs } => simulator(&keys, callback, knobs),
         Command::Keygen { what: Keygen::Development { dir } } => {
             report(make::development_set(&dir, Clock::system().now()).map(|_| ()))
         }
@@ -70,6 +84,27 @@ fn demo() -> ExitCode {
         Err(error) => return failed(&error, 3),
     };
     report(runtime.block_on(crate::demo::run(&mut std::io::stdout())))
+}
+
+#[cfg(feature = "simulator")]
+fn simulator(keys: &Path, callback: Option<http::Uri>, knobs: crate::simulator::Knobs) -> ExitCode {
+    use crate::simulator::{Callback, Settings, run_alone};
+    let mut settings = match Settings::from_key_set(keys) {
+        Ok(settings) => settings,
+        Err(error) => return failed(&error, 1),
+    };
+    settings.callback = callback.map(|url| Callback { url, roots_pem: None });
+    if let Err(error) = telemetry::init(tracing::level_filters::LevelFilter::INFO) {
+        return failed(&error, 3);
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error, 3),
+    };
+    report(runtime.block_on(run_alone(settings, knobs, async {
+        // Without a signal handler, run until killed.
+        let _ = tokio::signal::ctrl_c().await;
+    })))
 }
 
 fn serve(file: Option<&Path>, allow_example_keys: bool) -> ExitCode {
