@@ -1,8 +1,14 @@
 //! Listeners, routes, problems. Handlers parse, call `mosip` or `outbox`, and answer; they never call `crypto`.
 
+pub mod body;
 pub mod callback;
+pub mod guard;
 pub mod internal;
 pub mod ops;
+pub mod problem;
+pub mod server;
+mod subject;
+mod tls;
 mod trace;
 
 use std::sync::Arc;

@@ -1,0 +1,113 @@
+//! Reads a request body under three limits: its size, its time, and the bytes of all bodies in flight.
+
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::Request;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::error::{Code, Error, Result};
+
+/// A declared length reserves at most this much; beyond it memory grows with what arrives, so that a claim costs nothing.
+const RESERVE: usize = 1 << 20;
+
+/// What a body has to keep to. Clones share the budget.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    body: usize,
+    deadline: Duration,
+    in_flight: Arc<Semaphore>,
+}
+
+impl Limits {
+    /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held.
+    pub fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
+        let in_flight = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        Self { body, deadline, in_flight }
+    }
+
+    /// The same deadline and the same budget with another size for one body.
+    #[must_use]
+    pub fn with_body_limit(&self, body: usize) -> Self {
+        Self { body, ..self.clone() }
+    }
+}
+
+/// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
+pub struct Body {
+    bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+impl Body {
+    /// The bytes; they carry the share of the budget with them.
+    pub fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl AsRef<[u8]> for Body {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
+/// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
+pub async fn read(request: Request, limits: &Limits) -> Result<Body> {
+    let body = request.into_body();
+    if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
+        return Err(too_large(limits));
+    }
+    tokio::time::timeout(limits.deadline, collect(body, limits)).await.unwrap_or_else(|_| {
+        let detail = format!("the body was not whole after {} ms", limits.deadline.as_millis());
+        Err(Error::new(Code::Timeout, detail))
+    })
+}
+
+async fn collect(mut body: axum::body::Body, limits: &Limits) -> Result<Body> {
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
+    let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
+    let mut share: Option<OwnedSemaphorePermit> = None;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::new(Code::Malformed, "the body broke off"))?;
+        // Trailers mean nothing here.
+        let Ok(data) = frame.into_data() else { continue };
+        if data.len() > limits.body.saturating_sub(bytes.len()) {
+            return Err(too_large(limits));
+        }
+        let charged = charge(&limits.in_flight, data.len())?;
+        match &mut share {
+            Some(share) => share.merge(charged),
+            None => share = Some(charged),
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Body { bytes: bytes.freeze(), _share: share })
+}
+
+fn charge(in_flight: &Arc<Semaphore>, len: usize) -> Result<OwnedSemaphorePermit> {
+    u32::try_from(len)
+        .ok()
+        .and_then(|len| Arc::clone(in_flight).try_acquire_many_owned(len).ok())
+        .ok_or_else(|| Error::new(Code::Busy, "too many bytes of request bodies are in flight"))
+}
+
+fn too_large(limits: &Limits) -> Error {
+    Error::new(Code::TooLarge, format!("the body is larger than {} bytes", limits.body))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::Frame;
+
+use super::*;
+
+/// Long enough to never pass in a test that does not wait for it.
+const AMPLE: Duration = Duration::from_secs(60);
+/// Passes in every test that waits for it.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// A body of unknown length: its frames one after the other, then nothing more ever, unless it `ends`.
+struct Frames {
+    frames: Vec<&'static [u8]>,
+    ends: bool,
+}
+
+impl hyper::body::Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        match self.frames.is_empty() {
+            false => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(self.frames.remove(0)))))),
+            true if self.ends => Poll::Ready(None),
+            true => Poll::Pending,
+        }
+    }
+}
+
+fn frames(frames: &[&'static [u8]], ends: bool) -> Request {
+    Request::new(axum::body::Body::new(Frames { frames: frames.to_vec(), ends }))
+}
+
+fn whole(body: &'static [u8]) -> Request {
+    Request::new(axum::body::Body::from(body))
+}
+
+async fn refusal(request: Request, limits: &Limits) -> Code {
+    read(request, limits).await.err().expect("the body was read").code()
+}
+
+#[tokio::test]
+async fn a_body_at_the_limit_is_read_whole() {
+    let limits = Limits::new(6, AMPLE, 6);
+    assert_eq!(&read(whole(b"abcdef"), &limits).await.unwrap()[..], b"abcdef");
+    assert_eq!(read(frames(&[b"abc", b"", b"def"], true), &limits).await.unwrap().into_bytes(), "abcdef");
+    assert!(read(frames(&[], true), &limits).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_beyond_the_limit_is_too_large() {
+    let limits = Limits::new(5, AMPLE, 100);
+    assert_eq!(refusal(frames(&[b"abc", b"def"], true), &limits).await, Code::TooLarge);
+    assert_eq!(refusal(whole(b"abcdef"), &limits.with_body_limit(4)).await, Code::TooLarge);
+    assert!(read(whole(b"abcdef"), &limits.with_body_limit(6)).await.is_ok());
+}
+
+/// The first poll of this body would be the last thing the test does.
+#[tokio::test]
+async fn a_declared_length_beyond_the_limit_is_refused_unread() {
+    struct Declared;
+    impl hyper::body::Body for Declared {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            panic!("the body was polled");
+        }
+
+        fn size_hint(&self) -> hyper::body::SizeHint {
+            hyper::body::SizeHint::with_exact(6)
+        }
+    }
+    let request = Request::new(axum::body::Body::new(Declared));
+    assert_eq!(refusal(request, &Limits::new(5, AMPLE, 100)).await, Code::TooLarge);
+}
+
+#[tokio::test]
+async fn a_body_that_stops_half_way_times_out() {
+    assert_eq!(refusal(frames(&[b"half"], false), &Limits::new(100, SHORT, 100)).await, Code::Timeout);
+}
+
+#[tokio::test]
+async fn bodies_in_flight_share_one_budget_until_the_last_use_of_their_bytes() {
+    let limits = Limits::new(10, AMPLE, 10);
+    let first = read(whole(b"123456"), &limits).await.unwrap().into_bytes();
+    assert_eq!(refusal(frames(&[b"1234", b"5"], true), &limits.with_body_limit(5)).await, Code::Busy);
+    // What the refused body had been charged is free again, and the first still holds its share.
+    let second = read(whole(b"1234"), &limits).await.unwrap();
+    let tail = first.slice(5..);
+    drop(first);
+    assert_eq!(refusal(whole(b"1"), &limits).await, Code::Busy);
+    drop(tail);
+    assert!(read(whole(b"123456"), &limits).await.is_ok());
+    drop(second);
+    assert!(read(whole(b"1234567890"), &limits).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_body_that_timed_out_gives_its_share_back() {
+    let limits = Limits::new(10, SHORT, 10);
+    assert_eq!(refusal(frames(&[b"1234567890"], false), &limits).await, Code::Timeout);
+    assert!(read(whole(b"1234567890"), &limits).await.is_ok());
+}

@@ -1,0 +1,130 @@
+//! Who may talk to a listener that signs and decrypts (DESIGN.md 3, invariant 7): no page in a browser, no name that was rebound to
+//! this address, and where a token is configured nobody without it.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, Uri, header};
+
+use super::server::{Peer, Transport};
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+
+/// Fetch Metadata, sent by every current browser.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Probes come from the kubelet and from Prometheus, under the address of the pod and without a token.
+const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// What a listener demands of a request. Cheap to clone.
+#[derive(Clone)]
+pub struct Guard(Arc<Demands>);
+
+struct Demands {
+    hosts: Vec<String>,
+    token: Option<SecretBytes>,
+}
+
+impl Guard {
+    /// `hosts`: further names accepted in `Host` (`listen.hosts`); `token`: the bearer token to demand, if any.
+    pub fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
+        Self(Arc::new(Demands { hosts, token }))
+    }
+
+    fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+        let host = named_host(uri, headers);
+        refuse_pages(host.as_ref(), headers)?;
+        if PROBES.contains(&uri.path()) {
+            return Ok(());
+        }
+        if !matches!(peer, Some(Peer { transport: Transport::Unix, .. })) {
+            self.check_host(host.as_ref())?;
+        }
+        self.check_token(headers)
+    }
+
+    fn check_host(&self, host: Option<&Authority>) -> Result<()> {
+        let host = host.ok_or_else(|| forbidden("the request does not name one host"))?.host();
+        let known = LOOPBACK_HOSTS.into_iter().chain(self.0.hosts.iter().map(String::as_str));
+        match known.into_iter().any(|known| known.eq_ignore_ascii_case(host)) {
+            true => Ok(()),
+            false => Err(forbidden("the host that the request names is not this listener")),
+        }
+    }
+
+    fn check_token(&self, headers: &HeaderMap) -> Result<()> {
+        let Some(token) = &self.0.token else { return Ok(()) };
+        match bearer(headers) {
+            Some(sent) if token.matches(sent) => Ok(()),
+            Some(_) => {
+                Err(Error::new(Code::Unauthorized, "the bearer token is not the one of this listener"))
+            }
+            None => Err(Error::new(Code::Unauthorized, "there is no bearer token")),
+        }
+    }
+}
+
+/// Middleware: `router.layer(from_fn_with_state(guard, guard::enforce))`.
+pub async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.check(request.extensions().get(), request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+/// JSON routes want `application/json`: a form or plain text is what a page can post without asking. Parameters are ignored.
+pub fn require_json(headers: &HeaderMap) -> Result<()> {
+    let essence = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .unwrap_or_default();
+    match essence.trim().eq_ignore_ascii_case("application/json") {
+        true => Ok(()),
+        false => Err(Error::new(Code::MediaType, "the content type is not application/json")),
+    }
+}
+
+/// The host that the request is for. `None` where there is none, or where the request names more than one.
+fn named_host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
+    let mut values = headers.get_all(header::HOST).iter();
+    let host = Authority::try_from(values.next()?.as_bytes()).ok()?;
+    // An absolute request target outranks `Host` (RFC 9112 3.2.2), so the two have to agree.
+    let agrees = uri.authority().is_none_or(|target| *target == host);
+    (values.next().is_none() && agrees && !host.as_str().contains('@')).then_some(host)
+}
+
+fn refuse_pages(host: Option<&Authority>, headers: &HeaderMap) -> Result<()> {
+    let own = |origin: &[u8]| {
+        let authority =
+            [&b"http://"[..], b"https://"].into_iter().find_map(|scheme| origin.strip_prefix(scheme));
+        host.zip(authority)
+            .is_some_and(|(host, authority)| authority.eq_ignore_ascii_case(host.as_str().as_bytes()))
+    };
+    if !headers.get_all(header::ORIGIN).iter().all(|origin| own(origin.as_bytes())) {
+        return Err(forbidden("the Origin is not this listener"));
+    }
+    let near = |site: &[u8]| matches!(site, b"none" | b"same-origin");
+    if !headers.get_all(SEC_FETCH_SITE).iter().all(|site| near(site.as_bytes())) {
+        return Err(forbidden("the request comes from a page of another site"));
+    }
+    Ok(())
+}
+
+/// The token of `Authorization: Bearer` (RFC 6750 2.1); the scheme in any case.
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}
+
+fn forbidden(detail: &str) -> Error {
+    Error::new(Code::Forbidden, detail)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+//! The one place where an error becomes a reply: `application/problem+json` (RFC 9457) with the members of DESIGN.md 5.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use crate::error::{Code, Error, UpstreamCode};
+
+/// The error behind a reply, left in the extensions of the response for the log. Never sent.
+#[derive(Debug, Clone)]
+pub struct Refusal(pub Error);
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
+    fault: &'a str,
+    retryable: bool,
+    advice: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pointer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    upstream: Option<Upstream<'a>>,
+}
+
+#[derive(Serialize)]
+struct Upstream<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let code = self.code();
+        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A struct of texts, numbers and flags always serialises.
+        let body = serde_json::to_vec(&Problem::of(&self)).unwrap_or_default();
+        let mut response = (status, headers(code), body).into_response();
+        response.extensions_mut().insert(Refusal(self));
+        response
+    }
+}
+
+impl<'a> Problem<'a> {
+    fn of(error: &'a Error) -> Self {
+        let code = error.code();
+        Self {
+            r#type: format!("urn:mosip-gateway:problem:{}", code.as_str()),
+            title: code.title(),
+            status: code.status(),
+            detail: error.detail(),
+            code: code.as_str(),
+            fault: error.fault().as_str(),
+            retryable: error.retryable(),
+            advice: error.advice(),
+            pointer: error.pointer(),
+            upstream: error.upstream().map(|UpstreamCode { code, message }| Upstream { code, message }),
+        }
+    }
+}
+
+fn headers(code: Code) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    match code {
+        Code::Busy => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
+        Code::Unauthorized => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        _ => None,
+    };
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::error::Fault;
+
+    async fn reply(error: Error) -> (StatusCode, HeaderMap, Value) {
+        let (head, body) = error.into_response().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status, head.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_problem_has_every_member_and_never_the_operators_detail() {
+        let error = Error::field("/otp", "this is missing").for_operator("step 7");
+        let (status, headers, body) = reply(error).await;
+        assert_eq!(
+            (status, &headers[header::CONTENT_TYPE]),
+            (StatusCode::UNPROCESSABLE_ENTITY, &HeaderValue::from_static("application/problem+json"))
+        );
+        assert_eq!(
+            body,
+            json!({
+                "type": "urn:mosip-gateway:problem:field",
+                "title": "A value is wrong or missing",
+                "status": 422,
+                "detail": "this is missing",
+                "code": "field",
+                "fault": "caller",
+                "retryable": false,
+                "advice": "Correct the value at `pointer`.",
+                "pointer": "/otp",
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn mosips_own_code_and_the_blame_are_shown() {
+        let error = Error::new(Code::Upstream, "MOSIP answered IDA-MLC-007")
+            .blame(Fault::Partner, true)
+            .with_upstream("IDA-MLC-007", "Request could not be processed");
+        let (status, _, body) = reply(error).await;
+        assert_eq!(status, StatusCode::BAD_GATEWAY);
+        assert_eq!((&body["fault"], &body["retryable"]), (&json!("partner"), &json!(true)));
+        assert_eq!(
+            body["upstream"],
+            json!({ "code": "IDA-MLC-007", "message": "Request could not be processed" })
+        );
+    }
+
+    #[tokio::test]
+    async fn busy_says_when_and_unauthorized_says_how() {
+        let (status, headers, _) = reply(Error::new(Code::Busy, "full")).await;
+        assert_eq!(
+            (status, headers[header::RETRY_AFTER].as_bytes()),
+            (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+        );
+        let (status, headers, _) = reply(Error::new(Code::Unauthorized, "none")).await;
+        assert_eq!(
+            (status, headers[header::WWW_AUTHENTICATE].as_bytes()),
+            (StatusCode::UNAUTHORIZED, &b"Bearer"[..])
+        );
+    }
+
+    #[test]
+    fn the_log_gets_the_whole_error() {
+        let response =
+            Error::new(Code::Decrypt, "the message does not open").for_operator("tag").into_response();
+        let Refusal(error) = response.extensions().get::<Refusal>().unwrap();
+        assert_eq!(error.operator_detail(), Some("tag"));
+    }
+}

@@ -1,0 +1,117 @@
+//! TLS of a listener: its certificate, and the client certificates it demands.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use zeroize::Zeroizing;
+
+use super::server::BindError;
+use super::subject::Subject;
+use crate::config::ServerTls;
+
+/// Turns connections into TLS connections of callers that are let in.
+pub(super) struct Acceptor {
+    tls: TlsAcceptor,
+    subjects: Vec<Subject>,
+}
+
+impl Acceptor {
+    /// Reads the files of `settings`. What protects works or is refused: subjects without a CA that vouches for them are an error.
+    pub(super) fn load(settings: &ServerTls) -> Result<Self, BindError> {
+        if settings.client_ca.is_none() && !settings.client_subjects.is_empty() {
+            return Err(refuse(&settings.cert, "client_subjects protects nothing without client_ca"));
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| refuse(&settings.cert, error))?;
+        let builder = match &settings.client_ca {
+            None => builder.with_no_client_auth(),
+            Some(file) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), provider);
+                builder.with_client_cert_verifier(verifier.build().map_err(|error| refuse(file, error))?)
+            }
+        };
+        let key = read(&settings.key)?;
+        let key = PrivateKeyDer::from_pem_slice(&key)
+            .map_err(|_| refuse(&settings.key, "this holds no private key in PEM"))?;
+        let mut config = builder.with_single_cert(certificates(&settings.cert)?, key).map_err(|error| {
+            refuse(&settings.cert, format_args!("with {}: {error}", settings.key.display()))
+        })?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        if settings.client_ca.is_some() {
+            // A resumed session would carry a client certificate past its last day.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
+        let subjects = settings.client_subjects.iter().map(|text| Subject::parse(text)).collect();
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects })
+    }
+
+    /// The handshake, and the subject of the client's verified certificate where one is demanded. `None` for a caller that is not let
+    /// in or does not finish within `deadline`.
+    pub(super) async fn accept<S>(
+        &self,
+        stream: S,
+        deadline: Duration,
+    ) -> Option<(TlsStream<S>, Option<Subject>)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = match tokio::time::timeout(deadline, self.tls.accept(stream)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "a TLS handshake failed");
+                return None;
+            }
+            Err(_) => return None,
+        };
+        let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let subject = certificate.and_then(|certificate| Subject::of_certificate(certificate));
+        if !self.lets_in(subject.as_ref()) {
+            let subject = subject.as_ref().map(ToString::to_string);
+            tracing::warn!(subject, "a client certificate is not among client_subjects");
+            return None;
+        }
+        Some((stream, subject))
+    }
+
+    fn lets_in(&self, subject: Option<&Subject>) -> bool {
+        self.subjects.is_empty()
+            || subject.is_some_and(|subject| self.subjects.iter().any(|allowed| allowed.is(subject)))
+    }
+}
+
+fn roots(file: &Path) -> Result<RootCertStore, BindError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(file)? {
+        roots.add(certificate).map_err(|_| refuse(file, "this holds something that is no CA certificate"))?;
+    }
+    Ok(roots)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BindError> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
+        .collect::<Result<_, _>>()
+        .map_err(|_| refuse(file, "this is not PEM"))?;
+    if certificates.is_empty() {
+        return Err(refuse(file, "this holds no certificate in PEM"));
+    }
+    Ok(certificates)
+}
+
+fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BindError> {
+    std::fs::read(file).map(Zeroizing::new).map_err(|error| refuse(file, error))
+}
+
+fn refuse(file: &Path, what: impl ToString) -> BindError {
+    BindError::File { file: file.to_owned(), what: what.to_string() }
+}
