@@ -2,6 +2,7 @@
 
 pub mod aead;
 pub mod base64;
+mod header;
 pub mod hmac;
 pub mod jwe;
 pub mod jws;

@@ -49,13 +49,17 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
     callback.caller.check(request.headers(), app)?;
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     let (ring, policy) = (app.ring(), app.policy());
-    let opened = app
-        .run(move || mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, policy))
-        .await;
+    let opened =
+        app.run(move || mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, policy)).await;
     let nid = match opened {
         Ok(nid) => nid,
         Err(error) => {
-            tracing::warn!(code = error.code().as_str(), detail = error.detail(), step = error.operator_detail(), "a push does not verify");
+            tracing::warn!(
+                code = error.code().as_str(),
+                detail = error.detail(),
+                step = error.operator_detail(),
+                "a push does not verify"
+            );
             return Ok(StatusCode::UNPROCESSABLE_ENTITY.into_response());
         }
     };
@@ -72,7 +76,12 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
     match app.deliverer().deliver(&delivery).await {
         Ok(()) => Ok(StatusCode::OK.into_response()),
         Err(error) => {
-            tracing::error!(delivery = id, code = error.code().as_str(), detail = error.detail(), "a verified push could not be delivered");
+            tracing::error!(
+                delivery = id,
+                code = error.code().as_str(),
+                detail = error.detail(),
+                "a verified push could not be delivered"
+            );
             Ok(StatusCode::SERVICE_UNAVAILABLE.into_response())
         }
     }

@@ -16,8 +16,8 @@ use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::envelope::{self, Flavour, Format, SealOptions, Sealed, SignOver};
 use crate::mosip::event::Event;
-use crate::mosip::signature::{self, Form};
 use crate::mosip::roles;
+use crate::mosip::signature::{self, Form};
 
 /// Thumbprint of our key that opened the message.
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
@@ -60,7 +60,11 @@ struct SealQuery {
     key: Option<String>,
 }
 
-async fn seal(State(app): State<App>, Checked(query): Checked<SealQuery>, request: Request) -> Result<Response> {
+async fn seal(
+    State(app): State<App>,
+    Checked(query): Checked<SealQuery>,
+    request: Request,
+) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let sealed = app
@@ -113,7 +117,11 @@ struct SignQuery {
     key: Option<String>,
 }
 
-async fn sign(State(app): State<App>, Checked(query): Checked<SignQuery>, request: Request) -> Result<Response> {
+async fn sign(
+    State(app): State<App>,
+    Checked(query): Checked<SignQuery>,
+    request: Request,
+) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let signature = app
@@ -146,7 +154,9 @@ struct VerifyReply {
 async fn verify(State(app): State<App>, request: Request) -> Result<Json<VerifyReply>> {
     let asked: VerifyRequest = json_body(request, &app).await?;
     let detached = match (asked.payload, asked.payload_b64) {
-        (Some(_), Some(_)) => return Err(Error::field("/payload_b64", "give payload or payload_b64, not both")),
+        (Some(_), Some(_)) => {
+            return Err(Error::field("/payload_b64", "give payload or payload_b64, not both"));
+        }
         (Some(text), None) => Some(text.into_bytes()),
         (None, Some(text)) => Some(base64_field("/payload_b64", &text)?),
         (None, None) => None,
@@ -154,7 +164,7 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Json<VerifyR
     let ring = app.ring();
     let from = roles::peer_or_only(&ring, asked.from.as_deref())?;
     let verified = signature::verify(from, &asked.token, detached.as_deref(), app.now())?;
-    let (payload, payload_b64) = match String::from_utf8(verified.bytes) {
+    let (payload, payload_b64) = match String::from_utf8(verified.bytes.into_owned()) {
         Ok(text) => (Some(text), None),
         Err(bytes) => (None, Some(base64::encode(bytes.as_bytes()))),
     };

@@ -1,4 +1,4 @@
-//! Listeners, routes, problems. Handlers parse, call `mosip` or `outbox`, and answer; they never call `crypto`.
+//! Routes and problems. Handlers parse, call `mosip` or `outbox`, and answer; they never do cryptography themselves.
 
 pub mod body;
 pub mod callback;
@@ -9,17 +9,15 @@ pub mod problem;
 pub mod server;
 mod subject;
 mod tls;
-mod trace;
+pub mod trace;
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
-
-use crate::clock::Clock;
-use crate::config;
-use crate::keys::Ring;
+use crate::clock::{Clock, Timestamp};
+use crate::error::Result;
+use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
-use crate::outbox::Deliverer;
+use crate::outbox::delivery::Deliverer;
 use crate::outbox::worker::Worker;
 use crate::pool::Pool;
 
@@ -27,13 +25,65 @@ use crate::pool::Pool;
 #[derive(Clone)]
 pub struct App(Arc<Shared>);
 
-struct Shared {
-    ring: watch::Receiver<Arc<Ring>>,
-    worker: Worker,
-    deliverer: Deliverer,
-    policy: Policy,
-    primitives: bool,
-    limits: body::Limits,
-    pool: Pool,
-    clock: Clock,
+/// The parts of an [`App`].
+pub struct Shared {
+    /// The keys of now.
+    pub keys: Keyring,
+    /// Sends events.
+    pub worker: Worker,
+    /// Delivers what came back.
+    pub deliverer: Deliverer,
+    /// How far the operator trusts.
+    pub policy: Policy,
+    /// `internal.primitives`
+    pub primitives: bool,
+    /// Of request bodies.
+    pub limits: body::Limits,
+    /// For private-key operations.
+    pub pool: Pool,
+    /// Time.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Shares `parts` between listeners.
+    pub fn new(parts: Shared) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    fn ring(&self) -> Arc<Ring> {
+        self.0.keys.current()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    fn limits(&self) -> &body::Limits {
+        &self.0.limits
+    }
+
+    fn policy(&self) -> Policy {
+        self.0.policy
+    }
+
+    fn primitives(&self) -> bool {
+        self.0.primitives
+    }
+
+    fn worker(&self) -> &Worker {
+        &self.0.worker
+    }
+
+    fn deliverer(&self) -> &Deliverer {
+        &self.0.deliverer
+    }
+
+    async fn run<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T> + Send + 'static,
+    {
+        self.0.pool.run(work).await
+    }
 }

@@ -1,7 +1,16 @@
-//! X.509 certificates (RFC 5280): thumbprint, validity, key usage, chain.
+//! X.509 certificates (RFC 5280): thumbprint, dates, key usage, who issued whom.
+
 use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
+use x509_parser::parse_x509_certificate;
+use x509_parser::prelude::KeyUsage;
 
 use crate::clock::Timestamp;
+use crate::crypto::base64;
 use crate::crypto::rsa::PublicKey;
 
 /// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate (PROTOCOL 1).
@@ -10,36 +19,47 @@ pub struct Thumbprint([u8; 32]);
 
 impl Thumbprint {
     /// Of a DER certificate.
-    pub fn of(_der: &[u8]) -> Self {
-        todo!()
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
     }
+
     /// From the 32 raw bytes inside an envelope.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
+
     /// Hex (either case) or base64url: IDA tries hex first, so do we.
-    pub fn parse(_text: &str) -> Option<Self> {
-        todo!()
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = match text.len() {
+            64 => from_hex(text)?,
+            _ => base64::decode(text.as_bytes()).ok()?,
+        };
+        bytes.try_into().ok().map(Self)
     }
+
     /// The raw bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
     /// Upper-case hex, as IDA writes it.
     pub fn to_hex_upper(self) -> String {
-        todo!()
+        self.to_string().to_uppercase()
     }
+
     /// base64url, as JOSE headers carry it.
     pub fn to_base64url(self) -> String {
-        todo!()
+        base64::encode_url(&self.0)
     }
 }
+
 /// Lower-case hex, as our own answers carry it.
 impl fmt::Display for Thumbprint {
-    fn fmt(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        todo!()
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
     }
 }
+
 impl fmt::Debug for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
@@ -57,46 +77,132 @@ pub enum Validity {
     NotYetValid(Timestamp),
 }
 
-/// A parsed certificate with an RSA key.
+/// A parsed certificate with an RSA key. Cheap to clone; equality is equality of the DER.
 #[derive(Clone)]
-pub struct Certificate {}
+pub struct Certificate(Arc<Parsed>);
+
+struct Parsed {
+    der: Vec<u8>,
+    thumbprint: Thumbprint,
+    key: PublicKey,
+    subject: String,
+    issuer: String,
+    not_before: Timestamp,
+    not_after: Timestamp,
+    usage: Option<KeyUsage>,
+    ca: bool,
+}
 
 impl Certificate {
-    /// From DER; trailing bytes, other than RSA 2048 to 4096 are refused, with the sentence for `<file>: <what>`.
-    pub fn from_der(_der: &[u8]) -> Result<Self, CertificateError> {
-        todo!()
+    /// From DER; trailing bytes and every key but RSA of 2048 to 4096 bits are refused.
+    pub fn from_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let certificate = parse(der)?;
+        let spki = certificate.public_key();
+        if spki.algorithm.algorithm != OID_PKCS1_RSAENCRYPTION {
+            return Err(CertificateError::NotRsa(key_type(&spki.algorithm.algorithm.to_id_string())));
+        }
+        let usage = certificate.key_usage().map_err(|_| CertificateError::Malformed)?;
+        Ok(Self(Arc::new(Parsed {
+            der: der.to_vec(),
+            thumbprint: Thumbprint::of(der),
+            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.stage()))?,
+            subject: printable(&certificate.subject().to_string()),
+            issuer: printable(&certificate.issuer().to_string()),
+            not_before: Timestamp::from_seconds(certificate.validity().not_before.timestamp()),
+            not_after: Timestamp::from_seconds(certificate.validity().not_after.timestamp()),
+            usage: usage.map(|extension| *extension.value),
+            ca: certificate.is_ca(),
+        })))
     }
+
     /// DER bytes as they came.
     pub fn der(&self) -> &[u8] {
-        todo!()
+        &self.0.der
     }
+
     /// SHA-256 of the DER.
     pub fn thumbprint(&self) -> Thumbprint {
-        todo!()
+        self.0.thumbprint
     }
+
     /// The key inside.
     pub fn public_key(&self) -> &PublicKey {
-        todo!()
+        &self.0.key
     }
-    /// Subject as RFC 4514-like text.
+
+    /// Subject as RFC 4514-like text, in the order of the certificate: `C=XX, O=Ministry, CN=partner`.
     pub fn subject(&self) -> &str {
-        todo!()
+        &self.0.subject
     }
+
     /// Issuer, likewise.
     pub fn issuer(&self) -> &str {
-        todo!()
+        &self.0.issuer
     }
+
     /// First valid moment.
     pub fn not_before(&self) -> Timestamp {
-        todo!()
+        self.0.not_before
     }
-    /// Last valid moment.
+
+    /// Last valid moment, to the second.
     pub fn not_after(&self) -> Timestamp {
-        todo!()
+        self.0.not_after
     }
+
     /// Where `now` stands.
-    pub fn validity(&self, _now: Timestamp) -> Validity {
-        todo!()
+    pub fn validity(&self, now: Timestamp) -> Validity {
+        if now.seconds() < self.0.not_before.seconds() {
+            Validity::NotYetValid(self.0.not_before)
+        } else if now.seconds() > self.0.not_after.seconds() {
+            Validity::ExpiredSince(self.0.not_after)
+        } else {
+            Validity::Valid
+        }
+    }
+
+    /// Whether basicConstraints says CA (RFC 5280 4.2.1.9). Leaves of MOSIP may say so too.
+    pub fn is_ca(&self) -> bool {
+        self.0.ca
+    }
+
+    /// keyUsage in words (`Digital Signature, Key Encipherment`); `None` where the extension is absent, which allows everything.
+    pub fn key_usage(&self) -> Option<String> {
+        self.0.usage.as_ref().map(KeyUsage::to_string)
+    }
+
+    /// Whether keyUsage allows signatures over messages (RFC 5280 4.2.1.3).
+    pub fn may_sign(&self) -> bool {
+        self.0.usage.as_ref().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
+    }
+
+    /// Whether keyUsage allows session keys to be wrapped to it.
+    pub fn may_wrap(&self) -> bool {
+        self.0.usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment())
+    }
+
+    /// Whether name and signature of `issuer` stand in this certificate. Says nothing about dates and CA flag.
+    pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+        let (Ok(subject), Ok(issuer)) = (parse(self.der()), parse(issuer.der())) else {
+            return false;
+        };
+        subject.issuer().as_raw() == issuer.subject().as_raw()
+            && subject.verify_signature(Some(issuer.public_key())).is_ok()
+    }
+}
+
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.thumbprint() == other.thumbprint()
+    }
+}
+
+impl Eq for Certificate {}
+
+/// Subject and thumbprint.
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Certificate({}, {})", self.subject(), self.thumbprint())
     }
 }
 
@@ -114,3 +220,49 @@ pub enum CertificateError {
     #[error("holds an RSA key that is not usable: {0}")]
     Key(&'static str),
 }
+
+fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
+    match parse_x509_certificate(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        _ => Err(CertificateError::Malformed),
+    }
+}
+
+/// The name of a type of key by its dotted object identifier (RFC 3279, 5480, 8410), or the identifier itself.
+pub(super) fn key_type(oid: &str) -> String {
+    match oid {
+        "1.2.840.10045.2.1" => "EC",
+        "1.3.101.112" => "Ed25519",
+        "1.2.840.113549.1.1.10" => "RSA for PSS only",
+        "1.2.840.10040.4.1" => "DSA",
+        other => other,
+    }
+    .to_owned()
+}
+
+/// Names come from strangers and go to logs: no control character passes.
+fn printable(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// Lower-case hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Hex of even length, either case.
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| match pair {
+            [high, low] => {
+                let digit = |byte: &u8| char::from(*byte).to_digit(16);
+                u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,213 @@
-//! `keygen`: keys, certificates and containers in the formats MOSIP hands out.
+//! `keygen`: keys, certificates and containers in the formats MOSIP hands out. For development, tests and certificate requests by
+//! hand; the gateway itself makes no keys.
+
+mod development;
+
+use std::io;
+use std::path::PathBuf;
+
+use getrandom::SysRng;
+use p12_keystore::{KeyStore, KeyStoreEntry, PrivateKeyChain};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PKCS_RSA_SHA256,
+};
+use rsa::pkcs8::der::pem;
+use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding, SecretDocument};
+use rsa::traits::{PrivateKeyParts, PublicKeyParts};
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::cert::{Certificate, CertificateError};
+use super::load::{LoadError, first_private_key};
+use crate::clock::Timestamp;
+use crate::crypto::base64;
+
+pub use development::development_set;
+
+/// A private key that can be written out. No `Debug`.
+pub struct KeyMaker(rsa::PrivateKey);
+
+/// What a certificate shall say.
+#[derive(Debug, Clone)]
+pub struct CertificateRequest<'a> {
+    /// `C`, two letters.
+    pub country: &'a str,
+    /// `O`
+    pub organization: &'a str,
+    /// `CN`
+    pub common_name: &'a str,
+    /// First valid moment, to the second.
+    pub not_before: Timestamp,
+    /// Last valid moment, to the second.
+    pub not_after: Timestamp,
+    /// May issue others.
+    pub ca: bool,
+    /// DNS names and IP addresses, for TLS; empty for MOSIP.
+    pub names: &'a [&'a str],
+}
+
+/// Why something could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MakeError {
+    /// Not a size that is made here.
+    #[error("RSA keys have 2048, 3072 or 4096 bits, not {0}")]
+    Bits(usize),
+    /// The key file given is not usable.
+    #[error("the key file {0}")]
+    Key(#[from] LoadError),
+    /// rcgen refuses the request.
+    #[error("the certificate cannot be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+    /// What rcgen made is not a certificate that is accepted here.
+    #[error("the certificate made {0}")]
+    Refused(#[from] CertificateError),
+    /// A moment before year 1 or after 9999.
+    #[error("the dates are out of range")]
+    Dates,
+    /// An encoder failed.
+    #[error("the {0} cannot be written")]
+    Encoding(&'static str),
+    /// The disk; existing files are never overwritten.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
+}
+
+impl KeyMaker {
+    /// A fresh RSA key with exponent 65537, from the randomness of the operating system. Takes about a second.
+    pub fn generate(bits: usize) -> Result<Self, MakeError> {
+        if !matches!(bits, 2048 | 3072 | 4096) {
+            return Err(MakeError::Bits(bits));
+        }
+        rsa::PrivateKey::new(&mut SysRng, bits).map(Self).map_err(|_| MakeError::Encoding("key"))
+    }
+
+    /// The first private key in the bytes of any container that the gateway reads.
+    pub fn from_file(bytes: &[u8], password: Option<&[u8]>) -> Result<Self, MakeError> {
+        Ok(Self(first_private_key(bytes, password)?))
+    }
+
+    /// PKCS#8 PEM (RFC 5958).
+    pub fn to_pem(&self) -> Result<Zeroizing<String>, MakeError> {
+        self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| MakeError::Encoding("key"))
+    }
+
+    /// The public half as SubjectPublicKeyInfo PEM.
+    pub fn to_public_pem(&self) -> Result<String, MakeError> {
+        self.0
+            .as_public_key()
+            .to_public_key_pem(LineEnding::LF)
+            .map_err(|_| MakeError::Encoding("public key"))
+    }
+
+    /// Private JWK (RFC 7518 6.3.2) with `use` sig and `alg` RS256, in standard base64: eSignet's `esignet-jwk.txt`.
+    pub fn to_jwk_base64(&self) -> Result<Zeroizing<String>, MakeError> {
+        let key = &self.0;
+        let (Some(dp), Some(dq), Some(qi), [p, q]) =
+            (key.dp(), key.dq(), key.crt_coefficient(), key.primes())
+        else {
+            return Err(MakeError::Encoding("JWK"));
+        };
+        let (n, e) = (key.n().as_ref(), key.e());
+        let members =
+            [("n", n), ("e", e), ("d", key.d()), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", &qi)];
+        let mut json = Zeroizing::new(String::with_capacity(4096));
+        json.push_str(r#"{"kty":"RSA""#);
+        for (name, number) in members {
+            let octets = Zeroizing::new(number.to_be_bytes_trimmed_vartime());
+            let text = Zeroizing::new(base64::encode_url(&octets));
+            for part in [",\"", name, "\":\"", &text, "\""] {
+                json.push_str(part);
+            }
+        }
+        json.push_str(r#","use":"sig","alg":"RS256"}"#);
+        Ok(Zeroizing::new(base64::encode(json.as_bytes())))
+    }
+
+    /// A certificate of this key, signed with SHA256withRSA by `issuer`, or by itself.
+    pub fn certify(
+        &self,
+        request: &CertificateRequest<'_>,
+        issuer: Option<(&Certificate, &KeyMaker)>,
+    ) -> Result<Certificate, MakeError> {
+        let parameters = request.parameters()?;
+        let subject = self.key_pair()?;
+        let made = match issuer {
+            None => parameters.self_signed(&subject)?,
+            Some((certificate, key)) => {
+                let der = CertificateDer::from(certificate.der());
+                parameters.signed_by(&subject, &Issuer::from_ca_cert_der(&der, key.key_pair()?)?)?
+            }
+        };
+        Ok(Certificate::from_der(made.der())?)
+    }
+
+    /// A PKCS#12 file (PBES2, AES-256, HMAC-SHA256) of this key under `password`; `certificates` are the key's own one and its issuers.
+    pub fn to_pkcs12(&self, certificates: &[Certificate], password: &str) -> Result<Vec<u8>, MakeError> {
+        let failed = |_| MakeError::Encoding("PKCS#12 file");
+        let key = p12_keystore::PrivateKey::from_der(self.to_pkcs8()?.as_bytes()).map_err(failed)?;
+        let certificates = certificates
+            .iter()
+            .map(|certificate| p12_keystore::Certificate::from_der(certificate.der()).map_err(failed))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut store = KeyStore::new();
+        store.add_entry("key", KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new("1", key, certificates)));
+        store.writer(password).write().map_err(failed)
+    }
+
+    fn key_pair(&self) -> Result<KeyPair, MakeError> {
+        let pkcs8 = self.to_pkcs8()?;
+        Ok(KeyPair::from_pkcs8_der_and_sign_algo(
+            &PrivatePkcs8KeyDer::from(pkcs8.as_bytes()),
+            &PKCS_RSA_SHA256,
+        )?)
+    }
+
+    fn to_pkcs8(&self) -> Result<SecretDocument, MakeError> {
+        self.0.to_pkcs8_der().map_err(|_| MakeError::Encoding("key"))
+    }
+}
+
+/// A certificate as PEM.
+pub fn certificate_pem(certificate: &Certificate) -> Result<String, MakeError> {
+    pem::encode_string("CERTIFICATE", LineEnding::LF, certificate.der())
+        .map_err(|_| MakeError::Encoding("certificate"))
+}
+
+impl CertificateRequest<'_> {
+    fn parameters(&self) -> Result<CertificateParams, MakeError> {
+        let names: Vec<String> = self.names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = CertificateParams::new(names)?;
+        let name = &mut parameters.distinguished_name;
+        name.remove(DnType::CommonName);
+        name.push(DnType::CountryName, self.country);
+        name.push(DnType::OrganizationName, self.organization);
+        name.push(DnType::CommonName, self.common_name);
+        parameters.not_before = moment(self.not_before)?;
+        parameters.not_after = moment(self.not_after)?;
+        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        if self.ca {
+            parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            parameters.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        }
+        if !self.names.is_empty() {
+            parameters.extended_key_usages =
+                vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        }
+        Ok(parameters)
+    }
+}
+
+fn moment(at: Timestamp) -> Result<OffsetDateTime, MakeError> {
+    OffsetDateTime::from_unix_timestamp(at.seconds()).map_err(|_| MakeError::Dates)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,14 @@
 //! Keys and certificates: from files to an immutable ring, validated before it is swapped in.
 
 pub mod cert;
+mod chain;
+mod example;
 pub mod load;
 pub mod make;
+mod promote;
 pub mod ring;
 pub mod watch;
 
 pub use cert::{Certificate, Thumbprint};
-pub use ring::{OwnKey, Peer, Ring};
+pub use ring::{OwnKey, Peer, Ring, Trouble};
+pub use watch::Keyring;

@@ -1,8 +1,15 @@
 //! An immutable snapshot of all keys, by role and by thumbprint.
-use std::path::PathBuf;
+
+mod fill;
+mod succeed;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cert::{Certificate, Thumbprint};
+use super::load::LoadError;
+use super::{chain, example};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
@@ -31,6 +38,8 @@ pub struct Peer {
     pub file: PathBuf,
     /// The certificate; a bare public key verifies, and nothing can be sealed to it.
     pub certificate: Option<Certificate>,
+    /// Intermediates that came along, issuer order.
+    pub chain: Vec<Certificate>,
     /// The key that verifies.
     pub key: PublicKey,
     /// Policy for envelopes from this peer.
@@ -52,55 +61,163 @@ pub struct Trouble {
     pub fatal: bool,
 }
 
+impl Trouble {
+    fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
+        Self { file: file.to_owned(), what: error.to_string(), advice: error.advice().to_owned(), fatal }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.file.display(), self.what, self.advice)
+    }
+}
+
 /// All keys of one moment. Never changes; a reload makes another.
 #[derive(Default)]
 pub struct Ring {
     own: Vec<Arc<OwnKey>>,
     peers: Vec<Arc<Peer>>,
+    retired: Vec<Arc<OwnKey>>,
     troubles: Vec<Trouble>,
+    parts: Parts,
+}
+
+/// What a ring is made of, entry by entry, so that the next one can fall back on it.
+#[derive(Default)]
+struct Parts {
+    own: Vec<Slot<OwnKey>>,
+    peers: Vec<Slot<Peer>>,
+    ca_troubles: Vec<Trouble>,
+    trust: Trust,
+}
+
+/// One entry of the configuration and what came of it.
+struct Slot<T> {
+    entry: Entry,
+    key: Option<Arc<T>>,
+    troubles: Vec<Trouble>,
+}
+
+/// Tells the entries of the configuration apart, over reloads of it.
+#[derive(PartialEq, Eq)]
+struct Entry {
+    file: PathBuf,
+    name: Option<String>,
+    uses: Option<config::Uses>,
+}
+
+/// What certificates have to lead to, and at which moment.
+#[derive(Default)]
+struct Trust {
+    /// Content of `keys.ca_file`; `None`: certificates are pinned by their file alone.
+    roots: Option<Vec<Certificate>>,
+    now: Timestamp,
+}
+
+impl Trust {
+    fn accepts(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
+        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, self.now))
+    }
 }
 
 impl Ring {
     /// Loads what `keys` names. Never fails: what cannot be loaded stands in [`Ring::troubles`].
-    pub fn load(_keys: &config::Keys, _now: Timestamp) -> Self {
-        todo!()
+    pub fn load(keys: &config::Keys, now: Timestamp) -> Self {
+        Self::assemble(fill::load(keys, now), Vec::new())
     }
+
+    /// The ring that follows `previous`. A key whose file broke meanwhile stays as it was, with its trouble; an own key that was
+    /// replaced goes on decrypting, so that envelopes to the former certificate still open, and signs no more.
+    pub fn succeed(previous: &Ring, next: Ring) -> Self {
+        succeed::succeed(previous, next)
+    }
+
+    fn assemble(parts: Parts, retired: Vec<Arc<OwnKey>>) -> Self {
+        let troubles = parts
+            .ca_troubles
+            .iter()
+            .chain(parts.own.iter().flat_map(|slot| &slot.troubles))
+            .chain(parts.peers.iter().flat_map(|slot| &slot.troubles))
+            .cloned()
+            .collect();
+        Self {
+            own: parts.own.iter().filter_map(|slot| slot.key.clone()).collect(),
+            peers: parts.peers.iter().filter_map(|slot| slot.key.clone()).collect(),
+            retired,
+            troubles,
+            parts,
+        }
+    }
+
     /// Own keys, in configuration order.
     pub fn own(&self) -> &[Arc<OwnKey>] {
         &self.own
     }
+
     /// Peers, in configuration order.
     pub fn peers(&self) -> &[Arc<Peer>] {
         &self.peers
     }
+
+    /// Own keys of former generations, latest first. They decrypt and do nothing else.
+    pub fn retired(&self) -> &[Arc<OwnKey>] {
+        &self.retired
+    }
+
     /// What is wrong with the files.
     pub fn troubles(&self) -> &[Trouble] {
         &self.troubles
     }
-    /// The own key (use decrypt) whose certificate has this thumbprint.
-    pub fn decryptor(&self, _thumbprint: &Thumbprint) -> Option<&Arc<OwnKey>> {
-        todo!()
+
+    /// The own key (use decrypt) whose certificate has this thumbprint, be it of a former generation.
+    pub fn decryptor(&self, thumbprint: &Thumbprint) -> Option<&Arc<OwnKey>> {
+        self.decryptors().find(|key| {
+            key.certificate.as_ref().is_some_and(|certificate| certificate.thumbprint() == *thumbprint)
+        })
     }
-    /// Own keys (use decrypt) whose modulus has `modulus_len` bytes, in order.
-    pub fn decryptors_of_len(&self, _modulus_len: usize) -> Vec<&Arc<OwnKey>> {
-        todo!()
+
+    /// Own keys (use decrypt) whose modulus has `modulus_len` bytes, in order, each once.
+    pub fn decryptors_of_len(&self, modulus_len: usize) -> Vec<&Arc<OwnKey>> {
+        let mut fitting: Vec<&Arc<OwnKey>> = Vec::new();
+        for key in self.decryptors().filter(|key| key.private.modulus_len() == modulus_len) {
+            if !fitting.iter().any(|found| found.private.public_key() == key.private.public_key()) {
+                fitting.push(key);
+            }
+        }
+        fitting
     }
-    /// The named signing key, or the first with use `sign`. An expired one still signs (invariant 1: the refusal is MOSIP's to make); trouble is reported.
-    pub fn signer(&self, _name: Option<&str>) -> Option<&Arc<OwnKey>> {
-        todo!()
+
+    /// The named signing key, or the first with use `sign`. An expired one still signs (invariant 1: the refusal is MOSIP's to make);
+    /// trouble is reported.
+    pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
+        self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
     }
+
     /// The peer of this name.
-    pub fn peer(&self, _name: &str) -> Option<&Arc<Peer>> {
-        todo!()
+    pub fn peer(&self, name: &str) -> Option<&Arc<Peer>> {
+        self.peers.iter().find(|peer| peer.name == name)
     }
-    /// The development key (of `keys.example` or `tests/vectors`) that is loaded, if any, by file.
+
+    /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.
     pub fn example_keys(&self) -> Vec<PathBuf> {
-        todo!()
+        let own = self.own.iter().map(|key| (key.private.public_key(), &key.file));
+        let peers = self.peers.iter().map(|peer| (&peer.key, &peer.file));
+        own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, file)| file.clone()).collect()
+    }
+
+    /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
+    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+        let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
+        let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
+        own.chain(peers)
+            .any(|certificate| certificate.validity(now) != certificate.validity(self.parts.trust.now))
+    }
+
+    fn decryptors(&self) -> impl Iterator<Item = &Arc<OwnKey>> {
+        self.own.iter().chain(&self.retired).filter(|key| key.uses.decrypt)
     }
 }
 
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}; {}", self.file.display(), self.what, self.advice)
-    }
-}
+#[cfg(test)]
+mod tests;

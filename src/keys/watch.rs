@@ -1,1 +1,154 @@
 //! Watches the key volume: validate, then swap.
+//!
+//! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
+//! the ring of the moment they asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::load::read_file;
+use super::ring::Ring;
+use crate::clock::Clock;
+use crate::config::{self, Password};
+
+/// The current ring, for everybody who needs keys. Cheap to clone.
+#[derive(Clone)]
+pub struct Keyring {
+    ring: watch::Receiver<Arc<Ring>>,
+    reload: mpsc::Sender<oneshot::Sender<()>>,
+}
+
+impl Keyring {
+    /// The ring of this moment.
+    pub fn current(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.borrow())
+    }
+
+    /// Waits for the next ring. `None` once the watcher is gone.
+    pub async fn changed(&mut self) -> Option<Arc<Ring>> {
+        self.ring.changed().await.ok()?;
+        Some(Arc::clone(&self.ring.borrow_and_update()))
+    }
+
+    /// Loads anew at once, whether or not a file changed, and waits for it. Does nothing once the watcher is gone.
+    pub async fn reload(&self) {
+        let (done, wait) = oneshot::channel();
+        if self.reload.send(done).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+}
+
+/// Keeps a [`Keyring`] current.
+pub struct Watcher {
+    every: Duration,
+    requests: mpsc::Receiver<oneshot::Sender<()>>,
+    state: State,
+}
+
+struct State {
+    keys: Arc<config::Keys>,
+    clock: Clock,
+    seen: Fingerprint,
+    ring: watch::Sender<Arc<Ring>>,
+}
+
+/// SHA-256 over content and mode of every file that the configuration names.
+type Fingerprint = [u8; 32];
+
+/// Loads the first ring, blocking. [`Watcher::run`] then looks at the files `every` so often.
+pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher, Keyring) {
+    // Before loading: what changes in between is seen as a change.
+    let seen = fingerprint(&keys);
+    let first = Arc::new(Ring::load(&keys, clock.now()));
+    let (sender, ring) = watch::channel(first);
+    let (reload, requests) = mpsc::channel(1);
+    let state = State { keys, clock, seen, ring: sender };
+    (Watcher { every, requests, state }, Keyring { ring, reload })
+}
+
+impl Watcher {
+    /// Runs until every [`Keyring`] is dropped. Files are read and keys are tried off the reactor.
+    pub async fn run(mut self) {
+        let mut ticks = interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let request = tokio::select! {
+                _ = ticks.tick() => None,
+                request = self.requests.recv() => match request {
+                    Some(request) => Some(request),
+                    None => return,
+                },
+            };
+            let mut state = self.state;
+            let forced = request.is_some();
+            let stepped = spawn_blocking(move || {
+                state.step(forced);
+                state
+            });
+            let Ok(state) = stepped.await else {
+                tracing::error!("the key watcher stopped; keys stay as they are until a restart");
+                return;
+            };
+            self.state = state;
+            if let Some(done) = request {
+                let _ = done.send(());
+            }
+        }
+    }
+}
+
+impl State {
+    /// Loads anew if a file changed, a certificate began or ended, or `forced`.
+    fn step(&mut self, forced: bool) {
+        let now = self.clock.now();
+        let found = fingerprint(&self.keys);
+        let previous = Arc::clone(&self.ring.borrow());
+        if !forced && found == self.seen && !previous.is_stale(now) {
+            return;
+        }
+        self.seen = found;
+        let next = Ring::succeed(&previous, Ring::load(&self.keys, now));
+        tracing::info!(
+            own = next.own().len(),
+            peers = next.peers().len(),
+            retired = next.retired().len(),
+            "keys loaded"
+        );
+        for trouble in next.troubles() {
+            tracing::warn!(fatal = trouble.fatal, "{trouble}");
+        }
+        self.ring.send_replace(Arc::new(next));
+    }
+}
+
+fn fingerprint(keys: &config::Keys) -> Fingerprint {
+    let own = keys.own.iter().flat_map(|own| {
+        let password = match &own.password {
+            Password::File(path) => Some(path),
+            Password::None | Password::Value(_) => None,
+        };
+        [Some(&own.file), own.cert.as_ref(), password]
+    });
+    let peers = keys.peers.iter().map(|peer| Some(&peer.file));
+    let mut digest = Sha256::new();
+    for path in own.chain(peers).chain([keys.ca_file.as_ref()]).flatten() {
+        match read_file(path) {
+            Ok((bytes, metadata)) => {
+                let mode = std::os::unix::fs::MetadataExt::mode(&metadata);
+                digest.update(format!("{mode:o} {} ", bytes.len()));
+                digest.update(bytes.as_slice());
+            }
+            Err(error) => digest.update(format!("{error}\n")),
+        }
+    }
+    digest.finalize().into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -56,9 +56,10 @@ const UNKNOWN: &str =
 const TOKEN: &str = "Check upstream.token: the client id, its secret and its roles at MOSIP's IAM.";
 
 #[rustfmt::skip]
-const TABLE: [(&str, Fault, &str); 5] = [
+const TABLE: [(&str, Fault, &str); 6] = [
     ("OPN-AUT-", Fault::Partner, TOKEN),
     ("OPN-CRVS-026", Fault::Upstream, "The MOSIP-side mediator refused the signature. If it does so for every event, give it the certificate that /v1/keys lists for signing."),
+    ("OPN-CRVS-022", Fault::Upstream, "The MOSIP-side mediator could not open the envelope. If it refuses every event so, seal to its current certificate: replace the file of peer `mosip`."),
     ("OPN-SUB-001", Fault::Upstream, "The MOSIP-side mediator could not take the packet; it can be sent again."),
     ("KER-ATH-", Fault::Partner, TOKEN),
     ("KER-KMS-025", Fault::Keys, "MOSIP no longer has the key we seal to: fetch its current certificate into keys.dir."),

@@ -442,7 +442,11 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     let nested = std::str::from_utf8(&opened).ok().and_then(|text| Jws::parse(text).ok());
     if let Some(jws) = nested {
         let payload = jws.verify(&from.key, &from.algs, None)?;
-        return Ok(Verified::new(Zeroizing::new(payload.bytes).into(), Evidence::Plaintext, key));
+        return Ok(Verified::new(
+            Zeroizing::new(payload.bytes.into_owned()).into(),
+            Evidence::Plaintext,
+            key,
+        ));
     }
     let evidence = match message.signature {
         None => unsigned(policy)?,

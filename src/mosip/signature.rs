@@ -42,7 +42,12 @@ pub fn sign(own: &OwnKey, payload: &[u8], detached: bool) -> Result<String> {
 
 /// Verifies `token` under the key of `from` and no other. An `x5c` must be that peer's certificate. The signature is judged first;
 /// a good one under a certificate outside its dates is refused, and the detail says `expired` or `not yet valid`.
-pub fn verify(from: &Peer, token: &str, detached: Option<&[u8]>, now: Timestamp) -> Result<Payload> {
+pub fn verify<'p>(
+    from: &Peer,
+    token: &str,
+    detached: Option<&'p [u8]>,
+    now: Timestamp,
+) -> Result<Payload<'p>> {
     let token = Jws::parse(token)?;
     let payload = token.verify(&from.key, &from.algs, detached)?;
     if let Some(der) = token.x5c_first() {

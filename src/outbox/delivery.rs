@@ -1,15 +1,18 @@
 //! Deliveries to the mediator: one JSON body, signed as Standard Webhooks says (`id.timestamp.body`, HMAC-SHA256).
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
+use crate::config;
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::{self, SecretBytes};
 use crate::error::{Code, Error, Result};
-use crate::keys::Thumbprint;
+use crate::upstream::{Client, Request};
 
 /// One message for the mediator. At least once: it drops repeats by `id`.
 #[derive(Serialize)]
@@ -40,6 +43,42 @@ pub struct Subject<'a> {
     /// Birth registration number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub brn: Option<&'a str>,
+}
+
+/// Posts deliveries to `deliver.url`.
+pub struct Deliverer {
+    client: Client,
+    deliver: config::Deliver,
+    clock: Clock,
+}
+
+/// For one attempt. The mediator is beside us.
+const DEADLINE: Duration = Duration::from_secs(10);
+/// Only the status of the answer counts.
+const MAX_REPLY: usize = 64 << 10;
+
+impl Deliverer {
+    /// A deliverer for `[deliver]`.
+    pub fn new(client: Client, deliver: config::Deliver, clock: Clock) -> Self {
+        Self { client, deliver, clock }
+    }
+
+    /// Posts once; anything but 2xx is an error.
+    pub async fn deliver<D: Serialize>(&self, delivery: &Delivery<'_, D>) -> Result<()> {
+        let refuse =
+            |what: String| Error::new(Code::Upstream, what).advise("Check deliver.url and the mediator.");
+        let Some(uri) = self.deliver.url.clone() else {
+            return Err(refuse("no deliver.url is set".to_owned()));
+        };
+        let (headers, body) = delivery.request(self.deliver.secret.as_ref(), self.clock.now())?;
+        let request =
+            Request { method: Method::POST, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
+        let reply = self.client.send(request).await?;
+        if reply.status.is_success() {
+            return Ok(());
+        }
+        Err(refuse(format!("the mediator answered {}", reply.status.as_u16())))
+    }
 }
 
 /// A fresh `webhook-id`.

@@ -2,4 +2,4 @@
 //! between `http` and [`worker`] without changing either.
 
 pub mod delivery;
-// pub mod worker;
+pub mod worker;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config;
 use crate::error::{Code, Error, Result};
-use crate::keys::Ring;
+use crate::keys::Keyring;
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::{Attested, access, mediator, roles};
 use crate::pool::Pool;
@@ -22,11 +22,11 @@ const MAX_REPLY: usize = 1 << 20;
 /// Everything an exchange needs. Share it in an `Arc`.
 pub struct Worker {
     client: Client,
-    tokens: TokenCache,
+    tokens: TokenCache<access::AccessToken>,
     token: Option<config::Token>,
     mediator: config::Mediator,
     gates: BTreeMap<EventKind, Semaphore>,
-    ring: watch::Receiver<Arc<Ring>>,
+    keys: Keyring,
     pool: Pool,
     clock: Clock,
 }
@@ -42,24 +42,29 @@ pub struct Settled {
 
 impl Worker {
     /// A worker for the URLs in `upstream`.
-    pub fn new(
-        client: Client,
-        upstream: config::Upstream,
-        ring: watch::Receiver<Arc<Ring>>,
-        pool: Pool,
-        clock: Clock,
-    ) -> Self {
+    pub fn new(client: Client, upstream: config::Upstream, keys: Keyring, pool: Pool, clock: Clock) -> Self {
         let gate = || Semaphore::new(upstream.mediator.concurrency);
         let gates = EventKind::ALL.into_iter().map(|kind| (kind, gate())).collect();
-        Self { client, tokens: TokenCache::new(), token: upstream.token, mediator: upstream.mediator, gates, ring, pool, clock }
+        Self {
+            client,
+            tokens: TokenCache::new(),
+            token: upstream.token,
+            mediator: upstream.mediator,
+            gates,
+            keys,
+            pool,
+            clock,
+        }
     }
 
     /// Sends `event` once. Nothing is kept: an error is the caller's to retry.
     pub async fn send(&self, event: Event) -> Result<Settled> {
         let kind = event.kind();
-        let uri = self.mediator.events.get(kind.as_str()).ok_or_else(|| {
-            Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}"))
-        })?;
+        let uri = self
+            .mediator
+            .events
+            .get(kind.as_str())
+            .ok_or_else(|| Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")))?;
         let aid = self.aid_for(&event).await?;
         let body = match &aid {
             Some(aid) => event.with_aid(aid),
@@ -78,7 +83,8 @@ impl Worker {
     /// Fetches a fresh application id.
     pub async fn fetch_aid(&self) -> Result<Attested<Aid>> {
         let uri = self.mediator.aid.as_ref().ok_or_else(|| {
-            Error::new(Code::KindNotConfigured, "no URL is set for application ids").advise("Set upstream.mediator.aid.")
+            Error::new(Code::KindNotConfigured, "no URL is set for application ids")
+                .advise("Set upstream.mediator.aid.")
         })?;
         let reply = self.call(Method::GET, uri, Bytes::new()).await?;
         mediator::read_aid(reply.status, &reply.body)
@@ -95,7 +101,7 @@ impl Worker {
     }
 
     async fn seal(&self, id: String, plaintext: Bytes) -> Result<Bytes> {
-        let ring = Arc::clone(&self.ring.borrow());
+        let ring = self.keys.current();
         let now = self.clock.now();
         let sign_with = self.mediator.sign_with.clone();
         self.pool
@@ -113,16 +119,22 @@ impl Worker {
             return self.post(method, uri, None, body).await;
         };
         let token = self.access_token(settings).await?;
-        let reply = self.post(method.clone(), uri, Some(access::cookie(&token)?), body.clone()).await?;
+        let reply = self.post(method.clone(), uri, Some(access::cookie(&token)), body.clone()).await?;
         if reply.status != StatusCode::UNAUTHORIZED {
             return Ok(reply);
         }
-        self.tokens.drop_if(&token).await;
+        self.tokens.drop_if(&token);
         let token = self.access_token(settings).await?;
-        self.post(method, uri, Some(access::cookie(&token)?), body).await
+        self.post(method, uri, Some(access::cookie(&token)), body).await
     }
 
-    async fn post(&self, method: Method, uri: &Uri, cookie: Option<HeaderValue>, body: Bytes) -> Result<Reply> {
+    async fn post(
+        &self,
+        method: Method,
+        uri: &Uri,
+        cookie: Option<HeaderValue>,
+        body: Bytes,
+    ) -> Result<Reply> {
         let mut headers = HeaderMap::new();
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         if !body.is_empty() {
@@ -138,7 +150,10 @@ impl Worker {
         let fetch = async || {
             let (uri, headers, body) = access::request(settings, self.clock.now())?;
             let reply = self.send_request(Method::POST, uri, headers, body).await?;
-            access::read(&settings.kind, reply.status, &reply.headers, &reply.body, self.clock.now())
+            let now = self.clock.now();
+            let token = access::read(&settings.kind, reply.status, &reply.headers, &reply.body, now)?;
+            let expires = token.expires();
+            Ok((token, expires))
         };
         self.tokens.get(self.clock.now(), fetch).await
     }

@@ -1,1 +1,180 @@
-//! A strict, hostile fake MOSIP.
+//! A fake of the MOSIP side: mediator, Keycloak and authmanager on one port. **Not for production**: it keeps everything in
+//! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
+//!
+//! # Goals
+//!
+//! - Let a developer and a test run births and deaths there and back on a machine that has never seen MOSIP.
+//! - Refuse whatever the real side might refuse one day, each defect under a code of its own.
+//! - Be hostile on request ([`Knobs`]), and answer for what it saw ([`History`]).
+//!
+//! # Strictness
+//!
+//! The real mediator checks the token and, on `/birth`, the signature (PROTOCOL.md 9). This one demands on every route:
+//! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
+//! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate, a
+//! topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
+//! deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its own,
+//! so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
+//!
+//! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
+//! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
+//!
+//! # Limitations
+//!
+//! - It answers at once, where MOSIP uploads a packet first; use [`Knobs::delay_ms`].
+//! - It judges form, not content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
+//! - A birth without a birth registration number is accepted and pushes nothing.
+//! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
+
+mod answer;
+mod envelope;
+mod event;
+pub mod history;
+mod hostility;
+mod knobs;
+mod listener;
+mod manage;
+mod mediator;
+mod push;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub use history::History;
+pub use knobs::{AfterAccept, Dials, Knobs};
+pub use settings::{Callback, Client, OpenCrvs, Settings, StartError, Tls};
+
+use crate::clock::Clock;
+use crate::crypto::rsa::PrivateKey;
+use crate::keys::Certificate;
+
+/// Time for open requests to finish at [`Running::shutdown`]; then they are cut.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// The fake before it runs.
+pub struct Simulator;
+
+impl Simulator {
+    /// Binds the address, makes the key that signs its tokens, and serves until [`Running::shutdown`] or until the handle is dropped.
+    pub async fn start(settings: Settings, clock: Clock) -> Result<Running, StartError> {
+        let listener = TcpListener::bind(settings.bind)
+            .await
+            .map_err(|error| StartError::Bind { address: settings.bind, error })?;
+        let address =
+            listener.local_addr().map_err(|error| StartError::Bind { address: settings.bind, error })?;
+        let scheme = if settings.tls.is_some() { "https" } else { "http" };
+        let base_url = format!("{scheme}://{address}");
+
+        let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
+        let world = Arc::new(World::new(settings, &base_url, clock)?);
+        let (history, dials) = (world.history.clone(), world.dials.clone());
+
+        let (stop, stopped) = oneshot::channel::<()>();
+        let routes = routes(world);
+        let serving = tokio::spawn(async move {
+            let stopped = async {
+                // A dropped sender stops the server too.
+                let _ = stopped.await;
+            };
+            let served = match tls {
+                None => axum::serve(listener, routes).with_graceful_shutdown(stopped).await,
+                Some(acceptor) => {
+                    let listener = listener::TlsListener::new(listener, acceptor);
+                    axum::serve(listener, routes).with_graceful_shutdown(stopped).await
+                }
+            };
+            if let Err(error) = served {
+                tracing::error!(%error, "the simulator stopped serving");
+            }
+        });
+        tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
+        Ok(Running { base_url, history, dials, stop, serving })
+    }
+}
+
+/// A running fake. Dropping it stops it.
+pub struct Running {
+    /// `http://127.0.0.1:4600`, without a trailing slash.
+    pub base_url: String,
+    /// What it saw.
+    pub history: History,
+    /// Its knobs.
+    pub dials: Dials,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Running {
+    /// Stops accepting, lets open requests finish for five seconds, and gives the port back.
+    pub async fn shutdown(self) {
+        let Self { stop, mut serving, .. } = self;
+        drop(stop);
+        if tokio::time::timeout(DRAIN, &mut serving).await.is_err() {
+            serving.abort();
+        }
+    }
+}
+
+/// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes.
+pub async fn run_alone(
+    settings: Settings,
+    knobs: Knobs,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let running = Simulator::start(settings, Clock::system()).await?;
+    running.dials.set(knobs);
+    shutdown.await;
+    running.shutdown().await;
+    Ok(())
+}
+
+/// What every handler sees.
+struct World {
+    tokens: tokens::Issuer,
+    mosip_key: Arc<PrivateKey>,
+    mosip_certificate: Certificate,
+    partners: Vec<Certificate>,
+    pusher: Option<push::Pusher>,
+    history: History,
+    dials: Dials,
+    clock: Clock,
+}
+
+impl World {
+    fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
+        let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, callback, .. } = settings;
+        let pusher = callback
+            .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
+            .transpose()?;
+        Ok(Self {
+            tokens: tokens::Issuer::new(base_url, client)?,
+            mosip_key,
+            mosip_certificate,
+            partners,
+            pusher,
+            history: History::default(),
+            dials: Dials::default(),
+            clock,
+        })
+    }
+}
+
+fn routes(world: Arc<World>) -> Router {
+    Router::new()
+        .merge(mediator::routes(&world))
+        .merge(tokens::routes())
+        .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
+        .merge(manage::routes())
+        .layer(axum::middleware::map_response(answer::mark))
+        .with_state(world)
+}

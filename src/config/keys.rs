@@ -1,0 +1,131 @@
+//! `[keys]`
+
+use std::path::{Path, PathBuf};
+
+use super::aliases;
+use super::section::{SecretSetting, Section, Unset};
+use super::value::{Complaint, complaint, path_under, text, word};
+use super::{Keys, OwnKey, Password, Peer, UnknownThumbprint, Uses};
+use crate::crypto::rsa::SignatureAlgorithm;
+
+/// The shared volume that OpenCRVS documents.
+const DEFAULT_DIR: &str = "/data/secrets/mosip";
+
+/// What a peer may sign with unless `algs` says less.
+const ALGS: [SignatureAlgorithm; 4] = [
+    SignatureAlgorithm::Rs256,
+    SignatureAlgorithm::Rs384,
+    SignatureAlgorithm::Rs512,
+    SignatureAlgorithm::Ps256,
+];
+
+/// `[keys]`. No file of the ring is read here, so that a bad one degrades the gateway and does not stop it.
+pub(super) fn keys(root: &mut Section<'_>) -> Keys {
+    let mut section = root.section("keys");
+    let dir = section.path("dir").unwrap_or_else(|| PathBuf::from(DEFAULT_DIR));
+    let keys = Keys {
+        own: own(&mut section, &dir),
+        peers: peers(&mut section, &dir),
+        strict_permissions: section.flag("strict_permissions", false),
+        ca_file: section.path("ca_file"),
+        dir,
+    };
+    section.finish();
+    keys
+}
+
+impl Keys {
+    /// Whether the own key `name` is there and may sign.
+    pub(super) fn has_signer(&self, name: &str) -> bool {
+        self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
+    }
+
+    /// Whether the peer `name` is there.
+    pub(super) fn has_peer(&self, name: &str) -> bool {
+        self.peers.iter().any(|peer| peer.name == name)
+    }
+}
+
+fn own(section: &mut Section<'_>, dir: &Path) -> Vec<OwnKey> {
+    let mut entries = section.sections("own");
+    for entry in aliases::own_keys(section.reader().variables()) {
+        entries.push(section.added("own", entries.len(), entry));
+    }
+    let mut keys = Vec::<OwnKey>::new();
+    for mut entry in entries {
+        let name = entry.parsed("name", text);
+        if name.is_some() && keys.iter().any(|key| key.name == name) {
+            entry.problem("name", "names an own key a second time", "give each key a name of its own");
+        }
+        keys.extend(own_key(entry, name, dir));
+    }
+    keys
+}
+
+fn own_key(mut section: Section<'_>, name: Option<String>, dir: &Path) -> Option<OwnKey> {
+    let file = section.required("file", path_under(dir));
+    let cert = section.parsed("cert", path_under(dir));
+    let password = match section.secret_setting("password", Unset::Refused) {
+        None => Password::None,
+        Some(SecretSetting::File(file)) => Password::File(dir.join(file)),
+        Some(SecretSetting::Value(password)) => Password::Value(password),
+    };
+    let uses = uses(&mut section);
+    section.finish();
+    Some(OwnKey { name, file: file?, cert, password, uses })
+}
+
+fn uses(section: &mut Section<'_>) -> Uses {
+    const BOTH: Uses = Uses { sign: true, decrypt: true };
+    let Some(uses) = section.list("use", word(&[("sign", 's'), ("decrypt", 'd')])) else { return BOTH };
+    let uses = Uses { sign: uses.contains(&'s'), decrypt: uses.contains(&'d') };
+    if !uses.sign && !uses.decrypt {
+        section.problem("use", "allows nothing", "name sign, decrypt or both, or remove it for both");
+    }
+    uses
+}
+
+fn peers(section: &mut Section<'_>, dir: &Path) -> Vec<Peer> {
+    let entries = section.sections("peers");
+    let mut listed = entries.len();
+    let mut peers = Vec::<Peer>::new();
+    for mut entry in entries {
+        let name = entry.required("name", text);
+        if peers.iter().any(|peer| Some(&peer.name) == name.as_ref()) {
+            entry.problem("name", "names a peer a second time", "give each peer a name of its own");
+        }
+        peers.extend(peer(entry, name, dir));
+    }
+    for entry in aliases::peers(section.reader().variables()) {
+        if !peers.iter().any(|peer| peer.name == entry.name) {
+            let mut entry = section.added("peers", listed, entry);
+            listed += 1;
+            let name = entry.required("name", text);
+            peers.extend(peer(entry, name, dir));
+        }
+    }
+    peers
+}
+
+fn peer(mut section: Section<'_>, name: Option<String>, dir: &Path) -> Option<Peer> {
+    let file = section.required("file", path_under(dir));
+    let unknown_thumbprint = section
+        .parsed(
+            "unknown_thumbprint",
+            word(&[("reject", UnknownThumbprint::Reject), ("try", UnknownThumbprint::Try)]),
+        )
+        .unwrap_or_default();
+    let algs = section.list("algs", algorithm);
+    if algs.as_ref().is_some_and(Vec::is_empty) {
+        section.problem("algs", "allows no algorithm", "name one, or remove it for all");
+    }
+    section.finish();
+    Some(Peer { name: name?, file: file?, unknown_thumbprint, algs: algs.unwrap_or_else(|| ALGS.to_vec()) })
+}
+
+fn algorithm(name: &str) -> Result<SignatureAlgorithm, Complaint> {
+    SignatureAlgorithm::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = ALGS.iter().map(|alg| alg.name()).collect();
+        complaint("is not an accepted algorithm", format!("write one of {}", names.join(", ")))
+    })
+}

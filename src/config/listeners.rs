@@ -1,0 +1,139 @@
+//! `[listen]`, `[internal]`, `[ops]`, `[callback]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use bytesize::{GIB, KIB, MIB};
+
+use super::section::{Section, Unset};
+use super::value::{self, Complaint, complaint, duration, is_local, text};
+use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls};
+
+/// `[listen]`
+pub(super) fn listen(root: &mut Section<'_>) -> Listen {
+    let mut section = root.section("listen");
+    let base = section.reader().base();
+    let loopback = |port| Address::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    let listen = Listen {
+        internal: section.parsed("internal", value::address(base)).unwrap_or_else(|| loopback(4546)),
+        callback: section.parsed("callback", value::address(base)),
+        ops: section.parsed("ops", value::address(base)).unwrap_or_else(|| loopback(4548)),
+        body_limit: bytes(&mut section, "body_limit", 50 * MIB),
+        in_flight_limit: bytes(&mut section, "in_flight_limit", 256 * MIB),
+        request_deadline: section
+            .parsed("request_deadline", duration(Duration::from_secs(1)..=Duration::from_mins(10)))
+            .unwrap_or(Duration::from_secs(30)),
+        drain: section
+            .parsed("drain", duration(Duration::ZERO..=Duration::from_mins(10)))
+            .unwrap_or(Duration::from_secs(25)),
+        hosts: section.list("hosts", value::host).unwrap_or_default(),
+    };
+    let danger = section.danger(
+        "danger_internal_beyond_loopback",
+        "whoever reaches the plain API has messages signed and opened",
+    );
+    if !is_local(&listen.internal) && !danger {
+        section.problem(
+            "internal",
+            "is off the loopback",
+            "listen on 127.0.0.1 or a unix socket, or set listen.danger_internal_beyond_loopback = true",
+        );
+    }
+    if listen.in_flight_limit < listen.body_limit {
+        section.problem("in_flight_limit", "is less than listen.body_limit", "raise it, or lower the other");
+    }
+    section.finish();
+    listen
+}
+
+/// `[internal]`
+pub(super) fn internal(root: &mut Section<'_>) -> Internal {
+    let mut section = root.section("internal");
+    let internal = Internal {
+        token: section.secret("token", Unset::Refused),
+        primitives: section.flag("primitives", true),
+        tls: tls(&mut section),
+    };
+    section.finish();
+    internal
+}
+
+/// `[ops]`
+pub(super) fn ops(root: &mut Section<'_>) -> Ops {
+    let mut section = root.section("ops");
+    let ops = Ops { token: section.secret("token", Unset::Refused), tls: tls(&mut section) };
+    section.finish();
+    ops
+}
+
+/// `[callback]`, judged by the address it listens on.
+pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>) -> Callback {
+    let mut section = root.section("callback");
+    let jwt = section.optional_section("opencrvs_jwt");
+    let has_jwt = jwt.is_some();
+    let callback = Callback {
+        require: section.list("require", caller_auth).unwrap_or_default(),
+        opencrvs_jwt: jwt.and_then(opencrvs_jwt),
+        danger_open: section.danger(
+            "danger_open",
+            "callers of the callback listener need no authentication off the loopback",
+        ),
+        tls: tls(&mut section),
+    };
+    if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
+        section.missing("opencrvs_jwt");
+    }
+    let beyond_loopback = address.is_some_and(|address| !is_local(address));
+    if callback.require.is_empty() && beyond_loopback && !callback.danger_open {
+        section.problem(
+            "require",
+            "demands no authentication while listen.callback is off the loopback",
+            "require \"opencrvs-jwt\", or set callback.danger_open = true",
+        );
+    }
+    section.finish();
+    callback
+}
+
+fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
+    match kind {
+        "opencrvs-jwt" => Ok(CallerAuth::OpencrvsJwt),
+        "mosip-jwt" | "hub-hmac" | "mtls" => Err(complaint(
+            "is a kind of caller authentication that is not built yet",
+            "remove it, and let the network keep out whom it would have kept out",
+        )),
+        _ => Err(complaint("is not a kind of caller authentication", "write \"opencrvs-jwt\"")),
+    }
+}
+
+fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
+    let reader = section.reader();
+    let pem = section.required("file", |text| reader.contents(text));
+    let issuer = section.parsed("issuer", text).unwrap_or_else(|| "opencrvs:auth-service".to_owned());
+    let audience = section.parsed("audience", text).unwrap_or_else(|| "opencrvs:mosip-user".to_owned());
+    section.finish();
+    Some(OpencrvsJwt { pem: pem?, issuer, audience })
+}
+
+fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {
+    let mut section = parent.optional_section("tls")?;
+    let reader = section.reader();
+    let cert = section.required("cert", |text| reader.readable(text));
+    let key = section.required("key", |text| reader.readable(text));
+    let client_ca = section.parsed("client_ca", |text| reader.readable(text));
+    let client_subjects = section.list("client_subjects", text).unwrap_or_default();
+    if !client_subjects.is_empty() && !section.is_set("client_ca") {
+        section.problem(
+            "client_subjects",
+            "has no effect without client_ca",
+            "set client_ca, or remove client_subjects",
+        );
+    }
+    section.finish();
+    Some(ServerTls { cert: cert?, key: key?, client_ca, client_subjects })
+}
+
+fn bytes(section: &mut Section<'_>, name: &str, default: u64) -> usize {
+    let bytes = section.parsed(name, value::size(KIB..=4 * GIB)).unwrap_or(default);
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,65 @@
+//! What is wrong with a configuration, all of it at once.
+
+use std::fmt;
+
+/// One setting that cannot be used. Never holds the value that was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file or the variable to look at.
+    pub source: String,
+    /// `upstream.token.url`, or a line of the file.
+    pub path: String,
+    /// What is wrong, as the rest of a sentence: `is not a URL`.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}; {}", self.source, self.path, self.what, self.advice)
+    }
+}
+
+/// Everything that is wrong, never empty. `Display` is one line each: `<source>: <path>: <what>; <what to do>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problems(Vec<Problem>);
+
+impl Problems {
+    pub(super) fn one(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+
+    /// `Err` if there is any.
+    pub(super) fn check(problems: Vec<Problem>) -> Result<(), Self> {
+        if problems.is_empty() { Ok(()) } else { Err(Self(problems)) }
+    }
+
+    /// In the order of the sections.
+    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+        self.0.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Problems {
+    type Item = &'a Problem;
+    type IntoIter = std::slice::Iter<'a, Problem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}

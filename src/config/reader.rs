@@ -1,0 +1,239 @@
+//! The sources of settings and what is found in them: problems, warnings, origins.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use toml::Table;
+
+use super::aliases::{self, Alias, Variables};
+use super::section::Section;
+use super::value::Complaint;
+use super::{Config, Problem, Problems};
+use crate::crypto::secret::SecretBytes;
+
+/// Begins the name of every variable of ours.
+const PREFIX: &str = "MOSIP_GATEWAY__";
+
+/// How a file is read: a function, so that tests and the fuzzer need no disk.
+pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+
+/// Where a setting came from, the strongest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// A variable of ours.
+    Variable(String),
+    /// The configuration file.
+    File,
+    /// A variable of an older system.
+    Alias(String),
+}
+
+impl Origin {
+    /// Whether one overrides the other; two variables of ours do not.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Variable(_) => 0,
+            Self::File => 1,
+            Self::Alias(_) => 2,
+        }
+    }
+}
+
+/// All sources of one configuration, and what has been found in them so far.
+pub(super) struct Reader<'a> {
+    file_name: String,
+    base: &'a Path,
+    variables: &'a Variables,
+    aliases: BTreeMap<&'static str, Alias>,
+    read: ReadFile<'a>,
+    found: RefCell<Found>,
+}
+
+#[derive(Default)]
+struct Found {
+    problems: Vec<Problem>,
+    warnings: Vec<String>,
+    origins: BTreeMap<String, Origin>,
+    /// Paths of all settings that were looked for.
+    asked: BTreeSet<String>,
+}
+
+impl<'a> Reader<'a> {
+    /// `file_name` is what problems of the file are reported under; relative paths are joined with `base`.
+    pub(super) fn new(file_name: &str, base: &'a Path, variables: &'a Variables, read: ReadFile<'a>) -> Self {
+        Self {
+            file_name: file_name.to_owned(),
+            base,
+            variables,
+            aliases: aliases::scalars(variables),
+            read,
+            found: RefCell::default(),
+        }
+    }
+
+    /// The whole file, parsed, as the section without a name.
+    pub(super) fn root(&self, table: Table) -> Section<'_> {
+        Section::new(self, String::new(), table, Origin::File)
+    }
+
+    /// The folder of the configuration file.
+    pub(super) fn base(&self) -> &'a Path {
+        self.base
+    }
+
+    /// All variables, for aliases that add whole entries.
+    pub(super) fn variables(&self) -> &'a Variables {
+        self.variables
+    }
+
+    /// Our variable for the setting at `path`, if it is set. Settings inside lists have none.
+    pub(super) fn variable(&self, path: &str) -> Option<(String, &'a str)> {
+        if is_in_list(path) {
+            return None;
+        }
+        let name = variable_name(path);
+        self.variables.get(&name).map(|value| (name, value.as_str()))
+    }
+
+    /// Whether one of our variables is set below `path`.
+    pub(super) fn has_variable_under(&self, path: &str) -> bool {
+        let prefix = variable_name(path) + "__";
+        self.variables.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
+    }
+
+    /// The alias for the setting at `path`, if it is set.
+    pub(super) fn alias(&self, path: &str) -> Option<&Alias> {
+        self.aliases.get(path)
+    }
+
+    /// The bytes of the file that a setting names.
+    pub(super) fn contents(&self, text: &str) -> Result<Vec<u8>, Complaint> {
+        let file = self.base.join(text);
+        (self.read)(&file).map_err(|error| Complaint {
+            what: format!("cannot read {} ({})", file.display(), error.kind()),
+            advice: "put the file there, readable for this process".to_owned(),
+        })
+    }
+
+    /// The path of a file that can be read now; whoever uses it reads it again.
+    pub(super) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
+        self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
+    }
+
+    /// Remembers that the setting at `path` was looked for.
+    pub(super) fn asked(&self, path: &str) {
+        if !is_in_list(path) {
+            self.found.borrow_mut().asked.insert(path.to_owned());
+        }
+    }
+
+    /// Remembers that the setting at `path` counts, and from where.
+    pub(super) fn came_from(&self, path: &str, origin: &Origin) {
+        self.found.borrow_mut().origins.insert(path.to_owned(), origin.clone());
+    }
+
+    /// Where the setting at `path` came from, once it has been found.
+    pub(super) fn origin(&self, path: &str) -> Option<Origin> {
+        self.found.borrow().origins.get(path).cloned()
+    }
+
+    /// A sentence for the log at start.
+    pub(super) fn warn(&self, sentence: String) {
+        self.found.borrow_mut().warnings.push(sentence);
+    }
+
+    /// Warns that a setting or section is checked and has no effect.
+    pub(super) fn warn_not_built(&self, path: &str) {
+        self.warn(format!("{path} is not built yet: it has no effect"));
+    }
+
+    /// Reports a problem with the setting at `path`, under the source it came from.
+    pub(super) fn problem(&self, path: &str, complaint: Complaint) {
+        let origin = self.origin(path).unwrap_or(Origin::File);
+        self.problem_from(&origin, path, complaint);
+    }
+
+    /// Reports a problem of the source `origin`.
+    pub(super) fn problem_from(&self, origin: &Origin, path: &str, Complaint { what, advice }: Complaint) {
+        let source = match origin {
+            Origin::Variable(name) | Origin::Alias(name) => name.clone(),
+            Origin::File => self.file_name.clone(),
+        };
+        self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
+    }
+
+    /// Refuses variables that nobody asked for; then `config` with its warnings and origins, or all the problems.
+    pub(super) fn finish(self, mut config: Config) -> Result<Config, Problems> {
+        self.refuse_unknown_variables();
+        self.mention_aliases();
+        let found = self.found.into_inner();
+        Problems::check(found.problems)?;
+        let origins = found.origins.into_iter().map(|(path, origin)| match origin {
+            Origin::Variable(name) | Origin::Alias(name) => (path, name),
+            Origin::File => (path, "file".to_owned()),
+        });
+        config.origins = origins.collect();
+        config.warnings = found.warnings;
+        Ok(config)
+    }
+
+    /// Settings outside lists that were looked for and not found.
+    #[cfg(test)]
+    pub(super) fn unset(&self) -> Vec<String> {
+        let found = self.found.borrow();
+        found.asked.iter().filter(|path| !found.origins.contains_key(*path)).cloned().collect()
+    }
+
+    fn refuse_unknown_variables(&self) {
+        let known: BTreeSet<String> =
+            self.found.borrow().asked.iter().map(|path| variable_name(path)).collect();
+        for name in self.variables.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name)) {
+            let path = name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
+            let advice = suggestion(name, known.iter().map(String::as_str));
+            self.problem_from(
+                &Origin::Variable(name.escape_debug().to_string()),
+                &path.escape_debug().to_string(),
+                Complaint { what: "is not a setting".to_owned(), advice },
+            );
+        }
+    }
+
+    fn mention_aliases(&self) {
+        let mut used = BTreeMap::<String, Vec<String>>::new();
+        for (path, origin) in &self.found.borrow().origins {
+            if let Origin::Alias(variable) = origin {
+                used.entry(variable.clone()).or_default().push(path.clone());
+            }
+        }
+        for (variable, paths) in used {
+            self.warn(format!("{variable}, a name of an older system, sets {}", paths.join(", ")));
+        }
+        // Left over where the section that an alias belongs to is not there.
+        for (path, alias) in &self.aliases {
+            if !self.found.borrow().asked.contains(*path) {
+                let section = path.rsplit_once('.').map_or(*path, |(section, _)| section);
+                self.warn(format!("{} does not set {path}, since {section}.url is not set", alias.variable));
+            }
+        }
+    }
+}
+
+/// `did you mean …?` for the nearest of `known`, if no more than one letter in four is wrong.
+pub(super) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    known
+        .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
+        .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1))
+        .min()
+        .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
+}
+
+fn is_in_list(path: &str) -> bool {
+    path.contains('[')
+}
+
+/// `keys.dir` is `MOSIP_GATEWAY__KEYS__DIR`.
+fn variable_name(path: &str) -> String {
+    PREFIX.to_owned() + &path.to_uppercase().replace('-', "_").replace('.', "__")
+}

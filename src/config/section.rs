@@ -1,0 +1,378 @@
+//! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
+
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+use toml::{Table, Value};
+
+use super::aliases::Entry;
+use super::reader::{Origin, Reader, suggestion};
+use super::value::{Complaint, complaint, path_under};
+use crate::crypto::secret::SecretBytes;
+
+/// A table of the file with the variables over it and the aliases under it.
+pub(super) struct Section<'r> {
+    reader: &'r Reader<'r>,
+    path: String,
+    table: Table,
+    /// Where `table` came from.
+    origin: Origin,
+    /// Names that were looked for.
+    asked: Vec<String>,
+    /// Whether any of them was found.
+    set: bool,
+}
+
+/// A setting as it was found.
+struct Raw {
+    path: String,
+    value: Value,
+    origin: Origin,
+}
+
+/// A secret that is set: where it is, or itself.
+pub(super) enum SecretSetting {
+    /// `…_file`, as written.
+    File(String),
+    /// The content of the variable that `…_env` names.
+    Value(SecretBytes),
+}
+
+/// What it means that the variable which `…_env` names is not set.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unset {
+    /// A problem.
+    Refused,
+    /// As if the setting were absent.
+    Absent,
+}
+
+impl<'r> Section<'r> {
+    pub(super) fn new(reader: &'r Reader<'r>, path: String, table: Table, origin: Origin) -> Self {
+        Self { reader, path, table, origin, asked: Vec::new(), set: false }
+    }
+
+    /// The sources that this is a part of.
+    pub(super) fn reader(&self) -> &'r Reader<'r> {
+        self.reader
+    }
+
+    /// The table `name`, empty if absent.
+    pub(super) fn section(&mut self, name: &str) -> Section<'r> {
+        self.asked.push(name.to_owned());
+        let path = self.path_of(name);
+        let table = match self.table.remove(name) {
+            None => Table::new(),
+            Some(Value::Table(table)) => table,
+            Some(other) => {
+                self.reader.problem_from(&self.origin, &path, wrong_type("a table", &other));
+                Table::new()
+            }
+        };
+        Section::new(self.reader, path, table, self.origin.clone())
+    }
+
+    /// The table `name`, if it stands in the file, or a variable sets something in it, or an alias sets its `url`.
+    pub(super) fn optional_section(&mut self, name: &str) -> Option<Section<'r>> {
+        let path = self.path_of(name);
+        let present = self.table.contains_key(name)
+            || self.reader.has_variable_under(&path)
+            || self.reader.alias(&format!("{path}.url")).is_some();
+        let section = self.section(name);
+        present.then_some(section)
+    }
+
+    /// The tables of the list `name`.
+    pub(super) fn sections(&mut self, name: &str) -> Vec<Section<'r>> {
+        let mut sections = Vec::new();
+        for (index, value) in self.array(name).unwrap_or_default().into_iter().enumerate() {
+            let path = format!("{}[{index}]", self.path_of(name));
+            match value {
+                Value::Table(table) => {
+                    sections.push(Section::new(self.reader, path, table, self.origin.clone()));
+                }
+                other => self.reader.problem_from(&self.origin, &path, wrong_type("a table", &other)),
+            }
+        }
+        sections
+    }
+
+    /// One more table of the list `name`, made from an alias.
+    pub(super) fn added(&self, name: &str, index: usize, entry: Entry) -> Section<'r> {
+        let path = format!("{}[{index}]", self.path_of(name));
+        Section::new(self.reader, path, entry.table, Origin::Alias(entry.variable))
+    }
+
+    /// The setting `name`, if it is set and right.
+    pub(super) fn parsed<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        let raw = self.take(name)?;
+        self.settle(&raw, |raw| parse(raw.text()?))
+    }
+
+    /// As [`Self::parsed`]; absence is a problem.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str) -> Result<T, Complaint>,
+    ) -> Option<T> {
+        match self.take(name) {
+            Some(raw) => self.settle(&raw, |raw| parse(raw.text()?)),
+            None => {
+                self.missing(name);
+                None
+            }
+        }
+    }
+
+    /// Reports that the setting `name` is absent.
+    pub(super) fn missing(&self, name: &str) {
+        self.reader.problem_from(&self.origin, &self.path_of(name), complaint("is missing", "set it"));
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
+        self.take(name).and_then(|raw| self.settle(&raw, Raw::flag)).unwrap_or(default)
+    }
+
+    /// A way round a check: off by default, and a warning when on.
+    pub(super) fn danger(&mut self, name: &str, means: &str) -> bool {
+        let on = self.flag(name, false);
+        if on {
+            self.reader.warn(format!("{} is on: {means}", self.path_of(name)));
+        }
+        on
+    }
+
+    /// A whole number within `range`.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+        let raw = self.take(name)?;
+        self.settle(&raw, |raw| {
+            let number = u32::try_from(raw.number()?).ok().filter(|number| range.contains(number));
+            number.ok_or_else(|| {
+                complaint("is out of range", format!("set between {} and {}", range.start(), range.end()))
+            })
+        })
+    }
+
+    /// A list of texts, if all of them are right.
+    pub(super) fn list<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, Complaint>,
+    ) -> Option<Vec<T>> {
+        let list_path = self.path_of(name);
+        let origin = self.origin.clone();
+        let items = self.array(name)?.into_iter().enumerate().map(|(index, value)| {
+            let raw = Raw { path: format!("{list_path}[{index}]"), value, origin: origin.clone() };
+            self.settle(&raw, |raw| parse(raw.text()?))
+        });
+        // Every item is judged before the first wrong one decides.
+        items.collect::<Vec<_>>().into_iter().collect()
+    }
+
+    /// A list of anything.
+    pub(super) fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+        let raw = self.take(name)?;
+        self.settle(&raw, |raw| match &raw.value {
+            Value::Array(items) => Ok(items.clone()),
+            _ if matches!(raw.origin, Origin::Variable(_)) => {
+                Err(complaint("is a list, which no variable can set", "set it in the configuration file"))
+            }
+            other => Err(wrong_type("a list", other)),
+        })
+    }
+
+    /// A path relative to the folder of the configuration file.
+    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
+        let base = self.reader.base();
+        self.parsed(name, path_under(base))
+    }
+
+    /// The secret `name`, by `<name>_file` or `<name>_env`; one trailing newline is dropped, and an empty one refused.
+    pub(super) fn secret(&mut self, name: &str, unset: Unset) -> Option<SecretBytes> {
+        match self.secret_setting(name, unset)? {
+            SecretSetting::Value(value) => Some(value),
+            SecretSetting::File(file) => {
+                let path = self.path_of(&format!("{name}_file"));
+                let read = self.reader.contents(&file).and_then(secret_of);
+                read.map_err(|complaint| self.reader.problem(&path, complaint)).ok()
+            }
+        }
+    }
+
+    /// As [`Self::secret`]; absence is a problem.
+    pub(super) fn required_secret(&mut self, name: &str) -> Option<SecretBytes> {
+        let secret = self.secret(name, Unset::Refused);
+        if !self.is_secret_set(name) {
+            self.missing(&format!("{name}_file"));
+        }
+        secret
+    }
+
+    /// Whether the secret `name` has been set, rightly or wrongly.
+    pub(super) fn is_secret_set(&self, name: &str) -> bool {
+        self.is_set(&format!("{name}_file")) || self.is_set(&format!("{name}_env")) || self.is_set(name)
+    }
+
+    /// Whether the setting `name` has been found, right or wrong.
+    pub(super) fn is_set(&self, name: &str) -> bool {
+        self.reader.origin(&self.path_of(name)).is_some()
+    }
+
+    /// As [`Self::secret`], with the file not read yet.
+    pub(super) fn secret_setting(&mut self, name: &str, unset: Unset) -> Option<SecretSetting> {
+        let [in_file, in_variable] = [format!("{name}_file"), format!("{name}_env")];
+        self.refuse(name, "is a secret in the open", &format!("set {in_file} or {in_variable} instead"));
+        let (file, variable) = match (self.find(&in_file), self.find(&in_variable)) {
+            (Some(file), Some(variable)) => match file.origin.rank().cmp(&variable.origin.rank()) {
+                std::cmp::Ordering::Less => (Some(file), None),
+                std::cmp::Ordering::Greater => (None, Some(variable)),
+                std::cmp::Ordering::Equal => {
+                    let both = complaint(format!("is set beside {in_variable}"), "set one of the two");
+                    self.reader.problem_from(&file.origin, &file.path, both);
+                    (Some(file), None)
+                }
+            },
+            either => either,
+        };
+        if let Some(raw) = file {
+            self.counts(&raw);
+            return self.settle(&raw, |raw| raw.text().map(|text| SecretSetting::File(text.to_owned())));
+        }
+        let raw = variable?;
+        self.counts(&raw);
+        self.settle(&raw, |raw| match self.reader.variables().get(raw.text()?) {
+            Some(value) if !value.is_empty() => {
+                secret_of(value.clone().into_bytes()).map(|secret| Some(SecretSetting::Value(secret)))
+            }
+            _ if unset == Unset::Absent => Ok(None),
+            _ => Err(complaint("names a variable that is not set", "set that variable")),
+        })
+        .flatten()
+    }
+
+    /// Refuses the setting `name`, whatever it is set to.
+    pub(super) fn refuse(&mut self, name: &str, what: &str, advice: &str) {
+        if let Some(raw) = self.take(name) {
+            self.reader.problem_from(&raw.origin, &raw.path, complaint(what, advice));
+        }
+    }
+
+    /// Reports a problem with the setting `name`.
+    pub(super) fn problem(&self, name: &str, what: &str, advice: &str) {
+        self.reader.problem(&self.path_of(name), complaint(what, advice));
+    }
+
+    /// Refuses what has not been asked for.
+    pub(super) fn finish(self) {
+        for key in self.table.keys() {
+            let advice = suggestion(key, self.asked.iter().map(String::as_str));
+            let unknown = complaint("is not a setting", advice);
+            self.reader.problem_from(&self.origin, &self.path_of(key), unknown);
+        }
+    }
+
+    /// As [`Self::finish`], for a section without effect: warns if anything was set in it.
+    pub(super) fn finish_not_built(self) {
+        if self.set {
+            self.reader.warn_not_built(&self.path);
+        }
+        self.finish();
+    }
+
+    /// What the strongest source says about the setting `name`; not yet what counts.
+    fn find(&mut self, name: &str) -> Option<Raw> {
+        let path = self.path_of(name);
+        self.asked.push(name.to_owned());
+        self.reader.asked(&path);
+        let in_file = self.table.remove(name).map(|value| (value, self.origin.clone()));
+        let by_variable =
+            self.reader.variable(&path).map(|(name, text)| (text.into(), Origin::Variable(name)));
+        let by_alias = || {
+            let alias = self.reader.alias(&path)?;
+            Some((alias.value.as_str().into(), Origin::Alias(alias.variable.clone())))
+        };
+        let (value, origin) = by_variable.or(in_file).or_else(by_alias)?;
+        Some(Raw { path, value, origin })
+    }
+
+    /// Finds the setting `name` and lets it count.
+    fn take(&mut self, name: &str) -> Option<Raw> {
+        let raw = self.find(name)?;
+        self.counts(&raw);
+        Some(raw)
+    }
+
+    fn counts(&mut self, raw: &Raw) {
+        self.set = true;
+        self.reader.came_from(&raw.path, &raw.origin);
+    }
+
+    /// The value, or nothing and a problem.
+    fn settle<T>(&self, raw: &Raw, read: impl FnOnce(&Raw) -> Result<T, Complaint>) -> Option<T> {
+        read(raw).map_err(|complaint| self.reader.problem_from(&raw.origin, &raw.path, complaint)).ok()
+    }
+
+    fn path_of(&self, name: &str) -> String {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let name = if name.chars().all(is_bare) { name.to_owned() } else { format!("{name:?}") };
+        if self.path.is_empty() { name } else { format!("{}.{name}", self.path) }
+    }
+}
+
+impl Raw {
+    fn text(&self) -> Result<&str, Complaint> {
+        match &self.value {
+            Value::String(text) if text.is_empty() => Err(complaint("is empty", "set it, or remove it")),
+            Value::String(text) => Ok(text),
+            other => Err(wrong_type("a string", other)),
+        }
+    }
+
+    fn flag(&self) -> Result<bool, Complaint> {
+        match &self.value {
+            Value::Boolean(flag) => Ok(*flag),
+            Value::String(text) if self.is_from_variable() => {
+                text.parse().map_err(|_| complaint("is not a boolean", "write true or false"))
+            }
+            other => Err(wrong_type("true or false", other)),
+        }
+    }
+
+    fn number(&self) -> Result<i64, Complaint> {
+        match &self.value {
+            Value::Integer(number) => Ok(*number),
+            Value::String(text) if self.is_from_variable() => {
+                text.parse().map_err(|_| complaint("is not a whole number", "write digits only"))
+            }
+            other => Err(wrong_type("a whole number", other)),
+        }
+    }
+
+    /// A variable holds text whatever the type of its setting.
+    fn is_from_variable(&self) -> bool {
+        self.origin != Origin::File
+    }
+}
+
+fn secret_of(mut bytes: Vec<u8>) -> Result<SecretBytes, Complaint> {
+    if bytes.last() == Some(&b'\n') {
+        bytes.pop();
+        if bytes.last() == Some(&b'\r') {
+            bytes.pop();
+        }
+    }
+    let secret = SecretBytes::new(bytes);
+    if secret.expose().is_empty() {
+        return Err(complaint("leads to an empty secret", "put the secret there"));
+    }
+    Ok(secret)
+}
+
+fn wrong_type(wanted: &str, found: &Value) -> Complaint {
+    complaint(format!("is of type {}", found.type_str()), format!("write {wanted}"))
+}

@@ -1,0 +1,171 @@
+//! The sample file is complete, right, and says the defaults; and no text at all makes reading panic.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+use toml::{Table, Value};
+
+use super::{BASE, accepted, files, problems, variables};
+use crate::config::reader::Reader;
+use crate::config::{Config, Problems};
+
+const SAMPLE: &str = include_str!("../../../deploy/mosip-gateway.toml");
+const NAMED: [(&str, &str); 3] =
+    [("MOSIP_AUTH_CLIENT_SECRET", "s"), ("PARTNER_MISP_LK", "l"), ("PARTNER_APIKEY", "k")];
+
+/// The sample with the `#` gone from every setting, and the example's secrets in variables.
+fn uncommented() -> String {
+    let setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
+    SAMPLE
+        .lines()
+        .map(|line| line.strip_prefix('#').filter(|rest| setting(rest)).unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+fn not_built(config: &Config) -> Vec<&str> {
+    config
+        .warnings
+        .iter()
+        .filter_map(|warning| warning.strip_suffix(" is not built yet: it has no effect"))
+        .collect()
+}
+
+#[test]
+fn the_sample_is_accepted_and_warns_of_nothing_but_the_unbuilt() {
+    let config = accepted(SAMPLE, &[]);
+    let names = not_built(&config);
+    assert_eq!(
+        names,
+        ["upstream.probe_interval", "quarantine", "outbox", "seeder", "faces", "events.death", "credentials"]
+    );
+    assert_eq!(names.len(), config.warnings.len());
+}
+
+#[test]
+fn the_sample_says_the_defaults() {
+    let (sample, default) = (accepted(SAMPLE, &[]), accepted("", &[]));
+    assert_eq!(format!("{:?}", sample.listen), format!("{:?}", default.listen));
+    assert_eq!(format!("{:?}", sample.upstream.mediator), format!("{:?}", default.upstream.mediator));
+    assert_eq!(sample.internal.primitives, default.internal.primitives);
+    assert_eq!(sample.callback.danger_open, default.callback.danger_open);
+    assert_eq!(sample.keys.dir, default.keys.dir);
+    assert_eq!(sample.keys.strict_permissions, default.keys.strict_permissions);
+    assert_eq!(sample.envelope.danger_accept_unsigned, default.envelope.danger_accept_unsigned);
+    assert_eq!(sample.upstream.danger_plain_http, default.upstream.danger_plain_http);
+}
+
+#[test]
+fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
+    let config = accepted(&uncommented(), &NAMED);
+    let names = not_built(&config);
+    assert_eq!(names.len(), config.warnings.len());
+    for section in ["upstream.ida", "esignet", "websub"] {
+        assert!(names.contains(&section), "{section}");
+    }
+    assert_eq!(config.upstream.mediator.events.len(), 6);
+    assert_eq!((config.keys.own.len(), config.keys.peers.len()), (2, 2));
+}
+
+#[test]
+fn the_sample_holds_every_setting() {
+    let (variables, base) = (variables(&NAMED), Path::new(BASE));
+    let reader = Reader::new("file", base, &variables, &files);
+    Config::settings(reader.root(uncommented().parse().unwrap()));
+    let left_out: Vec<_> = reader.unset().into_iter().filter(|path| !is_other_form(path)).collect();
+    assert_eq!(left_out, [""; 0]);
+}
+
+/// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
+/// what belongs to the other kind of token, what is refused until it is built.
+fn is_other_form(path: &str) -> bool {
+    const OTHER: [&str; 21] = [
+        "callback.tls.token",
+        "deliver.secret",
+        "deliver.secret_env",
+        "faces.listen",
+        "faces.tls",
+        "faces.token_file",
+        "faces.webhook_secret_file",
+        "internal.token",
+        "internal.token_env",
+        "ops.token",
+        "ops.token_env",
+        "upstream.ida.api_key",
+        "upstream.ida.api_key_file",
+        "upstream.ida.misp_license_key",
+        "upstream.ida.misp_license_key_file",
+        "upstream.token.app_id",
+        "upstream.token.client_secret",
+        "upstream.token.client_secret_file",
+        "upstream.token.password",
+        "upstream.token.password_env",
+        "websub.secret",
+    ];
+    OTHER.contains(&path) || path == "websub.secret_env"
+}
+
+/// Every text in `value` replaced by `by`.
+fn overwrite(value: &mut Value, by: &str) {
+    match value {
+        Value::String(text) => by.clone_into(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| overwrite(item, by)),
+        Value::Table(table) => table.iter_mut().for_each(|(_, item)| overwrite(item, by)),
+        _ => {}
+    }
+}
+
+#[test]
+fn no_problem_repeats_a_value() {
+    const VALUES: [&str; 4] = [
+        "hunter2 in the clear",
+        "https://user:hunter2@example.org/",
+        "ftp://hunter2.example.org",
+        "http://hunter2.example.org/#x",
+    ];
+    for value in VALUES {
+        let mut table: Table = uncommented().parse().unwrap();
+        table.iter_mut().for_each(|(_, item)| overwrite(item, value));
+        let lines = problems(&toml::to_string(&table).unwrap(), &[]);
+        assert!(lines.len() > 25, "{lines:#?}");
+        assert!(lines.iter().all(|line| !line.contains("hunter2")), "{lines:#?}");
+    }
+    for text in ["a = hunter2", "a = \"hunter2", "[a]\nb = 1\nb = \"hunter2\"", "a = \"hunter2\" \"hunter2\""]
+    {
+        let lines = problems(text, &[]);
+        assert!(lines.len() == 1 && !lines[0].contains("hunter2"), "{lines:#?}");
+    }
+}
+
+/// Lines of the sample and noise, in any order.
+fn muddled_sample() -> impl Strategy<Value = String> {
+    let lines: Vec<String> = uncommented().lines().map(str::to_owned).collect();
+    let line = prop_oneof![4 => proptest::sample::select(lines), 1 => "[a-z_.]{1,9} = (1|true|\"\\PC{0,9}\"|\\[\\]|\\{\\})"];
+    proptest::collection::vec(line, 0..40).prop_map(|lines| lines.join("\n"))
+}
+
+fn does_not_panic(text: &str, set: &BTreeMap<String, String>) {
+    let read: Result<Config, Problems> = Config::from_toml(text, Path::new(BASE), set, &files);
+    if let Err(problems) = read {
+        assert!(!problems.to_string().is_empty());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*|(?s).{0,200}") {
+        does_not_panic(&text, &BTreeMap::new());
+    }
+
+    #[test]
+    fn any_mixture_of_settings_is_read_or_refused(text in muddled_sample()) {
+        does_not_panic(&text, &BTreeMap::new());
+    }
+
+    #[test]
+    fn any_variables_are_read_or_refused(
+        set in proptest::collection::btree_map("MOSIP_GATEWAY__(KEYS|UPSTREAM__TOKEN|LISTEN)(__[A-Z_\\PC]{0,12})?|[A-Z_]{0,9}", "\\PC{0,20}", 0..8)
+    ) {
+        does_not_panic("", &set);
+    }
+}

@@ -1,0 +1,244 @@
+//! What is accepted, and what it becomes.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{accepted, exposed};
+use crate::config::{Address, CallerAuth, Password, TokenKind, UnknownThumbprint, Uses};
+use crate::crypto::rsa::SignatureAlgorithm;
+
+#[test]
+fn defaults() {
+    let config = accepted("", &[]);
+    assert_eq!(config.listen.internal, Address::Tcp("127.0.0.1:4546".parse().unwrap()));
+    assert_eq!(config.listen.ops, Address::Tcp("127.0.0.1:4548".parse().unwrap()));
+    assert_eq!(config.listen.callback, None);
+    assert_eq!(config.listen.body_limit, 50 << 20);
+    assert_eq!(config.listen.in_flight_limit, 256 << 20);
+    assert_eq!(config.listen.request_deadline, Duration::from_secs(30));
+    assert_eq!(config.listen.drain, Duration::from_secs(25));
+    assert!(config.internal.primitives && config.internal.token.is_none() && config.internal.tls.is_none());
+    assert_eq!(config.keys.dir, Path::new("/data/secrets/mosip"));
+    assert!(config.keys.own.is_empty() && config.keys.peers.is_empty() && config.keys.ca_file.is_none());
+    assert!(config.upstream.token.is_none() && config.upstream.ida.is_none());
+    assert_eq!(config.upstream.mediator.deadline, Duration::from_secs(90));
+    assert_eq!(config.upstream.mediator.concurrency, 1);
+    assert!(config.deliver.url.is_none() && config.deliver.secret.is_none());
+    assert!(config.warnings.is_empty() && config.origins.is_empty());
+}
+
+#[test]
+fn listeners() {
+    let config = accepted(
+        r#"
+        [listen]
+        internal = "unix:run/api.sock"
+        callback = "[::1]:4547"
+        ops = "0.0.0.0:4548"
+        hosts = ["gateway.internal", "[fd00::1]"]
+        [internal]
+        token_file = "api.token"
+        primitives = false
+        [ops]
+        token_file = "/run/secrets/ops"
+        tls = { cert = "ops.crt", key = "ops.key", client_ca = "ca.crt", client_subjects = ["CN=prometheus"] }
+        "#,
+        &[],
+    );
+    assert_eq!(config.listen.internal, Address::Unix("/etc/gateway/run/api.sock".into()));
+    assert_eq!(config.listen.callback, Some(Address::Tcp("[::1]:4547".parse().unwrap())));
+    assert_eq!(config.listen.ops, Address::Tcp("0.0.0.0:4548".parse().unwrap()));
+    assert_eq!(config.listen.hosts, ["gateway.internal", "[fd00::1]"]);
+    assert_eq!(exposed(config.internal.token.as_ref()), Some("/etc/gateway/api.token"));
+    assert!(!config.internal.primitives);
+    assert_eq!(exposed(config.ops.token.as_ref()), Some("/run/secrets/ops"));
+    let tls = config.ops.tls.unwrap();
+    assert_eq!((tls.cert, tls.key), ("/etc/gateway/ops.crt".into(), "/etc/gateway/ops.key".into()));
+    assert_eq!(tls.client_ca, Some(PathBuf::from("/etc/gateway/ca.crt")));
+    assert_eq!(tls.client_subjects, ["CN=prometheus"]);
+}
+
+#[test]
+fn a_callback_that_demands_a_token_of_opencrvs() {
+    let config = accepted(
+        r#"
+        listen.callback = "0.0.0.0:4547"
+        [callback]
+        require = ["opencrvs-jwt"]
+        opencrvs_jwt = { file = "opencrvs-jwt.pem" }
+        tls = { cert = "c.crt", key = "c.key" }
+        "#,
+        &[],
+    );
+    assert_eq!(config.callback.require, [CallerAuth::OpencrvsJwt]);
+    let jwt = config.callback.opencrvs_jwt.unwrap();
+    assert_eq!(jwt.pem, b"/etc/gateway/opencrvs-jwt.pem\n");
+    assert_eq!(
+        (jwt.issuer.as_str(), jwt.audience.as_str()),
+        ("opencrvs:auth-service", "opencrvs:mosip-user")
+    );
+    let tls = config.callback.tls.unwrap();
+    assert!(tls.client_ca.is_none() && tls.client_subjects.is_empty());
+}
+
+#[test]
+fn keys_and_peers() {
+    let config = accepted(
+        r#"
+        [keys]
+        dir = "keys"
+        own = [{ name = "partner", file = "keystore.p12", password_file = "absent.password", use = ["sign"] },
+               { file = "/abs/opencrvs.key", cert = "opencrvs.crt" },
+               { file = "third.p12", password_env = "THIRD", use = ["decrypt"] }]
+        peers = [{ name = "mosip", file = "mosip.crt", unknown_thumbprint = "try", algs = ["RS256"] },
+                 { name = "ida", file = "ida.crt" }]
+        strict_permissions = true
+        ca_file = "ca.pem"
+        "#,
+        &[("THIRD", "of the third")],
+    );
+    let keys = config.keys;
+    let [partner, opencrvs, third] = keys.own.as_slice() else { panic!("three keys") };
+    assert_eq!(partner.name.as_deref(), Some("partner"));
+    assert_eq!(partner.file, Path::new("/etc/gateway/keys/keystore.p12"));
+    assert!(matches!(&partner.password, Password::File(file) if file == "/etc/gateway/keys/absent.password"));
+    assert_eq!(partner.uses, Uses { sign: true, decrypt: false });
+    assert_eq!(opencrvs.file, Path::new("/abs/opencrvs.key"));
+    assert_eq!(opencrvs.cert, Some(PathBuf::from("/etc/gateway/keys/opencrvs.crt")));
+    assert!(matches!(opencrvs.password, Password::None));
+    assert_eq!(opencrvs.uses, Uses { sign: true, decrypt: true });
+    assert!(matches!(&third.password, Password::Value(value) if value.expose() == b"of the third"));
+    assert_eq!(third.uses, Uses { sign: false, decrypt: true });
+
+    let [mosip, ida] = keys.peers.as_slice() else { panic!("two peers") };
+    assert_eq!((mosip.name.as_str(), mosip.unknown_thumbprint), ("mosip", UnknownThumbprint::Try));
+    assert_eq!(mosip.algs, [SignatureAlgorithm::Rs256]);
+    assert_eq!(ida.unknown_thumbprint, UnknownThumbprint::Reject);
+    assert_eq!(ida.algs.len(), 4);
+    assert!(keys.strict_permissions);
+    assert_eq!(keys.ca_file, Some(PathBuf::from("/etc/gateway/ca.pem")));
+}
+
+#[test]
+fn three_ways_to_a_token() {
+    let kind = |rest: &str| {
+        let text = format!(
+            "[upstream.token]\nurl = \"https://a\"\nclient_id = \"c\"\nclient_secret_file = \"s\"\n{rest}"
+        );
+        accepted(&text, &[]).upstream.token.unwrap().kind
+    };
+    assert!(matches!(kind(""), TokenKind::KeycloakClientCredentials));
+    assert!(matches!(
+        kind("kind = \"keycloak\"\nusername = \"u\"\npassword_file = \"p\""),
+        TokenKind::KeycloakPassword { username, password }
+            if username == "u" && password.expose() == b"/etc/gateway/p"
+    ));
+    assert!(matches!(
+        kind("kind = \"authmanager\"\napp_id = \"regproc\""),
+        TokenKind::Authmanager { app_id } if app_id == "regproc"
+    ));
+}
+
+#[test]
+fn mediator_ida_and_delivery() {
+    let config = accepted(
+        r#"
+        keys.own = [{ name = "partner", file = "p.p12" }]
+        keys.peers = [{ name = "ida-sign", file = "i.crt" }]
+        [upstream]
+        ca_file = "roots.pem"
+        [upstream.mediator]
+        birth = "https://m.example.org:8443/birth"
+        death-revocation = "http://localhost:4600/x"
+        aid = "http://[::1]:4600/aid"
+        sign_with = "partner"
+        deadline = "2m"
+        concurrency = 3
+        [upstream.ida]
+        url = "http://127.9.9.9/idauthentication/v1"
+        partner_id = "p"
+        misp_license_key_file = "licence"
+        api_key_env = "KEY"
+        reply_signers = ["ida-sign"]
+        sign_with = "partner"
+        domain_uri = "https://ida.example.org"
+        [deliver]
+        url = "https://mediator.example.org/mosip?x=1"
+        secret_file = "deliver.secret"
+        "#,
+        &[("KEY", "k")],
+    );
+    assert_eq!(config.upstream.ca_pem.as_deref(), Some(&b"/etc/gateway/roots.pem\n"[..]));
+    let mediator = config.upstream.mediator;
+    assert_eq!(mediator.events.keys().collect::<Vec<_>>(), ["birth", "death-revocation"]);
+    assert_eq!(mediator.events["birth"], "https://m.example.org:8443/birth");
+    assert_eq!((mediator.deadline, mediator.concurrency), (Duration::from_secs(120), 3));
+    assert_eq!(mediator.sign_with.as_deref(), Some("partner"));
+    let ida = config.upstream.ida.unwrap();
+    assert_eq!(ida.reply_signers, ["ida-sign"]);
+    assert_eq!(ida.sign_with.as_deref(), Some("partner"));
+    assert_eq!(exposed(ida.misp_license_key.as_ref()), Some("/etc/gateway/licence"));
+    assert_eq!(exposed(ida.api_key.as_ref()), Some("k"));
+    assert_eq!(config.deliver.url.unwrap(), "https://mediator.example.org/mosip?x=1");
+    assert_eq!(exposed(config.deliver.secret.as_ref()), Some("/etc/gateway/deliver.secret"));
+}
+
+#[test]
+fn licence_and_api_key_of_ida_may_be_unset() {
+    let text = r#"
+        [upstream.ida]
+        url = "https://ida.example.org"
+        misp_license_key_env = "PARTNER_MISP_LK"
+        api_key_env = "PARTNER_APIKEY"
+    "#;
+    let ida = accepted(text, &[("PARTNER_APIKEY", "")]).upstream.ida.unwrap();
+    assert!(ida.misp_license_key.is_none() && ida.api_key.is_none());
+}
+
+#[test]
+fn one_newline_at_the_end_of_a_secret_is_dropped() {
+    let token = |value| {
+        let set = [("TOKEN", value)];
+        exposed(accepted("internal.token_env = \"TOKEN\"", &set).internal.token.as_ref()).unwrap().to_owned()
+    };
+    assert_eq!(token("secret\n"), "secret");
+    assert_eq!(token("secret\r\n"), "secret");
+    assert_eq!(token("secret\n\n"), "secret\n");
+    assert_eq!(token(" secret\r"), " secret\r");
+}
+
+/// One setting that is on, and the one warning it gives.
+#[test]
+fn every_way_round_a_check_gives_a_warning() {
+    let warning = |text: &str, name: &str| {
+        let config = accepted(text, &[]);
+        let about: Vec<_> = config.warnings.iter().filter(|warning| warning.starts_with(name)).collect();
+        assert_eq!(about.len(), 1, "{text}: {:?}", config.warnings);
+        assert!(about[0].starts_with(&format!("{name} is on: ")), "{}", about[0]);
+        config
+    };
+    assert!(
+        warning("envelope.danger_accept_unsigned = true", "envelope.danger_accept_unsigned")
+            .envelope
+            .danger_accept_unsigned
+    );
+    let ida = "upstream.ida = { url = \"https://i\", danger_accept_unsigned_replies = true }";
+    let ida = warning(ida, "upstream.ida.danger_accept_unsigned_replies").upstream.ida.unwrap();
+    assert!(ida.danger_accept_unsigned_replies);
+    warning("credentials.danger_accept_jcs = true", "credentials.danger_accept_jcs");
+    warning("faces.danger_open = true", "faces.danger_open");
+
+    let plain = "upstream = { danger_plain_http = true, mediator = { birth = \"http://m.example.org/\" } }";
+    assert_eq!(warning(plain, "upstream.danger_plain_http").upstream.mediator.events.len(), 1);
+    let beyond = "listen = { internal = \"0.0.0.0:1\", danger_internal_beyond_loopback = true }";
+    warning(beyond, "listen.danger_internal_beyond_loopback");
+    let open = "listen.callback = \"0.0.0.0:1\"\ncallback.danger_open = true";
+    assert!(warning(open, "callback.danger_open").callback.danger_open);
+}
+
+#[test]
+fn an_outbox_key_outside_the_keys_is_accepted() {
+    for key_file in ["outbox.key", "keys-of-outbox/outbox.key", "keys/../outbox.key", "/var/lib/outbox.key"] {
+        accepted(&format!("keys.dir = \"keys\"\noutbox.key_file = \"{key_file}\""), &[]);
+    }
+}

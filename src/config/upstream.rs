@@ -1,0 +1,136 @@
+//! `[upstream]` and what stands below it; `[deliver]`.
+
+use std::time::Duration;
+
+use super::section::{Section, Unset};
+use super::value::{duration, text, url, word};
+use super::{Deliver, Ida, Keys, Mediator, Token, TokenKind, Upstream};
+
+/// Kinds of events, as they stand in the path of the plain API.
+const EVENT_KINDS: [&str; 6] =
+    ["birth", "death", "birth-correction", "death-correction", "birth-revocation", "death-revocation"];
+
+/// `[upstream]`; keys and peers that it names have to be among `keys`.
+pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> Upstream {
+    let mut section = root.section("upstream");
+    let reader = section.reader();
+    let danger_plain_http = section.danger(
+        "danger_plain_http",
+        "plain http is spoken off the loopback, where others can read and change it",
+    );
+    if section.parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1))).is_some()
+    {
+        reader.warn_not_built("upstream.probe_interval");
+    }
+    let upstream = Upstream {
+        ca_pem: section.parsed("ca_file", |text| reader.contents(text)),
+        danger_plain_http,
+        token: section.optional_section("token").and_then(|section| token(section, danger_plain_http)),
+        mediator: mediator(section.section("mediator"), keys, danger_plain_http),
+        ida: section.optional_section("ida").and_then(|section| ida(section, keys, danger_plain_http)),
+    };
+    section.finish();
+    upstream
+}
+
+/// `[deliver]`
+pub(super) fn deliver(root: &mut Section<'_>, plain_http: bool) -> Deliver {
+    let mut section = root.section("deliver");
+    let deliver = Deliver {
+        url: section.parsed("url", url(plain_http)),
+        secret: section.secret("secret", Unset::Refused),
+    };
+    section.finish();
+    deliver
+}
+
+fn token(mut section: Section<'_>, plain_http: bool) -> Option<Token> {
+    let url = section.required("url", url(plain_http));
+    let client_id = section.required("client_id", text);
+    let client_secret = section.required_secret("client_secret");
+    let kind = token_kind(&mut section);
+    section.finish();
+    Some(Token { url: url?, kind: kind?, client_id: client_id?, client_secret: client_secret? })
+}
+
+fn token_kind(section: &mut Section<'_>) -> Option<TokenKind> {
+    let is_authmanager =
+        section.parsed("kind", word(&[("keycloak", false), ("authmanager", true)])).unwrap_or(false);
+    if is_authmanager {
+        for name in ["username", "password_file", "password_env"] {
+            section.refuse(name, "belongs to kind = \"keycloak\"", "remove it, or change the kind");
+        }
+        return section.required("app_id", text).map(|app_id| TokenKind::Authmanager { app_id });
+    }
+    section.refuse("app_id", "belongs to kind = \"authmanager\"", "remove it, or change the kind");
+    let username = section.parsed("username", text);
+    let password = section.secret("password", Unset::Refused);
+    match (section.is_set("username"), section.is_secret_set("password")) {
+        (false, false) => Some(TokenKind::KeycloakClientCredentials),
+        (true, true) => Some(TokenKind::KeycloakPassword { username: username?, password: password? }),
+        (true, false) => {
+            section.missing("password_file");
+            None
+        }
+        (false, true) => {
+            section.missing("username");
+            None
+        }
+    }
+}
+
+fn mediator(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Mediator {
+    let events = EVENT_KINDS
+        .into_iter()
+        .filter_map(|kind| Some((kind.to_owned(), section.parsed(kind, url(plain_http))?)))
+        .collect();
+    let mediator = Mediator {
+        events,
+        aid: section.parsed("aid", url(plain_http)),
+        sign_with: sign_with(&mut section, keys),
+        deadline: section
+            .parsed("deadline", duration(Duration::from_secs(1)..=Duration::from_mins(10)))
+            .unwrap_or(Duration::from_secs(90)),
+        concurrency: section.number("concurrency", 1..=64).map_or(1, |posts| posts as usize),
+    };
+    section.finish();
+    mediator
+}
+
+fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
+    let url = section.required("url", url(plain_http));
+    let partner_id = section.parsed("partner_id", text);
+    let misp_license_key = section.secret("misp_license_key", Unset::Absent);
+    let api_key = section.secret("api_key", Unset::Absent);
+    let reply_signers = section.list("reply_signers", text).unwrap_or_default();
+    if reply_signers.iter().any(|name| !keys.has_peer(name)) {
+        section.problem("reply_signers", "names what is not a peer", "name entries of keys.peers");
+    }
+    let sign_with = sign_with(&mut section, keys);
+    let domain_uri = section.parsed("domain_uri", text);
+    let danger_accept_unsigned_replies =
+        section.danger("danger_accept_unsigned_replies", "success replies of IDA count without a signature");
+    section.finish_not_built();
+    Some(Ida {
+        url: url?,
+        partner_id,
+        misp_license_key,
+        api_key,
+        reply_signers,
+        sign_with,
+        domain_uri,
+        danger_accept_unsigned_replies,
+    })
+}
+
+fn sign_with(section: &mut Section<'_>, keys: &Keys) -> Option<String> {
+    let name = section.parsed("sign_with", text)?;
+    if !keys.has_signer(&name) {
+        section.problem(
+            "sign_with",
+            "names no own key that may sign",
+            "name an entry of keys.own that has a name and the use sign",
+        );
+    }
+    Some(name)
+}

@@ -1,0 +1,160 @@
+//! From the text of a setting to a type that cannot be wrong. A complaint never repeats the text: it may be a secret in the
+//! wrong place.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use http::Uri;
+
+use super::Address;
+
+/// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    pub(super) what: String,
+    pub(super) advice: String,
+}
+
+pub(super) fn complaint(what: impl Into<String>, advice: impl Into<String>) -> Complaint {
+    Complaint { what: what.into(), advice: advice.into() }
+}
+
+/// A text without further form.
+pub(super) fn text(text: &str) -> Result<String, Complaint> {
+    Ok(text.to_owned())
+}
+
+/// A path, joined with `base` unless absolute.
+pub(super) fn path_under(base: &Path) -> impl Fn(&str) -> Result<PathBuf, Complaint> {
+    move |text| Ok(base.join(text))
+}
+
+/// `ip:port`, or `unix:` and a path, joined with `base` unless absolute.
+pub(super) fn address(base: &Path) -> impl Fn(&str) -> Result<Address, Complaint> {
+    move |text| match text.strip_prefix("unix:") {
+        Some(path) if !path.is_empty() => Ok(Address::Unix(base.join(path))),
+        _ => text
+            .parse()
+            .map(Address::Tcp)
+            .map_err(|_| complaint("is not an address", "write ip:port, or unix: and the path of a socket")),
+    }
+}
+
+/// A length of time such as `30s` or `30d`, within `range`.
+pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Complaint> {
+    move |text| {
+        let value = humantime::parse_duration(text).map_err(|_| {
+            complaint("is not a length of time", "write a number and a unit, such as \"30s\" or \"30d\"")
+        })?;
+        let [low, high] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
+        if range.contains(&value) {
+            Ok(value)
+        } else {
+            Err(complaint("is out of range", format!("set between {low} and {high}")))
+        }
+    }
+}
+
+/// A number of bytes such as `50MiB`, within `range`.
+pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, Complaint> {
+    move |text| {
+        let value = text
+            .parse::<ByteSize>()
+            .map_err(|_| complaint("is not a size", "write a number and a unit, such as \"50MiB\""))?
+            .as_u64();
+        let [low, high] = [range.start(), range.end()].map(|end| ByteSize::b(*end).display().iec());
+        if range.contains(&value) {
+            Ok(value)
+        } else {
+            Err(complaint("is out of range", format!("set between {low} and {high}")))
+        }
+    }
+}
+
+/// One of a few words.
+pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Complaint> {
+    move |text| match words.iter().find(|(word, _)| *word == text) {
+        Some((_, value)) => Ok(*value),
+        None => {
+            let known: Vec<_> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+            Err(complaint("is not a known word", format!("write one of {}", known.join(", "))))
+        }
+    }
+}
+
+/// A host name or address as it stands in `Host`, without a port.
+pub(super) fn host(text: &str) -> Result<String, Complaint> {
+    match text.parse::<http::uri::Authority>() {
+        Ok(authority) if authority.host() == text => Ok(text.to_owned()),
+        _ => Err(complaint("is not a host name", "write the name alone, without scheme, port or path")),
+    }
+}
+
+/// An absolute http or https URL without user information or fragment. Off the loopback `http` only if `plain_http`.
+pub(super) fn url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
+    move |text| {
+        let not_a_url = || complaint("is not a URL", "write an absolute https URL");
+        let uri: Uri = text.parse().map_err(|_| not_a_url())?;
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(not_a_url());
+        };
+        if authority.as_str().contains('@') {
+            return Err(complaint(
+                "holds user information",
+                "take it out of the URL; secrets are set by file or by variable",
+            ));
+        }
+        if text.contains('#') {
+            return Err(complaint("holds a fragment", "end the URL before `#`"));
+        }
+        let host = authority.host();
+        let spelled = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        if host.is_empty() || authority.as_str() != spelled {
+            return Err(not_a_url());
+        }
+        match scheme {
+            "https" => Ok(uri),
+            "http" if plain_http || names_loopback(host) => Ok(uri),
+            "http" => Err(complaint(
+                "is plain http off the loopback",
+                "use https, or set upstream.danger_plain_http = true",
+            )),
+            _ => Err(complaint("is neither http nor https", "write an absolute https URL")),
+        }
+    }
+}
+
+/// Whether only processes of this host reach the listener.
+pub(super) fn is_local(address: &Address) -> bool {
+    match address {
+        Address::Tcp(socket) => socket.ip().is_loopback(),
+        Address::Unix(_) => true,
+    }
+}
+
+/// Whether `path` lies in `folder`, judged by the names alone: links are not followed.
+pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
+    resolved(path).starts_with(resolved(folder))
+}
+
+fn names_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+fn resolved(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,49 @@
+//! One log line per request: id, route, status, duration, and the problem's code where there is one. Never a path as it came (an id
+//! in it may be personal), a query, a header or a body.
+
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderName, HeaderValue};
+
+use super::problem::Refusal;
+use crate::crypto::secret;
+
+/// Names a request in the log and in its answer.
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Middleware for every listener; `listener` is its name.
+pub async fn log(listener: &'static str, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let random: [u8; 8] = secret::random();
+    let id = format!("{:016x}", u64::from_be_bytes(random));
+    let method = request.method().clone();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    let status = response.status().as_u16();
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    match response.extensions().get::<Refusal>() {
+        None => tracing::info!(listener, id, %method, route, status, micros, "request"),
+        Some(Refusal(error)) => tracing::warn!(
+            listener,
+            id,
+            %method,
+            route,
+            status,
+            micros,
+            code = error.code().as_str(),
+            fault = error.fault().as_str(),
+            detail = error.detail(),
+            step = error.operator_detail(),
+            upstream_code = error.upstream().map(|upstream| upstream.code.as_str()),
+            "request refused"
+        ),
+    }
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}

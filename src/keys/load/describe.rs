@@ -1,0 +1,96 @@
+//! What a key file holds, for `inspect` and `doctor`.
+
+use serde::Serialize;
+
+use super::LoadError;
+use super::contents::Contents;
+use crate::crypto::rsa::PublicKey;
+use crate::keys::cert::Certificate;
+
+/// What a file holds. Nothing secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// `PKCS#12`, `PEM`, `DER` or `JWK`.
+    pub container: &'static str,
+    /// RSA private keys, in file order.
+    pub private_keys: Vec<KeyDescription>,
+    /// Bare public keys, in file order.
+    pub public_keys: Vec<KeyDescription>,
+    /// Certificates, in file order.
+    pub certificates: Vec<CertificateDescription>,
+    /// What is odd or of no use here, as sentences that follow the file's name.
+    pub notes: Vec<String>,
+}
+
+/// A key by its public half.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyDescription {
+    /// Modulus in bits.
+    pub bits: usize,
+    /// Thumbprints (lower-case hex) of the certificates of this key in the same file.
+    pub certificates: Vec<String>,
+}
+
+/// A certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CertificateDescription {
+    /// `C=XX, O=Ministry, CN=partner`
+    pub subject: String,
+    /// Likewise.
+    pub issuer: String,
+    /// SHA-256 of the DER, lower-case hex.
+    pub thumbprint: String,
+    /// First valid moment, ISO 8601 in UTC.
+    pub not_before: String,
+    /// Last valid moment, likewise.
+    pub not_after: String,
+    /// Modulus in bits.
+    pub bits: usize,
+    /// keyUsage in words; absent where the certificate does not restrict it.
+    pub key_usage: Option<String>,
+    /// basicConstraints.
+    pub ca: bool,
+}
+
+/// Looks into the bytes of a file without using what is there: no key is promoted.
+pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, LoadError> {
+    let contents = Contents::read(bytes, password)?;
+    let describe_key = |key: &PublicKey| KeyDescription {
+        bits: key.modulus_len() * 8,
+        certificates: contents
+            .certificates
+            .iter()
+            .filter(|certificate| certificate.public_key() == key)
+            .map(|certificate| certificate.thumbprint().to_string())
+            .collect(),
+    };
+    let mut private_keys = Vec::new();
+    let mut notes: Vec<String> =
+        contents.warnings.iter().chain(&contents.refused).map(LoadError::to_string).collect();
+    for key in &contents.keys {
+        match super::contents::public_half(key) {
+            Ok(public) => private_keys.push(describe_key(&public)),
+            Err(refusal) => notes.push(refusal.to_string()),
+        }
+    }
+    Ok(Description {
+        container: contents.container,
+        private_keys,
+        public_keys: contents.public_keys.iter().map(describe_key).collect(),
+        certificates: contents.certificates.iter().map(describe_certificate).collect(),
+        notes,
+    })
+}
+
+fn describe_certificate(certificate: &Certificate) -> CertificateDescription {
+    CertificateDescription {
+        subject: certificate.subject().to_owned(),
+        issuer: certificate.issuer().to_owned(),
+        thumbprint: certificate.thumbprint().to_string(),
+        not_before: certificate.not_before().to_iso(),
+        not_after: certificate.not_after().to_iso(),
+        bits: certificate.public_key().modulus_len() * 8,
+        key_usage: certificate.key_usage(),
+        ca: certificate.is_ca(),
+    }
+}

@@ -1,0 +1,130 @@
+//! What can be wrong with a key file, and what to do about it: the one place of these sentences.
+
+use crate::clock::Timestamp;
+use crate::keys::cert::CertificateError;
+
+/// What is wrong with a file. `Display` is the middle of `<file>: <what>; <what to do>`, [`LoadError::advice`] its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// No such file.
+    #[error("is missing")]
+    Missing,
+    /// The operating system refuses; its words.
+    #[error("cannot be read ({0})")]
+    Unreadable(String),
+    /// Larger than any key file.
+    #[error("is larger than 1 MiB")]
+    TooLarge,
+    /// A private key whose file mode lets everybody read it.
+    #[error("holds a private key that every user of this machine can read")]
+    ReadableByOthers,
+    /// No byte but white space.
+    #[error("is empty")]
+    Empty,
+    /// The end is missing.
+    #[error("is truncated")]
+    Truncated,
+    /// Not a form that is known here.
+    #[error("holds neither a key nor a certificate")]
+    Unknown,
+    /// The form is known, the content is broken.
+    #[error("is damaged: {0}")]
+    Damaged(&'static str),
+    /// Encrypted, and no password is configured.
+    #[error("is encrypted and no password is configured")]
+    PasswordMissing,
+    /// PKCS#12 passwords are text (RFC 7292 B.1).
+    #[error("is opened with a password that is not UTF-8 text")]
+    PasswordNotText,
+    /// Wrong password or altered file: a MAC cannot tell the two apart.
+    #[error("does not open: the password is wrong, or the file was altered")]
+    WrongPassword,
+    /// Encrypted with something that is not implemented; its name.
+    #[error("is encrypted with {0}, which is not supported")]
+    UnsupportedCipher(String),
+    /// A PKCS#12 file without a MAC: nothing shows whether it was altered.
+    #[error("is a PKCS#12 file without a MAC")]
+    NoMac,
+    /// Certificates only.
+    #[error("holds no private key")]
+    NoPrivateKey,
+    /// Nothing that verifies.
+    #[error("holds no certificate and no public key")]
+    NoPublicKey,
+    /// EC and the like; the type of key.
+    #[error("holds a key that is not RSA ({0})")]
+    NotRsa(String),
+    /// RSA numbers that are no usable key.
+    #[error("holds an RSA key that is not usable: {0}")]
+    BadKey(&'static str),
+    /// A certificate that is refused.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The certificate belongs to another key.
+    #[error("the private key and the certificate do not match")]
+    Mismatch,
+    /// One library refuses what the other made.
+    #[error("holds a private key that failed its test signature or test unwrapping")]
+    CrossCheck,
+    /// More than one private key; how many.
+    #[error("holds {0} private keys, of which one is used")]
+    SeveralKeys(usize),
+    /// The certificate is over.
+    #[error("the certificate expired on {}", .0.to_iso())]
+    Expired(Timestamp),
+    /// The certificate has not begun.
+    #[error("the certificate is not valid before {}", .0.to_iso())]
+    NotYetValid(Timestamp),
+    /// keyUsage forbids what the configuration wants; what.
+    #[error("the certificate's key usage does not allow {0}")]
+    Usage(&'static str),
+    /// `keys.ca_file` is set and nothing leads there.
+    #[error("no chain of valid certificates leads to keys.ca_file")]
+    NoChain,
+}
+
+impl LoadError {
+    /// What to do, for the person who keeps the key volume.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Missing => "put the file there, or correct its name under [keys]",
+            Self::Unreadable(_) => "let the user that runs the gateway read it",
+            Self::TooLarge => "name the key or certificate itself under [keys]",
+            Self::ReadableByOthers => "take read access from others (chmod o= on the file)",
+            Self::Empty | Self::Truncated | Self::Damaged(_) => {
+                "copy the file again from where it was issued"
+            }
+            Self::Unknown => {
+                "supply PKCS#12, PEM, DER or a base64 JWK; `mosip-gateway inspect` says what a file holds"
+            }
+            Self::PasswordMissing => "set password_file for this key",
+            Self::PasswordNotText => "write the password as UTF-8 text",
+            Self::WrongPassword => "correct the content of password_file, or copy the file again",
+            Self::UnsupportedCipher(_) => {
+                "convert it: `openssl pkcs8 -topk8 -v2 aes256` for a key, `openssl pkcs12 -export` for a .p12"
+            }
+            Self::NoMac => "export it again with a MAC, or make sure that nobody else can write it",
+            Self::NoPrivateKey => {
+                "supply the file that holds the private key; this one holds the public part"
+            }
+            Self::NoPublicKey => "supply the peer's certificate",
+            Self::NotRsa(_) | Self::Certificate(CertificateError::NotRsa(_)) => {
+                "supply RSA: MOSIP's partner protocol knows nothing else"
+            }
+            Self::BadKey(_) | Self::Certificate(CertificateError::Key(_)) => {
+                "supply an RSA key of 2048, 3072 or 4096 bits"
+            }
+            Self::Certificate(_) => "copy the certificate again from where it was issued",
+            Self::Mismatch => {
+                "supply the certificate that was issued for this key, or the key of this certificate"
+            }
+            Self::CrossCheck => "do not use this key; export it again from where it was made",
+            Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
+            Self::Expired(_) => "have a new certificate issued and replace the file",
+            Self::NotYetValid(_) => "check this machine's clock, or wait until then",
+            Self::Usage(_) => "have a certificate issued that allows it, or correct `use`",
+            Self::NoChain => "add the missing issuer, or replace the certificate",
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! From the configuration to loaded keys, entry by entry: a broken entry never hinders another.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+use super::{Entry, OwnKey, Parts, Peer, Slot, Trouble, Trust};
+use crate::clock::Timestamp;
+use crate::config::{self, Password};
+use crate::keys::cert::{Certificate, Validity};
+use crate::keys::chain;
+use crate::keys::load::{
+    LoadError, parse_certificates, parse_own, parse_peer, read_file, read_password, readable_by_others,
+};
+
+/// Loads every entry of `keys`.
+pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
+    let mut ca_troubles = Vec::new();
+    // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
+    let roots = keys.ca_file.as_ref().map(|path| {
+        read_certificates(path).unwrap_or_else(|trouble| {
+            ca_troubles.push(trouble);
+            Vec::new()
+        })
+    });
+    let trust = Trust { roots, now };
+    let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
+    let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
+    Parts { own, peers, ca_troubles, trust }
+}
+
+fn own_slot(entry: &config::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
+    let id = Entry { file: entry.file.clone(), name: entry.name.clone(), uses: Some(entry.uses) };
+    Slot::new(id, |troubles| own_key(entry, strict_permissions, trust, troubles))
+}
+
+fn peer_slot(entry: &config::Peer, trust: &Trust) -> Slot<Peer> {
+    let id = Entry { file: entry.file.clone(), name: Some(entry.name.clone()), uses: None };
+    Slot::new(id, |troubles| peer(entry, trust, troubles))
+}
+
+impl<T> Slot<T> {
+    /// `load` adds what does not hinder to its argument and returns what does.
+    fn new(entry: Entry, load: impl FnOnce(&mut Vec<Trouble>) -> Result<T, Trouble>) -> Self {
+        let mut troubles = Vec::new();
+        let key = match load(&mut troubles) {
+            Ok(key) => Some(Arc::new(key)),
+            Err(trouble) => {
+                troubles.push(trouble);
+                None
+            }
+        };
+        Self { entry, key, troubles }
+    }
+}
+
+fn own_key(
+    entry: &config::OwnKey,
+    strict_permissions: bool,
+    trust: &Trust,
+    troubles: &mut Vec<Trouble>,
+) -> Result<OwnKey, Trouble> {
+    let file = &entry.file;
+    let certificate_file = entry.cert.as_ref().unwrap_or(file);
+    let (bytes, metadata) = read_file(file).map_err(fatal(file))?;
+    let from_file = match &entry.password {
+        Password::File(path) => Some(read_password(path).map_err(fatal(path))?),
+        Password::None | Password::Value(_) => None,
+    };
+    let password = match &entry.password {
+        Password::Value(value) => Some(value.expose()),
+        Password::File(_) | Password::None => from_file.as_deref().map(Vec::as_slice),
+    };
+    let material = parse_own(&bytes, password).map_err(fatal(file))?;
+    if readable_by_others(&metadata) {
+        let trouble = Trouble::new(file, &LoadError::ReadableByOthers, strict_permissions);
+        if strict_permissions {
+            return Err(trouble);
+        }
+        troubles.push(trouble);
+    }
+    let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
+    let matched = material.matched(configured, trust.now).map_err(fatal(certificate_file))?;
+    troubles.extend(matched.warnings.iter().map(|warning| Trouble::new(file, warning, false)));
+
+    let mut chain = Vec::new();
+    if let Some(certificate) = &matched.certificate {
+        chain = chain::issuers(certificate, &matched.others);
+        let wanted = [
+            (entry.uses.sign && !certificate.may_sign(), "signatures"),
+            (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
+        ];
+        judge(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
+    }
+    Ok(OwnKey {
+        name: entry.name.clone(),
+        file: file.clone(),
+        private: matched.private,
+        certificate: matched.certificate,
+        chain,
+        uses: entry.uses,
+    })
+}
+
+fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Result<Peer, Trouble> {
+    let file = &entry.file;
+    let (bytes, _) = read_file(file).map_err(fatal(file))?;
+    let material = parse_peer(&bytes).map_err(fatal(file))?;
+    let mut chain = Vec::new();
+    if let Some(certificate) = &material.certificate {
+        chain = chain::issuers(certificate, &material.others);
+        // Which of the two a peer's certificate serves shows only in use; one of them it must.
+        let useless = !certificate.may_sign() && !certificate.may_wrap();
+        judge(certificate, &material.others, file, [(useless, "signatures or encryption")], trust, troubles)?;
+    } else if trust.roots.is_some() {
+        return Err(Trouble::new(file, &LoadError::NoChain, true));
+    }
+    Ok(Peer {
+        name: entry.name.clone(),
+        file: file.clone(),
+        certificate: material.certificate,
+        chain,
+        key: material.key,
+        unknown_thumbprint: entry.unknown_thumbprint,
+        algs: entry.algs.clone(),
+    })
+}
+
+/// Dates are reported: an expired key still opens what was sealed to it, and a refusal is MOSIP's to make. Usage is reported, and
+/// with the chain enforced, where a CA is configured.
+fn judge<const N: usize>(
+    certificate: &Certificate,
+    others: &[Certificate],
+    file: &Path,
+    forbidden: [(bool, &'static str); N],
+    trust: &Trust,
+    troubles: &mut Vec<Trouble>,
+) -> Result<(), Trouble> {
+    if !trust.accepts(certificate, others) {
+        return Err(Trouble::new(file, &LoadError::NoChain, true));
+    }
+    if let Some((_, use_)) = forbidden.iter().find(|(forbidden, _)| *forbidden) {
+        let enforced = trust.roots.is_some();
+        let trouble = Trouble::new(file, &LoadError::Usage(use_), enforced);
+        if enforced {
+            return Err(trouble);
+        }
+        troubles.push(trouble);
+    }
+    let dates = match certificate.validity(trust.now) {
+        Validity::Valid => return Ok(()),
+        Validity::ExpiredSince(moment) => LoadError::Expired(moment),
+        Validity::NotYetValid(moment) => LoadError::NotYetValid(moment),
+    };
+    troubles.push(Trouble::new(file, &dates, false));
+    Ok(())
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Trouble> {
+    let (bytes, _): (Zeroizing<Vec<u8>>, _) = read_file(path).map_err(fatal(path))?;
+    parse_certificates(&bytes).map_err(fatal(path))
+}
+
+fn fatal(file: &Path) -> impl FnOnce(LoadError) -> Trouble {
+    move |error| Trouble::new(file, &error, true)
+}

@@ -1,0 +1,246 @@
+//! What the fake saw, for tests to ask. Bounded: of each kind the last [`LIMIT`] entries.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::answer::Refusal;
+use super::event::Kind;
+use crate::clock::Timestamp;
+
+/// Entries kept of each kind; the oldest go first.
+pub const LIMIT: usize = 10_000;
+
+/// The handle to the record of a running fake. Cheap to clone.
+#[derive(Clone)]
+pub struct History(Arc<Inner>);
+
+struct Inner {
+    record: Mutex<Record>,
+    changed: watch::Sender<()>,
+}
+
+/// Everything seen so far, each kind in order of arrival.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Record {
+    /// Events, one entry for each id.
+    pub accepted: VecDeque<Accepted>,
+    /// What the mediator refused.
+    pub refused: VecDeque<Refused>,
+    /// AIDs handed out.
+    pub aids: VecDeque<Aid>,
+    /// UINTOKENs posted, written when the post has ended.
+    pub pushes: VecDeque<Push>,
+    /// How many AIDs were handed out.
+    pub aids_issued: u64,
+    /// Tokens issued.
+    pub tokens_issued: u64,
+    /// Token requests refused.
+    pub tokens_refused: u64,
+}
+
+/// An event that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Accepted {
+    /// Of the body.
+    pub id: String,
+    /// The composition that `Task.focus` names; several ids may stand for one.
+    pub composition: String,
+    /// The path's last segment.
+    pub kind: Kind,
+    /// How often it was processed: always 1 for a birth.
+    pub count: u64,
+    /// How often a birth came again and was dropped with a plain success.
+    pub repeats: u64,
+    /// Posts under this id whose plaintext was another than that of the first.
+    pub altered: u64,
+    /// The AID inside; births and deaths only.
+    pub aid: Option<String>,
+    /// Thumbprint in the envelope, lower-case hex.
+    pub thumbprint: String,
+    /// SHA-256 of the plaintext of the first post, lower-case hex.
+    pub digest: String,
+}
+
+/// A request that the mediator refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refused {
+    /// The path's last segment.
+    pub route: String,
+    /// Of the body, where it could be read.
+    pub id: Option<String>,
+    /// The code in the answer.
+    pub code: &'static str,
+    /// The sentence in the answer.
+    pub message: &'static str,
+}
+
+/// An AID that was handed out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Aid {
+    /// The number.
+    pub value: String,
+    /// The id it came back under.
+    pub used_by: Option<String>,
+}
+
+/// A UINTOKEN that was posted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Push {
+    /// The id of the birth.
+    pub id: String,
+    /// `opencrvsBRN`
+    pub brn: String,
+    /// `uinToken`
+    pub uin_token: String,
+    /// HTTP status of the answer.
+    pub status: Option<u16>,
+    /// Why there was no answer.
+    pub failure: Option<String>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self(Arc::new(Inner { record: Mutex::default(), changed: watch::Sender::new(()) }))
+    }
+}
+
+impl History {
+    /// Everything seen so far.
+    pub fn record(&self) -> Record {
+        self.lock().clone()
+    }
+
+    /// The event accepted under `id`.
+    pub fn accepted(&self, id: &str) -> Option<Accepted> {
+        self.lock().accepted.iter().find(|entry| entry.id == id).cloned()
+    }
+
+    /// Waits until `condition` holds, and returns the record of that moment.
+    pub async fn wait_until(&self, condition: impl Fn(&Record) -> bool) -> Record {
+        let mut changes = self.0.changed.subscribe();
+        loop {
+            let record = self.record();
+            if condition(&record) || changes.changed().await.is_err() {
+                return record;
+            }
+        }
+    }
+
+    /// A new AID in MOSIP's form: centre, machine, sequence number, time to the second.
+    pub(super) fn hand_out_aid(&self, now: Timestamp) -> String {
+        self.change(|record| {
+            record.aids_issued += 1;
+            let mut value = format!("1000110001{:05}", record.aids_issued);
+            value.extend(now.to_iso().chars().filter(char::is_ascii_digit).take(14));
+            remember(&mut record.aids, Aid { value: value.clone(), used_by: None });
+            value
+        })
+    }
+
+    /// Records an event whose form is right, or says why it cannot be one of ours.
+    pub(super) fn accept(&self, arrival: Arrival) -> Result<Receipt, Refusal> {
+        self.change(|record| record.accept(arrival))
+    }
+
+    pub(super) fn refuse(&self, refused: Refused) {
+        self.change(|record| remember(&mut record.refused, refused));
+    }
+
+    pub(super) fn push(&self, push: Push) {
+        self.change(|record| remember(&mut record.pushes, push));
+    }
+
+    pub(super) fn token_issued(&self) {
+        self.change(|record| record.tokens_issued += 1);
+    }
+
+    pub(super) fn token_refused(&self) {
+        self.change(|record| record.tokens_refused += 1);
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.0.changed.send_replace(());
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Record> {
+        self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An event whose form is right.
+pub(super) struct Arrival {
+    pub(super) id: String,
+    pub(super) composition: String,
+    pub(super) kind: Kind,
+    pub(super) aid: Option<String>,
+    pub(super) thumbprint: String,
+    pub(super) digest: String,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receipt {
+    /// The first under its id.
+    First,
+    /// Processed once more: only births are remembered by the real mediator.
+    Again,
+    /// A repeated birth.
+    Dropped,
+}
+
+impl Record {
+    fn accept(&mut self, arrival: Arrival) -> Result<Receipt, Refusal> {
+        let known = self.accepted.iter_mut().rev().find(|entry| entry.id == arrival.id);
+        if known.as_ref().is_some_and(|entry| entry.kind != arrival.kind) {
+            return Err(Refusal::strict("SIM-ID-KIND", "the id belongs to an event of another kind"));
+        }
+        if known.as_ref().is_some_and(|entry| entry.aid != arrival.aid) {
+            return Err(Refusal::strict("SIM-AID-CHANGED", "the id came before with another AID"));
+        }
+        if let Some(value) = &arrival.aid {
+            let aid = self
+                .aids
+                .iter_mut()
+                .rev()
+                .find(|aid| aid.value == *value)
+                .ok_or(Refusal::strict("SIM-AID-UNKNOWN", "the AID was not handed out here"))?;
+            if aid.used_by.as_ref().is_some_and(|id| *id != arrival.id) {
+                return Err(Refusal::strict("SIM-AID-USED", "the AID came before under another id"));
+            }
+            aid.used_by = Some(arrival.id.clone());
+        }
+        let Some(entry) = known else {
+            remember(&mut self.accepted, Accepted::first(arrival));
+            return Ok(Receipt::First);
+        };
+        if entry.digest != arrival.digest {
+            entry.altered += 1;
+        }
+        if entry.kind == Kind::Birth {
+            entry.repeats += 1;
+            Ok(Receipt::Dropped)
+        } else {
+            entry.count += 1;
+            Ok(Receipt::Again)
+        }
+    }
+}
+
+impl Accepted {
+    fn first(arrival: Arrival) -> Self {
+        let Arrival { id, composition, kind, aid, thumbprint, digest } = arrival;
+        Self { id, composition, kind, count: 1, repeats: 0, altered: 0, aid, thumbprint, digest }
+    }
+}
+
+fn remember<T>(entries: &mut VecDeque<T>, entry: T) {
+    if entries.len() == LIMIT {
+        entries.pop_front();
+    }
+    entries.push_back(entry);
+}

@@ -1,0 +1,45 @@
+//! The knobs that answer in the place of the fake.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::World;
+use super::answer;
+
+/// On every route but the management ones: `down`, `delay_ms`, `fault_rate`.
+pub(super) async fn before_any_answer(
+    State(world): State<Arc<World>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let knobs = world.dials.get();
+    tokio::time::sleep(Duration::from_millis(knobs.delay_ms)).await;
+    if knobs.down {
+        return answer::hang_up();
+    }
+    if world.dials.fault_strikes() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "fault on request").into_response();
+    }
+    next.run(request).await
+}
+
+/// On the mediator's routes: `answer_html`, `errors_in_200`.
+pub(super) async fn before_the_mediator(
+    State(world): State<Arc<World>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let knobs = world.dials.get();
+    if knobs.answer_html {
+        return answer::html();
+    }
+    if let Some(code) = knobs.errors_in_200 {
+        return answer::errors(StatusCode::OK, &code, "error on request");
+    }
+    next.run(request).await
+}

@@ -1,0 +1,136 @@
+//! How hostile the fake is, changeable while it runs.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// All knobs. The default is a friendly MOSIP. Flags and `SIMULATOR_*` variables of `mosip-gateway simulator`, and the body of
+/// `POST /simulator/knobs`, where what is left out has its default.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct Knobs {
+    /// Share of requests answered 503 before anything is done with them, 0 to 1.
+    #[arg(long, env = "SIMULATOR_FAULT_RATE", default_value_t = 0.0)]
+    pub fault_rate: f64,
+    /// Decides which requests `fault_rate` hits: the same seed hits the same ones, counted from the moment the knobs are set.
+    #[arg(long, env = "SIMULATOR_SEED", default_value_t = 0)]
+    pub seed: u64,
+    /// Milliseconds before any answer.
+    #[arg(long, env = "SIMULATOR_DELAY_MS", default_value_t = 0)]
+    pub delay_ms: u64,
+    /// Close every connection without an answer.
+    #[arg(long, env = "SIMULATOR_DOWN")]
+    pub down: bool,
+    /// The mediator answers HTTP 200 with an HTML error page, and does nothing.
+    #[arg(long, env = "SIMULATOR_ANSWER_HTML")]
+    pub answer_html: bool,
+    /// The mediator answers HTTP 200 with this error code, and does nothing.
+    #[arg(long, env = "SIMULATOR_ERRORS_IN_200")]
+    pub errors_in_200: Option<String>,
+    /// The mediator accepts an event, and then fails to say so.
+    #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
+    pub fault_after_accept: Option<AfterAccept>,
+    /// The mediator answers the next request 401 (OPN-AUT-002); then the knob is off again.
+    #[arg(long, env = "SIMULATOR_REJECT_TOKEN_ONCE")]
+    pub reject_token_once: bool,
+    /// Refuse every client secret.
+    #[arg(long, env = "SIMULATOR_BAD_CLIENT_SECRET")]
+    pub bad_client_secret: bool,
+    /// Seconds that a token lives; 0 makes tokens that have expired already.
+    #[arg(long, env = "SIMULATOR_TOKEN_LIFETIME_S", default_value_t = DEFAULT_TOKEN_LIFETIME_S)]
+    pub token_lifetime_s: u32,
+    /// Sign another text than the one pushed.
+    #[arg(long, env = "SIMULATOR_WRONG_PUSH_SIGNATURE")]
+    pub wrong_push_signature: bool,
+    /// Push without a signature.
+    #[arg(long, env = "SIMULATOR_UNSIGNED_PUSH")]
+    pub unsigned_push: bool,
+    /// Seal the push to a key that nobody has.
+    #[arg(long, env = "SIMULATOR_PUSH_SEALED_TO_STRANGER")]
+    pub push_sealed_to_stranger: bool,
+}
+
+/// Keycloak's default for access tokens.
+const DEFAULT_TOKEN_LIFETIME_S: u32 = 300;
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            fault_rate: 0.0,
+            seed: 0,
+            delay_ms: 0,
+            down: false,
+            answer_html: false,
+            errors_in_200: None,
+            fault_after_accept: None,
+            reject_token_once: false,
+            bad_client_secret: false,
+            token_lifetime_s: DEFAULT_TOKEN_LIFETIME_S,
+            wrong_push_signature: false,
+            unsigned_push: false,
+            push_sealed_to_stranger: false,
+        }
+    }
+}
+
+/// How an accepted event goes unacknowledged: the case that makes doubles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum AfterAccept {
+    /// The connection is closed without an answer.
+    HangUp,
+    /// HTTP 500 with `OPN-CRVS-010`.
+    #[value(name = "answer-500")]
+    #[serde(rename = "answer-500")]
+    Answer500,
+}
+
+/// The handle to turn the knobs of a running fake. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Dials(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    knobs: Mutex<Knobs>,
+    requests: AtomicU64,
+}
+
+impl Dials {
+    /// How they stand.
+    pub fn get(&self) -> Knobs {
+        self.lock().clone()
+    }
+
+    /// Sets all of them, and starts the count behind `fault_rate` anew.
+    pub fn set(&self, knobs: Knobs) {
+        *self.lock() = knobs;
+        self.0.requests.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether `reject_token_once` was on; it is off afterwards.
+    pub(super) fn take_reject_token(&self) -> bool {
+        std::mem::take(&mut self.lock().reject_token_once)
+    }
+
+    /// Whether `fault_rate` hits the request that asks.
+    pub(super) fn fault_strikes(&self) -> bool {
+        let number = self.0.requests.fetch_add(1, Ordering::SeqCst);
+        let Knobs { fault_rate, seed, .. } = *self.lock();
+        share(seed, number) < fault_rate
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Knobs> {
+        self.0.knobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The `number`-th of the numbers in `0.0..1.0` that `seed` stands for (SplitMix64).
+fn share(seed: u64, number: u64) -> f64 {
+    let mut bits = seed.wrapping_add(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^= bits >> 31;
+    // 53 bits: what an f64 holds exactly.
+    (bits >> 11) as f64 / (1_u64 << 53) as f64
+}

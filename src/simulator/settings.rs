@@ -1,0 +1,150 @@
+//! What the fake is told, and how it is read from a development key set.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+use crate::crypto::rsa::PrivateKey;
+use crate::crypto::secret::SecretBytes;
+use crate::keys::Certificate;
+
+/// Where `mosip-gateway simulator` listens unless told otherwise.
+const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4600);
+
+/// Where it listens, which keys it holds, whom it knows.
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// `https` where present.
+    pub tls: Option<Tls>,
+    /// MOSIP's private key: opens what partners send, signs the pushes.
+    pub mosip_key: Arc<PrivateKey>,
+    /// MOSIP's certificate; envelopes have to carry its thumbprint.
+    pub mosip_certificate: Certificate,
+    /// Certificates whose signature on an envelope counts.
+    pub partners: Vec<Certificate>,
+    /// Who may ask for a token.
+    pub client: Client,
+    /// Who receives the pushes.
+    pub opencrvs: OpenCrvs,
+    /// Where UINTOKENs are posted; absent: nowhere.
+    pub callback: Option<Callback>,
+}
+
+/// The one registration that Keycloak and authmanager know.
+pub struct Client {
+    /// `client_id`, `clientId`
+    pub id: String,
+    /// `client_secret`, `secretKey`
+    pub secret: SecretBytes,
+    /// For grant `password`.
+    pub username: String,
+    /// For grant `password`.
+    pub password: SecretBytes,
+}
+
+/// The receiving side of a push.
+pub struct OpenCrvs {
+    /// UINTOKENs are sealed to it.
+    pub certificate: Certificate,
+    /// OpenCRVS's own key for bearer tokens; its public half is what `callback.opencrvs_jwt` names.
+    pub jwt_key: PrivateKey,
+}
+
+/// Where UINTOKENs are posted.
+pub struct Callback {
+    /// The whole URL, `http://127.0.0.1:4547/birthReceiveNid`.
+    pub url: http::Uri,
+    /// PEM roots for `https`; absent: the public ones.
+    pub roots_pem: Option<Vec<u8>>,
+}
+
+/// Certificate and key of the listener, both PEM.
+pub struct Tls {
+    /// Chain, leaf first.
+    pub cert_pem: Vec<u8>,
+    /// PKCS#8, PKCS#1 or SEC1.
+    pub key_pem: Vec<u8>,
+}
+
+impl Settings {
+    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key` and `partner.crt` (certificates all three), and under
+    /// `simulator/` `mosip-priv.key` and `opencrvs-jwt-priv.key` (PKCS#8 PEM). The last two certificates may sign.
+    ///
+    /// Listens on `127.0.0.1:4600` without TLS, pushes nowhere, and knows the example client (`opencrvs`,
+    /// `example-client-secret`, `opencrvs-user`, `example-password`).
+    pub fn from_key_set(dir: &Path) -> Result<Self, StartError> {
+        let own = dir.join("simulator");
+        let opencrvs = certificate(&dir.join("opencrvs-pub.key"))?;
+        Ok(Self {
+            bind: DEFAULT_BIND,
+            tls: None,
+            mosip_key: Arc::new(private_key(&own.join("mosip-priv.key"))?),
+            mosip_certificate: certificate(&dir.join("mosip-public.key"))?,
+            partners: vec![certificate(&dir.join("partner.crt"))?, opencrvs.clone()],
+            client: Client::example(),
+            opencrvs: OpenCrvs {
+                certificate: opencrvs,
+                jwt_key: private_key(&own.join("opencrvs-jwt-priv.key"))?,
+            },
+            callback: None,
+        })
+    }
+}
+
+impl Client {
+    /// The client of the example configuration. Not a secret.
+    pub fn example() -> Self {
+        Self {
+            id: "opencrvs".to_owned(),
+            secret: SecretBytes::new(b"example-client-secret".to_vec()),
+            username: "opencrvs-user".to_owned(),
+            password: SecretBytes::new(b"example-password".to_vec()),
+        }
+    }
+}
+
+/// Why the fake does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The address is taken or not ours.
+    #[error("{address}: cannot listen: {error}")]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// The system's word.
+        error: std::io::Error,
+    },
+    /// A file of the key set.
+    #[error("{}: {what}", file.display())]
+    KeySet {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// Certificate, key or roots for TLS.
+    #[error("TLS: {0}")]
+    Tls(String),
+    /// The key for tokens could not be made.
+    #[error("cannot make the key that signs tokens")]
+    TokenKey,
+}
+
+fn certificate(file: &Path) -> Result<Certificate, StartError> {
+    let der = CertificateDer::from_pem_file(file).map_err(|error| trouble(file, &error))?;
+    Certificate::from_der(&der).map_err(|error| trouble(file, &error))
+}
+
+fn private_key(file: &Path) -> Result<PrivateKey, StartError> {
+    let der = PrivatePkcs8KeyDer::from_pem_file(file).map_err(|error| trouble(file, &error))?;
+    PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(|error| trouble(file, &error))
+}
+
+fn trouble(file: &Path, error: &dyn std::fmt::Display) -> StartError {
+    StartError::KeySet { file: file.to_owned(), what: error.to_string() }
+}

@@ -1,0 +1,8 @@
+//! The fake, driven over the loopback by a partner made by hand from the primitives.
+
+mod hostility;
+mod mediator;
+mod partner;
+mod push;
+mod running;
+mod tokens;

@@ -1,0 +1,16 @@
+//! The demo's path, as the README's first command runs it.
+
+#![allow(clippy::unwrap_used, reason = "a test says so by panicking")]
+
+#[tokio::test]
+async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
+    let mut out = Vec::new();
+    mosip_gateway::demo::run(&mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let last = text.lines().last().unwrap();
+    assert!(
+        last.contains("verified answer")
+            && last.contains("2026BDEMO01")
+            && last.ends_with("signed over the plaintext")
+    );
+}

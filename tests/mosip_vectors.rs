@@ -1,0 +1,261 @@
+//! Every known answer about MOSIP's messages, through the library: positive ones byte for byte, negative ones by kind of refusal.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
+mod support;
+
+use mosip_gateway::config::UnknownThumbprint::{Reject, Try};
+use mosip_gateway::crypto::base64;
+use mosip_gateway::error::{Code, Error};
+use mosip_gateway::keys::Ring;
+use mosip_gateway::mosip::envelope::{self, Format, Policy, SealOptions, Sealed, SignOver};
+use mosip_gateway::mosip::ida::{self, SealedIdentity, SealedRequest};
+use mosip_gateway::mosip::{Evidence, signature};
+use serde_json::{Value, json};
+use support::{cases, ring, text, vector_file};
+
+const ALL_OWN: [&str; 4] = ["partner", "partner-old", "partner-3072", "partner-4096"];
+const UNSIGNED: Policy = Policy { danger_accept_unsigned: true };
+const SIGNED: Policy = Policy { danger_accept_unsigned: false };
+
+fn open(
+    ring: &Ring,
+    data: &str,
+    signature: Option<&str>,
+    aad: &[u8],
+    policy: Policy,
+) -> Result<(Vec<u8>, Evidence), Error> {
+    let from = &ring.peers()[0];
+    let opened = envelope::open(ring, from, Sealed { data, signature, aad }, policy)?;
+    Ok((opened.get().to_vec(), opened.evidence()))
+}
+
+fn bytes(case: &Value, member: &str) -> Vec<u8> {
+    base64::decode(text(case, member).as_bytes()).expect("base64 in a vector")
+}
+
+#[test]
+fn every_envelope_opens_or_is_refused_as_it_says() {
+    let (trying, rejecting) = (ring(&ALL_OWN, &["mosip"], Try), ring(&ALL_OWN, &["mosip"], Reject));
+    let mut envelopes = cases("envelope.json");
+    envelopes.extend(vector_file("mediator.json")["envelopes"].as_array().unwrap().clone());
+    let mut opened = 0;
+    for case in &envelopes {
+        let name = text(case, "name");
+        let aad = case.get("aad_b64").map(|_| bytes(case, "aad_b64")).unwrap_or_default();
+        let under = |ring| open(ring, text(case, "envelope"), None, &aad, UNSIGNED);
+        match case.get("error").and_then(Value::as_str) {
+            None => {
+                assert_eq!(under(&trying).unwrap().0, bytes(case, "expect_b64"), "{name}");
+                let only_by_trying = name.contains("-thumbprint") && !name.starts_with("legacy")
+                    || name == "thumbprint-holds-the-splitter";
+                match under(&rejecting) {
+                    Err(error) => {
+                        assert!(only_by_trying && error.code() == Code::UnknownKey, "{name}: {error}")
+                    }
+                    Ok(_) => assert!(!only_by_trying, "{name} names no own key"),
+                }
+                opened += 1;
+            }
+            Some("unknown-key") => {
+                assert_eq!(under(&rejecting).unwrap_err().code(), Code::UnknownKey, "{name}");
+                assert_eq!(under(&trying).unwrap_err().code(), Code::Decrypt, "{name}");
+            }
+            Some(kind) => {
+                for ring in [&trying, &rejecting] {
+                    assert_eq!(under(ring).unwrap_err().code().as_str(), kind, "{name}");
+                }
+            }
+        }
+    }
+    assert_eq!(opened, 17 + 2);
+}
+
+#[test]
+fn every_decrypt_refusal_is_the_same_answer() {
+    let ring = ring(&ALL_OWN, &["mosip"], Try);
+    let mut answers = std::collections::BTreeSet::new();
+    let refused: Vec<_> =
+        cases("envelope.json").into_iter().filter(|case| case["error"] == "decrypt").collect();
+    assert_eq!(refused.len(), 6);
+    for case in &refused {
+        let error = open(&ring, text(case, "envelope"), None, &[], UNSIGNED).unwrap_err();
+        answers.insert((error.code().as_str(), error.detail().to_owned(), error.advice().to_owned()));
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+}
+
+#[test]
+fn a_caller_aad_that_is_wrong_or_absent_is_refused() {
+    let ring = ring(&ALL_OWN, &["mosip"], Reject);
+    let case =
+        cases("envelope.json").into_iter().find(|case| case["name"] == "legacy-with-caller-aad").unwrap();
+    for aad in [&b""[..], b"caller-aae"] {
+        assert_eq!(
+            open(&ring, text(&case, "envelope"), None, aad, UNSIGNED).unwrap_err().code(),
+            Code::Decrypt
+        );
+    }
+}
+
+#[test]
+fn the_raw_signature_counts_over_envelope_or_plaintext_and_under_its_signer_alone() {
+    for case in cases("signature.json") {
+        let signer = text(&case, "signer");
+        let recipient = if signer == "partner" { "mosip" } else { "partner" };
+        let ring = ring(&[recipient], &[signer], Try);
+        let result = open(&ring, text(&case, "data"), Some(text(&case, "signature")), &[], SIGNED);
+        match result {
+            Ok((_, evidence)) => {
+                assert_eq!(case["valid"], json!(true), "{}", case["name"]);
+                assert_eq!(evidence.as_str(), text(&case, "over"));
+            }
+            Err(error) => {
+                assert_eq!(case["valid"], json!(false), "{}: {error}", case["name"]);
+                assert_eq!(error.code(), Code::SignatureInvalid);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_absent_signature_is_refused_and_the_danger_setting_never_excuses_a_wrong_one() {
+    let ring = ring(&["partner"], &["mosip"], Reject);
+    let case = &cases("envelope.json")[0];
+    let data = text(case, "envelope");
+    assert_eq!(open(&ring, data, None, &[], SIGNED).unwrap_err().code(), Code::SignatureMissing);
+    assert_eq!(open(&ring, data, None, &[], UNSIGNED).unwrap().1, Evidence::DangerUnsigned);
+    for wrong in ["AAAA", "%", ""] {
+        assert_eq!(open(&ring, data, Some(wrong), &[], UNSIGNED).unwrap_err().code(), Code::SignatureInvalid);
+    }
+}
+
+#[test]
+fn the_typescript_mediators_request_opens_and_verifies() {
+    let request = &vector_file("mediator.json")["request"];
+    let ring = ring(&["mosip"], &["partner"], Try);
+    let body = &request["body"];
+    let (plaintext, evidence) =
+        open(&ring, text(body, "data"), Some(text(body, "signature")), &[], SIGNED).unwrap();
+    assert_eq!((plaintext, evidence), (bytes(request, "expect_b64"), Evidence::Envelope));
+}
+
+#[test]
+fn what_we_seal_opens_in_every_layout_size_and_flavour() {
+    for (name, bits) in [("partner", 2048), ("partner-3072", 3072), ("partner-4096", 4096)] {
+        let ours = ring(&[name], &[name], Reject);
+        let to = ours.peers()[0].certificate.as_ref().unwrap();
+        assert_eq!(to.public_key().modulus_len() * 8, bits);
+        let signer = &ours.own()[0].private;
+        for format in [Format::VerR2, Format::Legacy] {
+            for sign in [SignOver::Envelope, SignOver::Plaintext] {
+                for plaintext in [&b""[..], b"{}", &[0x5a; 5000]] {
+                    let options = SealOptions { format, sign, ..SealOptions::default() };
+                    let sealed = envelope::seal_message(to, Some(signer), plaintext, options).unwrap();
+                    let (back, evidence) =
+                        open(&ours, &sealed.data, sealed.signature.as_deref(), &[], SIGNED).unwrap();
+                    assert_eq!(back, plaintext);
+                    // Over an empty plaintext and over the envelope are different signatures all the same.
+                    let wanted =
+                        if sign == SignOver::Envelope { Evidence::Envelope } else { Evidence::Plaintext };
+                    assert_eq!(evidence, wanted);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_overhead_of_ver_r2_is_356_bytes() {
+    let ring = ring(&["partner"], &["mosip"], Reject);
+    let to = ring.peers()[0].certificate.as_ref().unwrap();
+    assert_eq!(envelope::seal(to, &[7; 100], Format::VerR2).unwrap().len(), 456);
+}
+
+#[test]
+fn every_jws_verifies_or_is_refused_under_its_named_peer() {
+    let ring = ring(&[], &["issuer"], Reject);
+    for case in cases("jws.json") {
+        let detached = case.get("payload").and_then(Value::as_str).map(str::as_bytes);
+        let result = signature::verify(&ring.peers()[0], text(&case, "token"), detached, support::now());
+        match result {
+            Ok(payload) => {
+                assert_eq!(case["valid"], json!(true), "{}", case["name"]);
+                assert_eq!(payload.bytes, text(&case, "expect").as_bytes());
+            }
+            Err(error) => {
+                assert_eq!(case["valid"], json!(false), "{}: {error}", case["name"]);
+                assert_eq!(error.code(), Code::SignatureInvalid, "{}", case["name"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_jwe_opens_or_is_refused_and_a_nested_jws_counts_as_signed() {
+    let ring = ring(&["partner"], &["issuer"], Reject);
+    for case in cases("jwe.json") {
+        let name = text(&case, "name");
+        let result = open(&ring, text(&case, "token"), None, &[], UNSIGNED);
+        match case.get("error") {
+            Some(_) => assert_eq!(result.unwrap_err().code(), Code::Decrypt, "{name}"),
+            None => {
+                let (plaintext, evidence) = result.unwrap();
+                assert_eq!(plaintext, text(&case, "expect").as_bytes(), "{name}");
+                let nested = case.get("signer").is_some();
+                assert_eq!(evidence, if nested { Evidence::Plaintext } else { Evidence::DangerUnsigned });
+                let strict = open(&ring, text(&case, "token"), None, &[], SIGNED);
+                assert_eq!(
+                    strict.is_ok(),
+                    nested,
+                    "{name}: an unsigned JWE leaves only by the danger setting"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_published_sdks_ida_request_opens_and_its_signature_verifies() {
+    let request = &vector_file("ida.json")["request"];
+    let ida = ring(&["ida"], &["partner"], Reject);
+    let body = text(request, "body");
+    let sealed: SealedRequest = serde_json::from_str(body).unwrap();
+    let inner = ida::open_request(&ida.own()[0].private, &sealed).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), request["expect_request"]);
+    let signer = &*ida.peers()[0];
+    ida::verify_body(&[signer], body.as_bytes(), text(request, "signature"), support::now()).unwrap();
+    let altered = body.replacen("1.0", "1.1", 1);
+    ida::verify_body(&[signer], altered.as_bytes(), text(request, "signature"), support::now()).unwrap_err();
+    let tampered = SealedRequest { request_hmac: sealed.request.clone(), ..sealed };
+    ida::open_request(&ida.own()[0].private, &tampered).map(|_| ()).unwrap_err();
+}
+
+#[test]
+fn the_kyc_identity_opens_with_the_key_its_thumbprint_names() {
+    let kyc = &vector_file("ida.json")["kyc_response"];
+    let ring = ring(&ALL_OWN, &["ida"], Reject);
+    let sealed: SealedIdentity = serde_json::from_value(kyc["body"]["response"].clone()).unwrap();
+    let identity = ida::open_identity(&ring, &sealed).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&identity).unwrap(), kyc["expect_identity"]);
+    let unknown = SealedIdentity { thumbprint: "00".repeat(32), ..sealed };
+    assert_eq!(ida::open_identity(&ring, &unknown).map(|_| ()).unwrap_err().code(), Code::UnknownKey);
+}
+
+#[test]
+fn our_ida_request_opens_under_idas_key_and_carries_its_thumbprint() {
+    let ours = ring(&["partner"], &["ida"], Reject);
+    let to = ours.peers()[0].certificate.as_ref().unwrap();
+    let sealed = ida::seal_request(br#"{"otp":""}"#, to).unwrap();
+    assert_eq!(sealed.thumbprint, to.thumbprint().to_base64url());
+    let theirs = ring(&["ida"], &["partner"], Reject);
+    assert_eq!(*ida::open_request(&theirs.own()[0].private, &sealed).unwrap(), *br#"{"otp":""}"#);
+    let body = serde_json::to_vec(&sealed).unwrap();
+    let header = ida::sign_body(&ours.own()[0], &body).unwrap();
+    ida::verify_body(&[&theirs.peers()[0]], &body, &header, support::now()).unwrap();
+}
