@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use x509_parser::certificate::X509Certificate;
 use x509_parser::objects::{oid_registry, oid2abbrev};
-use x509_parser::prelude::*;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName};
 
 /// A distinguished name: one text per RDN, special characters escaped as RFC 4514 2.4 says.
 #[derive(Debug, Clone, PartialEq, Eq)]

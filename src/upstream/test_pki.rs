@@ -42,7 +42,6 @@ impl Authority {
     }
 
     /// For a client whose subject is the single common name `name`.
-    #[allow(dead_code, reason = "the listeners will demand client certificates")]
     pub(crate) fn client(&self, name: &str) -> Identity {
         let mut params = params(name, &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];

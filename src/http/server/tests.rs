@@ -10,6 +10,8 @@ use super::*;
 use crate::error::Result as Answer;
 use crate::http::body;
 
+mod tls;
+
 /// Long enough to never pass in a test that does not wait for it.
 const AMPLE: Duration = Duration::from_secs(60);
 /// Passes in every test that waits for it.
@@ -196,33 +198,14 @@ async fn connections_beyond_the_cap_wait() {
     };
     let limits = Limits { connections: 2, ..PATIENT };
     let server = Running::tcp(Router::new().route("/", get(handler)), limits).await;
-    let calls = (0..6).map(|_| async { exchange(server.connect().await, GET).await });
-    let mut tasks = Vec::new();
-    for call in calls.collect::<Vec<_>>() {
-        tasks.push(Box::pin(call));
+    let mut calls = JoinSet::new();
+    for _ in 0..6 {
+        calls.spawn(exchange(server.connect().await, GET));
     }
-    for answer in join_all(tasks).await {
+    for answer in calls.join_all().await {
         assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     }
     assert_eq!(seen.load(Ordering::SeqCst), 2);
-}
-
-async fn join_all<F: Future<Output = String> + Unpin>(mut pending: Vec<F>) -> Vec<String> {
-    let mut answers = Vec::new();
-    std::future::poll_fn(move |cx| {
-        pending.retain_mut(|call| match std::pin::Pin::new(call).poll(cx) {
-            std::task::Poll::Ready(answer) => {
-                answers.push(answer);
-                false
-            }
-            std::task::Poll::Pending => true,
-        });
-        match pending.is_empty() {
-            true => std::task::Poll::Ready(std::mem::take(&mut answers)),
-            false => std::task::Poll::Pending,
-        }
-    })
-    .await
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@ use crate::error::Fault;
 const NOW: Timestamp = Timestamp::from_seconds(1_767_225_600);
 const KEYCLOAK: TokenKind = TokenKind::KeycloakClientCredentials;
 
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 fn authmanager() -> TokenKind {
     TokenKind::Authmanager { app_id: "regproc".to_owned() }
 }
@@ -23,7 +25,7 @@ fn jwt(claims: &str) -> String {
     format!("e30.{}.c2ln", base64::encode_url(claims.as_bytes()))
 }
 
-fn read_with(kind: &TokenKind, status: u16, headers: &[(&str, &str)], body: &str) -> Result<AccessToken> {
+fn read_with(kind: &TokenKind, status: u16, headers: Headers<'_>, body: &str) -> Result<AccessToken> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.append(header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
@@ -150,7 +152,7 @@ fn authmanagers_token_comes_in_the_cookie_or_in_the_header() {
     let token = jwt(&format!(r#"{{"exp":{}}}"#, NOW.seconds() + 600));
     let set_cookie = format!("Authorization={token}; Max-Age=6000000; Path=/; HttpOnly");
     let bearer = format!("Bearer {token}");
-    let cases: [&[(&str, &str)]; 4] = [
+    let cases: [Headers<'_>; 4] = [
         &[("set-cookie", "JSESSIONID=1; Path=/"), ("set-cookie", &set_cookie)],
         &[("set-cookie", "Authorization=; Max-Age=0"), ("authorization", &token)],
         &[("authorization", &token)],
@@ -191,8 +193,7 @@ fn authmanagers_refusal_inside_http_200_is_the_partners_fault() {
 
 #[test]
 fn authmanager_without_a_token_is_upstreams_fault() {
-    #[allow(clippy::type_complexity, reason = "a table of cases")]
-    let cases: [(u16, &[(&str, &str)], &str); 4] = [
+    let cases: [(u16, Headers<'_>, &str); 4] = [
         (200, &[], r#"{"response":{"status":"Success"},"errors":null}"#),
         (200, &[("set-cookie", "Authorization=t")], "<html>"),
         (404, &[("set-cookie", "Authorization=t")], "{}"),

@@ -1,0 +1,150 @@
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+
+use super::*;
+use crate::upstream::test_pki::{Authority, Identity};
+
+/// A folder with the files of a listener's TLS settings: its certificate is for `localhost` and signed by `authority`.
+struct Folder(TempDir);
+
+impl Folder {
+    fn new(authority: &Authority) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        let identity = authority.server(&["localhost"]);
+        folder.write("server.crt", &identity.cert);
+        folder.write("server.key", &identity.key);
+        folder.write("clients.crt", authority.pem());
+        folder
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn settings(&self, client_ca: bool, client_subjects: &[&str]) -> ServerTls {
+        ServerTls {
+            cert: self.path("server.crt"),
+            key: self.path("server.key"),
+            client_ca: client_ca.then(|| self.path("clients.crt")),
+            client_subjects: client_subjects.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+async fn start(settings: &ServerTls, limits: Limits) -> Running {
+    let subject =
+        async |Extension(peer): Extension<Peer>| format!("subject:{}", peer.certificate.unwrap_or_default());
+    let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    Running::start(&address, Some(settings), Router::new().route("/", get(subject)), limits).await
+}
+
+/// One `GET` as the client with `identity`; whatever fails on the way is the error.
+async fn call(server: &Running, authority: &Authority, identity: Option<&Identity>) -> io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let mut stream = connector.connect(name, server.connect().await).await?;
+    stream.write_all(GET.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
+
+#[tokio::test]
+async fn a_listener_speaks_tls_under_its_certificate() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    let server = start(&folder.settings(false, &[]), PATIENT).await;
+    let answer = call(&server, &authority, None).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("subject:"), "{answer}");
+    assert!(call(&server, &Authority::new("another root"), None).await.is_err());
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_of_the_ca_is_refused() {
+    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
+    let folder = Folder::new(&authority);
+    let server = start(&folder.settings(true, &[]), PATIENT).await;
+    assert!(call(&server, &authority, None).await.is_err());
+    assert!(call(&server, &authority, Some(&stranger.client("mosip"))).await.is_err());
+    let answer = call(&server, &authority, Some(&authority.client("mosip"))).await.unwrap();
+    assert!(answer.ends_with("subject:CN=mosip"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_client_whose_subject_is_not_listed_is_refused() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    let server = start(&folder.settings(true, &["CN=mosip", "CN=hub"]), PATIENT).await;
+    for (name, let_in) in [("mosip", true), ("hub", true), ("mosip2", false), ("CN=mosip", false)] {
+        let answer = call(&server, &authority, Some(&authority.client(name))).await;
+        assert_eq!(answer.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200 ")), let_in, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_silent_in_the_handshake_is_closed() {
+    let folder = Folder::new(&Authority::new("root"));
+    let server = start(&folder.settings(false, &[]), Limits { handshake: SHORT, ..PATIENT }).await;
+    assert_eq!(exchange(server.connect().await, "").await, "");
+}
+
+#[tokio::test]
+async fn plain_http_to_a_tls_listener_is_not_answered() {
+    let folder = Folder::new(&Authority::new("root"));
+    let server = start(&folder.settings(false, &[]), PATIENT).await;
+    let mut stream = server.connect().await;
+    stream.write_all(GET.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // The server may reset the connection: what counts is what came before.
+    let _ = stream.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_protecting_setting_that_cannot_work_is_refused_with_its_file() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    folder.write("other.key", &authority.server(&["localhost"]).key);
+    folder.write("empty", "");
+    let good = folder.settings(true, &[]);
+    let (missing, empty) = (folder.path("missing"), folder.path("empty"));
+    let cases = [
+        (ServerTls { cert: missing.clone(), ..good.clone() }, "missing"),
+        (ServerTls { cert: empty.clone(), ..good.clone() }, "empty"),
+        (ServerTls { key: missing.clone(), ..good.clone() }, "missing"),
+        (ServerTls { key: empty.clone(), ..good.clone() }, "empty"),
+        (ServerTls { key: folder.path("other.key"), ..good.clone() }, "other.key"),
+        (ServerTls { client_ca: Some(missing), ..good.clone() }, "missing"),
+        (ServerTls { client_ca: Some(empty), ..good.clone() }, "empty"),
+        (folder.settings(false, &["CN=mosip"]), "client_ca"),
+    ];
+    for (settings, named) in cases {
+        let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
+        let error = Server::bind(&address, Some(&settings)).await.err().unwrap().to_string();
+        assert!(error.contains(named), "{named}: {error}");
+    }
+}
