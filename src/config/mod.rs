@@ -3,6 +3,7 @@
 mod aliases;
 mod keys;
 mod listeners;
+mod load;
 mod problem;
 mod reader;
 mod section;
@@ -13,15 +14,12 @@ mod upstream;
 mod value;
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
-use self::reader::Reader;
-use self::section::Section;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 
@@ -47,112 +45,6 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
     pub origins: Vec<(String, String)>,
-}
-
-impl Config {
-    /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
-    ///
-    /// A setting comes from our own variable (`keys.dir` from `MOSIP_GATEWAY__KEYS__DIR`), else from the file, else from a
-    /// variable of an older system, else it is the default. Secret files, tokens and roots are read now, keys are not.
-    ///
-    /// # Errors
-    ///
-    /// All the problems there are; only a file that is not TOML hides the others. No problem repeats a value.
-    pub fn load(path: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
-        let Some(path) = path else {
-            return Self::read("environment", "", Path::new(""), variables, &read_bounded);
-        };
-        let name = path.display().to_string();
-        let unreadable = |what: String| {
-            Problems::one(Problem {
-                source: name.clone(),
-                path: "--config".to_owned(),
-                what,
-                advice: "name a TOML file that this process can read".to_owned(),
-            })
-        };
-        let bytes =
-            read_bounded(path).map_err(|error| unreadable(format!("cannot be read ({})", error.kind())))?;
-        let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
-        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let base = absolute.parent().unwrap_or(Path::new(""));
-        Self::read(&name, &text, base, variables, &read_bounded)
-    }
-
-    /// From the text of a file that stands in the folder `base`. `read` reads every other file, so that no disk is needed.
-    ///
-    /// # Errors
-    ///
-    /// As [`Config::load`].
-    pub fn from_toml(
-        text: &str,
-        base: &Path,
-        variables: &BTreeMap<String, String>,
-        read: ReadFile<'_>,
-    ) -> Result<Self, Problems> {
-        Self::read("file", text, base, variables, read)
-    }
-
-    fn read(
-        name: &str,
-        text: &str,
-        base: &Path,
-        variables: &BTreeMap<String, String>,
-        read: ReadFile<'_>,
-    ) -> Result<Self, Problems> {
-        let table = text.parse::<toml::Table>().map_err(|error| {
-            Problems::one(Problem {
-                source: name.to_owned(),
-                path: error.span().map_or_else(|| "text".to_owned(), |span| line_at(text, span.start)),
-                what: format!("is not TOML ({})", error.message()),
-                advice: "correct it".to_owned(),
-            })
-        })?;
-        let reader = Reader::new(name, base, variables, read);
-        let config = Self::settings(reader.root(table));
-        reader.finish(config)
-    }
-
-    /// Every section in turn; problems, warnings and origins gather in the reader.
-    fn settings(mut root: Section<'_>) -> Self {
-        let listen = listeners::listen(&mut root);
-        let internal = listeners::internal(&mut root);
-        let ops = listeners::ops(&mut root);
-        let callback = listeners::callback(&mut root, listen.callback.as_ref());
-        let keys = keys::keys(&mut root);
-        let envelope = envelope(&mut root);
-        let upstream = upstream::upstream(&mut root, &keys);
-        let deliver = upstream::deliver(&mut root, upstream.danger_plain_http);
-        unbuilt::check(&mut root, &keys.dir, upstream.danger_plain_http);
-        root.finish();
-        let (warnings, origins) = (Vec::new(), Vec::new());
-        Self { listen, internal, ops, callback, keys, envelope, upstream, deliver, warnings, origins }
-    }
-}
-
-/// No file that is read at start is larger: secrets, tokens, certificates, the configuration itself.
-const LARGEST_FILE: u64 = 1024 * 1024;
-
-fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
-}
-
-fn line_at(text: &str, offset: usize) -> String {
-    let before = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
-    format!("line {}", before + 1)
-}
-
-fn envelope(root: &mut Section<'_>) -> Envelope {
-    let mut section = root.section("envelope");
-    let danger_accept_unsigned =
-        section.danger("danger_accept_unsigned", "messages without a signature are accepted");
-    section.finish();
-    Envelope { danger_accept_unsigned }
 }
 
 /// Where a listener stands.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::variables;
-use crate::config::{Config, LARGEST_FILE};
+use crate::config::Config;
+use crate::config::load::LARGEST_FILE;
 
 fn the_problem(result: Result<Config, super::Problems>) -> super::super::Problem {
     let problems = result.err().unwrap();
