@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::error::Error;
+use crate::gateway::Gateway;
 use crate::keys::make;
-use crate::{gateway, telemetry};
+use crate::telemetry;
 
 #[derive(Parser)]
 #[command(name = "mosip-gateway", version, about)]
@@ -101,10 +102,7 @@ fn simulator(keys: &Path, callback: Option<http::Uri>, knobs: crate::simulator::
         Ok(runtime) => runtime,
         Err(error) => return failed(&error, 3),
     };
-    report(runtime.block_on(run_alone(settings, knobs, async {
-        // Without a signal handler, run until killed.
-        let _ = tokio::signal::ctrl_c().await;
-    })))
+    report(runtime.block_on(run_alone(settings, knobs, asked_to_stop())))
 }
 
 fn serve(file: Option<&Path>, allow_example_keys: bool) -> ExitCode {
@@ -127,18 +125,22 @@ fn serve(file: Option<&Path>, allow_example_keys: bool) -> ExitCode {
         Err(error) => return failed(&error, 3),
     };
     report(runtime.block_on(async {
-        let (stop, stopping) = watch::channel(false);
-        tokio::spawn(async move {
-            let mut term = signal(SignalKind::terminate())?;
-            tokio::select! {
-                _ = term.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-            stop.send_replace(true);
-            std::io::Result::Ok(())
-        });
-        gateway::serve(config, allow_example_keys, stopping).await
+        Gateway::bind(config, allow_example_keys).await?.run(asked_to_stop()).await;
+        Ok::<_, Error>(())
     }))
+}
+
+/// SIGTERM or Ctrl-C. Without handlers, never.
+async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
 }
 
 fn report<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {

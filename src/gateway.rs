@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use axum::{Router, middleware};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{self, Address, CallerAuth, Config};
 use crate::error::{Code, Error, Result};
 use crate::http::callback::Caller;
 use crate::http::guard::{self, Guard};
 use crate::http::server::{Limits, Server};
 use crate::http::{App, Shared, body, callback, internal, ops, trace};
-use crate::keys::watch as key_watch;
+use crate::keys::watch::{self as key_watch, Watcher};
 use crate::mosip::caller::CallerKey;
 use crate::mosip::envelope::Policy;
 use crate::outbox::delivery::Deliverer;
@@ -24,72 +25,105 @@ use crate::upstream::Client;
 /// How long the key files are left alone between two looks.
 const WATCH: Duration = Duration::from_secs(10);
 
-/// Serves until `stopping` turns true. Refuses to start only for a listener, a protecting file, or example keys (unless
-/// `allow_example_keys`); a key that is missing or broken starts the gateway degraded.
-pub async fn serve(config: Config, allow_example_keys: bool, stopping: watch::Receiver<bool>) -> Result<()> {
-    crate::crypto::secret::warm_up();
-    let clock = Clock::system();
-    let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
-    let ring = keys.current();
-    if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
-        return Err(Error::new(Code::Keys, format!("{}: this development key is public", file.display()))
+/// A gateway whose listeners are bound and not yet served.
+pub struct Gateway {
+    listeners: Vec<(&'static str, Server, Router)>,
+    limits: Limits,
+    watcher: Watcher,
+    stop: watch::Sender<bool>,
+}
+
+impl Gateway {
+    /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
+    /// missing or broken starts the gateway degraded.
+    pub async fn bind(config: Config, allow_example_keys: bool) -> Result<Self> {
+        crate::crypto::secret::warm_up();
+        let clock = Clock::system();
+        let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
+        let ring = keys.current();
+        if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
+            return Err(Error::new(
+                Code::Keys,
+                format!("{}: this development key is public", file.display()),
+            )
             .advise("Use your own keys, or say --allow-example-keys outside production."));
-    }
-    for line in config.warnings {
-        tracing::warn!(line, "configuration");
-    }
-    for trouble in ring.troubles() {
-        tracing::warn!(trouble = %trouble, "keys");
-    }
+        }
+        for line in config.warnings {
+            tracing::warn!(line, "configuration");
+        }
+        for trouble in ring.troubles() {
+            tracing::warn!(trouble = %trouble, "keys");
+        }
 
-    let client = Client::new(&config.upstream)?;
-    let pool = Pool::default();
-    let app = App::new(Shared {
-        worker: Worker::new(client.clone(), config.upstream, keys.clone(), pool.clone(), clock.clone()),
-        deliverer: Deliverer::new(client, config.deliver, clock.clone()),
-        policy: Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned },
-        primitives: config.internal.primitives,
-        limits: body::Limits::new(
-            config.listen.body_limit,
-            config.listen.request_deadline,
-            config.listen.in_flight_limit,
-        ),
-        keys,
-        pool,
-        clock,
-    });
+        let client = Client::new(&config.upstream)?;
+        let pool = Pool::default();
+        let app = App::new(Shared {
+            worker: Worker::new(client.clone(), config.upstream, keys.clone(), pool.clone(), clock.clone()),
+            deliverer: Deliverer::new(client, config.deliver, clock.clone()),
+            policy: Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned },
+            primitives: config.internal.primitives,
+            limits: body::Limits::new(
+                config.listen.body_limit,
+                config.listen.request_deadline,
+                config.listen.in_flight_limit,
+            ),
+            keys,
+            pool,
+            clock,
+        });
 
-    let limits = Limits { drain: config.listen.drain, ..Limits::default() };
-    let bind_error = |error: crate::http::server::BindError| Error::new(Code::Keys, error.to_string());
-    let guarded = |router: Router, token| {
-        let guard = Guard::new(config.listen.hosts.clone(), token);
-        router.layer(middleware::from_fn_with_state(guard, guard::enforce))
-    };
-    let mut listeners = Vec::new();
-    let plain =
-        Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await.map_err(bind_error)?;
-    listeners.push(("internal", plain, guarded(internal::router(app.clone()), config.internal.token)));
-    if let Some(address) = &config.listen.callback {
-        let server = Server::bind(address, config.callback.tls.as_ref()).await.map_err(bind_error)?;
-        let caller = match config.callback.opencrvs_jwt {
-            Some(jwt) if !config.callback.require.is_empty() => {
-                Caller::OpencrvsJwt(Arc::new(CallerKey::from_pem(&jwt.pem, jwt.issuer, jwt.audience)?))
-            }
-            _ => Caller::Open,
+        let (stop, stopping) = watch::channel(false);
+        let limits = Limits { drain: config.listen.drain, ..Limits::default() };
+        let bind_error = |error: crate::http::server::BindError| Error::new(Code::Keys, error.to_string());
+        let guarded = |router: Router, token| {
+            let guard = Guard::new(config.listen.hosts.clone(), token);
+            router.layer(middleware::from_fn_with_state(guard, guard::enforce))
         };
-        listeners.push(("callback", server, callback::router(app.clone(), caller)));
-    }
-    let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
-    // The token is for the page, which is not built: health needs none.
-    listeners.push(("ops", health, guarded(ops::router(app, stopping.clone()), None)));
+        let mut listeners = Vec::new();
+        let plain =
+            Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await.map_err(bind_error)?;
+        listeners.push(("internal", plain, guarded(internal::router(app.clone()), config.internal.token)));
+        if let Some(address) = &config.listen.callback {
+            let server = Server::bind(address, config.callback.tls.as_ref()).await.map_err(bind_error)?;
+            let caller = caller(&config.callback)?;
+            listeners.push(("callback", server, callback::router(app.clone(), caller)));
+        }
+        let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
+        // The token is for the page, which is not built: health needs none.
+        listeners.push(("ops", health, guarded(ops::router(app, stopping), None)));
 
-    tokio::spawn(watcher.run());
-    let mut running = tokio::task::JoinSet::new();
-    for (name, server, router) in listeners {
-        tracing::info!(listener = name, address = ?server.local_address(), "listening");
-        let router = router.layer(middleware::from_fn(move |request, next| trace::log(name, request, next)));
-        running.spawn(server.run(router, limits, stopping.clone()));
+        Ok(Self { listeners, limits, watcher, stop })
     }
-    running.join_all().await;
-    Ok(())
+
+    /// Where the listener `name` (`internal`, `callback`, `ops`) stands; port 0 has become the real one.
+    pub fn address(&self, name: &str) -> Option<&Address> {
+        let listener = self.listeners.iter().find(|(listener, ..)| *listener == name);
+        listener.map(|(_, server, _)| server.local_address())
+    }
+
+    /// Serves until `shutdown` is done, then drains.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        tokio::spawn(self.watcher.run());
+        let mut running = JoinSet::new();
+        for (name, server, router) in self.listeners {
+            tracing::info!(listener = name, address = ?server.local_address(), "listening");
+            let router =
+                router.layer(middleware::from_fn(move |request, next| trace::log(name, request, next)));
+            running.spawn(server.run(router, self.limits, self.stop.subscribe()));
+        }
+        shutdown.await;
+        self.stop.send_replace(true);
+        running.join_all().await;
+    }
+}
+
+/// Who may call the callback listener. What `require` lists is demanded; nothing listed means that the configuration has checked
+/// that the listener is on the loopback or that `callback.danger_open` is on.
+fn caller(settings: &config::Callback) -> Result<Caller> {
+    let [CallerAuth::OpencrvsJwt, ..] = settings.require.as_slice() else { return Ok(Caller::Open) };
+    let jwt = settings.opencrvs_jwt.as_ref().ok_or_else(|| {
+        Error::new(Code::Keys, "callback.require lists opencrvs-jwt, and callback.opencrvs_jwt is not set")
+    })?;
+    let key = CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?;
+    Ok(Caller::OpencrvsJwt(Arc::new(key)))
 }

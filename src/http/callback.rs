@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{App, body, internal};
 use crate::error::{Code, Error, Result};
+use crate::mosip::Evidence;
 use crate::mosip::caller::CallerKey;
 use crate::mosip::mediator;
 use crate::mosip::roles;
@@ -70,7 +71,7 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
         occurred_at: app.now().to_iso(),
         subject: Subject { brn: Some(&nid.get().brn) },
         data: json!({ "uinToken": nid.get().uin_token }),
-        verified: "signature",
+        verified: if nid.evidence() == Evidence::DangerUnsigned { "none" } else { "signature" },
         key: nid.key().map(|key| key.to_string()),
     };
     match app.deliverer().deliver(&delivery).await {

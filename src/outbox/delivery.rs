@@ -29,7 +29,7 @@ pub struct Delivery<'a, D> {
     pub subject: Subject<'a>,
     /// The plain message.
     pub data: D,
-    /// `signature` or `tls`.
+    /// `signature` or `tls`; `none` under `envelope.danger_accept_unsigned`.
     pub verified: &'a str,
     /// Thumbprint of our key that opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
