@@ -8,21 +8,20 @@
 //! `k` is the modulus length of the recipient's key. The session key is 32 random bytes under RSA-OAEP-256.
 
 use std::ops::{Deref, Range};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Evidence, Verified};
-use crate::config::UnknownThumbprint;
 use crate::crypto::aead::{self, Nonce, TAG_LEN};
-use crate::crypto::jwe::Jwe;
-use crate::crypto::jws::Jws;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::crypto::secret::{self, SessionKey};
 use crate::crypto::{CryptoError, base64};
-use crate::error::{Code, Error, Result};
-use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
+use crate::error::Result;
+use crate::keys::{Certificate, Thumbprint};
+
+mod open;
+
+pub use open::{Policy, Sealed, open};
 
 /// The header of the current form.
 pub const VERSION: &[u8; 6] = b"VER_R2";
@@ -38,12 +37,6 @@ const IV_LEN: usize = 16;
 /// RSA-2048, -3072 and -4096: where the splitter is looked for before anything is scanned.
 const USUAL_KEY_LENS: [usize; 3] = [256, 384, 512];
 const KEY_LEN_RANGE: Range<usize> = 256..513;
-
-/// How many own keys are tried on an envelope that names none of them. Each try is one private-key operation.
-const MAX_TRIES: usize = 4;
-
-/// A message that inflates beyond this is refused (JWE with `zip=DEF`).
-const MAX_INFLATED: usize = 64 << 20;
 
 /// What `seal` writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -320,137 +313,4 @@ fn open_body(
     };
     let start = parts.body.start + start;
     Ok(start..start + opened)
-}
-
-/// A message to open, as it travels.
-#[derive(Clone, Copy)]
-pub struct Sealed<'a> {
-    /// base64 of an envelope (either alphabet, padded or not), or a compact JWE.
-    pub data: &'a str,
-    /// base64 of SHA512withRSA over the envelope or over the plaintext.
-    pub signature: Option<&'a str>,
-    /// What the sender bound to a legacy envelope.
-    pub aad: &'a [u8],
-}
-
-/// How far the operator trusts.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Policy {
-    /// `envelope.danger_accept_unsigned`: an absent signature passes, a wrong one never.
-    pub danger_accept_unsigned: bool,
-}
-
-/// Opens a message from `from` with our ring and checks its signature. A JWE that holds a JWS is verified under `from`.
-pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
-    if looks_like_jwe(message.data) {
-        return open_jwe(ring, from, message, policy);
-    }
-    let (plaintext, key) = open_envelope(ring, from.unknown_thumbprint, message)?;
-    let evidence = match message.signature {
-        None => unsigned(policy)?,
-        Some(signature) => check_signature(from, &plaintext, signature, Some(message.data))?,
-    };
-    Ok(Verified::new(plaintext, evidence, key))
-}
-
-fn unsigned(policy: Policy) -> Result<Evidence> {
-    if policy.danger_accept_unsigned {
-        return Ok(Evidence::DangerUnsigned);
-    }
-    Err(Error::new(Code::SignatureMissing, "the message opened, but it carries no signature"))
-}
-
-/// Over the plaintext first (MOSIP's habit towards us); an envelope, opened in place, is decoded again only if that fails.
-fn check_signature(
-    from: &Peer,
-    plaintext: &[u8],
-    signature: &str,
-    envelope: Option<&str>,
-) -> Result<Evidence> {
-    let refused =
-        |why| Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name));
-    let signature = base64::decode(signature.as_bytes()).map_err(|_| refused("is not base64"))?;
-    let covers = |bytes: &[u8]| from.key.verify(SignatureAlgorithm::Rs512, &[bytes], &signature).is_ok();
-    if covers(plaintext) {
-        return Ok(Evidence::Plaintext);
-    }
-    match envelope {
-        Some(text) if covers(&base64::decode(text.as_bytes())?) => Ok(Evidence::Envelope),
-        _ => Err(refused("covers neither envelope nor plaintext")),
-    }
-}
-
-fn open_envelope(
-    ring: &Ring,
-    policy: UnknownThumbprint,
-    message: Sealed<'_>,
-) -> Result<(Plaintext, Option<Thumbprint>)> {
-    let mut envelope = base64::decode(message.data.as_bytes())?;
-    let parts = Parts::parse(&envelope)?;
-    let wrapped = envelope.get(parts.wrapped.clone()).unwrap_or_default();
-    let keys = candidates(ring, policy, parts.thumbprint, parts.wrapped.len())?;
-    let (own, session) = unwrap_any(keys, |key| key.unwrap(wrapped))?;
-    let range = open_body(&session, &parts, &mut envelope, message.aad)?;
-    Ok((Plaintext { buffer: Zeroizing::new(envelope), range }, thumbprint_of(&own)))
-}
-
-/// The keys that a message may be for: the one it names, else (policy `try`, or no name in it) those of fitting size.
-fn candidates(
-    ring: &Ring,
-    policy: UnknownThumbprint,
-    named: Option<Thumbprint>,
-    wrapped_len: usize,
-) -> Result<Vec<Arc<OwnKey>>> {
-    if let Some(own) = named.and_then(|thumbprint| ring.decryptor(&thumbprint)) {
-        return Ok(vec![Arc::clone(own)]);
-    }
-    if let (Some(thumbprint), UnknownThumbprint::Reject) = (named, policy) {
-        return Err(Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}")));
-    }
-    Ok(ring.decryptors_of_len(wrapped_len).into_iter().take(MAX_TRIES).cloned().collect())
-}
-
-/// The first of `keys` that unwraps.
-fn unwrap_any<T>(
-    keys: Vec<Arc<OwnKey>>,
-    unwrap: impl Fn(&PrivateKey) -> Result<T, CryptoError>,
-) -> Result<(Arc<OwnKey>, T)> {
-    let mut refusal = CryptoError::Decrypt("no own key has the size of the wrapped key");
-    for own in keys {
-        match unwrap(&own.private) {
-            Ok(opened) => return Ok((own, opened)),
-            Err(error) => refusal = error,
-        }
-    }
-    Err(refusal.into())
-}
-
-fn thumbprint_of(own: &OwnKey) -> Option<Thumbprint> {
-    own.certificate.as_ref().map(Certificate::thumbprint)
-}
-
-fn looks_like_jwe(data: &str) -> bool {
-    memchr::memchr_iter(b'.', data.as_bytes()).count() == 4
-}
-
-fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
-    let jwe = Jwe::parse(message.data)?;
-    let named = jwe.kid().and_then(Thumbprint::parse);
-    let keys = candidates(ring, from.unknown_thumbprint, named, jwe.wrapped_len())?;
-    let (own, opened) = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED))?;
-    let key = thumbprint_of(&own);
-    let nested = std::str::from_utf8(&opened).ok().and_then(|text| Jws::parse(text).ok());
-    if let Some(jws) = nested {
-        let payload = jws.verify(&from.key, &from.algs, None)?;
-        return Ok(Verified::new(
-            Zeroizing::new(payload.bytes.into_owned()).into(),
-            Evidence::Plaintext,
-            key,
-        ));
-    }
-    let evidence = match message.signature {
-        None => unsigned(policy)?,
-        Some(signature) => check_signature(from, &opened, signature, None)?,
-    };
-    Ok(Verified::new(opened.into(), evidence, key))
 }

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -14,6 +13,11 @@ use serde_json::value::RawValue;
 use serde_path_to_error::Segment;
 
 use crate::error::{Code, Error, Result};
+
+mod aid;
+
+pub use aid::Aid;
+use aid::{AidPlace, find_place};
 
 /// What happened, and so which upstream URL it goes to. The spelling is that of the route and of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -84,28 +88,6 @@ impl FromStr for EventKind {
     }
 }
 
-/// MOSIP's application id: 1 to 64 ASCII letters, digits or hyphens (29 digits in practice).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Aid(String);
-
-impl Aid {
-    /// `None` where `text` has not the form of an application id.
-    pub fn parse(text: &str) -> Option<Self> {
-        is_id(text).then(|| Self(text.to_owned()))
-    }
-
-    /// The id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Aid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 /// A well-formed event: a topic, and one `Task` whose `focus.reference` is `Composition/<id>`. No `Debug`: it holds personal data.
 #[derive(Clone)]
 pub struct Event {
@@ -115,23 +97,6 @@ pub struct Event {
     registration_number: Option<String>,
     aid: AidPlace,
 }
-
-#[derive(Clone)]
-enum AidPlace {
-    /// The event came with one.
-    Given(Aid),
-    /// Put `before`, the identifier, and `after` in place of these bytes (mostly none).
-    At { replace: Range<usize>, before: &'static str, typed: &'static str, after: &'static str },
-    /// There is no `Patient`.
-    Nowhere,
-}
-
-/// The shape of OpenCRVS bodies since 2022.
-const TYPE_CODING: &str =
-    r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]}"#;
-/// The shape before.
-const TYPE_STRING: &str = r#""MOSIP_AID""#;
-const AID_CODE: &str = "MOSIP_AID";
 
 impl Event {
     /// Reads a webhook body of at most the listener's limit. Errors carry the JSON pointer of what is wrong.
@@ -158,7 +123,7 @@ impl Event {
                         return Err(Error::field(pointer, "there is a second Task; which one is meant?"));
                     }
                 }
-                Some("Patient") if aid.is_none() => aid = Some(aid_place(text, raw, &pointer)?),
+                Some("Patient") if aid.is_none() => aid = Some(find_place(text, raw, &pointer)?),
                 _ => {}
             }
         }
@@ -209,15 +174,7 @@ impl Event {
     /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came
     /// with an AID, or without a Patient, is returned as it came.
     pub fn with_aid(&self, aid: &Aid) -> Bytes {
-        let AidPlace::At { replace, before, typed, after } = &self.aid else { return self.body.clone() };
-        let parts = self.body.get(..replace.start).zip(self.body.get(replace.end..));
-        let Some((head, tail)) = parts else { return self.body.clone() };
-        let identifier = format!(r#"{before}{{"type":{typed},"value":"{aid}"}}{after}"#);
-        let mut out = Vec::with_capacity(self.body.len() + identifier.len());
-        out.extend_from_slice(head);
-        out.extend_from_slice(identifier.as_bytes());
-        out.extend_from_slice(tail);
-        out.into()
+        self.aid.splice(&self.body, aid)
     }
 }
 
@@ -297,87 +254,6 @@ impl Task {
             .and_then(|identifier| identifier.value);
         Ok(Self { composition_id, registration_number })
     }
-}
-
-/// Where the AID stands or goes in this Patient, which is a part of `text`.
-fn aid_place(text: &str, patient: &RawValue, pointer: &str) -> Result<AidPlace> {
-    #[derive(Deserialize)]
-    struct Wire<'a> {
-        #[serde(borrow, default, deserialize_with = "even_null")]
-        identifier: Option<&'a RawValue>,
-    }
-    #[derive(Deserialize)]
-    struct Identifier<'a> {
-        #[serde(borrow, rename = "type")]
-        kind: Option<IdentifierType<'a>>,
-        value: Option<String>,
-    }
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum IdentifierType<'a> {
-        Text(#[serde(borrow)] Cow<'a, str>),
-        Concept {
-            #[serde(default)]
-            coding: Vec<Coding>,
-        },
-    }
-    #[derive(Deserialize)]
-    struct Coding {
-        code: Option<String>,
-    }
-    impl IdentifierType<'_> {
-        fn is_aid(&self) -> bool {
-            match self {
-                Self::Text(text) => text == AID_CODE,
-                Self::Concept { coding } => coding.iter().any(|c| c.code.as_deref() == Some(AID_CODE)),
-            }
-        }
-    }
-
-    let wire: Wire<'_> = read(patient.get(), pointer)?;
-    let Some(raw) = wire.identifier else {
-        // A Patient has a resourceType, so something follows the opening brace.
-        let at = offset_in(text, patient.get()) + 1;
-        return Ok(AidPlace::At {
-            replace: at..at,
-            before: r#""identifier":["#,
-            typed: TYPE_CODING,
-            after: "],",
-        });
-    };
-    let start = offset_in(text, raw.get());
-    let end = start + raw.get().len();
-    if raw.get() == "null" {
-        return Ok(AidPlace::At { replace: start..end, before: "[", typed: TYPE_CODING, after: "]" });
-    }
-    let pointer = format!("{pointer}/identifier");
-    let identifiers: Vec<Identifier<'_>> = read(raw.get(), &pointer)?;
-    for (index, identifier) in identifiers.iter().enumerate() {
-        if identifier.kind.as_ref().is_some_and(IdentifierType::is_aid) {
-            let aid = identifier.value.as_deref().and_then(Aid::parse);
-            let pointer = format!("{pointer}/{index}/value");
-            return aid
-                .map(AidPlace::Given)
-                .ok_or_else(|| Error::field(pointer, "this is not an application id"));
-        }
-    }
-    let in_strings = identifiers.iter().any(|known| matches!(known.kind, Some(IdentifierType::Text(_))));
-    Ok(AidPlace::At {
-        replace: end - 1..end - 1,
-        before: if identifiers.is_empty() { "" } else { "," },
-        typed: if in_strings { TYPE_STRING } else { TYPE_CODING },
-        after: "",
-    })
-}
-
-/// Tells `null` from absent.
-fn even_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
-    Deserialize::deserialize(value).map(Some)
-}
-
-/// Where `part`, a slice of `text`, begins in it.
-fn offset_in(text: &str, part: &str) -> usize {
-    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 
 /// A FHIR id (R4 2.24.0.1): what may stand in an upstream request without escaping.

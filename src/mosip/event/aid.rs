@@ -1,0 +1,148 @@
+//! The application id, and where it stands or goes in an event.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{is_id, read};
+use crate::error::{Error, Result};
+
+/// MOSIP's application id: 1 to 64 ASCII letters, digits, hyphens or dots (29 digits in practice).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Aid(String);
+
+impl Aid {
+    /// `None` where `text` has not the form of an application id.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Aid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Where the id is, seen from the event's text.
+#[derive(Clone)]
+pub(super) enum AidPlace {
+    /// The event came with one.
+    Given(Aid),
+    /// Put `before`, the identifier, and `after` in place of these bytes (mostly none).
+    At { replace: Range<usize>, before: &'static str, typed: &'static str, after: &'static str },
+    /// There is no `Patient`.
+    Nowhere,
+}
+
+/// The shape of OpenCRVS bodies since 2022.
+const TYPE_CODING: &str =
+    r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]}"#;
+/// The shape before.
+const TYPE_STRING: &str = r#""MOSIP_AID""#;
+const AID_CODE: &str = "MOSIP_AID";
+
+impl AidPlace {
+    /// `body` with `aid` in its place; as it came where there is one or where there is no place.
+    pub(super) fn splice(&self, body: &Bytes, aid: &Aid) -> Bytes {
+        let AidPlace::At { replace, before, typed, after } = self else { return body.clone() };
+        let parts = body.get(..replace.start).zip(body.get(replace.end..));
+        let Some((head, tail)) = parts else { return body.clone() };
+        let identifier = format!(r#"{before}{{"type":{typed},"value":"{aid}"}}{after}"#);
+        let mut out = Vec::with_capacity(body.len() + identifier.len());
+        out.extend_from_slice(head);
+        out.extend_from_slice(identifier.as_bytes());
+        out.extend_from_slice(tail);
+        out.into()
+    }
+}
+
+/// Where the AID stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
+pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str) -> Result<AidPlace> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, default, deserialize_with = "even_null")]
+        identifier: Option<&'a RawValue>,
+    }
+    #[derive(Deserialize)]
+    struct Identifier<'a> {
+        #[serde(borrow, rename = "type")]
+        kind: Option<IdentifierType<'a>>,
+        value: Option<String>,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum IdentifierType<'a> {
+        Text(#[serde(borrow)] Cow<'a, str>),
+        Concept {
+            #[serde(default)]
+            coding: Vec<Coding>,
+        },
+    }
+    #[derive(Deserialize)]
+    struct Coding {
+        code: Option<String>,
+    }
+    impl IdentifierType<'_> {
+        fn is_aid(&self) -> bool {
+            match self {
+                Self::Text(text) => text == AID_CODE,
+                Self::Concept { coding } => coding.iter().any(|c| c.code.as_deref() == Some(AID_CODE)),
+            }
+        }
+    }
+
+    let wire: Wire<'_> = read(patient.get(), pointer)?;
+    let Some(raw) = wire.identifier else {
+        // A Patient has a resourceType, so something follows the opening brace.
+        let at = offset_in(text, patient.get()) + 1;
+        return Ok(AidPlace::At {
+            replace: at..at,
+            before: r#""identifier":["#,
+            typed: TYPE_CODING,
+            after: "],",
+        });
+    };
+    let start = offset_in(text, raw.get());
+    let end = start + raw.get().len();
+    if raw.get() == "null" {
+        return Ok(AidPlace::At { replace: start..end, before: "[", typed: TYPE_CODING, after: "]" });
+    }
+    let pointer = format!("{pointer}/identifier");
+    let identifiers: Vec<Identifier<'_>> = read(raw.get(), &pointer)?;
+    for (index, identifier) in identifiers.iter().enumerate() {
+        if identifier.kind.as_ref().is_some_and(IdentifierType::is_aid) {
+            let aid = identifier.value.as_deref().and_then(Aid::parse);
+            let pointer = format!("{pointer}/{index}/value");
+            return aid
+                .map(AidPlace::Given)
+                .ok_or_else(|| Error::field(pointer, "this is not an application id"));
+        }
+    }
+    let in_strings = identifiers.iter().any(|known| matches!(known.kind, Some(IdentifierType::Text(_))));
+    Ok(AidPlace::At {
+        replace: end - 1..end - 1,
+        before: if identifiers.is_empty() { "" } else { "," },
+        typed: if in_strings { TYPE_STRING } else { TYPE_CODING },
+        after: "",
+    })
+}
+
+/// Tells `null` from absent.
+fn even_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+    Deserialize::deserialize(value).map(Some)
+}
+
+/// Where `part`, a slice of `text`, begins in it.
+fn offset_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
