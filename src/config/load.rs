@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::reader::Reader;
 use super::section::Section;
-use super::{Config, Envelope, Problem, Problems, ReadFile, keys, listeners, unbuilt, upstream};
+use super::{Config, Envelope, Problem, Problems, ReadFile, keys, listeners, outbox, unbuilt, upstream};
 
 impl Config {
     /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
@@ -80,12 +80,26 @@ impl Config {
         let callback = listeners::callback(&mut root, listen.callback.as_ref());
         let keys = keys::keys(&mut root);
         let envelope = envelope(&mut root);
+        let quarantine = outbox::quarantine(&mut root);
+        let outbox = outbox::outbox(&mut root, &keys.dir);
         let upstream = upstream::upstream(&mut root, &keys);
         let deliver = upstream::deliver(&mut root, upstream.danger_plain_http);
-        unbuilt::check(&mut root, &keys.dir, upstream.danger_plain_http);
+        unbuilt::check(&mut root, upstream.danger_plain_http);
         root.finish();
-        let (warnings, origins) = (Vec::new(), Vec::new());
-        Self { listen, internal, ops, callback, keys, envelope, upstream, deliver, warnings, origins }
+        Self {
+            listen,
+            internal,
+            ops,
+            callback,
+            keys,
+            envelope,
+            outbox,
+            quarantine,
+            upstream,
+            deliver,
+            warnings: Vec::new(),
+            origins: Vec::new(),
+        }
     }
 }
 

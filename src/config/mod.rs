@@ -4,6 +4,7 @@ mod aliases;
 mod keys;
 mod listeners;
 mod load;
+mod outbox;
 mod problem;
 mod reader;
 mod section;
@@ -37,6 +38,10 @@ pub struct Config {
     pub keys: Keys,
     /// `[envelope]`
     pub envelope: Envelope,
+    /// `[outbox]`
+    pub outbox: Outbox,
+    /// `[quarantine]`
+    pub quarantine: Quarantine,
     /// `[upstream]`
     pub upstream: Upstream,
     /// `[deliver]`
@@ -214,12 +219,40 @@ pub struct Envelope {
     pub danger_accept_unsigned: bool,
 }
 
+/// `[outbox]`
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    /// The database; default `outbox.db` in the folder of the configuration file.
+    pub path: PathBuf,
+    /// The keys its rows are sealed under; default `outbox.key` beside it. Never inside `keys.dir`.
+    pub key_file: PathBuf,
+    /// How long settled rows stay listed; default 30 days.
+    pub retention: Duration,
+    /// How long a repeated event is recognised; default 400 days.
+    pub remember: Duration,
+    /// After how long an entry that MOSIP never takes is parked; default 30 days.
+    pub give_up_after: Duration,
+    /// The last bytes of the disk, which belong to event posts; default 512 MiB.
+    pub reserve: u64,
+}
+
+/// `[quarantine]`
+#[derive(Debug, Clone)]
+pub struct Quarantine {
+    /// Bytes of pushes that are kept unverified; default 256 MiB.
+    pub max_bytes: u64,
+    /// How many; default 10,000.
+    pub max_rows: u32,
+}
+
 /// `[upstream]`
 pub struct Upstream {
     /// Private roots (PEM), read at start; they replace the public ones.
     pub ca_pem: Option<Vec<u8>>,
     /// Plain http off the loopback.
     pub danger_plain_http: bool,
+    /// How often a paused channel is tried; default 30 s.
+    pub probe_interval: Duration,
     /// `[upstream.token]`; absent = no token is sent.
     pub token: Option<Token>,
     /// `[upstream.mediator]`

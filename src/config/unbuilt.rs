@@ -1,50 +1,19 @@
 //! Sections of the schema whose features are not built yet: checked all the same, so that a file written today stays right,
 //! and without effect, which a warning says. A setting in them that protects is refused.
 
-use std::path::Path;
-use std::time::Duration;
-
-use bytesize::{MIB, TIB};
 use toml::Value;
 
 use super::section::{Section, Unset};
-use super::value::{duration, is_inside, size, text, url};
-
-const DAY: Duration = Duration::from_hours(24);
+use super::value::{text, url};
 
 /// Every section that is not built yet.
-pub(super) fn check(root: &mut Section<'_>, keys_dir: &Path, plain_http: bool) {
-    quarantine(root.section("quarantine"));
-    outbox(root.section("outbox"), keys_dir);
+pub(super) fn check(root: &mut Section<'_>, plain_http: bool) {
     seeder(root.section("seeder"));
     faces(root.section("faces"));
     events(root.section("events"));
     credentials(root.section("credentials"));
     esignet(root.section("esignet"), plain_http);
     websub(root.section("websub"), plain_http);
-}
-
-fn quarantine(mut section: Section<'_>) {
-    section.parsed("max_bytes", size(MIB..=TIB));
-    section.number("max_rows", 1..=10_000_000);
-    section.finish_not_built();
-}
-
-fn outbox(mut section: Section<'_>, keys_dir: &Path) {
-    let path = section.path("path");
-    let key_file = section.path("key_file").or_else(|| Some(path?.with_file_name("outbox.key")));
-    if key_file.is_some_and(|file| is_inside(&file, keys_dir)) {
-        section.problem(
-            "key_file",
-            "is inside keys.dir, which is shared and replaced whole",
-            "put it on a volume of its own",
-        );
-    }
-    section.parsed("retention", duration(Duration::ZERO..=3650 * DAY));
-    section.parsed("remember", duration(DAY..=3650 * DAY));
-    section.parsed("give_up_after", duration(DAY..=3650 * DAY));
-    section.parsed("reserve", size(0..=TIB));
-    section.finish_not_built();
 }
 
 fn seeder(mut section: Section<'_>) {

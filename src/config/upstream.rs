@@ -18,13 +18,13 @@ pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> Upstream {
         "danger_plain_http",
         "plain http is spoken off the loopback, where others can read and change it",
     );
-    if section.parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1))).is_some()
-    {
-        reader.warn_not_built("upstream.probe_interval");
-    }
+    let probe_interval = section
+        .parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1)))
+        .unwrap_or(Duration::from_secs(30));
     let upstream = Upstream {
         ca_pem: section.parsed("ca_file", |text| reader.contents(text)),
         danger_plain_http,
+        probe_interval,
         token: section.optional_section("token").and_then(|section| token(section, danger_plain_http)),
         mediator: mediator(section.section("mediator"), keys, danger_plain_http),
         ida: section.optional_section("ida").and_then(|section| ida(section, keys, danger_plain_http)),

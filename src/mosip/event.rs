@@ -171,6 +171,23 @@ impl Event {
         &self.body
     }
 
+    /// `event.context` in canonical JSON (RFC 8785): what makes two posts the same event. The webhook's own id and timestamp stand
+    /// outside it.
+    pub fn canonical_context(&self) -> Result<Vec<u8>> {
+        #[derive(Deserialize)]
+        struct Webhook {
+            event: Body,
+        }
+        #[derive(Deserialize)]
+        struct Body {
+            context: serde_json::Value,
+        }
+        let webhook: Webhook = serde_json::from_slice(&self.body)
+            .map_err(|_| Error::field("/event/context", "this cannot be read"))?;
+        serde_json_canonicalizer::to_vec(&webhook.event.context)
+            .map_err(|_| Error::field("/event/context", "this holds a number that JSON cannot carry"))
+    }
+
     /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came
     /// with an AID, or without a Patient, is returned as it came.
     pub fn with_aid(&self, aid: &Aid) -> Bytes {

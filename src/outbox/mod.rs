@@ -2,4 +2,8 @@
 //! between `http` and [`worker`] without changing either.
 
 pub mod delivery;
+pub mod entry;
+pub mod store;
+mod uptime;
+mod vault;
 pub mod worker;

@@ -1,0 +1,178 @@
+//! What waits for the mediator: posted to `deliver.url`, or pulled and acknowledged where none is set. Taken = gone from here.
+
+use std::time::Duration;
+
+use rusqlite::params;
+use serde::Serialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::{Store, Tables};
+use crate::crypto::secret;
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::Aid;
+use crate::outbox::entry::Refusal;
+use crate::outbox::uptime::{Millis, millis};
+
+/// The ids by which the mediator knows a record.
+#[derive(Serialize, Default)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject<'a> {
+    /// The composition of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub composition_id: Option<&'a str>,
+    /// Birth registration number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub brn: Option<&'a str>,
+}
+
+/// One delivery: shape of DESIGN.md 5, Deliveries.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    occurred_at: String,
+    subject: Subject<'a>,
+    data: Value,
+    verified: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// A message that the mediator has not taken yet.
+pub struct Undelivered {
+    /// Order.
+    pub seq: i64,
+    /// `webhook-id`, the same in every attempt.
+    pub id: String,
+    /// The JSON text.
+    pub body: Zeroizing<Vec<u8>>,
+    /// Attempts so far.
+    pub attempts: u32,
+}
+
+impl Store {
+    /// Up to `limit` messages after `after`, in order; only those that are due where `due_only`.
+    pub async fn undelivered(&self, after: i64, limit: usize, due_only: bool) -> Result<Vec<Undelivered>> {
+        self.run(move |tables| {
+            let mut find = tables.connection.prepare_cached(
+                "SELECT seq, id, body, attempts FROM delivery WHERE seq>?1 AND next_at<=?2 ORDER BY seq LIMIT ?3",
+            )?;
+            let now = if due_only { tables.now } else { Millis::MAX };
+            let mut rows = find.query(params![after, now, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (id, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
+                let body = tables.unseal("delivery", &id, "body", &sealed)?;
+                found.push(Undelivered { seq: row.get(0)?, id, body, attempts: row.get(3)? });
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
+    pub async fn delivered(&self, id: String) -> Result<()> {
+        self.run(move |tables| {
+            match tables.connection.prepare_cached("DELETE FROM delivery WHERE id=?1")?.execute([id])? {
+                0 => Err(Error::new(Code::NotFound, "there is no such message")),
+                _ => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// The mediator did not take it; the next attempt is due at `next_at`.
+    pub async fn deliver_again(&self, id: String, next_at: Millis) -> Result<()> {
+        self.run(move |tables| {
+            let update = "UPDATE delivery SET attempts=attempts+1, next_at=?2 WHERE id=?1";
+            tables.connection.prepare_cached(update)?.execute(params![id, next_at])?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// How many messages wait.
+    pub async fn undelivered_count(&self) -> Result<u64> {
+        self.run(|tables| {
+            let count: i64 = tables
+                .connection
+                .prepare_cached("SELECT count(*) FROM delivery")?
+                .query_row([], |row| row.get(0))?;
+            Ok(u64::try_from(count).unwrap_or(0))
+        })
+        .await
+    }
+}
+
+impl Tables<'_> {
+    /// `aid.assigned`: MOSIP made an application id for the event.
+    pub(super) fn tell_aid(&self, id: &str, aid: &Aid) -> Result<()> {
+        self.tell_of_event("aid.assigned", id, json!({ "aid": aid.as_str() }))
+    }
+
+    /// `event.accepted`: MOSIP took the event.
+    pub(super) fn tell_accepted(&self, id: &str) -> Result<()> {
+        self.tell_of_event("event.accepted", id, json!({}))
+    }
+
+    /// `event.parked`: it cannot go as it is, and the registrar must learn of it.
+    pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
+        let data = serde_json::to_value(refusal)
+            .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        self.tell_of_event("event.parked", id, data)
+    }
+
+    fn tell_of_event(&self, kind: &'static str, id: &str, mut data: Value) -> Result<()> {
+        let composition: String = self
+            .connection
+            .prepare_cached("SELECT composition FROM entry WHERE id=?1")?
+            .query_row([id], |row| row.get(0))?;
+        let entry = self.find(id)?;
+        if let Some(members) = data.as_object_mut() {
+            members.insert("id".to_owned(), id.into());
+            members.insert("kind".to_owned(), entry.kind.as_str().into());
+        }
+        let subject = Subject { composition_id: Some(&composition), brn: None };
+        self.tell(kind, subject, data, "tls", None)
+    }
+
+    /// Queues one message for the mediator.
+    pub(super) fn tell(
+        &self,
+        kind: &'static str,
+        subject: Subject<'_>,
+        data: Value,
+        verified: &'static str,
+        key: Option<String>,
+    ) -> Result<()> {
+        let id = fresh_id();
+        let body = Body { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
+        let text = serde_json::to_vec(&body)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
+        let sealed = self.seal("delivery", &id, "body", &text)?;
+        self.connection
+            .prepare_cached("INSERT INTO delivery (id, type, made_at, next_at, body) VALUES (?1, ?2, ?3, 0, ?4)")?
+            .execute(params![id, kind, self.now, sealed])?;
+        Ok(())
+    }
+
+    /// News of our own events that nobody took for `retention` is dropped: `GET /v1/events` tells the same. What MOSIP sent, and what
+    /// is parked, stays until it is taken.
+    pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
+        let before = self.now - millis(retention);
+        self.connection
+            .prepare_cached("DELETE FROM delivery WHERE made_at<=?1 AND type IN ('aid.assigned', 'event.accepted')")?
+            .execute([before])?;
+        Ok(())
+    }
+}
+
+/// A fresh `webhook-id`.
+fn fresh_id() -> String {
+    format!("msg_{:032x}", u128::from_be_bytes(secret::random()))
+}
+

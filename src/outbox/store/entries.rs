@@ -1,0 +1,415 @@
+//! Entries: accept once, lease in order, settle; lists and the operator's decisions.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Row, ToSql, params};
+
+use super::{Store, Tables};
+use crate::clock::Timestamp;
+use crate::crypto::secret;
+use crate::error::{Code, Error, Fault, Result};
+use crate::mosip::event::{Aid, Event, EventKind};
+use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
+use crate::outbox::uptime::{Millis, millis};
+
+/// `Idempotency-Key`: 1 to 255 visible ASCII characters.
+#[derive(Clone)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Reads a header value; [`Code::Field`] for another form.
+    pub fn parse(text: &[u8]) -> Result<Self> {
+        let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
+        std::str::from_utf8(text)
+            .ok()
+            .filter(|_| fits)
+            .map(|text| Self(text.to_owned()))
+            .ok_or_else(|| Error::new(Code::Field, "Idempotency-Key is not 1 to 255 visible ASCII characters"))
+    }
+}
+
+/// An event that is safe: the entry it is, or was already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The id it goes to MOSIP under.
+    pub id: String,
+    /// Where it stands.
+    pub state: State,
+    /// The application id it carries, once it has one.
+    pub aid: Option<Aid>,
+    /// False: it was known.
+    pub is_new: bool,
+}
+
+/// Which entries a list holds.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only in this state.
+    pub state: Option<State>,
+    /// Only those whose last attempt failed by this fault.
+    pub fault: Option<Fault>,
+    /// After this cursor.
+    pub after: i64,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// At most [`Page::SIZE`], in order of acceptance.
+    pub entries: Vec<Entry>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<i64>,
+}
+
+impl Page {
+    /// Entries on a page.
+    pub const SIZE: usize = 100;
+}
+
+const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
+
+impl Store {
+    /// Stores `event`, or finds the entry that it is already: [`Code::IdempotencyConflict`] if `key` came with other content before.
+    /// Once this returns the event is on the disk.
+    pub async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
+        let (kind, composition) = (event.kind(), event.composition_id().to_owned());
+        let content = event.canonical_context()?;
+        let identity =
+            self.identity(&[b"event", kind.as_str().as_bytes(), composition.as_bytes(), &content]);
+        let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
+        self.run(move |tables| {
+            if let Some(key) = &key {
+                match tables.idempotency(key)? {
+                    Some(before) if before != identity => {
+                        return Err(Error::new(
+                            Code::IdempotencyConflict,
+                            "this Idempotency-Key came with another event before",
+                        ));
+                    }
+                    Some(_) => {}
+                    None => tables.remember_key(key, &identity)?,
+                }
+            }
+            if let Some(known) = tables.known(&identity)? {
+                return Ok(known);
+            }
+            let id = tables.fresh_id(kind, &composition)?;
+            let payload = tables.seal("entry", &id, "payload", event.body())?;
+            let mut insert = tables.connection.prepare_cached(
+                "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload)
+                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6)",
+            )?;
+            insert.execute(params![id, kind.as_str(), composition, tables.wall.millis(), tables.now, payload])?;
+            tables
+                .connection
+                .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
+                .execute(params![identity, id, tables.now])?;
+            Ok(Accepted { id, state: State::Queued, aid: event.aid().cloned(), is_new: true })
+        })
+        .await
+    }
+
+    /// Leases up to `limit` entries of `kind` that are due, in order of acceptance, beginning after `after`. An entry whose composition
+    /// has an older one that is not settled waits for it.
+    pub async fn lease(&self, kind: EventKind, after: i64, limit: usize) -> Result<Vec<Lease>> {
+        self.run(move |tables| {
+            let mut find = tables.connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry AS this
+                 WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
+                   SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
+                   AND older.state IN ('queued', 'leased', 'parked'))
+                 ORDER BY seq LIMIT ?4"
+            ))?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = find.query(params![kind.as_str(), after, tables.now, limit])?;
+            let mut leases = Vec::new();
+            while let Some(row) = rows.next()? {
+                let mut entry = tables.entry(row)?;
+                let sealed: Vec<u8> = row.get(9)?;
+                let payload = tables.unseal("entry", &entry.id, "payload", &sealed)?;
+                entry.state = State::Leased;
+                entry.attempts += 1;
+                leases.push(Lease {
+                    payload: bytes::Bytes::from_owner(payload),
+                    sent: row.get(10)?,
+                    waiting_since: row.get(11)?,
+                    entry,
+                });
+            }
+            let mut lease = tables
+                .connection
+                .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?;
+            for leased in &leases {
+                lease.execute([leased.entry.seq])?;
+            }
+            Ok(leases)
+        })
+        .await
+    }
+
+    /// When the next queued entry of `kind` falls due; none: nothing waits. Entries behind a parked one of their composition count
+    /// as due, so this only says when looking again can be of use.
+    pub async fn next_due(&self, kind: EventKind) -> Result<Option<Millis>> {
+        self.run(move |tables| {
+            let soonest = "SELECT min(next_at) FROM entry WHERE state='queued' AND kind=?1 AND next_at>?2";
+            Ok(tables.connection.prepare_cached(soonest)?.query_row(params![kind.as_str(), tables.now], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Marks an entry as on its way, with the application id that was fetched for it, before the first byte leaves. A fetched id is
+    /// told to the mediator in the same commit.
+    pub async fn begin_send(&self, id: String, aid: Option<Aid>) -> Result<()> {
+        self.run(move |tables| {
+            let Some(aid) = aid else {
+                tables.connection.prepare_cached("UPDATE entry SET sent=1 WHERE id=?1")?.execute([id])?;
+                return Ok(());
+            };
+            let sealed = tables.seal("entry", &id, "aid", aid.as_str().as_bytes())?;
+            tables
+                .connection
+                .prepare_cached("UPDATE entry SET sent=1, aid=?2 WHERE id=?1")?
+                .execute(params![id, sealed])?;
+            tables.tell_aid(&id, &aid)
+        })
+        .await
+    }
+
+    /// Writes how an attempt ended. What is done loses its payload; done and parked are told to the mediator in the same commit.
+    pub async fn settle(&self, id: String, verdict: Verdict) -> Result<()> {
+        self.run(move |tables| {
+            match &verdict {
+                Verdict::Done => {
+                    tables.close(&id, State::Done, None)?;
+                    tables.tell_accepted(&id)
+                }
+                Verdict::Again { next_at, refusal } => {
+                    tables.refuse(&id, State::Queued, *next_at, refusal)
+                }
+                Verdict::Park(refusal) => {
+                    tables.refuse(&id, State::Parked, 0, refusal)?;
+                    tables.tell_parked(&id, refusal)
+                }
+            }
+        })
+        .await
+    }
+
+    /// One entry; [`Code::NotFound`].
+    pub async fn entry(&self, id: String) -> Result<Entry> {
+        self.run(move |tables| tables.find(&id)).await
+    }
+
+    /// Entries in order of acceptance.
+    pub async fn entries(&self, filter: Filter) -> Result<Page> {
+        self.run(move |tables| {
+            let mut sql = format!("SELECT {COLUMNS} FROM entry WHERE seq>?1");
+            let state = filter.state.map(State::as_str);
+            let fault = filter.fault.map(Fault::as_str);
+            let mut values: Vec<&dyn ToSql> = vec![&filter.after];
+            for (column, value) in [("state", &state), ("fault", &fault)] {
+                if value.is_some() {
+                    values.push(value);
+                    sql.push_str(&format!(" AND {column}=?{}", values.len()));
+                }
+            }
+            sql.push_str(&format!(" ORDER BY seq LIMIT {}", Page::SIZE + 1));
+            let mut find = tables.connection.prepare_cached(&sql)?;
+            let mut rows = find.query(values.as_slice())?;
+            let mut entries = Vec::new();
+            while let Some(row) = rows.next()? {
+                entries.push(tables.entry(row)?);
+            }
+            let more = entries.len() > Page::SIZE;
+            entries.truncate(Page::SIZE);
+            let next = entries.last().map(|entry| entry.seq).filter(|_| more);
+            Ok(Page { entries, next })
+        })
+        .await
+    }
+
+    /// Puts a parked entry back into the queue, and makes a queued one due now; [`Code::StateConflict`] for the others.
+    pub async fn retry(&self, id: String) -> Result<Entry> {
+        self.run(move |tables| {
+            let entry = tables.find(&id)?;
+            match entry.state {
+                State::Queued | State::Parked => tables.requeue("id=?2", &id)?,
+                state => return Err(conflict(state)),
+            };
+            tables.find(&id)
+        })
+        .await
+    }
+
+    /// Puts every entry back that was parked by `fault`; how many.
+    pub async fn retry_all(&self, fault: Fault) -> Result<usize> {
+        self.run(move |tables| tables.requeue("state='parked' AND fault=?2", fault.as_str())).await
+    }
+
+    /// Takes an entry out for good, with the reason of the person who did it; [`Code::StateConflict`] while it is being sent and
+    /// once it is settled.
+    pub async fn discard(&self, id: String, reason: String) -> Result<Entry> {
+        self.run(move |tables| {
+            let entry = tables.find(&id)?;
+            match entry.state {
+                State::Queued | State::Parked => tables.close(&id, State::Discarded, Some(&reason))?,
+                state => return Err(conflict(state)),
+            }
+            tables.find(&id)
+        })
+        .await
+    }
+
+    /// Entries by kind and state.
+    pub async fn counts(&self) -> Result<BTreeMap<(String, State), u64>> {
+        self.run(|tables| {
+            let mut find =
+                tables.connection.prepare_cached("SELECT kind, state, count(*) FROM entry GROUP BY state, kind")?;
+            let mut rows = find.query([])?;
+            let mut counts = BTreeMap::new();
+            while let Some(row) = rows.next()? {
+                let count: i64 = row.get(2)?;
+                counts.insert((row.get(0)?, state(row, 1)?), u64::try_from(count).unwrap_or(0));
+            }
+            Ok(counts)
+        })
+        .await
+    }
+
+    /// When the oldest entry that is not settled was accepted.
+    pub async fn oldest_waiting(&self) -> Result<Option<Timestamp>> {
+        self.run(|tables| {
+            let oldest = "SELECT accepted_at FROM entry WHERE state IN ('queued', 'leased') ORDER BY state, seq LIMIT 1";
+            let millis = tables.connection.prepare_cached(oldest)?.query_row([], |row| row.get(0)).optional()?;
+            Ok(millis.map(Timestamp::from_millis))
+        })
+        .await
+    }
+}
+
+impl Tables<'_> {
+    fn idempotency(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let find = "SELECT identity FROM idempotency WHERE hash=?1";
+        Ok(self.connection.prepare_cached(find)?.query_row([key], |row| row.get(0)).optional()?)
+    }
+
+    fn remember_key(&self, key: &[u8], identity: &[u8]) -> Result<()> {
+        let insert = "INSERT INTO idempotency (hash, identity, seen_at) VALUES (?1, ?2, ?3)";
+        self.connection.prepare_cached(insert)?.execute(params![key, identity, self.now])?;
+        Ok(())
+    }
+
+    /// The entry with this content. One whose row is past `outbox.retention` is known by its identity alone.
+    fn known(&self, identity: &[u8]) -> Result<Option<Accepted>> {
+        let find = "SELECT entry, last_state FROM identity WHERE hash=?1";
+        let found: Option<(String, Option<String>)> = self
+            .connection
+            .prepare_cached(find)?
+            .query_row([identity], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((id, last_state)) = found else { return Ok(None) };
+        let last = last_state.and_then(|text| text.parse().ok());
+        let (state, aid) = match last {
+            Some(state) => (state, None),
+            None => {
+                let entry = self.find(&id)?;
+                (entry.state, entry.aid)
+            }
+        };
+        Ok(Some(Accepted { id, state, aid, is_new: false }))
+    }
+
+    /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers
+    /// a repeated id with a plain success and drops it.
+    fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
+        let taken = "SELECT EXISTS (SELECT 1 FROM identity WHERE entry=?1)";
+        let taken: bool = self.connection.prepare_cached(taken)?.query_row([composition], |row| row.get(0))?;
+        if kind.takes_aid() && !taken {
+            return Ok(composition.to_owned());
+        }
+        Ok(format!("{composition}-{:08x}", u32::from_be_bytes(secret::random())))
+    }
+
+    pub(super) fn find(&self, id: &str) -> Result<Entry> {
+        let find = format!("SELECT {COLUMNS} FROM entry WHERE id=?1");
+        let mut find = self.connection.prepare_cached(&find)?;
+        let mut rows = find.query([id])?;
+        let row = rows.next()?.ok_or_else(|| Error::new(Code::NotFound, "there is no such event"))?;
+        self.entry(row)
+    }
+
+    /// An entry from a row of [`COLUMNS`].
+    fn entry(&self, row: &Row<'_>) -> Result<Entry> {
+        let id: String = row.get(1)?;
+        let refusal: Option<String> = row.get(7)?;
+        let sealed_aid: Option<Vec<u8>> = row.get(8)?;
+        let aid = match sealed_aid {
+            Some(sealed) => {
+                let plain = self.unseal("entry", &id, "aid", &sealed)?;
+                std::str::from_utf8(&plain).ok().and_then(Aid::parse)
+            }
+            None => None,
+        };
+        Ok(Entry {
+            seq: row.get(0)?,
+            kind: row.get::<_, String>(2)?.parse()?,
+            state: state(row, 3)?,
+            attempts: row.get(4)?,
+            accepted_at: Timestamp::from_millis(row.get(5)?),
+            next_at: row.get(6)?,
+            refusal: refusal.and_then(|text| serde_json::from_str(&text).ok()),
+            aid,
+            id,
+        })
+    }
+
+    fn close(&self, id: &str, state: State, reason: Option<&str>) -> Result<()> {
+        self.connection
+            .prepare_cached(
+                "UPDATE entry SET state=?2, reason=?3, settled_at=?4, payload=NULL, refusal=NULL, fault=NULL WHERE id=?1",
+            )?
+            .execute(params![id, state.as_str(), reason, self.now])?;
+        Ok(())
+    }
+
+    fn refuse(&self, id: &str, state: State, next_at: Millis, refusal: &Refusal) -> Result<()> {
+        let text = serde_json::to_string(refusal)
+            .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        self.connection
+            .prepare_cached("UPDATE entry SET state=?2, next_at=?3, fault=?4, refusal=?5 WHERE id=?1")?
+            .execute(params![id, state.as_str(), next_at, refusal.fault, text])?;
+        Ok(())
+    }
+
+    /// Back into the queue at once, with the age counted anew.
+    fn requeue(&self, which: &'static str, value: &str) -> Result<usize> {
+        let requeue = format!("UPDATE entry SET state='queued', next_at=0, waiting_since=?1 WHERE {which}");
+        Ok(self.connection.prepare_cached(&requeue)?.execute(params![self.now, value])?)
+    }
+
+    /// Removes settled rows older than `retention`, and identities older than `remember` whose entry is gone.
+    pub(super) fn forget_entries(&self, retention: Duration, remember: Duration) -> Result<()> {
+        let (settled, seen) = (self.now - millis(retention), self.now - millis(remember));
+        self.connection
+            .prepare_cached(
+                "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry)
+                 WHERE entry IN (SELECT id FROM entry WHERE settled_at<=?1)",
+            )?
+            .execute([settled])?;
+        self.connection.prepare_cached("DELETE FROM entry WHERE settled_at<=?1")?.execute([settled])?;
+        self.connection
+            .prepare_cached("DELETE FROM identity WHERE seen_at<=?1 AND last_state IS NOT NULL")?
+            .execute([seen])?;
+        self.connection.prepare_cached("DELETE FROM idempotency WHERE seen_at<=?1")?.execute([seen])?;
+        Ok(())
+    }
+}
+
+fn state(row: &Row<'_>, index: usize) -> Result<State> {
+    row.get::<_, String>(index)?.parse().map_err(|()| Error::new(Code::Bug, "an entry is in no known state"))
+}
+
+fn conflict(state: State) -> Error {
+    Error::new(Code::StateConflict, format!("the event is {state}"))
+}

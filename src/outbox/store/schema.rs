@@ -1,0 +1,91 @@
+//! The tables, and how an older database becomes one of today.
+
+use rusqlite::Connection;
+
+/// "MGOB": marks the file as ours.
+pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
+
+/// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
+const MIGRATIONS: [&str; 1] = [FIRST];
+
+/// Table, column that names the row, sealed column: everything that the key file protects.
+pub(super) const SEALED: [(&str, &str, &str); 5] = [
+    ("meta", "name", "sealed"),
+    ("entry", "id", "payload"),
+    ("entry", "id", "aid"),
+    ("delivery", "id", "body"),
+    ("push", "id", "body"),
+];
+
+const FIRST: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER, sealed BLOB) STRICT;
+INSERT INTO meta (name, value) VALUES ('uptime', 0);
+
+CREATE TABLE entry (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  composition TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'done', 'parked', 'discarded')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  sent INTEGER NOT NULL DEFAULT 0,
+  accepted_at INTEGER NOT NULL,
+  waiting_since INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  settled_at INTEGER,
+  fault TEXT,
+  refusal TEXT,
+  reason TEXT,
+  payload BLOB,
+  aid BLOB
+) STRICT;
+CREATE INDEX entry_queued ON entry (kind, seq) WHERE state = 'queued';
+CREATE INDEX entry_unsettled ON entry (composition, seq) WHERE state IN ('queued', 'leased', 'parked');
+CREATE INDEX entry_state ON entry (state, seq);
+CREATE INDEX entry_settled ON entry (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE identity (hash BLOB PRIMARY KEY, entry TEXT NOT NULL, last_state TEXT, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_entry ON identity (entry);
+CREATE INDEX identity_seen ON identity (seen_at);
+CREATE TABLE idempotency (hash BLOB PRIMARY KEY, identity BLOB NOT NULL, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_seen ON idempotency (seen_at);
+
+CREATE TABLE delivery (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE push (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('received', 'quarantined')),
+  received_at INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  refusal TEXT,
+  body BLOB NOT NULL
+) STRICT;
+CREATE INDEX push_state ON push (state, seq);
+CREATE TABLE verified (hash BLOB PRIMARY KEY, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX verified_seen ON verified (seen_at);
+";
+
+/// The newest version.
+pub(super) const fn newest() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
+/// Brings a database of `version` to the newest, inside the caller's transaction.
+pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    let seen = usize::try_from(version).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(seen) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", newest())
+}
