@@ -1,107 +1,193 @@
-//! `mosip-gateway demo`: one birth there and back against the simulator, printed step by step.
+//! `mosip-gateway demo`: one birth there and back through a whole gateway against the simulator, with MOSIP switched off in the
+//! middle, printed step by step.
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
 use axum::routing::post;
+use axum::{Json, Router};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
-use tokio::sync::mpsc;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Address, Config};
+use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
-use crate::keys::watch;
-use crate::mosip::caller::CallerKey;
-use crate::mosip::envelope::Policy;
-use crate::mosip::event::{Event, EventKind};
-use crate::mosip::{mediator, roles};
-use crate::outbox::worker::Worker;
-use crate::pool::Pool;
-use crate::simulator::{Callback, Settings, Simulator};
-use crate::upstream::Client;
+use crate::gateway::Gateway;
+use crate::simulator::{Callback, Knobs, Running, Settings, Simulator};
+use crate::upstream::{Client, Request};
 
 const BIRTH: &[u8] = include_bytes!("demo/birth.json");
 const CONFIG: &str = include_str!("demo/demo.toml");
+const SECRET: &str = "example-client-secret";
 
-/// How long the key files are left alone between two looks.
-const WATCH: Duration = Duration::from_secs(10);
-
-type Push = (HeaderMap, Bytes);
+/// No step takes this long.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the demo with the key set in `keys.example` of the current folder and writes each step to `out`. `Ok` only if MOSIP's
-/// answer came back verified.
+/// answer reached the mediator verified.
 pub async fn run(out: &mut (impl Write + Send)) -> Result<()> {
-    let clock = Clock::system();
-    let mut say = |line: String| {
-        writeln!(out, "{line}").map_err(|_| Error::new(Code::Bug, "standard output is closed"))
+    let folder = Folder::new()?;
+    let result = there_and_back(out, &folder.0).await;
+    drop(folder);
+    result
+}
+
+async fn there_and_back(out: &mut (impl Write + Send), folder: &Path) -> Result<()> {
+    let mut say = |step: u8, what: &str, line: String| {
+        writeln!(out, "{step}  {what:<17}{line}")
+            .map_err(|_| Error::new(Code::Bug, "standard output is closed"))
     };
-
-    let (pushed, mut pushes) = mpsc::channel::<Push>(1);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
-    let address = listener.local_addr().map_err(broken)?;
-    let routes = Router::new().route("/birthReceiveNid", post(receive)).with_state(pushed);
-    tokio::spawn(async move { axum::serve(listener, routes).await });
-
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).map_err(broken)?;
-    settings.bind.set_port(0);
-    let url = format!("http://{address}/birthReceiveNid").parse().map_err(broken)?;
-    settings.callback = Some(Callback { url, roots_pem: None });
-    let simulator = Simulator::start(settings, clock.clone()).await.map_err(broken)?;
-
-    let variables =
-        BTreeMap::from([("MOSIP_GATEWAY_DEMO_SECRET".to_owned(), "example-client-secret".to_owned())]);
-    let text = CONFIG.replace("@MOSIP@", &simulator.base_url);
-    let read = |path: &Path| std::fs::read(path);
-    let config = Config::from_toml(&text, Path::new(""), &variables, &read).map_err(broken)?;
-    let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
-    let pem = std::fs::read("keys.example/opencrvs-jwt.pem").map_err(broken)?;
-    let caller =
-        CallerKey::from_pem(&pem, "opencrvs:auth-service".to_owned(), "opencrvs:mosip-user".to_owned())?;
+    let (deliver_url, mut deliveries) = mediator().await?;
+    let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
+    let callback = reserved.local_addr().map_err(broken)?.to_string();
+    drop(reserved);
+    let simulator = simulator(&callback).await?;
+    let config = config(&[
+        ("@CALLBACK@", &callback),
+        ("@FOLDER@", &folder.display().to_string()),
+        ("@MOSIP@", &simulator.base_url),
+        ("@DELIVER@", &deliver_url),
+    ])?;
     let client = Client::new(&config.upstream)?;
-    let worker = Worker::new(client, config.upstream, keys.clone(), Pool::default(), clock.clone());
+    let gateway = Gateway::bind(config, true).await?;
+    let Some(Address::Tcp(api)) = gateway.address("internal") else {
+        return Err(Error::new(Code::Bug, "the plain API has no address"));
+    };
+    let events = format!("http://{api}/v1/events");
+    let (stop, stopped) = oneshot::channel::<()>();
+    let running = tokio::spawn(gateway.run(async {
+        let _ = stopped.await;
+    }));
 
-    let event = Event::parse(EventKind::Birth, Bytes::from_static(BIRTH))?;
-    say(format!("1  plain event      birth of composition {}", event.composition_id()))?;
-    let settled = worker.send(event).await?;
-    let aid = settled.aid.map_or_else(|| "none".to_owned(), |aid| aid.to_string());
-    say(format!("2  application id   {aid}"))?;
-    let ring = keys.current();
-    let to = roles::recipient(&ring, roles::MOSIP, clock.now())?;
-    say(format!("3  sealed to        MOSIP's certificate {}", to.thumbprint()))?;
-    say(format!("4  MOSIP accepted   id {}", settled.id))?;
+    simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    say(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
+    let (status, accepted) = call(&client, Method::POST, &format!("{events}/birth"), BIRTH).await?;
+    let id = text(&accepted, "/id").to_owned();
+    say(2, "plain event", format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")))?;
+    let tried = timeout(PATIENCE, async {
+        loop {
+            let (_, entry) = call(&client, Method::GET, &format!("{events}/{id}"), b"").await?;
+            if let Some(detail) = entry.pointer("/lastFault/code").and_then(Value::as_str) {
+                return Ok::<_, Error>(detail.to_owned());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    say(
+        3,
+        "kept",
+        format!("the attempt failed ({}), the event waits on the disk", tried.await.map_err(broken)??),
+    )?;
 
-    let (headers, body) = pushes.recv().await.ok_or_else(|| Error::new(Code::Bug, "the receiver is gone"))?;
-    say(format!("5  sealed answer    {} bytes", body.len()))?;
-    let bearer = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))?;
-    caller.check(bearer, clock.now())?;
-    let nid = mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, Policy::default())?;
-    let covered = nid.evidence().as_str();
-    say(format!(
-        "6  verified answer  UINTOKEN of {} digits for {}, signed over the {covered}",
-        nid.get().uin_token.len(),
-        nid.get().brn
-    ))?;
+    simulator.dials.set(Knobs::default());
+    say(4, "MOSIP is back", String::new())?;
+    let aid = delivery(&mut deliveries, "aid.assigned").await?;
+    say(5, "application id", text(&aid, "/data/aid").to_owned())?;
+    let record = timeout(PATIENCE, simulator.history.wait_until(|record| !record.pushes.is_empty()));
+    let record = record.await.map_err(broken)?;
+    let (Some(taken), Some(push)) = (record.accepted.front(), record.pushes.front()) else {
+        return Err(Error::new(Code::Bug, "MOSIP took nothing"));
+    };
+    let sealed = format!("{} bytes, to MOSIP's certificate {}", taken.envelope_bytes, taken.thumbprint);
+    say(6, "sealed envelope", sealed)?;
+    delivery(&mut deliveries, "event.accepted").await?;
+    say(7, "MOSIP accepted", format!("id {}", taken.id))?;
+    say(8, "sealed answer", format!("{} bytes", push.sealed_bytes))?;
+    let answer = delivery(&mut deliveries, "uin-token.received").await?;
+    if text(&answer, "/verified") != "signature" || text(&answer, "/data/uinToken") != push.uin_token {
+        return Err(Error::new(Code::Tampered, "what was delivered is not what MOSIP signed"));
+    }
+    let (digits, brn) = (push.uin_token.len(), text(&answer, "/subject/brn"));
+    say(9, "verified answer", format!("a UINTOKEN of {digits} digits for {brn}, delivered in plain JSON"))?;
+
+    let _ = stop.send(());
+    running.await.map_err(broken)?;
     simulator.shutdown().await;
     Ok(())
 }
 
-async fn receive(State(pushed): State<mpsc::Sender<Push>>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    match pushed.send((headers, body)).await {
-        Ok(()) => StatusCode::OK,
+/// The mediator's side: where deliveries arrive.
+async fn mediator() -> Result<(String, mpsc::Receiver<Value>)> {
+    let (arrived, deliveries) = mpsc::channel::<Value>(8);
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
+    let url = format!("http://{}/mosip", listener.local_addr().map_err(broken)?);
+    let receive = async move |Json(delivery): Json<Value>| match arrived.send(delivery).await {
+        Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    let routes = Router::new().route("/mosip", post(receive));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    Ok((url, deliveries))
+}
+
+async fn simulator(callback: &str) -> Result<Running> {
+    let mut settings = Settings::from_key_set(Path::new("keys.example")).map_err(broken)?;
+    settings.bind.set_port(0);
+    let url = format!("http://{callback}/birthReceiveNid").parse().map_err(broken)?;
+    settings.callback = Some(Callback { url, roots_pem: None });
+    Simulator::start(settings, Clock::system()).await.map_err(broken)
+}
+
+fn config(places: &[(&str, &str)]) -> Result<Config> {
+    let text = places.iter().fold(CONFIG.to_owned(), |text, (place, value)| text.replace(place, value));
+    let variables = BTreeMap::from([("MOSIP_GATEWAY_DEMO_SECRET".to_owned(), SECRET.to_owned())]);
+    Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(broken)
+}
+
+async fn call(client: &Client, method: Method, url: &str, body: &'static [u8]) -> Result<(u16, Value)> {
+    let request = Request {
+        method,
+        uri: url.parse().map_err(broken)?,
+        headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+        body: Bytes::from_static(body),
+        deadline: PATIENCE,
+        max_response: 1 << 20,
+    };
+    let reply = client.send(request).await?;
+    Ok((reply.status.as_u16(), serde_json::from_slice(&reply.body).map_err(broken)?))
+}
+
+/// The next delivery of type `wanted`.
+async fn delivery(deliveries: &mut mpsc::Receiver<Value>, wanted: &str) -> Result<Value> {
+    loop {
+        let next = timeout(PATIENCE, deliveries.recv()).await.map_err(broken)?;
+        let next = next.ok_or_else(|| Error::new(Code::Bug, "the mediator is gone"))?;
+        if text(&next, "/type") == wanted {
+            return Ok(next);
+        }
     }
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or("none")
 }
 
 fn broken(error: impl std::fmt::Display) -> Error {
     Error::new(Code::Bug, error.to_string())
+}
+
+/// A folder for the outbox of one run.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Self> {
+        let name = format!("mosip-gateway-demo-{:016x}", u64::from_be_bytes(secret::random()));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir(&path).map_err(broken)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What stays behind is in a folder for what may stay behind.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }

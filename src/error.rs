@@ -24,6 +24,10 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 7] =
+        [Self::Caller, Self::Keys, Self::Partner, Self::Upstream, Self::Tampered, Self::Storage, Self::Bug];
+
     /// The word on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

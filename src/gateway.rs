@@ -14,11 +14,14 @@ use crate::http::callback::Caller;
 use crate::http::guard::{self, Guard};
 use crate::http::server::{Limits, Server};
 use crate::http::{App, Shared, body, callback, internal, ops, trace};
+use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
 use crate::mosip::caller::CallerKey;
 use crate::mosip::envelope::Policy;
 use crate::outbox::delivery::Deliverer;
-use crate::outbox::worker::Worker;
+use crate::outbox::exchange::Exchange;
+use crate::outbox::store::Store;
+use crate::outbox::{self, Outbox};
 use crate::pool::Pool;
 use crate::upstream::Client;
 
@@ -30,6 +33,8 @@ pub struct Gateway {
     listeners: Vec<(&'static str, Server, Router)>,
     limits: Limits,
     watcher: Watcher,
+    keys: Keyring,
+    outbox: Outbox,
     stop: watch::Sender<bool>,
 }
 
@@ -57,17 +62,30 @@ impl Gateway {
 
         let client = Client::new(&config.upstream)?;
         let pool = Pool::default();
+        let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
+        let options = outbox::Options {
+            probe_interval: config.upstream.probe_interval,
+            give_up_after: config.outbox.give_up_after,
+            policy,
+        };
+        let store = Store::open(config.outbox, config.quarantine, clock.clone())
+            .map_err(|error| Error::new(Code::Storage, error.to_string()))?;
+        let deliverer = config
+            .deliver
+            .url
+            .map(|url| Deliverer::new(client.clone(), url, config.deliver.secret, clock.clone()));
+        let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
+        let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
         let app = App::new(Shared {
-            worker: Worker::new(client.clone(), config.upstream, keys.clone(), pool.clone(), clock.clone()),
-            deliverer: Deliverer::new(client, config.deliver, clock.clone()),
-            policy: Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned },
+            outbox: outbox.clone(),
+            policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(
                 config.listen.body_limit,
                 config.listen.request_deadline,
                 config.listen.in_flight_limit,
             ),
-            keys,
+            keys: keys.clone(),
             pool,
             clock,
         });
@@ -92,7 +110,7 @@ impl Gateway {
         // The token is for the page, which is not built: health needs none.
         listeners.push(("ops", health, guarded(ops::router(app, stopping), None)));
 
-        Ok(Self { listeners, limits, watcher, stop })
+        Ok(Self { listeners, limits, watcher, keys, outbox, stop })
     }
 
     /// Where the listener `name` (`internal`, `callback`, `ops`) stands; port 0 has become the real one.
@@ -105,6 +123,8 @@ impl Gateway {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::spawn(self.watcher.run());
         let mut running = JoinSet::new();
+        let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
+        running.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
             let router =

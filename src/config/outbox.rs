@@ -24,9 +24,7 @@ pub(super) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
             "put it on a volume of its own",
         );
     }
-    let mut days = |name, default: u32, range| {
-        section.parsed(name, duration(range)).unwrap_or(DAY * default)
-    };
+    let mut days = |name, default: u32, range| section.parsed(name, duration(range)).unwrap_or(DAY * default);
     let retention = days("retention", 30, Duration::ZERO..=3650 * DAY);
     let remember = days("remember", 400, DAY..=3650 * DAY);
     let give_up_after = days("give_up_after", 30, DAY..=3650 * DAY);

@@ -1,6 +1,6 @@
 //! The plain API (DESIGN.md 5).
 
-use axum::extract::{FromRequestParts, Path, Query, Request, State};
+use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -10,12 +10,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{App, body, guard};
+use super::{App, body, events, guard, inbox};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::envelope::{self, Flavour, Format, SealOptions, Sealed, SignOver};
-use crate::mosip::event::Event;
 use crate::mosip::roles;
 use crate::mosip::signature::{self, Form};
 
@@ -34,7 +33,8 @@ pub fn router(app: App) -> Router {
     let routes = Router::new()
         .route("/v1/keys", get(keys))
         .route("/v1/aid", get(aid))
-        .route("/v1/events/{kind}", post(event));
+        .merge(events::router())
+        .merge(inbox::router());
     let routes = if app.primitives() { routes.merge(primitives) } else { routes };
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
 }
@@ -172,18 +172,8 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Json<VerifyR
     Ok(Json(VerifyReply { valid: true, payload, payload_b64, alg: verified.alg.name(), key }))
 }
 
-async fn event(State(app): State<App>, Path(kind): Path<String>, request: Request) -> Result<Response> {
-    let kind = kind.parse()?;
-    guard::require_json(request.headers())?;
-    let body = body::read(request, app.limits()).await?;
-    let event = Event::parse(kind, body.into_bytes())?;
-    let settled = app.worker().send(event).await?;
-    let aid = settled.aid.map(|aid| aid.to_string());
-    Ok(Json(json!({ "id": settled.id, "state": "done", "aid": aid })).into_response())
-}
-
 async fn aid(State(app): State<App>) -> Result<Response> {
-    let aid = app.worker().fetch_aid().await?;
+    let aid = app.outbox().fetch_aid().await?;
     Ok(Json(json!({ "aid": aid.get().as_str(), "verified": "tls" })).into_response())
 }
 
@@ -258,7 +248,7 @@ impl CertificateEntry {
 }
 
 /// A query string read strictly: what is unknown, missing or misspelt is refused by name.
-struct Checked<T>(T);
+pub(super) struct Checked<T>(pub(super) T);
 
 impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
     type Rejection = Error;

@@ -2,7 +2,9 @@
 
 pub mod body;
 pub mod callback;
+mod events;
 pub mod guard;
+mod inbox;
 pub mod internal;
 pub mod ops;
 pub mod problem;
@@ -17,8 +19,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
-use crate::outbox::delivery::Deliverer;
-use crate::outbox::worker::Worker;
+use crate::outbox::Outbox;
 use crate::pool::Pool;
 
 /// What the routes of all listeners share. Cheap to clone.
@@ -29,10 +30,8 @@ pub struct App(Arc<Shared>);
 pub struct Shared {
     /// The keys of now.
     pub keys: Keyring,
-    /// Sends events.
-    pub worker: Worker,
-    /// Delivers what came back.
-    pub deliverer: Deliverer,
+    /// Takes events and pushes.
+    pub outbox: Outbox,
     /// How far the operator trusts.
     pub policy: Policy,
     /// `internal.primitives`
@@ -71,12 +70,8 @@ impl App {
         self.0.primitives
     }
 
-    fn worker(&self) -> &Worker {
-        &self.0.worker
-    }
-
-    fn deliverer(&self) -> &Deliverer {
-        &self.0.deliverer
+    fn outbox(&self) -> &Outbox {
+        &self.0.outbox
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T>

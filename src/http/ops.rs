@@ -34,7 +34,7 @@ pub fn router(app: App, stopping: watch::Receiver<bool>) -> Router {
 }
 
 async fn readyz(State(ops): State<Ops>) -> Response {
-    let ready = !*ops.stopping.borrow();
+    let ready = !*ops.stopping.borrow() && ops.app.outbox().store().is_writable();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(Readiness { ready, keys: Health::of(&ops.app.ring(), ops.app.now()) })).into_response()
 }

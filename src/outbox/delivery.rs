@@ -1,54 +1,25 @@
-//! Deliveries to the mediator: one JSON body, signed as Standard Webhooks says (`id.timestamp.body`, HMAC-SHA256).
+//! Deliveries to the mediator: one JSON body, signed as Standard Webhooks says (`id.timestamp.body`, HMAC-SHA256), until 2xx.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
-use serde::Serialize;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use tokio::time::sleep;
 
+use super::channel::backoff;
+use super::store::{Store, Undelivered};
 use crate::clock::{Clock, Timestamp};
-use crate::config;
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
-use crate::crypto::secret::{self, SecretBytes};
+use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::upstream::{Client, Request};
 
-/// One message for the mediator. At least once: it drops repeats by `id`.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Delivery<'a, D> {
-    /// Unique to the message, the same in every attempt.
-    pub id: &'a str,
-    /// `uin-token.received`, …
-    #[serde(rename = "type")]
-    pub kind: &'a str,
-    /// When it was received here, ISO 8601.
-    pub occurred_at: String,
-    /// Whom it is about.
-    pub subject: Subject<'a>,
-    /// The plain message.
-    pub data: D,
-    /// `signature` or `tls`; `none` under `envelope.danger_accept_unsigned`.
-    pub verified: &'a str,
-    /// Thumbprint of our key that opened it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<String>,
-}
-
-/// The ids by which the mediator knows a record.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Subject<'a> {
-    /// Birth registration number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub brn: Option<&'a str>,
-}
-
-/// Posts deliveries to `deliver.url`.
+/// Posts what waits to `deliver.url`.
 pub struct Deliverer {
     client: Client,
-    deliver: config::Deliver,
+    url: Uri,
+    secret: Option<SecretBytes>,
     clock: Clock,
 }
 
@@ -56,21 +27,73 @@ pub struct Deliverer {
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Only the status of the answer counts.
 const MAX_REPLY: usize = 64 << 10;
+/// Messages taken from the store at once.
+const BATCH: usize = 16;
 
 impl Deliverer {
-    /// A deliverer for `[deliver]`.
-    pub fn new(client: Client, deliver: config::Deliver, clock: Clock) -> Self {
-        Self { client, deliver, clock }
+    /// For `deliver.url` and the secret beside it. Without `secret` deliveries go unsigned.
+    pub fn new(client: Client, url: Uri, secret: Option<SecretBytes>, clock: Clock) -> Self {
+        Self { client, url, secret, clock }
+    }
+
+    /// Delivers what waits in `store`, in order, until dropped. A message that the mediator refuses is put off and holds nobody up.
+    pub async fn run(&self, store: &Store) {
+        loop {
+            let told = store.told();
+            let due = match store.undelivered(0, BATCH, true).await {
+                Ok(due) => due,
+                Err(error) => {
+                    tracing::error!(
+                        code = error.code().as_str(),
+                        step = error.operator_detail(),
+                        "deliveries cannot be read"
+                    );
+                    sleep(REST).await;
+                    continue;
+                }
+            };
+            if due.is_empty() {
+                let alarm = store.next_delivery().await.unwrap_or(Some(REST));
+                tokio::select! {
+                    () = told => {}
+                    () = super::sleep_for(alarm) => {}
+                }
+            }
+            for message in due {
+                let settled = match self.post(&message).await {
+                    Ok(()) => store.delivered(message.id.clone()).await,
+                    Err(error) => {
+                        tracing::warn!(
+                            delivery = message.id,
+                            attempts = message.attempts + 1,
+                            code = error.code().as_str(),
+                            detail = error.detail(),
+                            "the mediator did not take a message"
+                        );
+                        let next_at = store.uptime() + backoff(message.attempts.saturating_add(1), None);
+                        store.deliver_again(message.id.clone(), next_at).await
+                    }
+                };
+                if let Err(error) = settled {
+                    // It goes out again: the mediator drops repeats by id.
+                    tracing::error!(
+                        delivery = message.id,
+                        code = error.code().as_str(),
+                        "a delivery cannot be settled"
+                    );
+                    sleep(REST).await;
+                }
+            }
+        }
     }
 
     /// Posts once; anything but 2xx is an error.
-    pub async fn deliver<D: Serialize>(&self, delivery: &Delivery<'_, D>) -> Result<()> {
+    async fn post(&self, message: &Undelivered) -> Result<()> {
         let refuse =
             |what: String| Error::new(Code::Upstream, what).advise("Check deliver.url and the mediator.");
-        let Some(uri) = self.deliver.url.clone() else {
-            return Err(refuse("no deliver.url is set".to_owned()));
-        };
-        let (headers, body) = delivery.request(self.deliver.secret.as_ref(), self.clock.now())?;
+        let headers = headers(&message.id, &message.body, self.secret.as_ref(), self.clock.now())?;
+        let body = Bytes::copy_from_slice(&message.body);
+        let uri = self.url.clone();
         let request =
             Request { method: Method::POST, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
         let reply = self.client.send(request).await?;
@@ -81,32 +104,25 @@ impl Deliverer {
     }
 }
 
-/// A fresh `webhook-id`.
-pub fn fresh_id() -> String {
-    let random: [u8; 16] = secret::random();
-    random.iter().fold("msg_".to_owned(), |id, byte| format!("{id}{byte:02x}"))
-}
+/// How long the loop rests when the store refuses.
+const REST: Duration = Duration::from_secs(1);
 
-impl<D: Serialize> Delivery<'_, D> {
-    /// Headers and body of the post at `now`. Without `secret` it goes unsigned.
-    pub fn request(&self, secret: Option<&SecretBytes>, now: Timestamp) -> Result<(HeaderMap, Bytes)> {
-        let bug = |_| Error::new(Code::Bug, "a delivery does not serialise");
-        let body = serde_json::to_vec(self).map(Bytes::from).map_err(bug)?;
-        let timestamp = now.seconds().to_string();
-        let mut headers = HeaderMap::new();
-        let value = |text: &str| {
-            HeaderValue::from_str(text).map_err(|_| Error::new(Code::Bug, "a delivery header is not text"))
-        };
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert("webhook-id", value(self.id)?);
-        headers.insert("webhook-timestamp", value(&timestamp)?);
-        if let Some(secret) = secret {
-            let parts: [&[u8]; 5] = [self.id.as_bytes(), b".", timestamp.as_bytes(), b".", &body];
-            let tag = hmac::tag(HmacAlgorithm::Sha256, &signing_key(secret), &parts);
-            headers.insert("webhook-signature", value(&format!("v1,{}", base64::encode(&tag)))?);
-        }
-        Ok((headers, body))
+/// Headers of the post of `body` under `id` at `now`.
+fn headers(id: &str, body: &[u8], secret: Option<&SecretBytes>, now: Timestamp) -> Result<HeaderMap> {
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| Error::new(Code::Bug, "a delivery header is not text"))
+    };
+    let timestamp = now.seconds().to_string();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("webhook-id", value(id)?);
+    headers.insert("webhook-timestamp", value(&timestamp)?);
+    if let Some(secret) = secret {
+        let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+        let tag = hmac::tag(HmacAlgorithm::Sha256, &signing_key(secret), &parts);
+        headers.insert("webhook-signature", value(&format!("v1,{}", base64::encode(&tag)))?);
     }
+    Ok(headers)
 }
 
 /// Standard Webhooks writes secrets as `whsec_` and base64; a secret of another form is taken as it stands.
@@ -131,21 +147,12 @@ mod tests {
 
     #[test]
     fn an_attempt_repeats_the_id_and_signs_the_moment() {
-        let delivery = Delivery {
-            id: "msg_1",
-            kind: "uin-token.received",
-            occurred_at: Timestamp::from_seconds(0).to_iso(),
-            subject: Subject { brn: Some("2026B1") },
-            data: (),
-            verified: "signature",
-            key: None,
-        };
         let secret = SecretBytes::new(b"plain".to_vec());
-        let (first, body) = delivery.request(Some(&secret), Timestamp::from_seconds(10)).unwrap();
-        let (second, again) = delivery.request(Some(&secret), Timestamp::from_seconds(20)).unwrap();
-        assert_eq!((first.get("webhook-id"), &body), (second.get("webhook-id"), &again));
+        let at = |seconds| headers("msg_1", b"{}", Some(&secret), Timestamp::from_seconds(seconds)).unwrap();
+        let (first, second) = (at(10), at(20));
+        assert_eq!(first.get("webhook-id"), second.get("webhook-id"));
         assert_ne!(first.get("webhook-signature"), second.get("webhook-signature"));
-        let (unsigned, _) = delivery.request(None, Timestamp::from_seconds(10)).unwrap();
+        let unsigned = headers("msg_1", b"{}", None, Timestamp::from_seconds(10)).unwrap();
         assert!(unsigned.get("webhook-signature").is_none());
     }
 }

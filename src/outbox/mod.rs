@@ -1,9 +1,202 @@
-//! What goes to MOSIP and what goes back to the mediator. For now each event is one immediate exchange; the durable store comes
-//! between `http` and [`worker`] without changing either.
+//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived (DESIGN.md 6 and 7).
+//!
+//! [`store`] is the truth; everything else may be killed at any moment. [`Outbox::accept`] writes an intent; [`dispatch`] leases it,
+//! [`exchange`] seals and posts it, [`channel`] decides what a failure means. [`inbox`] judges what MOSIP pushed; [`delivery`] posts
+//! to the mediator.
 
+pub mod channel;
 pub mod delivery;
+pub mod dispatch;
 pub mod entry;
+pub mod exchange;
+pub mod inbox;
 pub mod store;
-mod uptime;
-mod vault;
-pub mod worker;
+pub mod uptime;
+pub mod vault;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+
+use self::delivery::Deliverer;
+use self::dispatch::{ChannelStatus, Dispatcher};
+use self::entry::Entry;
+use self::exchange::Exchange;
+use self::inbox::Inbox;
+use self::store::{Accepted, IdempotencyKey, Store};
+use crate::error::{Fault, Result};
+use crate::keys::Keyring;
+use crate::mosip::Attested;
+use crate::mosip::envelope::Policy;
+use crate::mosip::event::{Aid, Event};
+use crate::pool::Pool;
+
+/// How often the clock is written and old rows are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_secs(60);
+/// How often a disk that refused is tried.
+const DISK_TRIAL: Duration = Duration::from_secs(1);
+
+/// The outbox and the inbox of one database. Cheap to clone.
+#[derive(Clone)]
+pub struct Outbox(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    dispatcher: Dispatcher,
+    inbox: Inbox,
+    deliverer: Option<Deliverer>,
+    give_up_after: Duration,
+}
+
+/// How an [`Outbox`] is to behave.
+pub struct Options {
+    /// How often a paused channel is tried.
+    pub probe_interval: Duration,
+    /// After how long an entry is parked for its age.
+    pub give_up_after: Duration,
+    /// How far the operator trusts.
+    pub policy: Policy,
+}
+
+impl Outbox {
+    /// Over `store`. Nothing moves before [`Self::run`]. Without `deliverer` the mediator pulls.
+    pub fn new(
+        store: Store,
+        exchange: Exchange,
+        deliverer: Option<Deliverer>,
+        keys: Keyring,
+        pool: Pool,
+        options: Options,
+    ) -> Self {
+        let dispatcher = Dispatcher::new(store.clone(), exchange, options.probe_interval);
+        let inbox = Inbox::new(store.clone(), keys, pool, options.policy);
+        Self(Arc::new(Parts { store, dispatcher, inbox, deliverer, give_up_after: options.give_up_after }))
+    }
+
+    /// What is stored: lists and counts.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// What MOSIP pushed.
+    pub fn inbox(&self) -> &Inbox {
+        &self.0.inbox
+    }
+
+    /// Stores `event`; it is on the disk once this returns. A repeat finds its entry.
+    pub async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
+        self.0.dispatcher.check_kind(event.kind())?;
+        let accepted = self.0.store.accept(event, key).await?;
+        if accepted.is_new {
+            self.0.dispatcher.wake();
+        }
+        Ok(accepted)
+    }
+
+    /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.
+    pub async fn settled(&self, id: &str) -> Result<Entry> {
+        self.0.dispatcher.settled(id).await
+    }
+
+    /// A person has put right what parked it, or does not want to wait.
+    pub async fn retry(&self, id: String) -> Result<Entry> {
+        let entry = self.0.store.retry(id).await?;
+        self.0.dispatcher.wake();
+        Ok(entry)
+    }
+
+    /// As [`Self::retry`], for all that `fault` parked; how many.
+    pub async fn retry_all(&self, fault: Fault) -> Result<usize> {
+        let entries = self.0.store.retry_all(fault).await?;
+        self.0.dispatcher.wake();
+        Ok(entries)
+    }
+
+    /// A person decides that it will not go. What waits behind it goes on.
+    pub async fn discard(&self, id: String, reason: String) -> Result<Entry> {
+        let entry = self.0.store.discard(id, reason).await?;
+        self.0.dispatcher.wake();
+        Ok(entry)
+    }
+
+    /// A fresh application id for the caller, at once.
+    pub async fn fetch_aid(&self) -> Result<Attested<Aid>> {
+        self.0.dispatcher.exchange().fetch_aid().await
+    }
+
+    /// The health of every upstream URL.
+    pub fn channels(&self) -> Vec<ChannelStatus> {
+        self.0.dispatcher.status()
+    }
+
+    /// Moves everything until `stop` turns true; attempts that are under way then are finished.
+    pub async fn run(&self, mut stop: watch::Receiver<bool>, keys: Keyring) {
+        let mut running = JoinSet::new();
+        for channel in 0..self.0.dispatcher.channels() {
+            let (outbox, stop) = (self.clone(), stop.clone());
+            running.spawn(async move { outbox.0.dispatcher.run(channel, stop).await });
+        }
+        let (outbox, reloads) = (self.clone(), keys.clone());
+        running.spawn(stopped_by(stop.clone(), async move { outbox.follow_keys(reloads).await }));
+        let outbox = self.clone();
+        running.spawn(stopped_by(stop.clone(), async move { outbox.keep_house().await }));
+        let outbox = self.clone();
+        running.spawn(stopped_by(stop.clone(), async move { outbox.0.inbox.run().await }));
+        if self.0.deliverer.is_some() {
+            let outbox = self.clone();
+            running.spawn(stopped_by(stop.clone(), async move {
+                if let Some(deliverer) = &outbox.0.deliverer {
+                    deliverer.run(&outbox.0.store).await;
+                }
+            }));
+        }
+        let _ = stop.wait_for(|stop| *stop).await;
+        running.join_all().await;
+    }
+
+    /// New keys: paused channels are tried, and what did not verify is judged again.
+    async fn follow_keys(&self, mut keys: Keyring) {
+        while keys.changed().await.is_some() {
+            self.0.dispatcher.probe_now();
+            self.0.inbox.judge_again().await;
+        }
+    }
+
+    async fn keep_house(&self) {
+        let mut ticks = interval(DISK_TRIAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut since_kept = HOUSEKEEPING;
+        loop {
+            ticks.tick().await;
+            since_kept += DISK_TRIAL;
+            if since_kept < HOUSEKEEPING && self.0.store.is_writable() {
+                continue;
+            }
+            if self.0.store.keep_house().await.is_ok() {
+                since_kept = Duration::ZERO;
+                // What is parked wakes nothing; what follows it may be discarded by a person only.
+                if let Err(error) = self.0.store.park_aged(self.0.give_up_after).await {
+                    tracing::error!(code = error.code().as_str(), "old events cannot be parked");
+                }
+            }
+        }
+    }
+}
+
+/// Sleeps; without an alarm, for ever.
+async fn sleep_for(alarm: Option<Duration>) {
+    match alarm {
+        Some(alarm) => tokio::time::sleep(alarm).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn stopped_by(mut stop: watch::Receiver<bool>, work: impl Future<Output = ()>) {
+    tokio::select! {
+        () = work => {}
+        _ = stop.wait_for(|stop| *stop) => {}
+    }
+}

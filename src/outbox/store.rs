@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rusqlite::Connection;
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 pub use self::deliveries::{Subject, Undelivered};
 pub use self::entries::{Accepted, Filter, IdempotencyKey, Page};
 pub use self::open::{OpenError, set_aside};
-pub use self::pushes::{PushKind, Quarantined, Received};
+pub use self::pushes::{PushKind, Quarantined, Received, Told};
 
 use self::group::Group;
 use super::uptime::{Millis, Uptime};
@@ -42,6 +43,8 @@ struct Shared {
     identity_key: Zeroizing<Vec<u8>>,
     uptime: Uptime,
     clock: Clock,
+    /// Told of every message queued for the mediator.
+    told: Arc<Notify>,
     settings: config::Outbox,
     quarantine: config::Quarantine,
     /// Held for the life of the process: a second one is refused.
@@ -52,6 +55,7 @@ struct Shared {
 struct Tables<'c> {
     connection: &'c Connection,
     vault: Arc<Vault>,
+    told: Arc<Notify>,
     now: Millis,
     wall: Timestamp,
 }
@@ -124,8 +128,8 @@ impl Store {
     ) -> Result<T> {
         let shared = Arc::clone(&self.0);
         let vault = Arc::clone(&shared.vault.read().unwrap_or_else(PoisonError::into_inner));
-        let (now, wall) = (self.uptime(), self.0.clock.now());
-        self.0.group.run(move |connection| job(&Tables { connection, vault, now, wall })).await
+        let (told, now, wall) = (Arc::clone(&shared.told), self.uptime(), shared.clock.now());
+        self.0.group.run(move |connection| job(&Tables { connection, vault, told, now, wall })).await
     }
 
     /// HMAC-SHA256 of `parts` under the identity key, each part closed by its length.
@@ -153,7 +157,11 @@ impl Tables<'_> {
     }
 
     /// Seals anew what is not under the first key, among the next rows after `rowid`.
-    fn reseal(&self, (table, row, column): (&'static str, &str, &'static str), rowid: i64) -> Result<Resealed> {
+    fn reseal(
+        &self,
+        (table, row, column): (&'static str, &str, &'static str),
+        rowid: i64,
+    ) -> Result<Resealed> {
         const ROWS_AT_ONCE: i64 = 200;
         let find = format!(
             "SELECT rowid, {row}, {column} FROM {table} WHERE rowid>?1 AND {column} IS NOT NULL ORDER BY rowid LIMIT ?2"

@@ -160,9 +160,7 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         _ => VaultError::Io(file.to_owned(), error),
     };
     let mut text = Zeroizing::new(Vec::with_capacity(128));
-    File::open(file)
-        .and_then(|opened| opened.take(LARGEST_FILE).read_to_end(&mut text))
-        .map_err(failed)?;
+    File::open(file).and_then(|opened| opened.take(LARGEST_FILE).read_to_end(&mut text)).map_err(failed)?;
     Ok(text)
 }
 
@@ -189,7 +187,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let vault = Vault::create(&dir.path().join("key")).unwrap();
         let sealed = vault.seal(PLACE, b"plain").unwrap();
-        for place in [Place { table: "push", ..PLACE }, Place { row: "b", ..PLACE }, Place { column: "aid", ..PLACE }] {
+        for place in
+            [Place { table: "push", ..PLACE }, Place { row: "b", ..PLACE }, Place { column: "aid", ..PLACE }]
+        {
             assert!(matches!(vault.open(place, &sealed), Err(VaultError::Changed)));
         }
         for index in 0..sealed.len() {
@@ -222,9 +222,14 @@ mod tests {
         let file = dir.path().join("key");
         assert!(matches!(Vault::load(&file), Err(VaultError::Missing(_))));
         let good = base64::encode(&[7; 32]);
-        for (text, at) in [(String::new(), 1), ("\n".into(), 1), ("AAAA\n".into(), 1), (format!("{good}\n!\n"), 2)] {
+        for (text, at) in
+            [(String::new(), 1), ("\n".into(), 1), ("AAAA\n".into(), 1), (format!("{good}\n!\n"), 2)]
+        {
             std::fs::write(&file, &text).unwrap();
-            assert!(matches!(Vault::load(&file), Err(VaultError::NotAKey { line, .. }) if line == at), "{text:?}");
+            assert!(
+                matches!(Vault::load(&file), Err(VaultError::NotAKey { line, .. }) if line == at),
+                "{text:?}"
+            );
         }
     }
 }

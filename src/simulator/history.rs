@@ -60,6 +60,8 @@ pub struct Accepted {
     pub aid: Option<String>,
     /// Thumbprint in the envelope, lower-case hex.
     pub thumbprint: String,
+    /// Bytes of the first envelope.
+    pub envelope_bytes: usize,
     /// SHA-256 of the plaintext of the first post, lower-case hex.
     pub digest: String,
 }
@@ -95,6 +97,8 @@ pub struct Push {
     pub brn: String,
     /// `uinToken`
     pub uin_token: String,
+    /// Bytes of the body that was posted.
+    pub sealed_bytes: usize,
     /// HTTP status of the answer.
     pub status: Option<u16>,
     /// Why there was no answer.
@@ -179,6 +183,7 @@ pub(super) struct Arrival {
     pub(super) kind: Kind,
     pub(super) aid: Option<String>,
     pub(super) thumbprint: String,
+    pub(super) envelope_bytes: usize,
     pub(super) digest: String,
 }
 
@@ -233,8 +238,19 @@ impl Record {
 
 impl Accepted {
     fn first(arrival: Arrival) -> Self {
-        let Arrival { id, composition, kind, aid, thumbprint, digest } = arrival;
-        Self { id, composition, kind, count: 1, repeats: 0, altered: 0, aid, thumbprint, digest }
+        let Arrival { id, composition, kind, aid, thumbprint, envelope_bytes, digest } = arrival;
+        Self {
+            id,
+            composition,
+            kind,
+            count: 1,
+            repeats: 0,
+            altered: 0,
+            aid,
+            thumbprint,
+            envelope_bytes,
+            digest,
+        }
     }
 }
 

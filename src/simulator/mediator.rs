@@ -142,6 +142,7 @@ fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusa
         kind,
         aid: event.aid,
         thumbprint: thumbprint.to_string(),
+        envelope_bytes: envelope.len(),
         digest: hex(&Sha256::digest(&plaintext)),
     })?;
     if let (Kind::Birth, Receipt::First, Some(brn)) = (kind, receipt, event.birth_registration_number) {

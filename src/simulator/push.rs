@@ -104,7 +104,9 @@ impl Uin {
             let uin_token = uin_token();
             let plaintext = json!({ "uinToken": uin_token, "opencrvsBRN": self.brn }).to_string();
             let stranger = world.tokens.public_key();
-            let outcome = match body(pusher, stranger, plaintext.as_bytes(), &world.dials.get()) {
+            let body = body(pusher, stranger, plaintext.as_bytes(), &world.dials.get());
+            let sealed_bytes = body.as_ref().map_or(0, String::len);
+            let outcome = match body {
                 Ok(body) => pusher.post(body, world.clock.now()).await,
                 Err(error) => Err(error.to_string()),
             };
@@ -112,7 +114,7 @@ impl Uin {
                 Ok(status) => (Some(status), None),
                 Err(failure) => (None, Some(failure)),
             };
-            world.history.push(Push { id: self.id, brn: self.brn, uin_token, status, failure });
+            world.history.push(Push { id: self.id, brn: self.brn, uin_token, sealed_bytes, status, failure });
         });
     }
 }

@@ -1,5 +1,6 @@
 //! What waits for the mediator: posted to `deliver.url`, or pulled and acknowledged where none is set. Taken = gone from here.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::params;
@@ -71,6 +72,25 @@ impl Store {
             Ok(found)
         })
         .await
+    }
+
+    /// How long until the next message falls due; none: none waits.
+    pub async fn next_delivery(&self) -> Result<Option<Duration>> {
+        let soonest: Option<Millis> = self
+            .run(|tables| {
+                let mut soonest = tables.connection.prepare_cached("SELECT min(next_at) FROM delivery")?;
+                Ok(soonest.query_row([], |row| row.get(0))?)
+            })
+            .await?;
+        let wait = soonest.map(|at| at.saturating_sub(self.uptime()).max(0).unsigned_abs());
+        Ok(wait.map(Duration::from_millis))
+    }
+
+    /// Done when a message is queued after this call.
+    pub fn told(&self) -> impl Future<Output = ()> {
+        let mut notified = Box::pin(Arc::clone(&self.0.told).notified_owned());
+        notified.as_mut().enable();
+        notified
     }
 
     /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
@@ -155,8 +175,11 @@ impl Tables<'_> {
             .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
         let sealed = self.seal("delivery", &id, "body", &text)?;
         self.connection
-            .prepare_cached("INSERT INTO delivery (id, type, made_at, next_at, body) VALUES (?1, ?2, ?3, 0, ?4)")?
+            .prepare_cached(
+                "INSERT INTO delivery (id, type, made_at, next_at, body) VALUES (?1, ?2, ?3, 0, ?4)",
+            )?
             .execute(params![id, kind, self.now, sealed])?;
+        self.told.notify_waiters();
         Ok(())
     }
 
@@ -165,7 +188,9 @@ impl Tables<'_> {
     pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
         let before = self.now - millis(retention);
         self.connection
-            .prepare_cached("DELETE FROM delivery WHERE made_at<=?1 AND type IN ('aid.assigned', 'event.accepted')")?
+            .prepare_cached(
+                "DELETE FROM delivery WHERE made_at<=?1 AND type IN ('aid.assigned', 'event.accepted')",
+            )?
             .execute([before])?;
         Ok(())
     }
@@ -175,4 +200,3 @@ impl Tables<'_> {
 fn fresh_id() -> String {
     format!("msg_{:032x}", u128::from_be_bytes(secret::random()))
 }
-

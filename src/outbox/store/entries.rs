@@ -21,11 +21,9 @@ impl IdempotencyKey {
     /// Reads a header value; [`Code::Field`] for another form.
     pub fn parse(text: &[u8]) -> Result<Self> {
         let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
-        std::str::from_utf8(text)
-            .ok()
-            .filter(|_| fits)
-            .map(|text| Self(text.to_owned()))
-            .ok_or_else(|| Error::new(Code::Field, "Idempotency-Key is not 1 to 255 visible ASCII characters"))
+        std::str::from_utf8(text).ok().filter(|_| fits).map(|text| Self(text.to_owned())).ok_or_else(|| {
+            Error::new(Code::Field, "Idempotency-Key is not 1 to 255 visible ASCII characters")
+        })
     }
 }
 
@@ -75,8 +73,7 @@ impl Store {
     pub async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
         let (kind, composition) = (event.kind(), event.composition_id().to_owned());
         let content = event.canonical_context()?;
-        let identity =
-            self.identity(&[b"event", kind.as_str().as_bytes(), composition.as_bytes(), &content]);
+        let identity = self.identity(&[b"event", kind.as_str().as_bytes(), composition.as_bytes(), &content]);
         let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
         self.run(move |tables| {
             if let Some(key) = &key {
@@ -148,12 +145,36 @@ impl Store {
         .await
     }
 
-    /// When the next queued entry of `kind` falls due; none: nothing waits. Entries behind a parked one of their composition count
-    /// as due, so this only says when looking again can be of use.
-    pub async fn next_due(&self, kind: EventKind) -> Result<Option<Millis>> {
+    /// When the next queued entry of `kind` falls due after `since`; none: nothing that is not due already.
+    pub async fn next_due(&self, kind: EventKind, since: Millis) -> Result<Option<Millis>> {
         self.run(move |tables| {
             let soonest = "SELECT min(next_at) FROM entry WHERE state='queued' AND kind=?1 AND next_at>?2";
-            Ok(tables.connection.prepare_cached(soonest)?.query_row(params![kind.as_str(), tables.now], |row| row.get(0))?)
+            let mut soonest = tables.connection.prepare_cached(soonest)?;
+            Ok(soonest.query_row(params![kind.as_str(), since], |row| row.get(0))?)
+        })
+        .await
+    }
+
+    /// Parks up to 100 entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many.
+    pub async fn park_aged(&self, give_up_after: Duration) -> Result<usize> {
+        self.run(move |tables| {
+            let aged =
+                "SELECT id FROM entry WHERE state='queued' AND waiting_since<=?1 ORDER BY seq LIMIT 100";
+            let mut aged = tables.connection.prepare_cached(aged)?;
+            let before = tables.now - millis(give_up_after);
+            let ids =
+                aged.query_map([before], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            for id in &ids {
+                let refusal = tables.find(id)?.refusal.unwrap_or_else(|| {
+                    Refusal::from(&Error::new(
+                        Code::Upstream,
+                        "its turn never came before outbox.give_up_after",
+                    ))
+                });
+                tables.refuse(id, State::Parked, 0, &refusal)?;
+                tables.tell_parked(id, &refusal)?;
+            }
+            Ok(ids.len())
         })
         .await
     }
@@ -178,19 +199,15 @@ impl Store {
 
     /// Writes how an attempt ended. What is done loses its payload; done and parked are told to the mediator in the same commit.
     pub async fn settle(&self, id: String, verdict: Verdict) -> Result<()> {
-        self.run(move |tables| {
-            match &verdict {
-                Verdict::Done => {
-                    tables.close(&id, State::Done, None)?;
-                    tables.tell_accepted(&id)
-                }
-                Verdict::Again { next_at, refusal } => {
-                    tables.refuse(&id, State::Queued, *next_at, refusal)
-                }
-                Verdict::Park(refusal) => {
-                    tables.refuse(&id, State::Parked, 0, refusal)?;
-                    tables.tell_parked(&id, refusal)
-                }
+        self.run(move |tables| match &verdict {
+            Verdict::Done => {
+                tables.close(&id, State::Done, None)?;
+                tables.tell_accepted(&id)
+            }
+            Verdict::Again { next_at, refusal } => tables.refuse(&id, State::Queued, *next_at, refusal),
+            Verdict::Park(refusal) => {
+                tables.refuse(&id, State::Parked, 0, refusal)?;
+                tables.tell_parked(&id, refusal)
             }
         })
         .await
@@ -264,8 +281,9 @@ impl Store {
     /// Entries by kind and state.
     pub async fn counts(&self) -> Result<BTreeMap<(String, State), u64>> {
         self.run(|tables| {
-            let mut find =
-                tables.connection.prepare_cached("SELECT kind, state, count(*) FROM entry GROUP BY state, kind")?;
+            let mut find = tables
+                .connection
+                .prepare_cached("SELECT kind, state, count(*) FROM entry GROUP BY state, kind")?;
             let mut rows = find.query([])?;
             let mut counts = BTreeMap::new();
             while let Some(row) = rows.next()? {
@@ -324,7 +342,8 @@ impl Tables<'_> {
     /// a repeated id with a plain success and drops it.
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
         let taken = "SELECT EXISTS (SELECT 1 FROM identity WHERE entry=?1)";
-        let taken: bool = self.connection.prepare_cached(taken)?.query_row([composition], |row| row.get(0))?;
+        let taken: bool =
+            self.connection.prepare_cached(taken)?.query_row([composition], |row| row.get(0))?;
         if kind.takes_aid() && !taken {
             return Ok(composition.to_owned());
         }

@@ -79,7 +79,10 @@ impl Group {
     {
         let (answer, outcome) = oneshot::channel();
         let gone = || Error::new(Code::Storage, "the outbox is closed");
-        self.jobs.send(Box::new(Work { work: Some(work), outcome: None, answer })).await.map_err(|_| gone())?;
+        self.jobs
+            .send(Box::new(Work { work: Some(work), outcome: None, answer }))
+            .await
+            .map_err(|_| gone())?;
         outcome.await.map_err(|_| gone())?
     }
 }
@@ -120,7 +123,8 @@ fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
         let kept = job.run(connection).is_ok();
         // SQLite undoes the whole transaction by itself when the disk is full or fails.
         if connection.is_autocommit() {
-            return Err(Error::new(Code::Storage, "the outbox cannot be written").for_operator("the disk is full or fails"));
+            return Err(Error::new(Code::Storage, "the outbox cannot be written")
+                .for_operator("the disk is full or fails"));
         }
         if !kept {
             execute("ROLLBACK TO job")?;

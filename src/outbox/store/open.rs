@@ -88,6 +88,7 @@ impl Store {
             identity_key,
             uptime: Uptime::from(uptime),
             clock,
+            told: Arc::default(),
             settings,
             quarantine,
             _lock: lock,
@@ -119,8 +120,13 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
 fn lock(path: &Path) -> Result<File, OpenError> {
     let name = lock_file(path);
     let failed = |error| OpenError::Io(name.clone(), error);
-    let file =
-        OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&name).map_err(failed)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(0o600)
+        .open(&name)
+        .map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
@@ -140,7 +146,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 
 fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let number = |pragma| {
-        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(|error| refused(path, &error))
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+            .map_err(|error| refused(path, &error))
     };
     let (application, version) = (number("application_id")?, number("user_version")?);
     if application != i64::from(schema::APPLICATION_ID) {
@@ -180,7 +188,8 @@ fn prepare(
             let key = Zeroizing::new(secret::random::<32>().to_vec());
             match vault.seal(IDENTITY, &key) {
                 Ok(sealed) => {
-                    transaction.execute("INSERT INTO meta (name, sealed) VALUES ('identity', ?1)", [sealed])?;
+                    transaction
+                        .execute("INSERT INTO meta (name, sealed) VALUES ('identity', ?1)", [sealed])?;
                     Ok(key)
                 }
                 Err(error) => Err(error),

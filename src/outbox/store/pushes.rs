@@ -76,7 +76,8 @@ impl Store {
     /// that belongs to event posts.
     pub async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
         let full = |what: &str| {
-            Error::new(Code::Busy, format!("{what} is full")).advise("Clear the quarantine, or raise its limits.")
+            Error::new(Code::Busy, format!("{what} is full"))
+                .advise("Clear the quarantine, or raise its limits.")
         };
         if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
             return Err(full("the disk, but for outbox.reserve,"));
@@ -188,7 +189,9 @@ impl Store {
         self.run(|tables| {
             let (rows, bytes): (i64, i64) = tables
                 .connection
-                .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM push WHERE state='quarantined'")?
+                .prepare_cached(
+                    "SELECT count(*), coalesce(sum(bytes), 0) FROM push WHERE state='quarantined'",
+                )?
                 .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok((rows.cast_unsigned(), bytes.cast_unsigned()))
         })

@@ -1,11 +1,10 @@
-//! One event to MOSIP: AID, seal with the keys of now, sign, token, post, judge the answer.
+//! One call to the MOSIP-side mediator: token, application id, seal with the keys of now, sign, post, judge the answer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
-use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::config;
@@ -20,64 +19,72 @@ use crate::upstream::{Client, Reply, Request, TokenCache};
 const MAX_REPLY: usize = 1 << 20;
 
 /// Everything an exchange needs. Share it in an `Arc`.
-pub struct Worker {
+pub struct Exchange {
     client: Client,
     tokens: TokenCache<access::AccessToken>,
     token: Option<config::Token>,
     mediator: config::Mediator,
-    gates: BTreeMap<EventKind, Semaphore>,
     keys: Keyring,
     pool: Pool,
     clock: Clock,
 }
 
-/// How an event ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// The id it went under.
-    pub id: String,
-    /// The application id it carried.
-    pub aid: Option<Aid>,
+/// Why an attempt failed.
+pub struct Failure {
+    /// What and whose fault.
+    pub error: Error,
+    /// How long MOSIP asked to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
-impl Worker {
-    /// A worker for the URLs in `upstream`.
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { error, retry_after: None }
+    }
+}
+
+impl Exchange {
+    /// For the URLs in `upstream`.
     pub fn new(client: Client, upstream: config::Upstream, keys: Keyring, pool: Pool, clock: Clock) -> Self {
-        let gate = || Semaphore::new(upstream.mediator.concurrency);
-        let gates = EventKind::ALL.into_iter().map(|kind| (kind, gate())).collect();
         Self {
             client,
             tokens: TokenCache::new(),
             token: upstream.token,
             mediator: upstream.mediator,
-            gates,
             keys,
             pool,
             clock,
         }
     }
 
-    /// Sends `event` once. Nothing is kept: an error is the caller's to retry.
-    pub async fn send(&self, event: Event) -> Result<Settled> {
-        let kind = event.kind();
-        let uri = self
-            .mediator
-            .events
-            .get(kind.as_str())
-            .ok_or_else(|| Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")))?;
-        let aid = self.aid_for(&event).await?;
-        let body = match &aid {
+    /// Where events of `kind` go; [`Code::KindNotConfigured`].
+    pub fn url(&self, kind: EventKind) -> Result<&Uri> {
+        let unset = || Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}"));
+        self.mediator.events.get(kind.as_str()).ok_or_else(unset)
+    }
+
+    /// Posts to each URL at once.
+    pub fn concurrency(&self) -> usize {
+        self.mediator.concurrency
+    }
+
+    /// Whether an application id has to be fetched for `event` before it goes.
+    pub fn wants_aid(&self, event: &Event) -> bool {
+        self.mediator.aid.is_some() && event.wants_aid()
+    }
+
+    /// Seals `event` under `id`, carrying `aid`, with the keys of this moment, and posts it once.
+    pub async fn send(&self, event: &Event, id: &str, aid: Option<&Aid>) -> Result<(), Failure> {
+        let uri = self.url(event.kind())?;
+        let body = match aid {
             Some(aid) => event.with_aid(aid),
             None => event.body().clone(),
         };
-        let id = event.composition_id().to_owned();
-        // The MOSIP-side mediator shares one cipher object between threads: `concurrency` posts at once and no more.
-        let gate = self.gates.get(&kind).ok_or_else(|| Error::new(Code::Bug, "a kind without a gate"))?;
-        let _turn = gate.acquire().await.map_err(|_| Error::new(Code::Bug, "a closed gate"))?;
-        let request = self.seal(id.clone(), body).await?;
+        let request = self.seal(id.to_owned(), body).await?;
         let reply = self.call(Method::POST, uri, request).await?;
-        mediator::read_acceptance(reply.status, &reply.body)?;
-        Ok(Settled { id, aid })
+        mediator::read_acceptance(reply.status, &reply.body)
+            .map(drop)
+            .map_err(|error| Failure { error, retry_after: retry_after(&reply) })
     }
 
     /// Fetches a fresh application id.
@@ -88,16 +95,6 @@ impl Worker {
         })?;
         let reply = self.call(Method::GET, uri, Bytes::new()).await?;
         mediator::read_aid(reply.status, &reply.body)
-    }
-
-    async fn aid_for(&self, event: &Event) -> Result<Option<Aid>> {
-        if let Some(aid) = event.aid() {
-            return Ok(Some(aid.clone()));
-        }
-        if self.mediator.aid.is_none() || !event.wants_aid() {
-            return Ok(None);
-        }
-        Ok(Some(self.fetch_aid().await?.into_inner()))
     }
 
     async fn seal(&self, id: String, plaintext: Bytes) -> Result<Bytes> {
@@ -163,4 +160,10 @@ impl Worker {
             Request { method, uri, headers, body, deadline: self.mediator.deadline, max_response: MAX_REPLY };
         Ok(self.client.send(request).await?)
     }
+}
+
+/// Seconds in `Retry-After`. Its other form, a date, is not used by MOSIP and would trust two clocks.
+fn retry_after(reply: &Reply) -> Option<Duration> {
+    let seconds = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
 }

@@ -1,0 +1,287 @@
+//! One loop per upstream URL: lease what may go, attempt it, settle it.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use http::Uri;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::channel::{Channel, Fate, Flow, Turn};
+use super::entry::{Entry, Lease, Verdict};
+use super::exchange::{Exchange, Failure};
+use super::store::Store;
+use super::uptime::Millis;
+use crate::error::Result;
+use crate::mosip::event::{Aid, Event, EventKind};
+use crate::upstream;
+
+/// How long a loop rests when the store refuses.
+const STORE_REST: Duration = Duration::from_secs(1);
+/// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
+const SETTLED_BACKLOG: usize = 1024;
+
+/// The loops and what they share.
+pub struct Dispatcher {
+    store: Store,
+    exchange: Arc<Exchange>,
+    channels: Vec<Arc<Line>>,
+    settled: broadcast::Sender<String>,
+}
+
+/// One upstream URL with its kinds.
+struct Line {
+    url: Uri,
+    kinds: Vec<EventKind>,
+    health: Mutex<Channel>,
+    wake: Notify,
+}
+
+/// What an operator sees of a channel.
+#[derive(Debug, Clone)]
+pub struct ChannelStatus {
+    /// Scheme, host and port.
+    pub url: String,
+    /// What goes there.
+    pub kinds: Vec<EventKind>,
+    /// Whether it flows.
+    pub flow: Flow,
+}
+
+impl Dispatcher {
+    /// A channel for every URL that `exchange` has.
+    pub fn new(store: Store, exchange: Exchange, probe_interval: Duration) -> Self {
+        let mut kinds: BTreeMap<String, (Uri, Vec<EventKind>)> = BTreeMap::new();
+        for kind in EventKind::ALL {
+            if let Ok(url) = exchange.url(kind) {
+                kinds.entry(url.to_string()).or_insert_with(|| (url.clone(), Vec::new())).1.push(kind);
+            }
+        }
+        let line = |(url, kinds)| {
+            let health = Mutex::new(Channel::new(probe_interval));
+            Arc::new(Line { url, kinds, health, wake: Notify::new() })
+        };
+        let channels = kinds.into_values().map(line).collect();
+        Self { store, exchange: Arc::new(exchange), channels, settled: broadcast::channel(SETTLED_BACKLOG).0 }
+    }
+
+    /// How many channels there are.
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// For calls that are not queued.
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
+    }
+
+    /// [`crate::error::Code::KindNotConfigured`] unless a URL is set for `kind`.
+    pub fn check_kind(&self, kind: EventKind) -> Result<()> {
+        self.exchange.url(kind).map(drop)
+    }
+
+    /// Something was queued, or may go now.
+    pub fn wake(&self) {
+        for line in &self.channels {
+            line.wake.notify_one();
+        }
+    }
+
+    /// Keys or configuration changed.
+    pub fn probe_now(&self) {
+        for line in &self.channels {
+            line.health().probe_now();
+        }
+        self.wake();
+    }
+
+    /// The health of every channel.
+    pub fn status(&self) -> Vec<ChannelStatus> {
+        let status = |line: &Arc<Line>| ChannelStatus {
+            url: upstream::redact(&line.url),
+            kinds: line.kinds.clone(),
+            flow: line.health().flow().clone(),
+        };
+        self.channels.iter().map(status).collect()
+    }
+
+    /// Waits until `id` is neither queued nor leased.
+    pub async fn settled(&self, id: &str) -> Result<Entry> {
+        let mut settled = self.settled.subscribe();
+        loop {
+            let entry = self.store.entry(id.to_owned()).await?;
+            if !matches!(entry.state, super::entry::State::Queued | super::entry::State::Leased) {
+                return Ok(entry);
+            }
+            // Either its own word, or so many that one may have been missed.
+            while let Ok(other) = settled.recv().await {
+                if other == id {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Runs the channel `index` until `stop` turns true, and then finishes what is under way.
+    pub async fn run(&self, index: usize, mut stop: watch::Receiver<bool>) {
+        let Some(line) = self.channels.get(index) else { return };
+        let mut attempts = JoinSet::new();
+        let mut trial_after = 0;
+        while !*stop.borrow() {
+            let since = self.store.uptime();
+            let turn = line.health().turn(since);
+            let leased = match turn {
+                Turn::Free => {
+                    self.lease(line, self.exchange.concurrency().saturating_sub(attempts.len())).await
+                }
+                Turn::Trial if attempts.is_empty() => self.lease_next(line, &mut trial_after).await,
+                Turn::Trial | Turn::Wait(_) => Ok(Vec::new()),
+            };
+            let is_idle = match &leased {
+                Ok(leases) => leases.is_empty(),
+                Err(_) => false,
+            };
+            match leased {
+                Ok(leases) => {
+                    for lease in leases {
+                        attempts.spawn(self.attempt(Arc::clone(line), lease));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        code = error.code().as_str(),
+                        step = error.operator_detail(),
+                        "no event can be leased"
+                    );
+                    sleep(STORE_REST).await;
+                }
+            }
+            let is_full = attempts.len() >= self.exchange.concurrency();
+            if !is_idle && !is_full && turn == Turn::Free {
+                continue;
+            }
+            let alarm = if is_full { None } else { self.next_look(line, turn, since).await };
+            tokio::select! {
+                _ = stop.changed() => {}
+                Some(_) = attempts.join_next() => {}
+                () = line.wake.notified() => {}
+                () = super::sleep_for(alarm) => {}
+            }
+        }
+        attempts.join_all().await;
+    }
+
+    /// The oldest that are due, over all kinds of the channel.
+    async fn lease(&self, line: &Line, slots: usize) -> Result<Vec<Lease>> {
+        let mut leases = Vec::new();
+        for kind in &line.kinds {
+            let left = slots.saturating_sub(leases.len());
+            if left > 0 {
+                leases.extend(self.store.lease(*kind, 0, left).await?);
+            }
+        }
+        Ok(leases)
+    }
+
+    /// One for a trial, in turn, so that no entry is tried twice while another waits.
+    async fn lease_next(&self, line: &Line, after: &mut i64) -> Result<Vec<Lease>> {
+        for start in [*after, 0] {
+            for kind in &line.kinds {
+                let leases = self.store.lease(*kind, start, 1).await?;
+                if let Some(lease) = leases.first() {
+                    *after = lease.entry.seq;
+                    return Ok(leases);
+                }
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    /// How long until looking again is of use; none: until woken.
+    async fn next_look(&self, line: &Line, turn: Turn, since: Millis) -> Option<Duration> {
+        let mut soonest = match turn {
+            Turn::Wait(at) => Some(at),
+            Turn::Free | Turn::Trial => None,
+        };
+        if soonest.is_none() {
+            for kind in &line.kinds {
+                let due = match self.store.next_due(*kind, since).await {
+                    Ok(due) => due,
+                    Err(_) => return Some(STORE_REST),
+                };
+                soonest = [soonest, due].into_iter().flatten().min();
+            }
+        }
+        let wait = soonest?.saturating_sub(self.store.uptime()).max(0);
+        Some(Duration::from_millis(wait.unsigned_abs()))
+    }
+
+    /// One attempt, from lease to verdict.
+    fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
+        let (store, exchange, settled) =
+            (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
+        async move {
+            let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
+            let verdict = match exchange_once(&store, &exchange, &lease).await {
+                Ok(()) => {
+                    line.health().succeeded(&id);
+                    tracing::info!(
+                        event = id,
+                        kind = lease.entry.kind.as_str(),
+                        attempts,
+                        "MOSIP took the event"
+                    );
+                    Verdict::Done
+                }
+                Err(Failure { error, retry_after }) => {
+                    let fate = line.health().failed(&id, attempts, &error, retry_after, store.uptime());
+                    tracing::warn!(
+                        event = id,
+                        attempts,
+                        code = error.code().as_str(),
+                        fault = error.fault().as_str(),
+                        detail = error.detail(),
+                        upstream = error.upstream().map(|said| said.code.as_str()),
+                        parked = matches!(fate, Fate::Park(_)),
+                        "an attempt failed"
+                    );
+                    match fate {
+                        Fate::Again(next_at) => Verdict::Again { next_at, refusal: (&error).into() },
+                        Fate::Park(reason) => Verdict::Park((&reason).into()),
+                    }
+                }
+            };
+            // Until it is written the entry stays leased, and nothing of its composition moves.
+            while let Err(error) = store.settle(id.clone(), verdict.clone()).await {
+                tracing::error!(event = id, code = error.code().as_str(), "a verdict cannot be written");
+                sleep(STORE_REST).await;
+            }
+            // Nobody may be waiting.
+            let _ = settled.send(id);
+            line.wake.notify_one();
+        }
+    }
+}
+
+impl Line {
+    fn health(&self) -> MutexGuard<'_, Channel> {
+        self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Application id first, stored before the first byte of the event leaves; then the event.
+async fn exchange_once(store: &Store, exchange: &Exchange, lease: &Lease) -> Result<(), Failure> {
+    let event = Event::parse(lease.entry.kind, lease.payload.clone())?;
+    let mut aid: Option<Aid> = lease.entry.aid.clone();
+    if !lease.sent {
+        if aid.is_none() && exchange.wants_aid(&event) {
+            aid = Some(exchange.fetch_aid().await?.into_inner());
+            store.begin_send(lease.entry.id.clone(), aid.clone()).await?;
+        } else {
+            store.begin_send(lease.entry.id.clone(), None).await?;
+        }
+    }
+    exchange.send(&event, &lease.entry.id, aid.as_ref()).await
+}
