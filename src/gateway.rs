@@ -43,6 +43,7 @@ impl Gateway {
     /// missing or broken starts the gateway degraded.
     pub async fn bind(config: Config, allow_example_keys: bool) -> Result<Self> {
         crate::crypto::secret::warm_up();
+        forbid_core_dumps();
         let clock = Clock::system();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let ring = keys.current();
@@ -69,7 +70,7 @@ impl Gateway {
             policy,
         };
         let store = Store::open(config.outbox, config.quarantine, clock.clone())
-            .map_err(|error| Error::new(Code::Storage, error.to_string()))?;
+            .map_err(|error| Error::new(Code::Storage, error.to_string()).advise("Start again after that."))?;
         let deliverer = config
             .deliver
             .url
@@ -134,6 +135,17 @@ impl Gateway {
         shutdown.await;
         self.stop.send_replace(true);
         running.join_all().await;
+    }
+}
+
+/// Memory holds keys and people's records: no core file, no tracing by other processes of the same user.
+fn forbid_core_dumps() {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let limited = setrlimit(Resource::Core, none);
+    let refused = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    if limited.and(refused).is_err() {
+        tracing::warn!("core dumps cannot be switched off");
     }
 }
 

@@ -37,7 +37,7 @@ fn the_sample_is_accepted_and_warns_of_nothing_but_the_unbuilt() {
     let names = not_built(&config);
     assert_eq!(
         names,
-        ["upstream.probe_interval", "quarantine", "outbox", "seeder", "faces", "events.death", "credentials"]
+        ["seeder", "faces", "events.death", "credentials"]
     );
     assert_eq!(names.len(), config.warnings.len());
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -14,10 +14,23 @@ const QUEUE: usize = 1024;
 /// Jobs that share one commit.
 const LARGEST_GROUP: usize = 256;
 
-/// A handle on the thread. The thread ends, and closes the file, with the last handle.
+/// The handle on the thread.
 pub(super) struct Group {
-    jobs: mpsc::Sender<Box<dyn Job>>,
+    /// `None` only while being dropped.
+    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    thread: Option<JoinHandle<()>>,
     writable: Arc<AtomicBool>,
+}
+
+/// The file is closed when this returns, so that whoever holds the lock may give it up.
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // It cannot have panicked for a reason that would concern anybody now.
+            let _ = thread.join();
+        }
+    }
 }
 
 trait Job: Send {
@@ -62,8 +75,10 @@ impl Group {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let writable = Arc::new(AtomicBool::new(true));
         let told = Arc::clone(&writable);
-        thread::Builder::new().name("outbox".to_owned()).spawn(move || serve(&connection, queue, &told))?;
-        Ok(Self { jobs, writable })
+        let thread = thread::Builder::new()
+            .name("outbox".to_owned())
+            .spawn(move || serve(&connection, queue, &told))?;
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), writable })
     }
 
     /// Whether the last group reached the disk.
@@ -80,6 +95,8 @@ impl Group {
         let (answer, outcome) = oneshot::channel();
         let gone = || Error::new(Code::Storage, "the outbox is closed");
         self.jobs
+            .as_ref()
+            .ok_or_else(gone)?
             .send(Box::new(Work { work: Some(work), outcome: None, answer }))
             .await
             .map_err(|_| gone())?;

@@ -78,9 +78,10 @@ impl Store {
             loaded => loaded,
         }
         .map_err(|key_error| OpenError::Key { file: path.clone(), key_error })?;
-        let (identity_key, uptime) = prepare(&connection, &vault, version)
-            .map_err(|error| refused(&path, &error))?
-            .map_err(|key_error| OpenError::Key { file: path.clone(), key_error })?;
+        let (identity_key, uptime) = prepare(&connection, &vault, version).map_err(|error| match error {
+            PrepareError::Sqlite(error) => refused(&path, &error),
+            PrepareError::Vault(key_error) => OpenError::Key { file: path.clone(), key_error },
+        })?;
         let group = Group::start(connection).map_err(|error| OpenError::Io(path, error))?;
         Ok(Self(Arc::new(Shared {
             group,
@@ -168,12 +169,30 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     Ok(version)
 }
 
-/// Migrates, voids old leases and reads the identity key, all in one transaction.
+/// What stands in the way of [`prepare`].
+enum PrepareError {
+    Sqlite(rusqlite::Error),
+    Vault(VaultError),
+}
+
+impl From<rusqlite::Error> for PrepareError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<VaultError> for PrepareError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+/// Migrates, reads or makes the identity key, and voids old leases, all in one transaction.
 fn prepare(
     connection: &Connection,
     vault: &Vault,
     version: i64,
-) -> rusqlite::Result<Result<(Zeroizing<Vec<u8>>, Millis), VaultError>> {
+) -> Result<(Zeroizing<Vec<u8>>, Millis), PrepareError> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.unchecked_transaction()?;
     if version < schema::newest() {
@@ -183,29 +202,20 @@ fn prepare(
         .query_row("SELECT sealed FROM meta WHERE name='identity'", (), |row| row.get(0))
         .optional()?;
     let identity = match sealed {
-        Some(sealed) => vault.open(IDENTITY, &sealed),
+        Some(sealed) => vault.open(IDENTITY, &sealed)?,
         None => {
             let key = Zeroizing::new(secret::random::<32>().to_vec());
-            match vault.seal(IDENTITY, &key) {
-                Ok(sealed) => {
-                    transaction
-                        .execute("INSERT INTO meta (name, sealed) VALUES ('identity', ?1)", [sealed])?;
-                    Ok(key)
-                }
-                Err(error) => Err(error),
-            }
+            let sealed = vault.seal(IDENTITY, &key)?;
+            transaction.execute("INSERT INTO meta (name, sealed) VALUES ('identity', ?1)", [sealed])?;
+            key
         }
-    };
-    let identity = match identity {
-        Ok(identity) => identity,
-        Err(error) => return Ok(Err(error)),
     };
     transaction.execute("UPDATE entry SET state='queued' WHERE state='leased'", ())?;
     transaction.execute("UPDATE entry SET next_at=0 WHERE state='queued' AND next_at>0", ())?;
     transaction.execute("UPDATE delivery SET next_at=0 WHERE next_at>0", ())?;
     let uptime = transaction.query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get(0))?;
     transaction.commit()?;
-    Ok(Ok((identity, uptime)))
+    Ok((identity, uptime))
 }
 
 fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {

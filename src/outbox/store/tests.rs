@@ -1,1 +1,551 @@
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
+use bytes::Bytes;
+use rusqlite::Connection;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::mosip::event::{Aid, Event, EventKind};
+use crate::outbox::entry::{Refusal, State, Verdict};
+
+const DAY: Duration = Duration::from_hours(24);
+const FAMILY_NAME: &str = "Mbekiowitz";
+
+struct Home {
+    dir: TempDir,
+    clock: Clock,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            clock: Clock::fixed(Timestamp::from_seconds(1_800_000_000)),
+        }
+    }
+
+    fn settings(&self) -> config::Outbox {
+        config::Outbox {
+            path: self.dir.path().join("outbox.db"),
+            key_file: self.dir.path().join("outbox.key"),
+            retention: 30 * DAY,
+            remember: 400 * DAY,
+            give_up_after: 30 * DAY,
+            reserve: 0,
+        }
+    }
+
+    fn open(&self) -> Store {
+        self.try_open().unwrap()
+    }
+
+    fn try_open(&self) -> Result<Store, OpenError> {
+        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+        Store::open(self.settings(), quarantine, self.clock.clone())
+    }
+
+    fn refused(&self) -> OpenError {
+        self.try_open().err().unwrap()
+    }
+
+    fn sql(&self, sql: &str) {
+        Connection::open(self.settings().path).unwrap().execute_batch(sql).unwrap();
+    }
+}
+
+/// A birth or death of `composition`; `note` is content, `webhook` is not.
+fn event(kind: EventKind, composition: &str, note: &str, webhook: &str) -> Event {
+    let topic = if kind == EventKind::Death { "DEATH_REGISTERED" } else { "BIRTH_REGISTERED" };
+    let body = json!({
+        "id": webhook,
+        "timestamp": webhook,
+        "event": {
+            "hub": { "topic": topic },
+            "context": [{ "entry": [
+                { "resource": { "resourceType": "Task", "focus": { "reference": format!("Composition/{composition}") } } },
+                { "resource": { "resourceType": "Patient", "name": [{ "family": [FAMILY_NAME], "text": note }] } },
+            ]}],
+        },
+    });
+    Event::parse(kind, Bytes::from(body.to_string())).unwrap()
+}
+
+fn birth(composition: &str) -> Event {
+    event(EventKind::Birth, composition, "", "w")
+}
+
+async fn accept(store: &Store, event: Event) -> Accepted {
+    store.accept(event, None).await.unwrap()
+}
+
+async fn lease_ids(store: &Store, kind: EventKind) -> Vec<String> {
+    store.lease(kind, 0, 100).await.unwrap().into_iter().map(|lease| lease.entry.id).collect()
+}
+
+fn refusal() -> Refusal {
+    Refusal::from(&Error::new(Code::Upstream, "MOSIP answered 503"))
+}
+
+fn key(text: &str) -> Option<IdempotencyKey> {
+    Some(IdempotencyKey::parse(text.as_bytes()).unwrap())
+}
+
+#[tokio::test]
+async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook_calls_itself() {
+    let home = Home::new();
+    let store = home.open();
+    let first = accept(&store, birth("c1")).await;
+    assert!(first.is_new && first.id == "c1" && first.state == State::Queued);
+    let again = accept(&store, event(EventKind::Birth, "c1", "", "another webhook")).await;
+    assert_eq!((again.is_new, again.id.as_str(), again.state), (false, "c1", State::Queued));
+    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    let settled = accept(&store, birth("c1")).await;
+    assert_eq!((settled.is_new, settled.state), (false, State::Done));
+    assert_eq!(settled.aid.unwrap().as_str(), "12345678901234567890123456789");
+}
+
+#[tokio::test]
+async fn the_order_of_members_does_not_make_another_event() {
+    let home = Home::new();
+    let store = home.open();
+    let text = |context: &str| {
+        format!(r#"{{"event":{{"hub":{{"topic":"BIRTH_REGISTERED"}},"context":[{context}]}}}}"#)
+    };
+    let one =
+        r#"{"entry":[{"resource":{"resourceType":"Task","n":1.0,"focus":{"reference":"Composition/c"}}}]}"#;
+    let two =
+        r#"{"entry": [{"resource":{"focus":{"reference":"Composition/c"},"n":1,"resourceType":"Task"}}]}"#;
+    for (context, is_new) in [(one, true), (two, false)] {
+        let event = Event::parse(EventKind::Birth, Bytes::from(text(context))).unwrap();
+        assert_eq!(accept(&store, event).await.is_new, is_new);
+    }
+}
+
+#[tokio::test]
+async fn a_key_names_one_content() {
+    let home = Home::new();
+    let store = home.open();
+    let accepted = store.accept(birth("c1"), key("k")).await.unwrap();
+    let other = event(EventKind::Birth, "c1", "other content", "w");
+    let conflict = store.accept(other.clone(), key("k")).await.unwrap_err();
+    assert_eq!((conflict.code(), conflict.code().status()), (Code::IdempotencyConflict, 409));
+    for repeat in [key("k"), key("another"), None] {
+        let repeat = store.accept(birth("c1"), repeat).await.unwrap();
+        assert_eq!((repeat.is_new, &repeat.id), (false, &accepted.id));
+    }
+    let correction = store.accept(other, key("another")).await.unwrap_err();
+    assert_eq!(correction.code(), Code::IdempotencyConflict, "a key that came with a repeat is taken too");
+    let death = event(EventKind::Death, "c9", "", "w");
+    assert!(store.accept(death, key("k")).await.unwrap().is_new, "keys are by kind");
+    for text in [&b""[..], &[b'a'; 256], b"a b", "ä".as_bytes(), b"\x7f"] {
+        assert!(IdempotencyKey::parse(text).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_birth_registered_again_with_other_content_goes_behind_the_first_under_an_id_of_its_own() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    let second = accept(&store, event(EventKind::Birth, "c1", "corrected", "w")).await;
+    let suffix = second.id.strip_prefix("c1-").unwrap();
+    assert!(suffix.len() == 8 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+    assert!(lease_ids(&store, EventKind::Birth).await.is_empty(), "one of a composition at a time");
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, [second.id]);
+}
+
+#[tokio::test]
+async fn a_correction_waits_for_its_birth_queued_or_parked_and_holds_nobody_else() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    let correction = accept(&store, event(EventKind::BirthCorrection, "c1", "", "w")).await;
+    accept(&store, event(EventKind::BirthCorrection, "c2", "", "w")).await;
+    assert!(correction.id.starts_with("c1-"), "a correction never takes the composition id");
+    assert_eq!(lease_ids(&store, EventKind::BirthCorrection).await.len(), 1);
+    lease_ids(&store, EventKind::Birth).await;
+    store.settle("c1".into(), Verdict::Park(refusal())).await.unwrap();
+    assert!(lease_ids(&store, EventKind::BirthCorrection).await.is_empty());
+    store.discard("c1".into(), "registered by mistake".into()).await.unwrap();
+    assert_eq!(lease_ids(&store, EventKind::BirthCorrection).await, [correction.id]);
+}
+
+#[tokio::test]
+async fn a_parked_entry_does_not_hold_the_others() {
+    let home = Home::new();
+    let store = home.open();
+    for composition in ["c1", "c2", "c3"] {
+        accept(&store, birth(composition)).await;
+    }
+    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.settle("c1".into(), Verdict::Park(refusal())).await.unwrap();
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c2", "c3"]);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_backed_off_waits_until_it_is_due() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    lease_ids(&store, EventKind::Birth).await;
+    let next_at = store.uptime() + 3_600_000;
+    store.settle("c1".into(), Verdict::Again { next_at, refusal: refusal() }).await.unwrap();
+    assert!(lease_ids(&store, EventKind::Birth).await.is_empty());
+    assert_eq!(store.next_due(EventKind::Birth, 0).await.unwrap(), Some(next_at));
+    let entry = store.retry("c1".into()).await.unwrap();
+    assert_eq!((entry.attempts, entry.refusal), (1, Some(refusal())));
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_every_entry_with_its_id_and_application_id() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    accept(&store, event(EventKind::Birth, "c1", "again", "w")).await;
+    lease_ids(&store, EventKind::Birth).await;
+    store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
+    let before = store.entries(Filter::default()).await.unwrap().entries;
+    drop(store);
+    let store = home.open();
+    let after = store.entries(Filter::default()).await.unwrap().entries;
+    let name = |entries: &[crate::outbox::entry::Entry]| {
+        entries.iter().map(|entry| (entry.id.clone(), entry.aid.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(name(&before), name(&after));
+    assert_eq!(after[0].state, State::Queued, "the lease is void");
+    let lease = store.lease(EventKind::Birth, 0, 1).await.unwrap().remove(0);
+    assert!(lease.sent, "no application id is fetched for what may have reached MOSIP");
+}
+
+#[tokio::test]
+async fn neither_a_step_forward_nor_back_of_the_machines_clock_moves_an_entry() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    for seconds in [4_000_000_000, 0] {
+        home.clock.set(Timestamp::from_seconds(seconds));
+        store.keep_house().await.unwrap();
+        assert_eq!(store.park_aged(30 * DAY).await.unwrap(), 0);
+        assert!(!accept(&store, birth("c1")).await.is_new);
+    }
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+}
+
+#[tokio::test]
+async fn an_entry_that_waited_a_month_is_parked_and_the_mediator_learns_of_it() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    drop(store);
+    home.sql("UPDATE meta SET value=2678400000 WHERE name='uptime'");
+    let store = home.open();
+    assert_eq!(store.park_aged(30 * DAY).await.unwrap(), 1);
+    assert_eq!(store.entry("c1".into()).await.unwrap().state, State::Parked);
+    let told = store.undelivered(0, 10, true).await.unwrap();
+    let body: serde_json::Value = serde_json::from_slice(&told[0].body).unwrap();
+    assert_eq!((&body["type"], &body["subject"]["compositionId"]), (&json!("event.parked"), &json!("c1")));
+    assert!(body["data"]["advice"].is_string());
+    store.retry("c1".into()).await.unwrap();
+    assert_eq!(store.park_aged(30 * DAY).await.unwrap(), 0, "a retry counts the age anew");
+}
+
+#[tokio::test]
+async fn settled_rows_go_after_retention_and_their_identity_stays() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    accept(&store, birth("c2")).await;
+    lease_ids(&store, EventKind::Birth).await;
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    drop(store);
+    home.sql("UPDATE meta SET value=2678400000 WHERE name='uptime'");
+    let store = home.open();
+    store.keep_house().await.unwrap();
+    assert_eq!(store.entry("c1".into()).await.unwrap_err().code(), Code::NotFound);
+    let again = accept(&store, birth("c1")).await;
+    assert_eq!((again.is_new, again.id.as_str(), again.state), (false, "c1", State::Done));
+    assert!(accept(&store, event(EventKind::Birth, "c1", "other", "w")).await.id.starts_with("c1-"));
+    drop(store);
+    home.sql("UPDATE meta SET value=34646400000 WHERE name='uptime'");
+    let store = home.open();
+    store.keep_house().await.unwrap();
+    assert!(!accept(&store, birth("c2")).await.is_new, "what is not settled is never forgotten");
+    assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn only_what_waits_can_be_retried_or_discarded() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    lease_ids(&store, EventKind::Birth).await;
+    let code = |result: Result<_>| result.map(|_: crate::outbox::entry::Entry| ()).unwrap_err().code();
+    assert_eq!(code(store.retry("c1".into()).await), Code::StateConflict);
+    assert_eq!(code(store.discard("c1".into(), "why".into()).await), Code::StateConflict);
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    assert_eq!(code(store.discard("c1".into(), "why".into()).await), Code::StateConflict);
+    assert_eq!(code(store.retry("none".into()).await), Code::NotFound);
+}
+
+#[tokio::test]
+async fn lists_are_filtered_and_paged() {
+    let home = Home::new();
+    let store = home.open();
+    for index in 0..150 {
+        accept(&store, birth(&format!("c{index}"))).await;
+    }
+    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.settle("c0".into(), Verdict::Park(refusal())).await.unwrap();
+    let first = store.entries(Filter::default()).await.unwrap();
+    assert_eq!(first.entries.len(), Page::SIZE);
+    let second = store.entries(Filter { after: first.next.unwrap(), ..Filter::default() }).await.unwrap();
+    assert_eq!((second.entries.len(), second.next), (50, None));
+    for filter in [
+        Filter { state: Some(State::Parked), ..Filter::default() },
+        Filter { fault: Some(crate::error::Fault::Upstream), ..Filter::default() },
+    ] {
+        let found = store.entries(filter).await.unwrap().entries;
+        assert_eq!(found.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["c0"]);
+    }
+    assert_eq!(store.counts().await.unwrap()[&("birth".to_owned(), State::Queued)], 149);
+    assert_eq!(store.retry_all(crate::error::Fault::Upstream).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_push_is_delivered_once_however_often_it_comes() {
+    let home = Home::new();
+    let store = home.open();
+    let told = || Told {
+        kind: "uin-token.received",
+        brn: "B1".into(),
+        data: json!({}),
+        verified: "signature",
+        key: None,
+    };
+    for is_new in [true, false] {
+        let id = store.receive(PushKind::BirthNid, b"sealed".to_vec()).await.unwrap();
+        assert_eq!(store.verified(id, PushKind::BirthNid, b"plain", told()).await.unwrap(), is_new);
+    }
+    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_forged_push_first_does_not_bar_the_real_one() {
+    let home = Home::new();
+    let store = home.open();
+    let forged = store.receive(PushKind::BirthNid, b"same".to_vec()).await.unwrap();
+    store.quarantine(forged, refusal()).await.unwrap();
+    let real = store.receive(PushKind::BirthNid, b"same".to_vec()).await.unwrap();
+    let told = Told {
+        kind: "uin-token.received",
+        brn: "B1".into(),
+        data: json!({}),
+        verified: "signature",
+        key: None,
+    };
+    assert!(store.verified(real, PushKind::BirthNid, b"same", told).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
+    let home = Home::new();
+    let store = home.open();
+    let too_large = store.receive(PushKind::BirthNid, vec![0; (1 << 20) + 1]).await.unwrap_err();
+    assert_eq!(too_large.code().status(), 503);
+    for _ in 0..3 {
+        let id = store.receive(PushKind::BirthNid, b"forged".to_vec()).await.unwrap();
+        store.quarantine(id, refusal()).await.unwrap();
+    }
+    assert_eq!(store.receive(PushKind::BirthNid, b"one more".to_vec()).await.unwrap_err().code(), Code::Busy);
+    assert!(accept(&store, birth("c1")).await.is_new);
+    assert_eq!(store.quarantine_size().await.unwrap(), (3, 18));
+    assert_eq!(store.quarantined(0).await.unwrap()[0].refusal, Some(refusal()));
+    assert_eq!(store.judge_again().await.unwrap(), 3);
+}
+
+#[tokio::test]
+async fn a_push_never_takes_the_reserve_of_the_disk() {
+    let home = Home::new();
+    let settings = config::Outbox { reserve: u64::MAX, ..home.settings() };
+    let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+    let store = Store::open(settings, quarantine, home.clock.clone()).unwrap();
+    assert_eq!(store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap_err().code(), Code::Busy);
+    assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn nothing_personal_can_be_read_in_the_files() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    store.receive(PushKind::BirthNid, FAMILY_NAME.into()).await.unwrap();
+    lease_ids(&store, EventKind::Birth).await;
+    store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
+    for file in std::fs::read_dir(home.dir.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        for secret in [FAMILY_NAME, "12345678901234567890123456789", "Patient"] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{} holds {secret}", path.display());
+        }
+    }
+    let mode = |name| std::fs::metadata(home.dir.path().join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("outbox.key"), 0o600);
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_refuses_and_what_was_acknowledged_stays_and_it_recovers_by_itself() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c0")).await;
+    store.run(|tables| Ok(tables.connection.pragma_update(None, "max_page_count", 40)?)).await.unwrap();
+    let mut acknowledged = vec!["c0".to_owned()];
+    let refused = loop {
+        let composition = format!("c{}", acknowledged.len());
+        match store.accept(event(EventKind::Birth, &composition, &"x".repeat(4096), "w"), None).await {
+            Ok(accepted) => acknowledged.push(accepted.id),
+            Err(error) => break error,
+        }
+    };
+    assert_eq!((refused.code(), refused.code().status()), (Code::Storage, 507));
+    assert!(!store.is_writable());
+    let page = store.entries(Filter::default()).await.unwrap().entries;
+    assert_eq!(page.into_iter().map(|entry| entry.id).collect::<Vec<_>>(), acknowledged);
+    store
+        .run(|tables| Ok(tables.connection.pragma_update(None, "max_page_count", 1_000_000)?))
+        .await
+        .unwrap();
+    store.keep_house().await.unwrap();
+    assert!(store.is_writable());
+    assert!(accept(&store, birth("later")).await.is_new);
+}
+
+#[tokio::test]
+async fn one_job_that_fails_does_not_undo_its_group() {
+    let home = Home::new();
+    let store = home.open();
+    let refused = store.run(|tables| {
+        tables.connection.execute("UPDATE meta SET value=7 WHERE name='uptime'", ())?;
+        Err::<(), _>(Error::new(Code::Bug, "no"))
+    });
+    let (refused, accepted) = tokio::join!(refused, accept(&store, birth("c1")));
+    assert!(refused.is_err() && accepted.is_new);
+    let uptime = store
+        .run(|tables| {
+            Ok(tables
+                .connection
+                .query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get::<_, i64>(0))?)
+        })
+        .await;
+    assert_eq!(uptime.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn after_a_rekey_repeats_are_known_and_the_old_key_is_not_needed() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    accept(&store, event(EventKind::Birth, "c1", "second", "w")).await;
+    let key_file = home.settings().key_file;
+    let old = std::fs::read_to_string(&key_file).unwrap();
+    let new = format!("{}\n", crate::crypto::base64::encode(&[7; 32]));
+    std::fs::write(&key_file, format!("{new}{old}")).unwrap();
+    assert_eq!(store.rekey().await.unwrap(), 3, "two payloads and the identity key");
+    std::fs::write(&key_file, &new).unwrap();
+    assert_eq!(store.rekey().await.unwrap(), 0);
+    drop(store);
+    let store = home.open();
+    assert!(!accept(&store, birth("c1")).await.is_new);
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+}
+
+#[tokio::test]
+async fn a_restored_old_database_sends_under_the_same_ids() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    let second = accept(&store, event(EventKind::Birth, "c1", "second", "w")).await;
+    let backup = home.dir.path().join("backup.db");
+    let into = backup.display().to_string();
+    // VACUUM INTO cannot stand inside the transaction of a group, so the backup is made as a tool would, from outside.
+    Connection::open(home.settings().path).unwrap().execute("VACUUM INTO ?1", [into]).unwrap();
+    lease_ids(&store, EventKind::Birth).await;
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    drop(store);
+    for suffix in ["-wal", "-shm"] {
+        let _ = std::fs::remove_file(open::beside(&home.settings().path, suffix));
+    }
+    std::fs::copy(&backup, home.settings().path).unwrap();
+    let store = home.open();
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+    store.settle("c1".into(), Verdict::Done).await.unwrap();
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, [second.id]);
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_database_is_refused() {
+    let home = Home::new();
+    let _store = home.open();
+    assert!(matches!(home.refused(), OpenError::InUse(_)));
+}
+
+#[tokio::test]
+async fn a_missing_or_another_key_refuses_the_start_and_never_begins_empty() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    drop(store);
+    let key_file = home.settings().key_file;
+    let key = std::fs::read(&key_file).unwrap();
+    std::fs::remove_file(&key_file).unwrap();
+    let refused = home.refused().to_string();
+    assert!(refused.contains("outbox.key") && refused.contains("set-aside"), "{refused}");
+    assert!(!key_file.exists(), "no key is made over a database that has one");
+    std::fs::write(&key_file, crate::crypto::base64::encode(&[9; 32])).unwrap();
+    assert!(matches!(home.refused(), OpenError::Key { .. }));
+    std::fs::write(&key_file, key).unwrap();
+    assert!(!accept(&home.open(), birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn a_newer_an_alien_and_a_damaged_database_are_refused() {
+    let home = Home::new();
+    let store = home.open();
+    for index in 0..50 {
+        accept(&store, birth(&format!("c{index}"))).await;
+    }
+    drop(store);
+    home.sql("PRAGMA user_version=99");
+    assert!(matches!(home.refused(), OpenError::Newer { found: 99, .. }));
+    home.sql("PRAGMA user_version=1; PRAGMA application_id=1");
+    assert!(matches!(home.refused(), OpenError::NotOurs(_)));
+    home.sql(&format!("PRAGMA application_id={}; PRAGMA wal_checkpoint(TRUNCATE)", schema::APPLICATION_ID));
+    let path = home.settings().path;
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let refused = home.refused();
+    assert!(matches!(refused, OpenError::Damaged { .. }), "{refused}");
+    std::fs::write(&path, b"this is a text file and no database at all").unwrap();
+    assert!(matches!(home.refused(), OpenError::NotOurs(_)));
+}
+
+#[tokio::test]
+async fn set_aside_moves_the_database_away_untouched() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    assert!(matches!(set_aside(&home.settings(), Timestamp::from_seconds(5)), Err(OpenError::InUse(_))));
+    drop(store);
+    let aside = set_aside(&home.settings(), Timestamp::from_seconds(5)).unwrap();
+    assert!(accept(&home.open(), birth("c1")).await.is_new);
+    std::fs::rename(&aside, home.settings().path).unwrap();
+    let refused = home.try_open().err();
+    assert!(refused.is_none() || !matches!(refused, Some(OpenError::NotOurs(_))));
+}

@@ -25,6 +25,7 @@ fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
     config::Upstream {
         ca_pem: ca_pem.map(|pem| pem.as_bytes().to_vec()),
         danger_plain_http,
+        probe_interval: Duration::from_secs(30),
         token: None,
         mediator: config::Mediator {
             events: Default::default(),
