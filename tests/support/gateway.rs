@@ -12,7 +12,8 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-const EXAMPLE: &str = include_str!("../../deploy/example.toml");
+/// The configuration of the example.
+pub(crate) const EXAMPLE: &str = include_str!("../../deploy/example.toml");
 
 /// A birth as OpenCRVS posts it.
 pub(crate) const BIRTH: &str = include_str!("../../src/demo/birth.json");
@@ -36,6 +37,11 @@ pub(crate) struct Running {
 impl Running {
     /// Settings of `set` (names without `MOSIP_GATEWAY__`) go over the example.
     pub(crate) async fn start(set: &[(&str, &str)]) -> Self {
+        Self::start_under(EXAMPLE, set).await
+    }
+
+    /// As [`Running::start`], over a configuration of the caller's.
+    pub(crate) async fn start_under(text: &str, set: &[(&str, &str)]) -> Self {
         let free = "127.0.0.1:0";
         let ports = ["LISTEN__INTERNAL", "LISTEN__OPS", "LISTEN__CALLBACK"].map(|name| (name, free));
         let variables: BTreeMap<_, _> = ports
@@ -45,7 +51,7 @@ impl Running {
             .chain([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())])
             .collect();
         let read = |path: &Path| std::fs::read(path);
-        let load = || Config::from_toml(EXAMPLE, Path::new("deploy"), &variables, &read);
+        let load = || Config::from_toml(text, Path::new("deploy"), &variables, &read);
         let client = Client::new(&load().unwrap_or_else(|problems| panic!("{problems}")).upstream).unwrap();
         let gateway = Gateway::bind(load().unwrap_or_else(|problems| panic!("{problems}")), true).await;
         let gateway = gateway.unwrap_or_else(|error| panic!("{error}"));

@@ -1,7 +1,5 @@
 //! What MOSIP's side makes, with the keys of `keys.example`.
 
-use std::path::Path;
-
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mosip_gateway::crypto::rsa::PrivateKey;
 use mosip_gateway::keys::Certificate;
@@ -10,9 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
 
-/// A push as it travels; `signed` by MOSIP over the plaintext, whoever sends it.
+/// A push as it travels.
 pub(crate) struct Push {
-    pub(crate) uin_token: String,
     pub(crate) data: String,
     pub(crate) signature: String,
 }
@@ -20,16 +17,25 @@ pub(crate) struct Push {
 impl Push {
     /// What MOSIP's mediator posts to `/birthReceiveNid`, with a UINTOKEN of its own.
     pub(crate) fn new(uin_token: &str) -> Self {
-        Self::signed_by(&private_key("simulator/mosip-priv.key"), uin_token)
+        Self::signed_by(&private_key("keys.example/simulator/mosip-priv.key"), uin_token)
     }
 
     /// As [`Push::new`], by the hand of somebody else.
     pub(crate) fn signed_by(key: &PrivateKey, uin_token: &str) -> Self {
-        let plaintext = json!({"uinToken": uin_token, "opencrvsBRN": "2026BPUSH01"}).to_string();
+        Self::holding(key, &json!({"uinToken": uin_token, "opencrvsBRN": "2026BPUSH01"}).to_string())
+    }
+
+    /// A push of any text.
+    pub(crate) fn holding(key: &PrivateKey, plaintext: &str) -> Self {
         let options = SealOptions { format: Format::VerR2, sign: SignOver::Plaintext, base64: Flavour::Url };
-        let sealed = seal_message(&certificate("opencrvs-pub.key"), Some(key), plaintext.as_bytes(), options);
+        let sealed = seal_message(
+            &certificate("keys.example/opencrvs-pub.key"),
+            Some(key),
+            plaintext.as_bytes(),
+            options,
+        );
         let SealedMessage { data, signature, .. } = sealed.unwrap();
-        Self { uin_token: uin_token.to_owned(), data, signature: signature.unwrap() }
+        Self { data, signature: signature.unwrap() }
     }
 
     /// The body; `id` and `requestTime` are empty, as they are from MOSIP.
@@ -50,12 +56,12 @@ pub(crate) fn caller_token() -> String {
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap()
 }
 
-fn certificate(name: &str) -> Certificate {
-    Certificate::from_der(&CertificateDer::from_pem_file(Path::new("keys.example").join(name)).unwrap())
-        .unwrap()
+fn certificate(path: &str) -> Certificate {
+    Certificate::from_der(&CertificateDer::from_pem_file(path).unwrap()).unwrap()
 }
 
-fn private_key(name: &str) -> PrivateKey {
-    let der = PrivatePkcs8KeyDer::from_pem_file(Path::new("keys.example").join(name)).unwrap();
+/// A key in PKCS#8 PEM.
+pub(crate) fn private_key(path: &str) -> PrivateKey {
+    let der = PrivatePkcs8KeyDer::from_pem_file(path).unwrap();
     PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).unwrap()
 }
