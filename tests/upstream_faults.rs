@@ -1,7 +1,7 @@
 //! Whatever MOSIP's side does with an event: a problem that says whose fault it is, in time, and the next event goes through.
 //! What the simulator cannot be turned to is done by a server that answers byte for byte.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by panicking")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
 
 mod support;
 

@@ -275,6 +275,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
 async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
     guard::require_json(request.headers())?;
     let body = body::read(request, app.limits()).await?;
+    // serde would read a list as the members in order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::field("", "a list stands where an object should"));
+    }
     serde_json::from_slice(&body).map_err(|error| {
         if error.is_data() {
             Error::new(Code::Field, "a member is missing, unknown or of the wrong type")
