@@ -6,7 +6,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::gateway::Running;
+use support::gateway::{EXAMPLE, Running};
 use support::mosip::caller_token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -111,6 +111,17 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
         assert_eq!((&problem["fault"], &problem["pointer"]), (&json!("caller"), &pointer), "{route}");
     }
     assert_lives(&gateway).await;
+}
+
+#[tokio::test]
+async fn two_peers_of_which_one_did_not_load_are_not_an_only_peer() {
+    let two = EXAMPLE.replace("peers = [", "peers = [{ name = \"other\", file = \"absent.crt\" }, ");
+    let gateway = Running::start_under(&two, &[]).await;
+    let request = json_post("/v1/open", r#"{"data":"AAAA"}"#);
+    let problem = assert_problem(&gateway, &request, (422, "field"), "no from").await;
+    assert_eq!(problem["pointer"], "/from");
+    let request = json_post("/v1/open", r#"{"data":"AAAA","from":"other"}"#);
+    assert_problem(&gateway, &request, (503, "keys"), "configured and not loaded").await;
 }
 
 #[tokio::test]
