@@ -69,12 +69,10 @@ impl Gateway {
             give_up_after: config.outbox.give_up_after,
             policy,
         };
-        let store = Store::open(config.outbox, config.quarantine, clock.clone())
-            .map_err(|error| Error::new(Code::Storage, error.to_string()).advise("Start again after that."))?;
-        let deliverer = config
-            .deliver
-            .url
-            .map(|url| Deliverer::new(client.clone(), url, config.deliver.secret, clock.clone()));
+        let store = Store::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
+            Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
+        })?;
+        let deliverer = Deliverer::new(client.clone(), config.deliver, clock.clone());
         let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
         let app = App::new(Shared {
@@ -92,7 +90,9 @@ impl Gateway {
         });
 
         let (stop, stopping) = watch::channel(false);
-        let limits = Limits { drain: config.listen.drain, ..Limits::default() };
+        let limits = Limits::default();
+        let head = limits.head.min(config.listen.request_deadline);
+        let limits = Limits { head, drain: config.listen.drain, ..limits };
         let bind_error = |error: crate::http::server::BindError| Error::new(Code::Keys, error.to_string());
         let guarded = |router: Router, token| {
             let guard = Guard::new(config.listen.hosts.clone(), token);

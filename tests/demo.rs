@@ -11,6 +11,6 @@ async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
     assert!(
         last.contains("verified answer")
             && last.contains("2026BDEMO01")
-            && last.ends_with("signed over the plaintext")
+            && last.ends_with("delivered in plain JSON")
     );
 }

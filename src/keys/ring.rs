@@ -199,6 +199,16 @@ impl Ring {
         self.peers.iter().find(|peer| peer.name == name)
     }
 
+    /// The names of the peers that are configured, loaded or not.
+    pub fn configured_peers(&self) -> impl Iterator<Item = &str> {
+        self.parts.peers.iter().filter_map(|slot| slot.entry.name.as_deref())
+    }
+
+    /// The names of the own keys that are configured, loaded or not.
+    pub fn configured_own(&self) -> impl Iterator<Item = &str> {
+        self.parts.own.iter().filter_map(|slot| slot.entry.name.as_deref())
+    }
+
     /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.
     pub fn example_keys(&self) -> Vec<PathBuf> {
         let own = self.own.iter().map(|key| (key.private.public_key(), &key.file));

@@ -11,21 +11,24 @@ use crate::keys::{Certificate, OwnKey, Peer, Ring};
 /// The peer that the MOSIP-side mediator is.
 pub const MOSIP: &str = "mosip";
 
-/// The peer `name`; a name that is not configured is the caller's mistake.
+/// The peer `name`. A name that is not configured is the caller's mistake, unless it is one that the gateway itself needs.
 pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {
+        if name != MOSIP && !ring.configured_peers().any(|known| known == name) {
+            return not_configured("peer", "keys.peers");
+        }
         let trouble = ring.troubles().iter().find(|trouble| trouble.fatal).map(ToString::to_string);
         Error::new(Code::Keys, format!("no certificate of peer `{name}` is loaded"))
             .advise(trouble.unwrap_or_else(|| format!("Add a peer named `{name}` to keys.peers.")))
     })
 }
 
-/// The peer `from`, or the only one there is.
+/// The peer `from`, or the only one that is configured.
 pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
-    match (from, ring.peers()) {
-        (Some(name), _) => peer(ring, name),
-        (None, [only]) => Ok(only),
-        (None, _) => Err(Error::field("/from", "several peers are configured; say whose message this is")),
+    let mut configured = ring.configured_peers();
+    match (from, configured.next(), configured.next()) {
+        (Some(name), ..) | (None, Some(name), None) => peer(ring, name),
+        (None, ..) => Err(Error::field("/from", "several peers are configured; say whose message this is")),
     }
 }
 
@@ -44,6 +47,9 @@ pub fn recipient<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<&'r C
 /// The own key that signs: the one of this name, or the first with use `sign`.
 pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<&'r Arc<OwnKey>> {
     let own = ring.signer(name).ok_or_else(|| {
+        if name.is_some_and(|name| !ring.configured_own().any(|known| known == name)) {
+            return not_configured("own key", "keys.own");
+        }
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
         let trouble = ring.troubles().iter().find(|trouble| trouble.fatal).map(ToString::to_string);
@@ -54,6 +60,11 @@ pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<
         in_date(certificate, &own.file, now)?;
     }
     Ok(own)
+}
+
+fn not_configured(what: &str, section: &str) -> Error {
+    Error::new(Code::Field, format!("no {what} of this name is configured"))
+        .advise(format!("Name an entry of {section}."))
 }
 
 fn in_date(certificate: &Certificate, file: &std::path::Path, now: Timestamp) -> Result<()> {

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 use super::channel::backoff;
 use super::store::{Store, Undelivered};
 use crate::clock::{Clock, Timestamp};
+use crate::config;
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::SecretBytes;
@@ -20,20 +21,20 @@ pub struct Deliverer {
     client: Client,
     url: Uri,
     secret: Option<SecretBytes>,
+    deadline: Duration,
     clock: Clock,
 }
 
-/// For one attempt. The mediator is beside us.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// Only the status of the answer counts.
 const MAX_REPLY: usize = 64 << 10;
 /// Messages taken from the store at once.
 const BATCH: usize = 16;
 
 impl Deliverer {
-    /// For `deliver.url` and the secret beside it. Without `secret` deliveries go unsigned.
-    pub fn new(client: Client, url: Uri, secret: Option<SecretBytes>, clock: Clock) -> Self {
-        Self { client, url, secret, clock }
+    /// For `[deliver]`; none where no URL is set. Without a secret deliveries go unsigned.
+    pub fn new(client: Client, deliver: config::Deliver, clock: Clock) -> Option<Self> {
+        let config::Deliver { url, secret, deadline } = deliver;
+        Some(Self { client, url: url?, secret, deadline, clock })
     }
 
     /// Delivers what waits in `store`, in order, until dropped. A message that the mediator refuses is put off and holds nobody up.
@@ -94,8 +95,14 @@ impl Deliverer {
         let headers = headers(&message.id, &message.body, self.secret.as_ref(), self.clock.now())?;
         let body = Bytes::copy_from_slice(&message.body);
         let uri = self.url.clone();
-        let request =
-            Request { method: Method::POST, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
+        let request = Request {
+            method: Method::POST,
+            uri,
+            headers,
+            body,
+            deadline: self.deadline,
+            max_response: MAX_REPLY,
+        };
         let reply = self.client.send(request).await?;
         if reply.status.is_success() {
             return Ok(());

@@ -35,10 +35,7 @@ fn not_built(config: &Config) -> Vec<&str> {
 fn the_sample_is_accepted_and_warns_of_nothing_but_the_unbuilt() {
     let config = accepted(SAMPLE, &[]);
     let names = not_built(&config);
-    assert_eq!(
-        names,
-        ["seeder", "faces", "events.death", "credentials"]
-    );
+    assert_eq!(names, ["seeder", "faces", "events.death", "credentials"]);
     assert_eq!(names.len(), config.warnings.len());
 }
 
@@ -47,6 +44,7 @@ fn the_sample_says_the_defaults() {
     let (sample, default) = (accepted(SAMPLE, &[]), accepted("", &[]));
     assert_eq!(format!("{:?}", sample.listen), format!("{:?}", default.listen));
     assert_eq!(format!("{:?}", sample.upstream.mediator), format!("{:?}", default.upstream.mediator));
+    assert_eq!(sample.deliver.deadline, default.deliver.deadline);
     assert_eq!(sample.internal.primitives, default.internal.primitives);
     assert_eq!(sample.callback.danger_open, default.callback.danger_open);
     assert_eq!(sample.keys.dir, default.keys.dir);
