@@ -9,7 +9,7 @@ use super::signature::{self, Form};
 use super::{Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::base64;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 
 /// How a plaintext is sealed: the query of `/v1/seal`.
@@ -44,8 +44,8 @@ impl Seal {
     }
 }
 
-/// A message to open: the body of `/v1/open`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A message to open: the body of `/v1/open`. No `Debug`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     /// base64 of an envelope, or a compact JWE.
@@ -59,6 +59,31 @@ pub struct Open {
 }
 
 impl Open {
+    /// From the bytes of a file: a JSON object with `data` (of `/v1/open`, of `/v1/seal`, of `/birthReceiveNid`; other members
+    /// are skipped), the text of `data` itself in any line lengths, or a raw envelope.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Carried {
+            data: String,
+            signature: Option<String>,
+            from: Option<String>,
+            aad: Option<String>,
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Self::unsigned(base64::encode(bytes))) };
+        if !text.trim_start().starts_with('{') {
+            return Ok(Self::unsigned(text.split_ascii_whitespace().collect()));
+        }
+        let Carried { data, signature, from, aad } = serde_json::from_str(text).map_err(|_| {
+            Error::new(Code::Malformed, "the JSON is not a message: an object with the text `data`")
+                .advise("Give a JSON object with `data`, base64 of an envelope, or a compact JWE.")
+        })?;
+        Ok(Self { data, signature, from, aad })
+    }
+
+    fn unsigned(data: String) -> Self {
+        Self { data, signature: None, from: None, aad: None }
+    }
+
     /// Opens and verifies with the keys of `ring`.
     pub fn open(&self, ring: &Ring, policy: Policy) -> Result<Verified<Plaintext>> {
         let from = roles::peer_or_only(ring, self.from.as_deref())?;
@@ -93,8 +118,8 @@ impl Sign {
     }
 }
 
-/// A token to verify: the body of `/v1/verify`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+/// A token to verify: the body of `/v1/verify`. No `Debug`: it holds a payload.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Compact or detached JWS.
@@ -107,8 +132,8 @@ pub struct Verify {
     pub from: Option<String>,
 }
 
-/// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true. No `Debug`: it holds a payload.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Valid {
     valid: bool,
     /// The payload, where it is UTF-8.
@@ -125,6 +150,30 @@ pub struct Valid {
 }
 
 impl Verify {
+    /// From the bytes of a file: a JSON object with `token` (the body of `/v1/verify`) or `signature` (the answer of `/v1/sign`), other
+    /// members skipped, or the token itself.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Carried {
+            #[serde(alias = "signature")]
+            token: String,
+            payload: Option<String>,
+            payload_b64: Option<String>,
+            from: Option<String>,
+        }
+        let refused = |what| {
+            Error::new(Code::Malformed, what).advise("Give a JWS, or a JSON object with the text `token`.")
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| refused("this is not text"))?.trim();
+        if !text.starts_with('{') {
+            let token = text.to_owned();
+            return Ok(Self { token, payload: None, payload_b64: None, from: None });
+        }
+        let Carried { token, payload, payload_b64, from } =
+            serde_json::from_str(text).map_err(|_| refused("the JSON holds no text `token`"))?;
+        Ok(Self { token, payload, payload_b64, from })
+    }
+
     /// Verifies under the key of the peer and no other.
     pub fn verify(self, ring: &Ring, now: Timestamp) -> Result<Valid> {
         let detached = match (self.payload, self.payload_b64) {
