@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
@@ -61,7 +62,8 @@ async fn open(State(app): State<App>, request: Request) -> Result<Response> {
     if let Some(key) = opened.key().and_then(|key| HeaderValue::from_str(&key.to_string()).ok()) {
         headers.insert(X_MOSIP_KEY, key);
     }
-    Ok((headers, opened.get().to_vec()).into_response())
+    // Sent from the buffer that it was opened in, which is wiped once it has gone.
+    Ok((headers, Bytes::from_owner(opened.into_inner())).into_response())
 }
 
 async fn sign(State(app): State<App>, Checked(asked): Checked<Sign>, request: Request) -> Result<Response> {
@@ -177,6 +179,10 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
 async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
     guard::require_json(request.headers())?;
     let body = body::read(request, app.limits()).await?;
+    // serde would read a list as the members in order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::field("", "a list stands where an object should"));
+    }
     serde_json::from_slice(&body).map_err(|error| {
         if error.is_data() {
             Error::new(Code::Field, "a member is missing, unknown or of the wrong type")

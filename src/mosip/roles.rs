@@ -38,7 +38,7 @@ pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Pe
     let mut names = ring.peer_names();
     match (names.next(), names.next()) {
         (Some(only), None) => peer(ring, only),
-        (None, _) => Err(Error::new(Code::Keys, "no peer is configured").advise("Add it to keys.peers.")),
+        (None, _) => Err(Error::field("/from", "no peer is configured").advise("Add it to keys.peers.")),
         _ => Err(Error::field("/from", "several peers are configured; say whose message this is")),
     }
 }
