@@ -50,6 +50,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
     pub origins: Vec<(String, String)>,
+    /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// Where a listener stands.
