@@ -7,6 +7,7 @@ mod health;
 mod input;
 mod inspect;
 mod keygen;
+mod outbox;
 mod outcome;
 mod primitives;
 mod serve;
@@ -53,6 +54,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Makes keys. Never in production: MOSIP hands out the real ones.
     Keygen(keygen::Keygen),
+    /// Works on the events that wait: through the running gateway, or on the database where none runs. Prints JSON.
+    Outbox(outbox::Outbox),
     /// Asks a running gateway whether it is ready; for containers.
     Health(health::Health),
 }
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Verify(command) => outcome::conclude(command.run(), command.given.json),
         Command::Inspect(command) => outcome::conclude(command.run(), command.json),
         Command::Keygen(command) => outcome::conclude(command.run(), false),
+        Command::Outbox(command) => outcome::conclude(command.run(), false),
         Command::Health(command) => outcome::conclude(command.run(), false),
     }
 }

@@ -4,11 +4,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
-use http::{StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 
 use super::input::ConfigFile;
 use super::outcome::{self, Failure, Outcome};
-use crate::health::{READY, Target};
+use crate::local::{READY, Target};
 
 /// Shorter than the patience of the usual probes.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -25,19 +25,16 @@ pub(super) struct Health {
 
 impl Health {
     pub(super) fn run(&self) -> Outcome {
-        let target = match &self.url {
+        let (target, path) = match &self.url {
             Some(url) => Target::from_url(url),
-            None => Target::from_config(&self.config.load()?),
+            None => Target::ops(&self.config.load()?).map(|target| (target, READY.to_owned())),
         }
         .map_err(|error| Failure::Usage(error.to_string()))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::environment)?;
-        match runtime.block_on(target.probe(DEADLINE)).map_err(Failure::environment)? {
+        let asked = outcome::block_on(target.ask(Method::GET, &path, None, DEADLINE))?;
+        match asked.map_err(Failure::environment)?.status {
             StatusCode::OK => outcome::print(b"ready\n"),
             status => {
-                let line = format!("not ready: {target} answers {READY} with {}\n", status.as_u16());
+                let line = format!("not ready: {target} answers {path} with {}\n", status.as_u16());
                 outcome::print(line.as_bytes())?;
                 Ok(ExitCode::from(outcome::REFUSED))
             }

@@ -99,3 +99,9 @@ pub(super) fn print_json(answer: &impl Serialize) -> Outcome {
     line.push(b'\n');
     print(&line)
 }
+
+/// Runs `work` on a runtime of its own.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(Failure::environment)?.block_on(work))
+}

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 pub use self::deliveries::{Subject, Undelivered};
-pub use self::entries::{Accepted, Filter, IdempotencyKey, Page};
+pub use self::entries::{Accepted, Filter, IdempotencyKey, Page, ShownPage};
 pub use self::open::{OpenError, set_aside};
 pub use self::pushes::{PushKind, Quarantined, Received, Told};
 

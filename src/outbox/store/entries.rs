@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, ToSql, params};
+use serde::Serialize;
 
 use super::{Store, Tables};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
+use crate::outbox::entry::{Entry, Lease, Refusal, Shown, State, Verdict};
 use crate::outbox::uptime::{Millis, millis};
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters.
@@ -63,6 +64,23 @@ pub struct Page {
 impl Page {
     /// Entries on a page.
     pub const SIZE: usize = 100;
+}
+
+/// A [`Page`] as the API and the command line show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShownPage {
+    events: Vec<Shown>,
+    next: Option<i64>,
+}
+
+impl ShownPage {
+    /// `page` at `now` of the outbox's clock.
+    pub fn of(page: Page, now: Millis) -> Self {
+        Self {
+            events: page.entries.into_iter().map(|entry| Shown::of(entry, now)).collect(),
+            next: page.next,
+        }
+    }
 }
 
 const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
@@ -426,7 +444,7 @@ impl Tables<'_> {
 }
 
 fn state(row: &Row<'_>, index: usize) -> Result<State> {
-    row.get::<_, String>(index)?.parse().map_err(|()| Error::new(Code::Bug, "an entry is in no known state"))
+    row.get::<_, String>(index)?.parse().map_err(|_| Error::new(Code::Bug, "an entry is in no known state"))
 }
 
 fn conflict(state: State) -> Error {

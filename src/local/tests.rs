@@ -15,14 +15,18 @@ fn ops() -> Router {
         .route("/down", get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
 }
 
-fn target(url: &str) -> Result<Target, TargetError> {
+fn target(url: &str) -> Result<(Target, String), TargetError> {
     Target::from_url(&url.parse().unwrap())
+}
+
+async fn status(target: &Target, path: &str, deadline: Duration) -> Result<StatusCode, ProbeError> {
+    target.ask(Method::GET, path, None, deadline).await.map(|answer| answer.status)
 }
 
 fn configured(text: &str) -> Result<Target, TargetError> {
     let read = |_: &Path| Ok(Vec::new());
     let config = Config::from_toml(text, Path::new("/run"), &BTreeMap::new(), &read);
-    Target::from_config(&config.unwrap_or_else(|problems| panic!("{problems}")))
+    Target::ops(&config.unwrap_or_else(|problems| panic!("{problems}")))
 }
 
 #[tokio::test]
@@ -30,9 +34,9 @@ async fn the_status_over_tcp_is_told() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, ops()).await });
-    for (path, status) in [("", 200), ("/readyz", 200), ("/down", 503), ("/nothing", 404)] {
-        let answer = target(&format!("http://{address}{path}")).unwrap().probe(DEADLINE).await;
-        assert_eq!(answer.unwrap(), status, "{path}");
+    for (path, wanted) in [("", 200), ("/readyz", 200), ("/down", 503), ("/nothing", 404)] {
+        let (target, path) = target(&format!("http://{address}{path}")).unwrap();
+        assert_eq!(status(&target, &path, DEADLINE).await.unwrap(), wanted, "{path}");
     }
 }
 
@@ -43,32 +47,32 @@ async fn the_status_over_a_unix_socket_is_told() {
     let listener = UnixListener::bind(&path).unwrap();
     tokio::spawn(async move { axum::serve(listener, ops()).await });
     let target = configured(&format!("listen.ops = \"unix:{}\"", path.display())).unwrap();
-    assert_eq!(target.probe(DEADLINE).await.unwrap(), 200);
+    assert_eq!(status(&target, READY, DEADLINE).await.unwrap(), 200);
 }
 
 #[tokio::test]
 async fn nobody_is_there() {
     let folder = tempfile::tempdir().unwrap();
     let target = configured(&format!("listen.ops = \"unix:{}/none.sock\"", folder.path().display())).unwrap();
-    assert!(matches!(target.probe(DEADLINE).await, Err(ProbeError::Connect(..))));
+    assert!(matches!(status(&target, READY, DEADLINE).await, Err(ProbeError::Connect(..))));
 }
 
 #[tokio::test]
 async fn who_speaks_no_http_is_no_gateway() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = target(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    let (target, _) = target(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"SSH-2.0\r\n").await
     });
-    assert!(matches!(target.probe(DEADLINE).await, Err(ProbeError::Http(..))));
+    assert!(matches!(status(&target, READY, DEADLINE).await, Err(ProbeError::Http(..))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_never_answers_runs_into_the_deadline() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let target = target(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-    assert!(matches!(target.probe(DEADLINE).await, Err(ProbeError::Timeout(..))));
+    let (target, _) = target(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
+    assert!(matches!(status(&target, READY, DEADLINE).await, Err(ProbeError::Timeout(..))));
     drop(listener);
 }
 
