@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::reader::Reader;
 use super::section::Section;
-use super::{Config, Envelope, Problem, Problems, ReadFile, keys, listeners, outbox, unbuilt, upstream};
+use super::{
+    Config, Envelope, Problem, Problems, ReadFile, faces, keys, listeners, outbox, unbuilt, upstream,
+};
 
 impl Config {
     /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
@@ -94,14 +96,16 @@ impl Config {
         let listen = listeners::listen(&mut root);
         let internal = listeners::internal(&mut root);
         let ops = listeners::ops(&mut root);
-        let callback = listeners::callback(&mut root, listen.callback.as_ref());
         let keys = keys::keys(&mut root);
         let envelope = envelope(&mut root);
         let quarantine = outbox::quarantine(&mut root);
         let outbox = outbox::outbox(&mut root, &keys.dir);
         let upstream = upstream::upstream(&mut root, &keys);
-        let deliver = upstream::deliver(&mut root, upstream.danger_plain_http);
-        unbuilt::check(&mut root, upstream.danger_plain_http);
+        let plain_http = upstream.danger_plain_http;
+        let callback = listeners::callback(&mut root, listen.callback.as_ref(), plain_http);
+        let deliver = upstream::deliver(&mut root, plain_http);
+        let faces = faces::faces(&mut root);
+        unbuilt::check(&mut root, plain_http);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -114,6 +118,7 @@ impl Config {
             outbox,
             quarantine,
             upstream,
+            faces,
             deliver,
             warnings,
             origins,

@@ -21,8 +21,8 @@ const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
 /// What its signature covered: `envelope`, `plaintext` or `none`.
 const X_MOSIP_VERIFIED: HeaderName = HeaderName::from_static("x-mosip-verified");
 
-/// All routes of the internal listener; without seal, open, sign and verify where `internal.primitives` is off.
-pub fn router(app: App) -> Router {
+/// All routes of the internal listener, with the `faces` that stand on it; without seal, open, sign and verify where `internal.primitives` is off.
+pub fn router(app: App, faces: Option<Router>) -> Router {
     let primitives = Router::new()
         .route("/v1/seal", post(seal))
         .route("/v1/open", post(open))
@@ -34,10 +34,16 @@ pub fn router(app: App) -> Router {
         .merge(events::router())
         .merge(inbox::router());
     let routes = if app.primitives() { routes.merge(primitives) } else { routes };
-    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
+    let routes = routes.with_state(app);
+    let routes = match faces {
+        Some(faces) => routes.merge(faces),
+        None => routes,
+    };
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
-pub(super) async fn not_found() -> Error {
+/// The answer to a path that is not there.
+pub async fn not_found() -> Error {
     Error::new(Code::NotFound, "there is no such route")
 }
 

@@ -95,6 +95,11 @@ impl Inbox {
                 PushKind::BirthNid => {
                     mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, policy)
                 }
+                // Kept until a gateway that verifies credentials judges them again.
+                PushKind::Credential => {
+                    Err(Error::new(Code::SignatureInvalid, "credentials are not verified yet")
+                        .advise("It is kept; judge it again with a gateway that verifies credentials."))
+                }
             })
             .await;
         let nid = match opened {

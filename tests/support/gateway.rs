@@ -103,10 +103,15 @@ impl Running {
         headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
         body: &str,
     ) -> Reply {
+        self.request(Method::POST, url, HeaderMap::from_iter(headers), body).await
+    }
+
+    /// Any request to any listener.
+    pub(crate) async fn request(&self, method: Method, url: String, headers: HeaderMap, body: &str) -> Reply {
         let request = Request {
-            method: Method::POST,
+            method,
             uri: url.parse().unwrap(),
-            headers: HeaderMap::from_iter(headers),
+            headers,
             body: body.to_owned().into(),
             deadline: Duration::from_secs(60),
             max_response: 1 << 24,

@@ -19,6 +19,8 @@ use crate::outbox::uptime::millis;
 pub enum PushKind {
     /// `POST /birthReceiveNid`
     BirthNid,
+    /// A message of the hub at `/websub/callback`.
+    Credential,
 }
 
 impl PushKind {
@@ -26,6 +28,7 @@ impl PushKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BirthNid => "birth-nid",
+            Self::Credential => "credential",
         }
     }
 }
@@ -208,6 +211,7 @@ impl Tables<'_> {
         let (id, kind, sealed): (String, String, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
         let kind = match kind.as_str() {
             "birth-nid" => PushKind::BirthNid,
+            "credential" => PushKind::Credential,
             _ => return Err(Error::new(Code::Bug, "a push is of no known kind")),
         };
         let body = self.unseal("push", &id, "body", &sealed)?;
