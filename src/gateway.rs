@@ -117,8 +117,16 @@ impl Gateway {
             listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
         }
         let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
-        // The token is for the page, which is not built: health needs none.
-        listeners.push(("ops", health, guarded(ops::router(app, stopping), None)));
+        let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
+        if !has_page {
+            tracing::warn!(
+                "the operators' page is off: listen.ops is off the loopback without ops.token_file"
+            );
+        }
+        let guard = Guard::for_browsers(config.listen.hosts, config.ops.token);
+        let router = ops::router(app, stopping, has_page);
+        let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
+        listeners.push(("ops", health, router));
 
         Ok(Self { listeners, limits, watcher, keys, outbox, stop })
     }
