@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::page::words;
 use super::standing::Standing;
+use crate::error::Fault;
 use crate::outbox::channel::Flow;
-use crate::outbox::entry::State;
+use crate::outbox::entry::{Refusal, State};
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
@@ -30,19 +31,20 @@ pub(super) enum Tone {
     Act,
 }
 
-/// At least one line. `refused`: events are in the queue again after an attempt that failed.
+/// At least one line: what keeps events from flowing, or that nothing does; then what needs somebody's eye some day. `refused`: events
+/// are in the queue again after an attempt that failed.
 pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     let mut lines = Vec::new();
     disk(standing, &mut lines);
     paused(standing, &mut lines);
-    keys(standing, true, &mut lines);
+    missing_keys(standing, &mut lines);
     broken(standing, &mut lines);
     undecided(standing, &mut lines);
-    keys(standing, false, &mut lines);
-    expiry(standing, &mut lines);
     if lines.is_empty() {
         lines.push(flowing(standing, refused));
     }
+    odd_keys(standing, &mut lines);
+    expiry(standing, &mut lines);
     lines
 }
 
@@ -59,24 +61,40 @@ fn disk(standing: &Standing, lines: &mut Vec<Line>) {
 
 /// What pauses two channels alike is said once.
 fn paused(standing: &Standing, lines: &mut Vec<Line>) {
-    let mut causes: Vec<(&str, &str, u64)> = Vec::new();
+    let mut causes: Vec<(&Refusal, u64)> = Vec::new();
     for channel in &standing.channels {
         let Flow::Paused { refusal, .. } = &channel.flow else { continue };
         let waiting = standing.waiting(channel);
-        match causes.iter_mut().find(|(detail, ..)| *detail == refusal.detail) {
-            Some((.., sum)) => *sum += waiting,
-            None => causes.push((&refusal.detail, &refusal.advice, waiting)),
+        match causes.iter_mut().find(|(known, _)| known.detail == refusal.detail) {
+            Some((_, sum)) => *sum += waiting,
+            None => causes.push((refusal, waiting)),
         }
     }
-    for (detail, advice, waiting) in causes {
-        let detail = detail.trim_end_matches('.');
-        lines.push(act(format!("Put right: {detail}. {}, nothing is lost.", words::wait(waiting)), advice));
+    for (refusal, waiting) in causes {
+        let what =
+            if refusal.fault == Fault::Keys.as_str() { "our keys" } else { "the registration with MOSIP" };
+        let detail = words::sentence(&refusal.detail);
+        let text = format!("Put right {what}. {detail} {}, nothing is lost.", words::wait(waiting));
+        lines.push(act(text, &refusal.advice));
     }
 }
 
-fn keys(standing: &Standing, fatal: bool, lines: &mut Vec<Line>) {
-    for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal == fatal) {
-        lines.push(act(format!("Put right: {}: {}.", trouble.file.display(), trouble.what), &trouble.advice));
+fn missing_keys(standing: &Standing, lines: &mut Vec<Line>) {
+    for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
+        let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        lines.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
+    }
+}
+
+fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
+    let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
+    if odd > 0 {
+        let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
+        lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("{odd} {are} should be."),
+            advice: "See the keys below. Nothing stops for it today.".to_owned(),
+        });
     }
 }
 
@@ -152,7 +170,7 @@ fn flowing(standing: &Standing, refused: bool) -> Line {
 }
 
 fn act(text: impl Into<String>, advice: &str) -> Line {
-    Line { tone: Tone::Act, text: text.into(), advice: advice.to_owned() }
+    Line { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
 }
 
 #[cfg(test)]

@@ -116,8 +116,8 @@ pub(super) fn refusal(error: &Error) -> Markup {
         "Not done",
         html! {
             header.act {
-                h1 { "Not done: " (error.detail()) "." }
-                p { (error.advice()) }
+                h1 { "Not done. " (words::sentence(error.detail())) }
+                p { (words::sentence(error.advice())) }
             }
             nav { a href="?" { "Overview" } }
         },
@@ -204,7 +204,7 @@ impl Forms {
                 input type="hidden" name="about" value=(subject);
                 input type="hidden" name="token" value=(token);
                 label {
-                    span { "Reason" }
+                    span { "Reason; it is logged, so name nobody" }
                     input name="reason" required maxlength=(super::decision::LONGEST_REASON) autocomplete="off";
                 }
                 div {

@@ -105,7 +105,7 @@ impl Lists {
         let rows = self.parked.rows.iter().map(|entry| {
             vec![
                 event(entry),
-                html! { (words::moment(entry.accepted_at)) },
+                words::time(entry.accepted_at),
                 reason(entry.refusal.as_ref()),
                 forms.folded("Decide", &format!("event:{}", entry.id), &[RETRY, DISCARD]),
             ]
@@ -114,7 +114,7 @@ impl Lists {
             "parked",
             &format!("Parked: {}", standing.count(State::Parked)),
             html! {
-                p { "These cannot go as they are. Reasons are logged: name nobody in them." }
+                p { "These cannot go as they are." }
                 @for fault in faults {
                     @let summary = format!("Try all again that are parked by the fault “{}”", fault.as_str());
                     (forms.folded(&summary, &format!("fault:{}", fault.as_str()), &[RETRY]))
@@ -128,7 +128,7 @@ impl Lists {
         let rows = self.quarantine.rows.iter().map(|push| {
             vec![
                 html! { code { (push.id) } " " small { (push.kind) ", " (words::bytes(push.bytes)) } },
-                html! { (words::moment(push.received_at)) },
+                words::time(push.received_at),
                 reason(push.refusal.as_ref()),
                 forms.folded("Decide", &format!("message:{}", push.id), &[("verify", "Judge again")]),
             ]
@@ -149,10 +149,10 @@ impl Lists {
             let waited = words::length(since(entry.accepted_at, standing.now));
             vec![
                 event(entry),
-                html! { (words::moment(entry.accepted_at)) " " small { (waited) " ago" } },
+                html! { (words::time(entry.accepted_at)) " " small { (waited) " ago" } },
                 html! {
                     (reason(entry.refusal.as_ref()))
-                    @if entry.attempts > 0 { small { (entry.attempts) " attempts. " } }
+                    @if entry.attempts > 0 { small { (words::attempts(entry.attempts)) ". " } }
                     @if due.as_secs() > 0 { small { "Next try in " (words::length(due)) "." } }
                 },
                 forms.folded("Decide", &format!("event:{}", entry.id), &[RETRY, DISCARD]),
@@ -207,7 +207,7 @@ fn event(entry: &Entry) -> Markup {
 fn reason(refusal: Option<&Refusal>) -> Markup {
     html! {
         @if let Some(refusal) = refusal {
-            strong { (refusal.detail) "." } " " (refusal.advice) " "
+            strong { (words::sentence(&refusal.detail)) } " " (words::sentence(&refusal.advice)) " "
             small { "Fault: " (refusal.fault) ", code: " (refusal.code) ". " }
         }
     }

@@ -40,8 +40,8 @@ pub(super) fn channels(standing: &Standing) -> Markup {
         let kinds: Vec<_> = channel.kinds.iter().map(|kind| kind.as_str()).collect();
         let state = match &channel.flow {
             Flow::Open => html! { span.flows { "Flows" } },
-            Flow::Broken { .. } => html! { span.waits { "Away since " (words::moment(standing.stopped_at(channel))) } },
-            Flow::Paused { .. } => html! { span.act { "Paused since " (words::moment(standing.stopped_at(channel))) } },
+            Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
+            Flow::Paused { .. } => html! { span.act { "Paused since " (words::time(standing.stopped_at(channel))) } },
         };
         let reason = match &channel.flow {
             Flow::Open => Markup::default(),
@@ -49,7 +49,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
                 "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
             },
             Flow::Paused { refusal, probe_at } => html! {
-                (refusal.detail) ". " (refusal.advice) " Next try in " (words::length(standing.until(*probe_at))) "."
+                (words::sentence(&refusal.detail)) " " (words::sentence(&refusal.advice)) " Next try in " (words::length(standing.until(*probe_at))) "."
             },
         };
         vec![
@@ -73,12 +73,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
             _ => html! { (words::days(days)) },
         };
         let role = if dated.role == "own" { "ours" } else { "theirs" };
-        vec![
-            html! { (dated.name) },
-            html! { (role) },
-            left,
-            html! { (words::moment(dated.certificate.not_after())) },
-        ]
+        vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.certificate.not_after())]
     });
     section(
         "keys",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use maud::{Markup, html};
 
 use crate::clock::Timestamp;
 use crate::http::ops::decision::Done;
@@ -14,6 +15,11 @@ pub(in crate::http::ops) fn moment(at: Timestamp) -> String {
     format!("{date} {} UTC", time.get(..5).unwrap_or_default())
 }
 
+/// [`moment`] in a table.
+pub(super) fn time(at: Timestamp) -> Markup {
+    html! { time datetime=(at.to_iso()) { (moment(at)) } }
+}
+
 /// `2h 10m`: no finer than it matters.
 pub(in crate::http::ops) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -23,6 +29,13 @@ pub(in crate::http::ops) fn length(duration: Duration) -> String {
         _ => 3_600,
     };
     humantime::format_duration(Duration::from_secs(seconds - seconds % grain)).to_string()
+}
+
+/// `text` as a sentence: a capital and a full stop.
+pub(in crate::http::ops) fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    let first = chars.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(chars).chain(['.']).collect()
 }
 
 /// `3 events wait`
@@ -39,6 +52,14 @@ pub(in crate::http::ops) fn under_way(events: u64) -> String {
     match events {
         1 => "1 event is on its way".to_owned(),
         _ => format!("{events} events are on their way"),
+    }
+}
+
+/// `3 attempts`
+pub(super) fn attempts(attempts: u32) -> String {
+    match attempts {
+        1 => "1 attempt".to_owned(),
+        _ => format!("{attempts} attempts"),
     }
 }
 
@@ -76,6 +97,13 @@ mod tests {
         assert_eq!(of(61), "1m 1s");
         assert_eq!(of(3_600 + 61), "1h 1m");
         assert_eq!(of(86_400 + 3_600 + 61), "1day 1h");
+    }
+
+    #[test]
+    fn a_sentence_begins_and_ends_as_one() {
+        for text in ["the key is gone", "The key is gone."] {
+            assert_eq!(sentence(text), "The key is gone.");
+        }
     }
 
     #[test]
