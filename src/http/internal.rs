@@ -14,10 +14,10 @@ use super::{App, body, guard};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
-use crate::mosip::envelope::{self, Flavour, Format, SealOptions, Sealed, SignOver};
+use crate::mosip::envelope::{self, Flavour, Format, Plaintext, Policy, SealOptions, Sealed, SignOver};
 use crate::mosip::event::Event;
-use crate::mosip::roles;
 use crate::mosip::signature::{self, Form};
+use crate::mosip::{Verified, roles};
 
 /// Thumbprint of our key that opened the message.
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
@@ -81,26 +81,35 @@ async fn seal(
     Ok(Json(sealed).into_response())
 }
 
+/// The body of `POST /v1/open`. No HTTP: fuzzing starts here.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct OpenRequest {
+pub struct OpenRequest {
     data: String,
     signature: Option<String>,
     from: Option<String>,
     aad: Option<String>,
 }
 
+impl OpenRequest {
+    /// `{"data","signature"?,"from"?,"aad"?}` and nothing else.
+    pub fn parse(body: &[u8]) -> Result<Self> {
+        read_json(body)
+    }
+
+    /// Opens `data` with the ring; the signature is judged by the key of `from`, or of the only peer there is.
+    pub fn open(&self, ring: &Ring, policy: Policy) -> Result<Verified<Plaintext>> {
+        let from = roles::peer_or_only(ring, self.from.as_deref())?;
+        let aad = base64_field("/aad", self.aad.as_deref().unwrap_or_default())?;
+        let message = Sealed { data: &self.data, signature: self.signature.as_deref(), aad: &aad };
+        envelope::open(ring, from, message, policy)
+    }
+}
+
 async fn open(State(app): State<App>, request: Request) -> Result<Response> {
     let asked: OpenRequest = json_body(request, &app).await?;
     let (ring, policy) = (app.ring(), app.policy());
-    let opened = app
-        .run(move || {
-            let from = roles::peer_or_only(&ring, asked.from.as_deref())?;
-            let aad = base64_field("/aad", asked.aad.as_deref().unwrap_or_default())?;
-            let message = Sealed { data: &asked.data, signature: asked.signature.as_deref(), aad: &aad };
-            envelope::open(&ring, from, message, policy)
-        })
-        .await?;
+    let opened = app.run(move || asked.open(&ring, policy)).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_MOSIP_VERIFIED, HeaderValue::from_static(opened.evidence().as_str()));
@@ -269,11 +278,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
     }
 }
 
-/// Reads a small JSON object. What serde says names the field, and never the value.
 async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
     guard::require_json(request.headers())?;
-    let body = body::read(request, app.limits()).await?;
-    serde_json::from_slice(&body).map_err(|error| {
+    read_json(&body::read(request, app.limits()).await?)
+}
+
+/// Reads a small JSON object. What serde says names the field, and never the value.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let members = serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
             Error::new(Code::Field, "a member is missing, unknown or of the wrong type")
                 .advise("See the manual for the members of this route.")
@@ -281,9 +293,27 @@ async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T
             let at = (error.line(), error.column());
             Error::new(Code::Malformed, format!("the body is not JSON (line {}, column {})", at.0, at.1))
         }
-    })
+    })?;
+    // serde takes an array for an object whose members come in their order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::new(Code::Field, "the body is an array; an object is wanted"));
+    }
+    Ok(members)
 }
 
 fn base64_field(pointer: &str, text: &str) -> Result<Vec<u8>> {
     base64::decode(text.as_bytes()).map_err(|_| Error::field(pointer, "this is not base64"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_an_array_is_refused() {
+        let code = |body: &[u8]| OpenRequest::parse(body).err().map(|error| error.code());
+        assert_eq!(code(br#"{"data":""}"#), None);
+        assert_eq!(code(br#" ["","",null,null]"#), Some(Code::Field));
+        assert_eq!(code(br#"["","#), Some(Code::Malformed));
+    }
 }
