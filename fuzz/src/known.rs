@@ -20,10 +20,10 @@ pub struct Envelope {
     pub plaintext: Vec<u8>,
     /// What the sender of a legacy envelope bound to it.
     pub aad: Vec<u8>,
-    /// base64 of SHA512withRSA by `mosip` over the envelope.
-    pub over_envelope: String,
+    /// SHA512withRSA by `mosip` over the envelope.
+    pub over_envelope: Vec<u8>,
     /// Likewise over the plaintext.
-    pub over_plaintext: String,
+    pub over_plaintext: Vec<u8>,
 }
 
 /// A token to us or by `issuer`, and what it says.
@@ -77,13 +77,17 @@ pub fn is_plaintext(plaintext: &[u8]) -> bool {
         || jwes().iter().any(|known| known.payload == plaintext)
 }
 
+/// Whether `signature` is one that `mosip` made.
+pub fn is_signature(signature: &[u8]) -> bool {
+    envelopes().iter().any(|known| known.over_envelope == signature || known.over_plaintext == signature)
+}
+
 impl Envelope {
     fn read(case: &Value) -> Self {
         let decode = |name| base64::decode(case[name].as_str().unwrap_or_default().as_bytes());
         let [bytes, plaintext, aad] =
             ["envelope", "expect_b64", "aad_b64"].map(|name| decode(name).expect("base64 in a vector"));
-        let sign =
-            |bytes| envelope::sign(keys::mosip_key(), bytes).map(|signature| base64::encode(&signature));
+        let sign = |bytes| envelope::sign(keys::mosip_key(), bytes);
         Self {
             over_envelope: sign(&bytes).expect("a signature"),
             over_plaintext: sign(&plaintext).expect("a signature"),

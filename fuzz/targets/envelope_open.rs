@@ -9,7 +9,6 @@ use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::envelope::{
     self, Flavour, Format, Layout, Parts, Policy, SealOptions, Sealed, SignOver,
 };
-use mosip_gateway_fuzz::known::Envelope;
 use mosip_gateway_fuzz::{edit, keys, known};
 
 const UNSIGNED_TOO: Policy = Policy { danger_accept_unsigned: true };
@@ -35,7 +34,8 @@ fn arbitrary_bytes(bytes: &[u8]) {
 
 /// Without a signature an edited envelope opens to the original plaintext (its thumbprint may be any), or not at all.
 fn edited_unsigned(input: &mut Unstructured<'_>) -> Result<()> {
-    let (original, bytes) = edited(input)?;
+    let original = input.choose(known::envelopes())?;
+    let bytes = edit::edited(&original.bytes, input)?;
     let same_aad = input.arbitrary()?;
     let aad: &[u8] = if same_aad { &original.aad } else { input.bytes(input.len())? };
     let data = base64::encode_url(&bytes);
@@ -52,19 +52,25 @@ fn edited_unsigned(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// With a signature over the envelope an edited one never opens; with one over the plaintext, to the original plaintext only.
+/// With a signature over the envelope an edited one never opens; with one over the plaintext, to the original plaintext only; with an
+/// edited signature never.
 fn edited_signed(input: &mut Unstructured<'_>) -> Result<()> {
     let over_envelope = input.arbitrary()?;
-    let (original, bytes) = edited(input)?;
-    let signature = if over_envelope { &original.over_envelope } else { &original.over_plaintext };
-    let data = base64::encode(&bytes);
-    let message = Sealed { data: &data, signature: Some(signature), aad: &original.aad };
+    let original = input.choose(known::envelopes())?;
+    let good = if over_envelope { &original.over_envelope } else { &original.over_plaintext };
+    let (bytes, signature) = if input.arbitrary()? {
+        (original.bytes.clone(), edit::edited(good, input)?)
+    } else {
+        (edit::edited(&original.bytes, input)?, good.clone())
+    };
+    let (data, encoded) = (base64::encode(&bytes), base64::encode(&signature));
+    let message = Sealed { data: &data, signature: Some(&encoded), aad: &original.aad };
     match envelope::open(keys::ring(), keys::peer("mosip"), message, Policy::default()) {
         Ok(opened) => {
             assert_eq!(&**opened.get(), original.plaintext);
-            assert!(!over_envelope || bytes == original.bytes);
+            assert!(signature == *good && (!over_envelope || bytes == original.bytes));
         }
-        Err(_) => assert_ne!(bytes, original.bytes),
+        Err(_) => assert!(signature != *good || bytes != original.bytes),
     }
     Ok(())
 }
@@ -82,9 +88,4 @@ fn there_and_back(form: u8, plaintext: &[u8]) {
     let opened = envelope::open(keys::ring(), keys::peer("strict"), message, Policy::default()).unwrap();
     assert_eq!(&**opened.get(), plaintext);
     assert_eq!(opened.key(), Some(keys::our_certificate().thumbprint()));
-}
-
-fn edited(input: &mut Unstructured<'_>) -> Result<(&'static Envelope, Vec<u8>)> {
-    let original = input.choose(known::envelopes())?;
-    Ok((original, edit::edited(&original.bytes, input)?))
 }

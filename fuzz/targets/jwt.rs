@@ -50,23 +50,37 @@ fn edited(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Claims by which a token is judged, near their limits.
+/// Claims by which a token is judged.
 #[derive(Arbitrary)]
 struct Claims {
     iss: Option<bool>,
     aud: Option<Vec<bool>>,
     aud_alone: bool,
     exp: Option<i64>,
-    exp_near: Option<i8>,
+    exp_near: Option<Near>,
     nbf: Option<i64>,
-    nbf_near: Option<i8>,
+    nbf_near: Option<Near>,
+}
+
+/// Seconds from now, just beside what the leeway allows.
+#[derive(Arbitrary, Clone, Copy)]
+struct Near {
+    past: bool,
+    beyond: u8,
+}
+
+impl Near {
+    fn seconds(self) -> i64 {
+        let distance = 59 + i64::from(self.beyond % 3);
+        if self.past { -distance } else { distance }
+    }
 }
 
 /// A good signature is worth what its claims are worth.
 fn any_claims(input: &mut Unstructured<'_>) -> Result<()> {
     let claims = Claims::arbitrary(input)?;
     let now = keys::NOW.seconds();
-    let near = |near: Option<i8>, far: Option<i64>| near.map(|by| now + i64::from(by)).or(far);
+    let near = |near: Option<Near>, far: Option<i64>| near.map(|near| now + near.seconds()).or(far);
     let (exp, nbf) = (near(claims.exp_near, claims.exp), near(claims.nbf_near, claims.nbf));
     let word = |ours: bool, text: &'static str| if ours { text } else { "somebody" };
 

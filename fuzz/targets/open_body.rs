@@ -10,7 +10,7 @@ use mosip_gateway::http::internal::OpenRequest;
 use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::envelope::Policy;
 use mosip_gateway_fuzz::{edit, keys, known};
-use serde_json::json;
+use serde_json::{Value, json};
 
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
@@ -29,10 +29,21 @@ fn open(body: &[u8], policy: Policy) {
     match request.and_then(|request| request.open(keys::ring(), policy)) {
         Ok(opened) => {
             assert!(known::is_plaintext(opened.get()));
-            assert!(policy.danger_accept_unsigned || opened.evidence() != Evidence::DangerUnsigned);
+            match opened.evidence() {
+                Evidence::DangerUnsigned => assert!(policy.danger_accept_unsigned),
+                Evidence::Envelope | Evidence::Plaintext => assert!(is_signed(body)),
+            }
         }
         Err(error) => check(&error),
     }
+}
+
+/// Whether `body` holds a signature that its peer made: beside an envelope, or inside a JWE, which nobody can alter.
+fn is_signed(body: &[u8]) -> bool {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let signature = body["signature"].as_str().and_then(|text| base64::decode(text.as_bytes()).ok());
+    let is_jwe = known::jwes().iter().any(|known| body["data"] == known.text);
+    is_jwe || signature.is_some_and(|signature| known::is_signature(&signature))
 }
 
 fn check(error: &Error) {
@@ -61,7 +72,7 @@ fn assembled(input: &mut Unstructured<'_>) -> Result<String> {
         let signature = [&original.over_envelope, &original.over_plaintext];
         body["aad"] = base64::encode(&original.aad).into();
         if input.arbitrary()? {
-            body["signature"] = input.choose(&signature)?.as_str().into();
+            body["signature"] = base64::encode(input.choose(&signature)?).into();
         }
         body["from"] = (*input.choose(&["mosip", "strict", "issuer"])?).into();
         body["data"] = base64::encode(&edit::edited(&original.bytes, input)?).into();
