@@ -24,53 +24,56 @@
 //!
 //! # The outbox stores intents, not envelopes
 //!
-//! An envelope is good for one certificate, and a request to IDA for 60 s. Certificates rotate, and MOSIP may be away for days. So the
-//! event is kept as it came, and every attempt seals and signs it anew with the keys of that moment. A repaired key file then cures
-//! everything that waited for it.
+//! An envelope is good for one certificate, and a request to IDA for 60 s. Certificates rotate, and MOSIP may be away for days.
+//! So the event is kept as it came, and every attempt seals and signs it anew with the keys of that moment. A repaired key file
+//! then cures everything that waited for it.
 //!
 //! # An attempt marks its entry before the first byte leaves
 //!
-//! The application id is fetched, and stored with the mark `sent`, before the event goes. A crash between the two costs an unused id. After
-//! the mark none is fetched any more: MOSIP may have made its own number, and a second one would belong to no application.
+//! The application id is fetched, and stored with the mark `sent`, before the event goes. A crash between the two costs an unused
+//! id. After the mark none is fetched any more: MOSIP may have made its own number, and a second one would belong to no
+//! application.
 //!
 //! # The outbox has a clock of its own
 //!
-//! [`outbox::uptime`](crate::outbox::uptime) counts milliseconds that a gateway has run over the database, and goes on where the last
-//! run ended. Backoff, retention and giving up go by it. A machine that starts in 1970, or jumps a year ahead, thus parks nothing and
-//! forgets nothing; a gateway that was off for a month does not give up everything it held the moment it starts. The wall clock serves
-//! for what people read (`acceptedAt`, `occurredAt`) and for dates of certificates and tokens.
+//! [`outbox::uptime`](crate::outbox::uptime) counts milliseconds that a gateway has run over the database, and goes on where the
+//! last run ended. Backoff, retention and giving up go by it. A machine that starts in 1970, or jumps a year ahead, thus parks
+//! nothing and forgets nothing; a gateway that was off for a month does not give up everything it held the moment it starts. The
+//! wall clock serves for what people read (`acceptedAt`, `occurredAt`) and for dates of certificates and tokens.
 //!
 //! # A channel for each URL
 //!
-//! What is wrong with one entry parks that entry. What is wrong with MOSIP, with our registration or with our keys hits all alike, and
-//! belongs to the URL: ten transport failures in a row open its breaker for 5 s, a fault `partner` or `keys` pauses it, and one entry at a
-//! time, each in its turn, tries whether it is over. So an expired client secret parks nobody, and once it is put right everything
-//! flows. [`outbox::channel`](crate::outbox::channel) decides this without I/O.
+//! What is wrong with one entry parks that entry. What is wrong with MOSIP, with our registration or with our keys hits all
+//! alike, and belongs to the URL: ten transport failures in a row open its breaker for 5 s, a fault `partner` or `keys` pauses
+//! it, and one entry at a time, each in its turn, tries whether it is over. So an expired client secret parks nobody, and once it
+//! is put right everything flows. [`outbox::channel`](crate::outbox::channel) decides this without I/O.
 //!
 //! # Stored first, judged after
 //!
-//! The MOSIP-side mediator posts a UINTOKEN once and drops it on any error. Were a push verified before it is answered, a wrong file in
-//! `keys.dir` would cost every token of that day. So it is durable, answered, and then judged; what does not verify stays in
-//! quarantine with its reason, and is judged again when keys change or a person asks. The quarantine is bounded, and the end of the disk
-//! (`outbox.reserve`) belongs to events, so that no flood of pushes stops registrations.
+//! The MOSIP-side mediator posts a UINTOKEN once and drops it on any error. Were a push verified before it is answered, a wrong
+//! file in `keys.dir` would cost every token of that day. So it is durable, answered, and then judged; what does not verify stays
+//! in quarantine with its reason, and is judged again when keys change or a person asks. The quarantine is bounded, and the end
+//! of the disk (`outbox.reserve`) belongs to events, so that no flood of pushes stops registrations.
 //!
 //! # Readiness is about the disk alone
 //!
-//! `/readyz` is 200 exactly while an event post would be taken. A sidecar that is not ready takes the mediator's whole pod out of service,
-//! which must not happen because MOSIP is away or a certificate has expired. Those stand in its body.
+//! `/readyz` is 200 exactly while an event post would be taken. A sidecar that is not ready takes the mediator's whole pod out of
+//! service, which must not happen because MOSIP is away or a certificate has expired. Those stand in its body.
 //!
 //! # Keys are watched by content
 //!
-//! Kubernetes swaps symlinks and shared volumes send no inotify events, so the files are read every 10 s and compared. A key is promoted
-//! only after a signature made by aws-lc-rs verifies under `rsa` and a session key wrapped by `rsa` unwraps under aws-lc-rs. A file that
-//! breaks leaves the key loaded before in use; one that is replaced goes on decrypting, in memory and up to eight of them.
+//! Kubernetes swaps symlinks and shared volumes send no inotify events, so the files are read every 10 s and compared. A key is
+//! promoted only after a signature made by aws-lc-rs verifies under `rsa` and a session key wrapped by `rsa` unwraps under
+//! aws-lc-rs. A file that breaks leaves the key loaded before in use; one that is replaced goes on decrypting, in memory and up
+//! to eight of them.
 //!
 //! # Private operations have a pool
 //!
-//! An RSA operation takes long beside everything else of a request. As many run at once as there are cores, beside the reactor, and
-//! 1,024 may wait; beyond that a caller hears `busy` at once.
+//! An RSA operation takes long beside everything else of a request. As many run at once as there are cores, beside the reactor,
+//! and 1,024 may wait; beyond that a caller hears `busy` at once.
 //!
 //! # Errors by fault
 //!
-//! "MOSIP is away" must never read as "invalid person". Every refusal says whose move it is, and `advice` speaks to that person. A code
-//! of MOSIP that the table does not know ([`mosip::codes`](crate::mosip::codes)) means that MOSIP is broken, never that the record is.
+//! "MOSIP is away" must never read as "invalid person". Every refusal says whose move it is, and `advice` speaks to that person.
+//! A code of MOSIP that the table does not know ([`mosip::codes`](crate::mosip::codes)) means that MOSIP is broken, never that
+//! the record is.
