@@ -23,7 +23,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo build --release --locked \
     && cp target/release/mosip-gateway /mosip-gateway
 
-# The C library and nothing else; user 65532, no shell. Roots for TLS are compiled in, or named by upstream.ca_file.
+# The C library, user 65532, no shell. Roots for TLS are compiled in, or named by upstream.ca_file.
 FROM gcr.io/distroless/cc-debian12:nonroot AS base
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/mosip-gateway"]
