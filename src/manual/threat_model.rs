@@ -23,7 +23,8 @@
 //! HMAC over the raw bytes. What fails there is not stored. What passes is on the disk before it is judged, in a bounded
 //! quarantine that never touches the last `outbox.reserve` of the disk; the answer is the same empty 200 whatever the verdict, so
 //! that it tells an attacker nothing. Of a push only a [`Verified`](crate::mosip::Verified) value reaches the mediator, and
-//! nothing outside the functions that check a signature can make one.
+//! nothing outside the functions that check a signature can make one. `/webhooks`, where it is on, demands OpenCRVS's HMAC over the
+//! raw bytes on every listener.
 //!
 //! **In a browser on the same machine.** A page can send requests to the loopback, and a name can be rebound to it. On the plain
 //! API and on ops an `Origin` of elsewhere, a `Sec-Fetch-Site` other than `none` and `same-origin`, and an unknown `Host` are
@@ -49,16 +50,16 @@
 //! user are switched off, and secrets are wiped when dropped; against root, or a snapshot of memory, that is no protection.
 //!
 //! **With an old copy of the database.** Nothing detects that a database was rolled back. The gateway then sends again what the
-//! old copy holds as queued, under the same ids and the same application ids, so that MOSIP can drop it. A discard made since is
-//! undone.
+//! old copy holds as queued, under the same ids and with the application ids that it holds. Today's mediator drops a repeated
+//! birth, and takes a repeated death again. A discard made since is undone.
 //!
 //! **By the key volume.** Whoever can write `keys.dir` decides whom we seal to and whose signature counts: a peer's certificate
 //! is trusted because it lies there. `keys.ca_file` narrows that to certificates that chain to it. `doctor` reports a folder that
 //! all may write.
 //!
 //! **By timing and by error texts.** Whatever fails in unwrapping or in GCM is one refusal, `decrypt`, byte for byte; the step
-//! goes to the operator's log. RSA private operations and GCM are aws-lc-rs's, which are constant time; no padding check and no
-//! tag comparison is ours. `unknown-key`, `malformed` and `signature-invalid` differ from `decrypt` on purpose: they rest on what
+//! goes to the operator's log. RSA private operations are aws-lc-rs's, GCM is its and aes-gcm's, all of it constant
+//! time; no padding check and no tag comparison is ours. `unknown-key`, `malformed` and `signature-invalid` differ from `decrypt` on purpose: they rest on what
 //! the sender knows already, or come after a good tag. Nothing is done to make refusals take equally long.
 //!
 //! **By exhaustion.** Bodies, heads, connections, deadlines, bytes in flight, inflated JWEs (64 MiB), keys tried on one envelope
@@ -77,8 +78,9 @@
 //! - **The example keys are refused at start,** not when a file is exchanged for one of them while the gateway runs.
 //! - **Memory is wiped where it is ours.** p12-keystore leaves a decrypted key in freed heap, hyper copies bodies and tokens into
 //!   buffers of its own, and a body is not wiped when its request ends.
-//! - **Certificates are not checked for revocation.** No list and no responder is asked; a certificate that is not to be trusted
-//!   any more has to leave `keys.dir`.
+//! - **Certificates are not checked for revocation.** No list and no responder is asked. A certificate that is not to be trusted
+//!   any more has to be replaced, or removed **and the gateway restarted**: a file that goes missing leaves the key loaded before
+//!   in use.
 //!
 //! # Logs
 //!
