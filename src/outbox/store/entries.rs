@@ -111,11 +111,12 @@ impl Store {
             }
             let id = tables.fresh_id(kind, &composition)?;
             let payload = tables.seal("entry", &id, "payload", event.body())?;
+            let aid = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes())).transpose()?;
             let mut insert = tables.connection.prepare_cached(
-                "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload)
-                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6)",
+                "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
+                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7)",
             )?;
-            insert.execute(params![id, kind.as_str(), composition, tables.wall.millis(), tables.now, payload])?;
+            insert.execute(params![id, kind.as_str(), composition, tables.wall.millis(), tables.now, payload, aid])?;
             tables
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
@@ -193,6 +194,18 @@ impl Store {
                 tables.tell_parked(id, &refusal)?;
             }
             Ok(ids.len())
+        })
+        .await
+    }
+
+    /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
+    pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
+        self.run(move |tables| {
+            let void = "UPDATE entry SET state='queued', next_at=0 WHERE state='leased' AND kind=?1";
+            for kind in kinds {
+                tables.connection.prepare_cached(void)?.execute([kind.as_str()])?;
+            }
+            Ok(())
         })
         .await
     }
@@ -428,13 +441,14 @@ impl Tables<'_> {
     /// Removes settled rows older than `retention`, and identities older than `remember` whose entry is gone.
     pub(super) fn forget_entries(&self, retention: Duration, remember: Duration) -> Result<()> {
         let (settled, seen) = (self.now - millis(retention), self.now - millis(remember));
-        self.connection
-            .prepare_cached(
-                "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry)
-                 WHERE entry IN (SELECT id FROM entry WHERE settled_at<=?1)",
-            )?
-            .execute([settled])?;
-        self.connection.prepare_cached("DELETE FROM entry WHERE settled_at<=?1")?.execute([settled])?;
+        // A few at a time, so that nobody who posts waits for it.
+        let old = "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at LIMIT 1000";
+        let remember = format!(
+            "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
+        );
+        self.connection.prepare_cached(&remember)?.execute([settled])?;
+        let forget = format!("DELETE FROM entry WHERE id IN ({old})");
+        self.connection.prepare_cached(&forget)?.execute([settled])?;
         self.connection
             .prepare_cached("DELETE FROM identity WHERE seen_at<=?1 AND last_state IS NOT NULL")?
             .execute([seen])?;
