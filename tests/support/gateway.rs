@@ -29,6 +29,8 @@ pub(crate) struct Running {
     pub(crate) api: String,
     /// `ip:port` of the callback listener.
     pub(crate) callback: String,
+    /// `ip:port` of health, metrics and the page.
+    pub(crate) ops: String,
     client: Client,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -59,12 +61,12 @@ impl Running {
             Some(Address::Tcp(address)) => address.to_string(),
             other => panic!("{name} stands at {other:?}"),
         };
-        let (api, callback) = (address("internal"), address("callback"));
+        let [api, callback, ops] = ["internal", "callback", "ops"].map(address);
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(gateway.run(async {
             let _ = stopped.await;
         }));
-        Self { api, callback, client, stop, task }
+        Self { api, callback, ops, client, stop, task }
     }
 
     /// Posts to the plain API.
