@@ -139,7 +139,7 @@ impl Gateway {
         tokio::spawn(self.watcher.run());
         let mut running = JoinSet::new();
         let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
-        running.spawn(async move { outbox.run(stop, keys).await });
+        let outbox = tokio::spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
             let router =
@@ -149,6 +149,8 @@ impl Gateway {
         shutdown.await;
         self.stop.send_replace(true);
         running.join_all().await;
+        // An attempt that takes longer is repeated after the next start, under the same id.
+        let _ = tokio::time::timeout(self.limits.drain, outbox).await;
     }
 }
 

@@ -198,7 +198,9 @@ impl<'a> Reader<'a> {
         let known: BTreeSet<String> =
             self.found.borrow().asked.iter().map(|path| variable_name(path)).collect();
         for name in self.variables.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name)) {
-            let path = name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
+            // The bare prefix names no setting; a problem has a path all the same.
+            let rest = name.strip_prefix(PREFIX).filter(|rest| !rest.is_empty()).unwrap_or("environment");
+            let path = rest.to_lowercase().replace("__", ".");
             let advice = suggestion(name, known.iter().map(String::as_str));
             self.problem_from(
                 &Origin::Variable(name.escape_debug().to_string()),

@@ -171,15 +171,18 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
     }
 }
 
-/// Reads a small JSON object. What serde says names the field, and never the value.
 async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
     guard::require_json(request.headers())?;
-    let body = body::read(request, app.limits()).await?;
+    read_json(&body::read(request, app.limits()).await?)
+}
+
+/// Reads a small JSON object. What serde says names the field, and never the value.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     // serde would read a list as the members in order.
     if body.trim_ascii_start().starts_with(b"[") {
         return Err(Error::field("", "a list stands where an object should"));
     }
-    serde_json::from_slice(&body).map_err(|error| {
+    serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
             Error::new(Code::Field, "a member is missing, unknown or of the wrong type")
                 .advise("See the manual for the members of this route.")

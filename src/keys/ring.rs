@@ -196,8 +196,7 @@ impl Ring {
         fitting
     }
 
-    /// The named signing key, or the first with use `sign`. An expired one still signs (invariant 1: the refusal is MOSIP's to make);
-    /// trouble is reported.
+    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` judges them.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
         self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
     }

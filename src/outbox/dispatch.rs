@@ -127,7 +127,12 @@ impl Dispatcher {
         let Some(line) = self.channels.get(index) else { return };
         let mut attempts = JoinSet::new();
         let mut trial_after = 0;
+        let mut lost_lease = false;
         while !*stop.borrow() {
+            if lost_lease && attempts.is_empty() {
+                tracing::error!("an attempt ended without a verdict; its event is queued again");
+                lost_lease = self.store.void_leases(line.kinds.clone()).await.is_err();
+            }
             let since = self.store.uptime();
             let turn = line.health().turn(since);
             let leased = match turn {
@@ -164,7 +169,7 @@ impl Dispatcher {
             let alarm = if is_full { None } else { self.next_look(line, turn, since).await };
             tokio::select! {
                 _ = stop.changed() => {}
-                Some(_) = attempts.join_next() => {}
+                Some(ended) = attempts.join_next() => lost_lease |= ended.is_err(),
                 () = line.wake.notified() => {}
                 () = super::sleep_for(alarm) => {}
             }

@@ -11,7 +11,7 @@ use super::event::Kind;
 use crate::clock::Timestamp;
 
 /// Entries kept of each kind; the oldest go first.
-pub const LIMIT: usize = 10_000;
+pub const LIMIT: usize = 200_000;
 
 /// The handle to the record of a running fake. Cheap to clone.
 #[derive(Clone)]
@@ -131,9 +131,12 @@ impl History {
     pub async fn wait_until(&self, condition: impl Fn(&Record) -> bool) -> Record {
         let mut changes = self.0.changed.subscribe();
         loop {
-            let record = self.record();
-            if condition(&record) || changes.changed().await.is_err() {
+            let record = Some(self.lock()).filter(|record| condition(record)).map(|record| record.clone());
+            if let Some(record) = record {
                 return record;
+            }
+            if changes.changed().await.is_err() {
+                return self.record();
             }
         }
     }

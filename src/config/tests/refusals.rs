@@ -90,6 +90,14 @@ fn an_unknown_name_that_would_forge_a_line() {
 }
 
 #[test]
+fn a_variable_that_is_the_bare_prefix() {
+    let set = [("MOSIP_GATEWAY__", "x"), ("MOSIP_GATEWAY__MOSIP_GATEWAY__KEYS__DIR", "x")];
+    let repeated =
+        "MOSIP_GATEWAY__MOSIP_GATEWAY__KEYS__DIR: mosip_gateway.keys.dir: is not a setting; remove it";
+    assert_eq!(problems("", &set), ["MOSIP_GATEWAY__: environment: is not a setting; remove it", repeated]);
+}
+
+#[test]
 fn values_of_the_wrong_type() {
     refused("listen = 1", "file: listen: is of type integer; write a table");
     refused("listen.drain = 30", "file: listen.drain: is of type integer; write a string");

@@ -180,6 +180,18 @@ impl Store {
         .await
     }
 
+    /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
+    pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
+        self.run(move |tables| {
+            let void = "UPDATE entry SET state='queued', next_at=0 WHERE state='leased' AND kind=?1";
+            for kind in kinds {
+                tables.connection.prepare_cached(void)?.execute([kind.as_str()])?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
     /// Marks an entry as on its way, with the application id that was fetched for it, before the first byte leaves. A fetched id is
     /// told to the mediator in the same commit.
     pub async fn begin_send(&self, id: String, aid: Option<Aid>) -> Result<()> {
@@ -466,13 +478,14 @@ impl Tables<'_> {
     /// Removes settled rows older than `retention`, and identities older than `remember` whose entry is gone.
     pub(super) fn forget_entries(&self, retention: Duration, remember: Duration) -> Result<()> {
         let (settled, seen) = (self.now - millis(retention), self.now - millis(remember));
-        self.connection
-            .prepare_cached(
-                "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry)
-                 WHERE entry IN (SELECT id FROM entry WHERE settled_at<=?1)",
-            )?
-            .execute([settled])?;
-        self.connection.prepare_cached("DELETE FROM entry WHERE settled_at<=?1")?.execute([settled])?;
+        // A few at a time, so that nobody who posts waits for it.
+        let old = "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at LIMIT 1000";
+        let remember = format!(
+            "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
+        );
+        self.connection.prepare_cached(&remember)?.execute([settled])?;
+        let forget = format!("DELETE FROM entry WHERE id IN ({old})");
+        self.connection.prepare_cached(&forget)?.execute([settled])?;
         self.connection
             .prepare_cached("DELETE FROM identity WHERE seen_at<=?1 AND last_state IS NOT NULL")?
             .execute([seen])?;
