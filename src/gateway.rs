@@ -137,6 +137,11 @@ impl Gateway {
         listener.map(|(_, server, _)| server.local_address())
     }
 
+    /// The keys, for whoever has to have them read anew at once.
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
     /// Serves until `shutdown` is done, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::spawn(self.watcher.run());

@@ -8,7 +8,8 @@ use http::{HeaderMap, Method, StatusCode};
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
-use support::gateway::{BIRTH, EXAMPLE, Running};
+use support::event::BIRTH;
+use support::gateway::{EXAMPLE, Running};
 
 const SECRET: &str = "example webhook secret";
 

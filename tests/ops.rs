@@ -19,62 +19,48 @@ use mosip_gateway::upstream::Reply;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::gateway::{BIRTH, Running};
+use support::event::{BIRTH, BRN, COMPOSITION, birth};
+use support::gateway::Running;
+use support::patience;
+use support::port::Port;
 use support::world::{Setup, World};
-use tempfile::TempDir;
 use tracing::level_filters::LevelFilter;
 
-/// The composition of [`BIRTH`].
-const COMPOSITION: &str = "3b1c2f40-0000-4000-8000-000000000001";
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 const HOSTILE: &str = "<script>alert('x')</script>";
 
-/// A world whose outbox has a folder of its own.
-struct Place {
-    folder: TempDir,
-    world: World,
-}
+/// A world seen from its ops listener.
+struct Place(World);
 
 impl Place {
     async fn new() -> Self {
         Self::with(&[]).await
     }
 
-    async fn with(set: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("outbox.db").display().to_string();
-        let set = [("OUTBOX__PATH", path.as_str())].iter().chain(set).copied().collect();
-        let world = World::start(Setup { set, ..Setup::default() }).await;
-        Self { folder, world }
+    async fn with(set: Pairs<'_>) -> Self {
+        Self(World::start(Setup { set: set.to_vec(), ..Setup::default() }).await)
     }
 
     fn gateway(&self) -> &Running {
-        &self.world.gateway
+        &self.0.gateway
+    }
+
+    fn turn(&self, knobs: Knobs) {
+        self.0.simulator.dials.set(knobs);
+    }
+
+    fn switch_mosip_off(&self) {
+        self.turn(Knobs { down: true, ..Knobs::default() });
     }
 
     /// The database, from outside, as a repair or a fault would come to it.
     fn database(&self) -> Connection {
-        Connection::open(self.folder.path().join("outbox.db")).unwrap()
+        Connection::open(self.gateway().outbox()).unwrap()
     }
 
-    fn sql(&self, sql: &str) {
-        self.database().execute_batch(sql).unwrap();
-    }
-
-    /// Takes a birth of `composition` and waits until it is settled or a minute has passed.
-    async fn post(&self, composition: &str) -> Value {
-        let url = format!("http://{}/v1/events/birth", self.gateway().api);
-        let headers = headers(&[("content-type", "application/json"), ("prefer", "wait=60")]);
-        let body = BIRTH.replace(COMPOSITION, composition);
-        let reply = self.gateway().request(Method::POST, url, headers, &body).await;
-        serde_json::from_slice(&reply.body).unwrap()
-    }
-
-    /// An event that waits while MOSIP is down.
     async fn queue(&self, composition: &str) {
-        let (status, _) = self.gateway().post_birth(&BIRTH.replace(COMPOSITION, composition)).await;
-        assert_eq!(status, 202);
+        self.gateway().accept("birth", &birth(composition)).await;
     }
 
     /// Parks it as the outbox does, for `fault`.
@@ -83,28 +69,18 @@ impl Place {
         let refusal = json!({ "code": "bug", "fault": fault, "detail": detail, "advice": "Report this." });
         let park = "UPDATE entry SET state='parked', fault=?2, refusal=?3 WHERE id=?1 AND state='queued'";
         let database = self.database();
-        // While an attempt is under way it is not queued.
-        while database.execute(park, (composition, fault, refusal.to_string())).unwrap() == 0 {
-            tokio::task::yield_now().await;
-        }
+        patience::until("the end of its attempt", async || {
+            match database.execute(park, (composition, fault, refusal.to_string())).unwrap() {
+                0 => Err("no entry is queued"),
+                _ => Ok(()),
+            }
+        })
+        .await;
     }
 
-    async fn until(&self, there: impl Fn(&Value) -> bool, id: &str) {
-        while !there(&self.entry(id).await) {}
-    }
-
-    async fn entry(&self, id: &str) -> Value {
-        let url = format!("http://{}/v1/events/{id}", self.gateway().api);
-        let reply = self.gateway().request(Method::GET, url, HeaderMap::new(), "").await;
-        serde_json::from_slice(&reply.body).unwrap()
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.gateway().ops)
-    }
-
-    async fn get(&self, path: &str, more: &[(&str, &str)]) -> Reply {
-        self.gateway().request(Method::GET, self.url(path), headers(more), "").await
+    async fn get(&self, path: &str, more: Pairs<'_>) -> Reply {
+        let url = format!("http://{}{path}", self.gateway().ops);
+        self.gateway().request(Method::GET, url, headers(more), "").await
     }
 
     async fn text(&self, path: &str) -> String {
@@ -113,17 +89,23 @@ impl Place {
         String::from_utf8(reply.body.to_vec()).unwrap()
     }
 
-    async fn ready(&self) -> (StatusCode, Value) {
-        let reply = self.get("/readyz", &[]).await;
-        (reply.status, serde_json::from_slice(&reply.body).unwrap())
+    /// The body of `/readyz` as soon as `condition` holds of it; 200 all the while.
+    async fn ready_until(&self, condition: impl Fn(&Value) -> bool) -> Value {
+        patience::until("/readyz", async || {
+            let (status, body) = self.gateway().readiness().await;
+            assert_eq!((status, &body["ready"]), (200, &json!(true)));
+            if condition(&body) { Ok(body) } else { Err(body) }
+        })
+        .await
     }
 
     /// Posts a form as a browser would from the page.
-    async fn decide(&self, members: &[(&str, &str)], more: &[(&str, &str)]) -> Reply {
+    async fn decide(&self, members: Pairs<'_>, more: Pairs<'_>) -> Reply {
+        let url = format!("http://{}/", self.gateway().ops);
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
         let mut sent = headers(&[("content-type", "application/x-www-form-urlencoded")]);
         sent.extend(headers(more));
-        self.gateway().request(Method::POST, self.url("/"), sent, &form).await
+        self.gateway().request(Method::POST, url, sent, &form).await
     }
 
     /// The token that the page holds for `about`.
@@ -135,7 +117,13 @@ impl Place {
     }
 }
 
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+/// The first channel of a readiness that carries births.
+fn birth_channel(ready: &Value) -> &Value {
+    let channels = ready["channels"].as_array().unwrap();
+    channels.iter().find(|channel| channel["kinds"] == json!(["birth"])).unwrap()
+}
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
         (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
     };
@@ -149,7 +137,7 @@ fn location(reply: &Reply) -> &str {
 
 /// Nothing of the record, of its number, or of what MOSIP made of it.
 fn assert_no_person(text: &str, aid: &str, token: &str) {
-    for datum in ["Ada", "2025-12-30", "2026BDEMO01", "BDEMO01", aid, token] {
+    for datum in ["Ada", "2025-12-30", BRN, "BDEMO01", aid, token] {
         assert!(!text.contains(datum), "{datum} stands in\n{text}");
     }
 }
@@ -157,19 +145,13 @@ fn assert_no_person(text: &str, aid: &str, token: &str) {
 #[tokio::test]
 async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_it_or_in_the_page() {
     let mut place = Place::new().await;
-    let settled = place.post(COMPOSITION).await;
-    assert_eq!(settled["state"], "done");
+    let settled = place.gateway().settle("birth", BIRTH).await;
     let aid = settled["aid"].as_str().unwrap();
-    let token = loop {
-        let (_, delivery) = place.world.mediator.deliveries.recv().await.unwrap();
-        if let Some(token) = delivery["data"]["uinToken"].as_str() {
-            break token.to_owned();
-        }
-    };
-    place.world.simulator.dials.set(Knobs { wrong_push_signature: true, ..Knobs::default() });
-    assert_eq!(place.post("quarantined").await["state"], "done");
-    while place.ready().await.1["quarantine"]["messages"] != 1 {}
-    place.world.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    let token = place.0.mediator.uin_token().await;
+    place.turn(Knobs { wrong_push_signature: true, ..Knobs::default() });
+    place.gateway().settle("birth", &birth("quarantined")).await;
+    place.ready_until(|body| body["quarantine"]["messages"] == 1).await;
+    place.switch_mosip_off();
     place.park("parked", "bug", "it is odd").await;
 
     let metrics = place.text("/metrics").await;
@@ -199,7 +181,7 @@ async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_
     ] {
         assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
     }
-    let host = place.world.simulator.base_url.strip_prefix("http://").unwrap();
+    let host = place.0.simulator.base_url.strip_prefix("http://").unwrap();
     let open = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"birth\",state=\"open\"}} 1");
     assert!(metrics.contains(&open), "{open} is not in\n{metrics}");
     assert!(
@@ -231,73 +213,51 @@ fn check_labels(name: &str) -> &str {
 #[tokio::test]
 async fn readiness_follows_the_disk_and_not_mosip() {
     let place = Place::new().await;
-    place.world.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    place.switch_mosip_off();
     for event in 0..10 {
         place.queue(&format!("event-{event}")).await;
     }
-    let broken = loop {
-        let (status, body) = place.ready().await;
-        assert_eq!(
-            (status, &body["ready"]),
-            (StatusCode::OK, &json!(true)),
-            "MOSIP is down, the disk is not"
-        );
-        let birth =
-            body["channels"].as_array().unwrap().iter().find(|channel| channel["kinds"] == json!(["birth"]));
-        if birth.unwrap()["state"] == "broken" {
-            break body;
-        }
-    };
+    let broken = place.ready_until(|body| birth_channel(body)["state"] == "broken").await;
     assert_eq!(broken["outbox"]["writable"], json!(true));
     let page = place.text("/").await;
-    assert!(
-        page.contains("<h1>MOSIP is away since ") && page.contains("10 events wait, nothing is lost."),
-        "{page}"
-    );
+    assert!(page.contains("<h1>MOSIP is away since "), "{page}");
+    assert!(page.contains("10 events wait, nothing is lost."), "{page}");
     assert!(place.text("/metrics").await.contains("state=\"broken\"} 1"));
 
     // As SQLite does when the disk is full: the statement fails and takes its transaction with it.
-    place.sql(
-        "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ROLLBACK, 'full'); END;
-         CREATE TRIGGER full_too BEFORE UPDATE ON meta BEGIN SELECT RAISE(ROLLBACK, 'full'); END;",
-    );
-    let (status, _) = place.gateway().post_birth(&BIRTH.replace(COMPOSITION, "refused")).await;
+    let database = place.database();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ROLLBACK, 'full'); END;
+                CREATE TRIGGER full_too BEFORE UPDATE ON meta BEGIN SELECT RAISE(ROLLBACK, 'full'); END;";
+    database.execute_batch(full).unwrap();
+    let (status, _) = place.gateway().post_birth(&birth("refused")).await;
     assert!(status >= 500, "answered {status}");
-    let (status, body) = place.ready().await;
-    assert_eq!(
-        (status, &body["ready"], &body["outbox"]["writable"]),
-        (StatusCode::SERVICE_UNAVAILABLE, &json!(false), &json!(false))
-    );
+    let (status, body) = place.gateway().readiness().await;
+    assert_eq!((status, &body["outbox"]["writable"]), (503, &json!(false)));
     assert!(place.text("/metrics").await.lines().any(|line| line == "mosip_gateway_ready 0"));
     assert!(place.text("/").await.contains("<h1>Put right: the disk of the outbox takes no more writes."));
     assert_eq!(place.get("/livez", &[]).await.status, StatusCode::OK);
 
-    place.sql("DROP TRIGGER full; DROP TRIGGER full_too;");
-    while place.ready().await.0 != StatusCode::OK {}
+    database.execute_batch("DROP TRIGGER full; DROP TRIGGER full_too;").unwrap();
+    patience::until("a disk that takes writes", async || match place.gateway().readiness().await {
+        (200, body) => Ok(body),
+        (_, body) => Err(body),
+    })
+    .await;
     place.queue("taken").await;
 }
 
 #[tokio::test]
 async fn a_paused_channel_says_fault_code_and_advice() {
     let place = Place::new().await;
-    place.world.simulator.dials.set(Knobs { bad_client_secret: true, ..Knobs::default() });
+    place.turn(Knobs { bad_client_secret: true, ..Knobs::default() });
     place.queue("waits").await;
-    let paused = loop {
-        let (status, body) = place.ready().await;
-        assert_eq!(status, StatusCode::OK);
-        let channels = body["channels"].as_array().unwrap();
-        if let Some(paused) = channels.iter().find(|channel| channel["state"] == "paused") {
-            break paused.clone();
-        }
-    };
+    let ready = place.ready_until(|body| birth_channel(body)["state"] == "paused").await;
+    let paused = birth_channel(&ready);
     assert_eq!((&paused["fault"], &paused["code"]), (&json!("partner"), &json!("partner")));
-    let advice = paused["advice"].as_str().unwrap();
-    assert!(!advice.is_empty() && paused["since"].as_str().is_some());
+    assert!(!paused["advice"].as_str().unwrap().is_empty() && paused["since"].is_string());
     let page = place.text("/").await;
-    assert!(
-        page.contains("<h1>Put right the registration with MOSIP.") && page.contains("1 event waits"),
-        "{page}"
-    );
+    assert!(page.contains("<h1>Put right the registration with MOSIP."), "{page}");
+    assert!(page.contains("1 event waits, nothing is lost."), "{page}");
 }
 
 #[tokio::test]
@@ -305,13 +265,13 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
     let logs = Capture::default();
     tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO)).unwrap();
     let place = Place::new().await;
-    place.world.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    place.switch_mosip_off();
     for (event, fault) in [("one", "bug"), ("two", "bug"), ("three", "caller"), ("four", "caller")] {
         place.park(event, fault, HOSTILE).await;
     }
     let page = place.text("/").await;
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
-    place.world.simulator.dials.set(Knobs::default());
+    place.turn(Knobs::default());
 
     // Same origin, as a browser says it.
     let origin = format!("http://{}", place.gateway().ops);
@@ -323,13 +283,13 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
     let page = place.text(&format!("/{}", location(&reply))).await;
     assert!(page.contains("1 event is tried again."), "{page}");
     assert!(!page.contains("<b>"), "{page}");
-    place.until(|entry| entry["state"] == "done", "one").await;
+    place.gateway().event_in("one", "done").await;
 
     let token = place.token("event:two").await;
     let form = [("about", "event:two"), ("token", &token), ("do", "discard"), ("reason", "registered twice")];
     let reply = place.decide(&form, &browser).await;
     assert!(place.text(&format!("/{}", location(&reply))).await.contains("The event is discarded."));
-    assert_eq!(place.entry("two").await["state"], "discarded");
+    place.gateway().event_in("two", "discarded").await;
     let again = place.decide(&form, &browser).await;
     assert_eq!(again.status, StatusCode::CONFLICT, "what is discarded stays so");
     assert!(String::from_utf8_lossy(&again.body).contains("<h1>Not done."));
@@ -340,7 +300,7 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
     let reply = place.decide(&form, &browser).await;
     assert!(place.text(&format!("/{}", location(&reply))).await.contains("2 events are tried again."));
     for event in ["three", "four"] {
-        place.until(|entry| entry["state"] == "done", event).await;
+        place.gateway().event_in(event, "done").await;
     }
 
     let logs = logs.text();
@@ -358,7 +318,7 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
 #[tokio::test]
 async fn what_is_not_a_form_of_the_page_decides_nothing() {
     let place = Place::new().await;
-    place.world.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    place.switch_mosip_off();
     place.park("mine", "bug", "odd").await;
     place.park("other", "bug", "odd").await;
     let (mine, other) = (place.token("event:mine").await, place.token("event:other").await);
@@ -384,7 +344,7 @@ async fn what_is_not_a_form_of_the_page_decides_nothing() {
     for (defect, members, more, status) in cases {
         let reply = place.decide(members, more).await;
         assert_eq!(reply.status.as_u16(), status, "{defect}");
-        assert_eq!(place.entry("mine").await["state"], "parked", "{defect}");
+        assert_eq!(place.gateway().ids("state=parked").await, ["mine", "other"], "{defect}");
     }
     assert_eq!(place.decide(&signed, &no_more).await.status, StatusCode::SEE_OTHER, "and as it should be");
 }
@@ -418,11 +378,12 @@ async fn the_page_loads_nothing_runs_nothing_and_is_not_kept() {
 #[tokio::test]
 async fn a_long_list_goes_on_over_pages() {
     let place = Place::new().await;
-    place.sql(
+    let filled = place.database().execute_batch(
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 130)
          INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at)
          SELECT 'event-' || n, 'birth', 'event-' || n, 'parked', 0, 0, 0 FROM number",
     );
+    filled.unwrap();
     let rows = |page: &str| page.matches("<code>event-").count();
     let overview = place.text("/").await;
     assert_eq!((rows(&overview), overview.contains("Parked: 130")), (10, true));
@@ -467,10 +428,11 @@ async fn with_a_token_the_page_is_for_those_who_have_it_and_probes_need_none() {
 
 #[tokio::test]
 async fn off_the_loopback_there_is_no_page_without_a_token() {
-    let place = Place::with(&[("LISTEN__OPS", "0.0.0.0:0")]).await;
-    let port = place.gateway().ops.rsplit_once(':').unwrap().1.to_owned();
+    let port = Port::hold();
+    let everywhere = port.address().replace("127.0.0.1", "0.0.0.0");
+    let place = Place::with(&[("LISTEN__OPS", &everywhere)]).await;
     let ask = async |path: &str| {
-        let url = format!("http://127.0.0.1:{port}{path}");
+        let url = format!("http://{}{path}", port.address());
         place.gateway().request(Method::GET, url, HeaderMap::new(), "").await.status.as_u16()
     };
     assert_eq!((ask("/").await, ask("/readyz").await, ask("/metrics").await), (404, 200, 200));

@@ -28,7 +28,7 @@ const SETTLED_BACKLOG: usize = 1024;
 pub struct Dispatcher {
     store: Store,
     exchange: Arc<Exchange>,
-    channels: Vec<Arc<Line>>,
+    channels: Arc<[Arc<Line>]>,
     meters: Meters,
     settled: broadcast::Sender<String>,
 }
@@ -67,7 +67,7 @@ impl Dispatcher {
             let health = Mutex::new(Channel::new(probe_interval));
             Arc::new(Line { url, kinds, health, wake: Notify::new() })
         };
-        let channels: Vec<_> = kinds.into_values().map(line).collect();
+        let channels: Arc<[Arc<Line>]> = kinds.into_values().map(line).collect();
         let meters = Meters::new(channels.iter().flat_map(|line| line.kinds.iter().copied()));
         let settled = broadcast::channel(SETTLED_BACKLOG).0;
         Self { store, exchange: Arc::new(exchange), channels, meters, settled }
@@ -95,14 +95,12 @@ impl Dispatcher {
 
     /// Something was queued, or may go now.
     pub fn wake(&self) {
-        for line in &self.channels {
-            line.wake.notify_one();
-        }
+        wake(&self.channels);
     }
 
     /// Keys or configuration changed.
     pub fn probe_now(&self) {
-        for line in &self.channels {
+        for line in self.channels.iter() {
             line.health().probe_now();
         }
         self.wake();
@@ -154,7 +152,8 @@ impl Dispatcher {
             let turn = line.health().turn(since);
             let leased = match turn {
                 Turn::Free => {
-                    self.lease(line, self.exchange.concurrency().saturating_sub(attempts.len())).await
+                    let slots = self.exchange.concurrency().saturating_sub(attempts.len());
+                    self.store.lease(&line.kinds, 0, slots).await
                 }
                 Turn::Trial if attempts.is_empty() => self.lease_next(line, &mut trial_after).await,
                 Turn::Trial | Turn::Wait(_) => Ok(Vec::new()),
@@ -193,27 +192,13 @@ impl Dispatcher {
         attempts.join_all().await;
     }
 
-    /// The oldest that are due, over all kinds of the channel.
-    async fn lease(&self, line: &Line, slots: usize) -> Result<Vec<Lease>> {
-        let mut leases = Vec::new();
-        for kind in &line.kinds {
-            let left = slots.saturating_sub(leases.len());
-            if left > 0 {
-                leases.extend(self.store.lease(*kind, 0, left).await?);
-            }
-        }
-        Ok(leases)
-    }
-
     /// One for a trial, in turn, so that no entry is tried twice while another waits.
     async fn lease_next(&self, line: &Line, after: &mut i64) -> Result<Vec<Lease>> {
         for start in [*after, 0] {
-            for kind in &line.kinds {
-                let leases = self.store.lease(*kind, start, 1).await?;
-                if let Some(lease) = leases.first() {
-                    *after = lease.entry.seq;
-                    return Ok(leases);
-                }
+            let leases = self.store.lease(&line.kinds, start, 1).await?;
+            if let Some(lease) = leases.first() {
+                *after = lease.entry.seq;
+                return Ok(leases);
             }
         }
         Ok(Vec::new())
@@ -242,7 +227,7 @@ impl Dispatcher {
     fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let (store, exchange, settled) =
             (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
-        let meters = self.meters.clone();
+        let (channels, meters) = (Arc::clone(&self.channels), self.meters.clone());
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
             let outcome = exchange_once(&store, &exchange, &lease).await;
@@ -284,7 +269,8 @@ impl Dispatcher {
             }
             // Nobody may be waiting.
             let _ = settled.send(id);
-            line.wake.notify_one();
+            // What waits behind it may belong to another channel: a correction behind its birth.
+            wake(&channels);
         }
     }
 }
@@ -292,6 +278,12 @@ impl Dispatcher {
 impl Line {
     fn health(&self) -> MutexGuard<'_, Channel> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(channels: &[Arc<Line>]) {
+    for line in channels {
+        line.wake.notify_one();
     }
 }
 

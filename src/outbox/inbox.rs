@@ -47,7 +47,7 @@ impl Inbox {
         match self.store.judge_again().await {
             Ok(0) => {}
             Ok(pushes) => {
-                tracing::info!(pushes, "keys changed; what did not verify is judged again");
+                tracing::info!(pushes, "what did not verify is judged again with the keys of now");
                 self.wake.notify_one();
             }
             Err(error) => tracing::error!(code = error.code().as_str(), "the quarantine cannot be read"),
@@ -141,3 +141,6 @@ impl Told {
 fn is_ours(error: &Error) -> bool {
     matches!(error.fault(), Fault::Storage) || matches!(error.code(), Code::Busy | Code::Bug)
 }
+
+#[cfg(test)]
+mod tests;

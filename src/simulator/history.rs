@@ -1,6 +1,6 @@
 //! What the fake saw, for tests to ask. Bounded: of each kind the last [`LIMIT`] entries.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -19,6 +19,8 @@ pub struct History(Arc<Inner>);
 
 struct Inner {
     record: Mutex<Record>,
+    /// Requests that are being answered, by path.
+    open: Mutex<BTreeMap<String, usize>>,
     changed: watch::Sender<()>,
 }
 
@@ -39,6 +41,8 @@ pub struct Record {
     pub tokens_issued: u64,
     /// Token requests refused.
     pub tokens_refused: u64,
+    /// The most requests that were being answered at once, by path.
+    pub max_concurrent: BTreeMap<String, usize>,
 }
 
 /// An event that was accepted.
@@ -107,7 +111,8 @@ pub struct Push {
 
 impl Default for History {
     fn default() -> Self {
-        Self(Arc::new(Inner { record: Mutex::default(), changed: watch::Sender::new(()) }))
+        let (record, open, changed) = Default::default();
+        Self(Arc::new(Inner { record, open, changed }))
     }
 }
 
@@ -168,6 +173,24 @@ impl History {
         self.change(|record| record.tokens_refused += 1);
     }
 
+    /// A request to `path` that is being answered for as long as the visit is kept.
+    pub(super) fn visit(&self, path: &str) -> Visit {
+        let now = {
+            let mut open = self.open();
+            let now = open.entry(path.to_owned()).or_default();
+            *now += 1;
+            *now
+        };
+        let mut record = self.lock();
+        let most = record.max_concurrent.entry(path.to_owned()).or_default();
+        *most = now.max(*most);
+        Visit { history: self.clone(), path: path.to_owned() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
         let result = change(&mut self.lock());
         self.0.changed.send_replace(());
@@ -176,6 +199,20 @@ impl History {
 
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is being answered; also one whose caller hung up has ended.
+pub(super) struct Visit {
+    history: History,
+    path: String,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(open) = self.history.open().get_mut(&self.path) {
+            *open -= 1;
+        }
     }
 }
 

@@ -111,12 +111,16 @@ impl Store {
             }
             let id = tables.fresh_id(kind, &composition)?;
             let payload = tables.seal("entry", &id, "payload", event.body())?;
-            let aid = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes())).transpose()?;
-            let mut insert = tables.connection.prepare_cached(
-                "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
-                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7)",
-            )?;
-            insert.execute(params![id, kind.as_str(), composition, tables.wall.millis(), tables.now, payload, aid])?;
+            let given = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes()));
+            let given = given.transpose()?;
+            let (wall, now) = (tables.wall.millis(), tables.now);
+            tables
+                .connection
+                .prepare_cached(
+                    "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
+                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7)",
+                )?
+                .execute(params![id, kind.as_str(), composition, wall, now, payload, given])?;
             tables
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
@@ -126,38 +130,16 @@ impl Store {
         .await
     }
 
-    /// Leases up to `limit` entries of `kind` that are due, in order of acceptance, beginning after `after`. An entry whose composition
-    /// has an older one that is not settled waits for it.
-    pub async fn lease(&self, kind: EventKind, after: i64, limit: usize) -> Result<Vec<Lease>> {
+    /// Leases up to `limit` entries of any of `kinds` that are due, in order of acceptance, beginning after `after`. An entry whose
+    /// composition has an older one that is not settled waits for it. One that cannot be read any more is parked.
+    pub async fn lease(&self, kinds: &[EventKind], after: i64, limit: usize) -> Result<Vec<Lease>> {
+        let kinds = kinds.to_vec();
         self.run(move |tables| {
-            let mut find = tables.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry AS this
-                 WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
-                   SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
-                   AND older.state IN ('queued', 'leased', 'parked'))
-                 ORDER BY seq LIMIT ?4"
-            ))?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = find.query(params![kind.as_str(), after, tables.now, limit])?;
             let mut leases = Vec::new();
-            while let Some(row) = rows.next()? {
-                let mut entry = tables.entry(row)?;
-                let sealed: Vec<u8> = row.get(9)?;
-                let payload = tables.unseal("entry", &entry.id, "payload", &sealed)?;
-                entry.state = State::Leased;
-                entry.attempts += 1;
-                leases.push(Lease {
-                    payload: bytes::Bytes::from_owner(payload),
-                    sent: row.get(10)?,
-                    waiting_since: row.get(11)?,
-                    entry,
-                });
-            }
-            let mut lease = tables
-                .connection
-                .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?;
-            for leased in &leases {
-                lease.execute([leased.entry.seq])?;
+            while leases.len() < limit
+                && let Some(seq) = tables.oldest_due(&kinds, after)?
+            {
+                leases.extend(tables.lease(seq)?);
             }
             Ok(leases)
         })
@@ -381,6 +363,67 @@ impl Tables<'_> {
         Ok(format!("{composition}-{:08x}", u32::from_be_bytes(secret::random())))
     }
 
+    /// The oldest entry of `kinds` after `after` that may go.
+    fn oldest_due(&self, kinds: &[EventKind], after: i64) -> Result<Option<i64>> {
+        // For each kind by itself: so the index has them in order, however many wait.
+        let mut find = self.connection.prepare_cached(
+            "SELECT seq FROM entry AS this
+             WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
+               SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
+               AND older.state IN ('queued', 'leased', 'parked'))
+             ORDER BY seq LIMIT 1",
+        )?;
+        let mut oldest: Option<i64> = None;
+        for kind in kinds {
+            let found =
+                find.query_row(params![kind.as_str(), after, self.now], |row| row.get(0)).optional()?;
+            oldest = oldest.into_iter().chain(found).min();
+        }
+        Ok(oldest)
+    }
+
+    /// Leases one entry; none: its row was damaged on the disk, and it is parked.
+    fn lease(&self, seq: i64) -> Result<Option<Lease>> {
+        let mut find = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry WHERE seq=?1"
+        ))?;
+        let mut rows = find.query([seq])?;
+        let row = rows.next()?.ok_or_else(|| Error::new(Code::Bug, "an entry that is due is not there"))?;
+        let mut entry = self.entry(row)?;
+        let (sealed, sealed_aid): (Vec<u8>, Option<Vec<u8>>) = (row.get(9)?, row.get(8)?);
+        let aid = sealed_aid.map(|sealed| self.unseal_aid(&entry.id, &sealed)).transpose();
+        let payload = match aid.and(self.unseal("entry", &entry.id, "payload", &sealed)) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(
+                    event = entry.id,
+                    detail = error.detail(),
+                    "an event cannot be read any more"
+                );
+                let refusal = Refusal::from(&error);
+                self.refuse(&entry.id, State::Parked, 0, &refusal)?;
+                self.tell_parked(&entry.id, &refusal)?;
+                return Ok(None);
+            }
+        };
+        self.connection
+            .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?
+            .execute([seq])?;
+        entry.state = State::Leased;
+        entry.attempts += 1;
+        Ok(Some(Lease {
+            payload: bytes::Bytes::from_owner(payload),
+            sent: row.get(10)?,
+            waiting_since: row.get(11)?,
+            entry,
+        }))
+    }
+
+    fn unseal_aid(&self, id: &str, sealed: &[u8]) -> Result<Option<Aid>> {
+        let plain = self.unseal("entry", id, "aid", sealed)?;
+        Ok(std::str::from_utf8(&plain).ok().and_then(Aid::parse))
+    }
+
     pub(super) fn find(&self, id: &str) -> Result<Entry> {
         let find = format!("SELECT {COLUMNS} FROM entry WHERE id=?1");
         let mut find = self.connection.prepare_cached(&find)?;
@@ -389,18 +432,12 @@ impl Tables<'_> {
         self.entry(row)
     }
 
-    /// An entry from a row of [`COLUMNS`].
+    /// An entry from a row of [`COLUMNS`]. An application id that was damaged on the disk is not shown, and keeps nobody from the rest.
     fn entry(&self, row: &Row<'_>) -> Result<Entry> {
         let id: String = row.get(1)?;
         let refusal: Option<String> = row.get(7)?;
         let sealed_aid: Option<Vec<u8>> = row.get(8)?;
-        let aid = match sealed_aid {
-            Some(sealed) => {
-                let plain = self.unseal("entry", &id, "aid", &sealed)?;
-                std::str::from_utf8(&plain).ok().and_then(Aid::parse)
-            }
-            None => None,
-        };
+        let aid = sealed_aid.and_then(|sealed| self.unseal_aid(&id, &sealed).ok().flatten());
         Ok(Entry {
             seq: row.get(0)?,
             kind: row.get::<_, String>(2)?.parse()?,
