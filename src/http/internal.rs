@@ -75,10 +75,10 @@ async fn seal(
                 _ => Some(roles::signer(&ring, query.key.as_deref(), now)?),
             };
             let options = SealOptions { format: query.format, sign: query.sign, base64: query.base64 };
-            envelope::seal_message(to, signer.map(|own| &own.private), &body, options)
+            envelope::seal_message(to, signer.map(|own| &own.private), &body, options)?.to_json()
         })
         .await?;
-    Ok(Json(sealed).into_response())
+    Ok(([(header::CONTENT_TYPE, "application/json")], sealed).into_response())
 }
 
 #[derive(Deserialize)]
