@@ -73,7 +73,9 @@ impl Gateway {
         });
 
         let (stop, stopping) = watch::channel(false);
-        let limits = Limits { drain: config.listen.drain, ..Limits::default() };
+        let limits = Limits::default();
+        let head = limits.head.min(config.listen.request_deadline);
+        let limits = Limits { head, drain: config.listen.drain, ..limits };
         let bind_error = |error: crate::http::server::BindError| Error::new(Code::Keys, error.to_string());
         let guarded = |router: Router, token| {
             let guard = Guard::new(config.listen.hosts.clone(), token);

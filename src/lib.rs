@@ -9,9 +9,12 @@ pub mod config;
 pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;
+pub mod doctor;
 pub mod error;
 pub mod gateway;
+pub mod health;
 pub mod http;
+pub mod inspect;
 pub mod keys;
 pub mod mosip;
 pub mod outbox;

@@ -21,6 +21,7 @@ struct Row {
     ours: Duration,
     bare: Duration,
     ratio: f64,
+    pairs: usize,
 }
 
 impl Comparison {
@@ -97,6 +98,7 @@ impl Row {
             ours: Duration::from_secs_f64(median(pairs.iter().map(|(ours, _)| ours.as_secs_f64()))?),
             bare: Duration::from_secs_f64(median(pairs.iter().map(|(_, bare)| bare.as_secs_f64()))?),
             ratio: median(pairs.iter().map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()))?,
+            pairs: pairs.len(),
         })
     }
 }
@@ -112,13 +114,13 @@ impl fmt::Display for Comparison {
         if self.rows.is_empty() {
             return Ok(());
         }
-        writeln!(f, "| {} | ours | primitives | ratio | wanted |", self.name)?;
-        writeln!(f, "| --- | --- | --- | --- | --- |")?;
+        writeln!(f, "| {} | ours | primitives | ratio | wanted | pairs |", self.name)?;
+        writeln!(f, "| --- | --- | --- | --- | --- | --- |")?;
         let micros = |time: Duration| time.as_secs_f64() * 1e6;
-        for Row { size, ours, bare, ratio } in &self.rows {
+        for Row { size, ours, bare, ratio, pairs } in &self.rows {
             let (ours, bare) = (micros(*ours), micros(*bare));
             let wanted = if self.targets { format!("≤ {:.2}", size.wanted) } else { "-".to_owned() };
-            writeln!(f, "| {} | {ours:.0} µs | {bare:.0} µs | {ratio:.3} | {wanted} |", size.name)?;
+            writeln!(f, "| {} | {ours:.0} µs | {bare:.0} µs | {ratio:.3} | {wanted} | {pairs} |", size.name)?;
         }
         Ok(())
     }

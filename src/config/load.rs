@@ -18,6 +18,21 @@ impl Config {
     ///
     /// All the problems there are; only a file that is not TOML hides the others. No problem repeats a value.
     pub fn load(path: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let (config, problems) = Self::examine(path, variables)?;
+        Problems::check(problems)?;
+        Ok(config)
+    }
+
+    /// As [`Config::load`], with the problems beside what can be read in spite of them, so that `doctor` looks at the keys of a
+    /// configuration that lacks a secret. Never to be served where there are problems: defaults stand in for wrong settings.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be read: no such file, or it is not TOML.
+    pub fn examine(
+        path: Option<&Path>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Problem>), Problems> {
         let Some(path) = path else {
             return Self::read("environment", "", Path::new(""), variables, &read_bounded);
         };
@@ -49,7 +64,9 @@ impl Config {
         variables: &BTreeMap<String, String>,
         read: ReadFile<'_>,
     ) -> Result<Self, Problems> {
-        Self::read("file", text, base, variables, read)
+        let (config, problems) = Self::read("file", text, base, variables, read)?;
+        Problems::check(problems)?;
+        Ok(config)
     }
 
     fn read(
@@ -58,7 +75,7 @@ impl Config {
         base: &Path,
         variables: &BTreeMap<String, String>,
         read: ReadFile<'_>,
-    ) -> Result<Self, Problems> {
+    ) -> Result<(Self, Vec<Problem>), Problems> {
         let table = text.parse::<toml::Table>().map_err(|error| {
             Problems::one(Problem {
                 source: name.to_owned(),
@@ -69,7 +86,7 @@ impl Config {
         })?;
         let reader = Reader::new(name, base, variables, read);
         let config = Self::settings(reader.root(table));
-        reader.finish(config)
+        Ok(reader.finish(config))
     }
 
     /// Every section in turn; problems, warnings and origins gather in the reader.
@@ -84,8 +101,20 @@ impl Config {
         let deliver = upstream::deliver(&mut root, upstream.danger_plain_http);
         unbuilt::check(&mut root, &keys.dir, upstream.danger_plain_http);
         root.finish();
-        let (warnings, origins) = (Vec::new(), Vec::new());
-        Self { listen, internal, ops, callback, keys, envelope, upstream, deliver, warnings, origins }
+        let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            listen,
+            internal,
+            ops,
+            callback,
+            keys,
+            envelope,
+            upstream,
+            deliver,
+            warnings,
+            origins,
+            secret_files,
+        }
     }
 }
 

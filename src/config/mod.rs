@@ -45,6 +45,8 @@ pub struct Config {
     pub warnings: Vec<String>,
     /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
     pub origins: Vec<(String, String)>,
+    /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// Where a listener stands.
@@ -69,7 +71,7 @@ pub struct Listen {
     pub body_limit: usize,
     /// Bytes of all bodies in flight; default 256 MiB.
     pub in_flight_limit: usize,
-    /// Time for head and body of one request; default 30 s.
+    /// Time for the body of one request, and for its head where that is less than 10 s; default 30 s.
     pub request_deadline: Duration,
     /// Time for open requests to finish after SIGTERM; default 25 s.
     pub drain: Duration,
@@ -299,4 +301,6 @@ pub struct Deliver {
     pub url: Option<http::Uri>,
     /// Secret of the Standard Webhooks signature.
     pub secret: Option<SecretBytes>,
+    /// For one attempt; default 10 s.
+    pub deadline: Duration,
 }

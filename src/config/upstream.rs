@@ -39,6 +39,8 @@ pub(super) fn deliver(root: &mut Section<'_>, plain_http: bool) -> Deliver {
     let deliver = Deliver {
         url: section.parsed("url", url(plain_http)),
         secret: section.secret("secret", Unset::Refused),
+        // The mediator is beside us.
+        deadline: deadline(&mut section, Duration::from_secs(10)),
     };
     section.finish();
     deliver
@@ -88,9 +90,7 @@ fn mediator(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Mediator
         events,
         aid: section.parsed("aid", url(plain_http)),
         sign_with: sign_with(&mut section, keys),
-        deadline: section
-            .parsed("deadline", duration(Duration::from_secs(1)..=Duration::from_mins(10)))
-            .unwrap_or(Duration::from_secs(90)),
+        deadline: deadline(&mut section, Duration::from_secs(90)),
         concurrency: section.number("concurrency", 1..=64).map_or(1, |posts| posts as usize),
     };
     section.finish();
@@ -121,6 +121,11 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
         domain_uri,
         danger_accept_unsigned_replies,
     })
+}
+
+fn deadline(section: &mut Section<'_>, default: Duration) -> Duration {
+    let range = Duration::from_secs(1)..=Duration::from_mins(10);
+    section.parsed("deadline", duration(range)).unwrap_or(default)
 }
 
 fn sign_with(section: &mut Section<'_>, keys: &Keys) -> Option<String> {

@@ -11,17 +11,20 @@ use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use super::tls::Acceptor;
 use crate::config::{Address, ServerTls};
+
+mod head;
 
 /// Read buffer per connection, and so the largest head, bytes. With [`Limits::connections`] it bounds what heads can hold.
 const BUFFER: usize = 64 << 10;
@@ -45,8 +48,12 @@ pub struct Server {
 /// What connections have to keep to. Bodies have limits of their own (`http::body`).
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For the head of a request, from the first moment on, and so for an idle connection too.
+    /// For the head of a request: the first one of a connection from the moment it is made, any other from its first byte.
     pub head: Duration,
+    /// From an answer, given whole to the connection and perhaps not yet taken, to the first byte of the next request.
+    pub idle: Duration,
+    /// For a caller to take the next piece of its answer.
+    pub write: Duration,
     /// For the TLS handshake.
     pub handshake: Duration,
     /// Open at once; further ones wait.
@@ -59,6 +66,9 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(10),
+            // Longer than callers pool their connections (45 s here, 60 s mostly), so that it is they who close.
+            idle: Duration::from_secs(75),
+            write: Duration::from_secs(30),
             handshake: Duration::from_secs(10),
             connections: 1024,
             drain: Duration::from_secs(25),
@@ -174,6 +184,11 @@ impl Server {
     }
 }
 
+/// Whether the files of `settings` can be used, for `doctor`.
+pub fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
+    Acceptor::load(settings).map(drop)
+}
+
 fn report(ended: Result<(), JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
         tracing::error!("a handler panicked; its connection is closed");
@@ -220,11 +235,14 @@ impl Connection {
             request.extensions_mut().insert(peer.clone());
             request
         });
+        let (timer, stream) = head::watch(stream, self.limits.head);
+        let mut stream = TimeoutWriter::new(stream);
+        stream.set_timeout(Some(self.limits.write));
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(self.limits.head)
+            .timer(timer)
+            .header_read_timeout(self.limits.idle)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%error, "a connection ended early");
         }

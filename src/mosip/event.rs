@@ -103,6 +103,10 @@ impl Event {
     pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
         let text = std::str::from_utf8(&body)
             .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
+        // serde would read a list as the members in order.
+        if text.trim_ascii_start().starts_with('[') {
+            return Err(Error::field("", "a list stands where an object should"));
+        }
         let webhook: Webhook<'_> = read(text, "")?;
         let event = webhook.event.ok_or_else(|| missing("/event"))?;
         check_topic(kind, event.hub.and_then(|hub| hub.topic))?;

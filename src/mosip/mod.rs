@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod event;
 pub mod ida;
 pub mod mediator;
+pub mod primitives;
 pub mod roles;
 pub mod signature;
 mod verified;

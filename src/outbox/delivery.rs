@@ -1,7 +1,5 @@
 //! Deliveries to the mediator: one JSON body, signed as Standard Webhooks says (`id.timestamp.body`, HMAC-SHA256).
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use serde::Serialize;
@@ -52,8 +50,6 @@ pub struct Deliverer {
     clock: Clock,
 }
 
-/// For one attempt. The mediator is beside us.
-const DEADLINE: Duration = Duration::from_secs(10);
 /// Only the status of the answer counts.
 const MAX_REPLY: usize = 64 << 10;
 
@@ -71,8 +67,8 @@ impl Deliverer {
             return Err(refuse("no deliver.url is set".to_owned()));
         };
         let (headers, body) = delivery.request(self.deliver.secret.as_ref(), self.clock.now())?;
-        let request =
-            Request { method: Method::POST, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
+        let deadline = self.deliver.deadline;
+        let request = Request { method: Method::POST, uri, headers, body, deadline, max_response: MAX_REPLY };
         let reply = self.client.send(request).await?;
         if reply.status.is_success() {
             return Ok(());

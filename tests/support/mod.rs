@@ -1,6 +1,20 @@
 //! What several test files need: the vectors, and rings made of their keys.
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(clippy::expect_used, clippy::panic, reason = "a test says so by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
+pub(crate) mod gateway;
+pub(crate) mod mediator;
+pub(crate) mod mosip;
+#[path = "../../src/upstream/test_pki.rs"]
+pub(crate) mod pki;
+#[cfg(feature = "simulator")]
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 

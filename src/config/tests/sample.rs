@@ -47,6 +47,7 @@ fn the_sample_says_the_defaults() {
     let (sample, default) = (accepted(SAMPLE, &[]), accepted("", &[]));
     assert_eq!(format!("{:?}", sample.listen), format!("{:?}", default.listen));
     assert_eq!(format!("{:?}", sample.upstream.mediator), format!("{:?}", default.upstream.mediator));
+    assert_eq!(sample.deliver.deadline, default.deliver.deadline);
     assert_eq!(sample.internal.primitives, default.internal.primitives);
     assert_eq!(sample.callback.danger_open, default.callback.danger_open);
     assert_eq!(sample.keys.dir, default.keys.dir);

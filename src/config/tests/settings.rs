@@ -24,6 +24,7 @@ fn defaults() {
     assert_eq!(config.upstream.mediator.deadline, Duration::from_secs(90));
     assert_eq!(config.upstream.mediator.concurrency, 1);
     assert!(config.deliver.url.is_none() && config.deliver.secret.is_none());
+    assert_eq!(config.deliver.deadline, Duration::from_secs(10));
     assert!(config.warnings.is_empty() && config.origins.is_empty());
 }
 

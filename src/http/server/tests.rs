@@ -10,6 +10,7 @@ use super::*;
 use crate::error::Result as Answer;
 use crate::http::body;
 
+mod deadlines;
 mod tls;
 
 /// Long enough to never pass in a test that does not wait for it.
@@ -17,7 +18,8 @@ const AMPLE: Duration = Duration::from_secs(60);
 /// Passes in every test that waits for it.
 const SHORT: Duration = Duration::from_millis(50);
 
-const PATIENT: Limits = Limits { head: AMPLE, handshake: AMPLE, connections: 16, drain: AMPLE };
+const PATIENT: Limits =
+    Limits { head: AMPLE, idle: AMPLE, write: AMPLE, handshake: AMPLE, connections: 16, drain: AMPLE };
 
 struct Running {
     address: Address,
@@ -81,15 +83,6 @@ async fn a_request_is_answered_and_knows_its_peer() {
     let server = Running::tcp(router, PATIENT).await;
     let answer = exchange(server.connect().await, GET).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("true"), "{answer}");
-}
-
-#[tokio::test]
-async fn a_client_that_sends_no_whole_head_is_closed() {
-    let server = Running::tcp(Router::new(), Limits { head: SHORT, ..PATIENT }).await;
-    for head in ["", "GET / HTTP/1.1\r\nHost: loc"] {
-        let answer = exchange(server.connect().await, head).await;
-        assert!(!answer.contains("200"), "{head:?}: {answer}");
-    }
 }
 
 #[tokio::test]

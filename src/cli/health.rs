@@ -1,0 +1,46 @@
+//! `health`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Args;
+use http::{StatusCode, Uri};
+
+use super::input::ConfigFile;
+use super::outcome::{self, Failure, Outcome};
+use crate::health::{READY, Target};
+
+/// Shorter than the patience of the usual probes.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Arguments of `health`. Without any, the default ops listener is asked.
+#[derive(Args)]
+pub(super) struct Health {
+    /// What is asked, `http://127.0.0.1:4548/readyz`; outranks the configuration.
+    #[arg(long)]
+    url: Option<Uri>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl Health {
+    pub(super) fn run(&self) -> Outcome {
+        let target = match &self.url {
+            Some(url) => Target::from_url(url),
+            None => Target::from_config(&self.config.load()?),
+        }
+        .map_err(|error| Failure::Usage(error.to_string()))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
+        match runtime.block_on(target.probe(DEADLINE)).map_err(Failure::environment)? {
+            StatusCode::OK => outcome::print(b"ready\n"),
+            status => {
+                let line = format!("not ready: {target} answers {READY} with {}\n", status.as_u16());
+                outcome::print(line.as_bytes())?;
+                Ok(ExitCode::from(outcome::REFUSED))
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Pushes that do not get through: because the mediator fails, or because they do not verify.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
+
+mod support;
+
+use http::StatusCode;
+use mosip_gateway::crypto::base64;
+use mosip_gateway::upstream::Reply;
+use support::gateway::{EXAMPLE, Running};
+use support::mediator::{Manner, Mediator, Reserved};
+use support::mosip::{Push, private_key};
+
+/// What MOSIP's side hears once its push has been taken and verified, whether or not the mediator took it.
+fn assert_undelivered(reply: &Reply) {
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::SERVICE_UNAVAILABLE, &b""[..]));
+}
+
+fn assert_delivered(reply: &Reply) {
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b""[..]));
+}
+
+fn assert_unverified(reply: &Reply, why: &str) {
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::UNPROCESSABLE_ENTITY, &b""[..]), "{why}");
+}
+
+/// A push meets `manner`; once the mediator takes deliveries again, a later one gets through.
+async fn survives(manner: Manner) {
+    let mut mediator = Mediator::start();
+    let gateway = Running::start(&[("DELIVER__URL", &mediator.url), ("DELIVER__DEADLINE", "1s")]).await;
+    mediator.set(manner);
+    assert_undelivered(&gateway.push(&Push::new("1").body()).await);
+    assert_eq!(mediator.uin_token().await, "1");
+
+    mediator.set(Manner::Takes);
+    assert_delivered(&gateway.push(&Push::new("2").body()).await);
+    assert_eq!(mediator.uin_token().await, "2");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_mediator_that_refuses_connections_is_survived() {
+    let reserved = Reserved::new();
+    let gateway = Running::start(&[("DELIVER__URL", &reserved.url())]).await;
+    assert_undelivered(&gateway.push(&Push::new("1").body()).await);
+
+    let mut mediator = reserved.open();
+    assert_delivered(&gateway.push(&Push::new("2").body()).await);
+    assert_eq!(mediator.uin_token().await, "2");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_mediator_that_answers_no_success_is_survived() {
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::BAD_REQUEST, StatusCode::NOT_MODIFIED] {
+        survives(Manner::Refuses(status)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mediator_that_never_answers_is_survived() {
+    survives(Manner::Hangs).await;
+}
+
+#[tokio::test]
+async fn a_redirect_of_the_mediator_is_not_followed() {
+    let mut elsewhere = Mediator::start();
+    survives(Manner::Redirects(elsewhere.url.clone())).await;
+    assert!(elsewhere.deliveries.try_recv().is_err(), "a UINTOKEN went where nobody configured");
+}
+
+#[tokio::test]
+async fn a_push_that_does_not_verify_is_never_delivered_and_all_are_answered_alike() {
+    let mut mediator = Mediator::start();
+    let gateway = Running::start(&[("DELIVER__URL", &mediator.url)]).await;
+    for (why, body) in unverifiable() {
+        assert_unverified(&gateway.push(&body).await, why);
+    }
+    assert_delivered(&gateway.push(&Push::new("good").body()).await);
+    assert_eq!(mediator.uin_token().await, "good", "something before it was delivered");
+    gateway.stop().await;
+}
+
+#[tokio::test]
+async fn a_push_under_an_unknown_thumbprint_is_never_delivered_where_such_are_rejected() {
+    let mut mediator = Mediator::start();
+    let rejecting = EXAMPLE.replace(r#"unknown_thumbprint = "try""#, r#"unknown_thumbprint = "reject""#);
+    let gateway = Running::start_under(&rejecting, &[("DELIVER__URL", &mediator.url)]).await;
+    let push = with_envelope(Push::new("1"), |envelope| envelope[THUMBPRINT] ^= 1);
+    assert_unverified(&gateway.push(&push).await, "unknown thumbprint");
+
+    assert_delivered(&gateway.push(&Push::new("2").body()).await);
+    assert_eq!(mediator.uin_token().await, "2");
+    gateway.stop().await;
+}
+
+/// Where parts of a VER_R2 envelope to a 2048-bit key begin.
+const THUMBPRINT: usize = 6;
+const WRAPPED_KEY: usize = THUMBPRINT + 32;
+const SPLITTER: usize = WRAPPED_KEY + 256;
+const AAD: usize = SPLITTER + 14;
+const CIPHERTEXT: usize = AAD + 32;
+
+fn unverifiable() -> Vec<(&'static str, String)> {
+    let stranger = private_key("tests/vectors/keys/stranger.key.pem");
+    let mosip = private_key("keys.example/simulator/mosip-priv.key");
+    let (good, other) = (Push::new("1"), Push::new("2"));
+    let mut cases = vec![
+        ("signed by a stranger", Push::signed_by(&stranger, "1").body()),
+        ("signed, and no UINTOKEN inside", Push::holding(&mosip, r#"{"uinToken":7}"#).body()),
+        ("the signature of another push", Push { signature: other.signature, ..Push::new("1") }.body()),
+        ("a signature that is not base64", Push { signature: "#".to_owned(), ..Push::new("1") }.body()),
+        ("an empty signature", Push { signature: String::new(), ..Push::new("1") }.body()),
+        ("data that is not base64", Push { data: "#".to_owned(), ..Push::new("1") }.body()),
+        ("no data", r#"{"signature":"AAAA"}"#.to_owned()),
+        ("not JSON", "<html>".to_owned()),
+        ("nothing", String::new()),
+        ("truncated", good.body()[..good.body().len() / 2].to_owned()),
+        ("no envelope", Push { data: base64::encode_url(&[7; 600]), ..Push::new("1") }.body()),
+    ];
+    for (why, at) in [
+        ("a bit of the wrapped key", WRAPPED_KEY),
+        ("a bit of the splitter", SPLITTER),
+        ("a bit of the nonce", AAD),
+        ("a bit of the ciphertext", CIPHERTEXT),
+    ] {
+        cases.push((why, with_envelope(Push::new("1"), |envelope| envelope[at] ^= 1)));
+    }
+    cases.push(("a bit of the tag", with_envelope(good, |envelope| *envelope.last_mut().unwrap() ^= 1)));
+    cases
+}
+
+fn with_envelope(push: Push, alter: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut envelope = base64::decode(push.data.as_bytes()).unwrap();
+    alter(&mut envelope);
+    Push { data: base64::encode_url(&envelope), ..push }.body()
+}

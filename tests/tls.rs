@@ -1,0 +1,179 @@
+//! The way there and back over TLS under a private root, and who is not spoken to.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
+
+mod support;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use mosip_gateway::simulator::Tls;
+use mosip_gateway::telemetry::{self, Capture};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::json;
+use support::gateway::BIRTH;
+use support::mosip::{Push, caller_token};
+use support::pki::{Authority, Identity};
+use support::world::{Setup, World};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tracing::level_filters::LevelFilter;
+
+/// Where everybody is in these tests.
+const HOST: &str = "127.0.0.1";
+
+/// The files that the gateway's TLS settings name.
+struct Files(TempDir);
+
+impl Files {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path: PathBuf = self.0.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+}
+
+fn tls(identity: &Identity) -> Option<Tls> {
+    Some(Tls { cert_pem: identity.cert.clone().into_bytes(), key_pem: identity.key.clone().into_bytes() })
+}
+
+#[tokio::test]
+async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
+    let (authority, files) = (Authority::new("country"), Files::new());
+    let root = files.write("root.crt", authority.pem());
+    let callback = authority.server(&[HOST]);
+    let (cert, key) = (files.write("server.crt", &callback.cert), files.write("server.key", &callback.key));
+    let mut world = World::start(Setup {
+        mosip_tls: tls(&authority.server(&[HOST])),
+        callback_roots: Some(authority.pem()),
+        set: vec![("UPSTREAM__CA_FILE", &root), ("CALLBACK__TLS__CERT", &cert), ("CALLBACK__TLS__KEY", &key)],
+    })
+    .await;
+    assert!(world.simulator.base_url.starts_with("https://"));
+
+    let (status, settled) = world.gateway.post_birth(BIRTH).await;
+    assert_eq!((status, &settled["state"]), (200, &json!("done")));
+    let token = world.mediator.uin_token().await;
+    let record = world.simulator.history.wait_until(|record| !record.pushes.is_empty()).await;
+    assert_eq!((&record.pushes[0].uin_token, record.pushes[0].status), (&token, Some(200)));
+    world.gateway.stop().await;
+}
+
+/// Posts a birth while MOSIP's side shows `identity`, and `root` is what the gateway trusts. Nothing may have been sent, and the log has to say `reason`.
+async fn refuses(identity: &Identity, root: &Authority, reason: &str) {
+    let logs = Capture::default();
+    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let files = Files::new();
+    let root = files.write("root.crt", root.pem());
+    let set = vec![("UPSTREAM__CA_FILE", root.as_str())];
+    let world = World::start(Setup { mosip_tls: tls(identity), set, ..Setup::default() }).await;
+
+    let (status, problem) = world.gateway.post_birth(BIRTH).await;
+    assert_eq!(
+        (status, &problem["code"], &problem["fault"], &problem["retryable"]),
+        (502, &json!("upstream"), &json!("upstream"), &json!(true))
+    );
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains(reason), "{detail}");
+    assert!(problem["advice"].as_str().unwrap().contains("upstream.ca_file"), "{problem}");
+
+    let record = world.simulator.history.record();
+    assert_eq!((record.tokens_issued, record.tokens_refused, record.aids_issued), (0, 0, 0));
+    assert!(record.accepted.is_empty() && record.refused.is_empty());
+    world.gateway.stop().await;
+    let logs = logs.text();
+    assert!(logs.lines().any(|line| line.contains("request refused") && line.contains(reason)), "{logs}");
+}
+
+#[tokio::test]
+async fn a_mosip_under_another_root_is_sent_nothing() {
+    let (ours, theirs) = (Authority::new("country"), Authority::new("somebody else"));
+    refuses(&theirs.server(&[HOST]), &ours, "none of the trusted roots has signed it").await;
+}
+
+#[tokio::test]
+async fn a_mosip_with_an_expired_certificate_is_sent_nothing() {
+    let authority = Authority::new("country");
+    refuses(&authority.expired_server(&[HOST]), &authority, "it expired at 1970-01-02").await;
+}
+
+#[tokio::test]
+async fn a_mosip_with_the_certificate_of_another_name_is_sent_nothing() {
+    let authority = Authority::new("country");
+    refuses(&authority.server(&["mosip.example"]), &authority, "it is made out to another name").await;
+}
+
+#[tokio::test]
+async fn a_push_over_mutual_tls_is_taken_from_the_listed_client_and_from_nobody_else() {
+    let (authority, stranger, files) = (Authority::new("country"), Authority::new("stranger"), Files::new());
+    let server = authority.server(&[HOST]);
+    let (cert, key) = (files.write("server.crt", &server.cert), files.write("server.key", &server.key));
+    let client_ca = files.write("clients.crt", authority.pem());
+    let listed = support::gateway::EXAMPLE.replace(
+        "[callback]",
+        &format!(
+            "[callback]\ntls = {{ cert = {cert:?}, key = {key:?}, client_ca = {client_ca:?}, client_subjects = [\"CN=mosip\"] }}"
+        ),
+    );
+    let mut mediator = support::mediator::Mediator::start();
+    let gateway = support::gateway::Running::start_under(&listed, &[("DELIVER__URL", &mediator.url)]).await;
+
+    let push = Push::new("1").body();
+    let as_client = async |identity: Option<&Identity>| {
+        post_over_tls(&gateway.callback, &authority, identity, &push).await.unwrap_or_default()
+    };
+    assert_eq!(as_client(None).await, "");
+    assert_eq!(as_client(Some(&stranger.client("mosip"))).await, "");
+    assert_eq!(as_client(Some(&authority.client("somebody else"))).await, "");
+    assert!(mediator.deliveries.try_recv().is_err(), "a push of nobody's was delivered");
+
+    let answer = as_client(Some(&authority.client("mosip"))).await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!(mediator.uin_token().await, "1");
+    gateway.stop().await;
+}
+
+/// Posts `body` to `/birthReceiveNid` with a caller's token; the answer, head and all.
+async fn post_over_tls(
+    address: &str,
+    authority: &Authority,
+    identity: Option<&Identity>,
+    body: &str,
+) -> std::io::Result<String> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    let stream = TcpStream::connect(address).await?;
+    let mut stream = connector.connect(ServerName::try_from(HOST).unwrap(), stream).await?;
+    let head = format!(
+        "POST /birthReceiveNid HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+        caller_token(),
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
+}
