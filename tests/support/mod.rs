@@ -11,6 +11,7 @@
 pub(crate) mod event;
 pub(crate) mod fake;
 pub(crate) mod gateway;
+pub(crate) mod key_volume;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
 pub(crate) mod patience;
