@@ -18,6 +18,8 @@ pub(crate) mod patience;
 #[path = "../../src/upstream/test_pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod port;
+pub(crate) mod process;
+pub(crate) mod random;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 
