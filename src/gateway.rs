@@ -145,9 +145,8 @@ impl Gateway {
     /// Serves until `shutdown` is done, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::spawn(self.watcher.run());
-        let mut running = JoinSet::new();
+        let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
-        let mut moving = JoinSet::new();
         moving.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");

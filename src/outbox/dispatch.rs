@@ -141,7 +141,7 @@ impl Dispatcher {
     pub async fn run(&self, index: usize, mut stop: watch::Receiver<bool>) {
         let Some(line) = self.channels.get(index) else { return };
         let mut attempts = JoinSet::new();
-        let mut trial_after = 0;
+        let mut last_leased = 0;
         let mut lost_lease = false;
         while !*stop.borrow() {
             if lost_lease && attempts.is_empty() {
@@ -155,7 +155,7 @@ impl Dispatcher {
                     let slots = self.exchange.concurrency().saturating_sub(attempts.len());
                     self.store.lease(&line.kinds, 0, slots).await
                 }
-                Turn::Trial if attempts.is_empty() => self.lease_next(line, &mut trial_after).await,
+                Turn::Trial if attempts.is_empty() => self.lease_next(line, last_leased).await,
                 Turn::Trial | Turn::Wait(_) => Ok(Vec::new()),
             };
             let is_idle = match &leased {
@@ -165,6 +165,7 @@ impl Dispatcher {
             match leased {
                 Ok(leases) => {
                     for lease in leases {
+                        last_leased = lease.entry.seq;
                         attempts.spawn(self.attempt(Arc::clone(line), lease));
                     }
                 }
@@ -192,16 +193,10 @@ impl Dispatcher {
         attempts.join_all().await;
     }
 
-    /// One for a trial, in turn, so that no entry is tried twice while another waits.
-    async fn lease_next(&self, line: &Line, after: &mut i64) -> Result<Vec<Lease>> {
-        for start in [*after, 0] {
-            let leases = self.store.lease(&line.kinds, start, 1).await?;
-            if let Some(lease) = leases.first() {
-                *after = lease.entry.seq;
-                return Ok(leases);
-            }
-        }
-        Ok(Vec::new())
+    /// One for a trial: the one behind the last that went, so that no entry is tried twice while another waits.
+    async fn lease_next(&self, line: &Line, last: i64) -> Result<Vec<Lease>> {
+        let next = self.store.lease(&line.kinds, last, 1).await?;
+        if next.is_empty() { self.store.lease(&line.kinds, 0, 1).await } else { Ok(next) }
     }
 
     /// How long until looking again is of use; none: until woken.

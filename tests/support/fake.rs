@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::patience;
+
 /// What the mediator says when it takes an event.
 pub(crate) const ACCEPTANCE: &str = r#"{"response":{"message":"Received"}}"#;
 
@@ -61,6 +63,19 @@ impl Fake {
     pub(crate) fn refuses(&self, id: &str, code: &str) {
         let words = json!({"errors": [{"errorCode": code, "errorMessage": "in MOSIP's words"}]});
         self.desk().by_id.insert(id.to_owned(), answer("200 OK", &words.to_string()));
+    }
+
+    pub(crate) fn take_refusals_back(&self) {
+        self.desk().by_id.clear();
+    }
+
+    /// The id of the next event that comes, or came and was not taken yet.
+    pub(crate) async fn next_id(&self) -> String {
+        patience::until("a post", async || {
+            let mut desk = self.desk();
+            if desk.ids.is_empty() { Err(()) } else { Ok(desk.ids.remove(0)) }
+        })
+        .await
     }
 
     /// The ids of the events that came since the last time that this was asked, empty for what is no event.

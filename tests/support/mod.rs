@@ -11,12 +11,15 @@
 pub(crate) mod event;
 pub(crate) mod fake;
 pub(crate) mod gateway;
+pub(crate) mod key_volume;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
 pub(crate) mod patience;
 #[path = "../../src/upstream/test_pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod port;
+pub(crate) mod process;
+pub(crate) mod random;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

@@ -1,0 +1,395 @@
+//! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
+//! lost, no event goes under two ids, no application id changes. Counted by what the simulator saw.
+//!
+//! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test kill -- --nocapture` kills 500 times and prints the counts in one line. A
+//! run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to kill, not the scheduler.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test says so by panicking, and prints its counts"
+)]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use mosip_gateway::clock::Clock;
+use mosip_gateway::simulator::history::{LIMIT, Record};
+use mosip_gateway::simulator::{self, AfterAccept, Callback, Knobs, Settings, Simulator};
+use serde_json::{Value, json};
+use support::event::event;
+use support::mediator::Mediator;
+use support::mosip::Push;
+use support::patience;
+use support::process::Gateway;
+use support::random::Random;
+use support::world::urls;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// Kills where `MOSIP_GATEWAY_KILLS` says nothing.
+const KILLS: u64 = 10;
+/// Who posts at the same time.
+const POSTERS: u64 = 4;
+/// Compositions that are let out between two kills.
+const STORIES_PER_KILL: usize = 6;
+/// When whatever a kill waits for does not come, it comes without.
+const LONGEST_LIFE: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_nothing() {
+    let kills = variable("MOSIP_GATEWAY_KILLS").unwrap_or(KILLS);
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let seed = variable("MOSIP_GATEWAY_SEED").unwrap_or(u64::from(now.subsec_nanos()));
+    println!("MOSIP_GATEWAY_SEED={seed}");
+    let (start, mut random) = (Instant::now(), Random::new(seed));
+
+    let mut mediator = Mediator::start();
+    let mut gateway = Gateway::new();
+    let simulator = start_simulator(&gateway.callback).await;
+    gateway.set(&[("DELIVER__URL", &mediator.url)]);
+    for (name, url) in urls(&simulator.base_url) {
+        gateway.set(&[(name, &url)]);
+    }
+    let load = Arc::new(Load::default());
+    let mut posters = JoinSet::new();
+    for poster in 0..POSTERS {
+        let (load, url) = (Arc::clone(&load), gateway.api());
+        posters.spawn(async move { load.post_stories(&url, Random::new(seed ^ (poster + 1) << 32)).await });
+    }
+
+    for _ in 0..kills {
+        simulator.dials.set(hostile(&mut random));
+        load.gate.add_permits(STORIES_PER_KILL);
+        gateway.start();
+        await_the_moment(&gateway, &simulator, &load, &mut random).await;
+        gateway.kill();
+    }
+    simulator.dials.set(Knobs::default());
+    gateway.start();
+    load.gate.close();
+    posters.join_all().await;
+    let told = drain(&gateway, &simulator, &mut mediator).await;
+
+    let counts = Counts::of(&load, &simulator.history.record(), &gateway, &told).await;
+    println!("{kills} kills, {counts}; {:.0} s", start.elapsed().as_secs_f64());
+    assert!(counts.taken > 0 && counts.resent > 0, "there was no load");
+    assert_eq!(counts.failures(), BTreeMap::new(), "MOSIP_GATEWAY_SEED={seed}; log:\n{}", gateway.log());
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap())
+}
+
+async fn start_simulator(callback: &str) -> simulator::Running {
+    let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
+    settings.bind.set_port(0);
+    let url = format!("http://{callback}/birthReceiveNid").parse().unwrap();
+    settings.callback = Some(Callback { url, roots_pem: None });
+    Simulator::start(settings, Clock::system()).await.unwrap()
+}
+
+/// How MOSIP is until the next kill.
+fn hostile(random: &mut Random) -> Knobs {
+    Knobs {
+        delay_ms: random.below(8),
+        fault_rate: [0.0, 0.0, 0.1, 0.4][random.index(4)],
+        seed: random.below(u64::MAX),
+        fault_after_accept: [None, None, Some(AfterAccept::HangUp), Some(AfterAccept::Answer500)]
+            [random.index(4)],
+        reject_token_once: random.one_in(8),
+        ..Knobs::default()
+    }
+}
+
+/// When to kill: while it starts, at an acknowledgement, or as soon as MOSIP has accepted; each a little later.
+async fn await_the_moment(
+    gateway: &Gateway,
+    simulator: &simulator::Running,
+    load: &Load,
+    random: &mut Random,
+) {
+    let (trigger, count) = (random.below(8), 1 + random.below(8));
+    let later = Duration::from_micros(random.below(20_000));
+    if trigger == 0 {
+        // About as long as a start takes.
+        tokio::time::sleep(Duration::from_millis(random.below(200))).await;
+        return;
+    }
+    gateway.ready().await;
+    let come = async {
+        if trigger < 4 {
+            let mut acknowledged = load.acknowledgements.subscribe();
+            let enough = *acknowledged.borrow() + count;
+            acknowledged.wait_for(|seen| *seen >= enough).await.unwrap();
+        } else {
+            let enough = posts(&simulator.history.record()) + count;
+            simulator.history.wait_until(|record| posts(record) >= enough).await;
+        }
+    };
+    // Nothing comes where the breaker is open or nothing is left to post.
+    let _ = tokio::time::timeout(LONGEST_LIFE, come).await;
+    tokio::time::sleep(later).await;
+}
+
+/// Posts that MOSIP took, repeats among them.
+fn posts(record: &Record) -> u64 {
+    record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
+}
+
+/// Waits until nothing is left to send, to judge or to deliver; the ids of the acceptances and the UINTOKENs that the mediator got.
+async fn drain(
+    gateway: &Gateway,
+    simulator: &simulator::Running,
+    mediator: &mut Mediator,
+) -> BTreeSet<String> {
+    gateway.ready().await;
+    empty(gateway, "/v1/events?state=queued").await;
+    empty(gateway, "/v1/events?state=leased").await;
+    // MOSIP pushes after every birth, once.
+    let births =
+        |record: &Record| record.accepted.iter().filter(|accepted| json!(accepted.kind) == "birth").count();
+    simulator.history.wait_until(|record| record.pushes.len() == births(record)).await;
+    // Pushes are judged in order: once this one is, so is every other.
+    let last = "last";
+    gateway.push(Push::new(last).body()).await;
+    let mut told = BTreeSet::new();
+    let mut hear = |delivery: Value| {
+        let what = match delivery["type"].as_str().unwrap() {
+            "event.accepted" => &delivery["data"]["id"],
+            "uin-token.received" => &delivery["data"]["uinToken"],
+            _ => return false,
+        };
+        told.insert(what.as_str().unwrap().to_owned());
+        what == last
+    };
+    while !hear(mediator.next().await.1) {}
+    empty(gateway, "/v1/inbox").await;
+    while let Ok((_, delivery)) = mediator.deliveries.try_recv() {
+        hear(delivery);
+    }
+    told
+}
+
+/// Waits until nothing is left in a list.
+async fn empty(gateway: &Gateway, route: &str) {
+    patience::until(route, async || {
+        let answer = gateway.get(route).await;
+        let left = ["events", "messages"].into_iter().find_map(|name| answer[name].as_array());
+        if left.unwrap().is_empty() { Ok(()) } else { Err(left.unwrap().len()) }
+    })
+    .await;
+}
+
+/// Posters, and what they know.
+struct Load {
+    /// A permit for every composition that may be posted.
+    gate: Semaphore,
+    acknowledgements: watch::Sender<u64>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    compositions: u64,
+    /// What was posted, whether or not anybody heard that it was taken.
+    posted: BTreeSet<Event>,
+    /// Under which ids it was taken; more than one is a failure.
+    taken: BTreeMap<Event, BTreeSet<String>>,
+}
+
+/// What makes two posts the same event.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Event {
+    composition: String,
+    kind: &'static str,
+    name: &'static str,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { gate: Semaphore::new(0), acknowledgements: watch::Sender::new(0), known: Mutex::default() }
+    }
+}
+
+impl Load {
+    /// Posts everything about one composition after another, until the gate closes.
+    async fn post_stories(&self, url: &str, mut random: Random) {
+        let client = support::process::client();
+        while let Ok(permit) = self.gate.acquire().await {
+            permit.forget();
+            for event in self.story(&mut random) {
+                let gives_up = random.one_in(20);
+                self.known.lock().unwrap().posted.insert(event.clone());
+                while let Err(refused) = self.post(&client, url, &event, &mut random).await {
+                    assert!(refused.is_none_or(|status| status >= 500), "{refused:?}");
+                    if gives_up {
+                        break;
+                    }
+                    // Until it is back.
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            }
+        }
+    }
+
+    /// A birth or death; sometimes its correction, the same again, or the same composition registered with other content.
+    fn story(&self, random: &mut Random) -> Vec<Event> {
+        let composition = {
+            let mut known = self.known.lock().unwrap();
+            known.compositions += 1;
+            format!("k{}", known.compositions)
+        };
+        let (kind, correction) =
+            if random.one_in(3) { ("death", "death-correction") } else { ("birth", "birth-correction") };
+        let event = |kind, name| Event { composition: composition.clone(), kind, name };
+        let mut story = vec![event(kind, "Ada")];
+        let further = [(4, event(correction, "Ada")), (3, event(kind, "Ada")), (6, event(kind, "Mary"))];
+        story.extend(further.into_iter().filter_map(|(share, event)| random.one_in(share).then_some(event)));
+        story
+    }
+
+    /// Posts once, as a webhook of its own; the status of a refusal, if there was an answer.
+    async fn post(
+        &self,
+        client: &mosip_gateway::upstream::Client,
+        url: &str,
+        event: &Event,
+        random: &mut Random,
+    ) -> Result<(), Option<u16>> {
+        let body = self::event(event.kind, &event.composition, event.name);
+        let webhook = format!("{:08x}", random.below(1 << 32));
+        let body = body.replace("7d1f0a52", &webhook);
+        let route = format!("{url}/v1/events/{}", event.kind);
+        let reply = support::process::post(client, &route, body).await.ok_or(None)?;
+        if !matches!(reply.status.as_u16(), 200 | 202) {
+            return Err(Some(reply.status.as_u16()));
+        }
+        let answer: Value = serde_json::from_slice(&reply.body).unwrap();
+        let id = answer["id"].as_str().unwrap().to_owned();
+        self.known.lock().unwrap().taken.entry(event.clone()).or_default().insert(id);
+        self.acknowledgements.send_modify(|count| *count += 1);
+        Ok(())
+    }
+}
+
+/// What came of it.
+#[derive(Default)]
+struct Counts {
+    /// Events that were acknowledged.
+    taken: usize,
+    /// Ids that MOSIP accepted.
+    accepted: usize,
+    /// Posts that MOSIP had had before.
+    resent: u64,
+    /// UINTOKENs that were answered 200.
+    pushed: usize,
+    lost: usize,
+    two_ids: usize,
+    aid_changed: usize,
+    altered: usize,
+    refused: usize,
+    not_done: usize,
+    untold: usize,
+    pushes_lost: usize,
+}
+
+impl Counts {
+    async fn of(load: &Load, record: &Record, gateway: &Gateway, told: &BTreeSet<String>) -> Self {
+        assert!(
+            record.accepted.len() < LIMIT && record.aids.len() < LIMIT,
+            "the simulator has forgotten some"
+        );
+        let known = load.known.lock().unwrap();
+        let mut counts =
+            Self { taken: known.taken.len(), accepted: record.accepted.len(), ..Self::default() };
+        counts.resent = posts(record) - counts.accepted as u64;
+
+        let at_mosip: BTreeMap<_, _> =
+            record.accepted.iter().map(|accepted| (accepted.id.as_str(), accepted)).collect();
+        for (event, ids) in &known.taken {
+            counts.two_ids += ids.len() - 1;
+            let there = |id: &String| {
+                at_mosip.get(id.as_str()).is_some_and(|accepted| {
+                    accepted.composition == event.composition && json!(accepted.kind) == event.kind
+                })
+            };
+            counts.lost += ids.iter().filter(|id| !there(id)).count();
+        }
+        let mut ids: BTreeMap<(String, String), usize> = BTreeMap::new();
+        for accepted in &record.accepted {
+            let kind = json!(accepted.kind).as_str().unwrap().to_owned();
+            *ids.entry((accepted.composition.clone(), kind)).or_default() += 1;
+        }
+        for ((composition, kind), ids) in ids {
+            let of_it = |event: &&Event| event.composition == composition && event.kind == kind;
+            counts.two_ids += ids.saturating_sub(known.posted.iter().filter(of_it).count());
+        }
+
+        let events = gateway.events().await;
+        counts.not_done = events.iter().filter(|event| event["state"] != "done").count();
+        let aids: BTreeMap<_, _> =
+            events.iter().map(|event| (event["id"].as_str().unwrap(), event["aid"].as_str())).collect();
+        counts.aid_changed = record
+            .accepted
+            .iter()
+            .filter(|accepted| aids.get(accepted.id.as_str()) != Some(&accepted.aid.as_deref()))
+            .count();
+        counts.altered = record.accepted.iter().filter(|accepted| accepted.altered > 0).count();
+        counts.refused = record.refused.iter().filter(|refused| refused.code.starts_with("SIM-")).count();
+
+        counts.untold = events.iter().filter(|event| !told.contains(event["id"].as_str().unwrap())).count();
+        let taken: Vec<_> = record.pushes.iter().filter(|push| push.status == Some(200)).collect();
+        counts.pushed = taken.len();
+        counts.pushes_lost = taken.iter().filter(|push| !told.contains(&push.uin_token)).count();
+        counts
+    }
+
+    /// Everything that has to be nothing.
+    fn all_failures(&self) -> [(&'static str, usize); 8] {
+        [
+            ("lost", self.lost),
+            ("two ids for one event", self.two_ids),
+            ("AID changed", self.aid_changed),
+            ("content changed", self.altered),
+            ("refused for its form", self.refused),
+            ("not done", self.not_done),
+            ("acceptance not told", self.untold),
+            ("push lost", self.pushes_lost),
+        ]
+    }
+
+    fn failures(&self) -> BTreeMap<&'static str, usize> {
+        self.all_failures().into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+impl std::fmt::Display for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { taken, accepted, resent, pushed, .. } = self;
+        write!(f, "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {pushed} pushes taken")?;
+        self.all_failures().iter().try_for_each(|(what, count)| write!(f, ", {what} {count}"))
+    }
+}
+
+#[tokio::test]
+async fn a_process_that_crashes_leaves_no_core() {
+    let mut gateway = Gateway::new();
+    gateway.start();
+    gateway.ready().await;
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", gateway.pid())).unwrap();
+    let core: Vec<_> = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max core file size"))
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    assert_eq!(core[..2], ["0", "0"], "soft and hard limit");
+    gateway.kill();
+}

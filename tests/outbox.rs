@@ -1,0 +1,557 @@
+//! What the outbox promises, through the listeners: every event that is taken goes to MOSIP under one id with one application id,
+//! whatever MOSIP, the keys, the mediator or the process do meanwhile.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
+mod support;
+
+use http::{Method, StatusCode};
+use mosip_gateway::simulator::{AfterAccept, Knobs};
+use serde_json::{Value, json};
+use support::event::{BIRTH, COMPOSITION, birth, event};
+use support::fake::{Fake, Then};
+use support::gateway::{Running, json};
+use support::key_volume::KeyVolume;
+use support::mediator::Reserved;
+use support::mosip::Push;
+use support::world::{Setup, World};
+
+async fn world() -> World {
+    World::start(Setup::default()).await
+}
+
+async fn world_with(set: &[(&str, &str)]) -> World {
+    World::start(Setup { set: set.to_vec(), ..Setup::default() }).await
+}
+
+/// A MOSIP of which nothing is heard.
+fn down() -> Knobs {
+    Knobs { down: true, ..Knobs::default() }
+}
+
+impl World {
+    /// Accepts births of these compositions; their ids are the compositions.
+    async fn accept_births(&self, compositions: &[String]) {
+        for composition in compositions {
+            assert_eq!(self.gateway.accept("birth", &birth(composition)).await, *composition);
+        }
+    }
+
+    /// Waits until all of `ids` are done and sees that MOSIP has each once, unaltered, with an application id of its own.
+    async fn assert_taken_once(&self, ids: &[String]) {
+        for id in ids {
+            let event = self.gateway.event_in(id, "done").await;
+            let accepted = self.simulator.history.accepted(id).unwrap();
+            assert_eq!((accepted.altered, accepted.aid.as_deref()), (0, event["aid"].as_str()), "{id}");
+        }
+        let record = self.simulator.history.record();
+        let mut accepted: Vec<_> = record.accepted.iter().map(|accepted| accepted.id.clone()).collect();
+        let mut expected = ids.to_vec();
+        accepted.sort();
+        expected.sort();
+        assert_eq!(accepted, expected);
+        assert_eq!(record.aids_issued as usize, ids.len(), "an application id was fetched and not used");
+        assert!(
+            record.refused.iter().all(|refused| !refused.code.starts_with("SIM-")),
+            "{:?}",
+            record.refused
+        );
+    }
+}
+
+fn compositions(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("c{index}")).collect()
+}
+
+// MOSIP fails.
+
+#[tokio::test]
+async fn a_fault_before_mosip_accepted_is_followed_by_one_acceptance() {
+    let world = world().await;
+    world.simulator.dials.set(Knobs { fault_rate: 1.0, ..Knobs::default() });
+    let ids = compositions(2);
+    world.accept_births(&ids).await;
+    for id in &ids {
+        assert_eq!(world.gateway.failed_event(id).await["lastFault"]["fault"], "upstream");
+    }
+    world.simulator.dials.set(Knobs::default());
+    world.assert_taken_once(&ids).await;
+    assert!(world.simulator.history.record().accepted.iter().all(|accepted| accepted.repeats == 0));
+}
+
+#[tokio::test]
+async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application_id() {
+    let mut world = world().await;
+    for (index, fault) in [AfterAccept::HangUp, AfterAccept::Answer500].into_iter().enumerate() {
+        world.simulator.dials.set(Knobs { fault_after_accept: Some(fault), ..Knobs::default() });
+        let [birth, death] = ["birth", "death"].map(|kind| (kind, format!("{kind}{index}")));
+        for (kind, composition) in [&birth, &death] {
+            world.gateway.accept(kind, &event(kind, composition, "Ada")).await;
+        }
+        for (_, id) in [&birth, &death] {
+            let event = world.gateway.event_until(id, |event| event["attempts"].as_u64() > Some(1)).await;
+            assert_ne!(event["state"], "done", "{fault:?}");
+        }
+        world.simulator.dials.set(Knobs::default());
+        for (_, id) in [&birth, &death] {
+            world.gateway.event_in(id, "done").await;
+            let accepted = world.simulator.history.accepted(id).unwrap();
+            assert!(accepted.repeats + accepted.count > 1 && accepted.altered == 0, "{accepted:?}");
+        }
+    }
+    let ids = ["birth0", "death0", "birth1", "death1"].map(str::to_owned);
+    world.assert_taken_once(&ids).await;
+    // Told once, before the acceptance, however many attempts there were.
+    let mut told = Vec::new();
+    while told.len() < 2 * ids.len() {
+        let (_, delivery) = world.mediator.next().await;
+        if delivery["data"]["id"] == ids[0].as_str() || delivery["type"] != "uin-token.received" {
+            told.push((delivery["data"]["id"].clone(), delivery["type"].clone()));
+        }
+    }
+    for id in ids {
+        let types: Vec<_> = told.iter().filter(|told| told.0 == id.as_str()).map(|told| &told.1).collect();
+        assert_eq!(types, ["aid.assigned", "event.accepted"], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_in_order_of_age() {
+    let world = world().await;
+    world.simulator.dials.set(down());
+    let ids = compositions(15);
+    world.accept_births(&ids).await;
+    // So many failures that the breaker opens: from here on one goes at a time.
+    for id in &ids[..10] {
+        world.gateway.failed_event(id).await;
+    }
+    assert_eq!(world.gateway.readiness().await.0, 200);
+    let (status, accepted) = world.gateway.post_event("birth", &[("prefer", "wait=1")], &birth("c15")).await;
+    assert_eq!((status, &accepted["state"]), (202, &json!("queued")), "not settled in time");
+    world.simulator.dials.set(Knobs::default());
+    let ids = compositions(16);
+    world.assert_taken_once(&ids).await;
+    let record = world.simulator.history.record();
+    // The first goes alone, as a trial, and it is not always the oldest.
+    let trial = &record.accepted[0].id;
+    let after: Vec<_> = record.accepted.iter().skip(1).map(|accepted| &accepted.id).collect();
+    assert_eq!(after, ids.iter().filter(|id| *id != trial).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_mosip_that_is_back_with_a_backlog_never_has_two_posts_to_one_url() {
+    let world = world().await;
+    world.simulator.dials.set(down());
+    let ids = compositions(200);
+    world.accept_births(&ids).await;
+    world.gateway.failed_event(&ids[0]).await;
+    world.simulator.dials.set(Knobs { delay_ms: 1, ..Knobs::default() });
+    world.assert_taken_once(&ids).await;
+    let most = world.simulator.history.record().max_concurrent;
+    assert_eq!((most["/opencrvs/v1/birth"], most["/opencrvs/v1/generateAid"]), (1, 1));
+}
+
+#[tokio::test]
+async fn no_more_posts_go_to_one_url_at_once_than_its_concurrency() {
+    let world = world_with(&[("UPSTREAM__MEDIATOR__CONCURRENCY", "4")]).await;
+    world.simulator.dials.set(Knobs { delay_ms: 20, ..Knobs::default() });
+    let ids = compositions(24);
+    world.accept_births(&ids).await;
+    world.assert_taken_once(&ids).await;
+    let most = world.simulator.history.record().max_concurrent["/opencrvs/v1/birth"];
+    assert!((2..=4).contains(&most), "{most}");
+}
+
+#[tokio::test]
+async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_right_all_goes() {
+    let world = world_with(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
+    for knobs in [
+        Knobs { bad_client_secret: true, ..Knobs::default() },
+        Knobs { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Knobs::default() },
+    ] {
+        let known = world.gateway.ids("").await;
+        world.simulator.dials.set(knobs);
+        let ids: Vec<_> = (0..5).map(|index| format!("c{}", known.len() + index)).collect();
+        world.accept_births(&ids).await;
+        // Two of them: the probes take the waiting entries in turn.
+        for id in &ids[..2] {
+            let event = world.gateway.failed_event(id).await;
+            assert_eq!((&event["lastFault"]["fault"], &event["attempts"]), (&json!("partner"), &json!(1)));
+        }
+        assert!(world.gateway.ids("state=parked").await.is_empty());
+        assert_eq!(world.gateway.ids("fault=partner").await[..2], ids[..2]);
+        world.simulator.dials.set(Knobs::default());
+        world.assert_taken_once(&[known, ids].concat()).await;
+    }
+}
+
+#[tokio::test]
+async fn a_partner_that_is_refused_asks_once_and_not_for_every_event() {
+    let world = world().await;
+    world.simulator.dials.set(Knobs { bad_client_secret: true, ..Knobs::default() });
+    let ids = compositions(3);
+    world.accept_births(&ids).await;
+    world.gateway.failed_event(&ids[0]).await;
+    for id in &ids[1..] {
+        let (_, event) = world.gateway.get(&format!("/v1/events/{id}")).await;
+        assert_eq!((&event["attempts"], event.get("lastFault")), (&json!(0), None), "{event}");
+    }
+    assert_eq!(world.simulator.history.record().tokens_refused, 1);
+}
+
+#[tokio::test]
+async fn an_entry_that_mosip_refuses_again_and_again_does_not_hold_the_others() {
+    let world = world().await;
+    // An application id that MOSIP never handed out.
+    let poisoned = birth("poison")
+        .replace("\"gender\"", r#""identifier":[{"type":"MOSIP_AID","value":"10001"}],"gender""#);
+    world.gateway.accept("birth", &poisoned).await;
+    world.gateway.failed_event("poison").await;
+    for composition in compositions(5) {
+        world.gateway.settle("birth", &birth(&composition)).await;
+    }
+    let (_, event) = world.gateway.get("/v1/events/poison").await;
+    assert_ne!(event["state"], "done");
+    assert_eq!(
+        (&event["aid"], &event["lastFault"]["upstream"]),
+        (&json!("10001"), &json!("SIM-AID-UNKNOWN"))
+    );
+    let refused = world.simulator.history.record().refused;
+    assert!(refused.iter().all(|refused| refused.id.as_deref() == Some("poison")), "{refused:?}");
+}
+
+// Keys fail.
+
+#[tokio::test]
+async fn keys_swapped_between_attempts_seal_the_next_attempt() {
+    let volume = KeyVolume::new();
+    volume.replace("mosip-public.key", "tests/vectors/keys/stranger.crt.pem");
+    let world = world_with(&[("KEYS__DIR", volume.path())]).await;
+    world.accept_births(&compositions(1)).await;
+    let event = world.gateway.failed_event("c0").await;
+    assert_eq!(event["lastFault"]["upstream"], "SIM-THUMBPRINT", "{event}");
+
+    volume.replace("mosip-public.key", "keys.example/mosip-public.key");
+    world.gateway.keys.reload().await;
+    let done = world.gateway.event_in("c0", "done").await;
+    assert_eq!(done["aid"], event["aid"], "sealed anew, with the same application id inside");
+    let (_, keys) = world.gateway.get("/v1/keys").await;
+    let accepted = world.simulator.history.accepted("c0").unwrap();
+    assert!(keys.to_string().contains(&accepted.thumbprint), "{keys}");
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_missing_or_broken_at_start_queues_events_until_its_file_is_right() {
+    for broken in [None, Some("README.md")] {
+        let volume = KeyVolume::new();
+        match broken {
+            None => volume.remove("mosip-public.key"),
+            Some(file) => volume.replace("mosip-public.key", file),
+        }
+        let world = world_with(&[("KEYS__DIR", volume.path())]).await;
+        let ids = compositions(3);
+        world.accept_births(&ids).await;
+        let event = world.gateway.failed_event("c0").await;
+        assert_eq!(event["lastFault"]["fault"], "keys", "{event}");
+        let advice = event["lastFault"]["advice"].as_str().unwrap();
+        assert!(advice.contains("mosip-public.key"), "{advice}");
+        let (status, readiness) = world.gateway.readiness().await;
+        assert_eq!((status, &readiness["keys"]["healthy"]), (200, &json!(false)), "{readiness}");
+        assert!(world.gateway.ids("state=parked").await.is_empty());
+
+        volume.replace("mosip-public.key", "keys.example/mosip-public.key");
+        // A reload is a probe: nobody waits for the half minute.
+        world.gateway.keys.reload().await;
+        world.assert_taken_once(&ids).await;
+    }
+}
+
+#[tokio::test]
+async fn a_push_that_a_wrong_certificate_kept_is_delivered_once_the_file_is_right() {
+    let volume = KeyVolume::new();
+    volume.replace("mosip-public.key", "tests/vectors/keys/stranger.crt.pem");
+    let mut world = world_with(&[("KEYS__DIR", volume.path())]).await;
+    for token in ["1", "2"] {
+        let reply = world.gateway.push(&Push::new(token).body()).await;
+        assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b""[..]));
+    }
+    let kept = world.gateway.until("/v1/quarantine", |kept| kept["messages"][1].is_object()).await;
+    let verify = format!("/v1/quarantine/{}/verify", kept["messages"][0]["id"].as_str().unwrap());
+    let (status, problem) = json(world.gateway.ask(Method::POST, &verify).await);
+    assert_eq!((status, &problem["code"]), (422, &json!("signature-invalid")), "not yet");
+    assert_eq!(world.gateway.get("/v1/quarantine").await.1["messages"].as_array().unwrap().len(), 2);
+
+    volume.replace("mosip-public.key", "keys.example/mosip-public.key");
+    world.gateway.keys.reload().await;
+    assert_eq!([world.mediator.uin_token().await, world.mediator.uin_token().await], ["1", "2"]);
+    assert_eq!(world.gateway.get("/v1/quarantine").await.1["messages"], json!([]));
+    let gone = world.gateway.ask(Method::POST, &verify).await;
+    assert_eq!(gone.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_push_that_a_wrong_certificate_kept_is_delivered_by_a_process_that_starts_with_the_right_one() {
+    let volume = KeyVolume::new();
+    volume.replace("mosip-public.key", "tests/vectors/keys/stranger.crt.pem");
+    let mut world = world_with(&[("KEYS__DIR", volume.path())]).await;
+    world.gateway.push(&Push::new("1").body()).await;
+    world.gateway.until("/v1/quarantine", |kept| kept["messages"][0].is_object()).await;
+    volume.replace("mosip-public.key", "keys.example/mosip-public.key");
+    world.gateway.restart(&[]).await;
+    assert_eq!(world.mediator.uin_token().await, "1");
+}
+
+// The process or the mediator fails.
+
+#[tokio::test]
+async fn a_process_killed_between_send_and_settle_sends_the_same_id_and_application_id_again() {
+    let fake = Fake::start().await;
+    let mut world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;
+    fake.answers("", Then::Hangs);
+    world.accept_births(&compositions(1)).await;
+    let sent = fake.next_id().await;
+    let (_, before) = world.gateway.get("/v1/events/c0").await;
+    assert_eq!((sent.as_str(), &before["state"]), ("c0", &json!("leased")));
+    assert!(before["aid"].is_string());
+
+    let mosip = format!("{}/opencrvs/v1/birth", world.simulator.base_url);
+    world.gateway.restart(&[("UPSTREAM__MEDIATOR__BIRTH", &mosip)]).await;
+    let after = world.gateway.event_in("c0", "done").await;
+    assert_eq!(after["aid"], before["aid"]);
+    world.assert_taken_once(&compositions(1)).await;
+}
+
+#[tokio::test]
+async fn credentials_that_arrive_while_the_mediator_is_down_are_delivered_when_it_is_back() {
+    let reserved = Reserved::new();
+    let mut world = world_with(&[("DELIVER__URL", &reserved.url())]).await;
+    world.gateway.settle("birth", BIRTH).await;
+    world.simulator.history.wait_until(|record| !record.pushes.is_empty()).await;
+    world.gateway.until("/v1/inbox", |inbox| inbox["messages"][2].is_object()).await;
+    world.gateway.restart(&[]).await;
+    let mut mediator = reserved.open();
+    let mut types = Vec::new();
+    for _ in 0..3 {
+        types.push(mediator.next().await.1["type"].clone());
+    }
+    for expected in ["aid.assigned", "event.accepted", "uin-token.received"] {
+        assert!(types.contains(&json!(expected)), "{types:?}");
+    }
+}
+
+// One event, once.
+
+#[tokio::test]
+async fn a_repeat_is_answered_with_the_first_entry_before_and_after_it_settled() {
+    let world = world().await;
+    world.simulator.dials.set(down());
+    assert_eq!(world.gateway.accept("birth", BIRTH).await, COMPOSITION);
+    let again = BIRTH.replace("7d1f0a52", "ffffffff").replace("2026-01-01T08", "2026-01-02T09");
+    assert_ne!(again, BIRTH);
+    let (status, repeat) = world.gateway.post_birth(&again).await;
+    assert_eq!((status, &repeat["id"]), (202, &json!(COMPOSITION)));
+    world.simulator.dials.set(Knobs::default());
+    world.gateway.event_in(COMPOSITION, "done").await;
+    for headers in [&[][..], &[("idempotency-key", "another")][..]] {
+        let (status, repeat) = world.gateway.post_event("birth", headers, &again).await;
+        assert_eq!((status, &repeat["id"], &repeat["state"]), (200, &json!(COMPOSITION), &json!("done")));
+        assert!(repeat["aid"].is_string(), "{repeat}");
+    }
+    world.assert_taken_once(&[COMPOSITION.to_owned()]).await;
+}
+
+#[tokio::test]
+async fn an_idempotency_key_with_other_content_is_a_conflict_and_one_in_a_wrong_form_is_refused() {
+    let world = world().await;
+    let key = [("idempotency-key", "key-1")];
+    let (status, first) = world.gateway.post_event("birth", &key, &birth("c1")).await;
+    assert_eq!((status, &first["id"]), (202, &json!("c1")));
+    assert_eq!(world.gateway.post_event("birth", &key, &birth("c1")).await.1["id"], "c1");
+    let (status, problem) = world.gateway.post_event("birth", &key, &birth("c2")).await;
+    assert_eq!((status, &problem["code"]), (409, &json!("idempotency-conflict")));
+    for wrong in [String::new(), "a b".to_owned(), "k".repeat(256)] {
+        let (status, problem) =
+            world.gateway.post_event("birth", &[("idempotency-key", &wrong)], &birth("c3")).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("field")), "{wrong:?}");
+    }
+    assert_eq!(world.gateway.ids("").await, ["c1"]);
+}
+
+#[tokio::test]
+async fn a_birth_registered_again_with_other_content_goes_under_an_id_of_its_own() {
+    let world = world().await;
+    world.gateway.settle("birth", &event("birth", "c1", "Ada")).await;
+    let second = world.gateway.settle("birth", &event("birth", "c1", "Mary")).await;
+    let id = second["id"].as_str().unwrap().to_owned();
+    assert!(id.starts_with("c1-") && id.len() == "c1-".len() + 8, "{id}");
+    world.assert_taken_once(&["c1".to_owned(), id]).await;
+}
+
+#[tokio::test]
+async fn every_kind_goes_to_its_own_url_behind_what_it_speaks_of() {
+    let world = world().await;
+    world.simulator.dials.set(down());
+    let mut ids = Vec::new();
+    for (kind, composition) in [
+        ("birth", "b"),
+        ("birth-correction", "b"),
+        ("birth-revocation", "b"),
+        ("death", "d"),
+        ("death-correction", "d"),
+        ("death-revocation", "d"),
+    ] {
+        let id = world.gateway.accept(kind, &event(kind, composition, "Ada")).await;
+        assert_eq!(id.starts_with(&format!("{composition}-")), kind.contains('-'), "{kind}: {id}");
+        ids.push((kind, id));
+    }
+    world.gateway.failed_event("b").await;
+    assert_eq!(world.gateway.get(&format!("/v1/events/{}", ids[1].1)).await.1["attempts"], 0);
+    world.simulator.dials.set(Knobs::default());
+    for (_, id) in &ids {
+        world.gateway.event_in(id, "done").await;
+    }
+    let record = world.simulator.history.record();
+    for composition in ["b", "d"] {
+        let accepted = record.accepted.iter().filter(|accepted| accepted.composition == composition);
+        let went: Vec<_> = accepted.map(|accepted| (json!(accepted.kind), accepted.id.clone())).collect();
+        let of_it = ids.iter().filter(|(_, id)| id.starts_with(composition));
+        assert_eq!(went, of_it.map(|(kind, id)| (json!(kind), id.clone())).collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn kinds_that_share_a_url_go_in_order_of_age_also_as_trials() {
+    let fake = Fake::start().await;
+    let kinds = ["BIRTH", "DEATH"].map(|kind| format!("UPSTREAM__MEDIATOR__{kind}"));
+    let set = kinds.each_ref().map(|kind| (kind.as_str(), fake.url.as_str()));
+    let world = world_with(&[&set[..], &[("UPSTREAM__PROBE_INTERVAL", "1s")]].concat()).await;
+    fake.answers_json("200 OK", r#"{"errors":[{"errorCode":"OPN-AUT-003","errorMessage":""}]}"#);
+    for (kind, composition) in [("death", "a"), ("birth", "b"), ("death", "c"), ("birth", "d")] {
+        world.gateway.accept(kind, &event(kind, composition, "Ada")).await;
+    }
+    // Every post is answered with a refusal that pauses the channel, so each is a trial.
+    let mut trials = Vec::new();
+    while trials.len() < 3 {
+        trials.push(fake.next_id().await);
+    }
+    assert_eq!(trials, ["a", "b", "c"]);
+    fake.accepts();
+    for id in ["a", "b", "c", "d"] {
+        world.gateway.event_in(id, "done").await;
+    }
+    assert_eq!(fake.take_ids(), ["d", "a", "b", "c"], "the trial's turn, then by age");
+}
+
+// Operators and the mediator.
+
+#[tokio::test]
+async fn an_entry_alone_refused_ten_times_parks_and_a_person_retries_or_discards_it() {
+    let fake = Fake::start().await;
+    let mut world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;
+    fake.accepts();
+    for id in ["bad", "worse"] {
+        fake.refuses(id, "OPN-CRVS-026");
+        world.gateway.accept("birth", &birth(id)).await;
+        // Whoever presses `retry` does not wait for the next attempt's time. Others succeed meanwhile: it is this entry alone.
+        let mut event = world.gateway.failed_event(id).await;
+        for good in 0.. {
+            if event["state"] == "parked" {
+                assert!(event["attempts"].as_u64() >= Some(10), "{event}");
+                break;
+            }
+            world.gateway.settle("birth", &birth(&format!("good-{id}-{good}"))).await;
+            world.gateway.ask(Method::POST, &format!("/v1/events/{id}/retry")).await;
+            let before = event["attempts"].as_u64();
+            let ended = |event: &Value| event["attempts"].as_u64() > before && event["state"] != "leased";
+            event = world.gateway.event_until(id, ended).await;
+        }
+        let parked = loop {
+            let (_, parked) = world.mediator.next_of("event.parked").await;
+            if parked["subject"]["compositionId"] == id {
+                break parked;
+            }
+        };
+        assert_eq!((&parked["data"]["code"], &parked["data"]["id"]), (&json!("bug"), &json!(id)));
+        assert!(parked["data"]["advice"].is_string());
+    }
+    let correction =
+        world.gateway.accept("birth-correction", &event("birth-correction", "bad", "Mary")).await;
+    assert_eq!(world.gateway.ids("state=parked").await, ["bad", "worse"]);
+    assert_eq!(world.gateway.ids("fault=bug&state=parked").await, ["bad", "worse"]);
+    assert_eq!(world.gateway.ids("fault=keys").await, [""; 0]);
+    for query in ["state=gone", "fault=mine", "cursor=x", "stat=done"] {
+        let (status, problem) = world.gateway.get(&format!("/v1/events?{query}")).await;
+        assert_eq!((status, &problem["code"]), (422, &json!("field")), "{query}");
+    }
+
+    // What is done can be neither retried nor discarded, and what is not there neither.
+    for (id, status, code) in [("good-bad-0", 409, "state-conflict"), ("nobody", 404, "not-found")] {
+        for (method, route) in [(Method::POST, "/retry"), (Method::DELETE, "?reason=test")] {
+            let (answered, problem) =
+                json(world.gateway.ask(method, &format!("/v1/events/{id}{route}")).await);
+            assert_eq!((answered, &problem["code"]), (status, &json!(code)), "{id} {route}");
+        }
+    }
+    let (status, _) = json(world.gateway.ask(Method::DELETE, "/v1/events/bad").await);
+    assert_eq!(status, 422, "a discard needs a reason");
+
+    // What follows a parked one waits, and goes once a person has let the parked one go.
+    assert_eq!(world.gateway.get(&format!("/v1/events/{correction}")).await.1["attempts"], 0);
+    assert_eq!(world.gateway.discard("bad").await["state"], "discarded");
+    world.gateway.event_in(&correction, "done").await;
+    fake.take_refusals_back();
+    let (status, answer) = json(world.gateway.ask(Method::POST, "/v1/events/retry?fault=bug").await);
+    assert_eq!((status, answer), (200, json!({"retried": 1})));
+    world.gateway.event_in("worse", "done").await;
+    assert_eq!(fake.take_ids().last().map(String::as_str), Some("worse"));
+    let (status, repeat) = world.gateway.post_birth(&birth("bad")).await;
+    assert_eq!((status, &repeat["state"]), (200, &json!("discarded")));
+}
+
+#[tokio::test]
+async fn a_list_is_paged_in_order_of_acceptance() {
+    let world = world().await;
+    world.simulator.dials.set(down());
+    let ids = compositions(120);
+    world.accept_births(&ids).await;
+    let mut listed = Vec::new();
+    let mut next = json!(0);
+    while !next.is_null() {
+        let (_, page) = world.gateway.get(&format!("/v1/events?cursor={next}")).await;
+        let events = page["events"].as_array().unwrap();
+        assert!(events.iter().all(|event| event.get("payload").is_none()));
+        listed.extend(events.iter().map(|event| event["id"].as_str().unwrap().to_owned()));
+        next = page["next"].clone();
+    }
+    assert_eq!(listed, ids);
+}
+
+#[tokio::test]
+async fn a_mediator_without_a_url_pulls_and_acknowledges() {
+    let gateway = Running::start(&[]).await;
+    for token in ["1", "2"] {
+        gateway.push(&Push::new(token).body()).await;
+    }
+    let inbox = gateway.until("/v1/inbox", |inbox| inbox["messages"][1].is_object()).await;
+    let tokens = |inbox: &Value| -> Vec<Value> {
+        let messages = inbox["messages"].as_array().unwrap();
+        messages.iter().map(|message| message["data"]["uinToken"].clone()).collect()
+    };
+    assert_eq!(tokens(&inbox), ["1", "2"]);
+    assert_eq!(inbox["messages"][0]["verified"], "signature");
+    let acknowledge = format!("/v1/inbox/{}/ack", inbox["messages"][0]["id"].as_str().unwrap());
+    for status in [StatusCode::NO_CONTENT, StatusCode::NOT_FOUND] {
+        assert_eq!(gateway.ask(Method::POST, &acknowledge).await.status, status);
+    }
+    assert_eq!(tokens(&gateway.get("/v1/inbox").await.1), ["2"]);
+    // The same push again, from a sender that did not hear our answer.
+    gateway.push(&Push::new("1").body()).await;
+    gateway.push(&Push::new("3").body()).await;
+    let inbox = gateway.until("/v1/inbox", |inbox| tokens(inbox).contains(&json!("3"))).await;
+    assert_eq!(tokens(&inbox), ["2", "3"]);
+}

@@ -1,0 +1,163 @@
+//! The program itself, in a process of its own that can be killed.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use mosip_gateway::config::Config;
+use mosip_gateway::upstream::{Client, Reply, Request};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::gateway::{EXAMPLE, SECRET};
+use super::patience;
+use super::port::Port;
+
+const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+/// `mosip-gateway serve` under `deploy/example.toml`, over one outbox however often it is started. Dropped, it is killed.
+pub(crate) struct Gateway {
+    /// `ip:port` of the callback listener.
+    pub(crate) callback: String,
+    variables: BTreeMap<String, String>,
+    home: TempDir,
+    ports: [Port; 3],
+    child: Option<Child>,
+}
+
+impl Gateway {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let ports = [Port::hold(), Port::hold(), Port::hold()];
+        let outbox = home.path().join("outbox.db").display().to_string();
+        let variables = BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())]);
+        let [api, callback, ops] = ports.each_ref().map(Port::address);
+        let mut gateway = Self { callback: callback.clone(), variables, home, ports, child: None };
+        gateway.set(&[
+            ("LISTEN__INTERNAL", &api),
+            ("LISTEN__CALLBACK", &callback),
+            ("LISTEN__OPS", &ops),
+            ("OUTBOX__PATH", &outbox),
+        ]);
+        gateway
+    }
+
+    /// Settings (names without `MOSIP_GATEWAY__`) of the next start.
+    pub(crate) fn set(&mut self, set: &[(&str, &str)]) {
+        let named = set.iter().map(|(name, value)| (format!("MOSIP_GATEWAY__{name}"), (*value).to_owned()));
+        self.variables.extend(named);
+    }
+
+    pub(crate) fn start(&mut self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
+            .args(["serve", "--config", "deploy/example.toml", "--allow-example-keys"])
+            .env_clear()
+            .envs(&self.variables)
+            .stdout(File::try_clone(&log).unwrap())
+            .stderr(log)
+            .spawn();
+        self.child = Some(child.unwrap());
+    }
+
+    /// SIGKILL. One that has ended before is a failure of its own.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("it ended by itself, {status}:\n{}", self.log());
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// Waits until `/readyz` is 200.
+    pub(crate) async fn ready(&self) {
+        let (client, url) = (client(), format!("http://{}/readyz", self.ports[2].address()));
+        patience::until("readiness", async || {
+            let alive = Path::new(&format!("/proc/{}/exe", self.pid())).exists();
+            assert!(alive, "it ended by itself:\n{}", self.log());
+            match send(&client, Method::GET, &url, HeaderMap::new(), Bytes::new()).await {
+                Some(reply) if reply.status.is_success() => Ok(()),
+                other => Err(other.map(|reply| reply.status)),
+            }
+        })
+        .await;
+    }
+
+    /// `http://ip:port` of the plain API.
+    pub(crate) fn api(&self) -> String {
+        format!("http://{}", self.ports[0].address())
+    }
+
+    /// What `GET` of the plain API answers.
+    pub(crate) async fn get(&self, route: &str) -> Value {
+        let url = format!("{}{route}", self.api());
+        let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await;
+        serde_json::from_slice(&reply.unwrap().body).unwrap()
+    }
+
+    /// Posts to the callback listener as the MOSIP-side mediator does; it has to be taken.
+    pub(crate) async fn push(&self, body: String) {
+        let url = format!("http://{}/birthReceiveNid", self.callback);
+        let bearer = format!("Bearer {}", super::mosip::caller_token()).parse().unwrap();
+        let headers = HeaderMap::from_iter([JSON, (header::AUTHORIZATION, bearer)]);
+        let reply = send(&client(), Method::POST, &url, headers, body.into()).await;
+        assert!(reply.unwrap().status.is_success());
+    }
+
+    /// Every event it knows.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        let (mut events, mut next) = (Vec::new(), Value::from(0));
+        while !next.is_null() {
+            let mut page = self.get(&format!("/v1/events?cursor={next}")).await;
+            events.append(page["events"].as_array_mut().unwrap());
+            next = page["next"].take();
+        }
+        events
+    }
+
+    /// The end of what it logged, over all its lives.
+    pub(crate) fn log(&self) -> String {
+        let text = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+        let lines: Vec<_> = text.lines().rev().take(40).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+
+    fn log_file(&self) -> PathBuf {
+        self.home.path().join("log")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A client of the loopback.
+pub(crate) fn client() -> Client {
+    let variables = BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())]);
+    let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &variables, &|path| std::fs::read(path));
+    Client::new(&config.unwrap_or_else(|problems| panic!("{problems}")).upstream).unwrap()
+}
+
+/// Posts JSON; none: no answer came.
+pub(crate) async fn post(client: &Client, url: &str, body: String) -> Option<Reply> {
+    send(client, Method::POST, url, HeaderMap::from_iter([JSON]), body.into()).await
+}
+
+async fn send(client: &Client, method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Option<Reply> {
+    let (uri, deadline, max_response) = (url.parse().unwrap(), Duration::from_secs(30), 1 << 24);
+    client.send(Request { method, uri, headers, body, deadline, max_response }).await.ok()
+}
