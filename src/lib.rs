@@ -12,6 +12,7 @@ pub mod demo;
 pub mod error;
 pub mod gateway;
 pub mod http;
+pub mod ida;
 pub mod keys;
 pub mod mosip;
 pub mod outbox;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{App, body, events, guard, inbox};
+use super::{App, body, events, guard, ida, inbox};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
@@ -35,7 +35,8 @@ pub fn router(app: App) -> Router {
         .route("/v1/keys", get(keys))
         .route("/v1/aid", get(aid))
         .merge(events::router())
-        .merge(inbox::router());
+        .merge(inbox::router())
+        .merge(ida::router());
     let routes = if app.primitives() { routes.merge(primitives) } else { routes };
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(app)
 }

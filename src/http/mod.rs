@@ -4,6 +4,7 @@ pub mod body;
 pub mod callback;
 mod events;
 pub mod guard;
+mod ida;
 mod inbox;
 pub mod internal;
 pub mod ops;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
+use crate::ida::Ida;
 use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
 use crate::outbox::Outbox;
@@ -32,6 +34,8 @@ pub struct Shared {
     pub keys: Keyring,
     /// Takes events and pushes.
     pub outbox: Outbox,
+    /// Looks persons up.
+    pub ida: Ida,
     /// How far the operator trusts.
     pub policy: Policy,
     /// `internal.primitives`
@@ -72,6 +76,10 @@ impl App {
 
     fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    fn ida(&self) -> &Ida {
+        &self.0.ida
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T>

@@ -7,6 +7,7 @@ pub mod codes;
 pub mod envelope;
 pub mod event;
 pub mod ida;
+mod json;
 pub mod mediator;
 pub mod roles;
 pub mod signature;

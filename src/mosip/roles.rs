@@ -11,10 +11,13 @@ use crate::keys::{Certificate, OwnKey, Peer, Ring};
 /// The peer that the MOSIP-side mediator is.
 pub const MOSIP: &str = "mosip";
 
+/// The peer that IDA is to those who seal to it.
+pub const IDA: &str = "ida";
+
 /// The peer `name`. A name that is not configured is the caller's mistake, unless it is one that the gateway itself needs.
 pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {
-        if name != MOSIP && !ring.configured_peers().any(|known| known == name) {
+        if ![MOSIP, IDA].contains(&name) && !ring.configured_peers().any(|known| known == name) {
             return not_configured("peer", "keys.peers");
         }
         let trouble = ring.troubles().iter().find(|trouble| trouble.fatal).map(ToString::to_string);
