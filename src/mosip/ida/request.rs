@@ -168,3 +168,6 @@ fn inner(asked: &Authentication, stamp: &str) -> Result<Zeroizing<Vec<u8>>> {
 fn not_serialised(_: serde_json::Error) -> Error {
     Error::new(Code::Bug, "the request does not serialise")
 }
+
+#[cfg(test)]
+mod tests;
