@@ -24,7 +24,7 @@ impl From<UpstreamError> for Error {
     fn from(error: UpstreamError) -> Self {
         let meaning = Meaning::of(&error.error_code);
         let named = printable(&error.error_code);
-        let detail = format!("MOSIP answered {named}: {}", meaning.registrar);
+        let detail = format!("MOSIP answered {named}. {}", meaning.registrar);
         let refusal = match (meaning.fault, meaning.pointer) {
             (Fault::Caller, Some(pointer)) => Self::field(pointer, detail),
             (Fault::Caller, None) => Self::new(Code::Field, detail),
@@ -72,7 +72,7 @@ impl Meaning {
         retryable: true,
         is_verdict: false,
         pointer: None,
-        registrar: "nothing is wrong with the record.",
+        registrar: "Nothing is wrong with the record.",
         operator: UNKNOWN,
     };
 }

@@ -253,7 +253,7 @@ fn broken(what: impl std::fmt::Display) -> Error {
 }
 
 fn tampered(why: &str) -> Error {
-    Error::new(Code::Tampered, format!("the reply of IDA is not accepted: {why}"))
+    Error::new(Code::Tampered, format!("the reply of IDA does not verify: {why}"))
 }
 
 #[cfg(test)]
