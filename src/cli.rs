@@ -1,18 +1,22 @@
 //! Arguments, subcommands, exit codes: 0 ok, 1 refused, 2 usage, 3 environment.
+//!
+//! No logic stands here: a command reads its files, calls the room that knows, and prints.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod doctor;
+mod health;
+mod input;
+mod inspect;
+mod keygen;
+mod outbox;
+mod outcome;
+mod primitives;
+mod serve;
+#[cfg(feature = "simulator")]
+mod simulator;
+
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
-
-use crate::clock::Clock;
-use crate::config::Config;
-use crate::error::Error;
-use crate::gateway::Gateway;
-use crate::keys::make;
-use crate::telemetry;
 
 #[derive(Parser)]
 #[command(name = "mosip-gateway", version, about)]
@@ -24,134 +28,65 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Runs the gateway.
-    Serve {
-        /// The configuration file.
-        #[arg(long, env = "MOSIP_GATEWAY_CONFIG")]
-        config: Option<PathBuf>,
-        /// Serve with the public keys of `keys.example`. Never in production.
-        #[arg(long)]
-        allow_example_keys: bool,
-    },
+    Serve(serve::Serve),
     /// One birth there and back against the simulator, with the keys of `keys.example`.
     #[cfg(feature = "simulator")]
     Demo,
     /// Runs the fake of the MOSIP side alone. Never in production.
     #[cfg(feature = "simulator")]
-    Simulator {
-        /// The development key set.
-        #[arg(long, default_value = "keys.example")]
-        keys: PathBuf,
-        /// Where UINTOKENs are posted, `http://127.0.0.1:4547/birthReceiveNid`.
-        #[arg(long)]
-        callback: Option<http::Uri>,
-        #[command(flatten)]
-        knobs: crate::simulator::Knobs,
-    },
+    Simulator(simulator::Simulator),
+    /// Examines configuration, files, keys, certificates, clock and URLs: what is wrong, and what to do.
+    Doctor(doctor::Doctor),
+    /// Seals a plaintext to a peer and prints the message as `/v1/seal` answers it.
+    Seal(primitives::Seal),
+    /// Opens a sealed message, checks its signature and prints the plaintext.
+    ///
+    /// The file holds a JSON object with `data` (the body of `/v1/open`, what `seal` prints, what MOSIP pushes), base64 of an
+    /// envelope, a compact JWE, or a raw envelope. Which key opened it and what the signature covers stands on standard error.
+    Open(primitives::Open),
+    /// Signs a payload and prints the signature as `/v1/sign` answers it.
+    Sign(primitives::Sign),
+    /// Verifies a token under the key of a peer and prints what `/v1/verify` answers.
+    ///
+    /// The file holds the token, the body of `/v1/verify`, or what `sign` prints.
+    Verify(primitives::Verify),
+    /// Says what an envelope, a token, a certificate, a key or a bundle holds. Opens nothing.
+    Inspect(inspect::Inspect),
     /// Makes keys. Never in production: MOSIP hands out the real ones.
-    Keygen {
-        #[command(subcommand)]
-        what: Keygen,
-    },
-}
-
-#[derive(Subcommand)]
-enum Keygen {
-    /// The complete development key set, into a new folder.
-    Development {
-        /// The folder. Existing files are never overwritten.
-        dir: PathBuf,
-    },
+    Keygen(keygen::Keygen),
+    /// Works on the events that wait: through the running gateway, or on the database where none runs. Prints JSON.
+    Outbox(outbox::Outbox),
+    /// Asks a running gateway whether it is ready; for containers.
+    Health(health::Health),
 }
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    match arguments.command {
-        Command::Serve { config, allow_example_keys } => serve(config.as_deref(), allow_example_keys),
+    // clap ends the process with 2 where the arguments are wrong.
+    match Arguments::parse().command {
+        Command::Serve(command) => outcome::conclude(command.run(), false),
         #[cfg(feature = "simulator")]
-        Command::Demo => demo(),
+        Command::Demo => outcome::conclude(simulator::demo(), false),
         #[cfg(feature = "simulator")]
-        Command::Simulator { keys, callback, knobs } => simulator(&keys, callback, knobs),
-        Command::Keygen { what: Keygen::Development { dir } } => {
-            report(make::development_set(&dir, Clock::system().now()).map(|_| ()))
-        }
+        Command::Simulator(command) => outcome::conclude(command.run(), false),
+        Command::Doctor(command) => outcome::conclude(command.run(), false),
+        Command::Seal(command) => outcome::conclude(command.run(), command.given.json),
+        Command::Open(command) => outcome::conclude(command.run(), command.given.json),
+        Command::Sign(command) => outcome::conclude(command.run(), command.given.json),
+        Command::Verify(command) => outcome::conclude(command.run(), command.given.json),
+        Command::Inspect(command) => outcome::conclude(command.run(), command.json),
+        Command::Keygen(command) => outcome::conclude(command.run(), false),
+        Command::Outbox(command) => outcome::conclude(command.run(), false),
+        Command::Health(command) => outcome::conclude(command.run(), false),
     }
 }
 
-#[cfg(feature = "simulator")]
-fn demo() -> ExitCode {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error, 3),
-    };
-    report(runtime.block_on(crate::demo::run(&mut std::io::stdout())))
-}
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
 
-#[cfg(feature = "simulator")]
-fn simulator(keys: &Path, callback: Option<http::Uri>, knobs: crate::simulator::Knobs) -> ExitCode {
-    use crate::simulator::{Callback, Settings, run_alone};
-    let mut settings = match Settings::from_key_set(keys) {
-        Ok(settings) => settings,
-        Err(error) => return failed(&error, 1),
-    };
-    settings.callback = callback.map(|url| Callback { url, roots_pem: None });
-    if let Err(error) = telemetry::init(tracing::level_filters::LevelFilter::INFO) {
-        return failed(&error, 3);
+    #[test]
+    fn the_arguments_of_no_command_contradict_each_other() {
+        super::Arguments::command().debug_assert();
     }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error, 3),
-    };
-    report(runtime.block_on(run_alone(settings, knobs, asked_to_stop())))
-}
-
-fn serve(file: Option<&Path>, allow_example_keys: bool) -> ExitCode {
-    let variables = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let config = match Config::load(file, &variables) {
-        Ok(config) => config,
-        Err(problems) => return failed(&problems, 1),
-    };
-    let level = match telemetry::level(variables.get("MOSIP_GATEWAY_LOG").map(String::as_str)) {
-        Ok(level) => level,
-        Err(error) => return failed(&error, 2),
-    };
-    if let Err(error) = telemetry::init(level) {
-        return failed(&error, 3);
-    }
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error, 3),
-    };
-    report(runtime.block_on(async {
-        Gateway::bind(config, allow_example_keys).await?.run(asked_to_stop()).await;
-        Ok::<_, Error>(())
-    }))
-}
-
-/// SIGTERM or Ctrl-C. Without handlers, never.
-async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-}
-
-fn report<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => failed(&error, 1),
-    }
-}
-
-fn failed(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    // Nobody is left to tell where standard error is closed.
-    let _ = writeln!(std::io::stderr(), "mosip-gateway: {error}");
-    ExitCode::from(code)
 }

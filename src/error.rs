@@ -42,6 +42,19 @@ impl Fault {
     }
 }
 
+impl std::str::FromStr for Fault {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|fault| fault.as_str() == text).ok_or_else(|| {
+            Error::new(
+                Code::Field,
+                "the fault is none of caller, keys, partner, upstream, tampered, storage, bug",
+            )
+        })
+    }
+}
+
 /// The problem codes of the plain API (DESIGN.md 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]

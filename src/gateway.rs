@@ -10,10 +10,11 @@ use tokio::task::JoinSet;
 use crate::clock::Clock;
 use crate::config::{self, Address, CallerAuth, Config};
 use crate::error::{Code, Error, Result};
-use crate::http::callback::Caller;
+use crate::http::callback::Callers;
 use crate::http::guard::{self, Guard};
+use crate::http::rate::{self, Rate};
 use crate::http::server::{Limits, Server};
-use crate::http::{App, Shared, body, callback, internal, ops, trace};
+use crate::http::{App, Shared, body, callback, faces, internal, ops, trace};
 use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
@@ -102,14 +103,22 @@ impl Gateway {
             let guard = Guard::new(config.listen.hosts.clone(), token);
             router.layer(middleware::from_fn_with_state(guard, guard::enforce))
         };
+        let limited =
+            |router: Router| router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce));
+        let faces = config.faces.webhooks.map(|secret| faces::router(app.clone(), Arc::new(secret)));
         let mut listeners = Vec::new();
         let plain =
             Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await.map_err(bind_error)?;
-        listeners.push(("internal", plain, guarded(internal::router(app.clone()), config.internal.token)));
+        let api = internal::router(app.clone(), faces.clone());
+        listeners.push(("internal", plain, guarded(api, config.internal.token)));
         if let Some(address) = &config.listen.callback {
             let server = Server::bind(address, config.callback.tls.as_ref()).await.map_err(bind_error)?;
-            let caller = caller(&config.callback)?;
-            listeners.push(("callback", server, callback::router(app.clone(), caller)));
+            let callers = callers(config.callback, address)?;
+            listeners.push(("callback", server, limited(callback::router(app.clone(), callers))));
+        }
+        if let (Some(address), Some(faces)) = (&config.faces.listen, faces) {
+            let server = Server::bind(address, config.faces.tls.as_ref()).await.map_err(bind_error)?;
+            listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
         }
         let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
         // The token is for the page, which is not built: health needs none.
@@ -124,12 +133,17 @@ impl Gateway {
         listener.map(|(_, server, _)| server.local_address())
     }
 
+    /// The keys, for whoever has to have them read anew at once.
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
     /// Serves until `shutdown` is done, then drains.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::spawn(self.watcher.run());
         let mut running = JoinSet::new();
         let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
-        running.spawn(async move { outbox.run(stop, keys).await });
+        let outbox = tokio::spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
             let router =
@@ -139,6 +153,8 @@ impl Gateway {
         shutdown.await;
         self.stop.send_replace(true);
         running.join_all().await;
+        // An attempt that takes longer is repeated after the next start, under the same id.
+        let _ = tokio::time::timeout(self.limits.drain, outbox).await;
     }
 }
 
@@ -153,13 +169,19 @@ fn forbid_core_dumps() {
     }
 }
 
-/// Who may call the callback listener. What `require` lists is demanded; nothing listed means that the configuration has checked
-/// that the listener is on the loopback or that `callback.danger_open` is on.
-fn caller(settings: &config::Callback) -> Result<Caller> {
-    let [CallerAuth::OpencrvsJwt, ..] = settings.require.as_slice() else { return Ok(Caller::Open) };
-    let jwt = settings.opencrvs_jwt.as_ref().ok_or_else(|| {
-        Error::new(Code::Keys, "callback.require lists opencrvs-jwt, and callback.opencrvs_jwt is not set")
-    })?;
-    let key = CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?;
-    Ok(Caller::OpencrvsJwt(Arc::new(key)))
+/// Who may call the callback listener at `address`.
+fn callers(settings: config::Callback, address: &Address) -> Result<Callers> {
+    let demands = |kind| settings.require.contains(&kind);
+    let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
+        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {
+            Some(CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?)
+        }
+        _ => None,
+    };
+    Ok(Callers {
+        opencrvs_jwt,
+        open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
+        hub_hmac: settings.websub.secret.filter(|_| settings.require.contains(&CallerAuth::HubHmac)),
+        topic: settings.websub.topic,
+    })
 }

@@ -1,7 +1,27 @@
 //! A sidecar that does all cryptography between a civil registry (OpenCRVS) and a national ID system (MOSIP).
 //!
-//! Data travels one way: `config` and `keys` are read at start; `mosip` turns intents into sealed and signed requests and replies
-//! into [`mosip::Verified`] or [`mosip::Attested`] values; `upstream` carries bytes; `crypto` knows none of them.
+//! Everything takes one way:
+//!
+//! ```text
+//! mediator ─ plain JSON ─▶ http ─▶ outbox (durable) ─▶ mosip: seal, sign with the keys of now ─▶ upstream ─▶ MOSIP
+//! mediator ◀─ plain JSON ─ outbox::delivery ◀─ Verified, or quarantine ◀─ mosip: open, verify ◀─ outbox (durable) ◀─ http::callback ◀─ MOSIP
+//! ```
+//!
+//! | room | what lives there | may use |
+//! | --- | --- | --- |
+//! | [`cli`] | arguments, subcommands, exit codes | all |
+//! | [`gateway`] | what is made at start, in which order, and how it stops | all |
+//! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
+//! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
+//! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
+//! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
+//! | [`crypto`] | bytes in, bytes out | nothing of ours |
+//! | [`upstream`] | carries bytes: TLS, deadlines, caps, the cache of the token | leaves |
+//! | [`doctor`], [`inspect`], [`local`] | the work of commands | what they report on |
+//! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
+//! | [`config`], [`clock`], [`error`], [`pool`], [`telemetry`] | leaves | – |
+//!
+//! The [`manual`] holds the threat model, the wire formats, the decisions, and where the code departs from its design.
 #![forbid(unsafe_code)]
 pub mod cli;
 pub mod clock;
@@ -9,11 +29,15 @@ pub mod config;
 pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;
+pub mod doctor;
 pub mod error;
 pub mod gateway;
 pub mod http;
 pub mod ida;
+pub mod inspect;
 pub mod keys;
+pub mod local;
+pub mod manual;
 pub mod mosip;
 pub mod outbox;
 pub mod pool;

@@ -6,6 +6,7 @@
 mod support;
 
 use serde_json::{Value, json};
+use support::event::BIRTH;
 use support::gateway::{EXAMPLE, Running};
 use support::mosip::caller_token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -81,6 +82,8 @@ async fn assert_lives(gateway: &Running) {
 async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field() {
     let gateway = gateway().await;
     let not_an_event = r#"{"event":{"hub":{"topic":"BIRTH_REGISTERED"},"context":[{"entry":[]}]}}"#;
+    let no_topic = BIRTH.replace("topic", "tropic");
+    let no_task = BIRTH.replace("\"Task\"", "\"Tusk\"");
     let depth = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
     let depth_inside = format!(r#"{{"ignored":{depth}}}"#);
     let cases = [
@@ -92,10 +95,10 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
         ("/v1/open", r#"{"data":"AAAA","data":"BBBB"}"#, (422, "field"), Value::Null),
         ("/v1/open", r#"{"data":7}"#, (422, "field"), Value::Null),
         ("/v1/open", r#"{"data":"AAAA","aad":"?","from":"mosip"}"#, (422, "field"), json!("/aad")),
-        ("/v1/open", r#"{"data":"AAAA","from":"nobody"}"#, (422, "field"), Value::Null),
-        ("/v1/verify", r#"{"token":"a.b.c","from":"nobody"}"#, (422, "field"), Value::Null),
-        ("/v1/seal?to=nobody", "", (422, "field"), Value::Null),
-        ("/v1/seal?to=mosip&key=nobody", "", (422, "field"), Value::Null),
+        ("/v1/open", r#"{"data":"AAAA","from":"nobody"}"#, (422, "field"), json!("/from")),
+        ("/v1/verify", r#"{"token":"a.b.c","from":"nobody"}"#, (422, "field"), json!("/from")),
+        ("/v1/seal?to=nobody", "", (422, "field"), json!("to")),
+        ("/v1/seal?to=mosip&key=nobody", "", (422, "field"), json!("key")),
         ("/v1/open", r#"{"data":"a.b.c.d.e","from":"mosip"}"#, (400, "malformed"), Value::Null),
         ("/v1/verify", r#"{"token":"a.b.c","from":"mosip"}"#, (400, "malformed"), Value::Null),
         ("/v1/events/birth", "{", (400, "malformed"), Value::Null),
@@ -104,13 +107,33 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
         ("/v1/events/birth", &depth_inside, (422, "field"), json!("/event")),
         ("/v1/events/birth", "{}", (422, "field"), json!("/event")),
         ("/v1/events/birth", not_an_event, (422, "field"), json!("/event/context/0/entry")),
+        ("/v1/events/birth", &no_topic, (422, "field"), json!("/event/hub/topic")),
+        ("/v1/events/death", BIRTH, (422, "field"), json!("/event/hub/topic")),
+        ("/v1/events/birth", &no_task, (422, "field"), json!("/event/context/0/entry")),
+        ("/v1/events/birth-correction", BIRTH, (422, "kind-not-configured"), Value::Null),
         ("/v1/events/marriage", "{}", (404, "not-found"), Value::Null),
     ];
     for (route, body, expected, pointer) in cases {
         let problem = assert_problem(&gateway, &json_post(route, body), expected, route).await;
         assert_eq!((&problem["fault"], &problem["pointer"]), (&json!("caller"), &pointer), "{route}");
     }
+    assert!(gateway.ids("").await.is_empty(), "something of that was stored");
     assert_lives(&gateway).await;
+}
+
+#[tokio::test]
+async fn an_event_of_60_mib_is_too_large_and_nothing_of_it_is_stored() {
+    let gateway = Running::start(&[]).await;
+    let megabyte = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));
+    let announced = format!("{LOCAL}{JSON}Content-Length: {}\r\n", 60 << 20);
+    let chunked = format!("{LOCAL}{JSON}Transfer-Encoding: chunked\r\n");
+    for (why, request) in [
+        ("announced", post("/v1/events/birth", &announced, BIRTH)),
+        ("chunked", post("/v1/events/birth", &chunked, &megabyte.repeat(60))),
+    ] {
+        assert_problem(&gateway, &request, (413, "too-large"), why).await;
+    }
+    assert!(gateway.ids("").await.is_empty());
 }
 
 #[tokio::test]

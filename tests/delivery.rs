@@ -4,49 +4,56 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use http::StatusCode;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::upstream::Reply;
+use serde_json::json;
 use support::gateway::{EXAMPLE, Running};
 use support::mediator::{Manner, Mediator, Reserved};
 use support::mosip::{Push, private_key};
 
-/// What MOSIP's side hears once its push has been taken and verified, whether or not the mediator took it.
-fn assert_undelivered(reply: &Reply) {
-    assert_eq!((reply.status, &reply.body[..]), (StatusCode::SERVICE_UNAVAILABLE, &b""[..]));
-}
-
-fn assert_delivered(reply: &Reply) {
+/// What MOSIP's side hears, whatever becomes of its push: it posts once and forgets.
+fn assert_taken(reply: &Reply) {
     assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b""[..]));
 }
 
-fn assert_unverified(reply: &Reply, why: &str) {
-    assert_eq!((reply.status, &reply.body[..]), (StatusCode::UNPROCESSABLE_ENTITY, &b""[..]), "{why}");
-}
-
-/// A push meets `manner`; once the mediator takes deliveries again, a later one gets through.
+/// A push meets `manner`, and a second one does; once the mediator takes deliveries again, it gets both.
 async fn survives(manner: Manner) {
     let mut mediator = Mediator::start();
     let gateway = Running::start(&[("DELIVER__URL", &mediator.url), ("DELIVER__DEADLINE", "1s")]).await;
     mediator.set(manner);
-    assert_undelivered(&gateway.push(&Push::new("1").body()).await);
-    assert_eq!(mediator.uin_token().await, "1");
+    assert_taken(&gateway.push(&Push::new("1").body()).await);
+    let (first, delivery) = mediator.next().await;
+    assert_eq!(delivery["data"]["uinToken"], "1");
 
     mediator.set(Manner::Takes);
-    assert_delivered(&gateway.push(&Push::new("2").body()).await);
-    assert_eq!(mediator.uin_token().await, "2");
+    assert_taken(&gateway.push(&Push::new("2").body()).await);
+    let mut ids = BTreeMap::new();
+    while ids.len() < 2 {
+        let (headers, delivery) = mediator.next().await;
+        let token = delivery["data"]["uinToken"].as_str().unwrap().to_owned();
+        ids.insert(token, headers["webhook-id"].clone());
+    }
+    assert_eq!(ids["1"], first["webhook-id"], "a repeat is known by its id");
+    gateway.until("/v1/inbox", |inbox| inbox["messages"] == json!([])).await;
     gateway.stop().await;
 }
 
 #[tokio::test]
-async fn a_mediator_that_refuses_connections_is_survived() {
+async fn what_comes_while_the_mediator_is_down_is_delivered_when_it_is_back_even_by_another_process() {
     let reserved = Reserved::new();
-    let gateway = Running::start(&[("DELIVER__URL", &reserved.url())]).await;
-    assert_undelivered(&gateway.push(&Push::new("1").body()).await);
+    let mut gateway = Running::start(&[("DELIVER__URL", &reserved.url())]).await;
+    assert_taken(&gateway.push(&Push::new("1").body()).await);
+    gateway.restart(&[]).await;
+    assert_taken(&gateway.push(&Push::new("2").body()).await);
+    gateway.until("/v1/inbox", |inbox| inbox["messages"].as_array().unwrap().len() == 2).await;
 
     let mut mediator = reserved.open();
-    assert_delivered(&gateway.push(&Push::new("2").body()).await);
-    assert_eq!(mediator.uin_token().await, "2");
+    let mut tokens = [mediator.uin_token().await, mediator.uin_token().await];
+    tokens.sort();
+    assert_eq!(tokens, ["1", "2"]);
     gateway.stop().await;
 }
 
@@ -70,14 +77,23 @@ async fn a_redirect_of_the_mediator_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_push_that_does_not_verify_is_never_delivered_and_all_are_answered_alike() {
+async fn a_push_that_does_not_verify_is_kept_and_never_delivered_and_all_are_answered_alike() {
     let mut mediator = Mediator::start();
     let gateway = Running::start(&[("DELIVER__URL", &mediator.url)]).await;
-    for (why, body) in unverifiable() {
-        assert_unverified(&gateway.push(&body).await, why);
+    let cases = unverifiable();
+    for (_, body) in &cases {
+        assert_taken(&gateway.push(body).await);
     }
-    assert_delivered(&gateway.push(&Push::new("good").body()).await);
+    assert_taken(&gateway.push(&Push::new("good").body()).await);
     assert_eq!(mediator.uin_token().await, "good", "something before it was delivered");
+
+    let (_, quarantine) = gateway.get("/v1/quarantine").await;
+    let kept = quarantine["messages"].as_array().unwrap();
+    assert_eq!(kept.len(), cases.len());
+    for ((why, body), kept) in cases.iter().zip(kept) {
+        assert_eq!((&kept["kind"], &kept["bytes"]), (&json!("birth-nid"), &json!(body.len())), "{why}");
+        assert!(kept["reason"]["code"].is_string() && kept["reason"]["advice"].is_string(), "{why}: {kept}");
+    }
     gateway.stop().await;
 }
 
@@ -87,10 +103,11 @@ async fn a_push_under_an_unknown_thumbprint_is_never_delivered_where_such_are_re
     let rejecting = EXAMPLE.replace(r#"unknown_thumbprint = "try""#, r#"unknown_thumbprint = "reject""#);
     let gateway = Running::start_under(&rejecting, &[("DELIVER__URL", &mediator.url)]).await;
     let push = with_envelope(Push::new("1"), |envelope| envelope[THUMBPRINT] ^= 1);
-    assert_unverified(&gateway.push(&push).await, "unknown thumbprint");
-
-    assert_delivered(&gateway.push(&Push::new("2").body()).await);
+    assert_taken(&gateway.push(&push).await);
+    assert_taken(&gateway.push(&Push::new("2").body()).await);
     assert_eq!(mediator.uin_token().await, "2");
+    let (_, quarantine) = gateway.get("/v1/quarantine").await;
+    assert_eq!(quarantine["messages"][0]["reason"]["code"], "unknown-key", "{quarantine}");
     gateway.stop().await;
 }
 

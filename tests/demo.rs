@@ -7,6 +7,7 @@ async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
     let mut out = Vec::new();
     mosip_gateway::demo::run(&mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("MOSIP is off") && text.contains("answered 202 queued"), "{text}");
     let last = text.lines().last().unwrap();
     assert!(
         last.contains("verified answer")

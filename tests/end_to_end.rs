@@ -14,7 +14,8 @@ use http::StatusCode;
 use mosip_gateway::simulator::Knobs;
 use mosip_gateway::telemetry::{self, Capture};
 use serde_json::json;
-use support::gateway::{BIRTH, SECRET};
+use support::event::{BIRTH, BRN, COMPOSITION, birth};
+use support::gateway::SECRET;
 use support::world::{Setup, World};
 use tracing::level_filters::LevelFilter;
 
@@ -24,19 +25,19 @@ async fn a_birth_goes_there_and_back_through_the_listeners_and_nothing_of_it_is_
     tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::TRACE)).unwrap();
     let mut world = World::start(Setup::default()).await;
 
-    let (status, settled) = world.gateway.post_birth(BIRTH).await;
-    assert_eq!((status, &settled["state"]), (200, &json!("done")));
+    let settled = world.gateway.settle("birth", BIRTH).await;
     let id = settled["id"].as_str().unwrap();
     let accepted = world.simulator.history.accepted(id).unwrap();
     assert_eq!(accepted.aid.as_deref(), settled["aid"].as_str());
-
-    let (headers, delivery) = world.mediator.deliveries.recv().await.unwrap();
-    let token = delivery["data"]["uinToken"].as_str().unwrap();
-    assert_eq!(delivery["type"], "uin-token.received");
+    let told = world.mediator.next_of("aid.assigned").await.1;
     assert_eq!(
-        (&delivery["subject"]["brn"], &delivery["verified"]),
-        (&json!("2026BDEMO01"), &json!("signature"))
+        (&told["data"]["aid"], &told["subject"]["compositionId"]),
+        (&settled["aid"], &json!(COMPOSITION))
     );
+
+    let (headers, delivery) = world.mediator.next_of("uin-token.received").await;
+    let token = delivery["data"]["uinToken"].as_str().unwrap();
+    assert_eq!((&delivery["subject"]["brn"], &delivery["verified"]), (&json!(BRN), &json!("signature")));
     assert_eq!(headers["webhook-id"], delivery["id"].as_str().unwrap());
     let record = world.simulator.history.wait_until(|record| !record.pushes.is_empty()).await;
     assert_eq!((record.pushes[0].uin_token.as_str(), record.pushes[0].status), (token, Some(200)));
@@ -46,37 +47,48 @@ async fn a_birth_goes_there_and_back_through_the_listeners_and_nothing_of_it_is_
     let push = format!(r#"{{"data":"{token}"}}"#);
     world.gateway.push_with(None, &push).await;
     world.gateway.push(&push).await;
+    world.gateway.until("/v1/quarantine", |kept| kept["messages"][0].is_object()).await;
     world.simulator.dials.set(Knobs { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Knobs::default() });
-    world.gateway.post_birth(BIRTH).await;
+    let refused = world.gateway.accept("birth", &BIRTH.replace("\"Ada\"", "\"Ada\", \"Mary\"")).await;
+    world.gateway.failed_event(&refused).await;
 
     world.gateway.stop().await;
     let logs = logs.text();
-    assert!(logs.contains("request refused") && logs.contains("/v1/events/{kind}"), "{logs}");
+    for line in ["request refused", "/v1/events/{id}", "an attempt failed", "a push does not verify"] {
+        assert!(logs.contains(line), "{line}: {logs}");
+    }
     let password = std::fs::read_to_string("keys.example/keystore.password").unwrap();
-    for secret in ["Ada", "Example", "2025-12-30", "2026BDEMO01", token, SECRET, password.trim(), "eyJ"] {
+    for secret in ["Ada", "Example", "2025-12-30", BRN, token, SECRET, password.trim(), "eyJ"] {
         assert!(!logs.contains(secret), "a log line holds {secret}");
     }
 }
 
 #[tokio::test]
-async fn mosips_failures_are_its_own_and_the_record_can_be_sent_again() {
-    let world = World::start(Setup::default()).await;
+async fn mosips_failures_are_its_own_and_every_event_goes_once_it_is_well() {
+    let world =
+        World::start(Setup { set: vec![("UPSTREAM__PROBE_INTERVAL", "1s")], ..Setup::default() }).await;
     let knobs = [
-        (Knobs { answer_html: true, ..Knobs::default() }, 502, "upstream"),
-        (Knobs { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Knobs::default() }, 502, "upstream"),
-        (Knobs { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Knobs::default() }, 502, "partner"),
-        (Knobs { down: true, ..Knobs::default() }, 502, "upstream"),
+        (Knobs { answer_html: true, ..Knobs::default() }, "upstream"),
+        (Knobs { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Knobs::default() }, "upstream"),
+        (Knobs { down: true, ..Knobs::default() }, "upstream"),
+        (Knobs { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Knobs::default() }, "partner"),
     ];
-    for (knobs, status, fault) in knobs {
+    let mut events = Vec::new();
+    for (index, (knobs, fault)) in knobs.into_iter().enumerate() {
         world.simulator.dials.set(knobs);
-        let (answered, problem) = world.gateway.post_birth(BIRTH).await;
-        assert_eq!(
-            (answered, &problem["fault"], &problem["retryable"]),
-            (status, &json!(fault), &json!(true))
-        );
+        let id = world.gateway.accept("birth", &birth(&format!("c{index}"))).await;
+        let event = world.gateway.failed_event(&id).await;
+        assert_eq!(event["lastFault"]["fault"], fault, "{event}");
+        events.push(id);
     }
     world.simulator.dials.set(Knobs { reject_token_once: true, ..Knobs::default() });
-    assert_eq!(world.gateway.post_birth(BIRTH).await.0, 200, "a refused token is fetched anew, once");
+    for id in events {
+        world.gateway.event_in(&id, "done").await;
+    }
+    world.simulator.dials.set(Knobs { reject_token_once: true, ..Knobs::default() });
+    let settled = world.gateway.settle("birth", BIRTH).await;
+    let event = world.gateway.event_in(settled["id"].as_str().unwrap(), "done").await;
+    assert_eq!(event["attempts"], 1, "a refused token is fetched anew, once");
 }
 
 #[tokio::test]

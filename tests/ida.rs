@@ -67,9 +67,7 @@ async fn gateway(url: &str, set: &[(&str, &str)]) -> (Running, TempDir) {
     };
     let license_key = file("licence", LICENSE_KEY);
     let api_key = file("api", API_KEY);
-    let outbox = folder.path().join("outbox.db").display().to_string();
     let mut all = vec![
-        ("OUTBOX__PATH", outbox.as_str()),
         ("UPSTREAM__IDA__URL", url),
         ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", &license_key),
         ("UPSTREAM__IDA__API_KEY_FILE", &api_key),
@@ -313,7 +311,7 @@ async fn without_licence_key_api_key_partner_or_signers_the_routes_say_what_to_s
         let world = World::start(&[(setting, value)]).await;
         let problem = assert_problem(world.call("auth", &person()).await, (503, "keys", "keys"), setting);
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{problem}");
-        let (status, event) = world.gateway.post_birth(support::gateway::BIRTH).await;
+        let (status, event) = world.gateway.post_birth(support::event::BIRTH).await;
         assert!((200..300).contains(&status), "{event}");
     }
     let without = |line: &str| -> String {
@@ -328,23 +326,17 @@ async fn without_licence_key_api_key_partner_or_signers_the_routes_say_what_to_s
     let key = folder.path().join("key");
     std::fs::write(&key, "k").unwrap();
     let key = key.display().to_string();
-    for (index, (text, named, has_ida)) in [
+    for (text, named, has_ida) in [
         (without("partner_id"), "upstream.ida.partner_id", true),
         (without("reply_signers"), "upstream.ida.reply_signers", true),
         (without_section, "upstream.ida.url", false),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let outbox = folder.path().join(format!("outbox-{index}.db")).display().to_string();
-        let mut set = vec![("OUTBOX__PATH", outbox.as_str())];
-        if has_ida {
-            set.extend([
-                ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", key.as_str()),
-                ("UPSTREAM__IDA__API_KEY_FILE", &key),
-            ]);
-        }
-        let gateway = Running::start_under(&text, &set).await;
+    ] {
+        let keys = [
+            ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", key.as_str()),
+            ("UPSTREAM__IDA__API_KEY_FILE", key.as_str()),
+        ];
+        let set = if has_ida { &keys[..] } else { &[] };
+        let gateway = Running::start_under(&text, set).await;
         let problem = assert_problem(call(&gateway, "auth", &person()).await, (503, "keys", "keys"), named);
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{problem}");
     }

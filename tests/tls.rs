@@ -13,7 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
-use support::gateway::BIRTH;
+use support::event::BIRTH;
 use support::mosip::{Push, caller_token};
 use support::pki::{Authority, Identity};
 use support::world::{Setup, World};
@@ -58,8 +58,7 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
     .await;
     assert!(world.simulator.base_url.starts_with("https://"));
 
-    let (status, settled) = world.gateway.post_birth(BIRTH).await;
-    assert_eq!((status, &settled["state"]), (200, &json!("done")));
+    world.gateway.settle("birth", BIRTH).await;
     let token = world.mediator.uin_token().await;
     let record = world.simulator.history.wait_until(|record| !record.pushes.is_empty()).await;
     assert_eq!((&record.pushes[0].uin_token, record.pushes[0].status), (&token, Some(200)));
@@ -75,21 +74,18 @@ async fn refuses(identity: &Identity, root: &Authority, reason: &str) {
     let set = vec![("UPSTREAM__CA_FILE", root.as_str())];
     let world = World::start(Setup { mosip_tls: tls(identity), set, ..Setup::default() }).await;
 
-    let (status, problem) = world.gateway.post_birth(BIRTH).await;
-    assert_eq!(
-        (status, &problem["code"], &problem["fault"], &problem["retryable"]),
-        (502, &json!("upstream"), &json!("upstream"), &json!(true))
-    );
-    let detail = problem["detail"].as_str().unwrap();
-    assert!(detail.contains(reason), "{detail}");
-    assert!(problem["advice"].as_str().unwrap().contains("upstream.ca_file"), "{problem}");
+    let id = world.gateway.accept("birth", BIRTH).await;
+    let fault = &world.gateway.failed_event(&id).await["lastFault"];
+    assert_eq!((&fault["code"], &fault["fault"]), (&json!("upstream"), &json!("upstream")));
+    assert!(fault["detail"].as_str().unwrap().contains(reason), "{fault}");
+    assert!(fault["advice"].as_str().unwrap().contains("upstream.ca_file"), "{fault}");
 
     let record = world.simulator.history.record();
     assert_eq!((record.tokens_issued, record.tokens_refused, record.aids_issued), (0, 0, 0));
     assert!(record.accepted.is_empty() && record.refused.is_empty());
     world.gateway.stop().await;
     let logs = logs.text();
-    assert!(logs.lines().any(|line| line.contains("request refused") && line.contains(reason)), "{logs}");
+    assert!(logs.lines().any(|line| line.contains("an attempt failed") && line.contains(reason)), "{logs}");
 }
 
 #[tokio::test]

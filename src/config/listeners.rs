@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytesize::{GIB, KIB, MIB};
 
 use super::section::{Section, Unset};
-use super::value::{self, Complaint, complaint, duration, is_local, text};
-use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls};
+use super::value::{self, Complaint, complaint, duration, text};
+use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls, Websub};
 
 /// `[listen]`
 pub(super) fn listen(root: &mut Section<'_>) -> Listen {
@@ -32,7 +32,7 @@ pub(super) fn listen(root: &mut Section<'_>) -> Listen {
         "danger_internal_beyond_loopback",
         "whoever reaches the plain API has messages signed and opened",
     );
-    if !is_local(&listen.internal) && !danger {
+    if !listen.internal.is_local() && !danger {
         section.problem(
             "internal",
             "is off the loopback",
@@ -67,11 +67,13 @@ pub(super) fn ops(root: &mut Section<'_>) -> Ops {
 }
 
 /// `[callback]`, judged by the address it listens on.
-pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>) -> Callback {
+pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain_http: bool) -> Callback {
+    let websub = websub(root, plain_http);
     let mut section = root.section("callback");
     let jwt = section.optional_section("opencrvs_jwt");
     let has_jwt = jwt.is_some();
     let callback = Callback {
+        websub,
         require: section.list("require", caller_auth).unwrap_or_default(),
         opencrvs_jwt: jwt.and_then(opencrvs_jwt),
         danger_open: section.danger(
@@ -83,12 +85,20 @@ pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>) -> Cal
     if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
         section.missing("opencrvs_jwt");
     }
-    let beyond_loopback = address.is_some_and(|address| !is_local(address));
+    if callback.require.contains(&CallerAuth::HubHmac) && callback.websub.secret.is_none() {
+        section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
+    }
+    if callback.require.contains(&CallerAuth::Mtls)
+        && callback.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+    {
+        section.problem("require", "lists mtls, and callback.tls.client_ca is not set", "set it");
+    }
+    let beyond_loopback = address.is_some_and(|address| !address.is_local());
     if callback.require.is_empty() && beyond_loopback && !callback.danger_open {
         section.problem(
             "require",
             "demands no authentication while listen.callback is off the loopback",
-            "require \"opencrvs-jwt\", or set callback.danger_open = true",
+            "require one that its caller can bring, or set callback.danger_open = true",
         );
     }
     section.finish();
@@ -98,11 +108,16 @@ pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>) -> Cal
 fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
     match kind {
         "opencrvs-jwt" => Ok(CallerAuth::OpencrvsJwt),
-        "mosip-jwt" | "hub-hmac" | "mtls" => Err(complaint(
+        "hub-hmac" => Ok(CallerAuth::HubHmac),
+        "mtls" => Ok(CallerAuth::Mtls),
+        "mosip-jwt" => Err(complaint(
             "is a kind of caller authentication that is not built yet",
             "remove it, and let the network keep out whom it would have kept out",
         )),
-        _ => Err(complaint("is not a kind of caller authentication", "write \"opencrvs-jwt\"")),
+        _ => Err(complaint(
+            "is not a kind of caller authentication",
+            "write \"opencrvs-jwt\", \"hub-hmac\" or \"mtls\"",
+        )),
     }
 }
 
@@ -115,7 +130,22 @@ fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
     Some(OpencrvsJwt { pem: pem?, issuer, audience })
 }
 
-fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {
+/// `[websub]`: what the callback needs of it. Subscribing is not built yet.
+fn websub(root: &mut Section<'_>, plain_http: bool) -> Websub {
+    let mut section = root.section("websub");
+    let reader = section.reader();
+    for name in ["hub_url", "callback_url"] {
+        if section.parsed(name, value::url(plain_http)).is_some() {
+            reader.warn_not_built(&format!("websub.{name}"));
+        }
+    }
+    let websub =
+        Websub { topic: section.parsed("topic", text), secret: section.secret("secret", Unset::Refused) };
+    section.finish();
+    websub
+}
+
+pub(super) fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {
     let mut section = parent.optional_section("tls")?;
     let reader = section.reader();
     let cert = section.required("cert", |text| reader.readable(text));

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use super::reader::Reader;
 use super::section::Section;
-use super::{Config, Envelope, Problem, Problems, ReadFile, keys, listeners, outbox, unbuilt, upstream};
+use super::{
+    Config, Envelope, Problem, Problems, ReadFile, faces, keys, listeners, outbox, unbuilt, upstream,
+};
 
 impl Config {
     /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
@@ -18,6 +20,21 @@ impl Config {
     ///
     /// All the problems there are; only a file that is not TOML hides the others. No problem repeats a value.
     pub fn load(path: Option<&Path>, variables: &BTreeMap<String, String>) -> Result<Self, Problems> {
+        let (config, problems) = Self::examine(path, variables)?;
+        Problems::check(problems)?;
+        Ok(config)
+    }
+
+    /// As [`Config::load`], with the problems beside what can be read in spite of them, so that `doctor` looks at the keys of a
+    /// configuration that lacks a secret. Never to be served where there are problems: defaults stand in for wrong settings.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing can be read: no such file, or it is not TOML.
+    pub fn examine(
+        path: Option<&Path>,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<(Self, Vec<Problem>), Problems> {
         let Some(path) = path else {
             return Self::read("environment", "", Path::new(""), variables, &read_bounded);
         };
@@ -49,7 +66,9 @@ impl Config {
         variables: &BTreeMap<String, String>,
         read: ReadFile<'_>,
     ) -> Result<Self, Problems> {
-        Self::read("file", text, base, variables, read)
+        let (config, problems) = Self::read("file", text, base, variables, read)?;
+        Problems::check(problems)?;
+        Ok(config)
     }
 
     fn read(
@@ -58,7 +77,7 @@ impl Config {
         base: &Path,
         variables: &BTreeMap<String, String>,
         read: ReadFile<'_>,
-    ) -> Result<Self, Problems> {
+    ) -> Result<(Self, Vec<Problem>), Problems> {
         let table = text.parse::<toml::Table>().map_err(|error| {
             Problems::one(Problem {
                 source: name.to_owned(),
@@ -69,7 +88,7 @@ impl Config {
         })?;
         let reader = Reader::new(name, base, variables, read);
         let config = Self::settings(reader.root(table));
-        reader.finish(config)
+        Ok(reader.finish(config))
     }
 
     /// Every section in turn; problems, warnings and origins gather in the reader.
@@ -77,15 +96,18 @@ impl Config {
         let listen = listeners::listen(&mut root);
         let internal = listeners::internal(&mut root);
         let ops = listeners::ops(&mut root);
-        let callback = listeners::callback(&mut root, listen.callback.as_ref());
         let keys = keys::keys(&mut root);
         let envelope = envelope(&mut root);
         let quarantine = outbox::quarantine(&mut root);
         let outbox = outbox::outbox(&mut root, &keys.dir);
         let upstream = upstream::upstream(&mut root, &keys);
-        let deliver = upstream::deliver(&mut root, upstream.danger_plain_http);
-        unbuilt::check(&mut root, upstream.danger_plain_http);
+        let plain_http = upstream.danger_plain_http;
+        let callback = listeners::callback(&mut root, listen.callback.as_ref(), plain_http);
+        let deliver = upstream::deliver(&mut root, plain_http);
+        let faces = faces::faces(&mut root);
+        unbuilt::check(&mut root, plain_http);
         root.finish();
+        let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             listen,
             internal,
@@ -96,9 +118,11 @@ impl Config {
             outbox,
             quarantine,
             upstream,
+            faces,
             deliver,
-            warnings: Vec::new(),
-            origins: Vec::new(),
+            warnings,
+            origins,
+            secret_files,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once (DESIGN.md 8).
 
 mod aliases;
+mod faces;
 mod keys;
 mod listeners;
 mod load;
@@ -44,12 +45,16 @@ pub struct Config {
     pub quarantine: Quarantine,
     /// `[upstream]`
     pub upstream: Upstream,
+    /// `[faces]`
+    pub faces: Faces,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
     pub warnings: Vec<String>,
     /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
     pub origins: Vec<(String, String)>,
+    /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// Where a listener stands.
@@ -59,6 +64,16 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `unix:/path`
     Unix(PathBuf),
+}
+
+impl Address {
+    /// Whether only processes of this host reach the listener.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(socket) => socket.ip().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
 }
 
 /// `[listen]`
@@ -115,10 +130,12 @@ pub struct Ops {
 
 /// `[callback]`
 pub struct Callback {
-    /// Kinds of caller authentication; only `opencrvs-jwt` is built, the others are refused at start.
+    /// Kinds of caller authentication; `mosip-jwt` is not built and refused at start.
     pub require: Vec<CallerAuth>,
     /// `callback.opencrvs_jwt`; present whenever `require` names it.
     pub opencrvs_jwt: Option<OpencrvsJwt>,
+    /// `[websub]`; its secret is present whenever `require` names `hub-hmac`.
+    pub websub: Websub,
     /// Accept callers without authentication off the loopback.
     pub danger_open: bool,
     /// TLS on this listener.
@@ -128,8 +145,30 @@ pub struct Callback {
 /// A kind in `callback.require`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallerAuth {
-    /// A bearer JWT made by OpenCRVS's auth service.
+    /// A bearer JWT made by OpenCRVS's auth service, on `/birthReceiveNid`.
     OpencrvsJwt,
+    /// The hub's HMAC over the raw body (`X-Hub-Signature`), on `/websub/callback`.
+    HubHmac,
+    /// A client certificate, on every route; `callback.tls.client_ca` demands it.
+    Mtls,
+}
+
+/// `[websub]`; subscribing is not built yet.
+pub struct Websub {
+    /// The topic whose subscription the callback confirms.
+    pub topic: Option<String>,
+    /// What the hub signs with.
+    pub secret: Option<SecretBytes>,
+}
+
+/// `[faces]`
+pub struct Faces {
+    /// Serves the faces and nothing else; absent: they stand on the internal listener alone.
+    pub listen: Option<Address>,
+    /// The secret of OpenCRVS's webhooks; set = `/webhooks` is on.
+    pub webhooks: Option<SecretBytes>,
+    /// TLS on `listen`.
+    pub tls: Option<ServerTls>,
 }
 
 /// `callback.opencrvs_jwt`

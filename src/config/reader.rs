@@ -10,7 +10,7 @@ use toml::Table;
 use super::aliases::{self, Alias, Variables};
 use super::section::Section;
 use super::value::Complaint;
-use super::{Config, Problem, Problems};
+use super::{Config, Problem};
 use crate::crypto::secret::SecretBytes;
 
 /// Begins the name of every variable of ours.
@@ -56,6 +56,7 @@ struct Found {
     problems: Vec<Problem>,
     warnings: Vec<String>,
     origins: BTreeMap<String, Origin>,
+    secret_files: Vec<PathBuf>,
     /// Paths of all settings that were looked for.
     asked: BTreeSet<String>,
 }
@@ -117,6 +118,13 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// As [`Self::contents`], of a file that holds a secret.
+    pub(super) fn secret(&self, text: &str) -> Result<Vec<u8>, Complaint> {
+        let contents = self.contents(text)?;
+        self.found.borrow_mut().secret_files.push(self.base.join(text));
+        Ok(contents)
+    }
+
     /// The path of a file that can be read now; whoever uses it reads it again.
     pub(super) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
         self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
@@ -164,19 +172,19 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that nobody asked for; then `config` with its warnings and origins, or all the problems.
-    pub(super) fn finish(self, mut config: Config) -> Result<Config, Problems> {
+    /// Refuses variables that nobody asked for; then `config` with its warnings and origins, and all the problems.
+    pub(super) fn finish(self, mut config: Config) -> (Config, Vec<Problem>) {
         self.refuse_unknown_variables();
         self.mention_aliases();
         let found = self.found.into_inner();
-        Problems::check(found.problems)?;
         let origins = found.origins.into_iter().map(|(path, origin)| match origin {
             Origin::Variable(name) | Origin::Alias(name) => (path, name),
             Origin::File => (path, "file".to_owned()),
         });
         config.origins = origins.collect();
         config.warnings = found.warnings;
-        Ok(config)
+        config.secret_files = found.secret_files;
+        (config, found.problems)
     }
 
     /// Settings outside lists that were looked for and not found.
@@ -190,7 +198,9 @@ impl<'a> Reader<'a> {
         let known: BTreeSet<String> =
             self.found.borrow().asked.iter().map(|path| variable_name(path)).collect();
         for name in self.variables.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name)) {
-            let path = name.trim_start_matches(PREFIX).to_lowercase().replace("__", ".");
+            // The bare prefix names no setting; a problem has a path all the same.
+            let rest = name.strip_prefix(PREFIX).filter(|rest| !rest.is_empty()).unwrap_or("environment");
+            let path = rest.to_lowercase().replace("__", ".");
             let advice = suggestion(name, known.iter().map(String::as_str));
             self.problem_from(
                 &Origin::Variable(name.escape_debug().to_string()),

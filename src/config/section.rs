@@ -198,7 +198,7 @@ impl<'r> Section<'r> {
             SecretSetting::Value(value) => Some(value),
             SecretSetting::File(file) => {
                 let path = self.path_of(&format!("{name}_file"));
-                let read = self.reader.contents(&file).and_then(secret_of);
+                let read = self.reader.secret(&file).and_then(secret_of);
                 read.map_err(|complaint| self.reader.problem(&path, complaint)).ok()
             }
         }

@@ -3,30 +3,19 @@
 
 use toml::Value;
 
-use super::section::{Section, Unset};
+use super::section::Section;
 use super::value::{text, url};
 
 /// Every section that is not built yet.
 pub(super) fn check(root: &mut Section<'_>, plain_http: bool) {
     seeder(root.section("seeder"));
-    faces(root.section("faces"));
     events(root.section("events"));
     credentials(root.section("credentials"));
     esignet(root.section("esignet"), plain_http);
-    websub(root.section("websub"), plain_http);
 }
 
 fn seeder(mut section: Section<'_>) {
     section.flag("consent", true);
-    section.finish_not_built();
-}
-
-fn faces(mut section: Section<'_>) {
-    for name in ["listen", "webhook_secret_file", "token_file", "tls"] {
-        section.refuse(name, "is not built yet", "remove it, since it would protect nothing");
-    }
-    section.danger("danger_open", "callers of the faces need no authentication off the loopback");
-    section.flag("webhooks", false);
     section.finish_not_built();
 }
 
@@ -60,13 +49,5 @@ fn esignet(mut section: Section<'_>, plain_http: bool) {
     section.parsed("token_url", url(plain_http));
     section.parsed("userinfo_url", url(plain_http));
     section.path("client_key_file");
-    section.finish_not_built();
-}
-
-fn websub(mut section: Section<'_>, plain_http: bool) {
-    section.parsed("hub_url", url(plain_http));
-    section.parsed("callback_url", url(plain_http));
-    section.parsed("topic", text);
-    section.secret("secret", Unset::Refused);
     section.finish_not_built();
 }

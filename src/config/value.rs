@@ -127,14 +127,6 @@ pub(super) fn url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
     }
 }
 
-/// Whether only processes of this host reach the listener.
-pub(super) fn is_local(address: &Address) -> bool {
-    match address {
-        Address::Tcp(socket) => socket.ip().is_loopback(),
-        Address::Unix(_) => true,
-    }
-}
-
 /// Whether `path` lies in `folder`, judged by the names alone: links are not followed.
 pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))

@@ -123,7 +123,10 @@ impl<'a> Jws<'a> {
                 .and_then(SignatureAlgorithm::from_name)
                 .ok_or(CryptoError::Signature("an algorithm that is not known here"))?,
             b64,
-            x5c_first: header.x5c.map(|chain| first_certificate(&chain)).transpose()?,
+            x5c_first: header
+                .x5c
+                .map(|chain| chain.first().ok_or(NO_CERTIFICATE).and_then(|entry| x5c_entry(entry)))
+                .transpose()?,
             kid: header.kid,
         })
     }
@@ -204,10 +207,8 @@ fn unencoded_payload_option(header: &Header) -> Result<bool, CryptoError> {
     }
 }
 
-/// DER of the first entry. Peers write base64 of the DER, of PEM text with newlines, or base64url of PEM text.
-fn first_certificate(chain: &[String]) -> Result<Vec<u8>, CryptoError> {
-    const NO_CERTIFICATE: CryptoError = CryptoError::Malformed("x5c holds no certificate");
-    let text = chain.first().ok_or(NO_CERTIFICATE)?;
+/// DER of an entry of `x5c`. Peers write base64 of the DER, of PEM text with newlines, or base64url of PEM text.
+pub fn x5c_entry(text: &str) -> Result<Vec<u8>, CryptoError> {
     let bytes = base64::decode(text.as_bytes())
         .or_else(|_| base64::decode(text.replace(['\r', '\n'], "").as_bytes()))
         .map_err(|_| NO_CERTIFICATE)?;
@@ -220,6 +221,7 @@ fn first_certificate(chain: &[String]) -> Result<Vec<u8>, CryptoError> {
     }
 }
 
+const NO_CERTIFICATE: CryptoError = CryptoError::Malformed("x5c holds no certificate");
 const UNENCODED_INSIDE: CryptoError = CryptoError::Malformed("an unencoded payload travels detached only");
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
-//! What MOSIP calls (DESIGN.md 7): `POST /birthReceiveNid`, authenticated and stored.
+//! What MOSIP calls (DESIGN.md 7): `POST /birthReceiveNid` and the hub's `/websub/callback`, authenticated and stored.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
 
-use super::{App, body, internal};
+use super::internal::Checked;
+use super::{App, body, faces, internal};
+use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::mosip::caller::CallerKey;
 use crate::outbox::store::PushKind;
@@ -13,50 +18,97 @@ use crate::outbox::store::PushKind;
 /// Largest push, bytes: a credential with a photo stays below it.
 const BODY_LIMIT: usize = 6 << 20;
 
-/// What the callback listener checks before it reads a body.
+/// What the callback listener checks before it stores a body.
 #[derive(Clone)]
 pub struct Callback {
     app: App,
-    caller: Caller,
+    callers: Arc<Callers>,
 }
 
-/// How a caller proves itself.
-#[derive(Clone)]
-pub enum Caller {
-    /// By a bearer JWT that OpenCRVS's auth service made (`opencrvs-jwt`).
-    OpencrvsJwt(std::sync::Arc<CallerKey>),
-    /// Not at all: the listener is on the loopback, or `callback.danger_open` is on.
-    Open,
+/// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
+#[derive(Default)]
+pub struct Callers {
+    /// `opencrvs-jwt`: MOSIP's side brings a bearer JWT that OpenCRVS's auth service made.
+    pub opencrvs_jwt: Option<CallerKey>,
+    /// `hub-hmac`: the hub signs the raw body with this secret.
+    pub hub_hmac: Option<SecretBytes>,
+    /// The topic whose subscription is confirmed.
+    pub topic: Option<String>,
+    /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
+    /// `callback.danger_open` is on. Otherwise such a route is not there.
+    pub open: bool,
 }
 
 /// Routes of the callback listener.
-pub fn router(app: App, caller: Caller) -> Router {
-    Router::new()
-        .route("/birthReceiveNid", post(birth_receive_nid))
-        .route("/birthReceiveNid/", post(birth_receive_nid))
+pub fn router(app: App, callers: Callers) -> Router {
+    let mut routes = Router::new();
+    if callers.opencrvs_jwt.is_some() || callers.open {
+        for path in ["/birthReceiveNid", "/birthReceiveNid/"] {
+            routes = routes.route(path, post(birth_receive_nid));
+        }
+    }
+    if callers.hub_hmac.is_some() {
+        for path in ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"] {
+            routes = routes.route(path, post(websub_message).get(websub_intent));
+        }
+    }
+    routes
         .fallback(internal::not_found)
         .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Callback { app, caller })
+        .with_state(Callback { app, callers: Arc::new(callers) })
 }
 
 /// Authenticated, durable, 200; the verdict comes after, so that a key mishap on our side never costs a message. The answer is the
 /// same empty body whatever the verdict.
 async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
     let app = &callback.app;
-    callback.caller.check(request.headers(), app)?;
+    if let Some(key) = &callback.callers.opencrvs_jwt {
+        key.check(bearer(request.headers())?, app.now())?;
+    }
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     app.outbox().inbox().receive(PushKind::BirthNid, body.to_vec()).await?;
     Ok(StatusCode::OK)
 }
 
-impl Caller {
-    fn check(&self, headers: &HeaderMap, app: &App) -> Result<()> {
-        let Self::OpencrvsJwt(key) = self else { return Ok(()) };
-        let bearer = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "))
-            .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))?;
-        key.check(bearer, app.now())
+/// A message of the hub: signed over the raw body, durable, 200. The hub stops for good after an answer of another kind.
+async fn websub_message(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
+    let app = &callback.app;
+    let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
+    let signature = faces::hub_signature(request.headers())?.to_owned();
+    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    faces::check_hub_signature(secret, &body, &signature)?;
+    app.outbox().inbox().receive(PushKind::Credential, body.to_vec()).await?;
+    Ok(StatusCode::OK)
+}
+
+#[derive(Deserialize)]
+struct Intent {
+    #[serde(rename = "hub.mode")]
+    mode: String,
+    #[serde(rename = "hub.topic")]
+    topic: Option<String>,
+    #[serde(rename = "hub.challenge")]
+    challenge: Option<String>,
+}
+
+/// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
+/// without authentication is a hint that nothing follows from yet.
+async fn websub_intent(State(callback): State<Callback>, Checked(intent): Checked<Intent>) -> Result<String> {
+    if intent.mode != "subscribe" {
+        tracing::warn!("the hub tells of a subscription that is denied or broken");
+        return Ok(String::new());
     }
+    let ours = callback.callers.topic.is_some() && callback.callers.topic == intent.topic;
+    intent
+        .challenge
+        .filter(|_| ours)
+        .ok_or_else(|| Error::new(Code::NotFound, "this gateway does not subscribe to that topic"))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Bearer "))
+        .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))
 }

@@ -7,15 +7,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::{HeaderMap, HeaderValue, StatusCode};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::internal::Checked;
 use super::{App, body, guard};
-use crate::error::{Code, Error, Fault, Result};
+use crate::error::{Fault, Result};
 use crate::mosip::event::{Event, EventKind};
-use crate::outbox::entry::{Entry, Refusal, State as EntryState};
-use crate::outbox::store::{Filter, IdempotencyKey, Page};
+use crate::outbox::entry::{Shown, State as EntryState};
+use crate::outbox::store::{Filter, IdempotencyKey, ShownPage};
 
 /// Longest `Prefer: wait`, seconds.
 const LONGEST_WAIT: u64 = 60;
@@ -27,6 +27,7 @@ pub(super) fn router() -> Router<App> {
         .route("/v1/events/retry", post(retry_all))
         .route("/v1/events/{id}", post(accept).get(show).delete(discard))
         .route("/v1/events/{id}/retry", post(retry))
+        .route("/v1/outbox/rekey", post(rekey))
 }
 
 /// Here the path names the kind, which no id is alike to.
@@ -62,19 +63,12 @@ struct ListQuery {
     cursor: Option<i64>,
 }
 
-#[derive(Serialize)]
-struct List {
-    events: Vec<Shown>,
-    next: Option<i64>,
-}
-
-async fn list(State(app): State<App>, Checked(query): Checked<ListQuery>) -> Result<Json<List>> {
-    let state = query.state.as_deref().map(read_state).transpose()?;
-    let fault = query.fault.as_deref().map(read_fault).transpose()?;
+async fn list(State(app): State<App>, Checked(query): Checked<ListQuery>) -> Result<Json<ShownPage>> {
+    let state: Option<EntryState> = query.state.map(|text| text.parse()).transpose()?;
+    let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
     let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
-    let Page { entries, next } = app.outbox().store().entries(filter).await?;
-    let now = app.outbox().store().uptime();
-    Ok(Json(List { events: entries.into_iter().map(|entry| Shown::of(entry, now)).collect(), next }))
+    let page = app.outbox().store().entries(filter).await?;
+    Ok(Json(ShownPage::of(page, app.outbox().store().uptime())))
 }
 
 async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>> {
@@ -95,7 +89,7 @@ struct RetryQuery {
 }
 
 async fn retry_all(State(app): State<App>, Checked(query): Checked<RetryQuery>) -> Result<Response> {
-    let fault = read_fault(&query.fault)?;
+    let fault: Fault = query.fault.parse()?;
     let retried = app.outbox().retry_all(fault).await?;
     tracing::info!(fault = fault.as_str(), events = retried, "parked events are retried on request");
     Ok(Json(json!({ "retried": retried })).into_response())
@@ -117,50 +111,6 @@ async fn discard(
     Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
 }
 
-/// An entry as the API shows it.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Shown {
-    id: String,
-    kind: &'static str,
-    state: &'static str,
-    attempts: u32,
-    accepted_at: String,
-    /// Seconds until the next attempt is due; 0: when its turn comes.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_try_in: Option<i64>,
-    aid: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_fault: Option<Refusal>,
-}
-
-impl Shown {
-    fn of(entry: Entry, now: i64) -> Self {
-        let waits = entry.state == EntryState::Queued;
-        Self {
-            id: entry.id,
-            kind: entry.kind.as_str(),
-            state: entry.state.as_str(),
-            attempts: entry.attempts,
-            accepted_at: entry.accepted_at.to_iso(),
-            next_try_in: waits.then(|| (entry.next_at - now).max(0) / 1000),
-            aid: entry.aid.map(|aid| aid.to_string()),
-            last_fault: entry.refusal,
-        }
-    }
-}
-
-fn read_state(text: &str) -> Result<EntryState> {
-    text.parse()
-        .map_err(|()| Error::new(Code::Field, "`state` is none of queued, leased, done, parked, discarded"))
-}
-
-fn read_fault(text: &str) -> Result<Fault> {
-    Fault::ALL.into_iter().find(|fault| fault.as_str() == text).ok_or_else(|| {
-        Error::new(Code::Field, "`fault` is none of caller, keys, partner, upstream, tampered, storage, bug")
-    })
-}
-
 /// `Prefer: wait=N` (RFC 7240), at most a minute.
 fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
     let preferences = headers.get_all("prefer").iter().filter_map(|value: &HeaderValue| value.to_str().ok());
@@ -168,4 +118,11 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
         .flat_map(|line| line.split([',', ';']))
         .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse().ok())?;
     Some(Duration::from_secs(seconds.min(LONGEST_WAIT)))
+}
+
+/// Reads `outbox.key_file` anew and seals everything under its first key.
+async fn rekey(State(app): State<App>) -> Result<Response> {
+    let resealed = app.outbox().store().rekey().await?;
+    tracing::warn!(resealed, "the outbox is sealed under its first key on request");
+    Ok(Json(json!({ "resealed": resealed })).into_response())
 }

@@ -3,12 +3,14 @@
 pub mod body;
 pub mod callback;
 mod events;
+pub mod faces;
 pub mod guard;
 mod ida;
 mod inbox;
 pub mod internal;
 pub mod ops;
 pub mod problem;
+pub mod rate;
 pub mod server;
 mod subject;
 mod tls;

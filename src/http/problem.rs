@@ -10,8 +10,9 @@ use crate::error::{Code, Error, UpstreamCode};
 #[derive(Debug, Clone)]
 pub struct Refusal(pub Error);
 
+/// The body of a refusal.
 #[derive(Serialize)]
-struct Problem<'a> {
+pub struct Problem<'a> {
     r#type: String,
     title: &'a str,
     status: u16,
@@ -45,7 +46,8 @@ impl IntoResponse for Error {
 }
 
 impl<'a> Problem<'a> {
-    fn of(error: &'a Error) -> Self {
+    /// What is shown of `error`: never the operator's detail.
+    pub fn of(error: &'a Error) -> Self {
         let code = error.code();
         Self {
             r#type: format!("urn:mosip-gateway:problem:{}", code.as_str()),

@@ -184,6 +184,11 @@ impl Server {
     }
 }
 
+/// Whether the files of `settings` can be used, for `doctor`.
+pub fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
+    Acceptor::load(settings).map(drop)
+}
+
 fn report(ended: Result<(), JoinError>) {
     if ended.is_err_and(|error| error.is_panic()) {
         tracing::error!("a handler panicked; its connection is closed");

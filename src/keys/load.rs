@@ -150,7 +150,7 @@ pub(super) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), L
 }
 
 /// The password in `path`, without the one newline that editors append.
-pub(super) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+pub fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
     let (mut password, _) = read_file(path)?;
     if password.last() == Some(&b'\n') {
         password.pop();
@@ -162,7 +162,7 @@ pub(super) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError
 }
 
 /// Whether every user of the machine may read the file. Group access is common: Kubernetes gives it for `fsGroup`.
-pub(super) fn readable_by_others(metadata: &Metadata) -> bool {
+pub fn readable_by_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o004 != 0
 }
 

@@ -2,6 +2,8 @@
 //! hand; the gateway itself makes no keys.
 
 mod development;
+mod file;
+mod subject;
 
 use std::io;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_RSA_SHA256,
 };
+use rsa::pkcs1::EncodeRsaPrivateKey;
 use rsa::pkcs8::der::pem;
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding, SecretDocument};
 use rsa::traits::{PrivateKeyParts, PublicKeyParts};
@@ -25,6 +28,8 @@ use crate::clock::Timestamp;
 use crate::crypto::base64;
 
 pub use development::development_set;
+pub use file::{Access, write_new};
+pub use subject::Subject;
 
 /// A private key that can be written out. No `Debug`.
 pub struct KeyMaker(rsa::PrivateKey);
@@ -64,6 +69,14 @@ pub enum MakeError {
     /// What rcgen made is not a certificate that is accepted here.
     #[error("the certificate made {0}")]
     Refused(#[from] CertificateError),
+    /// The issuer's key and certificate do not belong together.
+    #[error("the issuer's key does not belong to the issuer's certificate")]
+    Issuer,
+    /// Not of the form that is read here.
+    #[error(
+        "the subject is not of the form C=XX, O=Ministry, CN=partner, each once and without commas in it"
+    )]
+    Subject,
     /// A moment before year 1 or after 9999.
     #[error("the dates are out of range")]
     Dates,
@@ -97,6 +110,11 @@ impl KeyMaker {
     /// PKCS#8 PEM (RFC 5958).
     pub fn to_pem(&self) -> Result<Zeroizing<String>, MakeError> {
         self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| MakeError::Encoding("key"))
+    }
+
+    /// PKCS#1 PEM (RFC 8017 A.1.2), for receivers that know no other.
+    pub fn to_pkcs1_pem(&self) -> Result<Zeroizing<String>, MakeError> {
+        self.0.to_pkcs1_pem(LineEnding::LF).map_err(|_| MakeError::Encoding("key"))
     }
 
     /// The public half as SubjectPublicKeyInfo PEM.
@@ -146,7 +164,12 @@ impl KeyMaker {
                 parameters.signed_by(&subject, &Issuer::from_ca_cert_der(&der, key.key_pair()?)?)?
             }
         };
-        Ok(Certificate::from_der(made.der())?)
+        let made = Certificate::from_der(made.der())?;
+        match issuer {
+            // rcgen takes any key for the issuer's.
+            Some((certificate, _)) if !made.is_issued_by(certificate) => Err(MakeError::Issuer),
+            _ => Ok(made),
+        }
     }
 
     /// A PKCS#12 file (PBES2, AES-256, HMAC-SHA256) of this key under `password`; `certificates` are the key's own one and its issuers.

@@ -59,11 +59,19 @@ pub struct Trouble {
     pub advice: String,
     /// `false`: the key is loaded all the same (expired, readable by others).
     pub fatal: bool,
+    /// The certificate is outside its dates.
+    pub outdated: bool,
 }
 
 impl Trouble {
     fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
-        Self { file: file.to_owned(), what: error.to_string(), advice: error.advice().to_owned(), fatal }
+        Self {
+            file: file.to_owned(),
+            what: error.to_string(),
+            advice: error.advice().to_owned(),
+            fatal,
+            outdated: matches!(error, LoadError::Expired(_) | LoadError::NotYetValid(_)),
+        }
     }
 }
 
@@ -188,8 +196,7 @@ impl Ring {
         fitting
     }
 
-    /// The named signing key, or the first with use `sign`. An expired one still signs (invariant 1: the refusal is MOSIP's to make);
-    /// trouble is reported.
+    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` judges them.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
         self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
     }
@@ -199,14 +206,26 @@ impl Ring {
         self.peers.iter().find(|peer| peer.name == name)
     }
 
-    /// The names of the peers that are configured, loaded or not.
-    pub fn configured_peers(&self) -> impl Iterator<Item = &str> {
+    /// Names of the configured peers, be they loaded or not, in configuration order.
+    pub fn peer_names(&self) -> impl Iterator<Item = &str> {
         self.parts.peers.iter().filter_map(|slot| slot.entry.name.as_deref())
     }
 
-    /// The names of the own keys that are configured, loaded or not.
-    pub fn configured_own(&self) -> impl Iterator<Item = &str> {
-        self.parts.own.iter().filter_map(|slot| slot.entry.name.as_deref())
+    /// What is wrong with the entry of the peer `name`; `None` where no entry has that name.
+    pub fn peer_troubles(&self, name: &str) -> Option<Vec<&Trouble>> {
+        let mut slots = self.parts.peers.iter();
+        let slot = slots.find(|slot| slot.entry.name.as_deref() == Some(name))?;
+        Some(self.parts.ca_troubles.iter().chain(&slot.troubles).collect())
+    }
+
+    /// What is wrong with the entries that [`Ring::signer`] chooses from; `None` where there is no such entry.
+    pub fn signer_troubles(&self, name: Option<&str>) -> Option<Vec<&Trouble>> {
+        let is_meant = |entry: &Entry| {
+            entry.uses.is_some_and(|uses| uses.sign) && (name.is_none() || entry.name.as_deref() == name)
+        };
+        let slots: Vec<_> = self.parts.own.iter().filter(|slot| is_meant(&slot.entry)).collect();
+        let troubles = slots.iter().flat_map(|slot| &slot.troubles);
+        (!slots.is_empty()).then(|| self.parts.ca_troubles.iter().chain(troubles).collect())
     }
 
     /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.

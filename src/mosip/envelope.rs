@@ -183,6 +183,25 @@ pub enum Layout {
     LegacyPlain,
 }
 
+impl Layout {
+    /// A word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerR2 => "ver_r2",
+            Self::LegacyThumbprint => "legacy",
+            Self::LegacyPlain => "legacy-without-thumbprint",
+        }
+    }
+
+    /// Bytes of the body beside the ciphertext.
+    const fn overhead(self) -> usize {
+        match self {
+            Self::VerR2 => AAD_LEN + TAG_LEN,
+            Self::LegacyThumbprint | Self::LegacyPlain => TAG_LEN + IV_LEN,
+        }
+    }
+}
+
 /// An envelope taken apart, unopened. Offsets into the bytes it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
@@ -227,11 +246,7 @@ impl Parts {
             return Err(CryptoError::Malformed("the wrapped key has no length of an RSA key"));
         }
         let body = splitter + SPLITTER.len()..envelope.len();
-        let least = match layout {
-            Layout::VerR2 => AAD_LEN + TAG_LEN,
-            Layout::LegacyThumbprint | Layout::LegacyPlain => TAG_LEN + IV_LEN,
-        };
-        if body.len() < least {
+        if body.len() < layout.overhead() {
             return Err(CryptoError::Malformed("the envelope ends before its tag"));
         }
         let thumbprint = key_start
@@ -240,6 +255,11 @@ impl Parts {
             .and_then(|bytes| bytes.try_into().ok())
             .map(Thumbprint::from_bytes);
         Ok(Self { layout, thumbprint, wrapped, body })
+    }
+
+    /// Bytes of the ciphertext, and so of the plaintext.
+    pub fn ciphertext_len(&self) -> usize {
+        self.body.len().saturating_sub(self.layout.overhead())
     }
 }
 

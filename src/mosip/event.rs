@@ -68,6 +68,17 @@ impl EventKind {
         }
     }
 
+    /// The kind that the topic of a webhook names; [`Code::Field`] for a topic that names none.
+    pub fn of_topic(body: &[u8]) -> Result<Self> {
+        let text = std::str::from_utf8(body)
+            .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
+        let webhook: Webhook<'_> = read(text, "")?;
+        let topic = webhook.event.and_then(|event| event.hub).and_then(|hub| hub.topic);
+        let topic = topic.ok_or_else(|| missing("/event/hub/topic"))?;
+        let known = Self::ALL.into_iter().find(|kind| kind.topic() == Some(&topic));
+        known.ok_or_else(|| Error::field("/event/hub/topic", "no kind of event has this topic"))
+    }
+
     /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
     pub const fn takes_aid(self) -> bool {
         matches!(self, Self::Birth | Self::Death)

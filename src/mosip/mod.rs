@@ -9,6 +9,7 @@ pub mod event;
 pub mod ida;
 mod json;
 pub mod mediator;
+pub mod primitives;
 pub mod roles;
 pub mod signature;
 mod verified;

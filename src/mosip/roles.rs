@@ -1,12 +1,14 @@
 //! From a role to a usable key: who is sealed to, who signs, whose signature counts. What is missing or outside its dates is the
-//! `keys` refusal that names the file, so that a queued event waits for it.
+//! `keys` refusal that names the file, so that a queued event waits for it. A name that the caller brought and that is not
+//! configured is the caller's mistake.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::keys::cert::Validity;
-use crate::keys::{Certificate, OwnKey, Peer, Ring};
+use crate::keys::{Certificate, OwnKey, Peer, Ring, Trouble};
 
 /// The peer that the MOSIP-side mediator is.
 pub const MOSIP: &str = "mosip";
@@ -14,50 +16,59 @@ pub const MOSIP: &str = "mosip";
 /// The peer that IDA is to those who seal to it.
 pub const IDA: &str = "ida";
 
-/// The peer `name`. A name that is not configured is the caller's mistake, unless it is one that the gateway itself needs.
+/// The peer `name`, which the gateway itself needs.
 pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {
-        if ![MOSIP, IDA].contains(&name) && !ring.configured_peers().any(|known| known == name) {
-            return not_configured("peer", "keys.peers");
-        }
-        let trouble = ring.troubles().iter().find(|trouble| trouble.fatal).map(ToString::to_string);
         Error::new(Code::Keys, format!("no certificate of peer `{name}` is loaded"))
-            .advise(trouble.unwrap_or_else(|| format!("Add a peer named `{name}` to keys.peers.")))
+            .advise(cure(ring.peer_troubles(name), || format!("Add a peer named `{name}` to keys.peers.")))
     })
 }
 
-/// The peer `from`, or the only one that is configured.
-pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
-    let mut configured = ring.configured_peers();
-    match (from, configured.next(), configured.next()) {
-        (Some(name), ..) | (None, Some(name), None) => peer(ring, name),
-        (None, ..) => Err(Error::field("/from", "several peers are configured; say whose message this is")),
+/// The peer `name`, which the caller named at `pointer`.
+pub fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Result<&'r Arc<Peer>> {
+    match ring.peer_troubles(name) {
+        Some(_) => peer(ring, name),
+        None => Err(Error::field(pointer, "no peer of this name is configured")
+            .advise("Name one of the peers that /v1/keys lists, or have this one added to keys.peers.")),
     }
 }
 
-/// The certificate that is sealed to.
+/// The peer `from`, or the only one that is configured, be it loaded or not: a broken file never makes a message another peer's.
+pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
+    if let Some(name) = from {
+        return asked_peer(ring, name, "/from");
+    }
+    let mut names = ring.peer_names();
+    match (names.next(), names.next()) {
+        (Some(only), None) => peer(ring, only),
+        (None, _) => Err(Error::field("/from", "no peer is configured").advise("Add it to keys.peers.")),
+        _ => Err(Error::field("/from", "several peers are configured; say whose message this is")),
+    }
+}
+
+/// The certificate of the peer `name` that is sealed to.
 pub fn recipient<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<&'r Certificate> {
-    let peer = peer(ring, name)?;
-    let certificate = peer.certificate.as_ref().ok_or_else(|| {
-        let file = peer.file.display();
-        Error::new(Code::Keys, format!("`{file}` is a bare public key; nothing can be sealed to it"))
-            .advise(format!("Put the certificate of peer `{name}` there."))
-    })?;
-    in_date(certificate, &peer.file, now)?;
-    Ok(certificate)
+    sealable(peer(ring, name)?, now)
+}
+
+/// As [`recipient`], for a name that the caller brought at `pointer`.
+pub fn asked_recipient<'r>(
+    ring: &'r Ring,
+    name: &str,
+    pointer: &str,
+    now: Timestamp,
+) -> Result<&'r Certificate> {
+    sealable(asked_peer(ring, name, pointer)?, now)
 }
 
 /// The own key that signs: the one of this name, or the first with use `sign`.
 pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<&'r Arc<OwnKey>> {
     let own = ring.signer(name).ok_or_else(|| {
-        if name.is_some_and(|name| !ring.configured_own().any(|known| known == name)) {
-            return not_configured("own key", "keys.own");
-        }
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
-        let trouble = ring.troubles().iter().find(|trouble| trouble.fatal).map(ToString::to_string);
-        Error::new(Code::Keys, format!("{which} is loaded"))
-            .advise(trouble.unwrap_or_else(|| "Add a key with use = [\"sign\"] to keys.own.".to_owned()))
+        Error::new(Code::Keys, format!("{which} is loaded")).advise(cure(ring.signer_troubles(name), || {
+            "Add a key with use = [\"sign\"] to keys.own.".to_owned()
+        }))
     })?;
     if let Some(certificate) = &own.certificate {
         in_date(certificate, &own.file, now)?;
@@ -65,12 +76,37 @@ pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<
     Ok(own)
 }
 
-fn not_configured(what: &str, section: &str) -> Error {
-    Error::new(Code::Field, format!("no {what} of this name is configured"))
-        .advise(format!("Name an entry of {section}."))
+/// As [`signer`], for a name that the caller may have brought at `pointer`.
+pub fn asked_signer<'r>(
+    ring: &'r Ring,
+    name: Option<&str>,
+    pointer: &str,
+    now: Timestamp,
+) -> Result<&'r Arc<OwnKey>> {
+    if name.is_some() && ring.signer_troubles(name).is_none() {
+        return Err(Error::field(pointer, "no own key of this name may sign")
+            .advise("Name one of the own keys with use `sign` that /v1/keys lists, or leave it out."));
+    }
+    signer(ring, name, now)
 }
 
-fn in_date(certificate: &Certificate, file: &std::path::Path, now: Timestamp) -> Result<()> {
+/// What stands in the way of the entry, else what to do where there is no entry.
+fn cure(troubles: Option<Vec<&Trouble>>, absent: impl FnOnce() -> String) -> String {
+    let hinders = troubles.into_iter().flatten().find(|trouble| trouble.fatal);
+    hinders.map_or_else(absent, ToString::to_string)
+}
+
+fn sealable(peer: &Peer, now: Timestamp) -> Result<&Certificate> {
+    let certificate = peer.certificate.as_ref().ok_or_else(|| {
+        let file = peer.file.display();
+        Error::new(Code::Keys, format!("`{file}` is a bare public key; nothing can be sealed to it"))
+            .advise(format!("Put the certificate of peer `{}` there.", peer.name))
+    })?;
+    in_date(certificate, &peer.file, now)?;
+    Ok(certificate)
+}
+
+fn in_date(certificate: &Certificate, file: &Path, now: Timestamp) -> Result<()> {
     let refuse = |what: &str, at: Timestamp| {
         Err(Error::new(Code::Keys, format!("{}: {what} {}", file.display(), at.to_iso()))
             .advise("Replace this file with the current certificate, or correct the machine's clock."))
@@ -81,3 +117,6 @@ fn in_date(certificate: &Certificate, file: &std::path::Path, now: Timestamp) ->
         Validity::NotYetValid(at) => refuse("not yet valid; it starts at", at),
     }
 }
+
+#[cfg(test)]
+mod tests;

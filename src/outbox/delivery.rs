@@ -39,6 +39,7 @@ impl Deliverer {
 
     /// Delivers what waits in `store`, in order, until dropped. A message that the mediator refuses is put off and holds nobody up.
     pub async fn run(&self, store: &Store) {
+        let mut unanswered = 0;
         loop {
             let told = store.told();
             let due = match store.undelivered(0, BATCH, true).await {
@@ -61,9 +62,10 @@ impl Deliverer {
                 }
             }
             for message in due {
-                let settled = match self.post(&message).await {
+                let posted = self.post(&message).await;
+                let settled = match &posted {
                     Ok(()) => store.delivered(message.id.clone()).await,
-                    Err(error) => {
+                    Err(NotTaken { error, .. }) => {
                         tracing::warn!(
                             delivery = message.id,
                             attempts = message.attempts + 1,
@@ -84,31 +86,43 @@ impl Deliverer {
                     );
                     sleep(REST).await;
                 }
+                if matches!(posted, Err(NotTaken { answered: false, .. })) {
+                    // Nobody is there, so the others would fare no better.
+                    unanswered += 1;
+                    sleep(Duration::from_millis(backoff(unanswered, None).unsigned_abs())).await;
+                    break;
+                }
+                unanswered = 0;
             }
         }
     }
 
     /// Posts once; anything but 2xx is an error.
-    async fn post(&self, message: &Undelivered) -> Result<()> {
-        let refuse =
-            |what: String| Error::new(Code::Upstream, what).advise("Check deliver.url and the mediator.");
-        let headers = headers(&message.id, &message.body, self.secret.as_ref(), self.clock.now())?;
+    async fn post(&self, message: &Undelivered) -> Result<(), NotTaken> {
+        let headers = headers(&message.id, &message.body, self.secret.as_ref(), self.clock.now())
+            .map_err(|error| NotTaken { error, answered: true })?;
         let body = Bytes::copy_from_slice(&message.body);
-        let uri = self.url.clone();
-        let request = Request {
-            method: Method::POST,
-            uri,
-            headers,
-            body,
-            deadline: self.deadline,
-            max_response: MAX_REPLY,
-        };
-        let reply = self.client.send(request).await?;
+        let (uri, deadline) = (self.url.clone(), self.deadline);
+        let request = Request { method: Method::POST, uri, headers, body, deadline, max_response: MAX_REPLY };
+        let reply = self
+            .client
+            .send(request)
+            .await
+            .map_err(|failure| NotTaken { error: failure.into(), answered: false })?;
         if reply.status.is_success() {
             return Ok(());
         }
-        Err(refuse(format!("the mediator answered {}", reply.status.as_u16())))
+        let what = format!("the mediator answered {}", reply.status.as_u16());
+        let error = Error::new(Code::Upstream, what).advise("Check deliver.url and the mediator.");
+        Err(NotTaken { error, answered: true })
     }
+}
+
+/// Why the mediator does not have a message.
+struct NotTaken {
+    error: Error,
+    /// It was there and said no.
+    answered: bool,
 }
 
 /// How long the loop rests when the store refuses.

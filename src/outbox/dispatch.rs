@@ -27,7 +27,7 @@ const SETTLED_BACKLOG: usize = 1024;
 pub struct Dispatcher {
     store: Store,
     exchange: Arc<Exchange>,
-    channels: Vec<Arc<Line>>,
+    channels: Arc<[Arc<Line>]>,
     settled: broadcast::Sender<String>,
 }
 
@@ -84,14 +84,12 @@ impl Dispatcher {
 
     /// Something was queued, or may go now.
     pub fn wake(&self) {
-        for line in &self.channels {
-            line.wake.notify_one();
-        }
+        wake(&self.channels);
     }
 
     /// Keys or configuration changed.
     pub fn probe_now(&self) {
-        for line in &self.channels {
+        for line in self.channels.iter() {
             line.health().probe_now();
         }
         self.wake();
@@ -129,12 +127,18 @@ impl Dispatcher {
         let Some(line) = self.channels.get(index) else { return };
         let mut attempts = JoinSet::new();
         let mut trial_after = 0;
+        let mut lost_lease = false;
         while !*stop.borrow() {
+            if lost_lease && attempts.is_empty() {
+                tracing::error!("an attempt ended without a verdict; its event is queued again");
+                lost_lease = self.store.void_leases(line.kinds.clone()).await.is_err();
+            }
             let since = self.store.uptime();
             let turn = line.health().turn(since);
             let leased = match turn {
                 Turn::Free => {
-                    self.lease(line, self.exchange.concurrency().saturating_sub(attempts.len())).await
+                    let slots = self.exchange.concurrency().saturating_sub(attempts.len());
+                    self.store.lease(&line.kinds, 0, slots).await
                 }
                 Turn::Trial if attempts.is_empty() => self.lease_next(line, &mut trial_after).await,
                 Turn::Trial | Turn::Wait(_) => Ok(Vec::new()),
@@ -165,7 +169,7 @@ impl Dispatcher {
             let alarm = if is_full { None } else { self.next_look(line, turn, since).await };
             tokio::select! {
                 _ = stop.changed() => {}
-                Some(_) = attempts.join_next() => {}
+                Some(ended) = attempts.join_next() => lost_lease |= ended.is_err(),
                 () = line.wake.notified() => {}
                 () = super::sleep_for(alarm) => {}
             }
@@ -173,27 +177,13 @@ impl Dispatcher {
         attempts.join_all().await;
     }
 
-    /// The oldest that are due, over all kinds of the channel.
-    async fn lease(&self, line: &Line, slots: usize) -> Result<Vec<Lease>> {
-        let mut leases = Vec::new();
-        for kind in &line.kinds {
-            let left = slots.saturating_sub(leases.len());
-            if left > 0 {
-                leases.extend(self.store.lease(*kind, 0, left).await?);
-            }
-        }
-        Ok(leases)
-    }
-
     /// One for a trial, in turn, so that no entry is tried twice while another waits.
     async fn lease_next(&self, line: &Line, after: &mut i64) -> Result<Vec<Lease>> {
         for start in [*after, 0] {
-            for kind in &line.kinds {
-                let leases = self.store.lease(*kind, start, 1).await?;
-                if let Some(lease) = leases.first() {
-                    *after = lease.entry.seq;
-                    return Ok(leases);
-                }
+            let leases = self.store.lease(&line.kinds, start, 1).await?;
+            if let Some(lease) = leases.first() {
+                *after = lease.entry.seq;
+                return Ok(leases);
             }
         }
         Ok(Vec::new())
@@ -222,6 +212,7 @@ impl Dispatcher {
     fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let (store, exchange, settled) =
             (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
+        let channels = Arc::clone(&self.channels);
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
             let verdict = match exchange_once(&store, &exchange, &lease).await {
@@ -260,7 +251,8 @@ impl Dispatcher {
             }
             // Nobody may be waiting.
             let _ = settled.send(id);
-            line.wake.notify_one();
+            // What waits behind it may belong to another channel: a correction behind its birth.
+            wake(&channels);
         }
     }
 }
@@ -268,6 +260,12 @@ impl Dispatcher {
 impl Line {
     fn health(&self) -> MutexGuard<'_, Channel> {
         self.health.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(channels: &[Arc<Line>]) {
+    for line in channels {
+        line.wake.notify_one();
     }
 }
 

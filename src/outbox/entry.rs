@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::uptime::Millis;
 use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, EventKind};
 
 /// Where an entry stands.
@@ -53,9 +53,12 @@ impl fmt::Display for State {
 }
 
 impl FromStr for State {
-    type Err = ();
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            Error::new(Code::Field, "the state is none of queued, leased, done, parked, discarded")
+        })
     }
 }
 
@@ -108,6 +111,40 @@ pub struct Entry {
     pub refusal: Option<Refusal>,
     /// The application id that it carries.
     pub aid: Option<Aid>,
+}
+
+/// An [`Entry`] as the API and the command line show it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    id: String,
+    kind: &'static str,
+    state: &'static str,
+    attempts: u32,
+    accepted_at: String,
+    /// Seconds until the next attempt is due; 0: when its turn comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_in: Option<i64>,
+    aid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_fault: Option<Refusal>,
+}
+
+impl Shown {
+    /// `entry` at `now` of the outbox's clock.
+    pub fn of(entry: Entry, now: Millis) -> Self {
+        let waits = entry.state == State::Queued;
+        Self {
+            id: entry.id,
+            kind: entry.kind.as_str(),
+            state: entry.state.as_str(),
+            attempts: entry.attempts,
+            accepted_at: entry.accepted_at.to_iso(),
+            next_try_in: waits.then(|| entry.next_at.saturating_sub(now).max(0) / 1000),
+            aid: entry.aid.map(|aid| aid.to_string()),
+            last_fault: entry.refusal,
+        }
+    }
 }
 
 /// An entry that is being sent.

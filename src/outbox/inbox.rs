@@ -47,7 +47,7 @@ impl Inbox {
         match self.store.judge_again().await {
             Ok(0) => {}
             Ok(pushes) => {
-                tracing::info!(pushes, "keys changed; what did not verify is judged again");
+                tracing::info!(pushes, "what did not verify is judged again with the keys of now");
                 self.wake.notify_one();
             }
             Err(error) => tracing::error!(code = error.code().as_str(), "the quarantine cannot be read"),
@@ -95,6 +95,11 @@ impl Inbox {
                 PushKind::BirthNid => {
                     mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, policy)
                 }
+                // Kept until a gateway that verifies credentials judges them again.
+                PushKind::Credential => {
+                    Err(Error::new(Code::SignatureInvalid, "credentials are not verified yet")
+                        .advise("It is kept; judge it again with a gateway that verifies credentials."))
+                }
             })
             .await;
         let nid = match opened {
@@ -136,3 +141,6 @@ impl Told {
 fn is_ours(error: &Error) -> bool {
     matches!(error.fault(), Fault::Storage) || matches!(error.code(), Code::Busy | Code::Bug)
 }
+
+#[cfg(test)]
+mod tests;

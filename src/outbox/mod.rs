@@ -157,8 +157,10 @@ impl Outbox {
         running.join_all().await;
     }
 
-    /// New keys: paused channels are tried, and what did not verify is judged again.
+    /// New keys: paused channels are tried, and what did not verify is judged again. At start too: keys may have been put right while
+    /// nothing ran.
     async fn follow_keys(&self, mut keys: Keyring) {
+        self.0.inbox.judge_again().await;
         while keys.changed().await.is_some() {
             self.0.dispatcher.probe_now();
             self.0.inbox.judge_again().await;

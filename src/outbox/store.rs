@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 pub use self::deliveries::{Subject, Undelivered};
-pub use self::entries::{Accepted, Filter, IdempotencyKey, Page};
+pub use self::entries::{Accepted, Filter, IdempotencyKey, Page, ShownPage};
 pub use self::open::{OpenError, set_aside};
 pub use self::pushes::{PushKind, Quarantined, Received, Told};
 
@@ -205,11 +205,15 @@ fn unusable(error: &VaultError) -> Error {
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{
-            CannotOpen, DatabaseCorrupt, DiskFull, NotADatabase, ReadOnly, SystemIoFailure,
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly,
+            SystemIoFailure,
         };
         let storage = Error::new(Code::Storage, "the outbox cannot be written");
         match error.sqlite_error_code() {
             Some(DiskFull) => storage.for_operator("the disk is full"),
+            Some(DatabaseBusy | DatabaseLocked) => storage
+                .advise("Another program holds the database: let it finish, or stop it.")
+                .for_operator("another program holds the database"),
             Some(SystemIoFailure | CannotOpen | ReadOnly) => {
                 storage.for_operator(format!("the disk fails: {error}"))
             }

@@ -1,6 +1,6 @@
 //! What the fake saw, for tests to ask. Bounded: of each kind the last [`LIMIT`] entries.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
@@ -11,7 +11,7 @@ use super::event::Kind;
 use crate::clock::Timestamp;
 
 /// Entries kept of each kind; the oldest go first.
-pub const LIMIT: usize = 10_000;
+pub const LIMIT: usize = 200_000;
 
 /// The handle to the record of a running fake. Cheap to clone.
 #[derive(Clone)]
@@ -19,6 +19,8 @@ pub struct History(Arc<Inner>);
 
 struct Inner {
     record: Mutex<Record>,
+    /// Requests that are being answered, by path.
+    open: Mutex<BTreeMap<String, usize>>,
     changed: watch::Sender<()>,
 }
 
@@ -41,6 +43,8 @@ pub struct Record {
     pub tokens_issued: u64,
     /// Token requests refused.
     pub tokens_refused: u64,
+    /// The most requests that were being answered at once, by path.
+    pub max_concurrent: BTreeMap<String, usize>,
 }
 
 /// An event that was accepted.
@@ -120,7 +124,8 @@ pub struct Push {
 
 impl Default for History {
     fn default() -> Self {
-        Self(Arc::new(Inner { record: Mutex::default(), changed: watch::Sender::new(()) }))
+        let (record, open, changed) = Default::default();
+        Self(Arc::new(Inner { record, open, changed }))
     }
 }
 
@@ -139,9 +144,12 @@ impl History {
     pub async fn wait_until(&self, condition: impl Fn(&Record) -> bool) -> Record {
         let mut changes = self.0.changed.subscribe();
         loop {
-            let record = self.record();
-            if condition(&record) || changes.changed().await.is_err() {
+            let record = Some(self.lock()).filter(|record| condition(record)).map(|record| record.clone());
+            if let Some(record) = record {
                 return record;
+            }
+            if changes.changed().await.is_err() {
+                return self.record();
             }
         }
     }
@@ -182,6 +190,24 @@ impl History {
         self.change(|record| record.tokens_refused += 1);
     }
 
+    /// A request to `path` that is being answered for as long as the visit is kept.
+    pub(super) fn visit(&self, path: &str) -> Visit {
+        let now = {
+            let mut open = self.open();
+            let now = open.entry(path.to_owned()).or_default();
+            *now += 1;
+            *now
+        };
+        let mut record = self.lock();
+        let most = record.max_concurrent.entry(path.to_owned()).or_default();
+        *most = now.max(*most);
+        Visit { history: self.clone(), path: path.to_owned() }
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Record) -> T) -> T {
         let result = change(&mut self.lock());
         self.0.changed.send_replace(());
@@ -190,6 +216,20 @@ impl History {
 
     fn lock(&self) -> MutexGuard<'_, Record> {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that is being answered; also one whose caller hung up has ended.
+pub(super) struct Visit {
+    history: History,
+    path: String,
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(open) = self.history.open().get_mut(&self.path) {
+            *open -= 1;
+        }
     }
 }
 

@@ -17,6 +17,7 @@ pub(super) async fn before_any_answer(
     request: Request,
     next: Next,
 ) -> Response {
+    let _visit = world.history.visit(request.uri().path());
     let knobs = world.dials.get();
     tokio::time::sleep(Duration::from_millis(knobs.delay_ms)).await;
     if knobs.down {

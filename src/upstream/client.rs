@@ -130,7 +130,8 @@ fn may_have_left(error: &HyperError) -> bool {
     !(error.is_connect() || canceled)
 }
 
-fn is_loopback(uri: &Uri) -> bool {
+/// Whether the URL names this machine.
+pub(crate) fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default();
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

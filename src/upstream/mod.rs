@@ -7,6 +7,7 @@ mod roots;
 pub(crate) mod test_pki;
 mod tokens;
 
+pub(crate) use client::is_loopback;
 pub use client::{Client, Reply, Request};
 pub use failure::{NotTrusted, SendError};
 pub use tokens::TokenCache;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,6 +13,10 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use tokio::net::TcpSocket;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// No delivery takes longer.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How a delivery is received.
 #[derive(Clone)]
@@ -76,9 +81,24 @@ impl Mediator {
         *self.manner.lock().unwrap_or_else(PoisonError::into_inner) = manner;
     }
 
-    /// The UINTOKEN of the next delivery.
+    /// The next delivery.
+    pub(crate) async fn next(&mut self) -> (HeaderMap, Value) {
+        timeout(PATIENCE, self.deliveries.recv()).await.expect("a delivery").unwrap()
+    }
+
+    /// The next delivery of this type; those before it are passed over.
+    pub(crate) async fn next_of(&mut self, kind: &str) -> (HeaderMap, Value) {
+        loop {
+            let (headers, delivery) = self.next().await;
+            if delivery["type"] == kind {
+                return (headers, delivery);
+            }
+        }
+    }
+
+    /// The UINTOKEN of the next delivery that brings one.
     pub(crate) async fn uin_token(&mut self) -> String {
-        let (_, delivery) = self.deliveries.recv().await.unwrap();
+        let (_, delivery) = self.next_of("uin-token.received").await;
         delivery["data"]["uinToken"].as_str().unwrap().to_owned()
     }
 }

@@ -8,11 +8,15 @@
     reason = "a test says so by panicking"
 )]
 
+pub(crate) mod event;
+pub(crate) mod fake;
 pub(crate) mod gateway;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
+pub(crate) mod patience;
 #[path = "../../src/upstream/test_pki.rs"]
 pub(crate) mod pki;
+pub(crate) mod port;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

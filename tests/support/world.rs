@@ -4,15 +4,16 @@ use std::path::Path;
 
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Callback, Settings, Simulator, Tls};
-use tokio::net::TcpListener;
 
 use super::gateway;
 use super::mediator::Mediator;
+use super::port::Port;
 
 pub(crate) struct World {
     pub(crate) simulator: simulator::Running,
     pub(crate) gateway: gateway::Running,
     pub(crate) mediator: Mediator,
+    _callback: Port,
 }
 
 /// What differs from loopback http and the example configuration.
@@ -30,8 +31,8 @@ impl World {
     pub(crate) async fn start(setup: Setup<'_>) -> Self {
         let mediator = Mediator::start();
         // The simulator must know the callback before the gateway stands, and the gateway the simulator.
-        let reserved = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let callback = reserved.local_addr().unwrap().to_string();
+        let port = Port::hold();
+        let callback = port.address();
         let scheme = if setup.callback_roots.is_some() { "https" } else { "http" };
         let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
         settings.bind.set_port(0);
@@ -42,21 +43,30 @@ impl World {
         });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
 
-        let mosip = |path: &str| format!("{}{path}", simulator.base_url);
-        let token = mosip("/auth/realms/mosip/protocol/openid-connect/token");
-        let [birth, death, aid] =
-            ["birth", "death", "generateAid"].map(|route| mosip(&format!("/opencrvs/v1/{route}")));
-        let mut set = vec![
-            ("LISTEN__CALLBACK", callback.as_str()),
-            ("UPSTREAM__TOKEN__URL", &token),
-            ("UPSTREAM__MEDIATOR__BIRTH", &birth),
-            ("UPSTREAM__MEDIATOR__DEATH", &death),
-            ("UPSTREAM__MEDIATOR__AID", &aid),
-            ("DELIVER__URL", &mediator.url),
-        ];
+        let mosip = urls(&simulator.base_url);
+        let mut set = vec![("LISTEN__CALLBACK", callback.as_str()), ("DELIVER__URL", &mediator.url)];
+        set.extend(mosip.iter().map(|(name, url)| (*name, url.as_str())));
         set.extend(setup.set);
-        drop(reserved);
         let gateway = gateway::Running::start(&set).await;
-        Self { simulator, gateway, mediator }
+        Self { simulator, gateway, mediator, _callback: port }
     }
+}
+
+/// The settings that lead to a simulator at `base_url`.
+pub(crate) fn urls(base_url: &str) -> Vec<(&'static str, String)> {
+    let mediator = [
+        ("UPSTREAM__MEDIATOR__BIRTH", "birth"),
+        ("UPSTREAM__MEDIATOR__DEATH", "death"),
+        ("UPSTREAM__MEDIATOR__BIRTH_CORRECTION", "birth-correction"),
+        ("UPSTREAM__MEDIATOR__DEATH_CORRECTION", "death-correction"),
+        ("UPSTREAM__MEDIATOR__BIRTH_REVOCATION", "birth-revocation"),
+        ("UPSTREAM__MEDIATOR__DEATH_REVOCATION", "death-revocation"),
+        ("UPSTREAM__MEDIATOR__AID", "generateAid"),
+    ];
+    let token = format!("{base_url}/auth/realms/mosip/protocol/openid-connect/token");
+    mediator
+        .into_iter()
+        .map(|(name, route)| (name, format!("{base_url}/opencrvs/v1/{route}")))
+        .chain([("UPSTREAM__TOKEN__URL", token)])
+        .collect()
 }

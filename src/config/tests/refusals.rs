@@ -90,6 +90,14 @@ fn an_unknown_name_that_would_forge_a_line() {
 }
 
 #[test]
+fn a_variable_that_is_the_bare_prefix() {
+    let set = [("MOSIP_GATEWAY__", "x"), ("MOSIP_GATEWAY__MOSIP_GATEWAY__KEYS__DIR", "x")];
+    let repeated =
+        "MOSIP_GATEWAY__MOSIP_GATEWAY__KEYS__DIR: mosip_gateway.keys.dir: is not a setting; remove it";
+    assert_eq!(problems("", &set), ["MOSIP_GATEWAY__: environment: is not a setting; remove it", repeated]);
+}
+
+#[test]
 fn values_of_the_wrong_type() {
     refused("listen = 1", "file: listen: is of type integer; write a table");
     refused("listen.drain = 30", "file: listen.drain: is of type integer; write a string");
@@ -187,10 +195,8 @@ fn an_open_callback_off_the_loopback() {
 
 #[test]
 fn kinds_of_caller_authentication_that_are_not_built() {
-    for kind in ["mosip-jwt", "hub-hmac", "mtls"] {
-        let text = format!("callback = {{ require = [\"{kind}\"], danger_open = true }}");
-        refused_at(&text, "callback.require[0]", "is a kind of caller authentication that is not built yet");
-    }
+    let text = "callback = { require = [\"mosip-jwt\"], danger_open = true }";
+    refused_at(text, "callback.require[0]", "is a kind of caller authentication that is not built yet");
     refused_at(
         "callback.require = [\"none\"]",
         "callback.require[0]",
@@ -206,18 +212,11 @@ fn a_demanded_token_without_a_key_to_check_it() {
 }
 
 #[test]
-fn protecting_settings_that_are_not_built() {
-    for (name, value) in [
-        ("listen", "\"127.0.0.1:4549\""),
-        ("token_file", "\"t\""),
-        ("webhook_secret_file", "\"w\""),
-        ("tls", "{ cert = \"c\", key = \"k\" }"),
-    ] {
-        refused(
-            &format!("faces.{name} = {value}"),
-            &format!("file: faces.{name}: is not built yet; remove it, since it would protect nothing"),
-        );
-    }
+fn a_demand_that_nothing_is_set_to_meet() {
+    refused_at("callback.require = [\"hub-hmac\"]", "callback.require", "lists hub-hmac");
+    refused_at("callback.require = [\"mtls\"]", "callback.require", "lists mtls");
+    refused_at("faces.webhooks = true", "faces.webhook_secret_file", "is missing");
+    refused_at("faces.token_file = \"t\"", "faces.token_file", "protects a face that is not built yet");
 }
 
 #[test]

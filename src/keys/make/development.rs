@@ -1,12 +1,9 @@
 //! The complete set of development keys: everything that MOSIP and OpenCRVS hand out, under their names, and the private halves of
 //! MOSIP's side for the simulator.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{CertificateRequest, KeyMaker, MakeError, certificate_pem};
+use super::{Access, CertificateRequest, KeyMaker, MakeError, certificate_pem, write_new};
 use crate::clock::Timestamp;
 use crate::keys::cert::Certificate;
 
@@ -15,10 +12,6 @@ const PASSWORD: &str = "mosip123";
 
 /// Validity of the certificates: 20 years of 365.25 days.
 const LIFETIME_SECONDS: i64 = 20 * 31_557_600;
-
-/// File modes: private keys are their owner's alone.
-const PRIVATE: u32 = 0o600;
-const PUBLIC: u32 = 0o644;
 
 /// Writes fresh development keys into `dir`, valid for 20 years from `now`, and returns the files. Never overwrites.
 ///
@@ -29,16 +22,16 @@ pub fn development_set(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, MakeE
     let mut set = Set { dir, now, written: Vec::new() };
     let (partner, partner_certificate) = set.identity("opencrvs-partner")?;
     let keystore = partner.to_pkcs12(std::slice::from_ref(&partner_certificate), PASSWORD)?;
-    set.write("keystore.p12", &keystore, PRIVATE)?;
-    set.write("keystore.password", format!("{PASSWORD}\n").as_bytes(), PRIVATE)?;
+    set.write("keystore.p12", &keystore, Access::Private)?;
+    set.write("keystore.password", format!("{PASSWORD}\n").as_bytes(), Access::Private)?;
     set.write_certificate("partner.crt", &partner_certificate)?;
 
     let (opencrvs, opencrvs_certificate) = set.identity("opencrvs")?;
-    set.write("opencrvs-priv.key", opencrvs.to_pem()?.as_bytes(), PRIVATE)?;
+    set.write("opencrvs-priv.key", opencrvs.to_pem()?.as_bytes(), Access::Private)?;
     set.write_certificate("opencrvs-pub.key", &opencrvs_certificate)?;
 
     let esignet = KeyMaker::generate(2048)?;
-    set.write("esignet-jwk.txt", esignet.to_jwk_base64()?.as_bytes(), PRIVATE)?;
+    set.write("esignet-jwk.txt", esignet.to_jwk_base64()?.as_bytes(), Access::Private)?;
 
     for (name, certificate_file, key_file) in [
         ("mosip-side-mediator", "mosip-public.key", "simulator/mosip-priv.key"),
@@ -48,12 +41,12 @@ pub fn development_set(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, MakeE
     ] {
         let (key, certificate) = set.identity(name)?;
         set.write_certificate(certificate_file, &certificate)?;
-        set.write(key_file, key.to_pem()?.as_bytes(), PRIVATE)?;
+        set.write(key_file, key.to_pem()?.as_bytes(), Access::Private)?;
     }
 
     let tokens = KeyMaker::generate(2048)?;
-    set.write("opencrvs-jwt.pem", tokens.to_public_pem()?.as_bytes(), PUBLIC)?;
-    set.write("simulator/opencrvs-jwt-priv.key", tokens.to_pem()?.as_bytes(), PRIVATE)?;
+    set.write("opencrvs-jwt.pem", tokens.to_public_pem()?.as_bytes(), Access::Public)?;
+    set.write("simulator/opencrvs-jwt-priv.key", tokens.to_pem()?.as_bytes(), Access::Private)?;
     Ok(set.written)
 }
 
@@ -81,18 +74,12 @@ impl Set<'_> {
     }
 
     fn write_certificate(&mut self, name: &str, certificate: &Certificate) -> Result<(), MakeError> {
-        self.write(name, certificate_pem(certificate)?.as_bytes(), PUBLIC)
+        self.write(name, certificate_pem(certificate)?.as_bytes(), Access::Public)
     }
 
-    fn write(&mut self, name: &str, bytes: &[u8], mode: u32) -> Result<(), MakeError> {
+    fn write(&mut self, name: &str, bytes: &[u8], access: Access) -> Result<(), MakeError> {
         let path = self.dir.join(name);
-        let write = || {
-            if let Some(parent) = path.parent() {
-                DirBuilder::new().recursive(true).mode(0o755).create(parent)?;
-            }
-            OpenOptions::new().write(true).create_new(true).mode(mode).open(&path)?.write_all(bytes)
-        };
-        write().map_err(|source| MakeError::File { path: path.clone(), source })?;
+        write_new(&path, bytes, access)?;
         self.written.push(path);
         Ok(())
     }

@@ -87,6 +87,26 @@ fn certificate_signed_by_a_ca() {
 }
 
 #[test]
+fn certificate_by_a_key_that_is_not_the_issuers_is_refused() {
+    let authority = KeyMaker::from_file(vector!("issuer.key.pem"), None).ok().unwrap();
+    let root = authority.certify(&request("root", true, &[]), None).unwrap();
+    let stranger = KeyMaker::from_file(vector!("stranger.key.pem"), None).ok().unwrap();
+    let refused = partner().certify(&request("leaf", false, &[]), Some((&root, &stranger)));
+    assert!(matches!(refused, Err(MakeError::Issuer)));
+}
+
+#[test]
+fn pkcs1_is_read_again() {
+    let text = partner().to_pkcs1_pem().unwrap();
+    assert!(text.starts_with("-----BEGIN RSA PRIVATE KEY-----"));
+    let material = parse_own(text.as_bytes(), None).unwrap();
+    assert!(
+        material.keys[0].public_key()
+            == parse_own(vector!("partner.key.pem"), None).unwrap().keys[0].public_key()
+    );
+}
+
+#[test]
 fn pkcs12_opens_with_its_password_and_holds_the_chain() {
     let certificates = [partner().certify(&request("partner", false, &[]), None).unwrap()];
     let bundle = partner().to_pkcs12(&certificates, "päss").unwrap();

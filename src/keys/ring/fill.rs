@@ -127,8 +127,8 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
     })
 }
 
-/// Dates are reported: an expired key still opens what was sealed to it, and a refusal is MOSIP's to make. Usage is reported, and
-/// with the chain enforced, where a CA is configured.
+/// Dates are reported: an expired key still opens what was sealed to it, and `mosip::roles` lets none sign or be sealed to. Usage is
+/// reported, and with the chain enforced, where a CA is configured.
 fn judge<const N: usize>(
     certificate: &Certificate,
     others: &[Certificate],

@@ -15,6 +15,9 @@ use crate::mosip::event::Aid;
 use crate::outbox::entry::Refusal;
 use crate::outbox::uptime::{Millis, millis};
 
+/// How long a message that cannot be read is left alone.
+const DAMAGED_REST: Millis = 3_600_000;
+
 /// The ids by which the mediator knows a record.
 #[derive(Serialize, Default)]
 #[serde(rename_all = "camelCase")]
@@ -66,8 +69,10 @@ impl Store {
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let (id, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-                let body = tables.unseal("delivery", &id, "body", &sealed)?;
-                found.push(Undelivered { seq: row.get(0)?, id, body, attempts: row.get(3)? });
+                match tables.unseal("delivery", &id, "body", &sealed) {
+                    Ok(body) => found.push(Undelivered { seq: row.get(0)?, id, body, attempts: row.get(3)? }),
+                    Err(error) => tables.put_off_damaged(&id, &error)?,
+                }
             }
             Ok(found)
         })
@@ -157,6 +162,15 @@ impl Tables<'_> {
         }
         let subject = Subject { composition_id: Some(&composition), brn: None };
         self.tell(kind, subject, data, "tls", None)
+    }
+
+    /// A message that was damaged on the disk stays, for a backup to be compared with, and holds nobody up.
+    fn put_off_damaged(&self, id: &str, error: &Error) -> Result<()> {
+        tracing::error!(delivery = id, detail = error.detail(), "a message cannot be read any more");
+        self.connection
+            .prepare_cached("UPDATE delivery SET next_at=?2 WHERE id=?1")?
+            .execute(params![id, self.now + DAMAGED_REST])?;
+        Ok(())
     }
 
     /// Queues one message for the mediator.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, ToSql, params};
+use serde::Serialize;
 
 use super::{Store, Tables};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
+use crate::outbox::entry::{Entry, Lease, Refusal, Shown, State, Verdict};
 use crate::outbox::uptime::{Millis, millis};
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters.
@@ -65,6 +66,23 @@ impl Page {
     pub const SIZE: usize = 100;
 }
 
+/// A [`Page`] as the API and the command line show it.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShownPage {
+    events: Vec<Shown>,
+    next: Option<i64>,
+}
+
+impl ShownPage {
+    /// `page` at `now` of the outbox's clock.
+    pub fn of(page: Page, now: Millis) -> Self {
+        Self {
+            events: page.entries.into_iter().map(|entry| Shown::of(entry, now)).collect(),
+            next: page.next,
+        }
+    }
+}
+
 const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
 
 impl Store {
@@ -93,11 +111,16 @@ impl Store {
             }
             let id = tables.fresh_id(kind, &composition)?;
             let payload = tables.seal("entry", &id, "payload", event.body())?;
-            let mut insert = tables.connection.prepare_cached(
-                "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload)
-                 VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6)",
-            )?;
-            insert.execute(params![id, kind.as_str(), composition, tables.wall.millis(), tables.now, payload])?;
+            let given = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes()));
+            let given = given.transpose()?;
+            let (wall, now) = (tables.wall.millis(), tables.now);
+            tables
+                .connection
+                .prepare_cached(
+                    "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
+                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7)",
+                )?
+                .execute(params![id, kind.as_str(), composition, wall, now, payload, given])?;
             tables
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
@@ -107,38 +130,16 @@ impl Store {
         .await
     }
 
-    /// Leases up to `limit` entries of `kind` that are due, in order of acceptance, beginning after `after`. An entry whose composition
-    /// has an older one that is not settled waits for it.
-    pub async fn lease(&self, kind: EventKind, after: i64, limit: usize) -> Result<Vec<Lease>> {
+    /// Leases up to `limit` entries of any of `kinds` that are due, in order of acceptance, beginning after `after`. An entry whose
+    /// composition has an older one that is not settled waits for it. One that cannot be read any more is parked.
+    pub async fn lease(&self, kinds: &[EventKind], after: i64, limit: usize) -> Result<Vec<Lease>> {
+        let kinds = kinds.to_vec();
         self.run(move |tables| {
-            let mut find = tables.connection.prepare_cached(&format!(
-                "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry AS this
-                 WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
-                   SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
-                   AND older.state IN ('queued', 'leased', 'parked'))
-                 ORDER BY seq LIMIT ?4"
-            ))?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = find.query(params![kind.as_str(), after, tables.now, limit])?;
             let mut leases = Vec::new();
-            while let Some(row) = rows.next()? {
-                let mut entry = tables.entry(row)?;
-                let sealed: Vec<u8> = row.get(9)?;
-                let payload = tables.unseal("entry", &entry.id, "payload", &sealed)?;
-                entry.state = State::Leased;
-                entry.attempts += 1;
-                leases.push(Lease {
-                    payload: bytes::Bytes::from_owner(payload),
-                    sent: row.get(10)?,
-                    waiting_since: row.get(11)?,
-                    entry,
-                });
-            }
-            let mut lease = tables
-                .connection
-                .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?;
-            for leased in &leases {
-                lease.execute([leased.entry.seq])?;
+            while leases.len() < limit
+                && let Some(seq) = tables.oldest_due(&kinds, after)?
+            {
+                leases.extend(tables.lease(seq)?);
             }
             Ok(leases)
         })
@@ -175,6 +176,18 @@ impl Store {
                 tables.tell_parked(id, &refusal)?;
             }
             Ok(ids.len())
+        })
+        .await
+    }
+
+    /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
+    pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
+        self.run(move |tables| {
+            let void = "UPDATE entry SET state='queued', next_at=0 WHERE state='leased' AND kind=?1";
+            for kind in kinds {
+                tables.connection.prepare_cached(void)?.execute([kind.as_str()])?;
+            }
+            Ok(())
         })
         .await
     }
@@ -350,6 +363,67 @@ impl Tables<'_> {
         Ok(format!("{composition}-{:08x}", u32::from_be_bytes(secret::random())))
     }
 
+    /// The oldest entry of `kinds` after `after` that may go.
+    fn oldest_due(&self, kinds: &[EventKind], after: i64) -> Result<Option<i64>> {
+        // For each kind by itself: so the index has them in order, however many wait.
+        let mut find = self.connection.prepare_cached(
+            "SELECT seq FROM entry AS this
+             WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
+               SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
+               AND older.state IN ('queued', 'leased', 'parked'))
+             ORDER BY seq LIMIT 1",
+        )?;
+        let mut oldest: Option<i64> = None;
+        for kind in kinds {
+            let found =
+                find.query_row(params![kind.as_str(), after, self.now], |row| row.get(0)).optional()?;
+            oldest = oldest.into_iter().chain(found).min();
+        }
+        Ok(oldest)
+    }
+
+    /// Leases one entry; none: its row was damaged on the disk, and it is parked.
+    fn lease(&self, seq: i64) -> Result<Option<Lease>> {
+        let mut find = self.connection.prepare_cached(&format!(
+            "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry WHERE seq=?1"
+        ))?;
+        let mut rows = find.query([seq])?;
+        let row = rows.next()?.ok_or_else(|| Error::new(Code::Bug, "an entry that is due is not there"))?;
+        let mut entry = self.entry(row)?;
+        let (sealed, sealed_aid): (Vec<u8>, Option<Vec<u8>>) = (row.get(9)?, row.get(8)?);
+        let aid = sealed_aid.map(|sealed| self.unseal_aid(&entry.id, &sealed)).transpose();
+        let payload = match aid.and(self.unseal("entry", &entry.id, "payload", &sealed)) {
+            Ok(payload) => payload,
+            Err(error) => {
+                tracing::error!(
+                    event = entry.id,
+                    detail = error.detail(),
+                    "an event cannot be read any more"
+                );
+                let refusal = Refusal::from(&error);
+                self.refuse(&entry.id, State::Parked, 0, &refusal)?;
+                self.tell_parked(&entry.id, &refusal)?;
+                return Ok(None);
+            }
+        };
+        self.connection
+            .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?
+            .execute([seq])?;
+        entry.state = State::Leased;
+        entry.attempts += 1;
+        Ok(Some(Lease {
+            payload: bytes::Bytes::from_owner(payload),
+            sent: row.get(10)?,
+            waiting_since: row.get(11)?,
+            entry,
+        }))
+    }
+
+    fn unseal_aid(&self, id: &str, sealed: &[u8]) -> Result<Option<Aid>> {
+        let plain = self.unseal("entry", id, "aid", sealed)?;
+        Ok(std::str::from_utf8(&plain).ok().and_then(Aid::parse))
+    }
+
     pub(super) fn find(&self, id: &str) -> Result<Entry> {
         let find = format!("SELECT {COLUMNS} FROM entry WHERE id=?1");
         let mut find = self.connection.prepare_cached(&find)?;
@@ -358,18 +432,12 @@ impl Tables<'_> {
         self.entry(row)
     }
 
-    /// An entry from a row of [`COLUMNS`].
+    /// An entry from a row of [`COLUMNS`]. An application id that was damaged on the disk is not shown, and keeps nobody from the rest.
     fn entry(&self, row: &Row<'_>) -> Result<Entry> {
         let id: String = row.get(1)?;
         let refusal: Option<String> = row.get(7)?;
         let sealed_aid: Option<Vec<u8>> = row.get(8)?;
-        let aid = match sealed_aid {
-            Some(sealed) => {
-                let plain = self.unseal("entry", &id, "aid", &sealed)?;
-                std::str::from_utf8(&plain).ok().and_then(Aid::parse)
-            }
-            None => None,
-        };
+        let aid = sealed_aid.and_then(|sealed| self.unseal_aid(&id, &sealed).ok().flatten());
         Ok(Entry {
             seq: row.get(0)?,
             kind: row.get::<_, String>(2)?.parse()?,
@@ -410,13 +478,14 @@ impl Tables<'_> {
     /// Removes settled rows older than `retention`, and identities older than `remember` whose entry is gone.
     pub(super) fn forget_entries(&self, retention: Duration, remember: Duration) -> Result<()> {
         let (settled, seen) = (self.now - millis(retention), self.now - millis(remember));
-        self.connection
-            .prepare_cached(
-                "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry)
-                 WHERE entry IN (SELECT id FROM entry WHERE settled_at<=?1)",
-            )?
-            .execute([settled])?;
-        self.connection.prepare_cached("DELETE FROM entry WHERE settled_at<=?1")?.execute([settled])?;
+        // A few at a time, so that nobody who posts waits for it.
+        let old = "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at LIMIT 1000";
+        let remember = format!(
+            "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
+        );
+        self.connection.prepare_cached(&remember)?.execute([settled])?;
+        let forget = format!("DELETE FROM entry WHERE id IN ({old})");
+        self.connection.prepare_cached(&forget)?.execute([settled])?;
         self.connection
             .prepare_cached("DELETE FROM identity WHERE seen_at<=?1 AND last_state IS NOT NULL")?
             .execute([seen])?;
@@ -426,7 +495,7 @@ impl Tables<'_> {
 }
 
 fn state(row: &Row<'_>, index: usize) -> Result<State> {
-    row.get::<_, String>(index)?.parse().map_err(|()| Error::new(Code::Bug, "an entry is in no known state"))
+    row.get::<_, String>(index)?.parse().map_err(|_| Error::new(Code::Bug, "an entry is in no known state"))
 }
 
 fn conflict(state: State) -> Error {

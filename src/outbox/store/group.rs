@@ -81,9 +81,10 @@ impl Group {
         Ok(Self { jobs: Some(jobs), thread: Some(thread), writable })
     }
 
-    /// Whether the last group reached the disk.
+    /// Whether the last group reached the disk, and another can.
     pub(super) fn is_writable(&self) -> bool {
         self.writable.load(Ordering::Acquire)
+            && self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
     }
 
     /// Runs `work` in a group and answers after its commit.
@@ -133,10 +134,18 @@ fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, writa
 
 /// One transaction. A job that fails is undone alone; a disk that fails undoes the group.
 fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
-    let execute = |sql: &str| connection.prepare_cached(sql).and_then(|mut statement| statement.execute(()));
-    execute("BEGIN IMMEDIATE")?;
+    let outcome = run_and_commit(connection, group);
+    // What could not be ended, for want of space or whatever else, must not stand in the way of the next group.
+    if outcome.is_err() && !connection.is_autocommit() {
+        let _ = execute(connection, "ROLLBACK");
+    }
+    outcome
+}
+
+fn run_and_commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
+    execute(connection, "BEGIN IMMEDIATE")?;
     for job in group {
-        execute("SAVEPOINT job")?;
+        execute(connection, "SAVEPOINT job")?;
         let kept = job.run(connection).is_ok();
         // SQLite undoes the whole transaction by itself when the disk is full or fails.
         if connection.is_autocommit() {
@@ -144,15 +153,14 @@ fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
                 .for_operator("the disk is full or fails"));
         }
         if !kept {
-            execute("ROLLBACK TO job")?;
+            execute(connection, "ROLLBACK TO job")?;
         }
-        execute("RELEASE job")?;
+        execute(connection, "RELEASE job")?;
     }
-    execute("COMMIT").map(drop).map_err(|error| {
-        // A commit that failed for want of space leaves the transaction open.
-        if !connection.is_autocommit() {
-            let _ = execute("ROLLBACK");
-        }
-        error.into()
-    })
+    execute(connection, "COMMIT")
+}
+
+fn execute(connection: &Connection, sql: &str) -> Result<()> {
+    connection.prepare_cached(sql)?.execute(())?;
+    Ok(())
 }

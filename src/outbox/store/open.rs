@@ -70,9 +70,9 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let path = settings.path.clone();
         let lock = lock(&path)?;
-        let is_new = std::fs::metadata(&path).map_or(true, |file| file.len() == 0);
         let connection = connect(&path).map_err(|error| refused(&path, &error))?;
-        let version = if is_new { 0 } else { version(&connection, &path)? };
+        let version = version(&connection, &path)?;
+        let is_new = version == 0;
         let vault = match Vault::load(&settings.key_file) {
             Err(VaultError::Missing(_)) if is_new => Vault::create(&settings.key_file),
             loaded => loaded,
@@ -145,12 +145,16 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// The version of the database; 0 of one that is not made yet, or whose making was cut off and so undone by SQLite.
 fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let number = |pragma| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
             .map_err(|error| refused(path, &error))
     };
+    if number("page_count")? == 0 {
+        return Ok(0);
+    }
     let (application, version) = (number("application_id")?, number("user_version")?);
     if application != i64::from(schema::APPLICATION_ID) {
         return Err(OpenError::NotOurs(path.to_owned()));
@@ -193,7 +197,6 @@ fn prepare(
     vault: &Vault,
     version: i64,
 ) -> Result<(Zeroizing<Vec<u8>>, Millis), PrepareError> {
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     let transaction = connection.unchecked_transaction()?;
     if version < schema::newest() {
         schema::migrate(&transaction, version)?;
@@ -215,6 +218,8 @@ fn prepare(
     transaction.execute("UPDATE delivery SET next_at=0 WHERE next_at>0", ())?;
     let uptime = transaction.query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get(0))?;
     transaction.commit()?;
+    // Switching writes to the file, so only now: one that holds anything is one of ours from its first page.
+    connection.pragma_update(None, "journal_mode", "WAL")?;
     Ok((identity, uptime))
 }
 

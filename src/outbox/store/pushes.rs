@@ -19,6 +19,8 @@ use crate::outbox::uptime::millis;
 pub enum PushKind {
     /// `POST /birthReceiveNid`
     BirthNid,
+    /// A message of the hub at `/websub/callback`.
+    Credential,
 }
 
 impl PushKind {
@@ -26,6 +28,7 @@ impl PushKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BirthNid => "birth-nid",
+            Self::Credential => "credential",
         }
     }
 }
@@ -105,16 +108,26 @@ impl Store {
         .await
     }
 
-    /// The oldest push after `after` that nobody has judged yet.
+    /// The oldest push after `after` that nobody has judged yet. One that cannot be read any more is quarantined.
     pub async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
-        self.run(move |tables| tables.push("state='received' AND seq>?1 ORDER BY seq LIMIT 1", after)).await
+        self.run(move |tables| {
+            while let Some(push) = tables.push("state='received' AND seq>?1 ORDER BY seq LIMIT 1", after)? {
+                let (seq, id) = (push.seq, push.id.clone());
+                match push.unseal(tables) {
+                    Ok(push) => return Ok(Some((seq, push))),
+                    Err(error) => tables.quarantine(&id, &(&error).into())?,
+                }
+            }
+            Ok(None)
+        })
+        .await
     }
 
     /// A push that is kept, received or quarantined; [`Code::NotFound`].
     pub async fn push(&self, id: String) -> Result<Received> {
         self.run(move |tables| {
             let found = tables.push("id=?1", id)?;
-            found.map(|(_, push)| push).ok_or_else(|| Error::new(Code::NotFound, "there is no such message"))
+            found.ok_or_else(|| Error::new(Code::NotFound, "there is no such message"))?.unseal(tables)
         })
         .await
     }
@@ -142,14 +155,7 @@ impl Store {
 
     /// The push did not verify: it is kept with its reason.
     pub async fn quarantine(&self, id: String, refusal: Refusal) -> Result<()> {
-        self.run(move |tables| {
-            let text = serde_json::to_string(&refusal)
-                .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
-            let update = "UPDATE push SET state='quarantined', refusal=?2 WHERE id=?1";
-            tables.connection.prepare_cached(update)?.execute(params![id, text])?;
-            Ok(())
-        })
-        .await
+        self.run(move |tables| tables.quarantine(&id, &refusal)).await
     }
 
     /// What is quarantined, in order, at most 100 after `after`.
@@ -200,18 +206,25 @@ impl Store {
 }
 
 impl Tables<'_> {
-    fn push(&self, which: &'static str, value: impl rusqlite::ToSql) -> Result<Option<(i64, Received)>> {
+    fn push(&self, which: &'static str, value: impl rusqlite::ToSql) -> Result<Option<SealedPush>> {
         let find = format!("SELECT seq, id, kind, body FROM push WHERE {which}");
         let mut find = self.connection.prepare_cached(&find)?;
         let mut rows = find.query([value])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let (id, kind, sealed): (String, String, Vec<u8>) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        let kind = match kind.as_str() {
+        let kind = match row.get::<_, String>(2)?.as_str() {
             "birth-nid" => PushKind::BirthNid,
+            "credential" => PushKind::Credential,
             _ => return Err(Error::new(Code::Bug, "a push is of no known kind")),
         };
-        let body = self.unseal("push", &id, "body", &sealed)?;
-        Ok(Some((row.get(0)?, Received { id, kind, body })))
+        Ok(Some(SealedPush { seq: row.get(0)?, id: row.get(1)?, kind, sealed: row.get(3)? }))
+    }
+
+    fn quarantine(&self, id: &str, refusal: &Refusal) -> Result<()> {
+        let text = serde_json::to_string(refusal)
+            .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        let update = "UPDATE push SET state='quarantined', refusal=?2 WHERE id=?1";
+        self.connection.prepare_cached(update)?.execute(params![id, text])?;
+        Ok(())
     }
 
     /// Forgets which plaintexts were delivered, after `remember`.
@@ -219,5 +232,20 @@ impl Tables<'_> {
         let before = self.now - millis(remember);
         self.connection.prepare_cached("DELETE FROM verified WHERE seen_at<=?1")?.execute([before])?;
         Ok(())
+    }
+}
+
+/// A push as it lies on the disk.
+struct SealedPush {
+    seq: i64,
+    id: String,
+    kind: PushKind,
+    sealed: Vec<u8>,
+}
+
+impl SealedPush {
+    fn unseal(self, tables: &Tables<'_>) -> Result<Received> {
+        let body = tables.unseal("push", &self.id, "body", &self.sealed)?;
+        Ok(Received { id: self.id, kind: self.kind, body })
     }
 }

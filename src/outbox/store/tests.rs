@@ -81,7 +81,7 @@ async fn accept(store: &Store, event: Event) -> Accepted {
 }
 
 async fn lease_ids(store: &Store, kind: EventKind) -> Vec<String> {
-    store.lease(kind, 0, 100).await.unwrap().into_iter().map(|lease| lease.entry.id).collect()
+    store.lease(&[kind], 0, 100).await.unwrap().into_iter().map(|lease| lease.entry.id).collect()
 }
 
 fn refusal() -> Refusal {
@@ -100,7 +100,7 @@ async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook
     assert!(first.is_new && first.id == "c1" && first.state == State::Queued);
     let again = accept(&store, event(EventKind::Birth, "c1", "", "another webhook")).await;
     assert_eq!((again.is_new, again.id.as_str(), again.state), (false, "c1", State::Queued));
-    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
     store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
     store.settle("c1".into(), Verdict::Done).await.unwrap();
     let settled = accept(&store, birth("c1")).await;
@@ -183,7 +183,7 @@ async fn a_parked_entry_does_not_hold_the_others() {
     for composition in ["c1", "c2", "c3"] {
         accept(&store, birth(composition)).await;
     }
-    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
     store.settle("c1".into(), Verdict::Park(refusal())).await.unwrap();
     assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c2", "c3"]);
 }
@@ -220,7 +220,7 @@ async fn a_killed_process_leaves_every_entry_with_its_id_and_application_id() {
     };
     assert_eq!(name(&before), name(&after));
     assert_eq!(after[0].state, State::Queued, "the lease is void");
-    let lease = store.lease(EventKind::Birth, 0, 1).await.unwrap().remove(0);
+    let lease = store.lease(&[EventKind::Birth], 0, 1).await.unwrap().remove(0);
     assert!(lease.sent, "no application id is fetched for what may have reached MOSIP");
 }
 
@@ -236,6 +236,86 @@ async fn neither_a_step_forward_nor_back_of_the_machines_clock_moves_an_entry() 
         assert!(!accept(&store, birth("c1")).await.is_new);
     }
     assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1"]);
+}
+
+#[tokio::test]
+async fn kinds_that_share_a_channel_are_leased_by_age_not_by_kind() {
+    let home = Home::new();
+    let store = home.open();
+    let kinds = [EventKind::Birth, EventKind::Death];
+    for (kind, composition) in [kinds[1], kinds[0], kinds[1], kinds[0]].into_iter().zip(["a", "b", "c", "d"])
+    {
+        accept(&store, event(kind, composition, "", "w")).await;
+    }
+    let mut ids = Vec::new();
+    for limit in [1, 3] {
+        let leases = store.lease(&kinds, 0, limit).await.unwrap();
+        ids.extend(leases.into_iter().map(|lease| lease.entry.id));
+    }
+    assert_eq!(ids, ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
+async fn a_row_that_is_damaged_on_the_disk_parks_its_entry_and_holds_nobody_up() {
+    let home = Home::new();
+    let store = home.open();
+    for composition in ["c1", "c2", "c3"] {
+        accept(&store, birth(composition)).await;
+    }
+    home.sql(
+        "UPDATE entry SET payload=zeroblob(100) WHERE id='c1'; UPDATE entry SET aid=x'00' WHERE id='c2'",
+    );
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c3"]);
+    for id in ["c1", "c2"] {
+        let parked = store.entry(id.into()).await.unwrap();
+        assert_eq!((parked.state, parked.refusal.unwrap().fault), (State::Parked, "storage".to_owned()));
+    }
+    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 2, "the mediator learns of both");
+}
+
+#[tokio::test]
+async fn a_damaged_message_for_the_mediator_holds_no_other_up() {
+    let home = Home::new();
+    let store = home.open();
+    for composition in ["c1", "c2"] {
+        accept(&store, birth(composition)).await;
+        store.settle(composition.into(), Verdict::Done).await.unwrap();
+    }
+    home.sql("UPDATE delivery SET body=zeroblob(100) WHERE seq=1");
+    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 1);
+    let second = store.undelivered(0, 10, true).await.unwrap().remove(0);
+    store.delivered(second.id).await.unwrap();
+    assert!(store.next_delivery().await.unwrap().is_some_and(|wait| wait > Duration::from_secs(60)));
+}
+
+#[tokio::test]
+async fn a_damaged_push_is_quarantined_and_holds_no_other_up() {
+    let home = Home::new();
+    let store = home.open();
+    let damaged = store.receive(PushKind::BirthNid, b"1".to_vec()).await.unwrap();
+    let good = store.receive(PushKind::BirthNid, b"2".to_vec()).await.unwrap();
+    home.sql("UPDATE push SET body=zeroblob(100) WHERE seq=1");
+    assert_eq!(store.next_received(0).await.unwrap().unwrap().1.id, good);
+    let kept = store.quarantined(0).await.unwrap();
+    assert_eq!((kept.len(), kept[0].id.as_str()), (1, damaged.as_str()));
+    assert_eq!(kept[0].refusal.as_ref().unwrap().fault, "storage");
+}
+
+#[tokio::test]
+async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
+    let home = Home::new();
+    let store = home.open();
+    let given = || {
+        let identifier = r#""identifier":[{"type":"MOSIP_AID","value":"10001"}],"name""#;
+        let body = String::from_utf8(birth("c1").body().to_vec()).unwrap().replace(r#""name""#, identifier);
+        Event::parse(EventKind::Birth, Bytes::from(body)).unwrap()
+    };
+    let aid = Aid::parse("10001");
+    for is_new in [true, false] {
+        let accepted = accept(&store, given()).await;
+        assert_eq!((accepted.is_new, &accepted.aid), (is_new, &aid));
+    }
+    assert_eq!(store.entry("c1".into()).await.unwrap().aid, aid);
 }
 
 #[tokio::test]
@@ -301,7 +381,7 @@ async fn lists_are_filtered_and_paged() {
     for index in 0..150 {
         accept(&store, birth(&format!("c{index}"))).await;
     }
-    store.lease(EventKind::Birth, 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
     store.settle("c0".into(), Verdict::Park(refusal())).await.unwrap();
     let first = store.entries(Filter::default()).await.unwrap();
     assert_eq!(first.entries.len(), Page::SIZE);
@@ -445,6 +525,54 @@ async fn one_job_that_fails_does_not_undo_its_group() {
         })
         .await;
     assert_eq!(uptime.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_group_that_cannot_be_ended_does_not_stand_in_the_way_of_the_next() {
+    let home = Home::new();
+    let store = home.open();
+    let unbalanced = store.run(|tables| Ok(tables.connection.execute_batch("RELEASE job")?)).await;
+    assert!(unbalanced.is_err());
+    assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn a_database_that_another_program_holds_is_the_disks_fault_and_parks_nothing() {
+    let home = Home::new();
+    let store = home.open();
+    store.run(|tables| Ok(tables.connection.busy_timeout(Duration::ZERO)?)).await.unwrap();
+    let other = Connection::open(home.settings().path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.accept(birth("c1"), None).await.unwrap_err();
+    assert_eq!((refused.code(), refused.retryable()), (Code::Storage, true));
+    other.execute_batch("ROLLBACK").unwrap();
+    assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_made_the_database_is_no_bar_to_the_next() {
+    let (home, next) = (Home::new(), Home::new());
+    // Half of a first transaction is in the file, and the journal that undoes it beside it.
+    let dying = Connection::open(home.settings().path).unwrap();
+    dying
+        .execute_batch(
+            "PRAGMA cache_size=1; BEGIN; CREATE TABLE t (b); INSERT INTO t VALUES (zeroblob(100000))",
+        )
+        .unwrap();
+    for suffix in ["", "-journal"] {
+        let [from, to] = [&home, &next].map(|home| open::beside(&home.settings().path, suffix));
+        assert!(std::fs::copy(from, to).unwrap() > 0);
+    }
+    assert!(accept(&next.open(), birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn a_database_of_ours_is_known_from_its_first_page() {
+    let home = Home::new();
+    let _store = home.open();
+    let path = home.settings().path;
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(bytes[68..72], schema::APPLICATION_ID.to_be_bytes(), "not only in the log");
 }
 
 #[tokio::test]

@@ -1,0 +1,48 @@
+# syntax=docker/dockerfile:1
+#
+# docker build --target gateway   -t mosip-gateway .             for production: no simulator, no example keys
+# docker build --target simulator -t mosip-gateway-simulator .   for a developer's machine: runs the demo, plays MOSIP
+#
+# Builder and base are of one Debian release, so that the C library is the same.
+
+FROM rust:1.95.0-slim-bookworm AS source
+# Outranks rust-toolchain.toml, whose components no image needs.
+ENV RUSTUP_TOOLCHAIN=1.95.0
+WORKDIR /src
+COPY . .
+# distroless has no shell to make it with.
+RUN mkdir -p /empty
+
+FROM source AS build-gateway
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked --no-default-features \
+    && cp target/release/mosip-gateway /mosip-gateway
+
+FROM source AS build-simulator
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked \
+    && cp target/release/mosip-gateway /mosip-gateway
+
+# The C library, user 65532, no shell. Roots for TLS are compiled in, or named by upstream.ca_file.
+FROM gcr.io/distroless/cc-debian12:nonroot AS base
+USER 65532:65532
+ENTRYPOINT ["/usr/local/bin/mosip-gateway"]
+
+FROM base AS simulator
+COPY --from=build-simulator /mosip-gateway /usr/local/bin/mosip-gateway
+WORKDIR /opt/mosip-gateway
+COPY keys.example keys.example
+COPY deploy/example.toml deploy/example.toml
+# `simulator` listens on the loopback: share its network namespace to reach it.
+CMD ["demo"]
+
+FROM base AS gateway
+COPY --from=build-gateway /mosip-gateway /usr/local/bin/mosip-gateway
+COPY --from=source --chown=65532:65532 /empty /var/lib/mosip-gateway
+ENV MOSIP_GATEWAY_CONFIG=/etc/mosip-gateway/mosip-gateway.toml
+# The outbox; the configuration has to name it: outbox.path = "/var/lib/mosip-gateway/outbox.db"
+VOLUME ["/var/lib/mosip-gateway"]
+# callback, ops. The plain API (4546) stays on the loopback.
+EXPOSE 4547 4548
+HEALTHCHECK --interval=10s --timeout=6s --start-period=10s CMD ["/usr/local/bin/mosip-gateway", "health"]
+CMD ["serve"]

@@ -1,0 +1,10 @@
+//! What the targets share: keys, known messages, and edits that turn a known message into a hostile one.
+//!
+//! Nothing here is drawn at random, so that an input that fails once fails again.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used, clippy::panic, reason = "what cannot be set up has to stop the fuzzer")]
+
+pub mod edit;
+pub mod keys;
+pub mod known;

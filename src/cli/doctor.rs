@@ -1,0 +1,54 @@
+//! `doctor`
+
+use std::fmt::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::input::{ConfigFile, variables};
+use super::outcome::{self, Outcome};
+use crate::clock::Clock;
+use crate::doctor::{self, Diagnosis, Level};
+
+/// Arguments of `doctor`.
+#[derive(Args)]
+pub(super) struct Doctor {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Only warn about the public keys of `keys.example`.
+    #[arg(long)]
+    allow_example_keys: bool,
+    /// The findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Doctor {
+    pub(super) fn run(&self) -> Outcome {
+        self.config.check_readable()?;
+        let file = self.config.file.as_deref();
+        let diagnosis = doctor::examine(file, &variables(), self.allow_example_keys, Clock::system().now());
+        if self.json {
+            outcome::print_json(&diagnosis)?;
+        } else {
+            outcome::print(text(&diagnosis).as_bytes())?;
+        }
+        let refused = diagnosis.count(Level::Fail) > 0;
+        Ok(ExitCode::from(if refused { outcome::REFUSED } else { 0 }))
+    }
+}
+
+/// `level  subject: what; advice`, a line each, and how many there are of each level.
+fn text(diagnosis: &Diagnosis) -> String {
+    let mut lines = String::new();
+    for finding in &diagnosis.findings {
+        let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
+        // Writing to a string never fails.
+        let _ =
+            writeln!(lines, "{:4}  {}: {}{advice}", finding.level.as_str(), finding.subject, finding.what);
+    }
+    let count = |level| diagnosis.count(level);
+    let (fail, warn, ok) = (count(Level::Fail), count(Level::Warn), count(Level::Ok));
+    let _ = writeln!(lines, "{fail} failed, {warn} to be looked at, {ok} as they should be");
+    lines
+}

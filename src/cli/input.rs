@@ -1,0 +1,71 @@
+//! What commands read: files, standard input, configuration, variables.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::outcome::Failure;
+use crate::config::Config;
+use crate::keys::load;
+
+/// Which configuration counts.
+#[derive(Args)]
+pub(super) struct ConfigFile {
+    /// The configuration file; without one, variables and defaults alone.
+    #[arg(id = "config", long, value_name = "FILE", env = "MOSIP_GATEWAY_CONFIG")]
+    pub(super) file: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// The configuration as `serve` reads it.
+    pub(super) fn load(&self) -> Result<Config, Failure> {
+        self.check_readable()?;
+        Ok(Config::load(self.file.as_deref(), &variables())?)
+    }
+
+    /// A file that is not there is the environment's fault, one with problems is not.
+    pub(super) fn check_readable(&self) -> Result<(), Failure> {
+        match &self.file {
+            Some(path) => File::open(path).map(drop).map_err(|error| unreadable(path, &error)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The variables of the process, as far as they are text.
+pub(super) fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The bytes of a file, or of standard input where there is none or it is `-`.
+pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    match file {
+        Some(path) if path != Path::new("-") => {
+            fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))
+        }
+        _ => {
+            let mut bytes = Zeroizing::new(Vec::new());
+            io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::environment)?;
+            Ok(bytes)
+        }
+    }
+}
+
+/// The password in a file, without the newline at its end.
+pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    file.map(|path| {
+        load::read_password(path)
+            .map_err(|error| Failure::Environment(format!("{}: {error}; {}", path.display(), error.advice())))
+    })
+    .transpose()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    Failure::Environment(format!("{}: cannot be read ({error})", path.display()))
+}

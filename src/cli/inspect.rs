@@ -1,0 +1,60 @@
+//! `inspect`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::input;
+use super::outcome::{self, Failure, Outcome};
+use crate::inspect;
+
+/// Arguments of `inspect`.
+#[derive(Args)]
+pub(super) struct Inspect {
+    /// The file that is looked at; standard input where it is absent or `-`.
+    file: Option<PathBuf>,
+    /// Holds the password of a PKCS#12 file or an encrypted key.
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The report, and a refusal, as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+impl Inspect {
+    pub(super) fn run(&self) -> Outcome {
+        let password = input::read_password(self.password_file.as_deref())?;
+        let bytes = input::read(self.file.as_deref())?;
+        let report = inspect::inspect(&bytes, password.as_deref().map(Vec::as_slice))?;
+        if self.json {
+            return outcome::print_json(&report);
+        }
+        let mut lines = String::new();
+        add_lines("", &serde_json::to_value(&report).map_err(Failure::environment)?, &mut lines);
+        outcome::print(lines.as_bytes())
+    }
+}
+
+/// One line for every value that is there: `certificates[0].subject: C=XX, CN=partner`.
+fn add_lines(path: &str, value: &Value, lines: &mut String) {
+    let line = |text: &str| format!("{path}: {text}\n");
+    match value {
+        Value::Null => {}
+        Value::Bool(flag) => lines.push_str(&line(if *flag { "yes" } else { "no" })),
+        Value::Number(number) => lines.push_str(&line(&number.to_string())),
+        // What a token says comes from strangers and goes to a terminal.
+        Value::String(text) => lines.push_str(&line(&text.replace(char::is_control, "\u{fffd}"))),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                add_lines(&format!("{path}[{index}]"), item, lines);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let dot = if path.is_empty() { "" } else { "." };
+                add_lines(&format!("{path}{dot}{name}"), member, lines);
+            }
+        }
+    }
+}

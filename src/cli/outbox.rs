@@ -1,0 +1,179 @@
+//! `outbox list|show|retry|discard|rekey|set-aside`: through the gateway that runs over the database, or on the file itself.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use http::{Method, StatusCode};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::input::ConfigFile;
+use super::outcome::{self, Failure, Outcome};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Fault;
+use crate::local::Target;
+use crate::outbox::entry::{Shown, State};
+use crate::outbox::store::{self, Filter, OpenError, ShownPage, Store};
+
+/// `rekey` of a large database takes its time.
+const DEADLINE: Duration = Duration::from_mins(10);
+
+/// Arguments of `outbox`.
+#[derive(Args)]
+pub(super) struct Outbox {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Lists events in order of acceptance, a page at a time.
+    List {
+        /// Only these: queued, leased, done, parked, discarded.
+        #[arg(long)]
+        state: Option<State>,
+        /// Only those whose last attempt failed by this fault.
+        #[arg(long)]
+        fault: Option<Fault>,
+        /// Where the page before ended.
+        #[arg(long, default_value_t = 0)]
+        cursor: i64,
+    },
+    /// Shows one event.
+    Show {
+        /// Its id.
+        id: String,
+    },
+    /// Puts a parked event back into the queue, or all that one fault parked.
+    Retry {
+        /// Its id.
+        #[arg(required_unless_present = "fault")]
+        id: Option<String>,
+        /// All that this fault parked.
+        #[arg(long, conflicts_with = "id")]
+        fault: Option<Fault>,
+    },
+    /// Takes an event out for good: MOSIP will never hear of it.
+    Discard {
+        /// Its id.
+        id: String,
+        /// Why; written to the log and kept.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Reads `outbox.key_file` anew and seals everything under its first key.
+    Rekey,
+    /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
+    SetAside,
+}
+
+impl Outbox {
+    pub(super) fn run(&self) -> Outcome {
+        let config = self.config.load()?;
+        if !config.outbox.path.exists() {
+            return Err(Failure::Environment(format!(
+                "{}: there is no outbox",
+                config.outbox.path.display()
+            )));
+        }
+        if matches!(self.command, Command::SetAside) {
+            return set_aside(&config);
+        }
+        match Store::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
+            Ok(store) => outcome::block_on(self.command.on_file(&store))?,
+            Err(OpenError::InUse(_)) => {
+                let target = Target::internal(&config).map_err(|error| Failure::Usage(error.to_string()))?;
+                outcome::block_on(self.command.on_gateway(&target, &config))?
+            }
+            Err(error) => Err(Failure::Unfit(error.to_string())),
+        }
+    }
+}
+
+impl Command {
+    /// No gateway runs.
+    async fn on_file(&self, store: &Store) -> Outcome {
+        let now = store.uptime();
+        match self {
+            Self::List { state, fault, cursor } => {
+                let filter = Filter { state: *state, fault: *fault, after: *cursor };
+                print(&ShownPage::of(store.entries(filter).await?, now))
+            }
+            Self::Show { id } => print(&Shown::of(store.entry(id.clone()).await?, now)),
+            Self::Retry { id: Some(id), .. } => print(&Shown::of(store.retry(id.clone()).await?, now)),
+            Self::Retry { fault, .. } => {
+                let fault = fault.ok_or_else(|| Failure::Usage("name an id or a fault".to_owned()))?;
+                print(&json!({ "retried": store.retry_all(fault).await? }))
+            }
+            Self::Discard { id, reason } => {
+                print(&Shown::of(store.discard(id.clone(), reason.clone()).await?, now))
+            }
+            Self::Rekey => print(&json!({ "resealed": store.rekey().await? })),
+            Self::SetAside => Ok(ExitCode::SUCCESS),
+        }
+    }
+
+    /// The gateway that runs decides; its answer is printed as it came.
+    async fn on_gateway(&self, target: &Target, config: &Config) -> Outcome {
+        let (method, path) = self.request();
+        let answer = target.ask(method, &path, config.internal.token.as_ref(), DEADLINE).await;
+        let answer = answer.map_err(Failure::environment)?;
+        if answer.status == StatusCode::OK {
+            let shown: Value = serde_json::from_slice(&answer.body).map_err(Failure::environment)?;
+            return print(&shown);
+        }
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or("?").to_owned();
+        Err(Failure::Unfit(format!("{}: {}; {}", said("code"), said("detail"), said("advice"))))
+    }
+
+    fn request(&self) -> (Method, String) {
+        let query = |pairs: &[(&str, Option<String>)]| {
+            let mut text = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in pairs {
+                if let Some(value) = value {
+                    text.append_pair(name, value);
+                }
+            }
+            text.finish()
+        };
+        let segment = |id: &str| form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
+        match self {
+            Self::List { state, fault, cursor } => {
+                let pairs = [
+                    ("state", state.map(|state| state.to_string())),
+                    ("fault", fault.map(|fault| fault.as_str().to_owned())),
+                    ("cursor", Some(cursor.to_string())),
+                ];
+                (Method::GET, format!("/v1/events?{}", query(&pairs)))
+            }
+            Self::Show { id } => (Method::GET, format!("/v1/events/{}", segment(id))),
+            Self::Retry { id: Some(id), .. } => (Method::POST, format!("/v1/events/{}/retry", segment(id))),
+            Self::Retry { fault, .. } => {
+                let pairs = [("fault", fault.map(|fault| fault.as_str().to_owned()))];
+                (Method::POST, format!("/v1/events/retry?{}", query(&pairs)))
+            }
+            Self::Discard { id, reason } => {
+                let pairs = [("reason", Some(reason.clone()))];
+                (Method::DELETE, format!("/v1/events/{}?{}", segment(id), query(&pairs)))
+            }
+            Self::Rekey | Self::SetAside => (Method::POST, "/v1/outbox/rekey".to_owned()),
+        }
+    }
+}
+
+fn set_aside(config: &Config) -> Outcome {
+    let aside = store::set_aside(&config.outbox, Clock::system().now())
+        .map_err(|error| Failure::Unfit(error.to_string()))?;
+    outcome::print(format!("moved to {}\n", aside.display()).as_bytes())
+}
+
+fn print(answer: &impl Serialize) -> Outcome {
+    let mut text = serde_json::to_vec_pretty(answer).map_err(Failure::environment)?;
+    text.push(b'\n');
+    outcome::print(&text)
+}

@@ -1,0 +1,107 @@
+//! How a command ends: what it prints, and its exit code.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use serde::Serialize;
+
+use crate::config::Problems;
+use crate::error::Error;
+use crate::http::problem::Problem;
+
+/// The code of a command that was refused.
+pub(super) const REFUSED: u8 = 1;
+
+/// The exit code, or why there is no answer.
+pub(super) type Outcome = Result<ExitCode, Failure>;
+
+/// Why a command has no answer.
+pub(super) enum Failure {
+    /// The message, the key or the name is refused: 1.
+    Refused(Error),
+    /// Something else is refused, in one sentence: 1.
+    Unfit(String),
+    /// An argument is of no use: 2.
+    Usage(String),
+    /// A file that cannot be read or written, a gateway that cannot be reached: 3.
+    Environment(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<Problems> for Failure {
+    fn from(problems: Problems) -> Self {
+        Self::Unfit(problems.to_string())
+    }
+}
+
+impl Failure {
+    /// For [`Result::map_err`].
+    pub(super) fn environment(error: impl Display) -> Self {
+        Self::Environment(error.to_string())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Refused(_) | Self::Unfit(_) => REFUSED,
+            Self::Usage(_) => 2,
+            Self::Environment(_) => 3,
+        }
+    }
+
+    /// One refusal on standard error: `code: detail; advice`, or with `json` the problem of the plain API.
+    fn print(&self, json: bool) -> io::Result<()> {
+        let mut err = io::stderr();
+        match self {
+            Self::Refused(error) if json => {
+                serde_json::to_writer(&mut err, &Problem::of(error))?;
+                writeln!(err)
+            }
+            Self::Refused(error) => {
+                writeln!(err, "mosip-gateway: {error}; {}", error.advice())?;
+                // Where the plain API writes it to the operator's log.
+                match error.operator_detail() {
+                    Some(detail) => writeln!(err, "mosip-gateway: for the operator: {detail}"),
+                    None => Ok(()),
+                }
+            }
+            Self::Unfit(what) | Self::Usage(what) | Self::Environment(what) => {
+                writeln!(err, "mosip-gateway: {what}")
+            }
+        }
+    }
+}
+
+/// Prints what is left to say and gives the exit code.
+pub(super) fn conclude(outcome: Outcome, json: bool) -> ExitCode {
+    outcome.unwrap_or_else(|failure| {
+        // Nobody is left to tell where standard error is closed.
+        let _ = failure.print(json);
+        ExitCode::from(failure.code())
+    })
+}
+
+/// Prints an answer to standard output, byte for byte.
+pub(super) fn print(bytes: &[u8]) -> Outcome {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::environment)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints an answer as a line of JSON.
+pub(super) fn print_json(answer: &impl Serialize) -> Outcome {
+    let mut line = serde_json::to_vec(answer).map_err(Failure::environment)?;
+    line.push(b'\n');
+    print(&line)
+}
+
+/// Runs `work` on a runtime of its own.
+pub(super) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(Failure::environment)?.block_on(work))
+}

@@ -1,0 +1,49 @@
+//! `serve`
+
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::input::{ConfigFile, variables};
+use super::outcome::{Failure, Outcome};
+use crate::gateway::Gateway;
+use crate::telemetry;
+
+/// Arguments of `serve`.
+#[derive(Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    config: ConfigFile,
+    /// Serve with the public keys of `keys.example`. Never in production.
+    #[arg(long)]
+    allow_example_keys: bool,
+}
+
+impl Serve {
+    pub(super) fn run(&self) -> Outcome {
+        let config = self.config.load()?;
+        let level = telemetry::level(variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
+            .map_err(|error| Failure::Usage(error.to_string()))?;
+        telemetry::init(level).map_err(Failure::environment)?;
+        let runtime = Runtime::new().map_err(Failure::environment)?;
+        runtime.block_on(async {
+            Gateway::bind(config, self.allow_example_keys).await?.run(asked_to_stop()).await;
+            Ok(ExitCode::SUCCESS)
+        })
+    }
+}
+
+/// SIGTERM or Ctrl-C. Without handlers, never.
+pub(super) async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

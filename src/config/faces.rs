@@ -1,0 +1,24 @@
+//! `[faces]`: routes that stand in for older systems.
+
+use super::section::{Section, Unset};
+use super::{Faces, listeners, value};
+
+/// `[faces]`
+pub(super) fn faces(root: &mut Section<'_>) -> Faces {
+    let mut section = root.section("faces");
+    let base = section.reader().base();
+    section.refuse("token_file", "protects a face that is not built yet", "remove it");
+    section.danger("danger_open", "callers of the faces need no authentication off the loopback");
+    let secret = section.secret("webhook_secret", Unset::Refused);
+    let on = section.flag("webhooks", false);
+    if on && !section.is_secret_set("webhook_secret") {
+        section.missing("webhook_secret_file");
+    }
+    let faces = Faces {
+        listen: section.parsed("listen", value::address(base)),
+        webhooks: secret.filter(|_| on),
+        tls: listeners::tls(&mut section),
+    };
+    section.finish();
+    faces
+}

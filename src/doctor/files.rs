@@ -1,0 +1,52 @@
+//! Who may read the files that hold secrets, and who may replace the keys. Private keys are judged where they are loaded.
+
+use std::fs::Metadata;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use super::Finding;
+use crate::config::{Config, Password};
+use crate::keys::load::readable_by_others;
+
+/// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let passwords = config.keys.own.iter().filter_map(|own| match &own.password {
+        Password::File(path) => Some(path.as_path()),
+        Password::None | Password::Value(_) => None,
+    });
+    let tls = [&config.internal.tls, &config.ops.tls, &config.callback.tls];
+    let tls_keys = tls.into_iter().flatten().map(|tls| tls.key.as_path());
+    let secrets = config.secret_files.iter().map(|path| path.as_path());
+    let mut findings: Vec<Finding> =
+        secrets.chain(passwords).chain(tls_keys).filter_map(secret_file).collect();
+    findings.extend(folder(&config.keys.dir));
+    findings
+}
+
+fn secret_file(path: &Path) -> Option<Finding> {
+    let finding = if readable_by_others(&metadata(path)?) {
+        Finding::warn(
+            path.display(),
+            "holds a secret that every user of this machine can read",
+            "take read access from others (chmod o= on the file)",
+        )
+    } else {
+        Finding::ok(path.display(), "holds a secret, kept from others")
+    };
+    Some(finding)
+}
+
+fn folder(path: &Path) -> Option<Finding> {
+    let writable = metadata(path)?.permissions().mode() & 0o002 != 0;
+    writable.then(|| {
+        Finding::warn(
+            path.display(),
+            "lets every user of this machine replace the keys",
+            "take write access from others (chmod o-w on the folder)",
+        )
+    })
+}
+
+fn metadata(path: &Path) -> Option<Metadata> {
+    std::fs::metadata(path).ok()
+}

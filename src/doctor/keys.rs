@@ -1,0 +1,156 @@
+//! Every key and certificate of the ring: loaded or not, whose, for what, and for how many days.
+
+use std::path::Path;
+
+use super::Finding;
+use crate::clock::Timestamp;
+use crate::config::{Config, Uses};
+use crate::keys::cert::Validity;
+use crate::keys::{Certificate, OwnKey, Peer, Ring};
+use crate::mosip::roles;
+
+/// Fewer days than this are too few to have a new certificate issued without haste.
+const DAYS_TO_RENEW: i64 = 30;
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// All keys, then what no key is configured for.
+pub(super) fn examine(
+    config: &Config,
+    ring: &Ring,
+    allow_example_keys: bool,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = ring
+        .troubles()
+        .iter()
+        .map(|trouble| {
+            let level = if trouble.fatal || trouble.outdated { Finding::fail } else { Finding::warn };
+            level(trouble.file.display(), trouble.what.clone(), trouble.advice.clone())
+        })
+        .collect();
+    for own in ring.own() {
+        findings.push(Finding::ok(own.file.display(), describe_own(own)));
+        findings.extend(certificates(&own.file, own.certificate.as_ref(), &own.chain, now));
+    }
+    for peer in ring.peers() {
+        findings.push(Finding::ok(peer.file.display(), describe_peer(peer)));
+        findings.extend(certificates(&peer.file, peer.certificate.as_ref(), &peer.chain, now));
+    }
+    for file in ring.example_keys() {
+        let level = if allow_example_keys { Finding::warn } else { Finding::fail };
+        findings.push(level(
+            file.display(),
+            "holds a development key, whose private half is public",
+            "use your own keys; outside production, say --allow-example-keys to `serve` and to `doctor`",
+        ));
+    }
+    findings.extend(unfilled_roles(config));
+    findings
+}
+
+fn describe_own(own: &OwnKey) -> String {
+    let name = own.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
+    let uses = match own.uses {
+        Uses { sign: true, decrypt: true } => "signs and decrypts",
+        Uses { sign: true, .. } => "signs",
+        Uses { decrypt: true, .. } => "decrypts",
+        Uses { .. } => "is used for nothing",
+    };
+    let without = if own.certificate.is_none() { "; it has no certificate" } else { "" };
+    format!(
+        "own key{name}, RSA {}, {uses}; its test signature and test unwrapping are right{without}",
+        own.private.modulus_len() * 8
+    )
+}
+
+fn describe_peer(peer: &Peer) -> String {
+    let what = if peer.certificate.is_some() {
+        "certificate"
+    } else {
+        "bare public key, to which nothing can be sealed,"
+    };
+    format!("{what} of peer `{}`, RSA {}", peer.name, peer.key.modulus_len() * 8)
+}
+
+/// The certificate of a key and its issuers. One outside its dates stands among the troubles of the ring already.
+fn certificates(
+    file: &Path,
+    certificate: Option<&Certificate>,
+    issuers: &[Certificate],
+    now: Timestamp,
+) -> Vec<Finding> {
+    let own = certificate.into_iter().filter(|certificate| certificate.validity(now) == Validity::Valid);
+    let mut findings: Vec<Finding> =
+        own.map(|certificate| dated(file, certificate, &describe(certificate, issuers), now)).collect();
+    findings.extend(
+        issuers.iter().map(|issuer| dated(file, issuer, &format!("issuer {}", issuer.subject()), now)),
+    );
+    findings
+}
+
+fn dated(file: &Path, certificate: &Certificate, what: &str, now: Timestamp) -> Finding {
+    const RENEW: &str = "have a new certificate issued and replace the file";
+    match certificate.validity(now) {
+        Validity::NotYetValid(at) => Finding::warn(
+            file.display(),
+            format!("{what}: not valid before {}", at.to_iso()),
+            "check this machine's clock, or wait until then",
+        ),
+        Validity::ExpiredSince(at) => {
+            Finding::warn(file.display(), format!("{what}: expired on {}", at.to_iso()), RENEW)
+        }
+        Validity::Valid => {
+            let end = certificate.not_after();
+            let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
+            let what = format!("{what}: {days} days left, until {}", end.to_iso());
+            match days < DAYS_TO_RENEW {
+                true => Finding::warn(file.display(), what, RENEW),
+                false => Finding::ok(file.display(), what),
+            }
+        }
+    }
+}
+
+fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
+    let chain = match issuers.last() {
+        _ if certificate.is_issued_by(certificate) => "issued by itself".to_owned(),
+        None => format!("issued by {}, which is not in the file", certificate.issuer()),
+        Some(last) => format!("chain of {} up to {}", issuers.len(), last.subject()),
+    };
+    let usage = certificate.key_usage().unwrap_or_else(|| "not restricted".to_owned());
+    format!(
+        "certificate {} of {}; {chain}; key usage {usage}",
+        certificate.thumbprint(),
+        certificate.subject()
+    )
+}
+
+/// Roles that nobody is configured for, as far as something configured needs them.
+fn unfilled_roles(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mediator = &config.upstream.mediator;
+    if !mediator.events.is_empty() && !config.keys.own.iter().any(|own| own.uses.sign) {
+        findings.push(Finding::fail(
+            "keys.own",
+            "names no key that signs, and upstream.mediator wants signatures",
+            "add a key with use = [\"sign\"]",
+        ));
+    }
+    if config.listen.callback.is_some() && !config.keys.own.iter().any(|own| own.uses.decrypt) {
+        findings.push(Finding::fail(
+            "keys.own",
+            "names no key that decrypts, and what MOSIP pushes is sealed",
+            "add a key with use = [\"decrypt\"]",
+        ));
+    }
+    let needs_mosip = !mediator.events.is_empty() || config.listen.callback.is_some();
+    if needs_mosip && !config.keys.peers.iter().any(|peer| peer.name == roles::MOSIP) {
+        findings.push(Finding::fail(
+            "keys.peers",
+            "names no peer `mosip`, to whom events are sealed and whose signature counts",
+            "add the certificate of the MOSIP-side mediator under the name `mosip`",
+        ));
+    }
+    findings
+}

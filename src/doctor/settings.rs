@@ -1,0 +1,96 @@
+//! The configuration: its problems, where each setting came from, URLs, and the files of listeners.
+
+use http::Uri;
+
+use super::Finding;
+use crate::config::{Config, Problem};
+use crate::http::server;
+use crate::mosip::caller::CallerKey;
+use crate::upstream::{self, Client};
+
+/// What cannot be read.
+pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
+    problems.into_iter().map(|Problem { source, path, what, advice }| {
+        Finding::fail(format!("{source}: {path}"), what.clone(), advice.clone())
+    })
+}
+
+/// What was read.
+pub(super) fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings: Vec<Finding> =
+        config.origins.iter().map(|(path, origin)| Finding::ok(path, source(origin))).collect();
+    findings.push(Finding::ok("configuration", "every other setting has its default"));
+    findings.extend(config.warnings.iter().map(|sentence| {
+        Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
+    }));
+    findings.extend(urls(config));
+    findings.extend(listeners(config));
+    if let Err(refusal) = Client::new(&config.upstream) {
+        findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
+    }
+    findings
+}
+
+fn source(origin: &str) -> String {
+    match origin {
+        "file" => "set by the file".to_owned(),
+        own if own.starts_with("MOSIP_GATEWAY__") => format!("set by our variable {own}"),
+        alias => format!("set by {alias}, a variable of an older system"),
+    }
+}
+
+fn urls(config: &Config) -> Vec<Finding> {
+    let upstream = &config.upstream;
+    let mut urls: Vec<(String, &Uri)> = Vec::new();
+    urls.extend(upstream.token.iter().map(|token| ("upstream.token.url".to_owned(), &token.url)));
+    urls.extend(
+        upstream.mediator.events.iter().map(|(kind, url)| (format!("upstream.mediator.{kind}"), url)),
+    );
+    urls.extend(upstream.mediator.aid.iter().map(|url| ("upstream.mediator.aid".to_owned(), url)));
+    urls.extend(upstream.ida.iter().map(|ida| ("upstream.ida.url".to_owned(), &ida.url)));
+    urls.extend(config.deliver.url.iter().map(|url| ("deliver.url".to_owned(), url)));
+    urls.into_iter().map(|(setting, url)| judge_url(setting, url)).collect()
+}
+
+/// Path and query may hold keys, so neither is shown.
+fn judge_url(setting: String, url: &Uri) -> Finding {
+    let shown = upstream::redact(url);
+    if url.scheme_str() == Some("http") && !upstream::is_loopback(url) {
+        let what = format!("{shown}: plain http off the loopback, where others can read and change it");
+        return Finding::warn(setting, what, "use https");
+    }
+    if url.path().trim_matches('/').is_empty() {
+        return Finding::warn(
+            setting,
+            format!("{shown}: has no path"),
+            "write the whole URL that is posted to",
+        );
+    }
+    Finding::ok(setting, shown)
+}
+
+fn listeners(config: &Config) -> Vec<Finding> {
+    let tls = [
+        ("internal.tls", &config.internal.tls),
+        ("ops.tls", &config.ops.tls),
+        ("callback.tls", &config.callback.tls),
+    ];
+    let mut findings: Vec<Finding> = tls
+        .into_iter()
+        .filter_map(|(setting, tls)| Some((setting, tls.as_ref()?)))
+        .map(|(setting, tls)| match server::check_tls(tls) {
+            Ok(()) => Finding::ok(setting, "certificate, key and authorities can be used"),
+            Err(refusal) => Finding::fail(setting, refusal.to_string(), "replace the file"),
+        })
+        .collect();
+    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
+        match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
+            Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
+            Err(refusal) => {
+                let advice = "supply the public key of OpenCRVS's auth service";
+                Finding::fail("callback.opencrvs_jwt", refusal.detail(), advice)
+            }
+        }
+    }));
+    findings
+}

@@ -1,0 +1,192 @@
+use std::fs;
+use std::path::PathBuf;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::keys::make::{CertificateRequest, KeyMaker, certificate_pem};
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const DAY: i64 = 86_400;
+
+/// A folder with a key, its certificate valid for `days` from [`NOW`], and a configuration that names both.
+struct Site(TempDir);
+
+impl Site {
+    fn new(days: std::ops::Range<i64>, extra: &str) -> Self {
+        let folder = TempDir::new().unwrap();
+        let key = KeyMaker::from_file(include_bytes!("../../tests/vectors/keys/partner.key.pem"), None);
+        let key = key.ok().unwrap();
+        let at = |days: i64| Timestamp::from_seconds(NOW.seconds() + days * DAY);
+        let request = CertificateRequest {
+            country: "XX",
+            organization: "Ministry",
+            common_name: "partner",
+            not_before: at(days.start),
+            not_after: at(days.end),
+            ca: false,
+            names: &[],
+        };
+        let certificate = certificate_pem(&key.certify(&request, None).ok().unwrap()).ok().unwrap();
+        fs::write(folder.path().join("own.key"), &*key.to_pem().ok().unwrap()).unwrap();
+        fs::write(folder.path().join("own.crt"), &certificate).unwrap();
+        let config = format!(
+            "{extra}\n[keys]\ndir = \".\"\nown = [{{ file = \"own.key\", cert = \"own.crt\" }}]\n\
+             peers = [{{ name = \"mosip\", file = \"own.crt\" }}]\n"
+        );
+        fs::write(folder.path().join("gateway.toml"), config).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn examine(&self) -> Diagnosis {
+        examine(Some(&self.path("gateway.toml")), &BTreeMap::new(), true, NOW)
+    }
+}
+
+/// The one finding at `level` whose subject ends with `subject` and which says `what`.
+#[track_caller]
+fn finding<'d>(diagnosis: &'d Diagnosis, level: Level, subject: &str, what: &str) -> &'d Finding {
+    diagnosis
+        .findings
+        .iter()
+        .find(|finding| {
+            finding.level == level && finding.subject.ends_with(subject) && finding.what.contains(what)
+        })
+        .unwrap_or_else(|| panic!("{level:?} {subject} {what}: {diagnosis:#?}"))
+}
+
+#[test]
+fn a_good_set_has_no_failure_and_counts_the_days() {
+    let diagnosis = Site::new(-1..365, "").examine();
+    assert_eq!(diagnosis.count(Level::Fail), 0, "{diagnosis:#?}");
+    finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
+    finding(&diagnosis, Level::Ok, "own.crt", "365 days left");
+    finding(&diagnosis, Level::Ok, "own.crt", "key usage Digital Signature, Key Encipherment");
+    finding(&diagnosis, Level::Ok, "keys.dir", "set by the file");
+    finding(&diagnosis, Level::Ok, "clock", "stands at 2027-01-15T08:00:00.000Z");
+}
+
+#[test]
+fn a_certificate_with_29_days_left_is_a_warning_and_one_with_30_is_not() {
+    finding(&Site::new(-1..29, "").examine(), Level::Warn, "own.crt", "29 days left");
+    finding(&Site::new(-1..30, "").examine(), Level::Ok, "own.crt", "30 days left");
+}
+
+#[test]
+fn an_expired_certificate_is_a_failure_said_once() {
+    let diagnosis = Site::new(-10..-1, "").examine();
+    let says = |finding: &&Finding| finding.what.contains("expired");
+    // Once for our key, once for the peer that has the same certificate.
+    assert_eq!(diagnosis.findings.iter().filter(says).count(), 2, "{diagnosis:#?}");
+    finding(&diagnosis, Level::Fail, "own.crt", "the certificate expired on");
+}
+
+#[test]
+fn a_clock_before_our_own_certificate_is_a_failure() {
+    let diagnosis = Site::new(1..365, "").examine();
+    finding(&diagnosis, Level::Fail, "clock", "own.key starts (2027-01-16T08:00:00.000Z)");
+}
+
+#[test]
+fn a_clock_before_the_program_was_written_is_a_failure() {
+    let diagnosis = examine(None, &BTreeMap::new(), false, Timestamp::from_seconds(0));
+    finding(&diagnosis, Level::Fail, "clock", "stands at 1970-01-01T00:00:00.000Z, before this program");
+}
+
+#[test]
+fn keys_are_examined_in_spite_of_a_problem_in_the_configuration() {
+    let site = Site::new(-1..365, "internal.token_file = \"absent.token\"");
+    let diagnosis = site.examine();
+    finding(&diagnosis, Level::Fail, "internal.token_file", "cannot read");
+    finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
+}
+
+#[test]
+fn secrets_that_everybody_can_read_are_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new(-1..365, "internal.token_file = \"api.token\"");
+    let token = site.path("api.token");
+    fs::write(&token, "a-bearer-token").unwrap();
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
+    finding(&site.examine(), Level::Warn, "api.token", "every user of this machine can read");
+    fs::set_permissions(&token, fs::Permissions::from_mode(0o640)).unwrap();
+    let diagnosis = site.examine();
+    finding(&diagnosis, Level::Ok, "api.token", "kept from others");
+    assert!(!format!("{diagnosis:?}").contains("a-bearer-token"));
+}
+
+#[test]
+fn a_folder_of_keys_that_everybody_can_write_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt;
+    let site = Site::new(-1..365, "");
+    fs::set_permissions(site.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let diagnosis = site.examine();
+    assert!(
+        diagnosis.findings.iter().any(|finding| finding.what.contains("replace the keys")),
+        "{diagnosis:#?}"
+    );
+}
+
+#[test]
+fn example_keys_are_a_failure_unless_they_are_allowed() {
+    let site = Site::new(-1..365, "");
+    let examine = |allow| examine(Some(&site.path("gateway.toml")), &BTreeMap::new(), allow, NOW);
+    finding(&examine(false), Level::Fail, "own.key", "development key");
+    finding(&examine(true), Level::Warn, "own.key", "development key");
+}
+
+#[test]
+fn urls_are_shown_without_their_path_and_plain_http_is_warned_of() {
+    let extra = "upstream.danger_plain_http = true\n[upstream.mediator]\n\
+                 birth = \"http://mosip.example.org/secret-path\"\ndeath = \"http://127.0.0.1:4600/death\"\naid = \"https://mosip.example.org\"";
+    let diagnosis = Site::new(-1..365, extra).examine();
+    finding(&diagnosis, Level::Warn, "upstream.mediator.birth", "plain http off the loopback");
+    finding(&diagnosis, Level::Ok, "upstream.mediator.death", "http://127.0.0.1:4600/");
+    finding(&diagnosis, Level::Warn, "upstream.mediator.aid", "has no path");
+    assert!(!format!("{diagnosis:?}").contains("secret-path"));
+}
+
+#[test]
+fn what_is_not_built_and_what_is_dangerous_is_warned_of() {
+    let diagnosis =
+        Site::new(-1..365, "envelope.danger_accept_unsigned = true\nseeder.consent = true").examine();
+    finding(&diagnosis, Level::Warn, "configuration", "envelope.danger_accept_unsigned is on");
+    finding(&diagnosis, Level::Warn, "configuration", "seeder is not built yet");
+}
+
+#[test]
+fn a_role_that_nobody_fills_is_a_failure() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, "upstream.mediator.birth = \"https://mosip.example.org/birth\"\n").unwrap();
+    let diagnosis = examine(Some(&file), &BTreeMap::new(), false, NOW);
+    finding(&diagnosis, Level::Fail, "keys.own", "names no key that signs");
+    finding(&diagnosis, Level::Fail, "keys.peers", "names no peer `mosip`");
+}
+
+#[test]
+fn a_listener_whose_key_is_none_is_a_failure() {
+    let site = Site::new(-1..365, "ops.tls = { cert = \"own.crt\", key = \"own.crt\" }");
+    finding(&site.examine(), Level::Fail, "ops.tls", "this holds no private key in PEM");
+    let jwt = "[callback.opencrvs_jwt]\nfile = \"gateway.toml\"";
+    finding(
+        &Site::new(-1..365, jwt).examine(),
+        Level::Fail,
+        "callback.opencrvs_jwt",
+        "neither an RSA public key",
+    );
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_the_only_finding() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, "[listen\n").unwrap();
+    let diagnosis = examine(Some(&file), &BTreeMap::new(), false, NOW);
+    assert_eq!(diagnosis.findings.len(), 1);
+    finding(&diagnosis, Level::Fail, "line 1", "is not TOML");
+}

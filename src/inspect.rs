@@ -1,0 +1,138 @@
+//! What bytes hold, told without opening them: an envelope, a token, a certificate, a key or a bundle.
+//!
+//! No key is used but to look into a container (its password), no signature is judged, and no plaintext, payload, private number or
+//! password is part of a report.
+
+mod token;
+
+use serde::Serialize;
+
+use crate::crypto::base64;
+use crate::error::{Code, Error, Result};
+use crate::keys::load::{self, Description, LoadError};
+use crate::mosip::envelope::Parts;
+use crate::mosip::primitives::{Open, Verify};
+
+pub use token::{Header, Jwe, Jws};
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Report {
+    /// MOSIP's hybrid envelope.
+    Envelope(Envelope),
+    /// A signed token.
+    Jws(Jws),
+    /// An encrypted token.
+    Jwe(Jwe),
+    /// Keys and certificates.
+    Keys(Description),
+}
+
+/// An envelope by its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Envelope {
+    /// `raw` or `base64`; `json` where it stood in a member `data`.
+    pub carried_as: &'static str,
+    /// `ver_r2`, `legacy` or `legacy-without-thumbprint`.
+    pub layout: &'static str,
+    /// Recipient that it names, lower-case hex.
+    pub thumbprint: Option<String>,
+    /// Its length.
+    pub bytes: usize,
+    /// Length of the wrapped key, that is of the modulus that unwraps it.
+    pub wrapped_key_bytes: usize,
+    /// Offset of `#KEY_SPLITTER#`.
+    pub splitter_at: usize,
+    /// Length of the ciphertext, and so of the plaintext.
+    pub ciphertext_bytes: usize,
+    /// Length of the signature beside it.
+    pub signature_bytes: Option<usize>,
+}
+
+/// Looks at the content of a file; `password` is for PKCS#12 and encrypted keys.
+pub fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(Error::new(Code::Malformed, "there is nothing to inspect"));
+    }
+    if is_object_with_data(bytes) {
+        return message(&Open::from_bytes(bytes)?, "json");
+    }
+    if let Some(token) = Verify::from_bytes(bytes).ok().and_then(|carried| token::report(&carried.token)) {
+        return Ok(token);
+    }
+    if let Some(found) = envelope(bytes, "raw") {
+        return Ok(Report::Envelope(found));
+    }
+    let decoded = from_base64(bytes);
+    if let Some(found) = decoded.as_deref().and_then(|raw| envelope(raw, "base64")) {
+        return Ok(Report::Envelope(found));
+    }
+    match (load::describe(bytes, password), decoded) {
+        // A certificate as `x5c` carries it, for one.
+        (Err(LoadError::Unknown), Some(der)) => load::describe(&der, password),
+        (described, _) => described,
+    }
+    .map(Report::Keys)
+    .map_err(refusal)
+}
+
+fn message(message: &Open, carried_as: &'static str) -> Result<Report> {
+    if let Some(token) = token::report(&message.data) {
+        return Ok(token);
+    }
+    let envelope_bytes = base64::decode(message.data.as_bytes())?;
+    let parts = Parts::parse(&envelope_bytes)?;
+    let signature = message.signature.as_deref().map(|text| base64::decode(text.as_bytes())).transpose()?;
+    let signature_bytes = signature.map(|bytes| bytes.len());
+    Ok(Report::Envelope(Envelope { signature_bytes, ..Envelope::of(&envelope_bytes, &parts, carried_as) }))
+}
+
+fn envelope(bytes: &[u8], carried_as: &'static str) -> Option<Envelope> {
+    Parts::parse(bytes).ok().map(|parts| Envelope::of(bytes, &parts, carried_as))
+}
+
+impl Envelope {
+    fn of(bytes: &[u8], parts: &Parts, carried_as: &'static str) -> Self {
+        Self {
+            carried_as,
+            layout: parts.layout.as_str(),
+            thumbprint: parts.thumbprint.map(|thumbprint| thumbprint.to_string()),
+            bytes: bytes.len(),
+            wrapped_key_bytes: parts.wrapped.len(),
+            splitter_at: parts.wrapped.end,
+            ciphertext_bytes: parts.ciphertext_len(),
+            signature_bytes: None,
+        }
+    }
+}
+
+/// Tells a message from a JWK, the other JSON object that is known here.
+fn is_object_with_data(bytes: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        #[serde(rename = "data")]
+        _data: serde::de::IgnoredAny,
+    }
+    bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<Data>(bytes).is_ok()
+}
+
+fn from_base64(text: &[u8]) -> Option<zeroize::Zeroizing<Vec<u8>>> {
+    let mut characters = zeroize::Zeroizing::new(Vec::with_capacity(text.len()));
+    characters.extend(text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
+    base64::decode(&characters).ok().map(zeroize::Zeroizing::new)
+}
+
+fn refusal(error: LoadError) -> Error {
+    let advice = match error {
+        LoadError::PasswordMissing => "name a file with the password as --password-file",
+        LoadError::Unknown => {
+            "give an envelope, a compact JWS or JWE, a certificate, PEM, DER, PKCS#12 or a JWK"
+        }
+        _ => error.advice(),
+    };
+    Error::new(Code::Malformed, format!("this file {error}")).advise(advice)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! Whose a certificate is.
+
+use std::str::FromStr;
+
+use super::MakeError;
+
+/// The three names that MOSIP's partner management looks at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// `C`, two letters.
+    pub country: String,
+    /// `O`: the organisation under which the partner is registered.
+    pub organization: String,
+    /// `CN`
+    pub common_name: String,
+}
+
+/// From `C=XX, O=Ministry, CN=partner`, in any order.
+impl FromStr for Subject {
+    type Err = MakeError;
+
+    fn from_str(text: &str) -> Result<Self, MakeError> {
+        let (mut country, mut organization, mut common_name) = (None, None, None);
+        for part in text.split(',') {
+            let (name, value) = part.trim().split_once('=').ok_or(MakeError::Subject)?;
+            let slot = match name {
+                "C" => &mut country,
+                "O" => &mut organization,
+                "CN" => &mut common_name,
+                _ => return Err(MakeError::Subject),
+            };
+            if value.is_empty() || slot.replace(value.to_owned()).is_some() {
+                return Err(MakeError::Subject);
+            }
+        }
+        match (country, organization, common_name) {
+            (Some(country), Some(organization), Some(common_name)) if is_country(&country) => {
+                Ok(Self { country, organization, common_name })
+            }
+            _ => Err(MakeError::Subject),
+        }
+    }
+}
+
+/// ISO 3166-1 alpha-2 by its form.
+fn is_country(code: &str) -> bool {
+    code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_names_in_any_order_are_a_subject() {
+        let subject: Subject = "CN=open crvs,C=XX, O=Civil Registry".parse().unwrap();
+        let names = (subject.country.as_str(), subject.organization.as_str(), subject.common_name.as_str());
+        assert_eq!(names, ("XX", "Civil Registry", "open crvs"));
+    }
+
+    #[test]
+    fn a_missing_repeated_empty_or_unknown_name_is_refused() {
+        for text in [
+            "",
+            "partner",
+            "CN=a",
+            "C=XX,CN=a",
+            "C=XX,O=b",
+            "C=XX,O=b,CN=",
+            "C=XX,O=b,CN=a,CN=c",
+            "C=XX,O=b,CN=a,OU=d",
+            "C=xx,O=b,CN=a",
+            "C=XXX,O=b,CN=a",
+            "C=XX,O=b, Inc,CN=a",
+        ] {
+            assert!(matches!(text.parse::<Subject>(), Err(MakeError::Subject)), "{text}");
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Where the code differs from the design that it was built from, and why.
+//!
+//! # Files
+//!
+//! - `gateway.rs` holds what is made at start, in which order, and how it stops; `lib.rs` is the crate map alone.
+//! - `pool.rs` is the pool for private operations, which no room owned.
+//! - `demo.rs`, `doctor.rs`, `inspect.rs` and `local.rs` (asks a running gateway: `health`, `outbox`) hold the work of commands,
+//!   so that `cli/` has no logic.
+//! - `outbox/worker` became nouns: `dispatch` (the loops), `channel` (what a failure means, without I/O), `exchange` (one call),
+//!   `inbox`, `delivery`; `uptime` and `vault` are the clock and the encryption at rest.
+//! - The breaker is in `outbox/channel`, not in `upstream/`: it counts entries, which `upstream` does not know.
+//! - `mosip/` has besides its messages: `event` (OpenCRVS's webhook), `signature` (MOSIP's tokens), `roles` (from a role to a
+//!   usable key), `caller` (tokens of callers), `primitives` (seal, open, sign and verify for the API and the command line
+//!   alike), `verified` (the two proofs).
+//! - `config` and `manual` are folders: each had outgrown one file.
+//! - `clippy.toml` and `rustfmt.toml` stand at the root, where the tools look for them.
+//!
+//! # Events and the outbox
+//!
+//! - **An event that brings an application id keeps it**, and none is fetched: a second one would belong to no application.
+//! - **Ages run on the outbox's own clock**, which stands while the gateway is down: `give_up_after`, `retention`, `remember` and
+//!   every backoff. [`decisions`](super::decisions) says why. Hence the API gives seconds until the next try (`nextTryIn`), not a
+//!   moment.
+//! - **What an attempt needs counts towards the channel of the event's URL**: a token or an application id that cannot be had
+//!   pauses or breaks it as a refused post does. Without them nothing of that URL can go.
+//! - **A failed trial of a broken or paused channel puts its entry back without a backoff of its own**: the channel's wait is the
+//!   wait. A backoff that an entry had before still counts.
+//! - **News of our own events that nobody takes is dropped after `outbox.retention`** (`aid.assigned`, `event.accepted`): `GET
+//!   /v1/events` tells the same, and a mediator that never pulls would fill the disk. What MOSIP sent, and `event.parked`, stays
+//!   until it is taken.
+//! - **`events.death.link` is accepted with a warning**, until there are calls to IDA that can bring the UINTOKEN.
+//! - A discard needs a reason, as `?reason=` or `--reason`: it is logged and kept.
+//! - `Prefer: wait` waits 60 s at most. An event that parks meanwhile is answered 202 with `"state":"parked"`.
+//!
+//! # The plain API
+//!
+//! - Two codes more: `method-not-allowed` (405), since a wrong method is no missing thing, and `timeout` (408), a body that did
+//!   not arrive within `listen.request_deadline`.
+//! - `GET /v1/inbox` and `GET /v1/quarantine` answer `{"messages","next"}`: what they list are no events.
+//! - Every answer carries `x-request-id`, the `id` of its log line.
+//!
+//! # Settings
+//!
+//! - **`upstream.ca_file` replaces the public roots** instead of adding to them: a country that names its root means that one
+//!   alone.
+//! - More settings: `listen.in_flight_limit` (the design's 256 MiB), `listen.request_deadline` and `listen.drain` (deadlines that
+//!   it demands), `keys.ca_file` (where chains are enforced), `keys.own[].password_env` (the aliases of older systems hold
+//!   passwords in variables), `deliver.deadline`.
+//! - `callback.require` refuses `mosip-jwt` until it is built: a setting that protects works or is refused.

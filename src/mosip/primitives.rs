@@ -1,0 +1,200 @@
+//! The four primitives of the plain API and of the command line: what is asked, what is answered, and nothing of how it travels.
+
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{
+    self, Flavour, Format, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
+};
+use super::signature::{self, Form};
+use super::{Verified, roles};
+use crate::clock::Timestamp;
+use crate::crypto::base64;
+use crate::error::{Code, Error, Result};
+use crate::keys::{Certificate, Ring};
+
+/// How a plaintext is sealed: the query of `/v1/seal`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seal {
+    /// Peer that it is sealed to.
+    pub to: String,
+    /// Layout of the envelope.
+    #[serde(default)]
+    pub format: Format,
+    /// What is signed.
+    #[serde(default)]
+    pub sign: SignOver,
+    /// Alphabet of the answer.
+    #[serde(default)]
+    pub base64: Flavour,
+    /// Own key that signs; absent: the first with use `sign`.
+    pub key: Option<String>,
+}
+
+impl Seal {
+    /// Seals `plaintext` (may be empty) with the keys of `ring`.
+    pub fn seal(&self, ring: &Ring, now: Timestamp, plaintext: &[u8]) -> Result<SealedMessage> {
+        let to = roles::asked_recipient(ring, &self.to, "to", now)?;
+        let signer = match self.sign {
+            SignOver::None => None,
+            _ => Some(roles::asked_signer(ring, self.key.as_deref(), "key", now)?),
+        };
+        let options = SealOptions { format: self.format, sign: self.sign, base64: self.base64 };
+        envelope::seal_message(to, signer.map(|own| &own.private), plaintext, options)
+    }
+}
+
+/// A message to open: the body of `/v1/open`. No `Debug`.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// base64 of an envelope, or a compact JWE.
+    pub data: String,
+    /// base64 of SHA512withRSA over envelope or plaintext.
+    pub signature: Option<String>,
+    /// Peer whose message this is; absent: the only configured one.
+    pub from: Option<String>,
+    /// base64 of what the sender bound to a legacy envelope.
+    pub aad: Option<String>,
+}
+
+impl Open {
+    /// From the bytes of a file: a JSON object with `data` (of `/v1/open`, of `/v1/seal`, of `/birthReceiveNid`; other members
+    /// are skipped), the text of `data` itself in any line lengths, or a raw envelope.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Carried {
+            data: String,
+            signature: Option<String>,
+            from: Option<String>,
+            aad: Option<String>,
+        }
+        let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Self::unsigned(base64::encode(bytes))) };
+        if !text.trim_start().starts_with('{') {
+            return Ok(Self::unsigned(text.split_ascii_whitespace().collect()));
+        }
+        let Carried { data, signature, from, aad } = serde_json::from_str(text).map_err(|_| {
+            Error::new(Code::Malformed, "the JSON is not a message: an object with the text `data`")
+                .advise("Give a JSON object with `data`, base64 of an envelope, or a compact JWE.")
+        })?;
+        Ok(Self { data, signature, from, aad })
+    }
+
+    fn unsigned(data: String) -> Self {
+        Self { data, signature: None, from: None, aad: None }
+    }
+
+    /// Opens and verifies with the keys of `ring`.
+    pub fn open(&self, ring: &Ring, policy: Policy) -> Result<Verified<Plaintext>> {
+        let from = roles::peer_or_only(ring, self.from.as_deref())?;
+        let aad = base64_member("/aad", self.aad.as_deref().unwrap_or_default())?;
+        let message = Sealed { data: &self.data, signature: self.signature.as_deref(), aad: &aad };
+        envelope::open(ring, from, message, policy)
+    }
+}
+
+/// How a payload is signed: the query of `/v1/sign`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// What is written.
+    pub form: Form,
+    /// Own key that signs; absent: the first with use `sign`.
+    pub key: Option<String>,
+}
+
+/// The answer of `/v1/sign`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Signed {
+    /// In the form asked for.
+    pub signature: String,
+}
+
+impl Sign {
+    /// Signs `payload` with a key of `ring`.
+    pub fn sign(&self, ring: &Ring, now: Timestamp, payload: &[u8]) -> Result<Signed> {
+        let own = roles::asked_signer(ring, self.key.as_deref(), "key", now)?;
+        Ok(Signed { signature: signature::sign_as(own, payload, self.form)? })
+    }
+}
+
+/// A token to verify: the body of `/v1/verify`. No `Debug`: it holds a payload.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// Compact or detached JWS.
+    pub token: String,
+    /// Payload of a detached token, as text.
+    pub payload: Option<String>,
+    /// Payload of a detached token, in base64.
+    pub payload_b64: Option<String>,
+    /// Peer whose token this is; absent: the only configured one.
+    pub from: Option<String>,
+}
+
+/// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true. No `Debug`: it holds a payload.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Valid {
+    valid: bool,
+    /// The payload, where it is UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// base64 of the payload, where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload_b64: Option<String>,
+    /// The algorithm that verified.
+    pub alg: &'static str,
+    /// Lower-case hex thumbprint of the certificate that verified; absent under a bare public key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+}
+
+impl Verify {
+    /// From the bytes of a file: a JSON object with `token` (the body of `/v1/verify`) or `signature` (the answer of `/v1/sign`), other
+    /// members skipped, or the token itself.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Carried {
+            #[serde(alias = "signature")]
+            token: String,
+            payload: Option<String>,
+            payload_b64: Option<String>,
+            from: Option<String>,
+        }
+        let refused = |what| {
+            Error::new(Code::Malformed, what).advise("Give a JWS, or a JSON object with the text `token`.")
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| refused("this is not text"))?.trim();
+        if !text.starts_with('{') {
+            let token = text.to_owned();
+            return Ok(Self { token, payload: None, payload_b64: None, from: None });
+        }
+        let Carried { token, payload, payload_b64, from } =
+            serde_json::from_str(text).map_err(|_| refused("the JSON holds no text `token`"))?;
+        Ok(Self { token, payload, payload_b64, from })
+    }
+
+    /// Verifies under the key of the peer and no other.
+    pub fn verify(self, ring: &Ring, now: Timestamp) -> Result<Valid> {
+        let detached = match (self.payload, self.payload_b64) {
+            (Some(_), Some(_)) => {
+                return Err(Error::field("/payload_b64", "give payload or payload_b64, not both"));
+            }
+            (Some(text), None) => Some(text.into_bytes()),
+            (None, Some(text)) => Some(base64_member("/payload_b64", &text)?),
+            (None, None) => None,
+        };
+        let from = roles::peer_or_only(ring, self.from.as_deref())?;
+        let verified = signature::verify(from, &self.token, detached.as_deref(), now)?;
+        let (payload, payload_b64) = match String::from_utf8(verified.bytes.into_owned()) {
+            Ok(text) => (Some(text), None),
+            Err(bytes) => (None, Some(base64::encode(bytes.as_bytes()))),
+        };
+        let key = from.certificate.as_ref().map(Certificate::thumbprint).map(|key| key.to_string());
+        Ok(Valid { valid: true, payload, payload_b64, alg: verified.alg.name(), key })
+    }
+}
+
+fn base64_member(pointer: &str, text: &str) -> Result<Vec<u8>> {
+    base64::decode(text.as_bytes()).map_err(|_| Error::field(pointer, "this is not base64"))
+}

@@ -1,0 +1,100 @@
+use super::*;
+use crate::config::{self, Password, UnknownThumbprint, Uses};
+use crate::crypto::rsa::SignatureAlgorithm;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+/// Own keys `partner` (signs) and `opener` (does not); `gone` would sign if its file were there. Peers `mosip` and `lost`, whose
+/// file is not there.
+fn ring() -> Ring {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
+    let own = |name: &str, file: &str, sign: bool| config::OwnKey {
+        name: Some(name.to_owned()),
+        file: dir.join(file),
+        cert: None,
+        password: Password::None,
+        uses: Uses { sign, decrypt: true },
+    };
+    let peer = |name: &str, file: &str| config::Peer {
+        name: name.to_owned(),
+        file: dir.join(file),
+        unknown_thumbprint: UnknownThumbprint::Reject,
+        algs: vec![SignatureAlgorithm::Rs256],
+    };
+    let keys = config::Keys {
+        own: vec![
+            own("gone", "gone.key", true),
+            own("partner", "partner.key.pem", true),
+            own("opener", "partner-3072.key.pem", false),
+        ],
+        peers: vec![peer("lost", "lost.crt"), peer("mosip", "mosip.crt.pem")],
+        dir: dir.clone(),
+        strict_permissions: false,
+        ca_file: None,
+    };
+    Ring::load(&keys, NOW)
+}
+
+fn refusal<T>(result: Result<T>) -> Error {
+    result.err().unwrap()
+}
+
+#[test]
+fn a_configured_peer_is_found_under_its_name() {
+    let ring = ring();
+    assert_eq!(asked_peer(&ring, "mosip", "/from").unwrap().name, "mosip");
+    assert_eq!(peer_or_only(&ring, Some("mosip")).unwrap().name, "mosip");
+    assert!(asked_recipient(&ring, "mosip", "to", NOW).is_ok());
+}
+
+#[test]
+fn a_peer_that_is_not_configured_is_the_callers_mistake_and_blames_no_file() {
+    let ring = ring();
+    for (error, pointer) in [
+        (refusal(asked_peer(&ring, "nobody", "/from")), "/from"),
+        (refusal(peer_or_only(&ring, Some("nobody"))), "/from"),
+        (refusal(asked_recipient(&ring, "nobody", "to", NOW)), "to"),
+    ] {
+        assert_eq!((error.code(), error.pointer()), (Code::Field, Some(pointer)));
+        assert!(!error.advice().contains("lost.crt") && !error.advice().contains("gone.key"));
+    }
+}
+
+#[test]
+fn the_only_peer_that_is_loaded_is_not_the_only_one_that_is_configured() {
+    let error = refusal(peer_or_only(&ring(), None));
+    assert_eq!((error.code(), error.pointer()), (Code::Field, Some("/from")));
+}
+
+#[test]
+fn a_peer_whose_file_is_missing_is_refused_with_its_own_trouble() {
+    let ring = ring();
+    for error in [refusal(asked_peer(&ring, "lost", "/from")), refusal(peer(&ring, "lost"))] {
+        assert_eq!(error.code(), Code::Keys);
+        assert!(error.advice().contains("lost.crt: is missing"), "{}", error.advice());
+    }
+}
+
+#[test]
+fn a_peer_that_the_gateway_needs_and_nobody_configured_blames_no_file() {
+    let error = refusal(peer(&ring(), "nobody"));
+    assert_eq!((error.code(), error.advice()), (Code::Keys, "Add a peer named `nobody` to keys.peers."));
+}
+
+#[test]
+fn a_key_that_is_not_configured_or_may_not_sign_is_the_callers_mistake() {
+    let ring = ring();
+    for name in ["nobody", "opener"] {
+        let error = refusal(asked_signer(&ring, Some(name), "key", NOW));
+        assert_eq!((error.code(), error.pointer()), (Code::Field, Some("key")), "{name}");
+    }
+    assert!(asked_signer(&ring, Some("partner"), "key", NOW).is_ok());
+    assert!(asked_signer(&ring, None, "key", NOW).is_ok());
+}
+
+#[test]
+fn a_key_whose_file_is_missing_is_refused_with_its_own_trouble() {
+    let error = refusal(asked_signer(&ring(), Some("gone"), "key", NOW));
+    assert_eq!(error.code(), Code::Keys);
+    assert!(error.advice().contains("gone.key: is missing"), "{}", error.advice());
+}

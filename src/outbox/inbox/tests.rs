@@ -1,0 +1,98 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::clock::Clock;
+use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
+use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
+use crate::keys::watch::watch;
+use crate::keys::{Certificate, Keyring};
+use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+
+const KEYS: &str = "tests/vectors/keys";
+
+/// An inbox that nothing judges by itself, with the certificate of MOSIP in a file of its own.
+struct Home {
+    dir: TempDir,
+    keys: Keyring,
+    inbox: Inbox,
+}
+
+impl Home {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::copy(key("stranger.crt.pem"), dir.path().join("mosip.crt")).unwrap();
+        let settings = config::Keys {
+            dir: dir.path().to_owned(),
+            own: vec![OwnKey {
+                name: None,
+                file: key("partner.key.pem"),
+                cert: Some(key("partner.crt.pem")),
+                password: Password::None,
+                uses: Uses { sign: true, decrypt: true },
+            }],
+            peers: vec![Peer {
+                name: "mosip".to_owned(),
+                file: dir.path().join("mosip.crt"),
+                unknown_thumbprint: UnknownThumbprint::Reject,
+                algs: vec![SignatureAlgorithm::Rs512],
+            }],
+            strict_permissions: false,
+            ca_file: None,
+        };
+        let (watcher, keys) = watch(Arc::new(settings), Clock::system(), Duration::from_hours(1));
+        tokio::spawn(watcher.run());
+        let outbox = config::Outbox {
+            path: dir.path().join("outbox.db"),
+            key_file: dir.path().join("outbox.key"),
+            retention: Duration::from_hours(1),
+            remember: Duration::from_hours(1),
+            give_up_after: Duration::from_hours(1),
+            reserve: 0,
+        };
+        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
+        let store = Store::open(outbox, quarantine, Clock::system()).unwrap();
+        let policy = Policy { danger_accept_unsigned: false };
+        let inbox = Inbox::new(store, keys.clone(), Pool::default(), policy);
+        Self { dir, keys, inbox }
+    }
+}
+
+fn key(name: &str) -> PathBuf {
+    Path::new(KEYS).join(name)
+}
+
+/// What MOSIP posts to `/birthReceiveNid`.
+fn push() -> Vec<u8> {
+    let to = CertificateDer::from_pem_file(key("partner.crt.pem")).unwrap();
+    let mosip = PrivatePkcs8KeyDer::from_pem_file(key("mosip.key.pem")).unwrap();
+    let mosip = PrivateKey::from_pkcs8_der(mosip.secret_pkcs8_der()).unwrap();
+    let options = SealOptions { format: Format::VerR2, sign: SignOver::Plaintext, base64: Flavour::Url };
+    let plaintext = br#"{"uinToken":"1","opencrvsBRN":"B1"}"#;
+    let sealed =
+        seal_message(&Certificate::from_der(&to).unwrap(), Some(&mosip), plaintext, options).unwrap();
+    json!({ "id": "", "requestTime": "", "data": sealed.data, "signature": sealed.signature })
+        .to_string()
+        .into()
+}
+
+#[tokio::test]
+async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right() {
+    let home = Home::new();
+    let id = home.inbox.receive(PushKind::BirthNid, push()).await.unwrap();
+    for _ in 0..2 {
+        let refused = home.inbox.verify(id.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::SignatureInvalid);
+        assert_eq!(home.inbox.store.quarantined(0).await.unwrap().len(), 1);
+    }
+    std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
+    home.keys.reload().await;
+    home.inbox.verify(id.clone()).await.unwrap();
+    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
+    assert_eq!(home.inbox.store.undelivered(0, 10, true).await.unwrap().len(), 1);
+    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+}
