@@ -143,7 +143,8 @@ impl Gateway {
         tokio::spawn(self.watcher.run());
         let mut running = JoinSet::new();
         let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
-        let outbox = tokio::spawn(async move { outbox.run(stop, keys).await });
+        let mut moving = JoinSet::new();
+        moving.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
             let router =
@@ -154,7 +155,7 @@ impl Gateway {
         self.stop.send_replace(true);
         running.join_all().await;
         // An attempt that takes longer is repeated after the next start, under the same id.
-        let _ = tokio::time::timeout(self.limits.drain, outbox).await;
+        let _ = tokio::time::timeout(self.limits.drain, moving.join_all()).await;
     }
 }
 

@@ -55,8 +55,8 @@ pub(super) async fn method_not_allowed() -> Error {
 async fn seal(State(app): State<App>, Checked(asked): Checked<Seal>, request: Request) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
-    let sealed = app.run(move || asked.seal(&ring, now, &body)).await?;
-    Ok(Json(sealed).into_response())
+    let sealed = app.run(move || asked.seal(&ring, now, &body)?.to_json()).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], sealed).into_response())
 }
 
 async fn open(State(app): State<App>, request: Request) -> Result<Response> {
