@@ -71,12 +71,16 @@ static KEYS: LazyLock<TempDir> = LazyLock::new(|| {
 
 /// Calls the binary. Of the process's variables none counts but those that the example configuration needs.
 fn call(arguments: &[&str], input: &[u8]) -> Ended {
+    call_under(&[], arguments, input)
+}
+
+fn call_under(variables: &[(&str, &Path)], arguments: &[&str], input: &[u8]) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_clear()
         .env("MOSIP_AUTH_CLIENT_SECRET", SECRET)
-        .env("MOSIP_GATEWAY__KEYS__DIR", KEYS.path())
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -97,7 +101,8 @@ fn call(arguments: &[&str], input: &[u8]) -> Ended {
 /// Calls a primitive with the example configuration.
 fn primitive(arguments: &[&str], input: &[u8]) -> Ended {
     let (name, rest) = arguments.split_first().unwrap();
-    call(&[&[*name, "--config", "deploy/example.toml"][..], rest].concat(), input)
+    let arguments = [&[*name, "--config", "deploy/example.toml"][..], rest].concat();
+    call_under(&[("MOSIP_GATEWAY__KEYS__DIR", KEYS.path())], &arguments, input)
 }
 
 fn thumbprint_of_partner() -> String {
