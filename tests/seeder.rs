@@ -14,12 +14,15 @@ use std::path::Path;
 
 use http::{HeaderMap, Method, header};
 use mosip_gateway::clock::Clock;
+use mosip_gateway::mosip::event::{Aid, Event, EventKind};
 use mosip_gateway::simulator::{self, IdaReply, Knobs, Settings, Simulator};
 use mosip_gateway::telemetry::{self, Capture};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use support::gateway::{Running, json as read};
 use support::port::Port;
+use support::world::urls;
 use tempfile::TempDir;
 use tracing::level_filters::LevelFilter;
 
@@ -46,11 +49,13 @@ impl World {
         };
         let url = format!("{}/idauthentication/v1", simulator.base_url);
         let (license_key, api_key) = (file("licence", "example-licence-key"), file("api", "example-api-key"));
+        let mosip = urls(&simulator.base_url);
         let mut all = vec![
             ("UPSTREAM__IDA__URL", url.as_str()),
             ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", &license_key),
             ("UPSTREAM__IDA__API_KEY_FILE", &api_key),
         ];
+        all.extend(mosip.iter().map(|(name, url)| (*name, url.as_str())));
         all.extend(set);
         let gateway = Running::start(&all).await;
         Self { simulator, gateway, _secrets: secrets }
@@ -542,4 +547,53 @@ async fn without_a_licence_key_no_job_is_taken_and_the_variable_is_named() {
     let asked = death(UIN, "1990/03/14").to_string();
     let answer = read(gateway.call("/authtoken/json", "application/json", &asked).await);
     assert_nobody_judged(answer, "ATS-REQ-100", "no key");
+}
+
+/// A death of Leila as OpenCRVS posts it, and the text that MOSIP has to receive of it.
+fn death_event(composition: &str) -> String {
+    json!({
+        "id": "w", "timestamp": "2026-11-24T08:00:00Z",
+        "event": {"hub": {"topic": "DEATH_REGISTERED"}, "context": [{"entry": [
+            {"resource": {"resourceType": "Task", "focus": {"reference": format!("Composition/{composition}")}}},
+            {"resource": {
+                "resourceType": "Patient", "gender": "female", "birthDate": "1990-03-14",
+                "name": [{"use": "en", "given": ["Leila"], "family": ["Karim"]}],
+                "identifier": [{"type": "NATIONAL_ID", "value": UIN}],
+            }},
+        ]}]},
+    })
+    .to_string()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[tokio::test]
+async fn a_death_goes_with_the_token_of_the_deceased_and_without_it_while_ida_is_away() {
+    let world = World::start(&[("EVENTS__DEATH__LINK", "true")]).await;
+    let (_, answer) = world.post("/authtoken/json", &death(UIN, "1990/03/14")).await;
+    let token = answer["response"]["authToken"].as_str().unwrap();
+    for (composition, ida_error, calls) in [("linked", None, 2), ("away", Some("IDA-MLC-007".to_owned()), 2)]
+    {
+        world.turn(Knobs { ida_errors_in_200: ida_error.clone(), ..Knobs::default() });
+        let body = death_event(composition);
+        assert_eq!(world.gateway.post_event("death", &[], &body).await.0, 202);
+        world.gateway.event_in(composition, "done").await;
+        let accepted = world.simulator.history.record().accepted;
+        let accepted = accepted.iter().find(|accepted| accepted.composition == composition).unwrap();
+        let mut event = Event::parse(EventKind::Death, body.clone().into()).unwrap();
+        if ida_error.is_none() {
+            event = event.with_uin_token(token).unwrap();
+        }
+        let aid = Aid::parse(accepted.aid.as_deref().unwrap()).unwrap();
+        assert_eq!(accepted.digest, digest(&event.with_aid(&aid)), "{composition}");
+        assert_eq!(world.calls(), calls, "asked once, at most");
+        let (status, again) = world.gateway.post_event("death", &[], &body).await;
+        assert_eq!(
+            (status, again["id"].as_str()),
+            (200, Some(composition)),
+            "a repeat is still the same event"
+        );
+    }
 }

@@ -1,7 +1,7 @@
-//! `[faces]`: routes that stand in for older systems; `[seeder]`.
+//! `[faces]`: routes that stand in for older systems; `[seeder]` and `[events]`, which ask IDA in the operator's name.
 
 use super::section::{Section, Unset};
-use super::{Faces, Seeder, listeners, value};
+use super::{Events, Faces, Seeder, listeners, value};
 
 /// `[faces]`
 pub(super) fn faces(root: &mut Section<'_>) -> Faces {
@@ -31,4 +31,24 @@ pub(super) fn seeder(root: &mut Section<'_>) -> Seeder {
     let seeder = Seeder { consent: section.flag("consent", true) };
     section.finish();
     seeder
+}
+
+/// `[events]`: a link needs IDA, and the operator's word for consent.
+pub(super) fn events(root: &mut Section<'_>, has_ida: bool, seeder: &Seeder) -> Events {
+    let mut section = root.section("events");
+    let mut death = section.section("death");
+    let death_link = death.flag("link", false);
+    if death_link && !has_ida {
+        death.problem("link", "needs calls to IDA", "set upstream.ida, or remove it");
+    }
+    if death_link && !seeder.consent {
+        death.problem(
+            "link",
+            "asks IDA about people without their consent",
+            "set seeder.consent = true, or remove it",
+        );
+    }
+    death.finish();
+    section.finish();
+    Events { death_link }
 }

@@ -106,6 +106,7 @@ impl Config {
         let deliver = upstream::deliver(&mut root, plain_http);
         let faces = faces::faces(&mut root);
         let seeder = faces::seeder(&mut root);
+        let events = faces::events(&mut root, upstream.ida.is_some(), &seeder);
         unbuilt::check(&mut root, plain_http);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
@@ -121,6 +122,7 @@ impl Config {
             upstream,
             faces,
             seeder,
+            events,
             deliver,
             warnings,
             origins,

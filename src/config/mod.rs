@@ -49,6 +49,8 @@ pub struct Config {
     pub faces: Faces,
     /// `[seeder]`
     pub seeder: Seeder,
+    /// `[events]`
+    pub events: Events,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
@@ -182,6 +184,12 @@ pub struct Seeder {
     /// The operator answers for the consent of everybody whom the Token Seeder's face asks about; `false` switches that face off.
     /// Default true, as in the Token Seeder.
     pub consent: bool,
+}
+
+/// `[events]`
+pub struct Events {
+    /// `events.death.link`: a death goes with the UINTOKEN of the deceased, where IDA gives it. Default false.
+    pub death_link: bool,
 }
 
 /// `callback.opencrvs_jwt`

@@ -8,16 +8,8 @@ use super::value::{text, url};
 
 /// Every section that is not built yet.
 pub(super) fn check(root: &mut Section<'_>, plain_http: bool) {
-    events(root.section("events"));
     credentials(root.section("credentials"));
     esignet(root.section("esignet"), plain_http);
-}
-
-fn events(mut section: Section<'_>) {
-    let mut death = section.section("death");
-    death.flag("link", false);
-    death.finish_not_built();
-    section.finish();
 }
 
 fn credentials(mut section: Section<'_>) {

@@ -28,7 +28,8 @@
 //! - **News of our own events that nobody takes is dropped after `outbox.retention`** (`aid.assigned`, `event.accepted`): `GET
 //!   /v1/events` tells the same, and a mediator that never pulls would fill the disk. What MOSIP sent, and `event.parked`, stays
 //!   until it is taken.
-//! - **`events.death.link` is accepted with a warning**, until there are calls to IDA that can bring the UINTOKEN.
+//! - **A death waits 10 s at most for its link** (`events.death.link`) and goes without it then. IDA is asked once, right before the
+//!   event first leaves; the token is kept in the event.
 //! - A discard needs a reason, as `?reason=` or `--reason`: it is logged and kept.
 //! - `Prefer: wait` waits 60 s at most. An event that parks meanwhile is answered 202 with `"state":"parked"`.
 //!

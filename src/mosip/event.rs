@@ -15,9 +15,10 @@ use super::json::read;
 use crate::error::{Code, Error, Result};
 
 mod aid;
+mod deceased;
 
 pub use aid::Aid;
-use aid::{AidPlace, find_place};
+use aid::{Added, AidPlace, find_place};
 
 /// What happened, and so which upstream URL it goes to. The spelling is that of the route and of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -107,6 +108,7 @@ pub struct Event {
     composition_id: String,
     registration_number: Option<String>,
     aid: AidPlace,
+    uin_token: AidPlace,
 }
 
 impl Event {
@@ -126,7 +128,7 @@ impl Event {
         let entries = bundle.entry.ok_or_else(|| missing("/event/context/0/entry"))?;
 
         let mut task = None;
-        let mut aid = None;
+        let mut places = None;
         for (index, entry) in entries.iter().enumerate() {
             let Some(raw) = entry.resource else { continue };
             let pointer = format!("/event/context/0/entry/{index}/resource");
@@ -138,17 +140,22 @@ impl Event {
                         return Err(Error::field(pointer, "there is a second Task; which one is meant?"));
                     }
                 }
-                Some("Patient") if aid.is_none() => aid = Some(find_place(text, raw, &pointer)?),
+                Some("Patient") if places.is_none() => {
+                    let place = |added| find_place(text, raw, &pointer, added);
+                    places = Some((place(Added::Aid)?, place(Added::UinToken)?));
+                }
                 _ => {}
             }
         }
         let task = task
             .ok_or_else(|| Error::field("/event/context/0/entry", "there is no Task among the resources"))?;
+        let (aid, uin_token) = places.unwrap_or((AidPlace::Nowhere, AidPlace::Nowhere));
         Ok(Self {
             kind,
             composition_id: task.composition_id,
             registration_number: task.registration_number,
-            aid: aid.unwrap_or(AidPlace::Nowhere),
+            aid,
+            uin_token,
             body,
         })
     }

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::channel::{Channel, Fate, Flow, Turn};
 use super::entry::{Entry, Lease, Verdict};
 use super::exchange::{Exchange, Failure};
+use super::link::Link;
 use super::meters::Meters;
 use super::store::Store;
 use super::uptime::Millis;
@@ -28,6 +29,7 @@ const SETTLED_BACKLOG: usize = 1024;
 pub struct Dispatcher {
     store: Store,
     exchange: Arc<Exchange>,
+    link: Arc<Option<Link>>,
     channels: Arc<[Arc<Line>]>,
     meters: Meters,
     settled: broadcast::Sender<String>,
@@ -56,7 +58,7 @@ pub struct ChannelStatus {
 
 impl Dispatcher {
     /// A channel for every URL that `exchange` has.
-    pub fn new(store: Store, exchange: Exchange, probe_interval: Duration) -> Self {
+    pub fn new(store: Store, exchange: Exchange, link: Option<Link>, probe_interval: Duration) -> Self {
         let mut kinds: BTreeMap<String, (Uri, Vec<EventKind>)> = BTreeMap::new();
         for kind in EventKind::ALL {
             if let Ok(url) = exchange.url(kind) {
@@ -70,7 +72,7 @@ impl Dispatcher {
         let channels: Arc<[Arc<Line>]> = kinds.into_values().map(line).collect();
         let meters = Meters::new(channels.iter().flat_map(|line| line.kinds.iter().copied()));
         let settled = broadcast::channel(SETTLED_BACKLOG).0;
-        Self { store, exchange: Arc::new(exchange), channels, meters, settled }
+        Self { store, exchange: Arc::new(exchange), link: Arc::new(link), channels, meters, settled }
     }
 
     /// How many channels there are.
@@ -222,10 +224,11 @@ impl Dispatcher {
     fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let (store, exchange, settled) =
             (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
+        let link = Arc::clone(&self.link);
         let (channels, meters) = (Arc::clone(&self.channels), self.meters.clone());
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
-            let outcome = exchange_once(&store, &exchange, &lease).await;
+            let outcome = exchange_once(&store, &exchange, link.as_ref().as_ref(), &lease).await;
             let fault = outcome.as_ref().err().map(|failure| failure.error.fault());
             meters.attempt_ended(lease.entry.kind, fault);
             let verdict = match outcome {
@@ -282,17 +285,29 @@ fn wake(channels: &[Arc<Line>]) {
     }
 }
 
-/// Application id first, stored before the first byte of the event leaves; then the event.
-async fn exchange_once(store: &Store, exchange: &Exchange, lease: &Lease) -> Result<(), Failure> {
-    let event = Event::parse(lease.entry.kind, lease.payload.clone())?;
+/// Application id first, then the link, both stored before the first byte of the event leaves; then the event.
+async fn exchange_once(
+    store: &Store,
+    exchange: &Exchange,
+    link: Option<&Link>,
+    lease: &Lease,
+) -> Result<(), Failure> {
+    let id = &lease.entry.id;
+    let mut event = Event::parse(lease.entry.kind, lease.payload.clone())?;
     let mut aid: Option<Aid> = lease.entry.aid.clone();
     if !lease.sent {
-        if aid.is_none() && exchange.wants_aid(&event) {
-            aid = Some(exchange.fetch_aid().await?.into_inner());
-            store.begin_send(lease.entry.id.clone(), aid.clone()).await?;
-        } else {
-            store.begin_send(lease.entry.id.clone(), None).await?;
+        let fetched = match aid {
+            None if exchange.wants_aid(&event) => Some(exchange.fetch_aid().await?.into_inner()),
+            _ => None,
+        };
+        if let Some(link) = link
+            && let Some(linked) = link.linked(&event).await
+        {
+            store.keep_linked(id.clone(), linked.body().clone()).await?;
+            event = linked;
         }
+        aid = aid.or_else(|| fetched.clone());
+        store.begin_send(id.clone(), fetched).await?;
     }
-    exchange.send(&event, &lease.entry.id, aid.as_ref()).await
+    exchange.send(&event, id, aid.as_ref()).await
 }

@@ -11,6 +11,7 @@ pub mod entry;
 pub mod exchange;
 pub mod inbox;
 pub mod job;
+pub mod link;
 pub mod meters;
 pub mod store;
 pub mod uptime;
@@ -28,6 +29,7 @@ use self::dispatch::{ChannelStatus, Dispatcher};
 use self::entry::Entry;
 use self::exchange::Exchange;
 use self::inbox::Inbox;
+use self::link::Link;
 use self::meters::Meters;
 use self::store::{Accepted, IdempotencyKey, Store};
 use crate::error::{Fault, Result};
@@ -62,6 +64,8 @@ pub struct Options {
     pub give_up_after: Duration,
     /// How far the operator trusts.
     pub policy: Policy,
+    /// Links deaths to births; absent where `events.death.link` is off.
+    pub link: Option<Link>,
 }
 
 impl Outbox {
@@ -74,7 +78,7 @@ impl Outbox {
         pool: Pool,
         options: Options,
     ) -> Self {
-        let dispatcher = Dispatcher::new(store.clone(), exchange, options.probe_interval);
+        let dispatcher = Dispatcher::new(store.clone(), exchange, options.link, options.probe_interval);
         let inbox = Inbox::new(store.clone(), keys, pool, options.policy);
         Self(Arc::new(Parts { store, dispatcher, inbox, deliverer, give_up_after: options.give_up_after }))
     }

@@ -393,3 +393,11 @@ fn an_outbox_key_inside_the_keys() {
         refused_at(&text, "outbox.key_file", "is inside keys.dir");
     }
 }
+
+#[test]
+fn a_link_without_ida_or_without_consent() {
+    let link = "events.death.link = true\n";
+    refused_at(link, "events.death.link", "needs calls to IDA");
+    let text = format!("{link}seeder.consent = false\nupstream.ida.url = \"https://a\"");
+    refused_at(&text, "events.death.link", "asks IDA about people without their consent");
+}

@@ -33,6 +33,44 @@ impl fmt::Display for Aid {
     }
 }
 
+/// An identifier that the gateway adds to a Patient.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Added {
+    /// The application id.
+    Aid,
+    /// The UINTOKEN of the deceased.
+    UinToken,
+}
+
+impl Added {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Aid => "MOSIP_AID",
+            Self::UinToken => "MOSIP_UINTOKEN",
+        }
+    }
+
+    /// The shape of OpenCRVS bodies since 2022.
+    const fn in_coding(self) -> &'static str {
+        match self {
+            Self::Aid => {
+                r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]}"#
+            }
+            Self::UinToken => {
+                r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_UINTOKEN"}]}"#
+            }
+        }
+    }
+
+    /// The shape before.
+    const fn in_string(self) -> &'static str {
+        match self {
+            Self::Aid => r#""MOSIP_AID""#,
+            Self::UinToken => r#""MOSIP_UINTOKEN""#,
+        }
+    }
+}
+
 /// Where the id is, seen from the event's text.
 #[derive(Clone)]
 pub(super) enum AidPlace {
@@ -43,13 +81,6 @@ pub(super) enum AidPlace {
     /// There is no `Patient`.
     Nowhere,
 }
-
-/// The shape of OpenCRVS bodies since 2022.
-const TYPE_CODING: &str =
-    r#"{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]}"#;
-/// The shape before.
-const TYPE_STRING: &str = r#""MOSIP_AID""#;
-const AID_CODE: &str = "MOSIP_AID";
 
 impl AidPlace {
     /// `body` with `aid` in its place; as it came where there is one or where there is no place.
@@ -66,8 +97,8 @@ impl AidPlace {
     }
 }
 
-/// Where the AID stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
-pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str) -> Result<AidPlace> {
+/// Where `added` stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
+pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: Added) -> Result<AidPlace> {
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow, default, deserialize_with = "even_null")]
@@ -93,10 +124,10 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str) -> Resul
         code: Option<String>,
     }
     impl IdentifierType<'_> {
-        fn is_aid(&self) -> bool {
+        fn is(&self, added: Added) -> bool {
             match self {
-                Self::Text(text) => text == AID_CODE,
-                Self::Concept { coding } => coding.iter().any(|c| c.code.as_deref() == Some(AID_CODE)),
+                Self::Text(text) => text == added.code(),
+                Self::Concept { coding } => coding.iter().any(|c| c.code.as_deref() == Some(added.code())),
             }
         }
     }
@@ -108,31 +139,34 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str) -> Resul
         return Ok(AidPlace::At {
             replace: at..at,
             before: r#""identifier":["#,
-            typed: TYPE_CODING,
+            typed: added.in_coding(),
             after: "],",
         });
     };
     let start = offset_in(text, raw.get());
     let end = start + raw.get().len();
     if raw.get() == "null" {
-        return Ok(AidPlace::At { replace: start..end, before: "[", typed: TYPE_CODING, after: "]" });
+        return Ok(AidPlace::At { replace: start..end, before: "[", typed: added.in_coding(), after: "]" });
     }
     let pointer = format!("{pointer}/identifier");
     let identifiers: Vec<Identifier<'_>> = read(raw.get(), &pointer)?;
     for (index, identifier) in identifiers.iter().enumerate() {
-        if identifier.kind.as_ref().is_some_and(IdentifierType::is_aid) {
-            let aid = identifier.value.as_deref().and_then(Aid::parse);
-            let pointer = format!("{pointer}/{index}/value");
-            return aid
-                .map(AidPlace::Given)
-                .ok_or_else(|| Error::field(pointer, "this is not an application id"));
+        if identifier.kind.as_ref().is_some_and(|kind| kind.is(added)) {
+            return match (identifier.value.as_deref().and_then(Aid::parse), added) {
+                (Some(id), _) => Ok(AidPlace::Given(id)),
+                // Whatever it is, it came from OpenCRVS and is left alone.
+                (None, Added::UinToken) => Ok(AidPlace::Nowhere),
+                (None, Added::Aid) => {
+                    Err(Error::field(format!("{pointer}/{index}/value"), "this is not an application id"))
+                }
+            };
         }
     }
     let in_strings = identifiers.iter().any(|known| matches!(known.kind, Some(IdentifierType::Text(_))));
     Ok(AidPlace::At {
         replace: end - 1..end - 1,
         before: if identifiers.is_empty() { "" } else { "," },
-        typed: if in_strings { TYPE_STRING } else { TYPE_CODING },
+        typed: if in_strings { added.in_string() } else { added.in_coding() },
         after: "",
     })
 }

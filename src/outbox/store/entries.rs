@@ -210,6 +210,17 @@ impl Store {
         .await
     }
 
+    /// The link was found: from now on the entry goes with `body`. It stays the same event, by the content that it came with.
+    pub async fn keep_linked(&self, id: String, body: bytes::Bytes) -> Result<()> {
+        self.run(move |tables| {
+            let sealed = tables.seal("entry", &id, "payload", &body)?;
+            let update = "UPDATE entry SET payload=?2 WHERE id=?1 AND state='leased'";
+            tables.connection.prepare_cached(update)?.execute(params![id, sealed])?;
+            Ok(())
+        })
+        .await
+    }
+
     /// Writes how an attempt ended. What is done loses its payload; done and parked are told to the mediator in the same commit.
     pub async fn settle(&self, id: String, verdict: Verdict) -> Result<()> {
         self.run(move |tables| match &verdict {
