@@ -71,19 +71,18 @@ impl Gateway {
         let client = Client::new(&config.upstream)?;
         let pool = Pool::default();
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
-        let mut options = outbox::Options {
+        let ida =
+            Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
+        let options = outbox::Options {
             probe_interval: config.upstream.probe_interval,
             give_up_after: config.outbox.give_up_after,
             policy,
-            link: None,
+            link: config.events.death_link.then(|| Link::new(ida.clone())),
         };
         let store = Store::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
         let deliverer = Deliverer::new(client.clone(), config.deliver, clock.clone());
-        let ida =
-            Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
-        options.link = config.events.death_link.then(|| Link::new(ida.clone()));
         let seeder = Seeder::new(store.clone(), ida.clone(), config.upstream.probe_interval);
         let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
