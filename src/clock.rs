@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
 /// A moment: milliseconds since the Unix epoch, UTC.
@@ -20,6 +21,12 @@ impl Timestamp {
     /// From whole seconds since the Unix epoch (the unit of X.509 and JWT dates).
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1000))
+    }
+
+    /// From `yyyy-MM-ddTHH:mm:ss`, with or without a fraction, and `Z` or an offset (RFC 3339).
+    pub fn from_iso(text: &str) -> Option<Self> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+        i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
     }
 
     /// Milliseconds since the Unix epoch.
@@ -73,6 +80,24 @@ impl Clock {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_back_and_an_offset_is_taken_off() {
+        let moment = Timestamp::from_millis(1_795_507_200_123);
+        assert_eq!(moment.to_iso(), "2026-11-24T08:00:00.123Z");
+        for text in ["2026-11-24T08:00:00.123Z", "2026-11-24T13:30:00.123+05:30", "2026-11-24T08:00:00.1239Z"]
+        {
+            assert_eq!(Timestamp::from_iso(text), Some(moment), "{text}");
+        }
+        for text in ["", "2026-11-24", "2026-11-24T08:00:00", "2026-13-24T08:00:00Z"] {
+            assert_eq!(Timestamp::from_iso(text), None, "{text}");
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::http::guard::{self, Guard};
 use crate::http::rate::{self, Rate};
 use crate::http::server::{Limits, Server};
 use crate::http::{App, Shared, body, callback, faces, internal, ops, trace};
+use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
 use crate::mosip::caller::CallerKey;
@@ -42,7 +43,7 @@ pub struct Gateway {
 impl Gateway {
     /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
     /// missing or broken starts the gateway degraded.
-    pub async fn bind(config: Config, allow_example_keys: bool) -> Result<Self> {
+    pub async fn bind(mut config: Config, allow_example_keys: bool) -> Result<Self> {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
@@ -74,10 +75,13 @@ impl Gateway {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
         let deliverer = Deliverer::new(client.clone(), config.deliver, clock.clone());
+        let ida =
+            Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
         let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
         let app = App::new(Shared {
             outbox: outbox.clone(),
+            ida,
             policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(
@@ -117,8 +121,16 @@ impl Gateway {
             listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
         }
         let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
-        // The token is for the page, which is not built: health needs none.
-        listeners.push(("ops", health, guarded(ops::router(app, stopping), None)));
+        let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
+        if !has_page {
+            tracing::warn!(
+                "the operators' page is off: listen.ops is off the loopback without ops.token_file"
+            );
+        }
+        let guard = Guard::for_browsers(config.listen.hosts, config.ops.token);
+        let router = ops::router(app, stopping, has_page);
+        let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
+        listeners.push(("ops", health, router));
 
         Ok(Self { listeners, limits, watcher, keys, outbox, stop })
     }
@@ -150,7 +162,7 @@ impl Gateway {
         self.stop.send_replace(true);
         running.join_all().await;
         // An attempt that takes longer is repeated after the next start, under the same id.
-        let _ = tokio::time::timeout(self.limits.drain, moving.join_next()).await;
+        let _ = tokio::time::timeout(self.limits.drain, moving.join_all()).await;
     }
 }
 

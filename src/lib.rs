@@ -33,6 +33,7 @@ pub mod doctor;
 pub mod error;
 pub mod gateway;
 pub mod http;
+pub mod ida;
 pub mod inspect;
 pub mod keys;
 pub mod local;

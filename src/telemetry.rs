@@ -1,9 +1,9 @@
 //! Structured JSON logs, one object a line, that carry ids and thumbprints and never a payload.
 //!
 //! A line may hold: ids of requests, entries and deliveries; thumbprints; kinds, states, codes, faults, statuses; the path of a
-//! file; a host; counts, sizes, durations; what a person wrote as the reason of a retry or discard. It never holds a body, a
-//! plaintext, a token, a password, a number of a person, a header, MOSIP's own sentence, or a URL with its path and query, since
-//! a path can be a secret (`/websub/callback/<unguessable>`).
+//! file; a host; counts, sizes, durations; what a person wrote as the reason of a retry or discard, and the address or
+//! certificate subject that it came from. It never holds a body, a plaintext, a token, a password, a number of a person, a header,
+//! MOSIP's own sentence, or a URL with its path and query, since a path can be a secret (`/websub/callback/<unguessable>`).
 //!
 //! What dependencies log is not ours to vouch for, so they are capped at `warn`, whatever level is asked for. The names
 //! `timestamp`, `level`, `target`, `message` and `span` belong to the line itself: no field may bear them.

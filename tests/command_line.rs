@@ -12,6 +12,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -51,15 +52,35 @@ impl Ended {
     }
 }
 
-/// Calls the binary. Of the process's variables none counts but those that the example configuration needs; peer `ida` is ourselves,
-/// so that what is sealed to it opens again.
+/// The example's keys, but peer `ida` is ourselves, so that what is sealed to it opens again.
+static KEYS: LazyLock<TempDir> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, copy) in [
+        ("keystore.p12", "keystore.p12"),
+        ("keystore.password", "keystore.password"),
+        ("opencrvs-priv.key", "opencrvs-priv.key"),
+        ("opencrvs-pub.key", "opencrvs-pub.key"),
+        ("mosip-public.key", "mosip-public.key"),
+        ("partner.crt", "ida-partner.crt"),
+        ("ida-sign.crt", "ida-sign.crt"),
+    ] {
+        std::fs::copy(Path::new("keys.example").join(name), dir.path().join(copy)).unwrap();
+    }
+    dir
+});
+
+/// Calls the binary. Of the process's variables none counts but those that the example configuration needs.
 fn call(arguments: &[&str], input: &[u8]) -> Ended {
+    call_under(&[], arguments, input)
+}
+
+fn call_under(variables: &[(&str, &Path)], arguments: &[&str], input: &[u8]) -> Ended {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_clear()
         .env("MOSIP_AUTH_CLIENT_SECRET", SECRET)
-        .env("ENCRYPT_CERT_PATH", "partner.crt")
+        .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -80,7 +101,8 @@ fn call(arguments: &[&str], input: &[u8]) -> Ended {
 /// Calls a primitive with the example configuration.
 fn primitive(arguments: &[&str], input: &[u8]) -> Ended {
     let (name, rest) = arguments.split_first().unwrap();
-    call(&[&[*name, "--config", "deploy/example.toml"][..], rest].concat(), input)
+    let arguments = [&[*name, "--config", "deploy/example.toml"][..], rest].concat();
+    call_under(&[("MOSIP_GATEWAY__KEYS__DIR", KEYS.path())], &arguments, input)
 }
 
 fn thumbprint_of_partner() -> String {

@@ -3,18 +3,22 @@
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says so by panicking"
 )]
 
 mod support;
 
+use mosip_gateway::clock::Timestamp;
 use mosip_gateway::config::UnknownThumbprint::{Reject, Try};
 use mosip_gateway::crypto::base64;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::keys::Ring;
 use mosip_gateway::mosip::envelope::{self, Format, Policy, SealOptions, Sealed, SignOver};
-use mosip_gateway::mosip::ida::{self, SealedIdentity, SealedRequest};
+use mosip_gateway::mosip::ida::{
+    self, Answer, Expected, Intent, Origin, Reply, SealedIdentity, SealedRequest, Service,
+};
 use mosip_gateway::mosip::{Evidence, signature};
 use serde_json::{Value, json};
 use support::{cases, ring, text, vector_file};
@@ -258,4 +262,61 @@ fn our_ida_request_opens_under_idas_key_and_carries_its_thumbprint() {
     let body = serde_json::to_vec(&sealed).unwrap();
     let header = ida::sign_body(&ours.own()[0], &body).unwrap();
     ida::verify_body(&[&theirs.peers()[0]], &body, &header, support::now()).unwrap();
+}
+
+#[test]
+fn what_we_seal_for_the_sdks_person_is_what_the_sdk_seals() {
+    let vector = &vector_file("ida.json")["request"];
+    let (theirs, expected) = (ring(&["ida"], &["partner"], Reject), &vector["expect_request"]);
+    let asked = json!({
+        "individualId": "2345678901", "individualIdType": "UIN", "consent": true, "transactionId": "1234567890",
+        "demographics": expected["demographics"],
+    });
+    let intent =
+        Intent::parse(Service::Auth, asked.to_string().as_bytes()).unwrap_or_else(|error| panic!("{error}"));
+    let ours = ring(&["partner"], &["ida"], Reject);
+    let to = ours.peers()[0].certificate.as_ref().unwrap();
+    let origin = Origin { domain_uri: Some("https://ida.example"), env: Some("Staging") };
+    let stamp = Timestamp::from_iso("2026-11-24T08:00:00.000Z").unwrap();
+    let request = ida::request(&intent, origin, to, &ours.own()[0], stamp).unwrap();
+
+    let (mut sent, mut sdk): (Value, Value) =
+        (serde_json::from_slice(&request.body).unwrap(), serde_json::from_str(text(vector, "body")).unwrap());
+    let inner =
+        ida::open_request(&theirs.own()[0].private, &serde_json::from_value(sent.clone()).unwrap()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), *expected);
+    ida::verify_body(&[&theirs.peers()[0]], &request.body, &request.signature, support::now()).unwrap();
+    // Random each time, or padded by the SDK alone; `metadata` is optional.
+    for member in ["request", "requestHMAC", "requestSessionKey", "thumbprint", "metadata"] {
+        for body in [&mut sent, &mut sdk] {
+            body.as_object_mut().unwrap().remove(member);
+        }
+    }
+    assert_eq!(sent, sdk);
+}
+
+#[test]
+fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted() {
+    let kyc = &vector_file("ida.json")["kyc_response"];
+    let ring = ring(&ALL_OWN, &["ida"], Reject);
+    let body = kyc["body"].to_string();
+    let transaction =
+        ida::TransactionId::parse("1234567890".to_owned()).unwrap_or_else(|error| panic!("{error}"));
+    let judge = |danger_accept_unsigned| {
+        let headers = http::HeaderMap::new();
+        let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+        let expected = Expected {
+            service: Service::Kyc,
+            transaction: &transaction,
+            signers: &[&ring.peers()[0]],
+            danger_accept_unsigned,
+            now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
+        };
+        ida::read(reply, expected)?.try_map(|response| ida::read_known(response, &ring))
+    };
+    assert_eq!(judge(false).err().unwrap().code(), Code::Tampered);
+    let Answer::Given(known) = judge(true).unwrap() else { panic!("refused") };
+    assert_eq!(known.evidence(), Evidence::DangerUnsigned);
+    let identity = known.get().identity.as_ref().unwrap().get();
+    assert_eq!(serde_json::from_str::<Value>(identity).unwrap(), kyc["expect_identity"]);
 }

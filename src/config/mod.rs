@@ -296,7 +296,7 @@ pub struct Upstream {
     pub token: Option<Token>,
     /// `[upstream.mediator]`
     pub mediator: Mediator,
-    /// `[upstream.ida]`; its calls are not built yet.
+    /// `[upstream.ida]`
     pub ida: Option<Ida>,
 }
 
@@ -361,8 +361,12 @@ pub struct Ida {
     pub sign_with: Option<String>,
     /// `domainUri`
     pub domain_uri: Option<String>,
+    /// `env`
+    pub env: Option<&'static str>,
     /// Accept unsigned success replies.
     pub danger_accept_unsigned_replies: bool,
+    /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.
+    pub unset: Vec<String>,
 }
 
 /// `[deliver]`

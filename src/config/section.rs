@@ -218,6 +218,16 @@ impl<'r> Section<'r> {
         self.is_set(&format!("{name}_file")) || self.is_set(&format!("{name}_env")) || self.is_set(name)
     }
 
+    /// What `<name>_env` is set to: the variable that holds a secret, or should. Asked before the secret is taken.
+    pub(super) fn secret_variable(&self, name: &str) -> Option<String> {
+        let name = format!("{name}_env");
+        let path = self.path_of(&name);
+        let by_variable = self.reader.variable(&path).map(|(_, text)| text.to_owned());
+        let in_file = || self.table.get(&name).and_then(Value::as_str).map(str::to_owned);
+        let by_alias = || self.reader.alias(&path).map(|alias| alias.value.clone());
+        by_variable.or_else(in_file).or_else(by_alias)
+    }
+
     /// Whether the setting `name` has been found, right or wrong.
     pub(super) fn is_set(&self, name: &str) -> bool {
         self.reader.origin(&self.path_of(name)).is_some()

@@ -10,6 +10,14 @@ use super::{Deliver, Ida, Keys, Mediator, Token, TokenKind, Upstream};
 const EVENT_KINDS: [&str; 6] =
     ["birth", "death", "birth-correction", "death-correction", "birth-revocation", "death-revocation"];
 
+/// The environments that IDA knows (PROTOCOL.md 2).
+const IDA_ENVIRONMENTS: [(&str, &str); 4] = [
+    ("Staging", "Staging"),
+    ("Developer", "Developer"),
+    ("Pre-Production", "Pre-Production"),
+    ("Production", "Production"),
+];
+
 /// `[upstream]`; keys and peers that it names have to be among `keys`.
 pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> Upstream {
     let mut section = root.section("upstream");
@@ -100,17 +108,30 @@ fn mediator(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Mediator
 fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
     let url = section.required("url", url(plain_http));
     let partner_id = section.parsed("partner_id", text);
+    let license_variable = section.secret_variable("misp_license_key");
     let misp_license_key = section.secret("misp_license_key", Unset::Absent);
+    let api_key_variable = section.secret_variable("api_key");
     let api_key = section.secret("api_key", Unset::Absent);
+    let unset = [
+        ("misp_license_key_env", misp_license_key.is_none(), license_variable),
+        ("partner_id", partner_id.is_none(), None),
+        ("api_key_env", api_key.is_none(), api_key_variable),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_unset, variable)| {
+        is_unset.then(|| variable.unwrap_or_else(|| format!("upstream.ida.{name}")))
+    })
+    .collect();
     let reply_signers = section.list("reply_signers", text).unwrap_or_default();
     if reply_signers.iter().any(|name| !keys.has_peer(name)) {
         section.problem("reply_signers", "names what is not a peer", "name entries of keys.peers");
     }
     let sign_with = sign_with(&mut section, keys);
     let domain_uri = section.parsed("domain_uri", text);
+    let env = section.parsed("env", word(&IDA_ENVIRONMENTS));
     let danger_accept_unsigned_replies =
         section.danger("danger_accept_unsigned_replies", "success replies of IDA count without a signature");
-    section.finish_not_built();
+    section.finish();
     Some(Ida {
         url: url?,
         partner_id,
@@ -119,7 +140,9 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
         reply_signers,
         sign_with,
         domain_uri,
+        env,
         danger_accept_unsigned_replies,
+        unset,
     })
 }
 

@@ -20,6 +20,13 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     standard.decode_to_vec(text).or_else(|_| url.decode_to_vec(text)).map_err(|_| NOT_BASE64)
 }
 
+/// Whether [`decode`] would take `text`; decodes nothing.
+pub fn check(text: &[u8]) -> Result<(), CryptoError> {
+    let (standard, url) =
+        if text.ends_with(b"=") { (&STANDARD, &URL_SAFE) } else { (&STANDARD_NO_PAD, &URL_SAFE_NO_PAD_SIMD) };
+    standard.check(text).or_else(|_| url.check(text)).map_err(|_| NOT_BASE64)
+}
+
 /// Strict base64url without padding, as JOSE wants it (RFC 7515 2).
 pub fn decode_url_strict(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     if text.len() < SIMD_FROM {
@@ -40,12 +47,12 @@ pub fn encode_url(bytes: &[u8]) -> String {
 }
 
 /// Appends the URL-safe, unpadded form of `bytes` to `text`.
-pub(super) fn encode_url_append(bytes: &[u8], text: &mut String) {
+pub fn encode_url_append(bytes: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD_SIMD.encode_append(bytes, text);
 }
 
 /// Characters that `len` bytes take in the unpadded form.
-pub(super) const fn encoded_url_len(len: usize) -> usize {
+pub const fn encoded_url_len(len: usize) -> usize {
     len / 3 * 4 + (len % 3 * 4).div_ceil(3)
 }
 

@@ -31,7 +31,7 @@ impl Site {
         fs::write(folder.path().join("own.key"), &*key.to_pem().ok().unwrap()).unwrap();
         fs::write(folder.path().join("own.crt"), &certificate).unwrap();
         let config = format!(
-            "{extra}\n[keys]\ndir = \".\"\nown = [{{ file = \"own.key\", cert = \"own.crt\" }}]\n\
+            "{extra}\n[outbox]\npath = \"/var/lib/gateway/outbox.db\"\n[keys]\ndir = \".\"\nown = [{{ file = \"own.key\", cert = \"own.crt\" }}]\n\
              peers = [{{ name = \"mosip\", file = \"own.crt\" }}]\n"
         );
         fs::write(folder.path().join("gateway.toml"), config).unwrap();

@@ -7,9 +7,11 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderName, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use zeroize::Zeroizing;
 
 use super::server::{Peer, Transport};
+use crate::crypto::base64;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 
@@ -18,6 +20,9 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Probes come from the kubelet and from Prometheus, under the address of the pod and without a token.
 const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
+/// What makes a browser ask for the token.
+const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"mosip-gateway\", charset=\"UTF-8\"");
 
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
@@ -28,12 +33,20 @@ pub struct Guard(Arc<Demands>);
 struct Demands {
     hosts: Vec<String>,
     token: Option<SecretBytes>,
+    /// Whether the token may come as the password of `Authorization: Basic`.
+    basic: bool,
 }
 
 impl Guard {
     /// `hosts`: further names accepted in `Host` (`listen.hosts`); `token`: the bearer token to demand, if any.
     pub fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts, token }))
+        Self(Arc::new(Demands { hosts, token, basic: false }))
+    }
+
+    /// As [`Guard::new`], for a listener with a page: a browser cannot send a bearer token, so the token is taken as the password of
+    /// `Authorization: Basic` (RFC 7617) too, under any name.
+    pub fn for_browsers(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
+        Self(Arc::new(Demands { hosts, token, basic: true }))
     }
 
     fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<()> {
@@ -59,7 +72,8 @@ impl Guard {
 
     fn check_token(&self, headers: &HeaderMap) -> Result<()> {
         let Some(token) = &self.0.token else { return Ok(()) };
-        match bearer(headers) {
+        let password = if self.0.basic { password(headers) } else { None };
+        match bearer(headers).or(password.as_ref().map(|password| password.as_slice())) {
             Some(sent) if token.matches(sent) => Ok(()),
             Some(_) => {
                 Err(Error::new(Code::Unauthorized, "the bearer token is not the one of this listener"))
@@ -73,7 +87,13 @@ impl Guard {
 pub async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     match guard.check(request.extensions().get(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            let mut response = refusal.into_response();
+            if guard.0.basic && response.status() == StatusCode::UNAUTHORIZED {
+                response.headers_mut().append(header::WWW_AUTHENTICATE, BASIC);
+            }
+            response
+        }
     }
 }
 
@@ -120,6 +140,15 @@ fn refuse_pages(host: Option<&Authority>, headers: &HeaderMap) -> Result<()> {
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+}
+
+/// The password of `Authorization: Basic` (RFC 7617 2).
+fn password(headers: &HeaderMap) -> Option<Zeroizing<Vec<u8>>> {
+    let (scheme, pair) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Basic ".len())?;
+    let pair = scheme.eq_ignore_ascii_case(b"Basic ").then(|| base64::decode(pair).ok()).flatten()?;
+    let pair = Zeroizing::new(pair);
+    let colon = memchr::memchr(b':', &pair)?;
+    pair.get(colon + 1..).map(|password| Zeroizing::new(password.to_vec()))
 }
 
 fn forbidden(detail: &str) -> Error {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{App, body, events, guard, inbox};
+use super::{App, body, events, guard, ida, inbox};
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
@@ -32,7 +32,8 @@ pub fn router(app: App, faces: Option<Router>) -> Router {
         .route("/v1/keys", get(keys))
         .route("/v1/aid", get(aid))
         .merge(events::router())
-        .merge(inbox::router());
+        .merge(inbox::router())
+        .merge(ida::router());
     let routes = if app.primitives() { routes.merge(primitives) } else { routes };
     let routes = routes.with_state(app);
     let routes = match faces {
@@ -54,8 +55,8 @@ pub(super) async fn method_not_allowed() -> Error {
 async fn seal(State(app): State<App>, Checked(asked): Checked<Seal>, request: Request) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
-    let sealed = app.run(move || asked.seal(&ring, now, &body)).await?;
-    Ok(Json(sealed).into_response())
+    let sealed = app.run(move || asked.seal(&ring, now, &body)?.to_json()).await?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], sealed).into_response())
 }
 
 async fn open(State(app): State<App>, request: Request) -> Result<Response> {

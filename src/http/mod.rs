@@ -5,6 +5,7 @@ pub mod callback;
 mod events;
 pub mod faces;
 pub mod guard;
+mod ida;
 mod inbox;
 pub mod internal;
 pub mod ops;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
+use crate::ida::Ida;
 use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
 use crate::outbox::Outbox;
@@ -34,6 +36,8 @@ pub struct Shared {
     pub keys: Keyring,
     /// Takes events and pushes.
     pub outbox: Outbox,
+    /// Looks persons up.
+    pub ida: Ida,
     /// How far the operator trusts.
     pub policy: Policy,
     /// `internal.primitives`
@@ -74,6 +78,10 @@ impl App {
 
     fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    fn ida(&self) -> &Ida {
+        &self.0.ida
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T>

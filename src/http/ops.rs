@@ -1,73 +1,133 @@
-//! Health (DESIGN.md 7, Ops): `/livez` and `/readyz`.
+//! Health, metrics and the operators' page (DESIGN.md 7, Ops): `/livez`, `/readyz`, `/metrics`, `/`.
 //!
 //! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service.
 
-use axum::extract::State;
+mod csrf;
+mod decision;
+mod headline;
+mod metrics;
+mod page;
+mod readiness;
+mod standing;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
-use http::StatusCode;
-use serde::Serialize;
-use tokio::sync::watch;
+use axum::{Extension, Json, Router};
+use http::{HeaderValue, StatusCode, header};
+use tokio::sync::{Mutex, watch};
 
-use super::{App, internal};
-use crate::clock::Timestamp;
-use crate::keys::Ring;
+use self::csrf::Csrf;
+use self::decision::Decision;
+use self::page::View;
+use self::readiness::Readiness;
+use self::standing::Standing;
+use super::internal::{self, Checked};
+use super::problem::Refusal;
+use super::server::Peer;
+use super::{App, body};
+use crate::error::{Code, Error, Result};
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
+/// Largest form, bytes.
+const FORM_LIMIT: usize = 16 << 10;
 
 #[derive(Clone)]
 struct Ops {
     app: App,
     stopping: watch::Receiver<bool>,
+    /// Held by the one who counts.
+    counting: Arc<Mutex<()>>,
+    csrf: Arc<Csrf>,
 }
 
-/// Routes of the ops listener. `stopping` turns true when the process drains.
-pub fn router(app: App, stopping: watch::Receiver<bool>) -> Router {
-    Router::new()
+/// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
+/// guard demands a token.
+pub fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
+    let page =
+        Router::new().route("/", get(show).post(decide)).layer(axum::middleware::map_response(protect));
+    let routes = Router::new()
         .route("/livez", get(|| async { "ok\n" }))
         .route("/readyz", get(readyz))
+        .route("/metrics", get(scrape));
+    let routes = if has_page { routes.merge(page) } else { routes };
+    routes
         .fallback(internal::not_found)
         .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Ops { app, stopping })
+        .with_state(Ops { app, stopping, counting: Arc::default(), csrf: Arc::new(Csrf::new()) })
 }
 
 async fn readyz(State(ops): State<Ops>) -> Response {
-    let ready = !*ops.stopping.borrow() && ops.app.outbox().store().is_writable();
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, keys: Health::of(&ops.app.ring(), ops.app.now()) })).into_response()
+    let standing = Standing::of(&ops).await;
+    let status = if standing.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness::of(&standing))).into_response()
 }
 
-#[derive(Serialize)]
-struct Readiness {
-    ready: bool,
-    keys: Health,
+async fn scrape(State(ops): State<Ops>) -> Result<Response> {
+    let standing = Standing::of(&ops).await;
+    let text = metrics::exposition(&standing, ops.app.outbox().meters())
+        .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-#[derive(Serialize)]
-struct Health {
-    /// Every configured key and certificate is loaded and in its dates.
-    healthy: bool,
-    own: usize,
-    peers: usize,
-    troubles: usize,
-    /// Days until the first certificate expires; negative once it has.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    days_to_first_expiry: Option<i64>,
-}
-
-impl Health {
-    fn of(ring: &Ring, now: Timestamp) -> Self {
-        let own = ring.own().iter().filter_map(|own| own.certificate.as_ref());
-        let peers = ring.peers().iter().filter_map(|peer| peer.certificate.as_ref());
-        let first = own.chain(peers).map(|certificate| certificate.not_after().millis()).min();
-        Self {
-            healthy: ring.troubles().is_empty(),
-            own: ring.own().len(),
-            peers: ring.peers().len(),
-            troubles: ring.troubles().len(),
-            days_to_first_expiry: first.map(|at| at.saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)),
-        }
+async fn show(State(ops): State<Ops>, Checked(query): Checked<page::Query>) -> Response {
+    match View::load(&ops, query).await {
+        Ok(view) => html(StatusCode::OK, view.render()),
+        Err(error) => refuse(error),
     }
+}
+
+/// Does what a form asks for, and leads back to the page that it came from.
+async fn decide(
+    State(ops): State<Ops>,
+    peer: Option<Extension<Peer>>,
+    Checked(query): Checked<page::Query>,
+    request: Request,
+) -> Response {
+    let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
+    let done = async {
+        decision::require_form(request.headers())?;
+        let form = body::read(request, &ops.app.limits().with_body_limit(FORM_LIMIT)).await?;
+        let decision = Decision::parse(&form, &ops.csrf, ops.app.now())?;
+        decision.carry_out(ops.app.outbox(), &by).await
+    };
+    match done.await {
+        Ok(done) => (StatusCode::SEE_OTHER, [(header::LOCATION, query.after_decision(done))]).into_response(),
+        Err(error) => refuse(error),
+    }
+}
+
+fn html(status: StatusCode, markup: maud::Markup) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], markup.into_string()).into_response()
+}
+
+/// A refusal for a person.
+fn refuse(error: Error) -> Response {
+    let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = html(status, page::refusal(&error));
+    response.extensions_mut().insert(Refusal(error));
+    response
+}
+
+/// Nothing on the page comes from elsewhere, runs, is framed or is kept. `same-origin`, since a browser that is to send no referrer
+/// sends `Origin: null` with a form, which the guard refuses.
+async fn protect(mut response: Response) -> Response {
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        page::style_hash()
+    );
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
 }

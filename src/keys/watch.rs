@@ -20,7 +20,14 @@ use crate::config::{self, Password};
 #[derive(Clone)]
 pub struct Keyring {
     ring: watch::Receiver<Arc<Ring>>,
-    reload: mpsc::Sender<oneshot::Sender<()>>,
+    requests: mpsc::Sender<Request>,
+}
+
+/// A look at the files out of turn.
+struct Request {
+    /// Loads whether or not a file changed.
+    forced: bool,
+    done: oneshot::Sender<()>,
 }
 
 impl Keyring {
@@ -37,8 +44,17 @@ impl Keyring {
 
     /// Loads anew at once, whether or not a file changed, and waits for it. Does nothing once the watcher is gone.
     pub async fn reload(&self) {
+        self.look(true).await;
+    }
+
+    /// Looks at the files now instead of in a few seconds, loads anew if one changed, and waits for it.
+    pub async fn refresh(&self) {
+        self.look(false).await;
+    }
+
+    async fn look(&self, forced: bool) {
         let (done, wait) = oneshot::channel();
-        if self.reload.send(done).await.is_ok() {
+        if self.requests.send(Request { forced, done }).await.is_ok() {
             let _ = wait.await;
         }
     }
@@ -47,7 +63,7 @@ impl Keyring {
 /// Keeps a [`Keyring`] current.
 pub struct Watcher {
     every: Duration,
-    requests: mpsc::Receiver<oneshot::Sender<()>>,
+    requests: mpsc::Receiver<Request>,
     state: State,
 }
 
@@ -67,9 +83,9 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
     let seen = fingerprint(&keys);
     let first = Arc::new(Ring::load(&keys, clock.now()));
     let (sender, ring) = watch::channel(first);
-    let (reload, requests) = mpsc::channel(1);
+    let (sent, requests) = mpsc::channel(1);
     let state = State { keys, clock, seen, ring: sender };
-    (Watcher { every, requests, state }, Keyring { ring, reload })
+    (Watcher { every, requests, state }, Keyring { ring, requests: sent })
 }
 
 impl Watcher {
@@ -86,7 +102,7 @@ impl Watcher {
                 },
             };
             let mut state = self.state;
-            let forced = request.is_some();
+            let forced = request.as_ref().is_some_and(|request| request.forced);
             let stepped = spawn_blocking(move || {
                 state.step(forced);
                 state
@@ -96,8 +112,8 @@ impl Watcher {
                 return;
             };
             self.state = state;
-            if let Some(done) = request {
-                let _ = done.send(());
+            if let Some(request) = request {
+                let _ = request.done.send(());
             }
         }
     }

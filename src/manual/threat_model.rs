@@ -29,7 +29,9 @@
 //! **In a browser on the same machine.** A page can send requests to the loopback, and a name can be rebound to it. On the plain
 //! API and on ops an `Origin` of elsewhere, a `Sec-Fetch-Site` other than `none` and `same-origin`, and an unknown `Host` are
 //! refused with 403. The routes that take JSON want `application/json`, which a page cannot send to another origin without
-//! asking.
+//! asking. The forms of the operators' page carry a token of this process, bound to the event and the hour; the page runs no
+//! script, loads nothing and cannot be framed, and shows neither payloads nor application ids. Off the loopback it is there only
+//! under `ops.token_file`, which a browser sends as a password.
 //!
 //! **In another process of the machine or pod.** The loopback keeps nobody out who is already there. `internal.token_file`
 //! demands a bearer token, compared in constant time; a unix socket is open to its owner and group only; `internal.tls` with

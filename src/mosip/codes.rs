@@ -2,6 +2,8 @@
 //!
 //! MOSIP reports errors inside HTTP 200 as well as with real statuses, as `errorMessage` or as `message` (PROTOCOL.md 9).
 
+mod ida;
+
 use serde::Deserialize;
 
 use crate::error::{Code, Error, Fault, Result};
@@ -21,15 +23,19 @@ pub struct UpstreamError {
 impl From<UpstreamError> for Error {
     fn from(error: UpstreamError) -> Self {
         let meaning = Meaning::of(&error.error_code);
-        let code = match meaning.fault {
-            Fault::Partner => Code::Partner,
-            Fault::Keys => Code::Keys,
-            _ => Code::Upstream,
+        let named = printable(&error.error_code);
+        let detail = format!("MOSIP answered {named}. {}", meaning.registrar);
+        let refusal = match (meaning.fault, meaning.pointer) {
+            (Fault::Caller, Some(pointer)) => Self::field(pointer, detail),
+            (Fault::Caller, None) => Self::new(Code::Field, detail),
+            (Fault::Partner, _) => Self::new(Code::Partner, detail),
+            (Fault::Keys, _) => Self::new(Code::Keys, detail),
+            _ => Self::new(Code::Upstream, detail),
         };
-        Self::new(code, format!("MOSIP answered {}", printable(&error.error_code)))
-            .blame(meaning.fault, true)
-            .advise(meaning.advice)
-            .with_upstream(error.error_code, error.error_message)
+        refusal
+            .blame(meaning.fault, meaning.retryable)
+            .advise(meaning.operator)
+            .with_upstream(named, error.error_message)
     }
 }
 
@@ -38,17 +44,37 @@ impl From<UpstreamError> for Error {
 pub struct Meaning {
     /// Whose move it is.
     pub fault: Fault,
-    /// What the operator does.
-    pub advice: &'static str,
+    /// Whether the same request may succeed later, with nobody changing anything.
+    pub retryable: bool,
+    /// It says something about the person, and is no failure of the call: IDA looked, and the person is not confirmed.
+    pub is_verdict: bool,
+    /// What of the caller's body it is about, as a JSON pointer.
+    pub pointer: Option<&'static str>,
+    /// What it means, to the registrar with the person in front of her.
+    pub registrar: &'static str,
+    /// What to do, to the operator.
+    pub operator: &'static str,
 }
 
 impl Meaning {
     /// Looks `code` up; a code that is not in the table means that MOSIP is broken, never that the record is.
     pub fn of(code: &str) -> Self {
+        if let Some(meaning) = ida::meaning(code) {
+            return meaning;
+        }
         let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
-        let (fault, advice) = row.map_or((Fault::Upstream, UNKNOWN), |&(_, fault, advice)| (fault, advice));
-        Self { fault, advice }
+        let (fault, operator) = row.map_or((Fault::Upstream, UNKNOWN), |&(_, fault, advice)| (fault, advice));
+        Self { fault, operator, ..Self::NOTHING_WRONG }
     }
+
+    const NOTHING_WRONG: Self = Self {
+        fault: Fault::Upstream,
+        retryable: true,
+        is_verdict: false,
+        pointer: None,
+        registrar: "Nothing is wrong with the record.",
+        operator: UNKNOWN,
+    };
 }
 
 const UNKNOWN: &str =
@@ -70,42 +96,42 @@ pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
     errors.into_iter().flatten().next().map_or(Ok(()), |error| Err(error.into()))
 }
 
+/// Why a person is not confirmed. No `Debug`: MOSIP's sentence may name what of her did not fit.
+pub struct Reason {
+    /// E.g. `IDA-DEA-001`.
+    pub code: String,
+    /// MOSIP's sentence.
+    pub message: String,
+    /// What the code means.
+    pub meaning: Meaning,
+}
+
+/// Reads IDA's error list, which is not empty: the reasons where every error is a verdict about the person, else the first error
+/// that is none. So a failure of the call never reads as an invalid person.
+pub fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
+    let mut reasons = Vec::with_capacity(errors.len());
+    for error in errors {
+        let meaning = Meaning::of(&error.error_code);
+        if !meaning.is_verdict {
+            return Err(error.into());
+        }
+        reasons.push(Reason { code: error.error_code, message: error.error_message, meaning });
+    }
+    Ok(reasons)
+}
+
+impl From<Reason> for Error {
+    fn from(reason: Reason) -> Self {
+        UpstreamError { error_code: reason.code, error_message: reason.message }.into()
+    }
+}
+
 /// A code is MOSIP's word in our sentence: only what a code can be made of is repeated.
 fn printable(code: &str) -> &str {
-    let fits = code.len() <= 32 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let fits =
+        code.len() <= 32 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if fits && !code.is_empty() { code } else { "an error without a code" }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn errors(json: &str) -> Option<Vec<UpstreamError>> {
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn null_and_empty_are_success() {
-        assert!(check(None).is_ok());
-        assert!(check(errors("null")).is_ok());
-        assert!(check(errors("[]")).is_ok());
-    }
-
-    #[test]
-    fn both_spellings_of_the_message_are_carried_along_and_never_shown_in_the_detail() {
-        for key in ["errorMessage", "message"] {
-            let error =
-                check(errors(&format!(r#"[{{"errorCode":"OPN-AUT-002","{key}":"Jane Doe"}}]"#))).unwrap_err();
-            assert_eq!(error.fault(), Fault::Partner);
-            assert_eq!(error.upstream().unwrap().message, "Jane Doe");
-            assert!(!error.to_string().contains("Jane"));
-        }
-    }
-
-    #[test]
-    fn an_unknown_code_is_never_the_records_fault() {
-        let error = check(errors(r#"[{"errorCode":"<script>Jane"}]"#)).unwrap_err();
-        assert_eq!((error.fault(), error.retryable()), (Fault::Upstream, true));
-        assert!(!error.detail().contains("script"));
-    }
-}
+mod tests;

@@ -18,6 +18,7 @@ use crate::crypto::secret::{self, SessionKey};
 use crate::crypto::{CryptoError, base64};
 use crate::error::Result;
 use crate::keys::{Certificate, Thumbprint};
+use crate::mosip::body;
 
 mod open;
 
@@ -146,6 +147,13 @@ pub struct SealedMessage {
     pub signature: Option<String>,
     /// Lower-case hex thumbprint of the certificate that was sealed to.
     pub thumbprint: String,
+}
+
+impl SealedMessage {
+    /// As a JSON object.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        body::to_json(self, self.data.len())
+    }
 }
 
 /// Seals `plaintext` to `to` and signs it with `signer` (unused under [`SignOver::None`]).
@@ -287,6 +295,13 @@ impl Deref for Plaintext {
 impl AsRef<[u8]> for Plaintext {
     fn as_ref(&self) -> &[u8] {
         self
+    }
+}
+
+/// Wiping goes byte by byte over what a vector holds and in one sweep over its spare capacity, so all of it is made spare first.
+impl Drop for Plaintext {
+    fn drop(&mut self) {
+        self.buffer.clear();
     }
 }
 

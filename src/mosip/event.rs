@@ -10,8 +10,8 @@ use std::str::FromStr;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_path_to_error::Segment;
 
+use super::json::read;
 use crate::error::{Code, Error, Result};
 
 mod aid;
@@ -307,29 +307,6 @@ fn check_topic(kind: EventKind, topic: Option<String>) -> Result<()> {
 
 fn missing(pointer: &str) -> Error {
     Error::field(pointer, "this is missing")
-}
-
-/// Reads a part of the body that stands at `pointer`. What serde says may quote the value, so only its place is passed on.
-fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        if error.inner().is_data() {
-            let at = error.path().iter().fold(pointer.to_owned(), |at, segment| match segment {
-                Segment::Seq { index } => format!("{at}/{index}"),
-                Segment::Map { key } => format!("{at}/{}", key.replace('~', "~0").replace('/', "~1")),
-                Segment::Enum { .. } | Segment::Unknown => at,
-            });
-            Error::field(at, "the value has not the type it should have")
-        } else {
-            not_json(error.inner().line(), error.inner().column())
-        }
-    })?;
-    json.end().map_err(|error| not_json(error.line(), error.column()))?;
-    Ok(value)
-}
-
-fn not_json(line: usize, column: usize) -> Error {
-    Error::new(Code::Malformed, format!("the body is not JSON (line {line}, column {column})"))
 }
 
 #[cfg(test)]

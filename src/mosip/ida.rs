@@ -1,127 +1,53 @@
-//! IDA's cryptography (PROTOCOL.md 2): the sealed request, its detached signature, the kyc reply. The calls themselves come later.
+//! IDA: authentication, e-KYC and one-time passwords (PROTOCOL.md 2).
+//!
+//! [`Intent`] is what the caller asks for, [`request`] what is sent for it under the keys and the clock of one moment, [`read`]
+//! the judgement of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Attested`.
 
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroizing;
+mod input;
+mod reply;
+mod request;
+mod sealed;
 
-use super::envelope::Plaintext;
-use super::signature;
-use crate::clock::Timestamp;
-use crate::crypto::aead::{self, Nonce};
-use crate::crypto::jws::Jws;
-use crate::crypto::rsa::PrivateKey;
-use crate::crypto::secret::{self, SessionKey};
-use crate::crypto::{CryptoError, base64, sha256};
-use crate::error::{Code, Error, Result};
-use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
+pub use input::{
+    Attribute, Authentication, Channel, Demographics, IdType, Individual, Intent, OtpOrder, Text,
+    TransactionId,
+};
+pub use reply::{
+    Answer, Authenticated, Expected, Known, OtpSent, Reply, Response, read, read_authenticated, read_known,
+    read_otp_sent,
+};
+pub use request::{Origin, SignedRequest, request};
+pub use sealed::{
+    SealedIdentity, SealedRequest, open_identity, open_request, seal_request, sign_body, verify_body,
+};
 
-const IV_LEN: usize = 16;
-
-/// The four sealed members of an IDA request, in unpadded base64url.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SealedRequest {
-    /// Thumbprint of the certificate that was sealed to.
-    pub thumbprint: String,
-    /// `ciphertext ‖ tag ‖ iv 16` of the inner request, no AAD.
-    pub request: String,
-    /// The AES key under RSA-OAEP-256.
-    pub request_session_key: String,
-    /// Not an HMAC: the upper-case hex SHA-256 of the inner request, sealed under the same key with an IV of its own.
-    #[serde(rename = "requestHMAC")]
-    pub request_hmac: String,
+/// Which of IDA's services.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Yes or no, and the UINTOKEN.
+    Auth,
+    /// The same, and the identity that the policy of the partner shares.
+    Kyc,
+    /// Sends the person a one-time password.
+    Otp,
 }
 
-/// Seals the inner request (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate.
-pub fn seal_request(inner: &[u8], to: &Certificate) -> Result<SealedRequest> {
-    let key = SessionKey::generate();
-    let digest = hex_digest(inner);
-    Ok(SealedRequest {
-        thumbprint: to.thumbprint().to_base64url(),
-        request: base64::encode_url(&seal(&key, inner)?),
-        request_session_key: base64::encode_url(&to.public_key().wrap(&key)?),
-        request_hmac: base64::encode_url(&seal(&key, digest.as_bytes())?),
-    })
-}
-
-/// What IDA does with a request: unwraps, opens, compares the digest. For tests and the simulator.
-pub fn open_request(key: &PrivateKey, sealed: &SealedRequest) -> Result<Plaintext> {
-    let session = key.unwrap(&base64::decode(sealed.request_session_key.as_bytes())?)?;
-    let inner = open(&session, &sealed.request)?;
-    let digest = open(&session, &sealed.request_hmac)?;
-    if *digest != *hex_digest(&inner).as_bytes() {
-        return Err(Error::new(Code::Decrypt, "the requestHMAC is not the digest of the request"));
-    }
-    Ok(inner.into())
-}
-
-/// The `Signature` header: a detached JWS over the very bytes that are sent.
-pub fn sign_body(own: &OwnKey, body: &[u8]) -> Result<String> {
-    signature::sign(own, body, true)
-}
-
-/// Checks a `response-signature` (or a request's `Signature`) over the exact body, by one of `signers`: the one whose certificate
-/// stands in `x5c`, or any where the token names none.
-pub fn verify_body(signers: &[&Peer], body: &[u8], header: &str, now: Timestamp) -> Result<()> {
-    let token = Jws::parse(header)?;
-    let named = token.x5c_first().map(Thumbprint::of);
-    let mut refusal = Error::new(Code::SignatureInvalid, "the signer is none of the configured ones");
-    for signer in signers {
-        let held = signer.certificate.as_ref().map(Certificate::thumbprint);
-        if named.is_some() && held.is_some() && named != held {
-            continue;
-        }
-        match signature::verify(signer, header, Some(body), now) {
-            Ok(_) => return Ok(()),
-            Err(error) => refusal = error,
+impl Service {
+    /// First path segment behind the URL of IDA.
+    pub const fn segment(self) -> &'static str {
+        match self {
+            Self::Auth => "auth",
+            Self::Kyc => "kyc",
+            Self::Otp => "otp",
         }
     }
-    Err(refusal)
-}
 
-/// The sealed members of a kyc reply's `response`.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SealedIdentity {
-    /// Upper-case hex (or base64url) SHA-256 of our certificate.
-    pub thumbprint: String,
-    /// The AES key under RSA-OAEP-256; arrives without padding.
-    pub session_key: String,
-    /// `ciphertext ‖ tag ‖ iv 16` of a JSON object.
-    pub identity: String,
-}
-
-/// Opens a kyc identity with the key that its thumbprint names. The reply's signature is checked beside this, over the whole body.
-pub fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> {
-    let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
-        Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
-    })?;
-    let own = ring
-        .decryptor(&thumbprint)
-        .ok_or_else(|| Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}")))?;
-    let session = own.private.unwrap(&base64::decode(sealed.session_key.as_bytes())?)?;
-    Ok(open(&session, &sealed.identity)?.into())
-}
-
-fn hex_digest(bytes: &[u8]) -> String {
-    sha256(bytes).iter().map(|byte| format!("{byte:02X}")).collect()
-}
-
-fn seal(key: &SessionKey, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    let iv: [u8; IV_LEN] = secret::random();
-    let mut out = Vec::with_capacity(plaintext.len() + aead::TAG_LEN + IV_LEN);
-    out.extend_from_slice(plaintext);
-    aead::seal_tail(key, Nonce::Sixteen(&iv), &[], &mut out, 0)?;
-    out.extend_from_slice(&iv);
-    Ok(out)
-}
-
-fn open(key: &SessionKey, text: &str) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    let mut bytes = Zeroizing::new(base64::decode(text.as_bytes())?);
-    let at = bytes.len().checked_sub(IV_LEN).ok_or(CryptoError::Decrypt("shorter than an IV"))?;
-    let iv: [u8; IV_LEN] =
-        bytes.get(at..).and_then(|iv| iv.try_into().ok()).ok_or(CryptoError::Decrypt("no IV"))?;
-    bytes.truncate(at);
-    let len = aead::open_in_place(key, Nonce::Sixteen(&iv), &[], &mut bytes)?.len();
-    bytes.truncate(len);
-    Ok(bytes)
+    /// `id` in request and reply.
+    const fn id(self) -> &'static str {
+        match self {
+            Self::Auth => "mosip.identity.auth",
+            Self::Kyc => "mosip.identity.kyc",
+            Self::Otp => "mosip.identity.otp",
+        }
+    }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
+use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
@@ -39,9 +40,7 @@ pub fn event_request(
         data: &sealed.data,
         signature: sealed.signature.as_deref().unwrap_or_default(),
     };
-    serde_json::to_vec(&request)
-        .map(Bytes::from)
-        .map_err(|_| Error::new(Code::Bug, "the request does not serialise"))
+    body::to_json(&request, sealed.data.len()).map(Bytes::from)
 }
 
 /// MOSIP took the event.

@@ -2,11 +2,13 @@
 //! (reply bytes, keys, now) to [`Verified`] or [`Attested`].
 
 pub mod access;
+mod body;
 pub mod caller;
 pub mod codes;
 pub mod envelope;
 pub mod event;
 pub mod ida;
+mod json;
 pub mod mediator;
 pub mod primitives;
 pub mod roles;

@@ -13,6 +13,9 @@ use crate::keys::{Certificate, OwnKey, Peer, Ring, Trouble};
 /// The peer that the MOSIP-side mediator is.
 pub const MOSIP: &str = "mosip";
 
+/// The peer that IDA is to those who seal to it.
+pub const IDA: &str = "ida";
+
 /// The peer `name`, which the gateway itself needs.
 pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {

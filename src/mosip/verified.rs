@@ -16,7 +16,8 @@ pub enum Evidence {
     Envelope,
     /// SHA512withRSA over the plaintext bytes, or a JWS inside the encryption.
     Plaintext,
-    /// Nothing: there was no signature and `envelope.danger_accept_unsigned` is on.
+    /// Nothing: there was no signature, and the setting is on that accepts that (`envelope.danger_accept_unsigned`,
+    /// `upstream.ida.danger_accept_unsigned_replies`).
     DangerUnsigned,
 }
 

@@ -22,6 +22,8 @@ const LONGEST_BACKOFF: Millis = 60_000;
 /// What is known of one upstream URL.
 pub struct Channel {
     flow: Flow,
+    /// Since when it has not been open.
+    stopped_at: Option<Millis>,
     probe_interval: Millis,
     transport_failures: u32,
     successes: u64,
@@ -50,6 +52,20 @@ pub enum Flow {
     },
 }
 
+impl Flow {
+    /// What [`Flow::as_str`] says.
+    pub const NAMES: [&'static str; 3] = ["open", "broken", "paused"];
+
+    /// The word in health and metrics.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Broken { .. } => "broken",
+            Self::Paused { .. } => "paused",
+        }
+    }
+}
+
 /// Who may go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -75,6 +91,7 @@ impl Channel {
     pub fn new(probe_interval: Duration) -> Self {
         Self {
             flow: Flow::Open,
+            stopped_at: None,
             probe_interval: millis(probe_interval),
             transport_failures: 0,
             successes: 0,
@@ -86,6 +103,11 @@ impl Channel {
     /// Whether entries flow.
     pub fn flow(&self) -> &Flow {
         &self.flow
+    }
+
+    /// Since when entries have not flowed.
+    pub fn stopped_at(&self) -> Option<Millis> {
+        self.stopped_at
     }
 
     /// Who may go at `now`.
@@ -107,6 +129,7 @@ impl Channel {
     /// MOSIP took `entry`: everything flows again.
     pub fn succeeded(&mut self, entry: &str) {
         self.flow = Flow::Open;
+        self.stopped_at = None;
         self.transport_failures = 0;
         self.successes += 1;
         self.refused.clear();
@@ -115,6 +138,22 @@ impl Channel {
 
     /// An attempt of `entry`, its `attempts`th, failed with `error`. What MOSIP said in `Retry-After` counts within the longest wait.
     pub fn failed(
+        &mut self,
+        entry: &str,
+        attempts: u32,
+        error: &Error,
+        retry_after: Option<Duration>,
+        now: Millis,
+    ) -> Fate {
+        let fate = self.judge(entry, attempts, error, retry_after, now);
+        self.stopped_at = match self.flow {
+            Flow::Open => None,
+            Flow::Broken { .. } | Flow::Paused { .. } => self.stopped_at.or(Some(now)),
+        };
+        fate
+    }
+
+    fn judge(
         &mut self,
         entry: &str,
         attempts: u32,

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::channel::{Channel, Fate, Flow, Turn};
 use super::entry::{Entry, Lease, Verdict};
 use super::exchange::{Exchange, Failure};
+use super::meters::Meters;
 use super::store::Store;
 use super::uptime::Millis;
 use crate::error::Result;
@@ -28,6 +29,7 @@ pub struct Dispatcher {
     store: Store,
     exchange: Arc<Exchange>,
     channels: Arc<[Arc<Line>]>,
+    meters: Meters,
     settled: broadcast::Sender<String>,
 }
 
@@ -42,12 +44,14 @@ struct Line {
 /// What an operator sees of a channel.
 #[derive(Debug, Clone)]
 pub struct ChannelStatus {
-    /// Scheme, host and port.
-    pub url: String,
+    /// Host and port.
+    pub host: String,
     /// What goes there.
     pub kinds: Vec<EventKind>,
     /// Whether it flows.
     pub flow: Flow,
+    /// Since when it does not, on the outbox's clock.
+    pub stopped_at: Option<Millis>,
 }
 
 impl Dispatcher {
@@ -63,8 +67,10 @@ impl Dispatcher {
             let health = Mutex::new(Channel::new(probe_interval));
             Arc::new(Line { url, kinds, health, wake: Notify::new() })
         };
-        let channels = kinds.into_values().map(line).collect();
-        Self { store, exchange: Arc::new(exchange), channels, settled: broadcast::channel(SETTLED_BACKLOG).0 }
+        let channels: Arc<[Arc<Line>]> = kinds.into_values().map(line).collect();
+        let meters = Meters::new(channels.iter().flat_map(|line| line.kinds.iter().copied()));
+        let settled = broadcast::channel(SETTLED_BACKLOG).0;
+        Self { store, exchange: Arc::new(exchange), channels, meters, settled }
     }
 
     /// How many channels there are.
@@ -75,6 +81,11 @@ impl Dispatcher {
     /// For calls that are not queued.
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
+    }
+
+    /// How attempts ended.
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     /// [`crate::error::Code::KindNotConfigured`] unless a URL is set for `kind`.
@@ -97,10 +108,14 @@ impl Dispatcher {
 
     /// The health of every channel.
     pub fn status(&self) -> Vec<ChannelStatus> {
-        let status = |line: &Arc<Line>| ChannelStatus {
-            url: upstream::redact(&line.url),
-            kinds: line.kinds.clone(),
-            flow: line.health().flow().clone(),
+        let status = |line: &Arc<Line>| {
+            let health = line.health();
+            ChannelStatus {
+                host: upstream::host_and_port(&line.url),
+                kinds: line.kinds.clone(),
+                flow: health.flow().clone(),
+                stopped_at: health.stopped_at(),
+            }
         };
         self.channels.iter().map(status).collect()
     }
@@ -207,10 +222,13 @@ impl Dispatcher {
     fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let (store, exchange, settled) =
             (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
-        let channels = Arc::clone(&self.channels);
+        let (channels, meters) = (Arc::clone(&self.channels), self.meters.clone());
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
-            let verdict = match exchange_once(&store, &exchange, &lease).await {
+            let outcome = exchange_once(&store, &exchange, &lease).await;
+            let fault = outcome.as_ref().err().map(|failure| failure.error.fault());
+            meters.attempt_ended(lease.entry.kind, fault);
+            let verdict = match outcome {
                 Ok(()) => {
                     line.health().succeeded(&id);
                     tracing::info!(

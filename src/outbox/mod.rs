@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod entry;
 pub mod exchange;
 pub mod inbox;
+pub mod meters;
 pub mod store;
 pub mod uptime;
 pub mod vault;
@@ -26,6 +27,7 @@ use self::dispatch::{ChannelStatus, Dispatcher};
 use self::entry::Entry;
 use self::exchange::Exchange;
 use self::inbox::Inbox;
+use self::meters::Meters;
 use self::store::{Accepted, IdempotencyKey, Store};
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
@@ -130,6 +132,11 @@ impl Outbox {
     /// The health of every upstream URL.
     pub fn channels(&self) -> Vec<ChannelStatus> {
         self.0.dispatcher.status()
+    }
+
+    /// What has been counted since the process began.
+    pub fn meters(&self) -> &Meters {
+        self.0.dispatcher.meters()
     }
 
     /// Moves everything until `stop` turns true; attempts that are under way then are finished.

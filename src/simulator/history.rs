@@ -33,6 +33,8 @@ pub struct Record {
     pub refused: VecDeque<Refused>,
     /// AIDs handed out.
     pub aids: VecDeque<Aid>,
+    /// Calls of IDA.
+    pub ida: VecDeque<IdaCall>,
     /// UINTOKENs posted, written when the post has ended.
     pub pushes: VecDeque<Push>,
     /// How many AIDs were handed out.
@@ -81,6 +83,17 @@ pub struct Refused {
     pub code: &'static str,
     /// The sentence in the answer.
     pub message: &'static str,
+}
+
+/// A call of IDA.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IdaCall {
+    /// `mosip.identity.auth` and so on.
+    pub service: &'static str,
+    /// Of the body, where it could be read.
+    pub transaction_id: Option<String>,
+    /// The code that it was refused with.
+    pub code: Option<String>,
 }
 
 /// An AID that was handed out.
@@ -159,6 +172,10 @@ impl History {
 
     pub(super) fn refuse(&self, refused: Refused) {
         self.change(|record| remember(&mut record.refused, refused));
+    }
+
+    pub(super) fn ida(&self, call: IdaCall) {
+        self.change(|record| remember(&mut record.ida, call));
     }
 
     pub(super) fn push(&self, push: Push) {

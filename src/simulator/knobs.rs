@@ -49,6 +49,12 @@ pub struct Knobs {
     /// Seal the push to a key that nobody has.
     #[arg(long, env = "SIMULATOR_PUSH_SEALED_TO_STRANGER")]
     pub push_sealed_to_stranger: bool,
+    /// IDA answers HTTP 200 with this error code, and does nothing.
+    #[arg(long, env = "SIMULATOR_IDA_ERRORS_IN_200")]
+    pub ida_errors_in_200: Option<String>,
+    /// What is wrong with IDA's replies.
+    #[arg(long, env = "SIMULATOR_IDA_REPLY")]
+    pub ida_reply: Option<IdaReply>,
 }
 
 /// Keycloak's default for access tokens.
@@ -70,6 +76,8 @@ impl Default for Knobs {
             wrong_push_signature: false,
             unsigned_push: false,
             push_sealed_to_stranger: false,
+            ida_errors_in_200: None,
+            ida_reply: None,
         }
     }
 }
@@ -84,6 +92,26 @@ pub enum AfterAccept {
     #[value(name = "answer-500")]
     #[serde(rename = "answer-500")]
     Answer500,
+}
+
+/// What is wrong with a reply of IDA to a request that it has accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum IdaReply {
+    /// It bears no signature.
+    Unsigned,
+    /// Somebody else has signed it, under his own certificate; refusals too.
+    Stranger,
+    /// Somebody else has signed it, and shows IDA's certificate; refusals too.
+    Forged,
+    /// It was changed after it was signed.
+    Altered,
+    /// It is the former reply of the same service, of another transaction.
+    Replayed,
+    /// It says that it is ten minutes old.
+    Stale,
+    /// Half of the sealed identity is missing.
+    TruncatedIdentity,
 }
 
 /// The handle to turn the knobs of a running fake. Cheap to clone.

@@ -1,4 +1,4 @@
-//! A fake of the MOSIP side: mediator, Keycloak and authmanager on one port. **Not for production**: it keeps everything in
+//! A fake of the MOSIP side: mediator, Keycloak, authmanager and IDA on one port. **Not for production**: it keeps everything in
 //! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
@@ -19,10 +19,12 @@
 //! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
 //! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
 //!
+//! [`ida`] says how strict IDA is.
+//!
 //! # Limitations
 //!
 //! - It answers at once, where MOSIP uploads a packet first; use [`Knobs::delay_ms`].
-//! - It judges form, not content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
+//! - Of events it judges form, not content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
 //! - A birth without a birth registration number is accepted and pushes nothing.
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
@@ -31,6 +33,7 @@ mod envelope;
 mod event;
 pub mod history;
 mod hostility;
+pub mod ida;
 mod knobs;
 mod listener;
 mod manage;
@@ -51,8 +54,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use history::History;
-pub use knobs::{AfterAccept, Dials, Knobs};
-pub use settings::{Callback, Client, OpenCrvs, Settings, StartError, Tls};
+pub use knobs::{AfterAccept, Dials, IdaReply, Knobs};
+pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
 use crate::clock::Clock;
 use crate::crypto::rsa::PrivateKey;
@@ -145,6 +148,8 @@ struct World {
     mosip_certificate: Certificate,
     partners: Vec<Certificate>,
     pusher: Option<push::Pusher>,
+    ida: Ida,
+    ida_memory: ida::Memory,
     history: History,
     dials: Dials,
     clock: Clock,
@@ -152,7 +157,8 @@ struct World {
 
 impl World {
     fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
-        let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, callback, .. } = settings;
+        let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, ida, callback, .. } =
+            settings;
         let pusher = callback
             .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
             .transpose()?;
@@ -162,6 +168,8 @@ impl World {
             mosip_certificate,
             partners,
             pusher,
+            ida,
+            ida_memory: ida::Memory::default(),
             history: History::default(),
             dials: Dials::default(),
             clock,
@@ -173,6 +181,7 @@ fn routes(world: Arc<World>) -> Router {
     Router::new()
         .merge(mediator::routes(&world))
         .merge(tokens::routes())
+        .merge(ida::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .layer(axum::middleware::map_response(answer::mark))

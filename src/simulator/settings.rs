@@ -30,8 +30,30 @@ pub struct Settings {
     pub client: Client,
     /// Who receives the pushes.
     pub opencrvs: OpenCrvs,
+    /// IDA's side.
+    pub ida: Ida,
     /// Where UINTOKENs are posted; absent: nowhere.
     pub callback: Option<Callback>,
+}
+
+/// IDA, and the one partner that it serves.
+pub struct Ida {
+    /// Opens requests.
+    pub key: PrivateKey,
+    /// Requests have to carry its thumbprint.
+    pub certificate: Certificate,
+    /// Signs replies.
+    pub sign_key: PrivateKey,
+    /// Stands in the signature of replies.
+    pub sign_certificate: Certificate,
+    /// The partner's certificate: signs requests, and identities are sealed to it.
+    pub partner_certificate: Certificate,
+    /// First of the path.
+    pub license_key: SecretBytes,
+    /// Second of the path.
+    pub partner_id: String,
+    /// Third of the path.
+    pub api_key: SecretBytes,
 }
 
 /// The one registration that Keycloak and authmanager know.
@@ -71,24 +93,37 @@ pub struct Tls {
 }
 
 impl Settings {
-    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key` and `partner.crt` (certificates all three), and under
-    /// `simulator/` `mosip-priv.key` and `opencrvs-jwt-priv.key` (PKCS#8 PEM). The last two certificates may sign.
+    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key`, `partner.crt`, `ida-partner.crt` and `ida-sign.crt`
+    /// (certificates all), and under `simulator/` `mosip-priv.key`, `opencrvs-jwt-priv.key`, `ida-priv.key` and `ida-sign-priv.key`
+    /// (PKCS#8 PEM). `opencrvs-pub.key` and `partner.crt` may sign events, `partner.crt` alone requests to IDA.
     ///
-    /// Listens on `127.0.0.1:4600` without TLS, pushes nowhere, and knows the example client (`opencrvs`,
-    /// `example-client-secret`, `opencrvs-user`, `example-password`).
+    /// Listens on `127.0.0.1:4600` without TLS, pushes nowhere, knows the example client (`opencrvs`, `example-client-secret`,
+    /// `opencrvs-user`, `example-password`) and, at IDA, the example partner (`opencrvs-partner`, `example-licence-key`,
+    /// `example-api-key`).
     pub fn from_key_set(dir: &Path) -> Result<Self, StartError> {
         let own = dir.join("simulator");
         let opencrvs = certificate(&dir.join("opencrvs-pub.key"))?;
+        let partner = certificate(&dir.join("partner.crt"))?;
         Ok(Self {
             bind: DEFAULT_BIND,
             tls: None,
             mosip_key: Arc::new(private_key(&own.join("mosip-priv.key"))?),
             mosip_certificate: certificate(&dir.join("mosip-public.key"))?,
-            partners: vec![certificate(&dir.join("partner.crt"))?, opencrvs.clone()],
+            partners: vec![partner.clone(), opencrvs.clone()],
             client: Client::example(),
             opencrvs: OpenCrvs {
                 certificate: opencrvs,
                 jwt_key: private_key(&own.join("opencrvs-jwt-priv.key"))?,
+            },
+            ida: Ida {
+                key: private_key(&own.join("ida-priv.key"))?,
+                certificate: certificate(&dir.join("ida-partner.crt"))?,
+                sign_key: private_key(&own.join("ida-sign-priv.key"))?,
+                sign_certificate: certificate(&dir.join("ida-sign.crt"))?,
+                partner_certificate: partner,
+                license_key: SecretBytes::new(b"example-licence-key".to_vec()),
+                partner_id: "opencrvs-partner".to_owned(),
+                api_key: SecretBytes::new(b"example-api-key".to_vec()),
             },
             callback: None,
         })

@@ -23,7 +23,7 @@ pub fn redact(uri: &Uri) -> String {
 }
 
 /// `host` or `host:port` as the URL has it, without user and password.
-fn host_and_port(uri: &Uri) -> String {
+pub(crate) fn host_and_port(uri: &Uri) -> String {
     let host = uri.host().unwrap_or("?");
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }

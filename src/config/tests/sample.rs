@@ -58,7 +58,7 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     let config = accepted(&uncommented(), &NAMED);
     let names = not_built(&config);
     assert_eq!(names.len(), config.warnings.len());
-    for section in ["upstream.ida", "esignet", "websub.hub_url"] {
+    for section in ["esignet", "websub.hub_url"] {
         assert!(names.contains(&section), "{section}");
     }
     assert_eq!(config.upstream.mediator.events.len(), 6);

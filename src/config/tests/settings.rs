@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{accepted, exposed};
+use super::{accepted, exposed, problems};
 use crate::config::{Address, CallerAuth, Password, TokenKind, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
 
@@ -242,4 +242,35 @@ fn an_outbox_key_outside_the_keys_is_accepted() {
     for key_file in ["outbox.key", "keys-of-outbox/outbox.key", "keys/../outbox.key", "/var/lib/outbox.key"] {
         accepted(&format!("keys.dir = \"keys\"\noutbox.key_file = \"{key_file}\""), &[]);
     }
+}
+
+#[test]
+fn what_ida_lacks_is_named_by_the_variable_or_the_setting_that_should_hold_it() {
+    let unset = |text: &str, set: &[(&str, &str)]| {
+        accepted(&format!("[upstream.ida]\nurl = \"https://ida.example.org\"\n{text}"), set)
+            .upstream
+            .ida
+            .unwrap()
+            .unset
+    };
+    assert_eq!(
+        unset("", &[]),
+        ["upstream.ida.misp_license_key_env", "upstream.ida.partner_id", "upstream.ida.api_key_env"]
+    );
+    let text = "partner_id = \"p\"\nmisp_license_key_env = \"LICENCE\"\napi_key_env = \"API\"";
+    assert_eq!(unset(text, &[]), ["LICENCE", "API"]);
+    assert_eq!(unset(text, &[("LICENCE", "l")]), ["API"]);
+    let elsewhere = [("MOSIP_GATEWAY__UPSTREAM__IDA__API_KEY_ENV", "OTHER"), ("LICENCE", "l")];
+    assert_eq!(unset(text, &elsewhere), ["OTHER"]);
+    assert!(unset(text, &[("LICENCE", "l"), ("API", "a")]).is_empty());
+    assert!(unset("", &[("PARTNER_MISP_LK", "l"), ("PARTNER_APIKEY", "a"), ("PARTNER_ID", "p")]).is_empty());
+}
+
+#[test]
+fn an_environment_of_ida_is_one_of_four() {
+    let text = |env: &str| format!("[upstream.ida]\nurl = \"https://ida.example.org\"\nenv = \"{env}\"");
+    for env in ["Staging", "Developer", "Pre-Production", "Production"] {
+        assert_eq!(accepted(&text(env), &[]).upstream.ida.unwrap().env, Some(env));
+    }
+    assert_eq!(problems(&text("staging"), &[]).len(), 1);
 }

@@ -85,3 +85,17 @@ fn chunks_appended_form_and_length_agree_with_the_whole() {
         assert_eq!(encoded_url_len(len), whole.len());
     }
 }
+
+#[test]
+fn checking_agrees_with_decoding() {
+    let long = "A".repeat(4 * SIMD_FROM);
+    for head in ["", &long] {
+        for tail in [
+            "", "AA", "AA==", "AAA", "AAA=", "AAAA", "A", "AB", "+/+/", "-_-_", "+_", "AA=", "AA A", "AA\n",
+            "=", "é",
+        ] {
+            let text = format!("{head}{tail}");
+            assert_eq!(check(text.as_bytes()).is_ok(), decode(text.as_bytes()).is_ok(), "{tail}");
+        }
+    }
+}

@@ -139,6 +139,29 @@ async fn a_configured_token_is_demanded() {
     }
 }
 
+#[tokio::test]
+async fn a_browser_may_send_the_token_as_a_password_where_there_is_a_page_only() {
+    let basic = |pair: &str| format!("Basic {}", base64::encode(pair.as_bytes()));
+    let token = || Some(SecretBytes::new(b"sec:ret".to_vec()));
+    for (sent, expected) in [
+        ("Bearer sec:ret".to_owned(), StatusCode::OK),
+        (basic(":sec:ret"), StatusCode::OK),
+        (basic("operator:sec:ret"), StatusCode::OK),
+        (basic("operator:sec:re"), StatusCode::UNAUTHORIZED),
+        (basic("sec:ret"), StatusCode::UNAUTHORIZED),
+        (basic("secret"), StatusCode::UNAUTHORIZED),
+        ("Basic !".to_owned(), StatusCode::UNAUTHORIZED),
+    ] {
+        let headers = [("host", "localhost"), ("authorization", sent.as_str())];
+        let page = Guard::for_browsers(Vec::new(), token());
+        assert_eq!(status(page, Some(unix()), "/", &headers).await, expected, "{sent}");
+    }
+    let password = basic("operator:sec:ret");
+    let headers = [("host", "localhost"), ("authorization", password.as_str())];
+    let api = Guard::new(Vec::new(), token());
+    assert_eq!(status(api, Some(unix()), "/v1/open", &headers).await, StatusCode::UNAUTHORIZED);
+}
+
 #[test]
 fn json_is_demanded_by_name() {
     for (value, accepted) in [

@@ -147,6 +147,20 @@ async fn reload_takes_effect_before_it_returns() {
 }
 
 #[tokio::test]
+async fn refresh_takes_a_changed_file_at_once_and_leaves_the_ring_where_nothing_changed() {
+    let Watched { dir, watcher, keyring, .. } = watched();
+    let running = tokio::spawn(watcher.run());
+    let first = keyring.current();
+    keyring.refresh().await;
+    assert!(Arc::ptr_eq(&first, &keyring.current()));
+    fs::write(dir.path().join("own.key"), STRANGER).unwrap();
+    keyring.refresh().await;
+    assert_eq!(keyring.current().retired().len(), 1);
+    drop(keyring);
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn reload_without_a_watcher_returns() {
     let Watched { watcher, mut keyring, .. } = watched();
     drop(watcher);

@@ -51,6 +51,20 @@ fn ten_transport_failures_in_a_row_open_the_breaker_which_half_opens_after_five_
 }
 
 #[test]
+fn it_has_stopped_since_the_first_moment_that_it_did_not_flow() {
+    let mut channel = channel();
+    for round in 0..12 {
+        fail(&mut channel, "a", &away(), round);
+    }
+    assert_eq!(channel.stopped_at(), Some(9), "at the tenth failure");
+    let refused = Error::new(Code::Partner, "refused");
+    fail(&mut channel, "a", &refused, 20);
+    assert_eq!(channel.stopped_at(), Some(9), "paused in place of broken: it still stands");
+    channel.succeeded("a");
+    assert_eq!(channel.stopped_at(), None);
+}
+
+#[test]
 fn an_answer_in_mosips_language_is_no_transport_failure() {
     let mut channel = channel();
     for _ in 0..9 {

@@ -39,7 +39,7 @@ CREATE TABLE entry (
   payload BLOB,
   aid BLOB
 ) STRICT;
-CREATE INDEX entry_queued ON entry (kind, seq) WHERE state = 'queued';
+CREATE INDEX entry_kind ON entry (state, kind, seq);
 CREATE INDEX entry_unsettled ON entry (composition, seq) WHERE state IN ('queued', 'leased', 'parked');
 CREATE INDEX entry_state ON entry (state, seq);
 CREATE INDEX entry_settled ON entry (settled_at) WHERE settled_at IS NOT NULL;

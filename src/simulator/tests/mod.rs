@@ -1,6 +1,7 @@
 //! The fake, driven over the loopback by a partner made by hand from the primitives.
 
 mod hostility;
+mod ida;
 mod mediator;
 mod partner;
 mod push;

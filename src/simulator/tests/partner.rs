@@ -18,7 +18,7 @@ use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm::Rs512};
 use crate::crypto::secret::{SecretBytes, SessionKey, random};
 use crate::keys::Certificate;
 use crate::simulator::push::{HttpClient, http_client};
-use crate::simulator::{Callback, Client, OpenCrvs, Running, Settings, Simulator};
+use crate::simulator::{Callback, Client, Ida, OpenCrvs, Running, Settings, Simulator};
 
 pub(super) const COMPOSITION: &str = "6c20af51-6af7-46a4-bd1e-07c44e0214e9";
 pub(super) const BRN: &str = "2022B60QW1Y";
@@ -58,6 +58,16 @@ pub(super) fn settings() -> Settings {
         opencrvs: OpenCrvs {
             certificate: certificate(vector!("partner.crt.pem")),
             jwt_key: private_key(vector!("issuer.key.pem")),
+        },
+        ida: Ida {
+            key: private_key(vector!("ida.key.pem")),
+            certificate: certificate(vector!("ida.crt.pem")),
+            sign_key: private_key(vector!("issuer.key.pem")),
+            sign_certificate: certificate(vector!("issuer.crt.pem")),
+            partner_certificate: certificate(vector!("partner.crt.pem")),
+            license_key: SecretBytes::new(b"licence".to_vec()),
+            partner_id: "partner".to_owned(),
+            api_key: SecretBytes::new(b"api".to_vec()),
         },
         callback: None,
     }

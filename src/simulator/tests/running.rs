@@ -81,6 +81,10 @@ fn a_development_key_set_is_read() {
     write("simulator/mosip-priv.key", vector!("mosip.key.pem"));
     write("partner.crt", vector!("partner.crt.pem"));
     write("simulator/opencrvs-jwt-priv.key", vector!("issuer.key.pem"));
+    write("ida-partner.crt", vector!("ida.crt.pem"));
+    write("ida-sign.crt", vector!("issuer.crt.pem"));
+    write("simulator/ida-priv.key", vector!("ida.key.pem"));
+    write("simulator/ida-sign-priv.key", vector!("issuer.key.pem"));
 
     let settings = Settings::from_key_set(dir.path()).unwrap();
     assert!(settings.mosip_key.public_key() == settings.mosip_certificate.public_key());

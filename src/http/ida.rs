@@ -1,0 +1,152 @@
+//! `/v1/ida`: authentication, e-KYC and one-time passwords (DESIGN.md 5).
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{App, body, guard};
+use crate::error::{Error, Result};
+use crate::mosip::codes::Reason;
+use crate::mosip::ida::{Answer, Authenticated, Intent, Known, OtpSent, Service};
+use crate::mosip::{Attested, Evidence, Verified};
+
+/// Largest body, bytes: ten fingers, two irises and a face stay below it.
+const BODY_LIMIT: usize = 5 << 20;
+
+/// Routes of the internal listener.
+pub(super) fn router() -> Router<App> {
+    Router::new()
+        .route("/v1/ida/auth", post(auth))
+        .route("/v1/ida/kyc", post(kyc))
+        .route("/v1/ida/otp", post(otp))
+}
+
+async fn auth(State(app): State<App>, request: Request) -> Result<Json<Verdict>> {
+    let intent = intent(&app, Service::Auth, request).await?;
+    let verdict = match app.ida().authenticate(Arc::clone(&intent)).await? {
+        Answer::Given(given) => Verdict::given(&intent, &given, given.get()),
+        Answer::Refused(reasons) => Verdict::refused(&intent, reasons),
+    };
+    Ok(Json(verdict))
+}
+
+#[derive(Serialize)]
+struct KycReply {
+    #[serde(flatten)]
+    verdict: Verdict,
+    identity: Option<Box<RawValue>>,
+}
+
+async fn kyc(State(app): State<App>, request: Request) -> Result<Json<KycReply>> {
+    let intent = intent(&app, Service::Kyc, request).await?;
+    let reply = match app.ida().know(Arc::clone(&intent)).await? {
+        Answer::Given(given) => {
+            let verdict = Verdict::given(&intent, &given, &given.get().authenticated);
+            let Known { identity, .. } = given.into_inner();
+            KycReply { verdict, identity }
+        }
+        Answer::Refused(reasons) => KycReply { verdict: Verdict::refused(&intent, reasons), identity: None },
+    };
+    Ok(Json(reply))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct OtpReply {
+    masked_mobile: Option<String>,
+    masked_email: Option<String>,
+    transaction_id: String,
+    verified: &'static str,
+}
+
+/// Here IDA's reasons are a problem: a caller that looks at nothing but the status shall not wait for a password that never comes.
+async fn otp(State(app): State<App>, request: Request) -> Result<Json<OtpReply>> {
+    let intent = intent(&app, Service::Otp, request).await?;
+    match app.ida().send_otp(Arc::clone(&intent)).await? {
+        Answer::Given(given) => {
+            let verified = word(&given);
+            let OtpSent { masked_mobile, masked_email } = given.into_inner();
+            let transaction_id = intent.transaction().as_str().to_owned();
+            Ok(Json(OtpReply { masked_mobile, masked_email, transaction_id, verified }))
+        }
+        Answer::Refused(reasons) => Err(reasons
+            .into_inner()
+            .into_iter()
+            .next()
+            .map_or_else(|| Error::field("/individualId", "IDA refuses the person"), Error::from)),
+    }
+}
+
+async fn intent(app: &App, service: Service, request: Request) -> Result<Arc<Intent>> {
+    guard::require_json(request.headers())?;
+    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    Intent::parse(service, &body).map(Arc::new)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Verdict {
+    auth_status: bool,
+    token: Option<String>,
+    transaction_id: String,
+    errors: Vec<Refused>,
+    /// `signature`; `tls` where IDA refused, which it does not sign; `none` under `danger_accept_unsigned_replies`.
+    verified: &'static str,
+}
+
+/// One reason of IDA, in its words and in ours.
+#[derive(Serialize)]
+struct Refused {
+    code: String,
+    message: String,
+    fault: &'static str,
+    retryable: bool,
+    registrar: &'static str,
+    operator: &'static str,
+}
+
+impl Verdict {
+    fn given<T>(intent: &Intent, given: &Verified<T>, authenticated: &Authenticated) -> Self {
+        Self {
+            auth_status: authenticated.auth_status,
+            token: authenticated.token.clone(),
+            transaction_id: intent.transaction().as_str().to_owned(),
+            errors: Vec::new(),
+            verified: word(given),
+        }
+    }
+
+    fn refused(intent: &Intent, reasons: Attested<Vec<Reason>>) -> Self {
+        Self {
+            auth_status: false,
+            token: None,
+            transaction_id: intent.transaction().as_str().to_owned(),
+            errors: reasons.into_inner().into_iter().map(Refused::from).collect(),
+            verified: "tls",
+        }
+    }
+}
+
+impl From<Reason> for Refused {
+    fn from(Reason { code, message, meaning }: Reason) -> Self {
+        Self {
+            code,
+            message,
+            fault: meaning.fault.as_str(),
+            retryable: meaning.retryable,
+            registrar: meaning.registrar,
+            operator: meaning.operator,
+        }
+    }
+}
+
+fn word<T>(given: &Verified<T>) -> &'static str {
+    match given.evidence() {
+        Evidence::Envelope | Evidence::Plaintext => "signature",
+        Evidence::DangerUnsigned => "none",
+    }
+}

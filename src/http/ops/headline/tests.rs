@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::error::{Code, Error};
+use crate::http::ops::standing::Stored;
+use crate::keys::Ring;
+use crate::mosip::event::EventKind;
+use crate::outbox::dispatch::ChannelStatus;
+
+const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelStatus>) -> Standing {
+    let counts = [("birth", State::Queued, queued), ("birth", State::Parked, parked)];
+    Standing {
+        now: NOON,
+        ready: true,
+        writable: true,
+        channels,
+        stored: Some(Stored {
+            counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
+            oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
+            deliveries: 0,
+            quarantined,
+            quarantined_bytes: 0,
+        }),
+        disk_left: None,
+        disk_used: 0,
+        ring: Arc::new(Ring::default()),
+        uptime: 600_000,
+    }
+}
+
+fn channel(kind: EventKind, flow: Flow) -> ChannelStatus {
+    let stopped_at = (flow != Flow::Open).then_some(0);
+    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind], flow, stopped_at }
+}
+
+fn paused(kind: EventKind, error: Error) -> ChannelStatus {
+    channel(kind, Flow::Paused { refusal: (&error).into(), probe_at: 0 })
+}
+
+fn texts(standing: &Standing, refused: bool) -> Vec<String> {
+    lines(standing, refused).into_iter().map(|line| line.text).collect()
+}
+
+#[test]
+fn nothing_to_do_is_said_in_so_many_words() {
+    let all = lines(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
+    let wanted = Line {
+        tone: Tone::Flows,
+        text: "Everything flows.".to_owned(),
+        advice: "No event waits.".to_owned(),
+    };
+    assert_eq!(all, [wanted]);
+}
+
+#[test]
+fn events_under_way_are_no_trouble() {
+    let all = lines(&standing(3, 0, 0, Vec::new()), false);
+    assert_eq!(all[0].advice, "3 events are on their way, the oldest for 2h 1m.");
+}
+
+#[test]
+fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
+    let all = lines(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
+    assert_eq!(
+        (all[0].tone, all[0].text.as_str()),
+        (Tone::Waits, "MOSIP did not take every event: 1 event waits, nothing is lost.")
+    );
+}
+
+#[test]
+fn mosip_away_says_since_when_and_that_nothing_is_lost() {
+    let away = || Flow::Broken { until: 0 };
+    let channels = vec![channel(EventKind::Birth, away()), channel(EventKind::Death, away())];
+    let all = lines(&standing(12, 0, 0, channels), false);
+    assert_eq!(all.len(), 1, "said once for both URLs");
+    assert_eq!(
+        (all[0].tone, all[0].text.as_str()),
+        (Tone::Waits, "MOSIP is away since 2027-01-15 07:50 UTC: 12 events wait, nothing is lost.")
+    );
+}
+
+#[test]
+fn what_a_person_has_to_put_right_comes_first_and_once() {
+    let refused =
+        || Error::new(Code::Partner, "MOSIP answered OPN-AUT-003").advise("Check the client secret.");
+    let channels = vec![
+        channel(EventKind::BirthCorrection, Flow::Broken { until: 0 }),
+        paused(EventKind::Birth, refused()),
+        paused(EventKind::Death, refused()),
+    ];
+    let standing = standing(1, 2, 1, channels);
+    assert_eq!(
+        texts(&standing, true),
+        [
+            "Put right the registration with MOSIP. MOSIP answered OPN-AUT-003. 1 event waits, nothing is lost.",
+            "MOSIP is away since 2027-01-15 07:50 UTC: no event waits, nothing is lost.",
+            "Put right: 2 events are parked and need a decision.",
+            "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
+        ]
+    );
+    assert_eq!(lines(&standing, true)[0].advice, "Check the client secret.");
+}
+
+#[test]
+fn a_pause_for_keys_names_our_keys() {
+    let gone = Error::new(Code::Keys, "no own key may sign");
+    let all = texts(&standing(0, 0, 0, vec![paused(EventKind::Birth, gone)]), false);
+    assert_eq!(all, ["Put right our keys. No own key may sign. No event waits, nothing is lost."]);
+}
+
+#[test]
+fn a_disk_that_refuses_outranks_everything() {
+    let mut standing = standing(1, 1, 1, vec![channel(EventKind::Birth, Flow::Broken { until: 0 })]);
+    standing.writable = false;
+    assert!(
+        texts(&standing, false)[0].starts_with("Put right: the disk of the outbox takes no more writes.")
+    );
+    standing.writable = true;
+    standing.stored = None;
+    assert_eq!(texts(&standing, false)[0], "Put right: the database does not answer.");
+}

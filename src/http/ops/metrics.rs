@@ -1,0 +1,117 @@
+//! `/metrics` in the Prometheus text format 0.0.4. No label holds an id, a subject, a path, or anything of a person.
+//!
+//! | name | labels | meaning |
+//! | --- | --- | --- |
+//! | `mosip_gateway_ready` | | 1 exactly while an event post would be taken |
+//! | `mosip_gateway_events` | `kind`, `state` | events in the database; done and discarded ones until `outbox.retention` |
+//! | `mosip_gateway_oldest_waiting_seconds` | | age of the oldest event that MOSIP does not have; 0: none waits |
+//! | `mosip_gateway_attempts_total` | `kind`, `outcome` | attempts that ended: `done` (its rate is the drain rate), or the fault |
+//! | `mosip_gateway_channel` | `host`, `kind`, `state` | 1 for the state that the upstream URL of the kind is in: `open`, `broken` (MOSIP is away), `paused` (a person has to put something right) |
+//! | `mosip_gateway_deliveries_waiting` | | messages that the mediator has not taken |
+//! | `mosip_gateway_quarantine_messages`, `mosip_gateway_quarantine_bytes` | | what MOSIP pushed and does not verify |
+//! | `mosip_gateway_disk_left_bytes` | | what the disk of the database still takes |
+//! | `mosip_gateway_database_bytes` | | the database and its log |
+//! | `mosip_gateway_certificate_days_left` | `role`, `name` | whole days until it expires; negative once it has. `role`: `own`, `peer`; `name` from the configuration, or that of the file |
+//! | `mosip_gateway_key_troubles` | | key files that are not as they should be |
+//! | `mosip_gateway_build_info` | `version` | 1 |
+//!
+//! What the database counts is absent while it does not answer.
+
+use std::fmt;
+
+use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::standing::{Standing, Stored};
+use crate::mosip::event::EventKind;
+use crate::outbox::channel::Flow;
+use crate::outbox::entry::State;
+use crate::outbox::meters::Meters;
+
+pub(super) use prometheus_text::CONTENT_TYPE;
+
+/// What is scraped.
+pub(super) fn exposition(standing: &Standing, meters: &Meters) -> Result<String, fmt::Error> {
+    let mut registry = Registry::with_prefix("mosip_gateway");
+    registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    gauge(&mut registry, "ready", "1 while an event post would be taken", u64::from(standing.ready));
+    if let Some(stored) = &standing.stored {
+        register_stored(&mut registry, standing, stored);
+    }
+    meters.register(&mut registry);
+    register_channels(&mut registry, standing);
+    if let Some(left) = standing.disk_left {
+        gauge(&mut registry, "disk_left_bytes", "What the disk of the database still takes", left);
+    }
+    gauge(&mut registry, "database_bytes", "The database and its log", standing.disk_used);
+    register_keys(&mut registry, standing);
+    let mut text = String::new();
+    prometheus_text::encode(&mut text, &registry)?;
+    Ok(text)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Depth {
+    kind: &'static str,
+    state: &'static str,
+}
+
+fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
+    let events = Family::<Depth, Gauge>::default();
+    for (kind, state) in EventKind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state))) {
+        let count = stored.counts.get(&(kind.as_str().to_owned(), state)).copied().unwrap_or(0);
+        let depth = Depth { kind: kind.as_str(), state: state.as_str() };
+        events.get_or_create(&depth).set(count.cast_signed());
+    }
+    registry.register("events", "Events in the database", events);
+    let oldest = standing.oldest_age().as_secs();
+    gauge(registry, "oldest_waiting_seconds", "Age of the oldest event that MOSIP does not have", oldest);
+    let waiting = "Messages that the mediator has not taken";
+    gauge(registry, "deliveries_waiting", waiting, stored.deliveries);
+    gauge(registry, "quarantine_messages", "Pushes that do not verify", stored.quarantined);
+    gauge(registry, "quarantine_bytes", "Size of the pushes that do not verify", stored.quarantined_bytes);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelState {
+    host: String,
+    kind: &'static str,
+    state: &'static str,
+}
+
+fn register_channels(registry: &mut Registry, standing: &Standing) {
+    let channels = Family::<ChannelState, Gauge>::default();
+    for channel in &standing.channels {
+        for kind in &channel.kinds {
+            for state in Flow::NAMES {
+                let labels = ChannelState { host: channel.host.clone(), kind: kind.as_str(), state };
+                channels.get_or_create(&labels).set(i64::from(channel.flow.as_str() == state));
+            }
+        }
+    }
+    registry.register("channel", "1 for the state that the upstream URL of the kind is in", channels);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Named {
+    role: &'static str,
+    name: String,
+}
+
+fn register_keys(registry: &mut Registry, standing: &Standing) {
+    let days = Family::<Named, Gauge>::default();
+    for dated in standing.certificates() {
+        days.get_or_create(&Named { role: dated.role, name: dated.name.clone() })
+            .set(dated.days_left(standing.now));
+    }
+    registry.register("certificate_days_left", "Whole days until the certificate expires", days);
+    let troubles = u64::try_from(standing.ring.troubles().len()).unwrap_or(u64::MAX);
+    gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
+}
+
+fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+    registry.register(name, help, ConstGauge::new(value));
+}

@@ -1,0 +1,17 @@
+//! JSON bodies that carry a payload.
+
+use serde::Serialize;
+
+use crate::error::{Code, Error, Result};
+
+/// What stands around a payload: names, ids, a signature, a wrapped key.
+const AROUND: usize = 2048;
+
+/// `message` as JSON, in a buffer that is reserved once for its payload of `payload_len` characters. One that grows while it is
+/// written holds twice the payload and, for a moment, the smaller buffer too.
+pub(super) fn to_json(message: &impl Serialize, payload_len: usize) -> Result<Vec<u8>> {
+    let mut body = Vec::with_capacity(payload_len + AROUND);
+    serde_json::to_writer(&mut body, message)
+        .map_err(|_| Error::new(Code::Bug, "the body does not serialise"))?;
+    Ok(body)
+}

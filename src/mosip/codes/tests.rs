@@ -1,0 +1,120 @@
+use super::*;
+
+fn errors(json: &str) -> Option<Vec<UpstreamError>> {
+    serde_json::from_str(json).unwrap()
+}
+
+fn error(code: &str) -> UpstreamError {
+    UpstreamError { error_code: code.to_owned(), error_message: "m".to_owned() }
+}
+
+#[test]
+fn null_and_empty_are_success() {
+    assert!(check(None).is_ok());
+    assert!(check(errors("null")).is_ok());
+    assert!(check(errors("[]")).is_ok());
+}
+
+#[test]
+fn both_spellings_of_the_message_are_carried_along_and_never_shown_in_the_detail() {
+    for key in ["errorMessage", "message"] {
+        let error =
+            check(errors(&format!(r#"[{{"errorCode":"OPN-AUT-002","{key}":"Jane Doe"}}]"#))).unwrap_err();
+        assert_eq!(error.fault(), Fault::Partner);
+        assert_eq!(error.upstream().unwrap().message, "Jane Doe");
+        assert!(!error.to_string().contains("Jane"));
+    }
+}
+
+#[test]
+fn an_unknown_code_is_never_the_records_fault_and_is_not_logged() {
+    for code in ["<script>Jane", "", "IDA-NEW-001"] {
+        let error = Error::from(error(code));
+        assert_eq!((error.fault(), error.retryable()), (Fault::Upstream, true));
+        assert!(!error.detail().contains("script") && !error.upstream().unwrap().code.contains("script"));
+    }
+}
+
+/// Every code of PROTOCOL.md 2 and the families it names.
+fn protocol_codes() -> Vec<String> {
+    let numbered = |family: &str, numbers: &[u32]| -> Vec<String> {
+        numbers.iter().map(|number| format!("IDA-{family}-{number:03}")).collect()
+    };
+    let mut mpa: Vec<u32> = (1..=10).chain(12..=22).collect();
+    mpa.push(39);
+    [
+        numbered("MLC", &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 18, 19, 22, 23, 25]),
+        numbered("DEA", &[1, 3]),
+        numbered("OTA", &(1..=13).collect::<Vec<_>>()),
+        numbered("BIA", &[1, 2, 6, 11]),
+        numbered("MPA", &mpa),
+        numbered("EKA", &[1]),
+    ]
+    .concat()
+}
+
+#[test]
+fn every_code_of_the_protocol_has_a_row_with_a_sentence_for_each_reader() {
+    for code in protocol_codes() {
+        let meaning = ida::meaning(&code).unwrap_or_else(|| panic!("{code} has no row"));
+        for sentence in [meaning.registrar, meaning.operator] {
+            assert!(
+                sentence.starts_with(|c: char| c.is_ascii_uppercase()) && sentence.ends_with('.'),
+                "{code}: {sentence}"
+            );
+        }
+        assert_eq!(Error::from(error(&code)).upstream().unwrap().code, code);
+    }
+}
+
+#[test]
+fn verdicts_are_these_and_no_others() {
+    let verdicts = ["MLC-002", "MLC-004", "MLC-018", "MLC-019", "MLC-022", "MLC-023"];
+    let technical = ["IDA-OTA-002"];
+    for code in protocol_codes() {
+        let family = code.get(4..7).unwrap();
+        let wanted = (verdicts.iter().any(|verdict| code.ends_with(verdict))
+            || matches!(family, "DEA" | "OTA" | "BIA"))
+            && !technical.contains(&code.as_str());
+        assert_eq!(Meaning::of(&code).is_verdict, wanted, "{code}");
+        assert_eq!(verdict(vec![error(&code)]).is_ok(), wanted, "{code}");
+    }
+}
+
+#[test]
+fn a_failure_of_idas_own_matching_is_no_verdict() {
+    for code in ["IDA-BIA-016", "IDA-BIA-017", "IDA-BIA-018", "IDA-OTA-002"] {
+        let refusal = verdict(vec![error(code)]).err().unwrap();
+        assert_eq!((refusal.code(), refusal.fault()), (Code::Upstream, Fault::Upstream), "{code}");
+    }
+}
+
+#[test]
+fn one_failure_of_the_call_among_the_errors_leaves_no_verdict() {
+    for list in [["IDA-DEA-001", "IDA-MPA-009"], ["IDA-MPA-009", "IDA-DEA-001"]] {
+        let refusal = verdict(list.map(error).into()).err().unwrap();
+        assert_eq!(refusal.code(), Code::Partner);
+    }
+}
+
+#[test]
+fn each_fault_has_its_problem() {
+    let cases = [
+        ("IDA-MPA-009", Code::Partner, Fault::Partner),
+        ("IDA-MPA-039", Code::Partner, Fault::Partner),
+        ("IDA-MPA-777", Code::Partner, Fault::Partner),
+        ("IDA-MPA-004", Code::Keys, Fault::Keys),
+        ("IDA-MPA-021", Code::Keys, Fault::Keys),
+        ("IDA-MPA-016", Code::Upstream, Fault::Bug),
+        ("IDA-MLC-001", Code::Upstream, Fault::Upstream),
+        ("IDA-MLC-006", Code::Upstream, Fault::Bug),
+        ("IDA-MLC-007", Code::Upstream, Fault::Upstream),
+        ("IDA-MLC-012", Code::Field, Fault::Caller),
+        ("IDA-DEA-002", Code::Field, Fault::Caller),
+    ];
+    for (code, wanted, fault) in cases {
+        let refusal = Error::from(error(code));
+        assert_eq!((refusal.code(), refusal.fault()), (wanted, fault), "{code}");
+    }
+    assert_eq!(Error::from(error("IDA-MLC-012")).pointer(), Some("/consent"));
+}

@@ -1,0 +1,260 @@
+//! The judgement of IDA's replies. Success counts only under the signature of a configured signer, over the very bytes, for our
+//! transaction, of this service, of these minutes; IDA's refusals travel unsigned, and are never a token or an identity.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::sealed::{self, SealedIdentity};
+use super::{Service, TransactionId};
+use crate::clock::Timestamp;
+use crate::error::{Code, Error, Result};
+use crate::keys::{Peer, Ring};
+use crate::mosip::codes::{self, Reason, UpstreamError};
+use crate::mosip::{Attested, Evidence, Verified};
+
+/// `mosip.signed.response.header`
+const SIGNATURE: &str = "response-signature";
+
+/// How far `responseTime` may lie from our clock, milliseconds.
+const WINDOW: u64 = 5 * 60 * 1000;
+
+/// What came back.
+#[derive(Clone, Copy)]
+pub struct Reply<'a> {
+    /// IDA answers refusals with 200, too.
+    pub status: StatusCode,
+    /// Of which `response-signature` is read.
+    pub headers: &'a HeaderMap,
+    /// The very bytes.
+    pub body: &'a [u8],
+}
+
+/// What a reply has to be.
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    /// The service that was called.
+    pub service: Service,
+    /// The transaction that was named.
+    pub transaction: &'a TransactionId,
+    /// Whose signature counts.
+    pub signers: &'a [&'a Peer],
+    /// `upstream.ida.danger_accept_unsigned_replies`: an absent signature is accepted, never a wrong one.
+    pub danger_accept_unsigned: bool,
+    /// Our clock.
+    pub now: Timestamp,
+}
+
+/// What IDA says.
+pub enum Answer<T> {
+    /// It did what was asked.
+    Given(Verified<T>),
+    /// It looked at the person and does not confirm her; at least one reason.
+    Refused(Attested<Vec<Reason>>),
+}
+
+impl<T> Answer<T> {
+    /// Reads what was given more narrowly.
+    pub fn try_map<U>(self, read: impl FnOnce(Verified<T>) -> Result<Verified<U>>) -> Result<Answer<U>> {
+        match self {
+            Self::Given(given) => read(given).map(Answer::Given),
+            Self::Refused(reasons) => Ok(Answer::Refused(reasons)),
+        }
+    }
+}
+
+/// The member `response` of a reply. No `Debug`: it is personal.
+pub struct Response(Box<RawValue>);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "transactionID")]
+    transaction_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    response_time: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    response: Option<&'a RawValue>,
+    errors: Option<Vec<UpstreamError>>,
+}
+
+/// Judges `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
+pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
+    let wire: Wire<'_> = serde_json::from_slice(reply.body).map_err(|_| {
+        broken(format!("{} with a body that is not the expected JSON", reply.status.as_u16()))
+    })?;
+    let evidence = evidence(reply, expected)?;
+    match wire.errors {
+        Some(errors) if !errors.is_empty() => refused(errors, wire.transaction_id, reply.status, expected),
+        _ if !reply.status.is_success() => Err(broken(reply.status.as_u16())),
+        _ => {
+            let evidence = match evidence {
+                Some(evidence) => evidence,
+                None if expected.danger_accept_unsigned => Evidence::DangerUnsigned,
+                None => return Err(tampered("it bears no signature")),
+            };
+            if wire.transaction_id.as_deref() != Some(expected.transaction.as_str()) {
+                return Err(tampered("it belongs to another transaction"));
+            }
+            if wire.id.as_deref() != Some(expected.service.id()) {
+                return Err(tampered("it is the reply of another service"));
+            }
+            let time = wire.response_time.as_deref().and_then(Timestamp::from_iso);
+            if time.is_none_or(|time| time.millis().abs_diff(expected.now.millis()) > WINDOW) {
+                return Err(tampered("its responseTime is not within five minutes of our clock")
+                    .advise("Set the clocks of this machine and of MOSIP by NTP. If they agree, an old reply was played back."));
+            }
+            let response = wire.response.ok_or_else(|| tampered("it holds no response"))?;
+            Ok(Answer::Given(Verified::new(Response(response.to_owned()), evidence, None)))
+        }
+    }
+}
+
+/// What the signature covers; none where there is no signature.
+fn evidence(reply: Reply<'_>, expected: Expected<'_>) -> Result<Option<Evidence>> {
+    let mut signatures = reply.headers.get_all(SIGNATURE).iter();
+    let Some(signature) = signatures.next() else { return Ok(None) };
+    if signatures.next().is_some() {
+        return Err(tampered("it bears several signatures"));
+    }
+    let signature = signature.to_str().map_err(|_| tampered("its signature is no token"))?;
+    sealed::verify_body(expected.signers, reply.body, signature, expected.now)
+        .map_err(|error| tampered(error.detail()).advise(error.advice()))?;
+    Ok(Some(Evidence::Envelope))
+}
+
+/// The clock is not looked at here: `IDA-MLC-001` says that the clocks differ.
+fn refused(
+    errors: Vec<UpstreamError>,
+    transaction: Option<Cow<'_, str>>,
+    status: StatusCode,
+    expected: Expected<'_>,
+) -> Result<Answer<Response>> {
+    if transaction.is_some_and(|transaction| transaction != expected.transaction.as_str()) {
+        return Err(tampered("it belongs to another transaction"));
+    }
+    let reasons = codes::verdict(errors)?;
+    if !status.is_success() {
+        return Err(broken(status.as_u16()));
+    }
+    Ok(Answer::Refused(Attested::new(reasons)))
+}
+
+/// The reply of `/auth`.
+pub struct Authenticated {
+    /// Whether she is who she says.
+    pub auth_status: bool,
+    /// The UINTOKEN, where she is and the policy shares it.
+    pub token: Option<String>,
+}
+
+/// Reads the reply of `/auth`.
+pub fn read_authenticated(response: Verified<Response>) -> Result<Verified<Authenticated>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Given {
+        auth_status: bool,
+        auth_token: Option<String>,
+    }
+    response.try_map(|response| {
+        let given: Given = response.parse()?;
+        Ok(Authenticated::new(given.auth_status, given.auth_token))
+    })
+}
+
+impl Authenticated {
+    fn new(auth_status: bool, token: Option<String>) -> Self {
+        Self { auth_status, token: token.filter(|token| auth_status && !token.is_empty()) }
+    }
+}
+
+/// The reply of `/kyc`.
+pub struct Known {
+    /// As of `/auth`.
+    pub authenticated: Authenticated,
+    /// The JSON object of attributes, where she is who she says and the policy shares any.
+    pub identity: Option<Box<RawValue>>,
+}
+
+/// Reads the reply of `/kyc`; the identity is opened with the key of ours that its thumbprint names.
+pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<Known>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Given {
+        kyc_status: bool,
+        auth_token: Option<String>,
+        identity: Option<String>,
+        session_key: Option<String>,
+        thumbprint: Option<String>,
+    }
+    response.try_map(|response| {
+        let given: Given = response.parse()?;
+        let sealed = match (given.identity, given.session_key, given.thumbprint) {
+            (Some(identity), Some(session_key), Some(thumbprint)) => {
+                Some(SealedIdentity { thumbprint, session_key, identity })
+            }
+            (None, ..) => None,
+            _ => return Err(tampered("a part of the sealed identity is missing")),
+        };
+        let identity = sealed.filter(|_| given.kyc_status).map(|sealed| open(ring, &sealed)).transpose()?;
+        Ok(Known { authenticated: Authenticated::new(given.kyc_status, given.auth_token), identity })
+    })
+}
+
+/// Its signature was good: a thumbprint that is not ours means that MOSIP seals to a certificate whose key was not loaded.
+fn open(ring: &Ring, sealed: &SealedIdentity) -> Result<Box<RawValue>> {
+    let opened = sealed::open_identity(ring, sealed).map_err(|error| match error.code() {
+        Code::UnknownKey => Error::new(Code::Keys, error.detail()).advise(
+            "IDA seals identities to the certificate that MOSIP's partner management shows: put its key into keys.own, use decrypt.",
+        ),
+        _ => tampered("the identity does not open")
+            .for_operator(error.operator_detail().unwrap_or(error.code().as_str())),
+    })?;
+    serde_json::from_slice::<Box<RawValue>>(&opened)
+        .ok()
+        .filter(|identity| identity.get().starts_with('{'))
+        .ok_or_else(|| tampered("the identity is not a JSON object"))
+}
+
+/// The reply of `/otp`: where the one-time password went, masked by IDA.
+pub struct OtpSent {
+    /// E.g. `XXXXXX3210`.
+    pub masked_mobile: Option<String>,
+    /// E.g. `aXXXXn@example.org`.
+    pub masked_email: Option<String>,
+}
+
+/// Reads the reply of `/otp`.
+pub fn read_otp_sent(response: Verified<Response>) -> Result<Verified<OtpSent>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Given {
+        masked_mobile: Option<String>,
+        masked_email: Option<String>,
+    }
+    response.try_map(|response| {
+        let given: Given = response.parse()?;
+        Ok(OtpSent { masked_mobile: given.masked_mobile, masked_email: given.masked_email })
+    })
+}
+
+impl Response {
+    fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
+        serde_json::from_str(self.0.get()).map_err(|_| broken("a response of another form"))
+    }
+}
+
+fn broken(what: impl std::fmt::Display) -> Error {
+    Error::new(Code::Upstream, format!("MOSIP answered {what}"))
+}
+
+fn tampered(why: &str) -> Error {
+    Error::new(Code::Tampered, format!("the reply of IDA does not verify: {why}"))
+}
+
+#[cfg(test)]
+mod tests;

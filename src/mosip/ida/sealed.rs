@@ -1,0 +1,156 @@
+//! IDA's cryptography: the sealed request, the detached signatures over bodies, the sealed kyc identity.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::crypto::aead::{self, Nonce};
+use crate::crypto::jws::Jws;
+use crate::crypto::rsa::PrivateKey;
+use crate::crypto::secret::{self, SessionKey};
+use crate::crypto::{CryptoError, base64, sha256};
+use crate::error::{Code, Error, Result};
+use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
+use crate::mosip::envelope::Plaintext;
+use crate::mosip::signature;
+
+const IV_LEN: usize = 16;
+
+/// What sealing adds to a plaintext: tag and IV.
+pub(super) const OVERHEAD: usize = aead::TAG_LEN + IV_LEN;
+
+/// The four sealed members of an IDA request, in unpadded base64url.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedRequest {
+    /// Thumbprint of the certificate that was sealed to.
+    pub thumbprint: String,
+    /// `ciphertext ‖ tag ‖ iv 16` of the inner request, no AAD.
+    pub request: String,
+    /// The AES key under RSA-OAEP-256.
+    pub request_session_key: String,
+    /// Not an HMAC: the upper-case hex SHA-256 of the inner request, sealed under the same key with an IV of its own.
+    #[serde(rename = "requestHMAC")]
+    pub request_hmac: String,
+}
+
+/// Seals the inner request (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate.
+pub fn seal_request(inner: &[u8], to: &Certificate) -> Result<SealedRequest> {
+    let mut buffer = Zeroizing::new(Vec::with_capacity(inner.len() + OVERHEAD));
+    buffer.extend_from_slice(inner);
+    let sealed = Sealed::new(buffer, to)?;
+    Ok(SealedRequest {
+        thumbprint: to.thumbprint().to_base64url(),
+        request: base64::encode_url(&sealed.request),
+        request_session_key: base64::encode_url(&sealed.session_key),
+        request_hmac: base64::encode_url(&sealed.hmac),
+    })
+}
+
+/// A sealed inner request before base64.
+pub(super) struct Sealed {
+    pub(super) request: Vec<u8>,
+    pub(super) session_key: Vec<u8>,
+    pub(super) hmac: Vec<u8>,
+}
+
+impl Sealed {
+    /// Seals `inner` where it stands. [`OVERHEAD`] spare bytes save it from moving.
+    pub(super) fn new(mut inner: Zeroizing<Vec<u8>>, to: &Certificate) -> Result<Self> {
+        let key = SessionKey::generate();
+        let mut digest = Vec::with_capacity(64 + OVERHEAD);
+        digest.extend_from_slice(&hex_digest(&inner));
+        seal(&key, &mut digest)?;
+        seal(&key, &mut inner)?;
+        // What is taken out is ciphertext by now.
+        let request = std::mem::take(&mut *inner);
+        Ok(Self { request, session_key: to.public_key().wrap(&key)?, hmac: digest })
+    }
+}
+
+/// What IDA does with a request: unwraps, opens, compares the digest. For tests.
+pub fn open_request(key: &PrivateKey, sealed: &SealedRequest) -> Result<Plaintext> {
+    let session = key.unwrap(&base64::decode(sealed.request_session_key.as_bytes())?)?;
+    let inner = open(&session, &sealed.request)?;
+    let digest = open(&session, &sealed.request_hmac)?;
+    if *digest != hex_digest(&inner) {
+        return Err(Error::new(Code::Decrypt, "the requestHMAC is not the digest of the request"));
+    }
+    Ok(inner.into())
+}
+
+/// The `Signature` header: a detached JWS over the very bytes that are sent.
+pub fn sign_body(own: &OwnKey, body: &[u8]) -> Result<String> {
+    signature::sign(own, body, true)
+}
+
+/// Checks a `response-signature` (or a request's `Signature`) over the exact body, by one of `signers`: the one whose certificate
+/// stands in `x5c`, or any where the token names none.
+pub fn verify_body(signers: &[&Peer], body: &[u8], header: &str, now: Timestamp) -> Result<()> {
+    let token = Jws::parse(header)?;
+    let named = token.x5c_first().map(Thumbprint::of);
+    let mut refusal = Error::new(Code::SignatureInvalid, "the signer is none of the configured ones");
+    for signer in signers {
+        let held = signer.certificate.as_ref().map(Certificate::thumbprint);
+        if named.is_some() && held.is_some() && named != held {
+            continue;
+        }
+        match signature::verify(signer, header, Some(body), now) {
+            Ok(_) => return Ok(()),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
+}
+
+/// The sealed members of a kyc reply's `response`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedIdentity {
+    /// Upper-case hex (or base64url) SHA-256 of our certificate.
+    pub thumbprint: String,
+    /// The AES key under RSA-OAEP-256; arrives without padding.
+    pub session_key: String,
+    /// `ciphertext ‖ tag ‖ iv 16` of a JSON object.
+    pub identity: String,
+}
+
+/// Opens a kyc identity with the key that its thumbprint names. The reply's signature is checked beside this, over the whole body.
+pub fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> {
+    let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
+        Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
+    })?;
+    let own = ring
+        .decryptor(&thumbprint)
+        .ok_or_else(|| Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}")))?;
+    let session = own.private.unwrap(&base64::decode(sealed.session_key.as_bytes())?)?;
+    Ok(open(&session, &sealed.identity)?.into())
+}
+
+/// SHA-256 in upper-case hex, compared by IDA to the letter.
+fn hex_digest(bytes: &[u8]) -> [u8; 64] {
+    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'A' - 10 };
+    let mut hex = [0; 64];
+    for (pair, byte) in hex.chunks_exact_mut(2).zip(sha256(bytes)) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    }
+    hex
+}
+
+fn seal(key: &SessionKey, buffer: &mut Vec<u8>) -> Result<(), CryptoError> {
+    let iv: [u8; IV_LEN] = secret::random();
+    aead::seal_tail(key, Nonce::Sixteen(&iv), &[], buffer, 0)?;
+    buffer.extend_from_slice(&iv);
+    Ok(())
+}
+
+fn open(key: &SessionKey, text: &str) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    let mut bytes = Zeroizing::new(base64::decode(text.as_bytes())?);
+    let at = bytes.len().checked_sub(IV_LEN).ok_or(CryptoError::Decrypt("shorter than an IV"))?;
+    let iv: [u8; IV_LEN] =
+        bytes.get(at..).and_then(|iv| iv.try_into().ok()).ok_or(CryptoError::Decrypt("no IV"))?;
+    bytes.truncate(at);
+    let len = aead::open_in_place(key, Nonce::Sixteen(&iv), &[], &mut bytes)?.len();
+    bytes.truncate(len);
+    Ok(bytes)
+}

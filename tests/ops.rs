@@ -1,0 +1,439 @@
+//! The ops listener: health that follows the disk and not MOSIP, metrics and a page without a person in them, and decisions that only
+//! a form of that page can make.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
+mod support;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use mosip_gateway::simulator::Knobs;
+use mosip_gateway::telemetry::{self, Capture};
+use mosip_gateway::upstream::Reply;
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use support::event::{BIRTH, BRN, COMPOSITION, birth};
+use support::gateway::Running;
+use support::patience;
+use support::port::Port;
+use support::world::{Setup, World};
+use tracing::level_filters::LevelFilter;
+
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
+const HOSTILE: &str = "<script>alert('x')</script>";
+
+/// A world seen from its ops listener.
+struct Place(World);
+
+impl Place {
+    async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    async fn with(set: Pairs<'_>) -> Self {
+        Self(World::start(Setup { set: set.to_vec(), ..Setup::default() }).await)
+    }
+
+    fn gateway(&self) -> &Running {
+        &self.0.gateway
+    }
+
+    fn turn(&self, knobs: Knobs) {
+        self.0.simulator.dials.set(knobs);
+    }
+
+    fn switch_mosip_off(&self) {
+        self.turn(Knobs { down: true, ..Knobs::default() });
+    }
+
+    /// The database, from outside, as a repair or a fault would come to it.
+    fn database(&self) -> Connection {
+        Connection::open(self.gateway().outbox()).unwrap()
+    }
+
+    async fn queue(&self, composition: &str) {
+        self.gateway().accept("birth", &birth(composition)).await;
+    }
+
+    /// Parks it as the outbox does, for `fault`.
+    async fn park(&self, composition: &str, fault: &str, detail: &str) {
+        self.queue(composition).await;
+        let refusal = json!({ "code": "bug", "fault": fault, "detail": detail, "advice": "Report this." });
+        let park = "UPDATE entry SET state='parked', fault=?2, refusal=?3 WHERE id=?1 AND state='queued'";
+        let database = self.database();
+        patience::until("the end of its attempt", async || {
+            match database.execute(park, (composition, fault, refusal.to_string())).unwrap() {
+                0 => Err("no entry is queued"),
+                _ => Ok(()),
+            }
+        })
+        .await;
+    }
+
+    async fn get(&self, path: &str, more: Pairs<'_>) -> Reply {
+        let url = format!("http://{}{path}", self.gateway().ops);
+        self.gateway().request(Method::GET, url, headers(more), "").await
+    }
+
+    async fn text(&self, path: &str) -> String {
+        let reply = self.get(path, &[]).await;
+        assert_eq!(reply.status, StatusCode::OK, "{path}");
+        String::from_utf8(reply.body.to_vec()).unwrap()
+    }
+
+    /// The body of `/readyz` as soon as `condition` holds of it; 200 all the while.
+    async fn ready_until(&self, condition: impl Fn(&Value) -> bool) -> Value {
+        patience::until("/readyz", async || {
+            let (status, body) = self.gateway().readiness().await;
+            assert_eq!((status, &body["ready"]), (200, &json!(true)));
+            if condition(&body) { Ok(body) } else { Err(body) }
+        })
+        .await
+    }
+
+    /// Posts a form as a browser would from the page.
+    async fn decide(&self, members: Pairs<'_>, more: Pairs<'_>) -> Reply {
+        let url = format!("http://{}/", self.gateway().ops);
+        let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish();
+        let mut sent = headers(&[("content-type", "application/x-www-form-urlencoded")]);
+        sent.extend(headers(more));
+        self.gateway().request(Method::POST, url, sent, &form).await
+    }
+
+    /// The token that the page holds for `about`.
+    async fn token(&self, about: &str) -> String {
+        let page = self.text("/").await;
+        let form = page.split_once(&format!(r#"name="about" value="{about}""#)).unwrap().1;
+        let token = form.split_once(r#"name="token" value=""#).unwrap().1;
+        token.split_once('"').unwrap().0.to_owned()
+    }
+}
+
+/// The first channel of a readiness that carries births.
+fn birth_channel(ready: &Value) -> &Value {
+    let channels = ready["channels"].as_array().unwrap();
+    channels.iter().find(|channel| channel["kinds"] == json!(["birth"])).unwrap()
+}
+
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
+    let pair = |(name, value): &(&str, &str)| {
+        (name.parse::<HeaderName>().unwrap(), value.parse::<HeaderValue>().unwrap())
+    };
+    pairs.iter().map(pair).collect()
+}
+
+fn location(reply: &Reply) -> &str {
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(&reply.body));
+    reply.headers[header::LOCATION].to_str().unwrap()
+}
+
+/// Nothing of the record, of its number, or of what MOSIP made of it.
+fn assert_no_person(text: &str, aid: &str, token: &str) {
+    for datum in ["Ada", "2025-12-30", BRN, "BDEMO01", aid, token] {
+        assert!(!text.contains(datum), "{datum} stands in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_it_or_in_the_page() {
+    let mut place = Place::new().await;
+    let settled = place.gateway().settle("birth", BIRTH).await;
+    let aid = settled["aid"].as_str().unwrap();
+    let token = place.0.mediator.uin_token().await;
+    place.turn(Knobs { wrong_push_signature: true, ..Knobs::default() });
+    place.gateway().settle("birth", &birth("quarantined")).await;
+    place.ready_until(|body| body["quarantine"]["messages"] == 1).await;
+    place.switch_mosip_off();
+    place.park("parked", "bug", "it is odd").await;
+
+    let metrics = place.text("/metrics").await;
+    let documented = include_str!("../src/http/ops/metrics.rs");
+    for line in metrics.lines() {
+        let Some(comment) = line.strip_prefix("# ") else {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            value.parse::<f64>().unwrap_or_else(|_| panic!("{line}"));
+            let name = check_labels(name);
+            assert!(documented.contains(&format!("`{name}`")), "{name} is not documented");
+            continue;
+        };
+        let (what, rest) = comment.split_once(' ').unwrap();
+        let (name, said) = rest.split_once(' ').unwrap();
+        assert!(name.starts_with("mosip_gateway_"), "{line}");
+        assert!(what == "HELP" || what == "TYPE" && ["gauge", "counter"].contains(&said), "{line}");
+    }
+    for sample in [
+        "mosip_gateway_ready 1",
+        "mosip_gateway_events{kind=\"birth\",state=\"done\"} 2",
+        "mosip_gateway_events{kind=\"birth\",state=\"parked\"} 1",
+        "mosip_gateway_events{kind=\"death\",state=\"queued\"} 0",
+        "mosip_gateway_attempts_total{kind=\"birth\",outcome=\"done\"} 2",
+        "mosip_gateway_attempts_total{kind=\"death\",outcome=\"partner\"} 0",
+        "mosip_gateway_quarantine_messages 1",
+        "mosip_gateway_oldest_waiting_seconds 0",
+    ] {
+        assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
+    }
+    let host = place.0.simulator.base_url.strip_prefix("http://").unwrap();
+    let open = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"birth\",state=\"open\"}} 1");
+    assert!(metrics.contains(&open), "{open} is not in\n{metrics}");
+    assert!(
+        metrics.contains("mosip_gateway_certificate_days_left{role=\"own\",name=\"partner\"}"),
+        "{metrics}"
+    );
+    assert!(!metrics.contains(COMPOSITION));
+    assert_no_person(&metrics, aid, &token);
+
+    let page = place.text("/").await;
+    for shown in ["it is odd", "In quarantine", "Parked: 1", "partner"] {
+        assert!(page.to_lowercase().contains(&shown.to_lowercase()), "{shown} is not on the page");
+    }
+    assert_no_person(&page, aid, &token);
+}
+
+/// The name before the labels. Labels have names that cannot hold an id, and values without a path.
+fn check_labels(name: &str) -> &str {
+    let Some((name, labels)) = name.split_once('{') else { return name };
+    let labels = labels.strip_suffix('}').unwrap();
+    for label in labels.split(',') {
+        let (label, value) = label.split_once('=').unwrap();
+        assert!(["kind", "state", "outcome", "host", "role", "name", "version"].contains(&label), "{label}");
+        assert!(!value.contains('/'), "{value}");
+    }
+    name
+}
+
+#[tokio::test]
+async fn readiness_follows_the_disk_and_not_mosip() {
+    let place = Place::new().await;
+    place.switch_mosip_off();
+    for event in 0..10 {
+        place.queue(&format!("event-{event}")).await;
+    }
+    let broken = place.ready_until(|body| birth_channel(body)["state"] == "broken").await;
+    assert_eq!(broken["outbox"]["writable"], json!(true));
+    let page = place.text("/").await;
+    assert!(page.contains("<h1>MOSIP is away since "), "{page}");
+    assert!(page.contains("10 events wait, nothing is lost."), "{page}");
+    assert!(place.text("/metrics").await.contains("state=\"broken\"} 1"));
+
+    // As SQLite does when the disk is full: the statement fails and takes its transaction with it.
+    let database = place.database();
+    let full = "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ROLLBACK, 'full'); END;
+                CREATE TRIGGER full_too BEFORE UPDATE ON meta BEGIN SELECT RAISE(ROLLBACK, 'full'); END;";
+    database.execute_batch(full).unwrap();
+    let (status, _) = place.gateway().post_birth(&birth("refused")).await;
+    assert!(status >= 500, "answered {status}");
+    let (status, body) = place.gateway().readiness().await;
+    assert_eq!((status, &body["outbox"]["writable"]), (503, &json!(false)));
+    assert!(place.text("/metrics").await.lines().any(|line| line == "mosip_gateway_ready 0"));
+    assert!(place.text("/").await.contains("<h1>Put right: the disk of the outbox takes no more writes."));
+    assert_eq!(place.get("/livez", &[]).await.status, StatusCode::OK);
+
+    database.execute_batch("DROP TRIGGER full; DROP TRIGGER full_too;").unwrap();
+    patience::until("a disk that takes writes", async || match place.gateway().readiness().await {
+        (200, body) => Ok(body),
+        (_, body) => Err(body),
+    })
+    .await;
+    place.queue("taken").await;
+}
+
+#[tokio::test]
+async fn a_paused_channel_says_fault_code_and_advice() {
+    let place = Place::new().await;
+    place.turn(Knobs { bad_client_secret: true, ..Knobs::default() });
+    place.queue("waits").await;
+    let ready = place.ready_until(|body| birth_channel(body)["state"] == "paused").await;
+    let paused = birth_channel(&ready);
+    assert_eq!((&paused["fault"], &paused["code"]), (&json!("partner"), &json!("partner")));
+    assert!(!paused["advice"].as_str().unwrap().is_empty() && paused["since"].is_string());
+    let page = place.text("/").await;
+    assert!(page.contains("<h1>Put right the registration with MOSIP."), "{page}");
+    assert!(page.contains("1 event waits, nothing is lost."), "{page}");
+}
+
+#[tokio::test]
+async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
+    let logs = Capture::default();
+    tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO)).unwrap();
+    let place = Place::new().await;
+    place.switch_mosip_off();
+    for (event, fault) in [("one", "bug"), ("two", "bug"), ("three", "caller"), ("four", "caller")] {
+        place.park(event, fault, HOSTILE).await;
+    }
+    let page = place.text("/").await;
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
+    place.turn(Knobs::default());
+
+    // Same origin, as a browser says it.
+    let origin = format!("http://{}", place.gateway().ops);
+    let browser = [("origin", origin.as_str()), ("sec-fetch-site", "same-origin")];
+    let token = place.token("event:one").await;
+    let reason = "number <b>corrected</b>";
+    let form = [("about", "event:one"), ("token", &token), ("do", "retry"), ("reason", reason)];
+    let reply = place.decide(&form, &browser).await;
+    let page = place.text(&format!("/{}", location(&reply))).await;
+    assert!(page.contains("1 event is tried again."), "{page}");
+    assert!(!page.contains("<b>"), "{page}");
+    place.gateway().event_in("one", "done").await;
+
+    let token = place.token("event:two").await;
+    let form = [("about", "event:two"), ("token", &token), ("do", "discard"), ("reason", "registered twice")];
+    let reply = place.decide(&form, &browser).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("The event is discarded."));
+    place.gateway().event_in("two", "discarded").await;
+    let again = place.decide(&form, &browser).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "what is discarded stays so");
+    assert!(String::from_utf8_lossy(&again.body).contains("<h1>Not done."));
+
+    let token = place.token("fault:caller").await;
+    let form =
+        [("about", "fault:caller"), ("token", &token), ("do", "retry"), ("reason", "records corrected")];
+    let reply = place.decide(&form, &browser).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("2 events are tried again."));
+    for event in ["three", "four"] {
+        place.gateway().event_in(event, "done").await;
+    }
+
+    let logs = logs.text();
+    for (message, reason) in [
+        ("an event is retried on the page", "number <b>corrected</b>"),
+        ("an event is discarded on the page", "registered twice"),
+        ("parked events are retried on the page", "records corrected"),
+    ] {
+        let line = logs.lines().find(|line| line.contains(message)).unwrap_or_else(|| panic!("{message}"));
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!((&line["by"], &line["reason"]), (&json!("127.0.0.1"), &json!(reason)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_form_of_the_page_decides_nothing() {
+    let place = Place::new().await;
+    place.switch_mosip_off();
+    place.park("mine", "bug", "odd").await;
+    place.park("other", "bug", "odd").await;
+    let (mine, other) = (place.token("event:mine").await, place.token("event:other").await);
+
+    let form =
+        |token: &'static str| [("about", "event:mine"), ("token", token), ("do", "discard"), ("reason", "x")];
+    let signed = [("about", "event:mine"), ("token", mine.as_str()), ("do", "discard"), ("reason", "x")];
+    let swapped = [("about", "event:mine"), ("token", other.as_str()), ("do", "discard"), ("reason", "x")];
+    let unreasoned = [("about", "event:mine"), ("token", mine.as_str()), ("do", "discard"), ("reason", " ")];
+    let foreign = [("origin", "http://evil.example")];
+    let cross_site = [("sec-fetch-site", "cross-site")];
+    let json = [("content-type", "application/json")];
+    let no_more: [(&str, &str); 0] = [];
+    let cases: [(&str, Pairs<'_>, Pairs<'_>, u16); 7] = [
+        ("no token", &form("")[..], &no_more, 403),
+        ("an invented token", &form("AAAA")[..], &no_more, 403),
+        ("the token of another event", &swapped, &no_more, 403),
+        ("a page of another origin", &signed, &foreign, 403),
+        ("a page of another site", &signed, &cross_site, 403),
+        ("not a form", &signed, &json, 415),
+        ("no reason", &unreasoned, &no_more, 422),
+    ];
+    for (defect, members, more, status) in cases {
+        let reply = place.decide(members, more).await;
+        assert_eq!(reply.status.as_u16(), status, "{defect}");
+        assert_eq!(place.gateway().ids("state=parked").await, ["mine", "other"], "{defect}");
+    }
+    assert_eq!(place.decide(&signed, &no_more).await.status, StatusCode::SEE_OTHER, "and as it should be");
+}
+
+#[tokio::test]
+async fn the_page_loads_nothing_runs_nothing_and_is_not_kept() {
+    let place = Place::new().await;
+    let reply = place.get("/", &[]).await;
+    let page = String::from_utf8(reply.body.to_vec()).unwrap();
+    let style = page.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hash = STANDARD.encode(Sha256::digest(style));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    );
+    for (name, value) in [
+        ("content-security-policy", policy.as_str()),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("content-type", "text/html; charset=utf-8"),
+    ] {
+        assert_eq!(reply.headers[name], value, "{name}");
+    }
+    for loaded in ["<script", "src=", "<link", "style=", "http://", "https://"] {
+        assert!(!page.contains(loaded), "{loaded} is on the page");
+    }
+    let refused = place.decide(&[], &[]).await;
+    assert_eq!(refused.headers["content-security-policy"], policy, "a refusal is a page too");
+}
+
+#[tokio::test]
+async fn a_long_list_goes_on_over_pages() {
+    let place = Place::new().await;
+    let filled = place.database().execute_batch(
+        "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 130)
+         INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at)
+         SELECT 'event-' || n, 'birth', 'event-' || n, 'parked', 0, 0, 0 FROM number",
+    );
+    filled.unwrap();
+    let rows = |page: &str| page.matches("<code>event-").count();
+    let overview = place.text("/").await;
+    assert_eq!((rows(&overview), overview.contains("Parked: 130")), (10, true));
+    let first = place.text(link(&overview)).await;
+    assert_eq!(rows(&first), 100);
+    let second = place.text(link(&first)).await;
+    assert_eq!((rows(&second), second.contains("More of them")), (30, false));
+}
+
+/// Where "More of them" leads.
+fn link(page: &str) -> &'static str {
+    let before = page.split_once("\">More of them").unwrap().0;
+    let address = before.rsplit_once("href=\"").unwrap().1.replace("&amp;", "&");
+    Box::leak(format!("/{address}").into_boxed_str())
+}
+
+#[tokio::test]
+async fn with_a_token_the_page_is_for_those_who_have_it_and_probes_need_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ops.token");
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let place = Place::with(&[("OPS__TOKEN_FILE", file.to_str().unwrap())]).await;
+    let refused = place.get("/", &[]).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    let asked: Vec<_> =
+        refused.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect();
+    assert!(asked.iter().any(|scheme| scheme.starts_with("Basic realm=")), "{asked:?}");
+    let basic = |pair: &str| format!("Basic {}", STANDARD.encode(pair));
+    for (sent, status) in [
+        (basic("operator:s3cret"), 200),
+        (basic("operator:wrong"), 401),
+        ("Bearer s3cret".to_owned(), 200),
+        ("Bearer wrong".to_owned(), 401),
+    ] {
+        assert_eq!(place.get("/", &[("authorization", &sent)]).await.status.as_u16(), status, "{sent}");
+    }
+    assert_eq!(place.decide(&[], &[]).await.status, StatusCode::UNAUTHORIZED);
+    for probe in ["/livez", "/readyz", "/metrics"] {
+        assert_eq!(place.get(probe, &[]).await.status, StatusCode::OK, "{probe}");
+    }
+}
+
+#[tokio::test]
+async fn off_the_loopback_there_is_no_page_without_a_token() {
+    let port = Port::hold();
+    let everywhere = port.address().replace("127.0.0.1", "0.0.0.0");
+    let place = Place::with(&[("LISTEN__OPS", &everywhere)]).await;
+    let ask = async |path: &str| {
+        let url = format!("http://{}{path}", port.address());
+        place.gateway().request(Method::GET, url, HeaderMap::new(), "").await.status.as_u16()
+    };
+    assert_eq!((ask("/").await, ask("/readyz").await, ask("/metrics").await), (404, 200, 200));
+}
