@@ -313,6 +313,7 @@ impl Counts {
             record.accepted.len() < LIMIT && record.aids.len() < LIMIT,
             "the simulator has forgotten some"
         );
+        let events = gateway.events().await;
         let known = load.known.lock().unwrap();
         let mut counts =
             Self { taken: known.taken.len(), accepted: record.accepted.len(), ..Self::default() };
@@ -339,7 +340,6 @@ impl Counts {
             counts.two_ids += ids.saturating_sub(known.posted.iter().filter(of_it).count());
         }
 
-        let events = gateway.events().await;
         counts.not_done = events.iter().filter(|event| event["state"] != "done").count();
         let aids: BTreeMap<_, _> =
             events.iter().map(|event| (event["id"].as_str().unwrap(), event["aid"].as_str())).collect();
