@@ -13,6 +13,7 @@
 //! | [`gateway`] | what is made at start, in which order, and how it stops | all |
 //! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
+//! | [`ida`] | calls to IDA: built, sent once, judged | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
 //! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
 //! | [`crypto`] | bytes in, bytes out | nothing of ours |
