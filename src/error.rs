@@ -176,6 +176,15 @@ impl Error {
         self
     }
 
+    /// Puts `prefix` in front of the pointer, if there is one: what was wrong stands inside a larger body.
+    #[must_use]
+    pub fn under(mut self, prefix: &str) -> Self {
+        if let Some(pointer) = &mut self.0.pointer {
+            pointer.insert_str(0, prefix);
+        }
+        self
+    }
+
     /// Carries MOSIP's own code along.
     #[must_use]
     pub fn with_upstream(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {

@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::config::{self, Address, CallerAuth, Config};
+use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::callback::Callers;
+use crate::http::faces::Faces;
 use crate::http::guard::{self, Guard};
 use crate::http::rate::{self, Rate};
 use crate::http::server::{Limits, Server};
-use crate::http::{App, Shared, body, callback, faces, internal, ops, trace};
+use crate::http::{App, Shared, body, callback, internal, ops, trace};
 use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
@@ -25,6 +27,7 @@ use crate::outbox::exchange::Exchange;
 use crate::outbox::store::Store;
 use crate::outbox::{self, Outbox};
 use crate::pool::Pool;
+use crate::seeder::Seeder;
 use crate::upstream::Client;
 
 /// How long the key files are left alone between two looks.
@@ -37,6 +40,7 @@ pub struct Gateway {
     watcher: Watcher,
     keys: Keyring,
     outbox: Outbox,
+    seeder: Seeder,
     stop: watch::Sender<bool>,
 }
 
@@ -77,11 +81,13 @@ impl Gateway {
         let deliverer = Deliverer::new(client.clone(), config.deliver, clock.clone());
         let ida =
             Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
+        let seeder = Seeder::new(store.clone(), ida.clone(), config.upstream.probe_interval);
         let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
         let app = App::new(Shared {
             outbox: outbox.clone(),
             ida,
+            seeder: seeder.clone(),
             policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(
@@ -105,20 +111,40 @@ impl Gateway {
         };
         let limited =
             |router: Router| router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce));
-        let faces = config.faces.webhooks.map(|secret| faces::router(app.clone(), Arc::new(secret)));
+        let config::Faces { listen: faces_address, webhooks, token, danger_open, tls: faces_tls } =
+            config.faces;
+        let faces = Faces::new(&app, webhooks, config.seeder.consent);
+        if config.seeder.consent {
+            tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
+        }
         let mut listeners = Vec::new();
         let plain =
             Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await.map_err(bind_error)?;
-        let api = internal::router(app.clone(), faces.clone());
+        let is_known = danger_open
+            || knows_callers(
+                &config.listen.internal,
+                config.internal.token.as_ref(),
+                config.internal.tls.as_ref(),
+            );
+        let on_internal = faces.on_listener(is_known.then(|| Guard::under_any_name(None)));
+        let api = internal::router(app.clone(), on_internal);
         listeners.push(("internal", plain, guarded(api, config.internal.token)));
         if let Some(address) = &config.listen.callback {
             let server = Server::bind(address, config.callback.tls.as_ref()).await.map_err(bind_error)?;
             let callers = callers(config.callback, address)?;
             listeners.push(("callback", server, limited(callback::router(app.clone(), callers))));
         }
-        if let (Some(address), Some(faces)) = (&config.faces.listen, faces) {
-            let server = Server::bind(address, config.faces.tls.as_ref()).await.map_err(bind_error)?;
-            listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
+        if let Some(address) = &faces_address {
+            let is_known = danger_open || knows_callers(address, token.as_ref(), faces_tls.as_ref());
+            if config.seeder.consent && !is_known {
+                tracing::warn!(
+                    "/authtoken is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
+                );
+            }
+            if let Some(faces) = faces.on_listener(is_known.then(|| Guard::under_any_name(token))) {
+                let server = Server::bind(address, faces_tls.as_ref()).await.map_err(bind_error)?;
+                listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
+            }
         }
         let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
         let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
@@ -132,7 +158,7 @@ impl Gateway {
         let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
         listeners.push(("ops", health, router));
 
-        Ok(Self { listeners, limits, watcher, keys, outbox, stop })
+        Ok(Self { listeners, limits, watcher, keys, outbox, seeder, stop })
     }
 
     /// Where the listener `name` (`internal`, `callback`, `ops`) stands; port 0 has become the real one.
@@ -151,6 +177,8 @@ impl Gateway {
         tokio::spawn(self.watcher.run());
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
+        let (seeder, seeder_stop, seeder_keys) = (self.seeder, stop.clone(), keys.clone());
+        moving.spawn(async move { seeder.run(seeder_stop, seeder_keys).await });
         moving.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
@@ -175,6 +203,11 @@ fn forbid_core_dumps() {
     if limited.and(refused).is_err() {
         tracing::warn!("core dumps cannot be switched off");
     }
+}
+
+/// Whether nobody reaches the listener at `address` unknown: it is local, or demands a token or a client certificate.
+fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&config::ServerTls>) -> bool {
+    address.is_local() || token.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some())
 }
 
 /// Who may call the callback listener at `address`.

@@ -59,6 +59,14 @@ impl Ida {
         Self(Arc::new(Parts { client, settings, keys, pool, clock }))
     }
 
+    /// [`Code::Keys`] naming what is not set of URL, partner id, licence key and API key.
+    pub fn check_configured(&self) -> Result<()> {
+        match self.0.settings()?.unset.as_slice() {
+            [] => Ok(()),
+            unset => Err(not_configured(&unset.join(", "))),
+        }
+    }
+
     /// Whether the person is who she says, for [`Intent::Auth`].
     pub async fn authenticate(&self, intent: Arc<Intent>) -> Result<Answer<Authenticated>> {
         let (answer, _) = self.call(intent, Service::Auth).await?;

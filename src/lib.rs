@@ -12,6 +12,7 @@
 //! | [`cli`] | arguments, subcommands, exit codes | all |
 //! | [`gateway`] | what is made at start, in which order, and how it stops | all |
 //! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
+//! | [`ida`], [`seeder`] | calls to IDA: one at once, or many as a job that survives a crash | outbox, mosip, keys, upstream |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
 //! | [`ida`] | calls to IDA: built, sent once, judged | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
@@ -42,6 +43,7 @@ pub mod manual;
 pub mod mosip;
 pub mod outbox;
 pub mod pool;
+pub mod seeder;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 pub mod telemetry;

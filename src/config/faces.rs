@@ -1,14 +1,14 @@
-//! `[faces]`: routes that stand in for older systems.
+//! `[faces]`: routes that stand in for older systems; `[seeder]`.
 
 use super::section::{Section, Unset};
-use super::{Faces, listeners, value};
+use super::{Faces, Seeder, listeners, value};
 
 /// `[faces]`
 pub(super) fn faces(root: &mut Section<'_>) -> Faces {
     let mut section = root.section("faces");
     let base = section.reader().base();
-    section.refuse("token_file", "protects a face that is not built yet", "remove it");
-    section.danger("danger_open", "callers of the faces need no authentication off the loopback");
+    let danger_open =
+        section.danger("danger_open", "callers of the faces need no authentication off the loopback");
     let secret = section.secret("webhook_secret", Unset::Refused);
     let on = section.flag("webhooks", false);
     if on && !section.is_secret_set("webhook_secret") {
@@ -17,8 +17,18 @@ pub(super) fn faces(root: &mut Section<'_>) -> Faces {
     let faces = Faces {
         listen: section.parsed("listen", value::address(base)),
         webhooks: secret.filter(|_| on),
+        token: section.secret("token", Unset::Refused),
+        danger_open,
         tls: listeners::tls(&mut section),
     };
     section.finish();
     faces
+}
+
+/// `[seeder]`
+pub(super) fn seeder(root: &mut Section<'_>) -> Seeder {
+    let mut section = root.section("seeder");
+    let seeder = Seeder { consent: section.flag("consent", true) };
+    section.finish();
+    seeder
 }

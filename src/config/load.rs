@@ -105,6 +105,7 @@ impl Config {
         let callback = listeners::callback(&mut root, listen.callback.as_ref(), plain_http);
         let deliver = upstream::deliver(&mut root, plain_http);
         let faces = faces::faces(&mut root);
+        let seeder = faces::seeder(&mut root);
         unbuilt::check(&mut root, plain_http);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
@@ -119,6 +120,7 @@ impl Config {
             quarantine,
             upstream,
             faces,
+            seeder,
             deliver,
             warnings,
             origins,

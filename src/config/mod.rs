@@ -47,6 +47,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// `[faces]`
     pub faces: Faces,
+    /// `[seeder]`
+    pub seeder: Seeder,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
@@ -167,8 +169,19 @@ pub struct Faces {
     pub listen: Option<Address>,
     /// The secret of OpenCRVS's webhooks; set = `/webhooks` is on.
     pub webhooks: Option<SecretBytes>,
+    /// Bearer token that callers of `/authtoken` must send on `listen`.
+    pub token: Option<SecretBytes>,
+    /// Serve `/authtoken` off the loopback to anybody.
+    pub danger_open: bool,
     /// TLS on `listen`.
     pub tls: Option<ServerTls>,
+}
+
+/// `[seeder]`
+pub struct Seeder {
+    /// The operator answers for the consent of everybody whom the Token Seeder's face asks about; `false` switches that face off.
+    /// Default true, as in the Token Seeder.
+    pub consent: bool,
 }
 
 /// `callback.opencrvs_jwt`

@@ -8,15 +8,9 @@ use super::value::{text, url};
 
 /// Every section that is not built yet.
 pub(super) fn check(root: &mut Section<'_>, plain_http: bool) {
-    seeder(root.section("seeder"));
     events(root.section("events"));
     credentials(root.section("credentials"));
     esignet(root.section("esignet"), plain_http);
-}
-
-fn seeder(mut section: Section<'_>) {
-    section.flag("consent", true);
-    section.finish_not_built();
 }
 
 fn events(mut section: Section<'_>) {

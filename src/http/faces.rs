@@ -1,15 +1,18 @@
 //! Faces that stand in for older systems (DESIGN.md 7): `/webhooks` of the older mediator, so that a small country can point
-//! OpenCRVS at the gateway alone.
+//! OpenCRVS at the gateway alone, and `/authtoken` of MOSIP's Token Seeder.
+
+mod authtoken;
 
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::routing::post;
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::guard::{self, Guard};
 use super::internal::Checked;
 use super::{App, body, internal};
 use crate::crypto::hmac;
@@ -20,14 +23,42 @@ use crate::mosip::event::{Event, EventKind};
 /// Largest webhook, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
+/// The faces that are on.
+pub struct Faces {
+    webhooks: Option<Router>,
+    authtoken: Option<Router>,
+}
+
+impl Faces {
+    /// `/webhooks` under the secret that OpenCRVS signs with, and `/authtoken` where the operator answers for consent.
+    pub fn new(app: &App, webhooks: Option<SecretBytes>, consent: bool) -> Self {
+        Self {
+            webhooks: webhooks.map(|secret| webhooks_router(app.clone(), Arc::new(secret))),
+            authtoken: consent.then(|| authtoken::router(app.clone())),
+        }
+    }
+
+    /// Those that a listener serves, if any: `/authtoken`, which has no authentication of its own, only behind `guard`.
+    pub fn on_listener(&self, guard: Option<Guard>) -> Option<Router> {
+        let guarded = self
+            .authtoken
+            .clone()
+            .zip(guard)
+            .map(|(router, guard)| router.layer(middleware::from_fn_with_state(guard, guard::enforce)));
+        match (self.webhooks.clone(), guarded) {
+            (Some(webhooks), Some(authtoken)) => Some(webhooks.merge(authtoken)),
+            (webhooks, authtoken) => webhooks.or(authtoken),
+        }
+    }
+}
+
 #[derive(Clone)]
 struct Webhooks {
     app: App,
     secret: Arc<SecretBytes>,
 }
 
-/// `/webhooks` under the secret that OpenCRVS signs with.
-pub fn router(app: App, secret: Arc<SecretBytes>) -> Router {
+fn webhooks_router(app: App, secret: Arc<SecretBytes>) -> Router {
     Router::new()
         .route("/webhooks", post(receive).get(confirm))
         .method_not_allowed_fallback(internal::method_not_allowed)

@@ -31,7 +31,8 @@ const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 pub struct Guard(Arc<Demands>);
 
 struct Demands {
-    hosts: Vec<String>,
+    /// `None`: whatever the request calls this listener.
+    hosts: Option<Vec<String>>,
     token: Option<SecretBytes>,
     /// Whether the token may come as the password of `Authorization: Basic`.
     basic: bool,
@@ -40,13 +41,18 @@ struct Demands {
 impl Guard {
     /// `hosts`: further names accepted in `Host` (`listen.hosts`); `token`: the bearer token to demand, if any.
     pub fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts, token, basic: false }))
+        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: false }))
     }
 
     /// As [`Guard::new`], for a listener with a page: a browser cannot send a bearer token, so the token is taken as the password of
     /// `Authorization: Basic` (RFC 7617) too, under any name.
     pub fn for_browsers(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts, token, basic: true }))
+        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: true }))
+    }
+
+    /// As [`Guard::new`], for a listener that has other names in the network.
+    pub fn under_any_name(token: Option<SecretBytes>) -> Self {
+        Self(Arc::new(Demands { hosts: None, token, basic: false }))
     }
 
     fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<()> {
@@ -62,8 +68,9 @@ impl Guard {
     }
 
     fn check_host(&self, host: Option<&Authority>) -> Result<()> {
+        let Some(hosts) = &self.0.hosts else { return Ok(()) };
         let host = host.ok_or_else(|| forbidden("the request does not name one host"))?.host();
-        let known = LOOPBACK_HOSTS.into_iter().chain(self.0.hosts.iter().map(String::as_str));
+        let known = LOOPBACK_HOSTS.into_iter().chain(hosts.iter().map(String::as_str));
         match known.into_iter().any(|known| known.eq_ignore_ascii_case(host)) {
             true => Ok(()),
             false => Err(forbidden("the host that the request names is not this listener")),

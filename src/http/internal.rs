@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{App, body, events, guard, ida, inbox};
+use super::{App, body, events, guard, ida, inbox, uin_tokens};
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
@@ -33,7 +33,8 @@ pub fn router(app: App, faces: Option<Router>) -> Router {
         .route("/v1/aid", get(aid))
         .merge(events::router())
         .merge(inbox::router())
-        .merge(ida::router());
+        .merge(ida::router())
+        .merge(uin_tokens::router());
     let routes = if app.primitives() { routes.merge(primitives) } else { routes };
     let routes = routes.with_state(app);
     let routes = match faces {

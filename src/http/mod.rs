@@ -15,6 +15,7 @@ pub mod server;
 mod subject;
 mod tls;
 pub mod trace;
+mod uin_tokens;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
 use crate::outbox::Outbox;
 use crate::pool::Pool;
+use crate::seeder::Seeder;
 
 /// What the routes of all listeners share. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +40,8 @@ pub struct Shared {
     pub outbox: Outbox,
     /// Looks persons up.
     pub ida: Ida,
+    /// Fetches UINTOKENs for many.
+    pub seeder: Seeder,
     /// How far the operator trusts.
     pub policy: Policy,
     /// `internal.primitives`
@@ -82,6 +86,10 @@ impl App {
 
     fn ida(&self) -> &Ida {
         &self.0.ida
+    }
+
+    fn seeder(&self) -> &Seeder {
+        &self.0.seeder
     }
 
     async fn run<T, F>(&self, work: F) -> Result<T>

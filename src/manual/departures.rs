@@ -49,6 +49,20 @@
 //! - An error reply with a wrong signature is `tampered`; with none, `"verified":"tls"`.
 //! - A signed kyc reply that is sealed to an unknown thumbprint is 503 `keys`: our key is missing, nothing was forged.
 //! - `doctor` calls IDA only with `--online`, so that it can run where nothing may be sent.
+//! - `POST /v1/uin-tokens` takes a list in which every record has its own `consent`; `individualIdType` is read off the length (10
+//!   UIN, 16 VID) where it is absent. A list of nothing but wrong records is refused as a whole, at the first one's pointer.
+//! - `GET /v1/uin-tokens/{job}` has `state` (`running`, `waiting` while IDA is away, `paused` with the reason under `paused`,
+//!   `done`), the settled records a thousand at a time (`from`, `next`), and all of them as CSV.
+//!
+//! # The Token Seeder's face
+//!
+//! - It has no switch in `[faces]`: `seeder.consent` is the switch, on by default as the design says. Off the loopback it is not
+//!   there (404) unless its callers are known; `faces.token_file` counts on `faces.listen`, `internal.token_file` on the internal
+//!   listener, since both travel in the same header.
+//! - A value that has a code with the seeder is refused under it; any other that IDA would not take under `ATS-REQ-102`.
+//! - A row of a CSV is a line: a quotation that is left open spoils its own row alone, and an address does not break over lines.
+//! - A reply that does not verify pauses the jobs, as a fault of keys does: asking again and again would cure nothing.
+//! - A job goes on for as long as IDA is away: `outbox.give_up_after` is for events.
 //!
 //! # Settings
 //!

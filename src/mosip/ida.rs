@@ -4,6 +4,7 @@
 //! the judgement of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Attested`.
 
 mod input;
+mod record;
 mod reply;
 mod request;
 mod sealed;
@@ -12,6 +13,7 @@ pub use input::{
     Attribute, Authentication, Channel, Demographics, IdType, Individual, Intent, OtpOrder, Text,
     TransactionId,
 };
+pub use record::{Line, Record, read_kept, read_records};
 pub use reply::{
     Answer, Authenticated, Expected, Known, OtpSent, Reply, Response, read, read_authenticated, read_known,
     read_otp_sent,

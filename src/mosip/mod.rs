@@ -2,6 +2,7 @@
 //! (reply bytes, keys, now) to [`Verified`] or [`Attested`].
 
 pub mod access;
+pub mod authtoken;
 mod body;
 pub mod caller;
 pub mod codes;

@@ -10,6 +10,7 @@ pub mod dispatch;
 pub mod entry;
 pub mod exchange;
 pub mod inbox;
+pub mod job;
 pub mod meters;
 pub mod store;
 pub mod uptime;

@@ -6,6 +6,7 @@
 mod deliveries;
 mod entries;
 mod group;
+mod jobs;
 mod open;
 mod pushes;
 mod schema;
@@ -99,6 +100,7 @@ impl Store {
             tables.connection.execute("UPDATE meta SET value=?1 WHERE name='uptime'", [tables.now])?;
             tables.forget_entries(retention, remember)?;
             tables.forget_deliveries(retention)?;
+            tables.forget_jobs(retention)?;
             tables.forget_pushes(remember)
         })
         .await

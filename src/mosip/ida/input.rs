@@ -107,6 +107,14 @@ impl Intent {
         }
     }
 
+    /// Whom it is about.
+    pub const fn individual(&self) -> &Individual {
+        match self {
+            Self::Auth(asked) | Self::Kyc(asked) => &asked.individual,
+            Self::Otp(order) => &order.individual,
+        }
+    }
+
     /// The transaction that the reply has to name.
     pub const fn transaction(&self) -> &TransactionId {
         match self {

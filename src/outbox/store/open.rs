@@ -218,6 +218,7 @@ fn prepare(
     };
     transaction.execute("UPDATE entry SET state='queued' WHERE state='leased'", ())?;
     transaction.execute("UPDATE entry SET next_at=0 WHERE state='queued' AND next_at>0", ())?;
+    transaction.execute("UPDATE job_record SET state='queued', next_at=0 WHERE state='leased' OR state='queued' AND next_at>0", ())?;
     transaction.execute("UPDATE delivery SET next_at=0 WHERE next_at>0", ())?;
     let uptime = transaction.query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get(0))?;
     transaction.commit()?;

@@ -6,15 +6,17 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 1] = [FIRST];
+const MIGRATIONS: [&str; 2] = [FIRST, JOBS];
 
 /// Table, column that names the row, sealed column: everything that the key file protects.
-pub(super) const SEALED: [(&str, &str, &str); 5] = [
+pub(super) const SEALED: [(&str, &str, &str); 7] = [
     ("meta", "name", "sealed"),
     ("entry", "id", "payload"),
     ("entry", "id", "aid"),
     ("delivery", "id", "body"),
     ("push", "id", "body"),
+    ("job_record", "id", "payload"),
+    ("job_record", "id", "result"),
 ];
 
 const FIRST: &str = "
@@ -73,6 +75,32 @@ CREATE TABLE push (
 CREATE INDEX push_state ON push (state, seq);
 CREATE TABLE verified (hash BLOB PRIMARY KEY, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX verified_seen ON verified (seen_at);
+";
+
+const JOBS: &str = "
+CREATE TABLE job (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  form TEXT NOT NULL CHECK (form IN ('json', 'csv')),
+  made_at INTEGER NOT NULL,
+  settled_at INTEGER
+) STRICT;
+CREATE INDEX job_settled ON job (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE job_record (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'done', 'refused', 'invalid')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL DEFAULT 0,
+  payload BLOB,
+  result BLOB
+) STRICT;
+CREATE INDEX job_record_queued ON job_record (seq) WHERE state='queued';
+CREATE INDEX job_record_state ON job_record (job, state);
+CREATE INDEX job_record_number ON job_record (job, number);
 ";
 
 /// The newest version.

@@ -1,0 +1,198 @@
+//! `/authtoken` of MOSIP's Token Seeder (PROTOCOL.md 10), so that OpenCRVS and existing tools need no change.
+
+mod answer;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::BODY_LIMIT;
+use crate::error::{Code, Result};
+use crate::http::uin_tokens::{all_results, write_csv};
+use crate::http::{App, body, guard, internal};
+use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
+use crate::mosip::ida::Line;
+use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
+
+/// The four routes.
+pub(super) fn router(app: App) -> Router {
+    Router::new()
+        .route("/authtoken/json", post(take_json))
+        .route("/authtoken/csv", post(take_csv))
+        .route("/authtoken/status/{job}", get(status))
+        .route("/authtoken/file/{job}", get(file))
+        .method_not_allowed_fallback(internal::method_not_allowed)
+        .with_state(app)
+}
+
+async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
+    guard::require_json(request.headers())?;
+    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    match authtoken::read_json(&body) {
+        Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
+        Ok(Asked::Many(batch)) => submit(&app, batch).await,
+        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+    }
+}
+
+async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> {
+    let headers = request.headers().clone();
+    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    let mut whole = Request::new(Body::from(body.into_bytes()));
+    *whole.headers_mut() = headers;
+    let batch = match read_form(whole).await {
+        Some((request, file)) => authtoken::read_csv(&request, &file),
+        None => Err(Refused::INVALID),
+    };
+    match batch {
+        Ok(batch) => submit(&app, batch).await,
+        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+    }
+}
+
+/// The fields `request` and `csv_file` of a form, if it is one and has both.
+async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
+    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let (mut asked, mut file) = (None, None);
+    while let Some(field) = form.next_field().await.ok()? {
+        let place = match field.name() {
+            Some("request") => &mut asked,
+            Some("csv_file") => &mut file,
+            _ => continue,
+        };
+        *place = Some(field.bytes().await.ok()?);
+    }
+    asked.zip(file)
+}
+
+/// Also a batch of nothing but wrong records becomes a job, as in the seeder.
+async fn submit(app: &App, batch: Batch) -> Result<Response> {
+    let is_hopeless = batch.lines.iter().all(|line| line.record.is_err());
+    let records = batch
+        .lines
+        .into_iter()
+        .map(|Line { id, record }| match record {
+            Ok(record) => NewRecord::Ask(record.into_kept()),
+            Err(Refused { code, message }) => {
+                let reason = Reason { code: code.to_owned(), message: message.to_owned(), pointer: None };
+                NewRecord::Invalid(Outcome::without_token(id, vec![reason]))
+            }
+        })
+        .collect();
+    let job = app.seeder().submit(batch.form, records).await?;
+    let refused = is_hopeless.then_some(Refused::NO_RECORD);
+    Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
+}
+
+async fn status(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    Ok(match find(&app, id).await? {
+        Some(job) => reply(&app, StatusCode::OK, None, json!({ "status": state_word(&job.progress) })),
+        None => refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN),
+    })
+}
+
+async fn file(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+    let Some(job) = find(&app, id).await? else {
+        return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
+    };
+    if !job.progress.is_finished() {
+        return Ok(refuse(&app, StatusCode::ACCEPTED, Refused::NOT_PROCESSED));
+    }
+    let rows = all_results(app.seeder(), &job.id).await?.into_iter().map(Row::from);
+    match job.form {
+        Form::Json => Ok(Json(rows.collect::<Vec<_>>()).into_response()),
+        Form::Csv => {
+            let head = ["vid", "token", "status", "errorCode", "errorMessage"];
+            let text = write_csv(head, rows.map(Row::into_texts))?;
+            Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+        }
+    }
+}
+
+async fn find(app: &App, id: String) -> Result<Option<Job>> {
+    match app.seeder().status(id).await {
+        Ok(status) => Ok(Some(status.job)),
+        Err(error) if error.code() == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+const fn state_word(progress: &Progress) -> &'static str {
+    match (progress.is_finished(), progress.refused + progress.invalid) {
+        (true, 0) => "processed",
+        (true, _) => "processed_with_errors",
+        (false, _) if progress.leased + progress.done + progress.refused > 0 => "processing",
+        (false, _) => "submitted",
+    }
+}
+
+/// One person of the file.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    vid: String,
+    token: Option<String>,
+    status: &'static str,
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+impl From<Settled> for Row {
+    fn from(Settled { state, outcome, .. }: Settled) -> Self {
+        let status = match state {
+            RecordState::Queued => "submitted",
+            RecordState::Leased => "processing",
+            RecordState::Done => "processed",
+            RecordState::Refused => "error",
+            RecordState::Invalid => "invalid",
+        };
+        let (error_code, error_message) = match outcome.errors.as_slice() {
+            [] => (None, None),
+            [one] => (Some(one.code.clone()), Some(one.message.clone())),
+            several => {
+                let joined: Vec<String> =
+                    several.iter().map(|reason| format!("{}::{}", reason.code, reason.message)).collect();
+                (Some(SEVERAL_ERRORS.to_owned()), Some(joined.join(",")))
+            }
+        };
+        Self { vid: outcome.individual_id, token: outcome.token, status, error_code, error_message }
+    }
+}
+
+impl Row {
+    fn into_texts(self) -> [String; 5] {
+        let Self { vid, token, status, error_code, error_message } = self;
+        [
+            vid,
+            token.unwrap_or_default(),
+            status.to_owned(),
+            error_code.unwrap_or_default(),
+            error_message.unwrap_or_default(),
+        ]
+    }
+}
+
+fn refuse(app: &App, status: StatusCode, refused: Refused) -> Response {
+    reply(app, status, Some(refused), Value::Null)
+}
+
+/// The seeder's envelope.
+fn reply(app: &App, status: StatusCode, refused: Option<Refused>, response: Value) -> Response {
+    let errors =
+        refused.map(|refused| json!([{ "errorCode": refused.code, "errorMessage": refused.message }]));
+    let body = json!({
+        "id": "mosip.token.seeder",
+        "version": "1.0.1",
+        "metadata": {},
+        "responsetime": app.now().to_iso(),
+        "errors": errors,
+        "response": response,
+    });
+    (status, Json(body)).into_response()
+}

@@ -1,0 +1,186 @@
+//! The JSON of `POST /authtoken/json`, and the form field `request` of `POST /authtoken/csv`.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{Form, Refused};
+use crate::mosip::ida::{Attribute, Line, Record, Text};
+
+/// What is asked.
+pub enum Asked {
+    /// One person, at once: what OpenCRVS sends.
+    One(Line<Refused>),
+    /// Many, as a job.
+    Many(Batch),
+}
+
+/// Many persons.
+pub struct Batch {
+    /// Of the file.
+    pub form: Form,
+    /// In order.
+    pub lines: Vec<Line<Refused>>,
+}
+
+/// `{"request":{…}}`; what stands beside it (id, version, requesttime) says nothing to us.
+#[derive(Deserialize)]
+pub(super) struct Envelope {
+    pub(super) request: Request,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Request {
+    #[serde(default)]
+    pub(super) output: Option<Form>,
+    #[serde(default)]
+    deliverytype: Option<Delivery>,
+    #[serde(default)]
+    lang: Option<String>,
+    #[serde(default)]
+    mapping: Option<Mapping>,
+    #[serde(default)]
+    authdata: Value,
+    #[serde(default, rename = "csvDelimiter")]
+    pub(super) csv_delimiter: Option<String>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Delivery {
+    Download,
+    Sync,
+}
+
+/// Which members of a record hold what; a dot leads into a member.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Mapping {
+    vid: Option<String>,
+    name: Option<Vec<String>>,
+    gender: Option<String>,
+    dob: Option<String>,
+    phone_number: Option<String>,
+    email_id: Option<String>,
+    full_address: Option<Vec<String>>,
+}
+
+/// Reads the body. One object in `authdata`, or `"deliverytype":"sync"`, asks for an answer at once.
+pub fn read_json(body: &[u8]) -> Result<Asked, Refused> {
+    let Envelope { request } = parse(body)?;
+    match &request.authdata {
+        Value::Object(person) => Ok(Asked::One(request.line(person))),
+        Value::Array(people) if !people.is_empty() => {
+            let line = |person: &Value| match person {
+                Value::Object(person) => request.line(person),
+                _ => Line { id: String::new(), record: Err(Refused::RECORD_WRONG) },
+            };
+            match (request.deliverytype == Some(Delivery::Sync), people.as_slice()) {
+                (true, [person]) => Ok(Asked::One(line(person))),
+                (true, _) => Err(Refused::INVALID),
+                (false, people) => Ok(Asked::Many(Batch {
+                    form: request.output.unwrap_or_default(),
+                    lines: people.iter().map(line).collect(),
+                })),
+            }
+        }
+        _ => Err(Refused::INVALID),
+    }
+}
+
+pub(super) fn parse(body: &[u8]) -> Result<Envelope, Refused> {
+    // serde would read a list as the members in order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Refused::INVALID);
+    }
+    serde_json::from_slice(body).map_err(|_| Refused::INVALID)
+}
+
+impl Request {
+    pub(super) fn line(&self, person: &Map<String, Value>) -> Line<Refused> {
+        let default = Mapping::default();
+        let mapping = self.mapping.as_ref().unwrap_or(&default);
+        let id = text_at(person, mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
+        let record = self.record(mapping, person, id.clone());
+        Line { id, record }
+    }
+
+    /// Name, gender and date of birth have to be there, as for the seeder; the rest where the mapping names it.
+    fn record(&self, mapping: &Mapping, person: &Map<String, Value>, id: String) -> Result<Record, Refused> {
+        if id.is_empty() {
+            return Err(Refused::VID_ABSENT);
+        }
+        let one = |name: &Option<String>, default: &str, absent, empty| {
+            let text = text_at(person, name.as_deref().unwrap_or(default)).ok_or(absent)?;
+            if text.trim().is_empty() { Err(empty) } else { Ok(text) }
+        };
+        let name = joined(person, mapping.name.as_deref(), "name", " ")?;
+        let name = name.ok_or(Refused::NAME_ABSENT)?;
+        if name.trim().is_empty() {
+            return Err(Refused::NAME_EMPTY);
+        }
+        let gender = one(&mapping.gender, "gender", Refused::GENDER_ABSENT, Refused::GENDER_EMPTY)?;
+        let dob = one(&mapping.dob, "dob", Refused::DOB_ABSENT, Refused::DOB_EMPTY)?;
+        let mut demographics = vec![
+            ("name".to_owned(), self.in_language(name)),
+            ("gender".to_owned(), self.in_language(gender)),
+            ("dob".to_owned(), Attribute::Plain(dob)),
+        ];
+        let plain = [
+            ("phoneNumber", &mapping.phone_number, Refused::PHONE_ABSENT),
+            ("emailId", &mapping.email_id, Refused::EMAIL_ABSENT),
+        ];
+        for (attribute, mapped, absent) in plain {
+            match text_at(person, mapped.as_deref().unwrap_or(attribute)) {
+                Some(text) if !text.trim().is_empty() => {
+                    demographics.push((attribute.to_owned(), Attribute::Plain(text)));
+                }
+                None if mapped.is_some() => return Err(absent),
+                _ => {}
+            }
+        }
+        match joined(person, mapping.full_address.as_deref(), "fullAddress", ", ")
+            .map_err(|_| Refused::ADDRESS_ABSENT)?
+        {
+            Some(address) if address.trim().is_empty() => return Err(Refused::ADDRESS_EMPTY),
+            Some(address) => demographics.push(("fullAddress".to_owned(), self.in_language(address))),
+            None => {}
+        }
+        Record::with_operators_consent(id, demographics).map_err(|error| match error.pointer() {
+            Some("/individualId") => Refused::VID_WRONG,
+            Some("/demographics/dob") => Refused::DOB_WRONG,
+            _ => Refused::RECORD_WRONG,
+        })
+    }
+
+    fn in_language(&self, value: String) -> Attribute {
+        let language = self.lang.as_deref().filter(|lang| !lang.is_empty()).unwrap_or("eng").to_owned();
+        Attribute::InLanguages(vec![Text { language, value }])
+    }
+}
+
+/// The parts that the mapping names, joined. Unmapped, the member `default`, if it is there; a mapped part has to be there.
+fn joined(
+    person: &Map<String, Value>,
+    mapped: Option<&[String]>,
+    default: &str,
+    between: &str,
+) -> Result<Option<String>, Refused> {
+    let Some(names) = mapped else { return Ok(text_at(person, default)) };
+    let parts: Option<Vec<String>> = names.iter().map(|name| text_at(person, name)).collect();
+    let parts = parts.ok_or(Refused::NAME_ABSENT)?;
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.trim().is_empty()).collect();
+    Ok(Some(parts.join(between)).filter(|_| !names.is_empty()))
+}
+
+/// The text or number at `path`, in which dots lead into members.
+fn text_at(person: &Map<String, Value>, path: &str) -> Option<String> {
+    let value = person.get(path).or_else(|| {
+        let (first, rest) = path.split_once('.')?;
+        rest.split('.').try_fold(person.get(first)?, |value, name| value.get(name))
+    })?;
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}

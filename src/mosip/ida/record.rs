@@ -1,0 +1,109 @@
+//! One person of many for whom a UINTOKEN is asked, as `POST /v1/uin-tokens` takes her and as the outbox keeps her until IDA has
+//! answered: the JSON of `/v1/ida/auth`, without a transaction. No `Debug`: all of it is personal.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{Attribute, Demographics, Intent, Service};
+use crate::error::{Code, Error, Result};
+use crate::mosip::json::{self, Object};
+
+/// A record that IDA may be asked about: consent is given, every value has its form.
+pub struct Record {
+    id: String,
+    json: Zeroizing<Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Wire<D> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    individual_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    individual_id_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    demographics: Option<D>,
+}
+
+/// A record as it came: its number, as far as there is one, and the record or what is wrong with it.
+pub struct Line<E = Error> {
+    /// The number of the person, unchecked.
+    pub id: String,
+    /// The record.
+    pub record: Result<Record, E>,
+}
+
+/// Reads the list of `POST /v1/uin-tokens`. A wrong record is refused by itself, its pointer beginning with its place in the list.
+pub fn read_records(body: &[u8]) -> Result<Vec<Line>> {
+    let text =
+        std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
+    let items: Vec<&RawValue> = json::read(text, "")?;
+    if items.is_empty() {
+        return Err(Error::field("", "the list is empty"));
+    }
+    Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place)).collect())
+}
+
+fn line(text: &str, place: usize) -> Line {
+    let mut id = String::new();
+    let record = json::read(text, "").and_then(|Object(wire): Object<Wire<Box<RawValue>>>| {
+        id = wire.individual_id.clone().unwrap_or_default();
+        Record::from_wire(wire)
+    });
+    Line { id, record: record.map_err(|error| error.under(&format!("/{place}"))) }
+}
+
+impl Record {
+    /// A person whose consent the operator answers for. The length of her number says which it is.
+    pub fn with_operators_consent(id: String, demographics: Vec<(String, Attribute)>) -> Result<Self> {
+        let demographics = Some(Demographics::new(demographics)?);
+        let wire =
+            Wire { individual_id: Some(id), individual_id_type: None, consent: Some(true), demographics };
+        Self::from_wire(wire)
+    }
+
+    /// The number of the person.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What is kept; [`read_kept`] makes an intent of it.
+    pub fn into_kept(self) -> Zeroizing<Vec<u8>> {
+        self.json
+    }
+
+    /// What IDA is asked about her now, under a fresh transaction.
+    pub fn intent(&self) -> Result<Intent> {
+        read_kept(&self.json)
+    }
+
+    fn from_wire<D: Serialize>(mut wire: Wire<D>) -> Result<Self> {
+        let id = wire.individual_id.clone().unwrap_or_default();
+        if wire.individual_id_type.is_none() {
+            wire.individual_id_type = Some(type_by_length(&id)?.to_owned());
+        }
+        let json = serde_json::to_vec(&wire)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(Code::Bug, "a record does not serialise"))?;
+        let record = Self { id, json };
+        record.intent()?;
+        Ok(record)
+    }
+}
+
+/// The intent behind what [`Record::into_kept`] gave, under a fresh transaction.
+pub fn read_kept(kept: &[u8]) -> Result<Intent> {
+    Intent::parse(Service::Auth, kept)
+}
+
+fn type_by_length(id: &str) -> Result<&'static str> {
+    match (id.len(), id.bytes().all(|byte| byte.is_ascii_digit())) {
+        (10, true) => Ok("UIN"),
+        (16, true) => Ok("VID"),
+        _ => Err(Error::field("/individualId", "this is neither a UIN of 10 digits nor a VID of 16")
+            .advise("Correct it, or give its individualIdType.")),
+    }
+}
