@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let to = ring.peer("mosip").and_then(|peer| peer.certificate.as_ref()).expect("MOSIP's certificate");
     let now = rings::now();
 
-    println!("| peak extra memory | seal+sign | event body | wanted |\n| --- | --- | --- | --- |");
+    println!("| peak extra memory | answer of seal | event body | wanted |\n| --- | --- | --- | --- |");
     let mut kept = true;
     for Size { name, bytes, .. } in SIZES.into_iter().filter(|size| size.bytes >= FROM) {
         let plaintext = message(bytes);

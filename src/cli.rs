@@ -31,7 +31,7 @@ enum Command {
     Serve(serve::Serve),
     /// One birth there and back against the simulator, with the keys of `keys.example`.
     #[cfg(feature = "simulator")]
-    Demo,
+    Demo(simulator::Demo),
     /// Runs the fake of the MOSIP side alone. Never in production.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Simulator),
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(command) => outcome::conclude(command.run(), false),
         #[cfg(feature = "simulator")]
-        Command::Demo => outcome::conclude(simulator::demo(), false),
+        Command::Demo(command) => outcome::conclude(command.run(), false),
         #[cfg(feature = "simulator")]
         Command::Simulator(command) => outcome::conclude(command.run(), false),
         Command::Doctor(command) => outcome::conclude(command.run(), false),

@@ -1,7 +1,6 @@
 //! `mosip-gateway demo`: one birth there and back through a whole gateway against the simulator, with MOSIP switched off in the
-//! middle, printed step by step.
+//! middle; or, with `--ida`, what IDA says of a person. Printed step by step.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,31 +19,50 @@ use crate::config::{Address, Config};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Gateway;
-use crate::simulator::{Callback, Knobs, Running, Settings, Simulator};
+use crate::simulator::{Callback, IdaReply, Knobs, Running, Settings, Simulator};
 use crate::upstream::{Client, Request};
 
 const BIRTH: &[u8] = include_bytes!("demo/birth.json");
 const CONFIG: &str = include_str!("demo/demo.toml");
-const SECRET: &str = "example-client-secret";
+/// Variables of `demo.toml`.
+const SECRETS: [(&str, &str); 3] = [
+    ("MOSIP_GATEWAY_DEMO_SECRET", "example-client-secret"),
+    ("MOSIP_GATEWAY_DEMO_LICENCE", "example-licence-key"),
+    ("MOSIP_GATEWAY_DEMO_API_KEY", "example-api-key"),
+];
 
 /// No step takes this long.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the demo with the key set in `keys.example` of the current folder and writes each step to `out`. `Ok` only if MOSIP's
-/// answer reached the mediator verified.
-pub async fn run(out: &mut (impl Write + Send)) -> Result<()> {
+/// What is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scene {
+    /// One birth there and back.
+    Birth,
+    /// A person is confirmed, another is not, an identity is fetched, and a forged reply is refused.
+    Ida,
+}
+
+/// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. `Ok` only if what came back
+/// was verified, and what does not verify was refused.
+pub async fn run(scene: Scene, out: &mut (impl Write + Send)) -> Result<()> {
     let folder = Folder::new()?;
-    let result = there_and_back(out, &folder.0).await;
+    let result = play(scene, out, &folder.0).await;
     drop(folder);
     result
 }
 
-async fn there_and_back(out: &mut (impl Write + Send), folder: &Path) -> Result<()> {
-    let mut say = |step: u8, what: &str, line: String| {
-        writeln!(out, "{step}  {what:<17}{line}")
-            .map_err(|_| Error::new(Code::Bug, "standard output is closed"))
-    };
-    let (deliver_url, mut deliveries) = mediator().await?;
+/// A gateway between MOSIP and a mediator.
+struct Stage {
+    simulator: Running,
+    client: Client,
+    /// `http://ip:port` of the plain API.
+    api: String,
+    deliveries: mpsc::Receiver<Value>,
+}
+
+async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Result<()> {
+    let (deliver_url, deliveries) = mediator().await?;
     let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
     let callback = reserved.local_addr().map_err(broken)?.to_string();
     drop(reserved);
@@ -60,57 +78,120 @@ async fn there_and_back(out: &mut (impl Write + Send), folder: &Path) -> Result<
     let Some(Address::Tcp(api)) = gateway.address("internal") else {
         return Err(Error::new(Code::Bug, "the plain API has no address"));
     };
-    let events = format!("http://{api}/v1/events");
+    let api = format!("http://{api}");
     let (stop, stopped) = oneshot::channel::<()>();
     let running = tokio::spawn(gateway.run(async {
         let _ = stopped.await;
     }));
 
-    simulator.dials.set(Knobs { down: true, ..Knobs::default() });
-    say(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
-    let (status, accepted) = call(&client, Method::POST, &format!("{events}/birth"), BIRTH).await?;
-    let id = text(&accepted, "/id").to_owned();
-    say(2, "plain event", format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")))?;
-    let tried = timeout(PATIENCE, async {
-        loop {
-            let (_, entry) = call(&client, Method::GET, &format!("{events}/{id}"), b"").await?;
-            if let Some(detail) = entry.pointer("/lastFault/code").and_then(Value::as_str) {
-                return Ok::<_, Error>(detail.to_owned());
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    });
-    say(
-        3,
-        "kept",
-        format!("the attempt failed ({}), the event waits on the disk", tried.await.map_err(broken)??),
-    )?;
-
-    simulator.dials.set(Knobs::default());
-    say(4, "MOSIP is back", String::new())?;
-    let aid = delivery(&mut deliveries, "aid.assigned").await?;
-    say(5, "application id", text(&aid, "/data/aid").to_owned())?;
-    let record = timeout(PATIENCE, simulator.history.wait_until(|record| !record.pushes.is_empty()));
-    let record = record.await.map_err(broken)?;
-    let (Some(taken), Some(push)) = (record.accepted.front(), record.pushes.front()) else {
-        return Err(Error::new(Code::Bug, "MOSIP took nothing"));
-    };
-    let sealed = format!("{} bytes, to MOSIP's certificate {}", taken.envelope_bytes, taken.thumbprint);
-    say(6, "sealed envelope", sealed)?;
-    delivery(&mut deliveries, "event.accepted").await?;
-    say(7, "MOSIP accepted", format!("id {}", taken.id))?;
-    say(8, "sealed answer", format!("{} bytes", push.sealed_bytes))?;
-    let answer = delivery(&mut deliveries, "uin-token.received").await?;
-    if text(&answer, "/verified") != "signature" || text(&answer, "/data/uinToken") != push.uin_token {
-        return Err(Error::new(Code::Tampered, "what was delivered is not what MOSIP signed"));
+    let mut stage = Stage { simulator, client, api, deliveries };
+    match scene {
+        Scene::Birth => stage.birth(out).await?,
+        Scene::Ida => stage.ida(out).await?,
     }
-    let (digits, brn) = (push.uin_token.len(), text(&answer, "/subject/brn"));
-    say(9, "verified answer", format!("a UINTOKEN of {digits} digits for {brn}, delivered in plain JSON"))?;
-
     let _ = stop.send(());
     running.await.map_err(broken)?;
-    simulator.shutdown().await;
+    stage.simulator.shutdown().await;
     Ok(())
+}
+
+impl Stage {
+    async fn birth(&mut self, out: &mut (impl Write + Send)) -> Result<()> {
+        let Self { simulator, client, api, deliveries } = self;
+        let events = format!("{api}/v1/events");
+        let mut say = |step, what, line| say(out, step, what, line);
+        simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+        say(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
+        let (status, accepted) = call(client, Method::POST, &format!("{events}/birth"), BIRTH).await?;
+        let id = text(&accepted, "/id").to_owned();
+        say(2, "plain event", format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")))?;
+        let tried = timeout(PATIENCE, async {
+            loop {
+                let (_, entry) = call(client, Method::GET, &format!("{events}/{id}"), b"").await?;
+                if let Some(detail) = entry.pointer("/lastFault/code").and_then(Value::as_str) {
+                    return Ok::<_, Error>(detail.to_owned());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        say(
+            3,
+            "kept",
+            format!("the attempt failed ({}), the event waits on the disk", tried.await.map_err(broken)??),
+        )?;
+
+        simulator.dials.set(Knobs::default());
+        say(4, "MOSIP is back", String::new())?;
+        let aid = delivery(deliveries, "aid.assigned").await?;
+        say(5, "application id", text(&aid, "/data/aid").to_owned())?;
+        let record = timeout(PATIENCE, simulator.history.wait_until(|record| !record.pushes.is_empty()));
+        let record = record.await.map_err(broken)?;
+        let (Some(taken), Some(push)) = (record.accepted.front(), record.pushes.front()) else {
+            return Err(Error::new(Code::Bug, "MOSIP took nothing"));
+        };
+        let sealed = format!("{} bytes, to MOSIP's certificate {}", taken.envelope_bytes, taken.thumbprint);
+        say(6, "sealed envelope", sealed)?;
+        delivery(deliveries, "event.accepted").await?;
+        say(7, "MOSIP accepted", format!("id {}", taken.id))?;
+        say(8, "sealed answer", format!("{} bytes", push.sealed_bytes))?;
+        let answer = delivery(deliveries, "uin-token.received").await?;
+        if text(&answer, "/verified") != "signature" || text(&answer, "/data/uinToken") != push.uin_token {
+            return Err(Error::new(Code::Tampered, "what was delivered is not what MOSIP signed"));
+        }
+        let (digits, brn) = (push.uin_token.len(), text(&answer, "/subject/brn"));
+        say(
+            9,
+            "verified answer",
+            format!("a UINTOKEN of {digits} digits for {brn}, delivered in plain JSON"),
+        )?;
+
+        Ok(())
+    }
+
+    async fn ida(&mut self, out: &mut (impl Write + Send)) -> Result<()> {
+        let Self { simulator, client, api, .. } = self;
+        let mut say = |step, what, line| say(out, step, what, line);
+        let ask = async |service: &str, person: &'static str| {
+            call(client, Method::POST, &format!("{api}/v1/ida/{service}"), person.as_bytes()).await
+        };
+        let (_, yes) = ask("auth", LEILA).await?;
+        expect(yes.get("authStatus") == Some(&Value::Bool(true)) && text(&yes, "/verified") == "signature")?;
+        say(
+            1,
+            "confirmed",
+            format!("a UINTOKEN of {} digits, under IDA's signature", text(&yes, "/token").len()),
+        )?;
+        let (status, no) = ask("auth", SOMEBODY_ELSE).await?;
+        expect(status == 200 && no.get("authStatus") == Some(&Value::Bool(false)))?;
+        say(2, "not confirmed", text(&no, "/errors/0/code").to_owned())?;
+        let (_, known) = ask("kyc", LEILA).await?;
+        let members = known.get("identity").and_then(Value::as_object).map_or(0, serde_json::Map::len);
+        expect(members > 0)?;
+        say(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
+        for (step, wrong) in [(4, IdaReply::Unsigned), (5, IdaReply::Forged), (6, IdaReply::Replayed)] {
+            simulator.dials.set(Knobs { ida_reply: Some(wrong), ..Knobs::default() });
+            let (status, problem) = ask("auth", LEILA).await?;
+            expect(status == 502 && problem.get("authStatus").is_none())?;
+            say(step, "refused", format!("a reply that is {wrong:?}: {}", text(&problem, "/code")))?;
+        }
+        simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+        let (status, problem) = ask("auth", LEILA).await?;
+        expect(status == 502 && text(&problem, "/fault") == "upstream")?;
+        say(7, "IDA is off", format!("fault {}: nothing is said about the person", text(&problem, "/fault")))
+    }
+}
+
+const LEILA: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,
+    "demographics":{"name":[{"language":"eng","value":"Leila Karim"}],"dob":"1990/03/14"}}"#;
+const SOMEBODY_ELSE: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,
+    "demographics":{"name":[{"language":"eng","value":"Somebody Else"}]}}"#;
+
+fn say(out: &mut impl Write, step: u8, what: &str, line: String) -> Result<()> {
+    writeln!(out, "{step}  {what:<17}{line}").map_err(|_| Error::new(Code::Bug, "standard output is closed"))
+}
+
+fn expect(holds: bool) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::new(Code::Bug, "the demo did not go as it should")) }
 }
 
 /// The mediator's side: where deliveries arrive.
@@ -137,7 +218,7 @@ async fn simulator(callback: &str) -> Result<Running> {
 
 fn config(places: &[(&str, &str)]) -> Result<Config> {
     let text = places.iter().fold(CONFIG.to_owned(), |text, (place, value)| text.replace(place, value));
-    let variables = BTreeMap::from([("MOSIP_GATEWAY_DEMO_SECRET".to_owned(), SECRET.to_owned())]);
+    let variables = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(broken)
 }
 

@@ -1,21 +1,28 @@
 //! Looks at everything the gateway is given before it has to work: configuration, files, keys, certificates, clock, URLs. What is
 //! wrong, and what to do.
 //!
-//! Nothing is sent and nothing printed. A finding names settings, files and variables and never repeats what stands in them.
+//! Nothing is printed, and only [`call`] sends anything. A finding names settings, files and variables and never repeats what stands in them.
 
 mod clock;
 mod files;
+mod ida;
 mod keys;
 mod settings;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::clock::Timestamp;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
-use crate::keys::Ring;
+use crate::keys::{Ring, watch};
+use crate::upstream::Client;
+
+/// One call needs no second look at the key files.
+const NEVER: Duration = Duration::from_hours(24);
 
 /// How a finding stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -97,11 +104,27 @@ pub fn examine(
     let ring = Ring::load(&config.keys, now);
     let findings = settings::problems(&problems)
         .chain(settings::examine(&config))
+        .chain(ida::examine(config.upstream.ida.as_ref()))
         .chain(files::examine(&config))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))
         .chain(clock::examine(&ring, now))
         .collect();
     Diagnosis { findings }
+}
+
+/// Makes one harmless call to each service that is configured, with the keys of the moment: for now IDA. Empty where none is, or where
+/// the configuration cannot be read, which [`examine`] says.
+pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clock: Clock) -> Vec<Finding> {
+    let Ok(mut config) = Config::load(file, variables) else { return Vec::new() };
+    let Some(settings) = config.upstream.ida.take() else { return Vec::new() };
+    match Client::new(&config.upstream) {
+        Ok(client) => {
+            let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+            vec![ida::call(client, settings, keys, clock).await]
+        }
+        // What is wrong with the roots has been found without a call.
+        Err(_) => Vec::new(),
+    }
 }
 
 #[cfg(test)]

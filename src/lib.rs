@@ -14,6 +14,7 @@
 //! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
 //! | [`ida`], [`seeder`] | calls to IDA: one at once, or many as a job that survives a crash | outbox, mosip, keys, upstream |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
+//! | [`ida`] | calls to IDA: built, sent once, judged | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
 //! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
 //! | [`crypto`] | bytes in, bytes out | nothing of ours |

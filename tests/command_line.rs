@@ -80,6 +80,8 @@ fn call_under(variables: &[(&str, &Path)], arguments: &[&str], input: &[u8]) -> 
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_clear()
         .env("MOSIP_AUTH_CLIENT_SECRET", SECRET)
+        .env("PARTNER_MISP_LK", "example-licence-key")
+        .env("PARTNER_APIKEY", "example-api-key")
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says so by panicking")]
 
+use mosip_gateway::demo::{Scene, run};
+
 #[tokio::test]
 async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
     let mut out = Vec::new();
-    mosip_gateway::demo::run(&mut out).await.unwrap();
+    run(Scene::Birth, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("MOSIP is off") && text.contains("answered 202 queued"), "{text}");
     let last = text.lines().last().unwrap();
@@ -14,4 +16,12 @@ async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
             && last.contains("2026BDEMO01")
             && last.ends_with("delivered in plain JSON")
     );
+}
+
+#[tokio::test]
+async fn a_person_is_confirmed_and_what_does_not_verify_is_refused() {
+    let mut out = Vec::new();
+    run(Scene::Ida, &mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.matches("tampered").count(), 3, "{text}");
 }

@@ -18,6 +18,9 @@ pub(super) struct Doctor {
     /// Only warn about the public keys of `keys.example`.
     #[arg(long)]
     allow_example_keys: bool,
+    /// Also make one call to IDA that can harm nobody.
+    #[arg(long)]
+    online: bool,
     /// The findings as JSON.
     #[arg(long)]
     json: bool,
@@ -27,7 +30,11 @@ impl Doctor {
     pub(super) fn run(&self) -> Outcome {
         self.config.check_readable()?;
         let file = self.config.file.as_deref();
-        let diagnosis = doctor::examine(file, &variables(), self.allow_example_keys, Clock::system().now());
+        let clock = Clock::system();
+        let mut diagnosis = doctor::examine(file, &variables(), self.allow_example_keys, clock.now());
+        if self.online {
+            diagnosis.findings.extend(outcome::block_on(doctor::call(file, &variables(), clock))?);
+        }
         if self.json {
             outcome::print_json(&diagnosis)?;
         } else {

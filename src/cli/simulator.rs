@@ -9,8 +9,9 @@ use tracing::level_filters::LevelFilter;
 
 use super::outcome::{Failure, Outcome};
 use super::serve::asked_to_stop;
+use crate::demo::{self, Scene};
 use crate::simulator::{Callback, Knobs, Settings, run_alone};
-use crate::{demo, telemetry};
+use crate::telemetry;
 
 /// Arguments of `simulator`.
 #[derive(Args)]
@@ -39,9 +40,19 @@ impl Simulator {
     }
 }
 
-/// `demo`
-pub(super) fn demo() -> Outcome {
-    let runtime = Runtime::new().map_err(Failure::environment)?;
-    runtime.block_on(demo::run(&mut std::io::stdout()))?;
-    Ok(ExitCode::SUCCESS)
+/// Arguments of `demo`.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// What IDA says of a person, in place of a birth.
+    #[arg(long)]
+    ida: bool,
+}
+
+impl Demo {
+    pub(super) fn run(&self) -> Outcome {
+        let runtime = Runtime::new().map_err(Failure::environment)?;
+        let scene = if self.ida { Scene::Ida } else { Scene::Birth };
+        runtime.block_on(demo::run(scene, &mut std::io::stdout()))?;
+        Ok(ExitCode::SUCCESS)
+    }
 }

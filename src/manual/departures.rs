@@ -12,6 +12,8 @@
 //! - `mosip/` has besides its messages: `event` (OpenCRVS's webhook), `signature` (MOSIP's tokens), `roles` (from a role to a
 //!   usable key), `caller` (tokens of callers), `primitives` (seal, open, sign and verify for the API and the command line
 //!   alike), `verified` (the two proofs).
+//! - `ida.rs` is the caller of IDA beside `outbox/exchange`: an immediate call needs no outbox. `mosip/body.rs` and `mosip/json.rs`
+//!   write and read bodies for several messages.
 //! - `config` and `manual` are folders: each had outgrown one file.
 //! - `clippy.toml` and `rustfmt.toml` stand at the root, where the tools look for them.
 //!
@@ -40,6 +42,14 @@
 //! - `GET /v1/inbox` and `GET /v1/quarantine` answer `{"messages","next"}`: what they list are no events.
 //! - Every answer carries `x-request-id`, the `id` of its log line.
 //!
+//! # IDA
+//!
+//! - **Technical failures among the codes that the design lists as verdicts are problems** (IDA-BIA-016, -017, -018, IDA-OTA-002)
+//!   and so is IDA-DEA-002, a language that IDA does not know: none says anything about the person.
+//! - On `/v1/ida/otp` a verdict is a 422 `field` with MOSIP's code: the route has no `authStatus`.
+//! - An error reply with a wrong signature is `tampered`; with none, `"verified":"tls"`.
+//! - A signed kyc reply that is sealed to an unknown thumbprint is 503 `keys`: our key is missing, nothing was forged.
+//! - `doctor` calls IDA only with `--online`, so that it can run where nothing may be sent.
 //! - `POST /v1/uin-tokens` takes a list in which every record has its own `consent`; `individualIdType` is read off the length (10
 //!   UIN, 16 VID) where it is absent. A list of nothing but wrong records is refused as a whole, at the first one's pointer.
 //! - `GET /v1/uin-tokens/{job}` has `state` (`running`, `waiting` while IDA is away, `paused` with the reason under `paused`,
@@ -61,5 +71,5 @@
 //!   alone.
 //! - More settings: `listen.in_flight_limit` (the design's 256 MiB), `listen.request_deadline` and `listen.drain` (deadlines that
 //!   it demands), `keys.ca_file` (where chains are enforced), `keys.own[].password_env` (the aliases of older systems hold
-//!   passwords in variables), `deliver.deadline`.
+//!   passwords in variables), `deliver.deadline`, `upstream.ida.env` (biometrics name it).
 //! - `callback.require` refuses `mosip-jwt` until it is built: a setting that protects works or is refused.

@@ -14,6 +14,8 @@ const BREAKER_FAILURES: u32 = 10;
 const BREAKER_REST: Millis = 5_000;
 /// Refusals of our signature or envelope in a row, from at least two entries, that are put down to keys.
 const REFUSED_IN_A_ROW: usize = 5;
+/// How many of the last refusals are looked at.
+const REFUSED_KEPT: usize = 64;
 /// Such refusals of one entry, while others go through, that are put down to the entry.
 const REFUSED_ALONE: u32 = 10;
 /// Longest wait of an entry between two attempts.
@@ -180,11 +182,10 @@ impl Channel {
             }
             Fault::Upstream if is_transport(error) => {
                 self.transport_failures = self.transport_failures.saturating_add(1);
-                match &mut self.flow {
-                    Flow::Paused { probe_at, .. } => *probe_at = now + self.probe_interval,
-                    Flow::Open if self.transport_failures < BREAKER_FAILURES => {}
-                    flow => *flow = Flow::Broken { until: now + BREAKER_REST },
+                if self.flow == Flow::Open && self.transport_failures >= BREAKER_FAILURES {
+                    self.flow = Flow::Broken { until: now };
                 }
+                self.rest(now);
             }
             // MOSIP answered, so it is there.
             Fault::Upstream if error.upstream().is_some() => {
@@ -218,6 +219,9 @@ impl Channel {
     /// The mediator could not verify or open what we sent. Once or twice that happens to it under load; in a row it is the keys; of
     /// one entry alone it is the entry.
     fn refused(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Fate> {
+        if self.refused.len() == REFUSED_KEPT {
+            self.refused.remove(0);
+        }
         self.refused.push(entry.to_owned());
         let (times, since) = self.refused_entries.entry(entry.to_owned()).or_insert((0, self.successes));
         *times += 1;

@@ -70,6 +70,9 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let path = settings.path.clone();
         let lock = lock(&path)?;
+        // SQLite gives its log the mode of the database.
+        let private = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
+        private.map_err(|error| OpenError::Io(path.clone(), error))?;
         let connection = connect(&path).map_err(|error| refused(&path, &error))?;
         let version = version(&connection, &path)?;
         let is_new = version == 0;

@@ -477,7 +477,9 @@ async fn nothing_personal_can_be_read_in_the_files() {
         }
     }
     let mode = |name| std::fs::metadata(home.dir.path().join(name)).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode("outbox.key"), 0o600);
+    for name in ["outbox.key", "outbox.db", "outbox.db-wal"] {
+        assert_eq!(mode(name), 0o600, "{name}");
+    }
 }
 
 #[tokio::test]

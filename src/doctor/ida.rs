@@ -1,0 +1,61 @@
+//! IDA: what is unset, and one call that can harm nobody, to see which of registration, certificate and clock is wrong.
+
+use std::sync::Arc;
+
+use super::Finding;
+use crate::clock::Clock;
+use crate::config;
+use crate::error::{Code, Error, Fault};
+use crate::ida::Ida;
+use crate::keys::Keyring;
+use crate::mosip::ida::{Answer, Intent, Service};
+use crate::pool::Pool;
+use crate::upstream::Client;
+
+const SUBJECT: &str = "upstream.ida";
+
+/// No person has this number: a UIN never begins with 0. So nobody's attempts are counted.
+const NOBODY: &[u8] = br#"{"individualId":"0000000000","individualIdType":"UIN","consent":true,
+    "demographics":{"name":[{"language":"eng","value":"doctor"}]}}"#;
+
+/// What the settings lack.
+pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
+    let unset = settings.into_iter().flat_map(|ida| &ida.unset);
+    unset
+        .map(|name| Finding::fail(SUBJECT, format!("{name} is not set"), "set it as MOSIP gave it"))
+        .collect()
+}
+
+/// Asks IDA whether nobody is who she says. That it says no proves everything before that question: path, partner, licence and API
+/// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
+pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, clock: Clock) -> Finding {
+    let ida = Ida::new(client, Some(settings), keys, Pool::default(), clock);
+    let answer = match Intent::parse(Service::Auth, NOBODY) {
+        Ok(intent) => ida.authenticate(Arc::new(intent)).await,
+        Err(error) => Err(error),
+    };
+    match answer {
+        Ok(Answer::Refused(_)) => {
+            Finding::ok(SUBJECT, "a call goes there and back; nobody was found, as nobody was meant")
+        }
+        Ok(Answer::Given(_)) => Finding::fail(
+            SUBJECT,
+            "confirms a person who does not exist",
+            "ask the MOSIP administrator; a test system may be set to say yes to everything",
+        ),
+        Err(error) => judged(&error),
+    }
+}
+
+fn judged(error: &Error) -> Finding {
+    let said = error.upstream().map(|said| format!(" ({})", said.code)).unwrap_or_default();
+    let suspect = match error.fault() {
+        Fault::Partner => "the registration is refused",
+        Fault::Keys => "a key or certificate is refused",
+        Fault::Tampered => "the reply does not verify",
+        Fault::Upstream if error.code() == Code::UpstreamTimeout => "there is no answer in time",
+        Fault::Upstream => "the call fails",
+        Fault::Caller | Fault::Storage | Fault::Bug => "the call is refused",
+    };
+    Finding::fail(SUBJECT, format!("{suspect}{said}: {}", error.detail()), error.advice())
+}

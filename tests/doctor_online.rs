@@ -1,0 +1,93 @@
+//! `doctor --online`: which of partner id, licence key, API key, certificate and clock IDA refuses, and with what advice.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by panicking")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use mosip_gateway::clock::{Clock, Timestamp};
+use mosip_gateway::doctor::{self, Finding, Level};
+use mosip_gateway::simulator::{Running, Settings, Simulator};
+
+struct Site {
+    simulator: Running,
+    folder: tempfile::TempDir,
+}
+
+impl Site {
+    async fn new() -> Self {
+        let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
+        settings.bind.set_port(0);
+        let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
+        Self { simulator, folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// What the call finds under the example's configuration with `set` over it.
+    async fn call(&self, set: &[(&str, &str)], clock: Clock) -> Finding {
+        let keys = std::path::absolute("keys.example").unwrap();
+        let text = std::fs::read_to_string("deploy/example.toml")
+            .unwrap()
+            .replace("http://127.0.0.1:4600", &self.simulator.base_url)
+            .replace("../keys.example", keys.to_str().unwrap());
+        let file = self.folder.path().join("gateway.toml");
+        std::fs::write(&file, text).unwrap();
+        let example = [
+            ("MOSIP_AUTH_CLIENT_SECRET", "example-client-secret"),
+            ("PARTNER_MISP_LK", "example-licence-key"),
+            ("PARTNER_APIKEY", "example-api-key"),
+        ];
+        let variables: BTreeMap<_, _> = example
+            .iter()
+            .chain(set)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let findings = doctor::call(Some(&file), &variables, clock).await;
+        let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+        finding.clone()
+    }
+}
+
+#[track_caller]
+fn fails_with(finding: &Finding, code: &str) {
+    assert_eq!(finding.level, Level::Fail, "{finding:?}");
+    assert!(finding.what.contains(code) && finding.advice.is_some(), "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_good_registration_is_found_good_and_nobody_is_asked_about() {
+    let site = Site::new().await;
+    let finding = site.call(&[], Clock::system()).await;
+    assert_eq!(finding.level, Level::Ok, "{finding:?}");
+}
+
+#[tokio::test]
+async fn what_ida_refuses_is_named_by_its_code() {
+    let site = Site::new().await;
+    for (name, code) in [
+        ("MOSIP_GATEWAY__UPSTREAM__IDA__PARTNER_ID", "IDA-MPA-009"),
+        ("PARTNER_APIKEY", "IDA-MPA-009"),
+        ("PARTNER_MISP_LK", "IDA-MPA-"),
+    ] {
+        let finding = site.call(&[(name, "wrong")], Clock::system()).await;
+        fails_with(&finding, code);
+        assert!(!format!("{finding:?}").contains("example-licence-key"), "{finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_ten_minutes_late_is_named() {
+    let site = Site::new().await;
+    let late = Timestamp::from_seconds(Clock::system().now().seconds() - 600);
+    let finding = site.call(&[], Clock::fixed(late)).await;
+    assert_eq!(finding.level, Level::Fail, "{finding:?}");
+    let told = format!("{finding:?}").to_lowercase();
+    assert!(told.contains("clock") || told.contains("time"), "{finding:?}");
+}
+
+#[tokio::test]
+async fn an_ida_that_is_away_is_no_fault_of_the_registration() {
+    let site = Site::new().await;
+    let finding =
+        site.call(&[("MOSIP_GATEWAY__UPSTREAM__IDA__URL", "http://127.0.0.1:9/ida")], Clock::system()).await;
+    fails_with(&finding, "the call fails");
+}
