@@ -8,6 +8,7 @@ mod entries;
 mod group;
 mod jobs;
 mod open;
+mod operator;
 mod pushes;
 mod schema;
 #[cfg(test)]
@@ -21,8 +22,9 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 pub use self::deliveries::{Subject, Undelivered};
-pub use self::entries::{Accepted, Filter, IdempotencyKey, Page, ShownPage};
+pub use self::entries::{Accepted, IdempotencyKey};
 pub use self::open::{OpenError, set_aside};
+pub use self::operator::{Filter, Page, ShownPage};
 pub use self::pushes::{PushKind, Quarantined, Received, Told};
 
 use self::group::Group;

@@ -1,17 +1,15 @@
-//! Entries: accept once, lease in order, settle; lists and the operator's decisions.
+//! Entries on their way: accepted once, leased in order, settled, forgotten.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, ToSql, params};
-use serde::Serialize;
+use rusqlite::{OptionalExtension, Row, params};
 
 use super::{Store, Tables};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
-use crate::error::{Code, Error, Fault, Result};
+use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::outbox::entry::{Entry, Lease, Refusal, Shown, State, Verdict};
+use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
 use crate::outbox::uptime::{Millis, millis};
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters.
@@ -41,49 +39,7 @@ pub struct Accepted {
     pub is_new: bool,
 }
 
-/// Which entries a list holds.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Only in this state.
-    pub state: Option<State>,
-    /// Only those whose last attempt failed by this fault.
-    pub fault: Option<Fault>,
-    /// After this cursor.
-    pub after: i64,
-}
-
-/// A part of a list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Page {
-    /// At most [`Page::SIZE`], in order of acceptance.
-    pub entries: Vec<Entry>,
-    /// Where the next page begins, if there is one.
-    pub next: Option<i64>,
-}
-
-impl Page {
-    /// Entries on a page.
-    pub const SIZE: usize = 100;
-}
-
-/// A [`Page`] as the API and the command line show it.
-#[derive(Debug, Clone, Serialize)]
-pub struct ShownPage {
-    events: Vec<Shown>,
-    next: Option<i64>,
-}
-
-impl ShownPage {
-    /// `page` at `now` of the outbox's clock.
-    pub fn of(page: Page, now: Millis) -> Self {
-        Self {
-            events: page.entries.into_iter().map(|entry| Shown::of(entry, now)).collect(),
-            next: page.next,
-        }
-    }
-}
-
-const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
+pub(super) const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
 
 impl Store {
     /// Stores `event`, or finds the entry that it is already: [`Code::IdempotencyConflict`] if `key` came with other content before.
@@ -236,98 +192,6 @@ impl Store {
         })
         .await
     }
-
-    /// One entry; [`Code::NotFound`].
-    pub async fn entry(&self, id: String) -> Result<Entry> {
-        self.run(move |tables| tables.find(&id)).await
-    }
-
-    /// Entries in order of acceptance.
-    pub async fn entries(&self, filter: Filter) -> Result<Page> {
-        self.run(move |tables| {
-            let mut sql = format!("SELECT {COLUMNS} FROM entry WHERE seq>?1");
-            let state = filter.state.map(State::as_str);
-            let fault = filter.fault.map(Fault::as_str);
-            let mut values: Vec<&dyn ToSql> = vec![&filter.after];
-            for (column, value) in [("state", &state), ("fault", &fault)] {
-                if value.is_some() {
-                    values.push(value);
-                    sql.push_str(&format!(" AND {column}=?{}", values.len()));
-                }
-            }
-            sql.push_str(&format!(" ORDER BY seq LIMIT {}", Page::SIZE + 1));
-            let mut find = tables.connection.prepare_cached(&sql)?;
-            let mut rows = find.query(values.as_slice())?;
-            let mut entries = Vec::new();
-            while let Some(row) = rows.next()? {
-                entries.push(tables.entry(row)?);
-            }
-            let more = entries.len() > Page::SIZE;
-            entries.truncate(Page::SIZE);
-            let next = entries.last().map(|entry| entry.seq).filter(|_| more);
-            Ok(Page { entries, next })
-        })
-        .await
-    }
-
-    /// Puts a parked entry back into the queue, and makes a queued one due now; [`Code::StateConflict`] for the others.
-    pub async fn retry(&self, id: String) -> Result<Entry> {
-        self.run(move |tables| {
-            let entry = tables.find(&id)?;
-            match entry.state {
-                State::Queued | State::Parked => tables.requeue("id=?2", &id)?,
-                state => return Err(conflict(state)),
-            };
-            tables.find(&id)
-        })
-        .await
-    }
-
-    /// Puts every entry back that was parked by `fault`; how many.
-    pub async fn retry_all(&self, fault: Fault) -> Result<usize> {
-        self.run(move |tables| tables.requeue("state='parked' AND fault=?2", fault.as_str())).await
-    }
-
-    /// Takes an entry out for good, with the reason of the person who did it; [`Code::StateConflict`] while it is being sent and
-    /// once it is settled.
-    pub async fn discard(&self, id: String, reason: String) -> Result<Entry> {
-        self.run(move |tables| {
-            let entry = tables.find(&id)?;
-            match entry.state {
-                State::Queued | State::Parked => tables.close(&id, State::Discarded, Some(&reason))?,
-                state => return Err(conflict(state)),
-            }
-            tables.find(&id)
-        })
-        .await
-    }
-
-    /// Entries by kind and state.
-    pub async fn counts(&self) -> Result<BTreeMap<(String, State), u64>> {
-        self.run(|tables| {
-            let mut find = tables
-                .connection
-                .prepare_cached("SELECT kind, state, count(*) FROM entry GROUP BY state, kind")?;
-            let mut rows = find.query([])?;
-            let mut counts = BTreeMap::new();
-            while let Some(row) = rows.next()? {
-                let count: i64 = row.get(2)?;
-                counts.insert((row.get(0)?, state(row, 1)?), u64::try_from(count).unwrap_or(0));
-            }
-            Ok(counts)
-        })
-        .await
-    }
-
-    /// When the oldest entry that is not settled was accepted.
-    pub async fn oldest_waiting(&self) -> Result<Option<Timestamp>> {
-        self.run(|tables| {
-            let oldest = "SELECT accepted_at FROM entry WHERE state IN ('queued', 'leased') ORDER BY state, seq LIMIT 1";
-            let millis = tables.connection.prepare_cached(oldest)?.query_row([], |row| row.get(0)).optional()?;
-            Ok(millis.map(Timestamp::from_millis))
-        })
-        .await
-    }
 }
 
 impl Tables<'_> {
@@ -444,7 +308,7 @@ impl Tables<'_> {
     }
 
     /// An entry from a row of [`COLUMNS`]. An application id that was damaged on the disk is not shown, and keeps nobody from the rest.
-    fn entry(&self, row: &Row<'_>) -> Result<Entry> {
+    pub(super) fn entry(&self, row: &Row<'_>) -> Result<Entry> {
         let id: String = row.get(1)?;
         let refusal: Option<String> = row.get(7)?;
         let sealed_aid: Option<Vec<u8>> = row.get(8)?;
@@ -462,7 +326,7 @@ impl Tables<'_> {
         })
     }
 
-    fn close(&self, id: &str, state: State, reason: Option<&str>) -> Result<()> {
+    pub(super) fn close(&self, id: &str, state: State, reason: Option<&str>) -> Result<()> {
         self.connection
             .prepare_cached(
                 "UPDATE entry SET state=?2, reason=?3, settled_at=?4, payload=NULL, refusal=NULL, fault=NULL WHERE id=?1",
@@ -478,12 +342,6 @@ impl Tables<'_> {
             .prepare_cached("UPDATE entry SET state=?2, next_at=?3, fault=?4, refusal=?5 WHERE id=?1")?
             .execute(params![id, state.as_str(), next_at, refusal.fault, text])?;
         Ok(())
-    }
-
-    /// Back into the queue at once, with the age counted anew.
-    fn requeue(&self, which: &'static str, value: &str) -> Result<usize> {
-        let requeue = format!("UPDATE entry SET state='queued', next_at=0, waiting_since=?1 WHERE {which}");
-        Ok(self.connection.prepare_cached(&requeue)?.execute(params![self.now, value])?)
     }
 
     /// Removes settled rows older than `retention`, and identities older than `remember` whose entry is gone.
@@ -505,10 +363,6 @@ impl Tables<'_> {
     }
 }
 
-fn state(row: &Row<'_>, index: usize) -> Result<State> {
+pub(super) fn state(row: &Row<'_>, index: usize) -> Result<State> {
     row.get::<_, String>(index)?.parse().map_err(|_| Error::new(Code::Bug, "an entry is in no known state"))
-}
-
-fn conflict(state: State) -> Error {
-    Error::new(Code::StateConflict, format!("the event is {state}"))
 }

@@ -80,7 +80,7 @@ impl Store {
     pub async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
         let full = |what: &str| {
             Error::new(Code::Busy, format!("{what} is full"))
-                .advise("Clear the quarantine, or raise its limits.")
+                .advise("Put right why pushes do not verify, or raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
         };
         if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
             return Err(full("the disk, but for outbox.reserve,"));
