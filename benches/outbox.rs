@@ -5,13 +5,15 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a bench says so by panicking, and prints"
 )]
 
-use std::collections::BTreeMap;
+mod support;
+
 use std::io::{Seek, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -19,21 +21,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::clock::Clock;
-use mosip_gateway::config::{Address, Config};
-use mosip_gateway::gateway::Gateway;
+use mosip_gateway::config::Config;
 use mosip_gateway::mosip::event::{Event, EventKind};
 use mosip_gateway::outbox::entry::State;
 use mosip_gateway::outbox::store::Store;
-use mosip_gateway::simulator::{Settings, Simulator};
-use mosip_gateway::upstream::{Client, Request};
-use tokio::sync::oneshot;
-use tokio::task::{JoinHandle, JoinSet};
+use support::process::peak_memory;
+use support::rings::event::birth;
+use support::rings::gateway::{EXAMPLE, secrets};
+use support::rings::ida::simulator;
+use support::rings::process::{Gateway, client, post};
+use support::rings::world::urls;
+use tokio::task::JoinSet;
 
-const EXAMPLE: &str = include_str!("../deploy/example.toml");
-const BIRTH: &str = include_str!("../src/demo/birth.json");
-const COMPOSITION: &str = "3b1c2f40-0000-4000-8000-000000000001";
+/// Nobody listens here.
+const AWAY: &str = "http://127.0.0.1:9";
 /// Size of an event that OpenCRVS sends.
 const EVENT_LEN: usize = 4 << 10;
 
@@ -65,10 +67,10 @@ async fn posts(disk: &Path, count: usize) {
     println!("| --- | --- | --- | --- | --- | --- |");
     for connections in [1, 16, 64] {
         let fsyncs = fsync_rate(disk, count.min(2_000));
-        let gateway =
-            Running::start(&disk.join(format!("posts-{connections}.db")), "http://127.0.0.1:9").await;
+        let gateway = start_over(&disk.join(format!("posts-{connections}.db")), AWAY).await;
         // One connection alone waits for every fsync, so it gets fewer posts to do.
-        let (rate, mut latencies) = gateway.post(0, count.min(2_000 * connections), connections).await;
+        let count = count.min(2_000 * connections);
+        let (rate, mut latencies) = post_events(&gateway, 0, count, connections).await;
         latencies.sort_unstable();
         let at = |share: usize| latencies[(latencies.len() * share / 100).min(latencies.len() - 1)];
         let wanted = (0.8 * connections as f64 * fsyncs).min(2_000.0);
@@ -77,22 +79,19 @@ async fn posts(disk: &Path, count: usize) {
             at(50),
             at(99)
         );
-        gateway.stop().await;
     }
 }
 
 /// From a backlog to MOSIP, with an application id each, one post at a time as the mediator demands.
 async fn drain(disk: &Path, count: usize) {
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-    settings.bind.set_port(0);
-    let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
+    let simulator = simulator(None).await;
     let database = disk.join("drain.db");
     fill(&database, count).await;
     let begun = Instant::now();
-    let gateway = Running::start(&database, &simulator.base_url).await;
+    let gateway = start_over(&database, &simulator.base_url).await;
     simulator.history.wait_until(|record| record.accepted.len() == count).await;
     println!("\ndrain: {:.0} events/s over {count}", count as f64 / begun.elapsed().as_secs_f64());
-    gateway.stop().await;
+    drop(gateway);
     simulator.shutdown().await;
 }
 
@@ -105,14 +104,57 @@ async fn start(disk: &Path, backlog: usize) {
         "\nbacklog: {backlog} events of {EVENT_LEN} bytes take {} bytes of disk each",
         bytes / backlog as u64
     );
-    let before = resident();
+    let empty = start_over(&disk.join("empty.db"), AWAY).await;
+    post_events(&empty, 0, 1_000.min(backlog), 16).await;
     let begun = Instant::now();
-    let gateway = Running::start(&database, "http://127.0.0.1:9").await;
-    gateway.until_ready().await;
+    let gateway = start_over(&database, AWAY).await;
     println!("start over it: {:.2?} to ready", begun.elapsed());
-    gateway.post(backlog, 1_000.min(backlog), 16).await;
-    println!("resident memory: {before} KiB before, {} KiB over the backlog and 1,000 posts", resident());
-    gateway.stop().await;
+    post_events(&gateway, backlog, 1_000.min(backlog), 16).await;
+    let [empty, full] = [&empty, &gateway].map(|gateway| peak_memory(gateway.pid()));
+    println!("memory after 1,000 posts: {empty} KiB over an empty database, {full} KiB over the backlog");
+}
+
+/// A gateway over `database`, once it is ready.
+async fn start_over(database: &Path, mosip: &str) -> Gateway {
+    let mut gateway = Gateway::new();
+    let mosip = urls(mosip);
+    gateway.set(&mosip.iter().map(|(name, url)| (*name, url.as_str())).collect::<Vec<_>>());
+    gateway.set(&[("OUTBOX__PATH", &std::path::absolute(database).unwrap().display().to_string())]);
+    gateway.start();
+    gateway.ready().await;
+    gateway
+}
+
+/// `count` posts from `first` on over `connections`; posts a second, and how long each took.
+async fn post_events(
+    gateway: &Gateway,
+    first: usize,
+    count: usize,
+    connections: usize,
+) -> (f64, Vec<Duration>) {
+    let (client, url) = (client(), format!("{}/v1/events/birth", gateway.api()));
+    let next = Arc::new(AtomicUsize::new(first));
+    let mut posting = JoinSet::new();
+    let begun = Instant::now();
+    for _ in 0..connections {
+        let (client, next, url) = (client.clone(), Arc::clone(&next), url.clone());
+        posting.spawn(async move {
+            let mut latencies = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= first + count {
+                    return latencies;
+                }
+                let event = event(index);
+                let begun = Instant::now();
+                let reply = post(&client, &url, event).await.expect("an answer");
+                latencies.push(begun.elapsed());
+                assert_eq!(reply.status, 202);
+            }
+        });
+    }
+    let latencies = posting.join_all().await.concat();
+    (count as f64 / begun.elapsed().as_secs_f64(), latencies)
 }
 
 /// Fills a database as posts do, without listeners.
@@ -152,103 +194,17 @@ fn fsync_rate(disk: &Path, count: usize) -> f64 {
 
 /// The birth of the demo under a composition of its own, padded to the size of a real one.
 fn event(index: usize) -> String {
-    let text = BIRTH.replace(COMPOSITION, &format!("3b1c2f40-0000-4000-8000-{index:012x}"));
+    let text = birth(&format!("3b1c2f40-0000-4000-8000-{index:012x}"));
     let padding = "x".repeat(EVENT_LEN.saturating_sub(text.len() + 12));
     text.replacen('{', &format!("{{\"pad\":\"{padding}\","), 1)
 }
 
-fn resident() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-fn config(database: &Path, mosip: &str) -> Config {
-    let text = EXAMPLE.replace("http://127.0.0.1:4600", mosip);
-    let variables = BTreeMap::from([
-        ("MOSIP_AUTH_CLIENT_SECRET", "example-client-secret".to_owned()),
-        ("MOSIP_GATEWAY__OUTBOX__PATH", std::path::absolute(database).unwrap().display().to_string()),
-        ("MOSIP_GATEWAY__LISTEN__INTERNAL", "127.0.0.1:0".to_owned()),
-        ("MOSIP_GATEWAY__LISTEN__CALLBACK", "127.0.0.1:0".to_owned()),
-        ("MOSIP_GATEWAY__LISTEN__OPS", "127.0.0.1:0".to_owned()),
-    ]);
-    let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let read = |path: &Path| std::fs::read(path);
-    Config::from_toml(&text, Path::new("deploy"), &variables, &read)
-        .unwrap_or_else(|problems| panic!("{problems}"))
-}
-
 fn open(database: &Path) -> Store {
-    let config = config(database, "http://127.0.0.1:9");
+    let database = std::path::absolute(database).unwrap().display().to_string();
+    let mut variables = secrets();
+    variables.insert("MOSIP_GATEWAY__OUTBOX__PATH".to_owned(), database);
+    let read = |path: &Path| std::fs::read(path);
+    let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &variables, &read)
+        .unwrap_or_else(|problems| panic!("{problems}"));
     Store::open(config.outbox, config.quarantine, Clock::system()).unwrap()
-}
-
-struct Running {
-    api: String,
-    ops: String,
-    client: Client,
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
-}
-
-impl Running {
-    async fn start(database: &Path, mosip: &str) -> Self {
-        let client = Client::new(&config(database, mosip).upstream).unwrap();
-        let gateway = Gateway::bind(config(database, mosip), true).await.unwrap();
-        let address = |name| match gateway.address(name) {
-            Some(Address::Tcp(address)) => format!("http://{address}"),
-            other => panic!("{name} stands at {other:?}"),
-        };
-        let (api, ops) = (address("internal"), address("ops"));
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(gateway.run(async {
-            let _ = stopped.await;
-        }));
-        Self { api, ops, client, stop, task }
-    }
-
-    async fn until_ready(&self) {
-        let reply =
-            self.client.send(request(Method::GET, format!("{}/readyz", self.ops), String::new())).await;
-        assert_eq!(reply.unwrap().status, 200);
-    }
-
-    /// `count` posts from `first` on over `connections`; posts a second, and how long each took.
-    async fn post(&self, first: usize, count: usize, connections: usize) -> (f64, Vec<Duration>) {
-        let next = Arc::new(AtomicUsize::new(first));
-        let mut posting = JoinSet::new();
-        let begun = Instant::now();
-        for _ in 0..connections {
-            let (client, next, url) =
-                (self.client.clone(), Arc::clone(&next), format!("{}/v1/events/birth", self.api));
-            posting.spawn(async move {
-                let mut latencies = Vec::new();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= first + count {
-                        return latencies;
-                    }
-                    let request = request(Method::POST, url.clone(), event(index));
-                    let begun = Instant::now();
-                    let reply = client.send(request).await.unwrap();
-                    latencies.push(begun.elapsed());
-                    assert_eq!(reply.status, 202);
-                }
-            });
-        }
-        let latencies = posting.join_all().await.concat();
-        (count as f64 / begun.elapsed().as_secs_f64(), latencies)
-    }
-
-    async fn stop(self) {
-        self.stop.send(()).unwrap();
-        self.task.await.unwrap();
-    }
-}
-
-fn request(method: Method, url: String, body: String) -> Request {
-    let headers =
-        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
-    let deadline = Duration::from_secs(60);
-    Request { method, uri: url.parse().unwrap(), headers, body: body.into(), deadline, max_response: 1 << 20 }
 }

@@ -8,33 +8,31 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    clippy::zombie_processes,
     reason = "a soak says so by panicking, and prints"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::clock::{Clock, Timestamp};
-use mosip_gateway::config::Config;
 use mosip_gateway::keys::Certificate;
 use mosip_gateway::keys::make::{CertificateRequest, KeyMaker};
 use mosip_gateway::simulator::history::Record;
 use mosip_gateway::simulator::{Knobs, Running, Settings, Simulator};
-use mosip_gateway::upstream::{Client, Request};
-use tokio::net::TcpListener;
+use mosip_gateway::upstream::Client;
+use support::process::peak_memory;
+use support::rings::event::event;
+use support::rings::process::{Gateway, client, post};
+use support::rings::world;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
-const EXAMPLE: &str = include_str!("../deploy/example.toml");
-const BIRTH: &str = include_str!("../src/demo/birth.json");
-const COMPOSITION: &str = "3b1c2f40-0000-4000-8000-000000000001";
 /// Registrations by hour, as shares of the busiest: offices open at eight and close at six.
 const DAY: [f64; 24] = [
     0.02, 0.02, 0.02, 0.02, 0.02, 0.05, 0.1, 0.3, 0.8, 1.0, 1.0, 0.9, 0.6, 0.8, 0.9, 0.8, 0.6, 0.3, 0.15,
@@ -53,13 +51,17 @@ async fn main() {
     copy("keys.example", &keys);
     let (successor, certificate) = successor();
     let mosip = mosip(certificate).await;
-    let gateway = Gateway::new(home.path(), &mosip.base_url).await;
-    let mut process = gateway.start().await;
+    let mut gateway = Gateway::new();
+    let urls = world::urls(&mosip.base_url);
+    gateway.set(&urls.iter().map(|(name, url)| (*name, url.as_str())).collect::<Vec<_>>());
+    gateway.set(&[("KEYS__DIR", &std::path::absolute(&keys).unwrap().display().to_string())]);
+    gateway.start();
+    gateway.ready().await;
 
     let hour = day / 24;
     let begun = Instant::now();
     let retries = Arc::new(AtomicU64::new(0));
-    let posting = tokio::spawn(post_day(gateway.clone(), events, hour, begun, Arc::clone(&retries)));
+    let posting = tokio::spawn(post_day(gateway.api(), events, hour, begun, Arc::clone(&retries)));
     let mut peak = 0;
     for at in 0..24 {
         sleep_until(begun + hour * u32::try_from(at).unwrap()).await;
@@ -73,19 +75,18 @@ async fn main() {
             replace(&keys.join("keystore.p12"), &successor);
         }
         if KILLED.contains(&at) {
-            peak = peak.max(resident_peak(&process));
-            process.kill().unwrap();
-            process.wait().unwrap();
-            process = gateway.start().await;
+            peak = peak.max(peak_memory(gateway.pid()));
+            gateway.kill();
+            gateway.start();
+            gateway.ready().await;
         }
     }
     posting.await.unwrap();
     let posted = begun.elapsed();
     let record = drained_record(&mosip, events).await;
     let drained = begun.elapsed();
-    peak = peak.max(resident_peak(&process));
-    process.kill().unwrap();
-    process.wait().unwrap();
+    peak = peak.max(peak_memory(gateway.pid()));
+    drop(gateway);
 
     let Count { lost, two_ids, aids_changed, resent } = count(&record, events);
     println!(
@@ -126,8 +127,8 @@ fn size() -> (usize, Duration) {
 }
 
 /// Posts every event once its time has come, until it is acknowledged.
-async fn post_day(gateway: Gateway, events: usize, hour: Duration, begun: Instant, retries: Arc<AtomicU64>) {
-    let client = gateway.client();
+async fn post_day(api: String, events: usize, hour: Duration, begun: Instant, retries: Arc<AtomicU64>) {
+    let client = client();
     let mut posting = JoinSet::new();
     let whole: f64 = DAY.iter().sum();
     let mut first = 0;
@@ -141,9 +142,9 @@ async fn post_day(gateway: Gateway, events: usize, hour: Duration, begun: Instan
             while posting.len() >= 64 {
                 posting.join_next().await;
             }
-            let (client, api, retries) = (client.clone(), gateway.api.clone(), Arc::clone(&retries));
+            let (client, api, retries) = (client.clone(), api.clone(), Arc::clone(&retries));
             posting.spawn(async move {
-                while !post(&client, &api, index).await {
+                while !is_taken(&client, &api, index).await {
                     retries.fetch_add(1, Ordering::Relaxed);
                     sleep(Duration::from_millis(100)).await;
                 }
@@ -155,24 +156,15 @@ async fn post_day(gateway: Gateway, events: usize, hour: Duration, begun: Instan
 }
 
 /// Whether the gateway acknowledged it. Every seventh event is a death.
-async fn post(client: &Client, api: &str, index: usize) -> bool {
+async fn is_taken(client: &Client, api: &str, index: usize) -> bool {
     let kind = if index.is_multiple_of(7) { "death" } else { "birth" };
-    let topic = if kind == "death" { "DEATH_REGISTERED" } else { "BIRTH_REGISTERED" };
-    let body = BIRTH.replace(COMPOSITION, &composition(index)).replace("BIRTH_REGISTERED", topic);
-    let request = Request {
-        method: Method::POST,
-        uri: format!("http://{api}/v1/events/{kind}").parse().unwrap(),
-        headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
-        body: body.into(),
-        deadline: Duration::from_secs(10),
-        max_response: 1 << 16,
-    };
-    match client.send(request).await {
-        Ok(reply) if matches!(reply.status.as_u16(), 200 | 202) => true,
-        Ok(reply) => {
+    let body = event(kind, &composition(index), "Ada");
+    match post(client, &format!("{api}/v1/events/{kind}"), body).await {
+        Some(reply) if matches!(reply.status.as_u16(), 200 | 202) => true,
+        Some(reply) => {
             panic!("the gateway answered {}: {}", reply.status, String::from_utf8_lossy(&reply.body))
         }
-        Err(_) => false,
+        None => false,
     }
 }
 
@@ -238,79 +230,6 @@ fn copy(from: &str, to: &Path) {
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         if entry.file_type().unwrap().is_file() {
             fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
-        }
-    }
-}
-
-/// `VmHWM`, KiB.
-fn resident_peak(process: &Child) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// The gateway as a process.
-#[derive(Clone)]
-struct Gateway {
-    config: PathBuf,
-    log: PathBuf,
-    api: String,
-    ops: String,
-}
-
-impl Gateway {
-    async fn new(home: &Path, mosip: &str) -> Self {
-        let home = std::path::absolute(home).unwrap();
-        let mut ports = Vec::new();
-        for _ in 0..3 {
-            ports.push(TcpListener::bind("127.0.0.1:0").await.unwrap());
-        }
-        let [internal, ops, callback] =
-            [0, 1, 2].map(|at: usize| ports[at].local_addr().unwrap().to_string());
-        let text = EXAMPLE
-            .replace("http://127.0.0.1:4600", mosip)
-            .replace("127.0.0.1:4546", &internal)
-            .replace("127.0.0.1:4547", &callback)
-            .replace("127.0.0.1:4548", &ops)
-            .replace("../keys.example", &home.join("keys").display().to_string());
-        let config = home.join("gateway.toml");
-        fs::write(&config, text).unwrap();
-        let log = home.join("gateway.log");
-        Self { config, log, api: internal, ops }
-    }
-
-    fn client(&self) -> Client {
-        let variables =
-            BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), "example-client-secret".to_owned())]);
-        Client::new(&Config::load(Some(&self.config), &variables).unwrap().upstream).unwrap()
-    }
-
-    /// Starts it and waits until it is ready.
-    async fn start(&self) -> Child {
-        let process = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
-            .args(["serve", "--allow-example-keys", "--config"])
-            .arg(&self.config)
-            .env("MOSIP_AUTH_CLIENT_SECRET", "example-client-secret")
-            .env("MOSIP_GATEWAY_LOG", "error")
-            .env("MOSIP_GATEWAY__LISTEN__INTERNAL", &self.api)
-            .env("MOSIP_GATEWAY__LISTEN__OPS", &self.ops)
-            .stderr(File::options().append(true).create(true).open(&self.log).unwrap())
-            .spawn()
-            .unwrap();
-        let client = self.client();
-        loop {
-            let request = Request {
-                method: Method::GET,
-                uri: format!("http://{}/readyz", self.ops).parse().unwrap(),
-                headers: HeaderMap::new(),
-                body: Default::default(),
-                deadline: Duration::from_secs(5),
-                max_response: 1 << 20,
-            };
-            if client.send(request).await.is_ok_and(|reply| reply.status == 200) {
-                return process;
-            }
-            sleep(Duration::from_millis(20)).await;
         }
     }
 }

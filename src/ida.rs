@@ -13,7 +13,8 @@ use crate::config;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Keyring, Peer, Ring, Thumbprint};
 use crate::mosip::ida::{
-    self, Answer, Authenticated, Expected, Intent, Known, Origin, OtpSent, Response, Service, SignedRequest,
+    self, Answer, Authenticated, Expected, IdLengths, Intent, Known, Origin, OtpSent, Response, Service,
+    SignedRequest,
 };
 use crate::mosip::roles;
 use crate::pool::Pool;
@@ -65,6 +66,14 @@ impl Ida {
             [] => Ok(()),
             unset => Err(not_configured(&unset.join(", "))),
         }
+    }
+
+    /// By which the type of a number is told.
+    pub fn id_lengths(&self) -> IdLengths {
+        self.0
+            .settings
+            .as_ref()
+            .map_or_else(IdLengths::default, |set| IdLengths { uin: set.uin_length, vid: set.vid_length })
     }
 
     /// Whether the person is who she says, for [`Intent::Auth`].

@@ -7,6 +7,8 @@
     reason = "a test says so by panicking"
 )]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -15,10 +17,10 @@ use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
+use support::gateway::{SECRET, secrets};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "mosip123";
-const SECRET: &str = "example-client-secret";
 const REFUSED: i32 = 1;
 const USAGE: i32 = 2;
 const ENVIRONMENT: i32 = 3;
@@ -79,9 +81,7 @@ fn call_under(variables: &[(&str, &Path)], arguments: &[&str], input: &[u8]) -> 
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .env_clear()
-        .env("MOSIP_AUTH_CLIENT_SECRET", SECRET)
-        .env("PARTNER_MISP_LK", "example-licence-key")
-        .env("PARTNER_APIKEY", "example-api-key")
+        .envs(secrets())
         .envs(variables.iter().copied())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

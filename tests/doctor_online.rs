@@ -2,12 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by panicking")]
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod support;
 
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Finding, Level};
-use mosip_gateway::simulator::{Running, Settings, Simulator};
+use mosip_gateway::simulator::Running;
+use support::gateway::secrets;
+use support::ida::simulator;
 
 struct Site {
     simulator: Running,
@@ -16,10 +17,7 @@ struct Site {
 
 impl Site {
     async fn new() -> Self {
-        let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-        settings.bind.set_port(0);
-        let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
-        Self { simulator, folder: tempfile::tempdir().unwrap() }
+        Self { simulator: simulator(None).await, folder: tempfile::tempdir().unwrap() }
     }
 
     /// What the call finds under the example's configuration with `set` over it.
@@ -31,16 +29,8 @@ impl Site {
             .replace("../keys.example", keys.to_str().unwrap());
         let file = self.folder.path().join("gateway.toml");
         std::fs::write(&file, text).unwrap();
-        let example = [
-            ("MOSIP_AUTH_CLIENT_SECRET", "example-client-secret"),
-            ("PARTNER_MISP_LK", "example-licence-key"),
-            ("PARTNER_APIKEY", "example-api-key"),
-        ];
-        let variables: BTreeMap<_, _> = example
-            .iter()
-            .chain(set)
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
+        let mut variables = secrets();
+        variables.extend(set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let findings = doctor::call(Some(&file), &variables, clock).await;
         let [finding] = findings.as_slice() else { panic!("{findings:?}") };
         finding.clone()

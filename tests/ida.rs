@@ -1,5 +1,5 @@
-//! `/v1/ida` through a whole gateway against the simulator's strict IDA: verdicts, problems, hostile replies, a certificate that
-//! was replaced, and what is never logged.
+//! `/v1/ida` through a whole gateway against the simulator's strict IDA: verdicts, problems, hostile replies, and what is never
+//! logged.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,101 +10,26 @@
 
 mod support;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, IdaReply, Knobs, Settings, Simulator};
+use mosip_gateway::simulator::{IdaReply, Knobs};
 use mosip_gateway::telemetry::{self, Capture};
 use serde_json::{Value, json};
-use support::gateway::Running;
-use tempfile::TempDir;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
+use support::gateway::{API_KEY, LICENSE_KEY, Running};
+use support::ida::{UIN, World, assert_problem, call, person};
 use tracing::level_filters::LevelFilter;
 
-const LICENSE_KEY: &str = "example-licence-key";
-const API_KEY: &str = "example-api-key";
-const UIN: &str = "4152630978";
-
-struct World {
-    simulator: simulator::Running,
-    gateway: Running,
-    _folder: TempDir,
+/// IDA replies like this to every call.
+fn reply_with(world: &World, reply: IdaReply) {
+    world.turn(Knobs { ida_reply: Some(reply), ..Knobs::default() });
 }
 
-impl World {
-    async fn start(set: &[(&str, &str)]) -> Self {
-        let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-        settings.bind.set_port(0);
-        let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
-        let url = format!("{}/idauthentication/v1", simulator.base_url);
-        let (gateway, folder) = gateway(&url, set).await;
-        Self { simulator, gateway, _folder: folder }
-    }
-
-    async fn call(&self, service: &str, body: &Value) -> (u16, Value) {
-        call(&self.gateway, service, body).await
-    }
-
-    fn turn(&self, reply: IdaReply) {
-        self.simulator.dials.set(Knobs { ida_reply: Some(reply), ..Knobs::default() });
-    }
-
-    fn fail_with(&self, code: &str) {
-        self.simulator.dials.set(Knobs { ida_errors_in_200: Some(code.to_owned()), ..Knobs::default() });
-    }
-}
-
-/// A gateway whose IDA stands at `url`. Settings of `set` go over its own.
-async fn gateway(url: &str, set: &[(&str, &str)]) -> (Running, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    let license_key = file("licence", LICENSE_KEY);
-    let api_key = file("api", API_KEY);
-    let mut all = vec![
-        ("UPSTREAM__IDA__URL", url),
-        ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", &license_key),
-        ("UPSTREAM__IDA__API_KEY_FILE", &api_key),
-    ];
-    all.retain(|(name, _)| set.iter().all(|(over, _)| !same_secret(name, over)));
-    all.extend(set);
-    (Running::start(&all).await, folder)
-}
-
-/// `…_FILE` and `…_ENV` set the same.
-fn same_secret(one: &str, other: &str) -> bool {
-    let bare = |name: &str| name.trim_end_matches("_FILE").trim_end_matches("_ENV").to_owned();
-    bare(one) == bare(other)
-}
-
-async fn call(gateway: &Running, service: &str, body: &Value) -> (u16, Value) {
-    let reply = gateway.call(&format!("/v1/ida/{service}"), "application/json", &body.to_string()).await;
-    (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap())
-}
-
-fn person() -> Value {
-    json!({
-        "individualId": UIN, "individualIdType": "UIN", "consent": true,
-        "demographics": {"name": [{"language": "eng", "value": "Leila Karim"}], "dob": "1990/03/14"},
-    })
+/// IDA answers every call with this code.
+fn fail_with(world: &World, code: &str) {
+    world.turn(Knobs { ida_errors_in_200: Some(code.to_owned()), ..Knobs::default() });
 }
 
 fn with(mut body: Value, name: &str, value: Value) -> Value {
     body[name] = value;
     body
-}
-
-fn assert_problem((status, problem): (u16, Value), wanted: (u16, &str, &str), why: &str) -> Value {
-    let found = (status, problem["code"].as_str().unwrap(), problem["fault"].as_str().unwrap());
-    assert_eq!(found, wanted, "{why}: {problem}");
-    assert!(!problem.to_string().contains("authStatus"), "{why}: {problem}");
-    problem
 }
 
 #[tokio::test]
@@ -158,7 +83,7 @@ async fn a_person_who_is_not_confirmed_is_no_problem_and_every_reason_is_explain
         "IDA-OTA-004",
         "IDA-BIA-001",
     ] {
-        world.fail_with(code);
+        fail_with(&world, code);
         let (status, verdict) = world.call("auth", &person()).await;
         assert_eq!(
             (status, &verdict["authStatus"], &verdict["errors"][0]["code"]),
@@ -216,17 +141,17 @@ async fn a_reply_that_does_not_verify_is_tampered_and_never_a_verdict() {
         IdaReply::Stale,
     ];
     for reply in hostile {
-        world.turn(reply);
+        reply_with(&world, reply);
         for service in ["auth", "kyc"] {
             let answer = world.call(service, &person()).await;
             assert_problem(answer, (502, "tampered", "tampered"), &format!("{reply:?} {service}"));
         }
     }
-    world.turn(IdaReply::TruncatedIdentity);
+    reply_with(&world, IdaReply::TruncatedIdentity);
     assert_problem(world.call("kyc", &person()).await, (502, "tampered", "tampered"), "truncated");
     let wrong = with(person(), "demographics", json!({"dob": "1990/03/15"}));
     for reply in [IdaReply::Stranger, IdaReply::Forged] {
-        world.turn(reply);
+        reply_with(&world, reply);
         assert_problem(
             world.call("auth", &wrong).await,
             (502, "tampered", "tampered"),
@@ -238,10 +163,10 @@ async fn a_reply_that_does_not_verify_is_tampered_and_never_a_verdict() {
 #[tokio::test]
 async fn the_danger_setting_excuses_an_absent_signature_and_says_so() {
     let world = World::start(&[("UPSTREAM__IDA__DANGER_ACCEPT_UNSIGNED_REPLIES", "true")]).await;
-    world.turn(IdaReply::Unsigned);
+    reply_with(&world, IdaReply::Unsigned);
     let (status, verdict) = world.call("auth", &person()).await;
     assert_eq!((status, &verdict["verified"]), (200, &json!("none")), "{verdict}");
-    world.turn(IdaReply::Forged);
+    reply_with(&world, IdaReply::Forged);
     assert_problem(world.call("auth", &person()).await, (502, "tampered", "tampered"), "forged");
 }
 
@@ -260,7 +185,7 @@ async fn failures_of_the_call_say_whose_move_it_is_and_carry_mosips_code() {
         ("IDA-NEW-001", 502, "upstream", "upstream"),
     ];
     for (code, status, problem_code, fault) in codes {
-        world.fail_with(code);
+        fail_with(&world, code);
         for body in [
             ("auth", person()),
             (
@@ -278,7 +203,7 @@ async fn failures_of_the_call_say_whose_move_it_is_and_carry_mosips_code() {
         (Knobs { fault_rate: 1.0, ..Knobs::default() }, "503"),
         (Knobs { down: true, ..Knobs::default() }, "away"),
     ] {
-        world.simulator.dials.set(knobs);
+        world.turn(knobs);
         assert_problem(world.call("auth", &person()).await, (502, "upstream", "upstream"), why);
     }
 }
@@ -322,21 +247,12 @@ async fn without_licence_key_api_key_partner_or_signers_the_routes_say_what_to_s
             .collect()
     };
     let without_section = support::gateway::EXAMPLE.split("[upstream.ida]").next().unwrap().to_owned();
-    let folder = tempfile::tempdir().unwrap();
-    let key = folder.path().join("key");
-    std::fs::write(&key, "k").unwrap();
-    let key = key.display().to_string();
-    for (text, named, has_ida) in [
-        (without("partner_id"), "upstream.ida.partner_id", true),
-        (without("reply_signers"), "upstream.ida.reply_signers", true),
-        (without_section, "upstream.ida.url", false),
+    for (text, named) in [
+        (without("partner_id"), "upstream.ida.partner_id"),
+        (without("reply_signers"), "upstream.ida.reply_signers"),
+        (without_section, "upstream.ida.url"),
     ] {
-        let keys = [
-            ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", key.as_str()),
-            ("UPSTREAM__IDA__API_KEY_FILE", key.as_str()),
-        ];
-        let set = if has_ida { &keys[..] } else { &[] };
-        let gateway = Running::start_under(&text, set).await;
+        let gateway = Running::start_under(&text, &[]).await;
         let problem = assert_problem(call(&gateway, "auth", &person()).await, (503, "keys", "keys"), named);
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{problem}");
     }
@@ -376,73 +292,7 @@ async fn bad_input_is_named_and_nothing_is_sent() {
     assert_problem(world.call("auth", &huge).await, (413, "too-large", "caller"), "more than 5 MiB");
     let form = world.gateway.call("/v1/ida/auth", "text/plain", "{}").await;
     assert_eq!(form.status, 415);
-    assert!(world.simulator.history.record().ida.is_empty());
-}
-
-/// The example's keys in a folder of their own, IDA's certificate being somebody else's.
-fn keys_with_a_stale_certificate() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for name in [
-        "keystore.p12",
-        "keystore.password",
-        "opencrvs-priv.key",
-        "opencrvs-pub.key",
-        "mosip-public.key",
-        "ida-sign.crt",
-    ] {
-        std::fs::copy(Path::new("keys.example").join(name), dir.path().join(name)).unwrap();
-    }
-    std::fs::copy("keys.example/issuer.crt", dir.path().join("ida-partner.crt")).unwrap();
-    dir
-}
-
-#[tokio::test]
-async fn a_certificate_of_ida_that_was_replaced_is_taken_and_the_request_sent_once_more() {
-    let keys = keys_with_a_stale_certificate();
-    let world = World::start(&[("KEYS__DIR", &keys.path().display().to_string())]).await;
-    let problem =
-        assert_problem(world.call("auth", &person()).await, (503, "keys", "keys"), "the same certificate");
-    assert_eq!(problem["upstream"]["code"], "IDA-MPA-003");
-    assert!(
-        problem["advice"].as_str().is_some_and(|advice| advice.contains("IDA's current certificate")),
-        "{problem}"
-    );
-    assert_eq!(world.simulator.history.record().ida.len(), 1, "not sent again with the same certificate");
-
-    std::fs::copy("keys.example/ida-partner.crt", keys.path().join("ida-partner.crt")).unwrap();
-    let (status, verdict) = world.call("auth", &person()).await;
-    assert_eq!((status, &verdict["authStatus"]), (200, &json!(true)), "{verdict}");
-    let codes: Vec<_> = world.simulator.history.record().ida.into_iter().map(|call| call.code).collect();
-    assert_eq!(codes, [Some("IDA-MPA-003".to_owned()), Some("IDA-MPA-003".to_owned()), None]);
-}
-
-#[tokio::test]
-async fn a_refusal_of_the_new_certificate_is_not_answered_by_a_third_request() {
-    let keys = keys_with_a_stale_certificate();
-    let world = World::start(&[("KEYS__DIR", &keys.path().display().to_string())]).await;
-    std::fs::copy("keys.example/partner.crt", keys.path().join("ida-partner.crt")).unwrap();
-    assert_problem(world.call("auth", &person()).await, (503, "keys", "keys"), "two stale certificates");
-    assert_eq!(world.simulator.history.record().ida.len(), 2);
-}
-
-#[tokio::test]
-async fn a_request_that_may_have_arrived_is_never_sent_again() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/idauthentication/v1", listener.local_addr().unwrap());
-    let received = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&received);
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            // It reads something and hangs up.
-            if stream.read_u8().await.is_ok() {
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-        }
-    });
-    let (gateway, _folder) = gateway(&url, &[]).await;
-    assert_problem(call(&gateway, "auth", &person()).await, (502, "upstream", "upstream"), "hung up");
-    assert_eq!(received.load(Ordering::SeqCst), 1);
+    assert!(world.codes().is_empty());
 }
 
 #[tokio::test]
@@ -468,7 +318,7 @@ async fn nothing_of_a_person_and_no_key_is_logged_or_answered() {
         Knobs { fault_rate: 1.0, ..Knobs::default() },
         Knobs { down: true, ..Knobs::default() },
     ] {
-        world.simulator.dials.set(knobs);
+        world.turn(knobs);
         for (service, body) in
             [("auth", &person()), ("kyc", &person()), ("otp", &order), ("auth", &by_otp), ("kyc", &wrong)]
         {

@@ -23,15 +23,8 @@ async fn every_curl_line_of_the_plain_api_is_answered_with_success() {
     let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
     let mosip = |path: &str| format!("{}{path}", simulator.base_url);
     let folder = tempfile::tempdir().unwrap();
-    let secret = |name: &str, content: &str| {
-        let file = folder.path().join(name);
-        std::fs::write(&file, content).unwrap();
-        file.to_str().unwrap().to_owned()
-    };
     let gateway = Running::start(&[
         ("UPSTREAM__IDA__URL", &mosip("/idauthentication/v1")),
-        ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", &secret("licence", "example-licence-key")),
-        ("UPSTREAM__IDA__API_KEY_FILE", &secret("api", "example-api-key")),
         ("OUTBOX__PATH", folder.path().join("outbox.db").to_str().unwrap()),
         ("UPSTREAM__TOKEN__URL", &mosip("/auth/realms/mosip/protocol/openid-connect/token")),
         ("UPSTREAM__MEDIATOR__BIRTH", &mosip("/opencrvs/v1/birth")),

@@ -10,6 +10,7 @@
 
 pub(crate) mod bare;
 pub(crate) mod paired;
+pub(crate) mod process;
 #[path = "../../tests/support/mod.rs"]
 pub(crate) mod rings;
 #[path = "../../tests/support/vectors.rs"]

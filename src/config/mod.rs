@@ -384,6 +384,10 @@ pub struct Ida {
     pub domain_uri: Option<String>,
     /// `env`
     pub env: Option<&'static str>,
+    /// Digits of a UIN.
+    pub uin_length: usize,
+    /// Digits of a VID; never those of a UIN.
+    pub vid_length: usize,
     /// Accept unsigned success replies.
     pub danger_accept_unsigned_replies: bool,
     /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.

@@ -129,6 +129,15 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
     let sign_with = sign_with(&mut section, keys);
     let domain_uri = section.parsed("domain_uri", text);
     let env = section.parsed("env", word(&IDA_ENVIRONMENTS));
+    let mut digits = |name, default| section.number(name, 1..=64).map_or(default, |digits| digits as usize);
+    let (uin_length, vid_length) = (digits("uin_length", 10), digits("vid_length", 16));
+    if uin_length == vid_length {
+        section.problem(
+            "vid_length",
+            "is uin_length, too",
+            "set them apart: the length says which number it is",
+        );
+    }
     let danger_accept_unsigned_replies =
         section.danger("danger_accept_unsigned_replies", "success replies of IDA count without a signature");
     section.finish();
@@ -141,6 +150,8 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
         sign_with,
         domain_uri,
         env,
+        uin_length,
+        vid_length,
         danger_accept_unsigned_replies,
         unset,
     })

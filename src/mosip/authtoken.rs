@@ -36,7 +36,7 @@ const fn refused(code: &'static str, message: &'static str) -> Refused {
 
 impl Refused {
     /// The number is neither a UIN nor a VID.
-    pub const VID_WRONG: Self = refused("ATS-REQ-002", "this is neither a UIN of 10 digits nor a VID of 16");
+    pub const VID_WRONG: Self = refused("ATS-REQ-002", "the number is as long as neither a UIN nor a VID");
     /// A name without a letter.
     pub const NAME_EMPTY: Self = refused("ATS-REQ-003", "name is not provided");
     /// An empty gender.

@@ -22,7 +22,7 @@ impl Link {
 
     /// The event with the token in it. `None`: there is nothing to add, or IDA does not give it; that never holds the event up.
     pub async fn linked(&self, event: &Event) -> Option<Event> {
-        let record = event.deceased()?;
+        let record = event.deceased(self.0.id_lengths())?;
         let token = async {
             let intent = Arc::new(record.intent()?);
             Ok(match self.0.authenticate(intent).await? {

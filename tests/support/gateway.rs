@@ -23,6 +23,20 @@ pub(crate) const EXAMPLE: &str = include_str!("../../deploy/example.toml");
 /// The client secret of the example.
 pub(crate) const SECRET: &str = "example-client-secret";
 
+/// The licence key of the example.
+pub(crate) const LICENSE_KEY: &str = "example-licence-key";
+
+/// The API key of the example.
+pub(crate) const API_KEY: &str = "example-api-key";
+
+/// The variables that the example names, as the simulator knows them.
+pub(crate) fn secrets() -> BTreeMap<String, String> {
+    [("MOSIP_AUTH_CLIENT_SECRET", SECRET), ("PARTNER_MISP_LK", LICENSE_KEY), ("PARTNER_APIKEY", API_KEY)]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
 /// Every listener on a port of its own, and an outbox of its own.
@@ -57,7 +71,7 @@ impl Running {
         let ports = [Port::hold(), Port::hold(), Port::hold()];
         let [api, callback, ops] = ports.each_ref().map(Port::address);
         let outbox = home.path().join("outbox.db").display().to_string();
-        let mut variables = BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())]);
+        let mut variables = secrets();
         let own = [
             ("LISTEN__INTERNAL", api.as_str()),
             ("LISTEN__CALLBACK", &callback),

@@ -11,6 +11,8 @@
 pub(crate) mod event;
 pub(crate) mod fake;
 pub(crate) mod gateway;
+#[cfg(feature = "simulator")]
+pub(crate) mod ida;
 pub(crate) mod key_volume;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
@@ -20,6 +22,8 @@ pub(crate) mod pki;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod random;
+#[cfg(feature = "simulator")]
+pub(crate) mod seeder;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

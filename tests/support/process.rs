@@ -13,7 +13,7 @@ use mosip_gateway::upstream::{Client, Reply, Request};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::gateway::{EXAMPLE, SECRET};
+use super::gateway::{EXAMPLE, secrets};
 use super::patience;
 use super::port::Port;
 
@@ -34,7 +34,7 @@ impl Gateway {
         let home = tempfile::tempdir().unwrap();
         let ports = [Port::hold(), Port::hold(), Port::hold()];
         let outbox = home.path().join("outbox.db").display().to_string();
-        let variables = BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())]);
+        let variables = secrets();
         let [api, callback, ops] = ports.each_ref().map(Port::address);
         let mut gateway = Self { callback: callback.clone(), variables, home, ports, child: None };
         gateway.set(&[
@@ -147,8 +147,7 @@ impl Drop for Gateway {
 
 /// A client of the loopback.
 pub(crate) fn client() -> Client {
-    let variables = BTreeMap::from([("MOSIP_AUTH_CLIENT_SECRET".to_owned(), SECRET.to_owned())]);
-    let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &variables, &|path| std::fs::read(path));
+    let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &secrets(), &|path| std::fs::read(path));
     Client::new(&config.unwrap_or_else(|problems| panic!("{problems}")).upstream).unwrap()
 }
 

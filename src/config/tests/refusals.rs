@@ -366,6 +366,16 @@ fn keys_that_are_wrong() {
 }
 
 #[test]
+fn a_length_that_tells_uin_and_vid_not_apart() {
+    let ida = "upstream.ida.url = \"https://ida.example.org\"\n";
+    refused_at(&format!("{ida}upstream.ida.uin_length = 0"), "upstream.ida.uin_length", "is out of range");
+    for lengths in ["uin_length = 16", "vid_length = 10"] {
+        let text = format!("{ida}upstream.ida.{lengths}");
+        refused_at(&text, "upstream.ida.vid_length", "is uin_length, too");
+    }
+}
+
+#[test]
 fn names_of_keys_that_are_not_there() {
     let own = "keys.own = [{ name = \"d\", file = \"f\", use = [\"decrypt\"] }]\n";
     for name in ["d", "unknown"] {

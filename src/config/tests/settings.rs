@@ -163,6 +163,7 @@ fn mediator_ida_and_delivery() {
         reply_signers = ["ida-sign"]
         sign_with = "partner"
         domain_uri = "https://ida.example.org"
+        uin_length = 12
         [deliver]
         url = "https://mediator.example.org/mosip?x=1"
         secret_file = "deliver.secret"
@@ -177,6 +178,7 @@ fn mediator_ida_and_delivery() {
     assert_eq!(mediator.sign_with.as_deref(), Some("partner"));
     let ida = config.upstream.ida.unwrap();
     assert_eq!(ida.reply_signers, ["ida-sign"]);
+    assert_eq!((ida.uin_length, ida.vid_length), (12, 16));
     assert_eq!(ida.sign_with.as_deref(), Some("partner"));
     assert_eq!(exposed(ida.misp_license_key.as_ref()), Some("/etc/gateway/licence"));
     assert_eq!(exposed(ida.api_key.as_ref()), Some("k"));

@@ -34,7 +34,7 @@ pub(super) fn router(app: App) -> Router {
 async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
     guard::require_json(request.headers())?;
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    match authtoken::read_json(&body) {
+    match authtoken::read_json(&body, app.ida().id_lengths()) {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
         Ok(Asked::Many(batch)) => submit(&app, batch).await,
         Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
@@ -47,7 +47,7 @@ async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> 
     let mut whole = Request::new(Body::from(body.into_bytes()));
     *whole.headers_mut() = headers;
     let batch = match read_form(whole).await {
-        Some((request, file)) => authtoken::read_csv(&request, &file),
+        Some((request, file)) => authtoken::read_csv(&request, &file, app.ida().id_lengths()),
         None => Err(Refused::INVALID),
     };
     match batch {

@@ -4,10 +4,10 @@ use serde_json::{Map, Value};
 
 use super::Refused;
 use super::request::{self, Batch, Envelope};
-use crate::mosip::ida::Line;
+use crate::mosip::ida::{IdLengths, Line};
 
 /// Reads the form field `request` and the file, whose first line names the columns.
-pub fn read_csv(request: &[u8], file: &[u8]) -> Result<Batch, Refused> {
+pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch, Refused> {
     let Envelope { request } = request::parse(request)?;
     let delimiter = match request.csv_delimiter.as_deref().map(str::as_bytes) {
         None => b',',
@@ -22,7 +22,7 @@ pub fn read_csv(request: &[u8], file: &[u8]) -> Result<Batch, Refused> {
     let columns = rows.next().and_then(|row| fields(row, delimiter).ok()).ok_or(Refused::INVALID)?;
     let lines: Vec<Line<Refused>> = rows
         .map(|row| match named(&columns, row, delimiter) {
-            Ok(person) => request.line(&person),
+            Ok(person) => request.line(&person, lengths),
             Err(refused) => Line { id: String::new(), record: Err(refused) },
         })
         .collect();

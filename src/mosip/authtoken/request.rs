@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Form, Refused};
-use crate::mosip::ida::{Attribute, Line, Record, Text};
+use crate::mosip::ida::{Attribute, IdLengths, Line, Record, Text};
 
 /// What is asked.
 pub enum Asked {
@@ -65,13 +65,13 @@ struct Mapping {
 }
 
 /// Reads the body. One object in `authdata`, or `"deliverytype":"sync"`, asks for an answer at once.
-pub fn read_json(body: &[u8]) -> Result<Asked, Refused> {
+pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
     let Envelope { request } = parse(body)?;
     match &request.authdata {
-        Value::Object(person) => Ok(Asked::One(request.line(person))),
+        Value::Object(person) => Ok(Asked::One(request.line(person, lengths))),
         Value::Array(people) if !people.is_empty() => {
             let line = |person: &Value| match person {
-                Value::Object(person) => request.line(person),
+                Value::Object(person) => request.line(person, lengths),
                 _ => Line { id: String::new(), record: Err(Refused::RECORD_WRONG) },
             };
             match (request.deliverytype == Some(Delivery::Sync), people.as_slice()) {
@@ -96,16 +96,22 @@ pub(super) fn parse(body: &[u8]) -> Result<Envelope, Refused> {
 }
 
 impl Request {
-    pub(super) fn line(&self, person: &Map<String, Value>) -> Line<Refused> {
+    pub(super) fn line(&self, person: &Map<String, Value>, lengths: IdLengths) -> Line<Refused> {
         let default = Mapping::default();
         let mapping = self.mapping.as_ref().unwrap_or(&default);
         let id = text_at(person, mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
-        let record = self.record(mapping, person, id.clone());
+        let record = self.record(mapping, person, id.clone(), lengths);
         Line { id, record }
     }
 
     /// Name, gender and date of birth have to be there, as for the seeder; the rest where the mapping names it.
-    fn record(&self, mapping: &Mapping, person: &Map<String, Value>, id: String) -> Result<Record, Refused> {
+    fn record(
+        &self,
+        mapping: &Mapping,
+        person: &Map<String, Value>,
+        id: String,
+        lengths: IdLengths,
+    ) -> Result<Record, Refused> {
         if id.is_empty() {
             return Err(Refused::VID_ABSENT);
         }
@@ -145,7 +151,7 @@ impl Request {
             Some(address) => demographics.push(("fullAddress".to_owned(), self.in_language(address))),
             None => {}
         }
-        Record::with_operators_consent(id, demographics).map_err(|error| match error.pointer() {
+        Record::with_operators_consent(id, lengths, demographics).map_err(|error| match error.pointer() {
             Some("/individualId") => Refused::VID_WRONG,
             Some("/demographics/dob") => Refused::DOB_WRONG,
             _ => Refused::RECORD_WRONG,

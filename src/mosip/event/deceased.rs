@@ -6,12 +6,12 @@ use serde_json::Value;
 use super::aid::{Aid, AidPlace};
 use super::{Event, EventKind};
 use crate::error::{Error, Result};
-use crate::mosip::ida::{Attribute, Record, Text};
+use crate::mosip::ida::{Attribute, IdLengths, Record, Text};
 
 impl Event {
     /// Whom IDA is to be asked about, as OpenCRVS itself would ask: by national id, name, gender and date of birth. `None` for what is
     /// no death, what has a UINTOKEN already, and where one of these is missing or has not its form.
-    pub fn deceased(&self) -> Option<Record> {
+    pub fn deceased(&self, lengths: IdLengths) -> Option<Record> {
         if self.kind != EventKind::Death || !matches!(self.uin_token, AidPlace::At { .. }) {
             return None;
         }
@@ -31,7 +31,7 @@ impl Event {
             ("gender".to_owned(), in_english(patient.gender?)),
             ("dob".to_owned(), Attribute::Plain(patient.birth_date?.replace('-', "/"))),
         ];
-        Record::with_operators_consent(id, demographics).ok()
+        Record::with_operators_consent(id, lengths, demographics).ok()
     }
 
     /// The event with `token` appended to the identifiers of the deceased, in the shape that the event uses.
@@ -141,11 +141,11 @@ mod tests {
             ),
         ] {
             let event = death(&format!(r#"{PERSON},"identifier":[{{"type":{kind},"value":"2784528096"}}]"#));
-            assert_eq!(event.deceased().unwrap().id(), "2784528096");
+            assert_eq!(event.deceased(IdLengths::default()).unwrap().id(), "2784528096");
             let linked = event.with_uin_token("123").unwrap();
             let expected = format!(r#""value":"2784528096"}},{{"type":{typed},"value":"123"}}]"#);
             assert!(std::str::from_utf8(linked.body()).unwrap().contains(&expected), "{expected}");
-            assert!(linked.deceased().is_none(), "once is enough");
+            assert!(linked.deceased(IdLengths::default()).is_none(), "once is enough");
             assert!(linked.wants_aid(), "the application id still has its place");
         }
     }
@@ -160,7 +160,7 @@ mod tests {
             format!(r#"{},"identifier":[{number}]"#, PERSON.replace("1990-09-20", "1990")),
             format!(r#"{},"identifier":[{number}]"#, PERSON.replace(r#""gender""#, r#""sex""#)),
         ] {
-            assert!(death(&patient).deceased().is_none(), "{patient}");
+            assert!(death(&patient).deceased(IdLengths::default()).is_none(), "{patient}");
         }
     }
 

@@ -36,33 +36,67 @@ pub struct Line<E = Error> {
     pub record: Result<Record, E>,
 }
 
+/// By how many digits a number without a type is told to be a UIN or a VID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IdLengths {
+    /// `mosip.kernel.uin.length`
+    pub uin: usize,
+    /// `mosip.kernel.vid.length`
+    pub vid: usize,
+}
+
+impl Default for IdLengths {
+    fn default() -> Self {
+        Self { uin: 10, vid: 16 }
+    }
+}
+
+impl IdLengths {
+    fn id_type(self, id: &str) -> Result<&'static str> {
+        let Self { uin, vid } = self;
+        let is_number = id.bytes().all(|byte| byte.is_ascii_digit());
+        match id.len() {
+            len if is_number && len == uin => Ok("UIN"),
+            len if is_number && len == vid => Ok("VID"),
+            _ => {
+                let what = format!("this is neither a UIN of {uin} digits nor a VID of {vid}");
+                Err(Error::field("/individualId", what).advise("Correct it, or give its individualIdType."))
+            }
+        }
+    }
+}
+
 /// Reads the list of `POST /v1/uin-tokens`. A wrong record is refused by itself, its pointer beginning with its place in the list.
-pub fn read_records(body: &[u8]) -> Result<Vec<Line>> {
+pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
     let text =
         std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
     let items: Vec<&RawValue> = json::read(text, "")?;
     if items.is_empty() {
         return Err(Error::field("", "the list is empty"));
     }
-    Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place)).collect())
+    Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place, lengths)).collect())
 }
 
-fn line(text: &str, place: usize) -> Line {
+fn line(text: &str, place: usize, lengths: IdLengths) -> Line {
     let mut id = String::new();
     let record = json::read(text, "").and_then(|Object(wire): Object<Wire<Box<RawValue>>>| {
         id = wire.individual_id.clone().unwrap_or_default();
-        Record::from_wire(wire)
+        Record::from_wire(wire, lengths)
     });
     Line { id, record: record.map_err(|error| error.under(&format!("/{place}"))) }
 }
 
 impl Record {
     /// A person whose consent the operator answers for. The length of her number says which it is.
-    pub fn with_operators_consent(id: String, demographics: Vec<(String, Attribute)>) -> Result<Self> {
+    pub fn with_operators_consent(
+        id: String,
+        lengths: IdLengths,
+        demographics: Vec<(String, Attribute)>,
+    ) -> Result<Self> {
         let demographics = Some(Demographics::new(demographics)?);
         let wire =
             Wire { individual_id: Some(id), individual_id_type: None, consent: Some(true), demographics };
-        Self::from_wire(wire)
+        Self::from_wire(wire, lengths)
     }
 
     /// The number of the person.
@@ -80,10 +114,10 @@ impl Record {
         read_kept(&self.json)
     }
 
-    fn from_wire<D: Serialize>(mut wire: Wire<D>) -> Result<Self> {
+    fn from_wire<D: Serialize>(mut wire: Wire<D>, lengths: IdLengths) -> Result<Self> {
         let id = wire.individual_id.clone().unwrap_or_default();
         if wire.individual_id_type.is_none() {
-            wire.individual_id_type = Some(type_by_length(&id)?.to_owned());
+            wire.individual_id_type = Some(lengths.id_type(&id)?.to_owned());
         }
         let json = serde_json::to_vec(&wire)
             .map(Zeroizing::new)
@@ -97,13 +131,4 @@ impl Record {
 /// The intent behind what [`Record::into_kept`] gave, under a fresh transaction.
 pub fn read_kept(kept: &[u8]) -> Result<Intent> {
     Intent::parse(Service::Auth, kept)
-}
-
-fn type_by_length(id: &str) -> Result<&'static str> {
-    match (id.len(), id.bytes().all(|byte| byte.is_ascii_digit())) {
-        (10, true) => Ok("UIN"),
-        (16, true) => Ok("VID"),
-        _ => Err(Error::field("/individualId", "this is neither a UIN of 10 digits nor a VID of 16")
-            .advise("Correct it, or give its individualIdType.")),
-    }
 }

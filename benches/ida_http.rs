@@ -1,0 +1,189 @@
+//! IDA through the listeners of a whole gateway, beside the simulator on the same cores: calls a second, the gateway's CPU for a
+//! call beside what no call can do without, and a job of many UINTOKENs.
+//!
+//! `cargo bench --bench ida_http` measures; `-- --test` only shows that it runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench says so by panicking, and prints"
+)]
+
+mod support;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use mosip_gateway::mosip::ida::{self, Intent, Origin, Service};
+use mosip_gateway::simulator;
+use serde_json::{Value, json};
+use support::process::{cpu_time, peak_memory};
+use support::rings::event::birth;
+use support::rings::process::{Gateway, client, post};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+const PERSON: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,"demographics":{"name":[{"language":"eng","value":"Leila Karim"}],"dob":"1990/03/14"}}"#;
+
+struct Size {
+    calls: usize,
+    records: usize,
+}
+
+#[tokio::main]
+async fn main() {
+    let is_test = std::env::args().any(|word| word == "--test");
+    let size =
+        if is_test { Size { calls: 32, records: 40 } } else { Size { calls: 20_000, records: 10_000 } };
+    let floor = floor(if is_test { 10 } else { 2_000 });
+    println!("a request built and a signature verified, without HTTP: {floor:.0?}\n");
+    let (simulator, gateway) = start().await;
+    calls(&gateway, size.calls, floor).await;
+    job(&gateway, size.records).await;
+    drop(gateway);
+    simulator.shutdown().await;
+}
+
+/// Building the request of [`PERSON`], and one verification of a reply's signature: medians of one thread.
+fn floor(turns: usize) -> Duration {
+    let ring = support::ring();
+    let own = ring.signer(Some("partner")).unwrap();
+    let to = ring.peer("ida").unwrap().certificate.as_ref().unwrap();
+    let now = support::rings::now();
+    let intent = Intent::parse(Service::Auth, PERSON.as_bytes()).unwrap();
+    let reply = json!({"id": "mosip.identity.auth", "version": "1.0", "transactionID": "A123456789", "responseTime": now.to_iso(),
+        "response": {"authStatus": true, "authToken": "1".repeat(36)}, "errors": null})
+    .to_string();
+    let signature = ida::sign_body(ring.signer(Some("mosip")).unwrap(), reply.as_bytes()).unwrap();
+    let signers = [&**ring.peer("mosip").unwrap()];
+    median(turns, || {
+        black_box(ida::request(&intent, Origin::default(), to, own, now).unwrap());
+    }) + median(turns, || ida::verify_body(&signers, reply.as_bytes(), &signature, now).unwrap())
+}
+
+fn median(turns: usize, work: impl Fn()) -> Duration {
+    let mut times: Vec<Duration> = (0..turns)
+        .map(|_| {
+            let begun = Instant::now();
+            work();
+            begun.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+async fn start() -> (simulator::Running, Gateway) {
+    let simulator = support::rings::ida::simulator(None).await;
+    let mut gateway = Gateway::new();
+    let ida = format!("{}/idauthentication/v1", simulator.base_url);
+    gateway.set(&[("UPSTREAM__IDA__URL", &ida)]);
+    gateway.start();
+    gateway.ready().await;
+    (simulator, gateway)
+}
+
+/// `/v1/ida/auth` over 1, 4 and 16 connections.
+async fn calls(gateway: &Gateway, count: usize, floor: Duration) {
+    println!("| connections | calls/s | p50 | p99 | gateway CPU a call | of the above |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    for connections in [1, 4, 16] {
+        // Connections and threads stand before anything is counted.
+        call(gateway, 8 * connections, connections).await;
+        let (begun, cpu) = (Instant::now(), cpu_time(gateway.pid()));
+        let mut latencies = call(gateway, count, connections).await;
+        let (elapsed, cpu) = (begun.elapsed(), cpu_time(gateway.pid()) - cpu);
+        latencies.sort_unstable();
+        let at = |share: usize| latencies[(count * share / 100).min(count - 1)];
+        let each = cpu.div_f64(count as f64);
+        println!(
+            "| {connections} | {:.0} | {:.2?} | {:.2?} | {each:.0?} | {:.2} × |",
+            count as f64 / elapsed.as_secs_f64(),
+            at(50),
+            at(99),
+            each.as_secs_f64() / floor.as_secs_f64(),
+        );
+    }
+}
+
+/// How long each of `count` calls took.
+async fn call(gateway: &Gateway, count: usize, connections: usize) -> Vec<Duration> {
+    let (client, url) = (client(), format!("{}/v1/ida/auth", gateway.api()));
+    let next = Arc::new(AtomicUsize::new(0));
+    let mut calling = JoinSet::new();
+    for _ in 0..connections {
+        let (client, next, url) = (client.clone(), Arc::clone(&next), url.clone());
+        calling.spawn(async move {
+            let mut latencies = Vec::new();
+            while next.fetch_add(1, Ordering::Relaxed) < count {
+                let begun = Instant::now();
+                let reply = post(&client, &url, PERSON.to_owned()).await.expect("an answer");
+                latencies.push(begun.elapsed());
+                assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+            }
+            latencies
+        });
+    }
+    calling.join_all().await.concat()
+}
+
+/// One job from post to file, and what events wait meanwhile.
+async fn job(gateway: &Gateway, count: usize) {
+    let before = peak_memory(gateway.pid());
+    let is_over = Arc::new(AtomicBool::new(false));
+    let posting = tokio::spawn(post_events(gateway.api(), Arc::clone(&is_over)));
+
+    let record = r#"{"individualId":"4152630978","consent":true,"demographics":{"name":[{"language":"eng","value":"Leila Karim"}],"dob":"1990/03/14"}}"#;
+    let list = format!("[{}]", vec![record; count].join(","));
+    let begun = Instant::now();
+    let reply = post(&client(), &format!("{}/v1/uin-tokens", gateway.api()), list).await.expect("an answer");
+    let submitted = begun.elapsed();
+    is_over.store(true, Ordering::Relaxed);
+    let longest = posting.await.unwrap();
+    assert_eq!(reply.status, 202, "{}", String::from_utf8_lossy(&reply.body));
+    let accepted: Value = serde_json::from_slice(&reply.body).unwrap();
+
+    let route = format!("/v1/uin-tokens/{}?from={count}", accepted["job"].as_str().unwrap());
+    let (mut settled, mut steps, mut moved, mut standstill) = (0, 0, Instant::now(), Duration::ZERO);
+    while settled < count as u64 {
+        let status = gateway.get(&route).await;
+        assert_eq!((&status["progress"]["refused"], &status["progress"]["invalid"]), (&json!(0), &json!(0)));
+        let done = status["progress"]["done"].as_u64().unwrap();
+        if done > settled {
+            standstill = standstill.max(moved.elapsed());
+            (settled, steps, moved) = (done, steps + 1, Instant::now());
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let elapsed = begun.elapsed();
+    println!(
+        "\na job of {count}: submitted in {submitted:.0?}, {:.0} UINTOKENs/s, {steps} steps of progress seen, {standstill:.0?} between two at most",
+        count as f64 / elapsed.as_secs_f64()
+    );
+    println!(
+        "memory of the gateway: at most {before} KiB before it, {} KiB after it",
+        peak_memory(gateway.pid())
+    );
+    println!("an event that was posted while it was submitted waited {longest:.2?} at most");
+}
+
+/// Events one by one until `is_over`; the longest that one took.
+async fn post_events(api: String, is_over: Arc<AtomicBool>) -> Duration {
+    let (client, url) = (client(), format!("{api}/v1/events/birth"));
+    let mut longest = Duration::ZERO;
+    for index in 0.. {
+        if is_over.load(Ordering::Relaxed) {
+            break;
+        }
+        let begun = Instant::now();
+        let reply = post(&client, &url, birth(&format!("3b1c2f40-0000-4000-8000-{index:012x}"))).await;
+        longest = longest.max(begun.elapsed());
+        assert_eq!(reply.expect("an answer").status, 202);
+    }
+    longest
+}
