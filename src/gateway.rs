@@ -69,7 +69,7 @@ impl Gateway {
         }
 
         let client = Client::new(&config.upstream)?;
-        let pool = Pool::default();
+        let pool = Pool::for_this_machine()?;
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let ida =
             Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());

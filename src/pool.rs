@@ -1,35 +1,44 @@
-//! The pool for private-key operations: as many at once as there are cores, a bounded queue, never on the reactor.
+//! The pool for private-key operations: as many threads as there are cores, a bounded queue, never on the reactor.
 
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
-use tokio::sync::Semaphore;
+use crossbeam_channel::{Receiver, Sender, bounded};
+use tokio::sync::oneshot;
 
 use crate::error::{Code, Error, Result};
 
 /// How many operations may wait; beyond that the caller hears `busy` at once instead of waiting without end.
 pub const QUEUE_DEPTH: usize = 1024;
 
-/// Runs CPU-bound work beside the reactor. Cheap to clone.
+/// Runs CPU-bound work beside the reactor. Cheap to clone; the threads end with the last clone.
+///
+/// Its threads take their next work from the queue themselves. Tokio's blocking threads would be handed each piece by the reactor,
+/// which costs two wake-ups more.
 #[derive(Debug, Clone)]
-pub struct Pool {
-    running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
-}
+pub struct Pool(Sender<Work>);
 
-impl Default for Pool {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self::new(cores, QUEUE_DEPTH)
-    }
-}
+type Work = Box<dyn FnOnce() + Send>;
 
 impl Pool {
-    /// A pool of `threads` operations at once and `queue` waiting.
-    pub fn new(threads: usize, queue: usize) -> Self {
-        Self {
-            running: Arc::new(Semaphore::new(threads)),
-            admitted: Arc::new(Semaphore::new(threads.saturating_add(queue))),
+    /// A thread for every core, and [`QUEUE_DEPTH`].
+    pub fn for_this_machine() -> Result<Self> {
+        Self::new(thread::available_parallelism().map_or(1, usize::from), QUEUE_DEPTH)
+    }
+
+    /// A pool of `threads` operations at once and `queue` waiting. [`Code::Busy`] where the system gives no thread.
+    pub fn new(threads: usize, queue: usize) -> Result<Self> {
+        let (sender, receiver) = bounded(queue);
+        for _ in 0..threads {
+            let receiver = receiver.clone();
+            thread::Builder::new().name("private-keys".to_owned()).spawn(move || serve(&receiver)).map_err(
+                |error| {
+                    let what = format!("there is no thread for private-key operations: {error}");
+                    Error::new(Code::Busy, what).advise("Raise the limit of threads of this process.")
+                },
+            )?;
         }
+        Ok(Self(sender))
     }
 
     /// Runs `work` in order of arrival; [`Code::Busy`] when the queue is full.
@@ -38,14 +47,91 @@ impl Pool {
         T: Send + 'static,
         F: FnOnce() -> Result<T> + Send + 'static,
     {
-        let busy = || Error::new(Code::Busy, "the queue for private-key operations is full");
-        let _admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| busy())?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| busy())?;
-        tokio::task::spawn_blocking(move || {
-            let _running = running;
-            work()
-        })
-        .await
-        .unwrap_or_else(|_| Err(Error::new(Code::Bug, "a private-key operation stopped unexpectedly")))
+        let (answer, outcome) = oneshot::channel();
+        let work = Box::new(move || {
+            // Nobody waits any more: the caller hung up.
+            let _ = answer.send(work());
+        });
+        self.0
+            .try_send(work)
+            .map_err(|_| Error::new(Code::Busy, "the queue for private-key operations is full"))?;
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(Error::new(Code::Bug, "a private-key operation stopped unexpectedly")))
+    }
+}
+
+fn serve(queue: &Receiver<Work>) {
+    for work in queue {
+        // It takes its answer with it, by which the caller knows; the next one shall not suffer.
+        let _ = catch_unwind(AssertUnwindSafe(work));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_finds_the_queue_full_is_busy_and_what_waits_is_done_in_order() {
+        let pool = Pool::new(1, 2).unwrap();
+        let (open, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let (done, order) = mpsc::channel();
+        let first = tokio::spawn({
+            let pool = pool.clone();
+            async move {
+                let work = move || {
+                    begun.send(()).unwrap();
+                    gate.recv().unwrap();
+                    Ok(())
+                };
+                pool.run(work).await
+            }
+        });
+        tokio::task::yield_now().await;
+        has_begun.recv().unwrap();
+        let mut waiting = Vec::new();
+        for number in [1, 2] {
+            let (pool, done) = (pool.clone(), done.clone());
+            waiting.push(tokio::spawn(async move {
+                pool.run(move || {
+                    done.send(number).unwrap();
+                    Ok(())
+                })
+                .await
+            }));
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(pool.run(|| Ok(())).await.unwrap_err().code(), Code::Busy);
+        open.send(()).unwrap();
+        first.await.unwrap().unwrap();
+        for work in waiting {
+            work.await.unwrap().unwrap();
+        }
+        assert_eq!(order.try_iter().collect::<Vec<_>>(), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn an_operation_that_panics_is_a_bug_and_the_next_one_runs() {
+        let pool = Pool::new(1, 2).unwrap();
+        let panicked = pool.run(|| -> Result<()> { panic!("on purpose") }).await;
+        assert_eq!(panicked.unwrap_err().code(), Code::Bug);
+        assert_eq!(pool.run(|| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn an_operation_whose_caller_hung_up_does_not_stop_the_pool() {
+        let pool = Pool::new(1, 2).unwrap();
+        let (open, gate) = mpsc::channel::<()>();
+        let work = pool.run(move || {
+            let _ = gate.recv();
+            Ok(())
+        });
+        assert!(tokio::time::timeout(std::time::Duration::ZERO, work).await.is_err());
+        open.send(()).unwrap();
+        assert_eq!(pool.run(|| Ok(7)).await.unwrap(), 7);
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::input::{ConfigFile, variables};
@@ -27,12 +27,22 @@ impl Serve {
         let level = telemetry::level(variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::init(level).map_err(Failure::environment)?;
-        let runtime = Runtime::new().map_err(Failure::environment)?;
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(reactors())
+            .enable_all()
+            .build()
+            .map_err(Failure::environment)?;
         runtime.block_on(async {
             Gateway::bind(config, self.allow_example_keys).await?.run(asked_to_stop()).await;
             Ok(ExitCode::SUCCESS)
         })
     }
+}
+
+/// Half of the cores: a message costs its private-key operation, which has threads of its own (`pool`), several times what the
+/// listeners do for it, and threads that find nothing to do wake each other (`benches/README.md`).
+fn reactors() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 /// SIGTERM or Ctrl-C. Without handlers, never.

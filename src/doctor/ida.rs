@@ -29,12 +29,11 @@ pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
 /// Asks IDA whether nobody is who she says. That it says no proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, clock: Clock) -> Finding {
-    let ida = Ida::new(client, Some(settings), keys, Pool::default(), clock);
-    let answer = match Intent::parse(Service::Auth, NOBODY) {
-        Ok(intent) => ida.authenticate(Arc::new(intent)).await,
-        Err(error) => Err(error),
+    let answer = async {
+        let ida = Ida::new(client, Some(settings), keys, Pool::for_this_machine()?, clock);
+        ida.authenticate(Arc::new(Intent::parse(Service::Auth, NOBODY)?)).await
     };
-    match answer {
+    match answer.await {
         Ok(Answer::Refused(_)) => {
             Finding::ok(SUBJECT, "a call goes there and back; nobody was found, as nobody was meant")
         }

@@ -57,7 +57,7 @@ impl Home {
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let store = Store::open(outbox, quarantine, Clock::system()).unwrap();
         let policy = Policy { danger_accept_unsigned: false };
-        let inbox = Inbox::new(store, keys.clone(), Pool::default(), policy);
+        let inbox = Inbox::new(store, keys.clone(), Pool::for_this_machine().unwrap(), policy);
         Self { dir, keys, inbox }
     }
 }
