@@ -70,7 +70,8 @@
 //! # Private operations have a pool
 //!
 //! An RSA operation takes long beside everything else of a request. As many run at once as there are cores, beside the reactor,
-//! and 1,024 may wait; beyond that a caller hears `busy` at once.
+//! and 1,024 may wait; beyond that a caller hears `busy` at once. Listeners and clients have half as many threads as there are
+//! cores: what they do is a fraction of it, and threads without work wake each other (`benches/README.md`, `ida_http`).
 //!
 //! # Errors by fault
 //!

@@ -50,8 +50,8 @@
 //! - An error reply with a wrong signature is `tampered`; with none, `"verified":"tls"`.
 //! - A signed kyc reply that is sealed to an unknown thumbprint is 503 `keys`: our key is missing, nothing was forged.
 //! - `doctor` calls IDA only with `--online`, so that it can run where nothing may be sent.
-//! - `POST /v1/uin-tokens` takes a list in which every record has its own `consent`; `individualIdType` is read off the length (10
-//!   UIN, 16 VID) where it is absent. A list of nothing but wrong records is refused as a whole, at the first one's pointer.
+//! - `POST /v1/uin-tokens` takes a list in which every record has its own `consent`; `individualIdType` is read off the length
+//!   (`upstream.ida.uin_length`, `vid_length`) where it is absent. A list of nothing but wrong records is refused as a whole, at the first one's pointer.
 //! - `GET /v1/uin-tokens/{job}` has `state` (`running`, `waiting` while IDA is away, `paused` with the reason under `paused`,
 //!   `done`), the settled records a thousand at a time (`from`, `next`), and all of them as CSV.
 //!
@@ -60,6 +60,8 @@
 //! - It has no switch in `[faces]`: `seeder.consent` is the switch, on by default as the design says. Off the loopback it is not
 //!   there (404) unless its callers are known; `faces.token_file` counts on `faces.listen`, `internal.token_file` on the internal
 //!   listener, since both travel in the same header.
+//! - There is no `/authtoken/odk`: it would have the gateway log in to a survey server, with a password that came in a request.
+//!   Export the survey as CSV.
 //! - A value that has a code with the seeder is refused under it; any other that IDA would not take under `ATS-REQ-102`.
 //! - A row of a CSV is a line: a quotation that is left open spoils its own row alone, and an address does not break over lines.
 //! - A reply that does not verify pauses the jobs, as a fault of keys does: asking again and again would cure nothing.
@@ -71,5 +73,6 @@
 //!   alone.
 //! - More settings: `listen.in_flight_limit` (the design's 256 MiB), `listen.request_deadline` and `listen.drain` (deadlines that
 //!   it demands), `keys.ca_file` (where chains are enforced), `keys.own[].password_env` (the aliases of older systems hold
-//!   passwords in variables), `deliver.deadline`, `upstream.ida.env` (biometrics name it).
+//!   passwords in variables), `deliver.deadline`, `upstream.ida.env` (biometrics name it),
+//!   `upstream.ida.uin_length` and `vid_length` (countries set MOSIP's).
 //! - `callback.require` refuses `mosip-jwt` until it is built: a setting that protects works or is refused.
