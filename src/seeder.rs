@@ -77,19 +77,14 @@ impl Seeder {
 
     /// How the job `id` stands; [`crate::error::Code::NotFound`].
     pub async fn status(&self, id: String) -> Result<Status> {
-        let job = self.0.store.job(id).await?;
-        let pace = match self.0.channel().flow() {
-            _ if job.progress.is_finished() => Pace::Done,
-            Flow::Open => Pace::Running,
-            Flow::Broken { .. } => Pace::Waiting,
-            Flow::Paused { refusal, .. } => Pace::Paused(refusal.clone()),
-        };
-        Ok(Status { job, pace })
+        self.0.store.job(id).await.map(|job| self.0.status(job))
     }
 
-    /// Up to `limit` settled records of the job `id` from the record `from` on.
-    pub async fn results(&self, id: String, from: u64, limit: usize) -> Result<Vec<Settled>> {
-        self.0.store.job_results(id, from, limit).await
+    /// The same, and of that moment up to `limit` settled records from the record `from` on. Which of a job that moves are settled
+    /// follows no order.
+    pub async fn page(&self, id: String, from: u64, limit: usize) -> Result<(Status, Vec<Settled>)> {
+        let (job, settled) = self.0.store.job_page(id, from, limit).await?;
+        Ok((self.0.status(job), settled))
     }
 
     /// Asks until `stop` turns true; calls that are under way then are finished. New keys end a pause.
@@ -170,6 +165,16 @@ enum Verdict {
 }
 
 impl Parts {
+    fn status(&self, job: Job) -> Status {
+        let pace = match self.channel().flow() {
+            _ if job.progress.is_finished() => Pace::Done,
+            Flow::Open => Pace::Running,
+            Flow::Broken { .. } => Pace::Waiting,
+            Flow::Paused { refusal, .. } => Pace::Paused(refusal.clone()),
+        };
+        Status { job, pace }
+    }
+
     fn channel(&self) -> MutexGuard<'_, Channel> {
         self.channel.lock().unwrap_or_else(PoisonError::into_inner)
     }

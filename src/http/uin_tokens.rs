@@ -77,8 +77,7 @@ async fn look(
         let results = all_results(app.seeder(), &job).await?;
         return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&results)?).into_response());
     }
-    let status = app.seeder().status(job.clone()).await?;
-    let results = app.seeder().results(job.clone(), asked.from, PAGE).await?;
+    let (status, results) = app.seeder().page(job.clone(), asked.from, PAGE).await?;
     let next = results.last().filter(|_| results.len() == PAGE).map(|last| last.record + 1);
     Ok(Json(Report { job, pace: status.pace, progress: status.job.progress, results, next }).into_response())
 }
@@ -93,7 +92,7 @@ pub(super) async fn all_results(seeder: &Seeder, job: &str) -> Result<Vec<Settle
     let mut all: Vec<Settled> = Vec::new();
     loop {
         let from = all.last().map_or(0, |last| last.record + 1);
-        let page = seeder.results(job.to_owned(), from, PAGE).await?;
+        let (_, page) = seeder.page(job.to_owned(), from, PAGE).await?;
         let is_last = page.len() < PAGE;
         all.extend(page);
         if is_last {

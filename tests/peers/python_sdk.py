@@ -1,7 +1,7 @@
-"""MOSIP's published Python SDK (PyPI mosip-auth-sdk 0.5.4) as a peer, in both directions. Not part of `cargo test`.
+"""MOSIP's published Python SDK (PyPI mosip-auth-sdk 0.5.4) as a peer, in both directions. `.ci/run` runs it where the SDK can be installed.
 
-    python3 -m venv /tmp/sdk && /tmp/sdk/bin/pip install mosip-auth-sdk==0.5.4
-    cargo build && /tmp/sdk/bin/python tests/peers/python_sdk.py target/debug/mosip-gateway
+    python3 -m venv target/sdk && target/sdk/bin/pip install mosip-auth-sdk==0.5.4
+    cargo build && target/sdk/bin/python tests/peers/python_sdk.py target/debug/mosip-gateway
 
 1. What the SDK sends passes our strict simulator, and the SDK opens the identity that the simulator seals.
 2. What the gateway sends opens and verifies under the SDK's own functions, played by an IDA made of them, and the gateway accepts

@@ -104,51 +104,29 @@ impl Store {
 
     /// How far the job `id` has come; [`Code::NotFound`].
     pub async fn job(&self, id: String) -> Result<Job> {
+        self.run(move |tables| tables.find_job(&id)?.read(tables, id)).await
+    }
+
+    /// How far the job `id` has come, and of that moment up to `limit` settled records from the record `from` on, in order;
+    /// [`Code::NotFound`].
+    pub async fn job_page(&self, id: String, from: u64, limit: usize) -> Result<(Job, Vec<Settled>)> {
         self.run(move |tables| {
-            let (seq, form) = tables.find_job(&id)?;
-            let mut count = tables
-                .connection
-                .prepare_cached("SELECT state, count(*) FROM job_record WHERE job=?1 GROUP BY state")?;
-            let mut rows = count.query([seq])?;
-            let mut progress = Progress::default();
-            while let Some(row) = rows.next()? {
-                let count = row.get::<_, i64>(1)?.cast_unsigned();
-                progress.records += count;
-                *match state_of(&row.get::<_, String>(0)?)? {
-                    RecordState::Queued => &mut progress.queued,
-                    RecordState::Leased => &mut progress.leased,
-                    RecordState::Done => &mut progress.done,
-                    RecordState::Refused => &mut progress.refused,
-                    RecordState::Invalid => &mut progress.invalid,
-                } = count;
-            }
-            Ok(Job { id, form, progress })
+            let found = tables.find_job(&id)?;
+            let settled = tables.settled_records(found.seq, from, limit)?;
+            Ok((found.read(tables, id)?, settled))
         })
         .await
     }
+}
 
-    /// Up to `limit` settled records of the job `id` from the record `from` on, in order; [`Code::NotFound`].
-    pub async fn job_results(&self, id: String, from: u64, limit: usize) -> Result<Vec<Settled>> {
-        self.run(move |tables| {
-            let (seq, _) = tables.find_job(&id)?;
-            let mut find = tables.connection.prepare_cached(
-                "SELECT number, id, state, result FROM job_record
-                 WHERE job=?1 AND number>=?2 AND result IS NOT NULL ORDER BY number LIMIT ?3",
-            )?;
-            let (from, limit) = (from.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
-            let mut rows = find.query(params![seq, from, limit])?;
-            let mut results = Vec::new();
-            while let Some(row) = rows.next()? {
-                let (record, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(3)?);
-                let text = tables.unseal(TABLE, &record, "result", &sealed)?;
-                let outcome = serde_json::from_slice(&text)
-                    .map_err(|_| Error::new(Code::Bug, "an outcome cannot be read"))?;
-                let state = state_of(&row.get::<_, String>(2)?)?;
-                results.push(Settled { record: row.get::<_, i64>(0)?.cast_unsigned(), state, outcome });
-            }
-            Ok(results)
-        })
-        .await
+struct Found {
+    seq: i64,
+    form: Form,
+}
+
+impl Found {
+    fn read(self, tables: &Tables<'_>, id: String) -> Result<Job> {
+        Ok(Job { id, form: self.form, progress: tables.progress(self.seq)? })
     }
 }
 
@@ -194,14 +172,53 @@ impl Tables<'_> {
         self.seal(TABLE, id, "result", &text)
     }
 
-    fn find_job(&self, id: &str) -> Result<(i64, Form)> {
+    fn find_job(&self, id: &str) -> Result<Found> {
         let found: Option<(i64, String)> = self
             .connection
             .prepare_cached("SELECT seq, form FROM job WHERE id=?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
         let (seq, form) = found.ok_or_else(|| Error::new(Code::NotFound, "there is no such job"))?;
-        Ok((seq, if form == form_word(Form::Csv) { Form::Csv } else { Form::Json }))
+        Ok(Found { seq, form: if form == form_word(Form::Csv) { Form::Csv } else { Form::Json } })
+    }
+
+    fn progress(&self, job: i64) -> Result<Progress> {
+        let mut count = self
+            .connection
+            .prepare_cached("SELECT state, count(*) FROM job_record WHERE job=?1 GROUP BY state")?;
+        let mut rows = count.query([job])?;
+        let mut progress = Progress::default();
+        while let Some(row) = rows.next()? {
+            let count = row.get::<_, i64>(1)?.cast_unsigned();
+            progress.records += count;
+            *match state_of(&row.get::<_, String>(0)?)? {
+                RecordState::Queued => &mut progress.queued,
+                RecordState::Leased => &mut progress.leased,
+                RecordState::Done => &mut progress.done,
+                RecordState::Refused => &mut progress.refused,
+                RecordState::Invalid => &mut progress.invalid,
+            } = count;
+        }
+        Ok(progress)
+    }
+
+    fn settled_records(&self, job: i64, from: u64, limit: usize) -> Result<Vec<Settled>> {
+        let mut find = self.connection.prepare_cached(
+            "SELECT number, id, state, result FROM job_record
+             WHERE job=?1 AND number>=?2 AND result IS NOT NULL ORDER BY number LIMIT ?3",
+        )?;
+        let (from, limit) = (from.cast_signed(), i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut rows = find.query(params![job, from, limit])?;
+        let mut settled = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (record, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(3)?);
+            let text = self.unseal(TABLE, &record, "result", &sealed)?;
+            let outcome = serde_json::from_slice(&text)
+                .map_err(|_| Error::new(Code::Bug, "an outcome cannot be read"))?;
+            let state = state_of(&row.get::<_, String>(2)?)?;
+            settled.push(Settled { record: row.get::<_, i64>(0)?.cast_unsigned(), state, outcome });
+        }
+        Ok(settled)
     }
 
     /// Forgets jobs that have been settled for `retention`, with their results.

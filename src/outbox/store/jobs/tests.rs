@@ -76,7 +76,8 @@ async fn a_killed_process_leaves_what_is_settled_and_asks_again_about_the_rest()
     drop(store);
     let store = home.open();
     assert_eq!(lease(&store, 9).await, [format!("{id}/1"), format!("{id}/2")]);
-    let settled = store.job_results(id, 0, 9).await.unwrap();
+    let (job, settled) = store.job_page(id, 0, 9).await.unwrap();
+    assert_eq!((job.progress.done, job.progress.leased), (1, 2));
     assert_eq!(
         (settled.len(), settled[0].record, settled[0].outcome.token.as_deref()),
         (1, 0, Some("token"))
@@ -138,7 +139,7 @@ async fn a_damaged_record_is_settled_with_its_reason_and_holds_no_other_up() {
     let id = job(&store, 2).await;
     home.sql("UPDATE job_record SET payload=zeroblob(100) WHERE number=0");
     assert_eq!(lease(&store, 9).await, [format!("{id}/1")]);
-    let settled = store.job_results(id, 0, 9).await.unwrap();
+    let settled = store.job_page(id, 0, 9).await.unwrap().1;
     assert_eq!(
         (settled[0].state, settled[0].outcome.errors[0].code.as_str()),
         (RecordState::Refused, "storage")
@@ -173,5 +174,5 @@ async fn rekeying_reaches_records_and_results() {
     std::fs::write(&key, new).unwrap();
     let store = home.open();
     assert_eq!(lease(&store, 9).await.len(), 1);
-    assert_eq!(store.job_results(id, 0, 9).await.unwrap()[0].outcome.token.as_deref(), Some("token"));
+    assert_eq!(store.job_page(id, 0, 9).await.unwrap().1[0].outcome.token.as_deref(), Some("token"));
 }
