@@ -1,4 +1,5 @@
-//! The pool for private-key operations: as many threads as there are cores, a bounded queue, never on the reactor.
+//! Work beside the reactor: the pool for private-key operations, with as many threads as there are cores and a bounded queue, and
+//! threads for what a large body takes to read.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -11,7 +12,10 @@ use crate::error::{Code, Error, Result};
 /// How many operations may wait; beyond that the caller hears `busy` at once instead of waiting without end.
 pub const QUEUE_DEPTH: usize = 1024;
 
-/// Runs CPU-bound work beside the reactor. Cheap to clone; the threads end with the last clone.
+/// What reading this many bytes takes, some 0.2 ms, other requests may wait for.
+const SMALL: usize = 64 << 10;
+
+/// Runs private-key operations. Cheap to clone; the threads end with the last clone.
 ///
 /// Its threads take their next work from the queue themselves. Tokio's blocking threads would be handed each piece by the reactor,
 /// which costs two wake-ups more.
@@ -59,6 +63,20 @@ impl Pool {
             .await
             .unwrap_or_else(|_| Err(Error::new(Code::Bug, "a private-key operation stopped unexpectedly")))
     }
+}
+
+/// Runs `work`, which reads `len` bytes: at once where they are few, else on a thread of its own.
+pub async fn aside<T, F>(len: usize, work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
+    if len <= SMALL {
+        return work();
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::Bug, "reading a body stopped unexpectedly")))
 }
 
 fn serve(queue: &Receiver<Work>) {
@@ -133,5 +151,18 @@ mod tests {
         assert!(tokio::time::timeout(std::time::Duration::ZERO, work).await.is_err());
         open.send(()).unwrap();
         assert_eq!(pool.run(|| Ok(7)).await.unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_read_while_other_requests_go_on() {
+        let (open, gate) = mpsc::channel();
+        let reading = aside(SMALL + 1, move || gate.recv().map_err(|_| Error::new(Code::Bug, "nobody")));
+        let (read, sent) = tokio::join!(reading, async move { open.send(7) });
+        assert_eq!((read.unwrap(), sent), (7, Ok(())));
+
+        let here = thread::current().id();
+        assert_eq!(aside(SMALL, || Ok(thread::current().id())).await.unwrap(), here, "a small one at once");
+        let panicked = aside(SMALL + 1, || -> Result<()> { panic!("on purpose") }).await;
+        assert_eq!(panicked.unwrap_err().code(), Code::Bug);
     }
 }

@@ -11,6 +11,7 @@ use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Code, Error, Result};
+use crate::pool;
 
 /// A declared length reserves at most this much; beyond it memory grows with what arrives, so that a claim costs nothing.
 const RESERVE: usize = 1 << 20;
@@ -44,6 +45,15 @@ pub struct Body {
 }
 
 impl Body {
+    /// What `read` makes of it, a large one beside the reactor.
+    pub async fn read_as<T, F>(self, read: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Self) -> Result<T> + Send + 'static,
+    {
+        pool::aside(self.len(), move || read(self)).await
+    }
+
     /// The bytes; they carry the share of the budget with them.
     pub fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)

@@ -41,7 +41,7 @@ async fn accept(State(app): State<App>, Path(kind): Path<String>, request: Reque
         .transpose()?;
     let wait = wait_asked(request.headers());
     let body = body::read(request, app.limits()).await?;
-    let event = Event::parse(kind, body.into_bytes())?;
+    let event = body.read_as(move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.outbox().accept(event, key).await?;
     if let Some(wait) = wait
         && let Ok(entry) = tokio::time::timeout(wait, app.outbox().settled(&accepted.id)).await

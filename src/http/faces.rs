@@ -12,9 +12,10 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::body::{self, Body};
 use super::guard::{self, Guard};
 use super::internal::Checked;
-use super::{App, body, internal};
+use super::{App, internal};
 use crate::crypto::hmac;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
@@ -71,8 +72,8 @@ async fn receive(State(webhooks): State<Webhooks>, request: Request) -> Result<(
     let signature = hub_signature(request.headers())?.to_owned();
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     check_hub_signature(&secret, &body, &signature)?;
-    let kind = EventKind::of_topic(&body)?;
-    let accepted = app.outbox().accept(Event::parse(kind, body.into_bytes())?, None).await?;
+    let read = |body: Body| Event::parse(EventKind::of_topic(&body)?, body.into_bytes());
+    let accepted = app.outbox().accept(body.read_as(read).await?, None).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": accepted.id, "state": accepted.state.as_str() }))))
 }
 

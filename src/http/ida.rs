@@ -84,7 +84,7 @@ async fn otp(State(app): State<App>, request: Request) -> Result<Json<OtpReply>>
 async fn intent(app: &App, service: Service, request: Request) -> Result<Arc<Intent>> {
     guard::require_json(request.headers())?;
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    Intent::parse(service, &body).map(Arc::new)
+    body.read_as(move |body| Intent::parse(service, &body)).await.map(Arc::new)
 }
 
 #[derive(Serialize)]

@@ -15,6 +15,7 @@ use super::{App, body, events, guard, ida, inbox, uin_tokens};
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
+use crate::pool;
 
 /// Thumbprint of our key that opened the message.
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
@@ -83,7 +84,10 @@ async fn sign(State(app): State<App>, Checked(asked): Checked<Sign>, request: Re
 
 async fn verify(State(app): State<App>, request: Request) -> Result<Response> {
     let asked: Verify = json_body(request, &app).await?;
-    Ok(Json(asked.verify(&app.ring(), app.now())?).into_response())
+    let (ring, now) = (app.ring(), app.now());
+    let len =
+        asked.token.len() + asked.payload.as_ref().or(asked.payload_b64.as_ref()).map_or(0, String::len);
+    Ok(Json(pool::aside(len, move || asked.verify(&ring, now)).await?).into_response())
 }
 
 async fn aid(State(app): State<App>) -> Result<Response> {
@@ -173,9 +177,9 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
     }
 }
 
-async fn json_body<T: DeserializeOwned>(request: Request, app: &App) -> Result<T> {
+async fn json_body<T: DeserializeOwned + Send + 'static>(request: Request, app: &App) -> Result<T> {
     guard::require_json(request.headers())?;
-    read_json(&body::read(request, app.limits()).await?)
+    body::read(request, app.limits()).await?.read_as(|body| read_json(&body)).await
 }
 
 /// Reads a small JSON object. What serde says names the field, and never the value.

@@ -31,7 +31,8 @@ pub(super) fn router() -> Router<App> {
 async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
     guard::require_json(request.headers())?;
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    let lines = ida::read_records(&body, app.ida().id_lengths())?;
+    let lengths = app.ida().id_lengths();
+    let lines = body.read_as(move |body| ida::read_records(&body, lengths)).await?;
     if lines.iter().all(|line| line.record.is_err()) {
         let first = lines.into_iter().find_map(|line| line.record.err());
         return Err(first.unwrap_or_else(|| Error::field("", "the list is empty")));

@@ -18,6 +18,7 @@ use super::store::Store;
 use super::uptime::Millis;
 use crate::error::Result;
 use crate::mosip::event::{Aid, Event, EventKind};
+use crate::pool;
 use crate::upstream;
 
 /// How long a loop rests when the store refuses.
@@ -293,7 +294,8 @@ async fn exchange_once(
     lease: &Lease,
 ) -> Result<(), Failure> {
     let id = &lease.entry.id;
-    let mut event = Event::parse(lease.entry.kind, lease.payload.clone())?;
+    let (kind, payload) = (lease.entry.kind, lease.payload.clone());
+    let mut event = pool::aside(payload.len(), move || Event::parse(kind, payload)).await?;
     let mut aid: Option<Aid> = lease.entry.aid.clone();
     if !lease.sent {
         let fetched = match aid {

@@ -19,6 +19,7 @@ use crate::http::{App, body, guard, internal};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
 use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
+use crate::pool;
 
 /// The four routes.
 pub(super) fn router(app: App) -> Router {
@@ -34,7 +35,8 @@ pub(super) fn router(app: App) -> Router {
 async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
     guard::require_json(request.headers())?;
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    match authtoken::read_json(&body, app.ida().id_lengths()) {
+    let lengths = app.ida().id_lengths();
+    match body.read_as(move |body| Ok(authtoken::read_json(&body, lengths))).await? {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
         Ok(Asked::Many(batch)) => submit(&app, batch).await,
         Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
@@ -47,7 +49,10 @@ async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> 
     let mut whole = Request::new(Body::from(body.into_bytes()));
     *whole.headers_mut() = headers;
     let batch = match read_form(whole).await {
-        Some((request, file)) => authtoken::read_csv(&request, &file, app.ida().id_lengths()),
+        Some((request, file)) => {
+            let lengths = app.ida().id_lengths();
+            pool::aside(file.len(), move || Ok(authtoken::read_csv(&request, &file, lengths))).await?
+        }
         None => Err(Refused::INVALID),
     };
     match batch {

@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
 use crate::outbox::uptime::{Millis, millis};
+use crate::pool;
 
 /// `Idempotency-Key`: 1 to 255 visible ASCII characters.
 #[derive(Clone)]
@@ -46,8 +47,15 @@ impl Store {
     /// Once this returns the event is on the disk.
     pub async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
         let (kind, composition) = (event.kind(), event.composition_id().to_owned());
-        let content = event.canonical_context()?;
-        let identity = self.identity(&[b"event", kind.as_str().as_bytes(), composition.as_bytes(), &content]);
+        let store = self.clone();
+        let (event, identity) = pool::aside(event.body().len(), move || {
+            let content = event.canonical_context()?;
+            let parts: [&[u8]; 4] =
+                [b"event", kind.as_str().as_bytes(), event.composition_id().as_bytes(), &content];
+            let identity = store.identity(&parts);
+            Ok((event, identity))
+        })
+        .await?;
         let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
         self.run(move |tables| {
             if let Some(key) = &key {
