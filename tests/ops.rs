@@ -303,8 +303,17 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
         place.gateway().event_in(event, "done").await;
     }
 
+    place.gateway().push(r#"{"id":"","requestTime":"","data":"AAAA","signature":"AAAA"}"#).await;
+    let kept = place.gateway().until("/v1/quarantine", |kept| kept["messages"][0].is_object()).await;
+    let about = format!("message:{}", kept["messages"][0]["id"].as_str().unwrap());
+    let token = place.token(&about).await;
+    let form = [("about", about.as_str()), ("token", &token), ("do", "discard"), ("reason", "a stranger's")];
+    let reply = place.decide(&form, &browser).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("The message is discarded."));
+
     let logs = logs.text();
     for (message, reason) in [
+        ("a push is discarded on the page", "a stranger's"),
         ("an event is retried on the page", "number <b>corrected</b>"),
         ("an event is discarded on the page", "registered twice"),
         ("parked events are retried on the page", "records corrected"),

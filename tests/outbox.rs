@@ -447,71 +447,7 @@ async fn kinds_that_share_a_url_go_in_order_of_age_also_as_trials() {
     assert_eq!(fake.take_ids(), ["d", "a", "b", "c"], "the trial's turn, then by age");
 }
 
-// Operators and the mediator.
-
-#[tokio::test]
-async fn an_entry_alone_refused_ten_times_parks_and_a_person_retries_or_discards_it() {
-    let fake = Fake::start().await;
-    let mut world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;
-    fake.accepts();
-    for id in ["bad", "worse"] {
-        fake.refuses(id, "OPN-CRVS-026");
-        world.gateway.accept("birth", &birth(id)).await;
-        // Whoever presses `retry` does not wait for the next attempt's time. Others succeed meanwhile: it is this entry alone.
-        let mut event = world.gateway.failed_event(id).await;
-        for good in 0.. {
-            if event["state"] == "parked" {
-                assert!(event["attempts"].as_u64() >= Some(10), "{event}");
-                break;
-            }
-            world.gateway.settle("birth", &birth(&format!("good-{id}-{good}"))).await;
-            world.gateway.ask(Method::POST, &format!("/v1/events/{id}/retry")).await;
-            let before = event["attempts"].as_u64();
-            let ended = |event: &Value| event["attempts"].as_u64() > before && event["state"] != "leased";
-            event = world.gateway.event_until(id, ended).await;
-        }
-        let parked = loop {
-            let (_, parked) = world.mediator.next_of("event.parked").await;
-            if parked["subject"]["compositionId"] == id {
-                break parked;
-            }
-        };
-        assert_eq!((&parked["data"]["code"], &parked["data"]["id"]), (&json!("bug"), &json!(id)));
-        assert!(parked["data"]["advice"].is_string());
-    }
-    let correction =
-        world.gateway.accept("birth-correction", &event("birth-correction", "bad", "Mary")).await;
-    assert_eq!(world.gateway.ids("state=parked").await, ["bad", "worse"]);
-    assert_eq!(world.gateway.ids("fault=bug&state=parked").await, ["bad", "worse"]);
-    assert_eq!(world.gateway.ids("fault=keys").await, [""; 0]);
-    for query in ["state=gone", "fault=mine", "cursor=x", "stat=done"] {
-        let (status, problem) = world.gateway.get(&format!("/v1/events?{query}")).await;
-        assert_eq!((status, &problem["code"]), (422, &json!("field")), "{query}");
-    }
-
-    // What is done can be neither retried nor discarded, and what is not there neither.
-    for (id, status, code) in [("good-bad-0", 409, "state-conflict"), ("nobody", 404, "not-found")] {
-        for (method, route) in [(Method::POST, "/retry"), (Method::DELETE, "?reason=test")] {
-            let (answered, problem) =
-                json(world.gateway.ask(method, &format!("/v1/events/{id}{route}")).await);
-            assert_eq!((answered, &problem["code"]), (status, &json!(code)), "{id} {route}");
-        }
-    }
-    let (status, _) = json(world.gateway.ask(Method::DELETE, "/v1/events/bad").await);
-    assert_eq!(status, 422, "a discard needs a reason");
-
-    // What follows a parked one waits, and goes once a person has let the parked one go.
-    assert_eq!(world.gateway.get(&format!("/v1/events/{correction}")).await.1["attempts"], 0);
-    assert_eq!(world.gateway.discard("bad").await["state"], "discarded");
-    world.gateway.event_in(&correction, "done").await;
-    fake.take_refusals_back();
-    let (status, answer) = json(world.gateway.ask(Method::POST, "/v1/events/retry?fault=bug").await);
-    assert_eq!((status, answer), (200, json!({"retried": 1})));
-    world.gateway.event_in("worse", "done").await;
-    assert_eq!(fake.take_ids().last().map(String::as_str), Some("worse"));
-    let (status, repeat) = world.gateway.post_birth(&birth("bad")).await;
-    assert_eq!((status, &repeat["state"]), (200, &json!("discarded")));
-}
+// The mediator.
 
 #[tokio::test]
 async fn a_list_is_paged_in_order_of_acceptance() {

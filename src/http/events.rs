@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::internal::Checked;
+use super::internal::{Checked, Reason};
 use super::{App, body, guard};
 use crate::error::{Fault, Result};
 use crate::mosip::event::{Event, EventKind};
@@ -95,19 +95,13 @@ async fn retry_all(State(app): State<App>, Checked(query): Checked<RetryQuery>) 
     Ok(Json(json!({ "retried": retried })).into_response())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DiscardQuery {
-    reason: String,
-}
-
 async fn discard(
     State(app): State<App>,
     Path(id): Path<String>,
-    Checked(query): Checked<DiscardQuery>,
+    Checked(Reason { reason }): Checked<Reason>,
 ) -> Result<Json<Shown>> {
-    let entry = app.outbox().discard(id, query.reason.clone()).await?;
-    tracing::warn!(event = entry.id, reason = query.reason, "an event is discarded on request");
+    let entry = app.outbox().discard(id, reason.clone()).await?;
+    tracing::warn!(event = entry.id, reason, "an event is discarded on request");
     Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
 }
 

@@ -3,14 +3,14 @@
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::App;
-use super::internal::Checked;
+use super::internal::{Checked, Reason};
 use crate::error::{Code, Error, Result};
 use crate::outbox::entry::Refusal;
 use crate::outbox::store::Quarantined;
@@ -24,6 +24,7 @@ pub(super) fn router() -> Router<App> {
         .route("/v1/inbox", get(inbox))
         .route("/v1/inbox/{id}/ack", post(acknowledge))
         .route("/v1/quarantine", get(quarantine))
+        .route("/v1/quarantine/{id}", delete(discard))
         .route("/v1/quarantine/{id}/verify", post(verify))
 }
 
@@ -87,6 +88,16 @@ async fn quarantine(State(app): State<App>, Checked(query): Checked<Cursor>) -> 
 async fn verify(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
     app.outbox().inbox().verify(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+async fn discard(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    Checked(Reason { reason }): Checked<Reason>,
+) -> Result<StatusCode> {
+    app.outbox().inbox().discard(id.clone()).await?;
+    tracing::warn!(push = id, reason, "a push is discarded on request");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 impl Shown {

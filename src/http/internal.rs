@@ -7,8 +7,8 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{App, body, events, guard, ida, inbox, uin_tokens};
@@ -175,6 +175,14 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
             .map(|Query(query)| Self(query))
             .map_err(|refusal| Error::new(Code::Field, format!("the query: {}", refusal.body_text())))
     }
+}
+
+/// The query of a decision.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Reason {
+    /// Why it was taken.
+    pub(super) reason: String,
 }
 
 async fn json_body<T: DeserializeOwned + Send + 'static>(request: Request, app: &App) -> Result<T> {

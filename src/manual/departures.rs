@@ -40,6 +40,9 @@
 //! - Two codes more: `method-not-allowed` (405), since a wrong method is no missing thing, and `timeout` (408), a body that did
 //!   not arrive within `listen.request_deadline`.
 //! - `GET /v1/inbox` and `GET /v1/quarantine` answer `{"messages","next"}`: what they list are no events.
+//! - `DELETE /v1/quarantine/{id}?reason=` takes a message out of the quarantine, as the page does: a stranger's would else hold the
+//!   alarm and a place for ever.
+//! - `POST …/retry` is also a probe of a paused channel: whoever presses it has put something right.
 //! - Every answer carries `x-request-id`, the `id` of its log line.
 //!
 //! # IDA

@@ -101,7 +101,14 @@ impl Dispatcher {
         wake(&self.channels);
     }
 
-    /// Keys or configuration changed.
+    /// The entry `id` will not move any more: whoever waits for it hears so, and what waits behind it may go.
+    pub fn tell_settled(&self, id: String) {
+        // Nobody may be waiting.
+        let _ = self.settled.send(id);
+        self.wake();
+    }
+
+    /// Keys changed, or a person does not want to wait: a paused channel is tried at once.
     pub fn probe_now(&self) {
         for line in self.channels.iter() {
             line.health().probe_now();

@@ -43,6 +43,11 @@ impl Inbox {
         self.judge(push).await
     }
 
+    /// A person decides that a quarantined push is nothing to wait for.
+    pub async fn discard(&self, id: String) -> Result<()> {
+        self.store.discard_push(id).await
+    }
+
     pub(super) async fn judge_again(&self) {
         match self.store.judge_again().await {
             Ok(0) => {}

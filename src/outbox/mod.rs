@@ -111,21 +111,21 @@ impl Outbox {
     /// A person has put right what parked it, or does not want to wait.
     pub async fn retry(&self, id: String) -> Result<Entry> {
         let entry = self.0.store.retry(id).await?;
-        self.0.dispatcher.wake();
+        self.0.dispatcher.probe_now();
         Ok(entry)
     }
 
     /// As [`Self::retry`], for all that `fault` parked; how many.
     pub async fn retry_all(&self, fault: Fault) -> Result<usize> {
         let entries = self.0.store.retry_all(fault).await?;
-        self.0.dispatcher.wake();
+        self.0.dispatcher.probe_now();
         Ok(entries)
     }
 
     /// A person decides that it will not go. What waits behind it goes on.
     pub async fn discard(&self, id: String, reason: String) -> Result<Entry> {
         let entry = self.0.store.discard(id, reason).await?;
-        self.0.dispatcher.wake();
+        self.0.dispatcher.tell_settled(entry.id.clone());
         Ok(entry)
     }
 

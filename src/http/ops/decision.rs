@@ -23,6 +23,8 @@ enum What {
     RetryAll(Fault),
     /// A message in quarantine.
     Verify(String),
+    /// Likewise.
+    DiscardMessage(String),
 }
 
 /// What has been done.
@@ -32,6 +34,7 @@ pub(super) enum Done {
     Retried(usize),
     Discarded,
     Verified,
+    MessageDiscarded,
 }
 
 impl Decision {
@@ -50,6 +53,7 @@ impl Decision {
             ("discard", "event") => What::Discard(name.to_owned()),
             ("retry", "fault") => What::RetryAll(name.parse()?),
             ("verify", "message") => What::Verify(name.to_owned()),
+            ("discard", "message") => What::DiscardMessage(name.to_owned()),
             _ => return Err(unknown()),
         };
         Ok(Self { what, reason: read_reason(&member("reason"))? })
@@ -80,6 +84,11 @@ impl Decision {
                 outbox.inbox().verify(id).await?;
                 Ok(Done::Verified)
             }
+            What::DiscardMessage(id) => {
+                outbox.inbox().discard(id.clone()).await?;
+                tracing::warn!(push = id, by, reason, "a push is discarded on the page");
+                Ok(Done::MessageDiscarded)
+            }
         }
     }
 }
@@ -91,6 +100,7 @@ impl Done {
             Self::Retried(events) => ("retried", events),
             Self::Discarded => ("discarded", 1),
             Self::Verified => ("verified", 1),
+            Self::MessageDiscarded => ("message-discarded", 1),
         }
     }
 
@@ -100,6 +110,7 @@ impl Done {
             "retried" => Some(Self::Retried(events)),
             "discarded" => Some(Self::Discarded),
             "verified" => Some(Self::Verified),
+            "message-discarded" => Some(Self::MessageDiscarded),
             _ => None,
         }
     }
@@ -153,9 +164,13 @@ mod tests {
 
     #[test]
     fn what_the_page_offers_is_read_and_nothing_else() {
-        for (about, verb) in
-            [("event:a", "retry"), ("event:a:b", "discard"), ("fault:bug", "retry"), ("message:p", "verify")]
-        {
+        for (about, verb) in [
+            ("event:a", "retry"),
+            ("event:a:b", "discard"),
+            ("fault:bug", "retry"),
+            ("message:p", "verify"),
+            ("message:p", "discard"),
+        ] {
             assert_eq!(parse(about, verb, " a reason ").unwrap().reason, "a reason", "{about} {verb}");
         }
         for (about, verb) in [

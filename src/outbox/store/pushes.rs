@@ -80,7 +80,7 @@ impl Store {
     pub async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
         let full = |what: &str| {
             Error::new(Code::Busy, format!("{what} is full"))
-                .advise("Put right why pushes do not verify, or raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
+                .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
         };
         if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
             return Err(full("the disk, but for outbox.reserve,"));
@@ -156,6 +156,21 @@ impl Store {
     /// The push did not verify: it is kept with its reason.
     pub async fn quarantine(&self, id: String, refusal: Refusal) -> Result<()> {
         self.run(move |tables| tables.quarantine(&id, &refusal)).await
+    }
+
+    /// Takes a quarantined push out for good; [`Code::NotFound`], [`Code::StateConflict`] while it is to be judged.
+    pub async fn discard_push(&self, id: String) -> Result<()> {
+        self.run(move |tables| {
+            let delete = "DELETE FROM push WHERE id=?1 AND state='quarantined'";
+            match tables.connection.prepare_cached(delete)?.execute([&id])? {
+                0 if tables.push("id=?1", id)?.is_some() => {
+                    Err(Error::new(Code::StateConflict, "the message has not been judged yet"))
+                }
+                0 => Err(Error::new(Code::NotFound, "there is no such message")),
+                _ => Ok(()),
+            }
+        })
+        .await
     }
 
     /// What is quarantined, in order, at most 100 after `after`.

@@ -14,6 +14,7 @@ const GLANCE: usize = 10;
 
 const RETRY: (&str, &str) = ("retry", "Try again");
 const DISCARD: (&str, &str) = ("discard", "Discard");
+const VERIFY: (&str, &str) = ("verify", "Judge again");
 
 /// One list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -130,7 +131,7 @@ impl Lists {
                 html! { code { (push.id) } " " small { (push.kind) ", " (words::bytes(push.bytes)) } },
                 words::time(push.received_at),
                 reason(push.refusal.as_ref()),
-                forms.folded("Decide", &format!("message:{}", push.id), &[("verify", "Judge again")]),
+                forms.folded("Decide", &format!("message:{}", push.id), &[VERIFY, DISCARD]),
             ]
         });
         section(

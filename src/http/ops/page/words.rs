@@ -82,6 +82,7 @@ pub(super) fn done(done: Done) -> String {
         Done::Retried(1) => "1 event is tried again.".to_owned(),
         Done::Retried(events) => format!("{events} events are tried again."),
         Done::Discarded => "The event is discarded. It will not go to MOSIP.".to_owned(),
+        Done::MessageDiscarded => "The message is discarded. The mediator will not see it.".to_owned(),
         Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),
     }
 }
