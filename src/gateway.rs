@@ -53,6 +53,7 @@ impl Gateway {
         forbid_core_dumps();
         let clock = Clock::system();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
+        let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
         if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
             return Err(Error::new(

@@ -107,6 +107,14 @@ struct Slot<T> {
     troubles: Vec<Trouble>,
 }
 
+impl<T> Slot<T> {
+    fn refuse_example(&mut self, key: impl Fn(&T) -> &PublicKey) {
+        if self.key.take_if(|held| example::is_example(key(held))).is_some() {
+            self.troubles.push(Trouble::new(&self.entry.file, &LoadError::Example, true));
+        }
+    }
+}
+
 /// Tells the entries of the configuration apart, over reloads of it.
 #[derive(PartialEq, Eq)]
 struct Entry {
@@ -133,6 +141,18 @@ impl Ring {
     /// Loads what `keys` names. Never fails: what cannot be loaded stands in [`Ring::troubles`].
     pub fn load(keys: &config::Keys, now: Timestamp) -> Self {
         Self::assemble(fill::load(keys, now), Vec::new())
+    }
+
+    /// The same without development keys: each is a trouble of its file.
+    #[must_use]
+    pub fn without_example_keys(mut self) -> Self {
+        for slot in &mut self.parts.own {
+            slot.refuse_example(|key| key.private.public_key());
+        }
+        for slot in &mut self.parts.peers {
+            slot.refuse_example(|peer| &peer.key);
+        }
+        Self::assemble(self.parts, self.retired)
     }
 
     /// The ring that follows `previous`. A key whose file broke meanwhile stays as it was, with its trouble; an own key that was

@@ -71,6 +71,7 @@ struct State {
     keys: Arc<config::Keys>,
     clock: Clock,
     seen: Fingerprint,
+    allow_example: bool,
     ring: watch::Sender<Arc<Ring>>,
 }
 
@@ -84,11 +85,18 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
     let first = Arc::new(Ring::load(&keys, clock.now()));
     let (sender, ring) = watch::channel(first);
     let (sent, requests) = mpsc::channel(1);
-    let state = State { keys, clock, seen, ring: sender };
+    let state = State { keys, clock, seen, allow_example: false, ring: sender };
     (Watcher { every, requests, state }, Keyring { ring, requests: sent })
 }
 
 impl Watcher {
+    /// Development keys that come into the volume later are taken, too.
+    #[must_use]
+    pub fn allow_example_keys(mut self, allow: bool) -> Self {
+        self.state.allow_example = allow;
+        self
+    }
+
     /// Runs until every [`Keyring`] is dropped. Files are read and keys are tried off the reactor.
     pub async fn run(mut self) {
         let mut ticks = interval(self.every);
@@ -129,7 +137,9 @@ impl State {
             return;
         }
         self.seen = found;
-        let next = Ring::succeed(&previous, Ring::load(&self.keys, now));
+        let loaded = Ring::load(&self.keys, now);
+        let loaded = if self.allow_example { loaded } else { loaded.without_example_keys() };
+        let next = Ring::succeed(&previous, loaded);
         tracing::info!(
             own = next.own().len(),
             peers = next.peers().len(),

@@ -67,6 +67,9 @@ pub enum LoadError {
     /// One library refuses what the other made.
     #[error("holds a private key that failed its test signature or test unwrapping")]
     CrossCheck,
+    /// A key of `keys.example` where such are not allowed.
+    #[error("this development key is public")]
+    Example,
     /// More than one private key; how many.
     #[error("holds {0} private keys, of which one is used")]
     SeveralKeys(usize),
@@ -120,6 +123,7 @@ impl LoadError {
                 "supply the certificate that was issued for this key, or the key of this certificate"
             }
             Self::CrossCheck => "do not use this key; export it again from where it was made",
+            Self::Example => "use your own key, or start with --allow-example-keys outside production",
             Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
             Self::Expired(_) => "have a new certificate issued and replace the file",
             Self::NotYetValid(_) => "check this machine's clock, or wait until then",

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{UnknownThumbprint, Uses};
+use crate::keys::make::KeyMaker;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PARTNER: &[u8] = include_bytes!("../../../tests/vectors/keys/partner.key.pem");
@@ -52,7 +53,7 @@ fn watched() -> Watched {
     let dir = tempfile::tempdir().unwrap();
     let clock = Clock::fixed(NOW);
     let (watcher, keyring) = watch(volume(dir.path()), clock.clone(), NEVER);
-    Watched { dir, clock, watcher, keyring }
+    Watched { dir, clock, watcher: watcher.allow_example_keys(true), keyring }
 }
 
 #[test]
@@ -87,12 +88,30 @@ fn swapped_symlink_is_seen() {
     symlink(&one, &data).unwrap();
     let mut keys = Arc::into_inner(volume(&data)).unwrap();
     keys.own[0].file = data.join("own.key");
-    let (mut watcher, keyring) = watch(Arc::new(keys), Clock::fixed(NOW), NEVER);
+    let (watcher, keyring) = watch(Arc::new(keys), Clock::fixed(NOW), NEVER);
+    let mut watcher = watcher.allow_example_keys(true);
 
     fs::remove_file(&data).unwrap();
     symlink(&two, &data).unwrap();
     watcher.state.step(false);
     assert_eq!(keyring.current().retired().len(), 1);
+}
+
+#[test]
+fn a_development_key_that_comes_later_is_refused_and_the_key_before_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = volume(dir.path());
+    let own = dir.path().join("own.key");
+    fs::write(&own, KeyMaker::generate(2048).unwrap().to_pem().unwrap().as_bytes()).unwrap();
+    let (mut watcher, keyring) = watch(keys, Clock::fixed(NOW), NEVER);
+    let first = keyring.current();
+    assert!(first.troubles().is_empty());
+    fs::write(&own, PARTNER).unwrap();
+    watcher.state.step(false);
+    let second = keyring.current();
+    assert!(Arc::ptr_eq(&first.own()[0], &second.own()[0]));
+    let troubles: Vec<_> = second.troubles().iter().map(|trouble| trouble.what.as_str()).collect();
+    assert_eq!(troubles, ["this development key is public (the key loaded before stays in use)"; 2]);
 }
 
 #[test]
