@@ -87,7 +87,7 @@ fn authmanager(status: StatusCode, input: &mut Unstructured<'_>) -> Result<()> {
             headers.append(name, value);
         }
     }
-    let body = input.take_rest();
+    let body = input.bytes(input.len())?;
     match access::read(&in_headers(), status, &headers, body, keys::NOW) {
         Ok(token) => {
             assert!(status.is_success() && has_no_errors(&members(body)));
@@ -123,8 +123,8 @@ fn any_token(status: StatusCode, input: &mut Unstructured<'_>) -> Result<()> {
     }
     let fits = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     let is_cookie = token.bytes().all(fits);
-    // Text in a cookie ends at its semicolon, and a header holds no more than a token at all.
     let read = if in_header {
+        // A header that it breaks out of is another header.
         if !is_cookie {
             return Ok(());
         }
