@@ -1,4 +1,4 @@
-//! What the targets share: keys, known messages, and edits that turn a known message into a hostile one.
+//! What the targets share: keys, known messages, edits that turn a known message into a hostile one, and what a refusal may say.
 //!
 //! Nothing here is drawn at random, so that an input that fails once fails again.
 
@@ -8,3 +8,4 @@
 pub mod edit;
 pub mod keys;
 pub mod known;
+pub mod refusal;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::codes::{self, UpstreamError};
+use super::json::Object;
 use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
@@ -143,7 +144,7 @@ fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Acce
         error: Option<String>,
         error_description: Option<String>,
     }
-    let reply: Reply = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
     if let Some(word) = reply.error {
         return Err(keycloak_refusal(status, word, reply.error_description.unwrap_or_default()));
     }
@@ -164,7 +165,9 @@ fn keycloak_refusal(status: StatusCode, word: String, description: String) -> Er
         }
         _ => broken(status.as_u16()).advise("Check that upstream.token.url is the realm's token endpoint."),
     };
-    error.with_upstream(word, description)
+    // The code goes into logs; what is none, such as Keycloak's `Realm does not exist`, goes with the sentence.
+    let message = if description.is_empty() { &word } else { &description };
+    error.with_upstream(codes::printable(&word), message)
 }
 
 fn read_authmanager(
@@ -177,7 +180,7 @@ fn read_authmanager(
     struct Reply {
         errors: Option<Vec<UpstreamError>>,
     }
-    let reply: Reply = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
     codes::check(reply.errors)?;
     if !status.is_success() {
         return Err(broken(status.as_u16()));

@@ -127,7 +127,7 @@ impl From<Reason> for Error {
 }
 
 /// A code is MOSIP's word in our sentence: only what a code can be made of is repeated.
-fn printable(code: &str) -> &str {
+pub(super) fn printable(code: &str) -> &str {
     let fits =
         code.len() <= 32 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
     if fits && !code.is_empty() { code } else { "an error without a code" }

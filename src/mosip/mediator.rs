@@ -8,6 +8,7 @@ use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
+use super::json::Object;
 use super::{Attested, Verified};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
@@ -54,7 +55,7 @@ pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accep
         errors: Option<Vec<UpstreamError>>,
         response: Option<serde_json::Map<String, serde_json::Value>>,
     }
-    let reply: Reply = read_json(status, body)?;
+    let Object(reply): Object<Reply> = read_json(status, body)?;
     codes::check(reply.errors)?;
     expect_success(status)?;
     reply.response.map(|_| Attested::new(Accepted)).ok_or_else(|| broken("no `response` in the answer"))
@@ -120,7 +121,7 @@ pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result
         data: Option<&'a str>,
         signature: Option<&'a str>,
     }
-    let push: Push<'_> = serde_json::from_slice(body)
+    let Object(push): Object<Push<'_>> = serde_json::from_slice(body)
         .map_err(|_| Error::new(Code::Malformed, "the body is not `{\"data\",\"signature\"}` in JSON"))?;
     let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
     let signature = push.signature.filter(|signature| !signature.is_empty());
@@ -135,7 +136,7 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
         #[serde(rename = "opencrvsBRN")]
         brn: String,
     }
-    let wire: Wire = serde_json::from_slice(&plaintext).map_err(|_| {
+    let Object(wire): Object<Wire> = serde_json::from_slice(&plaintext).map_err(|_| {
         Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
     })?;
     Ok(Nid { uin_token: wire.uin_token, brn: wire.brn })
@@ -159,6 +160,11 @@ mod tests {
         ] {
             assert!(acceptance(200, body).is_ok(), "{body}");
         }
+    }
+
+    #[test]
+    fn a_list_is_not_taken_for_the_answer_member_by_member() {
+        assert_eq!(acceptance(200, "[null,{}]").unwrap_err().code(), Code::Upstream);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+use serde_json::json;
+
 use super::*;
 use crate::crypto::secret::SecretBytes;
 use crate::error::Fault;
@@ -125,6 +127,23 @@ fn a_refused_client_is_the_partners_fault() {
         assert!(error.detail().contains(word) && error.advice().contains("secret"), "{error}");
         assert_eq!(error.upstream().unwrap().message, "Invalid user credentials");
     }
+}
+
+#[test]
+fn an_error_word_that_is_no_code_does_not_travel_as_one() {
+    for word in ["Realm does not exist", "a\nb", &"x".repeat(4096), ""] {
+        let body = json!({ "error": word, "error_description": null }).to_string();
+        let error = keycloak(404, &body).unwrap_err();
+        let upstream = error.upstream().unwrap();
+        assert_eq!((upstream.code.as_str(), upstream.message.as_str()), ("an error without a code", word));
+    }
+}
+
+#[test]
+fn a_list_is_not_taken_for_the_answer_member_by_member() {
+    assert_eq!(keycloak(200, r#"["token",300,null,null]"#).unwrap_err().code(), Code::Upstream);
+    let headers: Headers<'_> = &[("set-cookie", "Authorization=token")];
+    assert_eq!(read_with(&authmanager(), 200, headers, "[null]").unwrap_err().code(), Code::Upstream);
 }
 
 #[test]

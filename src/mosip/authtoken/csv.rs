@@ -3,12 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::Refused;
-use super::request::{self, Batch, Envelope};
+use super::request::{self, Batch};
 use crate::mosip::ida::{IdLengths, Line};
 
 /// Reads the form field `request` and the file, whose first line names the columns.
 pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch, Refused> {
-    let Envelope { request } = request::parse(request)?;
+    let request = request::parse(request)?;
     let delimiter = match request.csv_delimiter.as_deref().map(str::as_bytes) {
         None => b',',
         Some(&[delimiter]) if delimiter != b'"' => delimiter,
@@ -47,6 +47,8 @@ fn fields(row: &[u8], delimiter: u8) -> Result<Vec<String>, Refused> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
+        // By itself the reader would end a row at a carriage return, and what follows would be overlooked.
+        .terminator(csv::Terminator::Any(b'\n'))
         .trim(csv::Trim::All)
         .buffer_capacity(256)
         .from_reader(row);
@@ -54,5 +56,19 @@ fn fields(row: &[u8], delimiter: u8) -> Result<Vec<String>, Refused> {
     match reader.read_record(&mut record) {
         Ok(true) => Ok(record.iter().map(str::to_owned).collect()),
         _ => Err(Refused::ROW_NOT_TEXT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_carriage_return_inside_a_row_does_not_hide_what_follows() {
+        let row = "4152630978,Leila,Female,1990/03/14";
+        let file = format!("vid,name,gender,dob\n{row}\r{row}\n{row}\r\n");
+        let batch = read_csv(br#"{"request":{}}"#, file.as_bytes(), IdLengths::default()).ok().unwrap();
+        let refusals: Vec<_> = batch.lines.iter().map(|line| line.record.as_ref().err().copied()).collect();
+        assert_eq!(refusals, [Some(Refused::ROW_LENGTH), None]);
     }
 }

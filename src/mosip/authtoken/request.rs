@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use super::{Form, Refused};
 use crate::mosip::ida::{Attribute, IdLengths, Line, Record, Text};
+use crate::mosip::json::Object;
 
 /// What is asked.
 pub enum Asked {
@@ -24,8 +25,8 @@ pub struct Batch {
 
 /// `{"request":{…}}`; what stands beside it (id, version, requesttime) says nothing to us.
 #[derive(Deserialize)]
-pub(super) struct Envelope {
-    pub(super) request: Request,
+struct Envelope {
+    request: Object<Request>,
 }
 
 #[derive(Deserialize)]
@@ -37,7 +38,7 @@ pub(super) struct Request {
     #[serde(default)]
     lang: Option<String>,
     #[serde(default)]
-    mapping: Option<Mapping>,
+    mapping: Option<Object<Mapping>>,
     #[serde(default)]
     authdata: Value,
     #[serde(default, rename = "csvDelimiter")]
@@ -66,7 +67,7 @@ struct Mapping {
 
 /// Reads the body. One object in `authdata`, or `"deliverytype":"sync"`, asks for an answer at once.
 pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
-    let Envelope { request } = parse(body)?;
+    let request = parse(body)?;
     match &request.authdata {
         Value::Object(person) => Ok(Asked::One(request.line(person, lengths))),
         Value::Array(people) if !people.is_empty() => {
@@ -87,18 +88,16 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
     }
 }
 
-pub(super) fn parse(body: &[u8]) -> Result<Envelope, Refused> {
-    // serde would read a list as the members in order.
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(Refused::INVALID);
-    }
-    serde_json::from_slice(body).map_err(|_| Refused::INVALID)
+pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
+    let Object(Envelope { request: Object(request) }) =
+        serde_json::from_slice(body).map_err(|_| Refused::INVALID)?;
+    Ok(request)
 }
 
 impl Request {
     pub(super) fn line(&self, person: &Map<String, Value>, lengths: IdLengths) -> Line<Refused> {
         let default = Mapping::default();
-        let mapping = self.mapping.as_ref().unwrap_or(&default);
+        let mapping = self.mapping.as_ref().map_or(&default, |Object(mapping)| mapping);
         let id = text_at(person, mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
         let record = self.record(mapping, person, id.clone(), lengths);
         Line { id, record }
@@ -188,5 +187,26 @@ fn text_at(person: &Map<String, Value>, path: &str) -> Option<String> {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_not_taken_for_an_object_member_by_member() {
+        let person = r#"{"vid":"4152630978","name":"Leila","gender":"Female","dob":"1990/03/14"}"#;
+        let read = |body: String| read_json(body.as_bytes(), IdLengths::default());
+        assert!(read(format!(r#"{{"request":{{"authdata":{person},"mapping":{{}}}}}}"#)).is_ok());
+        for body in [
+            format!(r#"[{{"authdata":{person}}}]"#),
+            format!(r#"{{"request":["json",null,null,null,{person},null]}}"#),
+            format!(
+                r#"{{"request":{{"authdata":{person},"mapping":[null,null,null,null,null,null,null]}}}}"#
+            ),
+        ] {
+            assert_eq!(read(body.clone()).err(), Some(Refused::INVALID), "{body}");
+        }
     }
 }

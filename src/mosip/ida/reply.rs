@@ -13,6 +13,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Peer, Ring};
 use crate::mosip::codes::{self, Reason, UpstreamError};
+use crate::mosip::json::Object;
 use crate::mosip::{Attested, Evidence, Verified};
 
 /// `mosip.signed.response.header`
@@ -84,7 +85,7 @@ struct Wire<'a> {
 
 /// Judges `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
 pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
-    let wire: Wire<'_> = serde_json::from_slice(reply.body).map_err(|_| {
+    let Object(wire): Object<Wire<'_>> = serde_json::from_slice(reply.body).map_err(|_| {
         broken(format!("{} with a body that is not the expected JSON", reply.status.as_u16()))
     })?;
     let evidence = evidence(reply, expected)?;
@@ -244,7 +245,9 @@ pub fn read_otp_sent(response: Verified<Response>) -> Result<Verified<OtpSent>> 
 
 impl Response {
     fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
-        serde_json::from_str(self.0.get()).map_err(|_| broken("a response of another form"))
+        let Object(response) =
+            serde_json::from_str(self.0.get()).map_err(|_| broken("a response of another form"))?;
+        Ok(response)
     }
 }
 

@@ -225,3 +225,12 @@ fn what_is_no_reply_of_ida_is_upstreams_fault() {
     let registered = errors(&["IDA-MPA-009"]).to_string();
     assert_eq!(judge(401, &[], &registered, false).err().unwrap().code(), Code::Partner);
 }
+
+#[test]
+fn a_signed_list_is_not_taken_for_the_reply_member_by_member() {
+    let members =
+        ["id", "transactionID", "responseTime", "response", "errors"].map(|name| success()[name].clone());
+    assert_eq!(signed(&json!(members)).err().unwrap().code(), Code::Upstream);
+    let response = with("response", json!([true, "283806"]));
+    assert_eq!(signed(&response).err().unwrap().code(), Code::Upstream);
+}
