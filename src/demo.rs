@@ -74,7 +74,8 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         ("@DELIVER@", &deliver_url),
     ])?;
     let client = Client::new(&config.upstream)?;
-    let gateway = Gateway::bind(config, true).await?;
+    let gateway =
+        Gateway::bind(config, true).await.map_err(|error| Error::new(Code::Bug, error.to_string()))?;
     let Some(Address::Tcp(api)) = gateway.address("internal") else {
         return Err(Error::new(Code::Bug, "the plain API has no address"));
     };

@@ -15,7 +15,7 @@ use crate::http::callback::Callers;
 use crate::http::faces::Faces;
 use crate::http::guard::{self, Guard};
 use crate::http::rate::{self, Rate};
-use crate::http::server::{Limits, Server};
+use crate::http::server::{BindError, Limits, Server};
 use crate::http::{App, Shared, body, callback, internal, ops, trace};
 use crate::ida::Ida;
 use crate::keys::Keyring;
@@ -45,10 +45,21 @@ pub struct Gateway {
     stop: watch::Sender<bool>,
 }
 
+/// Why a gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting, a key or the store; the error says what to do.
+    #[error(transparent)]
+    Refused(#[from] Error),
+    /// A listener cannot stand.
+    #[error("{0}; {advice}", advice = .0.advice())]
+    Listener(#[from] BindError),
+}
+
 impl Gateway {
     /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
     /// missing or broken starts the gateway degraded.
-    pub async fn bind(mut config: Config, allow_example_keys: bool) -> Result<Self> {
+    pub async fn bind(mut config: Config, allow_example_keys: bool) -> Result<Self, StartError> {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
@@ -56,11 +67,10 @@ impl Gateway {
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
         if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
-            return Err(Error::new(
-                Code::Keys,
-                format!("{}: this development key is public", file.display()),
-            )
-            .advise("Use your own keys, or say --allow-example-keys outside production."));
+            let what = format!("{}: this development key is public", file.display());
+            return Err(Error::new(Code::Keys, what)
+                .advise("Use your own keys, or say --allow-example-keys outside production.")
+                .into());
         }
         for line in config.warnings {
             tracing::warn!(line, "configuration");
@@ -107,7 +117,6 @@ impl Gateway {
         let limits = Limits::default();
         let head = limits.head.min(config.listen.request_deadline);
         let limits = Limits { head, drain: config.listen.drain, ..limits };
-        let bind_error = |error: crate::http::server::BindError| Error::new(Code::Keys, error.to_string());
         let guarded = |router: Router, token| {
             let guard = Guard::new(config.listen.hosts.clone(), token);
             router.layer(middleware::from_fn_with_state(guard, guard::enforce))
@@ -121,8 +130,7 @@ impl Gateway {
             tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
         }
         let mut listeners = Vec::new();
-        let plain =
-            Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await.map_err(bind_error)?;
+        let plain = Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await?;
         let is_known = danger_open
             || knows_callers(
                 &config.listen.internal,
@@ -133,7 +141,7 @@ impl Gateway {
         let api = internal::router(app.clone(), on_internal);
         listeners.push(("internal", plain, guarded(api, config.internal.token)));
         if let Some(address) = &config.listen.callback {
-            let server = Server::bind(address, config.callback.tls.as_ref()).await.map_err(bind_error)?;
+            let server = Server::bind(address, config.callback.tls.as_ref()).await?;
             let callers = callers(config.callback, address)?;
             listeners.push(("callback", server, limited(callback::router(app.clone(), callers))));
         }
@@ -145,11 +153,11 @@ impl Gateway {
                 );
             }
             if let Some(faces) = faces.on_listener(is_known.then(|| Guard::under_any_name(token))) {
-                let server = Server::bind(address, faces_tls.as_ref()).await.map_err(bind_error)?;
+                let server = Server::bind(address, faces_tls.as_ref()).await?;
                 listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
             }
         }
-        let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await.map_err(bind_error)?;
+        let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await?;
         let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
         if !has_page {
             tracing::warn!(

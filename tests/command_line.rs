@@ -217,6 +217,23 @@ fn a_missing_file_ends_with_3_and_is_named() {
 }
 
 #[test]
+fn an_address_that_is_taken_ends_with_3_and_says_which() {
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = held.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = folder.path().join("outbox.db");
+    let variables = [
+        ("MOSIP_GATEWAY__LISTEN__INTERNAL", Path::new(&taken)),
+        ("MOSIP_GATEWAY__OUTBOX__PATH", &outbox),
+        ("MOSIP_GATEWAY_LOG", Path::new("off")),
+    ];
+    let serve = ["serve", "--config", "deploy/example.toml", "--allow-example-keys"];
+    let ended = call_under(&variables, &serve, b"");
+    ended.refused(ENVIRONMENT, &format!("cannot listen on {taken}"));
+    ended.refused(ENVIRONMENT, "set another address");
+}
+
+#[test]
 fn a_configuration_with_problems_ends_with_1_and_says_all_of_them() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("gateway.toml");

@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::input::{ConfigFile, variables};
 use super::outcome::{Failure, Outcome};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, StartError};
 use crate::telemetry;
 
 /// Arguments of `serve`.
@@ -33,7 +33,11 @@ impl Serve {
             .build()
             .map_err(Failure::environment)?;
         runtime.block_on(async {
-            Gateway::bind(config, self.allow_example_keys).await?.run(asked_to_stop()).await;
+            let bound = Gateway::bind(config, self.allow_example_keys).await.map_err(|error| match error {
+                StartError::Refused(error) => Failure::Refused(error),
+                StartError::Listener(_) => Failure::environment(error),
+            });
+            bound?.run(asked_to_stop()).await;
             Ok(ExitCode::SUCCESS)
         })
     }

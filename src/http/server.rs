@@ -126,6 +126,16 @@ pub enum BindError {
     },
 }
 
+impl BindError {
+    /// What to do.
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "stop what listens there, or set another address under [listen]",
+            Self::File { .. } => "replace the file",
+        }
+    }
+}
+
 impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that somebody listens on is not.
     pub async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
