@@ -1,3 +1,5 @@
+mod succession;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,10 +9,10 @@ use super::*;
 use crate::config::{Password, UnknownThumbprint, Uses};
 use crate::keys::make::{CertificateRequest, KeyMaker, certificate_pem};
 
-macro_rules! vector {
-    ($name:literal) => {
-        include_bytes!(concat!("../../../tests/vectors/keys/", $name)).as_slice()
-    };
+/// A key file of the vectors.
+fn vector(name: &str) -> Vec<u8> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
+    fs::read(dir.join(name)).unwrap()
 }
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -51,11 +53,11 @@ impl Volume {
         let keys =
             config::Keys { dir: dir.path().into(), own, peers, strict_permissions: false, ca_file: None };
         let volume = Self { dir, keys };
-        volume.write("partner.p12", vector!("partner-pbes2.p12"));
+        volume.write("partner.p12", &vector("partner-pbes2.p12"));
         volume.write("partner.password", b"mosip123\n");
-        volume.write("second.key", vector!("partner-3072.key.pem"));
-        volume.write("second.crt", vector!("partner-3072.crt.pem"));
-        volume.write("mosip-public.key", vector!("mosip.crt.pem"));
+        volume.write("second.key", &vector("partner-3072.key.pem"));
+        volume.write("second.crt", &vector("partner-3072.crt.pem"));
+        volume.write("mosip-public.key", &vector("mosip.crt.pem"));
         volume
     }
 
@@ -96,7 +98,7 @@ fn certificate(der: &[u8]) -> Certificate {
 
 /// A certificate of the partner's key, issued by itself or by the key in `issuer`.
 fn certify(common_name: &str, issuer: Option<(&Certificate, &KeyMaker)>) -> Certificate {
-    let key = KeyMaker::from_file(vector!("partner.key.pem"), None).ok().unwrap();
+    let key = KeyMaker::from_file(&vector("partner.key.pem"), None).ok().unwrap();
     key.certify(&request(common_name, false), issuer).unwrap()
 }
 
@@ -118,7 +120,7 @@ fn good_volume_loads_without_trouble() {
     assert_eq!(ring.troubles(), []);
     assert_eq!((ring.own().len(), ring.peers().len()), (2, 1));
 
-    let thumbprint = certificate(vector!("partner.crt.der")).thumbprint();
+    let thumbprint = certificate(&vector("partner.crt.der")).thumbprint();
     assert_eq!(ring.decryptor(&thumbprint).unwrap().name.as_deref(), Some("partner"));
     assert!(ring.decryptor(&Thumbprint::from_bytes([0; 32])).is_none());
     assert_eq!(ring.decryptors_of_len(384).len(), 1);
@@ -134,7 +136,7 @@ fn key_without_use_decrypt_does_not_decrypt_and_without_use_sign_does_not_sign()
     let mut volume = Volume::new();
     volume.keys.own[0].uses = Uses { sign: true, decrypt: false };
     let ring = volume.load();
-    assert!(ring.decryptor(&certificate(vector!("partner.crt.der")).thumbprint()).is_none());
+    assert!(ring.decryptor(&certificate(&vector("partner.crt.der")).thumbprint()).is_none());
     assert!(ring.decryptors_of_len(256).is_empty());
     volume.keys.own[0].uses = Uses { sign: false, decrypt: true };
     assert!(volume.load().signer(None).is_none());
@@ -170,44 +172,44 @@ fn missing_password_file() {
 #[test]
 fn unsupported_cipher_is_named() {
     let volume = Volume::new();
-    volume.write("partner.p12", vector!("partner-rc2-128.p12"));
+    volume.write("partner.p12", &vector("partner-rc2-128.p12"));
     volume.assert_trouble("partner.p12: is encrypted with PBE-SHA1-RC2-128, which is not supported", true);
 }
 
 #[test]
 fn no_private_key_inside() {
     let volume = Volume::new();
-    volume.write("partner.p12", vector!("partner-nokey.p12"));
+    volume.write("partner.p12", &vector("partner-nokey.p12"));
     volume.assert_trouble("partner.p12: holds no private key", true);
 }
 
 #[test]
 fn key_and_certificate_do_not_match() {
     let volume = Volume::new();
-    volume.write("second.crt", vector!("mosip.crt.pem"));
+    volume.write("second.crt", &vector("mosip.crt.pem"));
     volume.assert_trouble("second.crt: the private key and the certificate do not match", true);
 }
 
 #[test]
 fn expired_since() {
     let volume = Volume::new();
-    volume.write("second.key", vector!("partner.key.pem"));
-    volume.write("second.crt", vector!("partner-expired.crt.pem"));
+    volume.write("second.key", &vector("partner.key.pem"));
+    volume.write("second.crt", &vector("partner-expired.crt.pem"));
     volume.assert_trouble("second.crt: the certificate expired on 2021-01-01T00:00:00.000Z", false);
 }
 
 #[test]
 fn not_yet_valid() {
     let volume = Volume::new();
-    volume.write("second.key", vector!("partner.key.pem"));
-    volume.write("second.crt", vector!("partner-future.crt.pem"));
+    volume.write("second.key", &vector("partner.key.pem"));
+    volume.write("second.crt", &vector("partner-future.crt.pem"));
     volume.assert_trouble("second.crt: the certificate is not valid before 2090-01-01T00:00:00.000Z", false);
 }
 
 #[test]
 fn ec_where_rsa_is_wanted() {
     let volume = Volume::new();
-    volume.write("second.key", vector!("ec.key.pem"));
+    volume.write("second.key", &vector("ec.key.pem"));
     volume.assert_trouble("second.key: holds a key that is not RSA (EC)", true);
 }
 
@@ -221,7 +223,7 @@ fn empty() {
 #[test]
 fn truncated() {
     let volume = Volume::new();
-    volume.write("partner.p12", &vector!("partner-pbes2.p12")[..1000]);
+    volume.write("partner.p12", &vector("partner-pbes2.p12")[..1000]);
     volume.assert_trouble("partner.p12: is truncated", true);
 }
 
@@ -248,7 +250,7 @@ fn private_key_readable_by_others_is_a_warning_and_under_strict_permissions_a_re
 #[test]
 fn pkcs12_without_mac() {
     let volume = Volume::new();
-    volume.write("partner.p12", vector!("partner-nomac.p12"));
+    volume.write("partner.p12", &vector("partner-nomac.p12"));
     volume.assert_trouble("partner.p12: is a PKCS#12 file without a MAC", false);
 }
 
@@ -271,10 +273,10 @@ fn trouble_shows_no_password() {
 #[test]
 fn certificate_file_with_issuers_gives_the_chain() {
     let volume = Volume::new();
-    let issuer = KeyMaker::from_file(vector!("issuer.key.pem"), None).ok().unwrap();
+    let issuer = KeyMaker::from_file(&vector("issuer.key.pem"), None).ok().unwrap();
     let root = issuer.certify(&request("root", true), None).unwrap();
     let leaf = certify("leaf", Some((&root, &issuer)));
-    volume.write("second.key", vector!("partner.key.pem"));
+    volume.write("second.key", &vector("partner.key.pem"));
     let bundle = [&root, &leaf].map(|certificate| certificate_pem(certificate).unwrap()).concat();
     volume.write("second.crt", bundle.as_bytes());
     let ring = volume.load();
@@ -287,7 +289,7 @@ fn certificate_file_with_issuers_gives_the_chain() {
 fn with_a_ca_only_what_chains_to_it_is_loaded() {
     let mut volume = Volume::new();
     volume.keys.ca_file = Some(volume.path("ca.pem"));
-    volume.write("ca.pem", &[vector!("partner.crt.pem"), vector!("partner-3072.crt.pem")].concat());
+    volume.write("ca.pem", &[vector("partner.crt.pem"), vector("partner-3072.crt.pem")].concat());
     let (shown, fatal) = volume.trouble();
     assert!(
         shown.starts_with("mosip-public.key: no chain of valid certificates leads to keys.ca_file; "),
@@ -300,11 +302,11 @@ fn with_a_ca_only_what_chains_to_it_is_loaded() {
 #[test]
 fn with_a_ca_a_bare_public_key_is_refused() {
     let mut volume = Volume::new();
-    volume.write("mosip-public.key", vector!("mosip.pub.pem"));
+    volume.write("mosip-public.key", &vector("mosip.pub.pem"));
     assert_eq!(volume.load().troubles(), []);
     assert!(volume.load().peer("mosip").unwrap().certificate.is_none());
     volume.keys.ca_file = Some(volume.path("ca.pem"));
-    volume.write("ca.pem", &[vector!("partner.crt.pem"), vector!("partner-3072.crt.pem")].concat());
+    volume.write("ca.pem", &[vector("partner.crt.pem"), vector("partner-3072.crt.pem")].concat());
     assert!(volume.load().peer("mosip").is_none());
 }
 
@@ -326,14 +328,14 @@ fn key_usage_that_forbids_signing_is_reported_and_with_a_ca_refused() {
     let what = "second.crt: the certificate's key usage does not allow decryption";
     volume.assert_trouble(what, false);
     volume.keys.ca_file = Some(volume.path("ca.pem"));
-    volume.write("ca.pem", &[vector!("partner.crt.pem"), vector!("mosip.crt.pem"), cert.as_bytes()].concat());
+    volume.write("ca.pem", &[vector("partner.crt.pem"), vector("mosip.crt.pem"), cert.into_bytes()].concat());
     volume.assert_trouble(what, true);
 }
 
 /// A certificate for signatures only, and its key, as PEM.
 fn sign_only() -> (String, String) {
-    let pem = std::str::from_utf8(vector!("partner-3072.key.pem")).unwrap();
-    let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(pem, &rcgen::PKCS_RSA_SHA256).unwrap();
+    let pem = String::from_utf8(vector("partner-3072.key.pem")).unwrap();
+    let pair = rcgen::KeyPair::from_pkcs8_pem_and_sign_algo(&pem, &rcgen::PKCS_RSA_SHA256).unwrap();
     let mut parameters = rcgen::CertificateParams::default();
     parameters.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
     (parameters.self_signed(&pair).unwrap().pem(), pem.to_owned())
@@ -343,9 +345,9 @@ fn sign_only() -> (String, String) {
 fn development_keys_are_recognised_in_every_container() {
     let volume = Volume::new();
     for (name, bytes) in [
-        ("partner.p12", vector!("partner-keytool.p12")),
-        ("second.key", vector!("partner-3072.key.pem")),
-        ("mosip-public.key", vector!("mosip.pub.pem")),
+        ("partner.p12", &vector("partner-keytool.p12")),
+        ("second.key", &vector("partner-3072.key.pem")),
+        ("mosip-public.key", &vector("mosip.pub.pem")),
     ] {
         volume.write(name, bytes);
     }
@@ -394,94 +396,6 @@ fn example_set_loads_and_every_file_of_it_is_recognised() {
     // Git keeps no file mode, so that is all there may be.
     let modes = LoadError::ReadableByOthers.to_string();
     assert!(ring.troubles().iter().all(|trouble| trouble.what == modes), "{:?}", ring.troubles());
-}
-
-#[test]
-fn half_written_file_keeps_the_former_key() {
-    let volume = Volume::new();
-    let first = volume.load();
-    volume.write("partner.p12", &vector!("partner-3des.p12")[..700]);
-    volume.write("mosip-public.key", b"-----BEGIN CERT");
-    let second = Ring::succeed(&first, volume.load());
-
-    assert!(Arc::ptr_eq(&first.own()[0], &second.own()[0]), "in its former place, so that it still signs");
-    assert!(Arc::ptr_eq(&first.peers()[0], &second.peers()[0]));
-    assert_eq!(second.troubles().len(), 2);
-    for trouble in second.troubles() {
-        assert!(!trouble.fatal);
-        assert_eq!(trouble.what, "is truncated (the key loaded before stays in use)");
-    }
-
-    volume.write("partner.p12", vector!("partner-3des.p12"));
-    volume.write("mosip-public.key", vector!("mosip.crt.der"));
-    let third = Ring::succeed(&second, volume.load());
-    assert_eq!(third.troubles(), []);
-    assert!(third.retired().is_empty(), "the same key and certificate came back");
-}
-
-#[test]
-fn key_that_never_loaded_has_nothing_to_fall_back_on() {
-    let volume = Volume::new();
-    volume.write("partner.p12", b"");
-    let ring = Ring::succeed(&volume.load(), volume.load());
-    assert_eq!(ring.own().len(), 1);
-    assert!(ring.troubles()[0].fatal);
-}
-
-#[test]
-fn replaced_key_goes_on_decrypting_and_signs_no_more() {
-    let volume = Volume::new();
-    let first = volume.load();
-    volume.write("second.key", vector!("partner-old.key.pem"));
-    volume.write("second.crt", vector!("partner-old.crt.pem"));
-    let second = Ring::succeed(&first, volume.load());
-
-    let former = certificate(vector!("partner-3072.crt.der")).thumbprint();
-    let current = certificate(vector!("partner-old.crt.der")).thumbprint();
-    assert!(second.decryptor(&former).is_some() && second.decryptor(&current).is_some());
-    assert_eq!(second.decryptors_of_len(384).len(), 1);
-    assert_eq!(second.own().len(), 2);
-    assert!(second.own().iter().all(|key| key.private.modulus_len() == 256));
-
-    let third = Ring::succeed(&second, volume.load());
-    assert!(third.decryptor(&former).is_some(), "over any number of reloads");
-    assert_eq!(third.retired().len(), 1);
-}
-
-#[test]
-fn renewed_certificate_of_the_same_key_leaves_the_former_thumbprint_open() {
-    let volume = Volume::new();
-    volume.write("second.key", vector!("partner.key.pem"));
-    let (before, after) = (certify("before", None), certify("after", None));
-    volume.write("second.crt", certificate_pem(&before).unwrap().as_bytes());
-    let first = volume.load();
-    volume.write("second.crt", certificate_pem(&after).unwrap().as_bytes());
-    let second = Ring::succeed(&first, volume.load());
-    assert!(second.decryptor(&before.thumbprint()).is_some());
-    assert!(second.decryptor(&after.thumbprint()).is_some());
-    assert_eq!(second.decryptors_of_len(256).len(), 1, "it is one key");
-}
-
-#[test]
-fn replaced_signing_key_is_not_kept() {
-    let mut volume = Volume::new();
-    volume.keys.own[1].uses = Uses { sign: true, decrypt: false };
-    let first = volume.load();
-    volume.write("second.key", vector!("partner-old.key.pem"));
-    volume.write("second.crt", vector!("partner-old.crt.pem"));
-    assert!(Ring::succeed(&first, volume.load()).retired().is_empty());
-}
-
-#[test]
-fn broken_file_does_not_bring_back_what_the_ca_came_to_refuse() {
-    let mut volume = Volume::new();
-    let first = volume.load();
-    volume.keys.ca_file = Some(volume.path("ca.pem"));
-    volume.write("ca.pem", &[vector!("partner.crt.pem"), vector!("partner-3072.crt.pem")].concat());
-    volume.write("partner.p12", b"");
-    let second = Ring::succeed(&first, volume.load());
-    assert!(second.peers().is_empty());
-    assert_eq!(second.own().len(), 2, "the partner's certificate is one that the CA file accepts");
 }
 
 #[test]

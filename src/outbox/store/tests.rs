@@ -1,4 +1,6 @@
+mod disk;
 mod opening;
+mod pushes;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -291,19 +293,6 @@ async fn a_damaged_message_for_the_mediator_holds_no_other_up() {
 }
 
 #[tokio::test]
-async fn a_damaged_push_is_quarantined_and_holds_no_other_up() {
-    let home = Home::new();
-    let store = home.open();
-    let damaged = store.receive(PushKind::BirthNid, b"1".to_vec()).await.unwrap();
-    let good = store.receive(PushKind::BirthNid, b"2".to_vec()).await.unwrap();
-    home.sql("UPDATE push SET body=zeroblob(100) WHERE seq=1");
-    assert_eq!(store.next_received(0).await.unwrap().unwrap().1.id, good);
-    let kept = store.quarantined(0).await.unwrap();
-    assert_eq!((kept.len(), kept[0].id.as_str()), (1, damaged.as_str()));
-    assert_eq!(kept[0].refusal.as_ref().unwrap().fault, "storage");
-}
-
-#[tokio::test]
 async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
     let home = Home::new();
     let store = home.open();
@@ -398,157 +387,4 @@ async fn lists_are_filtered_and_paged() {
     }
     assert_eq!(store.counts().await.unwrap()[&("birth".to_owned(), State::Queued)], 149);
     assert_eq!(store.retry_all(crate::error::Fault::Upstream).await.unwrap(), 1);
-}
-
-#[tokio::test]
-async fn a_push_is_delivered_once_however_often_it_comes() {
-    let home = Home::new();
-    let store = home.open();
-    let told = || Told {
-        kind: "uin-token.received",
-        brn: "B1".into(),
-        data: json!({}),
-        verified: "signature",
-        key: None,
-    };
-    for is_new in [true, false] {
-        let id = store.receive(PushKind::BirthNid, b"sealed".to_vec()).await.unwrap();
-        assert_eq!(store.verified(id, PushKind::BirthNid, b"plain", told()).await.unwrap(), is_new);
-    }
-    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 1);
-}
-
-#[tokio::test]
-async fn a_forged_push_first_does_not_bar_the_real_one() {
-    let home = Home::new();
-    let store = home.open();
-    let forged = store.receive(PushKind::BirthNid, b"same".to_vec()).await.unwrap();
-    store.quarantine(forged, refusal()).await.unwrap();
-    let real = store.receive(PushKind::BirthNid, b"same".to_vec()).await.unwrap();
-    let told = Told {
-        kind: "uin-token.received",
-        brn: "B1".into(),
-        data: json!({}),
-        verified: "signature",
-        key: None,
-    };
-    assert!(store.verified(real, PushKind::BirthNid, b"same", told).await.unwrap());
-}
-
-#[tokio::test]
-async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
-    let home = Home::new();
-    let store = home.open();
-    let too_large = store.receive(PushKind::BirthNid, vec![0; (1 << 20) + 1]).await.unwrap_err();
-    assert_eq!(too_large.code().status(), 503);
-    for _ in 0..3 {
-        let id = store.receive(PushKind::BirthNid, b"forged".to_vec()).await.unwrap();
-        store.quarantine(id, refusal()).await.unwrap();
-    }
-    assert_eq!(store.receive(PushKind::BirthNid, b"one more".to_vec()).await.unwrap_err().code(), Code::Busy);
-    assert!(accept(&store, birth("c1")).await.is_new);
-    assert_eq!(store.quarantine_size().await.unwrap(), (3, 18));
-    assert_eq!(store.quarantined(0).await.unwrap()[0].refusal, Some(refusal()));
-    assert_eq!(store.judge_again().await.unwrap(), 3);
-}
-
-#[tokio::test]
-async fn a_push_never_takes_the_reserve_of_the_disk() {
-    let home = Home::new();
-    let settings = config::Outbox { reserve: u64::MAX, ..home.settings() };
-    let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
-    let store = Store::open(settings, quarantine, home.clock.clone()).unwrap();
-    assert_eq!(store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap_err().code(), Code::Busy);
-    assert!(accept(&store, birth("c1")).await.is_new);
-}
-
-#[tokio::test]
-async fn nothing_personal_can_be_read_in_the_files() {
-    let home = Home::new();
-    let store = home.open();
-    accept(&store, birth("c1")).await;
-    store.receive(PushKind::BirthNid, FAMILY_NAME.into()).await.unwrap();
-    lease_ids(&store, EventKind::Birth).await;
-    store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
-    for file in std::fs::read_dir(home.dir.path()).unwrap() {
-        let path = file.unwrap().path();
-        let bytes = std::fs::read(&path).unwrap();
-        for secret in [FAMILY_NAME, "12345678901234567890123456789", "Patient"] {
-            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
-            assert!(!found, "{} holds {secret}", path.display());
-        }
-    }
-    let mode = |name| std::fs::metadata(home.dir.path().join(name)).unwrap().permissions().mode() & 0o777;
-    for name in ["outbox.key", "outbox.db", "outbox.db-wal"] {
-        assert_eq!(mode(name), 0o600, "{name}");
-    }
-}
-
-#[tokio::test]
-async fn a_disk_that_is_full_refuses_and_what_was_acknowledged_stays_and_it_recovers_by_itself() {
-    let home = Home::new();
-    let store = home.open();
-    accept(&store, birth("c0")).await;
-    store.run(|tables| Ok(tables.connection.pragma_update(None, "max_page_count", 40)?)).await.unwrap();
-    let mut acknowledged = vec!["c0".to_owned()];
-    let refused = loop {
-        let composition = format!("c{}", acknowledged.len());
-        match store.accept(event(EventKind::Birth, &composition, &"x".repeat(4096), "w"), None).await {
-            Ok(accepted) => acknowledged.push(accepted.id),
-            Err(error) => break error,
-        }
-    };
-    assert_eq!((refused.code(), refused.code().status()), (Code::Storage, 507));
-    assert!(!store.is_writable());
-    let page = store.entries(Filter::default()).await.unwrap().entries;
-    assert_eq!(page.into_iter().map(|entry| entry.id).collect::<Vec<_>>(), acknowledged);
-    store
-        .run(|tables| Ok(tables.connection.pragma_update(None, "max_page_count", 1_000_000)?))
-        .await
-        .unwrap();
-    store.keep_house().await.unwrap();
-    assert!(store.is_writable());
-    assert!(accept(&store, birth("later")).await.is_new);
-}
-
-#[tokio::test]
-async fn one_job_that_fails_does_not_undo_its_group() {
-    let home = Home::new();
-    let store = home.open();
-    let refused = store.run(|tables| {
-        tables.connection.execute("UPDATE meta SET value=7 WHERE name='uptime'", ())?;
-        Err::<(), _>(Error::new(Code::Bug, "no"))
-    });
-    let (refused, accepted) = tokio::join!(refused, accept(&store, birth("c1")));
-    assert!(refused.is_err() && accepted.is_new);
-    let uptime = store
-        .run(|tables| {
-            Ok(tables
-                .connection
-                .query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get::<_, i64>(0))?)
-        })
-        .await;
-    assert_eq!(uptime.unwrap(), 0);
-}
-
-#[tokio::test]
-async fn a_group_that_cannot_be_ended_does_not_stand_in_the_way_of_the_next() {
-    let home = Home::new();
-    let store = home.open();
-    let unbalanced = store.run(|tables| Ok(tables.connection.execute_batch("RELEASE job")?)).await;
-    assert!(unbalanced.is_err());
-    assert!(accept(&store, birth("c1")).await.is_new);
-}
-
-#[tokio::test]
-async fn a_database_that_another_program_holds_is_the_disks_fault_and_parks_nothing() {
-    let home = Home::new();
-    let store = home.open();
-    store.run(|tables| Ok(tables.connection.busy_timeout(Duration::ZERO)?)).await.unwrap();
-    let other = Connection::open(home.settings().path).unwrap();
-    other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let refused = store.accept(birth("c1"), None).await.unwrap_err();
-    assert_eq!((refused.code(), refused.retryable()), (Code::Storage, true));
-    other.execute_batch("ROLLBACK").unwrap();
-    assert!(accept(&store, birth("c1")).await.is_new);
 }
