@@ -5,13 +5,10 @@
 mod support;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use mosip_gateway::simulator::Tls;
 use mosip_gateway::telemetry::{self, Capture};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use serde_json::json;
 use support::event::BIRTH;
 use support::mosip::{Push, caller_token};
@@ -143,25 +140,9 @@ async fn post_over_tls(
     identity: Option<&Identity>,
     body: &str,
 ) -> std::io::Result<String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => builder
-            .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
-            )
-            .unwrap(),
-    };
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
     let stream = TcpStream::connect(address).await?;
-    let mut stream = connector.connect(ServerName::try_from(HOST).unwrap(), stream).await?;
+    let mut stream =
+        authority.connector(identity).connect(ServerName::try_from(HOST).unwrap(), stream).await?;
     let head = format!(
         "POST /birthReceiveNid HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",

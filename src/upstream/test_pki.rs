@@ -1,7 +1,13 @@
 //! A private root and what it signs, for the tests of both ends of TLS.
 
+use std::sync::Arc;
+
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
 use time::OffsetDateTime;
+use tokio_rustls::TlsConnector;
 
 /// A private root.
 pub(crate) struct Authority {
@@ -46,6 +52,27 @@ impl Authority {
         let mut params = params(name, &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params)
+    }
+
+    /// A client that trusts this root alone, and shows `identity`.
+    pub(crate) fn connector(&self, identity: Option<&Identity>) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
+        let builder =
+            ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => builder
+                .with_client_auth_cert(
+                    vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
+                    PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
+                )
+                .unwrap(),
+        };
+        Arc::new(config).into()
     }
 
     fn sign(&self, params: CertificateParams) -> Identity {

@@ -1,8 +1,4 @@
-use std::sync::Arc;
-
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 
 use super::*;
@@ -48,25 +44,8 @@ async fn start(settings: &ServerTls, limits: Limits) -> Running {
 
 /// One `GET` as the client with `identity`; whatever fails on the way is the error.
 async fn call(server: &Running, authority: &Authority, identity: Option<&Identity>) -> io::Result<String> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => builder
-            .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(identity.cert.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap(),
-            )
-            .unwrap(),
-    };
     let name = ServerName::try_from("localhost").unwrap();
-    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-    let mut stream = connector.connect(name, server.connect().await).await?;
+    let mut stream = authority.connector(identity).connect(name, server.connect().await).await?;
     stream.write_all(GET.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
