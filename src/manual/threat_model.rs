@@ -7,7 +7,9 @@
 //! | private keys and their passwords | `keys.dir`; in memory while the process runs |
 //! | the right to sign and to open in the registry's name | whoever may call the plain API |
 //! | records of births and deaths | bodies in flight; sealed rows of the outbox until MOSIP took them |
-//! | UINTOKENs and application ids | sealed rows until the mediator took them; `aid` until `outbox.retention` |
+//! | UINTOKENs and application ids | sealed rows until the mediator took them; `aid` and the results of jobs until `outbox.retention` |
+//! | persons whom IDA is asked about | bodies in flight; of a job, sealed rows until IDA answered |
+//! | licence key and API key of IDA | configuration; memory; the path of each call, which is never logged |
 //! | client secret and access token of MOSIP's IAM | configuration; memory |
 //! | that every registered event arrives, once | the database of the outbox |
 //!
@@ -15,8 +17,13 @@
 //!
 //! **On the network between the gateway and MOSIP.** Every URL is `https`, or names the loopback, unless
 //! `upstream.danger_plain_http` is on. Server certificates chain to the public roots, or to `upstream.ca_file` alone. No redirect
-//! is followed, no answer is read beyond 1 MiB, none is waited for beyond its deadline. Events are sealed and signed besides.
+//! is followed, no answer is read beyond 1 MiB (IDA: 8 MiB), none is waited for beyond its deadline. Events are sealed and signed besides.
 //! What MOSIP never signs (acceptance, application id, token) rests on that TLS connection alone and says so: `"verified":"tls"`.
+//!
+//! **In the place of IDA,** or between it and the gateway with a certificate that a root trusts. A token, an identity and
+//! `authStatus:true` come only under a signature of `upstream.ida.reply_signers` over the very bytes, for this service and this
+//! transaction, of which 50 bits are fresh, and within five minutes; else the answer is `tampered`. IDA does not sign refusals: such
+//! an attacker can have a person not confirmed, which says `"verified":"tls"`, and can confirm nobody.
 //!
 //! **At the callback listener.** It is off until `listen.callback` is set, and off the loopback it wants `callback.require`. The
 //! order is: rate (200 requests a second over all callers, 1,000 at once), the caller's proof, size (6 MiB), and for the hub its
@@ -77,7 +84,8 @@
 //!   with fault `keys`.
 //! - **`unknown_thumbprint = "try"` weakens no check.** It lets at most four own keys of the fitting size try an envelope that
 //!   names none of them. Opening is not trusting: the signature decides.
-//! - **The example keys are refused at start,** not when a file is exchanged for one of them while the gateway runs.
+//! - **A transaction id that the caller gives is as fresh as the caller makes it.** Who gives one twice within five minutes can
+//!   be answered with the reply to the first.
 //! - **Memory is wiped where it is ours.** p12-keystore leaves a decrypted key in freed heap, hyper copies bodies and tokens into
 //!   buffers of its own, and a body is not wiped when its request ends.
 //! - **Certificates are not checked for revocation.** No list and no responder is asked. A certificate that is not to be trusted
