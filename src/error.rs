@@ -270,7 +270,7 @@ impl Code {
         self.row().2
     }
 
-    /// Whether trying again can help without anybody changing anything.
+    /// Whether the same request can succeed later, at the latest once its advice is followed.
     pub const fn retryable(self) -> bool {
         matches!(
             self,

@@ -113,6 +113,8 @@ impl Seeder {
             }
             let turn = self.0.channel().turn(self.0.store.uptime());
             let leased = match turn {
+                // Until it is queued again.
+                _ if lost_lease => Ok(Vec::new()),
                 Turn::Free if calls.len() < CONCURRENCY => {
                     self.0.store.lease_records(0, CONCURRENCY - calls.len()).await
                 }
@@ -209,6 +211,10 @@ impl Parts {
         // Replies that do not verify mostly mean a signer's certificate or a path that a person has to put right.
         let judged = match error.fault() {
             Fault::Tampered => error.clone().blame(Fault::Keys, true),
+            // IDA's refusal of something that all records have alike costs no record, unless it is this one's alone.
+            Fault::Bug | Fault::Caller if error.upstream().is_some() && !names_the_person(&error) => {
+                error.clone().blame(Fault::Upstream, true)
+            }
             _ => error.clone(),
         };
         let fate = self.channel().failed(&lease.id, lease.attempts, &judged, None, self.store.uptime());
@@ -223,7 +229,7 @@ impl Parts {
         );
         match fate {
             Fate::Again(next_at) => Verdict::Again(next_at),
-            Fate::Park(error) => {
+            Fate::Park(_) => {
                 let outcome = Outcome::without_token(individual_id, vec![Reason::from(&error)]);
                 Verdict::Settled(RecordState::Refused, outcome)
             }
@@ -238,6 +244,11 @@ impl Parts {
             Verdict::Again(next_at) => self.store.ask_again(id.to_owned(), *next_at).await,
         }
     }
+}
+
+/// Whether a refusal is about the number or the details of this person.
+fn names_the_person(error: &Error) -> bool {
+    matches!(error.pointer(), Some("/individualId" | "/demographics"))
 }
 
 /// A token is there only where IDA has signed for it.

@@ -78,7 +78,6 @@ async fn a_person_who_is_not_confirmed_is_no_problem_and_every_reason_is_explain
         "IDA-MLC-004",
         "IDA-MLC-018",
         "IDA-MLC-019",
-        "IDA-MLC-022",
         "IDA-MLC-023",
         "IDA-OTA-004",
         "IDA-BIA-001",

@@ -105,19 +105,25 @@ async fn what_is_too_large_is_413() {
 #[tokio::test]
 async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() {
     let world = World::start(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
+    let fails_with = |code: &str| Knobs { ida_errors_in_200: Some(code.to_owned()), ..Knobs::default() };
     for (knobs, code) in [
-        (Knobs { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Knobs::default() }, "partner"),
+        (fails_with("IDA-MPA-009"), "partner"),
         (Knobs { ida_reply: Some(IdaReply::Stranger), ..Knobs::default() }, "tampered"),
+        // An expired partner, a wrong clock, a proxy that drops headers, a wrong env: IDA says none of it plainly.
+        (fails_with("IDA-MLC-007"), "keys"),
+        (fails_with("IDA-MLC-001"), "keys"),
+        (fails_with("IDA-MLC-006"), "keys"),
+        (fails_with("IDA-MLC-009"), "keys"),
     ] {
         world.turn(knobs);
-        let job = submit(&world, &[leila(UIN), leila(VID)]).await;
+        let job = submit(&world, &vec![leila(UIN); 6]).await;
         let report =
             world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;
         assert_eq!(report["paused"]["code"], code, "{report}");
         assert!(report["paused"]["advice"].as_str().is_some_and(|advice| !advice.is_empty()));
         assert_eq!(report["results"], json!([]));
         world.turn(Knobs::default());
-        assert_eq!(finished(&world, &job).await["progress"]["done"], 2);
+        assert_eq!(finished(&world, &job).await["progress"]["done"], 6);
     }
 }
 

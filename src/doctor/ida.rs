@@ -15,8 +15,12 @@ use crate::upstream::Client;
 const SUBJECT: &str = "upstream.ida";
 
 /// No person has this number: a UIN never begins with 0. So nobody's attempts are counted.
-const NOBODY: &[u8] = br#"{"individualId":"0000000000","individualIdType":"UIN","consent":true,
-    "demographics":{"name":[{"language":"eng","value":"doctor"}]}}"#;
+fn nobody(uin_length: usize) -> String {
+    let uin = "0".repeat(uin_length);
+    format!(
+        r#"{{"individualId":"{uin}","individualIdType":"UIN","consent":true,"demographics":{{"name":[{{"language":"eng","value":"doctor"}}]}}}}"#
+    )
+}
 
 /// What the settings lack.
 pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
@@ -29,9 +33,10 @@ pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
 /// Asks IDA whether nobody is who she says. That it says no proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, clock: Clock) -> Finding {
+    let nobody = nobody(settings.uin_length);
     let answer = async {
         let ida = Ida::new(client, Some(settings), keys, Pool::for_this_machine()?, clock);
-        ida.authenticate(Arc::new(Intent::parse(Service::Auth, NOBODY)?)).await
+        ida.authenticate(Arc::new(Intent::parse(Service::Auth, nobody.as_bytes())?)).await
     };
     match answer.await {
         Ok(Answer::Refused(_)) => {

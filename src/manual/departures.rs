@@ -47,8 +47,10 @@
 //!
 //! # IDA
 //!
-//! - **Technical failures among the codes that the design lists as verdicts are problems** (IDA-BIA-016, -017, -018, IDA-OTA-002)
-//!   and so is IDA-DEA-002, a language that IDA does not know: none says anything about the person.
+//! - **Technical failures among the codes that the design lists as verdicts are problems**: of the capture device (IDA-BIA-004,
+//!   -005, -012, -014, -015) and of IDA (IDA-BIA-016, -017, -018, IDA-OTA-002), and so is IDA-DEA-002, a language that IDA does not
+//!   know: none says anything about the person. IDA-MLC-022 is a verdict only where its sentence names a number: IDA sends it for
+//!   hot-listed partners and devices, too.
 //! - On `/v1/ida/otp` a verdict is a 422 `field` with MOSIP's code: the route has no `authStatus`.
 //! - An error reply with a wrong signature is `tampered`; with none, `"verified":"tls"`.
 //! - A signed kyc reply that is sealed to an unknown thumbprint is 503 `keys`: our key is missing, nothing was forged.
@@ -67,6 +69,9 @@
 //!   Export the survey as CSV.
 //! - A value that has a code with the seeder is refused under it; any other that IDA would not take under `ATS-REQ-102`.
 //! - A row of a CSV is a line: a quotation that is left open spoils its own row alone, and an address does not break over lines.
+//! - **A call of a job that may have arrived is made again**, at least once as an event: nobody else asks for these records, and a
+//!   record that is never settled would be lost. What IDA refuses without looking pauses the jobs where it hits several records in a
+//!   row; a record that alone is refused ten times is settled with MOSIP's code. A list has at most 50,000 records.
 //! - A reply that does not verify pauses the jobs, as a fault of keys does: asking again and again would cure nothing.
 //! - A job goes on for as long as IDA is away: `outbox.give_up_after` is for events.
 //!

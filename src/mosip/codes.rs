@@ -22,7 +22,7 @@ pub struct UpstreamError {
 
 impl From<UpstreamError> for Error {
     fn from(error: UpstreamError) -> Self {
-        let meaning = Meaning::of(&error.error_code);
+        let meaning = Meaning::of_error(&error);
         let named = printable(&error.error_code);
         let detail = format!("MOSIP answered {named}. {}", meaning.registrar);
         let refusal = match (meaning.fault, meaning.pointer) {
@@ -44,7 +44,7 @@ impl From<UpstreamError> for Error {
 pub struct Meaning {
     /// Whose move it is.
     pub fault: Fault,
-    /// Whether the same request may succeed later, with nobody changing anything.
+    /// Whether the same request may succeed later, at the latest once what `operator` says is done.
     pub retryable: bool,
     /// It says something about the person, and is no failure of the call: IDA looked, and the person is not confirmed.
     pub is_verdict: bool,
@@ -57,6 +57,12 @@ pub struct Meaning {
 }
 
 impl Meaning {
+    /// What `error` means: its code, and where one code stands for two things its sentence.
+    fn of_error(error: &UpstreamError) -> Self {
+        ida::meaning_of_sentence(&error.error_code, &error.error_message)
+            .unwrap_or_else(|| Self::of(&error.error_code))
+    }
+
     /// Looks `code` up; a code that is not in the table means that MOSIP is broken, never that the record is.
     pub fn of(code: &str) -> Self {
         if let Some(meaning) = ida::meaning(code) {
@@ -111,7 +117,7 @@ pub struct Reason {
 pub fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
     let mut reasons = Vec::with_capacity(errors.len());
     for error in errors {
-        let meaning = Meaning::of(&error.error_code);
+        let meaning = Meaning::of_error(&error);
         if !meaning.is_verdict {
             return Err(error.into());
         }

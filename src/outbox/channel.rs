@@ -174,7 +174,7 @@ impl Channel {
                 self.pause(error.into(), now);
                 return Fate::Again(now);
             }
-            Fault::Upstream if is_refusal_of_crypto(error) => {
+            Fault::Upstream if may_hit_every_entry(error) => {
                 self.transport_failures = 0;
                 if let Some(fate) = self.refused(entry, error, now) {
                     return fate;
@@ -216,8 +216,8 @@ impl Channel {
         }
     }
 
-    /// The mediator could not verify or open what we sent. Once or twice that happens to it under load; in a row it is the keys; of
-    /// one entry alone it is the entry.
+    /// The mediator could not verify or open what we sent, or IDA failed without looking. Once or twice that happens under load; in a
+    /// row it is something that a person has to put right; of one entry alone it is the entry.
     fn refused(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Fate> {
         if self.refused.len() == REFUSED_KEPT {
             self.refused.remove(0);
@@ -248,9 +248,12 @@ impl Channel {
     }
 }
 
-/// The mediator refused our signature, or could not open our envelope.
-fn is_refusal_of_crypto(error: &Error) -> bool {
-    error.upstream().is_some_and(|said| matches!(said.code.as_str(), "OPN-CRVS-026" | "OPN-CRVS-022"))
+/// The mediator refused our signature or could not open our envelope; IDA refused a call without looking at the person (a clock that
+/// is wrong, a partner that has expired). It may be this entry or all.
+fn may_hit_every_entry(error: &Error) -> bool {
+    error.upstream().is_some_and(|said| {
+        matches!(said.code.as_str(), "OPN-CRVS-026" | "OPN-CRVS-022") || said.code.starts_with("IDA-")
+    })
 }
 
 /// Refused, timed out, 5xx, not JSON: nobody answered in MOSIP's language.

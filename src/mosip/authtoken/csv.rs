@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Refused;
 use super::request::{self, Batch};
-use crate::mosip::ida::{IdLengths, Line};
+use crate::mosip::ida::{IdLengths, Line, MOST_RECORDS};
 
 /// Reads the form field `request` and the file, whose first line names the columns.
 pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch, Refused> {
@@ -19,6 +19,9 @@ pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch
         .split(|byte| *byte == b'\n')
         .map(|row| row.strip_suffix(b"\r").unwrap_or(row))
         .filter(|row| !row.trim_ascii().is_empty());
+    if rows.clone().count() > MOST_RECORDS {
+        return Err(Refused::INVALID);
+    }
     let columns = rows.next().and_then(|row| fields(row, delimiter).ok()).ok_or(Refused::INVALID)?;
     let lines: Vec<Line<Refused>> = rows
         .map(|row| match named(&columns, row, delimiter) {

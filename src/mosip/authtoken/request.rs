@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Form, Refused};
-use crate::mosip::ida::{Attribute, IdLengths, Line, Record, Text};
+use crate::mosip::ida::{Attribute, IdLengths, Line, MOST_RECORDS, Record, Text};
 use crate::mosip::json::Object;
 
 /// What is asked.
@@ -70,7 +70,7 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
     let request = parse(body)?;
     match &request.authdata {
         Value::Object(person) => Ok(Asked::One(request.line(person, lengths))),
-        Value::Array(people) if !people.is_empty() => {
+        Value::Array(people) if (1..=MOST_RECORDS).contains(&people.len()) => {
             let line = |person: &Value| match person {
                 Value::Object(person) => request.line(person, lengths),
                 _ => Line { id: String::new(), record: Err(Refused::RECORD_WRONG) },

@@ -118,8 +118,13 @@ const ROWS: &[(&str, Meaning)] = &[
 
     ("IDA-BIA-001", person(false, "The biometrics are not those of the person. Capture them again.", NO_ACTION)),
     ("IDA-BIA-002", person(false, "One finger was captured twice. Capture different ones.", NO_ACTION)),
+    ("IDA-BIA-004", partner(DEVICE)),
+    ("IDA-BIA-005", partner(DEVICE)),
     ("IDA-BIA-006", person(false, "MOSIP holds no such biometrics of the person. Use another way.", NO_ACTION)),
     ("IDA-BIA-007", person(false, "One eye was captured twice. Capture both.", NO_ACTION)),
+    ("IDA-BIA-012", sent("/biometrics", "The capture device could not be asked. Capture them again.", "Look after the capture device and its service.")),
+    ("IDA-BIA-014", sent("/biometrics", "The biometrics arrived otherwise than they were captured. Capture them again.", "The hash of the capture device does not fit: pass on what it hands out, unaltered and in its order.")),
+    ("IDA-BIA-015", sent("/biometrics", "The biometrics are not signed by a device that MOSIP trusts. Use another device.", "Register the capture device and its provider with MOSIP, and pass on what it hands out unaltered.")),
     ("IDA-BIA-016", ida_failed("IDA's quality check of biometrics does not work: ask the MOSIP administrator.")),
     ("IDA-BIA-017", ida_failed("IDA's matching of biometrics does not work: ask the MOSIP administrator.")),
     ("IDA-BIA-018", ida_failed("IDA's processing of biometrics does not work: ask the MOSIP administrator.")),
@@ -149,6 +154,21 @@ const ROWS: &[(&str, Meaning)] = &[
 
     ("IDA-EKA-001", partner("IDA cannot seal the e-KYC reply: renew the partner's certificate in MOSIP's partner management.")),
 ];
+
+const DEVICE: &str = "Register the capture device and its provider in MOSIP's partner management.";
+
+/// IDA-MLC-022 is sent for a number and, with the same words, for a partner or a device that is hot-listed.
+pub(super) fn meaning_of_sentence(code: &str, message: &str) -> Option<Meaning> {
+    const NUMBERS: [&str; 4] = ["uin", "vid", "handle", "individual"];
+    let message = message.to_ascii_lowercase();
+    // A provider is no VID.
+    let is_about = |number| {
+        message.split(|c: char| !c.is_ascii_alphanumeric()).any(|word: &str| word.starts_with(number))
+    };
+    (code == "IDA-MLC-022" && !NUMBERS.into_iter().any(is_about)).then(|| {
+        partner("MOSIP has blocked this partner, or the capture device or its provider; its message says which. Ask the MOSIP administrator.")
+    })
+}
 
 const NEW_CERTIFICATE: &str = "Fetch IDA's current certificate from MOSIP's partner management into the file of peer `ida`; the gateway takes it at the next request.";
 

@@ -5,7 +5,7 @@ fn errors(json: &str) -> Option<Vec<UpstreamError>> {
 }
 
 fn error(code: &str) -> UpstreamError {
-    UpstreamError { error_code: code.to_owned(), error_message: "m".to_owned() }
+    UpstreamError { error_code: code.to_owned(), error_message: "UIN".to_owned() }
 }
 
 #[test]
@@ -117,4 +117,26 @@ fn each_fault_has_its_problem() {
         assert_eq!((refusal.code(), refusal.fault()), (wanted, fault), "{code}");
     }
     assert_eq!(Error::from(error("IDA-MLC-012")).pointer(), Some("/consent"));
+}
+
+#[test]
+fn a_blocked_partner_or_device_is_no_blocked_person() {
+    let said = |message: &str| UpstreamError {
+        error_code: "IDA-MLC-022".to_owned(),
+        error_message: message.to_owned(),
+    };
+    for about_her in ["UIN is deactivated/blocked", "VID is blocked", "individualId is blocked"] {
+        assert!(verdict(vec![said(about_her)]).is_ok(), "{about_her}");
+    }
+    for about_us in ["PARTNER_ID is blocked", "Device Provider is blocked", "device is blocked", ""] {
+        assert_eq!(verdict(vec![said(about_us)]).err().unwrap().fault(), Fault::Partner, "{about_us}");
+    }
+}
+
+#[test]
+fn a_fault_of_the_capture_device_is_no_verdict() {
+    for code in ["IDA-BIA-004", "IDA-BIA-005", "IDA-BIA-012", "IDA-BIA-014", "IDA-BIA-015"] {
+        let refusal = verdict(vec![error(code)]).err().unwrap();
+        assert!(matches!(refusal.fault(), Fault::Partner | Fault::Caller), "{code}");
+    }
 }

@@ -36,6 +36,9 @@ pub struct Line<E = Error> {
     pub record: Result<Record, E>,
 }
 
+/// Records in one list: more than any body of the routes holds in earnest.
+pub const MOST_RECORDS: usize = 50_000;
+
 /// By how many digits a number without a type is told to be a UIN or a VID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdLengths {
@@ -73,6 +76,9 @@ pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
     let items: Vec<&RawValue> = json::read(text, "")?;
     if items.is_empty() {
         return Err(Error::field("", "the list is empty"));
+    }
+    if items.len() > MOST_RECORDS {
+        return Err(Error::field("", format!("the list has more than {MOST_RECORDS} records")));
     }
     Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place, lengths)).collect())
 }

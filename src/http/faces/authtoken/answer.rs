@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::http::App;
 use crate::mosip::authtoken::{Refused, UNKNOWN_ERROR};
 use crate::mosip::codes::Reason;
@@ -27,7 +27,9 @@ pub(super) async fn at_once(app: &App, line: Line<Refused>) -> Value {
             upstream = error.upstream().map(|said| said.code.as_str()),
             "IDA could not be asked for a UINTOKEN"
         );
-        nobody_judged(app, UNKNOWN_ERROR, error.detail(), error.advice())
+        // What IDA says of the record itself keeps its code.
+        let code = error.upstream().filter(|_| error.fault() == Fault::Caller).map(|said| said.code.as_str());
+        nobody_judged(app, code.unwrap_or(UNKNOWN_ERROR), error.detail(), error.advice())
     })
 }
 
