@@ -285,6 +285,15 @@ fn doctor_passes_the_example_set_with_warnings_and_refuses_it_for_production() {
 }
 
 #[test]
+fn doctor_without_a_licence_key_ends_with_1_and_names_the_variable() {
+    let variables = [("MOSIP_GATEWAY__UPSTREAM__IDA__MISP_LICENSE_KEY_ENV", Path::new("NO_SUCH_LICENCE"))];
+    let doctor = ["doctor", "--config", "deploy/example.toml", "--allow-example-keys"];
+    let ended = call_under(&variables, &doctor, b"");
+    assert_eq!(ended.code, REFUSED, "{}", ended.text());
+    assert!(ended.text().contains("NO_SUCH_LICENCE is not set"), "{}", ended.text());
+}
+
+#[test]
 fn doctor_names_the_broken_file_and_prints_no_secret() {
     let folder = TempDir::new().unwrap();
     for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("keys.example")).unwrap() {
