@@ -45,7 +45,6 @@ struct Parts {
 struct Exchange {
     sealed_to: Option<Thumbprint>,
     reply: Reply,
-    ring: Arc<Ring>,
 }
 
 impl Ida {
@@ -78,23 +77,22 @@ impl Ida {
 
     /// Whether the person is who she says, for [`Intent::Auth`].
     pub async fn authenticate(&self, intent: Arc<Intent>) -> Result<Answer<Authenticated>> {
-        let (answer, _) = self.call(intent, Service::Auth).await?;
-        answer.try_map(ida::read_authenticated)
+        self.call(intent, Service::Auth).await?.try_map(ida::read_authenticated)
     }
 
     /// The same, and what MOSIP holds of her, for [`Intent::Kyc`].
     pub async fn know(&self, intent: Arc<Intent>) -> Result<Answer<Known>> {
-        let (answer, ring) = self.call(intent, Service::Kyc).await?;
+        let answer = self.call(intent, Service::Kyc).await?;
+        let ring = self.0.keys.current();
         self.0.pool.run(move || answer.try_map(|response| ida::read_known(response, &ring))).await
     }
 
     /// Sends her a one-time password, for [`Intent::Otp`].
     pub async fn send_otp(&self, intent: Arc<Intent>) -> Result<Answer<OtpSent>> {
-        let (answer, _) = self.call(intent, Service::Otp).await?;
-        answer.try_map(ida::read_otp_sent)
+        self.call(intent, Service::Otp).await?.try_map(ida::read_otp_sent)
     }
 
-    async fn call(&self, intent: Arc<Intent>, service: Service) -> Result<(Answer<Response>, Arc<Ring>)> {
+    async fn call(&self, intent: Arc<Intent>, service: Service) -> Result<Answer<Response>> {
         if intent.service() != service {
             return Err(Error::new(Code::Bug, "an intent went to another service"));
         }
@@ -103,9 +101,9 @@ impl Ida {
             Err(error) if cannot_open(&error) && self.has_another_certificate(exchange.sealed_to).await => {
                 tracing::info!("IDA's certificate was replaced: the request is sent once more");
                 let exchange = self.exchange(&intent).await?;
-                Ok((self.judge(&intent, &exchange)?, exchange.ring))
+                self.judge(&intent, &exchange)
             }
-            judged => Ok((judged?, exchange.ring)),
+            judged => judged,
         }
     }
 
@@ -133,9 +131,9 @@ impl Ida {
     ) -> Result<std::result::Result<Exchange, crate::upstream::SendError>> {
         let ring = self.0.keys.current();
         let uri = self.0.url(intent.service(), &ring)?;
-        let (parts, building, keys) = (Arc::clone(&self.0), Arc::clone(intent), Arc::clone(&ring));
+        let (parts, building) = (Arc::clone(&self.0), Arc::clone(intent));
         let SignedRequest { body, signature, sealed_to } =
-            self.0.pool.run(move || parts.build(&building, &keys)).await?;
+            self.0.pool.run(move || parts.build(&building, &ring)).await?;
         let signature = HeaderValue::from_str(&signature)
             .map_err(|_| Error::new(Code::Bug, "the signature does not fit into a header"))?;
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -148,7 +146,7 @@ impl Ida {
         let request =
             Request { method: Method::POST, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
         let sent = self.0.client.send(request).await;
-        Ok(sent.map(|reply| Exchange { sealed_to, reply, ring }))
+        Ok(sent.map(|reply| Exchange { sealed_to, reply }))
     }
 
     /// Under the keys of now: a signer that was put right meanwhile counts.

@@ -23,6 +23,11 @@ const fn person(retryable: bool, registrar: &'static str, operator: &'static str
     }
 }
 
+/// A verdict that comes of the channel of a one-time password.
+const fn channel(registrar: &'static str, operator: &'static str) -> Meaning {
+    Meaning { pointer: Some("/otpChannel"), ..person(false, registrar, operator) }
+}
+
 /// About what the caller sent.
 const fn sent(pointer: &'static str, registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning {
@@ -42,6 +47,11 @@ const fn failure(fault: Fault, retryable: bool, registrar: &'static str, operato
 
 const fn partner(operator: &'static str) -> Meaning {
     failure(Fault::Partner, true, REGISTRATION, operator)
+}
+
+/// The policy of the partner does not allow what was asked; something else may be asked now.
+const fn policy(registrar: &'static str, operator: &'static str) -> Meaning {
+    failure(Fault::Partner, true, registrar, operator)
 }
 
 const fn keys(operator: &'static str) -> Meaning {
@@ -111,8 +121,8 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-OTA-005", person(false, "The one-time password belongs to another request. Send a new one.", "The caller has to give the transactionId that /v1/ida/otp answered.")),
     ("IDA-OTA-006", person(true, "No one-time password is sent to this person for now. Try again later.", NO_ACTION)),
     ("IDA-OTA-007", person(true, "After too many wrong one-time passwords the person is locked for now. Try again later.", NO_ACTION)),
-    ("IDA-OTA-008", person(false, "No channel was chosen for the one-time password.", "The caller has to send otpChannel.")),
-    ("IDA-OTA-009", person(false, "This country sends no one-time passwords over this channel. Use the other one.", NO_ACTION)),
+    ("IDA-OTA-008", channel("No channel was chosen for the one-time password.", "The caller has to send otpChannel.")),
+    ("IDA-OTA-009", channel("This country sends no one-time passwords over this channel. Use the other one.", NO_ACTION)),
     ("IDA-OTA-010", person(false, "The one-time password was sent for another kind of identifier. Use the same one.", "The caller has to send the same individualIdType to /v1/ida/otp and afterwards.")),
     ("IDA-OTA-011", person(false, "The one-time password was asked for by another office. Send a new one.", "Ask for and use a password under the same upstream.ida.partner_id.")),
 
@@ -133,16 +143,16 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-MPA-002", keys("IDA does not accept the signing certificate: compare it with the one in MOSIP's partner management.")),
     ("IDA-MPA-003", keys(NEW_CERTIFICATE)),
     ("IDA-MPA-004", keys(NEW_CERTIFICATE)),
-    ("IDA-MPA-005", partner(POLICY)),
-    ("IDA-MPA-006", partner(POLICY)),
+    ("IDA-MPA-005", policy("This office may not use one-time passwords. Use another way of recognising the person.", POLICY)),
+    ("IDA-MPA-006", policy("This office may not use this way of recognising a person. Use another one.", POLICY)),
     ("IDA-MPA-007", partner("IDA does not know the licence key: compare upstream.ida.misp_license_key with the one of the MISP.")),
     ("IDA-MPA-008", partner("The licence key has expired: have the MISP renew it.")),
     ("IDA-MPA-009", partner("IDA does not know the partner: compare upstream.ida.partner_id; a deactivated or expired API key has the same code.")),
     ("IDA-MPA-010", partner("Partner and licence key do not belong together: have the MISP map this partner.")),
     ("IDA-MPA-012", partner("The partner is deactivated: ask the MOSIP administrator.")),
-    ("IDA-MPA-013", partner("The partner may not ask for e-KYC: have the MOSIP administrator allow it, or use /v1/ida/auth.")),
+    ("IDA-MPA-013", policy("This office may not fetch a person's details from MOSIP. Ask whether she is who she says.", "The partner may not ask for e-KYC: have the MOSIP administrator allow it, or use /v1/ida/auth.")),
     ("IDA-MPA-014", partner("The partner has no policy: ask the MOSIP administrator.")),
-    ("IDA-MPA-015", partner("The policy of this partner demands a factor that was not sent; MOSIP's message names it. Send it, or have the policy changed.")),
+    ("IDA-MPA-015", policy("MOSIP demands one more way of recognising the person; its message names it.", "The policy of this partner demands a factor that was not sent; MOSIP's message names it. Send it, or have the policy changed.")),
     ("IDA-MPA-016", defect("What IDA opened is not what was sealed: look for a proxy that changes bodies, else report a defect.")),
     ("IDA-MPA-017", partner("The licence key is blocked: ask the MISP.")),
     ("IDA-MPA-018", partner("The policy is not one of this partner: compare the API key with the one of the approved policy.")),
