@@ -141,6 +141,8 @@ impl Seeder {
                 }
                 // Whoever ends makes room.
                 _ if !calls.is_empty() => None,
+                // The store refused to queue it again.
+                _ if lost_lease => Some(STORE_REST),
                 _ => self.0.store.next_record().await.unwrap_or(Some(STORE_REST)),
             };
             tokio::select! {

@@ -56,7 +56,8 @@
 //! - A signed kyc reply that is sealed to an unknown thumbprint is 503 `keys`: our key is missing, nothing was forged.
 //! - `doctor` calls IDA only with `--online`, so that it can run where nothing may be sent.
 //! - `POST /v1/uin-tokens` takes a list in which every record has its own `consent`; `individualIdType` is read off the length
-//!   (`upstream.ida.uin_length`, `vid_length`) where it is absent. A list of nothing but wrong records is refused as a whole, at the first one's pointer.
+//!   (`upstream.ida.uin_length`, `vid_length`) where it is absent. A list of nothing but wrong records is refused as a whole, at
+//!   the first one's pointer.
 //! - `GET /v1/uin-tokens/{job}` has `state` (`running`, `waiting` while IDA is away, `paused` with the reason under `paused`,
 //!   `done`), the settled records a thousand at a time (`from`, `next`), and all of them as CSV.
 //!
