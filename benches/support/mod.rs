@@ -11,14 +11,14 @@
 pub(crate) mod bare;
 pub(crate) mod paired;
 pub(crate) mod process;
-#[path = "../../tests/support/mod.rs"]
+#[path = "../../tests/it/support/mod.rs"]
 pub(crate) mod rings;
-#[path = "../../tests/support/vectors.rs"]
-pub(crate) mod vectors;
 
 use mosip_gateway::config::UnknownThumbprint;
 use mosip_gateway::crypto::secret;
 use mosip_gateway::keys::Ring;
+
+pub(crate) use self::rings::vectors;
 
 /// A length of message, and how far above its primitives ours may lie.
 #[derive(Clone, Copy)]

@@ -1,18 +1,14 @@
 //! Whatever MOSIP's side does with an event: it waits under a fault that says whose move it is, in time, and the next event goes
 //! through.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::event::{BIRTH, birth};
+use crate::support::fake::{Fake, Then};
+use crate::support::gateway::Running;
+use crate::support::mediator::Reserved;
+use crate::support::world::{Setup, World};
 use serde_json::{Value, json};
-use support::event::{BIRTH, birth};
-use support::fake::{Fake, Then};
-use support::gateway::Running;
-use support::mediator::Reserved;
-use support::world::{Setup, World};
 
 /// A gateway whose births go to `fake`, and whose tokens and application ids come from the simulator.
 async fn with_births_at(fake: &Fake) -> World {

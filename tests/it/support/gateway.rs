@@ -18,7 +18,7 @@ use super::patience;
 use super::port::Port;
 
 /// The configuration of the example.
-pub(crate) const EXAMPLE: &str = include_str!("../../deploy/example.toml");
+pub(crate) const EXAMPLE: &str = include_str!("../../../deploy/example.toml");
 
 /// The client secret of the example.
 pub(crate) const SECRET: &str = "example-client-secret";

@@ -1,14 +1,5 @@
 //! The binary as a script calls it: what stands on standard output, on standard error, and the exit code.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -16,8 +7,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use crate::support::gateway::{SECRET, secrets};
 use serde_json::{Value, json};
-use support::gateway::{SECRET, secrets};
 use tempfile::TempDir;
 
 const PASSWORD: &str = "mosip123";

@@ -1,19 +1,15 @@
 //! Every envelope of the known answers through `POST /v1/open`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::{cases, text};
 use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::config::{Address, Config};
 use mosip_gateway::crypto::base64;
 use mosip_gateway::gateway::Gateway;
 use mosip_gateway::upstream::{Client, Request};
 use serde_json::{Value, json};
-use support::{cases, text};
 
 const CONFIG: &str = r#"
 listen = { internal = "127.0.0.1:0", ops = "127.0.0.1:0" }

@@ -14,16 +14,18 @@ pub(crate) mod gateway;
 #[cfg(feature = "simulator")]
 pub(crate) mod ida;
 pub(crate) mod key_volume;
+pub(crate) mod logs;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
 pub(crate) mod patience;
-#[path = "../../src/upstream/test_pki.rs"]
+#[path = "../../../src/upstream/test_pki.rs"]
 pub(crate) mod pki;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod random;
 #[cfg(feature = "simulator")]
 pub(crate) mod seeder;
+pub(crate) mod vectors;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

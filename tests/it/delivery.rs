@@ -1,18 +1,14 @@
 //! Pushes that do not get through: because the mediator fails, or because they do not verify.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::gateway::{EXAMPLE, Running};
+use crate::support::mediator::{Manner, Mediator, Reserved};
+use crate::support::mosip::{Push, private_key};
 use http::StatusCode;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::upstream::Reply;
 use serde_json::json;
-use support::gateway::{EXAMPLE, Running};
-use support::mediator::{Manner, Mediator, Reserved};
-use support::mosip::{Push, private_key};
 
 /// What MOSIP's side hears, whatever becomes of its push: it posts once and forgets.
 fn assert_taken(reply: &Reply) {

@@ -1,15 +1,11 @@
 //! Routes that stand in for older systems, and the hub's: signed over the raw body or refused, and what is refused is not stored.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
+use crate::support::event::BIRTH;
+use crate::support::gateway::{EXAMPLE, Running};
 use http::{HeaderMap, Method, StatusCode};
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
-use support::event::BIRTH;
-use support::gateway::{EXAMPLE, Running};
 
 const SECRET: &str = "example webhook secret";
 

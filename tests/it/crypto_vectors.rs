@@ -1,16 +1,12 @@
 //! Known answers made by peers that share no code with this project (`tests/vectors/README.md`).
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-#[path = "support/vectors.rs"]
-mod vectors;
-
+use crate::support::vectors::{cases, pem, private_key, public_key, text};
 use mosip_gateway::crypto::CryptoError;
 use mosip_gateway::crypto::aead::{self, Nonce};
 use mosip_gateway::crypto::jwe::Jwe;
 use mosip_gateway::crypto::jws::Jws;
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::crypto::{base64, hmac};
-use vectors::{cases, pem, private_key, public_key, text};
 
 #[test]
 fn jws() {

@@ -1,15 +1,6 @@
 //! Every known answer about MOSIP's messages, through the library: positive ones byte for byte, negative ones by kind of refusal.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::{cases, ring, text, vector_file};
 use mosip_gateway::clock::Timestamp;
 use mosip_gateway::config::UnknownThumbprint::{Reject, Try};
 use mosip_gateway::crypto::base64;
@@ -21,7 +12,6 @@ use mosip_gateway::mosip::ida::{
 };
 use mosip_gateway::mosip::{Evidence, signature};
 use serde_json::{Value, json};
-use support::{cases, ring, text, vector_file};
 
 const ALL_OWN: [&str; 4] = ["partner", "partner-old", "partner-3072", "partner-4096"];
 const UNSIGNED: Policy = Policy { danger_accept_unsigned: true };
@@ -186,7 +176,8 @@ fn every_jws_verifies_or_is_refused_under_its_named_peer() {
     let ring = ring(&[], &["issuer"], Reject);
     for case in cases("jws.json") {
         let detached = case.get("payload").and_then(Value::as_str).map(str::as_bytes);
-        let result = signature::verify(&ring.peers()[0], text(&case, "token"), detached, support::now());
+        let result =
+            signature::verify(&ring.peers()[0], text(&case, "token"), detached, crate::support::now());
         match result {
             Ok(payload) => {
                 assert_eq!(case["valid"], json!(true), "{}", case["name"]);
@@ -233,9 +224,10 @@ fn the_published_sdks_ida_request_opens_and_its_signature_verifies() {
     let inner = ida::open_request(&ida.own()[0].private, &sealed).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), request["expect_request"]);
     let signer = &*ida.peers()[0];
-    ida::verify_body(&[signer], body.as_bytes(), text(request, "signature"), support::now()).unwrap();
+    ida::verify_body(&[signer], body.as_bytes(), text(request, "signature"), crate::support::now()).unwrap();
     let altered = body.replacen("1.0", "1.1", 1);
-    ida::verify_body(&[signer], altered.as_bytes(), text(request, "signature"), support::now()).unwrap_err();
+    ida::verify_body(&[signer], altered.as_bytes(), text(request, "signature"), crate::support::now())
+        .unwrap_err();
     let tampered = SealedRequest { request_hmac: sealed.request.clone(), ..sealed };
     ida::open_request(&ida.own()[0].private, &tampered).map(|_| ()).unwrap_err();
 }
@@ -261,7 +253,7 @@ fn our_ida_request_opens_under_idas_key_and_carries_its_thumbprint() {
     assert_eq!(*ida::open_request(&theirs.own()[0].private, &sealed).unwrap(), *br#"{"otp":""}"#);
     let body = serde_json::to_vec(&sealed).unwrap();
     let header = ida::sign_body(&ours.own()[0], &body).unwrap();
-    ida::verify_body(&[&theirs.peers()[0]], &body, &header, support::now()).unwrap();
+    ida::verify_body(&[&theirs.peers()[0]], &body, &header, crate::support::now()).unwrap();
 }
 
 #[test]
@@ -285,7 +277,8 @@ fn what_we_seal_for_the_sdks_person_is_what_the_sdk_seals() {
     let inner =
         ida::open_request(&theirs.own()[0].private, &serde_json::from_value(sent.clone()).unwrap()).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), *expected);
-    ida::verify_body(&[&theirs.peers()[0]], &request.body, &request.signature, support::now()).unwrap();
+    ida::verify_body(&[&theirs.peers()[0]], &request.body, &request.signature, crate::support::now())
+        .unwrap();
     // Random each time, or padded by the SDK alone; `metadata` is optional.
     for member in ["request", "requestHMAC", "requestSessionKey", "thumbprint", "metadata"] {
         for body in [&mut sent, &mut sdk] {

@@ -1,7 +1,7 @@
 //! Events as OpenCRVS posts them.
 
 /// A birth, of the composition [`COMPOSITION`].
-pub(crate) const BIRTH: &str = include_str!("../../src/demo/birth.json");
+pub(crate) const BIRTH: &str = include_str!("../../../src/demo/birth.json");
 
 /// The composition of [`BIRTH`], and so the id that it goes under.
 pub(crate) const COMPOSITION: &str = "3b1c2f40-0000-4000-8000-000000000001";

@@ -1,23 +1,14 @@
 //! What a person decides over the plain API: to try again, or to let go.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::event::{birth, event};
+use crate::support::fake::Fake;
+use crate::support::gateway::{Running, json};
+use crate::support::mosip::Push;
+use crate::support::world::{Setup, World};
 use http::{Method, StatusCode};
 use mosip_gateway::simulator::Knobs;
 use mosip_gateway::telemetry::{self, Capture};
 use serde_json::{Value, json};
-use support::event::{birth, event};
-use support::fake::Fake;
-use support::gateway::{Running, json};
-use support::mosip::Push;
-use support::world::{Setup, World};
 use tracing::level_filters::LevelFilter;
 
 async fn world_with(set: &[(&str, &str)]) -> World {

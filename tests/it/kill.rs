@@ -1,34 +1,24 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
 //! lost, no event goes under two ids, no application id changes. Counted by what the simulator saw.
 //!
-//! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test kill -- --nocapture` kills 500 times and prints the counts in one line. A
+//! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times and prints the counts in one line. A
 //! run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to kill, not the scheduler.
-
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test says so by panicking, and prints its counts"
-)]
-
-mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::support::event::event;
+use crate::support::mediator::Mediator;
+use crate::support::mosip::Push;
+use crate::support::process::Gateway;
+use crate::support::random::Random;
+use crate::support::world::urls;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::history::{LIMIT, Record};
 use mosip_gateway::simulator::{self, AfterAccept, Callback, Knobs, Settings, Simulator};
 use serde_json::{Value, json};
-use support::event::event;
-use support::mediator::Mediator;
-use support::mosip::Push;
-use support::process::Gateway;
-use support::random::Random;
-use support::world::urls;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -228,7 +218,7 @@ impl Default for Load {
 impl Load {
     /// Posts everything about one composition after another, until the gate closes.
     async fn post_stories(&self, url: &str, mut random: Random) {
-        let client = support::process::client();
+        let client = crate::support::process::client();
         while let Ok(permit) = self.gate.acquire().await {
             permit.forget();
             for event in self.story(&mut random) {
@@ -274,7 +264,7 @@ impl Load {
         let webhook = format!("{:08x}", random.below(1 << 32));
         let body = body.replace("7d1f0a52", &webhook);
         let route = format!("{url}/v1/events/{}", event.kind);
-        let reply = support::process::post(client, &route, body).await.ok_or(None)?;
+        let reply = crate::support::process::post(client, &route, body).await.ok_or(None)?;
         if !matches!(reply.status.as_u16(), 200 | 202) {
             return Err(Some(reply.status.as_u16()));
         }

@@ -1,17 +1,13 @@
 //! The README's curl lines, as they stand, against a gateway and a simulator of their own.
 
-#![allow(clippy::unwrap_used, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::support::gateway::Running;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{Settings, Simulator};
-use support::gateway::Running;
 
-const README: &str = include_str!("../README.md");
+const README: &str = include_str!("../../README.md");
 
 /// A refusal by the server ends the script, as a misspelt line does.
 const STRICT: &str = "set -eu; curl() { command curl -sS --fail-with-body \"$@\"; }\n";

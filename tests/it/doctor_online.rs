@@ -1,14 +1,10 @@
 //! `doctor --online`: which of partner id, licence key, API key, certificate and clock IDA refuses, and with what advice.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test says so by panicking")]
-
-mod support;
-
+use crate::support::gateway::secrets;
+use crate::support::ida::simulator;
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Finding, Level};
 use mosip_gateway::simulator::Running;
-use support::gateway::secrets;
-use support::ida::simulator;
 
 struct Site {
     simulator: Running,

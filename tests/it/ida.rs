@@ -1,21 +1,11 @@
 //! `/v1/ida` through a whole gateway against the simulator's strict IDA: verdicts, problems, hostile replies, and what is never
 //! logged.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::gateway::{API_KEY, LICENSE_KEY, Running};
+use crate::support::ida::{UIN, World, assert_problem, call, person};
+use crate::support::logs::Logs;
 use mosip_gateway::simulator::{IdaReply, Knobs};
-use mosip_gateway::telemetry::{self, Capture};
 use serde_json::{Value, json};
-use support::gateway::{API_KEY, LICENSE_KEY, Running};
-use support::ida::{UIN, World, assert_problem, call, person};
-use tracing::level_filters::LevelFilter;
 
 /// IDA replies like this to every call.
 fn reply_with(world: &World, reply: IdaReply) {
@@ -235,17 +225,17 @@ async fn without_licence_key_api_key_partner_or_signers_the_routes_say_what_to_s
         let world = World::start(&[(setting, value)]).await;
         let problem = assert_problem(world.call("auth", &person()).await, (503, "keys", "keys"), setting);
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(named)), "{problem}");
-        let (status, event) = world.gateway.post_birth(support::event::BIRTH).await;
+        let (status, event) = world.gateway.post_birth(crate::support::event::BIRTH).await;
         assert!((200..300).contains(&status), "{event}");
     }
     let without = |line: &str| -> String {
-        support::gateway::EXAMPLE
+        crate::support::gateway::EXAMPLE
             .lines()
             .filter(|found| !found.starts_with(line))
             .map(|found| format!("{found}\n"))
             .collect()
     };
-    let without_section = support::gateway::EXAMPLE.split("[upstream.ida]").next().unwrap().to_owned();
+    let without_section = crate::support::gateway::EXAMPLE.split("[upstream.ida]").next().unwrap().to_owned();
     for (text, named) in [
         (without("partner_id"), "upstream.ida.partner_id"),
         (without("reply_signers"), "upstream.ida.reply_signers"),
@@ -296,8 +286,7 @@ async fn bad_input_is_named_and_nothing_is_sent() {
 
 #[tokio::test]
 async fn nothing_of_a_person_and_no_key_is_logged_or_answered() {
-    let logs = Capture::default();
-    tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::TRACE)).unwrap();
+    let logs = Logs::from_here();
     let world = World::start(&[]).await;
     let mut answers = String::new();
     let order = json!({"individualId": UIN, "individualIdType": "UIN", "consent": true, "otpChannel": ["email", "phone"]});

@@ -1,26 +1,16 @@
 //! UINTOKENs for many, `/v1/uin-tokens`, and for the deceased of an event, through a whole gateway against the simulator's strict IDA.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::gateway::{Running, json as read};
+use crate::support::ida::{UIN, World};
+use crate::support::logs::Logs;
+use crate::support::seeder::{
+    BOUNDARY, VID, assert_nobody_judged, batch, death, finished, leila, submit, text, upload,
+};
 use http::{HeaderMap, Method, header};
 use mosip_gateway::mosip::event::{Aid, Event, EventKind};
 use mosip_gateway::simulator::{IdaReply, Knobs};
-use mosip_gateway::telemetry::{self, Capture};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use support::gateway::{Running, json as read};
-use support::ida::{UIN, World};
-use support::seeder::{
-    BOUNDARY, VID, assert_nobody_judged, batch, death, finished, leila, submit, text, upload,
-};
-use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
 async fn a_wrong_record_is_refused_by_itself_and_the_rest_gets_its_tokens() {
@@ -159,8 +149,7 @@ async fn a_crash_in_the_middle_of_a_job_loses_no_record_and_asks_again_about_non
 
 #[tokio::test]
 async fn nothing_of_a_person_is_in_the_database_or_in_the_log() {
-    let logs = Capture::default();
-    tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::TRACE)).unwrap();
+    let logs = Logs::from_here();
     let world = World::start(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
     let mut stranger = leila(UIN);
     stranger["demographics"]["dob"] = json!("1991/03/14");

@@ -1,7 +1,5 @@
 //! The demo's path, as the README's first command runs it.
 
-#![allow(clippy::unwrap_used, reason = "a test says so by panicking")]
-
 use mosip_gateway::demo::{Scene, run};
 
 #[tokio::test]

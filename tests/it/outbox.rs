@@ -1,25 +1,16 @@
 //! What the outbox promises, through the listeners: every event that is taken goes to MOSIP under one id with one application id,
 //! whatever MOSIP, the keys, the mediator or the process do meanwhile.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::event::{BIRTH, COMPOSITION, birth, event};
+use crate::support::fake::{Fake, Then};
+use crate::support::gateway::{Running, json};
+use crate::support::key_volume::KeyVolume;
+use crate::support::mediator::Reserved;
+use crate::support::mosip::Push;
+use crate::support::world::{Setup, World};
 use http::{Method, StatusCode};
 use mosip_gateway::simulator::{AfterAccept, Knobs};
 use serde_json::{Value, json};
-use support::event::{BIRTH, COMPOSITION, birth, event};
-use support::fake::{Fake, Then};
-use support::gateway::{Running, json};
-use support::key_volume::KeyVolume;
-use support::mediator::Reserved;
-use support::mosip::Push;
-use support::world::{Setup, World};
 
 async fn world() -> World {
     World::start(Setup::default()).await

@@ -1,22 +1,13 @@
 //! The face of MOSIP's Token Seeder, which OpenCRVS and existing tools call, through a whole gateway against the simulator's strict IDA.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::gateway::{Running, json as read};
+use crate::support::ida::{UIN, World};
+use crate::support::port::Port;
+use crate::support::seeder::{VID, assert_nobody_judged, batch, death, leila, text, upload};
 use http::{HeaderMap, Method, header};
 use mosip_gateway::simulator::{IdaReply, Knobs};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
-use support::gateway::{Running, json as read};
-use support::ida::{UIN, World};
-use support::port::Port;
-use support::seeder::{VID, assert_nobody_judged, batch, death, leila, text, upload};
 
 /// The file of a job of the face, once there is one.
 async fn file(world: &World, job: &str) -> Reply {

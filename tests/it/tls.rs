@@ -1,19 +1,15 @@
 //! The way there and back over TLS under a private root, and who is not spoken to.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::path::PathBuf;
 
+use crate::support::event::BIRTH;
+use crate::support::mosip::{Push, caller_token};
+use crate::support::pki::{Authority, Identity};
+use crate::support::world::{Setup, World};
 use mosip_gateway::simulator::Tls;
 use mosip_gateway::telemetry::{self, Capture};
 use rustls::pki_types::ServerName;
 use serde_json::json;
-use support::event::BIRTH;
-use support::mosip::{Push, caller_token};
-use support::pki::{Authority, Identity};
-use support::world::{Setup, World};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -109,14 +105,15 @@ async fn a_push_over_mutual_tls_is_taken_from_the_listed_client_and_from_nobody_
     let server = authority.server(&[HOST]);
     let (cert, key) = (files.write("server.crt", &server.cert), files.write("server.key", &server.key));
     let client_ca = files.write("clients.crt", authority.pem());
-    let listed = support::gateway::EXAMPLE.replace(
+    let listed = crate::support::gateway::EXAMPLE.replace(
         "[callback]",
         &format!(
             "[callback]\ntls = {{ cert = {cert:?}, key = {key:?}, client_ca = {client_ca:?}, client_subjects = [\"CN=mosip\"] }}"
         ),
     );
-    let mut mediator = support::mediator::Mediator::start();
-    let gateway = support::gateway::Running::start_under(&listed, &[("DELIVER__URL", &mediator.url)]).await;
+    let mut mediator = crate::support::mediator::Mediator::start();
+    let gateway =
+        crate::support::gateway::Running::start_under(&listed, &[("DELIVER__URL", &mediator.url)]).await;
 
     let push = Push::new("1").body();
     let as_client = async |identity: Option<&Identity>| {

@@ -1,23 +1,14 @@
 //! A call to IDA counts towards locking the person: what is sent a second time, and what never is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::support::gateway::Running;
+use crate::support::ida::{World, assert_problem, call, person, simulator};
+use crate::support::pki::Authority;
 use mosip_gateway::simulator::Tls;
 use serde_json::json;
-use support::gateway::Running;
-use support::ida::{World, assert_problem, call, person, simulator};
-use support::pki::Authority;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};

@@ -1,11 +1,8 @@
 //! Whatever goes in comes out as it was, and whatever was touched on the way does not come out at all.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
 use std::sync::LazyLock;
 
+use crate::support::mosip::private_key;
 use bytes::Bytes;
 use mosip_gateway::config::UnknownThumbprint;
 use mosip_gateway::crypto::rsa::{PrivateKey, SignatureAlgorithm};
@@ -21,14 +18,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::Value;
-use support::mosip::private_key;
 
 /// One private operation and more in each case.
 const CASES: u32 = 64;
 
 /// We, with keys of all three sizes; MOSIP, whose envelopes have to name one of them.
 static RING: LazyLock<Ring> = LazyLock::new(|| {
-    support::ring(&["partner", "partner-3072", "partner-4096"], &["mosip"], UnknownThumbprint::Reject)
+    crate::support::ring(&["partner", "partner-3072", "partner-4096"], &["mosip"], UnknownThumbprint::Reject)
 });
 static MOSIP: LazyLock<PrivateKey> = LazyLock::new(|| private_key("tests/vectors/keys/mosip.key.pem"));
 

@@ -1,14 +1,10 @@
 //! What hostile and broken callers put on the wire, byte for byte: the problem of the manual, within the deadline, and the gateway
 //! goes on answering.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test says so by panicking")]
-
-mod support;
-
+use crate::support::event::BIRTH;
+use crate::support::gateway::{EXAMPLE, Running};
+use crate::support::mosip::caller_token;
 use serde_json::{Value, json};
-use support::event::BIRTH;
-use support::gateway::{EXAMPLE, Running};
-use support::mosip::caller_token;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

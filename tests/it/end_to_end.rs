@@ -1,28 +1,17 @@
 //! The whole way through the listeners: a mediator posts a plain birth, the simulator takes it sealed and signed and pushes a sealed
 //! UINTOKEN, and the mediator receives it in plain JSON. Nothing of it is logged.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test says so by panicking"
-)]
-
-mod support;
-
+use crate::support::event::{BIRTH, BRN, COMPOSITION, birth};
+use crate::support::gateway::SECRET;
+use crate::support::logs::Logs;
+use crate::support::world::{Setup, World};
 use http::StatusCode;
 use mosip_gateway::simulator::Knobs;
-use mosip_gateway::telemetry::{self, Capture};
 use serde_json::json;
-use support::event::{BIRTH, BRN, COMPOSITION, birth};
-use support::gateway::SECRET;
-use support::world::{Setup, World};
-use tracing::level_filters::LevelFilter;
 
 #[tokio::test]
 async fn a_birth_goes_there_and_back_through_the_listeners_and_nothing_of_it_is_logged() {
-    let logs = Capture::default();
-    tracing::subscriber::set_global_default(telemetry::subscriber(logs.clone(), LevelFilter::TRACE)).unwrap();
+    let logs = Logs::from_here();
     let mut world = World::start(Setup::default()).await;
 
     let settled = world.gateway.settle("birth", BIRTH).await;

@@ -1,5 +1,4 @@
 //! The test vectors of project Wycheproof, which know how such code goes wrong.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use mosip_gateway::crypto::CryptoError;
 use mosip_gateway::crypto::aead::{self, Nonce};

@@ -1,11 +1,5 @@
 //! The product path on aws-lc-rs against a second implementation, the `rsa` and `base64` crates, and properties that
 //! hold for every input.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-
-#[path = "support/vectors.rs"]
-#[allow(dead_code, reason = "the cases themselves are read elsewhere")]
-mod vectors;
-
 use std::sync::LazyLock;
 
 use ::base64::Engine as _;
@@ -22,6 +16,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use rsa::pkcs8::DecodePrivateKey as _;
 use sha2::{Sha256, Sha384, Sha512};
+
+use crate::support::vectors;
 
 /// One key of each size.
 const KEYS: [&str; 3] = ["partner", "partner-3072", "partner-4096"];

@@ -1,0 +1,50 @@
+//! What the gateway promises, through its listeners, its command line and its library. One binary, so that it links once.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says so by panicking"
+)]
+
+mod support;
+
+#[cfg(feature = "simulator")]
+mod authtoken;
+mod bad_input;
+mod command_line;
+mod crypto_vectors;
+#[cfg(feature = "simulator")]
+mod decisions;
+mod delivery;
+#[cfg(feature = "simulator")]
+mod demo;
+mod differential;
+#[cfg(feature = "simulator")]
+mod doctor_online;
+#[cfg(feature = "simulator")]
+mod end_to_end;
+mod envelope_http;
+mod faces;
+#[cfg(feature = "simulator")]
+mod ida;
+#[cfg(feature = "simulator")]
+mod ida_once;
+#[cfg(feature = "simulator")]
+mod kill;
+mod mosip_vectors;
+#[cfg(feature = "simulator")]
+mod ops;
+#[cfg(feature = "simulator")]
+mod outbox;
+#[cfg(feature = "simulator")]
+mod readme;
+mod round_trips;
+#[cfg(feature = "simulator")]
+mod tls;
+#[cfg(feature = "simulator")]
+mod uin_tokens;
+#[cfg(feature = "simulator")]
+mod upstream_faults;
+mod wycheproof;
