@@ -1,6 +1,7 @@
 //! Errors by fault: whose move it is, what to do, and nothing personal. `http::problem` turns one into a reply.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::crypto::CryptoError;
 
@@ -55,7 +56,7 @@ impl std::str::FromStr for Fault {
     }
 }
 
-/// The problem codes of the plain API (DESIGN.md 5).
+/// The problem codes of the plain API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {
@@ -125,6 +126,8 @@ struct Inner {
     pointer: Option<String>,
     upstream: Option<UpstreamCode>,
     operator: Option<String>,
+    is_server_error: bool,
+    retry_after: Option<Duration>,
 }
 
 /// MOSIP's own code and words, carried along to the caller, never logged.
@@ -151,6 +154,8 @@ impl Error {
             pointer: None,
             upstream: None,
             operator: None,
+            is_server_error: false,
+            retry_after: None,
         }))
     }
 
@@ -192,6 +197,22 @@ impl Error {
         self
     }
 
+    /// MOSIP answered with a status of 500 or above. It is away or broken, whatever the body of the answer says.
+    #[must_use]
+    pub fn with_server_error(mut self) -> Self {
+        self.0.code = Code::Upstream;
+        self.0.pointer = None;
+        self.0.is_server_error = true;
+        self.blame(Fault::Upstream, true)
+    }
+
+    /// MOSIP asked to be left alone for this long.
+    #[must_use]
+    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+        self.0.retry_after = wait;
+        self
+    }
+
     /// Adds a detail for the operator's log only (never personal, never secret): which step of opening failed.
     #[must_use]
     pub fn for_operator(mut self, detail: impl Into<String>) -> Self {
@@ -226,6 +247,14 @@ impl Error {
     /// MOSIP's own code, if MOSIP said one.
     pub fn upstream(&self) -> Option<&UpstreamCode> {
         self.0.upstream.as_ref()
+    }
+    /// Whether MOSIP answered with a status of 500 or above.
+    pub fn is_server_error(&self) -> bool {
+        self.0.is_server_error
+    }
+    /// How long MOSIP asked to be left alone, unbounded.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
     }
     /// The operator's detail.
     pub fn operator_detail(&self) -> Option<&str> {

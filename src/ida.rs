@@ -21,7 +21,7 @@ use crate::pool::Pool;
 use crate::upstream::{Client, Reply, Request};
 
 /// For one attempt. IDA takes seconds where it compares biometrics.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Largest reply, bytes: an identity may hold a photograph.
 const MAX_REPLY: usize = 8 << 20;
@@ -163,6 +163,7 @@ impl Ida {
         };
         let Reply { status, headers, body } = &exchange.reply;
         ida::read(ida::Reply { status: *status, headers, body }, expected)
+            .map_err(|error| exchange.reply.explain(error))
     }
 }
 

@@ -1,4 +1,4 @@
-//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered (DESIGN.md 5 and 7).
+//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered.
 //!
 //! A job lives in the database of the outbox, so that a crash loses none and asks about nobody twice who is settled. IDA is one
 //! upstream URL and so one [`Channel`]: it decides when records go, one at a time, or not at all.
@@ -12,12 +12,12 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::error::{Error, Fault, Result};
-use crate::ida::Ida;
+use crate::ida::{DEADLINE, Ida};
 use crate::keys::Keyring;
 use crate::mosip::Evidence;
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Answer};
-use crate::outbox::channel::{Channel, Fate, Flow, Turn};
+use crate::outbox::channel::{Channel, Flow, Next, Turn};
 use crate::outbox::entry::Refusal;
 use crate::outbox::job::{Job, NewRecord, Outcome, Reason, RecordLease, RecordState, Settled};
 use crate::outbox::store::Store;
@@ -63,7 +63,7 @@ pub enum Pace {
 impl Seeder {
     /// Over `store`. Nothing moves before [`Self::run`]. A paused job is tried every `probe_interval`.
     pub fn new(store: Store, ida: Ida, probe_interval: Duration) -> Self {
-        let channel = Mutex::new(Channel::new(probe_interval));
+        let channel = Mutex::new(Channel::new(probe_interval, DEADLINE));
         Self(Arc::new(Parts { store, ida, channel, wake: Notify::new() }))
     }
 
@@ -104,7 +104,6 @@ impl Seeder {
 
     async fn work(&self, mut stop: watch::Receiver<bool>) {
         let mut calls = JoinSet::new();
-        let mut last_leased = 0;
         let mut lost_lease = false;
         while !*stop.borrow() {
             if lost_lease && calls.is_empty() {
@@ -116,9 +115,9 @@ impl Seeder {
                 // Until it is queued again.
                 _ if lost_lease => Ok(Vec::new()),
                 Turn::Free if calls.len() < CONCURRENCY => {
-                    self.0.store.lease_records(0, CONCURRENCY - calls.len()).await
+                    self.0.store.lease_records(CONCURRENCY - calls.len()).await
                 }
-                Turn::Trial if calls.is_empty() => self.lease_next(last_leased).await,
+                Turn::Trial if calls.is_empty() => self.0.store.lease_records(1).await,
                 _ => Ok(Vec::new()),
             };
             let leases = match leased {
@@ -130,7 +129,6 @@ impl Seeder {
                 }
             };
             for lease in leases {
-                last_leased = lease.seq;
                 let parts = Arc::clone(&self.0);
                 calls.spawn(async move { parts.ask(lease).await });
             }
@@ -153,12 +151,6 @@ impl Seeder {
             }
         }
         calls.join_all().await;
-    }
-
-    /// One for a trial: the one behind the last that went, so that no record is tried twice while another waits.
-    async fn lease_next(&self, last: i64) -> Result<Vec<RecordLease>> {
-        let next = self.0.store.lease_records(last, 1).await?;
-        if next.is_empty() { self.0.store.lease_records(0, 1).await } else { Ok(next) }
     }
 }
 
@@ -219,7 +211,7 @@ impl Parts {
             }
             _ => error.clone(),
         };
-        let fate = self.channel().failed(&lease.id, lease.attempts, &judged, None, self.store.uptime());
+        let next = self.channel().failed(&lease.id, lease.attempts, &judged, self.store.uptime());
         tracing::warn!(
             record = lease.id,
             attempts = lease.attempts,
@@ -229,9 +221,9 @@ impl Parts {
             upstream = error.upstream().map(|said| said.code.as_str()),
             "IDA could not be asked"
         );
-        match fate {
-            Fate::Again(next_at) => Verdict::Again(next_at),
-            Fate::Park(_) => {
+        match next {
+            Next::Again(next_at) => Verdict::Again(next_at),
+            Next::Park(_) => {
                 let outcome = Outcome::without_token(individual_id, vec![Reason::from(&error)]);
                 Verdict::Settled(RecordState::Refused, outcome)
             }

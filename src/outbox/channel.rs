@@ -1,4 +1,16 @@
-//! The health of one upstream URL: when its entries may go, one at a time, or not at all (DESIGN.md 6). Without I/O.
+//! The health of one upstream URL: when its entries may go, one at a time, or not at all. Without I/O.
+//!
+//! While a channel is broken or paused, one entry is tried at a time. What the attempt shows:
+//!
+//! | outcome | open | broken | paused |
+//! |---|---|---|---|
+//! | MOSIP takes it, or refuses it for what is in it | open | open | open |
+//! | what is wrong with it is found before it is sent | open | broken | paused |
+//! | `partner`, `keys` | paused | paused | paused, by the new reason |
+//! | no connection, no answer in time, 5xx, not JSON | broken at the tenth in a row | broken | paused |
+//! | MOSIP could not verify or open it | paused at the fifth in a row | open | paused |
+//! | a code that is not known, a defect that MOSIP reports | open | open | paused |
+//! | a reply that does not verify; our disk; our own load | open | broken | paused |
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,7 +30,7 @@ const REFUSED_IN_A_ROW: usize = 5;
 const REFUSED_KEPT: usize = 64;
 /// Such refusals of one entry, while others go through, that are put down to the entry.
 const REFUSED_ALONE: u32 = 10;
-/// Longest wait of an entry between two attempts.
+/// The least that the longest wait of an entry between two attempts is.
 const LONGEST_BACKOFF: Millis = 60_000;
 
 /// What is known of one upstream URL.
@@ -27,6 +39,7 @@ pub struct Channel {
     /// Since when it has not been open.
     stopped_at: Option<Millis>,
     probe_interval: Millis,
+    longest_backoff: Millis,
     transport_failures: u32,
     successes: u64,
     /// Entries whose signature or envelope was refused since the last success, in order.
@@ -81,7 +94,7 @@ pub enum Turn {
 
 /// What becomes of an entry whose attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum Next {
     /// Back into the queue until this moment.
     Again(Millis),
     /// Parked.
@@ -89,12 +102,13 @@ pub enum Fate {
 }
 
 impl Channel {
-    /// A channel that nothing is known of: its entries go.
-    pub fn new(probe_interval: Duration) -> Self {
+    /// A channel that nothing is known of: its entries go. A call may take up to `deadline`.
+    pub fn new(probe_interval: Duration, deadline: Duration) -> Self {
         Self {
             flow: Flow::Open,
             stopped_at: None,
             probe_interval: millis(probe_interval),
+            longest_backoff: longest_backoff(deadline),
             transport_failures: 0,
             successes: 0,
             refused: Vec::new(),
@@ -130,77 +144,79 @@ impl Channel {
 
     /// MOSIP took `entry`: everything flows again.
     pub fn succeeded(&mut self, entry: &str) {
-        self.flow = Flow::Open;
-        self.stopped_at = None;
-        self.transport_failures = 0;
+        self.resume();
         self.successes += 1;
         self.refused.clear();
         self.refused_entries.remove(entry);
     }
 
-    /// An attempt of `entry`, its `attempts`th, failed with `error`. What MOSIP said in `Retry-After` counts within the longest wait.
-    pub fn failed(
-        &mut self,
-        entry: &str,
-        attempts: u32,
-        error: &Error,
-        retry_after: Option<Duration>,
-        now: Millis,
-    ) -> Fate {
-        let fate = self.judge(entry, attempts, error, retry_after, now);
+    /// An attempt of `entry`, its `attempts`th, failed with `error`. `Retry-After` counts up to the longest wait.
+    pub fn failed(&mut self, entry: &str, attempts: u32, error: &Error, now: Millis) -> Next {
+        let was_open = self.flow == Flow::Open;
+        let reason = self.note_failure(entry, error, now);
         self.stopped_at = match self.flow {
             Flow::Open => None,
             Flow::Broken { .. } | Flow::Paused { .. } => self.stopped_at.or(Some(now)),
         };
-        fate
+        if let Some(reason) = reason {
+            return Next::Park(reason);
+        }
+        let asked = error.retry_after().map_or(0, |asked| millis(asked).min(self.longest_backoff));
+        let wait = match self.flow {
+            // It is the channel that waits. The next trial takes the next entry, whenever this one would be due.
+            Flow::Paused { .. } => 0,
+            Flow::Broken { .. } if !was_open => 0,
+            Flow::Open | Flow::Broken { .. } => backoff(attempts, self.longest_backoff),
+        };
+        Next::Again(now.saturating_add(wait.max(asked)))
     }
 
-    fn judge(
-        &mut self,
-        entry: &str,
-        attempts: u32,
-        error: &Error,
-        retry_after: Option<Duration>,
-        now: Millis,
-    ) -> Fate {
-        let was_trial = self.flow != Flow::Open;
+    /// What the failure says of the channel. Some: it is the entry's, which parks for this reason.
+    fn note_failure(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         match error.fault() {
-            // What is wrong with this entry alone. The channel has not been tried.
+            _ if is_transport(error) => self.note_transport_failure(now),
             Fault::Caller | Fault::Bug => {
                 self.refused_entries.remove(entry);
-                return Fate::Park(error.clone());
-            }
-            Fault::Partner | Fault::Keys => {
-                self.pause(error.into(), now);
-                return Fate::Again(now);
-            }
-            Fault::Upstream if may_hit_every_entry(error) => {
-                self.transport_failures = 0;
-                if let Some(fate) = self.refused(entry, error, now) {
-                    return fate;
+                match (error.fault(), error.upstream()) {
+                    // The channel has not been tried.
+                    (_, None) => {}
+                    // MOSIP looked at what is in the entry, so it looks at the others too.
+                    (Fault::Caller, Some(_)) => self.resume(),
+                    (_, Some(_)) => self.note_answer(now),
                 }
+                return Some(error.clone());
             }
-            Fault::Upstream if is_transport(error) => {
-                self.transport_failures = self.transport_failures.saturating_add(1);
-                if self.flow == Flow::Open && self.transport_failures >= BREAKER_FAILURES {
-                    self.flow = Flow::Broken { until: now };
-                }
-                self.rest(now);
-            }
-            // MOSIP answered, so it is there.
-            Fault::Upstream if error.upstream().is_some() => {
-                self.transport_failures = 0;
-                self.flow = Flow::Open;
-            }
-            // A reply that does not verify, or a disk that fails, says nothing about the channel; a trial comes again.
-            _ if was_trial => self.rest(now),
-            _ => {}
+            Fault::Partner | Fault::Keys => self.pause(error.into(), now),
+            Fault::Upstream if may_hit_every_entry(error) => return self.note_refusal(entry, error, now),
+            Fault::Upstream if error.upstream().is_some() => self.note_answer(now),
+            // A reply that does not verify, our disk or our load says nothing about the channel; a trial comes again.
+            _ => self.rest(now),
         }
-        if was_trial && self.flow != Flow::Open {
-            // The next trial takes the next entry, whenever this one would be due.
-            return Fate::Again(now);
+        None
+    }
+
+    /// Everything flows.
+    fn resume(&mut self) {
+        self.flow = Flow::Open;
+        self.stopped_at = None;
+        self.transport_failures = 0;
+    }
+
+    /// MOSIP answered, so it is not away. Whether a person has put right what paused the channel is not known from that.
+    fn note_answer(&mut self, now: Millis) {
+        self.transport_failures = 0;
+        match self.flow {
+            Flow::Open | Flow::Broken { .. } => self.flow = Flow::Open,
+            Flow::Paused { .. } => self.rest(now),
         }
-        Fate::Again(now + backoff(attempts, retry_after))
+    }
+
+    fn note_transport_failure(&mut self, now: Millis) {
+        self.transport_failures = self.transport_failures.saturating_add(1);
+        if self.flow == Flow::Open && self.transport_failures >= BREAKER_FAILURES {
+            self.flow = Flow::Broken { until: now };
+        }
+        self.rest(now);
     }
 
     fn pause(&mut self, refusal: Refusal, now: Millis) {
@@ -217,33 +233,27 @@ impl Channel {
     }
 
     /// The mediator could not verify or open what we sent, or IDA failed without looking. Once or twice that happens under load; in a
-    /// row it is something that a person has to put right; of one entry alone it is the entry.
-    fn refused(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Fate> {
+    /// row it is something that a person has to put right; of one entry alone it is the entry, which then parks for the reason returned.
+    fn note_refusal(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         if self.refused.len() == REFUSED_KEPT {
             self.refused.remove(0);
         }
         self.refused.push(entry.to_owned());
+        self.note_answer(now);
         let (times, since) = self.refused_entries.entry(entry.to_owned()).or_insert((0, self.successes));
         *times += 1;
         if *times >= REFUSED_ALONE && self.successes > *since {
             self.refused_entries.remove(entry);
             let detail = format!("{} {REFUSED_ALONE} times, while other events went through", error.detail());
-            return Some(Fate::Park(
-                Error::new(Code::Bug, detail).advise("Report this with the id of the event."),
-            ));
+            return Some(Error::new(Code::Bug, detail).advise("Report this with the id of the event."));
         }
         let entries = self.refused.iter().collect::<BTreeSet<_>>().len();
-        if self.refused.len() >= REFUSED_IN_A_ROW && entries >= 2 || matches!(self.flow, Flow::Paused { .. })
-        {
+        if self.refused.len() >= REFUSED_IN_A_ROW && entries >= 2 {
             let detail = format!("{}, {} times in a row", error.detail(), self.refused.len());
             let keys = Error::new(Code::Keys, detail).advise(error.advice());
-            self.pause(
-                Refusal { upstream: error.upstream().map(|said| said.code.clone()), ..(&keys).into() },
-                now,
-            );
-            return Some(Fate::Again(now));
+            let upstream = error.upstream().map(|said| said.code.clone());
+            self.pause(Refusal { upstream, ..(&keys).into() }, now);
         }
-        self.flow = Flow::Open;
         None
     }
 }
@@ -256,17 +266,23 @@ fn may_hit_every_entry(error: &Error) -> bool {
     })
 }
 
-/// Refused, timed out, 5xx, not JSON: nobody answered in MOSIP's language.
+/// Refused, timed out, 5xx whatever its body says, not JSON: nobody answered in MOSIP's language.
 fn is_transport(error: &Error) -> bool {
-    matches!(error.code(), Code::Upstream | Code::UpstreamTimeout) && error.upstream().is_none()
+    let is_away = matches!(error.code(), Code::Upstream | Code::UpstreamTimeout);
+    error.fault() == Fault::Upstream && is_away && (error.is_server_error() || error.upstream().is_none())
 }
 
-/// 1 s, doubling, full jitter, at most a minute; `retry_after` pushes it out within that minute.
-pub fn backoff(attempts: u32, retry_after: Option<Duration>) -> Millis {
-    let doublings = attempts.saturating_sub(1).min(6);
-    let window = (1_000_i64 << doublings).min(LONGEST_BACKOFF);
-    let jitter = i64::from(u32::from_be_bytes(secret::random())) % window + 1;
-    retry_after.map_or(jitter, |asked| millis(asked).min(LONGEST_BACKOFF).max(jitter))
+/// The longest wait between two attempts where a call may take up to `deadline`. It is longer than the call, so that entries on which
+/// MOSIP hangs do not take every second turn.
+pub fn longest_backoff(deadline: Duration) -> Millis {
+    millis(deadline).saturating_mul(2).max(LONGEST_BACKOFF)
+}
+
+/// The wait after the `attempts`th attempt: 1 s, doubling, full jitter, at most `longest`.
+pub fn backoff(attempts: u32, longest: Millis) -> Millis {
+    let doublings = attempts.saturating_sub(1).min(30);
+    let window = (1_000_i64 << doublings).min(longest).max(1);
+    i64::from(u32::from_be_bytes(secret::random())) % window + 1
 }
 
 #[cfg(test)]

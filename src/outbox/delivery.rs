@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tokio::time::sleep;
 
-use super::channel::backoff;
+use super::channel::{backoff, longest_backoff};
 use super::store::{Store, Undelivered};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -39,6 +39,7 @@ impl Deliverer {
 
     /// Delivers what waits in `store`, in order, until dropped. A message that the mediator refuses is put off and holds nobody up.
     pub async fn run(&self, store: &Store) {
+        let longest = longest_backoff(self.deadline);
         let mut unanswered = 0;
         loop {
             let told = store.told();
@@ -73,7 +74,8 @@ impl Deliverer {
                             detail = error.detail(),
                             "the mediator did not take a message"
                         );
-                        let next_at = store.uptime() + backoff(message.attempts.saturating_add(1), None);
+                        let wait = backoff(message.attempts.saturating_add(1), longest);
+                        let next_at = store.uptime() + wait;
                         store.deliver_again(message.id.clone(), next_at).await
                     }
                 };
@@ -89,7 +91,7 @@ impl Deliverer {
                 if matches!(posted, Err(NotTaken { answered: false, .. })) {
                     // Nobody is there, so the others would fare no better.
                     unanswered += 1;
-                    sleep(Duration::from_millis(backoff(unanswered, None).unsigned_abs())).await;
+                    sleep(Duration::from_millis(backoff(unanswered, longest).unsigned_abs())).await;
                     break;
                 }
                 unanswered = 0;

@@ -9,14 +9,14 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::channel::{Channel, Fate, Flow, Turn};
+use super::channel::{Channel, Flow, Next, Turn};
 use super::entry::{Entry, Lease, Verdict};
-use super::exchange::{Exchange, Failure};
+use super::exchange::Exchange;
 use super::link::Link;
 use super::meters::Meters;
 use super::store::Store;
 use super::uptime::Millis;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::pool;
 use crate::upstream;
@@ -67,7 +67,7 @@ impl Dispatcher {
             }
         }
         let line = |(url, kinds)| {
-            let health = Mutex::new(Channel::new(probe_interval));
+            let health = Mutex::new(Channel::new(probe_interval, exchange.deadline()));
             Arc::new(Line { url, kinds, health, wake: Notify::new() })
         };
         let channels: Arc<[Arc<Line>]> = kinds.into_values().map(line).collect();
@@ -151,7 +151,6 @@ impl Dispatcher {
     pub async fn run(&self, index: usize, mut stop: watch::Receiver<bool>) {
         let Some(line) = self.channels.get(index) else { return };
         let mut attempts = JoinSet::new();
-        let mut last_leased = 0;
         let mut lost_lease = false;
         while !*stop.borrow() {
             if lost_lease && attempts.is_empty() {
@@ -163,9 +162,9 @@ impl Dispatcher {
             let leased = match turn {
                 Turn::Free => {
                     let slots = self.exchange.concurrency().saturating_sub(attempts.len());
-                    self.store.lease(&line.kinds, 0, slots).await
+                    self.store.lease(&line.kinds, slots).await
                 }
-                Turn::Trial if attempts.is_empty() => self.lease_next(line, last_leased).await,
+                Turn::Trial if attempts.is_empty() => self.store.lease(&line.kinds, 1).await,
                 Turn::Trial | Turn::Wait(_) => Ok(Vec::new()),
             };
             let is_idle = match &leased {
@@ -175,7 +174,6 @@ impl Dispatcher {
             match leased {
                 Ok(leases) => {
                     for lease in leases {
-                        last_leased = lease.entry.seq;
                         attempts.spawn(self.attempt(Arc::clone(line), lease));
                     }
                 }
@@ -201,12 +199,6 @@ impl Dispatcher {
             }
         }
         attempts.join_all().await;
-    }
-
-    /// One for a trial: the one behind the last that went, so that no entry is tried twice while another waits.
-    async fn lease_next(&self, line: &Line, last: i64) -> Result<Vec<Lease>> {
-        let next = self.store.lease(&line.kinds, last, 1).await?;
-        if next.is_empty() { self.store.lease(&line.kinds, 0, 1).await } else { Ok(next) }
     }
 
     /// How long until looking again is of use; none: until woken.
@@ -237,7 +229,7 @@ impl Dispatcher {
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
             let outcome = exchange_once(&store, &exchange, link.as_ref().as_ref(), &lease).await;
-            let fault = outcome.as_ref().err().map(|failure| failure.error.fault());
+            let fault = outcome.as_ref().err().map(Error::fault);
             meters.attempt_ended(lease.entry.kind, fault);
             let verdict = match outcome {
                 Ok(()) => {
@@ -250,8 +242,8 @@ impl Dispatcher {
                     );
                     Verdict::Done
                 }
-                Err(Failure { error, retry_after }) => {
-                    let fate = line.health().failed(&id, attempts, &error, retry_after, store.uptime());
+                Err(error) => {
+                    let next = line.health().failed(&id, attempts, &error, store.uptime());
                     tracing::warn!(
                         event = id,
                         attempts,
@@ -259,12 +251,12 @@ impl Dispatcher {
                         fault = error.fault().as_str(),
                         detail = error.detail(),
                         upstream = error.upstream().map(|said| said.code.as_str()),
-                        parked = matches!(fate, Fate::Park(_)),
+                        parked = matches!(next, Next::Park(_)),
                         "an attempt failed"
                     );
-                    match fate {
-                        Fate::Again(next_at) => Verdict::Again { next_at, refusal: (&error).into() },
-                        Fate::Park(reason) => Verdict::Park((&reason).into()),
+                    match next {
+                        Next::Again(next_at) => Verdict::Again { next_at, refusal: (&error).into() },
+                        Next::Park(reason) => Verdict::Park((&reason).into()),
                     }
                 }
             };
@@ -294,12 +286,7 @@ fn wake(channels: &[Arc<Line>]) {
 }
 
 /// Application id first, then the link, both stored before the first byte of the event leaves; then the event.
-async fn exchange_once(
-    store: &Store,
-    exchange: &Exchange,
-    link: Option<&Link>,
-    lease: &Lease,
-) -> Result<(), Failure> {
+async fn exchange_once(store: &Store, exchange: &Exchange, link: Option<&Link>, lease: &Lease) -> Result<()> {
     let id = &lease.entry.id;
     let (kind, payload) = (lease.entry.kind, lease.payload.clone());
     let mut event = pool::aside(payload.len(), move || Event::parse(kind, payload)).await?;

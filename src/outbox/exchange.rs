@@ -1,4 +1,4 @@
-//! One call to the MOSIP-side mediator: token, application id, seal with the keys of now, sign, post, judge the answer.
+//! One call to the MOSIP-side mediator: token, application id, seal with the current keys, sign, post, read the answer.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,20 +29,6 @@ pub struct Exchange {
     clock: Clock,
 }
 
-/// Why an attempt failed.
-pub struct Failure {
-    /// What and whose fault.
-    pub error: Error,
-    /// How long MOSIP asked to be left alone.
-    pub retry_after: Option<Duration>,
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self { error, retry_after: None }
-    }
-}
-
 impl Exchange {
     /// For the URLs in `upstream`.
     pub fn new(client: Client, upstream: config::Upstream, keys: Keyring, pool: Pool, clock: Clock) -> Self {
@@ -63,6 +49,11 @@ impl Exchange {
         self.mediator.events.get(kind.as_str()).ok_or_else(unset)
     }
 
+    /// The longest that one call may take.
+    pub fn deadline(&self) -> Duration {
+        self.mediator.deadline
+    }
+
     /// Posts to each URL at once.
     pub fn concurrency(&self) -> usize {
         self.mediator.concurrency
@@ -74,7 +65,7 @@ impl Exchange {
     }
 
     /// Seals `event` under `id`, carrying `aid`, with the keys of this moment, and posts it once.
-    pub async fn send(&self, event: &Event, id: &str, aid: Option<&Aid>) -> Result<(), Failure> {
+    pub async fn send(&self, event: &Event, id: &str, aid: Option<&Aid>) -> Result<()> {
         let uri = self.url(event.kind())?;
         let body = match aid {
             Some(aid) => event.with_aid(aid),
@@ -82,9 +73,7 @@ impl Exchange {
         };
         let request = self.seal(id.to_owned(), body).await?;
         let reply = self.call(Method::POST, uri, request).await?;
-        mediator::read_acceptance(reply.status, &reply.body)
-            .map(drop)
-            .map_err(|error| Failure { error, retry_after: retry_after(&reply) })
+        mediator::read_acceptance(reply.status, &reply.body).map(drop).map_err(|error| reply.explain(error))
     }
 
     /// Fetches a fresh application id.
@@ -94,7 +83,7 @@ impl Exchange {
                 .advise("Set upstream.mediator.aid.")
         })?;
         let reply = self.call(Method::GET, uri, Bytes::new()).await?;
-        mediator::read_aid(reply.status, &reply.body)
+        mediator::read_aid(reply.status, &reply.body).map_err(|error| reply.explain(error))
     }
 
     async fn seal(&self, id: String, plaintext: Bytes) -> Result<Bytes> {
@@ -148,7 +137,8 @@ impl Exchange {
             let (uri, headers, body) = access::request(settings, self.clock.now())?;
             let reply = self.send_request(Method::POST, uri, headers, body).await?;
             let now = self.clock.now();
-            let token = access::read(&settings.kind, reply.status, &reply.headers, &reply.body, now)?;
+            let token = access::read(&settings.kind, reply.status, &reply.headers, &reply.body, now)
+                .map_err(|error| reply.explain(error))?;
             let expires = token.expires();
             Ok((token, expires))
         };
@@ -160,10 +150,4 @@ impl Exchange {
             Request { method, uri, headers, body, deadline: self.mediator.deadline, max_response: MAX_REPLY };
         Ok(self.client.send(request).await?)
     }
-}
-
-/// Seconds in `Retry-After`. Its other form, a date, is not used by MOSIP and would trust two clocks.
-fn retry_after(reply: &Reply) -> Option<Duration> {
-    let seconds = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
 }

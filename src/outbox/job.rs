@@ -94,8 +94,6 @@ impl From<&Error> for Reason {
 
 /// A record that IDA is being asked about.
 pub struct RecordLease {
-    /// Order over all jobs.
-    pub seq: i64,
     /// Names the record.
     pub id: String,
     /// Attempts begun, this one among them.

@@ -10,6 +10,7 @@ mod jobs;
 mod open;
 mod operator;
 mod pushes;
+mod queue;
 mod schema;
 #[cfg(test)]
 mod tests;

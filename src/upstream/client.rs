@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::failure::SendError;
 use super::{host_and_port, roots};
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Fault, Result};
 
 /// A TCP connection that cannot be made in this time counts as away. Part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,6 +53,26 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Body.
     pub body: Bytes,
+}
+
+impl Reply {
+    /// `error`, to which reading this answer led, with what its head says: a status of 500 or above means that MOSIP is away or
+    /// broken whatever the body says, except where a signature is wrong, and `Retry-After` says how long to wait.
+    pub fn explain(&self, error: Error) -> Error {
+        let error = error.with_retry_after(self.retry_after());
+        if self.status.is_server_error() && error.fault() != Fault::Tampered {
+            return error.with_server_error();
+        }
+        error
+    }
+
+    /// Seconds in `Retry-After`. Its other form, a date, is not used by MOSIP and would trust two clocks.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        // A number that is too large for the type is still a number; who waits has a limit of their own.
+        is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
+    }
 }
 
 impl Client {

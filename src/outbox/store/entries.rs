@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{Store, Tables};
+use super::{Store, Tables, queue};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
@@ -78,13 +78,14 @@ impl Store {
             let given = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes()));
             let given = given.transpose()?;
             let (wall, now) = (tables.wall.millis(), tables.now);
+            let (held, position) = (tables.is_held(&composition)?, tables.next_position()?);
             tables
                 .connection
                 .prepare_cached(
-                    "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
-                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7)",
+                    "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid, held, position)
+                     VALUES (?1, ?2, ?3, 'queued', ?4, ?5, 0, ?6, ?7, ?8, ?9)",
                 )?
-                .execute(params![id, kind.as_str(), composition, wall, now, payload, given])?;
+                .execute(params![id, kind.as_str(), composition, wall, now, payload, given, held, position])?;
             tables
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
@@ -94,14 +95,16 @@ impl Store {
         .await
     }
 
-    /// Leases up to `limit` entries of any of `kinds` that are due, in order of acceptance, beginning after `after`. An entry whose
-    /// composition has an older one that is not settled waits for it. One that cannot be read any more is parked.
-    pub async fn lease(&self, kinds: &[EventKind], after: i64, limit: usize) -> Result<Vec<Lease>> {
+    /// Leases up to `limit` entries of any of `kinds` that are due: in order of acceptance, and those whose attempt failed behind what
+    /// was accepted before that. An entry whose composition has an older one that is not settled waits for it. One that cannot be
+    /// read any more is parked.
+    pub async fn lease(&self, kinds: &[EventKind], limit: usize) -> Result<Vec<Lease>> {
         let kinds = kinds.to_vec();
         self.run(move |tables| {
             let mut leases = Vec::new();
+            tables.call_entries(&kinds)?;
             while leases.len() < limit
-                && let Some(seq) = tables.oldest_due(&kinds, after)?
+                && let Some(seq) = tables.first_due(&kinds)?
             {
                 leases.extend(tables.lease(seq)?);
             }
@@ -113,8 +116,7 @@ impl Store {
     /// When the next queued entry of `kind` falls due after `since`; none: nothing that is not due already.
     pub async fn next_due(&self, kind: EventKind, since: Millis) -> Result<Option<Millis>> {
         self.run(move |tables| {
-            let soonest = "SELECT min(next_at) FROM entry WHERE state='queued' AND kind=?1 AND next_at>?2";
-            let mut soonest = tables.connection.prepare_cached(soonest)?;
+            let mut soonest = tables.connection.prepare_cached(queue::NEXT_ENTRY)?;
             Ok(soonest.query_row(params![kind.as_str(), since], |row| row.get(0))?)
         })
         .await
@@ -147,9 +149,8 @@ impl Store {
     /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
     pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
         self.run(move |tables| {
-            let void = "UPDATE entry SET state='queued', next_at=0 WHERE state='leased' AND kind=?1";
             for kind in kinds {
-                tables.connection.prepare_cached(void)?.execute([kind.as_str()])?;
+                queue::void_leases(tables.connection, "entry", Some(kind))?;
             }
             Ok(())
         })
@@ -246,25 +247,6 @@ impl Tables<'_> {
         Ok(format!("{composition}-{:08x}", u32::from_be_bytes(secret::random())))
     }
 
-    /// The oldest entry of `kinds` after `after` that may go.
-    fn oldest_due(&self, kinds: &[EventKind], after: i64) -> Result<Option<i64>> {
-        // For each kind by itself: so the index has them in order, however many wait.
-        let mut find = self.connection.prepare_cached(
-            "SELECT seq FROM entry AS this
-             WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
-               SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
-               AND older.state IN ('queued', 'leased', 'parked'))
-             ORDER BY seq LIMIT 1",
-        )?;
-        let mut oldest: Option<i64> = None;
-        for kind in kinds {
-            let found =
-                find.query_row(params![kind.as_str(), after, self.now], |row| row.get(0)).optional()?;
-            oldest = oldest.into_iter().chain(found).min();
-        }
-        Ok(oldest)
-    }
-
     /// Leases one entry; none: its row was damaged on the disk, and it is parked.
     fn lease(&self, seq: i64) -> Result<Option<Lease>> {
         let mut find = self.connection.prepare_cached(&format!(
@@ -340,15 +322,18 @@ impl Tables<'_> {
                 "UPDATE entry SET state=?2, reason=?3, settled_at=?4, payload=NULL, refusal=NULL, fault=NULL WHERE id=?1",
             )?
             .execute(params![id, state.as_str(), reason, self.now])?;
-        Ok(())
+        self.release_next(id)
     }
 
+    /// Its attempt failed, or it may not go: it stands behind all others.
     fn refuse(&self, id: &str, state: State, next_at: Millis, refusal: &Refusal) -> Result<()> {
         let text = serde_json::to_string(refusal)
             .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
         self.connection
-            .prepare_cached("UPDATE entry SET state=?2, next_at=?3, fault=?4, refusal=?5 WHERE id=?1")?
-            .execute(params![id, state.as_str(), next_at, refusal.fault, text])?;
+            .prepare_cached(
+                "UPDATE entry SET state=?2, next_at=?3, fault=?4, refusal=?5, position=?6 WHERE id=?1",
+            )?
+            .execute(params![id, state.as_str(), next_at, refusal.fault, text, self.next_position()?])?;
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, Tables};
+use super::{Store, Tables, queue};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
@@ -36,23 +36,24 @@ impl Store {
         .await
     }
 
-    /// Up to `limit` records that are due, behind `after`, oldest first over all jobs. One that cannot be read any more is settled.
-    pub async fn lease_records(&self, after: i64, limit: usize) -> Result<Vec<RecordLease>> {
+    /// Up to `limit` records that are due, oldest first over all jobs, and those about which IDA could not be asked behind what was
+    /// there before that. One that cannot be read any more is settled.
+    pub async fn lease_records(&self, limit: usize) -> Result<Vec<RecordLease>> {
         self.run(move |tables| {
-            let mut find = tables.connection.prepare_cached(
-                "SELECT seq, id, attempts+1, payload FROM job_record
-                 WHERE state='queued' AND seq>?1 AND next_at<=?2 ORDER BY seq LIMIT ?3",
-            )?;
-            let mut rows =
-                find.query(params![after, tables.now, i64::try_from(limit).unwrap_or(i64::MAX)])?;
+            tables.connection.prepare_cached(queue::CALL_RECORDS)?.execute([tables.now])?;
+            let mut find = tables.connection.prepare_cached(queue::FIRST_RECORDS)?;
+            let found = find
+                .query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                })?
+                .collect::<rusqlite::Result<Vec<(String, u32, Vec<u8>)>>>()?;
             let mut leases = Vec::new();
-            while let Some(row) = rows.next()? {
-                let (id, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(3)?);
+            for (id, attempts, sealed) in found {
                 let update = "UPDATE job_record SET state='leased', attempts=attempts+1 WHERE id=?1";
                 tables.connection.prepare_cached(update)?.execute([&id])?;
                 match tables.unseal(TABLE, &id, "payload", &sealed) {
                     Ok(kept) => {
-                        leases.push(RecordLease { seq: row.get(0)?, id, attempts: row.get(2)?, kept });
+                        leases.push(RecordLease { id, attempts, kept });
                     }
                     Err(error) => {
                         let outcome = Outcome::without_token(String::new(), vec![Reason::from(&error)]);
@@ -69,19 +70,20 @@ impl Store {
     pub async fn next_record(&self) -> Result<Option<Duration>> {
         let soonest: Option<Millis> = self
             .run(|tables| {
-                let find = "SELECT min(next_at) FROM job_record WHERE state='queued'";
-                Ok(tables.connection.prepare_cached(find)?.query_row([], |row| row.get(0))?)
+                let mut find = tables.connection.prepare_cached(queue::NEXT_RECORD)?;
+                Ok(find.query_row([], |row| row.get(0))?)
             })
             .await?;
         let wait = soonest.map(|at| at.saturating_sub(self.uptime()).max(0).unsigned_abs());
         Ok(wait.map(Duration::from_millis))
     }
 
-    /// IDA could not be asked: the record is due again at `next_at`.
+    /// IDA could not be asked: the record is due again at `next_at`, behind the others.
     pub async fn ask_again(&self, id: String, next_at: Millis) -> Result<()> {
         self.run(move |tables| {
-            let update = "UPDATE job_record SET state='queued', next_at=?2 WHERE id=?1 AND state='leased'";
-            tables.connection.prepare_cached(update)?.execute(params![id, next_at])?;
+            let update = "UPDATE job_record SET state='queued', next_at=?2, position=?3 WHERE id=?1 AND state='leased'";
+            let position = tables.next_position()?;
+            tables.connection.prepare_cached(update)?.execute(params![id, next_at, position])?;
             Ok(())
         })
         .await
@@ -94,12 +96,7 @@ impl Store {
 
     /// Puts back what was leased by an attempt that ended without a word.
     pub async fn void_record_leases(&self) -> Result<()> {
-        self.run(|tables| {
-            let update = "UPDATE job_record SET state='queued' WHERE state='leased'";
-            tables.connection.prepare_cached(update)?.execute([])?;
-            Ok(())
-        })
-        .await
+        self.run(|tables| Ok(queue::void_leases(tables.connection, TABLE, None)?)).await
     }
 
     /// How far the job `id` has come; [`Code::NotFound`].
@@ -143,9 +140,17 @@ impl Tables<'_> {
         };
         self.connection
             .prepare_cached(
-                "INSERT INTO job_record (id, job, number, state, payload, result) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO job_record (id, job, number, state, payload, result, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
-            .execute(params![id, job, i64::try_from(number).unwrap_or(i64::MAX), state.as_str(), payload, result])?;
+            .execute(params![
+                id,
+                job,
+                i64::try_from(number).unwrap_or(i64::MAX),
+                state.as_str(),
+                payload,
+                result,
+                self.next_position()?
+            ])?;
         Ok(())
     }
 

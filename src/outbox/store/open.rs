@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension};
 use zeroize::Zeroizing;
 
 use super::group::Group;
-use super::{Shared, Store, lock_file, schema};
+use super::{Shared, Store, lock_file, queue, schema};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::crypto::secret;
@@ -216,9 +216,11 @@ fn prepare(
             key
         }
     };
-    transaction.execute("UPDATE entry SET state='queued' WHERE state='leased'", ())?;
-    transaction.execute("UPDATE entry SET next_at=0 WHERE state='queued' AND next_at>0", ())?;
-    transaction.execute("UPDATE job_record SET state='queued', next_at=0 WHERE state='leased' OR state='queued' AND next_at>0", ())?;
+    for table in ["entry", "job_record"] {
+        queue::void_leases(&transaction, table, None)?;
+        let due = format!("UPDATE {table} SET next_at=0 WHERE state='queued' AND next_at>0");
+        transaction.execute(&due, ())?;
+    }
     transaction.execute("UPDATE delivery SET next_at=0 WHERE next_at>0", ())?;
     let uptime = transaction.query_row("SELECT value FROM meta WHERE name='uptime'", (), |row| row.get(0))?;
     transaction.commit()?;

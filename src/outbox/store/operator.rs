@@ -93,9 +93,10 @@ impl Store {
         self.run(move |tables| {
             let entry = tables.find(&id)?;
             match entry.state {
-                State::Queued | State::Parked => tables.requeue("id=?2", &id)?,
+                State::Queued => tables.hasten(&id)?,
+                State::Parked => tables.requeue(&id)?,
                 state => return Err(conflict(state)),
-            };
+            }
             tables.find(&id)
         })
         .await
@@ -103,7 +104,15 @@ impl Store {
 
     /// Puts every entry back that was parked by `fault`; how many.
     pub async fn retry_all(&self, fault: Fault) -> Result<usize> {
-        self.run(move |tables| tables.requeue("state='parked' AND fault=?2", fault.as_str())).await
+        self.run(move |tables| {
+            let parked = "SELECT id FROM entry WHERE state='parked' AND fault=?1 ORDER BY seq";
+            let mut parked = tables.connection.prepare_cached(parked)?;
+            let ids = parked.query_map([fault.as_str()], |row| row.get(0))?;
+            let ids = ids.collect::<rusqlite::Result<Vec<String>>>()?;
+            ids.iter().try_for_each(|id| tables.requeue(id))?;
+            Ok(ids.len())
+        })
+        .await
     }
 
     /// Takes an entry out for good, with the reason of the person who did it; [`Code::StateConflict`] while it is being sent and
@@ -149,10 +158,18 @@ impl Store {
 }
 
 impl Tables<'_> {
-    /// Back into the queue at once, with the age counted anew.
-    fn requeue(&self, which: &'static str, value: &str) -> Result<usize> {
-        let requeue = format!("UPDATE entry SET state='queued', next_at=0, waiting_since=?1 WHERE {which}");
-        Ok(self.connection.prepare_cached(&requeue)?.execute(params![self.now, value])?)
+    /// Due now, in the place that it has, with the age counted anew.
+    fn hasten(&self, id: &str) -> Result<()> {
+        let hasten = "UPDATE entry SET next_at=0, waiting_since=?2 WHERE id=?1";
+        self.connection.prepare_cached(hasten)?.execute(params![id, self.now])?;
+        Ok(())
+    }
+
+    /// Back into the queue, behind all others, with the age counted anew.
+    fn requeue(&self, id: &str) -> Result<()> {
+        let requeue = "UPDATE entry SET state='queued', next_at=0, waiting_since=?2, position=?3 WHERE id=?1";
+        self.connection.prepare_cached(requeue)?.execute(params![id, self.now, self.next_position()?])?;
+        Ok(())
     }
 }
 

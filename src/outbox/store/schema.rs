@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 2] = [FIRST, JOBS];
+const MIGRATIONS: [&str; 3] = [FIRST, JOBS, QUEUE];
 
 /// Table, column that names the row, sealed column: everything that the key file protects.
 pub(super) const SEALED: [(&str, &str, &str); 7] = [
@@ -103,9 +103,39 @@ CREATE INDEX job_record_state ON job_record (job, state);
 CREATE INDEX job_record_number ON job_record (job, number);
 ";
 
+const QUEUE: &str = "
+ALTER TABLE entry ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+UPDATE entry SET position=seq;
+UPDATE entry SET held=1 WHERE state IN ('queued', 'leased', 'parked') AND EXISTS (
+  SELECT 1 FROM entry AS older WHERE older.composition=entry.composition AND older.seq<entry.seq
+  AND older.state IN ('queued', 'leased', 'parked'));
+CREATE INDEX entry_due ON entry (kind, position) WHERE state='queued' AND held=0 AND next_at=0;
+CREATE INDEX entry_later ON entry (kind, next_at) WHERE state='queued' AND next_at>0;
+
+ALTER TABLE job_record ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+UPDATE job_record SET position=seq;
+DROP INDEX job_record_queued;
+CREATE INDEX job_record_due ON job_record (position) WHERE state='queued' AND next_at=0;
+CREATE INDEX job_record_later ON job_record (next_at) WHERE state='queued' AND next_at>0;
+
+INSERT INTO meta (name, value) SELECT 'position', max(
+  (SELECT coalesce(max(seq), 0) FROM entry), (SELECT coalesce(max(seq), 0) FROM job_record));
+";
+
 /// The newest version.
 pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
+}
+
+/// Makes an empty database of an older `version`, as a gateway of that time did.
+#[cfg(test)]
+pub(super) fn make(connection: &Connection, version: usize) -> rusqlite::Result<()> {
+    for migration in MIGRATIONS.iter().take(version) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))
 }
 
 /// Brings a database of `version` to the newest, inside the caller's transaction.

@@ -1,6 +1,7 @@
 mod disk;
 mod opening;
 mod pushes;
+mod queue;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -85,7 +86,7 @@ async fn accept(store: &Store, event: Event) -> Accepted {
 }
 
 async fn lease_ids(store: &Store, kind: EventKind) -> Vec<String> {
-    store.lease(&[kind], 0, 100).await.unwrap().into_iter().map(|lease| lease.entry.id).collect()
+    store.lease(&[kind], 100).await.unwrap().into_iter().map(|lease| lease.entry.id).collect()
 }
 
 fn refusal() -> Refusal {
@@ -104,7 +105,7 @@ async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook
     assert!(first.is_new && first.id == "c1" && first.state == State::Queued);
     let again = accept(&store, event(EventKind::Birth, "c1", "", "another webhook")).await;
     assert_eq!((again.is_new, again.id.as_str(), again.state), (false, "c1", State::Queued));
-    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 1).await.unwrap();
     store.begin_send("c1".into(), Aid::parse("12345678901234567890123456789")).await.unwrap();
     store.settle("c1".into(), Verdict::Done).await.unwrap();
     let settled = accept(&store, birth("c1")).await;
@@ -187,7 +188,7 @@ async fn a_parked_entry_does_not_hold_the_others() {
     for composition in ["c1", "c2", "c3"] {
         accept(&store, birth(composition)).await;
     }
-    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 1).await.unwrap();
     store.settle("c1".into(), Verdict::Park(refusal())).await.unwrap();
     assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c2", "c3"]);
 }
@@ -224,7 +225,7 @@ async fn a_killed_process_leaves_every_entry_with_its_id_and_application_id() {
     };
     assert_eq!(name(&before), name(&after));
     assert_eq!(after[0].state, State::Queued, "the lease is void");
-    let lease = store.lease(&[EventKind::Birth], 0, 1).await.unwrap().remove(0);
+    let lease = store.lease(&[EventKind::Birth], 1).await.unwrap().remove(0);
     assert!(lease.sent, "no application id is fetched for what may have reached MOSIP");
 }
 
@@ -253,7 +254,7 @@ async fn kinds_that_share_a_channel_are_leased_by_age_not_by_kind() {
     }
     let mut ids = Vec::new();
     for limit in [1, 3] {
-        let leases = store.lease(&kinds, 0, limit).await.unwrap();
+        let leases = store.lease(&kinds, limit).await.unwrap();
         ids.extend(leases.into_iter().map(|lease| lease.entry.id));
     }
     assert_eq!(ids, ["a", "b", "c", "d"]);
@@ -372,7 +373,7 @@ async fn lists_are_filtered_and_paged() {
     for index in 0..150 {
         accept(&store, birth(&format!("c{index}"))).await;
     }
-    store.lease(&[EventKind::Birth], 0, 1).await.unwrap();
+    store.lease(&[EventKind::Birth], 1).await.unwrap();
     store.settle("c0".into(), Verdict::Park(refusal())).await.unwrap();
     let first = store.entries(Filter::default()).await.unwrap();
     assert_eq!(first.entries.len(), Page::SIZE);
