@@ -137,11 +137,13 @@ impl Seeder {
                     let wait = at.saturating_sub(self.0.store.uptime()).max(0);
                     Some(Duration::from_millis(wait.unsigned_abs()))
                 }
+                // There is room, so all that is due has been leased: a call that hangs keeps none waiting.
+                Turn::Free if !lost_lease && calls.len() < CONCURRENCY => self.next_due().await,
                 // Whoever ends makes room.
                 _ if !calls.is_empty() => None,
                 // The store refused to queue it again.
                 _ if lost_lease => Some(STORE_REST),
-                _ => self.0.store.next_record().await.unwrap_or(Some(STORE_REST)),
+                _ => self.next_due().await,
             };
             tokio::select! {
                 _ = stop.changed() => {}
@@ -151,6 +153,11 @@ impl Seeder {
             }
         }
         calls.join_all().await;
+    }
+
+    /// How long until a record is due; none: none is queued.
+    async fn next_due(&self) -> Option<Duration> {
+        self.0.store.next_record().await.unwrap_or(Some(STORE_REST))
     }
 }
 

@@ -70,7 +70,7 @@ async fn an_entry_alone_refused_ten_times_parks_and_a_person_retries_or_discards
     assert_eq!(world.gateway.get(&format!("/v1/events/{correction}")).await.1["attempts"], 0);
     assert_eq!(world.gateway.discard("bad").await["state"], "discarded");
     world.gateway.event_in(&correction, "done").await;
-    fake.take_refusals_back();
+    fake.treats_all_alike();
     let (status, answer) = json(world.gateway.ask(Method::POST, "/v1/events/retry?fault=bug").await);
     assert_eq!((status, answer), (200, json!({"retried": 1})));
     world.gateway.event_in("worse", "done").await;

@@ -20,7 +20,7 @@ pub(crate) struct Fake {
 
 struct Desk {
     answer: (Vec<u8>, Then),
-    by_id: BTreeMap<String, Vec<u8>>,
+    by_id: BTreeMap<String, (Vec<u8>, Then)>,
     ids: Vec<String>,
 }
 
@@ -54,7 +54,13 @@ impl Fake {
         self.answers(answer(status, body), Then::Closes);
     }
 
-    /// Takes every event, except those that are refused by their id.
+    /// As [`Self::answers_json`], and asks to be left alone for an hour.
+    pub(crate) fn answers_retry_after_an_hour(&self, status: &str, body: &str) {
+        let plain = String::from_utf8(answer(status, body)).unwrap();
+        self.answers(plain.replacen("\r\n", "\r\nRetry-After: 3600\r\n", 1), Then::Closes);
+    }
+
+    /// Takes every event, except those that are treated otherwise by their id.
     pub(crate) fn accepts(&self) {
         self.answers_json("200 OK", ACCEPTANCE);
     }
@@ -62,10 +68,16 @@ impl Fake {
     /// From now on the event `id` is refused with MOSIP's `code`, whatever the others are answered.
     pub(crate) fn refuses(&self, id: &str, code: &str) {
         let words = json!({"errors": [{"errorCode": code, "errorMessage": "in MOSIP's words"}]});
-        self.desk().by_id.insert(id.to_owned(), answer("200 OK", &words.to_string()));
+        self.desk().by_id.insert(id.to_owned(), (answer("200 OK", &words.to_string()), Then::Closes));
     }
 
-    pub(crate) fn take_refusals_back(&self) {
+    /// From now on the event `id` is never answered, whatever the others are.
+    pub(crate) fn hangs(&self, id: &str) {
+        self.desk().by_id.insert(id.to_owned(), (Vec::new(), Then::Hangs));
+    }
+
+    /// From now on no event is treated otherwise by its id.
+    pub(crate) fn treats_all_alike(&self) {
         self.desk().by_id.clear();
     }
 
@@ -97,10 +109,7 @@ async fn serve(mut stream: TcpStream, desk: Arc<Mutex<Desk>>) {
     let id = read_id(&mut stream).await;
     let (bytes, then) = {
         let mut desk = desk.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = match desk.by_id.get(&id) {
-            Some(bytes) => (bytes.clone(), Then::Closes),
-            None => desk.answer.clone(),
-        };
+        let answer = desk.by_id.get(&id).unwrap_or(&desk.answer).clone();
         desk.ids.push(id);
         answer
     };
