@@ -46,7 +46,15 @@
 //! What is wrong with one entry parks that entry. What is wrong with MOSIP, with our registration or with our keys hits all
 //! alike, and belongs to the URL: ten transport failures in a row open its breaker for 5 s, a fault `partner` or `keys` pauses
 //! it, and one entry at a time, each in its turn, tries whether it is over. So an expired client secret parks nobody, and once it
-//! is put right everything flows. [`outbox::channel`](crate::outbox::channel) decides this without I/O.
+//! is put right everything flows. Only a success shows that it is, or a refusal of what is in an event: a code that is not known, a
+//! time-out and a 5xx leave a pause as it is. [`outbox::channel`](crate::outbox::channel) decides this without I/O, and has the table.
+//!
+//! # Behind the others after a failure
+//!
+//! The queue of a URL goes by a position: the next number at acceptance, and the next number again after an attempt that failed. So
+//! an event on which MOSIP hangs until the deadline is tried again only after every other that is due, and two of them do not stop
+//! the rest. An attempt that a crash cut off counts as a failed one. Within a composition the order of acceptance holds whatever
+//! fails: what follows an event waits until it is settled.
 //!
 //! # Stored first, judged after
 //!

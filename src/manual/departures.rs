@@ -26,7 +26,7 @@
 //! - **What an attempt needs counts towards the channel of the event's URL**: a token or an application id that cannot be had
 //!   pauses or breaks it as a refused post does. Without them nothing of that URL can go.
 //! - **A failed trial of a broken or paused channel puts its entry back without a backoff of its own**: the channel's wait is the
-//!   wait. A backoff that an entry had before still counts.
+//!   wait. A backoff that an entry had before still counts, and so does `Retry-After`.
 //! - **News of our own events that nobody takes is dropped after `outbox.retention`** (`aid.assigned`, `event.accepted`): `GET
 //!   /v1/events` tells the same, and a mediator that never pulls would fill the disk. What MOSIP sent, and `event.parked`, stays
 //!   until it is taken.

@@ -292,3 +292,45 @@ async fn a_server_without_tls_is_no_connection() {
     let failure = failure(&client(None), post(format!("https://localhost:{port}/"))).await;
     assert!(matches!(failure, SendError::NotSent { .. }), "{failure}");
 }
+
+#[test]
+fn retry_after_is_a_number_of_seconds_however_large_and_nothing_else() {
+    let reply = |status: StatusCode, value: &'static [u8]| Reply {
+        status,
+        headers: HeaderMap::from_iter([(header::RETRY_AFTER, http::HeaderValue::from_bytes(value).unwrap())]),
+        body: Bytes::new(),
+    };
+    let error = || Error::new(Code::Partner, "refused");
+    for (value, seconds) in [
+        (&b"0"[..], Some(0)),
+        (b" 120 ", Some(120)),
+        (b"99999999999999999999999999", Some(u64::MAX)),
+        (b"-1", None),
+        (b"+1", None),
+        (b"1.5", None),
+        (b"", None),
+        (b"Wed, 21 Oct 2026 07:28:00 GMT", None),
+        (b"\xff", None),
+    ] {
+        let explained = reply(StatusCode::FORBIDDEN, value).explain(error());
+        assert_eq!(explained.retry_after(), seconds.map(Duration::from_secs), "{value:?}");
+        assert_eq!((explained.fault(), explained.is_server_error()), (Fault::Partner, false));
+    }
+}
+
+#[test]
+fn a_5xx_says_that_mosip_is_away_whatever_its_body_says_but_a_wrong_signature_stays_one() {
+    let reply = |status| Reply { status, headers: HeaderMap::new(), body: Bytes::new() };
+    let partner = || Error::new(Code::Partner, "refused").with_upstream("OPN-AUT-005", "");
+    for status in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE] {
+        let error = reply(status).explain(partner());
+        assert_eq!(
+            (error.fault(), error.retryable(), error.is_server_error()),
+            (Fault::Upstream, true, true)
+        );
+        assert_eq!(error.upstream().unwrap().code, "OPN-AUT-005");
+    }
+    assert_eq!(reply(StatusCode::BAD_REQUEST).explain(partner()), partner());
+    let tampered = Error::new(Code::Tampered, "the reply does not verify");
+    assert_eq!(reply(StatusCode::BAD_GATEWAY).explain(tampered).fault(), Fault::Tampered);
+}
