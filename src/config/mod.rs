@@ -5,6 +5,7 @@ mod faces;
 mod keys;
 mod listeners;
 mod load;
+mod opencrvs;
 mod outbox;
 mod problem;
 mod reader;
@@ -51,6 +52,8 @@ pub struct Config {
     pub seeder: Seeder,
     /// `[events]`
     pub events: Events,
+    /// `[opencrvs]`
+    pub opencrvs: Opencrvs,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
@@ -391,6 +394,28 @@ pub struct Ida {
     /// Accept unsigned success replies.
     pub danger_accept_unsigned_replies: bool,
     /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.
+    pub unset: Vec<String>,
+}
+
+/// `[opencrvs]`: how OpenCRVS is called.
+pub struct Opencrvs {
+    /// Our own client there.
+    pub client: OpencrvsClient,
+    /// Where application ids and UINTOKENs are posted (OpenCRVS 1.x); absent = nowhere.
+    pub legacy_url: Option<http::Uri>,
+    /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
+    pub legacy_token_member: &'static str,
+}
+
+/// The client that OpenCRVS gave us under "Integrations".
+pub struct OpencrvsClient {
+    /// OpenCRVS's auth service: what stands before `/token`.
+    pub auth_url: Option<http::Uri>,
+    /// `client_id`
+    pub client_id: Option<String>,
+    /// From `client_secret_file` or `client_secret_env`.
+    pub client_secret: Option<SecretBytes>,
+    /// Of the three those that are not set, by the setting or by the variable that should hold it.
     pub unset: Vec<String>,
 }
 

@@ -163,7 +163,7 @@ impl Exchange {
 }
 
 /// Seconds in `Retry-After`. Its other form, a date, is not used by MOSIP and would trust two clocks.
-fn retry_after(reply: &Reply) -> Option<Duration> {
+pub(super) fn retry_after(reply: &Reply) -> Option<Duration> {
     let seconds = reply.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }

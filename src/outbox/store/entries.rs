@@ -9,7 +9,8 @@ use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
+use crate::outbox::entry::{Entry, EntryKind, Lease, Refusal, State, Verdict};
+use crate::outbox::subject::Subject;
 use crate::outbox::uptime::{Millis, millis};
 use crate::pool;
 
@@ -89,15 +90,21 @@ impl Store {
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
                 .execute(params![identity, id, tables.now])?;
+            tables.correlate(&id, &Subject::of(&event))?;
             Ok(Accepted { id, state: State::Queued, aid: event.aid().cloned(), is_new: true })
         })
         .await
     }
 
     /// Leases up to `limit` entries of any of `kinds` that are due, in order of acceptance, beginning after `after`. An entry whose
-    /// composition has an older one that is not settled waits for it. One that cannot be read any more is parked.
-    pub async fn lease(&self, kinds: &[EventKind], after: i64, limit: usize) -> Result<Vec<Lease>> {
-        let kinds = kinds.to_vec();
+    /// composition has an older one that is not settled at the same destination waits for it. One that cannot be read any more is parked.
+    pub async fn lease<K: Into<EntryKind> + Copy>(
+        &self,
+        kinds: &[K],
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<Lease>> {
+        let kinds: Vec<EntryKind> = kinds.iter().map(|kind| (*kind).into()).collect();
         self.run(move |tables| {
             let mut leases = Vec::new();
             while leases.len() < limit
@@ -111,7 +118,8 @@ impl Store {
     }
 
     /// When the next queued entry of `kind` falls due after `since`; none: nothing that is not due already.
-    pub async fn next_due(&self, kind: EventKind, since: Millis) -> Result<Option<Millis>> {
+    pub async fn next_due(&self, kind: impl Into<EntryKind>, since: Millis) -> Result<Option<Millis>> {
+        let kind: EntryKind = kind.into();
         self.run(move |tables| {
             let soonest = "SELECT min(next_at) FROM entry WHERE state='queued' AND kind=?1 AND next_at>?2";
             let mut soonest = tables.connection.prepare_cached(soonest)?;
@@ -145,7 +153,7 @@ impl Store {
     }
 
     /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
-    pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
+    pub async fn void_leases(&self, kinds: Vec<EntryKind>) -> Result<()> {
         self.run(move |tables| {
             let void = "UPDATE entry SET state='queued', next_at=0 WHERE state='leased' AND kind=?1";
             for kind in kinds {
@@ -157,7 +165,7 @@ impl Store {
     }
 
     /// Marks an entry as on its way, with the application id that was fetched for it, before the first byte leaves. A fetched id is
-    /// told to the mediator in the same commit.
+    /// told to the mediator, and to OpenCRVS 1.x where that is configured, in the same commit.
     pub async fn begin_send(&self, id: String, aid: Option<Aid>) -> Result<()> {
         self.run(move |tables| {
             let Some(aid) = aid else {
@@ -169,7 +177,9 @@ impl Store {
                 .connection
                 .prepare_cached("UPDATE entry SET sent=1, aid=?2 WHERE id=?1")?
                 .execute(params![id, sealed])?;
-            tables.tell_aid(&id, &aid)
+            tables.correlate_aid(&id, &aid)?;
+            let message = tables.tell_aid(&id, &aid)?;
+            tables.post_aid(&id, &aid, &message)
         })
         .await
     }
@@ -185,12 +195,17 @@ impl Store {
         .await
     }
 
-    /// Writes how an attempt ended. What is done loses its payload; done and parked are told to the mediator in the same commit.
+    /// Writes how an attempt ended. What is done loses its payload; that MOSIP took an event, and that an entry is parked, is told to
+    /// the mediator in the same commit.
     pub async fn settle(&self, id: String, verdict: Verdict) -> Result<()> {
         self.run(move |tables| match &verdict {
             Verdict::Done => {
                 tables.close(&id, State::Done, None)?;
-                tables.tell_accepted(&id)
+                match tables.find(&id)?.kind {
+                    EntryKind::Event(_) if tables.is_settled_by_opencrvs() => Ok(()),
+                    EntryKind::Event(_) => tables.tell_accepted(&id),
+                    EntryKind::Legacy => tables.settle_message(&id),
+                }
             }
             Verdict::Again { next_at, refusal } => tables.refuse(&id, State::Queued, *next_at, refusal),
             Verdict::Park(refusal) => {
@@ -247,12 +262,13 @@ impl Tables<'_> {
     }
 
     /// The oldest entry of `kinds` after `after` that may go.
-    fn oldest_due(&self, kinds: &[EventKind], after: i64) -> Result<Option<i64>> {
+    fn oldest_due(&self, kinds: &[EntryKind], after: i64) -> Result<Option<i64>> {
         // For each kind by itself: so the index has them in order, however many wait.
         let mut find = self.connection.prepare_cached(
             "SELECT seq FROM entry AS this
              WHERE state='queued' AND kind=?1 AND seq>?2 AND next_at<=?3 AND NOT EXISTS (
-               SELECT 1 FROM entry AS older WHERE older.composition=this.composition AND older.seq<this.seq
+               SELECT 1 FROM entry AS older WHERE older.composition=this.composition
+               AND older.destination=this.destination AND older.seq<this.seq
                AND older.state IN ('queued', 'leased', 'parked'))
              ORDER BY seq LIMIT 1",
         )?;

@@ -34,7 +34,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
 
 fn channel(kind: EventKind, flow: Flow) -> ChannelStatus {
     let stopped_at = (flow != Flow::Open).then_some(0);
-    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind], flow, stopped_at }
+    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind.into()], flow, stopped_at }
 }
 
 fn paused(kind: EventKind, error: Error) -> ChannelStatus {
@@ -67,7 +67,7 @@ fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
     let all = lines(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
-        (Tone::Waits, "MOSIP did not take every event: 1 event waits, nothing is lost.")
+        (Tone::Waits, "Not every event was taken: 1 event waits, nothing is lost.")
     );
 }
 

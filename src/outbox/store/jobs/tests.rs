@@ -149,8 +149,10 @@ async fn a_damaged_record_is_settled_with_its_reason_and_holds_no_other_up() {
 #[tokio::test]
 async fn a_database_from_before_jobs_gets_them() {
     let home = Home::new();
-    drop(home.open());
-    home.sql("DROP TABLE job; DROP TABLE job_record; PRAGMA user_version=1");
+    crate::outbox::vault::Vault::create(&home.0.path().join("outbox.key")).unwrap();
+    let connection = Connection::open(home.database()).unwrap();
+    super::super::schema::migrate_to(&connection, 0, 1).unwrap();
+    drop(connection);
     let store = home.open();
     let id = job(&store, 1).await;
     assert_eq!(store.job(id).await.unwrap().progress.queued, 1);
