@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::opencrvs::{Opencrvs, OpencrvsClient};
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -394,28 +395,6 @@ pub struct Ida {
     /// Accept unsigned success replies.
     pub danger_accept_unsigned_replies: bool,
     /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.
-    pub unset: Vec<String>,
-}
-
-/// `[opencrvs]`: how OpenCRVS is called.
-pub struct Opencrvs {
-    /// Our own client there.
-    pub client: OpencrvsClient,
-    /// Where application ids and UINTOKENs are posted (OpenCRVS 1.x); absent = nowhere.
-    pub legacy_url: Option<http::Uri>,
-    /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
-    pub legacy_token_member: &'static str,
-}
-
-/// The client that OpenCRVS gave us under "Integrations".
-pub struct OpencrvsClient {
-    /// OpenCRVS's auth service: what stands before `/token`.
-    pub auth_url: Option<http::Uri>,
-    /// `client_id`
-    pub client_id: Option<String>,
-    /// From `client_secret_file` or `client_secret_env`.
-    pub client_secret: Option<SecretBytes>,
-    /// Of the three those that are not set, by the setting or by the variable that should hold it.
     pub unset: Vec<String>,
 }
 

@@ -6,7 +6,29 @@ use http::Uri;
 
 use super::section::{Section, Unset};
 use super::value::{Complaint, complaint, duration, text, url, word};
-use super::{Opencrvs, OpencrvsClient};
+use crate::crypto::secret::SecretBytes;
+
+/// `[opencrvs]`: how OpenCRVS is called.
+pub struct Opencrvs {
+    /// Our own client there.
+    pub client: OpencrvsClient,
+    /// Where application ids and UINTOKENs are posted (OpenCRVS 1.x); absent = nowhere.
+    pub legacy_url: Option<Uri>,
+    /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
+    pub legacy_token_member: &'static str,
+}
+
+/// The client that OpenCRVS gave us under "Integrations".
+pub struct OpencrvsClient {
+    /// OpenCRVS's auth service: what stands before `/token`.
+    pub auth_url: Option<Uri>,
+    /// `client_id`
+    pub client_id: Option<String>,
+    /// From `client_secret_file` or `client_secret_env`.
+    pub client_secret: Option<SecretBytes>,
+    /// Of the three those that are not set, by the setting or by the variable that should hold it.
+    pub unset: Vec<String>,
+}
 
 /// The members by which country configurations have called the UINTOKEN, the newest first.
 const TOKEN_MEMBERS: [(&str, &str); 2] =

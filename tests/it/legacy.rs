@@ -10,6 +10,7 @@ use crate::support::opencrvs::{self, Opencrvs};
 use crate::support::world::urls;
 use http::{HeaderMap, Method, StatusCode};
 use mosip_gateway::clock::Clock;
+use mosip_gateway::doctor::{self, Level};
 use mosip_gateway::simulator::{self, Settings, Simulator};
 use serde_json::{Value, json};
 
@@ -60,7 +61,7 @@ async fn a_birth_comes_back_to_opencrvs_as_aid_and_token_without_any_mediator() 
     let place = Place::start(&[]).await;
     let settled = place.gateway.settle("birth", BIRTH).await;
     let aid = json!({ "BRN": BRN, "MOSIP_AID": settled["aid"] });
-    assert_eq!(place.opencrvs.taken(1).await, [aid.clone()]);
+    assert_eq!(place.opencrvs.taken(1).await, std::slice::from_ref(&aid));
     place.push("36", BRN).await;
     assert_eq!(place.opencrvs.taken(2).await, [aid, json!({ "BRN": BRN, "MOSIP_PSUT_TOKEN_ID": "36" })]);
     assert_eq!(place.opencrvs.tokens_given(), 1, "a token is kept");
@@ -230,4 +231,20 @@ async fn a_mediator_without_a_store_matches_a_push_by_every_name_of_its_event() 
     assert_eq!(subjects, [subject.clone(), subject.clone(), subject]);
     place.opencrvs.taken(2).await;
     place.gateway.stop().await;
+}
+
+#[tokio::test]
+async fn doctor_asks_opencrvs_for_a_token_and_posts_nothing() {
+    let opencrvs = Opencrvs::start().await;
+    let variables =
+        opencrvs.settings().into_iter().map(|(name, value)| (format!("MOSIP_GATEWAY__{name}"), value));
+    let variables = variables.collect();
+    let findings = doctor::call(None, &variables, Clock::system()).await;
+    assert_eq!(findings.iter().map(|finding| finding.level).collect::<Vec<_>>(), [Level::Ok], "{findings:?}");
+    opencrvs.refuse_client(true);
+    let findings = doctor::call(None, &variables, Clock::system()).await;
+    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
+    assert_eq!(finding.level, Level::Fail);
+    assert!(finding.what.contains("401") && finding.advice.as_ref().unwrap().contains("opencrvs.client_id"));
+    assert_eq!(opencrvs.posted(), 0);
 }

@@ -52,7 +52,7 @@ async fn a_parked_entry_of_one_destination_holds_nobody_up_at_the_other() {
     assert_eq!(parked.0, "event.parked");
     assert_eq!(parked.1["brn"], "B1");
     let correction = accept(&store, registered(EventKind::BirthCorrection, "c1", "B1")).await;
-    assert_eq!(lease_ids(&store, EventKind::BirthCorrection).await, [correction.id.clone()]);
+    assert_eq!(lease_ids(&store, EventKind::BirthCorrection).await, std::slice::from_ref(&correction.id));
     store.settle(correction.id, Verdict::Park(refusal())).await.unwrap();
     push(&store, "B1", b"1").await;
     assert!(lease_legacy(&store).await.is_empty(), "the token waits behind the parked application id");
