@@ -7,6 +7,7 @@ mod clock;
 mod files;
 mod ida;
 mod keys;
+mod opencrvs;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -105,6 +106,7 @@ pub fn examine(
     let findings = settings::problems(&problems)
         .chain(settings::examine(&config))
         .chain(ida::examine(config.upstream.ida.as_ref()))
+        .chain(opencrvs::examine(&config.opencrvs))
         .chain(files::examine(&config))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))
         .chain(clock::examine(&ring, now))
@@ -112,19 +114,19 @@ pub fn examine(
     Diagnosis { findings }
 }
 
-/// Makes one harmless call to each service that is configured, with the keys of the moment: for now IDA. Empty where none is, or where
-/// the configuration cannot be read, which [`examine`] says.
+/// Makes one harmless call to each service that is configured, with the keys of the moment: for now IDA, and OpenCRVS's auth service.
+/// Empty where none is, or where the configuration cannot be read, which [`examine`] says.
 pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clock: Clock) -> Vec<Finding> {
     let Ok(mut config) = Config::load(file, variables) else { return Vec::new() };
-    let Some(settings) = config.upstream.ida.take() else { return Vec::new() };
-    match Client::new(&config.upstream) {
-        Ok(client) => {
-            let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
-            vec![ida::call(client, settings, keys, clock).await]
-        }
-        // What is wrong with the roots has been found without a call.
-        Err(_) => Vec::new(),
+    // What is wrong with the roots has been found without a call.
+    let Ok(client) = Client::new(&config.upstream) else { return Vec::new() };
+    let mut findings = Vec::new();
+    if let Some(settings) = config.upstream.ida.take() {
+        let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+        findings.push(ida::call(client.clone(), settings, keys, clock.clone()).await);
     }
+    findings.extend(opencrvs::call(client, config.opencrvs, clock).await);
+    findings
 }
 
 #[cfg(test)]

@@ -24,8 +24,9 @@ use crate::mosip::caller::CallerKey;
 use crate::mosip::envelope::Policy;
 use crate::outbox::delivery::Deliverer;
 use crate::outbox::exchange::Exchange;
+use crate::outbox::legacy::Legacy;
 use crate::outbox::link::Link;
-use crate::outbox::store::Store;
+use crate::outbox::store::{LegacyPosts, Store};
 use crate::outbox::{self, Outbox};
 use crate::pool::Pool;
 use crate::seeder::Seeder;
@@ -84,11 +85,18 @@ impl Gateway {
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let ida =
             Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
+        let config::Opencrvs { client: access, legacy_url, legacy_token_member } = config.opencrvs;
+        let settles = config.deliver.url.is_none();
+        let legacy = legacy_url.map(|url| {
+            let posts = LegacyPosts { token_member: legacy_token_member, settles };
+            (Legacy::new(client.clone(), url, access, clock.clone()), posts)
+        });
         let options = outbox::Options {
             probe_interval: config.upstream.probe_interval,
             give_up_after: config.outbox.give_up_after,
             policy,
             link: config.events.death_link.then(|| Link::new(ida.clone())),
+            legacy,
         };
         let store = Store::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")

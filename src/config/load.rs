@@ -7,7 +7,8 @@ use std::path::Path;
 use super::reader::Reader;
 use super::section::Section;
 use super::{
-    Config, Envelope, Problem, Problems, ReadFile, faces, keys, listeners, outbox, unbuilt, upstream,
+    Config, Envelope, Problem, Problems, ReadFile, faces, keys, listeners, opencrvs, outbox, unbuilt,
+    upstream,
 };
 
 impl Config {
@@ -104,6 +105,7 @@ impl Config {
         let plain_http = upstream.danger_plain_http;
         let callback = listeners::callback(&mut root, listen.callback.as_ref(), plain_http);
         let deliver = upstream::deliver(&mut root, plain_http);
+        let opencrvs = opencrvs::opencrvs(&mut root, plain_http);
         let faces = faces::faces(&mut root);
         let seeder = faces::seeder(&mut root);
         let events = faces::events(&mut root, upstream.ida.is_some(), &seeder);
@@ -123,6 +125,7 @@ impl Config {
             faces,
             seeder,
             events,
+            opencrvs,
             deliver,
             warnings,
             origins,

@@ -5,6 +5,7 @@ mod faces;
 mod keys;
 mod listeners;
 mod load;
+mod opencrvs;
 mod outbox;
 mod problem;
 mod reader;
@@ -20,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::opencrvs::{Opencrvs, OpencrvsClient};
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -51,6 +53,8 @@ pub struct Config {
     pub seeder: Seeder,
     /// `[events]`
     pub events: Events,
+    /// `[opencrvs]`
+    pub opencrvs: Opencrvs,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.

@@ -48,18 +48,23 @@ fn urls(config: &Config) -> Vec<Finding> {
     );
     urls.extend(upstream.mediator.aid.iter().map(|url| ("upstream.mediator.aid".to_owned(), url)));
     urls.extend(upstream.ida.iter().map(|ida| ("upstream.ida.url".to_owned(), &ida.url)));
+    let opencrvs = &config.opencrvs;
+    urls.extend(opencrvs.legacy_url.iter().map(|url| ("opencrvs.legacy_url".to_owned(), url)));
     urls.extend(config.deliver.url.iter().map(|url| ("deliver.url".to_owned(), url)));
-    urls.into_iter().map(|(setting, url)| judge_url(setting, url)).collect()
+    let whole = urls.into_iter().map(|(setting, url)| judge_url(setting, url, true));
+    let begun =
+        opencrvs.client.auth_url.iter().map(|url| judge_url("opencrvs.auth_url".to_owned(), url, false));
+    whole.chain(begun).collect()
 }
 
-/// Path and query may hold keys, so neither is shown.
-fn judge_url(setting: String, url: &Uri) -> Finding {
+/// Path and query may hold keys, so neither is shown. `is_whole`: nothing is put behind it.
+fn judge_url(setting: String, url: &Uri, is_whole: bool) -> Finding {
     let shown = upstream::redact(url);
     if url.scheme_str() == Some("http") && !upstream::is_loopback(url) {
         let what = format!("{shown}: plain http off the loopback, where others can read and change it");
         return Finding::warn(setting, what, "use https");
     }
-    if url.path().trim_matches('/').is_empty() {
+    if is_whole && url.path().trim_matches('/').is_empty() {
         return Finding::warn(
             setting,
             format!("{shown}: has no path"),

@@ -191,3 +191,18 @@ fn a_file_that_is_no_toml_is_the_only_finding() {
     assert_eq!(diagnosis.findings.len(), 1);
     finding(&diagnosis, Level::Fail, "line 1", "is not TOML");
 }
+
+#[test]
+fn a_country_configuration_without_a_client_is_a_failure_by_each_setting_that_is_missing() {
+    let legacy = "[opencrvs]\nlegacy_url = \"https://countryconfig.example.org/mosip\"";
+    let diagnosis = Site::new(-1..365, legacy).examine();
+    for name in ["opencrvs.auth_url", "opencrvs.client_id", "opencrvs.client_secret_file"] {
+        let what = format!("{name} is not set, and opencrvs.legacy_url needs it");
+        assert!(finding(&diagnosis, Level::Fail, "opencrvs", &what).advice.is_some());
+    }
+    finding(&diagnosis, Level::Ok, "opencrvs.legacy_url", "https://countryconfig.example.org/… (1 segments)");
+    let client_alone = "[opencrvs]\nclient_id = \"gateway\"\nauth_url = \"https://auth.example.org\"";
+    let diagnosis = Site::new(-1..365, client_alone).examine();
+    assert_eq!(diagnosis.count(Level::Fail), 0, "nothing asks for it: {diagnosis:#?}");
+    finding(&diagnosis, Level::Ok, "opencrvs.auth_url", "https://auth.example.org/… (0 segments)");
+}

@@ -42,10 +42,15 @@ impl AccessToken {
         let text = Zeroizing::new(format!("Authorization={token}"));
         let mut cookie = HeaderValue::from_str(&text).map_err(|_| broken("a token that is not text"))?;
         cookie.set_sensitive(true);
-        let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
-        let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));
-        Ok(Self { cookie, expires: jwt_exp(token).or_else(by_lifetime) })
+        Ok(Self { cookie, expires: expiry(token, expires_in, now) })
     }
+}
+
+/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says.
+pub(crate) fn expiry(token: &str, expires_in: Option<i64>, now: Timestamp) -> Option<Timestamp> {
+    let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
+    let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));
+    jwt_exp(token).or_else(by_lifetime)
 }
 
 /// `Authorization=<token>`, the value of the `Cookie` header that MOSIP's services read; marked sensitive.

@@ -16,9 +16,12 @@ use crate::error::{Code, Error, Result};
 
 mod aid;
 mod deceased;
+mod task;
 
 pub use aid::Aid;
 use aid::{Added, AidPlace, find_place};
+pub use task::Numbers;
+use task::Task;
 
 /// What happened, and so which upstream URL it goes to. The spelling is that of the route and of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -106,7 +109,7 @@ pub struct Event {
     kind: EventKind,
     body: Bytes,
     composition_id: String,
-    registration_number: Option<String>,
+    numbers: Numbers,
     aid: AidPlace,
     uin_token: AidPlace,
 }
@@ -150,14 +153,7 @@ impl Event {
         let task = task
             .ok_or_else(|| Error::field("/event/context/0/entry", "there is no Task among the resources"))?;
         let (aid, uin_token) = places.unwrap_or((AidPlace::Nowhere, AidPlace::Nowhere));
-        Ok(Self {
-            kind,
-            composition_id: task.composition_id,
-            registration_number: task.registration_number,
-            aid,
-            uin_token,
-            body,
-        })
+        Ok(Self { kind, composition_id: task.composition_id, numbers: task.numbers, aid, uin_token, body })
     }
 
     /// What happened.
@@ -170,9 +166,9 @@ impl Event {
         &self.composition_id
     }
 
-    /// BRN or DRN, where the Task carries one.
-    pub fn registration_number(&self) -> Option<&str> {
-        self.registration_number.as_deref()
+    /// The numbers by which people know the registration.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// The AID the event came with.
@@ -252,47 +248,6 @@ struct Entry<'a> {
 struct Kind<'a> {
     #[serde(borrow)]
     resource_type: Option<Cow<'a, str>>,
-}
-
-struct Task {
-    composition_id: String,
-    registration_number: Option<String>,
-}
-
-impl Task {
-    fn read(raw: &RawValue, pointer: &str) -> Result<Self> {
-        #[derive(Deserialize)]
-        struct Wire {
-            focus: Option<Focus>,
-            #[serde(default)]
-            identifier: Vec<Identifier>,
-        }
-        #[derive(Deserialize)]
-        struct Focus {
-            reference: Option<String>,
-        }
-        #[derive(Deserialize)]
-        struct Identifier {
-            system: Option<String>,
-            value: Option<String>,
-        }
-        let wire: Wire = read(raw.get(), pointer)?;
-        let at = format!("{pointer}/focus/reference");
-        let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
-        let composition_id = reference
-            .strip_prefix("Composition/")
-            .filter(|id| is_id(id))
-            .ok_or_else(|| Error::field(at, "this is not `Composition/<id>`"))?
-            .to_owned();
-        let registration_number = wire
-            .identifier
-            .into_iter()
-            .find(|identifier| {
-                identifier.system.as_deref().is_some_and(|system| system.ends_with("-registration-number"))
-            })
-            .and_then(|identifier| identifier.value);
-        Ok(Self { composition_id, registration_number })
-    }
 }
 
 /// A FHIR id (R4 2.24.0.1): what may stand in an upstream request without escaping.

@@ -40,7 +40,7 @@ pub(super) fn member(pointer: &str, name: &str) -> String {
 }
 
 /// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.
-pub(super) struct Object<T>(pub(super) T);
+pub(crate) struct Object<T>(pub(crate) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

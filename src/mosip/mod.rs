@@ -9,7 +9,7 @@ pub mod codes;
 pub mod envelope;
 pub mod event;
 pub mod ida;
-mod json;
+pub(crate) mod json;
 pub mod mediator;
 pub mod primitives;
 pub mod roles;

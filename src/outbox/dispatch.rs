@@ -10,13 +10,14 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::channel::{Channel, Flow, Next, Turn};
-use super::entry::{Entry, Lease, Verdict};
+use super::entry::{Destination, Entry, EntryKind, Lease, Verdict};
 use super::exchange::Exchange;
+use super::legacy::Legacy;
 use super::link::Link;
 use super::meters::Meters;
 use super::store::Store;
 use super::uptime::Millis;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::pool;
 use crate::upstream;
@@ -31,6 +32,7 @@ pub struct Dispatcher {
     store: Store,
     exchange: Arc<Exchange>,
     link: Arc<Option<Link>>,
+    legacy: Option<Arc<Legacy>>,
     channels: Arc<[Arc<Line>]>,
     meters: Meters,
     settled: broadcast::Sender<String>,
@@ -39,7 +41,9 @@ pub struct Dispatcher {
 /// One upstream URL with its kinds.
 struct Line {
     url: Uri,
-    kinds: Vec<EventKind>,
+    kinds: Vec<EntryKind>,
+    /// Attempts at once.
+    concurrency: usize,
     health: Mutex<Channel>,
     wake: Notify,
 }
@@ -49,31 +53,49 @@ struct Line {
 pub struct ChannelStatus {
     /// Host and port.
     pub host: String,
-    /// What goes there.
-    pub kinds: Vec<EventKind>,
+    /// What goes there; never empty, and all of it to one destination.
+    pub kinds: Vec<EntryKind>,
     /// Whether it flows.
     pub flow: Flow,
     /// Since when it does not, on the outbox's clock.
     pub stopped_at: Option<Millis>,
 }
 
+impl ChannelStatus {
+    /// Where it leads.
+    pub fn destination(&self) -> Destination {
+        self.kinds.first().map_or(Destination::Mediator, |kind| kind.destination())
+    }
+}
+
 impl Dispatcher {
-    /// A channel for every URL that `exchange` has.
-    pub fn new(store: Store, exchange: Exchange, link: Option<Link>, probe_interval: Duration) -> Self {
-        let mut kinds: BTreeMap<String, (Uri, Vec<EventKind>)> = BTreeMap::new();
+    /// A channel for every URL that `exchange` has, and one for `legacy`.
+    pub fn new(
+        store: Store,
+        exchange: Exchange,
+        link: Option<Link>,
+        legacy: Option<Legacy>,
+        probe_interval: Duration,
+    ) -> Self {
+        let mut kinds: BTreeMap<String, (Uri, Vec<EntryKind>)> = BTreeMap::new();
         for kind in EventKind::ALL {
             if let Ok(url) = exchange.url(kind) {
-                kinds.entry(url.to_string()).or_insert_with(|| (url.clone(), Vec::new())).1.push(kind);
+                kinds.entry(url.to_string()).or_insert_with(|| (url.clone(), Vec::new())).1.push(kind.into());
             }
         }
-        let line = |(url, kinds)| {
+        let line = |url, kinds, concurrency| {
             let health = Mutex::new(Channel::new(probe_interval, exchange.deadline()));
-            Arc::new(Line { url, kinds, health, wake: Notify::new() })
+            Arc::new(Line { url, kinds, concurrency, health, wake: Notify::new() })
         };
-        let channels: Arc<[Arc<Line>]> = kinds.into_values().map(line).collect();
+        let to_mosip = kinds.into_values().map(|(url, kinds)| line(url, kinds, exchange.concurrency()));
+        let to_opencrvs = legacy
+            .iter()
+            .map(|legacy| line(legacy.url().clone(), vec![EntryKind::Legacy], legacy.concurrency()));
+        let channels: Arc<[Arc<Line>]> = to_mosip.chain(to_opencrvs).collect();
         let meters = Meters::new(channels.iter().flat_map(|line| line.kinds.iter().copied()));
         let settled = broadcast::channel(SETTLED_BACKLOG).0;
-        Self { store, exchange: Arc::new(exchange), link: Arc::new(link), channels, meters, settled }
+        let (exchange, link, legacy) = (Arc::new(exchange), Arc::new(link), legacy.map(Arc::new));
+        Self { store, exchange, link, legacy, channels, meters, settled }
     }
 
     /// How many channels there are.
@@ -161,7 +183,7 @@ impl Dispatcher {
             let turn = line.health().turn(since);
             let leased = match turn {
                 Turn::Free => {
-                    let slots = self.exchange.concurrency().saturating_sub(attempts.len());
+                    let slots = line.concurrency.saturating_sub(attempts.len());
                     self.store.lease(&line.kinds, slots).await
                 }
                 Turn::Trial if attempts.is_empty() => self.store.lease(&line.kinds, 1).await,
@@ -186,7 +208,7 @@ impl Dispatcher {
                     sleep(STORE_REST).await;
                 }
             }
-            let is_full = attempts.len() >= self.exchange.concurrency();
+            let is_full = attempts.len() >= line.concurrency;
             if !is_idle && !is_full && turn == Turn::Free {
                 continue;
             }
@@ -224,21 +246,29 @@ impl Dispatcher {
     fn attempt(&self, line: Arc<Line>, lease: Lease) -> impl Future<Output = ()> + Send + 'static {
         let (store, exchange, settled) =
             (self.store.clone(), Arc::clone(&self.exchange), self.settled.clone());
-        let link = Arc::clone(&self.link);
+        let (link, legacy) = (Arc::clone(&self.link), self.legacy.clone());
         let (channels, meters) = (Arc::clone(&self.channels), self.meters.clone());
         async move {
             let (id, attempts) = (lease.entry.id.clone(), lease.entry.attempts);
-            let outcome = exchange_once(&store, &exchange, link.as_ref().as_ref(), &lease).await;
+            let kind = lease.entry.kind;
+            let outcome = match (kind, legacy) {
+                (EntryKind::Event(kind), _) => {
+                    exchange_once(&store, &exchange, link.as_ref().as_ref(), kind, &lease).await
+                }
+                (EntryKind::Legacy, Some(legacy)) => legacy.post(lease.payload.clone()).await,
+                (EntryKind::Legacy, None) => Err(Error::new(Code::Bug, "no channel leads to OpenCRVS")),
+            };
             let fault = outcome.as_ref().err().map(Error::fault);
-            meters.attempt_ended(lease.entry.kind, fault);
+            meters.attempt_ended(kind, fault);
             let verdict = match outcome {
                 Ok(()) => {
                     line.health().succeeded(&id);
                     tracing::info!(
                         event = id,
-                        kind = lease.entry.kind.as_str(),
+                        kind = kind.as_str(),
                         attempts,
-                        "MOSIP took the event"
+                        "{} took the entry",
+                        kind.destination().system()
                     );
                     Verdict::Done
                 }
@@ -286,9 +316,15 @@ fn wake(channels: &[Arc<Line>]) {
 }
 
 /// Application id first, then the link, both stored before the first byte of the event leaves; then the event.
-async fn exchange_once(store: &Store, exchange: &Exchange, link: Option<&Link>, lease: &Lease) -> Result<()> {
+async fn exchange_once(
+    store: &Store,
+    exchange: &Exchange,
+    link: Option<&Link>,
+    kind: EventKind,
+    lease: &Lease,
+) -> Result<()> {
     let id = &lease.entry.id;
-    let (kind, payload) = (lease.entry.kind, lease.payload.clone());
+    let payload = lease.payload.clone();
     let mut event = pool::aside(payload.len(), move || Event::parse(kind, payload)).await?;
     let mut aid: Option<Aid> = lease.entry.aid.clone();
     if !lease.sent {

@@ -1,4 +1,4 @@
-//! An event in the outbox: what is kept of it, and the states it goes through (DESIGN.md 6).
+//! An event in the outbox: what is kept of it, and the states it goes through.
 
 use std::fmt;
 use std::str::FromStr;
@@ -62,6 +62,95 @@ impl FromStr for State {
     }
 }
 
+/// Where an entry goes. Entries of one composition go in order at each destination, and hold nobody up at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Destination {
+    /// The MOSIP-side mediator.
+    Mediator,
+    /// The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`).
+    Opencrvs,
+}
+
+impl Destination {
+    /// Every destination.
+    pub const ALL: [Self; 2] = [Self::Mediator, Self::Opencrvs];
+
+    /// The word in the API and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mediator => "mediator",
+            Self::Opencrvs => "opencrvs",
+        }
+    }
+
+    /// The name of the system for people.
+    pub const fn system(self) -> &'static str {
+        match self {
+            Self::Mediator => "MOSIP",
+            Self::Opencrvs => "OpenCRVS",
+        }
+    }
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// An event for MOSIP.
+    Event(EventKind),
+    /// An application id or a UINTOKEN for OpenCRVS 1.x.
+    Legacy,
+}
+
+impl EntryKind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Event(EventKind::Birth),
+        Self::Event(EventKind::Death),
+        Self::Event(EventKind::BirthCorrection),
+        Self::Event(EventKind::DeathCorrection),
+        Self::Event(EventKind::BirthRevocation),
+        Self::Event(EventKind::DeathRevocation),
+        Self::Legacy,
+    ];
+
+    /// The word in the API and in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event(kind) => kind.as_str(),
+            Self::Legacy => "legacy",
+        }
+    }
+
+    /// Where entries of this kind go.
+    pub const fn destination(self) -> Destination {
+        match self {
+            Self::Event(_) => Destination::Mediator,
+            Self::Legacy => Destination::Opencrvs,
+        }
+    }
+}
+
+impl From<EventKind> for EntryKind {
+    fn from(kind: EventKind) -> Self {
+        Self::Event(kind)
+    }
+}
+
+impl fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EntryKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| Error::new(Code::Bug, "an entry is of no known kind"))
+    }
+}
+
 /// Why the last attempt failed. It holds nothing personal: MOSIP's own sentence is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
@@ -97,8 +186,8 @@ pub struct Entry {
     pub seq: i64,
     /// The id it goes to MOSIP under, the same in every attempt.
     pub id: String,
-    /// What happened.
-    pub kind: EventKind,
+    /// What it is.
+    pub kind: EntryKind,
     /// Where it stands.
     pub state: State,
     /// Attempts begun.
@@ -119,6 +208,7 @@ pub struct Entry {
 pub struct Shown {
     id: String,
     kind: &'static str,
+    destination: &'static str,
     state: &'static str,
     attempts: u32,
     accepted_at: String,
@@ -137,6 +227,7 @@ impl Shown {
         Self {
             id: entry.id,
             kind: entry.kind.as_str(),
+            destination: entry.kind.destination().as_str(),
             state: entry.state.as_str(),
             attempts: entry.attempts,
             accepted_at: entry.accepted_at.to_iso(),
@@ -151,7 +242,7 @@ impl Shown {
 pub struct Lease {
     /// What is told of it.
     pub entry: Entry,
-    /// The webhook as it was accepted.
+    /// The webhook as it was accepted; of a legacy entry the body that is posted.
     pub payload: bytes::Bytes,
     /// Whether an attempt may have reached MOSIP before. Then no application id is fetched any more: MOSIP made its own.
     pub sent: bool,

@@ -135,6 +135,7 @@ impl Told {
         Self {
             kind: "uin-token.received",
             brn: nid.get().brn.clone(),
+            uin_token: nid.get().uin_token.clone(),
             data: json!({ "uinToken": nid.get().uin_token }),
             verified: if nid.evidence() == Evidence::DangerUnsigned { "none" } else { "signature" },
             key: nid.key().map(|key| key.to_string()),

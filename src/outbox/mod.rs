@@ -1,7 +1,7 @@
-//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived (DESIGN.md 6 and 7).
+//! What goes to MOSIP and OpenCRVS and what goes back to the mediator, kept until it has arrived.
 //!
 //! [`store`] is the truth; everything else may be killed at any moment. [`Outbox::accept`] writes an intent; [`dispatch`] leases it,
-//! [`exchange`] seals and posts it, [`channel`] decides what a failure means. [`inbox`] judges what MOSIP pushed; [`delivery`] posts
+//! [`exchange`] seals and posts it, [`legacy`] posts to OpenCRVS 1.x, [`channel`] decides what a failure means. [`inbox`] judges what MOSIP pushed; [`delivery`] posts
 //! to the mediator.
 
 pub mod channel;
@@ -11,9 +11,11 @@ pub mod entry;
 pub mod exchange;
 pub mod inbox;
 pub mod job;
+pub mod legacy;
 pub mod link;
 pub mod meters;
 pub mod store;
+pub mod subject;
 pub mod uptime;
 pub mod vault;
 
@@ -22,16 +24,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use self::delivery::Deliverer;
 use self::dispatch::{ChannelStatus, Dispatcher};
 use self::entry::Entry;
 use self::exchange::Exchange;
 use self::inbox::Inbox;
+use self::legacy::Legacy;
 use self::link::Link;
 use self::meters::Meters;
-use self::store::{Accepted, IdempotencyKey, Store};
+use self::store::{Accepted, IdempotencyKey, LegacyPosts, Store};
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::Attested;
@@ -66,6 +69,8 @@ pub struct Options {
     pub policy: Policy,
     /// Links deaths to births; absent where `events.death.link` is off.
     pub link: Option<Link>,
+    /// Posts application ids and UINTOKENs to OpenCRVS 1.x; absent where `opencrvs.legacy_url` is not set.
+    pub legacy: Option<(Legacy, LegacyPosts)>,
 }
 
 impl Outbox {
@@ -78,7 +83,12 @@ impl Outbox {
         pool: Pool,
         options: Options,
     ) -> Self {
-        let dispatcher = Dispatcher::new(store.clone(), exchange, options.link, options.probe_interval);
+        let legacy = options.legacy.map(|(legacy, posts)| {
+            store.post_to_opencrvs(posts);
+            legacy
+        });
+        let dispatcher =
+            Dispatcher::new(store.clone(), exchange, options.link, legacy, options.probe_interval);
         let inbox = Inbox::new(store.clone(), keys, pool, options.policy);
         Self(Arc::new(Parts { store, dispatcher, inbox, deliverer, give_up_after: options.give_up_after }))
     }
@@ -156,7 +166,13 @@ impl Outbox {
         let outbox = self.clone();
         running.spawn(stopped_by(stop.clone(), async move { outbox.keep_house().await }));
         let outbox = self.clone();
-        running.spawn(stopped_by(stop.clone(), async move { outbox.0.inbox.run().await }));
+        running.spawn(stopped_by(stop.clone(), async move {
+            // Pushes find their events by rows that those of an older database do not have yet.
+            outbox.correlate_older().await;
+            outbox.0.inbox.run().await;
+        }));
+        let outbox = self.clone();
+        running.spawn(stopped_by(stop.clone(), async move { outbox.follow_legacy().await }));
         if self.0.deliverer.is_some() {
             let outbox = self.clone();
             running.spawn(stopped_by(stop.clone(), async move {
@@ -176,6 +192,22 @@ impl Outbox {
         while keys.changed().await.is_some() {
             self.0.dispatcher.probe_now();
             self.0.inbox.judge_again().await;
+        }
+    }
+
+    async fn correlate_older(&self) {
+        while let Err(error) = self.0.store.correlate_older().await {
+            tracing::error!(code = error.code().as_str(), "the names of older events cannot be kept");
+            sleep(DISK_TRIAL).await;
+        }
+    }
+
+    /// An entry for OpenCRVS was made: its channel looks.
+    async fn follow_legacy(&self) {
+        let queued = self.0.store.legacy_queued();
+        loop {
+            queued.notified().await;
+            self.0.dispatcher.wake();
         }
     }
 

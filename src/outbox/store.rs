@@ -3,10 +3,12 @@
 //! Callers hand over closures; all that wait while a commit is under way share the next one, and so its fsync. A PostgreSQL store
 //! would stand behind the same functions.
 
+mod correlation;
 mod deliveries;
 mod entries;
 mod group;
 mod jobs;
+mod legacy;
 mod open;
 mod operator;
 mod pushes;
@@ -16,14 +18,15 @@ mod schema;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use rusqlite::Connection;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-pub use self::deliveries::{Subject, Undelivered};
+pub use self::deliveries::Undelivered;
 pub use self::entries::{Accepted, IdempotencyKey};
+pub use self::legacy::LegacyPosts;
 pub use self::open::{OpenError, set_aside};
 pub use self::operator::{Filter, Page, ShownPage};
 pub use self::pushes::{PushKind, Quarantined, Received, Told};
@@ -44,11 +47,15 @@ struct Shared {
     group: Group,
     vault: RwLock<Arc<Vault>>,
     /// Under which identities are compared; made with the database, never changed.
-    identity_key: Zeroizing<Vec<u8>>,
+    identity_key: Arc<Zeroizing<Vec<u8>>>,
     uptime: Uptime,
     clock: Clock,
     /// Told of every message queued for the mediator.
     told: Arc<Notify>,
+    /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
+    legacy: OnceLock<LegacyPosts>,
+    /// Told of every entry made for OpenCRVS.
+    legacy_queued: Arc<Notify>,
     settings: config::Outbox,
     quarantine: config::Quarantine,
     /// Held for the life of the process: a second one is refused.
@@ -59,7 +66,10 @@ struct Shared {
 struct Tables<'c> {
     connection: &'c Connection,
     vault: Arc<Vault>,
+    identity_key: Arc<Zeroizing<Vec<u8>>>,
     told: Arc<Notify>,
+    legacy: Option<LegacyPosts>,
+    legacy_queued: Arc<Notify>,
     now: Millis,
     wall: Timestamp,
 }
@@ -102,6 +112,7 @@ impl Store {
         self.run(move |tables| {
             tables.connection.execute("UPDATE meta SET value=?1 WHERE name='uptime'", [tables.now])?;
             tables.forget_entries(retention, remember)?;
+            tables.forget_correlations(remember)?;
             tables.forget_deliveries(retention)?;
             tables.forget_jobs(retention)?;
             tables.forget_pushes(remember)
@@ -133,17 +144,32 @@ impl Store {
     ) -> Result<T> {
         let shared = Arc::clone(&self.0);
         let vault = Arc::clone(&shared.vault.read().unwrap_or_else(PoisonError::into_inner));
-        let (told, now, wall) = (Arc::clone(&shared.told), self.uptime(), shared.clock.now());
-        self.0.group.run(move |connection| job(&Tables { connection, vault, told, now, wall })).await
+        let (now, wall) = (self.uptime(), shared.clock.now());
+        let identity_key = Arc::clone(&shared.identity_key);
+        let (told, legacy_queued) = (Arc::clone(&shared.told), Arc::clone(&shared.legacy_queued));
+        let legacy = shared.legacy.get().copied();
+        // The job must not hold the store: whoever drops the last of it waits for the thread that the job runs on.
+        drop(shared);
+        self.0
+            .group
+            .run(move |connection| {
+                job(&Tables { connection, vault, identity_key, told, legacy, legacy_queued, now, wall })
+            })
+            .await
     }
 
     /// HMAC-SHA256 of `parts` under the identity key, each part closed by its length.
     fn identity(&self, parts: &[&[u8]]) -> Vec<u8> {
-        let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
-        let framed: Vec<&[u8]> =
-            parts.iter().zip(&lengths).flat_map(|(part, length)| [length.as_slice(), part]).collect();
-        hmac::tag(HmacAlgorithm::Sha256, &self.0.identity_key, &framed)
+        identity(&self.0.identity_key, parts)
     }
+}
+
+/// HMAC-SHA256 of `parts` under `key`, each part closed by its length.
+fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+    let framed: Vec<&[u8]> =
+        parts.iter().zip(&lengths).flat_map(|(part, length)| [length.as_slice(), part]).collect();
+    hmac::tag(HmacAlgorithm::Sha256, key, &framed)
 }
 
 impl Tables<'_> {

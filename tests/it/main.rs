@@ -35,6 +35,8 @@ mod ida;
 mod ida_once;
 #[cfg(feature = "simulator")]
 mod kill;
+#[cfg(feature = "simulator")]
+mod legacy;
 mod mosip_vectors;
 #[cfg(feature = "simulator")]
 mod ops;

@@ -1,4 +1,4 @@
-//! Every variable of the table at the end of DESIGN.md 8.
+//! Every variable of an older system.
 
 use super::{accepted, exposed, origin, problems};
 use crate::config::{Config, Ida, OwnKey, Password, Token, TokenKind};
@@ -243,4 +243,30 @@ fn a_wrong_alias_is_a_problem_of_that_variable() {
         problems("", &[("MOSIP_GENERATE_AID_URL", "nowhere")]),
         ["MOSIP_GENERATE_AID_URL: upstream.mediator.aid: is not a URL; write an absolute https URL"]
     );
+}
+
+#[test]
+fn the_country_configuration_and_the_client_of_opencrvs() {
+    let config = accepted(
+        "",
+        &[
+            ("OPENHIM_MEDIATOR_URL", "https://countryconfig.example.org/mosip-openhim-mediator"),
+            ("OPENCRVS_AUTH_URL", "https://auth.example.org"),
+            ("OPENCRVS_CLIENT_ID", "gateway"),
+            ("OPENCRVS_CLIENT_SECRET", "secret"),
+        ],
+    );
+    let opencrvs = &config.opencrvs;
+    assert_eq!(
+        opencrvs.legacy_url.as_ref().unwrap(),
+        "https://countryconfig.example.org/mosip-openhim-mediator"
+    );
+    assert_eq!(opencrvs.client.auth_url.as_ref().unwrap(), "https://auth.example.org/");
+    assert_eq!(opencrvs.client.client_id.as_deref(), Some("gateway"));
+    assert_eq!(exposed(opencrvs.client.client_secret.as_ref()), Some("secret"));
+    assert_eq!(opencrvs.client.unset, [""; 0]);
+    assert_eq!(origin(&config, "opencrvs.legacy_url"), Some("OPENHIM_MEDIATOR_URL"));
+    let alone = accepted("", &[("OPENHIM_MEDIATOR_URL", "https://countryconfig.example.org/mosip")]);
+    let unset = ["opencrvs.auth_url", "opencrvs.client_id", "opencrvs.client_secret_file"];
+    assert_eq!(alone.opencrvs.client.unset, unset, "it starts, and doctor says what is missing");
 }

@@ -2,6 +2,7 @@
 
 mod aliases;
 mod load;
+mod opencrvs;
 mod precedence;
 mod refusals;
 mod sample;

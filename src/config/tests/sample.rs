@@ -77,7 +77,7 @@ fn the_sample_holds_every_setting() {
 /// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
 /// what belongs to the other kind of token, what is refused until it is built.
 fn is_other_form(path: &str) -> bool {
-    const OTHER: [&str; 21] = [
+    const OTHER: [&str; 23] = [
         "deliver.secret",
         "deliver.secret_env",
         "faces.token",
@@ -86,6 +86,8 @@ fn is_other_form(path: &str) -> bool {
         "faces.webhook_secret_env",
         "internal.token",
         "internal.token_env",
+        "opencrvs.client_secret",
+        "opencrvs.client_secret_env",
         "ops.token",
         "ops.token_env",
         "upstream.ida.api_key",

@@ -6,7 +6,8 @@ use super::page::words;
 use super::standing::Standing;
 use crate::error::Fault;
 use crate::outbox::channel::Flow;
-use crate::outbox::entry::{Refusal, State};
+use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::{Destination, Refusal, State};
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
@@ -38,7 +39,9 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     disk(standing, &mut lines);
     paused(standing, &mut lines);
     missing_keys(standing, &mut lines);
-    broken(standing, &mut lines);
+    for destination in Destination::ALL {
+        broken(standing, destination, &mut lines);
+    }
     undecided(standing, &mut lines);
     if lines.is_empty() {
         lines.push(flowing(standing, refused));
@@ -61,18 +64,21 @@ fn disk(standing: &Standing, lines: &mut Vec<Line>) {
 
 /// What pauses two channels alike is said once.
 fn paused(standing: &Standing, lines: &mut Vec<Line>) {
-    let mut causes: Vec<(&Refusal, u64)> = Vec::new();
+    let mut causes: Vec<(&Refusal, Destination, u64)> = Vec::new();
     for channel in &standing.channels {
         let Flow::Paused { refusal, .. } = &channel.flow else { continue };
         let waiting = standing.waiting(channel);
-        match causes.iter_mut().find(|(known, _)| known.detail == refusal.detail) {
-            Some((_, sum)) => *sum += waiting,
-            None => causes.push((refusal, waiting)),
+        match causes.iter_mut().find(|(known, ..)| known.detail == refusal.detail) {
+            Some((.., sum)) => *sum += waiting,
+            None => causes.push((refusal, channel.destination(), waiting)),
         }
     }
-    for (refusal, waiting) in causes {
-        let what =
-            if refusal.fault == Fault::Keys.as_str() { "our keys" } else { "the registration with MOSIP" };
+    for (refusal, destination, waiting) in causes {
+        let what = match destination {
+            Destination::Opencrvs => "the client of OpenCRVS",
+            Destination::Mediator if refusal.fault == Fault::Keys.as_str() => "our keys",
+            Destination::Mediator => "the registration with MOSIP",
+        };
         let detail = words::sentence(&refusal.detail);
         let text = format!("Put right {what}. {detail} {}, nothing is lost.", words::wait(waiting));
         lines.push(act(text, &refusal.advice));
@@ -98,19 +104,24 @@ fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn broken(standing: &Standing, lines: &mut Vec<Line>) {
-    let broken = || standing.channels.iter().filter(|channel| matches!(channel.flow, Flow::Broken { .. }));
+fn broken(standing: &Standing, destination: Destination, lines: &mut Vec<Line>) {
+    let system = destination.system();
+    let is_broken = |channel: &&ChannelStatus| {
+        channel.destination() == destination && matches!(channel.flow, Flow::Broken { .. })
+    };
+    let broken = || standing.channels.iter().filter(is_broken);
     let Some(since) = broken().map(|channel| standing.stopped_at(channel)).min() else { return };
     let waiting = broken().map(|channel| standing.waiting(channel)).sum();
     lines.push(Line {
         tone: Tone::Waits,
         text: format!(
-            "MOSIP is away since {}: {}, nothing is lost.",
+            "{system} is away since {}: {}, nothing is lost.",
             words::moment(since),
             words::wait(waiting).to_lowercase()
         ),
-        advice: "Registration goes on. One event is tried every 5 seconds; the first that MOSIP takes lets all flow."
-            .to_owned(),
+        advice: format!(
+            "Registration goes on. One event is tried every 5 seconds; the first that {system} takes lets all flow."
+        ),
     });
 }
 
@@ -153,7 +164,7 @@ fn flowing(standing: &Standing, refused: bool) -> Line {
         return Line {
             tone: Tone::Waits,
             text: format!(
-                "MOSIP did not take every event: {}, nothing is lost.",
+                "Not every event was taken: {}, nothing is lost.",
                 words::wait(waiting).to_lowercase()
             ),
             advice: "They are tried again by themselves.".to_owned(),

@@ -3,7 +3,7 @@
 //! | name | labels | meaning |
 //! | --- | --- | --- |
 //! | `mosip_gateway_ready` | | 1 exactly while an event post would be taken |
-//! | `mosip_gateway_events` | `kind`, `state` | events in the database; done and discarded ones until `outbox.retention` |
+//! | `mosip_gateway_events` | `kind`, `state` | entries in the database: events, and `legacy`, what goes to OpenCRVS 1.x; done and discarded ones until `outbox.retention` |
 //! | `mosip_gateway_oldest_waiting_seconds` | | age of the oldest event that MOSIP does not have; 0: none waits |
 //! | `mosip_gateway_attempts_total` | `kind`, `outcome` | attempts that ended: `done` (its rate is the drain rate), or the fault |
 //! | `mosip_gateway_channel` | `host`, `kind`, `state` | 1 for the state that the upstream URL of the kind is in: `open`, `broken` (MOSIP is away), `paused` (a person has to put something right) |
@@ -26,9 +26,8 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
-use crate::mosip::event::EventKind;
 use crate::outbox::channel::Flow;
-use crate::outbox::entry::State;
+use crate::outbox::entry::{EntryKind, State};
 use crate::outbox::meters::Meters;
 
 pub(super) use prometheus_text::CONTENT_TYPE;
@@ -61,7 +60,7 @@ struct Depth {
 
 fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
     let events = Family::<Depth, Gauge>::default();
-    for (kind, state) in EventKind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state))) {
+    for (kind, state) in EntryKind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state))) {
         let count = stored.counts.get(&(kind.as_str().to_owned(), state)).copied().unwrap_or(0);
         let depth = Depth { kind: kind.as_str(), state: state.as_str() };
         events.get_or_create(&depth).set(count.cast_signed());

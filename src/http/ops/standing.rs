@@ -8,9 +8,8 @@ use super::Ops;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::keys::{Certificate, Ring};
-use crate::mosip::event::EventKind;
 use crate::outbox::dispatch::ChannelStatus;
-use crate::outbox::entry::State;
+use crate::outbox::entry::{Destination, EntryKind, State};
 use crate::outbox::store::Store;
 use crate::outbox::uptime::Millis;
 
@@ -75,10 +74,17 @@ impl Standing {
 
     /// Entries in `state`, over all kinds.
     pub(super) fn count(&self, state: State) -> u64 {
-        self.count_of(&EventKind::ALL, &[state])
+        self.count_of(&EntryKind::ALL, &[state])
     }
 
-    /// Entries of `channel` that MOSIP does not have.
+    /// Entries for `destination` in `state`.
+    pub(super) fn count_for(&self, destination: Destination, state: State) -> u64 {
+        let kinds: Vec<_> =
+            EntryKind::ALL.into_iter().filter(|kind| kind.destination() == destination).collect();
+        self.count_of(&kinds, &[state])
+    }
+
+    /// Entries of `channel` that have not arrived.
     pub(super) fn waiting(&self, channel: &ChannelStatus) -> u64 {
         self.count_of(&channel.kinds, &[State::Queued, State::Leased])
     }
@@ -113,7 +119,7 @@ impl Standing {
         own.chain(peers)
     }
 
-    fn count_of(&self, kinds: &[EventKind], states: &[State]) -> u64 {
+    fn count_of(&self, kinds: &[EntryKind], states: &[State]) -> u64 {
         let Some(stored) = &self.stored else { return 0 };
         stored
             .counts

@@ -32,9 +32,9 @@ fn with_aid(patient: &str) -> String {
 const CODING: &str = r#"{"type":{"coding":[{"system":"http://opencrvs.org/specs/identifier-type","code":"MOSIP_AID"}]},"value":"10001"}"#;
 
 #[test]
-fn an_event_gives_composition_and_registration_number() {
+fn an_event_gives_composition_and_numbers() {
     let event = parse(&webhook(r#"{"resourceType":"Patient"}"#)).unwrap();
-    assert_eq!((event.composition_id(), event.registration_number()), ("c-1", Some("2026B1")));
+    assert_eq!((event.composition_id(), event.numbers().brn.as_deref()), ("c-1", Some("2026B1")));
 }
 
 #[test]

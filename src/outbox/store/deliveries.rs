@@ -13,24 +13,13 @@ use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::Aid;
 use crate::outbox::entry::Refusal;
+use crate::outbox::subject::Subject;
 use crate::outbox::uptime::{Millis, millis};
 
 /// How long a message that cannot be read is left alone.
 const DAMAGED_REST: Millis = 3_600_000;
 
-/// The ids by which the mediator knows a record.
-#[derive(Serialize, Default)]
-#[serde(rename_all = "camelCase")]
-pub struct Subject<'a> {
-    /// The composition of the event.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub composition_id: Option<&'a str>,
-    /// Birth registration number.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub brn: Option<&'a str>,
-}
-
-/// One delivery: shape of DESIGN.md 5, Deliveries.
+/// One delivery.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -38,7 +27,7 @@ struct Body<'a> {
     #[serde(rename = "type")]
     kind: &'a str,
     occurred_at: String,
-    subject: Subject<'a>,
+    subject: &'a Subject,
     data: Value,
     verified: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -133,35 +122,31 @@ impl Store {
 }
 
 impl Tables<'_> {
-    /// `aid.assigned`: MOSIP made an application id for the event.
-    pub(super) fn tell_aid(&self, id: &str, aid: &Aid) -> Result<()> {
+    /// `aid.assigned`: MOSIP made an application id for the event. The id of the message.
+    pub(super) fn tell_aid(&self, id: &str, aid: &Aid) -> Result<String> {
         self.tell_of_event("aid.assigned", id, json!({ "aid": aid.as_str() }))
     }
 
     /// `event.accepted`: MOSIP took the event.
     pub(super) fn tell_accepted(&self, id: &str) -> Result<()> {
-        self.tell_of_event("event.accepted", id, json!({}))
+        self.tell_of_event("event.accepted", id, json!({})).map(drop)
     }
 
     /// `event.parked`: it cannot go as it is, and the registrar must learn of it.
     pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
         let data = serde_json::to_value(refusal)
             .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
-        self.tell_of_event("event.parked", id, data)
+        self.tell_of_event("event.parked", id, data).map(drop)
     }
 
-    fn tell_of_event(&self, kind: &'static str, id: &str, mut data: Value) -> Result<()> {
-        let composition: String = self
-            .connection
-            .prepare_cached("SELECT composition FROM entry WHERE id=?1")?
-            .query_row([id], |row| row.get(0))?;
-        let entry = self.find(id)?;
+    fn tell_of_event(&self, kind: &'static str, id: &str, mut data: Value) -> Result<String> {
+        let of = self.find(id)?.kind;
         if let Some(members) = data.as_object_mut() {
             members.insert("id".to_owned(), id.into());
-            members.insert("kind".to_owned(), entry.kind.as_str().into());
+            members.insert("kind".to_owned(), of.as_str().into());
+            members.insert("destination".to_owned(), of.destination().as_str().into());
         }
-        let subject = Subject { composition_id: Some(&composition), brn: None };
-        self.tell(kind, subject, data, "tls", None)
+        self.tell(kind, &self.subject_of(id)?, data, "tls", None)
     }
 
     /// A message that was damaged on the disk stays, for a backup to be compared with, and holds nobody up.
@@ -173,15 +158,15 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Queues one message for the mediator.
+    /// Queues one message for the mediator; its id.
     pub(super) fn tell(
         &self,
         kind: &'static str,
-        subject: Subject<'_>,
+        subject: &Subject,
         data: Value,
         verified: &'static str,
         key: Option<String>,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let id = fresh_id();
         let body = Body { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
         let text = serde_json::to_vec(&body)
@@ -194,7 +179,7 @@ impl Tables<'_> {
             )?
             .execute(params![id, kind, self.now, sealed])?;
         self.told.notify_waiters();
-        Ok(())
+        Ok(id)
     }
 
     /// News of our own events that nobody took for `retention` is dropped: `GET /v1/events` tells the same. What MOSIP sent, and what

@@ -9,7 +9,8 @@ use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::outbox::entry::{Entry, Lease, Refusal, State, Verdict};
+use crate::outbox::entry::{Destination, Entry, EntryKind, Lease, Refusal, State, Verdict};
+use crate::outbox::subject::Subject;
 use crate::outbox::uptime::{Millis, millis};
 use crate::pool;
 
@@ -78,7 +79,7 @@ impl Store {
             let given = event.aid().map(|aid| tables.seal("entry", &id, "aid", aid.as_str().as_bytes()));
             let given = given.transpose()?;
             let (wall, now) = (tables.wall.millis(), tables.now);
-            let (held, position) = (tables.is_held(&composition)?, tables.next_position()?);
+            let (held, position) = (tables.is_held(Destination::Mediator, &composition)?, tables.next_position()?);
             tables
                 .connection
                 .prepare_cached(
@@ -90,16 +91,17 @@ impl Store {
                 .connection
                 .prepare_cached("INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)")?
                 .execute(params![identity, id, tables.now])?;
+            tables.correlate(&id, &Subject::of(&event))?;
             Ok(Accepted { id, state: State::Queued, aid: event.aid().cloned(), is_new: true })
         })
         .await
     }
 
     /// Leases up to `limit` entries of any of `kinds` that are due: in order of acceptance, and those whose attempt failed behind what
-    /// was accepted before that. An entry whose composition has an older one that is not settled waits for it. One that cannot be
-    /// read any more is parked.
-    pub async fn lease(&self, kinds: &[EventKind], limit: usize) -> Result<Vec<Lease>> {
-        let kinds = kinds.to_vec();
+    /// was accepted before that. An entry whose composition has an older one that is not settled at the same destination waits for it.
+    /// One that cannot be read any more is parked.
+    pub async fn lease<K: Into<EntryKind> + Copy>(&self, kinds: &[K], limit: usize) -> Result<Vec<Lease>> {
+        let kinds: Vec<EntryKind> = kinds.iter().map(|kind| (*kind).into()).collect();
         self.run(move |tables| {
             let mut leases = Vec::new();
             tables.call_entries(&kinds)?;
@@ -114,7 +116,8 @@ impl Store {
     }
 
     /// When the next queued entry of `kind` falls due after `since`; none: nothing that is not due already.
-    pub async fn next_due(&self, kind: EventKind, since: Millis) -> Result<Option<Millis>> {
+    pub async fn next_due(&self, kind: impl Into<EntryKind>, since: Millis) -> Result<Option<Millis>> {
+        let kind: EntryKind = kind.into();
         self.run(move |tables| {
             let mut soonest = tables.connection.prepare_cached(queue::NEXT_ENTRY)?;
             Ok(soonest.query_row(params![kind.as_str(), since], |row| row.get(0))?)
@@ -147,7 +150,7 @@ impl Store {
     }
 
     /// Puts back what is leased among `kinds`: whoever held it is gone without a verdict.
-    pub async fn void_leases(&self, kinds: Vec<EventKind>) -> Result<()> {
+    pub async fn void_leases(&self, kinds: Vec<EntryKind>) -> Result<()> {
         self.run(move |tables| {
             for kind in kinds {
                 queue::void_leases(tables.connection, "entry", Some(kind))?;
@@ -158,7 +161,7 @@ impl Store {
     }
 
     /// Marks an entry as on its way, with the application id that was fetched for it, before the first byte leaves. A fetched id is
-    /// told to the mediator in the same commit.
+    /// told to the mediator, and to OpenCRVS 1.x where that is configured, in the same commit.
     pub async fn begin_send(&self, id: String, aid: Option<Aid>) -> Result<()> {
         self.run(move |tables| {
             let Some(aid) = aid else {
@@ -170,7 +173,9 @@ impl Store {
                 .connection
                 .prepare_cached("UPDATE entry SET sent=1, aid=?2 WHERE id=?1")?
                 .execute(params![id, sealed])?;
-            tables.tell_aid(&id, &aid)
+            tables.correlate_aid(&id, &aid)?;
+            let message = tables.tell_aid(&id, &aid)?;
+            tables.post_aid(&id, &aid, &message)
         })
         .await
     }
@@ -186,12 +191,17 @@ impl Store {
         .await
     }
 
-    /// Writes how an attempt ended. What is done loses its payload; done and parked are told to the mediator in the same commit.
+    /// Writes how an attempt ended. What is done loses its payload; that MOSIP took an event, and that an entry is parked, is told to
+    /// the mediator in the same commit.
     pub async fn settle(&self, id: String, verdict: Verdict) -> Result<()> {
         self.run(move |tables| match &verdict {
             Verdict::Done => {
                 tables.close(&id, State::Done, None)?;
-                tables.tell_accepted(&id)
+                match tables.find(&id)?.kind {
+                    EntryKind::Event(_) if tables.is_settled_by_opencrvs() => Ok(()),
+                    EntryKind::Event(_) => tables.tell_accepted(&id),
+                    EntryKind::Legacy => tables.settle_message(&id),
+                }
             }
             Verdict::Again { next_at, refusal } => tables.refuse(&id, State::Queued, *next_at, refusal),
             Verdict::Park(refusal) => {

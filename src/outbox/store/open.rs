@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock, RwLock};
 
 use rusqlite::{Connection, OptionalExtension};
 use zeroize::Zeroizing;
@@ -89,10 +89,12 @@ impl Store {
         Ok(Self(Arc::new(Shared {
             group,
             vault: RwLock::new(Arc::new(vault)),
-            identity_key,
+            identity_key: Arc::new(identity_key),
             uptime: Uptime::from(uptime),
             clock,
             told: Arc::default(),
+            legacy: OnceLock::new(),
+            legacy_queued: Arc::default(),
             settings,
             quarantine,
             _lock: lock,

@@ -146,10 +146,10 @@ impl Store {
         .await
     }
 
-    /// When the oldest entry that is not settled was accepted.
+    /// When the oldest event that waits for MOSIP was accepted.
     pub async fn oldest_waiting(&self) -> Result<Option<Timestamp>> {
         self.run(|tables| {
-            let oldest = "SELECT accepted_at FROM entry WHERE state IN ('queued', 'leased') ORDER BY state, seq LIMIT 1";
+            let oldest = "SELECT accepted_at FROM entry WHERE state IN ('queued', 'leased') AND destination='mediator' ORDER BY state, seq LIMIT 1";
             let millis = tables.connection.prepare_cached(oldest)?.query_row([], |row| row.get(0)).optional()?;
             Ok(millis.map(Timestamp::from_millis))
         })

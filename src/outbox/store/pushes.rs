@@ -6,12 +6,12 @@ use rusqlite::params;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::deliveries::Subject;
 use super::{Store, Tables};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::outbox::entry::Refusal;
+use crate::outbox::subject::Subject;
 use crate::outbox::uptime::millis;
 
 /// Which message it is.
@@ -64,8 +64,10 @@ pub struct Quarantined {
 pub struct Told {
     /// The type of the delivery.
     pub kind: &'static str,
-    /// `brn` of the subject.
+    /// The birth registration number that it is about, by which it finds its event.
     pub brn: String,
+    /// The UINTOKEN that it brings.
+    pub uin_token: String,
     /// The plain message.
     pub data: Value,
     /// `signature`, or `none` under `envelope.danger_accept_unsigned`.
@@ -132,11 +134,12 @@ impl Store {
         .await
     }
 
-    /// The push verified: `told` goes to the mediator unless the same plaintext did before. False: it did.
+    /// The push verified: `told` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that is
+    /// configured, unless the same plaintext did before. False: it did.
     pub async fn verified(&self, id: String, kind: PushKind, plaintext: &[u8], told: Told) -> Result<bool> {
         let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext]);
         self.run(move |tables| {
-            if tables.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([id])? == 0 {
+            if tables.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([&id])? == 0 {
                 return Err(Error::new(Code::NotFound, "there is no such message"));
             }
             let fresh = tables
@@ -146,8 +149,11 @@ impl Store {
             if fresh == 0 {
                 return Ok(false);
             }
-            let subject = Subject { brn: Some(&told.brn), composition_id: None };
-            tables.tell(told.kind, subject, told.data, told.verified, told.key)?;
+            let named = tables.named("brn", &told.brn)?;
+            let known = named.as_ref().map(|named| named.subject.clone()).unwrap_or_default();
+            let subject = Subject { brn: Some(told.brn.clone()), ..known };
+            let message = tables.tell(told.kind, &subject, told.data, told.verified, told.key)?;
+            tables.post_token(&id, named.as_ref(), &told.brn, &told.uin_token, &message)?;
             Ok(true)
         })
         .await

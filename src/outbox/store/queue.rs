@@ -3,14 +3,14 @@
 //! Each has a `position`: the next number when it is accepted, and the next number again after an attempt that failed. So whatever
 //! else is due goes once before it is tried again, and an entry on which MOSIP hangs stops no other.
 //!
-//! An entry is `held` while an older one of its composition is not settled. One that waits for a moment has it in `next_at`, and 0
+//! An entry is `held` while an older one of its composition is not settled at its destination. One that waits for a moment has it in `next_at`, and 0
 //! there once that moment is past. So the head of the queue is one look into an index, however many wait, are held or back off.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Tables;
 use crate::error::Result;
-use crate::mosip::event::EventKind;
+use crate::outbox::entry::{Destination, EntryKind};
 
 /// The number behind all others; nothing else ever gets it.
 pub(super) const NEXT_POSITION: &str = "UPDATE meta SET value=value+1 WHERE name='position' RETURNING value";
@@ -33,10 +33,10 @@ pub(super) const FIRST_RECORDS: &str = "SELECT id, attempts+1, payload FROM job_
 pub(super) const NEXT_RECORD: &str = "SELECT CASE
      WHEN EXISTS (SELECT 1 FROM job_record WHERE state='queued' AND next_at=0) THEN 0
      ELSE (SELECT min(next_at) FROM job_record WHERE state='queued' AND next_at>0) END";
-/// The oldest entry of the composition that has one with this id goes next.
+/// Of the composition and destination of the entry with this id, the oldest entry goes next.
 const RELEASE: &str = "UPDATE entry SET held=0 WHERE held=1 AND seq=(
        SELECT min(seq) FROM entry WHERE state IN ('queued', 'leased', 'parked')
-       AND composition=(SELECT composition FROM entry WHERE id=?1))";
+       AND (destination, composition)=(SELECT destination, composition FROM entry WHERE id=?1))";
 
 impl Tables<'_> {
     /// A position behind all others.
@@ -44,10 +44,12 @@ impl Tables<'_> {
         Ok(next_position(self.connection)?)
     }
 
-    /// Whether an entry of `composition` is on its way, so that a new one has to wait for it.
-    pub(super) fn is_held(&self, composition: &str) -> Result<bool> {
-        let older = "SELECT EXISTS (SELECT 1 FROM entry WHERE composition=?1 AND state IN ('queued', 'leased', 'parked'))";
-        Ok(self.connection.prepare_cached(older)?.query_row([composition], |row| row.get(0))?)
+    /// Whether an entry of `composition` is on its way to `destination`, so that a new one has to wait for it.
+    pub(super) fn is_held(&self, destination: Destination, composition: &str) -> Result<bool> {
+        let older = "SELECT EXISTS (SELECT 1 FROM entry WHERE composition=?1 AND destination=?2
+             AND state IN ('queued', 'leased', 'parked'))";
+        let mut older = self.connection.prepare_cached(older)?;
+        Ok(older.query_row([composition, destination.as_str()], |row| row.get(0))?)
     }
 
     /// The entry `id` has been settled: the next of its composition may go.
@@ -57,7 +59,7 @@ impl Tables<'_> {
     }
 
     /// Takes what is due by now into the queue.
-    pub(super) fn call_entries(&self, kinds: &[EventKind]) -> Result<()> {
+    pub(super) fn call_entries(&self, kinds: &[EntryKind]) -> Result<()> {
         let mut call = self.connection.prepare_cached(CALL_ENTRIES)?;
         for kind in kinds {
             call.execute(params![kind.as_str(), self.now])?;
@@ -66,7 +68,7 @@ impl Tables<'_> {
     }
 
     /// The first entry of `kinds`: its `seq`.
-    pub(super) fn first_due(&self, kinds: &[EventKind]) -> Result<Option<i64>> {
+    pub(super) fn first_due(&self, kinds: &[EntryKind]) -> Result<Option<i64>> {
         // For each kind by itself: so the index has them in order.
         let mut find = self.connection.prepare_cached(FIRST_ENTRY)?;
         let mut first: Option<(i64, i64)> = None;
@@ -86,13 +88,13 @@ fn next_position(connection: &Connection) -> rusqlite::Result<i64> {
 pub(super) fn void_leases(
     connection: &Connection,
     table: &'static str,
-    kind: Option<EventKind>,
+    kind: Option<EntryKind>,
 ) -> rusqlite::Result<()> {
     let of_kind = if kind.is_some() { "AND kind=?1" } else { "AND ?1 IS NULL" };
     let leased = format!("SELECT seq FROM {table} WHERE state='leased' {of_kind} ORDER BY position");
     let leased: Vec<i64> = connection
         .prepare(&leased)?
-        .query_map([kind.map(EventKind::as_str)], |row| row.get(0))?
+        .query_map([kind.map(EntryKind::as_str)], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     let requeue = format!("UPDATE {table} SET state='queued', next_at=0, position=?2 WHERE seq=?1");
     for seq in leased {

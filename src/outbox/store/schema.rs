@@ -6,10 +6,10 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 3] = [FIRST, JOBS, QUEUE];
+const MIGRATIONS: [&str; 4] = [FIRST, JOBS, QUEUE, CORRELATION];
 
 /// Table, column that names the row, sealed column: everything that the key file protects.
-pub(super) const SEALED: [(&str, &str, &str); 7] = [
+pub(super) const SEALED: [(&str, &str, &str); 8] = [
     ("meta", "name", "sealed"),
     ("entry", "id", "payload"),
     ("entry", "id", "aid"),
@@ -17,6 +17,7 @@ pub(super) const SEALED: [(&str, &str, &str); 7] = [
     ("push", "id", "body"),
     ("job_record", "id", "payload"),
     ("job_record", "id", "result"),
+    ("correlation", "entry", "subject"),
 ];
 
 const FIRST: &str = "
@@ -123,6 +124,29 @@ INSERT INTO meta (name, value) SELECT 'position', max(
   (SELECT coalesce(max(seq), 0) FROM entry), (SELECT coalesce(max(seq), 0) FROM job_record));
 ";
 
+/// What is kept of an event when its payload is gone, and entries that go elsewhere than to MOSIP. `meta.uncorrelated` stands there until
+/// every entry of an older database has its row.
+const CORRELATION: &str = "
+CREATE TABLE correlation (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  entry TEXT NOT NULL UNIQUE,
+  made_at INTEGER NOT NULL,
+  subject BLOB NOT NULL
+) STRICT;
+CREATE INDEX correlation_made ON correlation (made_at);
+CREATE TABLE correlation_name (
+  hash BLOB NOT NULL,
+  entry TEXT NOT NULL,
+  PRIMARY KEY (hash, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correlation_name_entry ON correlation_name (entry);
+INSERT INTO meta (name, value) VALUES ('uncorrelated', 1);
+
+ALTER TABLE entry ADD COLUMN destination TEXT NOT NULL DEFAULT 'mediator';
+ALTER TABLE delivery ADD COLUMN settled_by TEXT;
+CREATE INDEX delivery_settled_by ON delivery (settled_by) WHERE settled_by IS NOT NULL;
+";
+
 /// The newest version.
 pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
@@ -131,19 +155,20 @@ pub(super) const fn newest() -> i64 {
 /// Makes an empty database of an older `version`, as a gateway of that time did.
 #[cfg(test)]
 pub(super) fn make(connection: &Connection, version: usize) -> rusqlite::Result<()> {
-    for migration in MIGRATIONS.iter().take(version) {
-        connection.execute_batch(migration)?;
-    }
-    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    connection.pragma_update(None, "user_version", i64::try_from(version).unwrap_or(i64::MAX))
+    migrate_to(connection, 0, version)
 }
 
 /// Brings a database of `version` to the newest, inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    migrate_to(connection, version, MIGRATIONS.len())
+}
+
+/// As [`migrate`], to the version `last`: what a gateway of that time leaves.
+pub(super) fn migrate_to(connection: &Connection, version: i64, last: usize) -> rusqlite::Result<()> {
     let seen = usize::try_from(version).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(seen) {
+    for migration in MIGRATIONS.iter().take(last).skip(seen) {
         connection.execute_batch(migration)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
-    connection.pragma_update(None, "user_version", newest())
+    connection.pragma_update(None, "user_version", i64::try_from(last).unwrap_or(i64::MAX))
 }

@@ -1,4 +1,6 @@
+mod correlation;
 mod disk;
+mod legacy;
 mod opening;
 mod pushes;
 mod queue;

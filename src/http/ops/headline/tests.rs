@@ -8,6 +8,7 @@ use crate::http::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::mosip::event::EventKind;
 use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::EntryKind;
 
 const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -32,12 +33,12 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
     }
 }
 
-fn channel(kind: EventKind, flow: Flow) -> ChannelStatus {
+fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
     let stopped_at = (flow != Flow::Open).then_some(0);
-    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind], flow, stopped_at }
+    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind.into()], flow, stopped_at }
 }
 
-fn paused(kind: EventKind, error: Error) -> ChannelStatus {
+fn paused(kind: impl Into<EntryKind>, error: Error) -> ChannelStatus {
     channel(kind, Flow::Paused { refusal: (&error).into(), probe_at: 0 })
 }
 
@@ -67,7 +68,7 @@ fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
     let all = lines(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
-        (Tone::Waits, "MOSIP did not take every event: 1 event waits, nothing is lost.")
+        (Tone::Waits, "Not every event was taken: 1 event waits, nothing is lost.")
     );
 }
 
@@ -122,4 +123,26 @@ fn a_disk_that_refuses_outranks_everything() {
     standing.writable = true;
     standing.stored = None;
     assert_eq!(texts(&standing, false)[0], "Put right: the database does not answer.");
+}
+
+#[test]
+fn opencrvs_and_mosip_are_not_taken_for_each_other() {
+    let away = |kind: EntryKind| channel(kind, Flow::Broken { until: 0 });
+    let both = standing(1, 0, 0, vec![away(EventKind::Birth.into()), away(EntryKind::Legacy)]);
+    let texts_of = texts(&both, false);
+    assert!(
+        texts_of[0].starts_with("MOSIP is away since") && texts_of[0].contains("1 event waits"),
+        "{texts_of:?}"
+    );
+    assert!(
+        texts_of[1].starts_with("OpenCRVS is away since") && texts_of[1].contains("no event waits"),
+        "{texts_of:?}"
+    );
+    let refused = Error::new(Code::Partner, "OpenCRVS's auth service answered 401");
+    let paused = standing(1, 0, 0, vec![paused(EntryKind::Legacy, refused)]);
+    assert!(
+        texts(&paused, false)[0].starts_with("Put right the client of OpenCRVS."),
+        "{:?}",
+        texts(&paused, false)
+    );
 }

@@ -5,12 +5,17 @@ use maud::{Markup, html};
 use super::{section, table, words};
 use crate::http::ops::standing::Standing;
 use crate::outbox::channel::Flow;
-use crate::outbox::entry::State;
+use crate::outbox::entry::{Destination, State};
 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
-    let waiting = standing.count(State::Queued) + standing.count(State::Leased);
+    let waiting = |destination| {
+        standing.count_for(destination, State::Queued) + standing.count_for(destination, State::Leased)
+    };
+    let for_opencrvs = waiting(Destination::Opencrvs);
+    let has_legacy = standing.channels.iter().any(|channel| channel.destination() == Destination::Opencrvs);
+    let waiting = waiting(Destination::Mediator);
     let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
     let figure = |name: &str, value: String, note: String| {
         html! { div { dt { (name) } dd { (value) @if !note.is_empty() { " " small { (note) } } } } }
@@ -21,7 +26,10 @@ pub(super) fn figures(standing: &Standing) -> Markup {
                 0 => String::new(),
                 _ => format!("the oldest for {}", words::length(standing.oldest_age())),
             }))
-            (figure("Taken by MOSIP", standing.count(State::Done).to_string(), String::new()))
+            (figure("Taken by MOSIP", standing.count_for(Destination::Mediator, State::Done).to_string(), String::new()))
+            @if has_legacy || for_opencrvs > 0 {
+                (figure("Waiting for OpenCRVS", for_opencrvs.to_string(), String::new()))
+            }
             (figure("Parked", standing.count(State::Parked).to_string(), String::new()))
             (figure("Discarded", standing.count(State::Discarded).to_string(), String::new()))
             (figure("In quarantine", stored.quarantined.to_string(), match stored.quarantined {
@@ -60,7 +68,11 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             reason,
         ]
     });
-    section("mosip", "MOSIP", table("mosip", &["Events", "Host", "State", "Waiting", "Reason"], rows))
+    section(
+        "mosip",
+        "MOSIP and OpenCRVS",
+        table("mosip", &["Entries", "Host", "State", "Waiting", "Reason"], rows),
+    )
 }
 
 /// Keys and certificates with their days.

@@ -38,7 +38,7 @@ async fn after_a_rekey_repeats_are_known_and_the_old_key_is_not_needed() {
     let old = std::fs::read_to_string(&key_file).unwrap();
     let new = format!("{}\n", crate::crypto::base64::encode(&[7; 32]));
     std::fs::write(&key_file, format!("{new}{old}")).unwrap();
-    assert_eq!(store.rekey().await.unwrap(), 3, "two payloads and the identity key");
+    assert_eq!(store.rekey().await.unwrap(), 5, "two payloads with their names, and the identity key");
     std::fs::write(&key_file, &new).unwrap();
     assert_eq!(store.rekey().await.unwrap(), 0);
     drop(store);

@@ -22,6 +22,7 @@ async fn a_push_is_delivered_once_however_often_it_comes() {
     let told = || Told {
         kind: "uin-token.received",
         brn: "B1".into(),
+        uin_token: "1".into(),
         data: json!({}),
         verified: "signature",
         key: None,
@@ -43,6 +44,7 @@ async fn a_forged_push_first_does_not_bar_the_real_one() {
     let told = Told {
         kind: "uin-token.received",
         brn: "B1".into(),
+        uin_token: "1".into(),
         data: json!({}),
         verified: "signature",
         key: None,

@@ -1,0 +1,111 @@
+//! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and what later versions are to be told.
+
+use std::time::Duration;
+
+use http::Uri;
+
+use super::section::{Section, Unset};
+use super::value::{Complaint, complaint, duration, text, url, word};
+use crate::crypto::secret::SecretBytes;
+
+/// `[opencrvs]`: how OpenCRVS is called.
+pub struct Opencrvs {
+    /// Our own client there.
+    pub client: OpencrvsClient,
+    /// Where application ids and UINTOKENs are posted (OpenCRVS 1.x); absent = nowhere.
+    pub legacy_url: Option<Uri>,
+    /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
+    pub legacy_token_member: &'static str,
+}
+
+/// The client that OpenCRVS gave us under "Integrations".
+pub struct OpencrvsClient {
+    /// OpenCRVS's auth service: what stands before `/token`.
+    pub auth_url: Option<Uri>,
+    /// `client_id`
+    pub client_id: Option<String>,
+    /// From `client_secret_file` or `client_secret_env`.
+    pub client_secret: Option<SecretBytes>,
+    /// Of the three those that are not set, by the setting or by the variable that should hold it.
+    pub unset: Vec<String>,
+}
+
+/// The members by which country configurations have called the UINTOKEN, the newest first.
+const TOKEN_MEMBERS: [(&str, &str); 2] =
+    [("MOSIP_PSUT_TOKEN_ID", "MOSIP_PSUT_TOKEN_ID"), ("UINTOKEN", "UINTOKEN")];
+
+/// `[opencrvs]`. Settings whose features are not built yet are checked and have no effect, which a warning says.
+pub(super) fn opencrvs(root: &mut Section<'_>, plain_http: bool) -> Opencrvs {
+    let mut section = root.section("opencrvs");
+    let opencrvs = Opencrvs {
+        client: client(&mut section, plain_http),
+        legacy_url: section.parsed("legacy_url", url(plain_http)),
+        legacy_token_member: section
+            .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
+            .unwrap_or("MOSIP_PSUT_TOKEN_ID"),
+    };
+    not_built(&mut section, plain_http);
+    section.finish();
+    opencrvs
+}
+
+fn client(section: &mut Section<'_>, plain_http: bool) -> OpencrvsClient {
+    let auth_url = section.parsed("auth_url", base_url(plain_http));
+    let client_id = section.parsed("client_id", text);
+    let variable = section.secret_variable("client_secret");
+    let client_secret = section.secret("client_secret", Unset::Absent);
+    let unset = [
+        ("auth_url", auth_url.is_none(), None),
+        ("client_id", client_id.is_none(), None),
+        ("client_secret_file", client_secret.is_none(), variable),
+    ]
+    .into_iter()
+    .filter(|(_, is_unset, _)| *is_unset)
+    .map(|(name, _, variable)| variable.unwrap_or_else(|| format!("opencrvs.{name}")))
+    .collect();
+    OpencrvsClient { auth_url, client_id, client_secret, unset }
+}
+
+/// A URL that a path is put behind.
+fn base_url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
+    move |text| {
+        let uri = url(plain_http)(text)?;
+        match uri.query() {
+            None => Ok(uri),
+            Some(_) => Err(complaint("holds a query", "end the URL before `?`")),
+        }
+    }
+}
+
+fn not_built(section: &mut Section<'_>, plain_http: bool) {
+    let reader = section.reader();
+    let warn = |name: &str| reader.warn_not_built(&format!("opencrvs.{name}"));
+    if section.parsed("url", url(plain_http)).is_some() {
+        warn("url");
+    }
+    let words: [(&str, &[(&str, ())]); 3] = [
+        ("confirm_with", &[("client", ()), ("record-token", ())]),
+        ("on_rejected", &[("reject", ()), ("alarm", ())]),
+        ("on_silence", &[("alarm", ()), ("reject", ())]),
+    ];
+    for (name, words) in words {
+        if section.parsed(name, word(words)).is_some() {
+            warn(name);
+        }
+    }
+    for name in ["national_id_field", "national_id_key"] {
+        if section.parsed(name, text).is_some() {
+            warn(name);
+        }
+    }
+    let often = duration(Duration::from_mins(1)..=Duration::from_hours(24 * 30));
+    if section.parsed("reconcile_every", often).is_some() {
+        warn("reconcile_every");
+    }
+    if let Some(mut webhooks) = section.optional_section("webhooks") {
+        webhooks.required("url", url(plain_http));
+        webhooks.required("callback_url", url(plain_http));
+        webhooks.list("topics", text);
+        webhooks.finish_not_built();
+    }
+}

@@ -1,0 +1,80 @@
+//! `[opencrvs]`
+
+use super::{accepted, refused};
+
+#[test]
+fn the_client_of_opencrvs_and_what_it_is_for() {
+    let config = accepted(
+        r#"
+[opencrvs]
+legacy_url = "https://countryconfig.example.org/mosip"
+legacy_token_member = "UINTOKEN"
+auth_url = "https://auth.example.org/auth"
+client_id = "gateway"
+client_secret_env = "OPENCRVS_SECRET"
+"#,
+        &[("OPENCRVS_SECRET", "s")],
+    );
+    assert_eq!(config.opencrvs.legacy_token_member, "UINTOKEN");
+    assert_eq!(config.opencrvs.client.auth_url.unwrap(), "https://auth.example.org/auth");
+    assert_eq!(config.warnings, [""; 0]);
+    let config = accepted("[opencrvs]\nclient_secret_env = \"OPENCRVS_SECRET\"", &[]);
+    assert_eq!(config.opencrvs.client.unset.last().unwrap(), "OPENCRVS_SECRET", "the variable is named");
+    assert_eq!(accepted("", &[]).opencrvs.legacy_token_member, "MOSIP_PSUT_TOKEN_ID");
+}
+
+#[test]
+fn what_is_not_built_of_opencrvs_is_checked_and_warned_of() {
+    let text = r#"
+[opencrvs]
+url = "https://gateway.example.org"
+confirm_with = "record-token"
+national_id_field = "child.nid"
+national_id_key = "VID"
+on_rejected = "alarm"
+on_silence = "reject"
+reconcile_every = "6h"
+webhooks = { url = "https://webhooks.example.org", callback_url = "https://gateway.internal/webhooks", topics = ["BIRTH_REGISTERED"] }
+"#;
+    let config = accepted(text, &[]);
+    let names = [
+        "url",
+        "confirm_with",
+        "on_rejected",
+        "on_silence",
+        "national_id_field",
+        "national_id_key",
+        "reconcile_every",
+        "webhooks",
+    ];
+    let warnings = names.map(|name| format!("opencrvs.{name} is not built yet: it has no effect"));
+    assert_eq!(config.warnings, warnings);
+}
+
+#[test]
+fn wrong_values() {
+    refused(
+        "opencrvs.legacy_token_member = \"PSUT\"",
+        "file: opencrvs.legacy_token_member: is not a known word; write one of \"MOSIP_PSUT_TOKEN_ID\", \"UINTOKEN\"",
+    );
+    refused(
+        "opencrvs.legacy_url = \"http://countryconfig.example.org/mosip\"",
+        "file: opencrvs.legacy_url: is plain http off the loopback; use https, or set upstream.danger_plain_http = true",
+    );
+    refused(
+        "opencrvs.auth_url = \"https://auth.example.org/?client_id=gateway\"",
+        "file: opencrvs.auth_url: holds a query; end the URL before `?`",
+    );
+    refused(
+        "opencrvs.client_secret = \"hunter2\"",
+        "file: opencrvs.client_secret: is a secret in the open; set client_secret_file or client_secret_env instead",
+    );
+    refused(
+        "opencrvs.webhooks = { callback_url = \"https://gateway.internal/webhooks\" }",
+        "file: opencrvs.webhooks.url: is missing; set it",
+    );
+    refused(
+        "opencrvs.legacy_uri = \"https://a\"",
+        "file: opencrvs.legacy_uri: is not a setting; did you mean legacy_url?",
+    );
+}

@@ -1,0 +1,4 @@
+//! OpenCRVS's messages, without I/O: what its country configuration is posted, and the token of the gateway's own client.
+
+pub mod client_token;
+pub mod legacy;

@@ -1,0 +1,146 @@
+//! The token of the gateway's own OpenCRVS client: asked of OpenCRVS's auth service and sent as a bearer token. The token itself stays
+//! opaque.
+
+use form_urlencoded::byte_serialize;
+use http::{HeaderValue, StatusCode, Uri};
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use crate::clock::Timestamp;
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+use crate::mosip::access;
+use crate::mosip::json::Object;
+
+const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
+
+/// A token for OpenCRVS. No `Debug`.
+pub struct ClientToken {
+    /// `Bearer <token>`, marked sensitive.
+    bearer: HeaderValue,
+    expires: Option<Timestamp>,
+}
+
+impl ClientToken {
+    /// The value of `Authorization`.
+    pub fn bearer(&self) -> HeaderValue {
+        self.bearer.clone()
+    }
+
+    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
+    pub fn expires(&self) -> Option<Timestamp> {
+        self.expires
+    }
+}
+
+/// What is posted to, without a body: `<auth_url>/token?client_id&client_secret&grant_type=client_credentials`. OpenCRVS 1.x reads the
+/// query alone, so the URL is a secret: nobody logs it.
+pub fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> Result<Uri> {
+    let base = Zeroizing::new(auth_url.to_string());
+    let mut url = Zeroizing::new(format!("{}/token?client_id=", base.trim_end_matches('/')));
+    url.extend(byte_serialize(client_id.as_bytes()));
+    url.push_str("&client_secret=");
+    url.extend(byte_serialize(client_secret.expose()));
+    url.push_str("&grant_type=client_credentials");
+    url.parse().map_err(|_| {
+        Error::new(Code::Partner, "the client of OpenCRVS does not fit into a URL").advise(REFUSED)
+    })
+}
+
+/// The token in the answer: `{"access_token"}`. [`Code::Partner`] where OpenCRVS refuses the client, [`Code::Upstream`] where its auth
+/// service is away or broken.
+pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientToken> {
+    #[derive(Deserialize)]
+    struct Reply {
+        access_token: Option<String>,
+        expires_in: Option<serde_json::Number>,
+    }
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            let what = format!("OpenCRVS's auth service answered {}", status.as_u16());
+            return Err(Error::new(Code::Partner, what).advise(REFUSED));
+        }
+        status if !status.is_success() => {
+            return Err(
+                broken(status.as_u16()).advise("Check that opencrvs.auth_url is OpenCRVS's auth service.")
+            );
+        }
+        _ => {}
+    }
+    let Object(reply): Object<Reply> =
+        serde_json::from_slice(body).map_err(|_| broken("a body that is not the expected JSON"))?;
+    let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
+    // RFC 6750 2.1, b64token. Anything else is no token.
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
+    if token.is_empty() || !token.bytes().all(fits) {
+        return Err(broken("a token that is none"));
+    }
+    let text = Zeroizing::new(format!("Bearer {}", *token));
+    let mut bearer = HeaderValue::from_str(&text).map_err(|_| broken("a token that is none"))?;
+    bearer.set_sensitive(true);
+    let expires_in = reply.expires_in.and_then(|seconds| seconds.as_i64());
+    Ok(ClientToken { bearer, expires: access::expiry(&token, expires_in, now) })
+}
+
+fn broken(what: impl std::fmt::Display) -> Error {
+    Error::new(Code::Upstream, format!("OpenCRVS's auth service answered {what}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Fault;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    #[test]
+    fn the_client_stands_in_the_query_and_cannot_break_out_of_it() {
+        let secret = SecretBytes::new(b"a&b=c d#%".to_vec());
+        for base in ["https://auth.example.org", "https://auth.example.org/"] {
+            let url = request(&base.parse().unwrap(), "id&x", &secret).unwrap();
+            assert_eq!(
+                url.to_string(),
+                "https://auth.example.org/token?client_id=id%26x&client_secret=a%26b%3Dc+d%23%25&grant_type=client_credentials"
+            );
+        }
+        let below = request(&"https://example.org/auth/".parse().unwrap(), "id", &secret).unwrap();
+        assert_eq!(below.path(), "/auth/token");
+    }
+
+    #[test]
+    fn a_token_ends_by_exp_else_by_expires_in_else_it_is_not_kept() {
+        let read = |body: &str| read(StatusCode::OK, body.as_bytes(), NOW).unwrap();
+        // {"alg":"RS256"}.{"exp":1800000600}
+        let token =
+            read(r#"{"access_token":"eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE4MDAwMDA2MDB9.c2ln","expires_in":5}"#);
+        assert_eq!(token.expires(), Some(Timestamp::from_seconds(1_800_000_600)));
+        assert_eq!(token.bearer(), "Bearer eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjE4MDAwMDA2MDB9.c2ln");
+        assert!(token.bearer().is_sensitive());
+        let token = read(r#"{"access_token":"opaque","expires_in":600}"#);
+        assert_eq!(token.expires(), Some(Timestamp::from_seconds(1_800_000_600)));
+        assert_eq!(read(r#"{"access_token":"opaque"}"#).expires(), None);
+    }
+
+    #[test]
+    fn a_refused_client_is_the_registrations_fault_and_a_broken_answer_is_upstreams() {
+        let fault = |status, body: &str| {
+            read(StatusCode::from_u16(status).unwrap(), body.as_bytes(), NOW).err().unwrap().fault()
+        };
+        for status in [400, 401, 403] {
+            assert_eq!(fault(status, r#"{"access_token":"a"}"#), Fault::Partner, "{status}");
+        }
+        for (status, body) in [
+            (500, ""),
+            (404, "{}"),
+            (302, ""),
+            (200, "<html>"),
+            (200, "{}"),
+            (200, "[\"a\",1]"),
+            (200, r#"{"access_token":""}"#),
+            (200, r#"{"access_token":"a b"}"#),
+            (200, r#"{"access_token":"a\r\nX: y"}"#),
+        ] {
+            assert_eq!(fault(status, body), Fault::Upstream, "{status} {body}");
+        }
+    }
+}
