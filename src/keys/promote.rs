@@ -3,7 +3,7 @@
 use rsa::pkcs8::EncodePrivateKey;
 use sha2::Sha256;
 
-use super::load::LoadError;
+use super::source::LoadError;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::crypto::secret::random;
 

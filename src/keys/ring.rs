@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cert::{Certificate, Thumbprint};
-use super::load::LoadError;
+use super::source::LoadError;
 use super::{chain, example};
 use crate::clock::Timestamp;
 use crate::config;

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::load::read_file;
 use super::ring::Ring;
+use super::source::file::read_file;
 use crate::clock::Clock;
 use crate::config::{self, Password};
 

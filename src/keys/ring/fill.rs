@@ -10,8 +10,9 @@ use crate::clock::Timestamp;
 use crate::config::{self, Password};
 use crate::keys::cert::{Certificate, Validity};
 use crate::keys::chain;
-use crate::keys::load::{
-    LoadError, parse_certificates, parse_own, parse_peer, read_file, read_password, readable_by_others,
+use crate::keys::source::LoadError;
+use crate::keys::source::file::{
+    parse_certificates, parse_own, parse_peer, read_file, read_password, readable_by_others,
 };
 
 /// Loads every entry of `keys`.

@@ -6,7 +6,6 @@
 mod contents;
 mod describe;
 mod encrypted;
-mod error;
 mod jwk;
 mod pem;
 
@@ -17,14 +16,14 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::cert::{Certificate, Validity};
-use super::promote::promote;
+use super::LoadError;
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
+use crate::keys::cert::{Certificate, CertificateError, Validity};
+use crate::keys::promote::promote;
 use contents::Contents;
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
-pub use error::LoadError;
 
 /// Largest key file; the largest bundle seen is 10 kB.
 const MAX_FILE: u64 = 1 << 20;
@@ -91,14 +90,17 @@ pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
     match (contents.refused.pop(), contents.certificates) {
         (Some(refusal), _) => Err(refusal),
         (None, certificates) if certificates.is_empty() => {
-            Err(LoadError::Certificate(super::cert::CertificateError::Malformed))
+            Err(LoadError::Certificate(CertificateError::Malformed))
         }
         (None, certificates) => Ok(certificates),
     }
 }
 
 /// The first private key of a file, for `keygen`, which writes it out again.
-pub(super) fn first_private_key(bytes: &[u8], password: Option<&[u8]>) -> Result<rsa::PrivateKey, LoadError> {
+pub(in crate::keys) fn first_private_key(
+    bytes: &[u8],
+    password: Option<&[u8]>,
+) -> Result<rsa::PrivateKey, LoadError> {
     let mut contents = Contents::read(bytes, password)?;
     let refusal = contents.refused.pop().unwrap_or(LoadError::NoPrivateKey);
     contents.keys.into_iter().next().ok_or(refusal)
@@ -133,7 +135,7 @@ impl KeyMaterial {
 }
 
 /// The bytes of a file of at most 1 MiB and its metadata.
-pub(super) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
+pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
         kind => LoadError::Unreadable(kind.to_string()),

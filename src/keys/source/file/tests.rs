@@ -2,7 +2,7 @@ use super::*;
 
 macro_rules! vector {
     ($name:literal) => {
-        include_bytes!(concat!("../../../tests/vectors/keys/", $name)).as_slice()
+        include_bytes!(concat!("../../../../tests/vectors/keys/", $name)).as_slice()
     };
 }
 
