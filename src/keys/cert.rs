@@ -105,7 +105,7 @@ impl Certificate {
         Ok(Self(Arc::new(Parsed {
             der: der.to_vec(),
             thumbprint: Thumbprint::of(der),
-            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.stage()))?,
+            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.reason()))?,
             subject: printable(&certificate.subject().to_string()),
             issuer: printable(&certificate.issuer().to_string()),
             not_before: Timestamp::from_seconds(certificate.validity().not_before.timestamp()),

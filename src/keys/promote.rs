@@ -14,7 +14,7 @@ const TEST_MESSAGE: &[u8] = b"mosip-gateway: test signature of a loaded key";
 pub(super) fn promote(parsed: &rsa::PrivateKey) -> Result<PrivateKey, LoadError> {
     let pkcs8 = parsed.to_pkcs8_der().map_err(|_| LoadError::CrossCheck)?;
     let key =
-        PrivateKey::from_pkcs8_der(pkcs8.as_bytes()).map_err(|error| LoadError::BadKey(error.stage()))?;
+        PrivateKey::from_pkcs8_der(pkcs8.as_bytes()).map_err(|error| LoadError::BadKey(error.reason()))?;
     cross_check(&key, parsed.as_public_key())?;
     Ok(key)
 }
