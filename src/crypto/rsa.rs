@@ -13,6 +13,8 @@ use super::CryptoError;
 use super::secret::SessionKey;
 
 pub use aws_lc_rs::digest::Digest;
+#[cfg(test)]
+pub(crate) use private::fake::Keeper;
 pub use private::{KeyError, PrivateKey, PrivateKeyOperations};
 
 /// Signature algorithms by their JOSE names (RFC 7518 3.1).

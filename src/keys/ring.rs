@@ -1,5 +1,7 @@
 //! An immutable snapshot of all keys, by role and by thumbprint.
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod fill;
 mod succeed;
 
@@ -64,7 +66,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
+    pub(super) fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
         Self {
             file: file.to_owned(),
             what: error.to_string(),

@@ -1,5 +1,8 @@
 //! Private keys: the two operations that production needs of one, wherever it is kept.
 
+#[cfg(test)]
+pub(super) mod fake;
+
 use aws_lc_rs::digest::Digest;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};

@@ -191,3 +191,28 @@ fn oaep_cases_of_wycheproof() {
     }
     assert_eq!((opened, refused), (30, 81));
 }
+
+#[test]
+fn key_that_is_unavailable_says_so_and_nothing_about_the_bytes() {
+    use crate::crypto::jwe::{self, Jwe};
+    use crate::crypto::jws::{self, Protected};
+
+    let public = partner().public_key().clone();
+    let wrapped = public.wrap(&SessionKey::generate()).unwrap();
+    let token = jwe::encrypt(&public, None, b"plaintext", false).unwrap();
+    let keeper = Keeper::away("token `mosip`");
+    let key = partner().kept_by(&keeper);
+    let protected = Protected { alg: SignatureAlgorithm::Rs256, x5c: &[], kid: None, b64: true };
+    for (operation, outcome) in [
+        ("sign", key.sign(SignatureAlgorithm::Rs512, &[b"m"]).map(drop)),
+        ("unwrap", key.unwrap(&wrapped).map(drop)),
+        ("unwrap what no key unwraps", key.unwrap(b"").map(drop)),
+        ("JWS", jws::sign(&key, protected, b"m").map(drop)),
+        ("detached JWS", jws::sign_detached(&key, protected, b"m").map(drop)),
+        ("JWE", Jwe::parse(&token).unwrap().decrypt(&key, 100).map(drop)),
+    ] {
+        assert_eq!(outcome, Err(CryptoError::Unavailable("token `mosip`".to_owned())), "{operation}");
+    }
+    keeper.come_back();
+    assert!(key.unwrap(&wrapped).is_ok() && Jwe::parse(&token).unwrap().decrypt(&key, 100).is_ok());
+}

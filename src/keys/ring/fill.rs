@@ -7,13 +7,11 @@ use zeroize::Zeroizing;
 
 use super::{Entry, OwnKey, Parts, Peer, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
-use crate::config::{self, Password};
+use crate::config;
 use crate::keys::cert::{Certificate, Validity};
 use crate::keys::chain;
-use crate::keys::source::LoadError;
-use crate::keys::source::file::{
-    parse_certificates, parse_own, parse_peer, read_file, read_password, readable_by_others,
-};
+use crate::keys::source::file::{parse_certificates, parse_peer, read_file};
+use crate::keys::source::{LoadError, Source};
 
 /// Loads every entry of `keys`.
 pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
@@ -64,26 +62,12 @@ fn own_key(
 ) -> Result<OwnKey, Trouble> {
     let file = &entry.file;
     let certificate_file = entry.cert.as_ref().unwrap_or(file);
-    let (bytes, metadata) = read_file(file).map_err(fatal(file))?;
-    let from_file = match &entry.password {
-        Password::File(path) => Some(read_password(path).map_err(fatal(path))?),
-        Password::None | Password::Value(_) => None,
-    };
-    let password = match &entry.password {
-        Password::Value(value) => Some(value.expose()),
-        Password::File(_) | Password::None => from_file.as_deref().map(Vec::as_slice),
-    };
-    let material = parse_own(&bytes, password).map_err(fatal(file))?;
-    if readable_by_others(&metadata) {
-        let trouble = Trouble::new(file, &LoadError::ReadableByOthers, strict_permissions);
-        if strict_permissions {
-            return Err(trouble);
-        }
-        troubles.push(trouble);
-    }
+    let mut material = Source::of(entry).load(strict_permissions)?;
+    let warning = |warning| Trouble::new(file, &warning, false);
+    troubles.extend(material.warnings.drain(..).map(warning));
     let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
     let matched = material.matched(configured, trust.now).map_err(fatal(certificate_file))?;
-    troubles.extend(matched.warnings.iter().map(|warning| Trouble::new(file, warning, false)));
+    troubles.extend(matched.warnings.into_iter().map(warning));
 
     let mut chain = Vec::new();
     if let Some(certificate) = &matched.certificate {

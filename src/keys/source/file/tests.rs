@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Timestamp;
 
 macro_rules! vector {
     ($name:literal) => {
