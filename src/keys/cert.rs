@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::crypto::base64;
 use crate::crypto::rsa::PublicKey;
 
-/// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate (PROTOCOL 1).
+/// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 

@@ -218,7 +218,7 @@ impl Ring {
         fitting
     }
 
-    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` judges them.
+    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` checks them.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
         self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
     }

@@ -1,7 +1,7 @@
 //! Where our private keys are kept: one file for each kind of place, chosen from the settings.
 //!
 //! A source gives keys that production uses through [`PrivateKey`] alone, each of them promoted. To add one: a file here, and its line
-//! in [`Source`].
+//! in `Source`.
 
 mod error;
 pub mod file;

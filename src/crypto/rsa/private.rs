@@ -26,7 +26,7 @@ pub enum KeyError {
     Unavailable(String),
 }
 
-/// The private-key operations (RFC 8017) of one key. Whoever implements them keeps the private numbers to themselves.
+/// The private-key operations (RFC 8017) of one key. An implementation never gives its private numbers out.
 pub trait PrivateKeyOperations: Send + Sync {
     /// Signs `digest`, which was made with the hash of `alg`. The signature is as long as the modulus.
     fn sign(&self, alg: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, KeyError>;

@@ -76,7 +76,7 @@ fn own_key(
             (entry.uses.sign && !certificate.may_sign(), "signatures"),
             (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
         ];
-        judge(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
+        check_certificate(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
     }
     Ok(OwnKey {
         name: entry.name.clone(),
@@ -97,7 +97,14 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
         chain = chain::issuers(certificate, &material.others);
         // Which of the two a peer's certificate serves shows only in use; one of them it must.
         let useless = !certificate.may_sign() && !certificate.may_wrap();
-        judge(certificate, &material.others, file, [(useless, "signatures or encryption")], trust, troubles)?;
+        check_certificate(
+            certificate,
+            &material.others,
+            file,
+            [(useless, "signatures or encryption")],
+            trust,
+            troubles,
+        )?;
     } else if trust.roots.is_some() {
         return Err(Trouble::new(file, &LoadError::NoChain, true));
     }
@@ -114,7 +121,7 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
 
 /// Dates are reported: an expired key still opens what was sealed to it, and `mosip::roles` lets none sign or be sealed to. Usage is
 /// reported, and with the chain enforced, where a CA is configured.
-fn judge<const N: usize>(
+fn check_certificate<const N: usize>(
     certificate: &Certificate,
     others: &[Certificate],
     file: &Path,
