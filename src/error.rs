@@ -104,6 +104,8 @@ pub enum Code {
     Partner,
     /// A key or certificate is missing or unusable.
     Keys,
+    /// What keeps a private key is away for now; nothing is known about the message.
+    KeyUnavailable,
     /// The disk.
     Storage,
     /// A defect of ours.
@@ -265,11 +267,12 @@ impl Error {
 /// One answer for whatever fails in unwrapping or decrypting; which step it was goes to the operator.
 impl From<CryptoError> for Error {
     fn from(refusal: CryptoError) -> Self {
-        let code = match refusal {
+        let code = match &refusal {
             CryptoError::Malformed(_) => Code::Malformed,
             CryptoError::Decrypt(_) => Code::Decrypt,
             CryptoError::Signature(_) => Code::SignatureInvalid,
             CryptoError::Key(_) => Code::Keys,
+            CryptoError::Unavailable(_) => Code::KeyUnavailable,
         };
         Self::new(code, refusal.to_string()).for_operator(refusal.stage())
     }
@@ -308,6 +311,7 @@ impl Code {
                 | Self::Upstream
                 | Self::UpstreamTimeout
                 | Self::Keys
+                | Self::KeyUnavailable
                 | Self::Partner
                 | Self::Storage
         )
@@ -348,6 +352,7 @@ impl Code {
             Self::UpstreamTimeout => ("upstream", 504, Fault::Upstream, "MOSIP did not answer in time", "Nothing is wrong with the record; it can be sent again."),
             Self::Partner => ("partner", 502, Fault::Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator."),
             Self::Keys => ("keys", 503, Fault::Keys, "A key or certificate is missing or unusable", "Run `mosip-gateway doctor` and replace the file it names."),
+            Self::KeyUnavailable => ("keys", 503, Fault::Keys, "A private key is unavailable", "Bring back what keeps the key; nothing is wrong with the message, and it can be sent again."),
             Self::Storage => ("storage", 507, Fault::Storage, "The disk does not take more", "Free space on the volume of outbox.path."),
             Self::Bug => ("bug", 500, Fault::Bug, "The gateway failed", "Report this with the log line of the same time."),
         }

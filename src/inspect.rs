@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
-use crate::keys::load::{self, Description, LoadError};
+use crate::keys::source::LoadError;
+use crate::keys::source::file::{self, Description};
 use crate::mosip::envelope::Parts;
 use crate::mosip::primitives::{Open, Verify};
 
@@ -68,9 +69,9 @@ pub fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     if let Some(found) = decoded.as_deref().and_then(|raw| envelope(raw, "base64")) {
         return Ok(Report::Envelope(found));
     }
-    match (load::describe(bytes, password), decoded) {
+    match (file::describe(bytes, password), decoded) {
         // A certificate as `x5c` carries it, for one.
-        (Err(LoadError::Unknown), Some(der)) => load::describe(&der, password),
+        (Err(LoadError::Unknown), Some(der)) => file::describe(&der, password),
         (described, _) => described,
     }
     .map(Report::Keys)

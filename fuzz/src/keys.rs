@@ -6,7 +6,8 @@ use std::sync::LazyLock;
 use mosip_gateway::clock::Timestamp;
 use mosip_gateway::config::{self, Password, UnknownThumbprint, Uses};
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
-use mosip_gateway::keys::{Certificate, Peer, Ring, load};
+use mosip_gateway::keys::source::file;
+use mosip_gateway::keys::{Certificate, Peer, Ring};
 
 /// A moment at which the certificates of the vectors are valid: 2027-01-15.
 pub const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -54,7 +55,7 @@ pub fn issuer_public() -> &'static PublicKey {
 }
 
 fn private(pem: &[u8]) -> PrivateKey {
-    let material = load::parse_own(pem, None).unwrap_or_else(|error| panic!("a key of the vectors {error}"));
+    let material = file::parse_own(pem, None).unwrap_or_else(|error| panic!("a key of the vectors {error}"));
     material.keys.into_iter().next().expect("a private key")
 }
 

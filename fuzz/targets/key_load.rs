@@ -1,11 +1,11 @@
-//! `keys::load` on whatever a key volume may hold.
+//! `keys::source::file` on whatever a key volume may hold.
 
 #![no_main]
 
 use std::fmt::Display;
 
 use libfuzzer_sys::fuzz_target;
-use mosip_gateway::keys::load;
+use mosip_gateway::keys::source::file as source;
 
 const PASSWORDS: [Option<&[u8]>; 4] = [None, Some(b"mosip123"), Some(b""), Some(b"\xff")];
 
@@ -13,8 +13,8 @@ fuzz_target!(|input: &[u8]| {
     let Some((selector, file)) = input.split_first() else { return };
     let password = PASSWORDS[usize::from(*selector) % PASSWORDS.len()];
 
-    let described = load::describe(file, password);
-    match load::parse_own(file, password) {
+    let described = source::describe(file, password);
+    match source::parse_own(file, password) {
         Ok(material) => {
             assert!(!material.keys.is_empty());
             material.warnings.iter().for_each(is_one_line);
@@ -35,7 +35,7 @@ fuzz_target!(|input: &[u8]| {
         Err(refusal) => is_one_line(refusal),
     }
 
-    let (peer, certificates) = (load::parse_peer(file), load::parse_certificates(file));
+    let (peer, certificates) = (source::parse_peer(file), source::parse_certificates(file));
     if let (Ok(peer), Ok(certificates)) = (&peer, &certificates) {
         assert!(peer.certificate.as_ref() == certificates.first());
         assert!(peer.others == certificates[1..]);

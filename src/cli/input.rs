@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::outcome::Failure;
 use crate::config::Config;
-use crate::keys::load;
+use crate::keys::source::file;
 
 /// Which configuration counts.
 #[derive(Args)]
@@ -60,7 +60,7 @@ pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
 /// The password in a file, without the newline at its end.
 pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     file.map(|path| {
-        load::read_password(path)
+        file::read_password(path)
             .map_err(|error| Failure::Environment(format!("{}: {error}; {}", path.display(), error.advice())))
     })
     .transpose()

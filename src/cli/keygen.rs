@@ -9,10 +9,11 @@ use super::input;
 use super::outcome::{Failure, Outcome};
 use crate::clock::{Clock, Timestamp};
 use crate::keys::Certificate;
-use crate::keys::load::{self, LoadError};
 use crate::keys::make::{
     self, Access, CertificateRequest, KeyMaker, MakeError, Subject, certificate_pem, write_new,
 };
+use crate::keys::source::LoadError;
+use crate::keys::source::file;
 
 const SECONDS_PER_DAY: i64 = 86_400;
 
@@ -151,7 +152,7 @@ impl MakeCertificate {
             return Ok(None);
         };
         let key = KeyMaker::from_file(&input::read(Some(key))?, None)?;
-        let certificates = load::parse_certificates(&input::read(Some(certificate))?)
+        let certificates = file::parse_certificates(&input::read(Some(certificate))?)
             .map_err(|error| Failure::Unfit(format!("{}: {error}", certificate.display())))?;
         Ok(certificates.into_iter().next().map(|certificate| (certificate, key)))
     }

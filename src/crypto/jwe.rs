@@ -97,7 +97,7 @@ impl<'a> Jwe<'a> {
     }
 }
 
-/// Seals `plaintext`; `deflate` writes `zip=DEF` as MOSIP does by default (PROTOCOL 4). `typ` and `cty` are `JWT`, as
+/// Seals `plaintext`; `deflate` writes `zip=DEF` as MOSIP does by default. `typ` and `cty` are `JWT`, as
 /// MOSIP writes them whatever is inside.
 pub fn encrypt(
     to: &PublicKey,

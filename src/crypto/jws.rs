@@ -136,7 +136,7 @@ impl<'a> Jws<'a> {
         self.kid.as_deref()
     }
 
-    /// First certificate of `x5c` as DER, unverified (DER or PEM inside is accepted, standard or url-safe base64, newlines tolerated: PROTOCOL 2).
+    /// First certificate of `x5c` as DER, unverified (DER or PEM inside is accepted, standard or url-safe base64, newlines tolerated: peers differ).
     pub fn x5c_first(&self) -> Option<&[u8]> {
         self.x5c_first.as_deref()
     }

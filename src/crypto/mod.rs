@@ -12,7 +12,7 @@ pub mod secret;
 /// Why bytes were refused.
 ///
 /// `Decrypt` prints one sentence whatever failed inside: [`CryptoError::stage`] is for the operator's log only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CryptoError {
     /// Not of the form; says what was expected.
@@ -27,15 +27,19 @@ pub enum CryptoError {
     /// A key that is not usable here.
     #[error("the key is not usable: {0}")]
     Key(&'static str),
+    /// What keeps our private key is away, so that nothing is known about the message. The same call may succeed later.
+    #[error("the private key is unavailable: {0}")]
+    Unavailable(String),
 }
 
 impl CryptoError {
     /// Which step refused, for the operator's log.
-    pub const fn stage(self) -> &'static str {
+    pub fn stage(&self) -> &str {
         match self {
             Self::Malformed(stage) | Self::Decrypt(stage) | Self::Signature(stage) | Self::Key(stage) => {
                 stage
             }
+            Self::Unavailable(what) => what,
         }
     }
 }

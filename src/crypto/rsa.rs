@@ -1,18 +1,21 @@
 //! RSA: OAEP (SHA-256, MGF1-SHA-256, empty label), PKCS#1 v1.5 and PSS signatures (RFC 8017), 2048 to 4096 bits.
 
+mod private;
+
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{self, Digest};
+use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
-use aws_lc_rs::rsa::{
-    OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey,
-    PublicEncryptingKey,
-};
-use aws_lc_rs::signature::{self, KeyPair as _, ParsedPublicKey, RsaEncoding, RsaKeyPair, RsaParameters};
-use zeroize::Zeroizing;
+use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaEncoding, RsaParameters};
 
 use super::CryptoError;
 use super::secret::SessionKey;
+
+pub use aws_lc_rs::digest::Digest;
+#[cfg(test)]
+pub(crate) use private::fake::Keeper;
+pub use private::{KeyError, PrivateKey, PrivateKeyOperations};
 
 /// Signature algorithms by their JOSE names (RFC 7518 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,73 +102,15 @@ impl Message {
     }
 }
 
-/// An RSA private key, for signing and unwrapping. No `Debug`, no `Clone` (share it in an `Arc`).
-///
-/// ```compile_fail
-/// fn print(key: &mosip_gateway::crypto::rsa::PrivateKey) {
-///     println!("{key:?}");
-/// }
-/// ```
-pub struct PrivateKey {
-    signing: RsaKeyPair,
-    unwrapping: OaepPrivateDecryptingKey,
-    public: PublicKey,
-}
+/// Bytes that are no RSA key of 2048 to 4096 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the key is not usable: {0}")]
+pub struct UnusableKey(&'static str);
 
-impl PrivateKey {
-    /// From PKCS#8 DER. Refuses anything but RSA of 2048 to 4096 bits.
-    pub fn from_pkcs8_der(der: &[u8]) -> Result<Self, CryptoError> {
-        const NOT_RSA: CryptoError = CryptoError::Key("not an RSA private key in PKCS#8 form");
-        let signing = RsaKeyPair::from_pkcs8(der).map_err(|_| NOT_RSA)?;
-        let unwrapping = PrivateDecryptingKey::from_pkcs8(der)
-            .map_err(|_| NOT_RSA)
-            .and_then(|key| OaepPrivateDecryptingKey::new(key).map_err(|_| NOT_RSA))?;
-        let spki = signing.public_key().as_der().map_err(|_| NOT_RSA)?;
-        Ok(Self { signing, unwrapping, public: PublicKey::from_spki_der(spki.as_ref())? })
-    }
-
-    /// Modulus length in bytes (256 for a 2048-bit key).
-    pub fn modulus_len(&self) -> usize {
-        self.public.modulus_len()
-    }
-
-    /// The public half.
-    pub fn public_key(&self) -> &PublicKey {
-        &self.public
-    }
-
-    /// Signs the concatenation of `parts`, which need not be contiguous in memory.
-    pub fn sign(&self, alg: SignatureAlgorithm, parts: &[&[u8]]) -> Result<Vec<u8>, CryptoError> {
-        self.sign_message(Message::of(alg, parts))
-    }
-
-    pub(super) fn sign_message(&self, message: Message) -> Result<Vec<u8>, CryptoError> {
-        let (alg, digest) = message.finish();
-        let mut signature = vec![0; self.modulus_len()];
-        self.signing
-            .sign_digest(alg.signing(), &digest, &mut signature)
-            .map_err(|_| CryptoError::Key("this key does not sign"))?;
-        Ok(signature)
-    }
-
-    /// RSA-OAEP-256 decryption of a wrapped session key. Every failure is the same `Decrypt`.
-    pub fn unwrap(&self, wrapped: &[u8]) -> Result<SessionKey, CryptoError> {
-        self.oaep_decrypt(wrapped, SessionKey::from_bytes)
-    }
-
-    /// Hands the OAEP plaintext to `read` and wipes it.
-    fn oaep_decrypt<T>(
-        &self,
-        wrapped: &[u8],
-        read: impl FnOnce(&[u8]) -> Result<T, CryptoError>,
-    ) -> Result<T, CryptoError> {
-        // The library wants room for a whole modulus, however short the plaintext.
-        let mut buffer = Zeroizing::new([0; MAX_BITS / 8]);
-        let plaintext = self
-            .unwrapping
-            .decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, buffer.as_mut(), None)
-            .map_err(|_| CryptoError::Decrypt("the session key does not unwrap"))?;
-        read(plaintext)
+impl UnusableKey {
+    /// What is wrong with them.
+    pub const fn reason(self) -> &'static str {
+        self.0
     }
 }
 
@@ -184,11 +129,11 @@ struct Prepared {
 
 impl PublicKey {
     /// From SubjectPublicKeyInfo DER (RFC 5280 4.1). Refuses anything but RSA of 2048 to 4096 bits.
-    pub fn from_spki_der(der: &[u8]) -> Result<Self, CryptoError> {
-        const NOT_RSA: CryptoError = CryptoError::Key("not an RSA public key");
+    pub fn from_spki_der(der: &[u8]) -> Result<Self, UnusableKey> {
+        const NOT_RSA: UnusableKey = UnusableKey("not an RSA public key");
         let key = PublicEncryptingKey::from_der(der).map_err(|_| NOT_RSA)?;
         if !(MIN_BITS..=MAX_BITS).contains(&key.key_size_bits()) {
-            return Err(CryptoError::Key("the RSA modulus is not 2048 to 4096 bits long"));
+            return Err(UnusableKey("the RSA modulus is not 2048 to 4096 bits long"));
         }
         let spki = key.as_der().map_err(|_| NOT_RSA)?;
         if spki.as_ref() != der {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::Finding;
 use crate::config::{Config, Password};
-use crate::keys::load::readable_by_others;
+use crate::keys::source::file::readable_by_others;
 
 /// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {

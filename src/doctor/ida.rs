@@ -55,6 +55,7 @@ fn judged(error: &Error) -> Finding {
     let said = error.upstream().map(|said| format!(" ({})", said.code)).unwrap_or_default();
     let suspect = match error.fault() {
         Fault::Partner => "the registration is refused",
+        Fault::Keys if error.code() == Code::KeyUnavailable => "a key is away",
         Fault::Keys => "a key or certificate is refused",
         Fault::Tampered => "the reply does not verify",
         Fault::Upstream if error.code() == Code::UpstreamTimeout => "there is no answer in time",

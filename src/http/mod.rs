@@ -100,3 +100,6 @@ impl App {
         self.0.pool.run(work).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::crypto::base64;
 use crate::crypto::rsa::PublicKey;
 
-/// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate (PROTOCOL 1).
+/// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Thumbprint([u8; 32]);
 
@@ -105,7 +105,7 @@ impl Certificate {
         Ok(Self(Arc::new(Parsed {
             der: der.to_vec(),
             thumbprint: Thumbprint::of(der),
-            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.stage()))?,
+            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.reason()))?,
             subject: printable(&certificate.subject().to_string()),
             issuer: printable(&certificate.issuer().to_string()),
             not_before: Timestamp::from_seconds(certificate.validity().not_before.timestamp()),

@@ -20,7 +20,7 @@ pub(super) fn issuers(leaf: &Certificate, candidates: &[Certificate]) -> Vec<Cer
 }
 
 /// Whether a path leads from `leaf` over `candidates` to one of `roots`, all of them CAs that are valid at `now`.
-/// A leaf that is itself a root is trusted. The leaf's own dates are the caller's to judge.
+/// A leaf that is itself a root is trusted. The caller checks the leaf's own dates.
 pub(super) fn reaches(
     roots: &[Certificate],
     leaf: &Certificate,

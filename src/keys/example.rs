@@ -37,7 +37,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::keys::load::{parse_own, parse_peer};
+    use crate::keys::source::file::{parse_own, parse_peer};
 
     /// Digests of the keys of every file under `dir` that holds an RSA key or certificate.
     fn digests(dir: &str, digests: &mut BTreeSet<String>) {

@@ -23,7 +23,8 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::cert::{Certificate, CertificateError};
-use super::load::{LoadError, first_private_key};
+use super::source::LoadError;
+use super::source::file::first_private_key;
 use crate::clock::Timestamp;
 use crate::crypto::base64;
 

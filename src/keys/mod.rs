@@ -3,10 +3,10 @@
 pub mod cert;
 mod chain;
 mod example;
-pub mod load;
 pub mod make;
 mod promote;
 pub mod ring;
+pub mod source;
 pub mod watch;
 
 pub use cert::{Certificate, Thumbprint};

@@ -1,5 +1,7 @@
 //! An immutable snapshot of all keys, by role and by thumbprint.
 
+#[cfg(test)]
+pub(crate) mod fake;
 mod fill;
 mod succeed;
 
@@ -8,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cert::{Certificate, Thumbprint};
-use super::load::LoadError;
+use super::source::LoadError;
 use super::{chain, example};
 use crate::clock::Timestamp;
 use crate::config;
@@ -64,7 +66,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
+    pub(super) fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
         Self {
             file: file.to_owned(),
             what: error.to_string(),
@@ -216,7 +218,7 @@ impl Ring {
         fitting
     }
 
-    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` judges them.
+    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` checks them.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
         self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
     }

@@ -11,10 +11,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::load::read_file;
 use super::ring::Ring;
+use super::source::Source;
+use super::source::file::read_file;
 use crate::clock::Clock;
-use crate::config::{self, Password};
+use crate::config;
 
 /// The current ring, for everybody who needs keys. Cheap to clone.
 #[derive(Clone)]
@@ -50,6 +51,12 @@ impl Keyring {
     /// Looks at the files now instead of in a few seconds, loads anew if one changed, and waits for it.
     pub async fn refresh(&self) {
         self.look(false).await;
+    }
+
+    /// A ring that no watcher replaces.
+    #[cfg(test)]
+    pub(crate) fn fixed(ring: Ring) -> Self {
+        Self { ring: watch::channel(Arc::new(ring)).1, requests: mpsc::channel(1).0 }
     }
 
     async fn look(&self, forced: bool) {
@@ -154,16 +161,11 @@ impl State {
 }
 
 fn fingerprint(keys: &config::Keys) -> Fingerprint {
-    let own = keys.own.iter().flat_map(|own| {
-        let password = match &own.password {
-            Password::File(path) => Some(path),
-            Password::None | Password::Value(_) => None,
-        };
-        [Some(&own.file), own.cert.as_ref(), password]
-    });
-    let peers = keys.peers.iter().map(|peer| Some(&peer.file));
+    let own =
+        keys.own.iter().flat_map(|own| Source::of(own).watched().into_iter().chain(own.cert.as_deref()));
+    let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
-    for path in own.chain(peers).chain([keys.ca_file.as_ref()]).flatten() {
+    for path in own.chain(peers).chain(keys.ca_file.as_deref()) {
         match read_file(path) {
             Ok((bytes, metadata)) => {
                 let mode = std::os::unix::fs::MetadataExt::mode(&metadata);

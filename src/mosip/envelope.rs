@@ -1,4 +1,4 @@
-//! MOSIP's hybrid envelope (keymanager `cryptomanager`; PROTOCOL.md 1) and the raw signature beside it.
+//! MOSIP's hybrid envelope (keymanager's `cryptomanager`) and the raw signature beside it.
 //!
 //! ```text
 //! VER_R2   "VER_R2" ‖ thumbprint 32 ‖ wrapped key k ‖ "#KEY_SPLITTER#" ‖ aad 32 ‖ ciphertext ‖ tag 16     nonce = aad[..12]

@@ -17,3 +17,6 @@ pub mod signature;
 mod verified;
 
 pub use verified::{Attested, Evidence, Verified};
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Tokens of MOSIP's signature service (PROTOCOL.md 3): JWS, compact and detached, under the key of a peer that the caller names.
+//! Tokens of MOSIP's signature service: JWS, compact and detached, under the key of a peer that the caller names.
 
 use serde::Deserialize;
 

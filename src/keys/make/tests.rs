@@ -2,7 +2,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::*;
 use crate::keys::cert::Validity;
-use crate::keys::load::{parse_own, parse_peer};
+use crate::keys::source::file::{parse_own, parse_peer};
 
 macro_rules! vector {
     ($name:literal) => {

@@ -7,12 +7,11 @@ use zeroize::Zeroizing;
 
 use super::{Entry, OwnKey, Parts, Peer, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
-use crate::config::{self, Password};
+use crate::config;
 use crate::keys::cert::{Certificate, Validity};
 use crate::keys::chain;
-use crate::keys::load::{
-    LoadError, parse_certificates, parse_own, parse_peer, read_file, read_password, readable_by_others,
-};
+use crate::keys::source::file::{parse_certificates, parse_peer, read_file};
+use crate::keys::source::{LoadError, Source};
 
 /// Loads every entry of `keys`.
 pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
@@ -63,26 +62,12 @@ fn own_key(
 ) -> Result<OwnKey, Trouble> {
     let file = &entry.file;
     let certificate_file = entry.cert.as_ref().unwrap_or(file);
-    let (bytes, metadata) = read_file(file).map_err(fatal(file))?;
-    let from_file = match &entry.password {
-        Password::File(path) => Some(read_password(path).map_err(fatal(path))?),
-        Password::None | Password::Value(_) => None,
-    };
-    let password = match &entry.password {
-        Password::Value(value) => Some(value.expose()),
-        Password::File(_) | Password::None => from_file.as_deref().map(Vec::as_slice),
-    };
-    let material = parse_own(&bytes, password).map_err(fatal(file))?;
-    if readable_by_others(&metadata) {
-        let trouble = Trouble::new(file, &LoadError::ReadableByOthers, strict_permissions);
-        if strict_permissions {
-            return Err(trouble);
-        }
-        troubles.push(trouble);
-    }
+    let mut material = Source::of(entry).load(strict_permissions)?;
+    let warning = |warning| Trouble::new(file, &warning, false);
+    troubles.extend(material.warnings.drain(..).map(warning));
     let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
     let matched = material.matched(configured, trust.now).map_err(fatal(certificate_file))?;
-    troubles.extend(matched.warnings.iter().map(|warning| Trouble::new(file, warning, false)));
+    troubles.extend(matched.warnings.into_iter().map(warning));
 
     let mut chain = Vec::new();
     if let Some(certificate) = &matched.certificate {
@@ -91,7 +76,7 @@ fn own_key(
             (entry.uses.sign && !certificate.may_sign(), "signatures"),
             (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
         ];
-        judge(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
+        check_certificate(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
     }
     Ok(OwnKey {
         name: entry.name.clone(),
@@ -112,7 +97,14 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
         chain = chain::issuers(certificate, &material.others);
         // Which of the two a peer's certificate serves shows only in use; one of them it must.
         let useless = !certificate.may_sign() && !certificate.may_wrap();
-        judge(certificate, &material.others, file, [(useless, "signatures or encryption")], trust, troubles)?;
+        check_certificate(
+            certificate,
+            &material.others,
+            file,
+            [(useless, "signatures or encryption")],
+            trust,
+            troubles,
+        )?;
     } else if trust.roots.is_some() {
         return Err(Trouble::new(file, &LoadError::NoChain, true));
     }
@@ -129,7 +121,7 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
 
 /// Dates are reported: an expired key still opens what was sealed to it, and `mosip::roles` lets none sign or be sealed to. Usage is
 /// reported, and with the chain enforced, where a CA is configured.
-fn judge<const N: usize>(
+fn check_certificate<const N: usize>(
     certificate: &Certificate,
     others: &[Certificate],
     file: &Path,

@@ -6,6 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::config::Password;
 use crate::config::{UnknownThumbprint, Uses};
 use crate::keys::make::KeyMaker;
 

@@ -112,7 +112,7 @@ fn candidates(
     Ok(ring.decryptors_of_len(wrapped_len).into_iter().take(MAX_TRIES).cloned().collect())
 }
 
-/// The first of `keys` that unwraps.
+/// The first of `keys` that unwraps. A key that is unavailable ends the search: the message may be for it.
 fn unwrap_any<T>(
     keys: Vec<Arc<OwnKey>>,
     unwrap: impl Fn(&PrivateKey) -> Result<T, CryptoError>,
@@ -121,6 +121,7 @@ fn unwrap_any<T>(
     for own in keys {
         match unwrap(&own.private) {
             Ok(opened) => return Ok((own, opened)),
+            Err(error @ CryptoError::Unavailable(_)) => return Err(error.into()),
             Err(error) => refusal = error,
         }
     }

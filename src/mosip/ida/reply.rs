@@ -212,6 +212,7 @@ fn open(ring: &Ring, sealed: &SealedIdentity) -> Result<Box<RawValue>> {
         Code::UnknownKey => Error::new(Code::Keys, error.detail()).advise(
             "IDA seals identities to the certificate that MOSIP's partner management shows: put its key into keys.own, use decrypt.",
         ),
+        Code::KeyUnavailable => error,
         _ => tampered("the identity does not open")
             .for_operator(error.operator_detail().unwrap_or(error.code().as_str())),
     })?;

@@ -6,7 +6,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::clock::Clock;
 use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
-use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
+use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
+use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::keys::{Certificate, Keyring};
 use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
@@ -25,9 +26,15 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::copy(key("stranger.crt.pem"), dir.path().join("mosip.crt")).unwrap();
+        let keys = Self::watched(dir.path());
+        Self::with(dir, keys)
+    }
+
+    /// The keys of `dir` and of the vectors, which [`Keyring::reload`] loads anew.
+    fn watched(dir: &Path) -> Keyring {
+        std::fs::copy(key("stranger.crt.pem"), dir.join("mosip.crt")).unwrap();
         let settings = config::Keys {
-            dir: dir.path().to_owned(),
+            dir: dir.to_owned(),
             own: vec![OwnKey {
                 name: None,
                 file: key("partner.key.pem"),
@@ -37,7 +44,7 @@ impl Home {
             }],
             peers: vec![Peer {
                 name: "mosip".to_owned(),
-                file: dir.path().join("mosip.crt"),
+                file: dir.join("mosip.crt"),
                 unknown_thumbprint: UnknownThumbprint::Reject,
                 algs: vec![SignatureAlgorithm::Rs512],
             }],
@@ -47,6 +54,10 @@ impl Home {
         let (watcher, keys) = watch(Arc::new(settings), Clock::system(), Duration::from_hours(1));
         let watcher = watcher.allow_example_keys(true);
         tokio::spawn(watcher.run());
+        keys
+    }
+
+    fn with(dir: TempDir, keys: Keyring) -> Self {
         let outbox = config::Outbox {
             path: dir.path().join("outbox.db"),
             key_file: dir.path().join("outbox.key"),
@@ -96,4 +107,43 @@ async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right
     assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
     assert_eq!(home.inbox.store.undelivered(0, 10, true).await.unwrap().len(), 1);
     assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_push_waits_while_the_key_that_opens_it_is_unavailable() {
+    let keeper = Keeper::away("token `mosip`");
+    let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Try));
+    let home = Home::with(tempfile::tempdir().unwrap(), keys);
+    let (inbox, store) = (&home.inbox, &home.inbox.store);
+    let id = inbox.receive(PushKind::BirthNid, push()).await.unwrap();
+
+    let until_delivered = async {
+        while keeper.calls() < 2 {
+            assert!(store.quarantined(0).await.unwrap().is_empty());
+        }
+        assert!(store.push(id.clone()).await.is_ok(), "it is kept");
+        keeper.come_back();
+        while store.undelivered(0, 10, true).await.unwrap().is_empty() {}
+    };
+    tokio::select! {
+        () = inbox.run() => {}
+        () = until_delivered => {}
+    }
+    assert!(store.quarantined(0).await.unwrap().is_empty());
+    assert_eq!(store.push(id).await.err().unwrap().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_quarantined_push_keeps_its_reason_while_the_key_is_unavailable() {
+    let keeper = Keeper::there("token `mosip`");
+    let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Try));
+    let home = Home::with(tempfile::tempdir().unwrap(), keys);
+    let unsigned: Vec<u8> = String::from_utf8(push()).unwrap().replace("\"signature\"", "\"other\"").into();
+    let id = home.inbox.receive(PushKind::BirthNid, unsigned).await.unwrap();
+    home.inbox.verify(id.clone()).await.unwrap_err();
+    let before = home.inbox.store.quarantined(0).await.unwrap();
+
+    keeper.go_away();
+    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::KeyUnavailable);
+    assert_eq!(home.inbox.store.quarantined(0).await.unwrap(), before);
 }

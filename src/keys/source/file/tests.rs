@@ -1,8 +1,9 @@
 use super::*;
+use crate::clock::Timestamp;
 
 macro_rules! vector {
     ($name:literal) => {
-        include_bytes!(concat!("../../../tests/vectors/keys/", $name)).as_slice()
+        include_bytes!(concat!("../../../../tests/vectors/keys/", $name)).as_slice()
     };
 }
 

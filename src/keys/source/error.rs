@@ -67,6 +67,9 @@ pub enum LoadError {
     /// One library refuses what the other made.
     #[error("holds a private key that failed its test signature or test unwrapping")]
     CrossCheck,
+    /// What keeps the key is away; what it is.
+    #[error("names a private key that is unavailable: {0}")]
+    Unavailable(String),
     /// A key of `keys.example` where such are not allowed.
     #[error("this development key is public")]
     Example,
@@ -123,6 +126,7 @@ impl LoadError {
                 "supply the certificate that was issued for this key, or the key of this certificate"
             }
             Self::CrossCheck => "do not use this key; export it again from where it was made",
+            Self::Unavailable(_) => "bring back what keeps the key, and start the gateway again",
             Self::Example => "use your own key, or start with --allow-example-keys outside production",
             Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
             Self::Expired(_) => "have a new certificate issued and replace the file",

@@ -6,7 +6,6 @@
 mod contents;
 mod describe;
 mod encrypted;
-mod error;
 mod jwk;
 mod pem;
 
@@ -15,40 +14,64 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::cert::{Certificate, Validity};
-use super::promote::promote;
-use crate::clock::Timestamp;
+use super::{KeyMaterial, LoadError};
+use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
+use crate::keys::Trouble;
+use crate::keys::cert::{Certificate, CertificateError};
+use crate::keys::promote::promote;
 use contents::Contents;
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
-pub use error::LoadError;
 
 /// Largest key file; the largest bundle seen is 10 kB.
 const MAX_FILE: u64 = 1 << 20;
 
-/// What a file of ours holds: promoted private keys (at least one) and certificates, in file order.
-pub struct KeyMaterial {
-    /// Each one signed and unwrapped once, checked with the other library.
-    pub keys: Vec<PrivateKey>,
-    /// Of the keys and of their issuers.
-    pub certificates: Vec<Certificate>,
-    /// What is odd and does not hinder.
-    pub warnings: Vec<LoadError>,
+/// A key file of ours and its password, as an entry of `keys.own` names them.
+pub(in crate::keys) struct KeyFile<'a> {
+    path: &'a Path,
+    password: &'a Password,
 }
 
-/// A private key with what belongs to it.
-pub struct MatchedKey {
-    /// The private key.
-    pub private: PrivateKey,
-    /// The certificate with the same public key; a JWK or a bare key may have none.
-    pub certificate: Option<Certificate>,
-    /// The other certificates of the file.
-    pub others: Vec<Certificate>,
-    /// What is odd and does not hinder.
-    pub warnings: Vec<LoadError>,
+impl<'a> KeyFile<'a> {
+    pub(super) fn of(entry: &'a config::OwnKey) -> Self {
+        Self { path: &entry.file, password: &entry.password }
+    }
+
+    /// Reads the file. One that every user of the machine can read is refused under `strict_permissions`, else a warning.
+    pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
+        let refusal = |error: LoadError| Trouble::new(self.path, &error, true);
+        let (bytes, metadata) = read_file(self.path).map_err(refusal)?;
+        let from_file = match self.password {
+            Password::File(path) => {
+                Some(read_password(path).map_err(|error| Trouble::new(path, &error, true))?)
+            }
+            Password::None | Password::Value(_) => None,
+        };
+        let password = match self.password {
+            Password::Value(value) => Some(value.expose()),
+            Password::File(_) | Password::None => from_file.as_deref().map(Vec::as_slice),
+        };
+        let mut material = parse_own(&bytes, password).map_err(refusal)?;
+        if readable_by_others(&metadata) {
+            if strict_permissions {
+                return Err(refusal(LoadError::ReadableByOthers));
+            }
+            material.warnings.push(LoadError::ReadableByOthers);
+        }
+        Ok(material)
+    }
+
+    /// The files whose change means that the key has to be loaded again.
+    pub(super) fn watched(&self) -> Vec<&'a Path> {
+        match self.password {
+            Password::File(password) => vec![self.path, password],
+            Password::None | Password::Value(_) => vec![self.path],
+        }
+    }
 }
 
 /// What a peer's file holds.
@@ -64,11 +87,19 @@ pub struct PeerMaterial {
 /// Private keys and certificates from the bytes of any container. No file system: fuzzing starts here.
 pub fn parse_own(bytes: &[u8], password: Option<&[u8]>) -> Result<KeyMaterial, LoadError> {
     let mut contents = Contents::read(bytes, password)?;
-    let keys = contents.keys.iter().map(promote).collect::<Result<Vec<_>, _>>()?;
+    let keys = contents.keys.iter().map(in_memory).collect::<Result<Vec<_>, _>>()?;
     if keys.is_empty() {
         return Err(contents.refused.pop().unwrap_or(LoadError::NoPrivateKey));
     }
     Ok(KeyMaterial { keys, certificates: contents.certificates, warnings: contents.warnings })
+}
+
+/// Hands a parsed key over to the library that uses it, and tries it there.
+fn in_memory(parsed: &rsa::PrivateKey) -> Result<PrivateKey, LoadError> {
+    let pkcs8 = parsed.to_pkcs8_der().map_err(|_| LoadError::CrossCheck)?;
+    let key =
+        PrivateKey::from_pkcs8_der(pkcs8.as_bytes()).map_err(|error| LoadError::BadKey(error.reason()))?;
+    promote(key, parsed.as_public_key())
 }
 
 /// A peer's certificate or public key: the first one of the file. No file system: fuzzing starts here.
@@ -91,49 +122,24 @@ pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
     match (contents.refused.pop(), contents.certificates) {
         (Some(refusal), _) => Err(refusal),
         (None, certificates) if certificates.is_empty() => {
-            Err(LoadError::Certificate(super::cert::CertificateError::Malformed))
+            Err(LoadError::Certificate(CertificateError::Malformed))
         }
         (None, certificates) => Ok(certificates),
     }
 }
 
 /// The first private key of a file, for `keygen`, which writes it out again.
-pub(super) fn first_private_key(bytes: &[u8], password: Option<&[u8]>) -> Result<rsa::PrivateKey, LoadError> {
+pub(in crate::keys) fn first_private_key(
+    bytes: &[u8],
+    password: Option<&[u8]>,
+) -> Result<rsa::PrivateKey, LoadError> {
     let mut contents = Contents::read(bytes, password)?;
     let refusal = contents.refused.pop().unwrap_or(LoadError::NoPrivateKey);
     contents.keys.into_iter().next().ok_or(refusal)
 }
 
-impl KeyMaterial {
-    /// Finds key and certificate that belong together, by public key and never by alias.
-    ///
-    /// The certificate is sought among `configured` (the `cert` file), or where that is empty in the file itself. The first key that
-    /// has one is taken, and of several certificates of that key (signed by the CA and by MOSIP) the one valid at `now`, then the latest.
-    pub fn matched(mut self, configured: Vec<Certificate>, now: Timestamp) -> Result<MatchedKey, LoadError> {
-        let pool = if configured.is_empty() { &self.certificates } else { &configured };
-        let of_key = |key: &PrivateKey| {
-            let mine = pool.iter().filter(|found| found.public_key() == key.public_key());
-            mine.max_by_key(|found| (found.validity(now) == Validity::Valid, found.not_before())).cloned()
-        };
-        let (position, certificate) = self
-            .keys
-            .iter()
-            .enumerate()
-            .find_map(|(at, key)| Some((at, Some(of_key(key)?))))
-            .or(pool.is_empty().then_some((0, None)))
-            .ok_or(LoadError::Mismatch)?;
-        if self.keys.len() > 1 {
-            self.warnings.push(LoadError::SeveralKeys(self.keys.len()));
-        }
-        let private = self.keys.into_iter().nth(position).ok_or(LoadError::NoPrivateKey)?;
-        let mut others = [configured, self.certificates].concat();
-        others.retain(|found| Some(found) != certificate.as_ref());
-        Ok(MatchedKey { private, certificate, others, warnings: self.warnings })
-    }
-}
-
 /// The bytes of a file of at most 1 MiB and its metadata.
-pub(super) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
+pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
         kind => LoadError::Unreadable(kind.to_string()),

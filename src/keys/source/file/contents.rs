@@ -169,7 +169,7 @@ pub(super) fn public_half(key: &rsa::PrivateKey) -> Result<PublicKey, LoadError>
 
 fn prepare(key: &rsa::PublicKey) -> Result<PublicKey, LoadError> {
     let spki = key.to_public_key_der().map_err(|_| LoadError::Damaged("not a public key"))?;
-    PublicKey::from_spki_der(spki.as_bytes()).map_err(|error| LoadError::BadKey(error.stage()))
+    PublicKey::from_spki_der(spki.as_bytes()).map_err(|error| LoadError::BadKey(error.reason()))
 }
 
 fn refusal(error: pkcs8::Error) -> LoadError {
