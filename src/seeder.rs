@@ -1,4 +1,4 @@
-//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered (DESIGN.md 5 and 7).
+//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered.
 //!
 //! A job lives in the database of the outbox, so that a crash loses none and asks about nobody twice who is settled. IDA is one
 //! upstream URL and so one [`Channel`]: it decides when records go, one at a time, or not at all.
@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use crate::error::{Error, Fault, Result};
 use crate::ida::Ida;
 use crate::keys::Keyring;
-use crate::mosip::Evidence;
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Answer};
 use crate::outbox::channel::{Channel, Fate, Flow, Turn};
@@ -257,13 +256,7 @@ fn names_the_person(error: &Error) -> bool {
 fn read_answer(individual_id: String, answer: Answer<ida::Authenticated>) -> (RecordState, Outcome) {
     match answer {
         Answer::Given(given) => {
-            let verified = Some(
-                match given.evidence() {
-                    Evidence::Envelope | Evidence::Plaintext => "signature",
-                    Evidence::DangerUnsigned => "none",
-                }
-                .to_owned(),
-            );
+            let verified = Some(given.word().to_owned());
             let ida::Authenticated { auth_status, token } = given.into_inner();
             let errors = match (&token, auth_status) {
                 (Some(_), _) => Vec::new(),
@@ -279,12 +272,12 @@ fn read_answer(individual_id: String, answer: Answer<ida::Authenticated>) -> (Re
             (state, Outcome { individual_id, token, verified, errors })
         }
         Answer::Refused(reasons) => {
+            let verified = Some(reasons.word().to_owned());
             let errors = reasons
                 .into_inner()
                 .into_iter()
                 .map(|reason| Reason { code: reason.code, message: reason.message, pointer: None })
                 .collect();
-            let verified = Some("tls".to_owned());
             (RecordState::Refused, Outcome { individual_id, token: None, verified, errors })
         }
     }

@@ -16,4 +16,4 @@ pub mod roles;
 pub mod signature;
 mod verified;
 
-pub use verified::{Attested, Evidence, Verified};
+pub use verified::{Attested, Evidence, Stated, Transport, Verified};

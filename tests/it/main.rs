@@ -30,6 +30,8 @@ mod faces;
 #[cfg(feature = "simulator")]
 mod ida;
 #[cfg(feature = "simulator")]
+mod ida_errors;
+#[cfg(feature = "simulator")]
 mod ida_once;
 #[cfg(feature = "simulator")]
 mod kill;
