@@ -119,7 +119,8 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let Some(settings) = config.upstream.ida.take() else { return Vec::new() };
     match Client::new(&config.upstream) {
         Ok(client) => {
-            let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+            // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
+            let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
             vec![ida::call(client, settings, keys, clock).await]
         }
         // What is wrong with the roots has been found without a call.
