@@ -122,7 +122,8 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let Ok(client) = Client::new(&config.upstream) else { return Vec::new() };
     let mut findings = Vec::new();
     if let Some(settings) = config.upstream.ida.take() {
-        let (_watcher, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+        // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
+        let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
         findings.push(ida::call(client.clone(), settings, keys, clock.clone()).await);
     }
     findings.extend(opencrvs::call(client, config.opencrvs, clock).await);

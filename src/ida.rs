@@ -1,4 +1,4 @@
-//! Calls to IDA: built under the keys and the clock of the moment, sent once, judged before anything of the reply is used.
+//! Calls to IDA: built under the keys and the clock of the moment, sent once; the reply is checked before anything of it is used.
 //!
 //! An attempt counts towards locking the person, so nothing is sent twice but what never left, and what IDA could not open because
 //! its certificate had been replaced.
@@ -16,9 +16,9 @@ use crate::mosip::ida::{
     self, Answer, Authenticated, Expected, IdLengths, Intent, Known, Origin, OtpSent, Response, Service,
     SignedRequest,
 };
-use crate::mosip::roles;
+use crate::mosip::{Transport, Verified, roles};
 use crate::pool::Pool;
-use crate::upstream::{Client, Reply, Request};
+use crate::upstream::{self, Client, Reply, Request};
 
 /// For one attempt. IDA takes seconds where it compares biometrics.
 pub const DEADLINE: Duration = Duration::from_secs(30);
@@ -75,21 +75,22 @@ impl Ida {
             .map_or_else(IdLengths::default, |set| IdLengths { uin: set.uin_length, vid: set.vid_length })
     }
 
-    /// Whether the person is who she says, for [`Intent::Auth`].
+    /// Whether the person is who they say, for [`Intent::Auth`].
     pub async fn authenticate(&self, intent: Arc<Intent>) -> Result<Answer<Authenticated>> {
         self.call(intent, Service::Auth).await?.try_map(ida::read_authenticated)
     }
 
-    /// The same, and what MOSIP holds of her, for [`Intent::Kyc`].
+    /// The same, and what MOSIP holds of them, for [`Intent::Kyc`].
     pub async fn know(&self, intent: Arc<Intent>) -> Result<Answer<Known>> {
         let answer = self.call(intent, Service::Kyc).await?;
         let ring = self.0.keys.current();
         self.0.pool.run(move || answer.try_map(|response| ida::read_known(response, &ring))).await
     }
 
-    /// Sends her a one-time password, for [`Intent::Otp`].
-    pub async fn send_otp(&self, intent: Arc<Intent>) -> Result<Answer<OtpSent>> {
-        self.call(intent, Service::Otp).await?.try_map(ida::read_otp_sent)
+    /// Sends the person a one-time password, for [`Intent::Otp`]. Here IDA's reasons are a problem: a caller that looks at nothing
+    /// but the status shall not wait for a password that never comes.
+    pub async fn send_otp(&self, intent: Arc<Intent>) -> Result<Verified<OtpSent>> {
+        self.call(intent, Service::Otp).await?.try_map(ida::read_otp_sent)?.given()
     }
 
     async fn call(&self, intent: Arc<Intent>, service: Service) -> Result<Answer<Response>> {
@@ -97,13 +98,13 @@ impl Ida {
             return Err(Error::new(Code::Bug, "an intent went to another service"));
         }
         let exchange = self.exchange(&intent).await?;
-        match self.judge(&intent, &exchange) {
+        match self.read(&intent, &exchange) {
             Err(error) if cannot_open(&error) && self.has_another_certificate(exchange.sealed_to).await => {
                 tracing::info!("IDA's certificate was replaced: the request is sent once more");
                 let exchange = self.exchange(&intent).await?;
-                self.judge(&intent, &exchange)
+                self.read(&intent, &exchange)
             }
-            judged => judged,
+            read => read,
         }
     }
 
@@ -149,8 +150,8 @@ impl Ida {
         Ok(sent.map(|reply| Exchange { sealed_to, reply }))
     }
 
-    /// Under the keys of now: a signer that was put right meanwhile counts.
-    fn judge(&self, intent: &Intent, exchange: &Exchange) -> Result<Answer<Response>> {
+    /// Under the keys of this moment: a signer that was put right meanwhile counts.
+    fn read(&self, intent: &Intent, exchange: &Exchange) -> Result<Answer<Response>> {
         let ring = self.0.keys.current();
         let settings = self.0.settings()?;
         let signers = settings.signers(&ring);
@@ -159,6 +160,7 @@ impl Ida {
             transaction: intent.transaction(),
             signers: &signers,
             danger_accept_unsigned: settings.danger_accept_unsigned_replies,
+            transport: transport(&settings.url),
             now: self.0.clock.now(),
         };
         let Reply { status, headers, body } = &exchange.reply;
@@ -215,6 +217,11 @@ impl config::Ida {
     fn signers<'r>(&self, ring: &'r Ring) -> Vec<&'r Peer> {
         self.reply_signers.iter().filter_map(|name| ring.peer(name)).map(|peer| &**peer).collect()
     }
+}
+
+fn transport(url: &Uri) -> Transport {
+    let is_plain = url.scheme_str() == Some("http") && !upstream::is_loopback(url);
+    if is_plain { Transport::Plain } else { Transport::Protected }
 }
 
 fn certificate(ring: &Ring) -> Option<&Certificate> {

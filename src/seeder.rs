@@ -14,7 +14,6 @@ use tokio::time::sleep;
 use crate::error::{Error, Fault, Result};
 use crate::ida::{DEADLINE, Ida};
 use crate::keys::Keyring;
-use crate::mosip::Evidence;
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Answer};
 use crate::outbox::channel::{Channel, Flow, Next, Turn};
@@ -256,13 +255,7 @@ fn names_the_person(error: &Error) -> bool {
 fn read_answer(individual_id: String, answer: Answer<ida::Authenticated>) -> (RecordState, Outcome) {
     match answer {
         Answer::Given(given) => {
-            let verified = Some(
-                match given.evidence() {
-                    Evidence::Envelope | Evidence::Plaintext => "signature",
-                    Evidence::DangerUnsigned => "none",
-                }
-                .to_owned(),
-            );
+            let verified = Some(given.word().to_owned());
             let ida::Authenticated { auth_status, token } = given.into_inner();
             let errors = match (&token, auth_status) {
                 (Some(_), _) => Vec::new(),
@@ -278,12 +271,12 @@ fn read_answer(individual_id: String, answer: Answer<ida::Authenticated>) -> (Re
             (state, Outcome { individual_id, token, verified, errors })
         }
         Answer::Refused(reasons) => {
+            let verified = Some(reasons.word().to_owned());
             let errors = reasons
                 .into_inner()
                 .into_iter()
                 .map(|reason| Reason { code: reason.code, message: reason.message, pointer: None })
                 .collect();
-            let verified = Some("tls".to_owned());
             (RecordState::Refused, Outcome { individual_id, token: None, verified, errors })
         }
     }

@@ -30,7 +30,7 @@ pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
         .collect()
 }
 
-/// Asks IDA whether nobody is who she says. That it says no proves everything before that question: path, partner, licence and API
+/// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, clock: Clock) -> Finding {
     let nobody = nobody(settings.uin_length);
@@ -47,16 +47,22 @@ pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, c
             "confirms a person who does not exist",
             "ask the MOSIP administrator; a test system may be set to say yes to everything",
         ),
-        Err(error) => judged(&error),
+        Err(error) => failed(&error),
     }
 }
 
-fn judged(error: &Error) -> Finding {
-    let said = error.upstream().map(|said| format!(" ({})", said.code)).unwrap_or_default();
+fn failed(error: &Error) -> Finding {
+    let code = error.upstream().map(|said| said.code.as_str());
+    let said = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let suspect = match error.fault() {
-        Fault::Partner => "the registration is refused",
+        Fault::Partner => "the registration (licence key, partner, API key, policy) is refused",
         Fault::Keys if error.code() == Code::KeyUnavailable => "a key is away",
-        Fault::Keys => "a key or certificate is refused",
+        Fault::Keys => match code {
+            Some("IDA-MPA-001") => "our signature is refused",
+            Some("IDA-MPA-002" | "IDA-MPA-021" | "IDA-MPA-022") => "our certificate is refused",
+            Some("IDA-MPA-003" | "IDA-MPA-004") => "IDA has no key for the certificate of peer `ida`",
+            _ => "a key or certificate is missing or refused",
+        },
         Fault::Tampered => "the reply does not verify",
         Fault::Upstream if error.code() == Code::UpstreamTimeout => "there is no answer in time",
         Fault::Upstream => "the call fails",

@@ -1,4 +1,4 @@
-//! `/v1/ida`: authentication, e-KYC and one-time passwords (DESIGN.md 5).
+//! `/v1/ida`: authentication, e-KYC and one-time passwords.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{App, body, guard};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mosip::codes::Reason;
 use crate::mosip::ida::{Answer, Authenticated, Intent, Known, OtpSent, Service};
-use crate::mosip::{Attested, Evidence, Verified};
+use crate::mosip::{Stated, Verified};
 
 /// Largest body, bytes: ten fingers, two irises and a face stay below it.
 const BODY_LIMIT: usize = 5 << 20;
@@ -63,22 +63,13 @@ struct OtpReply {
     verified: &'static str,
 }
 
-/// Here IDA's reasons are a problem: a caller that looks at nothing but the status shall not wait for a password that never comes.
 async fn otp(State(app): State<App>, request: Request) -> Result<Json<OtpReply>> {
     let intent = intent(&app, Service::Otp, request).await?;
-    match app.ida().send_otp(Arc::clone(&intent)).await? {
-        Answer::Given(given) => {
-            let verified = word(&given);
-            let OtpSent { masked_mobile, masked_email } = given.into_inner();
-            let transaction_id = intent.transaction().as_str().to_owned();
-            Ok(Json(OtpReply { masked_mobile, masked_email, transaction_id, verified }))
-        }
-        Answer::Refused(reasons) => Err(reasons
-            .into_inner()
-            .into_iter()
-            .next()
-            .map_or_else(|| Error::field("/individualId", "IDA refuses the person"), Error::from)),
-    }
+    let sent = app.ida().send_otp(Arc::clone(&intent)).await?;
+    let verified = sent.word();
+    let OtpSent { masked_mobile, masked_email } = sent.into_inner();
+    let transaction_id = intent.transaction().as_str().to_owned();
+    Ok(Json(OtpReply { masked_mobile, masked_email, transaction_id, verified }))
 }
 
 async fn intent(app: &App, service: Service, request: Request) -> Result<Arc<Intent>> {
@@ -94,7 +85,8 @@ struct Verdict {
     token: Option<String>,
     transaction_id: String,
     errors: Vec<Refused>,
-    /// `signature`; `tls` where IDA refused, which it does not sign; `none` under `danger_accept_unsigned_replies`.
+    /// `signature`; where IDA refuses without one `tls`, and `none` over plain http; `none` for the rest that
+    /// `danger_accept_unsigned_replies` lets through.
     verified: &'static str,
 }
 
@@ -116,17 +108,17 @@ impl Verdict {
             token: authenticated.token.clone(),
             transaction_id: intent.transaction().as_str().to_owned(),
             errors: Vec::new(),
-            verified: word(given),
+            verified: given.word(),
         }
     }
 
-    fn refused(intent: &Intent, reasons: Attested<Vec<Reason>>) -> Self {
+    fn refused(intent: &Intent, reasons: Stated<Vec<Reason>>) -> Self {
         Self {
+            verified: reasons.word(),
             auth_status: false,
             token: None,
             transaction_id: intent.transaction().as_str().to_owned(),
             errors: reasons.into_inner().into_iter().map(Refused::from).collect(),
-            verified: "tls",
         }
     }
 }
@@ -141,12 +133,5 @@ impl From<Reason> for Refused {
             registrar: meaning.registrar,
             operator: meaning.operator,
         }
-    }
-}
-
-fn word<T>(given: &Verified<T>) -> &'static str {
-    match given.evidence() {
-        Evidence::Envelope | Evidence::Plaintext => "signature",
-        Evidence::DangerUnsigned => "none",
     }
 }

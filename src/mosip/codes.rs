@@ -1,6 +1,7 @@
 //! MOSIP's error codes in our fault language, and the one reading of its error lists.
 //!
-//! MOSIP reports errors inside HTTP 200 as well as with real statuses, as `errorMessage` or as `message` (PROTOCOL.md 9).
+//! MOSIP reports errors inside HTTP 200 as well as with real statuses, as `errorMessage` or as `message`. A list may hold several:
+//! IDA's filter puts IDA-MLC-007, which says nothing, in front of the code that says what is wrong.
 
 mod ida;
 
@@ -50,7 +51,7 @@ pub struct Meaning {
     pub is_verdict: bool,
     /// What of the caller's body it is about, as a JSON pointer.
     pub pointer: Option<&'static str>,
-    /// What it means, to the registrar with the person in front of her.
+    /// What it means, to the registrar who sits with the person.
     pub registrar: &'static str,
     /// What to do, to the operator.
     pub operator: &'static str,
@@ -68,8 +69,8 @@ impl Meaning {
         if let Some(meaning) = ida::meaning(code) {
             return meaning;
         }
-        let row = TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix));
-        let (fault, operator) = row.map_or((Fault::Upstream, UNKNOWN), |&(_, fault, advice)| (fault, advice));
+        let (fault, operator) =
+            row(code).map_or((Fault::Upstream, UNKNOWN), |&(_, fault, advice)| (fault, advice));
         Self { fault, operator, ..Self::NOTHING_WRONG }
     }
 
@@ -97,12 +98,46 @@ const TABLE: [(&str, Fault, &str); 6] = [
     ("KER-KMS-025", Fault::Keys, "MOSIP no longer has the key we seal to: fetch its current certificate into keys.dir."),
 ];
 
-/// The first error of a list; `Ok` for null, absent and empty, which all mean success.
+/// The error of a list that says most, of equals the first; `Ok` for null, absent and empty, which all mean success.
 pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
-    errors.into_iter().flatten().next().map_or(Ok(()), |error| Err(error.into()))
+    let decisive = errors.into_iter().flatten().reduce(|kept, next| {
+        if Weight::of(&next.error_code) > Weight::of(&kept.error_code) { next } else { kept }
+    });
+    decisive.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// Why a person is not confirmed. No `Debug`: MOSIP's sentence may name what of her did not fit.
+/// How much a code says about what is wrong, the least first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// It is absent, or nothing that a code can be.
+    NoCode,
+    /// It stands for every failure.
+    Generic,
+    /// It is not in the table: MOSIP's administrator may know it.
+    Unknown,
+    /// It is in the table.
+    Known,
+}
+
+impl Weight {
+    fn of(code: &str) -> Self {
+        if printable(code) != code {
+            Self::NoCode
+        } else if code == ida::GENERIC {
+            Self::Generic
+        } else if ida::known(code).is_some() || row(code).is_some() {
+            Self::Known
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+fn row(code: &str) -> Option<&'static (&'static str, Fault, &'static str)> {
+    TABLE.iter().find(|(prefix, ..)| code.starts_with(prefix))
+}
+
+/// Why a person is not confirmed. No `Debug`: MOSIP's sentence may name which of their details did not fit.
 pub struct Reason {
     /// E.g. `IDA-DEA-001`.
     pub code: String,
@@ -112,17 +147,19 @@ pub struct Reason {
     pub meaning: Meaning,
 }
 
-/// Reads IDA's error list, which is not empty: the reasons where every error is a verdict about the person, else the first error
-/// that is none. So a failure of the call never reads as an invalid person.
+/// Reads IDA's error list, which is not empty: the reasons where every error is a verdict about the person, else the failure of
+/// the call, as [`check`] chooses it among those that are no verdict. So a failure of the call never reads as an invalid person.
 pub fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
-    let mut reasons = Vec::with_capacity(errors.len());
+    let (mut reasons, mut failures) = (Vec::with_capacity(errors.len()), Vec::new());
     for error in errors {
         let meaning = Meaning::of_error(&error);
-        if !meaning.is_verdict {
-            return Err(error.into());
+        if meaning.is_verdict {
+            reasons.push(Reason { code: error.error_code, message: error.error_message, meaning });
+        } else {
+            failures.push(error);
         }
-        reasons.push(Reason { code: error.error_code, message: error.error_message, meaning });
     }
+    check(Some(failures))?;
     Ok(reasons)
 }
 

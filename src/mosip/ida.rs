@@ -1,7 +1,7 @@
-//! IDA: authentication, e-KYC and one-time passwords (PROTOCOL.md 2).
+//! IDA: authentication, e-KYC and one-time passwords.
 //!
 //! [`Intent`] is what the caller asks for, [`request`] what is sent for it under the keys and the clock of one moment, [`read`]
-//! the judgement of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Attested`.
+//! the reading of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Stated`, signed or not.
 
 mod input;
 mod record;

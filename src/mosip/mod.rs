@@ -16,7 +16,7 @@ pub mod roles;
 pub mod signature;
 mod verified;
 
-pub use verified::{Attested, Evidence, Verified};
+pub use verified::{Attested, Evidence, Stated, Transport, Verified};
 
 #[cfg(test)]
 mod tests;

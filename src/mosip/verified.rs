@@ -42,6 +42,14 @@ impl<T> Verified<T> {
         self.evidence
     }
 
+    /// The word of the member `verified`.
+    pub const fn word(&self) -> &'static str {
+        match self.evidence {
+            Evidence::Envelope | Evidence::Plaintext => "signature",
+            Evidence::DangerUnsigned => "none",
+        }
+    }
+
     /// Thumbprint of our key that opened the message, where it has a certificate.
     pub fn key(&self) -> Option<Thumbprint> {
         self.key
@@ -66,23 +74,81 @@ impl<T> Verified<T> {
     }
 }
 
-/// A value that MOSIP never signs (acceptance, AID, token): it came from the configured URL over TLS or the loopback, and was
-/// strictly parsed. Marked `"verified":"tls"` wherever it leaves.
+/// A value that bears no signature (acceptance, AID, token, an unsigned refusal of IDA): it came from the configured URL and was
+/// strictly parsed. Marked `"verified":"tls"` wherever it leaves, `"none"` where it came over plain http.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attested<T>(T);
+pub struct Attested<T> {
+    value: T,
+    transport: Transport,
+}
+
+/// What a message came over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// TLS, or the loopback.
+    Protected,
+    /// Plain http from another machine, under `upstream.danger_plain_http`.
+    Plain,
+}
 
 impl<T> Attested<T> {
     pub(in crate::mosip) fn new(value: T) -> Self {
-        Self(value)
+        Self::over(value, Transport::Protected)
+    }
+
+    pub(in crate::mosip) fn over(value: T, transport: Transport) -> Self {
+        Self { value, transport }
+    }
+
+    /// The word of the member `verified`.
+    pub const fn word(&self) -> &'static str {
+        match self.transport {
+            Transport::Protected => "tls",
+            Transport::Plain => "none",
+        }
     }
 
     /// The value.
     pub fn get(&self) -> &T {
-        &self.0
+        &self.value
     }
 
     /// The value, owned.
     pub fn into_inner(self) -> T {
-        self.0
+        self.value
+    }
+}
+
+/// What counts with a signature and without one: a refusal of IDA, whose signature some releases and proxies lose.
+pub enum Stated<T> {
+    /// Its signature was checked.
+    Signed(Verified<T>),
+    /// It bore none.
+    Unsigned(Attested<T>),
+}
+
+impl<T> Stated<T> {
+    /// The word of the member `verified`.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Signed(value) => value.word(),
+            Self::Unsigned(value) => value.word(),
+        }
+    }
+
+    /// The value.
+    pub fn get(&self) -> &T {
+        match self {
+            Self::Signed(value) => value.get(),
+            Self::Unsigned(value) => value.get(),
+        }
+    }
+
+    /// The value, owned.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::Signed(value) => value.into_inner(),
+            Self::Unsigned(value) => value.into_inner(),
+        }
     }
 }

@@ -1,11 +1,13 @@
-//! IDA: `POST /idauthentication/v1/{auth|kyc|otp}/{licence key}/{partner}/{API key}` (PROTOCOL.md 2).
+//! IDA: `POST /idauthentication/v1/{auth|kyc|otp}/{licence key}/{partner}/{API key}`.
 //!
 //! It checks in the order of the real one, with its codes and with HTTP 200: form, signature over the raw bytes by the certificate
 //! that it knows of the partner, `Authorization`, sealing and `requestHMAC`, the triple in the path, the window of 60 s back and
 //! 30 s ahead, consent. Then it looks into [`population`]. Every one-time password is `111111`, lives three minutes and counts once,
 //! under the transaction that it was ordered by; three wrong ones lock the person.
 //!
-//! Success is signed, a refusal is not. Biometrics are judged by their form alone: what is well-formed fits.
+//! Every reply is signed. What IDA's filter refuses (all of the list above but the window and consent) comes as a pair: IDA-MLC-007
+//! and the code that says why, without `id` and `version`, for kyc without `transactionID`. What its controllers refuse comes alone.
+//! Of biometrics the form alone counts: what is well-formed fits.
 
 mod demographics;
 pub mod population;
@@ -24,7 +26,7 @@ use axum::routing::post;
 use serde_json::{Value, json};
 
 use self::population::{Factor, Person, Status};
-use self::request::{Asked, Inner, Refusal};
+use self::request::{Asked, Inner, Refusal, Stage};
 use super::World;
 use super::history::IdaCall;
 use crate::clock::Timestamp;
@@ -93,24 +95,20 @@ async fn receive(
     let Some(service) = Service::from_segment(&service) else {
         return StatusCode::NOT_FOUND.into_response();
     };
+    let transaction = request::transaction(&body);
     if let Some(code) = world.dials.get().ida_errors_in_200 {
-        let refusal = Refusal { code: code.into(), message: "error on request".to_owned() };
-        return reply::refuse(&world, service, None, &refusal);
+        let refusal = Refusal::of_code(code);
+        return reply::refuse(&world, service, transaction.as_deref(), &refusal);
     }
     let path = [license_key, partner_id, api_key];
-    let (transaction, outcome) = match Asked::parse(service, &body) {
-        Ok(asked) => {
-            (Some(asked.transaction_id.clone()), answer(&world, service, &path, &headers, &body, &asked))
-        }
-        Err(refusal) => (None, Err(refusal)),
-    };
+    let outcome = Asked::parse(service, &body)
+        .and_then(|asked| answer(&world, service, &path, &headers, &body, &asked).map(|done| (asked, done)));
     let code = outcome.as_ref().err().map(|refusal| refusal.code.to_string());
     tracing::info!(?service, code, "IDA");
     world.history.ida(IdaCall { service: service.id(), transaction_id: transaction.clone(), code });
-    match (outcome, transaction) {
-        (Ok(response), Some(transaction)) => reply::succeed(&world, service, &transaction, response),
-        (Err(refusal), transaction) => reply::refuse(&world, service, transaction.as_deref(), &refusal),
-        (Ok(_), None) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    match outcome {
+        Ok((asked, response)) => reply::succeed(&world, service, &asked.transaction_id, response),
+        Err(refusal) => reply::refuse(&world, service, transaction.as_deref(), &refusal),
     }
 }
 
@@ -124,13 +122,17 @@ fn answer(
     asked: &Asked,
 ) -> Result<Value, Refusal> {
     let now = world.clock.now();
-    request::check_signature(world, headers, body)?;
-    request::check_authorization(headers)?;
-    let inner = match service {
-        Service::Otp => None,
-        Service::Auth | Service::Kyc => Some(Inner::open(world, asked)?),
+    let filter = || {
+        request::check_signature(world, headers, body)?;
+        request::check_authorization(headers)?;
+        let inner = match service {
+            Service::Otp => None,
+            Service::Auth | Service::Kyc => Some(Inner::open(world, asked)?),
+        };
+        request::check_partner(world, path)?;
+        Ok(inner)
     };
-    request::check_partner(world, path)?;
+    let inner = filter().map_err(|refusal: Refusal| refusal.at(Stage::Filter))?;
     request::check_time(&asked.request_time, now)?;
     let Some(inner) = inner else { return send_otp(world, asked, now) };
     request::check_time(&inner.timestamp, now)?;
@@ -161,7 +163,16 @@ fn send_otp(world: &World, asked: &Asked, now: Timestamp) -> Result<Value, Refus
 fn find(asked: &Asked) -> Result<&'static Person, Refusal> {
     let id = &asked.individual_id;
     let digits = |count: usize| id.len() == count && id.bytes().all(|b| b.is_ascii_digit());
-    let (person, kind) = match asked.individual_id_type.as_str() {
+    // Where none is named it is told by the number.
+    let told = if digits(10) {
+        "UIN"
+    } else if digits(16) {
+        "VID"
+    } else {
+        "HANDLE"
+    };
+    let kind = asked.individual_id_type.as_deref().unwrap_or(told);
+    let (person, kind) = match kind {
         "UIN" if !digits(10) => return Err(Refusal::new("IDA-MLC-002", "Invalid UIN")),
         "VID" if !digits(16) => return Err(Refusal::new("IDA-MLC-004", "Invalid VID")),
         "UIN" => (population::all().find(|person| person.uin == id), "UIN"),
@@ -169,10 +180,8 @@ fn find(asked: &Asked) -> Result<&'static Person, Refusal> {
         "HANDLE" => (population::all().find(|person| person.handle == id), "HANDLE"),
         _ => return Err(Refusal::new("IDA-MLC-009", "Invalid Input Parameter - individualIdType")),
     };
-    let person = person.ok_or_else(|| Refusal {
-        code: "IDA-MLC-018".into(),
-        message: format!("{kind} not available in database"),
-    })?;
+    let person =
+        person.ok_or_else(|| Refusal::new("IDA-MLC-018", &format!("{kind} not available in database")))?;
     match person.status {
         Status::Active => Ok(person),
         Status::Blocked => Err(Refusal::new("IDA-MLC-022", "UIN is deactivated/blocked")),

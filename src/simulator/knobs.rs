@@ -49,7 +49,7 @@ pub struct Knobs {
     /// Seal the push to a key that nobody has.
     #[arg(long, env = "SIMULATOR_PUSH_SEALED_TO_STRANGER")]
     pub push_sealed_to_stranger: bool,
-    /// IDA answers HTTP 200 with this error code, and does nothing.
+    /// IDA answers HTTP 200 with this error code, behind IDA-MLC-007 where its filter says it, and does nothing.
     #[arg(long, env = "SIMULATOR_IDA_ERRORS_IN_200")]
     pub ida_errors_in_200: Option<String>,
     /// What is wrong with IDA's replies.
@@ -94,21 +94,21 @@ pub enum AfterAccept {
     Answer500,
 }
 
-/// What is wrong with a reply of IDA to a request that it has accepted.
+/// What is wrong with a reply of IDA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum IdaReply {
-    /// It bears no signature.
+    /// It bears no signature; refusals too.
     Unsigned,
-    /// Somebody else has signed it, under his own certificate; refusals too.
+    /// Somebody else has signed it, under a certificate of their own; refusals too.
     Stranger,
     /// Somebody else has signed it, and shows IDA's certificate; refusals too.
     Forged,
-    /// It was changed after it was signed.
+    /// It was changed after it was signed; refusals too.
     Altered,
-    /// It is the former reply of the same service, of another transaction.
+    /// A success is the former reply of the same service, of another transaction.
     Replayed,
-    /// It says that it is ten minutes old.
+    /// A success says that it is ten minutes old.
     Stale,
     /// Half of the sealed identity is missing.
     TruncatedIdentity,

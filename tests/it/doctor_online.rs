@@ -1,6 +1,6 @@
 //! `doctor --online`: which of partner id, licence key, API key, certificate and clock IDA refuses, and with what advice.
 
-use crate::support::gateway::secrets;
+use crate::support::gateway::{EXAMPLE, secrets};
 use crate::support::ida::simulator;
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Finding, Level};
@@ -18,9 +18,12 @@ impl Site {
 
     /// What the call finds under the example's configuration with `set` over it.
     async fn call(&self, set: &[(&str, &str)], clock: Clock) -> Finding {
+        self.call_under(EXAMPLE, set, clock).await
+    }
+
+    async fn call_under(&self, example: &str, set: &[(&str, &str)], clock: Clock) -> Finding {
         let keys = std::path::absolute("keys.example").unwrap();
-        let text = std::fs::read_to_string("deploy/example.toml")
-            .unwrap()
+        let text = example
             .replace("http://127.0.0.1:4600", &self.simulator.base_url)
             .replace("../keys.example", keys.to_str().unwrap());
         let file = self.folder.path().join("gateway.toml");
@@ -52,11 +55,44 @@ async fn what_ida_refuses_is_named_by_its_code() {
     for (name, code) in [
         ("MOSIP_GATEWAY__UPSTREAM__IDA__PARTNER_ID", "IDA-MPA-009"),
         ("PARTNER_APIKEY", "IDA-MPA-009"),
-        ("PARTNER_MISP_LK", "IDA-MPA-"),
+        ("PARTNER_MISP_LK", "IDA-MPA-009"),
     ] {
         let finding = site.call(&[(name, "wrong")], Clock::system()).await;
         fails_with(&finding, code);
+        assert!(finding.what.contains("registration"), "{finding:?}");
+        assert!(finding.advice.as_ref().unwrap().contains("licence key"), "{finding:?}");
         assert!(!format!("{finding:?}").contains("example-licence-key"), "{finding:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_is_told_from_a_wrong_signature_and_from_a_replaced_certificate_of_ida() {
+    let site = Site::new().await;
+    let strange = crate::support::vectors().join("keys");
+    let strange = strange.display();
+    let from = EXAMPLE.find("own = [").unwrap();
+    let own = &EXAMPLE[from..EXAMPLE.find("\npeers").unwrap()];
+    for (line, replaced, code, what) in [
+        // A certificate that MOSIP trusts, and not the partner's.
+        (
+            own,
+            "own = [{ file = \"opencrvs-priv.key\", cert = \"opencrvs-pub.key\" }]".to_owned(),
+            "IDA-MPA-021",
+            "our certificate",
+        ),
+        (
+            own,
+            format!(
+                "own = [{{ file = \"{strange}/stranger.key.pem\", cert = \"{strange}/stranger.crt.pem\" }}]"
+            ),
+            "IDA-MPA-001",
+            "our signature",
+        ),
+        ("file = \"ida-partner.crt\"", "file = \"issuer.crt\"".to_owned(), "IDA-MPA-003", "peer `ida`"),
+    ] {
+        let finding = site.call_under(&EXAMPLE.replace(line, &replaced), &[], Clock::system()).await;
+        fails_with(&finding, code);
+        assert!(finding.what.contains(what), "{finding:?}");
     }
 }
 

@@ -51,7 +51,7 @@ async fn a_person_who_is_not_confirmed_is_no_problem_and_every_reason_is_explain
     for service in ["auth", "kyc"] {
         let (status, verdict) = world.call(service, &wrong).await;
         assert_eq!((status, &verdict["authStatus"], &verdict["token"]), (200, &json!(false), &json!(null)));
-        assert_eq!(verdict["verified"], "tls", "IDA does not sign refusals");
+        assert_eq!(verdict["verified"], "signature", "IDA signs refusals, too");
         let error = &verdict["errors"][0];
         assert_eq!(
             (&error["code"], &error["fault"], &error["retryable"]),
@@ -139,7 +139,14 @@ async fn a_reply_that_does_not_verify_is_tampered_and_never_a_verdict() {
     reply_with(&world, IdaReply::TruncatedIdentity);
     assert_problem(world.call("kyc", &person()).await, (502, "tampered", "tampered"), "truncated");
     let wrong = with(person(), "demographics", json!({"dob": "1990/03/15"}));
-    for reply in [IdaReply::Stranger, IdaReply::Forged] {
+    reply_with(&world, IdaReply::Unsigned);
+    let (status, verdict) = world.call("auth", &wrong).await;
+    assert_eq!(
+        (status, &verdict["verified"]),
+        (200, &json!("tls")),
+        "a proxy has lost the header: {verdict}"
+    );
+    for reply in [IdaReply::Stranger, IdaReply::Forged, IdaReply::Altered] {
         reply_with(&world, reply);
         assert_problem(
             world.call("auth", &wrong).await,
@@ -204,7 +211,7 @@ async fn each_of_the_three_names_in_the_path_is_told_apart_from_the_person() {
     std::fs::write(&file, "wrong/../secret").unwrap();
     let file = file.display().to_string();
     for (setting, value, code) in [
-        ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", file.as_str(), "IDA-MPA-007"),
+        ("UPSTREAM__IDA__MISP_LICENSE_KEY_FILE", file.as_str(), "IDA-MPA-009"),
         ("UPSTREAM__IDA__API_KEY_FILE", &file, "IDA-MPA-009"),
         ("UPSTREAM__IDA__PARTNER_ID", "somebody else", "IDA-MPA-009"),
     ] {

@@ -1,11 +1,10 @@
 //! A call to IDA counts towards locking the person: what is sent a second time, and what never is.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::gateway::Running;
-use crate::support::ida::{World, assert_problem, call, person, simulator};
+use crate::support::ida::{World, assert_problem, call, copy_of_the_example_keys, person, simulator};
 use crate::support::pki::Authority;
 use mosip_gateway::simulator::Tls;
 use serde_json::json;
@@ -15,17 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The example's keys in a folder of their own, IDA's certificate being somebody else's.
 fn keys_with_a_stale_certificate() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for name in [
-        "keystore.p12",
-        "keystore.password",
-        "opencrvs-priv.key",
-        "opencrvs-pub.key",
-        "mosip-public.key",
-        "ida-sign.crt",
-    ] {
-        std::fs::copy(Path::new("keys.example").join(name), dir.path().join(name)).unwrap();
-    }
+    let dir = copy_of_the_example_keys();
     std::fs::copy("keys.example/issuer.crt", dir.path().join("ida-partner.crt")).unwrap();
     dir
 }

@@ -32,6 +32,8 @@ mod hanging;
 #[cfg(feature = "simulator")]
 mod ida;
 #[cfg(feature = "simulator")]
+mod ida_errors;
+#[cfg(feature = "simulator")]
 mod ida_once;
 #[cfg(feature = "simulator")]
 mod kill;

@@ -10,7 +10,7 @@ use mosip_gateway::mosip::envelope::{self, Format, Policy, SealOptions, Sealed, 
 use mosip_gateway::mosip::ida::{
     self, Answer, Expected, Intent, Origin, Reply, SealedIdentity, SealedRequest, Service,
 };
-use mosip_gateway::mosip::{Evidence, signature};
+use mosip_gateway::mosip::{Evidence, Transport, signature};
 use serde_json::{Value, json};
 
 const ALL_OWN: [&str; 4] = ["partner", "partner-old", "partner-3072", "partner-4096"];
@@ -303,6 +303,7 @@ fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted(
             transaction: &transaction,
             signers: &[&ring.peers()[0]],
             danger_accept_unsigned,
+            transport: Transport::Protected,
             now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
         };
         ida::read(reply, expected)?.try_map(|response| ida::read_known(response, &ring))
@@ -312,4 +313,67 @@ fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted(
     assert_eq!(known.evidence(), Evidence::DangerUnsigned);
     let identity = known.get().identity.as_ref().unwrap().get();
     assert_eq!(serde_json::from_str::<Value>(identity).unwrap(), kyc["expect_identity"]);
+}
+
+#[test]
+fn every_error_reply_of_ida_has_its_fault_and_code_or_is_a_verdict_with_its_proof() {
+    let vector = vector_file("ida-errors.json");
+    let ring = ring(&[], &[text(&vector, "signer")], Reject);
+    let cases = vector["cases"].as_array().unwrap();
+    for case in cases {
+        let (name, wanted) = (text(case, "name"), &case["expect"]);
+        let transaction = ida::TransactionId::parse(text(case, "transactionId").to_owned())
+            .unwrap_or_else(|error| panic!("{error}"));
+        let service = match text(case, "call") {
+            "auth" => Service::Auth,
+            "kyc" => Service::Kyc,
+            _ => Service::Otp,
+        };
+        let headers: http::HeaderMap = case["response_signature"]
+            .as_str()
+            .map(|signature| {
+                (http::HeaderName::from_static("response-signature"), signature.parse().unwrap())
+            })
+            .into_iter()
+            .collect();
+        let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
+        let reply = Reply {
+            status: http::StatusCode::from_u16(status).unwrap(),
+            headers: &headers,
+            body: text(case, "body").as_bytes(),
+        };
+        let expected = Expected {
+            service,
+            transaction: &transaction,
+            signers: &[&ring.peers()[0]],
+            danger_accept_unsigned: false,
+            transport: Transport::Protected,
+            now: Timestamp::from_iso("2026-11-26T09:15:08.000Z").unwrap(),
+        };
+        // As /v1/ida/otp: there a refusal is a problem.
+        let answer = ida::read(reply, expected).and_then(|answer| match service {
+            Service::Otp => answer.given().map(Answer::Given),
+            Service::Auth | Service::Kyc => Ok(answer),
+        });
+        match answer {
+            Ok(Answer::Given(_)) => panic!("{name}: an error reply gives nothing"),
+            Ok(Answer::Refused(reasons)) => {
+                assert_eq!(wanted["verdict"], json!(true), "{name}");
+                assert_eq!(json!(reasons.word()), wanted["verified"], "{name}");
+                let reasons = reasons.into_inner();
+                let codes: Vec<_> = reasons.iter().map(|reason| reason.code.as_str()).collect();
+                assert_eq!(json!(codes), wanted["codes"], "{name}");
+                assert_eq!(json!(reasons[0].meaning.retryable), wanted["retryable"], "{name}");
+            }
+            Err(error) => {
+                assert_eq!(json!(error.fault().as_str()), wanted["fault"], "{name}: {error}");
+                let code = error.upstream().map(|said| said.code.as_str());
+                assert_eq!(code, wanted["upstream_code"].as_str(), "{name}: {error}");
+                if let Some(retryable) = wanted["retryable"].as_bool() {
+                    assert_eq!(error.retryable(), retryable, "{name}");
+                }
+            }
+        }
+    }
+    assert_eq!(cases.len(), 25);
 }

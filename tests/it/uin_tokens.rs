@@ -41,6 +41,7 @@ async fn a_wrong_record_is_refused_by_itself_and_the_rest_gets_its_tokens() {
         (&results[3]["errors"][0]["code"], &results[3]["token"]),
         (&json!("IDA-DEA-001"), &json!(null))
     );
+    assert_eq!(results[3]["verified"], "signature", "a refusal is signed, too");
     let pointers: Vec<_> =
         [1, 4, 5, 6].map(|place| results[place]["errors"][0]["pointer"].as_str().unwrap().to_owned()).into();
     assert_eq!(pointers, ["/1/demographics/dob", "/4/individualId", "/5/consent", "/6"]);

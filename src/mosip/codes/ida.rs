@@ -1,10 +1,18 @@
-//! IDA's codes (PROTOCOL.md 2; IDA `authentication-core/.../IdAuthenticationErrorConstants.java`).
+//! IDA's codes, as its `IdAuthenticationErrorConstants.java` lists them.
 
 use super::Meaning;
 use crate::error::Fault;
 
-/// The row of `code`, or of its family. `None` for what is no code of IDA.
+/// IDA's filter puts it in front of the code that says what is wrong; alone it says nothing.
+pub(super) const GENERIC: &str = "IDA-MLC-007";
+
+/// The row of `code`, of its family, or of whatever else begins as IDA's codes do. `None` for what is no code of IDA.
 pub(super) fn meaning(code: &str) -> Option<Meaning> {
+    known(code).or_else(|| code.starts_with("IDA-").then_some(UNKNOWN))
+}
+
+/// The row of `code`, or of its family.
+pub(super) fn known(code: &str) -> Option<Meaning> {
     let exact = ROWS.iter().find(|(row, _)| *row == code);
     exact
         .or_else(|| FAMILIES.iter().find(|(family, _)| code.starts_with(family)))
@@ -85,7 +93,7 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-MLC-004", person(false, "This is not a VID. Compare it with the person's card.", NO_ACTION)),
     ("IDA-MLC-005", sent("/individualId", "The VID has expired. The person can ask for a new one.", NO_ACTION)),
     ("IDA-MLC-006", defect("IDA misses a parameter that the gateway always sends: look for a proxy that drops headers (Signature, Authorization), else report a defect.")),
-    ("IDA-MLC-007", ida_failed("IDA gives no reason. If every request ends so, ask the MOSIP administrator whether the partner has expired, and for IDA's log of this time.")),
+    (GENERIC, ida_failed("IDA gives no reason. If every request ends so, ask the MOSIP administrator whether the partner has expired, and for IDA's log of this time.")),
     ("IDA-MLC-008", sent("", "Nothing was sent by which the person can be recognised.", "Send demographics, an OTP or biometrics.")),
     ("IDA-MLC-009", sent("", "MOSIP does not accept a value that was sent.", "MOSIP's message names the parameter; correct it.")),
     ("IDA-MLC-010", sent("/individualId", "The UIN behind this VID has been deactivated.", NO_ACTION)),
@@ -125,6 +133,8 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-OTA-009", channel("This country sends no one-time passwords over this channel. Use the other one.", NO_ACTION)),
     ("IDA-OTA-010", person(false, "The one-time password was sent for another kind of identifier. Use the same one.", "The caller has to send the same individualIdType to /v1/ida/otp and afterwards.")),
     ("IDA-OTA-011", person(false, "The one-time password was asked for by another office. Send a new one.", "Ask for and use a password under the same upstream.ida.partner_id.")),
+    ("IDA-OTA-012", person(false, "No one-time password was asked for. Have one sent first, then enter it.", "The caller has to call /v1/ida/otp first, and then give the transactionId that it answered.")),
+    ("IDA-OTA-013", person(true, "One-time passwords are frozen for this person for a time. Wait, then try again; a new one does not help.", "MOSIP ends the freeze by itself; its administrator knows after how long. Nothing is to be done on the gateway.")),
 
     ("IDA-BIA-001", person(false, "The biometrics are not those of the person. Capture them again.", NO_ACTION)),
     ("IDA-BIA-002", person(false, "One finger was captured twice. Capture different ones.", NO_ACTION)),
@@ -147,7 +157,7 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-MPA-006", policy("This office may not use this way of recognising a person. Use another one.", POLICY)),
     ("IDA-MPA-007", partner("IDA does not know the licence key: compare upstream.ida.misp_license_key with the one of the MISP.")),
     ("IDA-MPA-008", partner("The licence key has expired: have the MISP renew it.")),
-    ("IDA-MPA-009", partner("IDA does not know the partner: compare upstream.ida.partner_id; a deactivated or expired API key has the same code.")),
+    ("IDA-MPA-009", partner("IDA does not know the licence key, the partner or the API key: compare upstream.ida.misp_license_key, partner_id and api_key with MOSIP's partner management. An API key that is deactivated or has expired has the same code.")),
     ("IDA-MPA-010", partner("Partner and licence key do not belong together: have the MISP map this partner.")),
     ("IDA-MPA-012", partner("The partner is deactivated: ask the MOSIP administrator.")),
     ("IDA-MPA-013", policy("This office may not fetch a person's details from MOSIP. Ask whether she is who she says.", "The partner may not ask for e-KYC: have the MOSIP administrator allow it, or use /v1/ida/auth.")),
@@ -188,5 +198,8 @@ const FAMILIES: &[(&str, Meaning)] = &[
     ("IDA-OTA-", person(false, "The one-time password is not accepted. Send a new one.", NO_ACTION)),
     ("IDA-BIA-", person(false, "The biometrics are not accepted; MOSIP's message says why. Capture them again.", NO_ACTION)),
     ("IDA-MPA-", partner("Ask the MOSIP administrator about this partner; MOSIP's message says what is wrong.")),
-    ("IDA-", ida_failed("The gateway does not know this code of IDA; its message may say more. Nothing is wrong with the record.")),
 ];
+
+const UNKNOWN: Meaning = ida_failed(
+    "The gateway does not know this code of IDA; its message may say more. Nothing is wrong with the record.",
+);

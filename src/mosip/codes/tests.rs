@@ -35,7 +35,7 @@ fn an_unknown_code_is_never_the_records_fault_and_is_not_logged() {
     }
 }
 
-/// Every code of PROTOCOL.md 2 and the families it names.
+/// Every code that IDA is known to send, and the families of them.
 fn protocol_codes() -> Vec<String> {
     let numbered = |family: &str, numbers: &[u32]| -> Vec<String> {
         numbers.iter().map(|number| format!("IDA-{family}-{number:03}")).collect()
@@ -95,6 +95,36 @@ fn one_failure_of_the_call_among_the_errors_leaves_no_verdict() {
         let refusal = verdict(list.map(error).into()).err().unwrap();
         assert_eq!(refusal.code(), Code::Partner);
     }
+}
+
+#[test]
+fn of_several_failures_the_one_that_says_most_decides() {
+    for (list, decisive) in [
+        (&["IDA-MLC-007", "IDA-MPA-009"][..], "IDA-MPA-009"),
+        (&["IDA-MPA-009", "IDA-MLC-007"], "IDA-MPA-009"),
+        (&["IDA-MLC-007", "IDA-NEW-001"], "IDA-NEW-001"),
+        (&["IDA-NEW-001", "IDA-MLC-007", "IDA-MPA-777"], "IDA-MPA-777"),
+        (&["", "IDA-MLC-007"], "IDA-MLC-007"),
+        (&["<b>", "IDA-NEW-001"], "IDA-NEW-001"),
+        (&["IDA-MPA-021", "IDA-MPA-009"], "IDA-MPA-021"),
+        (&["IDA-DEA-001", "IDA-MLC-007"], "IDA-MLC-007"),
+        (&["IDA-MLC-007", "IDA-DEA-001", "IDA-MPA-009"], "IDA-MPA-009"),
+    ] {
+        let refusal = verdict(list.iter().map(|code| error(code)).collect()).err().unwrap();
+        assert_eq!(refusal.upstream().unwrap().code, decisive, "{list:?}");
+        assert_eq!(refusal.fault(), Meaning::of(decisive).fault, "{list:?}");
+        assert_eq!(refusal.advice(), Meaning::of(decisive).operator, "{list:?}");
+    }
+}
+
+#[test]
+fn an_otp_that_was_not_asked_for_and_one_that_is_frozen_have_advice_of_their_own() {
+    let (absent, frozen) = (Meaning::of("IDA-OTA-012"), Meaning::of("IDA-OTA-013"));
+    assert!(!absent.retryable && absent.registrar.contains("sent first"), "{absent:?}");
+    assert!(absent.operator.contains("/v1/ida/otp"), "{absent:?}");
+    assert!(frozen.retryable && frozen.registrar.contains("Wait"), "{frozen:?}");
+    assert!(!frozen.registrar.contains("Send a new one"), "{frozen:?}");
+    assert!(frozen.operator.contains("administrator"), "{frozen:?}");
 }
 
 #[test]

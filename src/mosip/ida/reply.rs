@@ -1,5 +1,6 @@
-//! The judgement of IDA's replies. Success counts only under the signature of a configured signer, over the very bytes, for our
-//! transaction, of this service, of these minutes; IDA's refusals travel unsigned, and are never a token or an identity.
+//! What IDA's replies say. Success counts only under the signature of a configured signer, over the very bytes, for our
+//! transaction, of this service, of these minutes. A refusal counts without a signature too, and never under a wrong one; it is
+//! never a token or an identity.
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::keys::{Peer, Ring};
 use crate::mosip::codes::{self, Reason, UpstreamError};
 use crate::mosip::json::Object;
-use crate::mosip::{Attested, Evidence, Verified};
+use crate::mosip::{Attested, Evidence, Stated, Transport, Verified};
 
 /// `mosip.signed.response.header`
 const SIGNATURE: &str = "response-signature";
@@ -44,6 +45,8 @@ pub struct Expected<'a> {
     pub signers: &'a [&'a Peer],
     /// `upstream.ida.danger_accept_unsigned_replies`: an absent signature is accepted, never a wrong one.
     pub danger_accept_unsigned: bool,
+    /// What the reply came over.
+    pub transport: Transport,
     /// Our clock.
     pub now: Timestamp,
 }
@@ -52,8 +55,8 @@ pub struct Expected<'a> {
 pub enum Answer<T> {
     /// It did what was asked.
     Given(Verified<T>),
-    /// It looked at the person and does not confirm her; at least one reason.
-    Refused(Attested<Vec<Reason>>),
+    /// It looked at the person and does not confirm them; at least one reason.
+    Refused(Stated<Vec<Reason>>),
 }
 
 impl<T> Answer<T> {
@@ -62,6 +65,18 @@ impl<T> Answer<T> {
         match self {
             Self::Given(given) => read(given).map(Answer::Given),
             Self::Refused(reasons) => Ok(Answer::Refused(reasons)),
+        }
+    }
+
+    /// What was given; the problem of the first reason where IDA refuses.
+    pub fn given(self) -> Result<Verified<T>> {
+        match self {
+            Self::Given(given) => Ok(given),
+            Self::Refused(reasons) => Err(reasons
+                .into_inner()
+                .into_iter()
+                .next()
+                .map_or_else(|| Error::field("/individualId", "IDA refuses the person"), Error::from)),
         }
     }
 }
@@ -83,14 +98,29 @@ struct Wire<'a> {
     errors: Option<Vec<UpstreamError>>,
 }
 
-/// Judges `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
+/// Reads `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
 pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
     let Object(wire): Object<Wire<'_>> = serde_json::from_slice(reply.body).map_err(|_| {
         broken(format!("{} with a body that is not the expected JSON", reply.status.as_u16()))
     })?;
     let evidence = evidence(reply, expected)?;
     match wire.errors {
-        Some(errors) if !errors.is_empty() => refused(errors, wire.transaction_id, reply.status, expected),
+        Some(errors) if !errors.is_empty() => {
+            if wire.transaction_id.as_deref().is_some_and(|named| named != expected.transaction.as_str()) {
+                return Err(tampered("it belongs to another transaction"));
+            }
+            let reasons = codes::verdict(errors)?;
+            if !reply.status.is_success() {
+                return Err(broken(reply.status.as_u16()));
+            }
+            // Errors may come without transaction and service. A signature over them then says nothing about this call.
+            let is_ours = wire.transaction_id.is_some()
+                && wire.id.as_deref().is_none_or(|id| id == expected.service.id());
+            Ok(Answer::Refused(match evidence.filter(|_| is_ours) {
+                Some(evidence) => Stated::Signed(Verified::new(reasons, evidence, None)),
+                None => Stated::Unsigned(Attested::over(reasons, expected.transport)),
+            }))
+        }
         _ if !reply.status.is_success() => Err(broken(reply.status.as_u16())),
         _ => {
             let evidence = match evidence {
@@ -128,28 +158,11 @@ fn evidence(reply: Reply<'_>, expected: Expected<'_>) -> Result<Option<Evidence>
     Ok(Some(Evidence::Envelope))
 }
 
-/// The clock is not looked at here: `IDA-MLC-001` says that the clocks differ.
-fn refused(
-    errors: Vec<UpstreamError>,
-    transaction: Option<Cow<'_, str>>,
-    status: StatusCode,
-    expected: Expected<'_>,
-) -> Result<Answer<Response>> {
-    if transaction.is_some_and(|transaction| transaction != expected.transaction.as_str()) {
-        return Err(tampered("it belongs to another transaction"));
-    }
-    let reasons = codes::verdict(errors)?;
-    if !status.is_success() {
-        return Err(broken(status.as_u16()));
-    }
-    Ok(Answer::Refused(Attested::new(reasons)))
-}
-
 /// The reply of `/auth`.
 pub struct Authenticated {
-    /// Whether she is who she says.
+    /// Whether they are who they say.
     pub auth_status: bool,
-    /// The UINTOKEN, where she is and the policy shares it.
+    /// The UINTOKEN, where they are and the policy shares it.
     pub token: Option<String>,
 }
 
@@ -177,7 +190,7 @@ impl Authenticated {
 pub struct Known {
     /// As of `/auth`.
     pub authenticated: Authenticated,
-    /// The JSON object of attributes, where she is who she says and the policy shares any.
+    /// The JSON object of attributes, where they are who they say and the policy shares any.
     pub identity: Option<Box<RawValue>>,
 }
 

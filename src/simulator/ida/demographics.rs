@@ -60,21 +60,15 @@ fn held(person: &'static Person, name: &str) -> Option<Held> {
 }
 
 fn invalid(name: &str) -> Refusal {
-    Refusal { code: "IDA-MLC-009".into(), message: format!("Invalid Input Parameter - {name}") }
+    Refusal::new("IDA-MLC-009", &format!("Invalid Input Parameter - {name}"))
 }
 
 fn mismatch(name: &str, language: Option<&str>) -> Refusal {
     let language = language.map(|language| format!(" in {language}")).unwrap_or_default();
-    Refusal {
-        code: "IDA-DEA-001".into(),
-        message: format!("Demographic data {name}{language} did not match"),
-    }
+    Refusal::new("IDA-DEA-001", &format!("Demographic data {name}{language} did not match"))
 }
 
 fn absent(name: &str, language: Option<&str>) -> Refusal {
     let language = language.map(|language| format!(" in {language}")).unwrap_or_default();
-    Refusal {
-        code: "IDA-DEA-003".into(),
-        message: format!("Demographic data {name}{language} not available in database"),
-    }
+    Refusal::new("IDA-DEA-003", &format!("Demographic data {name}{language} not available in database"))
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::super::World;
 use super::super::knobs::IdaReply;
 use super::population::Person;
-use super::request::Refusal;
+use super::request::{GENERIC, Refusal, Stage};
 use super::{Service, lock};
 use crate::clock::Timestamp;
 use crate::crypto::aead::{self, Nonce};
@@ -34,33 +34,48 @@ pub(super) fn succeed(world: &World, service: Service, transaction: &str, respon
     let knob = world.dials.get().ida_reply;
     let now = world.clock.now();
     let time = if knob == Some(IdaReply::Stale) { Timestamp::from_millis(now.millis() - STALE) } else { now };
-    let body = body(service, Some(transaction), time, response, Value::Null);
-    let (key, certificate) = match knob {
-        Some(IdaReply::Stranger) => (&*world.mosip_key, &world.mosip_certificate),
-        Some(IdaReply::Forged) => (&*world.mosip_key, &world.ida.sign_certificate),
-        _ => (&world.ida.sign_key, &world.ida.sign_certificate),
+    let Some(signed) =
+        Signed::new(world, knob, body(service, Some(transaction), time, response, Value::Null))
+    else {
+        return internal();
     };
-    let Some(signature) = sign(key, certificate, &body) else { return internal() };
-    let signed = Signed { body, signature };
     let former = lock(&world.ida_memory.replies).insert(service, signed.clone());
-    let Signed { body, signature } = match (knob, former) {
+    let signed = match (knob, former) {
         (Some(IdaReply::Replayed), Some(former)) => {
             lock(&world.ida_memory.replies).insert(service, former.clone());
             former
         }
         _ => signed,
     };
-    match knob {
-        Some(IdaReply::Unsigned) => json_response(body),
-        Some(IdaReply::Altered) => {
-            let altered = body.replacen("\"version\":\"v1\"", "\"version\":\"v2\"", 1);
-            ([(SIGNATURE, signature)], json_response(altered)).into_response()
+    signed.into_response(knob)
+}
+
+impl Signed {
+    /// Under IDA's key, or under what `knob` makes of it.
+    fn new(world: &World, knob: Option<IdaReply>, body: String) -> Option<Self> {
+        let (key, certificate) = match knob {
+            Some(IdaReply::Stranger) => (&*world.mosip_key, &world.mosip_certificate),
+            Some(IdaReply::Forged) => (&*world.mosip_key, &world.ida.sign_certificate),
+            _ => (&world.ida.sign_key, &world.ida.sign_certificate),
+        };
+        let signature = sign(key, certificate, &body)?;
+        Some(Self { body, signature })
+    }
+
+    fn into_response(self, knob: Option<IdaReply>) -> Response {
+        let Self { body, signature } = self;
+        match knob {
+            Some(IdaReply::Unsigned) => json_response(body),
+            Some(IdaReply::Altered) => {
+                let altered = body.replacen('{', "{\"metadata\":{},", 1);
+                ([(SIGNATURE, signature)], json_response(altered)).into_response()
+            }
+            _ => ([(SIGNATURE, signature)], json_response(body)).into_response(),
         }
-        _ => ([(SIGNATURE, signature)], json_response(body)).into_response(),
     }
 }
 
-/// A refusal has HTTP 200 and no signature; under [`IdaReply::Stranger`] and [`IdaReply::Forged`] a wrong one.
+/// A refusal has HTTP 200, and is signed as success is. The filter's has two codes, and says neither service nor version.
 pub(super) fn refuse(
     world: &World,
     service: Service,
@@ -69,20 +84,29 @@ pub(super) fn refuse(
 ) -> Response {
     let response = match service {
         Service::Auth => json!({ "authStatus": false, "authToken": null }),
-        Service::Kyc => json!({ "kycStatus": false, "authToken": null }),
+        Service::Kyc => json!({
+            "kycStatus": false, "authToken": null, "thumbprint": null, "identity": null, "sessionKey": null,
+        }),
         Service::Otp => Value::Null,
     };
     let error = json!({ "errorCode": refusal.code, "errorMessage": refusal.message });
-    let body = body(service, transaction, world.clock.now(), response, json!([error]));
-    let certificate = match world.dials.get().ida_reply {
-        Some(IdaReply::Stranger) => &world.mosip_certificate,
-        Some(IdaReply::Forged) => &world.ida.sign_certificate,
-        _ => return json_response(body),
+    let generic =
+        json!({ "errorCode": GENERIC, "errorMessage": "Request could not be processed. Please try again" });
+    let now = world.clock.now();
+    let body = match refusal.stage {
+        Stage::Controller => body(service, transaction, now, response, json!([error])),
+        Stage::Filter => json!({
+            "id": null,
+            "version": null,
+            "transactionID": transaction.filter(|_| service != Service::Kyc),
+            "responseTime": now.to_iso(),
+            "response": response,
+            "errors": if refusal.code == GENERIC { json!([error]) } else { json!([generic, error]) },
+        })
+        .to_string(),
     };
-    match sign(&world.mosip_key, certificate, &body) {
-        Some(signature) => ([(SIGNATURE, signature)], json_response(body)).into_response(),
-        None => internal(),
-    }
+    let knob = world.dials.get().ida_reply;
+    Signed::new(world, knob, body).map_or_else(internal, |signed| signed.into_response(knob))
 }
 
 /// `response` of `/kyc`, the identity sealed to the partner's certificate.

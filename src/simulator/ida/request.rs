@@ -24,24 +24,48 @@ use crate::keys::cert::Validity;
 const OLDEST: i64 = 60_000;
 const AHEAD: i64 = 30_000;
 
+/// What the filter says in front of the code that says why, and alone where it knows no reason.
+pub(super) const GENERIC: &str = "IDA-MLC-007";
+
 /// An element of `errors`. Its sentence repeats nothing of the request but names of members.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) code: Cow<'static, str>,
     pub(super) message: String,
+    pub(super) stage: Stage,
+}
+
+/// Which part of IDA refuses, and so in which shape.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// In front of every service: form, signature, sealing, partner.
+    Filter,
+    /// The service itself: what is asked, and about whom.
+    Controller,
 }
 
 impl Refusal {
     pub(super) fn new(code: &'static str, message: &str) -> Self {
-        Self { code: code.into(), message: message.to_owned() }
+        Self { code: code.into(), message: message.to_owned(), stage: Stage::Controller }
+    }
+
+    /// By whichever part of IDA says `code`.
+    pub(super) fn of_code(code: String) -> Self {
+        let is_filters = code.starts_with("IDA-MPA-") || code == "IDA-MLC-006" || code == GENERIC;
+        let stage = if is_filters { Stage::Filter } else { Stage::Controller };
+        Self { code: code.into(), message: "error on request".to_owned(), stage }
+    }
+
+    pub(super) fn at(self, stage: Stage) -> Self {
+        Self { stage, ..self }
     }
 
     fn missing(name: &str) -> Self {
-        Self { code: "IDA-MLC-006".into(), message: format!("Missing Input Parameter - {name}") }
+        Self::new("IDA-MLC-006", &format!("Missing Input Parameter - {name}"))
     }
 
     fn invalid(name: &str) -> Self {
-        Self { code: "IDA-MLC-009".into(), message: format!("Invalid Input Parameter - {name}") }
+        Self::new("IDA-MLC-009", &format!("Invalid Input Parameter - {name}"))
     }
 
     fn undecryptable() -> Self {
@@ -78,7 +102,7 @@ struct Wire {
 pub(super) struct Asked {
     pub(super) transaction_id: String,
     pub(super) individual_id: String,
-    pub(super) individual_id_type: String,
+    pub(super) individual_id_type: Option<String>,
     pub(super) request_time: String,
     pub(super) consent: Option<bool>,
     pub(super) otp_channel: Vec<String>,
@@ -90,18 +114,19 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn parse(service: Service, body: &[u8]) -> Result<Self, Refusal> {
-        let wire: Wire = serde_json::from_slice(body).map_err(|_| Refusal::invalid("request"))?;
+        let by_filter = |refusal: Refusal| refusal.at(Stage::Filter);
+        let wire: Wire = serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
         let need = |name, value: Option<String>| {
             value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
         };
-        if need("id", wire.id)? != service.id() {
-            return Err(Refusal::invalid("id"));
+        if need("id", wire.id).map_err(by_filter)? != service.id() {
+            return Err(by_filter(Refusal::invalid("id")));
         }
-        let version = need("version", wire.version)?;
+        let version = need("version", wire.version).map_err(by_filter)?;
         let numbers: Vec<_> = version.split('.').collect();
         let is_digit = |part: &&str| part.len() == 1 && part.bytes().all(|b| b.is_ascii_digit());
         if !(2..=3).contains(&numbers.len()) || !numbers.iter().all(is_digit) {
-            return Err(Refusal::invalid("version"));
+            return Err(by_filter(Refusal::invalid("version")));
         }
         let transaction_id = need("transactionID", wire.transaction_id)?;
         if transaction_id.len() != 10 || !transaction_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
@@ -117,7 +142,7 @@ impl Asked {
         Ok(Self {
             transaction_id,
             individual_id: need("individualId", wire.individual_id)?,
-            individual_id_type: need("individualIdType", wire.individual_id_type)?,
+            individual_id_type: wire.individual_id_type,
             request_time: need("requestTime", wire.request_time)?,
             consent: wire.consent_obtained,
             otp_channel: wire.otp_channel.unwrap_or_default(),
@@ -127,6 +152,16 @@ impl Asked {
             hmac: wire.request_hmac,
         })
     }
+}
+
+/// `transactionID` of any JSON object, to be echoed.
+pub(super) fn transaction(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "transactionID")]
+        transaction_id: Option<String>,
+    }
+    serde_json::from_slice::<Named>(body).ok()?.transaction_id
 }
 
 /// A detached JWS over the raw body by the certificate that IDA knows of the partner.
@@ -160,16 +195,13 @@ pub(super) fn check_authorization(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Licence key, partner id, API key.
+/// Licence key, partner id, API key: IDA looks the three up as one, and does not say which is wrong.
 pub(super) fn check_partner(world: &World, path: &[String; 3]) -> Result<(), Refusal> {
     let [license_key, partner_id, api_key] = path;
-    if !world.ida.license_key.matches(license_key.as_bytes()) {
-        return Err(Refusal::new("IDA-MPA-007", "License key does not belong to a registered MISP"));
-    }
-    if *partner_id != world.ida.partner_id || !world.ida.api_key.matches(api_key.as_bytes()) {
-        return Err(Refusal::new("IDA-MPA-009", "Partner is not registered"));
-    }
-    Ok(())
+    let is_registered = world.ida.license_key.matches(license_key.as_bytes())
+        && *partner_id == world.ida.partner_id
+        && world.ida.api_key.matches(api_key.as_bytes());
+    if is_registered { Ok(()) } else { Err(Refusal::new("IDA-MPA-009", "Partner is not registered")) }
 }
 
 /// `yyyy-MM-dd'T'HH:mm:ss.SSSXXX`, no older than 60 s, no more than 30 s ahead.

@@ -160,7 +160,7 @@ async fn every_defect_of_a_request_has_its_code() {
         (Box::new(|draft| draft.uppercase_digest = false), "IDA-MPA-016"),
         (inner("surprise", json!(1)), "IDA-MLC-009"),
         (inner("demographics", json!({})), "IDA-MLC-008"),
-        (path("other/partner/api"), "IDA-MPA-007"),
+        (path("other/partner/api"), "IDA-MPA-009"),
         (path("licence/other/api"), "IDA-MPA-009"),
         (path("licence/partner/other"), "IDA-MPA-009"),
         (Box::new(|draft| draft.authorization = None), "IDA-MLC-006"),
@@ -179,6 +179,61 @@ async fn every_defect_of_a_request_has_its_code() {
         let mut draft = Draft::new("auth");
         spoil(&mut draft);
         assert_eq!(code(&partner, &draft).await, wanted, "case {index}");
+    }
+}
+
+#[tokio::test]
+async fn the_filter_refuses_in_signed_pairs_without_service_and_a_controller_alone() {
+    let partner = Partner::start().await;
+    type Spoil = fn(&mut Draft);
+    let by_filter: [(Spoil, &str); 5] = [
+        (|draft| "other/partner/api".clone_into(&mut draft.path), "IDA-MPA-009"),
+        (|draft| draft.signer = private_key(vector!("stranger.key.pem")), "IDA-MPA-001"),
+        (|draft| draft.x5c.clear(), "IDA-MPA-022"),
+        (|draft| draft.authorization = None, "IDA-MLC-006"),
+        (|draft| draft.open["thumbprint"] = json!("00".repeat(32)), "IDA-MPA-003"),
+    ];
+    let (auth, kyc) = (
+        json!({"authStatus": false, "authToken": null}),
+        json!({"kycStatus": false, "authToken": null, "thumbprint": null, "identity": null, "sessionKey": null}),
+    );
+    for (spoil, code) in by_filter {
+        for (mut draft, transaction, response) in [
+            (Draft::new("auth"), json!("1234567890"), &auth),
+            (Draft::new("kyc"), Value::Null, &kyc),
+            (Draft::otp(), json!("1234567890"), &Value::Null),
+        ] {
+            if draft.service == "otp" && code == "IDA-MPA-003" {
+                continue;
+            }
+            spoil(&mut draft);
+            let answer = draft.send(&partner).await;
+            assert!(is_signed(&answer, vector!("issuer.crt.pem")), "{code}");
+            let body = answer.json();
+            let codes = [&body["errors"][0]["errorCode"], &body["errors"][1]["errorCode"]];
+            assert_eq!(codes, [&json!("IDA-MLC-007"), &json!(code)], "{body}");
+            assert_eq!((&body["id"], &body["version"]), (&Value::Null, &Value::Null), "{body}");
+            assert_eq!((&body["transactionID"], &body["response"]), (&transaction, response), "{body}");
+        }
+    }
+    let mut wrong = Draft::new("kyc");
+    wrong.inner["demographics"] = json!({"dob": "1990/03/15"});
+    let answer = wrong.send(&partner).await;
+    assert!(is_signed(&answer, vector!("issuer.crt.pem")));
+    let body = answer.json();
+    assert_eq!(body["errors"].as_array().map(Vec::len), Some(1), "{body}");
+    assert_eq!((&body["id"], &body["transactionID"]), (&json!("mosip.identity.kyc"), &json!("1234567890")));
+}
+
+#[tokio::test]
+async fn a_number_without_a_type_is_told_by_its_length() {
+    let partner = Partner::start().await;
+    for id in [UIN, "6042817395162840", "leila.karim@handle"] {
+        let mut draft = Draft::new("auth");
+        draft.open["individualId"] = json!(id);
+        draft.open.as_object_mut().unwrap().remove("individualIdType");
+        let body = draft.send(&partner).await.json();
+        assert_eq!(body["response"]["authStatus"], json!(true), "{id}: {body}");
     }
 }
 

@@ -93,10 +93,10 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Status and the code of the first error.
+    /// Status and the code that says why: the last one, of IDA's filter behind the one that says nothing.
     pub(super) fn refusal(&self) -> (u16, String) {
-        let code = self.json()["errors"][0]["errorCode"].as_str().unwrap().to_owned();
-        (self.status.as_u16(), code)
+        let errors = self.json()["errors"].as_array().unwrap().clone();
+        (self.status.as_u16(), errors.last().unwrap()["errorCode"].as_str().unwrap().to_owned())
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Knobs, Settings, Simulator, Tls};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::gateway::{Running, json as read};
 use super::world::urls;
@@ -57,6 +58,23 @@ pub(crate) async fn simulator(tls: Option<Tls>) -> simulator::Running {
     settings.bind.set_port(0);
     settings.tls = tls;
     Simulator::start(settings, Clock::system()).await.unwrap()
+}
+
+/// The files that the example's configuration names, in a folder of their own, to be replaced there.
+pub(crate) fn copy_of_the_example_keys() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [
+        "keystore.p12",
+        "keystore.password",
+        "opencrvs-priv.key",
+        "opencrvs-pub.key",
+        "mosip-public.key",
+        "ida-partner.crt",
+        "ida-sign.crt",
+    ] {
+        std::fs::copy(Path::new("keys.example").join(name), dir.path().join(name)).unwrap();
+    }
+    dir
 }
 
 /// `/v1/ida/…` of `gateway`.

@@ -82,6 +82,7 @@ fn judge(status: u16, signatures: &[String], body: &str, danger: bool) -> Result
         transaction: &transaction,
         signers: &[&peer],
         danger_accept_unsigned: danger,
+        transport: Transport::Protected,
         now: NOW,
     };
     read(reply, expected)?.try_map(read_authenticated)
@@ -188,6 +189,24 @@ fn errors_under_a_wrong_signature_or_of_another_transaction_are_tampered() {
         "none of the configured",
     );
     assert_tampered(judge(200, &[], &body.replace("1234567890", "1234567891"), false), "another transaction");
+}
+
+#[test]
+fn a_refusal_counts_as_signed_where_the_signature_covers_this_call() {
+    let word = |answer: Result<Answer<Authenticated>>| match answer.unwrap() {
+        Answer::Refused(reasons) => reasons.word(),
+        Answer::Given(_) => panic!("given"),
+    };
+    let refusal = errors(&["IDA-DEA-001"]);
+    assert_eq!(word(signed(&refusal)), "signature");
+    assert_eq!(word(judge(200, &[], &refusal.to_string(), false)), "tls");
+    for (name, value) in [("transactionID", json!(null)), ("id", json!("mosip.identity.otp"))] {
+        let mut other = refusal.clone();
+        other[name] = value;
+        assert_eq!(word(signed(&other)), "tls", "a signature over {name} of another call or of none");
+    }
+    let plain = Attested::over(Vec::<Reason>::new(), Transport::Plain);
+    assert_eq!(Stated::Unsigned(plain).word(), "none");
 }
 
 #[test]
