@@ -171,12 +171,26 @@ pub struct Faces {
     pub listen: Option<Address>,
     /// The secret of OpenCRVS's webhooks; set = `/webhooks` is on.
     pub webhooks: Option<SecretBytes>,
+    /// `faces.webhook_signature`: what the signature of a webhook has to cover.
+    pub webhook_signature: WebhookSignature,
     /// Bearer token that callers of `/authtoken` must send on `listen`.
     pub token: Option<SecretBytes>,
     /// Serve `/authtoken` off the loopback to anybody.
     pub danger_open: bool,
     /// TLS on `listen`.
     pub tls: Option<ServerTls>,
+}
+
+/// `faces.webhook_signature`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WebhookSignature {
+    /// Either of the two (the default).
+    #[default]
+    Either,
+    /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.
+    Core,
+    /// The body as it stands.
+    Raw,
 }
 
 /// `[seeder]`

@@ -1,4 +1,4 @@
-//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived (DESIGN.md 6 and 7).
+//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived.
 //!
 //! [`store`] is the truth; everything else may be killed at any moment. [`Outbox::accept`] writes an intent; [`dispatch`] leases it,
 //! [`exchange`] seals and posts it, [`channel`] decides what a failure means. [`inbox`] judges what MOSIP pushed; [`delivery`] posts
@@ -16,6 +16,7 @@ pub mod meters;
 pub mod store;
 pub mod uptime;
 pub mod vault;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,11 +33,12 @@ use self::inbox::Inbox;
 use self::link::Link;
 use self::meters::Meters;
 use self::store::{Accepted, IdempotencyKey, Store};
+use self::webhook::Webhooks;
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::Attested;
 use crate::mosip::envelope::Policy;
-use crate::mosip::event::{Aid, Event};
+use crate::mosip::event::{Aid, Event, EventKind};
 use crate::pool::Pool;
 
 /// How often the clock is written and old rows are forgotten.
@@ -50,7 +52,7 @@ pub struct Outbox(Arc<Parts>);
 
 struct Parts {
     store: Store,
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
     inbox: Inbox,
     deliverer: Option<Deliverer>,
     give_up_after: Duration,
@@ -79,7 +81,9 @@ impl Outbox {
         options: Options,
     ) -> Self {
         let dispatcher = Dispatcher::new(store.clone(), exchange, options.link, options.probe_interval);
-        let inbox = Inbox::new(store.clone(), keys, pool, options.policy);
+        let dispatcher = Arc::new(dispatcher);
+        let webhooks = Webhooks::new(store.clone(), Arc::clone(&dispatcher));
+        let inbox = Inbox::new(store.clone(), keys, pool, options.policy, webhooks);
         Self(Arc::new(Parts { store, dispatcher, inbox, deliverer, give_up_after: options.give_up_after }))
     }
 
@@ -101,6 +105,11 @@ impl Outbox {
             self.0.dispatcher.wake();
         }
         Ok(accepted)
+    }
+
+    /// [`crate::error::Code::KindNotConfigured`] unless events of `kind` are taken.
+    pub fn check_kind(&self, kind: EventKind) -> Result<()> {
+        self.0.dispatcher.check_kind(kind)
     }
 
     /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::keys::watch::watch;
 use crate::keys::{Certificate, Keyring};
 use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use crate::outbox::dispatch::Dispatcher;
+use crate::outbox::exchange::Exchange;
+use crate::upstream::Client;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -58,9 +62,20 @@ impl Home {
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let store = Store::open(outbox, quarantine, Clock::system()).unwrap();
         let policy = Policy { danger_accept_unsigned: false };
-        let inbox = Inbox::new(store, keys.clone(), Pool::for_this_machine().unwrap(), policy);
+        let pool = Pool::for_this_machine().unwrap();
+        let webhooks = Webhooks::new(store.clone(), dispatcher(&store, &keys, &pool));
+        let inbox = Inbox::new(store, keys.clone(), pool, policy, webhooks);
         Self { dir, keys, inbox }
     }
+}
+
+/// One that sends nothing.
+fn dispatcher(store: &Store, keys: &Keyring, pool: &Pool) -> Arc<Dispatcher> {
+    let read = |path: &Path| std::fs::read(path);
+    let config = config::Config::from_toml("", Path::new("."), &BTreeMap::new(), &read).ok().unwrap();
+    let client = Client::new(&config.upstream).unwrap();
+    let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), Clock::system());
+    Arc::new(Dispatcher::new(store.clone(), exchange, None, Duration::from_secs(30)))
 }
 
 fn key(name: &str) -> PathBuf {

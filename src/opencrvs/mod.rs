@@ -1,0 +1,3 @@
+//! OpenCRVS's own messages, without I/O.
+
+pub mod webhook;
