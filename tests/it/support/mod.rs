@@ -17,6 +17,7 @@ pub(crate) mod key_volume;
 pub(crate) mod logs;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
+pub(crate) mod opencrvs;
 pub(crate) mod patience;
 #[path = "../../../src/upstream/test_pki.rs"]
 pub(crate) mod pki;
