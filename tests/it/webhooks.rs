@@ -1,10 +1,13 @@
 //! `/webhooks`, through the listener. OpenCRVS never looks at an answer, so what it signed is stored, kept in quarantine or held; and
 //! where that cannot go on, the connection breaks.
 
+use std::net::TcpListener;
+
 use crate::support::event::{BIRTH, COMPOSITION, birth, event};
 use crate::support::gateway::{EXAMPLE, Running};
 use crate::support::opencrvs::{Post, SHA_SECRET, header, raw_signature, signature};
 use crate::support::patience;
+use crate::support::process;
 use crate::support::vectors::{cases, text};
 use http::{HeaderMap, Method};
 use mosip_gateway::crypto::hmac::HmacAlgorithm;
@@ -83,6 +86,15 @@ const UNAUTHORIZED: &str =
     r#"mosip_gateway_refused_total{listener="internal",route="/webhooks",code="unauthorized"}"#;
 const NO_ANSWER: &str =
     r#"mosip_gateway_refused_total{listener="internal",route="/webhooks",code="no-answer"}"#;
+
+#[test]
+fn these_signatures_are_those_of_opencrvs() {
+    for case in cases("hub-core.json") {
+        if case["valid"] == true {
+            assert_eq!(signature(text(&case, "body")), text(&case, "header"), "{}", text(&case, "name"));
+        }
+    }
+}
 
 #[tokio::test]
 async fn what_opencrvs_signs_is_taken_and_what_it_does_not_sign_is_not() {
@@ -176,7 +188,7 @@ async fn what_is_no_event_is_kept_in_quarantine_with_its_reason() {
     let without_death = EXAMPLE.replace("\ndeath = \"http", "\n#death = \"http");
     let home = Home::start_under(&without_death, &[]).await;
     let deep = format!(r#"{{"event":{}1{}}}"#, "[".repeat(128), "]".repeat(128));
-    let second_task = BIRTH.replacen(r#""entry":["#, &format!(r#""entry":[{},"#, task()), 1);
+    let second_task = BIRTH.replacen("\"entry\": [", &format!("\"entry\": [{},", task()), 1);
     let reasons: Vec<(&str, Vec<u8>, &str, &str)> = vec![
         ("not JSON", "birth".into(), "malformed", "the body is not JSON"),
         ("cut short", BIRTH[..BIRTH.len() - 3].into(), "malformed", "the body is not JSON"),
@@ -276,8 +288,9 @@ async fn a_webhook_is_held_until_the_store_has_room() {
 }
 
 #[tokio::test]
-async fn sixteen_are_held_and_the_next_connection_breaks_without_an_answer() {
-    let home = Home::start(&[]).await;
+async fn sixteen_are_held_beside_every_limit_and_the_next_connection_breaks_without_an_answer() {
+    let home = Home::start(&[("LISTEN__BODY_LIMIT", "64KiB"), ("LISTEN__IN_FLIGHT_LIMIT", "64KiB")]).await;
+    let birth = |composition: &str| birth(composition).replace("Ada", &"A".repeat(8 << 10));
     let lock = home.lock_store();
     let mut held = Vec::new();
     for number in 0..16 {
@@ -381,4 +394,39 @@ async fn what_the_callback_refuses_is_counted_by_its_reason() {
     assert_eq!(home.metric(line).await, Some(0), "seen before it happens");
     assert_eq!(home.gateway.push_with(None, "{}").await.status, 401);
     assert_eq!(home.metric(line).await, Some(1));
+}
+
+#[tokio::test]
+async fn a_socket_that_is_passed_at_start_refuses_no_connection_while_nothing_runs() {
+    let mut gateway = process::Gateway::new();
+    let secret = gateway.home().join("webhook.secret");
+    std::fs::write(&secret, SHA_SECRET).unwrap();
+    gateway.set(&[("FACES__WEBHOOKS", "true"), ("FACES__WEBHOOK_SECRET_FILE", secret.to_str().unwrap())]);
+    let address = gateway.api().trim_start_matches("http://").to_owned();
+    let socket = TcpListener::bind(&address).unwrap();
+    gateway.start_on(&socket, "internal");
+    gateway.ready().await;
+    assert_eq!(Post::send(&address, &birth("before")).await.answered().await.0, 202);
+    gateway.kill();
+    let between = Post::send(&address, &birth("between")).await;
+    gateway.start_on(&socket, "internal");
+    assert_eq!(between.answered().await.1["id"], "between");
+    gateway.kill();
+}
+
+#[test]
+fn a_passed_socket_that_the_configuration_does_not_know_is_refused_by_name() {
+    let gateway = process::Gateway::new();
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    let expected = [
+        ("internal", "`internal`: it stands at 127.0.0.1:"),
+        ("faces", "`faces`: no listener of this name is on"),
+        ("mosip-gateway.socket", "`mosip-gateway.socket`: no listener of this name is on"),
+        ("", "``: no listener of this name is on"),
+    ];
+    for (name, what) in expected {
+        let (status, said) = gateway.refused_on(&elsewhere, name);
+        assert_eq!(status, Some(3), "{name}: {said}");
+        assert!(said.contains(what) && said.contains("FileDescriptorName="), "{name}: {said}");
+    }
 }

@@ -79,6 +79,18 @@ fn gated(entered: mpsc::UnboundedSender<()>, gate: Arc<Notify>) -> Router {
 }
 
 #[tokio::test]
+async fn a_connection_can_be_broken_without_an_answer_and_the_others_go_on() {
+    let break_off =
+        async |Extension(hangup): Extension<Hangup>| -> &'static str { match hangup.now().await {} };
+    let router = Router::new().route("/", get(async || "here")).route("/broken", get(break_off));
+    let server = Running::tcp(router, PATIENT).await;
+    let other = server.connect().await;
+    let broken = GET.replace("GET /", "GET /broken");
+    assert_eq!(exchange(server.connect().await, &broken).await, "");
+    assert!(exchange(other, GET).await.ends_with("here"));
+}
+
+#[tokio::test]
 async fn a_request_is_answered_and_knows_its_peer() {
     let router = Router::new()
         .route("/", get(async |Extension(peer): Extension<Peer>| format!("{}", peer.is_local())));

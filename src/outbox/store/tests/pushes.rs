@@ -75,5 +75,20 @@ async fn a_push_never_takes_the_reserve_of_the_disk() {
     let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
     let store = Store::open(settings, quarantine, home.clock.clone()).unwrap();
     assert_eq!(store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap_err().code(), Code::Busy);
+    assert_eq!(store.keep_webhook("x".into(), refusal()).await.unwrap_err().code(), Code::Busy);
     assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() {
+    let home = Home::new();
+    let store = home.open();
+    for _ in 0..4 {
+        store.keep_webhook(vec![0; 1 << 19].into(), refusal()).await.unwrap();
+    }
+    store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap();
+    let counts = store.quarantine_counts().await.unwrap();
+    let webhooks =
+        QuarantineCount { kind: "webhook".to_owned(), code: refusal().code, messages: 4, bytes: 4 << 19 };
+    assert_eq!(counts, [webhooks]);
 }
