@@ -2,7 +2,19 @@
 
 use super::section::{Section, Unset};
 use super::value::{Complaint, complaint};
-use super::{Events, Faces, Seeder, WebhookSignature, listeners, value};
+use super::{Events, Faces, Seeder, listeners, value};
+
+/// `faces.webhook_signature`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WebhookSignature {
+    /// Either of the two (the default).
+    #[default]
+    Either,
+    /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.
+    Core,
+    /// The body as it stands.
+    Raw,
+}
 
 /// `[faces]`
 pub(super) fn faces(root: &mut Section<'_>) -> Faces {

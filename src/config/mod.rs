@@ -1,4 +1,4 @@
-//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once (DESIGN.md 8).
+//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once.
 
 mod aliases;
 mod faces;
@@ -20,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::faces::WebhookSignature;
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -181,18 +182,6 @@ pub struct Faces {
     pub tls: Option<ServerTls>,
 }
 
-/// `faces.webhook_signature`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum WebhookSignature {
-    /// Either of the two (the default).
-    #[default]
-    Either,
-    /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.
-    Core,
-    /// The body as it stands.
-    Raw,
-}
-
 /// `[seeder]`
 pub struct Seeder {
     /// The operator answers for the consent of everybody whom the Token Seeder's face asks about; `false` switches that face off.
@@ -347,7 +336,7 @@ pub struct Token {
     pub client_secret: SecretBytes,
 }
 
-/// How the token is asked for (PROTOCOL.md 8).
+/// How the token is asked for.
 pub enum TokenKind {
     /// Grant `client_credentials`.
     KeycloakClientCredentials,

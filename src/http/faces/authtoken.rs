@@ -1,4 +1,4 @@
-//! `/authtoken` of MOSIP's Token Seeder (PROTOCOL.md 10), so that OpenCRVS and existing tools need no change.
+//! `/authtoken` of MOSIP's Token Seeder, so that OpenCRVS and existing tools need no change.
 
 mod answer;
 
