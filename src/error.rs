@@ -88,6 +88,8 @@ pub enum Code {
     MediaType,
     /// No bearer token, or a wrong one.
     Unauthorized,
+    /// No signature of the caller over its message, or a wrong one.
+    CallerSignature,
     /// Refused origin, host or caller.
     Forbidden,
     /// The body did not arrive within the deadline.
@@ -344,6 +346,7 @@ impl Code {
             Self::TooLarge => ("too-large", 413, Fault::Caller, "The body is larger than the limit", "Send less, or raise listen.body_limit."),
             Self::MediaType => ("media-type", 415, Fault::Caller, "The content type is not the one this route takes", "Send Content-Type: application/json."),
             Self::Unauthorized => ("unauthorized", 401, Fault::Caller, "The bearer token is absent or wrong", "Send Authorization: Bearer with the token this listener is configured with."),
+            Self::CallerSignature => ("unauthorized", 401, Fault::Caller, "The signature of the caller is absent or wrong", "Sign the body with the secret that this gateway is configured with, and send the signature in X-Hub-Signature."),
             Self::Forbidden => ("forbidden", 403, Fault::Caller, "This caller is refused", "Call from the mediator, not from a browser page; add further host names to listen.hosts."),
             Self::Timeout => ("timeout", 408, Fault::Caller, "The body did not arrive in time", "Send the whole body without pause."),
             Self::Busy => ("busy", 503, Fault::Upstream, "Too much is in flight", "Try again after the time in Retry-After."),

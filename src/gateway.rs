@@ -8,12 +8,14 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config::{self, Address, CallerAuth, Config};
+use crate::config::{self, Address, CallerAuth, Config, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::http::activation::Sockets;
 use crate::http::callback::Callers;
-use crate::http::faces::Faces;
+use crate::http::faces::{Faces, webhooks};
 use crate::http::guard::{self, Guard};
+use crate::http::meters::Meters;
 use crate::http::rate::{self, Rate};
 use crate::http::server::{BindError, Limits, Server};
 use crate::http::{App, Shared, body, callback, internal, ops, trace};
@@ -43,6 +45,7 @@ pub struct Gateway {
     keys: Keyring,
     outbox: Outbox,
     seeder: Seeder,
+    meters: Meters,
     stop: watch::Sender<bool>,
 }
 
@@ -60,7 +63,16 @@ pub enum StartError {
 impl Gateway {
     /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
     /// missing or broken starts the gateway degraded.
-    pub async fn bind(mut config: Config, allow_example_keys: bool) -> Result<Self, StartError> {
+    pub async fn bind(config: Config, allow_example_keys: bool) -> Result<Self, StartError> {
+        Self::bind_with(config, allow_example_keys, Sockets::default()).await
+    }
+
+    /// As [`Self::bind`], with the sockets that were passed at start in place of new ones.
+    pub async fn bind_with(
+        mut config: Config,
+        allow_example_keys: bool,
+        mut sockets: Sockets,
+    ) -> Result<Self, StartError> {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
@@ -105,6 +117,7 @@ impl Gateway {
         let seeder = Seeder::new(store.clone(), ida.clone(), config.upstream.probe_interval);
         let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
+        let meters = Meters::default();
         let app = App::new(Shared {
             outbox: outbox.clone(),
             ida,
@@ -119,9 +132,14 @@ impl Gateway {
             keys: keys.clone(),
             pool,
             clock,
+            meters: meters.clone(),
         });
 
         let (stop, stopping) = watch::channel(false);
+        let mut bind = async |name, address: &Address, tls: Option<&ServerTls>| match sockets.take(name) {
+            Some(socket) => Server::adopt(name, socket, address, tls),
+            None => Server::bind(address, tls).await,
+        };
         let limits = Limits::default();
         let head = limits.head.min(config.listen.request_deadline);
         let limits = Limits { head, drain: config.listen.drain, ..limits };
@@ -131,27 +149,35 @@ impl Gateway {
         };
         let limited =
             |router: Router| router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce));
-        let config::Faces { listen: faces_address, webhooks, token, danger_open, tls: faces_tls } =
-            config.faces;
-        let faces = Faces::new(&app, webhooks, config.seeder.consent);
+        let config::Faces {
+            listen: faces_address,
+            webhooks,
+            webhook_signature: signature,
+            token,
+            danger_open,
+            tls: faces_tls,
+        } = config.faces;
+        let webhooks = webhooks.map(|secret| webhooks::Settings { secret, signature });
+        let on = if faces_address.is_some() { &["internal", "faces"][..] } else { &["internal"] };
+        let faces = Faces::new(&app, webhooks, config.seeder.consent, on, stopping.clone());
         if config.seeder.consent {
             tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
         }
         let mut listeners = Vec::new();
-        let plain = Server::bind(&config.listen.internal, config.internal.tls.as_ref()).await?;
+        let plain = bind("internal", &config.listen.internal, config.internal.tls.as_ref()).await?;
         let is_known = danger_open
             || knows_callers(
                 &config.listen.internal,
                 config.internal.token.as_ref(),
                 config.internal.tls.as_ref(),
             );
-        let on_internal = faces.on_listener(is_known.then(|| Guard::under_any_name(None)));
-        let api = internal::router(app.clone(), on_internal);
-        listeners.push(("internal", plain, guarded(api, config.internal.token)));
+        let on_internal = faces.authtoken(is_known.then(|| Guard::under_any_name(None)));
+        let api = guarded(internal::router(app.clone(), on_internal), config.internal.token);
+        listeners.push(("internal", plain, faces.beside_webhooks(api)));
         if let Some(address) = &config.listen.callback {
-            let server = Server::bind(address, config.callback.tls.as_ref()).await?;
+            let server = bind(callback::LISTENER, address, config.callback.tls.as_ref()).await?;
             let callers = callers(config.callback, address)?;
-            listeners.push(("callback", server, limited(callback::router(app.clone(), callers))));
+            listeners.push((callback::LISTENER, server, limited(callback::router(app.clone(), callers))));
         }
         if let Some(address) = &faces_address {
             let is_known = danger_open || knows_callers(address, token.as_ref(), faces_tls.as_ref());
@@ -160,12 +186,15 @@ impl Gateway {
                     "/authtoken is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
                 );
             }
-            if let Some(faces) = faces.on_listener(is_known.then(|| Guard::under_any_name(token))) {
-                let server = Server::bind(address, faces_tls.as_ref()).await?;
-                listeners.push(("faces", server, limited(faces.fallback(internal::not_found))));
+            let authtoken = faces.authtoken(is_known.then(|| Guard::under_any_name(token)));
+            if authtoken.is_some() || faces.has_webhooks() {
+                let server = bind("faces", address, faces_tls.as_ref()).await?;
+                let routes = limited(authtoken.unwrap_or_default().fallback(internal::not_found));
+                listeners.push(("faces", server, faces.beside_webhooks(routes)));
             }
         }
-        let health = Server::bind(&config.listen.ops, config.ops.tls.as_ref()).await?;
+        let health = bind("ops", &config.listen.ops, config.ops.tls.as_ref()).await?;
+        sockets.all_taken()?;
         let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
         if !has_page {
             tracing::warn!(
@@ -177,7 +206,7 @@ impl Gateway {
         let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
         listeners.push(("ops", health, router));
 
-        Ok(Self { listeners, limits, watcher, keys, outbox, seeder, stop })
+        Ok(Self { listeners, limits, watcher, keys, outbox, seeder, meters, stop })
     }
 
     /// Where the listener `name` (`internal`, `callback`, `ops`) stands; port 0 has become the real one.
@@ -201,8 +230,9 @@ impl Gateway {
         moving.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = ?server.local_address(), "listening");
-            let router =
-                router.layer(middleware::from_fn(move |request, next| trace::log(name, request, next)));
+            let meters = self.meters.clone();
+            let log = move |request, next| trace::log(name, meters.clone(), request, next);
+            let router = router.layer(middleware::from_fn(log));
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));
         }
         shutdown.await;

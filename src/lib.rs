@@ -16,7 +16,7 @@
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
 //! | [`ida`] | calls to IDA: built, sent once, judged | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
-//! | [`opencrvs`] | OpenCRVS's messages, without I/O | mosip, crypto |
+//! | [`opencrvs`] | OpenCRVS's messages, without I/O | mosip, keys, crypto |
 //! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
 //! | [`crypto`] | bytes in, bytes out | nothing of ours |
 //! | [`upstream`] | carries bytes: TLS, deadlines, caps, the cache of the token | leaves |

@@ -13,6 +13,7 @@ const AID: &str = "fuzz-10001100770000120260101";
 
 fuzz_target!(|input: &[u8]| {
     let Some((kind, body)) = input.split_first() else { return };
+    webhook(body);
     let kind = EventKind::ALL[usize::from(*kind) % EventKind::ALL.len()];
     let event = match Event::parse(kind, Bytes::copy_from_slice(body)) {
         Ok(event) => event,
@@ -41,6 +42,15 @@ fuzz_target!(|input: &[u8]| {
     assert!(again.numbers() == event.numbers());
     assert_eq!(again.with_aid(&aid), spliced, "it is appended once");
 });
+
+/// A webhook is the event that its topic names, or is refused as a message or a member of it.
+fn webhook(body: &[u8]) {
+    let body = Bytes::copy_from_slice(body);
+    match Event::from_webhook(body.clone()) {
+        Ok(event) => assert!(Event::parse(event.kind(), body).is_ok()),
+        Err(error) => assert!(matches!(error.code(), Code::Malformed | Code::Field), "{error}"),
+    }
+}
 
 /// The composition as another reader finds it, where it can read the body (it refuses 1e400) and the Task is an object.
 fn second_opinion(event: &Event) {

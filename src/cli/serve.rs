@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::input::{ConfigFile, variables};
 use super::outcome::{Failure, Outcome};
 use crate::gateway::{Gateway, StartError};
+use crate::http::activation::Sockets;
 use crate::telemetry;
 
 /// Arguments of `serve`.
@@ -27,16 +28,20 @@ impl Serve {
         let level = telemetry::level(variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::init(level).map_err(Failure::environment)?;
+        let sockets = Sockets::from_environment().map_err(Failure::environment)?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(reactors())
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
         runtime.block_on(async {
-            let bound = Gateway::bind(config, self.allow_example_keys).await.map_err(|error| match error {
-                StartError::Refused(error) => Failure::Refused(error),
-                StartError::Listener(_) => Failure::environment(error),
-            });
+            let bound =
+                Gateway::bind_with(config, self.allow_example_keys, sockets).await.map_err(
+                    |error| match error {
+                        StartError::Refused(error) => Failure::Refused(error),
+                        StartError::Listener(_) => Failure::environment(error),
+                    },
+                );
             bound?.run(asked_to_stop()).await;
             Ok(ExitCode::SUCCESS)
         })

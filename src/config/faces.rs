@@ -1,7 +1,20 @@
 //! `[faces]`: routes that stand in for older systems; `[seeder]` and `[events]`, which ask IDA in the operator's name.
 
 use super::section::{Section, Unset};
+use super::value::{Complaint, complaint};
 use super::{Events, Faces, Seeder, listeners, value};
+
+/// `faces.webhook_signature`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WebhookSignature {
+    /// Either of the two (the default).
+    #[default]
+    Either,
+    /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.
+    Core,
+    /// The body as it stands.
+    Raw,
+}
 
 /// `[faces]`
 pub(super) fn faces(root: &mut Section<'_>) -> Faces {
@@ -17,12 +30,22 @@ pub(super) fn faces(root: &mut Section<'_>) -> Faces {
     let faces = Faces {
         listen: section.parsed("listen", value::address(base)),
         webhooks: secret.filter(|_| on),
+        webhook_signature: section.parsed("webhook_signature", webhook_signature).unwrap_or_default(),
         token: section.secret("token", Unset::Refused),
         danger_open,
         tls: listeners::tls(&mut section),
     };
     section.finish();
     faces
+}
+
+fn webhook_signature(form: &str) -> Result<WebhookSignature, Complaint> {
+    match form {
+        "either" => Ok(WebhookSignature::Either),
+        "core" => Ok(WebhookSignature::Core),
+        "raw" => Ok(WebhookSignature::Raw),
+        _ => Err(complaint("is no form of a signature", "write \"either\", \"core\" or \"raw\"")),
+    }
 }
 
 /// `[seeder]`

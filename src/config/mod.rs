@@ -1,4 +1,4 @@
-//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once (DESIGN.md 8).
+//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once.
 
 mod aliases;
 mod faces;
@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::faces::WebhookSignature;
 pub use self::opencrvs::{Opencrvs, OpencrvsClient};
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
@@ -175,6 +176,8 @@ pub struct Faces {
     pub listen: Option<Address>,
     /// The secret of OpenCRVS's webhooks; set = `/webhooks` is on.
     pub webhooks: Option<SecretBytes>,
+    /// `faces.webhook_signature`: what the signature of a webhook has to cover.
+    pub webhook_signature: WebhookSignature,
     /// Bearer token that callers of `/authtoken` must send on `listen`.
     pub token: Option<SecretBytes>,
     /// Serve `/authtoken` off the loopback to anybody.
@@ -337,7 +340,7 @@ pub struct Token {
     pub client_secret: SecretBytes,
 }
 
-/// How the token is asked for (PROTOCOL.md 8).
+/// How the token is asked for.
 pub enum TokenKind {
     /// Grant `client_credentials`.
     KeycloakClientCredentials,

@@ -43,24 +43,29 @@ impl HmacAlgorithm {
 
 /// The tag over the concatenation of `parts`.
 pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    compute(alg, key, parts).as_ref().to_vec()
+    compute(alg, key, parts.iter().copied()).as_ref().to_vec()
 }
 
 /// Verifies in constant time. A shortened tag is refused.
 pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), CryptoError> {
-    same(compute(alg, key, parts).as_ref(), tag)
+    same(compute(alg, key, parts.iter().copied()).as_ref(), tag)
 }
 
-/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7): no method, unknown method or wrong tag is refused.
-pub fn verify_hub_header(key: &[u8], body: &[u8], header: &str) -> Result<(), CryptoError> {
+/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`: no method, unknown method
+/// or wrong tag is refused.
+pub fn verify_hub_header<'p>(
+    key: &[u8],
+    parts: impl IntoIterator<Item = &'p [u8]>,
+    header: &str,
+) -> Result<(), CryptoError> {
     let (method, given) =
         header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
     let alg = HmacAlgorithm::from_method(method)
         .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
-    same(hex(compute(alg, key, &[body]).as_ref()).as_bytes(), given.to_ascii_lowercase().as_bytes())
+    same(hex(compute(alg, key, parts).as_ref()).as_bytes(), given.to_ascii_lowercase().as_bytes())
 }
 
-fn compute(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> hmac::Tag {
+fn compute<'p>(alg: HmacAlgorithm, key: &[u8], parts: impl IntoIterator<Item = &'p [u8]>) -> hmac::Tag {
     let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
     for part in parts {
         context.update(part);

@@ -25,6 +25,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     }));
     findings.extend(urls(config));
     findings.extend(listeners(config));
+    findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     if let Err(refusal) = Client::new(&config.upstream) {
         findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
     }
@@ -74,11 +75,23 @@ fn judge_url(setting: String, url: &Uri, is_whole: bool) -> Finding {
     Finding::ok(setting, shown)
 }
 
+/// OpenCRVS tries a refused connection three times at once, and then never again.
+fn restart(config: &Config, has_socket: bool) -> Option<Finding> {
+    (config.faces.webhooks.is_some() && !has_socket).then(|| {
+        Finding::warn(
+            "faces.webhooks",
+            "a restart refuses connections unless systemd holds the socket, and OpenCRVS gives a webhook up after three tries at once",
+            "install deploy/mosip-gateway.socket, which holds it, or run a second gateway",
+        )
+    })
+}
+
 fn listeners(config: &Config) -> Vec<Finding> {
     let tls = [
         ("internal.tls", &config.internal.tls),
         ("ops.tls", &config.ops.tls),
         ("callback.tls", &config.callback.tls),
+        ("faces.tls", &config.faces.tls),
     ];
     let mut findings: Vec<Finding> = tls
         .into_iter()

@@ -160,6 +160,19 @@ fn what_is_not_built_and_what_is_dangerous_is_warned_of() {
 }
 
 #[test]
+fn webhooks_without_a_socket_that_outlives_a_restart_are_warned_of() {
+    let warns = |settings: &str| {
+        let diagnosis = Site::new(-1..365, settings).examine();
+        diagnosis
+            .findings
+            .iter()
+            .any(|finding| finding.level == Level::Warn && finding.subject == "faces.webhooks")
+    };
+    assert!(warns("faces = { webhooks = true, webhook_secret_file = \"gateway.toml\" }"));
+    assert!(!warns(""));
+}
+
+#[test]
 fn a_role_that_nobody_fills_is_a_failure() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("gateway.toml");

@@ -41,7 +41,7 @@ impl Limits {
 /// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
 pub struct Body {
     bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
+    share: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
@@ -52,6 +52,11 @@ impl Body {
         F: FnOnce(Self) -> Result<T> + Send + 'static,
     {
         pool::aside(self.len(), move || read(self)).await
+    }
+
+    /// The bytes, and apart from them the share of the budget, which the caller drops when it is to be given back.
+    pub(super) fn into_parts(self) -> (Bytes, Option<OwnedSemaphorePermit>) {
+        (self.bytes, self.share)
     }
 
     /// The bytes; they carry the share of the budget with them.
@@ -77,17 +82,33 @@ impl AsRef<[u8]> for Body {
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
 pub async fn read(request: Request, limits: &Limits) -> Result<Body> {
+    read_under(request, limits, Spent::Refused).await
+}
+
+/// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
+pub(super) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
+    read_under(request, limits, Spent::Waits).await
+}
+
+/// What a body does when the budget is used up.
+#[derive(Clone, Copy)]
+enum Spent {
+    Refused,
+    Waits,
+}
+
+async fn read_under(request: Request, limits: &Limits, spent: Spent) -> Result<Body> {
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
         return Err(too_large(limits));
     }
-    tokio::time::timeout(limits.deadline, collect(body, limits)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(limits.deadline, collect(body, limits, spent)).await.unwrap_or_else(|_| {
         let detail = format!("the body was not whole after {} ms", limits.deadline.as_millis());
         Err(Error::new(Code::Timeout, detail))
     })
 }
 
-async fn collect(mut body: axum::body::Body, limits: &Limits) -> Result<Body> {
+async fn collect(mut body: axum::body::Body, limits: &Limits, spent: Spent) -> Result<Body> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
     let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
     let mut share: Option<OwnedSemaphorePermit> = None;
@@ -98,21 +119,24 @@ async fn collect(mut body: axum::body::Body, limits: &Limits) -> Result<Body> {
         if data.len() > limits.body.saturating_sub(bytes.len()) {
             return Err(too_large(limits));
         }
-        let charged = charge(&limits.in_flight, data.len())?;
+        let charged = charge(&limits.in_flight, data.len(), spent).await?;
         match &mut share {
             Some(share) => share.merge(charged),
             None => share = Some(charged),
         }
         bytes.extend_from_slice(&data);
     }
-    Ok(Body { bytes: bytes.freeze(), _share: share })
+    Ok(Body { bytes: bytes.freeze(), share })
 }
 
-fn charge(in_flight: &Arc<Semaphore>, len: usize) -> Result<OwnedSemaphorePermit> {
-    u32::try_from(len)
-        .ok()
-        .and_then(|len| Arc::clone(in_flight).try_acquire_many_owned(len).ok())
-        .ok_or_else(|| Error::new(Code::Busy, "too many bytes of request bodies are in flight"))
+async fn charge(in_flight: &Arc<Semaphore>, len: usize, spent: Spent) -> Result<OwnedSemaphorePermit> {
+    let in_flight = Arc::clone(in_flight);
+    let charged = match (u32::try_from(len), spent) {
+        (Ok(len), Spent::Refused) => in_flight.try_acquire_many_owned(len).ok(),
+        (Ok(len), Spent::Waits) => in_flight.acquire_many_owned(len).await.ok(),
+        (Err(_), _) => None,
+    };
+    charged.ok_or_else(|| Error::new(Code::Busy, "too many bytes of request bodies are in flight"))
 }
 
 fn too_large(limits: &Limits) -> Error {

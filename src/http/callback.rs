@@ -1,4 +1,4 @@
-//! What MOSIP calls (DESIGN.md 7): `POST /birthReceiveNid` and the hub's `/websub/callback`, authenticated and stored.
+//! What MOSIP calls: `POST /birthReceiveNid` and the hub's `/websub/callback`, authenticated and stored.
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::mosip::caller::CallerKey;
 use crate::outbox::store::PushKind;
+
+/// The listener's name.
+pub const LISTENER: &str = "callback";
 
 /// Largest push, bytes: a credential with a photo stays below it.
 const BODY_LIMIT: usize = 6 << 20;
@@ -42,13 +45,16 @@ pub struct Callers {
 /// Routes of the callback listener.
 pub fn router(app: App, callers: Callers) -> Router {
     let mut routes = Router::new();
+    let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
     if callers.opencrvs_jwt.is_some() || callers.open {
         for path in ["/birthReceiveNid", "/birthReceiveNid/"] {
+            app.meters().expect(LISTENER, path, &refusals);
             routes = routes.route(path, post(birth_receive_nid));
         }
     }
     if callers.hub_hmac.is_some() {
         for path in ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"] {
+            app.meters().expect(LISTENER, path, &refusals);
             routes = routes.route(path, post(websub_message).get(websub_intent));
         }
     }

@@ -1,28 +1,19 @@
-//! Faces that stand in for older systems (DESIGN.md 7): `/webhooks` of the older mediator, so that a small country can point
-//! OpenCRVS at the gateway alone, and `/authtoken` of MOSIP's Token Seeder.
+//! Faces that stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
+//! alone, and `/authtoken` of MOSIP's Token Seeder.
 
 mod authtoken;
+pub mod webhooks;
 
-use std::sync::Arc;
+use axum::{Router, middleware};
+use http::HeaderMap;
+use tokio::sync::watch;
 
-use axum::extract::{Request, State};
-use axum::routing::post;
-use axum::{Json, Router, middleware};
-use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use super::body::{self, Body};
+use super::App;
 use super::guard::{self, Guard};
-use super::internal::Checked;
-use super::{App, internal};
+use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Event, EventKind};
-
-/// Largest webhook, bytes.
-const BODY_LIMIT: usize = 1 << 20;
 
 /// The faces that are on.
 pub struct Faces {
@@ -31,83 +22,56 @@ pub struct Faces {
 }
 
 impl Faces {
-    /// `/webhooks` under the secret that OpenCRVS signs with, and `/authtoken` where the operator answers for consent.
-    pub fn new(app: &App, webhooks: Option<SecretBytes>, consent: bool) -> Self {
+    /// `/webhooks` on the listeners `on`, until `stopping` turns true; and `/authtoken` where the operator answers for consent.
+    pub fn new(
+        app: &App,
+        webhooks: Option<webhooks::Settings>,
+        consent: bool,
+        on: &[&'static str],
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
         Self {
-            webhooks: webhooks.map(|secret| webhooks_router(app.clone(), Arc::new(secret))),
+            webhooks: webhooks.map(|settings| webhooks::router(app.clone(), settings, on, stopping)),
             authtoken: consent.then(|| authtoken::router(app.clone())),
         }
     }
 
-    /// Those that a listener serves, if any: `/authtoken`, which has no authentication of its own, only behind `guard`.
-    pub fn on_listener(&self, guard: Option<Guard>) -> Option<Router> {
-        let guarded = self
-            .authtoken
+    /// `/authtoken`, which has no authentication of its own, behind `guard`; not there without one.
+    pub fn authtoken(&self, guard: Option<Guard>) -> Option<Router> {
+        self.authtoken
             .clone()
             .zip(guard)
-            .map(|(router, guard)| router.layer(middleware::from_fn_with_state(guard, guard::enforce)));
-        match (self.webhooks.clone(), guarded) {
-            (Some(webhooks), Some(authtoken)) => Some(webhooks.merge(authtoken)),
-            (webhooks, authtoken) => webhooks.or(authtoken),
+            .map(|(router, guard)| router.layer(middleware::from_fn_with_state(guard, guard::enforce)))
+    }
+
+    /// Whether OpenCRVS posts here.
+    pub fn has_webhooks(&self) -> bool {
+        self.webhooks.is_some()
+    }
+
+    /// The routes of a listener, with `/webhooks` beside them: OpenCRVS brings no token, no known host name and no patience, so
+    /// guards and limits stand around `routes` alone.
+    pub fn beside_webhooks(&self, routes: Router) -> Router {
+        match &self.webhooks {
+            Some(webhooks) => routes.merge(webhooks.clone()),
+            None => routes,
         }
     }
 }
 
-#[derive(Clone)]
-struct Webhooks {
-    app: App,
-    secret: Arc<SecretBytes>,
-}
-
-fn webhooks_router(app: App, secret: Arc<SecretBytes>) -> Router {
-    Router::new()
-        .route("/webhooks", post(receive).get(confirm))
-        .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Webhooks { app, secret })
-}
-
-/// An event whose topic says which kind it is. Signed over the raw body; stored; 202.
-async fn receive(State(webhooks): State<Webhooks>, request: Request) -> Result<(StatusCode, Json<Value>)> {
-    let Webhooks { app, secret } = webhooks;
-    let signature = hub_signature(request.headers())?.to_owned();
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    check_hub_signature(&secret, &body, &signature)?;
-    let read = |body: Body| Event::parse(EventKind::of_topic(&body)?, body.into_bytes());
-    let accepted = app.outbox().accept(body.read_as(read).await?, None).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": accepted.id, "state": accepted.state.as_str() }))))
-}
-
-#[derive(Deserialize)]
-struct Intent {
-    mode: String,
-    #[serde(rename = "topic")]
-    _topic: String,
-    challenge: String,
-}
-
-/// OpenCRVS verifies the intent of its subscribers: the challenge comes back, as JSON.
-async fn confirm(Checked(intent): Checked<Intent>) -> Result<Json<Value>> {
-    if intent.mode != "subscribe" {
-        return Err(Error::new(Code::Field, "the query: mode is not subscribe"));
-    }
-    Ok(Json(json!({ "challenge": intent.challenge })))
-}
-
-/// The `X-Hub-Signature` of a request; [`Code::Unauthorized`] without one.
+/// The `X-Hub-Signature` of a request; [`Code::CallerSignature`] without one.
 pub(super) fn hub_signature(headers: &HeaderMap) -> Result<&str> {
     headers
         .get("x-hub-signature")
         .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| Error::new(Code::Unauthorized, "there is no X-Hub-Signature").advise(ADVICE))
+        .ok_or_else(|| Error::new(Code::CallerSignature, "there is no X-Hub-Signature"))
 }
 
-/// `method=hex` over the raw body; [`Code::Unauthorized`].
+/// `method=hex` over the raw body, as the hub signs; [`Code::CallerSignature`].
 pub(super) fn check_hub_signature(secret: &SecretBytes, body: &[u8], signature: &str) -> Result<()> {
-    hmac::verify_hub_header(secret.expose(), body, signature).map_err(|refusal| {
-        Error::new(Code::Unauthorized, "X-Hub-Signature does not fit the body")
-            .advise(ADVICE)
-            .for_operator(refusal.stage())
-    })
+    hmac::verify_hub_header(secret.expose(), [body], signature).map_err(|refusal| signature_refused(&refusal))
 }
 
-const ADVICE: &str = "Sign the raw body with the secret that this gateway is configured with.";
+fn signature_refused(refusal: &CryptoError) -> Error {
+    Error::new(Code::CallerSignature, "X-Hub-Signature does not fit the body").for_operator(refusal.stage())
+}

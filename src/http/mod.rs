@@ -1,5 +1,6 @@
 //! Routes and problems. Handlers parse, call `mosip` or `outbox`, and answer; they never do cryptography themselves.
 
+pub mod activation;
 pub mod body;
 pub mod callback;
 mod events;
@@ -8,6 +9,7 @@ pub mod guard;
 mod ida;
 mod inbox;
 pub mod internal;
+pub mod meters;
 pub mod ops;
 pub mod problem;
 pub mod rate;
@@ -52,6 +54,8 @@ pub struct Shared {
     pub pool: Pool,
     /// Time.
     pub clock: Clock,
+    /// What listeners refuse and hold.
+    pub meters: meters::Meters,
 }
 
 impl App {
@@ -66,6 +70,10 @@ impl App {
 
     fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    fn meters(&self) -> &meters::Meters {
+        &self.0.meters
     }
 
     fn limits(&self) -> &body::Limits {

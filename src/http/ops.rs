@@ -1,4 +1,4 @@
-//! Health, metrics and the operators' page (DESIGN.md 7, Ops): `/livez`, `/readyz`, `/metrics`, `/`.
+//! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`.
 //!
 //! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service.
@@ -67,7 +67,7 @@ async fn readyz(State(ops): State<Ops>) -> Response {
 
 async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     let standing = Standing::of(&ops).await;
-    let text = metrics::exposition(&standing, ops.app.outbox().meters())
+    let text = metrics::exposition(&standing, ops.app.outbox().meters(), ops.app.meters())
         .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -1,4 +1,4 @@
-//! The one place where an error becomes a reply: `application/problem+json` (RFC 9457) with the members of DESIGN.md 5.
+//! The one place where an error becomes a reply: `application/problem+json` (RFC 9457).
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -70,6 +70,9 @@ fn headers(code: Code) -> HeaderMap {
     match code {
         Code::Busy => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
         Code::Unauthorized => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        Code::CallerSignature => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("X-Hub-Signature"))
+        }
         _ => None,
     };
     headers

@@ -1,9 +1,9 @@
 //! A listener: accepts, shakes hands, serves HTTP/1.1 under deadlines, and drains.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,28 +15,21 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
+use self::listener::{Listener, Stream};
+use super::activation::Socket;
 use super::tls::Acceptor;
 use crate::config::{Address, ServerTls};
 
 mod head;
+mod listener;
 
 /// Read buffer per connection, and so the largest head, bytes. With [`Limits::connections`] it bounds what heads can hold.
 const BUFFER: usize = 64 << 10;
-
-/// Connections that wait in the kernel while all slots are taken.
-const BACKLOG: u32 = 1024;
-
-/// Out of file descriptors, most likely: wait for one instead of spinning.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Owner and group may connect to a unix socket.
-const SOCKET_MODE: u32 = 0o660;
 
 /// A bound listener.
 pub struct Server {
@@ -104,6 +97,18 @@ impl Peer {
     }
 }
 
+/// Breaks the connection of a request without an answer; an extension of every request.
+#[derive(Debug, Clone, Default)]
+pub struct Hangup(Arc<Notify>);
+
+impl Hangup {
+    /// Never returns: the connection is closed, and whoever waits here is dropped with it.
+    pub async fn now(&self) -> Infallible {
+        self.0.notify_one();
+        std::future::pending().await
+    }
+}
+
 /// Why a listener does not stand. Names the address or the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -113,6 +118,14 @@ pub enum BindError {
     Address {
         /// `ip:port` or `unix:/path`
         address: String,
+        /// The reason.
+        what: String,
+    },
+    /// A socket that was passed at start cannot be used.
+    #[error("the socket that is passed as `{name}`: {what}")]
+    Passed {
+        /// Its `FileDescriptorName`.
+        name: String,
         /// The reason.
         what: String,
     },
@@ -131,6 +144,9 @@ impl BindError {
     pub const fn advice(&self) -> &'static str {
         match self {
             Self::Address { .. } => "stop what listens there, or set another address under [listen]",
+            Self::Passed { .. } => {
+                "let FileDescriptorName= and ListenStream= of the systemd socket unit say what [listen] and [faces] say"
+            }
             Self::File { .. } => "replace the file",
         }
     }
@@ -142,18 +158,28 @@ impl Server {
         let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
         let refuse =
             |error: io::Error| BindError::Address { address: shown(address), what: error.to_string() };
-        let (listener, address) = match address {
-            Address::Tcp(wanted) => {
-                let listener = TcpListener::bind(wanted).await.map_err(refuse)?;
-                let actual = listener.local_addr().map_err(refuse)?;
-                (Listener::Tcp(listener), Address::Tcp(actual))
-            }
-            Address::Unix(path) => {
-                let listener = bind_unix(path).await.map_err(refuse)?;
-                (Listener::Unix { listener, _file: SocketFile(path.clone()) }, Address::Unix(path.clone()))
-            }
-        };
+        let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
         Ok(Self { listener, address, tls })
+    }
+
+    /// Goes on with a socket that was passed under `name`. It has to stand at `address`, since the checks of the configuration are
+    /// about that.
+    pub fn adopt(
+        name: &str,
+        socket: Socket,
+        address: &Address,
+        tls: Option<&ServerTls>,
+    ) -> Result<Self, BindError> {
+        let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
+        let refuse = |what: String| BindError::Passed { name: name.to_owned(), what };
+        let actual = socket.address().map_err(|error| refuse(error.to_string()))?;
+        if actual != *address {
+            let what =
+                format!("it stands at {}, and the configuration says {}", shown(&actual), shown(address));
+            return Err(refuse(what));
+        }
+        let listener = Listener::adopt(socket).map_err(|error| refuse(error.to_string()))?;
+        Ok(Self { listener, address: actual, tls })
     }
 
     /// Where it listens: the port that the system gave where port 0 was asked for.
@@ -241,8 +267,11 @@ impl Connection {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let hangup = Hangup::default();
+        let extension = hangup.clone();
         let service = self.router.map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(extension.clone());
             request
         });
         let (timer, stream) = head::watch(stream, self.limits.head);
@@ -253,78 +282,12 @@ impl Connection {
             .header_read_timeout(self.limits.idle)
             .max_buf_size(BUFFER)
             .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
-        if let Err(error) = watcher.watch(connection).await {
-            tracing::debug!(%error, "a connection ended early");
+        tokio::select! {
+            () = hangup.0.notified() => tracing::debug!("a connection is broken without an answer"),
+            ended = watcher.watch(connection) => if let Err(error) = ended {
+                tracing::debug!(%error, "a connection ended early");
+            },
         }
-    }
-}
-
-enum Listener {
-    Tcp(TcpListener),
-    Unix { listener: UnixListener, _file: SocketFile },
-}
-
-enum Stream {
-    Tcp(TcpStream, SocketAddr),
-    Unix(UnixStream),
-}
-
-impl Listener {
-    /// The next connection, once a slot is free for it.
-    async fn accept(&self, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, Stream) {
-        // Never closed, so there always is a slot in the end.
-        let slot = Arc::clone(slots).acquire_owned().await.ok();
-        loop {
-            let accepted = match self {
-                Self::Tcp(listener) => {
-                    listener.accept().await.map(|(stream, from)| Stream::Tcp(stream, from))
-                }
-                Self::Unix { listener, .. } => {
-                    listener.accept().await.map(|(stream, _)| Stream::Unix(stream))
-                }
-            };
-            match accepted {
-                Ok(stream) => return (slot, stream),
-                Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-/// The file of a bound unix socket; gone with the listener.
-struct SocketFile(PathBuf);
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        // It may be gone already, and the next start replaces it otherwise.
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    remove_stale(path).await?;
-    let socket = UnixSocket::new_stream()?;
-    socket.bind(path)?;
-    // Before `listen`, so that there is no moment in which others could connect.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(SOCKET_MODE))?;
-    socket.listen(BACKLOG)
-}
-
-async fn remove_stale(path: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"))
-        }
-        Ok(_) => match UnixStream::connect(path).await {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
-            Err(error) => Err(error),
-            Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
-        },
     }
 }
 

@@ -77,6 +77,7 @@ impl World {
             give_up_after: Duration::from_hours(1),
             policy,
             link: None,
+            legacy: None,
         };
         let exchange = Exchange::new(client, upstream, keys.clone(), pool.clone(), clock.clone());
         let outbox = Outbox::new(store, exchange, None, keys.clone(), pool.clone(), options);
@@ -91,6 +92,7 @@ impl World {
             limits,
             pool,
             clock,
+            meters: crate::http::meters::Meters::default(),
         });
         Self { _dir: dir, keeper, births, outbox, router: internal::router(app, None) }
     }

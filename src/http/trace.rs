@@ -1,4 +1,4 @@
-//! One log line per request: id, route, status, duration, and the problem's code where there is one. Never a path as it came (an id
+//! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Never a path as it came (an id
 //! in it may be personal), a query, a header or a body.
 
 use std::time::Instant;
@@ -8,24 +8,36 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue};
 
+use super::meters::Meters;
 use super::problem::Refusal;
 use crate::crypto::secret;
 
 /// Names a request in the log and in its answer.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The name of the listener that took a request; an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenerName(pub &'static str);
+
 /// Middleware for every listener; `listener` is its name.
-pub async fn log(listener: &'static str, request: Request, next: Next) -> Response {
+pub async fn log(listener: &'static str, meters: Meters, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let random: [u8; 8] = secret::random();
     let id = format!("{:016x}", u64::from_be_bytes(random));
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    request.extensions_mut().insert(ListenerName(listener));
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    match response.extensions().get::<Refusal>() {
+    let refusal = response.extensions().get::<Refusal>();
+    if let Some(Refusal(error)) = refusal {
+        meters.refused(listener, route, error.code().as_str());
+    } else if response.status().is_client_error() || response.status().is_server_error() {
+        meters.refused(listener, route, status.to_string());
+    }
+    match refusal {
         None => tracing::info!(listener, id, %method, route, status, micros, "request"),
         Some(Refusal(error)) => tracing::warn!(
             listener,

@@ -1,4 +1,4 @@
-//! OpenCRVS's webhook: what an event must hold, and where MOSIP's application id goes in it (PROTOCOL.md 9).
+//! OpenCRVS's webhook: what an event must hold, and where MOSIP's application id goes in it.
 //!
 //! The body travels on byte for byte as it came. An AID is spliced into the text; nothing is parsed and written again, so key
 //! order, number text and spacing stay the caller's.
@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::read;
+use super::json::{check_unambiguous, read};
 use crate::error::{Code, Error, Result};
 
 mod aid;
@@ -72,15 +72,9 @@ impl EventKind {
         }
     }
 
-    /// The kind that the topic of a webhook names; [`Code::Field`] for a topic that names none.
-    pub fn of_topic(body: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body)
-            .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
-        let webhook: Webhook<'_> = read(text, "")?;
-        let topic = webhook.event.and_then(|event| event.hub).and_then(|hub| hub.topic);
-        let topic = topic.ok_or_else(|| missing("/event/hub/topic"))?;
-        let known = Self::ALL.into_iter().find(|kind| kind.topic() == Some(&topic));
-        known.ok_or_else(|| Error::field("/event/hub/topic", "no kind of event has this topic"))
+    /// The kind whose events have the topic `topic` in OpenCRVS.
+    pub fn of_topic(topic: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.topic() == Some(topic))
     }
 
     /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
@@ -115,10 +109,22 @@ pub struct Event {
 }
 
 impl Event {
+    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: nobody can be asked any
+    /// more what was meant. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of what is wrong.
+    pub fn from_webhook(body: Bytes) -> Result<Self> {
+        let text = utf8(&body)?;
+        check_unambiguous(text)?;
+        let webhook: Webhook<'_> = read(text, "")?;
+        let topic = webhook.event.and_then(|event| event.hub).and_then(|hub| hub.topic);
+        let topic = topic.ok_or_else(|| missing("/event/hub/topic"))?;
+        let kind = EventKind::of_topic(&topic)
+            .ok_or_else(|| Error::field("/event/hub/topic", "no kind of event has this topic"))?;
+        Self::parse(kind, body)
+    }
+
     /// Reads a webhook body of at most the listener's limit. Errors carry the JSON pointer of what is wrong.
     pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
-        let text = std::str::from_utf8(&body)
-            .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
+        let text = utf8(&body)?;
         // serde would read a list as the members in order.
         if text.trim_ascii_start().starts_with('[') {
             return Err(Error::field("", "a list stands where an object should"));
@@ -265,6 +271,10 @@ fn check_topic(kind: EventKind, topic: Option<String>) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+fn utf8(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
 }
 
 fn missing(pointer: &str) -> Error {

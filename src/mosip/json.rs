@@ -1,10 +1,11 @@
 //! Reads JSON of callers strictly. What serde says may quote a value, so only its place is passed on.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_path_to_error::Segment;
 
 use crate::error::{Code, Error, Result};
@@ -32,6 +33,71 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Resu
     })?;
     json.end().map_err(|error| not_json(error.line(), error.column()))?;
     Ok(value)
+}
+
+/// Refuses a text that two readers may read differently: no JSON, deeper than 127 levels, or two members of one name in one object.
+/// [`Code::Malformed`]
+pub(super) fn check_unambiguous(text: &str) -> Result<()> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    Unambiguous::deserialize(&mut json).and_then(|Unambiguous| json.end()).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let what = match &error {
+            error if error.is_data() => "an object of the body has two members of one name",
+            error if error.to_string().starts_with("recursion limit") => {
+                "the body is nested deeper than 127 levels"
+            }
+            _ => return not_json(line, column),
+        };
+        Error::new(Code::Malformed, format!("{what} (line {line}, column {column})"))
+    })
+}
+
+/// Any JSON value whose objects have each name once.
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Unambiguous;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_unit<E>(self) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unambiguous, A::Error> {
+                while list.next_element::<Unambiguous>()?.is_some() {}
+                Ok(Unambiguous)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unambiguous, A::Error> {
+                let mut names = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if !names.insert(name) {
+                        return Err(A::Error::custom("two members have one name"));
+                    }
+                    map.next_value::<Unambiguous>()?;
+                }
+                Ok(Unambiguous)
+            }
+        }
+        deserializer.deserialize_any(AnyValue)
+    }
 }
 
 /// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.

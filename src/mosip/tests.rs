@@ -14,6 +14,7 @@ use crate::crypto::rsa::Keeper;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Ring;
 use crate::keys::ring::fake::ring;
+use crate::mosip::Transport;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -121,6 +122,7 @@ fn a_kyc_identity_under_an_unavailable_key_is_not_tampered() {
             transaction: &transaction,
             signers: &[],
             danger_accept_unsigned: true,
+            transport: Transport::Protected,
             now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
         };
         ida::read(reply, expected).unwrap().try_map(|response| ida::read_known(response, &ring))

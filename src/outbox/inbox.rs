@@ -1,4 +1,4 @@
-//! What MOSIP pushed: stored first, judged after, delivered once it verifies (DESIGN.md 7).
+//! What MOSIP pushed: stored first, judged after, delivered once it verifies.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::store::{PushKind, Received, Store, Told};
+use super::webhook::Webhooks;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::envelope::Policy;
@@ -22,12 +23,18 @@ pub struct Inbox {
     keys: Keyring,
     pool: Pool,
     policy: Policy,
+    webhooks: Webhooks,
     wake: Notify,
 }
 
 impl Inbox {
-    pub(super) fn new(store: Store, keys: Keyring, pool: Pool, policy: Policy) -> Self {
-        Self { store, keys, pool, policy, wake: Notify::new() }
+    pub(super) fn new(store: Store, keys: Keyring, pool: Pool, policy: Policy, webhooks: Webhooks) -> Self {
+        Self { store, keys, pool, policy, webhooks, wake: Notify::new() }
+    }
+
+    /// What OpenCRVS posts.
+    pub fn webhooks(&self) -> &Webhooks {
+        &self.webhooks
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.
@@ -92,6 +99,9 @@ impl Inbox {
 
     /// Verified and queued for the mediator, or quarantined with its reason.
     async fn judge(&self, push: Received) -> Result<()> {
+        if push.kind == PushKind::Webhook {
+            return self.webhooks.judge(push).await;
+        }
         let (ring, policy, kind) = (self.keys.current(), self.policy, push.kind);
         let body = push.body;
         let opened = self
@@ -101,7 +111,7 @@ impl Inbox {
                     mediator::open_nid(&ring, roles::peer(&ring, roles::MOSIP)?, &body, policy)
                 }
                 // Kept until a gateway that verifies credentials judges them again.
-                PushKind::Credential => {
+                PushKind::Credential | PushKind::Webhook => {
                     Err(Error::new(Code::SignatureInvalid, "credentials are not verified yet")
                         .advise("It is kept; judge it again with a gateway that verifies credentials."))
                 }

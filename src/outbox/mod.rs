@@ -18,6 +18,7 @@ pub mod store;
 pub mod subject;
 pub mod uptime;
 pub mod vault;
+pub mod webhook;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,11 +36,12 @@ use self::legacy::Legacy;
 use self::link::Link;
 use self::meters::Meters;
 use self::store::{Accepted, IdempotencyKey, LegacyPosts, Store};
+use self::webhook::Webhooks;
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::Attested;
 use crate::mosip::envelope::Policy;
-use crate::mosip::event::{Aid, Event};
+use crate::mosip::event::{Aid, Event, EventKind};
 use crate::pool::Pool;
 
 /// How often the clock is written and old rows are forgotten.
@@ -53,7 +55,7 @@ pub struct Outbox(Arc<Parts>);
 
 struct Parts {
     store: Store,
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
     inbox: Inbox,
     deliverer: Option<Deliverer>,
     give_up_after: Duration,
@@ -89,7 +91,9 @@ impl Outbox {
         });
         let dispatcher =
             Dispatcher::new(store.clone(), exchange, options.link, legacy, options.probe_interval);
-        let inbox = Inbox::new(store.clone(), keys, pool, options.policy);
+        let dispatcher = Arc::new(dispatcher);
+        let webhooks = Webhooks::new(store.clone(), Arc::clone(&dispatcher));
+        let inbox = Inbox::new(store.clone(), keys, pool, options.policy, webhooks);
         Self(Arc::new(Parts { store, dispatcher, inbox, deliverer, give_up_after: options.give_up_after }))
     }
 
@@ -111,6 +115,11 @@ impl Outbox {
             self.0.dispatcher.wake();
         }
         Ok(accepted)
+    }
+
+    /// [`crate::error::Code::KindNotConfigured`] unless events of `kind` are taken.
+    pub fn check_kind(&self, kind: EventKind) -> Result<()> {
+        self.0.dispatcher.check_kind(kind)
     }
 
     /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.

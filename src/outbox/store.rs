@@ -29,7 +29,7 @@ pub use self::entries::{Accepted, IdempotencyKey};
 pub use self::legacy::LegacyPosts;
 pub use self::open::{OpenError, set_aside};
 pub use self::operator::{Filter, Page, ShownPage};
-pub use self::pushes::{PushKind, Quarantined, Received, Told};
+pub use self::pushes::{PushKind, QuarantineCount, Quarantined, Received, Told};
 
 use self::group::Group;
 use super::uptime::{Millis, Uptime};

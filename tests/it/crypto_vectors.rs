@@ -1,12 +1,14 @@
 //! Known answers made by peers that share no code with this project (`tests/vectors/README.md`).
 
 use crate::support::vectors::{cases, pem, private_key, public_key, text};
+use mosip_gateway::config::WebhookSignature;
 use mosip_gateway::crypto::CryptoError;
 use mosip_gateway::crypto::aead::{self, Nonce};
 use mosip_gateway::crypto::jwe::Jwe;
 use mosip_gateway::crypto::jws::Jws;
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::crypto::{base64, hmac};
+use mosip_gateway::opencrvs::webhook::verify_signature;
 
 #[test]
 fn jws() {
@@ -61,8 +63,35 @@ fn jwe() {
 fn hub() {
     for case in cases("hub.json") {
         let (secret, body) = (text(&case, "secret").as_bytes(), text(&case, "body").as_bytes());
-        let verified = hmac::verify_hub_header(secret, body, text(&case, "header"));
+        let verified = hmac::verify_hub_header(secret, [body], text(&case, "header"));
         assert_eq!(verified.is_ok(), case["valid"] == true, "{}", text(&case, "name"));
+    }
+}
+
+#[test]
+fn hub_core() {
+    for case in cases("hub-core.json") {
+        let (secret, body) = (text(&case, "secret").as_bytes(), text(&case, "body").as_bytes());
+        let verify = |header, accepted| verify_signature(secret, body, text(&case, header), accepted).is_ok();
+        let name = text(&case, "name");
+        let valid = case["valid"] == true;
+        assert_eq!(verify("header", WebhookSignature::Core), valid, "{name}");
+        assert_eq!(verify("header", WebhookSignature::Either), valid, "{name}");
+        assert!(!verify("header", WebhookSignature::Raw), "{name}: OpenCRVS does not sign the raw body");
+        if case["header_raw"].is_string() {
+            assert!(verify("header_raw", WebhookSignature::Raw), "{name}");
+            assert!(verify("header_raw", WebhookSignature::Either), "{name}");
+            assert!(!verify("header_raw", WebhookSignature::Core), "{name}");
+        }
+    }
+}
+
+/// The tag is that of `printf 'sha256:%%FF' | openssl dgst -sha256 -hmac s`.
+#[test]
+fn a_body_that_is_not_utf8_has_no_signature_of_opencrvs() {
+    let header = "sha256=c2275d73e5d078bbcc076c14ef07b34a46de91d452f537f4cad45bc57ad600bd";
+    for accepted in [WebhookSignature::Core, WebhookSignature::Either] {
+        assert!(verify_signature(b"s", b"\xff", header, accepted).is_err(), "{accepted:?}");
     }
 }
 

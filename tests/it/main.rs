@@ -53,4 +53,5 @@ mod tls;
 mod uin_tokens;
 #[cfg(feature = "simulator")]
 mod upstream_faults;
+mod webhooks;
 mod wycheproof;

@@ -216,6 +216,11 @@ fn a_demand_that_nothing_is_set_to_meet() {
     refused_at("callback.require = [\"hub-hmac\"]", "callback.require", "lists hub-hmac");
     refused_at("callback.require = [\"mtls\"]", "callback.require", "lists mtls");
     refused_at("faces.webhooks = true", "faces.webhook_secret_file", "is missing");
+    refused_at(
+        "faces.webhook_signature = \"sha256\"",
+        "faces.webhook_signature",
+        "is no form of a signature; write \"either\", \"core\" or \"raw\"",
+    );
 }
 
 #[test]

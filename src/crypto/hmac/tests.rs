@@ -50,7 +50,7 @@ fn hub_header_names_its_method_in_any_case() {
             format!("{}={expected}", method.to_uppercase()),
             format!("{method}={}", expected.to_uppercase()),
         ] {
-            verify_hub_header(KEY, BODY, &header).unwrap();
+            verify_hub_header(KEY, [BODY], &header).unwrap();
         }
     }
 }
@@ -71,7 +71,7 @@ fn hub_header_with_a_defect_is_refused() {
         ("not hex", format!("sha256={short}zz")),
         ("two tags", format!("sha256={sha256},sha256={sha256}")),
     ] {
-        let refused = verify_hub_header(KEY, BODY, &header);
+        let refused = verify_hub_header(KEY, [BODY], &header);
         assert!(matches!(refused, Err(CryptoError::Signature(_))), "{defect}");
     }
 }

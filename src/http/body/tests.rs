@@ -111,3 +111,24 @@ async fn a_body_that_timed_out_gives_its_share_back() {
     assert_eq!(refusal(frames(&[b"1234567890"], false), &limits).await, Code::Timeout);
     assert!(read(whole(b"1234567890"), &limits).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_body_in_its_turn_waits_for_the_budget_and_no_longer_than_its_deadline() {
+    let limits = Limits::new(10, AMPLE, 10);
+    let first = read(whole(b"123456"), &limits).await.unwrap();
+    let next = tokio::spawn({
+        let limits = limits.clone();
+        async move { read_in_turn(whole(b"12345"), &limits).await.map(|body| body.len()) }
+    });
+    // Once it has had its turn to run, it waits.
+    tokio::task::yield_now().await;
+    assert!(!next.is_finished());
+    let (_bytes, share) = first.into_parts();
+    drop(share);
+    assert_eq!(next.await.unwrap().unwrap(), 5);
+
+    let limits = Limits::new(10, SHORT, 10);
+    let _first = read(whole(b"123456"), &limits).await.unwrap();
+    let refused = read_in_turn(whole(b"12345"), &limits).await.err().unwrap();
+    assert_eq!(refused.code(), Code::Timeout);
+}

@@ -1,4 +1,4 @@
-//! `/authtoken` of MOSIP's Token Seeder (PROTOCOL.md 10), so that OpenCRVS and existing tools need no change.
+//! `/authtoken` of MOSIP's Token Seeder, so that OpenCRVS and existing tools need no change.
 
 mod answer;
 
@@ -12,7 +12,6 @@ use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::BODY_LIMIT;
 use crate::error::{Code, Result};
 use crate::http::uin_tokens::{all_results, write_csv};
 use crate::http::{App, body, guard, internal};
@@ -20,6 +19,9 @@ use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS}
 use crate::mosip::ida::Line;
 use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
 use crate::pool;
+
+/// Largest body, bytes.
+const BODY_LIMIT: usize = 1 << 20;
 
 /// The four routes.
 pub(super) fn router(app: App) -> Router {

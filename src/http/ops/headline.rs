@@ -8,6 +8,7 @@ use crate::error::Fault;
 use crate::outbox::channel::Flow;
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::{Destination, Refusal, State};
+use crate::outbox::store::PushKind;
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
@@ -134,7 +135,22 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
             "See below what is wrong with each; then try it again, or discard it.",
         ));
     }
-    let quarantined = standing.stored.as_ref().map_or(0, |stored| stored.quarantined);
+    let webhook = PushKind::Webhook.as_str();
+    let (mut webhooks, mut quarantined) = (0, 0);
+    for count in standing.stored.iter().flat_map(|stored| &stored.quarantine) {
+        *if count.kind == webhook { &mut webhooks } else { &mut quarantined } += count.messages;
+    }
+    if webhooks > 0 {
+        let are = if webhooks == 1 {
+            "webhook of OpenCRVS is no event"
+        } else {
+            "webhooks of OpenCRVS are no events"
+        };
+        lines.push(act(
+            format!("Put right: {webhooks} {are} yet and did not reach MOSIP."),
+            "See below why. Set what is missing and start again, judge it again, or discard it.",
+        ));
+    }
     if quarantined > 0 {
         let are = if quarantined == 1 { "message of MOSIP does" } else { "messages of MOSIP do" };
         lines.push(act(

@@ -8,7 +8,10 @@
 //! | `mosip_gateway_attempts_total` | `kind`, `outcome` | attempts that ended: `done` (its rate is the drain rate), or the fault |
 //! | `mosip_gateway_channel` | `host`, `kind`, `state` | 1 for the state that the upstream URL of the kind is in: `open`, `broken` (MOSIP is away), `paused` (a person has to put something right) |
 //! | `mosip_gateway_deliveries_waiting` | | messages that the mediator has not taken |
-//! | `mosip_gateway_quarantine_messages`, `mosip_gateway_quarantine_bytes` | | what MOSIP pushed and does not verify |
+//! | `mosip_gateway_quarantine_messages`, `mosip_gateway_quarantine_bytes` | | what MOSIP pushed and does not verify, and what OpenCRVS posted and is no event yet |
+//! | `mosip_gateway_quarantine_reasons` | `kind`, `code` | messages in quarantine: `birth-nid`, `credential`, `webhook`, by the code of the reason; absent where there is none |
+//! | `mosip_gateway_refused_total` | `listener`, `route`, `code` | requests that were refused, by the code of the problem; `no-answer`: the connection of a webhook was broken without one |
+//! | `mosip_gateway_webhooks_held` | | webhooks of OpenCRVS that are held open because they cannot be stored |
 //! | `mosip_gateway_disk_left_bytes` | | what the disk of the database still takes |
 //! | `mosip_gateway_database_bytes` | | the database and its log |
 //! | `mosip_gateway_certificate_days_left` | `role`, `name` | whole days until it expires; negative once it has. `role`: `own`, `peer`; `name` from the configuration, or that of the file |
@@ -26,6 +29,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
+use crate::http;
 use crate::outbox::channel::Flow;
 use crate::outbox::entry::{EntryKind, State};
 use crate::outbox::meters::Meters;
@@ -33,7 +37,11 @@ use crate::outbox::meters::Meters;
 pub(super) use prometheus_text::CONTENT_TYPE;
 
 /// What is scraped.
-pub(super) fn exposition(standing: &Standing, meters: &Meters) -> Result<String, fmt::Error> {
+pub(super) fn exposition(
+    standing: &Standing,
+    meters: &Meters,
+    listeners: &http::meters::Meters,
+) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("mosip_gateway");
     registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     gauge(&mut registry, "ready", "1 while an event post would be taken", u64::from(standing.ready));
@@ -41,6 +49,7 @@ pub(super) fn exposition(standing: &Standing, meters: &Meters) -> Result<String,
         register_stored(&mut registry, standing, stored);
     }
     meters.register(&mut registry);
+    listeners.register(&mut registry);
     register_channels(&mut registry, standing);
     if let Some(left) = standing.disk_left {
         gauge(&mut registry, "disk_left_bytes", "What the disk of the database still takes", left);
@@ -58,6 +67,12 @@ struct Depth {
     state: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    kind: String,
+    code: String,
+}
+
 fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
     let events = Family::<Depth, Gauge>::default();
     for (kind, state) in EntryKind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state))) {
@@ -70,8 +85,15 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
     gauge(registry, "oldest_waiting_seconds", "Age of the oldest event that MOSIP does not have", oldest);
     let waiting = "Messages that the mediator has not taken";
     gauge(registry, "deliveries_waiting", waiting, stored.deliveries);
-    gauge(registry, "quarantine_messages", "Pushes that do not verify", stored.quarantined);
-    gauge(registry, "quarantine_bytes", "Size of the pushes that do not verify", stored.quarantined_bytes);
+    let (messages, bytes) = stored.quarantined();
+    gauge(registry, "quarantine_messages", "Messages in quarantine", messages);
+    gauge(registry, "quarantine_bytes", "Size of the messages in quarantine", bytes);
+    let reasons = Family::<Reason, Gauge>::default();
+    for count in &stored.quarantine {
+        let reason = Reason { kind: count.kind.clone(), code: count.code.clone() };
+        reasons.get_or_create(&reason).set(count.messages.cast_signed());
+    }
+    registry.register("quarantine_reasons", "Messages in quarantine, by the code of the reason", reasons);
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

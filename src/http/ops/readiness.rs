@@ -83,7 +83,8 @@ impl Readiness {
             outbox: Outbox { writable: standing.writable, depth },
             channels: standing.channels.iter().map(|channel| Channel::of(channel, standing)).collect(),
             quarantine: stored
-                .map(|stored| Quarantine { messages: stored.quarantined, bytes: stored.quarantined_bytes }),
+                .map(|stored| stored.quarantined())
+                .map(|(messages, bytes)| Quarantine { messages, bytes }),
             keys: Keys {
                 healthy: ring.troubles().is_empty(),
                 own: ring.own().len(),

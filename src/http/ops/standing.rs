@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::keys::{Certificate, Ring};
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::{Destination, EntryKind, State};
-use crate::outbox::store::Store;
+use crate::outbox::store::{QuarantineCount, Store};
 use crate::outbox::uptime::Millis;
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
@@ -38,8 +38,7 @@ pub(super) struct Stored {
     pub(super) counts: BTreeMap<(String, State), u64>,
     pub(super) oldest_waiting: Option<Timestamp>,
     pub(super) deliveries: u64,
-    pub(super) quarantined: u64,
-    pub(super) quarantined_bytes: u64,
+    pub(super) quarantine: Vec<QuarantineCount>,
 }
 
 /// A certificate by the name that the configuration gives it.
@@ -141,13 +140,20 @@ impl Dated<'_> {
 
 impl Stored {
     async fn read(store: &Store) -> Result<Self> {
-        let (counts, oldest_waiting, deliveries, (quarantined, quarantined_bytes)) = tokio::try_join!(
+        let (counts, oldest_waiting, deliveries, quarantine) = tokio::try_join!(
             store.counts(),
             store.oldest_waiting(),
             store.undelivered_count(),
-            store.quarantine_size()
+            store.quarantine_counts()
         )?;
-        Ok(Self { counts, oldest_waiting, deliveries, quarantined, quarantined_bytes })
+        Ok(Self { counts, oldest_waiting, deliveries, quarantine })
+    }
+
+    /// Messages and bytes in quarantine.
+    pub(super) fn quarantined(&self) -> (u64, u64) {
+        self.quarantine
+            .iter()
+            .fold((0, 0), |(messages, bytes), count| (messages + count.messages, bytes + count.bytes))
     }
 }
 

@@ -1,9 +1,11 @@
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::extract::Extension;
 use axum::routing::{get, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{Notify, mpsc};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -74,6 +76,18 @@ fn gated(entered: mpsc::UnboundedSender<()>, gate: Arc<Notify>) -> Router {
         "done"
     };
     Router::new().route("/", get(handler))
+}
+
+#[tokio::test]
+async fn a_connection_can_be_broken_without_an_answer_and_the_others_go_on() {
+    let break_off =
+        async |Extension(hangup): Extension<Hangup>| -> &'static str { match hangup.now().await {} };
+    let router = Router::new().route("/", get(async || "here")).route("/broken", get(break_off));
+    let server = Running::tcp(router, PATIENT).await;
+    let other = server.connect().await;
+    let broken = GET.replace("GET /", "GET /broken");
+    assert_eq!(exchange(server.connect().await, &broken).await, "");
+    assert!(exchange(other, GET).await.ends_with("here"));
 }
 
 #[tokio::test]

@@ -110,3 +110,38 @@ fn a_refusal_never_quotes_the_body() {
     assert!(!format!("{error} {error:?}").contains("SECRET-NID"));
     assert_eq!(error.pointer(), Some("/event/context/0/entry/1/resource/identifier"));
 }
+
+fn refusal_of_webhook(body: &[u8]) -> String {
+    let error = Event::from_webhook(Bytes::copy_from_slice(body)).err().expect("refused");
+    format!("{} {}", error.pointer().unwrap_or_default(), error.detail())
+}
+
+#[test]
+fn a_webhook_is_of_the_kind_of_its_topic() {
+    let death = webhook(r#"{"resourceType":"Patient"}"#).replace("BIRTH_", "DEATH_");
+    assert_eq!(Event::from_webhook(death.into()).unwrap().kind(), EventKind::Death);
+}
+
+#[test]
+fn a_webhook_that_two_readers_may_read_differently_is_refused() {
+    let good = webhook(r#"{"resourceType":"Patient","name":[{"given":["Ada"]}]}"#);
+    assert!(Event::from_webhook(good.clone().into()).is_ok());
+    for (from, to) in [
+        (r#""given":"#, r#""given":["Eva"],"given":"#),
+        (r#""given":"#, r#""gi\u0076en":["Eva"],"given":"#),
+        (r#""id":"w-1""#, r#""id":"w-1","id":"w-2""#),
+    ] {
+        let refusal = refusal_of_webhook(good.replace(from, to).as_bytes());
+        assert!(refusal.contains("two members of one name"), "{to}: {refusal}");
+        assert!(!refusal.contains("Eva"), "{refusal}");
+    }
+    for (depth, word) in [(126, "topic"), (200, "deeper than 127 levels"), (1_000_000, "deeper")] {
+        let nested = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        let refusal = refusal_of_webhook(nested.as_bytes());
+        assert!(refusal.contains(word), "{depth}: {refusal}");
+    }
+    for no_json in ["", "{", "{}}", "\u{feff}{}", "NaN"] {
+        assert!(refusal_of_webhook(no_json.as_bytes()).contains("not JSON"), "{no_json}");
+    }
+    assert!(refusal_of_webhook(b"\xff").contains("not UTF-8"));
+}

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,10 @@ use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::keys::{Certificate, Keyring};
 use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use crate::outbox::dispatch::Dispatcher;
+use crate::outbox::exchange::Exchange;
+use crate::outbox::store::Filter;
+use crate::upstream::Client;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
@@ -69,9 +74,21 @@ impl Home {
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let store = Store::open(outbox, quarantine, Clock::system()).unwrap();
         let policy = Policy { danger_accept_unsigned: false };
-        let inbox = Inbox::new(store, keys.clone(), Pool::for_this_machine().unwrap(), policy);
+        let pool = Pool::for_this_machine().unwrap();
+        let webhooks = Webhooks::new(store.clone(), dispatcher(&store, &keys, &pool));
+        let inbox = Inbox::new(store, keys.clone(), pool, policy, webhooks);
         Self { dir, keys, inbox }
     }
+}
+
+/// One that sends nothing.
+fn dispatcher(store: &Store, keys: &Keyring, pool: &Pool) -> Arc<Dispatcher> {
+    let read = |path: &Path| std::fs::read(path);
+    let text = "upstream.mediator.birth = \"https://mosip.example/birth\"";
+    let config = config::Config::from_toml(text, Path::new("."), &BTreeMap::new(), &read).ok().unwrap();
+    let client = Client::new(&config.upstream).unwrap();
+    let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), Clock::system());
+    Arc::new(Dispatcher::new(store.clone(), exchange, None, None, Duration::from_secs(30)))
 }
 
 fn key(name: &str) -> PathBuf {
@@ -146,4 +163,45 @@ async fn a_quarantined_push_keeps_its_reason_while_the_key_is_unavailable() {
     keeper.go_away();
     assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::KeyUnavailable);
     assert_eq!(home.inbox.store.quarantined(0).await.unwrap(), before);
+}
+
+const BIRTH: &str = include_str!("../../demo/birth.json");
+
+/// A webhook that was kept for a reason which does not hold any more.
+async fn kept(home: &Home, body: &str) -> String {
+    let reason = Error::new(Code::KindNotConfigured, "no URL was set");
+    home.inbox.store.keep_webhook(body.to_owned().into(), (&reason).into()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_kept_webhook_becomes_an_event_on_request_and_leaves_the_quarantine_with_it() {
+    let home = Home::new();
+    let id = kept(&home, BIRTH).await;
+    home.inbox.verify(id.clone()).await.unwrap();
+    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
+    let entry = home.inbox.store.entry("3b1c2f40-0000-4000-8000-000000000001".to_owned()).await.unwrap();
+    assert_eq!(entry.kind.as_str(), "birth");
+    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+    let repeat = kept(&home, BIRTH).await;
+    home.inbox.verify(repeat).await.unwrap();
+    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty(), "a repeat is the event that it was");
+}
+
+#[tokio::test]
+async fn a_webhook_that_was_discarded_meanwhile_becomes_no_event() {
+    let home = Home::new();
+    let id = kept(&home, BIRTH).await;
+    let push = home.inbox.store.push(id.clone()).await.unwrap();
+    home.inbox.discard(id).await.unwrap();
+    assert_eq!(home.inbox.webhooks.judge(push).await.unwrap_err().code(), Code::NotFound);
+    assert!(home.inbox.store.entries(Filter::default()).await.unwrap().entries.is_empty());
+}
+
+#[tokio::test]
+async fn a_kept_webhook_that_is_still_no_event_stays_with_the_reason_of_now() {
+    let home = Home::new();
+    let id = kept(&home, "nonsense").await;
+    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::Malformed);
+    let kept = home.inbox.store.quarantined(0).await.unwrap();
+    assert_eq!(kept[0].refusal.as_ref().unwrap().code, "malformed");
 }

@@ -47,6 +47,21 @@ impl Store {
     /// Stores `event`, or finds the entry that it is already: [`Code::IdempotencyConflict`] if `key` came with other content before.
     /// Once this returns the event is on the disk.
     pub async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
+        self.accept_from(event, key, None).await
+    }
+
+    /// As [`Self::accept`], for a webhook that was kept in quarantine as `push`: in one transaction it leaves there.
+    /// [`Code::NotFound`] where it is not kept any more.
+    pub async fn accept_push(&self, push: String, event: Event) -> Result<Accepted> {
+        self.accept_from(event, None, Some(push)).await
+    }
+
+    async fn accept_from(
+        &self,
+        event: Event,
+        key: Option<IdempotencyKey>,
+        push: Option<String>,
+    ) -> Result<Accepted> {
         let (kind, composition) = (event.kind(), event.composition_id().to_owned());
         let store = self.clone();
         let (event, identity) = pool::aside(event.body().len(), move || {
@@ -59,6 +74,9 @@ impl Store {
         .await?;
         let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
         self.run(move |tables| {
+            if let Some(push) = &push {
+                tables.remove_push(push)?;
+            }
             if let Some(key) = &key {
                 match tables.idempotency(key)? {
                     Some(before) if before != identity => {

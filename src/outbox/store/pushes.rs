@@ -1,7 +1,9 @@
-//! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason (DESIGN.md 7).
+//! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason. And the webhooks of
+//! OpenCRVS that cannot become events yet, which are in quarantine from the first.
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use rusqlite::params;
 use serde_json::Value;
 use zeroize::Zeroizing;
@@ -21,14 +23,20 @@ pub enum PushKind {
     BirthNid,
     /// A message of the hub at `/websub/callback`.
     Credential,
+    /// A webhook that OpenCRVS signed and that cannot become an event as it is.
+    Webhook,
 }
 
 impl PushKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::BirthNid, Self::Credential, Self::Webhook];
+
     /// The word in the database and the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::BirthNid => "birth-nid",
             Self::Credential => "credential",
+            Self::Webhook => "webhook",
         }
     }
 }
@@ -60,6 +68,19 @@ pub struct Quarantined {
     pub refusal: Option<Refusal>,
 }
 
+/// How much of one kind is in quarantine for reasons of one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineCount {
+    /// Which message, by [`PushKind::as_str`].
+    pub kind: String,
+    /// [`Code::as_str`] of the reason; empty where it cannot be read.
+    pub code: String,
+    /// How many.
+    pub messages: u64,
+    /// Their bodies, bytes.
+    pub bytes: u64,
+}
+
 /// What a verified push becomes.
 pub struct Told {
     /// The type of the delivery.
@@ -77,37 +98,54 @@ pub struct Told {
 }
 
 impl Store {
-    /// Stores a push before it is answered. [`Code::Busy`] while the quarantine is full or the disk has less than `outbox.reserve` left:
-    /// that belongs to event posts.
+    /// Stores a push before it is answered. [`Code::Busy`] while the quarantine is full of its kind or the disk has less than
+    /// `outbox.reserve` left: that belongs to event posts.
     pub async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
         let full = |what: &str| {
             Error::new(Code::Busy, format!("{what} is full"))
                 .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
         };
-        if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
+        if !self.leaves_reserve() {
             return Err(full("the disk, but for outbox.reserve,"));
         }
         let (max_bytes, max_rows) = (self.0.quarantine.max_bytes, self.0.quarantine.max_rows);
         self.run(move |tables| {
-            let (rows, bytes): (i64, i64) = tables
-                .connection
-                .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM push")?
-                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let size = i64::try_from(body.len()).unwrap_or(i64::MAX);
-            if rows >= i64::from(max_rows) || bytes.saturating_add(size).cast_unsigned() > max_bytes {
+            let (rows, bytes) = tables.kept(kind)?;
+            let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            if rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes {
                 return Err(full("the quarantine"));
             }
-            let id = format!("push_{:032x}", u128::from_be_bytes(secret::random()));
-            let sealed = tables.seal("push", &id, "body", &body)?;
-            tables
-                .connection
-                .prepare_cached(
-                    "INSERT INTO push (id, kind, state, received_at, bytes, body) VALUES (?1, ?2, 'received', ?3, ?4, ?5)",
-                )?
-                .execute(params![id, kind.as_str(), tables.wall.millis(), size, sealed])?;
+            tables.insert_push(kind, &body, None)
+        })
+        .await
+    }
+
+    /// Keeps a webhook with the reason why it is no event yet. What OpenCRVS signed is never refused for `quarantine.max_rows` and
+    /// `quarantine.max_bytes`, which only raise an alarm; [`Code::Busy`] while the disk has less than `outbox.reserve` left.
+    pub async fn keep_webhook(&self, body: Bytes, refusal: Refusal) -> Result<String> {
+        if !self.leaves_reserve() {
+            return Err(
+                Error::new(Code::Busy, "the disk, but for outbox.reserve, is full").advise("Free the disk.")
+            );
+        }
+        let limits = self.0.quarantine.clone();
+        self.run(move |tables| {
+            let id = tables.insert_push(PushKind::Webhook, &body, Some(&refusal))?;
+            let (rows, bytes) = tables.kept(PushKind::Webhook)?;
+            if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
+                tracing::error!(
+                    rows,
+                    bytes,
+                    "more webhooks are in quarantine than quarantine.max_rows and quarantine.max_bytes say; they go on being kept"
+                );
+            }
             Ok(id)
         })
         .await
+    }
+
+    fn leaves_reserve(&self) -> bool {
+        self.disk_left().is_none_or(|left| left >= self.0.settings.reserve)
     }
 
     /// The oldest push after `after` that nobody has judged yet. One that cannot be read any more is quarantined.
@@ -139,9 +177,7 @@ impl Store {
     pub async fn verified(&self, id: String, kind: PushKind, plaintext: &[u8], told: Told) -> Result<bool> {
         let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext]);
         self.run(move |tables| {
-            if tables.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([&id])? == 0 {
-                return Err(Error::new(Code::NotFound, "there is no such message"));
-            }
+            tables.remove_push(&id)?;
             let fresh = tables
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO verified (hash, seen_at) VALUES (?1, ?2)")?
@@ -211,16 +247,23 @@ impl Store {
         .await
     }
 
-    /// Rows and bytes in quarantine.
-    pub async fn quarantine_size(&self) -> Result<(u64, u64)> {
+    /// What is in quarantine, by kind and by the code of the reason.
+    pub async fn quarantine_counts(&self) -> Result<Vec<QuarantineCount>> {
         self.run(|tables| {
-            let (rows, bytes): (i64, i64) = tables
-                .connection
-                .prepare_cached(
-                    "SELECT count(*), coalesce(sum(bytes), 0) FROM push WHERE state='quarantined'",
-                )?
-                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok((rows.cast_unsigned(), bytes.cast_unsigned()))
+            let mut count = tables.connection.prepare_cached(
+                "SELECT kind, CASE WHEN json_valid(refusal) THEN json_extract(refusal, '$.code') END AS code,
+                   count(*), coalesce(sum(bytes), 0)
+                 FROM push WHERE state='quarantined' GROUP BY kind, code ORDER BY kind, code",
+            )?;
+            let counts = count.query_map([], |row| {
+                Ok(QuarantineCount {
+                    kind: row.get(0)?,
+                    code: row.get::<_, Option<String>>(1)?.unwrap_or_default(),
+                    messages: row.get::<_, i64>(2)?.cast_unsigned(),
+                    bytes: row.get::<_, i64>(3)?.cast_unsigned(),
+                })
+            })?;
+            Ok(counts.collect::<rusqlite::Result<Vec<_>>>()?)
         })
         .await
     }
@@ -232,17 +275,47 @@ impl Tables<'_> {
         let mut find = self.connection.prepare_cached(&find)?;
         let mut rows = find.query([value])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        let kind = match row.get::<_, String>(2)?.as_str() {
-            "birth-nid" => PushKind::BirthNid,
-            "credential" => PushKind::Credential,
-            _ => return Err(Error::new(Code::Bug, "a push is of no known kind")),
-        };
+        let kind: String = row.get(2)?;
+        let kind = PushKind::ALL.into_iter().find(|known| known.as_str() == kind);
+        let kind = kind.ok_or_else(|| Error::new(Code::Bug, "a push is of no known kind"))?;
         Ok(Some(SealedPush { seq: row.get(0)?, id: row.get(1)?, kind, sealed: row.get(3)? }))
     }
 
+    /// A new push; with `refusal`, in quarantine already.
+    fn insert_push(&self, kind: PushKind, body: &[u8], refusal: Option<&Refusal>) -> Result<String> {
+        let id = format!("push_{:032x}", u128::from_be_bytes(secret::random()));
+        let sealed = self.seal("push", &id, "body", body)?;
+        let state = if refusal.is_some() { "quarantined" } else { "received" };
+        let (refusal, size) =
+            (refusal.map(written).transpose()?, i64::try_from(body.len()).unwrap_or(i64::MAX));
+        self.connection
+            .prepare_cached(
+                "INSERT INTO push (id, kind, state, received_at, bytes, refusal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![id, kind.as_str(), state, self.wall.millis(), size, refusal, sealed])?;
+        Ok(id)
+    }
+
+    /// Takes a push out because it became something else; [`Code::NotFound`].
+    pub(super) fn remove_push(&self, id: &str) -> Result<()> {
+        match self.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([id])? {
+            0 => Err(Error::new(Code::NotFound, "there is no such message")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Rows and bytes of `kind`.
+    fn kept(&self, kind: PushKind) -> Result<(u64, u64)> {
+        let count = "SELECT count(*), coalesce(sum(bytes), 0) FROM push WHERE kind=?1";
+        let (rows, bytes): (i64, i64) = self
+            .connection
+            .prepare_cached(count)?
+            .query_row([kind.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok((rows.cast_unsigned(), bytes.cast_unsigned()))
+    }
+
     fn quarantine(&self, id: &str, refusal: &Refusal) -> Result<()> {
-        let text = serde_json::to_string(refusal)
-            .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        let text = written(refusal)?;
         let update = "UPDATE push SET state='quarantined', refusal=?2 WHERE id=?1";
         self.connection.prepare_cached(update)?.execute(params![id, text])?;
         Ok(())
@@ -254,6 +327,10 @@ impl Tables<'_> {
         self.connection.prepare_cached("DELETE FROM verified WHERE seen_at<=?1")?.execute([before])?;
         Ok(())
     }
+}
+
+fn written(refusal: &Refusal) -> Result<String> {
+    serde_json::to_string(refusal).map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))
 }
 
 /// A push as it lies on the disk.

@@ -27,6 +27,7 @@ pub(crate) mod random;
 #[cfg(feature = "simulator")]
 pub(crate) mod seeder;
 pub(crate) mod vectors;
+pub(crate) mod webhook;
 #[cfg(feature = "simulator")]
 pub(crate) mod world;
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
@@ -18,6 +20,10 @@ use super::patience;
 use super::port::Port;
 
 const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_mosip-gateway");
+
+const SERVE: [&str; 4] = ["serve", "--config", "deploy/example.toml", "--allow-example-keys"];
 
 /// `mosip-gateway serve` under `deploy/example.toml`, over one outbox however often it is started. Dropped, it is killed.
 pub(crate) struct Gateway {
@@ -53,15 +59,29 @@ impl Gateway {
     }
 
     pub(crate) fn start(&mut self) {
+        self.spawn(Command::new(PROGRAM).args(SERVE).env_clear());
+    }
+
+    /// Starts it with `socket` as systemd passes it, under `name`.
+    pub(crate) fn start_on(&mut self, socket: &TcpListener, name: &str) {
+        self.spawn(&mut passing(socket, name));
+    }
+
+    /// As [`Self::start_on`] where the start is refused: its exit code, and what it says.
+    pub(crate) fn refused_on(&self, socket: &TcpListener, name: &str) -> (Option<i32>, String) {
+        let output = passing(socket, name).envs(&self.variables).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn spawn(&mut self, command: &mut Command) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
-            .args(["serve", "--config", "deploy/example.toml", "--allow-example-keys"])
-            .env_clear()
-            .envs(&self.variables)
-            .stdout(File::try_clone(&log).unwrap())
-            .stderr(log)
-            .spawn();
-        self.child = Some(child.unwrap());
+        command.envs(&self.variables).stdout(File::try_clone(&log).unwrap()).stderr(log);
+        self.child = Some(command.spawn().unwrap());
+    }
+
+    /// The folder of its outbox.
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
     }
 
     /// SIGKILL. One that has ended before is a failure of its own.
@@ -143,6 +163,16 @@ impl Drop for Gateway {
             let _ = child.wait();
         }
     }
+}
+
+/// The program, with `socket` as its descriptor 3. A shell moves it there and names the process, which it becomes.
+fn passing(socket: &TcpListener, name: &str) -> Command {
+    const PASS: &str = r#"exec 3<&0 </dev/null; export LISTEN_PID=$$; exec "$@""#;
+    let socket: OwnedFd = socket.try_clone().unwrap().into();
+    let mut command = Command::new("sh");
+    command.env_clear().args(["-c", PASS, "sh", PROGRAM]).args(SERVE).stdin(socket);
+    command.env("LISTEN_FDS", "1").env("LISTEN_FDNAMES", name);
+    command
 }
 
 /// A client of the loopback.

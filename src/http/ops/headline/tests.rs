@@ -9,6 +9,7 @@ use crate::keys::Ring;
 use crate::mosip::event::EventKind;
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::EntryKind;
+use crate::outbox::store::{PushKind, QuarantineCount};
 
 const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -23,14 +24,17 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
-            quarantined,
-            quarantined_bytes: 0,
+            quarantine: vec![in_quarantine(PushKind::BirthNid, quarantined)],
         }),
         disk_left: None,
         disk_used: 0,
         ring: Arc::new(Ring::default()),
         uptime: 600_000,
     }
+}
+
+fn in_quarantine(kind: PushKind, messages: u64) -> QuarantineCount {
+    QuarantineCount { kind: kind.as_str().to_owned(), code: "malformed".to_owned(), messages, bytes: 0 }
 }
 
 fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
@@ -104,6 +108,20 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
         ]
     );
     assert_eq!(lines(&standing, true)[0].advice, "Check the client secret.");
+}
+
+#[test]
+fn webhooks_that_are_no_events_are_not_laid_at_mosips_door() {
+    let mut standing = standing(0, 0, 1, Vec::new());
+    let stored = standing.stored.as_mut().unwrap();
+    stored.quarantine.push(in_quarantine(PushKind::Webhook, 2));
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Put right: 2 webhooks of OpenCRVS are no events yet and did not reach MOSIP.",
+            "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
+        ]
+    );
 }
 
 #[test]

@@ -138,7 +138,10 @@ impl Lists {
             "quarantine",
             "In quarantine",
             html! {
-                p { "MOSIP sent these, and they do not verify; the mediator has not seen them." }
+                p {
+                    "What MOSIP sent and does not verify; the mediator has not seen it. And webhooks of OpenCRVS that are no events yet; "
+                    "MOSIP has not seen them."
+                }
                 (self.quarantine.table("quarantine", &["Message", "Received", "Reason", "Decision"], rows))
             },
         )

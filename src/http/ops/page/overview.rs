@@ -17,6 +17,7 @@ pub(super) fn figures(standing: &Standing) -> Markup {
     let has_legacy = standing.channels.iter().any(|channel| channel.destination() == Destination::Opencrvs);
     let waiting = waiting(Destination::Mediator);
     let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
+    let (quarantined, quarantined_bytes) = stored.quarantined();
     let figure = |name: &str, value: String, note: String| {
         html! { div { dt { (name) } dd { (value) @if !note.is_empty() { " " small { (note) } } } } }
     };
@@ -32,9 +33,9 @@ pub(super) fn figures(standing: &Standing) -> Markup {
             }
             (figure("Parked", standing.count(State::Parked).to_string(), String::new()))
             (figure("Discarded", standing.count(State::Discarded).to_string(), String::new()))
-            (figure("In quarantine", stored.quarantined.to_string(), match stored.quarantined {
+            (figure("In quarantine", quarantined.to_string(), match quarantined {
                 0 => String::new(),
-                _ => words::bytes(stored.quarantined_bytes),
+                _ => words::bytes(quarantined_bytes),
             }))
             (figure("For the mediator", stored.deliveries.to_string(), "not delivered yet".to_owned()))
             (figure("Disk left", left, format!("{} used", words::bytes(standing.disk_used))))

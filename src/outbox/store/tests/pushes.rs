@@ -64,7 +64,8 @@ async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
     }
     assert_eq!(store.receive(PushKind::BirthNid, b"one more".to_vec()).await.unwrap_err().code(), Code::Busy);
     assert!(accept(&store, birth("c1")).await.is_new);
-    assert_eq!(store.quarantine_size().await.unwrap(), (3, 18));
+    let counts = store.quarantine_counts().await.unwrap();
+    assert_eq!(counts.iter().map(|count| (count.messages, count.bytes)).collect::<Vec<_>>(), [(3, 18)]);
     assert_eq!(store.quarantined(0).await.unwrap()[0].refusal, Some(refusal()));
     assert_eq!(store.judge_again().await.unwrap(), 3);
 }
@@ -76,5 +77,20 @@ async fn a_push_never_takes_the_reserve_of_the_disk() {
     let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
     let store = Store::open(settings, quarantine, home.clock.clone()).unwrap();
     assert_eq!(store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap_err().code(), Code::Busy);
+    assert_eq!(store.keep_webhook("x".into(), refusal()).await.unwrap_err().code(), Code::Busy);
     assert!(accept(&store, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() {
+    let home = Home::new();
+    let store = home.open();
+    for _ in 0..4 {
+        store.keep_webhook(vec![0; 1 << 19].into(), refusal()).await.unwrap();
+    }
+    store.receive(PushKind::BirthNid, b"x".to_vec()).await.unwrap();
+    let counts = store.quarantine_counts().await.unwrap();
+    let webhooks =
+        QuarantineCount { kind: "webhook".to_owned(), code: refusal().code, messages: 4, bytes: 4 << 19 };
+    assert_eq!(counts, [webhooks]);
 }

@@ -1,0 +1,90 @@
+//! What OpenCRVS posted and signed: it becomes an event, or is kept in quarantine with its reason. OpenCRVS never looks at a refusal,
+//! so there is none.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::dispatch::Dispatcher;
+use super::store::{Accepted, Received, Store};
+use crate::error::{Code, Error, Fault, Result};
+use crate::mosip::event::Event;
+use crate::pool;
+
+/// Where webhooks go.
+pub struct Webhooks {
+    store: Store,
+    dispatcher: Arc<Dispatcher>,
+}
+
+/// What became of a webhook; it is on the disk.
+#[derive(Debug)]
+pub enum Taken {
+    /// An event, new or known.
+    Event(Accepted),
+    /// A message in quarantine, by its id.
+    Quarantined(String),
+}
+
+impl Webhooks {
+    pub(super) fn new(store: Store, dispatcher: Arc<Dispatcher>) -> Self {
+        Self { store, dispatcher }
+    }
+
+    /// Stores a webhook whose signature is good. Refused only while there is no room for it: the same call can succeed later.
+    pub async fn take(&self, body: Bytes) -> Result<Taken> {
+        let refusal = match self.accept(body.clone(), None).await {
+            Ok(accepted) => return Ok(Taken::Event(accepted)),
+            Err(error) if has_no_room(&error) => return Err(error),
+            Err(refusal) => refusal,
+        };
+        let id = self.store.keep_webhook(body, (&refusal).into()).await?;
+        tracing::error!(
+            push = id,
+            code = refusal.code().as_str(),
+            pointer = refusal.pointer(),
+            detail = refusal.detail(),
+            step = refusal.operator_detail(),
+            "a webhook of OpenCRVS cannot become an event and is kept in quarantine"
+        );
+        Ok(Taken::Quarantined(id))
+    }
+
+    /// Makes the quarantined webhook `push` an event, in one transaction; else it is kept with the reason of now, which is returned.
+    pub(super) async fn judge(&self, push: Received) -> Result<()> {
+        let accepted = self.accept(Bytes::from_owner(push.body), Some(push.id.clone())).await;
+        match accepted {
+            Ok(accepted) => {
+                tracing::info!(
+                    push = push.id,
+                    event = accepted.id,
+                    "a webhook in quarantine became an event"
+                );
+                Ok(())
+            }
+            Err(error) if has_no_room(&error) => Err(error),
+            Err(refusal) => {
+                self.store.quarantine(push.id, (&refusal).into()).await?;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn accept(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
+        let event = pool::aside(body.len(), move || Event::from_webhook(body)).await?;
+        self.dispatcher.check_kind(event.kind())?;
+        let accepted = match push {
+            Some(push) => self.store.accept_push(push, event).await?,
+            None => self.store.accept(event, None).await?,
+        };
+        if accepted.is_new {
+            self.dispatcher.wake();
+        }
+        Ok(accepted)
+    }
+}
+
+/// Nothing is wrong with the webhook: the store takes nothing now.
+fn has_no_room(error: &Error) -> bool {
+    error.fault() == Fault::Storage || error.code() == Code::Busy
+}
