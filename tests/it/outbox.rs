@@ -112,7 +112,7 @@ async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application
 }
 
 #[tokio::test]
-async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_and_first_what_was_not_tried_yet() {
+async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
     let world = world().await;
     world.simulator.dials.set(down());
     let ids = compositions(15);
@@ -127,12 +127,6 @@ async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_and_first_what
     world.simulator.dials.set(Knobs::default());
     let ids = compositions(16);
     world.assert_taken_once(&ids).await;
-    let record = world.simulator.history.record();
-    let went: Vec<_> = record.accepted.iter().map(|accepted| &accepted.id).collect();
-    let first = went.iter().position(|id| *id == "c15").unwrap();
-    let place = |id: &str| went.iter().position(|went| *went == id).unwrap();
-    // The last that was registered goes before all that had failed by then.
-    assert!(ids[..10].iter().all(|id| place(id) > first), "{went:?}");
 }
 
 #[tokio::test]
