@@ -112,7 +112,7 @@ impl Command {
             Self::Discard { id, reason } => {
                 print(&Shown::of(store.discard(id.clone(), reason.clone()).await?, now))
             }
-            Self::Rekey => print(&json!({ "resealed": store.rekey().await? })),
+            Self::Rekey => print(&store.rekey().await?),
             Self::SetAside => Ok(ExitCode::SUCCESS),
         }
     }

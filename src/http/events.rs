@@ -116,7 +116,8 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
 
 /// Reads `outbox.key_file` anew and seals everything under its first key.
 async fn rekey(State(app): State<App>) -> Result<Response> {
-    let resealed = app.outbox().store().rekey().await?;
-    tracing::warn!(resealed, "the outbox is sealed under its first key on request");
-    Ok(Json(json!({ "resealed": resealed })).into_response())
+    let rekeyed = app.outbox().store().rekey().await?;
+    let (resealed, unreadable) = (rekeyed.resealed, rekeyed.unreadable);
+    tracing::warn!(resealed, unreadable, "the outbox is sealed under its first key on request");
+    Ok(Json(rekeyed).into_response())
 }

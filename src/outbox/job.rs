@@ -129,6 +129,8 @@ pub struct Progress {
     pub refused: u64,
     /// See [`RecordState`].
     pub invalid: u64,
+    /// How many of the queued ones do not open: they wait until `outbox.key_file` and the database fit each other again.
+    pub unreadable: u64,
 }
 
 impl Progress {

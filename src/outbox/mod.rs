@@ -13,6 +13,7 @@ pub mod inbox;
 pub mod job;
 pub mod link;
 pub mod meters;
+pub(crate) mod place;
 pub mod store;
 pub mod uptime;
 pub mod vault;

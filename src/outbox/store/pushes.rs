@@ -1,4 +1,4 @@
-//! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason (DESIGN.md 7).
+//! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason.
 
 use std::time::Duration;
 
@@ -13,6 +13,8 @@ use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::outbox::entry::Refusal;
 use crate::outbox::uptime::millis;
+
+const TABLE: &str = "push";
 
 /// Which message it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,11 +84,11 @@ impl Store {
             Error::new(Code::Busy, format!("{what} is full"))
                 .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
         };
-        if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
+        if self.disk_left().is_some_and(|left| left < self.0.site.settings.reserve) {
             return Err(full("the disk, but for outbox.reserve,"));
         }
         let (max_bytes, max_rows) = (self.0.quarantine.max_bytes, self.0.quarantine.max_rows);
-        self.run(move |tables| {
+        self.take(move |tables| {
             let (rows, bytes): (i64, i64) = tables
                 .connection
                 .prepare_cached("SELECT count(*), coalesce(sum(bytes), 0) FROM push")?
@@ -108,7 +110,8 @@ impl Store {
         .await
     }
 
-    /// The oldest push after `after` that nobody has judged yet. One that cannot be read any more is quarantined.
+    /// The oldest push after `after` that nobody has judged yet. One that does not open is kept in quarantine with fault
+    /// `storage`, and looked at again after a start, a rekey, or new keys.
     pub async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
         self.run(move |tables| {
             while let Some(push) = tables.push("state='received' AND seq>?1 ORDER BY seq LIMIT 1", after)? {
@@ -134,11 +137,12 @@ impl Store {
 
     /// The push verified: `told` goes to the mediator unless the same plaintext did before. False: it did.
     pub async fn verified(&self, id: String, kind: PushKind, plaintext: &[u8], told: Told) -> Result<bool> {
-        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext]);
+        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext])?;
         self.run(move |tables| {
-            if tables.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([id])? == 0 {
+            if tables.connection.prepare_cached("DELETE FROM push WHERE id=?1")?.execute([&id])? == 0 {
                 return Err(Error::new(Code::NotFound, "there is no such message"));
             }
+            tables.site.unreadable.forget(TABLE, &id);
             let fresh = tables
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO verified (hash, seen_at) VALUES (?1, ?2)")?
@@ -163,11 +167,14 @@ impl Store {
         self.run(move |tables| {
             let delete = "DELETE FROM push WHERE id=?1 AND state='quarantined'";
             match tables.connection.prepare_cached(delete)?.execute([&id])? {
-                0 if tables.push("id=?1", id)?.is_some() => {
+                0 if tables.push("id=?1", &id)?.is_some() => {
                     Err(Error::new(Code::StateConflict, "the message has not been judged yet"))
                 }
                 0 => Err(Error::new(Code::NotFound, "there is no such message")),
-                _ => Ok(()),
+                _ => {
+                    tables.site.unreadable.forget(TABLE, &id);
+                    Ok(())
+                }
             }
         })
         .await
@@ -260,7 +267,15 @@ struct SealedPush {
 
 impl SealedPush {
     fn unseal(self, tables: &Tables<'_>) -> Result<Received> {
-        let body = tables.unseal("push", &self.id, "body", &self.sealed)?;
-        Ok(Received { id: self.id, kind: self.kind, body })
+        match tables.unseal(TABLE, &self.id, "body", &self.sealed) {
+            Ok(body) => {
+                tables.site.unreadable.forget(TABLE, &self.id);
+                Ok(Received { id: self.id, kind: self.kind, body })
+            }
+            Err(error) => {
+                tables.site.unreadable.note(TABLE, &self.id, &error);
+                Err(error)
+            }
+        }
     }
 }
