@@ -1,4 +1,4 @@
-//! Health, metrics and the operators' page (DESIGN.md 7, Ops): `/livez`, `/readyz`, `/metrics`, `/`.
+//! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`.
 //!
 //! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service.

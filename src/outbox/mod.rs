@@ -1,4 +1,4 @@
-//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived (DESIGN.md 6 and 7).
+//! What goes to MOSIP and what goes back to the mediator, kept until it has arrived.
 //!
 //! [`store`] is the truth; everything else may be killed at any moment. [`Outbox::accept`] writes an intent; [`dispatch`] leases it,
 //! [`exchange`] seals and posts it, [`channel`] decides what a failure means. [`inbox`] judges what MOSIP pushed; [`delivery`] posts
@@ -32,7 +32,7 @@ use self::exchange::Exchange;
 use self::inbox::Inbox;
 use self::link::Link;
 use self::meters::Meters;
-use self::store::{Accepted, IdempotencyKey, Store};
+use self::store::{Accepted, IdempotencyKey, Rekeyed, Store};
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::Attested;
@@ -42,8 +42,8 @@ use crate::pool::Pool;
 
 /// How often the clock is written and old rows are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How often a disk that refused is tried.
-const DISK_TRIAL: Duration = Duration::from_secs(1);
+/// How often the files of the outbox are looked after, and a disk that refused is tried.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// The outbox and the inbox of one database. Cheap to clone.
 #[derive(Clone)]
@@ -135,6 +135,27 @@ impl Outbox {
         self.0.dispatcher.exchange().fetch_aid().await
     }
 
+    /// Seals everything under the first key of `outbox.key_file`; what did not open is looked at again.
+    pub async fn rekey(&self) -> Result<Rekeyed> {
+        let rekeyed = self.0.store.rekey().await?;
+        self.go_on().await;
+        Ok(rekeyed)
+    }
+
+    /// Goes on after files of the outbox were removed or replaced; [`crate::error::Code::Storage`] with what is still wrong.
+    pub async fn resume(&self) -> Result<()> {
+        self.0.store.resume().await?;
+        self.go_on().await;
+        Ok(())
+    }
+
+    /// What could not be read or written before may be now.
+    async fn go_on(&self) {
+        self.0.dispatcher.wake();
+        self.0.store.wake_deliveries();
+        self.0.inbox.judge_again().await;
+    }
+
     /// The health of every upstream URL.
     pub fn channels(&self) -> Vec<ChannelStatus> {
         self.0.dispatcher.status()
@@ -181,13 +202,18 @@ impl Outbox {
     }
 
     async fn keep_house(&self) {
-        let mut ticks = interval(DISK_TRIAL);
+        let mut ticks = interval(WATCH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut since_kept = HOUSEKEEPING;
         loop {
             ticks.tick().await;
-            since_kept += DISK_TRIAL;
-            if since_kept < HOUSEKEEPING && self.0.store.is_writable() {
+            since_kept += WATCH;
+            let took_nothing = !self.0.store.is_writable();
+            let takes = self.0.store.look_after().await.is_ok();
+            if takes && took_nothing {
+                self.go_on().await;
+            }
+            if !takes || since_kept < HOUSEKEEPING {
                 continue;
             }
             if self.0.store.keep_house().await.is_ok() {

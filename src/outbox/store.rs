@@ -74,6 +74,9 @@ struct Tables<'c> {
 }
 
 impl Store {
+    /// The names under which [`Self::unreadable`] counts.
+    pub const SEALED_TABLES: [&str; 5] = ["entry", "delivery", "push", "job_record", "job_result"];
+
     /// Opens the database of `settings`, or makes it. A full disk is no bar: what comes is refused until there is room.
     pub fn open(
         settings: config::Outbox,

@@ -110,6 +110,11 @@ impl Store {
         notified
     }
 
+    /// Whoever waits for a message looks again.
+    pub fn wake_deliveries(&self) {
+        self.0.site.told.notify_waiters();
+    }
+
     /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
     pub async fn delivered(&self, id: String) -> Result<()> {
         self.run(move |tables| {

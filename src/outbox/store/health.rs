@@ -73,7 +73,7 @@ pub enum Trouble {
 
 impl Trouble {
     /// A full disk.
-    pub(super) fn full() -> Self {
+    pub(crate) fn full() -> Self {
         Self::Unwritable {
             what: "the disk of the outbox is full".to_owned(),
             advice: "Free space on the volume of outbox.path. The gateway goes on by itself; what was accepted is kept.",

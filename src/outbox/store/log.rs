@@ -59,25 +59,31 @@ impl Log {
         Ok(Self::Ends(last))
     }
 
-    /// Says in the log where `connection`, which has just opened the database at `path`, recovers less than was committed.
-    pub(super) fn compare(&self, connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    /// What `connection`, which has just opened the database, recovers less than was committed; none: nothing that can be told.
+    pub(super) fn loss(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
         // The first answer of a connection is what it recovered; nothing has been written since.
         let recovered: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| row.get(1))?;
         let recovered = recovered.max(0).unsigned_abs();
-        let what = match self {
-            Self::Empty => return Ok(()),
-            Self::Ends(last) if *last <= recovered => return Ok(()),
-            Self::BadHeader => "its header was altered, so that nothing of it is recovered".to_owned(),
-            Self::Ends(last) => format!(
-                "it was altered: {recovered} frames are recovered, and frame {last} ends a transaction"
-            ),
-        };
-        tracing::error!(
-            file = %beside(path, "-wal").display(),
-            what,
-            advice = "Events that were acknowledged last may be missing: compare them with what OpenCRVS has sent, and post them again.",
-            "the log of the database is damaged"
-        );
+        Ok(match self {
+            Self::Empty => None,
+            Self::Ends(last) if *last <= recovered => None,
+            Self::BadHeader => Some("its header was altered, so that nothing of it is recovered".to_owned()),
+            Self::Ends(last) => Some(format!(
+                "it was altered: the first {recovered} frames are recovered, and frame {last} ends a transaction"
+            )),
+        })
+    }
+
+    /// Tells the operator what of the log of the database at `path` is lost.
+    pub(super) fn tell(&self, connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+        if let Some(what) = self.loss(connection)? {
+            tracing::error!(
+                file = %beside(path, "-wal").display(),
+                what,
+                advice = "Events that were acknowledged last may be missing: compare them with what OpenCRVS has sent, and post those again.",
+                "the log of the database is damaged"
+            );
+        }
         Ok(())
     }
 }

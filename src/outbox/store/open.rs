@@ -106,7 +106,7 @@ pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
         (connection, version) = connect_to_ours(path)?;
     }
     let vault = load_vault(site)?;
-    log.compare(&connection, path).map_err(|error| refused(path, &error))?;
+    log.tell(&connection, path).map_err(|error| refused(path, &error))?;
     let (identity_key, uptime) = prepare(&connection, &vault, version).map_err(|error| error.at(path))?;
     begin_log(&connection).map_err(|error| refused(path, &error))?;
     site.files().know(&site.settings);

@@ -148,7 +148,6 @@ impl Tables<'_> {
             self.connection.prepare_cached(&due)?.execute([self.site.unreadable.ids(table)])?;
         }
         self.site.unreadable.clear();
-        self.told.notify_waiters();
         Ok(())
     }
 }
