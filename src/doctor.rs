@@ -7,6 +7,7 @@ mod clock;
 mod files;
 mod ida;
 mod keys;
+mod outbox;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,7 @@ pub fn examine(
         .chain(settings::examine(&config))
         .chain(ida::examine(config.upstream.ida.as_ref()))
         .chain(files::examine(&config))
+        .chain(outbox::examine(&config.outbox))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))
         .chain(clock::examine(&ring, now))
         .collect();

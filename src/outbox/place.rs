@@ -67,7 +67,7 @@ pub(crate) fn name(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Whether the disk of `file` takes `bytes` more: they are written beside it, synced and removed.
 pub(crate) fn try_room(file: &Path, bytes: usize) -> io::Result<()> {
-    const AT_ONCE: [u8; 64 << 10] = [0; 64 << 10];
+    static AT_ONCE: [u8; 64 << 10] = [0; 64 << 10];
     let trial = beside(file, ".trial");
     let written = private(&trial).and_then(|mut opened| {
         let mut left = bytes;

@@ -135,32 +135,42 @@ pub(super) fn for_reading(site: &Site) -> Result<Link, OpenError> {
     }
     site.files().take_database(path)?;
     let vault = load_vault(site)?;
-    let read = || -> rusqlite::Result<Option<(Connection, Option<Vec<u8>>, Millis)>> {
-        let connection = connect_for_reading(path)?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version != schema::newest() {
-            return Ok(None);
+    let read = match read_without_room(path) {
+        Ok(Some(read)) => read,
+        Ok(None) => return Ok(Link::Closed),
+        Err(error) => {
+            return match refused(path, &error) {
+                refusal @ (OpenError::NotOurs(_) | OpenError::Damaged { .. }) => Err(refusal),
+                _ => Ok(Link::Closed),
+            };
         }
-        let (identity, uptime) = (sealed_identity(&connection)?, read_uptime(&connection)?);
-        Ok(Some((connection, identity, uptime)))
     };
-    match read() {
-        Ok(Some((connection, Some(identity), uptime))) => {
-            let identity_key =
-                vault.open(IDENTITY, &identity).map_err(|error| PrepareError::Vault(error).at(path))?;
-            site.set_opened(Opened {
-                vault: Arc::new(vault),
-                identity_key: Arc::new(identity_key),
-                uptime: Uptime::from(uptime),
-            });
-            Ok(Link::Reading(connection))
-        }
-        Ok(_) => Ok(Link::Closed),
-        Err(error) => match refused(path, &error) {
-            refusal @ (OpenError::NotOurs(_) | OpenError::Damaged { .. }) => Err(refusal),
-            _ => Ok(Link::Closed),
-        },
+    let identity_key =
+        vault.open(IDENTITY, &read.identity).map_err(|error| PrepareError::Vault(error).at(path))?;
+    site.set_opened(Opened {
+        vault: Arc::new(vault),
+        identity_key: Arc::new(identity_key),
+        uptime: Uptime::from(read.uptime),
+    });
+    Ok(Link::Reading(read.connection))
+}
+
+/// What [`for_reading`] finds.
+struct Readable {
+    connection: Connection,
+    identity: Vec<u8>,
+    uptime: Millis,
+}
+
+/// None: an older version, which has to be brought up to date before anything of it can be shown.
+fn read_without_room(path: &Path) -> rusqlite::Result<Option<Readable>> {
+    let connection = connect_for_reading(path)?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version != schema::newest() {
+        return Ok(None);
     }
+    let (identity, uptime) = (sealed_identity(&connection)?, read_uptime(&connection)?);
+    Ok(identity.map(|identity| Readable { connection, identity, uptime }))
 }
 
 /// Without a log the file alone is the database, and SQLite needs neither log nor index; with one, the index is kept in memory.
