@@ -28,6 +28,8 @@ mod end_to_end;
 mod envelope_http;
 mod faces;
 #[cfg(feature = "simulator")]
+mod hostile;
+#[cfg(feature = "simulator")]
 mod ida;
 #[cfg(feature = "simulator")]
 mod ida_once;
