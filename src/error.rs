@@ -55,7 +55,7 @@ impl std::str::FromStr for Fault {
     }
 }
 
-/// The problem codes of the plain API (DESIGN.md 5).
+/// The problem codes of the plain API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {

@@ -1,4 +1,4 @@
-//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered (DESIGN.md 5 and 7).
+//! UINTOKENs for many: jobs of records, each of which IDA is asked about until it has answered.
 //!
 //! A job lives in the database of the outbox, so that a crash loses none and asks about nobody twice who is settled. IDA is one
 //! upstream URL and so one [`Channel`]: it decides when records go, one at a time, or not at all.

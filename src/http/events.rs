@@ -1,4 +1,4 @@
-//! `/v1/events`: take an event, list what was taken, retry, discard (DESIGN.md 5 and 6). No answer holds a payload.
+//! `/v1/events`: take an event, list what was taken, retry, discard. No answer holds a payload.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! An event in the outbox: what is kept of it, and the states it goes through (DESIGN.md 6).
+//! An event in the outbox: what is kept of it, and the states it goes through.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What MOSIP pushed: stored first, judged after, delivered once it verifies (DESIGN.md 7).
+//! What MOSIP pushed: stored first, judged after, delivered once it verifies.
 
 use std::time::Duration;
 

@@ -130,6 +130,8 @@ pub struct Progress {
     /// See [`RecordState`].
     pub invalid: u64,
     /// How many of the queued ones do not open: they wait until `outbox.key_file` and the database fit each other again.
+    /// Left out where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
     pub unreadable: u64,
 }
 
@@ -138,6 +140,10 @@ impl Progress {
     pub const fn is_finished(&self) -> bool {
         self.queued == 0 && self.leased == 0
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A record that is settled.

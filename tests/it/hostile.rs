@@ -3,10 +3,12 @@
 //!
 //! `tests/hostile` runs it at length and prints its counts; `MOSIP_GATEWAY_HOSTILE_ROUNDS` says how often each part is done.
 
+#![allow(clippy::print_stdout, reason = "counts are printed")]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Knobs, Settings, Simulator};
@@ -23,6 +25,9 @@ use crate::support::world::urls;
 const KIB: u32 = 4096;
 /// Posts and looks at readiness while the disk is full.
 const PAIRS: usize = 20;
+
+/// A start that makes no file by then is killed all the same.
+const LONGEST_START: Duration = Duration::from_secs(2);
 
 /// What the gateway is asked and what it answered.
 struct Site {
@@ -112,13 +117,17 @@ impl Site {
     }
 
     fn print(&self, what: &str) {
+        let record = self.simulator.history.record();
+        let delivered: BTreeSet<_> = record.accepted.iter().map(|accepted| &accepted.composition).collect();
+        let lost = self.acknowledged.iter().filter(|composition| !delivered.contains(composition)).count();
         println!(
-            "{what}: posted {}, acknowledged {}, refused with 507 {}, delivered {}, lost 0",
+            "{what}: posted {}, acknowledged {}, refused with 507 {}, delivered {}, lost {lost}",
             self.posted,
             self.acknowledged.len(),
             self.refused,
-            self.simulator.history.record().accepted.len(),
+            delivered.len(),
         );
+        assert_eq!(lost, 0);
     }
 }
 
@@ -205,6 +214,12 @@ async fn hostile_nothing_is_acknowledged_into_what_is_gone() {
     site.print("files taken away");
 }
 
+/// What is on the disk.
+fn files(gateway: &Gateway) -> BTreeSet<String> {
+    let folder = std::fs::read_dir(gateway.disk().file("")).unwrap();
+    folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
 fn resume(gateway: &Gateway) -> Output {
     gateway.run(&["outbox", "resume"])
 }
@@ -214,15 +229,18 @@ async fn hostile_an_interrupted_first_start_stops_no_later_one() {
     let (mut random, mut kills, mut states) = (Random::new(7), 0, BTreeSet::new());
     for _ in 0..rounds() {
         let Some(mut site) = Site::new().await else { return };
-        for _ in 0..10 {
+        for _ in 0..20 {
             site.gateway.start();
-            tokio::time::sleep(Duration::from_micros(random.below(120_000))).await;
+            let before = files(&site.gateway);
+            let since = Instant::now();
+            while files(&site.gateway) == before && since.elapsed() < LONGEST_START {
+                std::thread::yield_now();
+            }
+            std::thread::sleep(Duration::from_micros(random.below(4_000)));
             site.gateway.kill();
             kills += 1;
-            let folder = std::fs::read_dir(site.gateway.disk().file("")).unwrap();
-            let files: BTreeSet<_> =
-                folder.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-            let is_made = files.contains("outbox.db");
+            let files = files(&site.gateway);
+            let is_made = files.contains("outbox.db-wal");
             states.insert(files);
             if is_made {
                 break;

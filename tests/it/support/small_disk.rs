@@ -1,5 +1,7 @@
 //! A tmpfs of a few MiB in a mount namespace of its own, for a gateway that is to run out of room.
 
+#![allow(clippy::print_stdout, reason = "who reads the output is told what was skipped")]
+
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
