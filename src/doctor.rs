@@ -8,6 +8,7 @@ mod files;
 mod ida;
 mod keys;
 mod opencrvs;
+mod outbox;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ pub fn examine(
         .chain(ida::examine(config.upstream.ida.as_ref()))
         .chain(opencrvs::examine(&config.opencrvs))
         .chain(files::examine(&config))
+        .chain(outbox::examine(&config.outbox))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))
         .chain(clock::examine(&ring, now))
         .collect();

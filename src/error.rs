@@ -356,7 +356,7 @@ impl Code {
             Self::Partner => ("partner", 502, Fault::Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator."),
             Self::Keys => ("keys", 503, Fault::Keys, "A key or certificate is missing or unusable", "Run `mosip-gateway doctor` and replace the file it names."),
             Self::KeyUnavailable => ("keys", 503, Fault::Keys, "A private key is unavailable", "Bring back what keeps the key; nothing is wrong with the message, and it can be sent again."),
-            Self::Storage => ("storage", 507, Fault::Storage, "The disk does not take more", "Free space on the volume of outbox.path."),
+            Self::Storage => ("storage", 507, Fault::Storage, "The outbox cannot be read or written", "Free space on the volume of outbox.path."),
             Self::Bug => ("bug", 500, Fault::Bug, "The gateway failed", "Report this with the log line of the same time."),
         }
     }

@@ -74,6 +74,11 @@ impl Seeder {
         Ok(id)
     }
 
+    /// What could not be read or written before may be now.
+    pub fn go_on(&self) {
+        self.0.wake.notify_one();
+    }
+
     /// How the job `id` stands; [`crate::error::Code::NotFound`].
     pub async fn status(&self, id: String) -> Result<Status> {
         self.0.store.job(id).await.map(|job| self.0.status(job))

@@ -1,4 +1,4 @@
-//! `outbox list|show|retry|discard|rekey|set-aside`: through the gateway that runs over the database, or on the file itself.
+//! `outbox list|show|retry|discard|rekey|resume|set-aside`: through the gateway that runs over the database, or on the file itself.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::error::Fault;
 use crate::local::Target;
 use crate::outbox::entry::{Shown, State};
+use crate::outbox::place;
 use crate::outbox::store::{self, Filter, OpenError, ShownPage, Store};
 
 /// `rekey` of a large database takes its time.
@@ -67,6 +68,8 @@ enum Command {
     },
     /// Reads `outbox.key_file` anew and seals everything under its first key.
     Rekey,
+    /// Has the running gateway go on after a file of the outbox was removed or replaced and put back.
+    Resume,
     /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
     SetAside,
 }
@@ -74,21 +77,21 @@ enum Command {
 impl Outbox {
     pub(super) fn run(&self) -> Outcome {
         let config = self.config.load()?;
-        if !config.outbox.path.exists() {
-            return Err(Failure::Environment(format!(
-                "{}: there is no outbox",
-                config.outbox.path.display()
-            )));
+        let path = &config.outbox.path;
+        if matches!(self.command, Command::Resume) {
+            return self.command.on_running_gateway(&config);
+        }
+        // A log without its database is what an interrupted set-aside leaves.
+        let is_half = matches!(self.command, Command::SetAside) && place::beside(path, "-wal").exists();
+        if !path.exists() && !is_half {
+            return Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
         }
         if matches!(self.command, Command::SetAside) {
             return set_aside(&config);
         }
         match Store::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(store) => outcome::block_on(self.command.on_file(&store))?,
-            Err(OpenError::InUse(_)) => {
-                let target = Target::internal(&config).map_err(|error| Failure::Usage(error.to_string()))?;
-                outcome::block_on(self.command.on_gateway(&target, &config))?
-            }
+            Err(OpenError::InUse(_)) => self.command.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
     }
@@ -112,9 +115,14 @@ impl Command {
             Self::Discard { id, reason } => {
                 print(&Shown::of(store.discard(id.clone(), reason.clone()).await?, now))
             }
-            Self::Rekey => print(&json!({ "resealed": store.rekey().await? })),
-            Self::SetAside => Ok(ExitCode::SUCCESS),
+            Self::Rekey => print(&store.rekey().await?),
+            Self::Resume | Self::SetAside => Ok(ExitCode::SUCCESS),
         }
+    }
+
+    fn on_running_gateway(&self, config: &Config) -> Outcome {
+        let target = Target::internal(config).map_err(|error| Failure::Usage(error.to_string()))?;
+        outcome::block_on(self.on_gateway(&target, config))?
     }
 
     /// The gateway that runs decides; its answer is printed as it came.
@@ -161,6 +169,7 @@ impl Command {
                 let pairs = [("reason", Some(reason.clone()))];
                 (Method::DELETE, format!("/v1/events/{}?{}", segment(id), query(&pairs)))
             }
+            Self::Resume => (Method::POST, "/v1/outbox/resume".to_owned()),
             Self::Rekey | Self::SetAside => (Method::POST, "/v1/outbox/rekey".to_owned()),
         }
     }

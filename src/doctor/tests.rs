@@ -219,3 +219,34 @@ fn a_country_configuration_without_a_client_is_a_failure_by_each_setting_that_is
     assert_eq!(diagnosis.count(Level::Fail), 0, "nothing asks for it: {diagnosis:#?}");
     finding(&diagnosis, Level::Ok, "opencrvs.auth_url", "https://auth.example.org/… (0 segments)");
 }
+
+#[test]
+fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_running_gateway() {
+    use crate::config;
+    use crate::outbox::store::Store;
+    use crate::outbox::vault::Vault;
+
+    let folder = TempDir::new().unwrap();
+    let outbox = config::Outbox {
+        path: folder.path().join("outbox.db"),
+        key_file: folder.path().join("outbox.key"),
+        retention: std::time::Duration::from_secs(60),
+        remember: std::time::Duration::from_secs(60),
+        give_up_after: std::time::Duration::from_secs(60),
+        reserve: 0,
+    };
+    let quarantine = config::Quarantine { max_bytes: 1, max_rows: 1 };
+    let levels = |outbox: &config::Outbox| -> Vec<Level> {
+        super::outbox::examine(outbox).iter().map(|finding| finding.level).collect()
+    };
+    assert_eq!(levels(&outbox), [Level::Ok], "before the first start");
+    let store = Store::open(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
+    assert_eq!(levels(&outbox), [Level::Ok]);
+    assert!(store.is_writable());
+    let other = config::Outbox { key_file: folder.path().join("other.key"), ..outbox.clone() };
+    Vault::create(&other.key_file).unwrap();
+    let findings = super::outbox::examine(&other);
+    assert_eq!(findings[0].level, Level::Fail);
+    assert!(findings[0].what.contains("1 value"), "{findings:?}");
+    assert_eq!(levels(&config::Outbox { reserve: u64::MAX, ..outbox }), [Level::Warn, Level::Ok]);
+}

@@ -1,4 +1,4 @@
-//! `/v1/events`: take an event, list what was taken, retry, discard (DESIGN.md 5 and 6). No answer holds a payload.
+//! `/v1/events`: take an event, list what was taken, retry, discard. No answer holds a payload.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ pub(super) fn router() -> Router<App> {
         .route("/v1/events/{id}", post(accept).get(show).delete(discard))
         .route("/v1/events/{id}/retry", post(retry))
         .route("/v1/outbox/rekey", post(rekey))
+        .route("/v1/outbox/resume", post(resume))
 }
 
 /// Here the path names the kind, which no id is alike to.
@@ -116,7 +117,17 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
 
 /// Reads `outbox.key_file` anew and seals everything under its first key.
 async fn rekey(State(app): State<App>) -> Result<Response> {
-    let resealed = app.outbox().store().rekey().await?;
-    tracing::warn!(resealed, "the outbox is sealed under its first key on request");
-    Ok(Json(json!({ "resealed": resealed })).into_response())
+    let rekeyed = app.outbox().rekey().await?;
+    app.seeder().go_on();
+    let (resealed, unreadable) = (rekeyed.resealed, rekeyed.unreadable);
+    tracing::warn!(resealed, unreadable, "the outbox is sealed under its first key on request");
+    Ok(Json(rekeyed).into_response())
+}
+
+/// Goes on after files of the outbox were removed or replaced, once they are there again.
+async fn resume(State(app): State<App>) -> Result<Response> {
+    app.outbox().resume().await?;
+    app.seeder().go_on();
+    tracing::warn!("the outbox goes on on request");
+    Ok(Json(json!({ "resumed": true })).into_response())
 }

@@ -1,4 +1,4 @@
-//! `/v1/inbox`, where the mediator pulls what it is not posted, and `/v1/quarantine` (DESIGN.md 5).
+//! `/v1/inbox`, where the mediator pulls what it is not posted, and `/v1/quarantine`.
 
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;

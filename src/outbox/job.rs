@@ -127,6 +127,10 @@ pub struct Progress {
     pub refused: u64,
     /// See [`RecordState`].
     pub invalid: u64,
+    /// How many of the queued ones do not open: they wait until `outbox.key_file` and the database fit each other again.
+    /// Left out where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unreadable: u64,
 }
 
 impl Progress {
@@ -134,6 +138,10 @@ impl Progress {
     pub const fn is_finished(&self) -> bool {
         self.queued == 0 && self.leased == 0
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A record that is settled.

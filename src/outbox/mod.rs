@@ -14,6 +14,7 @@ pub mod job;
 pub mod legacy;
 pub mod link;
 pub mod meters;
+pub(crate) mod place;
 pub mod store;
 pub mod subject;
 pub mod uptime;
@@ -35,7 +36,7 @@ use self::inbox::Inbox;
 use self::legacy::Legacy;
 use self::link::Link;
 use self::meters::Meters;
-use self::store::{Accepted, IdempotencyKey, LegacyPosts, Store};
+use self::store::{Accepted, IdempotencyKey, LegacyPosts, Rekeyed, Store};
 use self::webhook::Webhooks;
 use crate::error::{Fault, Result};
 use crate::keys::Keyring;
@@ -46,8 +47,8 @@ use crate::pool::Pool;
 
 /// How often the clock is written and old rows are forgotten.
 const HOUSEKEEPING: Duration = Duration::from_secs(60);
-/// How often a disk that refused is tried.
-const DISK_TRIAL: Duration = Duration::from_secs(1);
+/// How often the files of the outbox are looked after, and a disk that refused is tried.
+const WATCH: Duration = Duration::from_secs(1);
 
 /// The outbox and the inbox of one database. Cheap to clone.
 #[derive(Clone)]
@@ -153,6 +154,27 @@ impl Outbox {
         self.0.dispatcher.exchange().fetch_aid().await
     }
 
+    /// Seals everything under the first key of `outbox.key_file`; what did not open is looked at again.
+    pub async fn rekey(&self) -> Result<Rekeyed> {
+        let rekeyed = self.0.store.rekey().await?;
+        self.go_on().await;
+        Ok(rekeyed)
+    }
+
+    /// Goes on after files of the outbox were removed or replaced; [`crate::error::Code::Storage`] with what is still wrong.
+    pub async fn resume(&self) -> Result<()> {
+        self.0.store.resume().await?;
+        self.go_on().await;
+        Ok(())
+    }
+
+    /// What could not be read or written before may be now.
+    async fn go_on(&self) {
+        self.0.dispatcher.wake();
+        self.0.store.wake_deliveries();
+        self.0.inbox.judge_again().await;
+    }
+
     /// The health of every upstream URL.
     pub fn channels(&self) -> Vec<ChannelStatus> {
         self.0.dispatcher.status()
@@ -207,7 +229,7 @@ impl Outbox {
     async fn correlate_older(&self) {
         while let Err(error) = self.0.store.correlate_older().await {
             tracing::error!(code = error.code().as_str(), "the names of older events cannot be kept");
-            sleep(DISK_TRIAL).await;
+            sleep(WATCH).await;
         }
     }
 
@@ -221,13 +243,18 @@ impl Outbox {
     }
 
     async fn keep_house(&self) {
-        let mut ticks = interval(DISK_TRIAL);
+        let mut ticks = interval(WATCH);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut since_kept = HOUSEKEEPING;
         loop {
             ticks.tick().await;
-            since_kept += DISK_TRIAL;
-            if since_kept < HOUSEKEEPING && self.0.store.is_writable() {
+            since_kept += WATCH;
+            let took_nothing = !self.0.store.is_writable();
+            let takes = self.0.store.look_after().await.is_ok();
+            if takes && took_nothing {
+                self.go_on().await;
+            }
+            if !takes || since_kept < HOUSEKEEPING {
                 continue;
             }
             if self.0.store.keep_house().await.is_ok() {

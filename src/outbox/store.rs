@@ -3,36 +3,55 @@
 //! Callers hand over closures; all that wait while a commit is under way share the next one, and so its fsync. A PostgreSQL store
 //! would stand behind the same functions.
 
+mod aside;
 mod correlation;
 mod deliveries;
+mod desk;
 mod entries;
+mod files;
 mod group;
+mod health;
 mod jobs;
 mod legacy;
+mod log;
+mod look;
+mod make;
 mod open;
 mod operator;
 mod pushes;
 mod queue;
+mod rekey;
 mod schema;
+mod site;
 #[cfg(test)]
 mod tests;
+mod unreadable;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::Connection;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
+pub use self::aside::set_aside;
 pub use self::deliveries::Undelivered;
 pub use self::entries::{Accepted, IdempotencyKey};
+pub use self::health::{Gone, Piece, Trouble};
 pub use self::legacy::LegacyPosts;
-pub use self::open::{OpenError, set_aside};
+pub(crate) use self::look::{LookError, key_tags};
+pub use self::open::OpenError;
 pub use self::operator::{Filter, Page, ShownPage};
 pub use self::pushes::{PushKind, QuarantineCount, Quarantined, Received, Told};
 
+pub use self::rekey::Rekeyed;
+
+use self::desk::Desk;
 use self::group::Group;
-use super::uptime::{Millis, Uptime};
+use self::site::{Opened, Site};
+use super::place::{self, beside};
+use super::uptime::Millis;
 use super::vault::{Place, Vault, VaultError};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
@@ -45,21 +64,13 @@ pub struct Store(Arc<Shared>);
 
 struct Shared {
     group: Group,
-    vault: RwLock<Arc<Vault>>,
-    /// Under which identities are compared; made with the database, never changed.
-    identity_key: Arc<Zeroizing<Vec<u8>>>,
-    uptime: Uptime,
+    site: Arc<Site>,
     clock: Clock,
-    /// Told of every message queued for the mediator.
-    told: Arc<Notify>,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
     legacy: OnceLock<LegacyPosts>,
     /// Told of every entry made for OpenCRVS.
     legacy_queued: Arc<Notify>,
-    settings: config::Outbox,
     quarantine: config::Quarantine,
-    /// Held for the life of the process: a second one is refused.
-    _lock: std::fs::File,
 }
 
 /// What a job sees of the store while it runs.
@@ -67,6 +78,7 @@ struct Tables<'c> {
     connection: &'c Connection,
     vault: Arc<Vault>,
     identity_key: Arc<Zeroizing<Vec<u8>>>,
+    site: Arc<Site>,
     told: Arc<Notify>,
     legacy: Option<LegacyPosts>,
     legacy_queued: Arc<Notify>,
@@ -75,40 +87,84 @@ struct Tables<'c> {
 }
 
 impl Store {
-    /// The outbox's clock.
-    pub fn uptime(&self) -> Millis {
-        self.0.uptime.now()
+    /// The names under which [`Self::unreadable`] counts.
+    pub const SEALED_TABLES: [&str; 6] =
+        ["entry", "delivery", "push", "job_record", "job_result", "correlation"];
+
+    /// Opens the database of `settings`, or makes it. A full disk is no bar: what comes is refused until there is room.
+    pub fn open(
+        settings: config::Outbox,
+        quarantine: config::Quarantine,
+        clock: Clock,
+    ) -> Result<Self, OpenError> {
+        let path = settings.path.clone();
+        let site = Arc::new(Site::new(settings));
+        let desk = Desk::open(Arc::clone(&site))?;
+        let group = Group::start(desk).map_err(|error| OpenError::Io(path, error))?;
+        Ok(Self(Arc::new(Shared {
+            group,
+            site,
+            clock,
+            legacy: OnceLock::new(),
+            legacy_queued: Arc::default(),
+            quarantine,
+        })))
     }
 
-    /// Whether the last write reached the disk; false = an event post is answered 507.
+    /// The outbox's clock.
+    pub fn uptime(&self) -> Millis {
+        self.0.site.uptime()
+    }
+
+    /// Whether an event post is taken; false: it is answered 507, because of [`Self::trouble`].
     pub fn is_writable(&self) -> bool {
-        self.0.group.is_writable()
+        self.trouble().is_none()
+    }
+
+    /// Why nothing is taken.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.0.site.health.trouble()
+    }
+
+    /// How many rows do not open, by table; only tables that have any. They wait for a start or a rekey with the key they need.
+    pub fn unreadable(&self) -> BTreeMap<&'static str, u64> {
+        self.0.site.unreadable.counts()
     }
 
     /// Where the database is.
     pub fn path(&self) -> &Path {
-        &self.0.settings.path
+        &self.0.site.settings.path
     }
 
     /// Bytes that the disk of the database still takes.
     pub fn disk_left(&self) -> Option<u64> {
-        disk_left(&self.0.settings.path)
+        place::disk_left(self.path())
     }
 
     /// Bytes that the database and its log take.
     pub fn disk_used(&self) -> u64 {
-        let wal = open::beside(&self.0.settings.path, "-wal");
-        [self.0.settings.path.clone(), wal]
+        [self.path().to_owned(), beside(self.path(), "-wal")]
             .iter()
             .filter_map(|file| std::fs::metadata(file).ok())
             .map(|file| file.len())
             .sum()
     }
 
-    /// Writes the outbox's clock, forgets what is older than `outbox.retention` and `outbox.remember`. Also the trial write after a
-    /// full disk.
+    /// Looks whether the files are still there, and tries a disk that refused or is nearly full; [`Code::Storage`] while nothing is
+    /// taken.
+    pub async fn look_after(&self) -> Result<()> {
+        self.0.group.command(Desk::look_after).await
+    }
+
+    /// Goes on after files were removed or replaced; [`Code::Storage`] with what is still wrong.
+    pub async fn resume(&self) -> Result<()> {
+        self.0.group.command(Desk::resume).await
+    }
+
+    /// Writes the outbox's clock, forgets what is older than `outbox.retention` and `outbox.remember`; [`Self::look_after`] first.
     pub async fn keep_house(&self) -> Result<()> {
-        let (retention, remember) = (self.0.settings.retention, self.0.settings.remember);
+        self.look_after().await?;
+        let (retention, remember) = (self.0.site.settings.retention, self.0.site.settings.remember);
         self.run(move |tables| {
             tables.connection.execute("UPDATE meta SET value=?1 WHERE name='uptime'", [tables.now])?;
             tables.forget_entries(retention, remember)?;
@@ -120,47 +176,44 @@ impl Store {
         .await
     }
 
-    /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key. The keys that rows are sealed
-    /// under must be in the file still.
-    pub async fn rekey(&self) -> Result<u64> {
-        let fresh = Vault::load(&self.0.settings.key_file).map_err(|error| unusable(&error))?;
-        *self.0.vault.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh);
-        let mut resealed = 0;
-        for column in schema::SEALED {
-            let mut after = Some(0);
-            while let Some(rowid) = after {
-                let step = self.run(move |tables| tables.reseal(column, rowid)).await?;
-                resealed += step.resealed;
-                after = step.last;
-            }
-        }
-        Ok(resealed)
-    }
-
     /// Runs `job` in the next group; answered once its commit is on the disk.
     async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let shared = Arc::clone(&self.0);
-        let vault = Arc::clone(&shared.vault.read().unwrap_or_else(PoisonError::into_inner));
-        let (now, wall) = (self.uptime(), shared.clock.now());
-        let identity_key = Arc::clone(&shared.identity_key);
-        let (told, legacy_queued) = (Arc::clone(&shared.told), Arc::clone(&shared.legacy_queued));
-        let legacy = shared.legacy.get().copied();
+        self.submit(false, job).await
+    }
+
+    /// Runs `job`, which tells somebody that what they sent is safe; [`Code::Storage`] while nothing is taken.
+    async fn take<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.0.site.health.check()?;
+        self.submit(true, job).await
+    }
+
+    async fn submit<T: Send + 'static>(
+        &self,
+        acknowledges: bool,
+        job: impl FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         // The job must not hold the store: whoever drops the last of it waits for the thread that the job runs on.
-        drop(shared);
-        self.0
-            .group
-            .run(move |connection| {
-                job(&Tables { connection, vault, identity_key, told, legacy, legacy_queued, now, wall })
-            })
-            .await
+        let (site, legacy_queued) = (Arc::clone(&self.0.site), Arc::clone(&self.0.legacy_queued));
+        let (now, wall) = (self.uptime(), self.0.clock.now());
+        let legacy = self.0.legacy.get().copied();
+        let job = move |connection: &Connection| {
+            // Under the keys of the moment at which it runs: a rekey may have come between.
+            let Opened { vault, identity_key, .. } = site.opened()?;
+            let told = Arc::clone(&site.told);
+            job(&Tables { connection, vault, identity_key, site, told, legacy, legacy_queued, now, wall })
+        };
+        self.0.group.run(acknowledges, job).await
     }
 
     /// HMAC-SHA256 of `parts` under the identity key, each part closed by its length.
-    fn identity(&self, parts: &[&[u8]]) -> Vec<u8> {
-        identity(&self.0.identity_key, parts)
+    fn identity(&self, parts: &[&[u8]]) -> Result<Vec<u8>> {
+        Ok(identity(&self.0.site.opened()?.identity_key, parts))
     }
 }
 
@@ -186,50 +239,11 @@ impl Tables<'_> {
     ) -> Result<Zeroizing<Vec<u8>>> {
         self.vault.open(Place { table, row, column }, sealed).map_err(|error| unusable(&error))
     }
-
-    /// Seals anew what is not under the first key, among the next rows after `rowid`.
-    fn reseal(
-        &self,
-        (table, row, column): (&'static str, &str, &'static str),
-        rowid: i64,
-    ) -> Result<Resealed> {
-        const ROWS_AT_ONCE: i64 = 200;
-        let find = format!(
-            "SELECT rowid, {row}, {column} FROM {table} WHERE rowid>?1 AND {column} IS NOT NULL ORDER BY rowid LIMIT ?2"
-        );
-        let update = format!("UPDATE {table} SET {column}=?1 WHERE rowid=?2");
-        let mut step = Resealed { resealed: 0, last: None };
-        let mut find = self.connection.prepare_cached(&find)?;
-        let mut rows = find.query([rowid, ROWS_AT_ONCE])?;
-        while let Some(found) = rows.next()? {
-            let (rowid, name, sealed): (i64, String, Vec<u8>) = (found.get(0)?, found.get(1)?, found.get(2)?);
-            step.last = Some(rowid);
-            if !self.vault.is_current(&sealed) {
-                let again = self.seal(table, &name, column, &self.unseal(table, &name, column, &sealed)?)?;
-                self.connection.prepare_cached(&update)?.execute((again, rowid))?;
-                step.resealed += 1;
-            }
-        }
-        Ok(step)
-    }
-}
-
-/// How far resealing has come.
-struct Resealed {
-    resealed: u64,
-    /// The last row looked at; none: the table is through.
-    last: Option<i64>,
-}
-
-fn disk_left(path: &Path) -> Option<u64> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 fn unusable(error: &VaultError) -> Error {
     Error::new(Code::Storage, error.to_string())
-        .advise("Restore outbox.key_file and the database from the same backup.")
+        .advise("Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.")
 }
 
 /// A full, broken or read-only disk is the disk's; anything else SQLite refuses is a defect of ours.
@@ -241,7 +255,7 @@ impl From<rusqlite::Error> for Error {
         };
         let storage = Error::new(Code::Storage, "the outbox cannot be written");
         match error.sqlite_error_code() {
-            Some(DiskFull) => storage.for_operator("the disk is full"),
+            Some(DiskFull) => storage.for_operator(desk::DISK_FULL),
             Some(DatabaseBusy | DatabaseLocked) => storage
                 .advise("Another program holds the database: let it finish, or stop it.")
                 .for_operator("another program holds the database"),
@@ -254,9 +268,4 @@ impl From<rusqlite::Error> for Error {
             _ => Error::new(Code::Bug, "the outbox refuses a statement").for_operator(error.to_string()),
         }
     }
-}
-
-/// Where the lock of the database at `path` is.
-fn lock_file(path: &Path) -> PathBuf {
-    open::beside(path, ".lock")
 }

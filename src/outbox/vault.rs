@@ -1,11 +1,10 @@
-//! What the database holds at rest: AES-256-GCM under `outbox.key_file`, bound to table, row and column (DESIGN.md 6).
+//! What the database holds at rest: AES-256-GCM under `outbox.key_file`, bound to table, row and column.
 //!
 //! A sealed value is `version || key tag || nonce || ciphertext || tag`. The key tag names one of several keys, so that opening
 //! never guesses. It protects copies and backups, not a stolen host: the key lies beside the database.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -14,9 +13,12 @@ use crate::crypto::aead::{self, Nonce, TAG_LEN};
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::{self, SessionKey};
+use crate::outbox::place;
 
 const VERSION: u8 = 1;
 const KEY_TAG_LEN: usize = 4;
+/// Leading bytes of a sealed value that say under which key it is: version and key tag.
+pub const KEY_HEAD_LEN: usize = 1 + KEY_TAG_LEN;
 const NONCE_LEN: usize = 12;
 const HEAD_LEN: usize = 1 + KEY_TAG_LEN + NONCE_LEN;
 /// A key file is a few lines.
@@ -28,8 +30,28 @@ pub struct Vault {
 }
 
 struct Key {
-    tag: [u8; KEY_TAG_LEN],
+    tag: KeyTag,
     key: SessionKey,
+}
+
+/// Names a key without telling anything of it. `Display` is eight hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyTag([u8; KEY_TAG_LEN]);
+
+impl KeyTag {
+    /// The tag in the first bytes of a sealed value; none: these are no bytes of [`Vault::seal`].
+    pub fn of(sealed: &[u8]) -> Option<Self> {
+        match sealed.first_chunk::<KEY_HEAD_LEN>()? {
+            [VERSION, tag @ ..] => Some(Self(*tag)),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for KeyTag {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+    }
 }
 
 /// Where a sealed value stands. A value moved elsewhere does not open.
@@ -53,6 +75,9 @@ pub enum VaultError {
     /// It cannot be read or written.
     #[error("{}: {}", .0.display(), .1.kind())]
     Io(PathBuf, io::Error),
+    /// It holds nothing at all: its making was interrupted, or it was emptied.
+    #[error("{}: is empty", .0.display())]
+    Empty(PathBuf),
     /// It holds no key, or something that is none.
     #[error("{}: line {line} is not 32 bytes in base64", .file.display())]
     NotAKey {
@@ -83,23 +108,21 @@ impl Vault {
             let bytes = Zeroizing::new(base64::decode(line).map_err(|_| bad())?);
             keys.push(Key::new(SessionKey::from_bytes(&bytes).map_err(|_| bad())?));
         }
+        if text.is_empty() {
+            return Err(VaultError::Empty(file.to_owned()));
+        }
         if keys.is_empty() {
             return Err(VaultError::NotAKey { file: file.to_owned(), line: 1 });
         }
         Ok(Self { keys })
     }
 
-    /// Makes a key file with one fresh key, readable by its owner only; an existing file is never overwritten.
+    /// Makes a key file with one fresh key, readable by its owner only. It appears whole or not at all; one that holds anything is
+    /// never overwritten.
     pub fn create(file: &Path) -> Result<Self, VaultError> {
-        let failed = |error| VaultError::Io(file.to_owned(), error);
         let key: Zeroizing<[u8; 32]> = Zeroizing::new(secret::random());
         let line = Zeroizing::new(format!("{}\n", base64::encode(key.as_ref())));
-        let mut opened =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(failed)?;
-        opened.write_all(line.as_bytes()).and_then(|()| opened.sync_all()).map_err(failed)?;
-        // The name has to survive a power cut as well as the content does.
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        place::new_file(file, line.as_bytes()).map_err(|error| VaultError::Io(file.to_owned(), error))?;
         Self::load(file)
     }
 
@@ -109,7 +132,7 @@ impl Vault {
         let nonce: [u8; NONCE_LEN] = secret::random();
         let mut sealed = Vec::with_capacity(HEAD_LEN + plaintext.len() + TAG_LEN);
         sealed.push(VERSION);
-        sealed.extend_from_slice(&key.tag);
+        sealed.extend_from_slice(&key.tag.0);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(plaintext);
         aead::seal_tail(&key.key, Nonce::Twelve(&nonce), &place.aad(), &mut sealed, HEAD_LEN)
@@ -120,8 +143,8 @@ impl Vault {
     /// Opens what [`Self::seal`] made for the same place, under any of the keys.
     pub fn open(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
         let (head, ciphertext) = sealed.split_at_checked(HEAD_LEN).ok_or(VaultError::Changed)?;
-        let (version_and_tag, nonce) = head.split_last_chunk::<NONCE_LEN>().ok_or(VaultError::Changed)?;
-        let [VERSION, tag @ ..] = version_and_tag else { return Err(VaultError::Changed) };
+        let (_, nonce) = head.split_last_chunk::<NONCE_LEN>().ok_or(VaultError::Changed)?;
+        let tag = KeyTag::of(head).ok_or(VaultError::Changed)?;
         let key = self.keys.iter().find(|key| key.tag == tag).ok_or(VaultError::WrongKey)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let length = aead::open_in_place(&key.key, Nonce::Twelve(nonce), &place.aad(), &mut buffer)
@@ -133,8 +156,17 @@ impl Vault {
 
     /// Whether `sealed` is under the first key already.
     pub fn is_current(&self, sealed: &[u8]) -> bool {
-        let first = self.keys.first().map(|key| key.tag.as_slice());
-        first.is_some() && sealed.get(1..=KEY_TAG_LEN) == first
+        KeyTag::of(sealed).is_some_and(|tag| self.sealing_key() == Some(tag))
+    }
+
+    /// The key that seals.
+    pub fn sealing_key(&self) -> Option<KeyTag> {
+        self.keys.first().map(|key| key.tag)
+    }
+
+    /// Whether it holds the key that `tag` names.
+    pub fn holds(&self, tag: KeyTag) -> bool {
+        self.keys.iter().any(|key| key.tag == tag)
     }
 }
 
@@ -143,7 +175,7 @@ impl Key {
         let mut tag = [0; KEY_TAG_LEN];
         let whole = hmac::tag(HmacAlgorithm::Sha256, key.expose(), &[b"mosip-gateway outbox key tag"]);
         tag.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
-        Self { tag, key }
+        Self { tag: KeyTag(tag), key }
     }
 }
 
@@ -179,6 +211,7 @@ mod tests {
         let sealed = Vault::create(&file).unwrap().seal(PLACE, b"plain").unwrap();
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         assert!(matches!(Vault::create(&file), Err(VaultError::Io(..))));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
         assert_eq!(Vault::load(&file).unwrap().open(PLACE, &sealed).unwrap().as_slice(), b"plain");
     }
 
@@ -222,9 +255,10 @@ mod tests {
         let file = dir.path().join("key");
         assert!(matches!(Vault::load(&file), Err(VaultError::Missing(_))));
         let good = base64::encode(&[7; 32]);
-        for (text, at) in
-            [(String::new(), 1), ("\n".into(), 1), ("AAAA\n".into(), 1), (format!("{good}\n!\n"), 2)]
-        {
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(Vault::load(&file), Err(VaultError::Empty(_))));
+        assert!(Vault::create(&file).is_ok(), "an interrupted start leaves nothing that stops a later one");
+        for (text, at) in [("\n".to_owned(), 1), ("AAAA\n".to_owned(), 1), (format!("{good}\n!\n"), 2)] {
             std::fs::write(&file, &text).unwrap();
             assert!(
                 matches!(Vault::load(&file), Err(VaultError::NotAKey { line, .. }) if line == at),

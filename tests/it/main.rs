@@ -30,6 +30,8 @@ mod faces;
 #[cfg(feature = "simulator")]
 mod hanging;
 #[cfg(feature = "simulator")]
+mod hostile;
+#[cfg(feature = "simulator")]
 mod ida;
 #[cfg(feature = "simulator")]
 mod ida_errors;

@@ -194,9 +194,11 @@ fn check_labels(name: &str) -> &str {
     let labels = labels.strip_suffix('}').unwrap();
     for label in labels.split(',') {
         let (label, value) = label.split_once('=').unwrap();
-        let known =
-            ["kind", "state", "outcome", "host", "role", "name", "version", "listener", "route", "code"];
-        assert!(known.contains(&label), "{label}");
+        const KNOWN: [&str; 12] = [
+            "kind", "state", "outcome", "host", "role", "name", "version", "listener", "route", "code",
+            "file", "table",
+        ];
+        assert!(KNOWN.contains(&label), "{label}");
         assert!(label == "route" || !value.contains('/'), "{value}");
     }
     name
@@ -225,8 +227,9 @@ async fn readiness_follows_the_disk_and_not_mosip() {
     assert!(status >= 500, "answered {status}");
     let (status, body) = place.gateway().readiness().await;
     assert_eq!((status, &body["outbox"]["writable"]), (503, &json!(false)));
+    assert_eq!(body["outbox"]["trouble"]["fault"], "storage", "{body}");
     assert!(place.text("/metrics").await.lines().any(|line| line == "mosip_gateway_ready 0"));
-    assert!(place.text("/").await.contains("<h1>Put right: the disk of the outbox takes no more writes."));
+    assert!(place.text("/").await.contains("<h1>Put right: the disk is full or fails."));
     assert_eq!(place.get("/livez", &[]).await.status, StatusCode::OK);
 
     database.execute_batch("DROP TRIGGER full; DROP TRIGGER full_too;").unwrap();

@@ -38,6 +38,7 @@ pub(super) enum Tone {
 pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     let mut lines = Vec::new();
     disk(standing, &mut lines);
+    unreadable(standing, &mut lines);
     paused(standing, &mut lines);
     missing_keys(standing, &mut lines);
     for destination in Destination::ALL {
@@ -53,13 +54,25 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
 }
 
 fn disk(standing: &Standing, lines: &mut Vec<Line>) {
-    if !standing.writable {
+    if let Some(trouble) = &standing.trouble {
+        let detail = trouble.detail();
         lines.push(act(
-            "Put right: the disk of the outbox takes no more writes. Events are refused with 507; what was accepted is kept.",
-            "Free space on it, or make it writable. The gateway notices by itself.",
+            format!("Put right: {detail}. Events are refused with 507; what was accepted is kept."),
+            trouble.advice(),
         ));
     } else if standing.stored.is_none() {
         lines.push(act("Put right: the database does not answer.", "Look at the disk that it is on."));
+    }
+}
+
+fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
+    let rows: u64 = standing.unreadable.values().sum();
+    if rows > 0 {
+        let are = if rows == 1 { "row of the outbox does" } else { "rows of the outbox do" };
+        lines.push(act(
+            format!("Put right: {rows} {are} not open. They wait; the others go on."),
+            "Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.",
+        ));
     }
 }
 

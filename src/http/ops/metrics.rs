@@ -7,6 +7,8 @@
 //! | `mosip_gateway_oldest_waiting_seconds` | | age of the oldest event that MOSIP does not have; 0: none waits |
 //! | `mosip_gateway_attempts_total` | `kind`, `outcome` | attempts that ended: `done` (its rate is the drain rate), or the fault |
 //! | `mosip_gateway_channel` | `host`, `kind`, `state` | 1 for the state that the upstream URL of the kind is in: `open`, `broken` (MOSIP is away), `paused` (a person has to put something right) |
+//! | `mosip_gateway_outbox_file_gone` | `file` | 1 while this file was removed or replaced under the running gateway, which then takes nothing: `database`, `log`, `key`, `lock` |
+//! | `mosip_gateway_outbox_unreadable` | `table` | rows that do not open: `entry` (events), `delivery`, `push`, `job_record`, `job_result` |
 //! | `mosip_gateway_deliveries_waiting` | | messages that the mediator has not taken |
 //! | `mosip_gateway_quarantine_messages`, `mosip_gateway_quarantine_bytes` | | what MOSIP pushed and does not verify, and what OpenCRVS posted and is no event yet |
 //! | `mosip_gateway_quarantine_reasons` | `kind`, `code` | messages in quarantine: `birth-nid`, `credential`, `webhook`, by the code of the reason; absent where there is none |
@@ -33,6 +35,7 @@ use crate::http;
 use crate::outbox::channel::Flow;
 use crate::outbox::entry::{EntryKind, State};
 use crate::outbox::meters::Meters;
+use crate::outbox::store::{Piece, Store};
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
@@ -54,6 +57,7 @@ pub(super) fn exposition(
     if let Some(left) = standing.disk_left {
         gauge(&mut registry, "disk_left_bytes", "What the disk of the database still takes", left);
     }
+    register_outbox(&mut registry, standing);
     gauge(&mut registry, "database_bytes", "The database and its log", standing.disk_used);
     register_keys(&mut registry, standing);
     let mut text = String::new();
@@ -94,6 +98,32 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
         reasons.get_or_create(&reason).set(count.messages.cast_signed());
     }
     registry.register("quarantine_reasons", "Messages in quarantine, by the code of the reason", reasons);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfFile {
+    file: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfTable {
+    table: &'static str,
+}
+
+fn register_outbox(registry: &mut Registry, standing: &Standing) {
+    let files = Family::<OfFile, Gauge>::default();
+    let gone = standing.trouble.as_ref().map_or(&[][..], |trouble| trouble.gone());
+    for piece in Piece::ALL {
+        let is_gone = gone.iter().any(|gone| gone.piece == piece);
+        files.get_or_create(&OfFile { file: piece.as_str() }).set(i64::from(is_gone));
+    }
+    registry.register("outbox_file_gone", "1 while this file of the outbox was removed or replaced", files);
+    let tables = Family::<OfTable, Gauge>::default();
+    for table in Store::SEALED_TABLES {
+        let rows = standing.unreadable.get(table).copied().unwrap_or(0);
+        tables.get_or_create(&OfTable { table }).set(rows.cast_signed());
+    }
+    registry.register("outbox_unreadable", "Rows that do not open", tables);
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

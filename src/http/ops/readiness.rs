@@ -1,11 +1,15 @@
 //! The body of `/readyz`.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::standing::Standing;
+use crate::error::Fault;
 use crate::outbox::channel::Flow;
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::State;
+use crate::outbox::store;
 
 #[derive(Serialize)]
 pub(super) struct Readiness {
@@ -20,9 +24,25 @@ pub(super) struct Readiness {
 #[derive(Serialize)]
 struct Outbox {
     writable: bool,
+    /// Why nothing is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<Trouble>,
+    /// Rows that do not open, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unreadable: BTreeMap<&'static str, u64>,
     /// Counts are absent while the database does not answer.
     #[serde(flatten)]
     depth: Option<Depth>,
+}
+
+#[derive(Serialize)]
+struct Trouble {
+    fault: &'static str,
+    detail: String,
+    advice: &'static str,
+    /// `database`, `log`, `key`, `lock`: what was removed or replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -80,7 +100,12 @@ impl Readiness {
         let ring = &standing.ring;
         Self {
             ready: standing.ready,
-            outbox: Outbox { writable: standing.writable, depth },
+            outbox: Outbox {
+                writable: standing.trouble.is_none(),
+                trouble: standing.trouble.as_ref().map(Trouble::of),
+                unreadable: standing.unreadable.clone(),
+                depth,
+            },
             channels: standing.channels.iter().map(|channel| Channel::of(channel, standing)).collect(),
             quarantine: stored
                 .map(|stored| stored.quarantined())
@@ -95,6 +120,17 @@ impl Readiness {
                     .map(|dated| dated.days_left(standing.now))
                     .min(),
             },
+        }
+    }
+}
+
+impl Trouble {
+    fn of(trouble: &store::Trouble) -> Self {
+        Self {
+            fault: Fault::Storage.as_str(),
+            detail: trouble.detail(),
+            advice: trouble.advice(),
+            gone: trouble.gone().iter().map(|gone| gone.piece.as_str()).collect(),
         }
     }
 }

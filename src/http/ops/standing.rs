@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::keys::{Certificate, Ring};
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::{Destination, EntryKind, State};
-use crate::outbox::store::{QuarantineCount, Store};
+use crate::outbox::store::{QuarantineCount, Store, Trouble};
 use crate::outbox::uptime::Millis;
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
@@ -23,7 +23,10 @@ pub(super) struct Standing {
     pub(super) now: Timestamp,
     /// An event post would be taken.
     pub(super) ready: bool,
-    pub(super) writable: bool,
+    /// Why nothing is taken; `None`: what comes is taken.
+    pub(super) trouble: Option<Trouble>,
+    /// Rows that do not open, by table.
+    pub(super) unreadable: BTreeMap<&'static str, u64>,
     pub(super) channels: Vec<ChannelStatus>,
     /// `None`: the database did not answer in time.
     pub(super) stored: Option<Stored>,
@@ -57,11 +60,12 @@ impl Standing {
             Stored::read(store).await
         });
         let stored = counted.await.ok().and_then(Result::ok);
-        let writable = store.is_writable();
+        let trouble = store.trouble();
         Self {
             now: ops.app.now(),
-            ready: writable && !*ops.stopping.borrow(),
-            writable,
+            ready: trouble.is_none() && !*ops.stopping.borrow(),
+            trouble,
+            unreadable: store.unreadable(),
             channels: ops.app.outbox().channels(),
             stored,
             disk_left: store.disk_left(),

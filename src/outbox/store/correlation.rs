@@ -12,6 +12,7 @@ use crate::mosip::event::{Aid, Event, EventKind};
 use crate::outbox::subject::Subject;
 use crate::outbox::uptime::millis;
 
+const TABLE: &str = "correlation";
 /// Entries of an older database that get their row in one transaction: few, so that nobody who posts waits for it.
 const AT_ONCE: i64 = 100;
 /// Events with one number that are looked at. Real ones have a birth and a few corrections.
@@ -167,12 +168,16 @@ impl Tables<'_> {
     }
 
     fn open_subject(&self, entry: &str, sealed: &[u8]) -> Option<Subject> {
-        let text = self.unseal("correlation", entry, "subject", sealed);
-        let subject = text.ok().and_then(|text| serde_json::from_slice(&text).ok());
-        if subject.is_none() {
-            tracing::error!(event = entry, "the names of an event cannot be read");
+        match self.unseal(TABLE, entry, "subject", sealed) {
+            Ok(text) => {
+                self.site.unreadable.forget(TABLE, entry);
+                serde_json::from_slice(&text).ok()
+            }
+            Err(error) => {
+                self.site.unreadable.note(TABLE, entry, &error);
+                None
+            }
         }
-        subject
     }
 
     fn has_uncorrelated(&self) -> Result<bool> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::{Store, Tables};
+use super::{Store, Tables, unreadable};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::Aid;
@@ -16,10 +16,9 @@ use crate::outbox::entry::Refusal;
 use crate::outbox::subject::Subject;
 use crate::outbox::uptime::{Millis, millis};
 
-/// How long a message that cannot be read is left alone.
-const DAMAGED_REST: Millis = 3_600_000;
+const TABLE: &str = "delivery";
 
-/// One delivery.
+/// One delivery, as the mediator gets it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Body<'a> {
@@ -47,21 +46,34 @@ pub struct Undelivered {
 }
 
 impl Store {
-    /// Up to `limit` messages after `after`, in order; only those that are due where `due_only`.
+    /// Up to `limit` messages after `after`, in order; only those that are due where `due_only`. One that does not open is put off; a
+    /// list of all shows its `id`, `type` and `lastFault`.
     pub async fn undelivered(&self, after: i64, limit: usize, due_only: bool) -> Result<Vec<Undelivered>> {
         self.run(move |tables| {
             let mut find = tables.connection.prepare_cached(
-                "SELECT seq, id, body, attempts FROM delivery WHERE seq>?1 AND next_at<=?2 ORDER BY seq LIMIT ?3",
+                "SELECT seq, id, body, attempts, type FROM delivery WHERE seq>?1 AND next_at<=?2 ORDER BY seq LIMIT ?3",
             )?;
             let now = if due_only { tables.now } else { Millis::MAX };
             let mut rows = find.query(params![after, now, i64::try_from(limit).unwrap_or(i64::MAX)])?;
             let mut found = Vec::new();
             while let Some(row) = rows.next()? {
                 let (id, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(2)?);
-                match tables.unseal("delivery", &id, "body", &sealed) {
-                    Ok(body) => found.push(Undelivered { seq: row.get(0)?, id, body, attempts: row.get(3)? }),
-                    Err(error) => tables.put_off_damaged(&id, &error)?,
-                }
+                let body = match tables.unseal(TABLE, &id, "body", &sealed) {
+                    Ok(body) => {
+                        tables.site.unreadable.forget(TABLE, &id);
+                        body
+                    }
+                    Err(error) => {
+                        tables.put_off_delivery(&id, &error)?;
+                        if due_only {
+                            continue;
+                        }
+                        let kind: String = row.get(4)?;
+                        let shown = json!({ "id": id, "type": kind, "lastFault": Refusal::from(&error) });
+                        Zeroizing::new(shown.to_string().into_bytes())
+                    }
+                };
+                found.push(Undelivered { seq: row.get(0)?, id, body, attempts: row.get(3)? });
             }
             Ok(found)
         })
@@ -82,17 +94,25 @@ impl Store {
 
     /// Done when a message is queued after this call.
     pub fn told(&self) -> impl Future<Output = ()> {
-        let mut notified = Box::pin(Arc::clone(&self.0.told).notified_owned());
+        let mut notified = Box::pin(Arc::clone(&self.0.site.told).notified_owned());
         notified.as_mut().enable();
         notified
+    }
+
+    /// Whoever waits for a message looks again.
+    pub fn wake_deliveries(&self) {
+        self.0.site.told.notify_waiters();
     }
 
     /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
     pub async fn delivered(&self, id: String) -> Result<()> {
         self.run(move |tables| {
-            match tables.connection.prepare_cached("DELETE FROM delivery WHERE id=?1")?.execute([id])? {
+            match tables.connection.prepare_cached("DELETE FROM delivery WHERE id=?1")?.execute([&id])? {
                 0 => Err(Error::new(Code::NotFound, "there is no such message")),
-                _ => Ok(()),
+                _ => {
+                    tables.site.unreadable.forget(TABLE, &id);
+                    Ok(())
+                }
             }
         })
         .await
@@ -149,12 +169,12 @@ impl Tables<'_> {
         self.tell(kind, &self.subject_of(id)?, data, "tls", None)
     }
 
-    /// A message that was damaged on the disk stays, for a backup to be compared with, and holds nobody up.
-    fn put_off_damaged(&self, id: &str, error: &Error) -> Result<()> {
-        tracing::error!(delivery = id, detail = error.detail(), "a message cannot be read any more");
+    /// A message that does not open stays and holds nobody up.
+    fn put_off_delivery(&self, id: &str, error: &Error) -> Result<()> {
+        self.site.unreadable.note(TABLE, id, error);
         self.connection
             .prepare_cached("UPDATE delivery SET next_at=?2 WHERE id=?1")?
-            .execute(params![id, self.now + DAMAGED_REST])?;
+            .execute(params![id, self.now + unreadable::REST])?;
         Ok(())
     }
 
@@ -183,14 +203,15 @@ impl Tables<'_> {
     }
 
     /// News of our own events that nobody took for `retention` is dropped: `GET /v1/events` tells the same. What MOSIP sent, and what
-    /// is parked, stays until it is taken.
+    /// is parked, stays until it is taken; so does what does not open, which nobody could take.
     pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
         let before = self.now - millis(retention);
         self.connection
             .prepare_cached(
-                "DELETE FROM delivery WHERE made_at<=?1 AND type IN ('aid.assigned', 'event.accepted')",
+                "DELETE FROM delivery WHERE made_at<=?1 AND type IN ('aid.assigned', 'event.accepted')
+                 AND id NOT IN (SELECT value FROM json_each(?2))",
             )?
-            .execute([before])?;
+            .execute(params![before, self.site.unreadable.ids(TABLE)])?;
         Ok(())
     }
 }

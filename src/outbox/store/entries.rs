@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Row, params};
+use zeroize::Zeroizing;
 
-use super::{Store, Tables, queue};
+use super::{Store, Tables, queue, unreadable};
 use crate::clock::Timestamp;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
@@ -41,6 +42,7 @@ pub struct Accepted {
     pub is_new: bool,
 }
 
+const TABLE: &str = "entry";
 pub(super) const COLUMNS: &str = "seq, id, kind, state, attempts, accepted_at, next_at, refusal, aid";
 
 impl Store {
@@ -62,18 +64,20 @@ impl Store {
         key: Option<IdempotencyKey>,
         push: Option<String>,
     ) -> Result<Accepted> {
+        self.0.site.health.check()?;
         let (kind, composition) = (event.kind(), event.composition_id().to_owned());
         let store = self.clone();
         let (event, identity) = pool::aside(event.body().len(), move || {
             let content = event.canonical_context()?;
             let parts: [&[u8]; 4] =
                 [b"event", kind.as_str().as_bytes(), event.composition_id().as_bytes(), &content];
-            let identity = store.identity(&parts);
+            let identity = store.identity(&parts)?;
             Ok((event, identity))
         })
         .await?;
         let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
-        self.run(move |tables| {
+        let key = key.transpose()?;
+        self.take(move |tables| {
             if let Some(push) = &push {
                 tables.remove_push(push)?;
             }
@@ -117,7 +121,7 @@ impl Store {
 
     /// Leases up to `limit` entries of any of `kinds` that are due: in order of acceptance, and those whose attempt failed behind what
     /// was accepted before that. An entry whose composition has an older one that is not settled at the same destination waits for it.
-    /// One that cannot be read any more is parked.
+    /// One that does not open waits where it is, with fault `storage`.
     pub async fn lease<K: Into<EntryKind> + Copy>(&self, kinds: &[K], limit: usize) -> Result<Vec<Lease>> {
         let kinds: Vec<EntryKind> = kinds.iter().map(|kind| (*kind).into()).collect();
         self.run(move |tables| {
@@ -143,15 +147,24 @@ impl Store {
         .await
     }
 
-    /// Parks up to 100 entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many.
+    /// Parks up to 100 entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many. One that
+    /// does not open is not parked.
     pub async fn park_aged(&self, give_up_after: Duration) -> Result<usize> {
         self.run(move |tables| {
-            let aged =
-                "SELECT id FROM entry WHERE state='queued' AND waiting_since<=?1 ORDER BY seq LIMIT 100";
+            let aged = "SELECT id, payload, aid FROM entry WHERE state='queued' AND waiting_since<=?1
+                        AND id NOT IN (SELECT value FROM json_each(?2)) ORDER BY seq LIMIT 100";
             let mut aged = tables.connection.prepare_cached(aged)?;
             let before = tables.now - millis(give_up_after);
-            let ids =
-                aged.query_map([before], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()?;
+            let mut rows = aged.query(params![before, tables.site.unreadable.ids(TABLE)])?;
+            let mut ids: Vec<String> = Vec::new();
+            while let Some(row) = rows.next()? {
+                let (id, payload, aid): (String, Vec<u8>, Option<Vec<u8>>) =
+                    (row.get(0)?, row.get(1)?, row.get(2)?);
+                match tables.open_entry(&id, &payload, aid.as_deref()) {
+                    Ok(_) => ids.push(id),
+                    Err(error) => tables.put_off(&id, &error)?,
+                }
+            }
             for id in &ids {
                 let refusal = tables.find(id)?.refusal.unwrap_or_else(|| {
                     Refusal::from(&Error::new(
@@ -275,7 +288,7 @@ impl Tables<'_> {
         Ok(format!("{composition}-{:08x}", u32::from_be_bytes(secret::random())))
     }
 
-    /// Leases one entry; none: its row was damaged on the disk, and it is parked.
+    /// Leases one entry; none: it does not open, and is put off.
     fn lease(&self, seq: i64) -> Result<Option<Lease>> {
         let mut find = self.connection.prepare_cached(&format!(
             "SELECT {COLUMNS}, payload, sent, waiting_since FROM entry WHERE seq=?1"
@@ -284,21 +297,14 @@ impl Tables<'_> {
         let row = rows.next()?.ok_or_else(|| Error::new(Code::Bug, "an entry that is due is not there"))?;
         let mut entry = self.entry(row)?;
         let (sealed, sealed_aid): (Vec<u8>, Option<Vec<u8>>) = (row.get(9)?, row.get(8)?);
-        let aid = sealed_aid.map(|sealed| self.unseal_aid(&entry.id, &sealed)).transpose();
-        let payload = match aid.and(self.unseal("entry", &entry.id, "payload", &sealed)) {
+        let payload = match self.open_entry(&entry.id, &sealed, sealed_aid.as_deref()) {
             Ok(payload) => payload,
             Err(error) => {
-                tracing::error!(
-                    event = entry.id,
-                    detail = error.detail(),
-                    "an event cannot be read any more"
-                );
-                let refusal = Refusal::from(&error);
-                self.refuse(&entry.id, State::Parked, 0, &refusal)?;
-                self.tell_parked(&entry.id, &refusal)?;
+                self.put_off(&entry.id, &error)?;
                 return Ok(None);
             }
         };
+        self.site.unreadable.forget(TABLE, &entry.id);
         self.connection
             .prepare_cached("UPDATE entry SET state='leased', attempts=attempts+1 WHERE seq=?1")?
             .execute([seq])?;
@@ -310,6 +316,20 @@ impl Tables<'_> {
             waiting_since: row.get(11)?,
             entry,
         }))
+    }
+
+    /// The payload of an entry whose application id, if it has one, opens too.
+    fn open_entry(&self, id: &str, payload: &[u8], aid: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>> {
+        if let Some(aid) = aid {
+            self.unseal_aid(id, aid)?;
+        }
+        self.unseal(TABLE, id, "payload", payload)
+    }
+
+    /// An entry that does not open stays queued, so that what follows it waits too, and shows why.
+    fn put_off(&self, id: &str, error: &Error) -> Result<()> {
+        self.site.unreadable.note(TABLE, id, error);
+        self.refuse(id, State::Queued, self.now + unreadable::REST, &Refusal::from(error))
     }
 
     fn unseal_aid(&self, id: &str, sealed: &[u8]) -> Result<Option<Aid>> {
@@ -345,6 +365,7 @@ impl Tables<'_> {
     }
 
     pub(super) fn close(&self, id: &str, state: State, reason: Option<&str>) -> Result<()> {
+        self.site.unreadable.forget(TABLE, id);
         self.connection
             .prepare_cached(
                 "UPDATE entry SET state=?2, reason=?3, settled_at=?4, payload=NULL, refusal=NULL, fault=NULL WHERE id=?1",

@@ -1,41 +1,49 @@
 //! Group commit: one thread, one connection, one transaction for all jobs that wait.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::desk::Desk;
 use crate::error::{Code, Error, Result};
 
 /// Jobs that may wait; beyond that callers wait before they hand theirs over.
 const QUEUE: usize = 1024;
 /// Jobs that share one commit.
 const LARGEST_GROUP: usize = 256;
+/// The exit code of a process whose store panicked.
+pub(super) const PANICKED: i32 = 70;
 
 /// The handle on the thread.
 pub(super) struct Group {
     /// `None` only while being dropped.
-    jobs: Option<mpsc::Sender<Box<dyn Job>>>,
+    orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
-    writable: Arc<AtomicBool>,
 }
 
 /// The file is closed when this returns, so that whoever holds the lock may give it up.
 impl Drop for Group {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.orders = None;
         if let Some(thread) = self.thread.take() {
-            // It cannot have panicked for a reason that would concern anybody now.
+            // A panic has ended the process.
             let _ = thread.join();
         }
     }
 }
 
-trait Job: Send {
+enum Order {
+    Job(Box<dyn Job>),
+    /// Runs outside any transaction.
+    Command(Box<dyn FnOnce(&mut Desk) + Send>),
+}
+
+pub(super) trait Job: Send {
     /// Does the work inside a savepoint; `Err` undoes it alone.
     fn run(&mut self, connection: &Connection) -> Result<(), ()>;
+    /// Whether somebody outside is told that what they sent is safe.
+    fn acknowledges(&self) -> bool;
     /// Answers, with the outcome of the commit that all of the group shared.
     fn finish(self: Box<Self>, commit: Result<()>);
 }
@@ -43,6 +51,7 @@ trait Job: Send {
 struct Work<T, F> {
     work: Option<F>,
     outcome: Option<Result<T>>,
+    acknowledges: bool,
     answer: oneshot::Sender<Result<T>>,
 }
 
@@ -58,6 +67,10 @@ where
         if kept { Ok(()) } else { Err(()) }
     }
 
+    fn acknowledges(&self) -> bool {
+        self.acknowledges
+    }
+
     fn finish(self: Box<Self>, commit: Result<()>) {
         let never_ran = || Err(Error::new(Code::Bug, "a job of the outbox did not run"));
         let outcome = match (commit, self.outcome) {
@@ -70,97 +83,83 @@ where
 }
 
 impl Group {
-    /// Starts the thread on `connection`.
-    pub(super) fn start(connection: Connection) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(QUEUE);
-        let writable = Arc::new(AtomicBool::new(true));
-        let told = Arc::clone(&writable);
-        let thread = thread::Builder::new()
-            .name("outbox".to_owned())
-            .spawn(move || serve(&connection, queue, &told))?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), writable })
+    /// Starts the thread at `desk`.
+    pub(super) fn start(desk: Desk) -> std::io::Result<Self> {
+        let (orders, queue) = mpsc::channel(QUEUE);
+        let thread = thread::Builder::new().name("outbox".to_owned()).spawn(move || serve(desk, queue))?;
+        Ok(Self { orders: Some(orders), thread: Some(thread) })
     }
 
-    /// Whether the last group reached the disk, and another can.
-    pub(super) fn is_writable(&self) -> bool {
-        self.writable.load(Ordering::Acquire)
-            && self.thread.as_ref().is_some_and(|thread| !thread.is_finished())
-    }
-
-    /// Runs `work` in a group and answers after its commit.
-    pub(super) async fn run<T, F>(&self, work: F) -> Result<T>
+    /// Runs `work` in a group and answers after its commit. What `acknowledges` is refused where the files are gone.
+    pub(super) async fn run<T, F>(&self, acknowledges: bool, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> Result<T> + Send + 'static,
     {
         let (answer, outcome) = oneshot::channel();
-        let gone = || Error::new(Code::Storage, "the outbox is closed");
-        self.jobs
-            .as_ref()
-            .ok_or_else(gone)?
-            .send(Box::new(Work { work: Some(work), outcome: None, answer }))
-            .await
-            .map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?
+        let work = Work { work: Some(work), outcome: None, acknowledges, answer };
+        self.order(Order::Job(Box::new(work))).await?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    /// Runs `command` between two groups.
+    pub(super) async fn command<T, F>(&self, command: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Desk) -> Result<T> + Send + 'static,
+    {
+        let (answer, outcome) = oneshot::channel();
+        let command = move |desk: &mut Desk| {
+            // Nobody waits any more: the caller hung up.
+            let _ = answer.send(command(desk));
+        };
+        self.order(Order::Command(Box::new(command))).await?;
+        outcome.await.map_err(|_| closed())?
+    }
+
+    async fn order(&self, order: Order) -> Result<()> {
+        let orders = self.orders.as_ref().ok_or_else(closed)?;
+        orders.send(order).await.map_err(|_| closed())
     }
 }
 
-fn serve(connection: &Connection, mut queue: mpsc::Receiver<Box<dyn Job>>, writable: &AtomicBool) {
+fn closed() -> Error {
+    Error::new(Code::Storage, "the outbox is closed")
+}
+
+/// Ends the process when the thread panics: without it nothing is stored, and a new start is what helps.
+struct EndsWithThread;
+
+impl Drop for EndsWithThread {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            tracing::error!(
+                exit_code = PANICKED,
+                "the thread of the outbox panicked; the gateway ends, to be started again"
+            );
+            std::process::exit(PANICKED);
+        }
+    }
+}
+
+fn serve(mut desk: Desk, mut queue: mpsc::Receiver<Order>) {
+    let _ends_with_thread = EndsWithThread;
     while let Some(first) = queue.blocking_recv() {
-        let mut group = vec![first];
-        while let Some(next) = (group.len() < LARGEST_GROUP).then(|| queue.try_recv().ok()).flatten() {
-            group.push(next);
-        }
-        let before = connection.total_changes();
-        let commit = run(connection, &mut group);
-        match &commit {
-            Ok(()) if connection.total_changes() == before => {}
-            Ok(()) => writable.store(true, Ordering::Release),
-            Err(error) => {
-                if writable.swap(false, Ordering::AcqRel) {
-                    tracing::error!(
-                        code = error.code().as_str(),
-                        step = error.operator_detail(),
-                        "the outbox cannot be written"
-                    );
-                }
+        let (mut group, mut command) = (Vec::new(), None);
+        let mut next = Some(first);
+        while let Some(order) = next {
+            match order {
+                Order::Job(job) => group.push(job),
+                Order::Command(ordered) => command = Some(ordered),
             }
+            let goes_on = command.is_none() && group.len() < LARGEST_GROUP;
+            next = if goes_on { queue.try_recv().ok() } else { None };
         }
-        for job in group {
-            job.finish(commit.clone());
+        if !group.is_empty() {
+            desk.commit(group);
+        }
+        if let Some(command) = command {
+            command(&mut desk);
         }
     }
-}
-
-/// One transaction. A job that fails is undone alone; a disk that fails undoes the group.
-fn run(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
-    let outcome = run_and_commit(connection, group);
-    // What could not be ended, for want of space or whatever else, must not stand in the way of the next group.
-    if outcome.is_err() && !connection.is_autocommit() {
-        let _ = execute(connection, "ROLLBACK");
-    }
-    outcome
-}
-
-fn run_and_commit(connection: &Connection, group: &mut [Box<dyn Job>]) -> Result<()> {
-    execute(connection, "BEGIN IMMEDIATE")?;
-    for job in group {
-        execute(connection, "SAVEPOINT job")?;
-        let kept = job.run(connection).is_ok();
-        // SQLite undoes the whole transaction by itself when the disk is full or fails.
-        if connection.is_autocommit() {
-            return Err(Error::new(Code::Storage, "the outbox cannot be written")
-                .for_operator("the disk is full or fails"));
-        }
-        if !kept {
-            execute(connection, "ROLLBACK TO job")?;
-        }
-        execute(connection, "RELEASE job")?;
-    }
-    execute(connection, "COMMIT")
-}
-
-fn execute(connection: &Connection, sql: &str) -> Result<()> {
-    connection.prepare_cached(sql)?.execute(())?;
-    Ok(())
 }

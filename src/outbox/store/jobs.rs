@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, params};
 
-use super::{Store, Tables, queue};
+use super::{Store, Tables, queue, unreadable};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
@@ -12,15 +12,17 @@ use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordLease,
 use crate::outbox::uptime::{Millis, millis};
 
 const TABLE: &str = "job_record";
+/// What is counted of results that do not open.
+const RESULTS: &str = "job_result";
 
 impl Store {
     /// Stores a job with all its records; they are on the disk once this returns. [`Code::Storage`] where the disk has less than
     /// `outbox.reserve` left: that belongs to event posts.
     pub async fn create_job(&self, form: Form, records: Vec<NewRecord>) -> Result<String> {
-        if self.disk_left().is_some_and(|left| left < self.0.settings.reserve) {
+        if self.disk_left().is_some_and(|left| left < self.0.site.settings.reserve) {
             return Err(Error::new(Code::Storage, "the disk, but for outbox.reserve, is full"));
         }
-        self.run(move |tables| {
+        self.take(move |tables| {
             let id = format!("{:032x}", u128::from_be_bytes(secret::random()));
             let all_settled = records.iter().all(|record| matches!(record, NewRecord::Invalid(_)));
             tables
@@ -37,7 +39,7 @@ impl Store {
     }
 
     /// Up to `limit` records that are due, oldest first over all jobs, and those about which IDA could not be asked behind what was
-    /// there before that. One that cannot be read any more is settled.
+    /// there before that. One that does not open waits where it is.
     pub async fn lease_records(&self, limit: usize) -> Result<Vec<RecordLease>> {
         self.run(move |tables| {
             tables.connection.prepare_cached(queue::CALL_RECORDS)?.execute([tables.now])?;
@@ -49,15 +51,18 @@ impl Store {
                 .collect::<rusqlite::Result<Vec<(String, u32, Vec<u8>)>>>()?;
             let mut leases = Vec::new();
             for (id, attempts, sealed) in found {
-                let update = "UPDATE job_record SET state='leased', attempts=attempts+1 WHERE id=?1";
-                tables.connection.prepare_cached(update)?.execute([&id])?;
                 match tables.unseal(TABLE, &id, "payload", &sealed) {
                     Ok(kept) => {
+                        let update = "UPDATE job_record SET state='leased', attempts=attempts+1 WHERE id=?1";
+                        tables.connection.prepare_cached(update)?.execute([&id])?;
+                        tables.site.unreadable.forget(TABLE, &id);
                         leases.push(RecordLease { id, attempts, kept });
                     }
                     Err(error) => {
-                        let outcome = Outcome::without_token(String::new(), vec![Reason::from(&error)]);
-                        tables.settle_record(&id, RecordState::Refused, &outcome)?;
+                        tables.site.unreadable.note(TABLE, &id, &error);
+                        let put_off = "UPDATE job_record SET next_at=?2 WHERE id=?1";
+                        let until = tables.now + unreadable::REST;
+                        tables.connection.prepare_cached(put_off)?.execute(params![id, until])?;
                     }
                 }
             }
@@ -123,7 +128,9 @@ struct Found {
 
 impl Found {
     fn read(self, tables: &Tables<'_>, id: String) -> Result<Job> {
-        Ok(Job { id, form: self.form, progress: tables.progress(self.seq)? })
+        let mut progress = tables.progress(self.seq)?;
+        progress.unreadable = tables.site.unreadable.count_under(TABLE, &format!("{id}/"));
+        Ok(Job { id, form: self.form, progress })
     }
 }
 
@@ -217,9 +224,15 @@ impl Tables<'_> {
         let mut settled = Vec::new();
         while let Some(row) = rows.next()? {
             let (record, sealed): (String, Vec<u8>) = (row.get(1)?, row.get(3)?);
-            let text = self.unseal(TABLE, &record, "result", &sealed)?;
-            let outcome = serde_json::from_slice(&text)
-                .map_err(|_| Error::new(Code::Bug, "an outcome cannot be read"))?;
+            let outcome = match self.unseal(TABLE, &record, "result", &sealed) {
+                Ok(text) => serde_json::from_slice(&text)
+                    .map_err(|_| Error::new(Code::Bug, "an outcome cannot be read"))?,
+                // It stays as it is, and holds no other back.
+                Err(error) => {
+                    self.site.unreadable.note(RESULTS, &record, &error);
+                    Outcome::without_token(String::new(), vec![Reason::from(&error)])
+                }
+            };
             let state = state_of(&row.get::<_, String>(2)?)?;
             settled.push(Settled { record: row.get::<_, i64>(0)?.cast_unsigned(), state, outcome });
         }

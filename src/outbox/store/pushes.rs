@@ -16,6 +16,8 @@ use crate::outbox::entry::Refusal;
 use crate::outbox::subject::Subject;
 use crate::outbox::uptime::millis;
 
+const TABLE: &str = "push";
+
 /// Which message it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PushKind {
@@ -109,7 +111,7 @@ impl Store {
             return Err(full("the disk, but for outbox.reserve,"));
         }
         let (max_bytes, max_rows) = (self.0.quarantine.max_bytes, self.0.quarantine.max_rows);
-        self.run(move |tables| {
+        self.take(move |tables| {
             let (rows, bytes) = tables.kept(kind)?;
             let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
             if rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes {
@@ -129,7 +131,7 @@ impl Store {
             );
         }
         let limits = self.0.quarantine.clone();
-        self.run(move |tables| {
+        self.take(move |tables| {
             let id = tables.insert_push(PushKind::Webhook, &body, Some(&refusal))?;
             let (rows, bytes) = tables.kept(PushKind::Webhook)?;
             if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
@@ -145,10 +147,11 @@ impl Store {
     }
 
     fn leaves_reserve(&self) -> bool {
-        self.disk_left().is_none_or(|left| left >= self.0.settings.reserve)
+        self.disk_left().is_none_or(|left| left >= self.0.site.settings.reserve)
     }
 
-    /// The oldest push after `after` that nobody has judged yet. One that cannot be read any more is quarantined.
+    /// The oldest push after `after` that nobody has judged yet. One that does not open is kept in quarantine with fault
+    /// `storage`, and looked at again after a start, a rekey, or new keys.
     pub async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
         self.run(move |tables| {
             while let Some(push) = tables.push("state='received' AND seq>?1 ORDER BY seq LIMIT 1", after)? {
@@ -175,9 +178,10 @@ impl Store {
     /// The push verified: `told` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that is
     /// configured, unless the same plaintext did before. False: it did.
     pub async fn verified(&self, id: String, kind: PushKind, plaintext: &[u8], told: Told) -> Result<bool> {
-        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext]);
+        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext])?;
         self.run(move |tables| {
             tables.remove_push(&id)?;
+            tables.site.unreadable.forget(TABLE, &id);
             let fresh = tables
                 .connection
                 .prepare_cached("INSERT OR IGNORE INTO verified (hash, seen_at) VALUES (?1, ?2)")?
@@ -205,11 +209,14 @@ impl Store {
         self.run(move |tables| {
             let delete = "DELETE FROM push WHERE id=?1 AND state='quarantined'";
             match tables.connection.prepare_cached(delete)?.execute([&id])? {
-                0 if tables.push("id=?1", id)?.is_some() => {
+                0 if tables.push("id=?1", &id)?.is_some() => {
                     Err(Error::new(Code::StateConflict, "the message has not been judged yet"))
                 }
                 0 => Err(Error::new(Code::NotFound, "there is no such message")),
-                _ => Ok(()),
+                _ => {
+                    tables.site.unreadable.forget(TABLE, &id);
+                    Ok(())
+                }
             }
         })
         .await
@@ -343,7 +350,15 @@ struct SealedPush {
 
 impl SealedPush {
     fn unseal(self, tables: &Tables<'_>) -> Result<Received> {
-        let body = tables.unseal("push", &self.id, "body", &self.sealed)?;
-        Ok(Received { id: self.id, kind: self.kind, body })
+        match tables.unseal(TABLE, &self.id, "body", &self.sealed) {
+            Ok(body) => {
+                tables.site.unreadable.forget(TABLE, &self.id);
+                Ok(Received { id: self.id, kind: self.kind, body })
+            }
+            Err(error) => {
+                tables.site.unreadable.note(TABLE, &self.id, &error);
+                Err(error)
+            }
+        }
     }
 }

@@ -1,9 +1,11 @@
 mod correlation;
 mod disk;
+mod files;
 mod legacy;
 mod opening;
 mod pushes;
 mod queue;
+mod unreadable;
 
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
@@ -260,39 +262,6 @@ async fn kinds_that_share_a_channel_are_leased_by_age_not_by_kind() {
         ids.extend(leases.into_iter().map(|lease| lease.entry.id));
     }
     assert_eq!(ids, ["a", "b", "c", "d"]);
-}
-
-#[tokio::test]
-async fn a_row_that_is_damaged_on_the_disk_parks_its_entry_and_holds_nobody_up() {
-    let home = Home::new();
-    let store = home.open();
-    for composition in ["c1", "c2", "c3"] {
-        accept(&store, birth(composition)).await;
-    }
-    home.sql(
-        "UPDATE entry SET payload=zeroblob(100) WHERE id='c1'; UPDATE entry SET aid=x'00' WHERE id='c2'",
-    );
-    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c3"]);
-    for id in ["c1", "c2"] {
-        let parked = store.entry(id.into()).await.unwrap();
-        assert_eq!((parked.state, parked.refusal.unwrap().fault), (State::Parked, "storage".to_owned()));
-    }
-    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 2, "the mediator learns of both");
-}
-
-#[tokio::test]
-async fn a_damaged_message_for_the_mediator_holds_no_other_up() {
-    let home = Home::new();
-    let store = home.open();
-    for composition in ["c1", "c2"] {
-        accept(&store, birth(composition)).await;
-        store.settle(composition.into(), Verdict::Done).await.unwrap();
-    }
-    home.sql("UPDATE delivery SET body=zeroblob(100) WHERE seq=1");
-    assert_eq!(store.undelivered(0, 10, true).await.unwrap().len(), 1);
-    let second = store.undelivered(0, 10, true).await.unwrap().remove(0);
-    store.delivered(second.id).await.unwrap();
-    assert!(store.next_delivery().await.unwrap().is_some_and(|wait| wait > Duration::from_secs(60)));
 }
 
 #[tokio::test]

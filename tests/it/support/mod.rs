@@ -26,6 +26,7 @@ pub(crate) mod process;
 pub(crate) mod random;
 #[cfg(feature = "simulator")]
 pub(crate) mod seeder;
+pub(crate) mod small_disk;
 pub(crate) mod vectors;
 pub(crate) mod webhook;
 #[cfg(feature = "simulator")]

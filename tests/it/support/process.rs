@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Output};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::gateway::{EXAMPLE, secrets};
 use super::patience;
 use super::port::Port;
+use super::small_disk::SmallDisk;
 
 const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
 
@@ -33,16 +34,27 @@ pub(crate) struct Gateway {
     home: TempDir,
     ports: [Port; 3],
     child: Option<Child>,
+    disk: Option<SmallDisk>,
 }
 
 impl Gateway {
     pub(crate) fn new() -> Self {
+        Self::over(None)
+    }
+
+    /// Its outbox is on `disk`, which it alone sees.
+    pub(crate) fn on_disk(disk: SmallDisk) -> Self {
+        Self::over(Some(disk))
+    }
+
+    fn over(disk: Option<SmallDisk>) -> Self {
         let home = tempfile::tempdir().unwrap();
         let ports = [Port::hold(), Port::hold(), Port::hold()];
-        let outbox = home.path().join("outbox.db").display().to_string();
+        let folder = disk.as_ref().map_or(home.path(), SmallDisk::path);
+        let outbox = folder.join("outbox.db").display().to_string();
         let variables = secrets();
         let [api, callback, ops] = ports.each_ref().map(Port::address);
-        let mut gateway = Self { callback: callback.clone(), variables, home, ports, child: None };
+        let mut gateway = Self { callback: callback.clone(), variables, home, ports, child: None, disk };
         gateway.set(&[
             ("LISTEN__INTERNAL", &api),
             ("LISTEN__CALLBACK", &callback),
@@ -59,12 +71,13 @@ impl Gateway {
     }
 
     pub(crate) fn start(&mut self) {
-        self.spawn(Command::new(PROGRAM).args(SERVE).env_clear());
+        let mut command = self.command(&["serve", "--allow-example-keys"]);
+        self.spawn(&mut command);
     }
 
     /// Starts it with `socket` as systemd passes it, under `name`.
     pub(crate) fn start_on(&mut self, socket: &TcpListener, name: &str) {
-        self.spawn(&mut passing(socket, name));
+        self.spawn(passing(socket, name).envs(&self.variables));
     }
 
     /// As [`Self::start_on`] where the start is refused: its exit code, and what it says.
@@ -75,13 +88,34 @@ impl Gateway {
 
     fn spawn(&mut self, command: &mut Command) {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
-        command.envs(&self.variables).stdout(File::try_clone(&log).unwrap()).stderr(log);
+        command.stdout(File::try_clone(&log).unwrap()).stderr(log);
         self.child = Some(command.spawn().unwrap());
     }
 
     /// The folder of its outbox.
     pub(crate) fn home(&self) -> &Path {
         self.home.path()
+    }
+
+    /// Another command under the same configuration, to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = match &self.disk {
+            Some(disk) => disk.command(PROGRAM),
+            None => Command::new(PROGRAM),
+        };
+        let (name, rest) = arguments.split_first().unwrap();
+        command.args([name, "--config", "deploy/example.toml"]).args(rest);
+        command.env_clear().envs(&self.variables);
+        command
+    }
+
+    /// The disk that it was made on.
+    pub(crate) fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().unwrap()
     }
 
     /// SIGKILL. One that has ended before is a failure of its own.
@@ -110,6 +144,27 @@ impl Gateway {
             }
         })
         .await;
+    }
+
+    /// Status and body of `/readyz`; `None`: nobody listens.
+    pub(crate) async fn readiness(&self) -> Option<(u16, Value)> {
+        let url = format!("http://{}/readyz", self.ports[2].address());
+        let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await?;
+        Some((reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap()))
+    }
+
+    /// What is scraped.
+    pub(crate) async fn metrics(&self) -> String {
+        let url = format!("http://{}/metrics", self.ports[2].address());
+        let reply = send(&client(), Method::GET, &url, HeaderMap::new(), Bytes::new()).await;
+        String::from_utf8(reply.unwrap().body.to_vec()).unwrap()
+    }
+
+    /// Posts an event; status and body of the answer.
+    pub(crate) async fn post_event(&self, kind: &str, body: String) -> (u16, Value) {
+        let url = format!("{}/v1/events/{kind}", self.api());
+        let reply = post(&client(), &url, body).await.unwrap();
+        (reply.status.as_u16(), serde_json::from_slice(&reply.body).unwrap())
     }
 
     /// `http://ip:port` of the plain API.

@@ -18,7 +18,8 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
     Standing {
         now: NOON,
         ready: true,
-        writable: true,
+        trouble: None,
+        unreadable: BTreeMap::new(),
         channels,
         stored: Some(Stored {
             counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
@@ -134,11 +135,9 @@ fn a_pause_for_keys_names_our_keys() {
 #[test]
 fn a_disk_that_refuses_outranks_everything() {
     let mut standing = standing(1, 1, 1, vec![channel(EventKind::Birth, Flow::Broken { until: 0 })]);
-    standing.writable = false;
-    assert!(
-        texts(&standing, false)[0].starts_with("Put right: the disk of the outbox takes no more writes.")
-    );
-    standing.writable = true;
+    standing.trouble = Some(crate::outbox::store::Trouble::full());
+    assert!(texts(&standing, false)[0].starts_with("Put right: the disk of the outbox is full."));
+    standing.trouble = None;
     standing.stored = None;
     assert_eq!(texts(&standing, false)[0], "Put right: the database does not answer.");
 }

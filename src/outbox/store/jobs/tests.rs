@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -133,17 +134,35 @@ async fn a_job_is_forgotten_after_retention_and_never_while_a_record_is_open() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_settled_with_its_reason_and_holds_no_other_up() {
+async fn a_record_that_does_not_open_waits_is_counted_and_holds_no_other_up() {
     let home = Home::new();
     let store = home.open();
     let id = job(&store, 2).await;
     home.sql("UPDATE job_record SET payload=zeroblob(100) WHERE number=0");
     assert_eq!(lease(&store, 9).await, [format!("{id}/1")]);
+    let progress = store.job(id.clone()).await.unwrap().progress;
+    assert_eq!((progress.queued, progress.unreadable, progress.refused), (1, 1, 0));
+    assert!(store.next_record().await.unwrap().unwrap() > Duration::from_secs(60));
+    let payload: Vec<u8> = Connection::open(home.database())
+        .unwrap()
+        .query_row("SELECT payload FROM job_record WHERE number=0", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(payload, [0; 100], "it is not emptied");
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_open_is_shown_with_its_fault_beside_the_others() {
+    let home = Home::new();
+    let store = home.open();
+    let id = job(&store, 2).await;
+    for record in lease(&store, 2).await {
+        store.settle_record(record, RecordState::Done, outcome()).await.unwrap();
+    }
+    home.sql("UPDATE job_record SET result=zeroblob(100) WHERE number=0");
     let settled = store.job_page(id, 0, 9).await.unwrap().1;
-    assert_eq!(
-        (settled[0].state, settled[0].outcome.errors[0].code.as_str()),
-        (RecordState::Refused, "storage")
-    );
+    assert_eq!(settled[0].outcome.errors[0].code, "storage");
+    assert_eq!(settled[1].outcome.token.as_deref(), Some("token"));
+    assert_eq!(store.unreadable(), BTreeMap::from([("job_result", 1)]));
 }
 
 #[tokio::test]
@@ -179,7 +198,7 @@ async fn rekeying_reaches_records_and_results() {
     crate::outbox::vault::Vault::create(&fresh).unwrap();
     let new = std::fs::read(&fresh).unwrap();
     std::fs::write(&key, [new.clone(), old].concat()).unwrap();
-    assert_eq!(store.rekey().await.unwrap(), 3, "the identity key, a record, a result");
+    assert_eq!(store.rekey().await.unwrap().resealed, 3, "the identity key, a record, a result");
     drop(store);
     std::fs::write(&key, new).unwrap();
     let store = home.open();

@@ -107,8 +107,9 @@ async fn names_are_forgotten_after_remember_and_stand_nowhere_in_the_open() {
     }
     store.settle("c1".into(), Verdict::Done).await.unwrap();
     drop(store);
-    let files =
-        ["", "-wal"].map(|end| std::fs::read(open::beside(&home.settings().path, end)).unwrap_or_default());
+    let files = ["", "-wal"].map(|end| {
+        std::fs::read(crate::outbox::place::beside(&home.settings().path, end)).unwrap_or_default()
+    });
     let written = files.concat();
     for secret in [&b"B-IN-THE-OPEN"[..], FAMILY_NAME.as_bytes()] {
         assert!(!written.windows(secret.len()).any(|window| window == secret));

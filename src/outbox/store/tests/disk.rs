@@ -90,5 +90,6 @@ async fn a_database_that_another_program_holds_is_the_disks_fault_and_parks_noth
     let refused = store.accept(birth("c1"), None).await.unwrap_err();
     assert_eq!((refused.code(), refused.retryable()), (Code::Storage, true));
     other.execute_batch("ROLLBACK").unwrap();
+    store.look_after().await.unwrap();
     assert!(accept(&store, birth("c1")).await.is_new);
 }

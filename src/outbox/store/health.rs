@@ -1,0 +1,187 @@
+//! Whether what comes is taken: one answer for event posts, readiness, the page and the metrics.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::error::{Code, Error, Result};
+
+/// A file without which nothing may be acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Piece {
+    /// `outbox.path`
+    Database,
+    /// Its write-ahead log.
+    Log,
+    /// `outbox.key_file`
+    Key,
+    /// The lock beside the database.
+    Lock,
+}
+
+impl Piece {
+    /// Every piece.
+    pub const ALL: [Self; 4] = [Self::Database, Self::Log, Self::Key, Self::Lock];
+
+    /// The word in metrics and in the body of `/readyz`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Log => "log",
+            Self::Key => "key",
+            Self::Lock => "lock",
+        }
+    }
+}
+
+/// What is said of a file that is not at its place any more.
+pub(super) const REMOVED: &str = "was removed";
+
+/// A file that was removed or replaced under the running gateway.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gone {
+    /// Which file.
+    pub piece: Piece,
+    /// `was removed`, `was replaced`, …
+    pub what: &'static str,
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.piece {
+            Piece::Database => "the database of outbox.path",
+            Piece::Log => "the log of the database (-wal)",
+            Piece::Key => "outbox.key_file",
+            Piece::Lock => "the lock of the database (.lock)",
+        };
+        write!(f, "{name} {}", self.what)
+    }
+}
+
+/// Why nothing is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The last write, or the last trial write, did not reach the disk. The gateway tries again by itself.
+    Unwritable {
+        /// What the disk or SQLite says.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// Files are not what the gateway opened. A person decides.
+    Gone(Vec<Gone>),
+}
+
+impl Trouble {
+    /// A full disk.
+    pub(crate) fn full() -> Self {
+        Self::Unwritable {
+            what: "the disk of the outbox is full".to_owned(),
+            advice: "Free space on the volume of outbox.path. The gateway goes on by itself; what was accepted is kept.",
+        }
+    }
+
+    /// Anything else that keeps writes from the disk.
+    pub(super) fn unwritable(what: impl Into<String>) -> Self {
+        Self::Unwritable {
+            what: what.into(),
+            advice: "Put right what is said of the volume of outbox.path. The gateway goes on by itself; what was accepted is kept.",
+        }
+    }
+
+    /// What is wrong.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Unwritable { what, .. } => what.clone(),
+            Self::Gone(gone) => gone.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        }
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> &'static str {
+        match self {
+            Self::Unwritable { advice, .. } => advice,
+            Self::Gone(_) => {
+                "Put the same files back and run `mosip-gateway outbox resume`. A removed file that no copy is left of can be read from /proc/<pid>/fd until the gateway stops."
+            }
+        }
+    }
+
+    /// The files that are gone.
+    pub fn gone(&self) -> &[Gone] {
+        match self {
+            Self::Unwritable { .. } => &[],
+            Self::Gone(gone) => gone,
+        }
+    }
+}
+
+impl From<&Trouble> for Error {
+    fn from(trouble: &Trouble) -> Self {
+        Self::new(Code::Storage, format!("the outbox takes nothing: {}", trouble.detail()))
+            .advise(trouble.advice())
+    }
+}
+
+/// The trouble of the moment, if there is any.
+#[derive(Default)]
+pub(super) struct Health(Mutex<Option<Trouble>>);
+
+impl Health {
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.lock().clone()
+    }
+
+    /// [`Code::Storage`] while nothing is taken.
+    pub(super) fn check(&self) -> Result<()> {
+        self.lock().as_ref().map_or(Ok(()), |trouble| Err(trouble.into()))
+    }
+
+    /// A write did not reach the disk. What is gone weighs more.
+    pub(super) fn unwritable(&self, trouble: Trouble) {
+        let mut current = self.lock();
+        if !matches!(*current, Some(Trouble::Gone(_))) && *current != Some(trouble.clone()) {
+            tracing::error!(
+                what = trouble.detail(),
+                advice = trouble.advice(),
+                "the outbox cannot be written"
+            );
+            *current = Some(trouble);
+        }
+    }
+
+    /// A trial write reached the disk.
+    pub(super) fn written(&self) {
+        let mut current = self.lock();
+        if matches!(*current, Some(Trouble::Unwritable { .. })) {
+            tracing::info!("the outbox can be written again");
+            *current = None;
+        }
+    }
+
+    /// Files are gone, until [`Self::resume`].
+    pub(super) fn lose(&self, gone: Vec<Gone>) {
+        let trouble = Trouble::Gone(gone);
+        let mut current = self.lock();
+        if *current != Some(trouble.clone()) {
+            tracing::error!(
+                what = trouble.detail(),
+                advice = trouble.advice(),
+                "files of the outbox are gone; nothing more is acknowledged"
+            );
+            *current = Some(trouble);
+        }
+    }
+
+    /// The files are there again.
+    pub(super) fn resume(&self) {
+        let mut current = self.lock();
+        if matches!(*current, Some(Trouble::Gone(_))) {
+            tracing::warn!("the files of the outbox are there again; it goes on");
+            *current = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Trouble>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

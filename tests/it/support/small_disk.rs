@@ -1,0 +1,104 @@
+//! A tmpfs of a few MiB in a mount namespace of its own, for a gateway that is to run out of room.
+
+#![allow(clippy::print_stdout, reason = "who reads the output is told what was skipped")]
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// The namespace lives as long as this.
+pub(crate) struct SmallDisk {
+    /// A shell that waits: the gateway itself lets nobody look into it.
+    holder: Child,
+    place: TempDir,
+    is_root: bool,
+}
+
+impl SmallDisk {
+    /// `None`, and a sentence on standard output, where the kernel refuses.
+    pub(crate) fn mount(kib: u32) -> Option<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
+        let mut unshare = Command::new("unshare");
+        if !is_root {
+            unshare.args(["--user", "--map-root-user"]);
+        }
+        let script = r#"mount -t tmpfs -o "size=$1k" tmpfs "$0" && echo mounted && read -r _"#;
+        let holder = unshare
+            .args(["--mount", "--propagation", "private", "sh", "-c", script])
+            .arg(place.path())
+            .arg(kib.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut holder = match holder {
+            Ok(holder) => holder,
+            Err(error) => {
+                println!("skipped: unshare cannot be run ({error})");
+                return None;
+            }
+        };
+        let mut said = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut said).unwrap();
+        let disk = Self { holder, place, is_root };
+        if said != "mounted\n" {
+            println!("skipped: this kernel gives the test no mount namespace of its own");
+            return None;
+        }
+        Some(disk)
+    }
+
+    /// Where it is mounted, for who is inside.
+    pub(crate) fn path(&self) -> &Path {
+        self.place.path()
+    }
+
+    /// Where `name` on it is for who is outside.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        let root = format!("/proc/{}/root", self.holder.id());
+        Path::new(&root).join(self.path().strip_prefix("/").unwrap()).join(name)
+    }
+
+    /// `program`, inside and in the current folder.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.holder.id().to_string(), "--mount"]);
+        if !self.is_root {
+            command.args(["--user", "--preserve-credentials"]);
+        }
+        let folder = std::env::current_dir().unwrap();
+        command.args(["--", "/bin/sh", "-c", r#"cd "$0" && exec "$@""#]).arg(folder).arg(program);
+        command
+    }
+
+    /// Takes all room that is left.
+    pub(crate) fn fill(&self) {
+        let mut filler =
+            std::fs::OpenOptions::new().create(true).append(true).open(self.file("filler")).unwrap();
+        for size in [1 << 16, 1 << 12, 1] {
+            let part = vec![0; size];
+            loop {
+                match filler.write(&part) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::StorageFull => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        }
+    }
+
+    /// Gives the room back.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.file("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
