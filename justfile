@@ -1,0 +1,26 @@
+# `just` alone is the quick check; `just --list` shows the rest.
+
+# Format, lint and unit tests.
+quick:
+    cargo fmt --all --check
+    cargo clippy --locked --all-targets -- -D warnings
+    cargo test --locked --lib
+
+# Everything that CI runs for a change.
+all:
+    .ci/run
+
+# What CI runs at night: long fuzzing, 500 kills, the soak.
+nightly:
+    .ci/nightly
+
+# Fuzzes for so many seconds each, all targets or those that are named.
+fuzz seconds="60" *targets:
+    fuzz/smoke {{seconds}} {{targets}}
+
+# Mutates what the branch changed since `base` and lists the mutants that no unit test finds.
+mutants base="main":
+    command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
+    mkdir -p target
+    git diff {{base}}...HEAD > target/branch.diff
+    cargo mutants --in-diff target/branch.diff -- --lib
