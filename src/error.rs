@@ -332,7 +332,7 @@ impl Code {
     #[rustfmt::skip]
     const fn row(self) -> (&'static str, u16, Fault, &'static str, &'static str) {
         match self {
-            Self::Malformed => ("malformed", 400, Fault::Caller, "The message cannot be read", "Send the form that the manual gives for this route."),
+            Self::Malformed => ("malformed", 400, Fault::Caller, "The message cannot be read", "Send the form that docs/api.md gives for this route."),
             Self::Field => ("field", 422, Fault::Caller, "A value is wrong or missing", "Correct the value at `pointer`."),
             Self::UnknownKey => ("unknown-key", 422, Fault::Keys, "The message is addressed to a key that is not loaded", "Put the key with this thumbprint into keys.dir, or set unknown_thumbprint = \"try\" for a peer that writes no real thumbprint."),
             Self::Decrypt => ("decrypt", 422, Fault::Caller, "The message does not open", "Ask the sender to seal again to the certificate that /v1/keys lists; the operator's log says which step failed."),

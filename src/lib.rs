@@ -3,7 +3,7 @@
 //! Everything takes one way:
 //!
 //! ```text
-//! mediator ─ plain JSON ─▶ http ─▶ outbox (durable) ─▶ mosip: seal, sign with the keys of now ─▶ upstream ─▶ MOSIP
+//! mediator ─ plain JSON ─▶ http ─▶ outbox (durable) ─▶ mosip: seal, sign with the current keys ─▶ upstream ─▶ MOSIP
 //! mediator ◀─ plain JSON ─ outbox::delivery ◀─ Verified, or quarantine ◀─ mosip: open, verify ◀─ outbox (durable) ◀─ http::callback ◀─ MOSIP
 //! ```
 //!
@@ -14,7 +14,6 @@
 //! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
 //! | [`ida`], [`seeder`] | calls to IDA: one at once, or many as a job that survives a crash | outbox, mosip, keys, upstream |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
-//! | [`ida`] | calls to IDA: built, sent once, judged | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
 //! | [`opencrvs`] | OpenCRVS's messages, without I/O | mosip, keys, crypto |
 //! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
@@ -24,7 +23,8 @@
 //! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
 //! | [`config`], [`clock`], [`error`], [`pool`], [`telemetry`] | leaves | – |
 //!
-//! The [`manual`] holds the threat model, the wire formats, the decisions, and where the code departs from its design.
+//! What the code cannot say about itself stands in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
+//! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
 #![forbid(unsafe_code)]
 pub mod cli;
 pub mod clock;
@@ -40,7 +40,6 @@ pub mod ida;
 pub mod inspect;
 pub mod keys;
 pub mod local;
-pub mod manual;
 pub mod mosip;
 pub mod opencrvs;
 pub mod outbox;

@@ -199,7 +199,7 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     serde_json::from_slice(body).map_err(|error| {
         if error.is_data() {
             Error::new(Code::Field, "a member is missing, unknown or of the wrong type")
-                .advise("See the manual for the members of this route.")
+                .advise("See docs/api.md for the members of this route.")
         } else {
             let at = (error.line(), error.column());
             Error::new(Code::Malformed, format!("the body is not JSON (line {}, column {})", at.0, at.1))

@@ -1,4 +1,4 @@
-//! What hostile and broken callers put on the wire, byte for byte: the problem of the manual, within the deadline, and the gateway
+//! What hostile and broken callers put on the wire, byte for byte: the problem of `docs/api.md`, within the deadline, and the gateway
 //! goes on answering.
 
 use crate::support::event::BIRTH;

@@ -1,50 +1,126 @@
-//! The README's curl lines, as they stand, against a gateway and a simulator of their own.
+//! The documents: their command lines run as they stand and print what stands below them, and their links lead somewhere.
+//! `CONTRIBUTING.md`, "Documents", says how a command line and its output are written.
 
-use std::path::Path;
-use std::process::{Command, Output};
+mod document;
+mod shell;
 
-use crate::support::gateway::Running;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{Settings, Simulator};
+use mosip_gateway::simulator::{self, Callback, Settings, Simulator};
 
-const README: &str = include_str!("../../README.md");
+use self::document::{commands, dead_links};
+use self::shell::Shell;
+use crate::support::gateway::{Running, secrets};
+use crate::support::port::Port;
+use crate::support::world::urls;
 
-/// A refusal by the server ends the script, as a misspelt line does.
-const STRICT: &str = "set -eu; curl() { command curl -sS --fail-with-body \"$@\"; }\n";
-
+/// Each document has a gateway, a simulator and a shell of its own, so that none depends on what another one did.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_curl_line_of_the_plain_api_is_answered_with_success() {
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
-    settings.bind.set_port(0);
-    let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
-    let mosip = |path: &str| format!("{}{path}", simulator.base_url);
-    let folder = tempfile::tempdir().unwrap();
-    let gateway = Running::start(&[
-        ("UPSTREAM__IDA__URL", &mosip("/idauthentication/v1")),
-        ("OUTBOX__PATH", folder.path().join("outbox.db").to_str().unwrap()),
-        ("UPSTREAM__TOKEN__URL", &mosip("/auth/realms/mosip/protocol/openid-connect/token")),
-        ("UPSTREAM__MEDIATOR__BIRTH", &mosip("/opencrvs/v1/birth")),
-        ("UPSTREAM__MEDIATOR__DEATH", &mosip("/opencrvs/v1/death")),
-        ("UPSTREAM__MEDIATOR__AID", &mosip("/opencrvs/v1/generateAid")),
-    ])
-    .await;
-
-    let lines = curl_lines()
-        .replace("127.0.0.1:4546", &gateway.api)
-        .replace("http://127.0.0.1:4600", &simulator.base_url);
-    assert!(lines.contains("/v1/events/birth") && lines.contains("/v1/open"), "{lines}");
-    let script = format!("{STRICT}{lines}");
-    let run = move || Command::new("sh").arg("-xc").arg(script).output().unwrap();
-    let Output { status, stdout, stderr } = tokio::task::spawn_blocking(run).await.unwrap();
-    let said = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
-    assert!(status.success(), "{}\n{}", said[0], said[1]);
-
-    gateway.stop().await;
+async fn every_command_line_of_the_documents_prints_what_they_show() {
+    let mut wrong = Vec::new();
+    for path in documents() {
+        let commands = commands(&path, &std::fs::read_to_string(&path).unwrap());
+        if commands.is_empty() {
+            continue;
+        }
+        let stage = Stage::start().await;
+        let mut shell = Shell::start(&stage.variables(), &stage.replacements());
+        wrong.extend(commands.iter().filter_map(|command| shell.run(command).err()));
+        drop(shell);
+        stage.gateway.stop().await;
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
 }
 
-/// The lines with `curl` in the blocks marked `sh`, but for those that ask the ops listener.
-fn curl_lines() -> String {
-    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
-    let lines = blocks.flat_map(str::lines).filter(|line| line.contains("curl ") && !line.contains(":4548"));
-    lines.flat_map(|line| [line, "\n"]).collect()
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let dead: Vec<_> = documents().iter().flat_map(|path| dead_links(path)).collect();
+    assert!(dead.is_empty(), "\n{}", dead.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_table_of_metrics_has_every_name_and_no_other() {
+    let stage = Stage::start().await;
+    let mut shell = Shell::start(&[], &stage.replacements());
+    let exposition = shell.output("curl http://127.0.0.1:4548/metrics");
+    let scraped: BTreeSet<_> = exposition
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .map(str::to_owned)
+        .collect();
+    let page = std::fs::read_to_string("docs/operator.md").unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `mosip_gateway_"));
+    let names = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    // The table of alarms writes conditions, the other columns words of their own.
+    let shown: BTreeSet<_> = names
+        .filter(|name| name.starts_with("mosip_gateway_") && !name.contains(' '))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(shown, scraped, "\n{exposition}");
+    stage.gateway.stop().await;
+}
+
+/// README, CONTRIBUTING, SECURITY and everything in `docs/`, relative to the top of the tree.
+fn documents() -> Vec<PathBuf> {
+    let pages = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
+    pages.sort();
+    assert!(pages.len() >= 9, "{pages:?}");
+    ["README.md", "CONTRIBUTING.md", "SECURITY.md"].into_iter().map(PathBuf::from).chain(pages).collect()
+}
+
+/// What the documents have the reader start in two terminals.
+struct Stage {
+    simulator: simulator::Running,
+    gateway: Running,
+    callback: Port,
+}
+
+impl Stage {
+    async fn start() -> Self {
+        // The simulator has to know the callback before the gateway stands, and the gateway the simulator.
+        let callback = Port::hold();
+        let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
+        settings.bind.set_port(0);
+        let url = format!("http://{}/birthReceiveNid", callback.address()).parse().unwrap();
+        settings.callback = Some(Callback { url, roots_pem: None });
+        let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
+        let set = upstream(&simulator, &callback);
+        let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let gateway = Running::start(&set).await;
+        Self { simulator, gateway, callback }
+    }
+
+    /// The variables that lead commands to this gateway and this simulator.
+    fn variables(&self) -> Vec<(String, String)> {
+        let own = [
+            ("LISTEN__INTERNAL", self.gateway.api.clone()),
+            ("LISTEN__OPS", self.gateway.ops.clone()),
+            ("OUTBOX__PATH", self.gateway.outbox().display().to_string()),
+        ];
+        let settings = own.into_iter().chain(upstream(&self.simulator, &self.callback));
+        secrets()
+            .into_iter()
+            .chain(settings.map(|(name, value)| (format!("MOSIP_GATEWAY__{name}"), value)))
+            .collect()
+    }
+
+    /// What the documents name, and what stands for it here.
+    fn replacements(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("cargo run --release -- ", format!("{} ", env!("CARGO_BIN_EXE_mosip-gateway"))),
+            ("http://127.0.0.1:4600", self.simulator.base_url.clone()),
+            ("127.0.0.1:4546", self.gateway.api.clone()),
+            ("127.0.0.1:4547", self.callback.address()),
+            ("127.0.0.1:4548", self.gateway.ops.clone()),
+        ]
+    }
+}
+
+fn upstream(simulator: &simulator::Running, callback: &Port) -> Vec<(&'static str, String)> {
+    let ida = format!("{}/idauthentication/v1", simulator.base_url);
+    let further = [("UPSTREAM__IDA__URL", ida), ("LISTEN__CALLBACK", callback.address())];
+    urls(&simulator.base_url).into_iter().chain(further).collect()
 }

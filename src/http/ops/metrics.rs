@@ -1,26 +1,6 @@
 //! `/metrics` in the Prometheus text format 0.0.4. No label holds an id, a subject, a path, or anything of a person.
 //!
-//! | name | labels | meaning |
-//! | --- | --- | --- |
-//! | `mosip_gateway_ready` | | 1 exactly while an event post would be taken |
-//! | `mosip_gateway_events` | `kind`, `state` | entries in the database: events, and `legacy`, what goes to OpenCRVS 1.x; done and discarded ones until `outbox.retention` |
-//! | `mosip_gateway_oldest_waiting_seconds` | | age of the oldest event that MOSIP does not have; 0: none waits |
-//! | `mosip_gateway_attempts_total` | `kind`, `outcome` | attempts that ended: `done` (its rate is the drain rate), or the fault |
-//! | `mosip_gateway_channel` | `host`, `kind`, `state` | 1 for the state that the upstream URL of the kind is in: `open`, `broken` (MOSIP is away), `paused` (a person has to put something right) |
-//! | `mosip_gateway_outbox_file_gone` | `file` | 1 while this file was removed or replaced under the running gateway, which then takes nothing: `database`, `log`, `key`, `lock` |
-//! | `mosip_gateway_outbox_unreadable` | `table` | rows that do not open: `entry` (events), `delivery`, `push`, `job_record`, `job_result` |
-//! | `mosip_gateway_deliveries_waiting` | | messages that the mediator has not taken |
-//! | `mosip_gateway_quarantine_messages`, `mosip_gateway_quarantine_bytes` | | what MOSIP pushed and does not verify, and what OpenCRVS posted and is no event yet |
-//! | `mosip_gateway_quarantine_reasons` | `kind`, `code` | messages in quarantine: `birth-nid`, `credential`, `webhook`, by the code of the reason; absent where there is none |
-//! | `mosip_gateway_refused_total` | `listener`, `route`, `code` | requests that were refused, by the code of the problem; `no-answer`: the connection of a webhook was broken without one |
-//! | `mosip_gateway_webhooks_held` | | webhooks of OpenCRVS that are held open because they cannot be stored |
-//! | `mosip_gateway_disk_left_bytes` | | what the disk of the database still takes |
-//! | `mosip_gateway_database_bytes` | | the database and its log |
-//! | `mosip_gateway_certificate_days_left` | `role`, `name` | whole days until it expires; negative once it has. `role`: `own`, `peer`; `name` from the configuration, or that of the file |
-//! | `mosip_gateway_key_troubles` | | key files that are not as they should be |
-//! | `mosip_gateway_build_info` | `version` | 1 |
-//!
-//! What the database counts is absent while it does not answer.
+//! `docs/operator.md` has the table of names. What the database counts is absent while it does not answer.
 
 use std::fmt;
 
