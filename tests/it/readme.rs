@@ -8,11 +8,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, Callback, Settings, Simulator};
+use mosip_gateway::simulator::{self, Callback, Knobs, Settings, Simulator};
 
 use self::document::{commands, dead_links};
 use self::shell::Shell;
+use crate::support::event::birth;
 use crate::support::gateway::{Running, secrets};
+use crate::support::patience;
 use crate::support::port::Port;
 use crate::support::world::urls;
 
@@ -43,6 +45,14 @@ fn every_link_of_the_documents_leads_somewhere() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_of_metrics_has_every_name_and_no_other() {
     let stage = Stage::start().await;
+    // One metric is absent while nothing is in quarantine.
+    stage.simulator.dials.set(Knobs { wrong_push_signature: true, ..Knobs::default() });
+    stage.gateway.accept("birth", &birth("quarantined")).await;
+    patience::until("a push in quarantine", async || {
+        let (_, list) = stage.gateway.get("/v1/quarantine").await;
+        list["messages"].get(0).map(|_| ()).ok_or_else(|| list.to_string())
+    })
+    .await;
     let mut shell = Shell::start(&[], &stage.replacements());
     let exposition = shell.output("curl http://127.0.0.1:4548/metrics");
     let scraped: BTreeSet<_> = exposition
