@@ -229,7 +229,7 @@ impl Gateway {
         moving.spawn(async move { seeder.run(seeder_stop, seeder_keys).await });
         moving.spawn(async move { outbox.run(stop, keys).await });
         for (name, server, router) in self.listeners {
-            tracing::info!(listener = name, address = ?server.local_address(), "listening");
+            tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();
             let log = move |request, next| trace::log(name, meters.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));

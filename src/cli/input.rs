@@ -16,7 +16,7 @@ use crate::keys::source::file;
 #[derive(Args)]
 pub(super) struct ConfigFile {
     /// The configuration file; without one, variables and defaults alone.
-    #[arg(id = "config", long, value_name = "FILE", env = "MOSIP_GATEWAY_CONFIG")]
+    #[arg(id = "config", long, value_name = "FILE", env = "MOSIP_GATEWAY_CONFIG", global = true)]
     pub(super) file: Option<PathBuf>,
 }
 

@@ -83,11 +83,17 @@ impl Outbox {
         }
         // A log without its database is what an interrupted set-aside leaves.
         let is_half = matches!(self.command, Command::SetAside) && place::beside(path, "-wal").exists();
-        if !path.exists() && !is_half {
-            return Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
-        }
+        let is_missing = !path.exists() && !is_half;
+        let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
         if matches!(self.command, Command::SetAside) {
-            return set_aside(&config);
+            return if is_missing { missing() } else { set_aside(&config) };
+        }
+        if is_missing {
+            // A running gateway has it open still where it was removed.
+            return match self.command.on_running_gateway(&config) {
+                Err(Failure::Environment(_)) => missing(),
+                answered => answered,
+            };
         }
         match Store::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(store) => outcome::block_on(self.command.on_file(&store))?,

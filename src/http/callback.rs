@@ -12,7 +12,7 @@ use super::internal::Checked;
 use super::{App, body, faces, internal};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::mosip::caller::CallerKey;
+use crate::mosip::caller::{self, CallerKey};
 use crate::outbox::store::PushKind;
 
 /// The listener's name.
@@ -114,7 +114,7 @@ async fn websub_intent(State(callback): State<Callback>, Checked(intent): Checke
 fn bearer(headers: &HeaderMap) -> Result<&str> {
     headers
         .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
+        .and_then(caller::bearer)
+        .and_then(|token| std::str::from_utf8(token).ok())
         .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))
 }

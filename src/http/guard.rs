@@ -1,4 +1,4 @@
-//! Who may talk to a listener that signs and decrypts (DESIGN.md 3, invariant 7): no page in a browser, no name that was rebound to
+//! Who may talk to a listener that signs and decrypts: no page in a browser, no name that was rebound to
 //! this address, and where a token is configured nobody without it.
 
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use super::server::{Peer, Transport};
 use crate::crypto::base64;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::mosip::caller;
 
 /// Fetch Metadata, sent by every current browser.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -143,10 +144,8 @@ fn refuse_pages(host: Option<&Authority>, headers: &HeaderMap) -> Result<()> {
     Ok(())
 }
 
-/// The token of `Authorization: Bearer` (RFC 6750 2.1); the scheme in any case.
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
+    caller::bearer(headers.get(header::AUTHORIZATION)?)
 }
 
 /// The password of `Authorization: Basic` (RFC 7617 2).

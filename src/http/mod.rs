@@ -36,7 +36,7 @@ pub struct App(Arc<Shared>);
 
 /// The parts of an [`App`].
 pub struct Shared {
-    /// The keys of now.
+    /// The keys as they are.
     pub keys: Keyring,
     /// Takes events and pushes.
     pub outbox: Outbox,

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::caller;
 use super::codes::{self, UpstreamError};
 use super::json::Object;
 use crate::clock::Timestamp;
@@ -199,8 +200,8 @@ fn read_authmanager(
 /// `Set-Cookie: Authorization=<token>; …`, else the `Authorization` header.
 fn token_in_headers(headers: &HeaderMap) -> Option<&str> {
     headers.get_all(header::SET_COOKIE).iter().find_map(token_in_cookie).or_else(|| {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        Some(value.strip_prefix("Bearer ").unwrap_or(value))
+        let value = headers.get(header::AUTHORIZATION)?;
+        std::str::from_utf8(caller::bearer(value).unwrap_or(value.as_bytes())).ok()
     })
 }
 

@@ -59,7 +59,7 @@ impl Inbox {
         match self.store.judge_again().await {
             Ok(0) => {}
             Ok(pushes) => {
-                tracing::info!(pushes, "what did not verify is judged again with the keys of now");
+                tracing::info!(pushes, "what is in quarantine is tried again");
                 self.wake.notify_one();
             }
             Err(error) => tracing::error!(code = error.code().as_str(), "the quarantine cannot be read"),
@@ -77,7 +77,7 @@ impl Inbox {
                         tracing::error!(
                             code = error.code().as_str(),
                             step = error.operator_detail(),
-                            "a push cannot be judged"
+                            "a push cannot be examined"
                         );
                         sleep(REST).await;
                         after = seq;
@@ -113,7 +113,7 @@ impl Inbox {
                 // Kept until a gateway that verifies credentials judges them again.
                 PushKind::Credential | PushKind::Webhook => {
                     Err(Error::new(Code::SignatureInvalid, "credentials are not verified yet")
-                        .advise("It is kept; judge it again with a gateway that verifies credentials."))
+                        .advise("It is kept until a gateway that verifies credentials runs here."))
                 }
             })
             .await;

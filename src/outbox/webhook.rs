@@ -6,10 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::dispatch::Dispatcher;
+use super::entry::Refusal;
 use super::store::{Accepted, Received, Store};
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::event::Event;
 use crate::pool;
+
+/// On a webhook that is no event.
+const ADVICE: &str = "Look in OpenCRVS at what it posts here: BIRTH_REGISTERED and DEATH_REGISTERED are what the gateway takes. Discard the message, or keep it for a gateway that reads it.";
 
 /// Where webhooks go.
 pub struct Webhooks {
@@ -38,7 +42,7 @@ impl Webhooks {
             Err(error) if has_no_room(&error) => return Err(error),
             Err(refusal) => refusal,
         };
-        let id = self.store.keep_webhook(body, (&refusal).into()).await?;
+        let id = self.store.keep_webhook(body, reason(&refusal)).await?;
         tracing::error!(
             push = id,
             code = refusal.code().as_str(),
@@ -50,7 +54,7 @@ impl Webhooks {
         Ok(Taken::Quarantined(id))
     }
 
-    /// Makes the quarantined webhook `push` an event, in one transaction; else it is kept with the reason of now, which is returned.
+    /// Makes the quarantined webhook `push` an event, in one transaction; else it is kept with its present reason, which is returned.
     pub(super) async fn judge(&self, push: Received) -> Result<()> {
         let accepted = self.accept(Bytes::from_owner(push.body), Some(push.id.clone())).await;
         match accepted {
@@ -64,7 +68,7 @@ impl Webhooks {
             }
             Err(error) if has_no_room(&error) => Err(error),
             Err(refusal) => {
-                self.store.quarantine(push.id, (&refusal).into()).await?;
+                self.store.quarantine(push.id, reason(&refusal)).await?;
                 Err(refusal)
             }
         }
@@ -82,6 +86,18 @@ impl Webhooks {
         }
         Ok(accepted)
     }
+}
+
+/// Why a webhook is kept, for the operator: what is said to a caller is of no use to them, since OpenCRVS cannot correct what it posted.
+fn reason(refusal: &Error) -> Refusal {
+    let mut reason = Refusal::from(refusal);
+    if let Some(pointer) = refusal.pointer() {
+        reason.detail = format!("{} (at {pointer})", reason.detail);
+    }
+    if refusal.fault() == Fault::Caller && refusal.code() != Code::KindNotConfigured {
+        ADVICE.clone_into(&mut reason.advice);
+    }
+    reason
 }
 
 /// Nothing is wrong with the webhook: the store takes nothing now.

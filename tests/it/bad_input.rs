@@ -292,6 +292,8 @@ async fn a_request_is_not_smuggled_in_a_body() {
 async fn the_callback_refuses_what_is_too_large_too_slow_or_not_from_a_caller_of_its_own() {
     let gateway = gateway().await;
     let bearer = format!("Authorization: Bearer {}\r\n", caller_token());
+    let in_lower_case = |line: &str| line.replace("Bearer", "bearer");
+    let in_capitals = |line: &str| line.replace("Bearer", "BEARER");
     let head = |more: &str| post("/birthReceiveNid", &format!("{LOCAL}{JSON}{more}"), "");
     let large = format!("Content-Length: {}\r\n", (6 << 20) + 1);
     let cases = [
@@ -299,6 +301,16 @@ async fn the_callback_refuses_what_is_too_large_too_slow_or_not_from_a_caller_of
         ("another scheme", head("Authorization: Basic AAAA\r\n"), (401, "unauthorized")),
         ("no token of OpenCRVS", head("Authorization: Bearer a.b.c\r\n"), (401, "unauthorized")),
         ("large", head(&format!("{bearer}{large}")), (413, "too-large")),
+        (
+            "large, the scheme in lower case",
+            head(&format!("{}{large}", in_lower_case(&bearer))),
+            (413, "too-large"),
+        ),
+        (
+            "large, the scheme in capitals",
+            head(&format!("{}{large}", in_capitals(&bearer))),
+            (413, "too-large"),
+        ),
         ("slow", head(&format!("{bearer}Content-Length: 9\r\n")), (408, "timeout")),
         ("another route", post("/birthReceiveNidd", LOCAL, ""), (404, "not-found")),
     ];

@@ -213,6 +213,14 @@ async fn what_is_no_event_is_kept_in_quarantine_with_its_reason() {
         assert_eq!((&kept["id"], &kept["kind"]), (&answer["id"], &json!("webhook")), "{name}");
         assert_eq!(kept["reason"]["code"], *code, "{name}: {kept}");
         assert!(kept["reason"]["detail"].as_str().unwrap().contains(detail), "{name}: {kept}");
+        // What a caller is told is of no use to who reads this: there is no pointer beside it, and no other form to send.
+        let advice = kept["reason"]["advice"].as_str().unwrap();
+        let says = if *code == "kind-not-configured" { "[upstream.mediator]" } else { "Discard" };
+        assert!(advice.contains(says) && !advice.contains("`pointer`"), "{name}: {advice}");
+    }
+    let (no_topic, no_task) = (&home.kept().await[5], &home.kept().await[8]);
+    for (kept, pointer) in [(no_topic, "/event/hub/topic"), (no_task, "/event/context")] {
+        assert!(kept["reason"]["detail"].as_str().unwrap().contains(pointer), "{kept}");
     }
     assert_eq!(home.kept().await.len(), reasons.len());
     let line = r#"mosip_gateway_quarantine_reasons{kind="webhook",code="kind-not-configured"}"#;

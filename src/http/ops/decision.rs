@@ -80,7 +80,7 @@ impl Decision {
                 Ok(Done::Retried(events))
             }
             What::Verify(id) => {
-                tracing::warn!(push = id, by, reason, "a push is judged again on the page");
+                tracing::warn!(push = id, by, reason, "a push is tried again on the page");
                 outbox.inbox().verify(id).await?;
                 Ok(Done::Verified)
             }

@@ -161,14 +161,14 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
         };
         lines.push(act(
             format!("Put right: {webhooks} {are} yet and did not reach MOSIP."),
-            "See below why. Set what is missing and start again, judge it again, or discard it.",
+            "See below why. Set what is missing and start the gateway again; or try the message again, or discard it.",
         ));
     }
     if quarantined > 0 {
         let are = if quarantined == 1 { "message of MOSIP does" } else { "messages of MOSIP do" };
         lines.push(act(
             format!("Put right: {quarantined} {are} not verify and did not reach the mediator."),
-            "See below why. A new key or certificate has them judged again by itself.",
+            "See below why. Once a key or certificate is replaced, they are tried again by themselves.",
         ));
     }
 }

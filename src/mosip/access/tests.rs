@@ -170,12 +170,13 @@ fn an_iam_that_is_away_or_is_none_is_upstreams_fault() {
 fn authmanagers_token_comes_in_the_cookie_or_in_the_header() {
     let token = jwt(&format!(r#"{{"exp":{}}}"#, NOW.seconds() + 600));
     let set_cookie = format!("Authorization={token}; Max-Age=6000000; Path=/; HttpOnly");
-    let bearer = format!("Bearer {token}");
-    let cases: [Headers<'_>; 4] = [
+    let (bearer, lower) = (format!("Bearer {token}"), format!("bearer {token}"));
+    let cases: [Headers<'_>; 5] = [
         &[("set-cookie", "JSESSIONID=1; Path=/"), ("set-cookie", &set_cookie)],
         &[("set-cookie", "Authorization=; Max-Age=0"), ("authorization", &token)],
         &[("authorization", &token)],
         &[("authorization", &bearer)],
+        &[("authorization", &lower)],
     ];
     for headers in cases {
         let body = r#"{"response":{"status":"Success"},"errors":null}"#;

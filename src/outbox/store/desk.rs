@@ -14,8 +14,9 @@ use crate::outbox::place;
 
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.
 const TRIAL: usize = 256 << 10;
-/// A disk with less room left is tried even before a write fails.
-const LOW: u64 = 4 * TRIAL as u64;
+/// A disk with less room left is tried even before a write fails; and one that refused needs this much before anything is taken again, so
+/// that it is not full and open by turns.
+const LOW: usize = 4 * TRIAL;
 
 /// The connection and its site.
 pub(super) struct Desk {
@@ -85,7 +86,7 @@ impl Desk {
         if matches!(self.link, Link::Open(_)) {
             let _ = self.site.check_files();
         }
-        let is_low = place::disk_left(&self.site.settings.path).is_some_and(|left| left < LOW);
+        let is_low = place::disk_left(&self.site.settings.path).is_some_and(|left| left < LOW as u64);
         match self.site.health.trouble() {
             Some(Trouble::Gone(_)) => {}
             None if !is_low => {}
@@ -94,14 +95,14 @@ impl Desk {
         self.site.health.check()
     }
 
-    /// A trial write: beside the database, so that it leaves no trace in it, and a small real one.
+    /// A trial write: beside the database, so that it leaves no trace in it, and a small real one. It leaves the room that it found.
     fn try_to_write(&mut self) -> Result<()> {
         let settings = &self.site.settings;
         if let Link::Open(connection) = &self.link {
-            // Up to 4 MiB of log may be in the database already, or fit into it; what cannot be given back is not needed here.
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+            give_room_of_log_back(connection);
         }
-        if let Err(error) = place::try_room(&settings.path, TRIAL) {
+        let room = if self.site.health.trouble().is_some() { LOW } else { TRIAL };
+        if let Err(error) = place::try_room(&settings.path, room) {
             self.site.health.unwritable(trouble_of(&error));
             return self.site.health.check();
         }
@@ -122,7 +123,10 @@ impl Desk {
         }
         if let Link::Open(connection) = &self.link {
             let _ = self.site.files().take(&settings.path);
-            match try_commit(connection, self.site.uptime()) {
+            let committed = try_commit(connection, self.site.uptime());
+            // The trial stands in the log: without this it takes the very room that it has just proved.
+            give_room_of_log_back(connection);
+            match committed {
                 Ok(()) => self.site.health.written(),
                 Err(error) => {
                     let error = Error::from(error);
@@ -196,6 +200,11 @@ fn trouble_of(error: &std::io::Error) -> Trouble {
 
 /// What the operator is told of SQLite's `SQLITE_FULL`.
 pub(super) const DISK_FULL: &str = "the disk is full";
+
+/// Up to 4 MiB of log may be in the database already, or fit into it. What cannot be given back stays.
+fn give_room_of_log_back(connection: &Connection) {
+    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+}
 
 /// The database takes as much as a trial needs, which is undone, and a commit reaches the disk.
 fn try_commit(connection: &Connection, uptime: i64) -> rusqlite::Result<()> {

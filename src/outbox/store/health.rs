@@ -100,9 +100,7 @@ impl Trouble {
     pub fn advice(&self) -> &'static str {
         match self {
             Self::Unwritable { advice, .. } => advice,
-            Self::Gone(_) => {
-                "Put the same files back and run `mosip-gateway outbox resume`. A removed file that no copy is left of can be read from /proc/<pid>/fd until the gateway stops."
-            }
+            Self::Gone(gone) => advice_on(gone),
         }
     }
 
@@ -112,6 +110,22 @@ impl Trouble {
             Self::Unwritable { .. } => &[],
             Self::Gone(gone) => gone,
         }
+    }
+}
+
+/// What brings back what is gone: the hardest piece decides.
+fn advice_on(gone: &[Gone]) -> &'static str {
+    let is_made_anew = |gone: &Gone| match gone.piece {
+        Piece::Database | Piece::Key => false,
+        Piece::Log => gone.what == REMOVED,
+        Piece::Lock => true,
+    };
+    if gone.iter().all(is_made_anew) {
+        "Run `mosip-gateway outbox resume`, which makes it anew; nothing is lost."
+    } else if gone.iter().all(|gone| gone.piece == Piece::Key || is_made_anew(gone)) {
+        "Put the key in use back into outbox.key_file, and run `mosip-gateway outbox resume`. To use another key, write its line above the old one and run `mosip-gateway outbox rekey`."
+    } else {
+        "Move the very file back, and run `mosip-gateway outbox resume`. A copy counts after a new start only. Where there is no file to move: stop the process with `kill -STOP`, copy what was removed from /proc/<pid>/fd to its place, end the process with `kill -KILL`, and start the gateway."
     }
 }
 

@@ -210,7 +210,7 @@ impl Store {
             let delete = "DELETE FROM push WHERE id=?1 AND state='quarantined'";
             match tables.connection.prepare_cached(delete)?.execute([&id])? {
                 0 if tables.push("id=?1", &id)?.is_some() => {
-                    Err(Error::new(Code::StateConflict, "the message has not been judged yet"))
+                    Err(Error::new(Code::StateConflict, "the message has not been examined yet"))
                 }
                 0 => Err(Error::new(Code::NotFound, "there is no such message")),
                 _ => {

@@ -14,7 +14,7 @@ const GLANCE: usize = 10;
 
 const RETRY: (&str, &str) = ("retry", "Try again");
 const DISCARD: (&str, &str) = ("discard", "Discard");
-const VERIFY: (&str, &str) = ("verify", "Judge again");
+const VERIFY: (&str, &str) = ("verify", "Try again");
 
 /// One list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -51,6 +51,18 @@ async fn a_disk_that_is_full_refuses_and_what_was_acknowledged_stays_and_it_reco
     assert!(accept(&store, birth("later")).await.is_new);
 }
 
+/// What a trial of the disk takes is missing to the next event.
+#[tokio::test]
+async fn a_trial_of_the_disk_leaves_the_room_that_it_found() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c0")).await;
+    store.resume().await.unwrap();
+    let log = std::fs::metadata(home.dir.path().join("outbox.db-wal")).unwrap().len();
+    assert_eq!(log, 0, "bytes of the log are left");
+    assert_eq!(store.entries(Filter::default()).await.unwrap().entries.len(), 1);
+}
+
 #[tokio::test]
 async fn one_job_that_fails_does_not_undo_its_group() {
     let home = Home::new();

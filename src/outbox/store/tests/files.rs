@@ -63,6 +63,48 @@ async fn nothing_is_acknowledged_into_a_file_that_was_removed_and_putting_it_bac
     }
 }
 
+/// What the advice says where there is no file to move back.
+#[tokio::test]
+async fn a_copy_of_a_removed_database_counts_from_the_next_start_on() {
+    let home = Home::new();
+    let store = home.open();
+    accept(&store, birth("c1")).await;
+    let path = home.settings().path;
+    fs::remove_file(&path).unwrap();
+    let refused = store.accept(birth("c2"), None).await.unwrap_err();
+    assert!(refused.advice().contains("/proc/<pid>/fd") && refused.advice().contains("start"), "{refused}");
+    let removed = format!("{} (deleted)", path.display());
+    let open = fs::read_dir("/proc/self/fd").unwrap().map(|open| open.unwrap().path());
+    let open = open.into_iter().find(|open| fs::read_link(open).is_ok_and(|to| to == Path::new(&removed)));
+    fs::copy(open.unwrap(), &path).unwrap();
+    assert!(store.resume().await.is_err(), "it is not the file that is open");
+    drop(store);
+    let store = home.open();
+    assert_eq!(lease_ids(&store, EventKind::Birth).await, ["c1", "c2"], "what was refused is stored too");
+}
+
+/// Each piece comes back in its own way.
+#[tokio::test]
+async fn the_advice_on_what_is_gone_is_about_what_is_gone() {
+    let cases = [
+        (Piece::Database, "Move the very file back"),
+        (Piece::Log, "makes it anew"),
+        (Piece::Key, "outbox.key_file"),
+        (Piece::Lock, "makes it anew"),
+    ];
+    for (piece, says) in cases {
+        let home = Home::new();
+        let store = home.open();
+        fs::remove_file(home.pieces().into_iter().find(|(known, _)| *known == piece).unwrap().1).unwrap();
+        let refused = store.accept(birth("c1"), None).await.unwrap_err();
+        assert!(refused.advice().contains(says), "{piece:?}: {}", refused.advice());
+        if says == "makes it anew" {
+            store.resume().await.unwrap();
+            accept(&store, birth("c2")).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn housekeeping_notices_what_is_gone_without_a_post() {
     for piece in Piece::ALL {
