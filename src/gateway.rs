@@ -205,6 +205,7 @@ impl Gateway {
         let router = ops::router(app, stopping, has_page);
         let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
         listeners.push(("ops", health, router));
+        let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
         Ok(Self { listeners, limits, watcher, keys, outbox, seeder, meters, stop })
     }
@@ -243,6 +244,26 @@ impl Gateway {
     }
 }
 
+/// Files that the store, the keys and calls to upstreams may have open at once.
+const OWN_FILES: u64 = 128;
+
+/// How many files this process may open, raised as far as the system lets it. None: as many as it likes.
+fn raise_file_limit() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if setrlimit(Resource::Nofile, raised).is_ok() { limit.maximum } else { limit.current }
+}
+
+/// How many connections each of `listeners` may have open, so that however many strangers call, the other listeners and the outbox find
+/// the files that they need.
+fn connections_each(files: Option<u64>, listeners: usize) -> usize {
+    let most = Limits::default().connections;
+    let Some(files) = files else { return most };
+    let shared = usize::try_from(files.saturating_sub(OWN_FILES)).unwrap_or(usize::MAX);
+    (shared / listeners.max(1)).clamp(1, most)
+}
+
 /// Memory holds keys and people's records: no core file, no tracing by other processes of the same user.
 fn forbid_core_dumps() {
     use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
@@ -274,4 +295,17 @@ fn callers(settings: config::Callback, address: &Address) -> Result<Callers> {
         hub_hmac: settings.websub.secret.filter(|_| settings.require.contains(&CallerAuth::HubHmac)),
         topic: settings.websub.topic,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_of_all_listeners_leave_files_for_the_outbox() {
+        assert_eq!(connections_each(None, 4), 1024);
+        assert_eq!(connections_each(Some(524_288), 4), 1024);
+        assert_eq!(connections_each(Some(1024), 4), 224);
+        assert_eq!(connections_each(Some(64), 4), 1, "each still answers");
+    }
 }

@@ -21,14 +21,28 @@ const RESERVE: usize = 1 << 20;
 pub struct Limits {
     body: usize,
     deadline: Duration,
+    /// What `in_flight` began with.
+    budget: usize,
     in_flight: Arc<Semaphore>,
 }
 
 impl Limits {
     /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held.
     pub fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
-        let in_flight = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
-        Self { body, deadline, in_flight }
+        let budget = in_flight.min(Semaphore::MAX_PERMITS);
+        Self { body, deadline, budget, in_flight: Arc::new(Semaphore::new(budget)) }
+    }
+
+    /// The largest body, bytes.
+    pub(super) fn body_limit(&self) -> usize {
+        self.body
+    }
+
+    /// The same deadline with bodies of up to `body` bytes, and a budget of its own, a quarter of this one but room for one body: for
+    /// callers that have proved nothing before their body is read, so that they take no room from those that have.
+    #[must_use]
+    pub fn for_strangers(&self, body: usize) -> Self {
+        Self::new(body, self.deadline, (self.budget / 4).max(body))
     }
 
     /// The same deadline and the same budget with another size for one body.

@@ -26,6 +26,8 @@ const BODY_LIMIT: usize = 6 << 20;
 pub struct Callback {
     app: App,
     callers: Arc<Callers>,
+    /// Of the bodies of callers that nothing is known of yet.
+    strangers: body::Limits,
 }
 
 /// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
@@ -58,20 +60,23 @@ pub fn router(app: App, callers: Callers) -> Router {
             routes = routes.route(path, post(websub_message).get(websub_intent));
         }
     }
-    routes
-        .fallback(internal::not_found)
-        .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Callback { app, callers: Arc::new(callers) })
+    routes.fallback(internal::not_found).method_not_allowed_fallback(internal::method_not_allowed).with_state(
+        Callback { strangers: app.limits().for_strangers(BODY_LIMIT), app, callers: Arc::new(callers) },
+    )
 }
 
 /// Authenticated, durable, 200; the verdict comes after, so that a key mishap on our side never costs a message. The answer is the
 /// same empty body whatever the verdict.
 async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
     let app = &callback.app;
-    if let Some(key) = &callback.callers.opencrvs_jwt {
-        key.check(bearer(request.headers())?, app.now())?;
-    }
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    let limits = match &callback.callers.opencrvs_jwt {
+        Some(key) => {
+            key.check(bearer(request.headers())?, app.now())?;
+            app.limits().with_body_limit(BODY_LIMIT)
+        }
+        None => callback.strangers,
+    };
+    let body = body::read(request, &limits).await?;
     app.outbox().inbox().receive(PushKind::BirthNid, body.to_vec()).await?;
     Ok(StatusCode::OK)
 }
@@ -81,7 +86,7 @@ async fn websub_message(State(callback): State<Callback>, request: Request) -> R
     let app = &callback.app;
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
     let signature = faces::hub_signature(request.headers())?.to_owned();
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    let body = body::read(request, &callback.strangers).await?;
     faces::check_hub_signature(secret, &body, &signature)?;
     app.outbox().inbox().receive(PushKind::Credential, body.to_vec()).await?;
     Ok(StatusCode::OK)

@@ -49,6 +49,7 @@ mod outbox;
 #[cfg(feature = "simulator")]
 mod readme;
 mod round_trips;
+mod strangers;
 #[cfg(feature = "simulator")]
 mod tls;
 #[cfg(feature = "simulator")]

@@ -20,7 +20,7 @@ use crate::config::WebhookSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::App;
-use crate::http::body::{self, Body};
+use crate::http::body::{self, Body, Limits};
 use crate::http::internal::{self, Checked};
 use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
@@ -51,6 +51,8 @@ struct Webhooks(Arc<Shared>);
 struct Shared {
     app: App,
     settings: Settings,
+    /// Of bodies whose signature has not been checked.
+    limits: Limits,
     /// Of webhooks that are held.
     places: Arc<Semaphore>,
     /// Turns true when the gateway stops.
@@ -69,12 +71,13 @@ pub(super) fn router(
         app.meters().expect_no_answer(listener, ROUTE);
     }
     let places = Arc::new(Semaphore::new(MOST_HELD));
+    let limits = app.limits().for_strangers(app.limits().body_limit());
     let route = post(receive).get(confirm);
     Router::new()
         .route(ROUTE, route.clone())
         .route("/webhooks/", route)
         .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Webhooks(Arc::new(Shared { app, settings, places, stopping })))
+        .with_state(Webhooks(Arc::new(Shared { app, settings, limits, places, stopping })))
 }
 
 /// 202 once it is on the disk, as an event or in quarantine.
@@ -106,7 +109,7 @@ struct Line {
 impl Line {
     /// The whole body, in its turn.
     async fn read(&self, request: Request) -> Result<Body> {
-        match body::read_in_turn(request, self.webhooks.app.limits()).await {
+        match body::read_in_turn(request, &self.webhooks.limits).await {
             Err(error) if error.code() == Code::Timeout => {
                 self.break_off("its body did not arrive in time").await
             }
@@ -130,10 +133,12 @@ impl Line {
                 .map_err(|refusal| signature_refused(&refusal))?;
             Ok(body)
         };
-        body.read_as(verify).await.map_err(|refusal| match refusal.code() {
-            Code::CallerSignature => refusal.advise(self.advice()),
-            _ => refusal,
-        })
+        match body.read_as(verify).await {
+            Err(refusal) if refusal.code() == Code::CallerSignature => Err(refusal.advise(self.advice())),
+            // The gateway could not look, so that OpenCRVS may have signed it.
+            Err(_) => self.break_off("its signature could not be checked").await,
+            checked => checked,
+        }
     }
 
     /// Stores what is signed; returns once it is on the disk.

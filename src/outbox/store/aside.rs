@@ -15,7 +15,7 @@ const PARTS: [&str; 4] = ["", "-wal", "-journal", "-shm"];
 /// Moves the database of `settings` and what belongs to it aside, untouched, and says where to. The next start begins empty.
 /// [`OpenError::InUse`] while a gateway runs over it.
 pub fn set_aside(settings: &config::Outbox, now: Timestamp) -> Result<PathBuf, OpenError> {
-    let path = &settings.path;
+    let path = &place::resolved(&settings.path);
     let mut files = Files::default();
     files.take(path)?;
     let aside = match interrupted(path) {

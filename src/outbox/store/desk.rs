@@ -143,7 +143,11 @@ impl Desk {
     /// taken anew; [`Code::Storage`] with what is still wrong.
     pub(super) fn resume(&mut self) -> Result<()> {
         if !matches!(self.link, Link::Open(_)) {
-            return self.look_after();
+            if !matches!(self.site.health.trouble(), Some(Trouble::Gone(_))) {
+                return self.look_after();
+            }
+            // The new log could not be begun the last time.
+            self.link = Link::Open(open::reconnect(&self.site).map_err(open_refused)?);
         }
         let path = self.site.settings.path.clone();
         let gone = self.site.files_gone()?;

@@ -16,10 +16,17 @@ use crate::outbox::vault::{KeyTag, Vault};
 pub(super) struct Files {
     /// Locked with `flock`, which SQLite does not use. It is opened before SQLite opens the database and outlives its connection:
     /// closing any descriptor of the file ends SQLite's own locks.
-    database: Option<File>,
-    lock: Option<File>,
+    database: Option<Locked>,
+    lock: Option<Locked>,
     log: Option<Id>,
+    /// The key file as it was when it was last seen to hold the key that seals; none: nobody has looked yet.
     key: Option<Stamp>,
+}
+
+/// A file that is locked as long as this lives.
+struct Locked {
+    _file: File,
+    id: Id,
 }
 
 /// Which file it is.
@@ -27,12 +34,15 @@ pub(super) struct Files {
 struct Id {
     device: u64,
     inode: u64,
+    /// Whether a folder has it. A file that was mounted by itself is still found at its place once its folder has lost it.
+    is_linked: bool,
 }
 
 /// Which file it is, and which content it has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
-    id: Id,
+    device: u64,
+    inode: u64,
     size: u64,
     changed: (i64, i64),
 }
@@ -79,26 +89,35 @@ impl Files {
 
     /// Lets go of the lock file, and takes the one that stands at its place now.
     pub(super) fn take_lock_again(&mut self, path: &Path) -> Result<(), OpenError> {
-        self.lock = None;
-        self.take_lock(path)
+        let before = self.lock.take();
+        let taken = self.take_lock(path);
+        if self.lock.is_none() {
+            // Another process holds the new one: that the old one is gone is not forgotten.
+            self.lock = before;
+        }
+        taken
     }
 
-    /// Remembers the files that a connection has just opened.
-    pub(super) fn know(&mut self, settings: &config::Outbox) {
-        self.log = id_at(&beside(&settings.path, "-wal")).ok();
-        self.key = std::fs::metadata(&settings.key_file).ok().map(|file| Stamp::of(&file));
+    /// Remembers the log that a connection has just opened.
+    pub(super) fn know(&mut self, settings: &config::Outbox) -> Result<(), OpenError> {
+        let log = beside(&settings.path, "-wal");
+        self.log = Some(id_at(&log).map_err(|error| OpenError::of_io(&log, error))?);
+        Ok(())
     }
 
-    /// Which files are not what was opened. A key file counts as replaced only when it no longer holds the key that seals: a
+    /// Which files are not what was opened; `named` is where the configuration says that the database is. A key file counts as replaced only when it no longer holds the key that seals: a
     /// Kubernetes Secret swaps its folder at every update.
-    pub(super) fn gone(&mut self, settings: &config::Outbox, sealing_key: Option<KeyTag>) -> Vec<Gone> {
-        let open = |file: &Option<File>| {
-            file.as_ref().and_then(|file| file.metadata().ok()).map(|file| Id::of(&file))
-        };
+    pub(super) fn gone(
+        &mut self,
+        settings: &config::Outbox,
+        named: &Path,
+        sealing_key: Option<KeyTag>,
+    ) -> Vec<Gone> {
+        let id = |file: &Option<Locked>| file.as_ref().map(|file| file.id);
         let known = [
-            (Piece::Database, settings.path.clone(), open(&self.database)),
+            (Piece::Database, named.to_owned(), id(&self.database)),
             (Piece::Log, beside(&settings.path, "-wal"), self.log),
-            (Piece::Lock, beside(&settings.path, ".lock"), open(&self.lock)),
+            (Piece::Lock, beside(&settings.path, ".lock"), id(&self.lock)),
         ];
         let mut gone: Vec<Gone> = known
             .into_iter()
@@ -106,6 +125,7 @@ impl Files {
                 let known = known?;
                 let what = match id_at(&path) {
                     Ok(found) if found == known => return None,
+                    Ok(found) if !found.is_linked => REMOVED,
                     Ok(_) => "was replaced",
                     Err(error) if error.kind() == ErrorKind::NotFound => REMOVED,
                     Err(_) => "cannot be reached",
@@ -118,10 +138,10 @@ impl Files {
     }
 
     fn key_gone(&mut self, file: &Path, sealing_key: Option<KeyTag>) -> Option<Gone> {
-        let (known, sealing_key) = (self.key?, sealing_key?);
+        let sealing_key = sealing_key?;
         let found = std::fs::metadata(file).map(|file| Stamp::of(&file));
         let what = match found {
-            Ok(found) if found == known => return None,
+            Ok(found) if Some(found) == self.key => return None,
             Ok(found) => match Vault::load(file) {
                 Ok(vault) if vault.holds(sealing_key) => {
                     self.key = Some(found);
@@ -139,13 +159,18 @@ impl Files {
 
 impl Id {
     fn of(file: &Metadata) -> Self {
-        Self { device: file.dev(), inode: file.ino() }
+        Self { device: file.dev(), inode: file.ino(), is_linked: file.nlink() > 0 }
     }
 }
 
 impl Stamp {
     fn of(file: &Metadata) -> Self {
-        Self { id: Id::of(file), size: file.len(), changed: (file.ctime(), file.ctime_nsec()) }
+        Self {
+            device: file.dev(),
+            inode: file.ino(),
+            size: file.len(),
+            changed: (file.ctime(), file.ctime_nsec()),
+        }
     }
 }
 
@@ -153,9 +178,12 @@ fn id_at(path: &Path) -> io::Result<Id> {
     std::fs::metadata(path).map(|file| Id::of(&file))
 }
 
-fn locked(file: File, path: &Path) -> Result<File, OpenError> {
+fn locked(file: File, path: &Path) -> Result<Locked, OpenError> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => {
+            let id = file.metadata().map(|file| Id::of(&file));
+            id.map(|id| Locked { _file: file, id }).map_err(|error| OpenError::of_io(path, error))
+        }
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
         Err(TryLockError::Error(error)) => Err(OpenError::of_io(path, error)),
     }

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::schema::SEALED;
 use super::{OpenError, make};
+use crate::outbox::place;
 use crate::outbox::vault::{KEY_HEAD_LEN, KeyTag};
 
 /// Why a database cannot be looked at.
@@ -23,6 +24,7 @@ pub(crate) enum LookError {
 
 /// Under which keys how many values of the database at `path` are sealed; none where there is no database yet.
 pub(crate) fn key_tags(path: &Path) -> Result<BTreeMap<KeyTag, u64>, LookError> {
+    let path = &place::resolved(path);
     match make::is_missing(path) {
         Ok(true) => return Ok(BTreeMap::new()),
         Err(OpenError::LogAlone(_)) => return Err(LookError::LogAlone),

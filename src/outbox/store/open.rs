@@ -109,7 +109,7 @@ pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
     log.tell(&connection, path).map_err(|error| refused(path, &error))?;
     let (identity_key, uptime) = prepare(&connection, &vault, version).map_err(|error| error.at(path))?;
     begin_log(&connection).map_err(|error| refused(path, &error))?;
-    site.files().know(&site.settings);
+    site.files().know(&site.settings)?;
     site.set_opened(Opened {
         vault: Arc::new(vault),
         identity_key: Arc::new(identity_key),
@@ -123,7 +123,7 @@ pub(super) fn reconnect(site: &Site) -> Result<Connection, OpenError> {
     let path = &site.settings.path;
     let (connection, _) = connect_to_ours(path)?;
     begin_log(&connection).map_err(|error| refused(path, &error))?;
-    site.files().know(&site.settings);
+    site.files().know(&site.settings)?;
     Ok(connection)
 }
 

@@ -1,5 +1,6 @@
 //! What the thread of a database and its callers share.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::Notify;
@@ -10,12 +11,16 @@ use super::health::{Gone, Health};
 use super::unreadable::Unreadable;
 use crate::config;
 use crate::error::{Error, Result};
+use crate::outbox::place;
 use crate::outbox::uptime::{Millis, Uptime};
 use crate::outbox::vault::Vault;
 
 /// One database, whether or not it could be opened yet.
 pub(super) struct Site {
+    /// With `path` as SQLite sees it, which follows links and keeps the log beside the file that it finds.
     pub(super) settings: config::Outbox,
+    /// `outbox.path` as it is configured.
+    named: PathBuf,
     pub(super) health: Health,
     pub(super) unreadable: Unreadable,
     /// Told of every message queued for the mediator.
@@ -35,8 +40,11 @@ pub(super) struct Opened {
 
 impl Site {
     pub(super) fn new(settings: config::Outbox) -> Self {
+        let named = settings.path.clone();
+        let settings = config::Outbox { path: place::resolved(&named), ..settings };
         Self {
             settings,
+            named,
             health: Health::default(),
             unreadable: Unreadable::default(),
             told: Arc::default(),
@@ -77,7 +85,7 @@ impl Site {
     /// Which files are not what was opened.
     pub(super) fn files_gone(&self) -> Result<Vec<Gone>> {
         let sealing_key = self.opened()?.vault.sealing_key();
-        Ok(self.files().gone(&self.settings, sealing_key))
+        Ok(self.files().gone(&self.settings, &self.named, sealing_key))
     }
 
     /// Whether every file is the one that was opened; if not, nothing more is acknowledged.

@@ -1,6 +1,7 @@
 mod correlation;
 mod disk;
 mod files;
+mod gone;
 mod legacy;
 mod opening;
 mod pushes;

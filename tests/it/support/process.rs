@@ -75,6 +75,14 @@ impl Gateway {
         self.spawn(&mut command);
     }
 
+    /// Starts it where it may open no more than `files` files.
+    pub(crate) fn start_with_files(&mut self, files: u32) {
+        let limit = format!(r#"ulimit -n {files}; exec "$@""#);
+        let mut command = Command::new("sh");
+        command.env_clear().envs(&self.variables).args(["-c", &limit, "sh", PROGRAM]).args(SERVE);
+        self.spawn(&mut command);
+    }
+
     /// Starts it with `socket` as systemd passes it, under `name`.
     pub(crate) fn start_on(&mut self, socket: &TcpListener, name: &str) {
         self.spawn(passing(socket, name).envs(&self.variables));

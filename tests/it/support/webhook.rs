@@ -62,6 +62,11 @@ impl Post {
         Self(stream)
     }
 
+    /// Sends a part of the body.
+    pub(crate) async fn body(&mut self, part: &[u8]) {
+        self.0.write_all(part).await.unwrap();
+    }
+
     /// Status, head and body; none: the connection broke without an answer.
     pub(crate) async fn answer(mut self) -> Option<(u16, String, Value)> {
         let mut answer = Vec::new();

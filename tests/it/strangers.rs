@@ -1,0 +1,92 @@
+//! Callers that have proved nothing: what they send and how many they are costs neither an event of the registry nor its answer.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::support::event::{BIRTH, birth};
+use crate::support::gateway::{EXAMPLE, Running};
+use crate::support::patience;
+use crate::support::process::Gateway;
+use crate::support::webhook::{Post, SHA_SECRET};
+
+/// A signature of nobody.
+const FORGED: &str = "sha256=00";
+/// What the gateway holds of request bodies in all.
+const IN_FLIGHT: usize = 64 << 10;
+
+/// A gateway with both doors that have to read a body before they know who sent it.
+async fn gateway(dir: &tempfile::TempDir) -> Running {
+    let secret = dir.path().join("secret");
+    std::fs::write(&secret, SHA_SECRET).unwrap();
+    let secret = secret.to_str().unwrap();
+    let text = EXAMPLE.replace(r#"require = ["opencrvs-jwt"]"#, r#"require = ["opencrvs-jwt", "hub-hmac"]"#);
+    let set = [
+        ("LISTEN__BODY_LIMIT", "64KiB"),
+        ("LISTEN__IN_FLIGHT_LIMIT", "64KiB"),
+        ("FACES__WEBHOOKS", "true"),
+        ("FACES__WEBHOOK_SECRET_FILE", secret),
+        ("WEBSUB__SECRET_FILE", secret),
+        ("WEBSUB__TOPIC", "opencrvs-partner/CREDENTIAL_ISSUED"),
+    ];
+    Running::start_under(&text, &set).await
+}
+
+#[tokio::test]
+async fn bodies_at_the_webhook_face_that_nobody_signed_take_no_room_from_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = gateway(&dir).await;
+    let mut stranger = Post::begin(&gateway.api, Some(FORGED), IN_FLIGHT).await;
+    stranger.body(&vec![b' '; IN_FLIGHT - 1]).await;
+    patience::until("no room for another stranger", async || {
+        let other = Post::send_with(&gateway.api, Some(FORGED), b"{}").await.answer();
+        match tokio::time::timeout(Duration::from_millis(100), other).await {
+            Err(_) => Ok(()),
+            Ok(answer) => Err(answer),
+        }
+    })
+    .await;
+    assert_eq!(gateway.post_birth(BIRTH).await.0, 202);
+}
+
+#[tokio::test]
+async fn bodies_at_the_hubs_callback_that_nobody_signed_take_no_room_from_events_and_known_callers() {
+    const LARGEST: usize = 6 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = gateway(&dir).await;
+    let mut stranger = TcpStream::connect(&gateway.callback).await.unwrap();
+    let head = format!(
+        "POST /websub/callback HTTP/1.1\r\nHost: x\r\nX-Hub-Signature: {FORGED}\r\nContent-Length: {LARGEST}\r\n\r\n"
+    );
+    stranger.write_all(head.as_bytes()).await.unwrap();
+    stranger.write_all(&vec![b' '; LARGEST - 1]).await.unwrap();
+    patience::until("no room for another stranger", async || {
+        let headers = HeaderMap::from_iter([("x-hub-signature".parse().unwrap(), FORGED.parse().unwrap())]);
+        let hub = format!("http://{}/websub/callback", gateway.callback);
+        match gateway.request(Method::POST, hub, headers, "{}").await.status.as_u16() {
+            503 => Ok(()),
+            other => Err(other),
+        }
+    })
+    .await;
+    assert_eq!(gateway.post_birth(&birth("beside-strangers")).await.0, 202);
+    assert_eq!(gateway.push("{}").await.status, 200, "its token made it known before its body");
+}
+
+#[tokio::test]
+async fn connections_of_strangers_leave_files_for_the_registry() {
+    let mut gateway = Gateway::new();
+    gateway.start_with_files(140);
+    gateway.ready().await;
+    let mut strangers = Vec::new();
+    // Fewer than wait in the backlog of a listener anywhere.
+    for _ in 0..125 {
+        strangers.push(TcpStream::connect(&gateway.callback).await.unwrap());
+    }
+    let (status, answer) = gateway.post_event("birth", birth("beside-connections")).await;
+    assert_eq!(status, 202, "{answer}");
+    let log = gateway.log();
+    assert!(!log.contains("a connection cannot be accepted"), "{log}");
+}
