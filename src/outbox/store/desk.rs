@@ -99,7 +99,7 @@ impl Desk {
         let settings = &self.site.settings;
         if let Link::Open(connection) = &self.link {
             // Up to 4 MiB of log may be in the database already, or fit into it; what cannot be given back is not needed here.
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+            let _ = write_log_back(connection);
         }
         if let Err(error) = place::try_room(&settings.path, TRIAL) {
             self.site.health.unwritable(trouble_of(&error));
@@ -157,6 +157,18 @@ impl Desk {
             self.site.health.lose(gone);
             return self.site.health.check();
         }
+    /// Writes the log into the database and cuts it to nothing, so that it holds no former version of a row.
+    pub(super) fn empty_log(&mut self) -> Result<()> {
+        if let Link::Open(connection) = &self.link
+            && !write_log_back(connection)
+        {
+            tracing::warn!(
+                "another program reads the database, so its log still holds rows under former keys; the stop of the gateway or the next rekey empties it"
+            );
+        }
+        Ok(())
+    }
+
         self.site.health.resume();
         self.try_to_write()
     }
@@ -164,9 +176,7 @@ impl Desk {
     /// Writes what the removed log still holds into the database, and begins a new one.
     fn renew_log(&mut self) -> Result<()> {
         let Link::Open(connection) = std::mem::replace(&mut self.link, Link::Closed) else { return Ok(()) };
-        let busy: rusqlite::Result<i64> =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
-        if !matches!(busy, Ok(0)) {
+        if !write_log_back(&connection) {
             self.link = Link::Open(connection);
             return Err(Error::new(Code::Storage, "the removed log cannot be written into the database")
                 .advise("Free the disk, stop other programs that read the database, and run `mosip-gateway outbox resume` again."));
@@ -174,6 +184,12 @@ impl Desk {
         drop(connection);
         let connection = open::reconnect(&self.site).map_err(open_refused)?;
         self.link = Link::Open(connection);
+/// Writes the whole log into the database and cuts it to nothing; false: somebody reads it, or the disk refuses.
+fn write_log_back(connection: &Connection) -> bool {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
+    matches!(busy, Ok(0))
+}
+
         Ok(())
     }
 }

@@ -223,6 +223,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
+    // What is deleted is overwritten: nothing of a settled event stays in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     Ok(())
 }
 
