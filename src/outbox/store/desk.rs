@@ -82,9 +82,8 @@ impl Desk {
 
     /// Looks whether the files are there, and whether a disk that refused, or that is nearly full, takes writes.
     pub(super) fn look_after(&mut self) -> Result<()> {
-        if matches!(self.link, Link::Open(_)) {
-            let _ = self.site.check_files();
-        }
+        // Before anything else: a database that went while the disk was full is not made anew.
+        let _ = self.site.check_files();
         let is_low = place::disk_left(&self.site.settings.path).is_some_and(|left| left < LOW);
         match self.site.health.trouble() {
             Some(Trouble::Gone(_)) => {}
@@ -138,25 +137,26 @@ impl Desk {
     /// A person says that the files are there again. A removed log is written into the database and made anew, and a lock file is
     /// taken anew; [`Code::Storage`] with what is still wrong.
     pub(super) fn resume(&mut self) -> Result<()> {
-        if !matches!(self.link, Link::Open(_)) {
-            return self.look_after();
-        }
         let path = self.site.settings.path.clone();
-        let gone = self.site.files_gone()?;
+        let gone = self.site.files_gone();
         let missing = |piece| gone.iter().find(|gone| gone.piece == piece).map(|gone| gone.what);
         if missing(Piece::Database).is_none() {
             if missing(Piece::Lock).is_some() {
                 self.site.files().take_lock_again(&path).map_err(open_refused)?;
             }
-            if missing(Piece::Log) == Some(REMOVED) {
+            if missing(Piece::Log) == Some(REMOVED) && matches!(self.link, Link::Open(_)) {
                 self.renew_log()?;
             }
         }
-        let gone = self.site.files_gone()?;
+        let gone = self.site.files_gone();
         if !gone.is_empty() {
             self.site.health.lose(gone);
             return self.site.health.check();
         }
+        self.site.health.resume();
+        self.try_to_write()
+    }
+
     /// Writes the log into the database and cuts it to nothing, so that it holds no former version of a row.
     pub(super) fn empty_log(&mut self) -> Result<()> {
         if let Link::Open(connection) = &self.link
@@ -167,10 +167,6 @@ impl Desk {
             );
         }
         Ok(())
-    }
-
-        self.site.health.resume();
-        self.try_to_write()
     }
 
     /// Writes what the removed log still holds into the database, and begins a new one.
@@ -184,14 +180,14 @@ impl Desk {
         drop(connection);
         let connection = open::reconnect(&self.site).map_err(open_refused)?;
         self.link = Link::Open(connection);
+        Ok(())
+    }
+}
+
 /// Writes the whole log into the database and cuts it to nothing; false: somebody reads it, or the disk refuses.
 fn write_log_back(connection: &Connection) -> bool {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
     matches!(busy, Ok(0))
-}
-
-        Ok(())
-    }
 }
 
 fn open_refused(error: OpenError) -> Error {

@@ -83,7 +83,7 @@ impl Files {
         self.take_lock(path)
     }
 
-    /// Remembers the files that a connection has just opened.
+    /// Remembers the files that a connection opens or has just opened.
     pub(super) fn know(&mut self, settings: &config::Outbox) {
         self.log = id_at(&beside(&settings.path, "-wal")).ok();
         self.key = std::fs::metadata(&settings.key_file).ok().map(|file| Stamp::of(&file));
