@@ -177,12 +177,12 @@ impl Channel {
             _ if is_transport(error) => self.note_transport_failure(now),
             Fault::Caller | Fault::Bug => {
                 self.refused_entries.remove(entry);
-                match (error.fault(), error.upstream()) {
+                match (error.fault(), was_answered(error)) {
                     // The channel has not been tried.
-                    (_, None) => {}
-                    // MOSIP looked at what is in the entry, so it looks at the others too.
-                    (Fault::Caller, Some(_)) => self.resume(),
-                    (_, Some(_)) => self.note_answer(now),
+                    (_, false) => {}
+                    // What is in the entry was looked at, so the others are looked at too.
+                    (Fault::Caller, true) => self.resume(),
+                    (_, true) => self.note_answer(now),
                 }
                 return Some(error.clone());
             }
@@ -264,6 +264,11 @@ fn may_hit_every_entry(error: &Error) -> bool {
     error.upstream().is_some_and(|said| {
         matches!(said.code.as_str(), "OPN-CRVS-026" | "OPN-CRVS-022") || said.code.starts_with("IDA-")
     })
+}
+
+/// The refusal came from the other side: by a code of MOSIP's, or by a status of OpenCRVS, which has no codes.
+fn was_answered(error: &Error) -> bool {
+    error.upstream().is_some() || error.code() == Code::Upstream
 }
 
 /// Refused, timed out, 5xx whatever its body says, not JSON: nobody answered in MOSIP's language.

@@ -258,6 +258,41 @@ async fn hostile_nothing_is_acknowledged_into_what_is_gone() {
     site.print("files taken away");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_a_database_that_goes_while_the_disk_is_full_is_not_made_anew() {
+    let Some(mut site) = Site::new().await else { return };
+    site.gateway.start();
+    site.readiness(200).await;
+    for _ in 0..rounds() {
+        site.post_and_be_taken(3).await;
+        site.gateway.kill();
+        site.gateway.disk().fill();
+        site.gateway.start();
+        site.agree_that_it_is_full().await;
+        let move_all = |from: &str, to: &str| {
+            for name in ["outbox.db", "outbox.db-wal"] {
+                let file = |end: &str| site.gateway.disk().file(&format!("{name}{end}"));
+                std::fs::rename(file(from), file(to)).unwrap();
+            }
+        };
+        move_all("", ".away");
+        site.gateway.disk().free();
+        let pieces = serde_json::json!(["database", "log"]);
+        patience::until("what is gone", async || match site.gateway.readiness().await {
+            Some((503, body)) if body["outbox"]["trouble"]["gone"] == pieces => Ok(()),
+            other => Err((other, site.gateway.log())),
+        })
+        .await;
+        move_all(".away", "");
+        assert_eq!(site.post().await, 507, "a person decides");
+        assert!(resume(&site.gateway).status.success(), "{}", site.gateway.log());
+        site.readiness(200).await;
+        site.all_are_listed().await;
+        site.all_arrive().await;
+    }
+    site.print("files taken away from a full disk");
+}
+
 /// What is on the disk.
 fn files(gateway: &Gateway) -> BTreeSet<String> {
     let folder = std::fs::read_dir(gateway.disk().file("")).unwrap();

@@ -4,6 +4,7 @@
 use crate::support::event::{BIRTH, BRN, COMPOSITION, birth};
 use crate::support::gateway::Running;
 use crate::support::logs::Logs;
+use crate::support::mosip::Push;
 use crate::support::patience;
 use crate::support::port::Port;
 use crate::support::world::{Setup, World};
@@ -253,6 +254,25 @@ async fn a_paused_channel_says_fault_code_and_advice() {
     let page = place.text("/").await;
     assert!(page.contains("<h1>Put right the registration with MOSIP."), "{page}");
     assert!(page.contains("1 event waits, nothing is lost."), "{page}");
+}
+
+#[tokio::test]
+async fn the_page_says_how_many_messages_the_mediator_has_not_taken_and_since_when() {
+    let gateway = Running::start(&[]).await;
+    let page = async || {
+        let url = format!("http://{}/", gateway.ops);
+        let reply = gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+        String::from_utf8(reply.body.to_vec()).unwrap()
+    };
+    assert!(page().await.contains("<dt>For the mediator</dt><dd>0</dd>"), "{}", page().await);
+    gateway.push(&Push::new("1").body()).await;
+    gateway.until("/v1/inbox", |inbox| inbox["messages"][0].is_object()).await;
+    Connection::open(gateway.outbox())
+        .unwrap()
+        .execute("UPDATE delivery SET made_at=made_at-7200000", ())
+        .unwrap();
+    let page = page().await;
+    assert!(page.contains("<dt>For the mediator</dt><dd>1 <small>the oldest for 2h"), "{page}");
 }
 
 #[tokio::test]

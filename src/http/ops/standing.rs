@@ -41,6 +41,8 @@ pub(super) struct Stored {
     pub(super) counts: BTreeMap<(String, State), u64>,
     pub(super) oldest_waiting: Option<Timestamp>,
     pub(super) deliveries: u64,
+    /// Since when the oldest of them waits.
+    pub(super) oldest_delivery: Option<Millis>,
     pub(super) quarantine: Vec<QuarantineCount>,
 }
 
@@ -104,6 +106,11 @@ impl Standing {
         since(oldest.unwrap_or(self.now), self.now)
     }
 
+    /// For how long a message has waited that waits since `moment` on the outbox's clock.
+    pub(super) fn waited(&self, moment: Millis) -> Duration {
+        Duration::from_millis(self.uptime.saturating_sub(moment).max(0).unsigned_abs())
+    }
+
     /// Until `moment` on the outbox's clock; past: zero.
     pub(super) fn until(&self, moment: Millis) -> Duration {
         Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
@@ -144,13 +151,13 @@ impl Dated<'_> {
 
 impl Stored {
     async fn read(store: &Store) -> Result<Self> {
-        let (counts, oldest_waiting, deliveries, quarantine) = tokio::try_join!(
+        let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine) = tokio::try_join!(
             store.counts(),
             store.oldest_waiting(),
             store.undelivered_count(),
             store.quarantine_counts()
         )?;
-        Ok(Self { counts, oldest_waiting, deliveries, quarantine })
+        Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine })
     }
 
     /// Messages and bytes in quarantine.

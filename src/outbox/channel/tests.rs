@@ -230,6 +230,12 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
             ["open", "open", "open"],
             true,
         ),
+        (
+            "OpenCRVS refuses what is in it, by its status alone",
+            Some(Error::new(Code::Upstream, "OpenCRVS answered 404").blame(Fault::Caller, false)),
+            ["open", "open", "open"],
+            true,
+        ),
         ("it is found wrong before it is sent", Some(caller), ["open", "broken", "paused"], true),
         ("we cannot build it", Some(bug.clone()), ["open", "broken", "paused"], true),
         ("MOSIP reports a defect", Some(bug.with_upstream("X-1", "")), ["open", "open", "paused"], true),
@@ -279,7 +285,8 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
                 }
                 Some(error) => {
                     let tried = error.fault() != Fault::Caller && error.fault() != Fault::Bug
-                        || error.upstream().is_some();
+                        || error.upstream().is_some()
+                        || error.code() == Code::Upstream;
                     (tried, Some(fail(&mut channel, "a", error, NOW)))
                 }
             };

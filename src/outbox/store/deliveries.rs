@@ -128,14 +128,15 @@ impl Store {
         .await
     }
 
-    /// How many messages wait.
-    pub async fn undelivered_count(&self) -> Result<u64> {
+    /// How many messages wait, and since when the oldest does.
+    pub async fn undelivered_count(&self) -> Result<(u64, Option<Millis>)> {
         self.run(|tables| {
-            let count: i64 = tables
+            let count = "SELECT count(*), (SELECT made_at FROM delivery ORDER BY seq LIMIT 1) FROM delivery";
+            let (count, oldest): (i64, Option<Millis>) = tables
                 .connection
-                .prepare_cached("SELECT count(*) FROM delivery")?
-                .query_row([], |row| row.get(0))?;
-            Ok(u64::try_from(count).unwrap_or(0))
+                .prepare_cached(count)?
+                .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok((u64::try_from(count).unwrap_or(0), oldest))
         })
         .await
     }

@@ -83,9 +83,8 @@ impl Desk {
 
     /// Looks whether the files are there, and whether a disk that refused, or that is nearly full, takes writes.
     pub(super) fn look_after(&mut self) -> Result<()> {
-        if matches!(self.link, Link::Open(_)) {
-            let _ = self.site.check_files();
-        }
+        // Before anything else: a database that went while the disk was full is not made anew.
+        let _ = self.site.check_files();
         let is_low = place::disk_left(&self.site.settings.path).is_some_and(|left| left < LOW as u64);
         match self.site.health.trouble() {
             Some(Trouble::Gone(_)) => {}
@@ -99,7 +98,8 @@ impl Desk {
     fn try_to_write(&mut self) -> Result<()> {
         let settings = &self.site.settings;
         if let Link::Open(connection) = &self.link {
-            give_room_of_log_back(connection);
+            // Up to 4 MiB of log may be in the database already, or fit into it; what cannot be given back is not needed here.
+            let _ = write_log_back(connection);
         }
         let room = if self.site.health.trouble().is_some() { LOW } else { TRIAL };
         if let Err(error) = place::try_room(&settings.path, room) {
@@ -125,7 +125,7 @@ impl Desk {
             let _ = self.site.files().take(&settings.path);
             let committed = try_commit(connection, self.site.uptime());
             // The trial stands in the log: without this it takes the very room that it has just proved.
-            give_room_of_log_back(connection);
+            let _ = write_log_back(connection);
             match committed {
                 Ok(()) => self.site.health.written(),
                 Err(error) => {
@@ -142,25 +142,22 @@ impl Desk {
     /// A person says that the files are there again. A removed log is written into the database and made anew, and a lock file is
     /// taken anew; [`Code::Storage`] with what is still wrong.
     pub(super) fn resume(&mut self) -> Result<()> {
-        if !matches!(self.link, Link::Open(_)) {
-            if !matches!(self.site.health.trouble(), Some(Trouble::Gone(_))) {
-                return self.look_after();
-            }
-            // The new log could not be begun the last time.
-            self.link = Link::Open(open::reconnect(&self.site).map_err(open_refused)?);
-        }
         let path = self.site.settings.path.clone();
-        let gone = self.site.files_gone()?;
+        let gone = self.site.files_gone();
         let missing = |piece| gone.iter().find(|gone| gone.piece == piece).map(|gone| gone.what);
         if missing(Piece::Database).is_none() {
             if missing(Piece::Lock).is_some() {
                 self.site.files().take_lock_again(&path).map_err(open_refused)?;
             }
             if missing(Piece::Log) == Some(REMOVED) {
-                self.renew_log()?;
+                match &self.link {
+                    Link::Open(_) => self.renew_log()?,
+                    // The new log could not be begun the last time.
+                    _ => self.link = Link::Open(open::reconnect(&self.site).map_err(open_refused)?),
+                }
             }
         }
-        let gone = self.site.files_gone()?;
+        let gone = self.site.files_gone();
         if !gone.is_empty() {
             self.site.health.lose(gone);
             return self.site.health.check();
@@ -169,12 +166,22 @@ impl Desk {
         self.try_to_write()
     }
 
+    /// Writes the log into the database and cuts it to nothing, so that it holds no former version of a row.
+    pub(super) fn empty_log(&mut self) -> Result<()> {
+        if let Link::Open(connection) = &self.link
+            && !write_log_back(connection)
+        {
+            tracing::warn!(
+                "another program reads the database, so its log still holds rows under former keys; the stop of the gateway or the next rekey empties it"
+            );
+        }
+        Ok(())
+    }
+
     /// Writes what the removed log still holds into the database, and begins a new one.
     fn renew_log(&mut self) -> Result<()> {
         let Link::Open(connection) = std::mem::replace(&mut self.link, Link::Closed) else { return Ok(()) };
-        let busy: rusqlite::Result<i64> =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0));
-        if !matches!(busy, Ok(0)) {
+        if !write_log_back(&connection) {
             self.link = Link::Open(connection);
             return Err(Error::new(Code::Storage, "the removed log cannot be written into the database")
                 .advise("Free the disk, stop other programs that read the database, and run `mosip-gateway outbox resume` again."));
@@ -184,6 +191,12 @@ impl Desk {
         self.link = Link::Open(connection);
         Ok(())
     }
+}
+
+/// Writes the whole log into the database and cuts it to nothing; false: somebody reads it, or the disk refuses.
+fn write_log_back(connection: &Connection) -> bool {
+    let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
+    matches!(busy, Ok(0))
 }
 
 fn open_refused(error: OpenError) -> Error {
@@ -204,11 +217,6 @@ fn trouble_of(error: &std::io::Error) -> Trouble {
 
 /// What the operator is told of SQLite's `SQLITE_FULL`.
 pub(super) const DISK_FULL: &str = "the disk is full";
-
-/// Up to 4 MiB of log may be in the database already, or fit into it. What cannot be given back stays.
-fn give_room_of_log_back(connection: &Connection) {
-    let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
-}
 
 /// The database takes as much as a trial needs, which is undone, and a commit reaches the disk.
 fn try_commit(connection: &Connection, uptime: i64) -> rusqlite::Result<()> {

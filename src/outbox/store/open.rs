@@ -130,6 +130,8 @@ pub(super) fn reconnect(site: &Site) -> Result<Connection, OpenError> {
 /// Opens the database of `site` without a byte to spare: no file is made and nothing is written.
 pub(super) fn for_reading(site: &Site) -> Result<Link, OpenError> {
     let path = &site.settings.path;
+    // From now on the log is watched, if it is there, whether or not anything can be read.
+    let _ = site.files().know(&site.settings);
     if make::is_missing(path)? {
         return Ok(Link::Closed);
     }
@@ -221,6 +223,8 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // What is deleted is overwritten: nothing of a settled event stays in the file.
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())

@@ -33,8 +33,8 @@ pub(super) struct Step<T> {
 }
 
 impl Store {
-    /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key. [`Code::Storage`], and nothing has
-    /// changed, unless the file holds every key that anything is sealed under.
+    /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key; nothing under a former key is left in
+    /// the files. [`Code::Storage`], and nothing has changed, unless the file holds every key that anything is sealed under.
     pub async fn rekey(&self) -> Result<Rekeyed> {
         self.0.site.health.check()?;
         let fresh = Vault::load(&self.0.site.settings.key_file).map_err(|error| {
@@ -72,6 +72,7 @@ impl Store {
             }
         }
         self.run(|tables| tables.look_again()).await?;
+        self.0.group.command(|desk| desk.empty_log()).await?;
         Ok(rekeyed)
     }
 

@@ -83,14 +83,14 @@ impl Site {
     }
 
     /// Which files are not what was opened.
-    pub(super) fn files_gone(&self) -> Result<Vec<Gone>> {
-        let sealing_key = self.opened()?.vault.sealing_key();
-        Ok(self.files().gone(&self.settings, &self.named, sealing_key))
+    pub(super) fn files_gone(&self) -> Vec<Gone> {
+        let sealing_key = self.opened().ok().and_then(|opened| opened.vault.sealing_key());
+        self.files().gone(&self.settings, &self.named, sealing_key)
     }
 
     /// Whether every file is the one that was opened; if not, nothing more is acknowledged.
     pub(super) fn check_files(&self) -> Result<()> {
-        let gone = self.files_gone()?;
+        let gone = self.files_gone();
         if !gone.is_empty() {
             self.health.lose(gone);
         }

@@ -25,6 +25,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
+            oldest_delivery: None,
             quarantine: vec![in_quarantine(PushKind::BirthNid, quarantined)],
         }),
         disk_left: None,

@@ -37,7 +37,10 @@ pub(super) fn figures(standing: &Standing) -> Markup {
                 0 => String::new(),
                 _ => words::bytes(quarantined_bytes),
             }))
-            (figure("For the mediator", stored.deliveries.to_string(), "not delivered yet".to_owned()))
+            (figure("For the mediator", stored.deliveries.to_string(), match stored.oldest_delivery {
+                None => String::new(),
+                Some(since) => format!("the oldest for {}", words::length(standing.waited(since))),
+            }))
             (figure("Disk left", left, format!("{} used", words::bytes(standing.disk_used))))
         }
     }

@@ -64,6 +64,41 @@ async fn a_trial_of_the_disk_leaves_the_room_that_it_found() {
 }
 
 #[tokio::test]
+async fn what_is_settled_or_sealed_under_a_new_key_is_overwritten_in_the_files() {
+    let home = Home::new();
+    let store = home.open();
+    for composition in ["settled", "resealed"] {
+        accept(&store, event(EventKind::Birth, composition, &"x".repeat(20_000), "w")).await;
+    }
+    // Pieces of a sealed payload that lie within a page, wherever its pages begin.
+    let pieces = |id: &str| {
+        let find = "SELECT payload FROM entry WHERE id=?1";
+        let database = Connection::open(home.settings().path).unwrap();
+        let sealed: Vec<u8> = database.query_row(find, [id], |row| row.get(0)).unwrap();
+        sealed.chunks_exact(32).map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let kept = |name: &str, pieces: &[Vec<u8>]| {
+        let file = std::fs::read(home.dir.path().join(name)).unwrap();
+        pieces.iter().filter(|piece| file.windows(piece.len()).any(|window| window == &piece[..])).count()
+    };
+    let (settled, resealed) = (pieces("settled"), pieces("resealed"));
+    home.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    assert!(kept("outbox.db", &settled) > 600 && kept("outbox.db", &resealed) > 600);
+    store.lease(&[EventKind::Birth], 1).await.unwrap();
+    store.settle("settled".into(), Verdict::Done).await.unwrap();
+    home.sql("PRAGMA wal_checkpoint(TRUNCATE)");
+    assert_eq!(kept("outbox.db", &settled), 0);
+
+    let key_file = home.settings().key_file;
+    let old = std::fs::read_to_string(&key_file).unwrap();
+    std::fs::write(&key_file, format!("{}\n{old}", crate::crypto::base64::encode(&[7; 32]))).unwrap();
+    store.rekey().await.unwrap();
+    for file in ["outbox.db", "outbox.db-wal"] {
+        assert_eq!(kept(file, &resealed), 0, "{file}");
+    }
+}
+
+#[tokio::test]
 async fn one_job_that_fails_does_not_undo_its_group() {
     let home = Home::new();
     let store = home.open();
