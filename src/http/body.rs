@@ -24,13 +24,17 @@ pub struct Limits {
     /// What `in_flight` began with.
     budget: usize,
     in_flight: Arc<Semaphore>,
+    /// The one place for a body that goes beyond the budget.
+    beyond: Arc<Semaphore>,
 }
 
 impl Limits {
-    /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held.
+    /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held; where bodies
+    /// wait for their turn, one of them may come on top.
     pub fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
         let budget = in_flight.min(Semaphore::MAX_PERMITS);
-        Self { body, deadline, budget, in_flight: Arc::new(Semaphore::new(budget)) }
+        let (in_flight, beyond) = (Arc::new(Semaphore::new(budget)), Arc::new(Semaphore::new(1)));
+        Self { body, deadline, budget, in_flight, beyond }
     }
 
     /// The largest body, bytes.
@@ -55,7 +59,14 @@ impl Limits {
 /// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
 pub struct Body {
     bytes: Bytes,
-    share: Option<OwnedSemaphorePermit>,
+    share: Share,
+}
+
+/// What a body has of the budget; dropping it gives it back.
+#[derive(Default)]
+pub(super) struct Share {
+    charged: Option<OwnedSemaphorePermit>,
+    beyond: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
@@ -69,7 +80,7 @@ impl Body {
     }
 
     /// The bytes, and apart from them the share of the budget, which the caller drops when it is to be given back.
-    pub(super) fn into_parts(self) -> (Bytes, Option<OwnedSemaphorePermit>) {
+    pub(super) fn into_parts(self) -> (Bytes, Share) {
         (self.bytes, self.share)
     }
 
@@ -125,7 +136,7 @@ async fn read_under(request: Request, limits: &Limits, spent: Spent) -> Result<B
 async fn collect(mut body: axum::body::Body, limits: &Limits, spent: Spent) -> Result<Body> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
     let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
-    let mut share: Option<OwnedSemaphorePermit> = None;
+    let mut share = Share::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Error::new(Code::Malformed, "the body broke off"))?;
         // Trailers mean nothing here.
@@ -133,24 +144,41 @@ async fn collect(mut body: axum::body::Body, limits: &Limits, spent: Spent) -> R
         if data.len() > limits.body.saturating_sub(bytes.len()) {
             return Err(too_large(limits));
         }
-        let charged = charge(&limits.in_flight, data.len(), spent).await?;
-        match &mut share {
-            Some(share) => share.merge(charged),
-            None => share = Some(charged),
-        }
+        share.charge(limits, data.len(), spent).await?;
         bytes.extend_from_slice(&data);
     }
     Ok(Body { bytes: bytes.freeze(), share })
 }
 
-async fn charge(in_flight: &Arc<Semaphore>, len: usize, spent: Spent) -> Result<OwnedSemaphorePermit> {
-    let in_flight = Arc::clone(in_flight);
-    let charged = match (u32::try_from(len), spent) {
-        (Ok(len), Spent::Refused) => in_flight.try_acquire_many_owned(len).ok(),
-        (Ok(len), Spent::Waits) => in_flight.acquire_many_owned(len).await.ok(),
-        (Err(_), _) => None,
-    };
-    charged.ok_or_else(|| Error::new(Code::Busy, "too many bytes of request bodies are in flight"))
+impl Share {
+    /// Charges `len` bytes more. A body that waits while it has a part already would keep others from theirs, and they it: one at a time
+    /// goes on beyond the budget.
+    async fn charge(&mut self, limits: &Limits, len: usize, spent: Spent) -> Result<()> {
+        if self.beyond.is_some() {
+            return Ok(());
+        }
+        let spent_up = || Error::new(Code::Busy, "too many bytes of request bodies are in flight");
+        let len = u32::try_from(len).map_err(|_| spent_up())?;
+        let in_flight = Arc::clone(&limits.in_flight);
+        let charged = match (spent, &self.charged) {
+            (Spent::Refused, _) => in_flight.try_acquire_many_owned(len).ok(),
+            (Spent::Waits, None) => in_flight.acquire_many_owned(len).await.ok(),
+            (Spent::Waits, Some(_)) => tokio::select! {
+                biased;
+                charged = in_flight.acquire_many_owned(len) => charged.ok(),
+                beyond = Arc::clone(&limits.beyond).acquire_owned() => {
+                    self.beyond = beyond.ok();
+                    return Ok(());
+                }
+            },
+        }
+        .ok_or_else(spent_up)?;
+        match &mut self.charged {
+            Some(share) => share.merge(charged),
+            None => self.charged = Some(charged),
+        }
+        Ok(())
+    }
 }
 
 fn too_large(limits: &Limits) -> Error {

@@ -14,7 +14,7 @@ use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Knobs, Settings, Simulator};
 use serde_json::Value;
 
-use crate::support::event::event;
+use crate::support::event::birth;
 use crate::support::patience;
 use crate::support::process::Gateway;
 use crate::support::random::Random;
@@ -25,8 +25,6 @@ use crate::support::world::urls;
 const KIB: u32 = 4096;
 /// Posts and looks at readiness while the disk is full.
 const PAIRS: usize = 20;
-/// What an event of OpenCRVS with every section and several persons has.
-const REAL_SIZE: usize = 48 << 10;
 
 /// A start that makes no file by then is killed all the same.
 const LONGEST_START: Duration = Duration::from_secs(2);
@@ -43,14 +41,10 @@ struct Site {
 impl Site {
     /// `None` where the kernel refuses.
     async fn new() -> Option<Self> {
-        Self::with_disk_of(KIB).await
-    }
-
-    async fn with_disk_of(kib: u32) -> Option<Self> {
         let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
         settings.bind.set_port(0);
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
-        let mut gateway = Gateway::on_disk(SmallDisk::mount(kib)?);
+        let mut gateway = Gateway::on_disk(SmallDisk::mount(KIB)?);
         for (name, url) in urls(&simulator.base_url) {
             gateway.set(&[(name, &url)]);
         }
@@ -60,14 +54,9 @@ impl Site {
 
     /// Posts an event of its own; the status.
     async fn post(&mut self) -> u16 {
-        self.post_named("Ada").await
-    }
-
-    /// Posts an event of its own, about a child of this name; the status.
-    async fn post_named(&mut self, name: &str) -> u16 {
         self.posted += 1;
         let composition = format!("h{}", self.posted);
-        let (status, answer) = self.gateway.post_event("birth", event("birth", &composition, name)).await;
+        let (status, answer) = self.gateway.post_event("birth", birth(&composition)).await;
         match status {
             202 => drop(self.acknowledged.insert(composition)),
             507 => {
@@ -178,33 +167,6 @@ async fn hostile_a_full_disk_stops_no_start_loses_nothing_and_ends_by_itself() {
         site.all_arrive().await;
     }
     site.print("full disk");
-}
-
-/// However often the disk is tried, and whatever room the log gives back: what readiness says is what an event of real size then finds,
-/// until both say that the disk is full, and say it for good.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hostile_a_full_disk_that_is_tried_again_and_again_does_not_flap() {
-    let Some(mut site) = Site::with_disk_of(4 * KIB).await else { return };
-    site.simulator.dials.set(hangs());
-    site.gateway.start();
-    site.readiness(200).await;
-    site.post_and_be_taken(5).await;
-    site.gateway.disk().fill();
-    let name = "A".repeat(REAL_SIZE);
-    while site.post_named(&name).await == 202 {}
-    let mut full = 0;
-    while full < PAIRS {
-        let _ = resume(&site.gateway);
-        let ready = site.gateway.readiness().await.map(|(status, _)| status);
-        let posted = site.post_named(&name).await;
-        assert!(matches!((ready, posted), (Some(200), 202) | (Some(503), 507)), "{ready:?}, {posted}");
-        full = if posted == 507 { full + 1 } else { 0 };
-    }
-    site.gateway.disk().free();
-    site.readiness(200).await;
-    site.simulator.dials.set(Knobs::default());
-    site.all_arrive().await;
-    site.print("full disk, tried again and again");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

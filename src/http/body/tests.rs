@@ -132,3 +132,36 @@ async fn a_body_in_its_turn_waits_for_the_budget_and_no_longer_than_its_deadline
     let refused = read_in_turn(whole(b"12345"), &limits).await.err().unwrap();
     assert_eq!(refused.code(), Code::Timeout);
 }
+
+/// Two frames, and between them others have their turn.
+struct Halves([Option<&'static [u8]>; 2], bool);
+
+impl hyper::body::Body for Halves {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.1 = !self.1;
+        if self.1 {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = self.0.iter_mut().find_map(Option::take);
+        Poll::Ready(next.map(|part| Ok(Frame::data(Bytes::from_static(part)))))
+    }
+}
+
+#[tokio::test]
+async fn bodies_that_each_have_a_part_of_the_budget_do_not_wait_for_one_another_for_ever() {
+    let limits = Limits::new(10, AMPLE, 10);
+    let read = async || {
+        let body = axum::body::Body::new(Halves([Some(b"12345"), Some(b"6789")], false));
+        read_in_turn(Request::new(body), &limits).await.map(|body| body.len())
+    };
+    let (first, second, third) = tokio::join!(read(), read(), read());
+    assert_eq!([first.unwrap(), second.unwrap(), third.unwrap()], [9, 9, 9]);
+    assert_eq!(read_in_turn(whole(b"1234567890"), &limits).await.unwrap().len(), 10, "all is given back");
+}
