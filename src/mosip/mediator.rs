@@ -139,6 +139,11 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
     let Object(wire): Object<Wire> = serde_json::from_slice(&plaintext).map_err(|_| {
         Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
     })?;
+    if wire.uin_token.trim().is_empty() {
+        return Err(Error::field("/uinToken", "the opened message holds no UINTOKEN").advise(
+            "Ask the MOSIP administrator why the MOSIP-side mediator sent none; the message is kept.",
+        ));
+    }
     Ok(Nid { uin_token: wire.uin_token, brn: wire.brn })
 }
 

@@ -97,13 +97,16 @@ fn key(name: &str) -> PathBuf {
 
 /// What MOSIP posts to `/birthReceiveNid`.
 fn push() -> Vec<u8> {
+    push_of(r#"{"uinToken":"1","opencrvsBRN":"B1"}"#)
+}
+
+fn push_of(plaintext: &str) -> Vec<u8> {
     let to = CertificateDer::from_pem_file(key("partner.crt.pem")).unwrap();
     let mosip = PrivatePkcs8KeyDer::from_pem_file(key("mosip.key.pem")).unwrap();
     let mosip = PrivateKey::from_pkcs8_der(mosip.secret_pkcs8_der()).unwrap();
     let options = SealOptions { format: Format::VerR2, sign: SignOver::Plaintext, base64: Flavour::Url };
-    let plaintext = br#"{"uinToken":"1","opencrvsBRN":"B1"}"#;
-    let sealed =
-        seal_message(&Certificate::from_der(&to).unwrap(), Some(&mosip), plaintext, options).unwrap();
+    let to = Certificate::from_der(&to).unwrap();
+    let sealed = seal_message(&to, Some(&mosip), plaintext.as_bytes(), options).unwrap();
     json!({ "id": "", "requestTime": "", "data": sealed.data, "signature": sealed.signature })
         .to_string()
         .into()
@@ -124,6 +127,20 @@ async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right
     assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
     assert_eq!(home.inbox.store.undelivered(0, 10, true).await.unwrap().len(), 1);
     assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
+    let home = Home::new();
+    std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
+    home.keys.reload().await;
+    for empty in ["", " "] {
+        let text = json!({ "uinToken": empty, "opencrvsBRN": "B1" }).to_string();
+        let id = home.inbox.receive(PushKind::BirthNid, push_of(&text)).await.unwrap();
+        assert_eq!(home.inbox.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
+    }
+    assert_eq!(home.inbox.store.quarantined(0).await.unwrap().len(), 2);
+    assert!(home.inbox.store.undelivered(0, 10, true).await.unwrap().is_empty());
 }
 
 #[tokio::test]
