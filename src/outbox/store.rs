@@ -71,6 +71,8 @@ struct Shared {
     /// Told of every entry made for OpenCRVS.
     legacy_queued: Arc<Notify>,
     quarantine: config::Quarantine,
+    /// Held by the one rekey that is under way.
+    rekeying: tokio::sync::Mutex<()>,
 }
 
 /// What a job sees of the store while it runs.
@@ -108,6 +110,7 @@ impl Store {
             legacy: OnceLock::new(),
             legacy_queued: Arc::default(),
             quarantine,
+            rekeying: tokio::sync::Mutex::new(()),
         })))
     }
 

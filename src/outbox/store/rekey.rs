@@ -36,6 +36,8 @@ impl Store {
     /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key; nothing under a former key is left in
     /// the files. [`Code::Storage`], and nothing has changed, unless the file holds every key that anything is sealed under.
     pub async fn rekey(&self) -> Result<Rekeyed> {
+        // The keys that are proved to be in the file are those of the moment: another rekey must not come between.
+        let _alone = self.0.rekeying.lock().await;
         self.0.site.health.check()?;
         let fresh = Vault::load(&self.0.site.settings.key_file).map_err(|error| {
             unusable(&error).advise("Nothing was changed. Correct outbox.key_file, and run rekey again.")
