@@ -11,14 +11,14 @@ use crate::clock::Clock;
 use crate::config::{self, Address, CallerAuth, Config, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::faces::callback::Callers;
+use crate::faces::{App, Faces, Shared, callback, ops, plain, webhooks};
 use crate::http::activation::Sockets;
-use crate::http::callback::Callers;
-use crate::http::faces::{Faces, webhooks};
 use crate::http::guard::{self, Guard};
 use crate::http::meters::Meters;
 use crate::http::rate::{self, Rate};
 use crate::http::server::{BindError, Limits, Server};
-use crate::http::{App, Shared, body, callback, internal, ops, trace};
+use crate::http::{body, trace};
 use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
@@ -164,7 +164,7 @@ impl Gateway {
             tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
         }
         let mut listeners = Vec::new();
-        let plain = bind("internal", &config.listen.internal, config.internal.tls.as_ref()).await?;
+        let internal = bind("internal", &config.listen.internal, config.internal.tls.as_ref()).await?;
         let is_known = danger_open
             || knows_callers(
                 &config.listen.internal,
@@ -172,8 +172,8 @@ impl Gateway {
                 config.internal.tls.as_ref(),
             );
         let on_internal = faces.authtoken(is_known.then(|| Guard::under_any_name(None)));
-        let api = guarded(internal::router(app.clone(), on_internal), config.internal.token);
-        listeners.push(("internal", plain, faces.beside_webhooks(api)));
+        let api = guarded(plain::router(app.clone(), on_internal), config.internal.token);
+        listeners.push(("internal", internal, faces.beside_webhooks(api)));
         if let Some(address) = &config.listen.callback {
             let server = bind(callback::LISTENER, address, config.callback.tls.as_ref()).await?;
             let callers = callers(config.callback, address)?;
@@ -189,7 +189,7 @@ impl Gateway {
             let authtoken = faces.authtoken(is_known.then(|| Guard::under_any_name(token)));
             if authtoken.is_some() || faces.has_webhooks() {
                 let server = bind("faces", address, faces_tls.as_ref()).await?;
-                let routes = limited(authtoken.unwrap_or_default().fallback(internal::not_found));
+                let routes = limited(authtoken.unwrap_or_default().fallback(plain::not_found));
                 listeners.push(("faces", server, faces.beside_webhooks(routes)));
             }
         }

@@ -6,7 +6,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::error::{Code, Error};
-use mosip_gateway::http::internal::read_json;
+use mosip_gateway::faces::plain::read_json;
 use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::envelope::Policy;
 use mosip_gateway::mosip::primitives::Open;

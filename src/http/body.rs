@@ -55,7 +55,7 @@ impl Body {
     }
 
     /// The bytes, and apart from them the share of the budget, which the caller drops when it is to be given back.
-    pub(super) fn into_parts(self) -> (Bytes, Option<OwnedSemaphorePermit>) {
+    pub(crate) fn into_parts(self) -> (Bytes, Option<OwnedSemaphorePermit>) {
         (self.bytes, self.share)
     }
 
@@ -86,7 +86,7 @@ pub async fn read(request: Request, limits: &Limits) -> Result<Body> {
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
-pub(super) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
     read_under(request, limits, Spent::Waits).await
 }
 

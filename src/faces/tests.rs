@@ -17,14 +17,21 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::clock::Clock;
 use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
+use crate::http::body;
+use crate::ida::Ida;
 use crate::keys::ring::fake::ring;
+use crate::keys::{Keyring, Ring};
+use crate::mosip::envelope::Policy;
 use crate::outbox::channel::Flow;
 use crate::outbox::entry::State;
 use crate::outbox::exchange::Exchange;
 use crate::outbox::store::Store;
 use crate::outbox::{self, Outbox};
+use crate::pool::Pool;
+use crate::seeder::Seeder;
 use crate::upstream::Client;
 
 /// A gateway whose only private key is kept by `keeper`, before a mediator of MOSIP's side that accepts and counts births.
@@ -94,7 +101,7 @@ impl World {
             clock,
             meters: crate::http::meters::Meters::default(),
         });
-        Self { _dir: dir, keeper, births, outbox, router: internal::router(app, None) }
+        Self { _dir: dir, keeper, births, outbox, router: plain::router(app, None) }
     }
 
     async fn accept_births(births: Arc<AtomicUsize>) -> http::Uri {

@@ -8,10 +8,11 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::internal::Checked;
-use super::{App, body, faces, internal};
+use super::plain::{self, Checked};
+use super::{App, check_hub_signature, hub_signature};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::http::body;
 use crate::mosip::caller::CallerKey;
 use crate::outbox::store::PushKind;
 
@@ -59,8 +60,8 @@ pub fn router(app: App, callers: Callers) -> Router {
         }
     }
     routes
-        .fallback(internal::not_found)
-        .method_not_allowed_fallback(internal::method_not_allowed)
+        .fallback(plain::not_found)
+        .method_not_allowed_fallback(plain::method_not_allowed)
         .with_state(Callback { app, callers: Arc::new(callers) })
 }
 
@@ -80,9 +81,9 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
 async fn websub_message(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
     let app = &callback.app;
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
-    let signature = faces::hub_signature(request.headers())?.to_owned();
+    let signature = hub_signature(request.headers())?.to_owned();
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    faces::check_hub_signature(secret, &body, &signature)?;
+    check_hub_signature(secret, &body, &signature)?;
     app.outbox().inbox().receive(PushKind::Credential, body.to_vec()).await?;
     Ok(StatusCode::OK)
 }

@@ -1,4 +1,4 @@
-//! `/v1/uin-tokens`: UINTOKENs for many persons, as a job (DESIGN.md 5).
+//! `/v1/uin-tokens`: UINTOKENs for many persons, as a job.
 
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -8,9 +8,10 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::internal::Checked;
-use super::{App, body, guard};
+use super::Checked;
 use crate::error::{Code, Error, Result};
+use crate::faces::App;
+use crate::http::{body, guard};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};
 use crate::outbox::job::{NewRecord, Outcome, Progress, Reason, Settled};
@@ -89,7 +90,7 @@ fn accepted(headers: &HeaderMap) -> Form {
 }
 
 /// Everything that is settled, in order.
-pub(super) async fn all_results(seeder: &Seeder, job: &str) -> Result<Vec<Settled>> {
+pub(in crate::faces) async fn all_results(seeder: &Seeder, job: &str) -> Result<Vec<Settled>> {
     let mut all: Vec<Settled> = Vec::new();
     loop {
         let from = all.last().map_or(0, |last| last.record + 1);
@@ -121,7 +122,7 @@ fn to_csv(results: &[Settled]) -> Result<Vec<u8>> {
 }
 
 /// Comma-separated values under `head`.
-pub(super) fn write_csv<const N: usize>(
+pub(in crate::faces) fn write_csv<const N: usize>(
     head: [&str; N],
     rows: impl Iterator<Item = [String; N]>,
 ) -> Result<Vec<u8>> {

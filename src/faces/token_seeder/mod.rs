@@ -13,8 +13,9 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Result};
-use crate::http::uin_tokens::{all_results, write_csv};
-use crate::http::{App, body, guard, internal};
+use crate::faces::plain::uin_tokens::{all_results, write_csv};
+use crate::faces::{App, plain};
+use crate::http::{body, guard};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
 use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
@@ -30,7 +31,7 @@ pub(super) fn router(app: App) -> Router {
         .route("/authtoken/csv", post(take_csv))
         .route("/authtoken/status/{job}", get(status))
         .route("/authtoken/file/{job}", get(file))
-        .method_not_allowed_fallback(internal::method_not_allowed)
+        .method_not_allowed_fallback(plain::method_not_allowed)
         .with_state(app)
 }
 

@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::App;
-use super::internal::{Checked, Reason};
+use super::{Checked, Reason};
 use crate::error::{Code, Error, Result};
+use crate::faces::App;
 use crate::outbox::entry::Refusal;
 use crate::outbox::store::Quarantined;
 

@@ -1,19 +1,23 @@
 //! Faces that stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
 //! alone, and `/authtoken` of MOSIP's Token Seeder.
 
-mod authtoken;
+mod app;
+pub mod callback;
+pub mod ops;
+pub mod plain;
+mod token_seeder;
 pub mod webhooks;
 
 use axum::{Router, middleware};
 use http::HeaderMap;
 use tokio::sync::watch;
 
-use super::App;
-use super::guard::{self, Guard};
+pub use self::app::{App, Shared};
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::http::guard::{self, Guard};
 
 /// The faces that are on.
 pub struct Faces {
@@ -32,7 +36,7 @@ impl Faces {
     ) -> Self {
         Self {
             webhooks: webhooks.map(|settings| webhooks::router(app.clone(), settings, on, stopping)),
-            authtoken: consent.then(|| authtoken::router(app.clone())),
+            authtoken: consent.then(|| token_seeder::router(app.clone())),
         }
     }
 
@@ -75,3 +79,6 @@ pub(super) fn check_hub_signature(secret: &SecretBytes, body: &[u8], signature: 
 fn signature_refused(refusal: &CryptoError) -> Error {
     Error::new(Code::CallerSignature, "X-Hub-Signature does not fit the body").for_operator(refusal.stage())
 }
+
+#[cfg(test)]
+mod tests;

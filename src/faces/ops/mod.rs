@@ -25,11 +25,12 @@ use self::decision::Decision;
 use self::page::View;
 use self::readiness::Readiness;
 use self::standing::Standing;
-use super::internal::{self, Checked};
-use super::problem::Refusal;
-use super::server::Peer;
-use super::{App, body};
+use super::App;
+use super::plain::{self, Checked};
 use crate::error::{Code, Error, Result};
+use crate::http::body;
+use crate::http::problem::Refusal;
+use crate::http::server::Peer;
 
 /// Largest form, bytes.
 const FORM_LIMIT: usize = 16 << 10;
@@ -53,10 +54,12 @@ pub fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Rout
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape));
     let routes = if has_page { routes.merge(page) } else { routes };
-    routes
-        .fallback(internal::not_found)
-        .method_not_allowed_fallback(internal::method_not_allowed)
-        .with_state(Ops { app, stopping, counting: Arc::default(), csrf: Arc::new(Csrf::new()) })
+    routes.fallback(plain::not_found).method_not_allowed_fallback(plain::method_not_allowed).with_state(Ops {
+        app,
+        stopping,
+        counting: Arc::default(),
+        csrf: Arc::new(Csrf::new()),
+    })
 }
 
 async fn readyz(State(ops): State<Ops>) -> Response {

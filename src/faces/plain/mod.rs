@@ -1,4 +1,9 @@
-//! The plain API (DESIGN.md 5).
+//! The plain API: `/v1`, for the mediator.
+
+mod events;
+mod ida;
+mod inbox;
+pub(super) mod uin_tokens;
 
 use axum::extract::{FromRequestParts, Query, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -11,8 +16,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{App, body, events, guard, ida, inbox, uin_tokens};
+use super::App;
 use crate::error::{Code, Error, Result};
+use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
 use crate::pool;

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Forms, section, table, words};
 use crate::error::{Fault, Result};
-use crate::http::ops::standing::{Standing, since};
+use crate::faces::ops::standing::{Standing, since};
 use crate::outbox::entry::{Entry, Refusal, State};
 use crate::outbox::store::{Filter, Page, Quarantined, Store};
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::error::{Fault, Result};
-use crate::http::App;
+use crate::faces::App;
 use crate::mosip::authtoken::{Refused, UNKNOWN_ERROR};
 use crate::mosip::codes::Reason;
 use crate::mosip::ida::{Answer, Line, Record};

@@ -10,9 +10,10 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::internal::{Checked, Reason};
-use super::{App, body, guard};
+use super::{Checked, Reason};
 use crate::error::{Fault, Result};
+use crate::faces::App;
+use crate::http::{body, guard};
 use crate::mosip::event::{Event, EventKind};
 use crate::outbox::entry::{Shown, State as EntryState};
 use crate::outbox::store::{Filter, IdempotencyKey, ShownPage};

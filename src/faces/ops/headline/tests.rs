@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::*;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
-use crate::http::ops::standing::Stored;
+use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::mosip::event::EventKind;
 use crate::outbox::dispatch::ChannelStatus;

@@ -15,13 +15,12 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::{hub_signature, signature_refused};
+use super::plain::{self, Checked};
+use super::{App, hub_signature, signature_refused};
 use crate::config::WebhookSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::http::App;
 use crate::http::body::{self, Body};
-use crate::http::internal::{self, Checked};
 use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
 use crate::http::trace::ListenerName;
@@ -73,7 +72,7 @@ pub(super) fn router(
     Router::new()
         .route(ROUTE, route.clone())
         .route("/webhooks/", route)
-        .method_not_allowed_fallback(internal::method_not_allowed)
+        .method_not_allowed_fallback(plain::method_not_allowed)
         .with_state(Webhooks(Arc::new(Shared { app, settings, places, stopping })))
 }
 

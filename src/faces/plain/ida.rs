@@ -8,8 +8,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{App, body, guard};
 use crate::error::Result;
+use crate::faces::App;
+use crate::http::{body, guard};
 use crate::mosip::codes::Reason;
 use crate::mosip::ida::{Answer, Authenticated, Intent, Known, OtpSent, Service};
 use crate::mosip::{Stated, Verified};

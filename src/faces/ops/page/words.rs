@@ -6,10 +6,10 @@ use bytesize::ByteSize;
 use maud::{Markup, html};
 
 use crate::clock::Timestamp;
-use crate::http::ops::decision::Done;
+use crate::faces::ops::decision::Done;
 
 /// `2026-11-24 14:05 UTC`
-pub(in crate::http::ops) fn moment(at: Timestamp) -> String {
+pub(in crate::faces::ops) fn moment(at: Timestamp) -> String {
     let iso = at.to_iso();
     let (date, time) = iso.split_once('T').unwrap_or_default();
     format!("{date} {} UTC", time.get(..5).unwrap_or_default())
@@ -21,7 +21,7 @@ pub(super) fn time(at: Timestamp) -> Markup {
 }
 
 /// `2h 10m`: no finer than it matters.
-pub(in crate::http::ops) fn length(duration: Duration) -> String {
+pub(in crate::faces::ops) fn length(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let grain = match seconds {
         0..3_600 => 1,
@@ -32,14 +32,14 @@ pub(in crate::http::ops) fn length(duration: Duration) -> String {
 }
 
 /// `text` as a sentence: a capital and a full stop.
-pub(in crate::http::ops) fn sentence(text: &str) -> String {
+pub(in crate::faces::ops) fn sentence(text: &str) -> String {
     let mut chars = text.trim_end_matches('.').chars();
     let first = chars.next().map(char::to_uppercase).into_iter().flatten();
     first.chain(chars).chain(['.']).collect()
 }
 
 /// `3 events wait`
-pub(in crate::http::ops) fn wait(events: u64) -> String {
+pub(in crate::faces::ops) fn wait(events: u64) -> String {
     match events {
         0 => "No event waits".to_owned(),
         1 => "1 event waits".to_owned(),
@@ -48,7 +48,7 @@ pub(in crate::http::ops) fn wait(events: u64) -> String {
 }
 
 /// `3 events are on their way`
-pub(in crate::http::ops) fn under_way(events: u64) -> String {
+pub(in crate::faces::ops) fn under_way(events: u64) -> String {
     match events {
         1 => "1 event is on its way".to_owned(),
         _ => format!("{events} events are on their way"),
@@ -64,7 +64,7 @@ pub(super) fn attempts(attempts: u32) -> String {
 }
 
 /// `12 days`
-pub(in crate::http::ops) fn days(days: i64) -> String {
+pub(in crate::faces::ops) fn days(days: i64) -> String {
     match days {
         1 => "1 day".to_owned(),
         _ => format!("{days} days"),

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{section, table, words};
-use crate::http::ops::standing::Standing;
+use crate::faces::ops::standing::Standing;
 use crate::outbox::channel::Flow;
 use crate::outbox::entry::{Destination, State};
 
