@@ -42,6 +42,7 @@ pub mod ida;
 pub mod inspect;
 pub mod keys;
 pub mod local;
+mod loopback;
 pub mod mosip;
 pub mod opencrvs;
 pub mod outbox;
