@@ -40,6 +40,7 @@ pub mod gateway;
 pub mod http;
 pub mod ida;
 pub mod inspect;
+pub mod json;
 pub mod keys;
 pub mod local;
 mod loopback;

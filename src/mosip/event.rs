@@ -11,8 +11,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{check_unambiguous, read};
 use crate::error::{Code, Error, Result};
+use crate::json::{check_unambiguous, read};
 
 mod aid;
 mod deceased;

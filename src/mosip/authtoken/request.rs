@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Form, Refused};
+use crate::json::Object;
 use crate::mosip::ida::{Attribute, IdLengths, Line, MOST_RECORDS, Record, Text};
-use crate::mosip::json::Object;
 
 /// What is asked.
 pub enum Asked {

@@ -12,7 +12,7 @@ pub use demographics::{Attribute, Demographics, Text};
 use super::Service;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
-use crate::mosip::json::{self, Object};
+use crate::json::{self, Object};
 
 /// A call that may be made: consent is given, every value has its form, something is there to recognise the person by.
 pub enum Intent {

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Attribute, Demographics, Intent, Service};
 use crate::error::{Code, Error, Result};
-use crate::mosip::json::{self, Object};
+use crate::json::{self, Object};
 
 /// A record that IDA may be asked about: consent is given, every value has its form.
 pub struct Record {

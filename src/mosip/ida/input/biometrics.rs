@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::crypto::base64;
 use crate::error::{Error, Result};
-use crate::mosip::json::{self, Object, member};
+use crate::json::{self, Object, member};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

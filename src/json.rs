@@ -11,7 +11,7 @@ use serde_path_to_error::Segment;
 use crate::error::{Code, Error, Result};
 
 /// Reads a part of the body that stands at `pointer`.
-pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
+pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         if error.inner().is_data() {
@@ -37,7 +37,7 @@ pub(super) fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Resu
 
 /// Refuses a text that two readers may read differently: no JSON, deeper than 127 levels, or two members of one name in one object.
 /// [`Code::Malformed`]
-pub(super) fn check_unambiguous(text: &str) -> Result<()> {
+pub(crate) fn check_unambiguous(text: &str) -> Result<()> {
     let mut json = serde_json::Deserializer::from_str(text);
     Unambiguous::deserialize(&mut json).and_then(|Unambiguous| json.end()).map_err(|error| {
         let (line, column) = (error.line(), error.column());
@@ -101,7 +101,7 @@ impl<'de> Deserialize<'de> for Unambiguous {
 }
 
 /// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.
-pub(super) fn member(pointer: &str, name: &str) -> String {
+pub(crate) fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
