@@ -12,7 +12,7 @@ use crate::config::{self, Address, CallerAuth, Config, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::faces::callback::Callers;
-use crate::faces::{App, Faces, Shared, callback, ops, plain, webhooks};
+use crate::faces::{self, App, Faces, Shared, callback, ops, plain, webhooks};
 use crate::http::activation::Sockets;
 use crate::http::guard::{self, Guard};
 use crate::http::meters::Meters;
@@ -189,7 +189,7 @@ impl Gateway {
             let authtoken = faces.authtoken(is_known.then(|| Guard::under_any_name(token)));
             if authtoken.is_some() || faces.has_webhooks() {
                 let server = bind("faces", address, faces_tls.as_ref()).await?;
-                let routes = limited(authtoken.unwrap_or_default().fallback(plain::not_found));
+                let routes = limited(authtoken.unwrap_or_default().fallback(faces::not_found));
                 listeners.push(("faces", server, faces.beside_webhooks(routes)));
             }
         }

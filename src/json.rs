@@ -10,29 +10,79 @@ use serde_path_to_error::Segment;
 
 use crate::error::{Code, Error, Result};
 
-/// Reads a part of the body that stands at `pointer`.
-pub(crate) fn read<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
+/// Reads the body of a request, the same way for every route. [`Code::Malformed`] where it is no JSON or where two readers may read
+/// it differently, with line and column; [`Code::Field`] where a value is missing, unknown or of another type, with its pointer.
+pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    let text = text(body)?;
+    check_unambiguous(text)?;
+    read_at(text, "")
+}
+
+/// The body as text.
+pub(crate) fn text(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
+}
+
+/// Reads a part of a body that is unambiguous. It stands at `pointer`.
+pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        if error.inner().is_data() {
-            let at = error.path().iter().fold(pointer.to_owned(), |at, segment| match segment {
-                Segment::Seq { index } => format!("{at}/{index}"),
-                Segment::Map { key } => member(&at, key),
-                Segment::Enum { .. } | Segment::Unknown => at,
-            });
-            let is_unknown = error.inner().to_string().starts_with("unknown field");
-            let what = if is_unknown {
-                "there is no such member"
-            } else {
-                "the value has not the type it should have"
-            };
-            Error::field(at, what)
-        } else {
-            not_json(error.inner().line(), error.inner().column())
+        let inner = error.inner();
+        if !inner.is_data() {
+            return not_json(inner.line(), inner.column());
         }
+        let mut segments: Vec<_> = error.path().iter().collect();
+        // serde_json puts the place behind what serde says.
+        let said = inner.to_string();
+        let (name, what) = match Mismatch::of(said.rsplit_once(" at line ").map_or(&said, |(said, _)| said)) {
+            // The path ends with the name, which is the caller's.
+            Mismatch::Unknown { known } => {
+                segments.pop();
+                (None, format!("there is an unknown member; {known}"))
+            }
+            Mismatch::Missing { name } => (Some(name), "this is missing".to_owned()),
+            Mismatch::Other => (None, "the value has not the type it should have".to_owned()),
+        };
+        let at = segments.into_iter().fold(pointer.to_owned(), |at, segment| match segment {
+            Segment::Seq { index } => format!("{at}/{index}"),
+            Segment::Map { key } => member(&at, key),
+            Segment::Enum { .. } | Segment::Unknown => at,
+        });
+        Error::field(name.map_or_else(|| at.clone(), |name| member(&at, &name)), what)
     })?;
     json.end().map_err(|error| not_json(error.line(), error.column()))?;
     Ok(value)
+}
+
+/// What serde says of a value that does not fit, without the words that it takes from the value.
+pub(crate) enum Mismatch {
+    /// A member or parameter is unknown.
+    Unknown {
+        /// The names that are known, in words.
+        known: String,
+    },
+    /// A member or parameter is missing.
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// A value has another type or is none of its words.
+    Other,
+}
+
+impl Mismatch {
+    /// Reads the text of an error of serde. Only what stands behind the last `, expected ` and the name of a missing field are ours.
+    pub(crate) fn of(text: &str) -> Self {
+        if let Some(name) = text.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`')) {
+            return Self::Missing { name: name.to_owned() };
+        }
+        if !text.starts_with("unknown field `") {
+            return Self::Other;
+        }
+        let known = text.rsplit_once("`, expected ").map(|(_, known)| known.trim_start_matches("one of "));
+        let known = known.map_or_else(|| "none is taken".to_owned(), |known| format!("known are {known}"));
+        Self::Unknown { known }
+    }
 }
 
 /// Refuses a text that two readers may read differently: no JSON, deeper than 127 levels, or two members of one name in one object.
@@ -106,7 +156,10 @@ pub(crate) fn member(pointer: &str, name: &str) -> String {
 }
 
 /// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.
-pub(crate) struct Object<T>(pub(crate) T);
+pub struct Object<T>(
+    /// What was read.
+    pub T,
+);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -127,3 +180,6 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
 fn not_json(line: usize, column: usize) -> Error {
     Error::new(Code::Malformed, format!("the body is not JSON (line {line}, column {column})"))
 }
+
+#[cfg(test)]
+mod tests;

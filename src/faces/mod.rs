@@ -5,6 +5,7 @@ mod app;
 pub mod callback;
 pub mod ops;
 pub mod plain;
+mod request;
 mod token_seeder;
 pub mod webhooks;
 
@@ -13,6 +14,7 @@ use http::HeaderMap;
 use tokio::sync::watch;
 
 pub use self::app::{App, Shared};
+pub(crate) use self::request::not_found;
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 use crate::crypto::secret::SecretBytes;

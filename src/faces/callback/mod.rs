@@ -8,7 +8,7 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use super::plain::{self, Checked};
+use super::request::{Query, method_not_allowed, not_found};
 use super::{App, check_hub_signature, hub_signature};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
@@ -60,8 +60,8 @@ pub fn router(app: App, callers: Callers) -> Router {
         }
     }
     routes
-        .fallback(plain::not_found)
-        .method_not_allowed_fallback(plain::method_not_allowed)
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(Callback { app, callers: Arc::new(callers) })
 }
 
@@ -100,7 +100,7 @@ struct Intent {
 
 /// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
 /// without authentication is a hint that nothing follows from yet.
-async fn websub_intent(State(callback): State<Callback>, Checked(intent): Checked<Intent>) -> Result<String> {
+async fn websub_intent(State(callback): State<Callback>, Query(intent): Query<Intent>) -> Result<String> {
     if intent.mode != "subscribe" {
         tracing::warn!("the hub tells of a subscription that is denied or broken");
         return Ok(String::new());

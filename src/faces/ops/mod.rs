@@ -26,7 +26,7 @@ use self::page::View;
 use self::readiness::Readiness;
 use self::standing::Standing;
 use super::App;
-use super::plain::{self, Checked};
+use super::request::{Query, method_not_allowed, not_found};
 use crate::error::{Code, Error, Result};
 use crate::http::body;
 use crate::http::problem::Refusal;
@@ -54,7 +54,7 @@ pub fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Rout
         .route("/readyz", get(readyz))
         .route("/metrics", get(scrape));
     let routes = if has_page { routes.merge(page) } else { routes };
-    routes.fallback(plain::not_found).method_not_allowed_fallback(plain::method_not_allowed).with_state(Ops {
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Ops {
         app,
         stopping,
         counting: Arc::default(),
@@ -75,7 +75,7 @@ async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-async fn show(State(ops): State<Ops>, Checked(query): Checked<page::Query>) -> Response {
+async fn show(State(ops): State<Ops>, Query(query): Query<page::Query>) -> Response {
     match View::load(&ops, query).await {
         Ok(view) => html(StatusCode::OK, view.render()),
         Err(error) => refuse(error),
@@ -86,7 +86,7 @@ async fn show(State(ops): State<Ops>, Checked(query): Checked<page::Query>) -> R
 async fn decide(
     State(ops): State<Ops>,
     peer: Option<Extension<Peer>>,
-    Checked(query): Checked<page::Query>,
+    Query(query): Query<page::Query>,
     request: Request,
 ) -> Response {
     let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));

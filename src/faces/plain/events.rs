@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -10,10 +10,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Checked, Reason};
 use crate::error::{Fault, Result};
 use crate::faces::App;
-use crate::http::{body, guard};
+use crate::faces::request::{Name, Query, Reason, read_json};
 use crate::mosip::event::{Event, EventKind};
 use crate::outbox::entry::{Shown, State as EntryState};
 use crate::outbox::store::{Filter, IdempotencyKey, ShownPage};
@@ -33,17 +32,15 @@ pub(super) fn router() -> Router<App> {
 }
 
 /// Here the path names the kind, which no id is alike to.
-async fn accept(State(app): State<App>, Path(kind): Path<String>, request: Request) -> Result<Response> {
+async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> Result<Response> {
     let kind: EventKind = kind.parse()?;
-    guard::require_json(request.headers())?;
     let key = request
         .headers()
         .get("idempotency-key")
         .map(|key| IdempotencyKey::parse(key.as_bytes()))
         .transpose()?;
     let wait = wait_asked(request.headers());
-    let body = body::read(request, app.limits()).await?;
-    let event = body.read_as(move |body| Event::parse(kind, body.into_bytes())).await?;
+    let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.outbox().accept(event, key).await?;
     if let Some(wait) = wait
         && let Ok(entry) = tokio::time::timeout(wait, app.outbox().settled(&accepted.id)).await
@@ -65,7 +62,7 @@ struct ListQuery {
     cursor: Option<i64>,
 }
 
-async fn list(State(app): State<App>, Checked(query): Checked<ListQuery>) -> Result<Json<ShownPage>> {
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<ShownPage>> {
     let state: Option<EntryState> = query.state.map(|text| text.parse()).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
     let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
@@ -73,12 +70,12 @@ async fn list(State(app): State<App>, Checked(query): Checked<ListQuery>) -> Res
     Ok(Json(ShownPage::of(page, app.outbox().store().uptime())))
 }
 
-async fn show(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>> {
+async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
     let entry = app.outbox().store().entry(id).await?;
     Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
 }
 
-async fn retry(State(app): State<App>, Path(id): Path<String>) -> Result<Json<Shown>> {
+async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
     let entry = app.outbox().retry(id).await?;
     tracing::info!(event = entry.id, "an event is retried on request");
     Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
@@ -90,7 +87,7 @@ struct RetryQuery {
     fault: String,
 }
 
-async fn retry_all(State(app): State<App>, Checked(query): Checked<RetryQuery>) -> Result<Response> {
+async fn retry_all(State(app): State<App>, Query(query): Query<RetryQuery>) -> Result<Response> {
     let fault: Fault = query.fault.parse()?;
     let retried = app.outbox().retry_all(fault).await?;
     tracing::info!(fault = fault.as_str(), events = retried, "parked events are retried on request");
@@ -99,8 +96,8 @@ async fn retry_all(State(app): State<App>, Checked(query): Checked<RetryQuery>) 
 
 async fn discard(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Checked(Reason { reason }): Checked<Reason>,
+    Name(id): Name,
+    Query(Reason { reason }): Query<Reason>,
 ) -> Result<Json<Shown>> {
     let entry = app.outbox().discard(id, reason.clone()).await?;
     tracing::warn!(event = entry.id, reason, "an event is discarded on request");

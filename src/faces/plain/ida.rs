@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::error::Result;
 use crate::faces::App;
-use crate::http::{body, guard};
+use crate::faces::request::read_json;
 use crate::mosip::codes::Reason;
 use crate::mosip::ida::{Answer, Authenticated, Intent, Known, OtpSent, Service};
 use crate::mosip::{Stated, Verified};
@@ -74,9 +74,8 @@ async fn otp(State(app): State<App>, request: Request) -> Result<Json<OtpReply>>
 }
 
 async fn intent(app: &App, service: Service, request: Request) -> Result<Arc<Intent>> {
-    guard::require_json(request.headers())?;
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
-    body.read_as(move |body| Intent::parse(service, &body)).await.map(Arc::new)
+    let limits = app.limits().with_body_limit(BODY_LIMIT);
+    read_json(request, &limits, move |body| Intent::parse(service, &body)).await.map(Arc::new)
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! `/v1/inbox`, where the mediator pulls what it is not posted, and `/v1/quarantine`.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::response::Response;
 use axum::routing::{delete, get, post};
@@ -9,9 +9,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Checked, Reason};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
+use crate::faces::request::{Name, Query, Reason};
 use crate::outbox::entry::Refusal;
 use crate::outbox::store::Quarantined;
 
@@ -40,7 +40,7 @@ struct Messages {
     next: Option<i64>,
 }
 
-async fn inbox(State(app): State<App>, Checked(query): Checked<Cursor>) -> Result<Json<Messages>> {
+async fn inbox(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Messages>> {
     let mut waiting = app.outbox().store().undelivered(query.cursor.unwrap_or(0), PAGE + 1, false).await?;
     let more = waiting.len() > PAGE;
     waiting.truncate(PAGE);
@@ -56,7 +56,7 @@ async fn inbox(State(app): State<App>, Checked(query): Checked<Cursor>) -> Resul
     Ok(Json(Messages { messages, next }))
 }
 
-async fn acknowledge(State(app): State<App>, Path(id): Path<String>) -> Result<StatusCode> {
+async fn acknowledge(State(app): State<App>, Name(id): Name) -> Result<StatusCode> {
     app.outbox().store().delivered(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -78,22 +78,22 @@ struct Shown {
     reason: Option<Refusal>,
 }
 
-async fn quarantine(State(app): State<App>, Checked(query): Checked<Cursor>) -> Result<Json<Kept>> {
+async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Kept>> {
     let kept = app.outbox().store().quarantined(query.cursor.unwrap_or(0)).await?;
     let next = kept.last().map(|push| push.seq).filter(|_| kept.len() == PAGE);
     Ok(Json(Kept { messages: kept.into_iter().map(Shown::of).collect(), next }))
 }
 
 /// 204: it verifies now and is on its way to the mediator; else the problem that it still has.
-async fn verify(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+async fn verify(State(app): State<App>, Name(id): Name) -> Result<Response> {
     app.outbox().inbox().verify(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 async fn discard(
     State(app): State<App>,
-    Path(id): Path<String>,
-    Checked(Reason { reason }): Checked<Reason>,
+    Name(id): Name,
+    Query(Reason { reason }): Query<Reason>,
 ) -> Result<StatusCode> {
     app.outbox().inbox().discard(id.clone()).await?;
     tracing::warn!(push = id, reason, "a push is discarded on request");

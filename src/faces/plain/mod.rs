@@ -5,20 +5,19 @@ mod ida;
 mod inbox;
 pub(super) mod uin_tokens;
 
-use axum::extract::{FromRequestParts, Query, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
 
 use super::App;
-use crate::error::{Code, Error, Result};
-use crate::http::{body, guard};
+use super::request::{Query, method_not_allowed, not_found, read_object};
+use crate::error::Result;
+use crate::http::body;
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
 use crate::pool;
@@ -51,16 +50,7 @@ pub fn router(app: App, faces: Option<Router>) -> Router {
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed)
 }
 
-/// The answer to a path that is not there.
-pub async fn not_found() -> Error {
-    Error::new(Code::NotFound, "there is no such route")
-}
-
-pub(super) async fn method_not_allowed() -> Error {
-    Error::new(Code::MethodNotAllowed, "this route takes another method")
-}
-
-async fn seal(State(app): State<App>, Checked(asked): Checked<Seal>, request: Request) -> Result<Response> {
+async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Request) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let sealed = app.run(move || asked.seal(&ring, now, &body)?.to_json()).await?;
@@ -68,7 +58,7 @@ async fn seal(State(app): State<App>, Checked(asked): Checked<Seal>, request: Re
 }
 
 async fn open(State(app): State<App>, request: Request) -> Result<Response> {
-    let asked: Open = json_body(request, &app).await?;
+    let asked: Open = read_object(request, app.limits()).await?;
     let (ring, policy) = (app.ring(), app.policy());
     let opened = app.run(move || asked.open(&ring, policy)).await?;
     let mut headers = HeaderMap::new();
@@ -81,7 +71,7 @@ async fn open(State(app): State<App>, request: Request) -> Result<Response> {
     Ok((headers, Bytes::from_owner(opened.into_inner())).into_response())
 }
 
-async fn sign(State(app): State<App>, Checked(asked): Checked<Sign>, request: Request) -> Result<Response> {
+async fn sign(State(app): State<App>, Query(asked): Query<Sign>, request: Request) -> Result<Response> {
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let signed = app.run(move || asked.sign(&ring, now, &body)).await?;
@@ -89,7 +79,7 @@ async fn sign(State(app): State<App>, Checked(asked): Checked<Sign>, request: Re
 }
 
 async fn verify(State(app): State<App>, request: Request) -> Result<Response> {
-    let asked: Verify = json_body(request, &app).await?;
+    let asked: Verify = read_object(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let len =
         asked.token.len() + asked.payload.as_ref().or(asked.payload_b64.as_ref()).map_or(0, String::len);
@@ -169,46 +159,4 @@ impl CertificateEntry {
             not_after: certificate.not_after().to_iso(),
         }
     }
-}
-
-/// A query string read strictly: what is unknown, missing or misspelt is refused by name.
-pub(super) struct Checked<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Checked<T> {
-    type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
-        Query::try_from_uri(&parts.uri)
-            .map(|Query(query)| Self(query))
-            .map_err(|refusal| Error::new(Code::Field, format!("the query: {}", refusal.body_text())))
-    }
-}
-
-/// The query of a decision.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Reason {
-    /// Why it was taken.
-    pub(super) reason: String,
-}
-
-async fn json_body<T: DeserializeOwned + Send + 'static>(request: Request, app: &App) -> Result<T> {
-    guard::require_json(request.headers())?;
-    body::read(request, app.limits()).await?.read_as(|body| read_json(&body)).await
-}
-
-/// Reads a small JSON object. What serde says names the field, and never the value.
-pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
-    // serde would read a list as the members in order.
-    if body.trim_ascii_start().starts_with(b"[") {
-        return Err(Error::field("", "a list stands where an object should"));
-    }
-    serde_json::from_slice(body).map_err(|error| {
-        if error.is_data() {
-            Error::new(Code::Field, "a member is missing, unknown or of the wrong type")
-                .advise("See docs/api.md for the members of this route.")
-        } else {
-            let at = (error.line(), error.column());
-            Error::new(Code::Malformed, format!("the body is not JSON (line {}, column {})", at.0, at.1))
-        }
-    })
 }

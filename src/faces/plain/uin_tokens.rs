@@ -1,6 +1,6 @@
 //! `/v1/uin-tokens`: UINTOKENs for many persons, as a job.
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -8,10 +8,9 @@ use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::Checked;
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
-use crate::http::{body, guard};
+use crate::faces::request::{Name, Query, read_json};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};
 use crate::outbox::job::{NewRecord, Outcome, Progress, Reason, Settled};
@@ -30,10 +29,9 @@ pub(super) fn router() -> Router<App> {
 
 /// 202 once the job is on the disk. A wrong record is refused by itself; a list of nothing but wrong ones as a whole.
 async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
-    guard::require_json(request.headers())?;
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     let lengths = app.ida().id_lengths();
-    let lines = body.read_as(move |body| ida::read_records(&body, lengths)).await?;
+    let limits = app.limits().with_body_limit(BODY_LIMIT);
+    let lines = read_json(request, &limits, move |body| ida::read_records(&body, lengths)).await?;
     if lines.iter().all(|line| line.record.is_err()) {
         let first = lines.into_iter().find_map(|line| line.record.err());
         return Err(first.unwrap_or_else(|| Error::field("", "the list is empty")));
@@ -71,8 +69,8 @@ struct Report {
 
 async fn look(
     State(app): State<App>,
-    Path(job): Path<String>,
-    Checked(asked): Checked<Asked>,
+    Name(job): Name,
+    Query(asked): Query<Asked>,
     headers: HeaderMap,
 ) -> Result<Response> {
     if asked.format.unwrap_or_else(|| accepted(&headers)) == Form::Csv {

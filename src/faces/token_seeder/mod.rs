@@ -3,7 +3,7 @@
 mod answer;
 
 use axum::body::Body;
-use axum::extract::{FromRequest, Multipart, Path, Request, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,9 +13,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{Code, Result};
+use crate::faces::App;
 use crate::faces::plain::uin_tokens::{all_results, write_csv};
-use crate::faces::{App, plain};
-use crate::http::{body, guard};
+use crate::faces::request::{Name, method_not_allowed, read_json};
+use crate::http::body;
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
 use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
@@ -31,15 +32,14 @@ pub(super) fn router(app: App) -> Router {
         .route("/authtoken/csv", post(take_csv))
         .route("/authtoken/status/{job}", get(status))
         .route("/authtoken/file/{job}", get(file))
-        .method_not_allowed_fallback(plain::method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(app)
 }
 
 async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
-    guard::require_json(request.headers())?;
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     let lengths = app.ida().id_lengths();
-    match body.read_as(move |body| Ok(authtoken::read_json(&body, lengths))).await? {
+    let limits = app.limits().with_body_limit(BODY_LIMIT);
+    match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
         Ok(Asked::Many(batch)) => submit(&app, batch).await,
         Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
@@ -98,14 +98,14 @@ async fn submit(app: &App, batch: Batch) -> Result<Response> {
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }
 
-async fn status(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
     Ok(match find(&app, id).await? {
         Some(job) => reply(&app, StatusCode::OK, None, json!({ "status": state_word(&job.progress) })),
         None => refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN),
     })
 }
 
-async fn file(State(app): State<App>, Path(id): Path<String>) -> Result<Response> {
+async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     let Some(job) = find(&app, id).await? else {
         return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
     };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
 
-use super::plain::{self, Checked};
+use super::request::{Query, method_not_allowed};
 use super::{App, hub_signature, signature_refused};
 use crate::config::WebhookSignature;
 use crate::crypto::secret::SecretBytes;
@@ -72,7 +72,7 @@ pub(super) fn router(
     Router::new()
         .route(ROUTE, route.clone())
         .route("/webhooks/", route)
-        .method_not_allowed_fallback(plain::method_not_allowed)
+        .method_not_allowed_fallback(method_not_allowed)
         .with_state(Webhooks(Arc::new(Shared { app, settings, places, stopping })))
 }
 
@@ -214,7 +214,7 @@ struct Intent {
 /// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken.
 async fn confirm(
     State(Webhooks(webhooks)): State<Webhooks>,
-    Checked(intent): Checked<Intent>,
+    Query(intent): Query<Intent>,
 ) -> Result<Json<Value>> {
     if intent.mode != "subscribe" {
         return Err(Error::new(Code::Field, "the query: mode is not subscribe"));
