@@ -89,7 +89,7 @@ fn certificates(
     findings
 }
 
-fn dated(file: &Path, certificate: &Certificate, what: &str, now: Timestamp) -> Finding {
+pub(super) fn dated(file: &Path, certificate: &Certificate, what: &str, now: Timestamp) -> Finding {
     const RENEW: &str = "have a new certificate issued and replace the file";
     match certificate.validity(now) {
         Validity::NotYetValid(at) => Finding::warn(

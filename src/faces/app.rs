@@ -6,7 +6,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::http::{body, meters};
 use crate::ida::Ida;
-use crate::keys::{Keyring, Ring};
+use crate::keys::{Certificate, Keyring, Ring};
 use crate::mosip::envelope::Policy;
 use crate::outbox::Outbox;
 use crate::pool::Pool;
@@ -38,6 +38,25 @@ pub struct Shared {
     pub clock: Clock,
     /// What listeners refuse and hold.
     pub meters: meters::Meters,
+    /// The listeners of this gateway.
+    pub listeners: Arc<[Listener]>,
+}
+
+/// A listener as operators see it.
+pub struct Listener {
+    /// Its name.
+    pub name: &'static str,
+    /// Whether it speaks TLS.
+    pub has_tls: bool,
+    /// The certificate that it has shown since the start.
+    pub certificate: Option<Certificate>,
+}
+
+impl Listener {
+    /// Whether its certificate has expired.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.certificate.as_ref().is_some_and(|certificate| certificate.not_after() < now)
+    }
 }
 
 impl App {
@@ -56,6 +75,10 @@ impl App {
 
     pub(super) fn meters(&self) -> &meters::Meters {
         &self.0.meters
+    }
+
+    pub(super) fn listeners(&self) -> Arc<[Listener]> {
+        Arc::clone(&self.0.listeners)
     }
 
     pub(super) fn limits(&self) -> &body::Limits {

@@ -13,13 +13,16 @@ use axum::{Router, middleware};
 use http::HeaderMap;
 use tokio::sync::watch;
 
-pub use self::app::{App, Shared};
+pub use self::app::{App, Listener, Shared};
 pub(crate) use self::request::not_found;
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::guard::{self, Guard};
+
+/// The listener that serves nothing but faces that stand in for older systems.
+pub const LISTENER: &str = "faces";
 
 /// The faces that are on.
 pub struct Faces {

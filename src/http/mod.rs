@@ -10,3 +10,6 @@ pub mod server;
 mod subject;
 mod tls;
 pub mod trace;
+
+#[cfg(test)]
+mod tests;

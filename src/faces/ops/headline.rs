@@ -176,7 +176,9 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
 fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
-        if (0..RENEW_DAYS).contains(&days) {
+        if dated.needs_restart() {
+            listener_expiry(&dated.name, days, lines);
+        } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;
             lines.push(Line {
                 tone: Tone::Waits,
@@ -184,6 +186,20 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
                 advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
             });
         }
+    }
+}
+
+/// The ring, which names expired keys, knows nothing of listeners.
+fn listener_expiry(name: &str, days: i64, lines: &mut Vec<Line>) {
+    const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
+    match days {
+        ..0 => lines.push(act(format!("Put right: the certificate of listener {name} has expired."), ADVICE)),
+        0..RENEW_DAYS => lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("The certificate of listener {name} expires in {}.", words::days(days)),
+            advice: ADVICE.to_owned(),
+        }),
+        _ => {}
     }
 }
 

@@ -32,6 +32,9 @@ use crate::http::body;
 use crate::http::problem::Refusal;
 use crate::http::server::Peer;
 
+/// The listener of operators.
+pub const LISTENER: &str = "ops";
+
 /// Largest form, bytes.
 const FORM_LIMIT: usize = 16 << 10;
 

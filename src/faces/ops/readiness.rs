@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::standing::Standing;
+use super::standing::{Standing, days_left};
 use crate::error::Fault;
 use crate::outbox::channel::Flow;
 use crate::outbox::dispatch::ChannelStatus;
@@ -19,6 +19,16 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     quarantine: Option<Quarantine>,
     keys: Keys,
+    listeners: Vec<Listener>,
+}
+
+#[derive(Serialize)]
+struct Listener {
+    name: &'static str,
+    tls: bool,
+    /// Of its certificate; negative once it has expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days_to_expiry: Option<i64>,
 }
 
 #[derive(Serialize)]
@@ -117,9 +127,22 @@ impl Readiness {
                 troubles: ring.troubles().len(),
                 days_to_first_expiry: standing
                     .certificates()
+                    .filter(|dated| !dated.needs_restart())
                     .map(|dated| dated.days_left(standing.now))
                     .min(),
             },
+            listeners: standing
+                .listeners
+                .iter()
+                .map(|listener| Listener {
+                    name: listener.name,
+                    tls: listener.has_tls,
+                    days_to_expiry: listener
+                        .certificate
+                        .as_ref()
+                        .map(|certificate| days_left(certificate, standing.now)),
+                })
+                .collect(),
         }
     }
 }

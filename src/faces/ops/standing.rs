@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::Ops;
 use crate::clock::Timestamp;
 use crate::error::Result;
+use crate::faces::Listener;
 use crate::keys::{Certificate, Ring};
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::{Destination, EntryKind, State};
@@ -15,6 +16,9 @@ use crate::outbox::uptime::Millis;
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
 const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The role of a certificate that a listener shows.
+pub(super) const LISTENER: &str = "listener";
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -33,6 +37,7 @@ pub(super) struct Standing {
     pub(super) disk_left: Option<u64>,
     pub(super) disk_used: u64,
     pub(super) ring: Arc<Ring>,
+    pub(super) listeners: Arc<[Listener]>,
     pub(super) uptime: Millis,
 }
 
@@ -71,6 +76,7 @@ impl Standing {
             disk_left: store.disk_left(),
             disk_used: store.disk_used(),
             ring: ops.app.ring(),
+            listeners: ops.app.listeners(),
             uptime: store.uptime(),
         }
     }
@@ -109,7 +115,7 @@ impl Standing {
         Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
     }
 
-    /// Every certificate, own ones first. A key without a name goes by that of its file.
+    /// Every certificate, own ones first, those of listeners last. A key without a name goes by that of its file.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated<'_>> {
         let own = self.ring.own().iter().filter_map(|own| {
             let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -119,7 +125,11 @@ impl Standing {
         let peers = self.ring.peers().iter().filter_map(|peer| {
             Some(Dated { role: "peer", name: peer.name.clone(), certificate: peer.certificate.as_ref()? })
         });
-        own.chain(peers)
+        let listeners = self.listeners.iter().filter_map(|listener| {
+            let certificate = listener.certificate.as_ref()?;
+            Some(Dated { role: LISTENER, name: listener.name.to_owned(), certificate })
+        });
+        own.chain(peers).chain(listeners)
     }
 
     fn count_of(&self, kinds: &[EntryKind], states: &[State]) -> u64 {
@@ -136,10 +146,20 @@ impl Standing {
 }
 
 impl Dated<'_> {
+    /// A listener reads its certificate at the start alone.
+    pub(super) fn needs_restart(&self) -> bool {
+        self.role == LISTENER
+    }
+
     /// Whole days until it expires; negative once it has.
     pub(super) fn days_left(&self, now: Timestamp) -> i64 {
-        self.certificate.not_after().millis().saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)
+        days_left(self.certificate, now)
     }
+}
+
+/// Whole days until `certificate` expires; negative once it has.
+pub(super) fn days_left(certificate: &Certificate, now: Timestamp) -> i64 {
+    certificate.not_after().millis().saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)
 }
 
 impl Stored {

@@ -22,6 +22,9 @@ use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Verify};
 use crate::pool;
 
+/// The listener of the plain API.
+pub const LISTENER: &str = "internal";
+
 /// Thumbprint of our key that opened the message.
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
 /// What its signature covered: `envelope`, `plaintext` or `none`.

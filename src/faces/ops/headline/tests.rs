@@ -30,6 +30,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         disk_left: None,
         disk_used: 0,
         ring: Arc::new(Ring::default()),
+        listeners: Arc::new([]),
         uptime: 600_000,
     }
 }

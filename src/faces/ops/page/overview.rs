@@ -85,7 +85,11 @@ pub(super) fn keys(standing: &Standing) -> Markup {
             0..30 => html! { span.waits { (words::days(days)) } },
             _ => html! { (words::days(days)) },
         };
-        let role = if dated.role == "own" { "ours" } else { "theirs" };
+        let role = match dated.role {
+            "own" => "ours",
+            "peer" => "theirs",
+            _ => "of a listener",
+        };
         vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.certificate.not_after())]
     });
     section(
