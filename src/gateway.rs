@@ -140,6 +140,7 @@ impl Gateway {
             pool,
             clock,
             meters: meters.clone(),
+            documents: listeners::documents(),
             listeners: shown,
         });
 

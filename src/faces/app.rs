@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
+use crate::faces::openapi::Documents;
 use crate::http::{body, meters};
 use crate::ida::Ida;
 use crate::keys::{Certificate, Keyring, Ring};
@@ -38,6 +39,8 @@ pub struct Shared {
     pub clock: Clock,
     /// What listeners refuse and hold.
     pub meters: meters::Meters,
+    /// The documents of all listeners.
+    pub documents: Documents,
     /// The listeners of this gateway.
     pub listeners: Arc<[Listener]>,
 }
@@ -75,6 +78,10 @@ impl App {
 
     pub(super) fn meters(&self) -> &meters::Meters {
         &self.0.meters
+    }
+
+    pub(super) fn documents(&self) -> &Documents {
+        &self.0.documents
     }
 
     pub(super) fn listeners(&self) -> Arc<[Listener]> {

@@ -3,10 +3,11 @@
 
 mod app;
 pub mod callback;
+pub(crate) mod openapi;
 pub mod ops;
 pub mod plain;
 mod request;
-mod token_seeder;
+pub(crate) mod token_seeder;
 pub mod webhooks;
 
 use axum::{Router, middleware};

@@ -6,6 +6,7 @@ use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
+use utoipa::IntoParams;
 
 use crate::error::{Code, Error, Result};
 use crate::http::{body, guard};
@@ -79,8 +80,9 @@ where
 }
 
 /// The query of a decision.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Reason {
     /// Why it was taken; it is logged and kept.
     pub(super) reason: String,

@@ -100,6 +100,7 @@ impl World {
             pool,
             clock,
             meters: crate::http::meters::Meters::default(),
+            documents: Vec::new(),
             listeners: Arc::new([]),
         });
         Self { _dir: dir, keeper, births, outbox, router: plain::router(app, None) }

@@ -5,12 +5,14 @@ use axum::{Router, middleware};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
+use utoipa::openapi::OpenApi;
 
 use crate::config::{self, Address, CallerAuth, Config, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Result;
 use crate::faces::callback::Callers;
-use crate::faces::{self, App, Faces, callback, ops, plain, webhooks};
+use crate::faces::openapi::{self, About, Documents};
+use crate::faces::{self, App, Faces, callback, ops, plain, token_seeder, webhooks};
 use crate::http::guard::{self, Guard};
 use crate::http::rate::{self, Rate};
 use crate::keys::Certificate;
@@ -28,6 +30,8 @@ pub(crate) struct Listener {
     pub(crate) tls: fn(&Config) -> Option<&ServerTls>,
     /// What it serves; `None`: nothing is left to serve.
     pub(super) router: fn(&mut Site, &Address) -> Result<Option<Router>>,
+    /// All that it can serve, as OpenAPI.
+    pub(crate) document: fn() -> OpenApi,
 }
 
 /// Every listener, in the order in which they are bound.
@@ -38,6 +42,7 @@ pub(crate) const ALL: [Listener; 4] = [
         address: |config| Some(&config.listen.internal),
         tls: |config| config.internal.tls.as_ref(),
         router: internal,
+        document: internal_document,
     },
     Listener {
         name: callback::LISTENER,
@@ -45,6 +50,7 @@ pub(crate) const ALL: [Listener; 4] = [
         address: |config| config.listen.callback.as_ref(),
         tls: |config| config.callback.tls.as_ref(),
         router: callback,
+        document: callback_document,
     },
     Listener {
         name: faces::LISTENER,
@@ -52,6 +58,7 @@ pub(crate) const ALL: [Listener; 4] = [
         address: |config| config.faces.listen.as_ref(),
         tls: |config| config.faces.tls.as_ref(),
         router: stand_ins,
+        document: stand_ins_document,
     },
     Listener {
         name: ops::LISTENER,
@@ -59,6 +66,7 @@ pub(crate) const ALL: [Listener; 4] = [
         address: |config| Some(&config.listen.ops),
         tls: |config| config.ops.tls.as_ref(),
         router: ops,
+        document: ops_document,
     },
 ];
 
@@ -91,6 +99,51 @@ impl Wanted {
 pub(crate) fn certificate(tls: &ServerTls) -> Option<Certificate> {
     let first = CertificateDer::pem_file_iter(&tls.cert).ok()?.next()?.ok()?;
     Certificate::from_der(&first).ok()
+}
+
+/// The documents of all listeners.
+pub(super) fn documents() -> Documents {
+    ALL.iter().map(|listener| (listener.name, (listener.document)())).collect()
+}
+
+fn internal_document() -> OpenApi {
+    let about = About {
+        name: plain::LISTENER,
+        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
+        token: Some("internal.token_file"),
+    };
+    openapi::document(&about, plain::openapi().merge_from(stand_in_routes()))
+}
+
+fn callback_document() -> OpenApi {
+    let about = About {
+        name: callback::LISTENER,
+        text: "What MOSIP calls. `callback.require` says how callers prove themselves; a route of which no proof is demanded is off where the listener is off the loopback, unless `callback.danger_open` is on.",
+        token: None,
+    };
+    openapi::document(&about, callback::openapi())
+}
+
+fn stand_ins_document() -> OpenApi {
+    let about = About {
+        name: faces::LISTENER,
+        text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
+        token: Some("faces.token_file"),
+    };
+    openapi::document(&about, stand_in_routes())
+}
+
+fn ops_document() -> OpenApi {
+    let about = About {
+        name: ops::LISTENER,
+        text: "For operators and Prometheus. Off the loopback the page needs `ops.token_file`, which a browser sends as the password of Basic authentication.",
+        token: Some("ops.token_file"),
+    };
+    openapi::document(&about, ops::openapi())
+}
+
+fn stand_in_routes() -> OpenApi {
+    webhooks::openapi().merge_from(token_seeder::openapi())
 }
 
 /// What the routers are made of.

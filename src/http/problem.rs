@@ -3,6 +3,7 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Code, Error, UpstreamCode};
 
@@ -11,23 +12,34 @@ use crate::error::{Code, Error, UpstreamCode};
 pub struct Refusal(pub Error);
 
 /// The body of a refusal.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Problem<'a> {
+    /// `urn:mosip-gateway:problem:` and the code.
     r#type: String,
     title: &'a str,
+    /// That of the answer.
     status: u16,
+    /// What is wrong. It repeats no value.
     detail: &'a str,
     code: &'a str,
+    /// Whose move it is: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
     fault: &'a str,
+    /// Whether the same request may succeed later.
     retryable: bool,
+    /// What to do, for the person who can do it.
     advice: &'a str,
+    /// What it is about, a JSON pointer (RFC 6901) into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pointer: Option<&'a str>,
+    /// What MOSIP said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
     upstream: Option<Upstream<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MosipCode)]
 struct Upstream<'a> {
     code: &'a str,
     message: &'a str,
@@ -64,7 +76,8 @@ impl<'a> Problem<'a> {
     }
 }
 
-fn headers(code: Code) -> HeaderMap {
+/// The headers of a refusal.
+pub(crate) fn headers(code: Code) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match code {

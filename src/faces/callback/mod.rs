@@ -4,10 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{at, refusing, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, check_hub_signature, hub_signature};
 use crate::crypto::secret::SecretBytes;
@@ -43,30 +47,66 @@ pub struct Callers {
     pub open: bool,
 }
 
+/// What its routes may answer to a post.
+const POSTED: [Code; 6] =
+    [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage, Code::Timeout, Code::Malformed];
+
+/// Where the MOSIP-side mediator posts.
+const NID_PATHS: [&str; 2] = ["/birthReceiveNid", "/birthReceiveNid/"];
+
+/// Where the hub posts.
+const HUB_PATHS: [&str; 3] = ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"];
+
+/// The routes: those of the MOSIP-side mediator and those of the hub, where they are on.
+fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
+    let mut routes = OpenApiRouter::new();
+    for path in NID_PATHS.into_iter().filter(|_| nid) {
+        routes = routes.routes(at(path, refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden])));
+    }
+    for path in HUB_PATHS.into_iter().filter(|_| hub) {
+        let refused = [
+            Code::CallerSignature,
+            Code::TooLarge,
+            Code::Busy,
+            Code::Storage,
+            Code::Timeout,
+            Code::Malformed,
+        ];
+        let message = at(path, with_rest(path, refusing(routes!(websub_message), &refused, &[])));
+        let intent = at(
+            path,
+            with_rest(path, refusing(routes!(websub_intent), &[Code::Busy], &[Code::Field, Code::NotFound])),
+        );
+        routes = routes.routes(message).routes(intent);
+    }
+    routes
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes(true, true).into_openapi()
+}
+
 /// Routes of the callback listener.
 pub fn router(app: App, callers: Callers) -> Router {
-    let mut routes = Router::new();
     let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
-    if callers.opencrvs_jwt.is_some() || callers.open {
-        for path in ["/birthReceiveNid", "/birthReceiveNid/"] {
-            app.meters().expect(LISTENER, path, &refusals);
-            routes = routes.route(path, post(birth_receive_nid));
-        }
+    let (nid, hub) = (callers.opencrvs_jwt.is_some() || callers.open, callers.hub_hmac.is_some());
+    let nid_paths = NID_PATHS.into_iter().filter(|_| nid);
+    for path in nid_paths.chain(HUB_PATHS.into_iter().filter(|_| hub)) {
+        app.meters().expect(LISTENER, path, &refusals);
     }
-    if callers.hub_hmac.is_some() {
-        for path in ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"] {
-            app.meters().expect(LISTENER, path, &refusals);
-            routes = routes.route(path, post(websub_message).get(websub_intent));
-        }
-    }
+    let (routes, _) = routes(nid, hub).split_for_parts();
     routes
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .with_state(Callback { app, callers: Arc::new(callers) })
 }
 
-/// Authenticated, durable, 200; the verdict comes after, so that a key mishap on our side never costs a message. The answer is the
-/// same empty body whatever the verdict.
+/// Takes a UINTOKEN of the MOSIP-side mediator: 200 once it is on the disk. The verdict comes after, so that a key mishap on our side
+/// never costs a message, and the answer is the same empty body whatever the verdict.
+#[utoipa::path(post, path = "/birthReceiveNid", params(("Authorization" = Option<String>, Header, description = "`Bearer` and a JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.")),
+    request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us."),
+    responses((status = 200, description = "It is on the disk.")))]
 async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
     let app = &callback.app;
     if let Some(key) = &callback.callers.opencrvs_jwt {
@@ -77,7 +117,10 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
     Ok(StatusCode::OK)
 }
 
-/// A message of the hub: signed over the raw body, durable, 200. The hub stops for good after an answer of another kind.
+/// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind.
+#[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
+    request_body(content = serde_json::Value, description = "The message."),
+    responses((status = 200, description = "It is on the disk.")))]
 async fn websub_message(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
     let app = &callback.app;
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
@@ -88,7 +131,8 @@ async fn websub_message(State(callback): State<Callback>, request: Request) -> R
     Ok(StatusCode::OK)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Intent {
     #[serde(rename = "hub.mode")]
     mode: String,
@@ -100,6 +144,7 @@ struct Intent {
 
 /// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
 /// without authentication is a hint that nothing follows from yet.
+#[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
 async fn websub_intent(State(callback): State<Callback>, Query(intent): Query<Intent>) -> Result<String> {
     if intent.mode != "subscribe" {
         tracing::warn!("the hub tells of a subscription that is denied or broken");

@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
 
 use super::Ops;
 use super::decision::Done;
@@ -30,12 +31,17 @@ pub(super) fn style_hash() -> &'static str {
 }
 
 /// What the address asks for: everything, or one list from a cursor on; and what has just been done.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Query {
+    /// One list alone.
+    #[param(inline)]
     list: Option<List>,
+    /// Where that list begins.
     #[serde(default)]
     after: i64,
+    /// What has just been done.
     done: Option<String>,
     #[serde(default)]
     events: usize,
@@ -147,7 +153,7 @@ fn headline(lines: &[Line]) -> Markup {
     }
 }
 
-fn document(title: &str, body: Markup) -> Markup {
+pub(in crate::faces) fn document(title: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

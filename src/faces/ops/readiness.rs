@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::standing::{Standing, days_left};
 use crate::error::Fault;
@@ -11,31 +12,34 @@ use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::State;
 use crate::outbox::store;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
     ready: bool,
     outbox: Outbox,
     channels: Vec<Channel>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     quarantine: Option<Quarantine>,
     keys: Keys,
     listeners: Vec<Listener>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Listener {
     name: &'static str,
     tls: bool,
     /// Of its certificate; negative once it has expired.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     days_to_expiry: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Outbox {
     writable: bool,
     /// Why nothing is taken.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     trouble: Option<Trouble>,
     /// Rows that do not open, by table.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -45,7 +49,7 @@ struct Outbox {
     depth: Option<Depth>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Trouble {
     fault: &'static str,
     detail: String,
@@ -55,39 +59,40 @@ struct Trouble {
     gone: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Depth {
     queued: u64,
     leased: u64,
     parked: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Channel {
     host: String,
     kinds: Vec<&'static str>,
     /// `open`, `broken`, `paused`
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     since: Option<String>,
     #[serde(flatten)]
     refusal: Option<Refusal>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Refusal {
     fault: String,
     code: String,
     advice: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Quarantine {
     messages: u64,
     bytes: u64,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Keys {
     /// Every configured key and certificate is loaded and in its dates.
     healthy: bool,
@@ -96,6 +101,7 @@ struct Keys {
     troubles: usize,
     /// Days until the first certificate expires; negative once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     days_to_first_expiry: Option<i64>,
 }
 

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Request, State};
-use axum::routing::post;
-use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use crate::error::Result;
+use super::{JSON, schema};
+use crate::error::{Code, Result};
 use crate::faces::App;
+use crate::faces::openapi::refusing;
 use crate::faces::request::read_json;
 use crate::mosip::codes::Reason;
 use crate::mosip::ida::{Answer, Authenticated, Intent, Known, OtpSent, Service};
@@ -18,14 +22,27 @@ use crate::mosip::{Stated, Verified};
 /// Largest body, bytes: ten fingers, two irises and a face stay below it.
 const BODY_LIMIT: usize = 5 << 20;
 
-/// Routes of the internal listener.
-pub(super) fn router() -> Router<App> {
-    Router::new()
-        .route("/v1/ida/auth", post(auth))
-        .route("/v1/ida/kyc", post(kyc))
-        .route("/v1/ida/otp", post(otp))
+/// `/v1/ida`
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let asked = [
+        Code::Keys,
+        Code::Partner,
+        Code::Upstream,
+        Code::UpstreamTimeout,
+        Code::Tampered,
+        Code::UnknownKey,
+        Code::Decrypt,
+        Code::SignatureInvalid,
+        Code::SignatureMissing,
+    ];
+    OpenApiRouter::new()
+        .routes(refusing(routes!(auth), &JSON, &asked))
+        .routes(refusing(routes!(kyc), &JSON, &asked))
+        .routes(refusing(routes!(otp), &JSON, &asked))
 }
 
+/// Asks IDA whether a person is who they say they are.
+#[utoipa::path(post, path = "/v1/ida/auth", request_body = schema::Person, responses((status = 200, description = "The verdict of IDA.", body = Verdict)))]
 async fn auth(State(app): State<App>, request: Request) -> Result<Json<Verdict>> {
     let intent = intent(&app, Service::Auth, request).await?;
     let verdict = match app.ida().authenticate(Arc::clone(&intent)).await? {
@@ -35,13 +52,17 @@ async fn auth(State(app): State<App>, request: Request) -> Result<Json<Verdict>>
     Ok(Json(verdict))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct KycReply {
     #[serde(flatten)]
     verdict: Verdict,
+    /// As IDA signed it.
+    #[schema(value_type = Option<serde_json::Value>)]
     identity: Option<Box<RawValue>>,
 }
 
+/// Asks IDA what it knows of a person who is recognised.
+#[utoipa::path(post, path = "/v1/ida/kyc", request_body = schema::Person, responses((status = 200, description = "The verdict of IDA, and what it knows.", body = KycReply)))]
 async fn kyc(State(app): State<App>, request: Request) -> Result<Json<KycReply>> {
     let intent = intent(&app, Service::Kyc, request).await?;
     let reply = match app.ida().know(Arc::clone(&intent)).await? {
@@ -55,7 +76,7 @@ async fn kyc(State(app): State<App>, request: Request) -> Result<Json<KycReply>>
     Ok(Json(reply))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct OtpReply {
     masked_mobile: Option<String>,
@@ -64,6 +85,8 @@ struct OtpReply {
     verified: &'static str,
 }
 
+/// Has IDA send a one-time password to a person.
+#[utoipa::path(post, path = "/v1/ida/otp", request_body = schema::OtpOrder, responses((status = 200, description = "It is sent.", body = OtpReply)))]
 async fn otp(State(app): State<App>, request: Request) -> Result<Json<OtpReply>> {
     let intent = intent(&app, Service::Otp, request).await?;
     let sent = app.ida().send_otp(Arc::clone(&intent)).await?;
@@ -78,7 +101,7 @@ async fn intent(app: &App, service: Service, request: Request) -> Result<Arc<Int
     read_json(request, &limits, move |body| Intent::parse(service, &body)).await.map(Arc::new)
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Verdict {
     auth_status: bool,
@@ -91,10 +114,12 @@ struct Verdict {
 }
 
 /// One reason of IDA, in its words and in ours.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdaError)]
 struct Refused {
     code: String,
     message: String,
+    #[schema(value_type = schema::Fault)]
     fault: &'static str,
     retryable: bool,
     registrar: &'static str,

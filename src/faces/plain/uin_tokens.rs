@@ -1,15 +1,19 @@
 //! `/v1/uin-tokens`: UINTOKENs for many persons, as a job.
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
+use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, read_json};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};
@@ -22,12 +26,16 @@ const BODY_LIMIT: usize = 5 << 20;
 /// Settled records in one answer in JSON.
 const PAGE: usize = 1_000;
 
-/// Routes of the internal listener.
-pub(super) fn router() -> Router<App> {
-    Router::new().route("/v1/uin-tokens", post(submit)).route("/v1/uin-tokens/{job}", get(look))
+/// `/v1/uin-tokens`
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(refusing(routes!(submit), &JSON, &[Code::Keys, Code::Storage]))
+        .routes(refusing(routes!(look), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
 }
 
-/// 202 once the job is on the disk. A wrong record is refused by itself; a list of nothing but wrong ones as a whole.
+/// Takes a list of persons whose UINTOKENs are wanted: 202 once the job is on the disk. A wrong record is refused by itself; a list of
+/// nothing but wrong ones as a whole.
+#[utoipa::path(post, path = "/v1/uin-tokens", request_body = Vec<schema::Record>, responses((status = 202, description = "The job is on the disk.", body = schema::AcceptedJob)))]
 async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
     let lengths = app.ida().id_lengths();
     let limits = app.limits().with_body_limit(BODY_LIMIT);
@@ -47,9 +55,12 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
     Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 struct Asked {
+    /// Of the answer.
+    #[param(inline)]
     format: Option<Form>,
     /// The first record that is listed.
     #[serde(default)]
@@ -67,6 +78,10 @@ struct Report {
     next: Option<u64>,
 }
 
+/// Says how far a job has come, with what is settled: 1,000 records on a page, or all as comma-separated values.
+#[utoipa::path(get, path = "/v1/uin-tokens/{job}",
+    params(("job" = String, Path, description = "The id of the job."), Asked, ("Accept" = Option<String>, Header, description = "`text/csv` stands for `format=csv`.")),
+    responses((status = 200, description = "The report.", content((schema::JobReport = "application/json"), (String = "text/csv")))))]
 async fn look(
     State(app): State<App>,
     Name(job): Name,

@@ -5,15 +5,19 @@ mod answer;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::error::{Code, Result};
 use crate::faces::App;
+use crate::faces::openapi::refusing;
 use crate::faces::plain::uin_tokens::{all_results, write_csv};
 use crate::faces::request::{Name, method_not_allowed, read_json};
 use crate::http::body;
@@ -26,16 +30,55 @@ use crate::pool;
 const BODY_LIMIT: usize = 1 << 20;
 
 /// The four routes.
-pub(super) fn router(app: App) -> Router {
-    Router::new()
-        .route("/authtoken/json", post(take_json))
-        .route("/authtoken/csv", post(take_csv))
-        .route("/authtoken/status/{job}", get(status))
-        .route("/authtoken/file/{job}", get(file))
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(app)
+fn routes() -> OpenApiRouter<App> {
+    let common = [Code::Unauthorized, Code::Forbidden, Code::Busy, Code::Storage, Code::Bug];
+    let body = [Code::Timeout, Code::TooLarge, Code::Malformed, Code::Keys];
+    OpenApiRouter::new()
+        .routes(refusing(routes!(take_json), &common, &[&body[..], &[Code::MediaType]].concat()))
+        .routes(refusing(routes!(take_csv), &common, &body))
+        .routes(refusing(routes!(status), &common, &[]))
+        .routes(refusing(routes!(file), &common, &[]))
 }
 
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+/// The routes, with their state.
+pub(super) fn router(app: App) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes.method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+/// The form of the Token Seeder's answers.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct SeederReply {
+    id: String,
+    version: String,
+    metadata: serde_json::Value,
+    /// RFC 3339, UTC.
+    responsetime: String,
+    /// `errorCode` and `errorMessage` of what is wrong; null otherwise.
+    errors: Option<Vec<serde_json::Value>>,
+    response: Option<serde_json::Value>,
+}
+
+/// A file with what is asked about it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct CsvForm {
+    /// JSON: `request`, as for `/authtoken/json`, without `authdata`.
+    request: String,
+    /// Its first line names the columns.
+    #[schema(value_type = String, format = Binary)]
+    csv_file: Vec<u8>,
+}
+
+/// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
+#[utoipa::path(post, path = "/authtoken/json", request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
+    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
 async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
     let lengths = app.ida().id_lengths();
     let limits = app.limits().with_body_limit(BODY_LIMIT);
@@ -46,6 +89,9 @@ async fn take_json(State(app): State<App>, request: Request) -> Result<Response>
     }
 }
 
+/// Asks for the UINTOKENs of many persons in a file, as a job.
+#[utoipa::path(post, path = "/authtoken/csv", request_body(content = CsvForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
 async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> {
     let headers = request.headers().clone();
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
@@ -98,6 +144,9 @@ async fn submit(app: &App, batch: Batch) -> Result<Response> {
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }
 
+/// Says how far a job has come.
+#[utoipa::path(get, path = "/authtoken/status/{job}", params(("job" = String, Path, description = "The id of the job.")),
+    responses((status = 200, description = "`submitted`, `processing`, `processed` or `processed_with_errors`.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
 async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
     Ok(match find(&app, id).await? {
         Some(job) => reply(&app, StatusCode::OK, None, json!({ "status": state_word(&job.progress) })),
@@ -105,6 +154,9 @@ async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
     })
 }
 
+/// Gives the file of a job.
+#[utoipa::path(get, path = "/authtoken/file/{job}", params(("job" = String, Path, description = "The id of the job.")),
+    responses((status = 200, description = "The file.", content((Vec<Row> = "application/json"), (String = "text/csv"))), (status = 202, description = "The job is under way.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
 async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     let Some(job) = find(&app, id).await? else {
         return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
@@ -141,7 +193,8 @@ const fn state_word(progress: &Progress) -> &'static str {
 }
 
 /// One person of the file.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeederRow)]
 #[serde(rename_all = "camelCase")]
 struct Row {
     vid: String,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::routing::post;
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
@@ -14,7 +13,12 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
+use utoipa::openapi::OpenApi;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::openapi::{at, refusing};
 use super::request::{Query, method_not_allowed};
 use super::{App, hub_signature, signature_refused};
 use crate::config::WebhookSignature;
@@ -45,7 +49,7 @@ pub struct Settings {
 }
 
 #[derive(Clone)]
-struct Webhooks(Arc<Shared>);
+pub(crate) struct Webhooks(Arc<Shared>);
 
 struct Shared {
     app: App,
@@ -54,6 +58,20 @@ struct Shared {
     places: Arc<Semaphore>,
     /// Turns true when the gateway stops.
     stopping: watch::Receiver<bool>,
+}
+
+/// The routes, which are the same with a slash behind them.
+fn routes() -> OpenApiRouter<Webhooks> {
+    let refused = [Code::CallerSignature, Code::TooLarge, Code::Malformed];
+    [ROUTE, "/webhooks/"].into_iter().fold(OpenApiRouter::new(), |routes, path| {
+        let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound], &[]);
+        routes.routes(at(path, refusing(routes!(receive), &refused, &[]))).routes(at(path, confirm))
+    })
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes().into_openapi()
 }
 
 /// The route for the listeners in `on`. It needs no guard: a post proves itself by its signature, and no limit answers before that.
@@ -68,15 +86,19 @@ pub(super) fn router(
         app.meters().expect_no_answer(listener, ROUTE);
     }
     let places = Arc::new(Semaphore::new(MOST_HELD));
-    let route = post(receive).get(confirm);
-    Router::new()
-        .route(ROUTE, route.clone())
-        .route("/webhooks/", route)
-        .method_not_allowed_fallback(method_not_allowed)
-        .with_state(Webhooks(Arc::new(Shared { app, settings, places, stopping })))
+    let (routes, _) = routes().split_for_parts();
+    routes.method_not_allowed_fallback(method_not_allowed).with_state(Webhooks(Arc::new(Shared {
+        app,
+        settings,
+        places,
+        stopping,
+    })))
 }
 
-/// 202 once it is on the disk, as an event or in quarantine.
+/// Takes a webhook of OpenCRVS: 202 once it is on the disk, as an event or in quarantine.
+#[utoipa::path(post, path = "/webhooks", params(("X-Hub-Signature" = String, Header, description = "`sha256=` and the HMAC in hex.")),
+    request_body(content = serde_json::Value, description = "The webhook."),
+    responses((status = 202, description = "It is on the disk.", body = Stored)))]
 async fn receive(
     State(Webhooks(webhooks)): State<Webhooks>,
     Extension(hangup): Extension<Hangup>,
@@ -204,7 +226,25 @@ impl Line {
     }
 }
 
-#[derive(Deserialize)]
+/// Where a webhook is kept.
+#[derive(ToSchema)]
+#[schema(as = StoredWebhook)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct Stored {
+    id: String,
+    /// A state of an event, or `quarantined`.
+    state: String,
+}
+
+/// What OpenCRVS wants back.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct Challenge {
+    challenge: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Intent {
     mode: String,
     topic: String,
@@ -212,6 +252,7 @@ struct Intent {
 }
 
 /// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken.
+#[utoipa::path(get, path = "/webhooks", params(Intent), responses((status = 200, description = "The challenge.", body = Challenge)))]
 async fn confirm(
     State(Webhooks(webhooks)): State<Webhooks>,
     Query(intent): Query<Intent>,

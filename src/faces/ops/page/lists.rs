@@ -17,7 +17,7 @@ const DISCARD: (&str, &str) = ("discard", "Discard");
 const VERIFY: (&str, &str) = ("verify", "Judge again");
 
 /// One list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum List {
     Parked,
