@@ -11,7 +11,7 @@
 //! | --- | --- | --- |
 //! | [`cli`] | arguments, subcommands, exit codes | all |
 //! | [`gateway`] | what is made at start, in which order, and how it stops | all |
-//! | [`faces`] | what others call, one folder for each: routes, bodies, who may call | outbox, mosip, keys, http |
+//! | `faces` | what others call, one folder for each: routes, bodies, who may call | outbox, mosip, keys, http |
 //! | [`http`] | transport: listeners, TLS, limits, and the one place where an error becomes a reply | leaves |
 //! | [`ida`], [`seeder`] | calls to IDA: one at once, or many as a job that survives a crash | outbox, mosip, keys, upstream |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
@@ -35,7 +35,7 @@ pub mod crypto;
 pub mod demo;
 pub mod doctor;
 pub mod error;
-pub mod faces;
+pub(crate) mod faces;
 pub mod gateway;
 pub mod http;
 pub mod ida;

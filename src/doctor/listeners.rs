@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, ServerTls};
 use crate::gateway::listeners::{self, Listener};
 use crate::http::server;
+use crate::keys::cert::Validity;
 use crate::mosip::caller::CallerKey;
 
 /// The files of every listener.
@@ -32,10 +33,10 @@ fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Find
         return vec![Finding::fail(setting, refusal.to_string(), "replace the file")];
     }
     let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
-    findings.extend(listeners::certificate(tls).map(|certificate| {
+    findings.extend(listeners::dates(tls).map(|dates| {
         let what = format!("certificate of listener {}", listener.name);
-        let finding = dated(&tls.cert, &certificate, &what, now);
-        let is_expired = certificate.not_after() < now;
+        let finding = dated(&tls.cert, dates, &what, now);
+        let is_expired = matches!(dates.validity(now), Validity::ExpiredSince(_));
         Finding { level: if is_expired { Level::Fail } else { finding.level }, ..finding }
     }));
     findings

@@ -7,7 +7,8 @@ use crate::error::Result;
 use crate::faces::openapi::Documents;
 use crate::http::{body, meters};
 use crate::ida::Ida;
-use crate::keys::{Certificate, Keyring, Ring};
+use crate::keys::cert::{Dates, Validity};
+use crate::keys::{Keyring, Ring};
 use crate::mosip::envelope::Policy;
 use crate::outbox::Outbox;
 use crate::pool::Pool;
@@ -15,56 +16,56 @@ use crate::seeder::Seeder;
 
 /// What the routes of all listeners share. Cheap to clone.
 #[derive(Clone)]
-pub struct App(Arc<Shared>);
+pub(crate) struct App(Arc<Shared>);
 
 /// The parts of an [`App`].
-pub struct Shared {
+pub(crate) struct Shared {
     /// The keys of now.
-    pub keys: Keyring,
+    pub(crate) keys: Keyring,
     /// Takes events and pushes.
-    pub outbox: Outbox,
+    pub(crate) outbox: Outbox,
     /// Looks persons up.
-    pub ida: Ida,
+    pub(crate) ida: Ida,
     /// Fetches UINTOKENs for many.
-    pub seeder: Seeder,
+    pub(crate) seeder: Seeder,
     /// How far the operator trusts.
-    pub policy: Policy,
+    pub(crate) policy: Policy,
     /// `internal.primitives`
-    pub primitives: bool,
+    pub(crate) primitives: bool,
     /// Of request bodies.
-    pub limits: body::Limits,
+    pub(crate) limits: body::Limits,
     /// For private-key operations.
-    pub pool: Pool,
+    pub(crate) pool: Pool,
     /// Time.
-    pub clock: Clock,
+    pub(crate) clock: Clock,
     /// What listeners refuse and hold.
-    pub meters: meters::Meters,
+    pub(crate) meters: meters::Meters,
     /// The documents of all listeners.
-    pub documents: Documents,
+    pub(crate) documents: Documents,
     /// The listeners of this gateway.
-    pub listeners: Arc<[Listener]>,
+    pub(crate) listeners: Arc<[Listener]>,
 }
 
 /// A listener as operators see it.
-pub struct Listener {
+pub(crate) struct Listener {
     /// Its name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Whether it speaks TLS.
-    pub has_tls: bool,
-    /// The certificate that it has shown since the start.
-    pub certificate: Option<Certificate>,
+    pub(crate) has_tls: bool,
+    /// The dates of the certificate that it has shown since the start.
+    pub(crate) dates: Option<Dates>,
 }
 
 impl Listener {
     /// Whether its certificate has expired.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.certificate.as_ref().is_some_and(|certificate| certificate.not_after() < now)
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.dates.is_some_and(|dates| matches!(dates.validity(now), Validity::ExpiredSince(_)))
     }
 }
 
 impl App {
     /// Shares `parts` between listeners.
-    pub fn new(parts: Shared) -> Self {
+    pub(crate) fn new(parts: Shared) -> Self {
         Self(Arc::new(parts))
     }
 

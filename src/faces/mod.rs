@@ -2,19 +2,19 @@
 //! alone, and `/authtoken` of MOSIP's Token Seeder.
 
 mod app;
-pub mod callback;
+pub(crate) mod callback;
 pub(crate) mod openapi;
-pub mod ops;
-pub mod plain;
+pub(crate) mod ops;
+pub(crate) mod plain;
 mod request;
 pub(crate) mod token_seeder;
-pub mod webhooks;
+pub(crate) mod webhooks;
 
 use axum::{Router, middleware};
 use http::HeaderMap;
 use tokio::sync::watch;
 
-pub use self::app::{App, Listener, Shared};
+pub(crate) use self::app::{App, Listener, Shared};
 pub(crate) use self::request::not_found;
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
@@ -23,17 +23,17 @@ use crate::error::{Code, Error, Result};
 use crate::http::guard::{self, Guard};
 
 /// The listener that serves nothing but faces that stand in for older systems.
-pub const LISTENER: &str = "faces";
+pub(crate) const LISTENER: &str = "faces";
 
 /// The faces that are on.
-pub struct Faces {
+pub(crate) struct Faces {
     webhooks: Option<Router>,
     authtoken: Option<Router>,
 }
 
 impl Faces {
     /// `/webhooks` on the listeners `on`, until `stopping` turns true; and `/authtoken` where the operator answers for consent.
-    pub fn new(
+    pub(crate) fn new(
         app: &App,
         webhooks: Option<webhooks::Settings>,
         consent: bool,
@@ -47,7 +47,7 @@ impl Faces {
     }
 
     /// `/authtoken`, which has no authentication of its own, behind `guard`; not there without one.
-    pub fn authtoken(&self, guard: Option<Guard>) -> Option<Router> {
+    pub(crate) fn authtoken(&self, guard: Option<Guard>) -> Option<Router> {
         self.authtoken
             .clone()
             .zip(guard)
@@ -55,13 +55,13 @@ impl Faces {
     }
 
     /// Whether OpenCRVS posts here.
-    pub fn has_webhooks(&self) -> bool {
+    pub(crate) fn has_webhooks(&self) -> bool {
         self.webhooks.is_some()
     }
 
     /// The routes of a listener, with `/webhooks` beside them: OpenCRVS brings no token, no known host name and no patience, so
     /// guards and limits stand around `routes` alone.
-    pub fn beside_webhooks(&self, routes: Router) -> Router {
+    pub(crate) fn beside_webhooks(&self, routes: Router) -> Router {
         match &self.webhooks {
             Some(webhooks) => routes.merge(webhooks.clone()),
             None => routes,

@@ -15,7 +15,7 @@ use crate::faces::openapi::{self, About, Documents};
 use crate::faces::{self, App, Faces, callback, ops, plain, token_seeder, webhooks};
 use crate::http::guard::{self, Guard};
 use crate::http::rate::{self, Rate};
-use crate::keys::Certificate;
+use crate::keys::cert::Dates;
 use crate::mosip::caller::CallerKey;
 
 /// A listener as the program knows it.
@@ -90,15 +90,15 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
 impl Wanted {
     /// As operators see it.
     pub(super) fn shown(&self) -> faces::Listener {
-        let certificate = self.tls.as_ref().and_then(certificate);
-        faces::Listener { name: self.listener.name, has_tls: self.tls.is_some(), certificate }
+        let dates = self.tls.as_ref().and_then(dates);
+        faces::Listener { name: self.listener.name, has_tls: self.tls.is_some(), dates }
     }
 }
 
-/// The certificate that a listener shows; `None` where the file holds none.
-pub(crate) fn certificate(tls: &ServerTls) -> Option<Certificate> {
+/// The dates of the certificate that a listener shows; `None` where the file holds none.
+pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
     let first = CertificateDer::pem_file_iter(&tls.cert).ok()?.next()?.ok()?;
-    Certificate::from_der(&first).ok()
+    Dates::of_der(&first).ok()
 }
 
 /// The documents of all listeners.

@@ -18,7 +18,7 @@ const RESERVE: usize = 1 << 20;
 
 /// What a body has to keep to. Clones share the budget.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     body: usize,
     deadline: Duration,
     in_flight: Arc<Semaphore>,
@@ -26,27 +26,27 @@ pub struct Limits {
 
 impl Limits {
     /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held.
-    pub fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
+    pub(crate) fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
         let in_flight = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
         Self { body, deadline, in_flight }
     }
 
     /// The same deadline and the same budget with another size for one body.
     #[must_use]
-    pub fn with_body_limit(&self, body: usize) -> Self {
+    pub(crate) fn with_body_limit(&self, body: usize) -> Self {
         Self { body, ..self.clone() }
     }
 }
 
 /// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
-pub struct Body {
+pub(crate) struct Body {
     bytes: Bytes,
     share: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
     /// What `read` makes of it, a large one beside the reactor.
-    pub async fn read_as<T, F>(self, read: F) -> Result<T>
+    pub(crate) async fn read_as<T, F>(self, read: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Self) -> Result<T> + Send + 'static,
@@ -60,7 +60,7 @@ impl Body {
     }
 
     /// The bytes; they carry the share of the budget with them.
-    pub fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)
     }
 }
@@ -81,7 +81,7 @@ impl AsRef<[u8]> for Body {
 
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
-pub async fn read(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Body> {
     read_under(request, limits, Spent::Refused).await
 }
 

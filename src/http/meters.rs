@@ -15,7 +15,7 @@ pub(crate) const NO_ANSWER: &str = "no-answer";
 
 /// Counts of all listeners. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Meters {
+pub(crate) struct Meters {
     refused: Family<Refused, Counter>,
     held: Gauge,
 }

@@ -9,11 +9,11 @@ use crate::error::{Code, Error, UpstreamCode};
 
 /// The error behind a reply, left in the extensions of the response for the log. Never sent.
 #[derive(Debug, Clone)]
-pub struct Refusal(pub Error);
+pub(crate) struct Refusal(pub(crate) Error);
 
 /// The body of a refusal.
 #[derive(Serialize, ToSchema)]
-pub struct Problem<'a> {
+pub(crate) struct Problem<'a> {
     /// `urn:mosip-gateway:problem:` and the code.
     r#type: String,
     title: &'a str,
@@ -59,7 +59,7 @@ impl IntoResponse for Error {
 
 impl<'a> Problem<'a> {
     /// What is shown of `error`: never the operator's detail.
-    pub fn of(error: &'a Error) -> Self {
+    pub(crate) fn of(error: &'a Error) -> Self {
         let code = error.code();
         Self {
             r#type: format!("urn:mosip-gateway:problem:{}", code.as_str()),

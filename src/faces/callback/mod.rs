@@ -21,30 +21,30 @@ use crate::mosip::caller::CallerKey;
 use crate::outbox::store::PushKind;
 
 /// The listener's name.
-pub const LISTENER: &str = "callback";
+pub(crate) const LISTENER: &str = "callback";
 
 /// Largest push, bytes: a credential with a photo stays below it.
 const BODY_LIMIT: usize = 6 << 20;
 
 /// What the callback listener checks before it stores a body.
 #[derive(Clone)]
-pub struct Callback {
+pub(crate) struct Callback {
     app: App,
     callers: Arc<Callers>,
 }
 
 /// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
 #[derive(Default)]
-pub struct Callers {
+pub(crate) struct Callers {
     /// `opencrvs-jwt`: MOSIP's side brings a bearer JWT that OpenCRVS's auth service made.
-    pub opencrvs_jwt: Option<CallerKey>,
+    pub(crate) opencrvs_jwt: Option<CallerKey>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
-    pub hub_hmac: Option<SecretBytes>,
+    pub(crate) hub_hmac: Option<SecretBytes>,
     /// The topic whose subscription is confirmed.
-    pub topic: Option<String>,
+    pub(crate) topic: Option<String>,
     /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
     /// `callback.danger_open` is on. Otherwise such a route is not there.
-    pub open: bool,
+    pub(crate) open: bool,
 }
 
 /// What its routes may answer to a post.
@@ -88,7 +88,7 @@ pub(crate) fn openapi() -> OpenApi {
 }
 
 /// Routes of the callback listener.
-pub fn router(app: App, callers: Callers) -> Router {
+pub(crate) fn router(app: App, callers: Callers) -> Router {
     let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
     let (nid, hub) = (callers.opencrvs_jwt.is_some() || callers.open, callers.hub_hmac.is_some());
     let nid_paths = NID_PATHS.into_iter().filter(|_| nid);

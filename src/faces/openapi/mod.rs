@@ -25,7 +25,7 @@ use crate::error::{Code, Error, Result};
 use crate::http::problem::{Problem, headers};
 
 /// The documents of all listeners, by name.
-pub type Documents = Vec<(&'static str, OpenApi)>;
+pub(crate) type Documents = Vec<(&'static str, OpenApi)>;
 
 /// The name of the scheme in which a bearer token is asked for.
 const BEARER: &str = "token";

@@ -37,7 +37,7 @@ use crate::http::problem::Refusal;
 use crate::http::server::Peer;
 
 /// The listener of operators.
-pub const LISTENER: &str = "ops";
+pub(crate) const LISTENER: &str = "ops";
 
 /// Largest form, bytes.
 const FORM_LIMIT: usize = 16 << 10;
@@ -102,7 +102,7 @@ struct Form {
 
 /// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
 /// guard demands a token.
-pub fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
+pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
     let (routes, _) = routes(has_page).split_for_parts();
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Ops {
         app,

@@ -143,10 +143,7 @@ impl Readiness {
                 .map(|listener| Listener {
                     name: listener.name,
                     tls: listener.has_tls,
-                    days_to_expiry: listener
-                        .certificate
-                        .as_ref()
-                        .map(|certificate| days_left(certificate, standing.now)),
+                    days_to_expiry: listener.dates.map(|dates| days_left(dates.not_after, standing.now)),
                 })
                 .collect(),
         }

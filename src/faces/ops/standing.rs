@@ -8,7 +8,7 @@ use super::Ops;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::faces::Listener;
-use crate::keys::{Certificate, Ring};
+use crate::keys::Ring;
 use crate::outbox::dispatch::ChannelStatus;
 use crate::outbox::entry::{Destination, EntryKind, State};
 use crate::outbox::store::{QuarantineCount, Store, Trouble};
@@ -50,10 +50,10 @@ pub(super) struct Stored {
 }
 
 /// A certificate by the name that the configuration gives it.
-pub(super) struct Dated<'r> {
+pub(super) struct Dated {
     pub(super) role: &'static str,
     pub(super) name: String,
-    pub(super) certificate: &'r Certificate,
+    pub(super) not_after: Timestamp,
 }
 
 impl Standing {
@@ -116,18 +116,19 @@ impl Standing {
     }
 
     /// Every certificate, own ones first, those of listeners last. A key without a name goes by that of its file.
-    pub(super) fn certificates(&self) -> impl Iterator<Item = Dated<'_>> {
+    pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
             let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = own.name.clone().or(file).unwrap_or_default();
-            Some(Dated { role: "own", name, certificate: own.certificate.as_ref()? })
+            Some(Dated { role: "own", name, not_after: own.certificate.as_ref()?.not_after() })
         });
         let peers = self.ring.peers().iter().filter_map(|peer| {
-            Some(Dated { role: "peer", name: peer.name.clone(), certificate: peer.certificate.as_ref()? })
+            let not_after = peer.certificate.as_ref()?.not_after();
+            Some(Dated { role: "peer", name: peer.name.clone(), not_after })
         });
         let listeners = self.listeners.iter().filter_map(|listener| {
-            let certificate = listener.certificate.as_ref()?;
-            Some(Dated { role: LISTENER, name: listener.name.to_owned(), certificate })
+            let not_after = listener.dates?.not_after;
+            Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
         });
         own.chain(peers).chain(listeners)
     }
@@ -145,7 +146,7 @@ impl Standing {
     }
 }
 
-impl Dated<'_> {
+impl Dated {
     /// A listener reads its certificate at the start alone.
     pub(super) fn needs_restart(&self) -> bool {
         self.role == LISTENER
@@ -153,13 +154,13 @@ impl Dated<'_> {
 
     /// Whole days until it expires; negative once it has.
     pub(super) fn days_left(&self, now: Timestamp) -> i64 {
-        days_left(self.certificate, now)
+        days_left(self.not_after, now)
     }
 }
 
-/// Whole days until `certificate` expires; negative once it has.
-pub(super) fn days_left(certificate: &Certificate, now: Timestamp) -> i64 {
-    certificate.not_after().millis().saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)
+/// Whole days until `end`; negative once it has passed.
+pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
+    end.millis().saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)
 }
 
 impl Stored {

@@ -28,7 +28,7 @@ use crate::mosip::primitives::{Open, Seal, Sign, Signed, Valid, Verify};
 use crate::pool;
 
 /// The listener of the plain API.
-pub const LISTENER: &str = "internal";
+pub(crate) const LISTENER: &str = "internal";
 
 /// Thumbprint of our key that opened the message.
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
@@ -102,7 +102,7 @@ pub(crate) fn openapi() -> OpenApi {
 }
 
 /// The plain API with the `faces` that stand on its listener.
-pub fn router(app: App, faces: Option<Router>) -> Router {
+pub(crate) fn router(app: App, faces: Option<Router>) -> Router {
     let (routes, _) = routes(app.primitives()).split_for_parts();
     let routes = routes.with_state(app);
     let routes = match faces {

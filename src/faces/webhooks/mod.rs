@@ -41,11 +41,11 @@ const MOST_HELD: usize = 16;
 const REST: Duration = Duration::from_secs(1);
 
 /// How OpenCRVS proves itself.
-pub struct Settings {
+pub(crate) struct Settings {
     /// What it signs with: the `sha_secret` of its integration.
-    pub secret: SecretBytes,
+    pub(crate) secret: SecretBytes,
     /// What the signature has to cover.
-    pub signature: WebhookSignature,
+    pub(crate) signature: WebhookSignature,
 }
 
 #[derive(Clone)]

@@ -90,7 +90,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
             "peer" => "theirs",
             _ => "of a listener",
         };
-        vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.certificate.not_after())]
+        vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
     });
     section(
         "keys",
