@@ -7,6 +7,7 @@ mod health;
 mod input;
 mod inspect;
 mod keygen;
+mod openapi;
 mod outbox;
 mod outcome;
 mod primitives;
@@ -56,6 +57,8 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Works on the events that wait: through the running gateway, or on the database where none runs. Prints JSON.
     Outbox(outbox::Outbox),
+    /// Prints the API of a listener as OpenAPI 3.1, as `/openapi.json` answers it.
+    Openapi(openapi::Openapi),
     /// Asks a running gateway whether it is ready; for containers.
     Health(health::Health),
 }
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => outcome::conclude(command.run(), command.json),
         Command::Keygen(command) => outcome::conclude(command.run(), false),
         Command::Outbox(command) => outcome::conclude(command.run(), false),
+        Command::Openapi(command) => outcome::conclude(command.run(), false),
         Command::Health(command) => outcome::conclude(command.run(), false),
     }
 }

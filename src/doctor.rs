@@ -7,6 +7,7 @@ mod clock;
 mod files;
 mod ida;
 mod keys;
+mod listeners;
 mod opencrvs;
 mod outbox;
 mod settings;
@@ -108,6 +109,7 @@ pub fn examine(
         .chain(settings::examine(&config))
         .chain(ida::examine(config.upstream.ida.as_ref()))
         .chain(opencrvs::examine(&config.opencrvs))
+        .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))

@@ -1,5 +1,7 @@
 //! The process: what is made at start, in which order, and how it stops.
 
+pub(crate) mod listeners;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,22 +9,18 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::listeners::{Site, Wanted};
 use crate::clock::Clock;
-use crate::config::{self, Address, CallerAuth, Config, ServerTls};
-use crate::crypto::secret::SecretBytes;
+use crate::config::{self, Address, Config};
 use crate::error::{Code, Error, Result};
+use crate::faces::{App, Shared};
 use crate::http::activation::Sockets;
-use crate::http::callback::Callers;
-use crate::http::faces::{Faces, webhooks};
-use crate::http::guard::{self, Guard};
 use crate::http::meters::Meters;
-use crate::http::rate::{self, Rate};
 use crate::http::server::{BindError, Limits, Server};
-use crate::http::{App, Shared, body, callback, internal, ops, trace};
+use crate::http::{body, trace};
 use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
-use crate::mosip::caller::CallerKey;
 use crate::mosip::envelope::Policy;
 use crate::outbox::delivery::Deliverer;
 use crate::outbox::exchange::Exchange;
@@ -76,6 +74,8 @@ impl Gateway {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
+        let wanted = listeners::wanted(&config);
+        let shown: Arc<[_]> = wanted.iter().map(Wanted::shown).collect();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
@@ -90,6 +90,13 @@ impl Gateway {
         }
         for trouble in ring.troubles() {
             tracing::warn!(trouble = %trouble, "keys");
+        }
+
+        for listener in shown.iter().filter(|listener| listener.is_expired(clock.now())) {
+            tracing::warn!(
+                listener = listener.name,
+                "the certificate of a listener has expired; callers refuse it"
+            );
         }
 
         let client = Client::new(&config.upstream)?;
@@ -133,84 +140,46 @@ impl Gateway {
             pool,
             clock,
             meters: meters.clone(),
+            documents: listeners::documents(),
+            listeners: shown,
         });
 
         let (stop, stopping) = watch::channel(false);
-        let mut bind = async |name, address: &Address, tls: Option<&ServerTls>| match sockets.take(name) {
-            Some(socket) => Server::adopt(name, socket, address, tls),
-            None => Server::bind(address, tls).await,
-        };
         let limits = Limits::default();
         let head = limits.head.min(config.listen.request_deadline);
         let limits = Limits { head, drain: config.listen.drain, ..limits };
-        let guarded = |router: Router, token| {
-            let guard = Guard::new(config.listen.hosts.clone(), token);
-            router.layer(middleware::from_fn_with_state(guard, guard::enforce))
-        };
-        let limited =
-            |router: Router| router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce));
-        let config::Faces {
-            listen: faces_address,
-            webhooks,
-            webhook_signature: signature,
-            token,
-            danger_open,
-            tls: faces_tls,
-        } = config.faces;
-        let webhooks = webhooks.map(|secret| webhooks::Settings { secret, signature });
-        let on = if faces_address.is_some() { &["internal", "faces"][..] } else { &["internal"] };
-        let faces = Faces::new(&app, webhooks, config.seeder.consent, on, stopping.clone());
-        if config.seeder.consent {
+        let consent = config.seeder.consent;
+        if consent {
             tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
         }
+        let faces = Site::stand_ins(&app, &mut config.faces, consent, &wanted, stopping.clone());
+        let mut site = Site {
+            app,
+            faces,
+            stopping,
+            hosts: config.listen.hosts,
+            consent,
+            internal: config.internal,
+            callback: config.callback,
+            stand_ins: config.faces,
+            ops: config.ops,
+        };
         let mut listeners = Vec::new();
-        let plain = bind("internal", &config.listen.internal, config.internal.tls.as_ref()).await?;
-        let is_known = danger_open
-            || knows_callers(
-                &config.listen.internal,
-                config.internal.token.as_ref(),
-                config.internal.tls.as_ref(),
-            );
-        let on_internal = faces.authtoken(is_known.then(|| Guard::under_any_name(None)));
-        let api = guarded(internal::router(app.clone(), on_internal), config.internal.token);
-        listeners.push(("internal", plain, faces.beside_webhooks(api)));
-        if let Some(address) = &config.listen.callback {
-            let server = bind(callback::LISTENER, address, config.callback.tls.as_ref()).await?;
-            let callers = callers(config.callback, address)?;
-            listeners.push((callback::LISTENER, server, limited(callback::router(app.clone(), callers))));
+        for Wanted { listener, address, tls } in wanted {
+            let Some(router) = (listener.router)(&mut site, &address)? else { continue };
+            let server = match sockets.take(listener.name) {
+                Some(socket) => Server::adopt(listener.name, socket, &address, tls.as_ref())?,
+                None => Server::bind(&address, tls.as_ref()).await?,
+            };
+            listeners.push((listener.name, server, router));
         }
-        if let Some(address) = &faces_address {
-            let is_known = danger_open || knows_callers(address, token.as_ref(), faces_tls.as_ref());
-            if config.seeder.consent && !is_known {
-                tracing::warn!(
-                    "/authtoken is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
-                );
-            }
-            let authtoken = faces.authtoken(is_known.then(|| Guard::under_any_name(token)));
-            if authtoken.is_some() || faces.has_webhooks() {
-                let server = bind("faces", address, faces_tls.as_ref()).await?;
-                let routes = limited(authtoken.unwrap_or_default().fallback(internal::not_found));
-                listeners.push(("faces", server, faces.beside_webhooks(routes)));
-            }
-        }
-        let health = bind("ops", &config.listen.ops, config.ops.tls.as_ref()).await?;
         sockets.all_taken()?;
-        let has_page = config.listen.ops.is_local() || config.ops.token.is_some();
-        if !has_page {
-            tracing::warn!(
-                "the operators' page is off: listen.ops is off the loopback without ops.token_file"
-            );
-        }
-        let guard = Guard::for_browsers(config.listen.hosts, config.ops.token);
-        let router = ops::router(app, stopping, has_page);
-        let router = router.layer(middleware::from_fn_with_state(guard, guard::enforce));
-        listeners.push(("ops", health, router));
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
         Ok(Self { listeners, limits, watcher, keys, outbox, seeder, meters, stop })
     }
 
-    /// Where the listener `name` (`internal`, `callback`, `ops`) stands; port 0 has become the real one.
+    /// Where the listener `name` (`internal`, `callback`, `faces`, `ops`) stands; port 0 has become the real one.
     pub fn address(&self, name: &str) -> Option<&Address> {
         let listener = self.listeners.iter().find(|(listener, ..)| *listener == name);
         listener.map(|(_, server, _)| server.local_address())
@@ -273,28 +242,6 @@ fn forbid_core_dumps() {
     if limited.and(refused).is_err() {
         tracing::warn!("core dumps cannot be switched off");
     }
-}
-
-/// Whether nobody reaches the listener at `address` unknown: it is local, or demands a token or a client certificate.
-fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&config::ServerTls>) -> bool {
-    address.is_local() || token.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some())
-}
-
-/// Who may call the callback listener at `address`.
-fn callers(settings: config::Callback, address: &Address) -> Result<Callers> {
-    let demands = |kind| settings.require.contains(&kind);
-    let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
-        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {
-            Some(CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?)
-        }
-        _ => None,
-    };
-    Ok(Callers {
-        opencrvs_jwt,
-        open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
-        hub_hmac: settings.websub.secret.filter(|_| settings.require.contains(&CallerAuth::HubHmac)),
-        topic: settings.websub.topic,
-    })
 }
 
 #[cfg(test)]

@@ -3,15 +3,16 @@
 //! Everything takes one way:
 //!
 //! ```text
-//! mediator ─ plain JSON ─▶ http ─▶ outbox (durable) ─▶ mosip: seal, sign with the current keys ─▶ upstream ─▶ MOSIP
-//! mediator ◀─ plain JSON ─ outbox::delivery ◀─ Verified, or quarantine ◀─ mosip: open, verify ◀─ outbox (durable) ◀─ http::callback ◀─ MOSIP
+//! mediator ─ plain JSON ─▶ faces ─▶ outbox (durable) ─▶ mosip: seal, sign with the current keys ─▶ upstream ─▶ MOSIP
+//! mediator ◀─ plain JSON ─ outbox::delivery ◀─ Verified, or quarantine ◀─ mosip: open, verify ◀─ outbox (durable) ◀─ faces::callback ◀─ MOSIP
 //! ```
 //!
 //! | room | what lives there | may use |
 //! | --- | --- | --- |
 //! | [`cli`] | arguments, subcommands, exit codes | all |
 //! | [`gateway`] | what is made at start, in which order, and how it stops | all |
-//! | [`http`] | listeners, routes, and the one place where an error becomes a reply | outbox, mosip, keys |
+//! | `faces` | what others call, one folder for each: routes, bodies, who may call | outbox, mosip, keys, http |
+//! | [`http`] | transport: listeners, TLS, limits, and the one place where an error becomes a reply | leaves |
 //! | [`ida`], [`seeder`] | calls to IDA: one at once, or many as a job that survives a crash | outbox, mosip, keys, upstream |
 //! | [`outbox`] | what goes to MOSIP and back to the mediator, kept until it has arrived | mosip, keys, upstream |
 //! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
@@ -34,12 +35,15 @@ pub mod crypto;
 pub mod demo;
 pub mod doctor;
 pub mod error;
+pub(crate) mod faces;
 pub mod gateway;
 pub mod http;
 pub mod ida;
 pub mod inspect;
+pub mod json;
 pub mod keys;
 pub mod local;
+mod loopback;
 pub mod mosip;
 pub mod opencrvs;
 pub mod outbox;

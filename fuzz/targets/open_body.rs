@@ -6,7 +6,7 @@ use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::error::{Code, Error};
-use mosip_gateway::http::internal::read_json;
+use mosip_gateway::json::{self, Object};
 use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::envelope::Policy;
 use mosip_gateway::mosip::primitives::Open;
@@ -25,7 +25,7 @@ fuzz_target!(|input: &[u8]| {
 
 /// Whatever comes out was put in by one who knew how; what is refused in opening is refused in the same words.
 fn open(body: &[u8], policy: Policy) {
-    let request = read_json::<Open>(body);
+    let request = json::read::<Object<Open>>(body).map(|Object(request)| request);
     assert!(request.is_err() || body.trim_ascii_start().starts_with(b"{"));
     match request.and_then(|request| request.open(keys::ring(), policy)) {
         Ok(opened) => {

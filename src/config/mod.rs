@@ -28,6 +28,7 @@ pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
+use crate::loopback::is_loopback;
 
 /// Everything the gateway is told, checked. Paths are joined already: absolute, or relative to the process's folder.
 pub struct Config {
@@ -90,7 +91,7 @@ impl Address {
     /// Whether only processes of this host reach the listener.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Tcp(socket) => socket.ip().is_loopback(),
+            Self::Tcp(socket) => is_loopback(socket.ip()),
             Self::Unix(_) => true,
         }
     }

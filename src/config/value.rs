@@ -1,7 +1,6 @@
 //! From the text of a setting to a type that cannot be wrong. A complaint never repeats the text: it may be a secret in the
 //! wrong place.
 
-use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use bytesize::ByteSize;
 use http::Uri;
 
 use super::Address;
+use crate::loopback::names_loopback;
 
 /// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,11 +130,6 @@ pub(super) fn url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
 /// Whether `path` lies in `folder`, judged by the names alone: links are not followed.
 pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))
-}
-
-fn names_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn resolved(path: &Path) -> PathBuf {

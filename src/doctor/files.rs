@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::Finding;
 use crate::config::{Config, Password};
+use crate::gateway::listeners;
 use crate::keys::source::file::readable_by_others;
 
 /// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
@@ -14,8 +15,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         Password::File(path) => Some(path.as_path()),
         Password::None | Password::Value(_) => None,
     });
-    let tls = [&config.internal.tls, &config.ops.tls, &config.callback.tls];
-    let tls_keys = tls.into_iter().flatten().map(|tls| tls.key.as_path());
+    let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.as_path()));
     let secrets = config.secret_files.iter().map(|path| path.as_path());
     let mut findings: Vec<Finding> =
         secrets.chain(passwords).chain(tls_keys).filter_map(secret_file).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Finding;
 use crate::clock::Timestamp;
 use crate::config::{Config, Uses};
-use crate::keys::cert::Validity;
+use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Certificate, OwnKey, Peer, Ring};
 use crate::mosip::roles;
 
@@ -81,17 +81,20 @@ fn certificates(
     now: Timestamp,
 ) -> Vec<Finding> {
     let own = certificate.into_iter().filter(|certificate| certificate.validity(now) == Validity::Valid);
-    let mut findings: Vec<Finding> =
-        own.map(|certificate| dated(file, certificate, &describe(certificate, issuers), now)).collect();
+    let mut findings: Vec<Finding> = own
+        .map(|certificate| dated(file, certificate.dates(), &describe(certificate, issuers), now))
+        .collect();
     findings.extend(
-        issuers.iter().map(|issuer| dated(file, issuer, &format!("issuer {}", issuer.subject()), now)),
+        issuers
+            .iter()
+            .map(|issuer| dated(file, issuer.dates(), &format!("issuer {}", issuer.subject()), now)),
     );
     findings
 }
 
-fn dated(file: &Path, certificate: &Certificate, what: &str, now: Timestamp) -> Finding {
+pub(super) fn dated(file: &Path, dates: Dates, what: &str, now: Timestamp) -> Finding {
     const RENEW: &str = "have a new certificate issued and replace the file";
-    match certificate.validity(now) {
+    match dates.validity(now) {
         Validity::NotYetValid(at) => Finding::warn(
             file.display(),
             format!("{what}: not valid before {}", at.to_iso()),
@@ -101,7 +104,7 @@ fn dated(file: &Path, certificate: &Certificate, what: &str, now: Timestamp) -> 
             Finding::warn(file.display(), format!("{what}: expired on {}", at.to_iso()), RENEW)
         }
         Validity::Valid => {
-            let end = certificate.not_after();
+            let end = dates.not_after;
             let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
             let what = format!("{what}: {days} days left, until {}", end.to_iso());
             match days < DAYS_TO_RENEW {

@@ -4,8 +4,6 @@ use http::Uri;
 
 use super::Finding;
 use crate::config::{Config, Problem};
-use crate::http::server;
-use crate::mosip::caller::CallerKey;
 use crate::upstream::{self, Client};
 
 /// What cannot be read.
@@ -24,7 +22,6 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
     }));
     findings.extend(urls(config));
-    findings.extend(listeners(config));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     if let Err(refusal) = Client::new(&config.upstream) {
         findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
@@ -84,31 +81,4 @@ fn restart(config: &Config, has_socket: bool) -> Option<Finding> {
             "install deploy/mosip-gateway.socket, which holds it, or run a second gateway",
         )
     })
-}
-
-fn listeners(config: &Config) -> Vec<Finding> {
-    let tls = [
-        ("internal.tls", &config.internal.tls),
-        ("ops.tls", &config.ops.tls),
-        ("callback.tls", &config.callback.tls),
-        ("faces.tls", &config.faces.tls),
-    ];
-    let mut findings: Vec<Finding> = tls
-        .into_iter()
-        .filter_map(|(setting, tls)| Some((setting, tls.as_ref()?)))
-        .map(|(setting, tls)| match server::check_tls(tls) {
-            Ok(()) => Finding::ok(setting, "certificate, key and authorities can be used"),
-            Err(refusal) => Finding::fail(setting, refusal.to_string(), "replace the file"),
-        })
-        .collect();
-    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
-        match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
-            Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
-            Err(refusal) => {
-                let advice = "supply the public key of OpenCRVS's auth service";
-                Finding::fail("callback.opencrvs_jwt", refusal.detail(), advice)
-            }
-        }
-    }));
-    findings
 }

@@ -195,6 +195,30 @@ fn a_listener_whose_key_is_none_is_a_failure() {
     );
 }
 
+/// Every listener is looked at in the same way, whichever it is.
+#[test]
+fn the_key_and_the_certificate_of_every_listener_are_examined() {
+    use std::os::unix::fs::PermissionsExt;
+    for listener in crate::gateway::listeners::ALL {
+        let settings = format!("{} = {{ cert = \"own.crt\", key = \"tls.key\" }}", listener.tls_setting);
+        let site = Site::new(-10..20, &settings);
+        fs::copy(site.path("own.key"), site.path("tls.key")).unwrap();
+        fs::set_permissions(site.path("tls.key"), fs::Permissions::from_mode(0o644)).unwrap();
+        let diagnosis = site.examine();
+        finding(&diagnosis, Level::Ok, listener.tls_setting, "can be used");
+        finding(&diagnosis, Level::Warn, "tls.key", "every user of this machine can read");
+        let what = format!("certificate of listener {}: 20 days left", listener.name);
+        finding(&diagnosis, Level::Warn, "own.crt", &what);
+        let diagnosis = Site::new(-10..-1, &settings.replace("tls.key", "own.key")).examine();
+        finding(
+            &diagnosis,
+            Level::Fail,
+            "own.crt",
+            &format!("certificate of listener {}: expired", listener.name),
+        );
+    }
+}
+
 #[test]
 fn a_file_that_is_no_toml_is_the_only_finding() {
     let folder = TempDir::new().unwrap();

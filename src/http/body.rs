@@ -18,7 +18,7 @@ const RESERVE: usize = 1 << 20;
 
 /// What a body has to keep to. Clones share the budget.
 #[derive(Debug, Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     body: usize,
     deadline: Duration,
     /// What `in_flight` began with.
@@ -31,47 +31,47 @@ pub struct Limits {
 impl Limits {
     /// `body` bytes per body, `deadline` from the first to the last byte, `in_flight` bytes over all bodies that are held; where bodies
     /// wait for their turn, one of them may come on top.
-    pub fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
+    pub(crate) fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
         let budget = in_flight.min(Semaphore::MAX_PERMITS);
         let (in_flight, beyond) = (Arc::new(Semaphore::new(budget)), Arc::new(Semaphore::new(1)));
         Self { body, deadline, budget, in_flight, beyond }
     }
 
     /// The largest body, bytes.
-    pub(super) fn body_limit(&self) -> usize {
+    pub(crate) fn body_limit(&self) -> usize {
         self.body
     }
 
     /// The same deadline with bodies of up to `body` bytes, and a budget of its own, a quarter of this one but room for one body: for
     /// callers that have proved nothing before their body is read, so that they take no room from those that have.
     #[must_use]
-    pub fn for_strangers(&self, body: usize) -> Self {
+    pub(crate) fn for_strangers(&self, body: usize) -> Self {
         Self::new(body, self.deadline, (self.budget / 4).max(body))
     }
 
     /// The same deadline and the same budget with another size for one body.
     #[must_use]
-    pub fn with_body_limit(&self, body: usize) -> Self {
+    pub(crate) fn with_body_limit(&self, body: usize) -> Self {
         Self { body, ..self.clone() }
     }
 }
 
 /// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
-pub struct Body {
+pub(crate) struct Body {
     bytes: Bytes,
     share: Share,
 }
 
 /// What a body has of the budget; dropping it gives it back.
 #[derive(Default)]
-pub(super) struct Share {
+pub(crate) struct Share {
     charged: Option<OwnedSemaphorePermit>,
     beyond: Option<OwnedSemaphorePermit>,
 }
 
 impl Body {
     /// What `read` makes of it, a large one beside the reactor.
-    pub async fn read_as<T, F>(self, read: F) -> Result<T>
+    pub(crate) async fn read_as<T, F>(self, read: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Self) -> Result<T> + Send + 'static,
@@ -80,12 +80,12 @@ impl Body {
     }
 
     /// The bytes, and apart from them the share of the budget, which the caller drops when it is to be given back.
-    pub(super) fn into_parts(self) -> (Bytes, Share) {
+    pub(crate) fn into_parts(self) -> (Bytes, Share) {
         (self.bytes, self.share)
     }
 
     /// The bytes; they carry the share of the budget with them.
-    pub fn into_bytes(self) -> Bytes {
+    pub(crate) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self)
     }
 }
@@ -106,12 +106,12 @@ impl AsRef<[u8]> for Body {
 
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
-pub async fn read(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Body> {
     read_under(request, limits, Spent::Refused).await
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
-pub(super) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
     read_under(request, limits, Spent::Waits).await
 }
 

@@ -29,7 +29,7 @@ const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// What a listener demands of a request. Cheap to clone.
 #[derive(Clone)]
-pub struct Guard(Arc<Demands>);
+pub(crate) struct Guard(Arc<Demands>);
 
 struct Demands {
     /// `None`: whatever the request calls this listener.
@@ -41,18 +41,18 @@ struct Demands {
 
 impl Guard {
     /// `hosts`: further names accepted in `Host` (`listen.hosts`); `token`: the bearer token to demand, if any.
-    pub fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
+    pub(crate) fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
         Self(Arc::new(Demands { hosts: Some(hosts), token, basic: false }))
     }
 
     /// As [`Guard::new`], for a listener with a page: a browser cannot send a bearer token, so the token is taken as the password of
     /// `Authorization: Basic` (RFC 7617) too, under any name.
-    pub fn for_browsers(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
+    pub(crate) fn for_browsers(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
         Self(Arc::new(Demands { hosts: Some(hosts), token, basic: true }))
     }
 
     /// As [`Guard::new`], for a listener that has other names in the network.
-    pub fn under_any_name(token: Option<SecretBytes>) -> Self {
+    pub(crate) fn under_any_name(token: Option<SecretBytes>) -> Self {
         Self(Arc::new(Demands { hosts: None, token, basic: false }))
     }
 
@@ -92,7 +92,7 @@ impl Guard {
 }
 
 /// Middleware: `router.layer(from_fn_with_state(guard, guard::enforce))`.
-pub async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+pub(crate) async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     match guard.check(request.extensions().get(), request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
@@ -106,7 +106,7 @@ pub async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -
 }
 
 /// JSON routes want `application/json`: a form or plain text is what a page can post without asking. Parameters are ignored.
-pub fn require_json(headers: &HeaderMap) -> Result<()> {
+pub(crate) fn require_json(headers: &HeaderMap) -> Result<()> {
     let essence = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -1,4 +1,4 @@
-//! What listeners refuse and hold since the process began; `http::ops` shows it.
+//! What listeners refuse and hold since the process began; `faces::ops` shows it.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use prometheus_client::registry::Registry;
 use crate::error::Code;
 
 /// The code of a request whose connection was broken without an answer.
-pub(super) const NO_ANSWER: &str = "no-answer";
+pub(crate) const NO_ANSWER: &str = "no-answer";
 
 /// Counts of all listeners. Clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Meters {
+pub(crate) struct Meters {
     refused: Family<Refused, Counter>,
     held: Gauge,
 }
@@ -28,34 +28,34 @@ struct Refused {
 }
 
 /// A request is held open as long as this lives.
-pub(super) struct Held(Gauge);
+pub(crate) struct Held(Gauge);
 
 impl Meters {
     /// A request to `route` of `listener`, a template, was refused with `code`.
-    pub(super) fn refused(&self, listener: &'static str, route: &str, code: impl Into<Cow<'static, str>>) {
+    pub(crate) fn refused(&self, listener: &'static str, route: &str, code: impl Into<Cow<'static, str>>) {
         self.of(listener, route, code.into()).inc();
     }
 
     /// Shows these refusals of `route` at zero, so that the first one is seen as an increase.
-    pub(super) fn expect(&self, listener: &'static str, route: &str, codes: &[Code]) {
+    pub(crate) fn expect(&self, listener: &'static str, route: &str, codes: &[Code]) {
         for code in codes {
             self.of(listener, route, code.as_str().into());
         }
     }
 
     /// As [`Self::expect`], for connections that are broken without an answer.
-    pub(super) fn expect_no_answer(&self, listener: &'static str, route: &str) {
+    pub(crate) fn expect_no_answer(&self, listener: &'static str, route: &str) {
         self.of(listener, route, NO_ANSWER.into());
     }
 
     /// A request is held open from now on.
-    pub(super) fn hold(&self) -> Held {
+    pub(crate) fn hold(&self) -> Held {
         self.held.inc();
         Held(self.held.clone())
     }
 
     /// `refused_total{listener, route, code}` and `webhooks_held`
-    pub(super) fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let help = "Requests that were refused, by the code of the problem";
         registry.register("refused", help, self.refused.clone());
         let help = "Webhooks of OpenCRVS that are held open because they cannot be stored";

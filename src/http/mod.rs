@@ -1,113 +1,15 @@
-//! Routes and problems. Handlers parse, call `mosip` or `outbox`, and answer; they never do cryptography themselves.
+//! Transport: listeners, TLS, limits, the guard, and the one place where an error becomes a reply. It knows no message.
 
 pub mod activation;
-pub mod body;
-pub mod callback;
-mod events;
-pub mod faces;
-pub mod guard;
-mod ida;
-mod inbox;
-pub mod internal;
-pub mod meters;
-pub mod ops;
-pub mod problem;
-pub mod rate;
+pub(crate) mod body;
+pub(crate) mod guard;
+pub(crate) mod meters;
+pub(crate) mod problem;
+pub(crate) mod rate;
 pub mod server;
 mod subject;
 mod tls;
-pub mod trace;
-mod uin_tokens;
-
-use std::sync::Arc;
-
-use crate::clock::{Clock, Timestamp};
-use crate::error::Result;
-use crate::ida::Ida;
-use crate::keys::{Keyring, Ring};
-use crate::mosip::envelope::Policy;
-use crate::outbox::Outbox;
-use crate::pool::Pool;
-use crate::seeder::Seeder;
-
-/// What the routes of all listeners share. Cheap to clone.
-#[derive(Clone)]
-pub struct App(Arc<Shared>);
-
-/// The parts of an [`App`].
-pub struct Shared {
-    /// The keys as they are.
-    pub keys: Keyring,
-    /// Takes events and pushes.
-    pub outbox: Outbox,
-    /// Looks persons up.
-    pub ida: Ida,
-    /// Fetches UINTOKENs for many.
-    pub seeder: Seeder,
-    /// How far the operator trusts.
-    pub policy: Policy,
-    /// `internal.primitives`
-    pub primitives: bool,
-    /// Of request bodies.
-    pub limits: body::Limits,
-    /// For private-key operations.
-    pub pool: Pool,
-    /// Time.
-    pub clock: Clock,
-    /// What listeners refuse and hold.
-    pub meters: meters::Meters,
-}
-
-impl App {
-    /// Shares `parts` between listeners.
-    pub fn new(parts: Shared) -> Self {
-        Self(Arc::new(parts))
-    }
-
-    fn ring(&self) -> Arc<Ring> {
-        self.0.keys.current()
-    }
-
-    fn now(&self) -> Timestamp {
-        self.0.clock.now()
-    }
-
-    fn meters(&self) -> &meters::Meters {
-        &self.0.meters
-    }
-
-    fn limits(&self) -> &body::Limits {
-        &self.0.limits
-    }
-
-    fn policy(&self) -> Policy {
-        self.0.policy
-    }
-
-    fn primitives(&self) -> bool {
-        self.0.primitives
-    }
-
-    fn outbox(&self) -> &Outbox {
-        &self.0.outbox
-    }
-
-    fn ida(&self) -> &Ida {
-        &self.0.ida
-    }
-
-    fn seeder(&self) -> &Seeder {
-        &self.0.seeder
-    }
-
-    async fn run<T, F>(&self, work: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> Result<T> + Send + 'static,
-    {
-        self.0.pool.run(work).await
-    }
-}
+pub(crate) mod trace;
 
 #[cfg(test)]
 mod tests;

@@ -3,31 +3,43 @@
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::{Code, Error, UpstreamCode};
 
 /// The error behind a reply, left in the extensions of the response for the log. Never sent.
 #[derive(Debug, Clone)]
-pub struct Refusal(pub Error);
+pub(crate) struct Refusal(pub(crate) Error);
 
 /// The body of a refusal.
-#[derive(Serialize)]
-pub struct Problem<'a> {
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Problem<'a> {
+    /// `urn:mosip-gateway:problem:` and the code.
     r#type: String,
     title: &'a str,
+    /// That of the answer.
     status: u16,
+    /// What is wrong. It repeats no value.
     detail: &'a str,
     code: &'a str,
+    /// Whose move it is: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
     fault: &'a str,
+    /// Whether the same request may succeed later.
     retryable: bool,
+    /// What to do, for the person who can do it.
     advice: &'a str,
+    /// What it is about, a JSON pointer (RFC 6901) into the body.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pointer: Option<&'a str>,
+    /// What MOSIP said.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, inline)]
     upstream: Option<Upstream<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MosipCode)]
 struct Upstream<'a> {
     code: &'a str,
     message: &'a str,
@@ -47,7 +59,7 @@ impl IntoResponse for Error {
 
 impl<'a> Problem<'a> {
     /// What is shown of `error`: never the operator's detail.
-    pub fn of(error: &'a Error) -> Self {
+    pub(crate) fn of(error: &'a Error) -> Self {
         let code = error.code();
         Self {
             r#type: format!("urn:mosip-gateway:problem:{}", code.as_str()),
@@ -64,7 +76,8 @@ impl<'a> Problem<'a> {
     }
 }
 
-fn headers(code: Code) -> HeaderMap {
+/// The headers of a refusal.
+pub(crate) fn headers(code: Code) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     match code {

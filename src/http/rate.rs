@@ -16,7 +16,7 @@ const BURST: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
 /// The limit of one listener. Cheap to clone.
 #[derive(Clone)]
-pub struct Rate(Arc<DefaultDirectRateLimiter>);
+pub(crate) struct Rate(Arc<DefaultDirectRateLimiter>);
 
 impl Default for Rate {
     fn default() -> Self {
@@ -25,7 +25,7 @@ impl Default for Rate {
 }
 
 /// Middleware: beyond the rate a request is answered [`Code::Busy`] unread.
-pub async fn enforce(State(rate): State<Rate>, request: Request, next: Next) -> Response {
+pub(crate) async fn enforce(State(rate): State<Rate>, request: Request, next: Next) -> Response {
     match rate.0.check() {
         Ok(()) => next.run(request).await,
         Err(_) => Error::new(Code::Busy, "too many requests a second").into_response(),

@@ -24,6 +24,7 @@ use self::listener::{Listener, Stream};
 use super::activation::Socket;
 use super::tls::Acceptor;
 use crate::config::{Address, ServerTls};
+use crate::loopback::is_loopback;
 
 mod head;
 mod listener;
@@ -91,7 +92,7 @@ impl Peer {
     /// Whether it runs on this machine.
     pub fn is_local(&self) -> bool {
         match self.transport {
-            Transport::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Transport::Tcp(address) => is_loopback(address.ip()),
             Transport::Unix => true,
         }
     }

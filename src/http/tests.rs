@@ -1,182 +1,31 @@
-//! The routes while the private key is unavailable: callers hear 503 `keys`, and events wait.
+use std::fs;
+use std::path::Path;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+/// What transport stands on. Everything else of the program knows a message.
+const LEAVES: [&str; 7] = ["clock", "config", "crypto", "error", "http", "loopback", "pool"];
 
-use axum::body::Body;
-use axum::routing::post;
-use axum::{Json, Router};
-use http::{Request, StatusCode, header};
-use http_body_util::BodyExt as _;
-use serde_json::{Value, json};
-use tempfile::TempDir;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tower::ServiceExt as _;
-
-use super::*;
-use crate::config::{self, UnknownThumbprint};
-use crate::crypto::rsa::Keeper;
-use crate::keys::ring::fake::ring;
-use crate::outbox::channel::Flow;
-use crate::outbox::entry::State;
-use crate::outbox::exchange::Exchange;
-use crate::outbox::store::Store;
-use crate::outbox::{self, Outbox};
-use crate::upstream::Client;
-
-/// A gateway whose only private key is kept by `keeper`, before a mediator of MOSIP's side that accepts and counts births.
-struct World {
-    _dir: TempDir,
-    keeper: Arc<Keeper>,
-    births: Arc<AtomicUsize>,
-    outbox: Outbox,
-    router: Router,
-}
-
-impl World {
-    async fn new() -> Self {
-        let births = Arc::new(AtomicUsize::new(0));
-        let birth = Self::accept_births(Arc::clone(&births)).await;
-        let keeper = Keeper::away("token `mosip`");
-        let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Reject));
-        let dir = tempfile::tempdir().unwrap();
-        let (clock, pool) = (Clock::system(), Pool::for_this_machine().unwrap());
-        let policy = Policy { danger_accept_unsigned: true };
-        let settings = config::Outbox {
-            path: dir.path().join("outbox.db"),
-            key_file: dir.path().join("outbox.key"),
-            retention: Duration::from_hours(1),
-            remember: Duration::from_hours(1),
-            give_up_after: Duration::from_hours(1),
-            reserve: 0,
-        };
-        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let store = Store::open(settings, quarantine, clock.clone()).unwrap();
-        let upstream = config::Upstream {
-            ca_pem: None,
-            danger_plain_http: false,
-            probe_interval: Duration::from_hours(1),
-            token: None,
-            mediator: config::Mediator {
-                events: BTreeMap::from([("birth".to_owned(), birth)]),
-                aid: None,
-                sign_with: None,
-                deadline: Duration::from_mins(1),
-                concurrency: 1,
-            },
-            ida: None,
-        };
-        let client = Client::new(&upstream).unwrap();
-        let ida = Ida::new(client.clone(), None, keys.clone(), pool.clone(), clock.clone());
-        let seeder = Seeder::new(store.clone(), ida.clone(), upstream.probe_interval);
-        let options = outbox::Options {
-            probe_interval: upstream.probe_interval,
-            give_up_after: Duration::from_hours(1),
-            policy,
-            link: None,
-            legacy: None,
-        };
-        let exchange = Exchange::new(client, upstream, keys.clone(), pool.clone(), clock.clone());
-        let outbox = Outbox::new(store, exchange, None, keys.clone(), pool.clone(), options);
-        let limits = body::Limits::new(1 << 20, Duration::from_mins(1), 1 << 20);
-        let app = App::new(Shared {
-            keys,
-            outbox: outbox.clone(),
-            ida,
-            seeder,
-            policy,
-            primitives: true,
-            limits,
-            pool,
-            clock,
-            meters: crate::http::meters::Meters::default(),
-        });
-        Self { _dir: dir, keeper, births, outbox, router: internal::router(app, None) }
-    }
-
-    async fn accept_births(births: Arc<AtomicUsize>) -> http::Uri {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let uri = format!("http://{}/birth", listener.local_addr().unwrap()).parse().unwrap();
-        let accept = async move || {
-            births.fetch_add(1, Ordering::SeqCst);
-            Json(json!({ "response": {}, "errors": null }))
-        };
-        tokio::spawn(async { axum::serve(listener, Router::new().route("/birth", post(accept))).await });
-        uri
-    }
-
-    async fn post(&self, target: &str, body: impl Into<Body>) -> (StatusCode, Vec<u8>) {
-        let request = Request::post(target).header(header::CONTENT_TYPE, "application/json");
-        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
-        let status = response.status();
-        (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
-    }
-
-    async fn assert_unavailable(&self, target: &str, body: String) {
-        let (status, problem) = self.post(target, body).await;
-        let problem: Value = serde_json::from_slice(&problem).unwrap();
-        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{target}: {problem}");
-        assert_eq!((&problem["code"], &problem["fault"]), (&json!("keys"), &json!("keys")), "{target}");
-        assert_eq!(problem["retryable"], true, "{target}");
-        assert_eq!(problem["detail"], "the private key is unavailable: token `mosip`", "{target}");
-    }
-}
-
-#[tokio::test]
-async fn open_seal_and_sign_answer_503_keys_while_the_key_is_unavailable() {
-    let world = World::new().await;
-    let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/envelope.json")).unwrap();
-    let case = cases.iter().find(|case| case["name"] == "plain-json").unwrap();
-    let message = json!({ "data": case["envelope"], "from": "mosip" }).to_string();
-
-    world.assert_unavailable("/v1/open", message.clone()).await;
-    world.assert_unavailable("/v1/seal?to=mosip", "{}".to_owned()).await;
-    world.assert_unavailable("/v1/sign?form=jws", "{}".to_owned()).await;
-
-    world.keeper.come_back();
-    let (status, plaintext) = world.post("/v1/open", message).await;
-    let expected = crate::crypto::base64::decode(case["expect_b64"].as_str().unwrap().as_bytes()).unwrap();
-    assert_eq!((status, plaintext), (StatusCode::OK, expected));
-}
-
-#[tokio::test]
-async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_goes_once() {
-    let world = World::new().await;
-    let event = json!({ "id": "w", "timestamp": "t", "event": {
-        "hub": { "topic": "BIRTH_REGISTERED" },
-        "context": [{ "entry": [
-            { "resource": { "resourceType": "Task", "focus": { "reference": "Composition/c1" } } },
-            { "resource": { "resourceType": "Patient" } },
-        ]}],
-    }});
-    let (status, answer) = world.post("/v1/events/birth", event.to_string()).await;
-    assert_eq!(status, StatusCode::ACCEPTED, "{}", String::from_utf8_lossy(&answer));
-
-    let (stop, stopping) = watch::channel(false);
-    let (running, keys) = (world.outbox.clone(), Keyring::fixed(Ring::default()));
-    let running = tokio::spawn(async move { running.run(stopping, keys).await });
-    let waiting = loop {
-        let entry = world.outbox.store().entry("c1".to_owned()).await.unwrap();
-        if entry.refusal.is_some() {
-            break entry;
+#[test]
+fn transport_depends_on_no_domain() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            let path = entry.path();
+            // A test may stand on what it likes.
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            read += 1;
+            let text = fs::read_to_string(&path).unwrap();
+            for room in text.split("crate::").skip(1) {
+                let room = room.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+                assert!(LEAVES.contains(&room), "{} uses crate::{room}", path.display());
+            }
         }
-    };
-    let refusal = waiting.refusal.unwrap();
-    assert_eq!(
-        (waiting.state, refusal.code.as_str(), refusal.fault.as_str()),
-        (State::Queued, "keys", "keys")
-    );
-    let [channel] = &world.outbox.channels()[..] else { panic!("one channel expected") };
-    assert!(matches!(channel.flow, Flow::Paused { .. }), "the other events wait with it");
-    assert_eq!(world.births.load(Ordering::SeqCst), 0, "nothing leaves unsigned");
-
-    world.keeper.come_back();
-    world.outbox.retry("c1".to_owned()).await.unwrap();
-    let settled = world.outbox.settled("c1").await.unwrap();
-    assert_eq!((settled.state, world.births.load(Ordering::SeqCst)), (State::Done, 1));
-    stop.send_replace(true);
-    running.await.unwrap();
+    }
+    assert!(read > 10, "the sources are not where they were");
 }

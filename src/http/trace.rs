@@ -17,10 +17,15 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The name of the listener that took a request; an extension of every request.
 #[derive(Debug, Clone, Copy)]
-pub struct ListenerName(pub &'static str);
+pub(crate) struct ListenerName(pub(crate) &'static str);
 
 /// Middleware for every listener; `listener` is its name.
-pub async fn log(listener: &'static str, meters: Meters, mut request: Request, next: Next) -> Response {
+pub(crate) async fn log(
+    listener: &'static str,
+    meters: Meters,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let random: [u8; 8] = secret::random();
     let id = format!("{:016x}", u64::from_be_bytes(random));

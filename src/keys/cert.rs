@@ -77,6 +77,41 @@ pub enum Validity {
     NotYetValid(Timestamp),
 }
 
+/// The first and the last moment in which a certificate counts, to the second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    /// First valid moment.
+    pub not_before: Timestamp,
+    /// Last valid moment.
+    pub not_after: Timestamp,
+}
+
+impl Dates {
+    /// Of a certificate in DER, whatever its key is.
+    pub fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
+        parse(der).map(|certificate| Self::of(&certificate))
+    }
+
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
+            not_before: Timestamp::from_seconds(validity.not_before.timestamp()),
+            not_after: Timestamp::from_seconds(validity.not_after.timestamp()),
+        }
+    }
+
+    /// Where `now` stands.
+    pub fn validity(self, now: Timestamp) -> Validity {
+        if now.seconds() < self.not_before.seconds() {
+            Validity::NotYetValid(self.not_before)
+        } else if now.seconds() > self.not_after.seconds() {
+            Validity::ExpiredSince(self.not_after)
+        } else {
+            Validity::Valid
+        }
+    }
+}
+
 /// A parsed certificate with an RSA key. Cheap to clone; equality is equality of the DER.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parsed>);
@@ -87,8 +122,7 @@ struct Parsed {
     key: PublicKey,
     subject: String,
     issuer: String,
-    not_before: Timestamp,
-    not_after: Timestamp,
+    dates: Dates,
     usage: Option<KeyUsage>,
     ca: bool,
 }
@@ -108,8 +142,7 @@ impl Certificate {
             key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.reason()))?,
             subject: printable(&certificate.subject().to_string()),
             issuer: printable(&certificate.issuer().to_string()),
-            not_before: Timestamp::from_seconds(certificate.validity().not_before.timestamp()),
-            not_after: Timestamp::from_seconds(certificate.validity().not_after.timestamp()),
+            dates: Dates::of(&certificate),
             usage: usage.map(|extension| *extension.value),
             ca: certificate.is_ca(),
         })))
@@ -140,25 +173,24 @@ impl Certificate {
         &self.0.issuer
     }
 
+    /// First and last valid moment.
+    pub fn dates(&self) -> Dates {
+        self.0.dates
+    }
+
     /// First valid moment.
     pub fn not_before(&self) -> Timestamp {
-        self.0.not_before
+        self.0.dates.not_before
     }
 
     /// Last valid moment, to the second.
     pub fn not_after(&self) -> Timestamp {
-        self.0.not_after
+        self.0.dates.not_after
     }
 
     /// Where `now` stands.
     pub fn validity(&self, now: Timestamp) -> Validity {
-        if now.seconds() < self.0.not_before.seconds() {
-            Validity::NotYetValid(self.0.not_before)
-        } else if now.seconds() > self.0.not_after.seconds() {
-            Validity::ExpiredSince(self.0.not_after)
-        } else {
-            Validity::Valid
-        }
+        self.0.dates.validity(now)
     }
 
     /// Whether basicConstraints says CA (RFC 5280 4.2.1.9). Leaves of MOSIP may say so too.

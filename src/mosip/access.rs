@@ -8,11 +8,11 @@ use zeroize::Zeroizing;
 
 use super::caller;
 use super::codes::{self, UpstreamError};
-use super::json::Object;
 use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
+use crate::json::Object;
 
 /// No lifetime beyond a day is believed.
 const LONGEST_SECONDS: i64 = 86_400;

@@ -11,7 +11,7 @@ pub use csv::read_csv;
 pub use request::{Asked, Batch, read_json};
 
 /// Which form the file of a job has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Form {
     /// A JSON list.

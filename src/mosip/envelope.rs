@@ -40,7 +40,7 @@ const USUAL_KEY_LENS: [usize; 3] = [256, 384, 512];
 const KEY_LEN_RANGE: Range<usize> = 256..513;
 
 /// What `seal` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// The current form.
@@ -94,7 +94,7 @@ pub fn sign(key: &PrivateKey, bytes: &[u8]) -> Result<Vec<u8>, CryptoError> {
 }
 
 /// What the signature beside an envelope covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignOver {
     /// The envelope bytes: what the MOSIP-side mediator checks.
@@ -107,7 +107,7 @@ pub enum SignOver {
 }
 
 /// Which base64 is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Flavour {
     /// Standard alphabet, padded: towards the MOSIP-side mediator.

@@ -11,8 +11,8 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{check_unambiguous, read};
 use crate::error::{Code, Error, Result};
+use crate::json::{self, Object, read_at};
 
 mod aid;
 mod deceased;
@@ -112,24 +112,26 @@ impl Event {
     /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: nobody can be asked any
     /// more what was meant. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of what is wrong.
     pub fn from_webhook(body: Bytes) -> Result<Self> {
-        let text = utf8(&body)?;
-        check_unambiguous(text)?;
-        let webhook: Webhook<'_> = read(text, "")?;
+        let text = json::text(&body)?;
+        json::check_unambiguous(text)?;
+        let Object(webhook): Object<Webhook<'_>> = read_at(text, "")?;
         let topic = webhook.event.and_then(|event| event.hub).and_then(|hub| hub.topic);
         let topic = topic.ok_or_else(|| missing("/event/hub/topic"))?;
         let kind = EventKind::of_topic(&topic)
             .ok_or_else(|| Error::field("/event/hub/topic", "no kind of event has this topic"))?;
-        Self::parse(kind, body)
+        Self::read(kind, body)
     }
 
     /// Reads a webhook body of at most the listener's limit. Errors carry the JSON pointer of what is wrong.
     pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
-        let text = utf8(&body)?;
-        // serde would read a list as the members in order.
-        if text.trim_ascii_start().starts_with('[') {
-            return Err(Error::field("", "a list stands where an object should"));
-        }
-        let webhook: Webhook<'_> = read(text, "")?;
+        json::check_unambiguous(json::text(&body)?)?;
+        Self::read(kind, body)
+    }
+
+    /// Reads what is unambiguous.
+    fn read(kind: EventKind, body: Bytes) -> Result<Self> {
+        let text = json::text(&body)?;
+        let Object(webhook): Object<Webhook<'_>> = read_at(text, "")?;
         let event = webhook.event.ok_or_else(|| missing("/event"))?;
         check_topic(kind, event.hub.and_then(|hub| hub.topic))?;
         let bundles = event.context.ok_or_else(|| missing("/event/context"))?;
@@ -141,7 +143,7 @@ impl Event {
         for (index, entry) in entries.iter().enumerate() {
             let Some(raw) = entry.resource else { continue };
             let pointer = format!("/event/context/0/entry/{index}/resource");
-            let kind: Kind<'_> = read(raw.get(), &pointer)?;
+            let kind: Kind<'_> = read_at(raw.get(), &pointer)?;
             match kind.resource_type.as_deref() {
                 Some("Task") => {
                     let read_task = Task::read(raw, &pointer)?;
@@ -271,10 +273,6 @@ fn check_topic(kind: EventKind, topic: Option<String>) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn utf8(body: &[u8]) -> Result<&str> {
-    std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
 }
 
 fn missing(pointer: &str) -> Error {

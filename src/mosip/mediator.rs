@@ -8,11 +8,11 @@ use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
-use super::json::Object;
 use super::{Attested, Verified};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
+use crate::json::Object;
 use crate::keys::{Certificate, Peer, Ring};
 
 /// What is posted for one event, in the names and order of the wire.

@@ -9,7 +9,6 @@ pub mod codes;
 pub mod envelope;
 pub mod event;
 pub mod ida;
-pub(crate) mod json;
 pub mod mediator;
 pub mod primitives;
 pub mod roles;

@@ -1,6 +1,7 @@
 //! The four primitives of the plain API and of the command line: what is asked, what is answered, and nothing of how it travels.
 
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::envelope::{
     self, Flavour, Format, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
@@ -13,19 +14,23 @@ use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 
 /// How a plaintext is sealed: the query of `/v1/seal`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Seal {
     /// Peer that it is sealed to.
     pub to: String,
     /// Layout of the envelope.
     #[serde(default)]
+    #[param(inline)]
     pub format: Format,
     /// What is signed.
     #[serde(default)]
+    #[param(inline)]
     pub sign: SignOver,
     /// Alphabet of the answer.
     #[serde(default)]
+    #[param(inline)]
     pub base64: Flavour,
     /// Own key that signs; absent: the first with use `sign`.
     pub key: Option<String>,
@@ -45,7 +50,7 @@ impl Seal {
 }
 
 /// A message to open: the body of `/v1/open`. No `Debug`.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     /// base64 of an envelope, or a compact JWE.
@@ -94,17 +99,19 @@ impl Open {
 }
 
 /// How a payload is signed: the query of `/v1/sign`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Sign {
     /// What is written.
+    #[param(inline)]
     pub form: Form,
     /// Own key that signs; absent: the first with use `sign`.
     pub key: Option<String>,
 }
 
 /// The answer of `/v1/sign`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Signed {
     /// In the form asked for.
     pub signature: String,
@@ -119,7 +126,7 @@ impl Sign {
 }
 
 /// A token to verify: the body of `/v1/verify`. No `Debug`: it holds a payload.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Verify {
     /// Compact or detached JWS.
@@ -133,19 +140,22 @@ pub struct Verify {
 }
 
 /// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true. No `Debug`: it holds a payload.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Valid {
     valid: bool,
     /// The payload, where it is UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub payload: Option<String>,
     /// base64 of the payload, where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub payload_b64: Option<String>,
     /// The algorithm that verified.
     pub alg: &'static str,
     /// Lower-case hex thumbprint of the certificate that verified; absent under a bare public key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub key: Option<String>,
 }
 

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::json::Object;
 use crate::mosip::access;
-use crate::mosip::json::Object;
 
 const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
 

@@ -1,4 +1,4 @@
-//! Counts since the process began; `http::ops` shows them.
+//! Counts since the process began; `faces::ops` shows them.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;

@@ -1,6 +1,5 @@
 //! One request out, one answer in: never a redirect, never a silent resend, never without a deadline.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,6 +14,7 @@ use super::failure::SendError;
 use super::{host_and_port, roots};
 use crate::config;
 use crate::error::{Error, Fault, Result};
+use crate::loopback::names_loopback;
 
 /// A TCP connection that cannot be made in this time counts as away. Part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -152,9 +152,7 @@ fn may_have_left(error: &HyperError) -> bool {
 
 /// Whether the URL names this machine.
 pub(crate) fn is_loopback(uri: &Uri) -> bool {
-    let host = uri.host().unwrap_or_default();
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    bare.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    uri.host().is_some_and(names_loopback)
 }
 
 #[cfg(test)]

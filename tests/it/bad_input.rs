@@ -81,15 +81,18 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
     let no_topic = BIRTH.replace("topic", "tropic");
     let no_task = BIRTH.replace("\"Task\"", "\"Tusk\"");
     let depth = format!("{}{}", "[".repeat(20_000), "]".repeat(20_000));
+    let twice = BIRTH.replacen('{', r#"{"event":{},"#, 1);
     let depth_inside = format!(r#"{{"ignored":{depth}}}"#);
     let cases = [
         ("/v1/open", "", (400, "malformed"), Value::Null),
         ("/v1/open", r#"{"data":"AAAA""#, (400, "malformed"), Value::Null),
         ("/v1/open", "\u{feff}{}", (400, "malformed"), Value::Null),
         ("/v1/open", r#"["AAAA",null,null,null]"#, (422, "field"), json!("")),
-        ("/v1/open", &depth, (422, "field"), json!("")),
-        ("/v1/open", r#"{"data":"AAAA","data":"BBBB"}"#, (422, "field"), Value::Null),
-        ("/v1/open", r#"{"data":7}"#, (422, "field"), Value::Null),
+        ("/v1/open", &depth, (400, "malformed"), Value::Null),
+        ("/v1/open", r#"{"data":"AAAA","data":"BBBB"}"#, (400, "malformed"), Value::Null),
+        ("/v1/open", r#"{"data":7}"#, (422, "field"), json!("/data")),
+        ("/v1/open", r#"{"from":"mosip"}"#, (422, "field"), json!("/data")),
+        ("/v1/open", r#"{"data":"AAAA","date":"AAAA"}"#, (422, "field"), json!("")),
         ("/v1/open", r#"{"data":"AAAA","aad":"?","from":"mosip"}"#, (422, "field"), json!("/aad")),
         ("/v1/open", r#"{"data":"AAAA","from":"nobody"}"#, (422, "field"), json!("/from")),
         ("/v1/verify", r#"{"token":"a.b.c","from":"nobody"}"#, (422, "field"), json!("/from")),
@@ -99,8 +102,9 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
         ("/v1/verify", r#"{"token":"a.b.c","from":"mosip"}"#, (400, "malformed"), Value::Null),
         ("/v1/events/birth", "{", (400, "malformed"), Value::Null),
         ("/v1/events/birth", r#"[{"hub":{"topic":"BIRTH_REGISTERED"}}]"#, (422, "field"), json!("")),
-        ("/v1/events/birth", &depth, (422, "field"), json!("")),
-        ("/v1/events/birth", &depth_inside, (422, "field"), json!("/event")),
+        ("/v1/events/birth", &depth, (400, "malformed"), Value::Null),
+        ("/v1/events/birth", &depth_inside, (400, "malformed"), Value::Null),
+        ("/v1/events/birth", &twice, (400, "malformed"), Value::Null),
         ("/v1/events/birth", "{}", (422, "field"), json!("/event")),
         ("/v1/events/birth", not_an_event, (422, "field"), json!("/event/context/0/entry")),
         ("/v1/events/birth", &no_topic, (422, "field"), json!("/event/hub/topic")),

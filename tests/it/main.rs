@@ -42,6 +42,7 @@ mod kill;
 #[cfg(feature = "simulator")]
 mod legacy;
 mod mosip_vectors;
+mod openapi;
 #[cfg(feature = "simulator")]
 mod ops;
 #[cfg(feature = "simulator")]

@@ -72,7 +72,7 @@ async fn the_table_of_metrics_has_every_name_and_no_other() {
     assert!(undocumented.is_empty(), "{undocumented:?}\n{exposition}");
     // A family without a sample is not scraped, so the names that are registered count.
     let registered =
-        [include_str!("../../src/http/ops/metrics.rs"), include_str!("../../src/http/meters.rs")].concat();
+        [include_str!("../../src/faces/ops/metrics.rs"), include_str!("../../src/http/meters.rs")].concat();
     for name in shown.difference(&scraped) {
         let bare = name.trim_start_matches("mosip_gateway_").trim_end_matches("_total");
         assert!(registered.contains(&format!("\"{bare}\"")), "nothing is called {name}");

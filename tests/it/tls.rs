@@ -6,6 +6,7 @@ use crate::support::event::BIRTH;
 use crate::support::mosip::{Push, caller_token};
 use crate::support::pki::{Authority, Identity};
 use crate::support::world::{Setup, World};
+use http::{HeaderMap, Method};
 use mosip_gateway::simulator::Tls;
 use mosip_gateway::telemetry::{self, Capture};
 use rustls::pki_types::ServerName;
@@ -50,6 +51,16 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
     })
     .await;
     assert!(world.simulator.base_url.starts_with("https://"));
+    let (_, readiness) = world.gateway.readiness().await;
+    let listeners = readiness["listeners"].as_array().unwrap();
+    let named: Vec<_> = listeners.iter().map(|one| (one["name"].as_str().unwrap(), &one["tls"])).collect();
+    assert_eq!(named, [("internal", &json!(false)), ("callback", &json!(true)), ("ops", &json!(false))]);
+    assert!(listeners[1]["days_to_expiry"].as_i64().unwrap() > 0, "{readiness}");
+    let url = format!("http://{}/metrics", world.gateway.ops);
+    let metrics = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+    let metrics = String::from_utf8_lossy(&metrics.body);
+    let days = "mosip_gateway_certificate_days_left{role=\"listener\",name=\"callback\"}";
+    assert!(metrics.contains(days), "{metrics}");
 
     world.gateway.settle("birth", BIRTH).await;
     let token = world.mediator.uin_token().await;

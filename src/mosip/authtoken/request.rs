@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Form, Refused};
+use crate::json::{self, Object};
 use crate::mosip::ida::{Attribute, IdLengths, Line, MOST_RECORDS, Record, Text};
-use crate::mosip::json::Object;
 
 /// What is asked.
 pub enum Asked {
@@ -89,8 +89,7 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
 }
 
 pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
-    let Object(Envelope { request: Object(request) }) =
-        serde_json::from_slice(body).map_err(|_| Refused::INVALID)?;
+    let Object(Envelope { request: Object(request) }) = json::read(body).map_err(|_| Refused::INVALID)?;
     Ok(request)
 }
 

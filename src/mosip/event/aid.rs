@@ -8,8 +8,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{is_id, read};
+use super::is_id;
 use crate::error::{Error, Result};
+use crate::json::read_at;
 
 /// MOSIP's application id: 1 to 64 ASCII letters, digits, hyphens or dots (29 digits in practice).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -132,7 +133,7 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         }
     }
 
-    let wire: Wire<'_> = read(patient.get(), pointer)?;
+    let wire: Wire<'_> = read_at(patient.get(), pointer)?;
     let Some(raw) = wire.identifier else {
         // A Patient has a resourceType, so something follows the opening brace.
         let at = offset_in(text, patient.get()) + 1;
@@ -149,7 +150,7 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         return Ok(AidPlace::At { replace: start..end, before: "[", typed: added.in_coding(), after: "]" });
     }
     let pointer = format!("{pointer}/identifier");
-    let identifiers: Vec<Identifier<'_>> = read(raw.get(), &pointer)?;
+    let identifiers: Vec<Identifier<'_>> = read_at(raw.get(), &pointer)?;
     for (index, identifier) in identifiers.iter().enumerate() {
         if identifier.kind.as_ref().is_some_and(|kind| kind.is(added)) {
             return match (identifier.value.as_deref().and_then(Aid::parse), added) {

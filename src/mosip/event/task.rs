@@ -4,8 +4,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{is_id, missing, read};
+use super::{is_id, missing};
 use crate::error::{Error, Result};
+use crate::json::read_at;
 
 /// Real numbers have 7 to 20 characters. A longer text is no number that anybody searches by.
 const LONGEST_NUMBER: usize = 128;
@@ -61,7 +62,7 @@ impl Task {
         struct Focus {
             reference: Option<String>,
         }
-        let wire: Wire = read(raw.get(), pointer)?;
+        let wire: Wire = read_at(raw.get(), pointer)?;
         let at = format!("{pointer}/focus/reference");
         let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
         let composition_id = reference

@@ -1,4 +1,4 @@
-//! What callers ask of IDA, in plain JSON (DESIGN.md 5), read strictly: what IDA would refuse or, worse, overlook is refused here
+//! What callers ask of IDA, in plain JSON, read strictly: what IDA would refuse or, worse, overlook is refused here
 //! with its place. Nothing here has a `Debug`: all of it is personal.
 
 mod biometrics;
@@ -11,8 +11,8 @@ pub use demographics::{Attribute, Demographics, Text};
 
 use super::Service;
 use crate::crypto::secret;
-use crate::error::{Code, Error, Result};
-use crate::mosip::json::{self, Object};
+use crate::error::{Error, Result};
+use crate::json::{self, Object};
 
 /// A call that may be made: consent is given, every value has its form, something is there to recognise the person by.
 pub enum Intent {
@@ -88,9 +88,7 @@ struct Asked {
 impl Intent {
     /// Reads the body of the route of `service`.
     pub fn parse(service: Service, body: &[u8]) -> Result<Self> {
-        let text = std::str::from_utf8(body)
-            .map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
-        let Object(asked): Object<Asked> = json::read(text, "")?;
+        let Object(asked): Object<Asked> = json::read(body)?;
         match service {
             Service::Auth => asked.authentication().map(Self::Auth),
             Service::Kyc => asked.authentication().map(Self::Kyc),

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Attribute, Demographics, Intent, Service};
 use crate::error::{Code, Error, Result};
-use crate::mosip::json::{self, Object};
+use crate::json::{self, Object};
 
 /// A record that IDA may be asked about: consent is given, every value has its form.
 pub struct Record {
@@ -71,9 +71,7 @@ impl IdLengths {
 
 /// Reads the list of `POST /v1/uin-tokens`. A wrong record is refused by itself, its pointer beginning with its place in the list.
 pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
-    let text =
-        std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))?;
-    let items: Vec<&RawValue> = json::read(text, "")?;
+    let items: Vec<&RawValue> = json::read_at(json::text(body)?, "")?;
     if items.is_empty() {
         return Err(Error::field("", "the list is empty"));
     }
@@ -85,11 +83,16 @@ pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
 
 fn line(text: &str, place: usize, lengths: IdLengths) -> Line {
     let mut id = String::new();
-    let record = json::read(text, "").and_then(|Object(wire): Object<Wire<Box<RawValue>>>| {
+    let record = json::read(text.as_bytes()).and_then(|Object(wire): Object<Wire<Box<RawValue>>>| {
         id = wire.individual_id.clone().unwrap_or_default();
         Record::from_wire(wire, lengths)
     });
-    Line { id, record: record.map_err(|error| error.under(&format!("/{place}"))) }
+    // What is malformed has no pointer: it is the record as a whole.
+    let record = record.map_err(|error| match error.pointer() {
+        Some(_) => error.under(&format!("/{place}")),
+        None => Error::field(format!("/{place}"), error.detail()),
+    });
+    Line { id, record }
 }
 
 impl Record {

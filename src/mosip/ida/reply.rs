@@ -12,9 +12,9 @@ use super::sealed::{self, SealedIdentity};
 use super::{Service, TransactionId};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
+use crate::json::Object;
 use crate::keys::{Peer, Ring};
 use crate::mosip::codes::{self, Reason, UpstreamError};
-use crate::mosip::json::Object;
 use crate::mosip::{Attested, Evidence, Stated, Transport, Verified};
 
 /// `mosip.signed.response.header`

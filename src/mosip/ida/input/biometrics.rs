@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::crypto::base64;
 use crate::error::{Error, Result};
-use crate::mosip::json::{self, Object, member};
+use crate::json::{self, Object, member};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -29,7 +29,7 @@ struct Biometric<'a> {
 pub(super) fn check(items: &[Box<RawValue>]) -> Result<()> {
     for (index, item) in items.iter().enumerate() {
         let pointer = format!("/biometrics/{index}");
-        let Object(item): Object<Biometric<'_>> = json::read(item.get(), &pointer)?;
+        let Object(item): Object<Biometric<'_>> = json::read_at(item.get(), &pointer)?;
         if item.spec_version.is_empty() {
             return Err(Error::field(member(&pointer, "specVersion"), "this is missing"));
         }

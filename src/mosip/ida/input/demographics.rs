@@ -10,7 +10,7 @@ use time::Date;
 use time::macros::format_description;
 
 use crate::error::{Error, Result};
-use crate::mosip::json::{Object, member};
+use crate::json::{Object, member};
 
 /// What IDA compares with its own record. Never empty.
 pub struct Demographics(Vec<(String, Attribute)>);

@@ -1,0 +1,43 @@
+//! Every listener that the gateway knows: its certificate, and how its callers are known.
+
+use super::keys::dated;
+use super::{Finding, Level};
+use crate::clock::Timestamp;
+use crate::config::{Config, ServerTls};
+use crate::gateway::listeners::{self, Listener};
+use crate::http::server;
+use crate::keys::cert::Validity;
+use crate::mosip::caller::CallerKey;
+
+/// The files of every listener.
+pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let with_tls = listeners::ALL.iter().filter_map(|listener| Some((listener, (listener.tls)(config)?)));
+    let mut findings: Vec<Finding> =
+        with_tls.flat_map(|(listener, tls)| examine_tls(listener, tls, now)).collect();
+    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
+        match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
+            Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
+            Err(refusal) => {
+                let advice = "supply the public key of OpenCRVS's auth service";
+                Finding::fail("callback.opencrvs_jwt", refusal.detail(), advice)
+            }
+        }
+    }));
+    findings
+}
+
+/// A listener with an expired certificate starts, and its callers refuse it.
+fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Finding> {
+    let setting = listener.tls_setting;
+    if let Err(refusal) = server::check_tls(tls) {
+        return vec![Finding::fail(setting, refusal.to_string(), "replace the file")];
+    }
+    let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
+    findings.extend(listeners::dates(tls).map(|dates| {
+        let what = format!("certificate of listener {}", listener.name);
+        let finding = dated(&tls.cert, dates, &what, now);
+        let is_expired = matches!(dates.validity(now), Validity::ExpiredSince(_));
+        Finding { level: if is_expired { Level::Fail } else { finding.level }, ..finding }
+    }));
+    findings
+}

@@ -1,0 +1,174 @@
+//! What MOSIP calls: `POST /birthReceiveNid` and the hub's `/websub/callback`, authenticated and stored.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Request, State};
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::{at, refusing, with_rest};
+use super::request::{Query, method_not_allowed, not_found};
+use super::{App, check_hub_signature, hub_signature};
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+use crate::http::body;
+use crate::mosip::caller::{self, CallerKey};
+use crate::outbox::store::PushKind;
+
+/// The listener's name.
+pub(crate) const LISTENER: &str = "callback";
+
+/// Largest push, bytes: a credential with a photo stays below it.
+const BODY_LIMIT: usize = 6 << 20;
+
+/// What the callback listener checks before it stores a body.
+#[derive(Clone)]
+pub(crate) struct Callback {
+    app: App,
+    callers: Arc<Callers>,
+    /// Of the bodies of callers that nothing is known of yet.
+    strangers: body::Limits,
+}
+
+/// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
+#[derive(Default)]
+pub(crate) struct Callers {
+    /// `opencrvs-jwt`: MOSIP's side brings a bearer JWT that OpenCRVS's auth service made.
+    pub(crate) opencrvs_jwt: Option<CallerKey>,
+    /// `hub-hmac`: the hub signs the raw body with this secret.
+    pub(crate) hub_hmac: Option<SecretBytes>,
+    /// The topic whose subscription is confirmed.
+    pub(crate) topic: Option<String>,
+    /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
+    /// `callback.danger_open` is on. Otherwise such a route is not there.
+    pub(crate) open: bool,
+}
+
+/// What its routes may answer to a post.
+const POSTED: [Code; 6] =
+    [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage, Code::Timeout, Code::Malformed];
+
+/// Where the MOSIP-side mediator posts.
+const NID_PATHS: [&str; 2] = ["/birthReceiveNid", "/birthReceiveNid/"];
+
+/// Where the hub posts.
+const HUB_PATHS: [&str; 3] = ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"];
+
+/// The routes: those of the MOSIP-side mediator and those of the hub, where they are on.
+fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
+    let mut routes = OpenApiRouter::new();
+    for path in NID_PATHS.into_iter().filter(|_| nid) {
+        routes = routes.routes(at(path, refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden])));
+    }
+    for path in HUB_PATHS.into_iter().filter(|_| hub) {
+        let refused = [
+            Code::CallerSignature,
+            Code::TooLarge,
+            Code::Busy,
+            Code::Storage,
+            Code::Timeout,
+            Code::Malformed,
+        ];
+        let message = at(path, with_rest(path, refusing(routes!(websub_message), &refused, &[])));
+        let intent = at(
+            path,
+            with_rest(path, refusing(routes!(websub_intent), &[Code::Busy], &[Code::Field, Code::NotFound])),
+        );
+        routes = routes.routes(message).routes(intent);
+    }
+    routes
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes(true, true).into_openapi()
+}
+
+/// Routes of the callback listener.
+pub(crate) fn router(app: App, callers: Callers) -> Router {
+    let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
+    let (nid, hub) = (callers.opencrvs_jwt.is_some() || callers.open, callers.hub_hmac.is_some());
+    let nid_paths = NID_PATHS.into_iter().filter(|_| nid);
+    for path in nid_paths.chain(HUB_PATHS.into_iter().filter(|_| hub)) {
+        app.meters().expect(LISTENER, path, &refusals);
+    }
+    let (routes, _) = routes(nid, hub).split_for_parts();
+    let strangers = app.limits().for_strangers(BODY_LIMIT);
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Callback {
+        app,
+        callers: Arc::new(callers),
+        strangers,
+    })
+}
+
+/// Takes a UINTOKEN of the MOSIP-side mediator: 200 once it is on the disk. The verdict comes after, so that a key mishap on our side
+/// never costs a message, and the answer is the same empty body whatever the verdict.
+#[utoipa::path(post, path = "/birthReceiveNid", params(("Authorization" = Option<String>, Header, description = "`Bearer` and a JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.")),
+    request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us."),
+    responses((status = 200, description = "It is on the disk.")))]
+async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
+    let app = &callback.app;
+    let limits = match &callback.callers.opencrvs_jwt {
+        Some(key) => {
+            key.check(bearer(request.headers())?, app.now())?;
+            app.limits().with_body_limit(BODY_LIMIT)
+        }
+        None => callback.strangers,
+    };
+    let body = body::read(request, &limits).await?;
+    app.outbox().inbox().receive(PushKind::BirthNid, body.to_vec()).await?;
+    Ok(StatusCode::OK)
+}
+
+/// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind.
+#[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
+    request_body(content = serde_json::Value, description = "The message."),
+    responses((status = 200, description = "It is on the disk.")))]
+async fn websub_message(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
+    let app = &callback.app;
+    let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
+    let signature = hub_signature(request.headers())?.to_owned();
+    let body = body::read(request, &callback.strangers).await?;
+    check_hub_signature(secret, &body, &signature)?;
+    app.outbox().inbox().receive(PushKind::Credential, body.to_vec()).await?;
+    Ok(StatusCode::OK)
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Intent {
+    #[serde(rename = "hub.mode")]
+    mode: String,
+    #[serde(rename = "hub.topic")]
+    topic: Option<String>,
+    #[serde(rename = "hub.challenge")]
+    challenge: Option<String>,
+}
+
+/// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
+/// without authentication is a hint that nothing follows from yet.
+#[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
+async fn websub_intent(State(callback): State<Callback>, Query(intent): Query<Intent>) -> Result<String> {
+    if intent.mode != "subscribe" {
+        tracing::warn!("the hub tells of a subscription that is denied or broken");
+        return Ok(String::new());
+    }
+    let ours = callback.callers.topic.is_some() && callback.callers.topic == intent.topic;
+    intent
+        .challenge
+        .filter(|_| ours)
+        .ok_or_else(|| Error::new(Code::NotFound, "this gateway does not subscribe to that topic"))
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    headers
+        .get(header::AUTHORIZATION)
+        .and_then(caller::bearer)
+        .and_then(|token| std::str::from_utf8(token).ok())
+        .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))
+}

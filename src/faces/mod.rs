@@ -1,0 +1,90 @@
+//! Faces that stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
+//! alone, and `/authtoken` of MOSIP's Token Seeder.
+
+mod app;
+pub(crate) mod callback;
+pub(crate) mod openapi;
+pub(crate) mod ops;
+pub(crate) mod plain;
+mod request;
+pub(crate) mod token_seeder;
+pub(crate) mod webhooks;
+
+use axum::{Router, middleware};
+use http::HeaderMap;
+use tokio::sync::watch;
+
+pub(crate) use self::app::{App, Listener, Shared};
+pub(crate) use self::request::not_found;
+use crate::crypto::CryptoError;
+use crate::crypto::hmac;
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+use crate::http::guard::{self, Guard};
+
+/// The listener that serves nothing but faces that stand in for older systems.
+pub(crate) const LISTENER: &str = "faces";
+
+/// The faces that are on.
+pub(crate) struct Faces {
+    webhooks: Option<Router>,
+    authtoken: Option<Router>,
+}
+
+impl Faces {
+    /// `/webhooks` on the listeners `on`, until `stopping` turns true; and `/authtoken` where the operator answers for consent.
+    pub(crate) fn new(
+        app: &App,
+        webhooks: Option<webhooks::Settings>,
+        consent: bool,
+        on: &[&'static str],
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            webhooks: webhooks.map(|settings| webhooks::router(app.clone(), settings, on, stopping)),
+            authtoken: consent.then(|| token_seeder::router(app.clone())),
+        }
+    }
+
+    /// `/authtoken`, which has no authentication of its own, behind `guard`; not there without one.
+    pub(crate) fn authtoken(&self, guard: Option<Guard>) -> Option<Router> {
+        self.authtoken
+            .clone()
+            .zip(guard)
+            .map(|(router, guard)| router.layer(middleware::from_fn_with_state(guard, guard::enforce)))
+    }
+
+    /// Whether OpenCRVS posts here.
+    pub(crate) fn has_webhooks(&self) -> bool {
+        self.webhooks.is_some()
+    }
+
+    /// The routes of a listener, with `/webhooks` beside them: OpenCRVS brings no token, no known host name and no patience, so
+    /// guards and limits stand around `routes` alone.
+    pub(crate) fn beside_webhooks(&self, routes: Router) -> Router {
+        match &self.webhooks {
+            Some(webhooks) => routes.merge(webhooks.clone()),
+            None => routes,
+        }
+    }
+}
+
+/// The `X-Hub-Signature` of a request; [`Code::CallerSignature`] without one.
+pub(super) fn hub_signature(headers: &HeaderMap) -> Result<&str> {
+    headers
+        .get("x-hub-signature")
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(|| Error::new(Code::CallerSignature, "there is no X-Hub-Signature"))
+}
+
+/// `method=hex` over the raw body, as the hub signs; [`Code::CallerSignature`].
+pub(super) fn check_hub_signature(secret: &SecretBytes, body: &[u8], signature: &str) -> Result<()> {
+    hmac::verify_hub_header(secret.expose(), [body], signature).map_err(|refusal| signature_refused(&refusal))
+}
+
+fn signature_refused(refusal: &CryptoError) -> Error {
+    Error::new(Code::CallerSignature, "X-Hub-Signature does not fit the body").for_operator(refusal.stage())
+}
+
+#[cfg(test)]
+mod tests;

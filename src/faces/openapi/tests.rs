@@ -1,0 +1,155 @@
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::error::{Code, Fault};
+use crate::gateway::listeners;
+
+fn documents() -> Vec<(&'static str, Value)> {
+    let document = |listener: &listeners::Listener| {
+        (listener.name, serde_json::to_value((listener.document)()).unwrap())
+    };
+    listeners::ALL.iter().map(document).collect()
+}
+
+/// Every response of `document`, with its operation and its status.
+fn responses(document: &Value) -> Vec<(String, String, &Value)> {
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                all.push((format!("{method} {path}"), status.clone(), response));
+            }
+        }
+    }
+    all
+}
+
+/// A code that is new is missing here, and then this does not compile.
+fn every_code() -> Vec<Code> {
+    use Code::*;
+    let all = vec![
+        Malformed,
+        Field,
+        UnknownKey,
+        Decrypt,
+        SignatureInvalid,
+        SignatureMissing,
+        IdempotencyConflict,
+        StateConflict,
+        NotFound,
+        MethodNotAllowed,
+        KindNotConfigured,
+        TooLarge,
+        MediaType,
+        Unauthorized,
+        CallerSignature,
+        Forbidden,
+        Timeout,
+        Busy,
+        Tampered,
+        Upstream,
+        UpstreamTimeout,
+        Partner,
+        Keys,
+        KeyUnavailable,
+        Storage,
+        Bug,
+    ];
+    for code in &all {
+        match code {
+            Malformed | Field | UnknownKey | Decrypt | SignatureInvalid | SignatureMissing
+            | IdempotencyConflict | StateConflict | NotFound | MethodNotAllowed | KindNotConfigured
+            | TooLarge | MediaType | Unauthorized | CallerSignature | Forbidden | Timeout | Busy
+            | Tampered | Upstream | UpstreamTimeout | Partner | Keys | KeyUnavailable | Storage | Bug => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn every_problem_in_a_document_stands_in_the_table_with_its_status_and_its_headers() {
+    let table: HashSet<(String, &str)> =
+        every_code().iter().map(|code| (code.status().to_string(), code.as_str())).collect();
+    for (listener, document) in documents() {
+        for (operation, status, response) in responses(&document) {
+            let why = format!("{listener}: {operation}: {status}");
+            let headers = &response["headers"];
+            assert!(headers["x-request-id"].is_object(), "{why}");
+            let problem = &response["content"]["application/problem+json"];
+            if !problem.is_object() {
+                let own = listener != "ops" && operation.contains("/authtoken/")
+                    || status == "503" && operation.contains("/readyz");
+                assert!(status.starts_with(['2', '3']) || own, "{why} is no problem");
+                continue;
+            }
+            let codes = problem["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array().unwrap();
+            for code in codes.iter().map(|code| code.as_str().unwrap()) {
+                assert!(table.contains(&(status.clone(), code)), "{why}: {code}");
+                assert!(code != "busy" || headers["retry-after"].is_object(), "{why}");
+                assert!(code != "unauthorized" || headers["www-authenticate"].is_object(), "{why}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_named_twice_or_not_at_all_is_found() {
+    for (listener, document) in documents() {
+        assert_eq!(document["openapi"], "3.1.0");
+        let mut ids = HashSet::new();
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for (method, operation) in item.as_object().unwrap() {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(ids.insert(id.to_owned()), "{listener}: {id} twice");
+                assert!(operation["summary"].is_string(), "{listener}: {method} {path} says nothing");
+                let placed = |place: &str| {
+                    let all = operation["parameters"].as_array().into_iter().flatten();
+                    let names = all.filter(|one| one["in"] == place).map(|one| one["name"].as_str().unwrap());
+                    names.map(str::to_owned).collect::<HashSet<_>>()
+                };
+                let named = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+                assert_eq!(placed("path"), named.map(str::to_owned).collect(), "{listener}: {method} {path}");
+            }
+        }
+        let text = document.to_string();
+        let schemas = document["components"]["schemas"].as_object().unwrap();
+        for reference in text.split("#/components/schemas/").skip(1) {
+            let name = reference.split('"').next().unwrap();
+            assert!(schemas.contains_key(name), "{listener}: {name} is described nowhere");
+        }
+    }
+}
+
+#[test]
+fn faults_and_kinds_are_those_of_the_program() {
+    use crate::mosip::event::EventKind;
+    let (_, document) = documents().remove(0);
+    let words = |schema: &str| -> Vec<String> {
+        serde_json::from_value(document["components"]["schemas"][schema]["enum"].clone()).unwrap()
+    };
+    assert_eq!(words("Fault"), Fault::ALL.map(Fault::as_str));
+    assert_eq!(words("KindName"), EventKind::ALL.map(EventKind::as_str));
+    assert_eq!(words("EventState").len(), crate::outbox::entry::State::ALL.len());
+    for state in crate::outbox::entry::State::ALL {
+        assert!(words("EventState").contains(&state.as_str().to_owned()), "{state}");
+    }
+}
+
+/// `Router::route` goes past the documents.
+#[test]
+fn no_route_is_made_without_its_description() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/faces")];
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("tests.rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                assert!(!text.contains(".route("), "{}", path.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! How it stands in a sentence, for somebody who has just opened the page; the first sentence is the one that matters most.
+
+use std::time::Duration;
+
+use super::page::words;
+use super::standing::Standing;
+use crate::error::Fault;
+use crate::outbox::channel::Flow;
+use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::{Destination, Refusal, State};
+use crate::outbox::store::PushKind;
+
+/// A certificate is to be renewed from this many days before it expires.
+const RENEW_DAYS: i64 = 30;
+
+/// One thing to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) tone: Tone,
+    pub(super) text: String,
+    /// What to do.
+    pub(super) advice: String,
+}
+
+/// Whose move it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Nobody's.
+    Flows,
+    /// Somebody else's.
+    Waits,
+    /// The operator's.
+    Act,
+}
+
+/// At least one line: what keeps events from flowing, or that nothing does; then what needs somebody's eye some day. `refused`: events
+/// are in the queue again after an attempt that failed.
+pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
+    let mut lines = Vec::new();
+    disk(standing, &mut lines);
+    unreadable(standing, &mut lines);
+    paused(standing, &mut lines);
+    missing_keys(standing, &mut lines);
+    for destination in Destination::ALL {
+        broken(standing, destination, &mut lines);
+    }
+    undecided(standing, &mut lines);
+    if lines.is_empty() {
+        lines.push(flowing(standing, refused));
+    }
+    odd_keys(standing, &mut lines);
+    expiry(standing, &mut lines);
+    lines
+}
+
+fn disk(standing: &Standing, lines: &mut Vec<Line>) {
+    if let Some(trouble) = &standing.trouble {
+        let detail = trouble.detail();
+        lines.push(act(
+            format!("Put right: {detail}. Events are refused with 507; what was accepted is kept."),
+            trouble.advice(),
+        ));
+    } else if standing.stored.is_none() {
+        lines.push(act("Put right: the database does not answer.", "Look at the disk that it is on."));
+    }
+}
+
+fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
+    let rows: u64 = standing.unreadable.values().sum();
+    if rows > 0 {
+        let are = if rows == 1 { "row of the outbox does" } else { "rows of the outbox do" };
+        lines.push(act(
+            format!("Put right: {rows} {are} not open. They wait; the others go on."),
+            "Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.",
+        ));
+    }
+}
+
+/// What pauses two channels alike is said once.
+fn paused(standing: &Standing, lines: &mut Vec<Line>) {
+    let mut causes: Vec<(&Refusal, Destination, u64)> = Vec::new();
+    for channel in &standing.channels {
+        let Flow::Paused { refusal, .. } = &channel.flow else { continue };
+        let waiting = standing.waiting(channel);
+        match causes.iter_mut().find(|(known, ..)| known.detail == refusal.detail) {
+            Some((.., sum)) => *sum += waiting,
+            None => causes.push((refusal, channel.destination(), waiting)),
+        }
+    }
+    for (refusal, destination, waiting) in causes {
+        let what = match destination {
+            Destination::Opencrvs => "the client of OpenCRVS",
+            Destination::Mediator if refusal.fault == Fault::Keys.as_str() => "our keys",
+            Destination::Mediator => "the registration with MOSIP",
+        };
+        let detail = words::sentence(&refusal.detail);
+        let text = format!("Put right {what}. {detail} {}, nothing is lost.", words::wait(waiting));
+        lines.push(act(text, &refusal.advice));
+    }
+}
+
+fn missing_keys(standing: &Standing, lines: &mut Vec<Line>) {
+    for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
+        let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        lines.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
+    }
+}
+
+fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
+    let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
+    if odd > 0 {
+        let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
+        lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("{odd} {are} should be."),
+            advice: "See the keys below. Nothing stops for it today.".to_owned(),
+        });
+    }
+}
+
+fn broken(standing: &Standing, destination: Destination, lines: &mut Vec<Line>) {
+    let system = destination.system();
+    let is_broken = |channel: &&ChannelStatus| {
+        channel.destination() == destination && matches!(channel.flow, Flow::Broken { .. })
+    };
+    let broken = || standing.channels.iter().filter(is_broken);
+    let Some(since) = broken().map(|channel| standing.stopped_at(channel)).min() else { return };
+    let waiting = broken().map(|channel| standing.waiting(channel)).sum();
+    lines.push(Line {
+        tone: Tone::Waits,
+        text: format!(
+            "{system} is away since {}: {}, nothing is lost.",
+            words::moment(since),
+            words::wait(waiting).to_lowercase()
+        ),
+        advice: format!(
+            "Registration goes on. One event is tried every 5 seconds; the first that {system} takes lets all flow."
+        ),
+    });
+}
+
+fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
+    let parked = standing.count(State::Parked);
+    if parked > 0 {
+        let are = if parked == 1 { "event is parked and needs" } else { "events are parked and need" };
+        lines.push(act(
+            format!("Put right: {parked} {are} a decision."),
+            "See below what is wrong with each; then try it again, or discard it.",
+        ));
+    }
+    let webhook = PushKind::Webhook.as_str();
+    let (mut webhooks, mut quarantined) = (0, 0);
+    for count in standing.stored.iter().flat_map(|stored| &stored.quarantine) {
+        *if count.kind == webhook { &mut webhooks } else { &mut quarantined } += count.messages;
+    }
+    if webhooks > 0 {
+        let are = if webhooks == 1 {
+            "webhook of OpenCRVS is no event"
+        } else {
+            "webhooks of OpenCRVS are no events"
+        };
+        lines.push(act(
+            format!("Put right: {webhooks} {are} yet and did not reach MOSIP."),
+            "See below why. Set what is missing and start the gateway again; or try the message again, or discard it.",
+        ));
+    }
+    if quarantined > 0 {
+        let are = if quarantined == 1 { "message of MOSIP does" } else { "messages of MOSIP do" };
+        lines.push(act(
+            format!("Put right: {quarantined} {are} not verify and did not reach the mediator."),
+            "See below why. Once a key or certificate is replaced, they are tried again by themselves.",
+        ));
+    }
+}
+
+fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
+    for dated in standing.certificates() {
+        let days = dated.days_left(standing.now);
+        if dated.needs_restart() {
+            listener_expiry(&dated.name, days, lines);
+        } else if (0..RENEW_DAYS).contains(&days) {
+            let name = dated.name;
+            lines.push(Line {
+                tone: Tone::Waits,
+                text: format!("The certificate of {name} expires in {}.", words::days(days)),
+                advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
+            });
+        }
+    }
+}
+
+/// The ring, which names expired keys, knows nothing of listeners.
+fn listener_expiry(name: &str, days: i64, lines: &mut Vec<Line>) {
+    const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
+    match days {
+        ..0 => lines.push(act(format!("Put right: the certificate of listener {name} has expired."), ADVICE)),
+        0..RENEW_DAYS => lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("The certificate of listener {name} expires in {}.", words::days(days)),
+            advice: ADVICE.to_owned(),
+        }),
+        _ => {}
+    }
+}
+
+fn flowing(standing: &Standing, refused: bool) -> Line {
+    let waiting = standing.count(State::Queued) + standing.count(State::Leased);
+    if refused {
+        return Line {
+            tone: Tone::Waits,
+            text: format!(
+                "Not every event was taken: {}, nothing is lost.",
+                words::wait(waiting).to_lowercase()
+            ),
+            advice: "They are tried again by themselves.".to_owned(),
+        };
+    }
+    let advice = match waiting {
+        0 => "No event waits.".to_owned(),
+        _ if standing.oldest_age() < Duration::from_secs(60) => format!("{}.", words::under_way(waiting)),
+        _ => {
+            format!("{}, the oldest for {}.", words::under_way(waiting), words::length(standing.oldest_age()))
+        }
+    };
+    Line { tone: Tone::Flows, text: "Everything flows.".to_owned(), advice }
+}
+
+fn act(text: impl Into<String>, advice: &str) -> Line {
+    Line { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::error::{Code, Error};
+use crate::faces::ops::standing::Stored;
+use crate::keys::Ring;
+use crate::mosip::event::EventKind;
+use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::EntryKind;
+use crate::outbox::store::{PushKind, QuarantineCount};
+
+const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelStatus>) -> Standing {
+    let counts = [("birth", State::Queued, queued), ("birth", State::Parked, parked)];
+    Standing {
+        now: NOON,
+        ready: true,
+        trouble: None,
+        unreadable: BTreeMap::new(),
+        channels,
+        stored: Some(Stored {
+            counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
+            oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
+            deliveries: 0,
+            oldest_delivery: None,
+            quarantine: vec![in_quarantine(PushKind::BirthNid, quarantined)],
+        }),
+        disk_left: None,
+        disk_used: 0,
+        ring: Arc::new(Ring::default()),
+        listeners: Arc::new([]),
+        uptime: 600_000,
+    }
+}
+
+fn in_quarantine(kind: PushKind, messages: u64) -> QuarantineCount {
+    QuarantineCount { kind: kind.as_str().to_owned(), code: "malformed".to_owned(), messages, bytes: 0 }
+}
+
+fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
+    let stopped_at = (flow != Flow::Open).then_some(0);
+    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind.into()], flow, stopped_at }
+}
+
+fn paused(kind: impl Into<EntryKind>, error: Error) -> ChannelStatus {
+    channel(kind, Flow::Paused { refusal: (&error).into(), probe_at: 0 })
+}
+
+fn texts(standing: &Standing, refused: bool) -> Vec<String> {
+    lines(standing, refused).into_iter().map(|line| line.text).collect()
+}
+
+#[test]
+fn nothing_to_do_is_said_in_so_many_words() {
+    let all = lines(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
+    let wanted = Line {
+        tone: Tone::Flows,
+        text: "Everything flows.".to_owned(),
+        advice: "No event waits.".to_owned(),
+    };
+    assert_eq!(all, [wanted]);
+}
+
+#[test]
+fn events_under_way_are_no_trouble() {
+    let all = lines(&standing(3, 0, 0, Vec::new()), false);
+    assert_eq!(all[0].advice, "3 events are on their way, the oldest for 2h 1m.");
+}
+
+#[test]
+fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
+    let all = lines(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
+    assert_eq!(
+        (all[0].tone, all[0].text.as_str()),
+        (Tone::Waits, "Not every event was taken: 1 event waits, nothing is lost.")
+    );
+}
+
+#[test]
+fn mosip_away_says_since_when_and_that_nothing_is_lost() {
+    let away = || Flow::Broken { until: 0 };
+    let channels = vec![channel(EventKind::Birth, away()), channel(EventKind::Death, away())];
+    let all = lines(&standing(12, 0, 0, channels), false);
+    assert_eq!(all.len(), 1, "said once for both URLs");
+    assert_eq!(
+        (all[0].tone, all[0].text.as_str()),
+        (Tone::Waits, "MOSIP is away since 2027-01-15 07:50 UTC: 12 events wait, nothing is lost.")
+    );
+}
+
+#[test]
+fn what_a_person_has_to_put_right_comes_first_and_once() {
+    let refused =
+        || Error::new(Code::Partner, "MOSIP answered OPN-AUT-003").advise("Check the client secret.");
+    let channels = vec![
+        channel(EventKind::BirthCorrection, Flow::Broken { until: 0 }),
+        paused(EventKind::Birth, refused()),
+        paused(EventKind::Death, refused()),
+    ];
+    let standing = standing(1, 2, 1, channels);
+    assert_eq!(
+        texts(&standing, true),
+        [
+            "Put right the registration with MOSIP. MOSIP answered OPN-AUT-003. 1 event waits, nothing is lost.",
+            "MOSIP is away since 2027-01-15 07:50 UTC: no event waits, nothing is lost.",
+            "Put right: 2 events are parked and need a decision.",
+            "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
+        ]
+    );
+    assert_eq!(lines(&standing, true)[0].advice, "Check the client secret.");
+}
+
+#[test]
+fn webhooks_that_are_no_events_are_not_laid_at_mosips_door() {
+    let mut standing = standing(0, 0, 1, Vec::new());
+    let stored = standing.stored.as_mut().unwrap();
+    stored.quarantine.push(in_quarantine(PushKind::Webhook, 2));
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Put right: 2 webhooks of OpenCRVS are no events yet and did not reach MOSIP.",
+            "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
+        ]
+    );
+}
+
+#[test]
+fn a_pause_for_keys_names_our_keys() {
+    let gone = Error::new(Code::Keys, "no own key may sign");
+    let all = texts(&standing(0, 0, 0, vec![paused(EventKind::Birth, gone)]), false);
+    assert_eq!(all, ["Put right our keys. No own key may sign. No event waits, nothing is lost."]);
+}
+
+#[test]
+fn a_disk_that_refuses_outranks_everything() {
+    let mut standing = standing(1, 1, 1, vec![channel(EventKind::Birth, Flow::Broken { until: 0 })]);
+    standing.trouble = Some(crate::outbox::store::Trouble::full());
+    assert!(texts(&standing, false)[0].starts_with("Put right: the disk of the outbox is full."));
+    standing.trouble = None;
+    standing.stored = None;
+    assert_eq!(texts(&standing, false)[0], "Put right: the database does not answer.");
+}
+
+#[test]
+fn opencrvs_and_mosip_are_not_taken_for_each_other() {
+    let away = |kind: EntryKind| channel(kind, Flow::Broken { until: 0 });
+    let both = standing(1, 0, 0, vec![away(EventKind::Birth.into()), away(EntryKind::Legacy)]);
+    let texts_of = texts(&both, false);
+    assert!(
+        texts_of[0].starts_with("MOSIP is away since") && texts_of[0].contains("1 event waits"),
+        "{texts_of:?}"
+    );
+    assert!(
+        texts_of[1].starts_with("OpenCRVS is away since") && texts_of[1].contains("no event waits"),
+        "{texts_of:?}"
+    );
+    let refused = Error::new(Code::Partner, "OpenCRVS's auth service answered 401");
+    let paused = standing(1, 0, 0, vec![paused(EntryKind::Legacy, refused)]);
+    assert!(
+        texts(&paused, false)[0].starts_with("Put right the client of OpenCRVS."),
+        "{:?}",
+        texts(&paused, false)
+    );
+}

@@ -1,0 +1,200 @@
+//! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`.
+//!
+//! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
+//! changes the status: an unready sidecar would take the mediator's whole pod out of service.
+
+mod csrf;
+mod decision;
+mod headline;
+mod metrics;
+pub(super) mod page;
+mod readiness;
+mod standing;
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json, Router};
+use http::{HeaderValue, StatusCode, header};
+use tokio::sync::{Mutex, watch};
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::csrf::Csrf;
+use self::decision::Decision;
+use self::page::View;
+use self::readiness::Readiness;
+use self::standing::Standing;
+use super::App;
+use super::openapi::refusing;
+use super::request::{Query, method_not_allowed, not_found};
+use crate::error::{Code, Error, Result};
+use crate::http::body;
+use crate::http::problem::Refusal;
+use crate::http::server::Peer;
+
+/// The listener of operators.
+pub(crate) const LISTENER: &str = "ops";
+
+/// Largest form, bytes.
+const FORM_LIMIT: usize = 16 << 10;
+
+#[derive(Clone)]
+struct Ops {
+    app: App,
+    stopping: watch::Receiver<bool>,
+    /// Held by the one who counts.
+    counting: Arc<Mutex<()>>,
+    csrf: Arc<Csrf>,
+}
+
+/// The routes; `has_page`: with the page.
+fn routes(has_page: bool) -> OpenApiRouter<Ops> {
+    let page = [Code::Unauthorized, Code::Forbidden, Code::Field, Code::Storage];
+    let decided = [
+        Code::NotFound,
+        Code::StateConflict,
+        Code::MediaType,
+        Code::TooLarge,
+        Code::Timeout,
+        Code::Busy,
+        Code::Malformed,
+        Code::SignatureInvalid,
+        Code::Keys,
+    ];
+    let routes = OpenApiRouter::new()
+        .routes(refusing(routes!(livez), &[Code::Forbidden], &[]))
+        .routes(refusing(routes!(readyz), &[Code::Forbidden], &[]))
+        .routes(refusing(routes!(scrape), &[Code::Forbidden], &[Code::Bug]));
+    if !has_page {
+        return routes;
+    }
+    let shown = OpenApiRouter::new().routes(refusing(routes!(show), &page, &[])).routes(refusing(
+        routes!(decide),
+        &page,
+        &decided,
+    ));
+    routes.merge(shown.layer(axum::middleware::map_response(protect)))
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes(true).into_openapi()
+}
+
+/// A form of the page.
+#[derive(ToSchema)]
+#[schema(as = DecisionForm)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct Form {
+    /// `event:` and an id, `fault:` and a fault, `message:` and an id.
+    about: String,
+    /// `retry`, `discard` or `verify`.
+    r#do: String,
+    /// One line of at most 500 characters; it is logged.
+    reason: String,
+    /// Binds the form to its page.
+    token: String,
+}
+
+/// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
+/// guard demands a token.
+pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
+    let (routes, _) = routes(has_page).split_for_parts();
+    routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Ops {
+        app,
+        stopping,
+        counting: Arc::default(),
+        csrf: Arc::new(Csrf::new()),
+    })
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/livez", responses((status = 200, description = "It lives.", content_type = "text/plain", body = String)))]
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+/// Says whether an event post would be taken, and how everything stands.
+#[utoipa::path(get, path = "/readyz", responses((status = 200, description = "An event post would be taken.", body = Readiness), (status = 503, description = "It would not.", body = Readiness)))]
+async fn readyz(State(ops): State<Ops>) -> Response {
+    let standing = Standing::of(&ops).await;
+    let status = if standing.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(Readiness::of(&standing))).into_response()
+}
+
+/// The metrics, in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
+async fn scrape(State(ops): State<Ops>) -> Result<Response> {
+    let standing = Standing::of(&ops).await;
+    let text = metrics::exposition(&standing, ops.app.outbox().meters(), ops.app.meters())
+        .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
+
+/// The operators' page. Refusals are pages, too.
+#[utoipa::path(get, path = "/", params(page::Query), responses((status = 200, description = "The page.", content_type = "text/html", body = String)))]
+async fn show(State(ops): State<Ops>, Query(query): Query<page::Query>) -> Response {
+    match View::load(&ops, query).await {
+        Ok(view) => html(StatusCode::OK, view.render()),
+        Err(error) => refuse(error),
+    }
+}
+
+/// Does what a form of the page asks for, and leads back to the page that it came from. Refusals are pages, too.
+#[utoipa::path(post, path = "/", params(page::Query), request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 303, description = "It is done.", headers(("location" = String, description = "The page.")))))]
+async fn decide(
+    State(ops): State<Ops>,
+    peer: Option<Extension<Peer>>,
+    Query(query): Query<page::Query>,
+    request: Request,
+) -> Response {
+    let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
+    let done = async {
+        decision::require_form(request.headers())?;
+        let form = body::read(request, &ops.app.limits().with_body_limit(FORM_LIMIT)).await?;
+        let decision = Decision::parse(&form, &ops.csrf, ops.app.now())?;
+        decision.carry_out(ops.app.outbox(), &by).await
+    };
+    match done.await {
+        Ok(done) => (StatusCode::SEE_OTHER, [(header::LOCATION, query.after_decision(done))]).into_response(),
+        Err(error) => refuse(error),
+    }
+}
+
+fn html(status: StatusCode, markup: maud::Markup) -> Response {
+    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], markup.into_string()).into_response()
+}
+
+/// A refusal for a person.
+fn refuse(error: Error) -> Response {
+    let status = StatusCode::from_u16(error.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = html(status, page::refusal(&error));
+    response.extensions_mut().insert(Refusal(error));
+    response
+}
+
+/// Nothing on the page comes from elsewhere, runs, is framed or is kept. `same-origin`, since a browser that is to send no referrer
+/// sends `Origin: null` with a form, which the guard refuses.
+pub(super) async fn protect(mut response: Response) -> Response {
+    let policy = format!(
+        "default-src 'none'; style-src '{}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+        page::style_hash()
+    );
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}

@@ -1,0 +1,110 @@
+//! What the page shows beside the lists: figures, MOSIP, keys.
+
+use maud::{Markup, html};
+
+use super::{section, table, words};
+use crate::faces::ops::standing::Standing;
+use crate::outbox::channel::Flow;
+use crate::outbox::entry::{Destination, State};
+
+/// The numbers at a glance.
+pub(super) fn figures(standing: &Standing) -> Markup {
+    let Some(stored) = &standing.stored else { return Markup::default() };
+    let waiting = |destination| {
+        standing.count_for(destination, State::Queued) + standing.count_for(destination, State::Leased)
+    };
+    let for_opencrvs = waiting(Destination::Opencrvs);
+    let has_legacy = standing.channels.iter().any(|channel| channel.destination() == Destination::Opencrvs);
+    let waiting = waiting(Destination::Mediator);
+    let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
+    let (quarantined, quarantined_bytes) = stored.quarantined();
+    let figure = |name: &str, value: String, note: String| {
+        html! { div { dt { (name) } dd { (value) @if !note.is_empty() { " " small { (note) } } } } }
+    };
+    html! {
+        dl {
+            (figure("Waiting for MOSIP", waiting.to_string(), match waiting {
+                0 => String::new(),
+                _ => format!("the oldest for {}", words::length(standing.oldest_age())),
+            }))
+            (figure("Taken by MOSIP", standing.count_for(Destination::Mediator, State::Done).to_string(), String::new()))
+            @if has_legacy || for_opencrvs > 0 {
+                (figure("Waiting for OpenCRVS", for_opencrvs.to_string(), String::new()))
+            }
+            (figure("Parked", standing.count(State::Parked).to_string(), String::new()))
+            (figure("Discarded", standing.count(State::Discarded).to_string(), String::new()))
+            (figure("In quarantine", quarantined.to_string(), match quarantined {
+                0 => String::new(),
+                _ => words::bytes(quarantined_bytes),
+            }))
+            (figure("For the mediator", stored.deliveries.to_string(), match stored.oldest_delivery {
+                None => String::new(),
+                Some(since) => format!("the oldest for {}", words::length(standing.waited(since))),
+            }))
+            (figure("Disk left", left, format!("{} used", words::bytes(standing.disk_used))))
+        }
+    }
+}
+
+/// The health of every upstream URL.
+pub(super) fn channels(standing: &Standing) -> Markup {
+    let rows = standing.channels.iter().map(|channel| {
+        let kinds: Vec<_> = channel.kinds.iter().map(|kind| kind.as_str()).collect();
+        let state = match &channel.flow {
+            Flow::Open => html! { span.flows { "Flows" } },
+            Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
+            Flow::Paused { .. } => html! { span.act { "Paused since " (words::time(standing.stopped_at(channel))) } },
+        };
+        let reason = match &channel.flow {
+            Flow::Open => Markup::default(),
+            Flow::Broken { until } => html! {
+                "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
+            },
+            Flow::Paused { refusal, probe_at } => html! {
+                (words::sentence(&refusal.detail)) " " (words::sentence(&refusal.advice)) " Next try in " (words::length(standing.until(*probe_at))) "."
+            },
+        };
+        vec![
+            html! { (kinds.join(", ")) },
+            html! { (channel.host) },
+            state,
+            html! { (standing.waiting(channel)) },
+            reason,
+        ]
+    });
+    section(
+        "mosip",
+        "MOSIP and OpenCRVS",
+        table("mosip", &["Entries", "Host", "State", "Waiting", "Reason"], rows),
+    )
+}
+
+/// Keys and certificates with their days.
+pub(super) fn keys(standing: &Standing) -> Markup {
+    let rows = standing.certificates().map(|dated| {
+        let days = dated.days_left(standing.now);
+        let left = match days {
+            ..0 => html! { span.act { "expired" } },
+            0..30 => html! { span.waits { (words::days(days)) } },
+            _ => html! { (words::days(days)) },
+        };
+        let role = match dated.role {
+            "own" => "ours",
+            "peer" => "theirs",
+            _ => "of a listener",
+        };
+        vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
+    });
+    section(
+        "keys",
+        "Keys",
+        html! {
+            (table("keys", &["Certificate", "Whose", "Days left", "Valid until"], rows))
+            @if !standing.ring.troubles().is_empty() {
+                ul {
+                    @for trouble in standing.ring.troubles() { li { (trouble) "." } }
+                }
+            }
+        },
+    )
+}

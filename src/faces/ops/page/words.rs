@@ -1,0 +1,114 @@
+//! Numbers, lengths and moments as a person reads them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use maud::{Markup, html};
+
+use crate::clock::Timestamp;
+use crate::faces::ops::decision::Done;
+
+/// `2026-11-24 14:05 UTC`
+pub(in crate::faces::ops) fn moment(at: Timestamp) -> String {
+    let iso = at.to_iso();
+    let (date, time) = iso.split_once('T').unwrap_or_default();
+    format!("{date} {} UTC", time.get(..5).unwrap_or_default())
+}
+
+/// [`moment`] in a table.
+pub(super) fn time(at: Timestamp) -> Markup {
+    html! { time datetime=(at.to_iso()) { (moment(at)) } }
+}
+
+/// `2h 10m`: no finer than it matters.
+pub(in crate::faces::ops) fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let grain = match seconds {
+        0..3_600 => 1,
+        3_600..86_400 => 60,
+        _ => 3_600,
+    };
+    humantime::format_duration(Duration::from_secs(seconds - seconds % grain)).to_string()
+}
+
+/// `text` as a sentence: a capital and a full stop.
+pub(in crate::faces::ops) fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    let first = chars.next().map(char::to_uppercase).into_iter().flatten();
+    first.chain(chars).chain(['.']).collect()
+}
+
+/// `3 events wait`
+pub(in crate::faces::ops) fn wait(events: u64) -> String {
+    match events {
+        0 => "No event waits".to_owned(),
+        1 => "1 event waits".to_owned(),
+        _ => format!("{events} events wait"),
+    }
+}
+
+/// `3 events are on their way`
+pub(in crate::faces::ops) fn under_way(events: u64) -> String {
+    match events {
+        1 => "1 event is on its way".to_owned(),
+        _ => format!("{events} events are on their way"),
+    }
+}
+
+/// `3 attempts`
+pub(super) fn attempts(attempts: u32) -> String {
+    match attempts {
+        1 => "1 attempt".to_owned(),
+        _ => format!("{attempts} attempts"),
+    }
+}
+
+/// `12 days`
+pub(in crate::faces::ops) fn days(days: i64) -> String {
+    match days {
+        1 => "1 day".to_owned(),
+        _ => format!("{days} days"),
+    }
+}
+
+/// `1.5 GiB`
+pub(super) fn bytes(bytes: u64) -> String {
+    ByteSize::b(bytes).display().iec().to_string()
+}
+
+/// What has just been done.
+pub(super) fn done(done: Done) -> String {
+    match done {
+        Done::Retried(1) => "1 event is tried again.".to_owned(),
+        Done::Retried(events) => format!("{events} events are tried again."),
+        Done::Discarded => "The event is discarded. It will not go to MOSIP.".to_owned(),
+        Done::MessageDiscarded => "The message is discarded. The mediator will not see it.".to_owned(),
+        Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_no_finer_than_it_matters() {
+        let of = |seconds| length(Duration::from_secs(seconds));
+        assert_eq!(of(0), "0s");
+        assert_eq!(of(61), "1m 1s");
+        assert_eq!(of(3_600 + 61), "1h 1m");
+        assert_eq!(of(86_400 + 3_600 + 61), "1day 1h");
+    }
+
+    #[test]
+    fn a_sentence_begins_and_ends_as_one() {
+        for text in ["the key is gone", "The key is gone."] {
+            assert_eq!(sentence(text), "The key is gone.");
+        }
+    }
+
+    #[test]
+    fn a_moment_has_its_zone() {
+        assert_eq!(moment(Timestamp::from_seconds(1_800_000_000)), "2027-01-15 08:00 UTC");
+    }
+}

@@ -1,0 +1,182 @@
+//! The body of `/readyz`.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::standing::{Standing, days_left};
+use crate::error::Fault;
+use crate::outbox::channel::Flow;
+use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::State;
+use crate::outbox::store;
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Readiness {
+    ready: bool,
+    outbox: Outbox,
+    channels: Vec<Channel>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    quarantine: Option<Quarantine>,
+    keys: Keys,
+    listeners: Vec<Listener>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Listener {
+    name: &'static str,
+    tls: bool,
+    /// Of its certificate; negative once it has expired.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    days_to_expiry: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Outbox {
+    writable: bool,
+    /// Why nothing is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    trouble: Option<Trouble>,
+    /// Rows that do not open, by table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    unreadable: BTreeMap<&'static str, u64>,
+    /// Counts are absent while the database does not answer.
+    #[serde(flatten)]
+    depth: Option<Depth>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Trouble {
+    fault: &'static str,
+    detail: String,
+    advice: &'static str,
+    /// `database`, `log`, `key`, `lock`: what was removed or replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    gone: Vec<&'static str>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Depth {
+    queued: u64,
+    leased: u64,
+    parked: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Channel {
+    host: String,
+    kinds: Vec<&'static str>,
+    /// `open`, `broken`, `paused`
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    since: Option<String>,
+    #[serde(flatten)]
+    refusal: Option<Refusal>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Refusal {
+    fault: String,
+    code: String,
+    advice: String,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Quarantine {
+    messages: u64,
+    bytes: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Keys {
+    /// Every configured key and certificate is loaded and in its dates.
+    healthy: bool,
+    own: usize,
+    peers: usize,
+    troubles: usize,
+    /// Days until the first certificate expires; negative once it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    days_to_first_expiry: Option<i64>,
+}
+
+impl Readiness {
+    pub(super) fn of(standing: &Standing) -> Self {
+        let stored = standing.stored.as_ref();
+        let depth = stored.map(|_| Depth {
+            queued: standing.count(State::Queued),
+            leased: standing.count(State::Leased),
+            parked: standing.count(State::Parked),
+        });
+        let ring = &standing.ring;
+        Self {
+            ready: standing.ready,
+            outbox: Outbox {
+                writable: standing.trouble.is_none(),
+                trouble: standing.trouble.as_ref().map(Trouble::of),
+                unreadable: standing.unreadable.clone(),
+                depth,
+            },
+            channels: standing.channels.iter().map(|channel| Channel::of(channel, standing)).collect(),
+            quarantine: stored
+                .map(|stored| stored.quarantined())
+                .map(|(messages, bytes)| Quarantine { messages, bytes }),
+            keys: Keys {
+                healthy: ring.troubles().is_empty(),
+                own: ring.own().len(),
+                peers: ring.peers().len(),
+                troubles: ring.troubles().len(),
+                days_to_first_expiry: standing
+                    .certificates()
+                    .filter(|dated| !dated.needs_restart())
+                    .map(|dated| dated.days_left(standing.now))
+                    .min(),
+            },
+            listeners: standing
+                .listeners
+                .iter()
+                .map(|listener| Listener {
+                    name: listener.name,
+                    tls: listener.has_tls,
+                    days_to_expiry: listener.dates.map(|dates| days_left(dates.not_after, standing.now)),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Trouble {
+    fn of(trouble: &store::Trouble) -> Self {
+        Self {
+            fault: Fault::Storage.as_str(),
+            detail: trouble.detail(),
+            advice: trouble.advice(),
+            gone: trouble.gone().iter().map(|gone| gone.piece.as_str()).collect(),
+        }
+    }
+}
+
+impl Channel {
+    fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
+        let refusal = match &channel.flow {
+            Flow::Paused { refusal, .. } => Some(Refusal {
+                fault: refusal.fault.clone(),
+                code: refusal.code.clone(),
+                advice: refusal.advice.clone(),
+            }),
+            Flow::Open | Flow::Broken { .. } => None,
+        };
+        Self {
+            host: channel.host.clone(),
+            kinds: channel.kinds.iter().map(|kind| kind.as_str()).collect(),
+            state: channel.flow.as_str(),
+            since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
+            refusal,
+        }
+    }
+}

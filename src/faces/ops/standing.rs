@@ -1,0 +1,195 @@
+//! How everything stands at one moment: what `/readyz`, `/metrics` and the page show.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Ops;
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::faces::Listener;
+use crate::keys::Ring;
+use crate::outbox::dispatch::ChannelStatus;
+use crate::outbox::entry::{Destination, EntryKind, State};
+use crate::outbox::store::{QuarantineCount, Store, Trouble};
+use crate::outbox::uptime::Millis;
+
+/// How long the figures of the database are waited for: less than the second that a probe waits for all.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The role of a certificate that a listener shows.
+pub(super) const LISTENER: &str = "listener";
+
+const MILLIS_PER_DAY: i64 = 86_400_000;
+
+/// A moment of the gateway.
+pub(super) struct Standing {
+    pub(super) now: Timestamp,
+    /// An event post would be taken.
+    pub(super) ready: bool,
+    /// Why nothing is taken; `None`: what comes is taken.
+    pub(super) trouble: Option<Trouble>,
+    /// Rows that do not open, by table.
+    pub(super) unreadable: BTreeMap<&'static str, u64>,
+    pub(super) channels: Vec<ChannelStatus>,
+    /// `None`: the database did not answer in time.
+    pub(super) stored: Option<Stored>,
+    pub(super) disk_left: Option<u64>,
+    pub(super) disk_used: u64,
+    pub(super) ring: Arc<Ring>,
+    pub(super) listeners: Arc<[Listener]>,
+    pub(super) uptime: Millis,
+}
+
+/// What the database says.
+pub(super) struct Stored {
+    pub(super) counts: BTreeMap<(String, State), u64>,
+    pub(super) oldest_waiting: Option<Timestamp>,
+    pub(super) deliveries: u64,
+    /// Since when the oldest of them waits.
+    pub(super) oldest_delivery: Option<Millis>,
+    pub(super) quarantine: Vec<QuarantineCount>,
+}
+
+/// A certificate by the name that the configuration gives it.
+pub(super) struct Dated {
+    pub(super) role: &'static str,
+    pub(super) name: String,
+    pub(super) not_after: Timestamp,
+}
+
+impl Standing {
+    /// Counts are index scans, and one request counts at a time: probes never crowd out event posts.
+    pub(super) async fn of(ops: &Ops) -> Self {
+        let store = ops.app.outbox().store();
+        let counted = tokio::time::timeout(PATIENCE, async {
+            let _turn = ops.counting.lock().await;
+            Stored::read(store).await
+        });
+        let stored = counted.await.ok().and_then(Result::ok);
+        let trouble = store.trouble();
+        Self {
+            now: ops.app.now(),
+            ready: trouble.is_none() && !*ops.stopping.borrow(),
+            trouble,
+            unreadable: store.unreadable(),
+            channels: ops.app.outbox().channels(),
+            stored,
+            disk_left: store.disk_left(),
+            disk_used: store.disk_used(),
+            ring: ops.app.ring(),
+            listeners: ops.app.listeners(),
+            uptime: store.uptime(),
+        }
+    }
+
+    /// Entries in `state`, over all kinds.
+    pub(super) fn count(&self, state: State) -> u64 {
+        self.count_of(&EntryKind::ALL, &[state])
+    }
+
+    /// Entries for `destination` in `state`.
+    pub(super) fn count_for(&self, destination: Destination, state: State) -> u64 {
+        let kinds: Vec<_> =
+            EntryKind::ALL.into_iter().filter(|kind| kind.destination() == destination).collect();
+        self.count_of(&kinds, &[state])
+    }
+
+    /// Entries of `channel` that have not arrived.
+    pub(super) fn waiting(&self, channel: &ChannelStatus) -> u64 {
+        self.count_of(&channel.kinds, &[State::Queued, State::Leased])
+    }
+
+    /// When `channel` stopped, by the machine's clock.
+    pub(super) fn stopped_at(&self, channel: &ChannelStatus) -> Timestamp {
+        let ago = channel.stopped_at.map_or(0, |at| self.uptime.saturating_sub(at));
+        Timestamp::from_millis(self.now.millis().saturating_sub(ago))
+    }
+
+    /// For how long the oldest entry that MOSIP does not have has waited; none waits: zero.
+    pub(super) fn oldest_age(&self) -> Duration {
+        let oldest = self.stored.as_ref().and_then(|stored| stored.oldest_waiting);
+        since(oldest.unwrap_or(self.now), self.now)
+    }
+
+    /// For how long a message has waited that waits since `moment` on the outbox's clock.
+    pub(super) fn waited(&self, moment: Millis) -> Duration {
+        Duration::from_millis(self.uptime.saturating_sub(moment).max(0).unsigned_abs())
+    }
+
+    /// Until `moment` on the outbox's clock; past: zero.
+    pub(super) fn until(&self, moment: Millis) -> Duration {
+        Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
+    }
+
+    /// Every certificate, own ones first, those of listeners last. A key without a name goes by that of its file.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
+        let own = self.ring.own().iter().filter_map(|own| {
+            let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = own.name.clone().or(file).unwrap_or_default();
+            Some(Dated { role: "own", name, not_after: own.certificate.as_ref()?.not_after() })
+        });
+        let peers = self.ring.peers().iter().filter_map(|peer| {
+            let not_after = peer.certificate.as_ref()?.not_after();
+            Some(Dated { role: "peer", name: peer.name.clone(), not_after })
+        });
+        let listeners = self.listeners.iter().filter_map(|listener| {
+            let not_after = listener.dates?.not_after;
+            Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
+        });
+        own.chain(peers).chain(listeners)
+    }
+
+    fn count_of(&self, kinds: &[EntryKind], states: &[State]) -> u64 {
+        let Some(stored) = &self.stored else { return 0 };
+        stored
+            .counts
+            .iter()
+            .filter(|((kind, state), _)| {
+                states.contains(state) && kinds.iter().any(|known| known.as_str() == kind)
+            })
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+impl Dated {
+    /// A listener reads its certificate at the start alone.
+    pub(super) fn needs_restart(&self) -> bool {
+        self.role == LISTENER
+    }
+
+    /// Whole days until it expires; negative once it has.
+    pub(super) fn days_left(&self, now: Timestamp) -> i64 {
+        days_left(self.not_after, now)
+    }
+}
+
+/// Whole days until `end`; negative once it has passed.
+pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
+    end.millis().saturating_sub(now.millis()).div_euclid(MILLIS_PER_DAY)
+}
+
+impl Stored {
+    async fn read(store: &Store) -> Result<Self> {
+        let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine) = tokio::try_join!(
+            store.counts(),
+            store.oldest_waiting(),
+            store.undelivered_count(),
+            store.quarantine_counts()
+        )?;
+        Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine })
+    }
+
+    /// Messages and bytes in quarantine.
+    pub(super) fn quarantined(&self) -> (u64, u64) {
+        self.quarantine
+            .iter()
+            .fold((0, 0), |(messages, bytes), count| (messages + count.messages, bytes + count.bytes))
+    }
+}
+
+/// From `then` to `now`; a clock that was set back gives zero.
+pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
+    Duration::from_millis(now.millis().saturating_sub(then.millis()).max(0).unsigned_abs())
+}

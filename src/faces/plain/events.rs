@@ -1,0 +1,186 @@
+//! `/v1/events`: take an event, list what was taken, retry, discard. No answer holds a payload.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{COMMON, JSON, schema};
+use crate::error::{Code, Fault, Result};
+use crate::faces::App;
+use crate::faces::openapi::refusing;
+use crate::faces::request::{Name, Query, Reason, read_json};
+use crate::mosip::event::{Event, EventKind};
+use crate::outbox::entry::{Shown, State as EntryState};
+use crate::outbox::store::{Filter, IdempotencyKey, ShownPage};
+
+/// Longest `Prefer: wait`, seconds.
+const LONGEST_WAIT: u64 = 60;
+
+/// `/v1/events` and `/v1/outbox`
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let taken = [Code::NotFound, Code::KindNotConfigured, Code::IdempotencyConflict, Code::Storage];
+    let decided = [Code::NotFound, Code::StateConflict, Code::Field, Code::Storage];
+    OpenApiRouter::new()
+        .routes(refusing(routes!(list), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(retry_all), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(accept), &JSON, &taken))
+        .routes(refusing(routes!(show), &COMMON, &[Code::NotFound, Code::Storage]))
+        .routes(refusing(routes!(discard), &COMMON, &decided))
+        .routes(refusing(routes!(retry), &COMMON, &[Code::NotFound, Code::StateConflict, Code::Storage]))
+        .routes(refusing(routes!(rekey), &COMMON, &[Code::Storage]))
+        .routes(refusing(routes!(resume), &COMMON, &[Code::Storage]))
+}
+
+/// The kinds, as the documents list them.
+#[derive(ToSchema)]
+#[schema(rename_all = "kebab-case")]
+#[allow(dead_code, reason = "it stands for a parameter in the documents alone")]
+enum KindName {
+    Birth,
+    Death,
+    BirthCorrection,
+    DeathCorrection,
+    BirthRevocation,
+    DeathRevocation,
+}
+
+/// Takes an event: 202 once it is on the disk. It goes to MOSIP by itself, whatever MOSIP's health.
+///
+/// Here the path names the kind, which no id is alike to.
+#[utoipa::path(post, path = "/v1/events/{id}",
+    params(
+        ("id" = KindName, Path, description = "The kind of the event."),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle."),
+    ),
+    request_body(content = serde_json::Value, description = "The webhook as OpenCRVS sent it."),
+    responses(
+        (status = 200, description = "It is on the disk and settled.", body = schema::Accepted),
+        (status = 202, description = "It is on the disk.", body = schema::Accepted),
+    ))]
+async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> Result<Response> {
+    let kind: EventKind = kind.parse()?;
+    let key = request
+        .headers()
+        .get("idempotency-key")
+        .map(|key| IdempotencyKey::parse(key.as_bytes()))
+        .transpose()?;
+    let wait = wait_asked(request.headers());
+    let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
+    let mut accepted = app.outbox().accept(event, key).await?;
+    if let Some(wait) = wait
+        && let Ok(entry) = tokio::time::timeout(wait, app.outbox().settled(&accepted.id)).await
+    {
+        let entry = entry?;
+        (accepted.state, accepted.aid) = (entry.state, entry.aid);
+    }
+    let status = if accepted.state.is_settled() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let aid = accepted.aid.map(|aid| aid.to_string());
+    Ok((status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid })))
+        .into_response())
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// Only those in this state.
+    #[param(value_type = Option<schema::EventState>)]
+    state: Option<String>,
+    /// Only those whose last attempt failed by this fault.
+    #[param(value_type = Option<schema::Fault>)]
+    fault: Option<String>,
+    /// `next` of the page before.
+    cursor: Option<i64>,
+}
+
+/// Lists events in the order in which they were taken, 100 on a page.
+#[utoipa::path(get, path = "/v1/events", params(ListQuery), responses((status = 200, description = "A page.", body = schema::EventPage)))]
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<ShownPage>> {
+    let state: Option<EntryState> = query.state.map(|text| text.parse()).transpose()?;
+    let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
+    let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
+    let page = app.outbox().store().entries(filter).await?;
+    Ok(Json(ShownPage::of(page, app.outbox().store().uptime())))
+}
+
+/// Shows an event.
+#[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
+async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
+    let entry = app.outbox().store().entry(id).await?;
+    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+}
+
+/// Tries an event at once, and with it whether MOSIP takes us again.
+#[utoipa::path(post, path = "/v1/events/{id}/retry", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
+async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
+    let entry = app.outbox().retry(id).await?;
+    tracing::info!(event = entry.id, "an event is retried on request");
+    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RetryQuery {
+    /// The fault.
+    #[param(value_type = schema::Fault)]
+    fault: String,
+}
+
+/// Puts all events up again that a fault parked.
+#[utoipa::path(post, path = "/v1/events/retry", params(RetryQuery), responses((status = 200, description = "How many they are.", body = schema::Retried)))]
+async fn retry_all(State(app): State<App>, Query(query): Query<RetryQuery>) -> Result<Response> {
+    let fault: Fault = query.fault.parse()?;
+    let retried = app.outbox().retry_all(fault).await?;
+    tracing::info!(fault = fault.as_str(), events = retried, "parked events are retried on request");
+    Ok(Json(json!({ "retried": retried })).into_response())
+}
+
+/// Takes an event out for good: MOSIP never hears of it.
+#[utoipa::path(delete, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event."), Reason), responses((status = 200, description = "The event.", body = schema::Event)))]
+async fn discard(
+    State(app): State<App>,
+    Name(id): Name,
+    Query(Reason { reason }): Query<Reason>,
+) -> Result<Json<Shown>> {
+    let entry = app.outbox().discard(id, reason.clone()).await?;
+    tracing::warn!(event = entry.id, reason, "an event is discarded on request");
+    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+}
+
+/// `Prefer: wait=N` (RFC 7240), at most a minute.
+fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value: &HeaderValue| value.to_str().ok());
+    let seconds: u64 = preferences
+        .flat_map(|line| line.split([',', ';']))
+        .find_map(|preference| preference.trim().strip_prefix("wait=")?.trim().parse().ok())?;
+    Some(Duration::from_secs(seconds.min(LONGEST_WAIT)))
+}
+
+/// Reads `outbox.key_file` anew and seals everything under its first key.
+#[utoipa::path(post, path = "/v1/outbox/rekey", responses((status = 200, description = "It is done.", body = schema::Rekeyed)))]
+async fn rekey(State(app): State<App>) -> Result<Response> {
+    let rekeyed = app.outbox().rekey().await?;
+    app.seeder().go_on();
+    let (resealed, unreadable) = (rekeyed.resealed, rekeyed.unreadable);
+    tracing::warn!(resealed, unreadable, "the outbox is sealed under its first key on request");
+    Ok(Json(rekeyed).into_response())
+}
+
+/// Goes on after files of the outbox were removed or replaced, once they are there again.
+#[utoipa::path(post, path = "/v1/outbox/resume", responses((status = 200, description = "It goes on.", body = schema::Resumed)))]
+async fn resume(State(app): State<App>) -> Result<Response> {
+    app.outbox().resume().await?;
+    app.seeder().go_on();
+    tracing::warn!("the outbox goes on on request");
+    Ok(Json(json!({ "resumed": true })).into_response())
+}

@@ -1,0 +1,143 @@
+//! `/v1/inbox`, where the mediator pulls what it is not posted, and `/v1/quarantine`.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::COMMON;
+use crate::error::{Code, Error, Result};
+use crate::faces::App;
+use crate::faces::openapi::refusing;
+use crate::faces::request::{Name, Query, Reason};
+use crate::outbox::entry::Refusal;
+use crate::outbox::store::Quarantined;
+
+/// Messages on a page.
+const PAGE: usize = 100;
+
+/// `/v1/inbox` and `/v1/quarantine`
+pub(super) fn routes() -> OpenApiRouter<App> {
+    let verified = [
+        Code::NotFound,
+        Code::Malformed,
+        Code::Field,
+        Code::UnknownKey,
+        Code::Decrypt,
+        Code::SignatureInvalid,
+        Code::SignatureMissing,
+        Code::Keys,
+        Code::Storage,
+    ];
+    OpenApiRouter::new()
+        .routes(refusing(routes!(inbox), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(acknowledge), &COMMON, &[Code::NotFound, Code::Storage]))
+        .routes(refusing(routes!(quarantine), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(discard), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
+        .routes(refusing(routes!(verify), &COMMON, &verified))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Cursor {
+    /// `next` of the page before.
+    cursor: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Messages {
+    /// Each as it would be posted to `deliver.url`.
+    #[schema(value_type = Vec<serde_json::Value>)]
+    messages: Vec<Box<RawValue>>,
+    next: Option<i64>,
+}
+
+/// Lists the messages that the mediator has not taken, 100 on a page.
+#[utoipa::path(get, path = "/v1/inbox", params(Cursor), responses((status = 200, description = "A page.", body = Messages)))]
+async fn inbox(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Messages>> {
+    let mut waiting = app.outbox().store().undelivered(query.cursor.unwrap_or(0), PAGE + 1, false).await?;
+    let more = waiting.len() > PAGE;
+    waiting.truncate(PAGE);
+    let next = waiting.last().map(|message| message.seq).filter(|_| more);
+    let broken = || Error::new(Code::Bug, "a stored message is not JSON");
+    let messages = waiting
+        .into_iter()
+        .map(|message| {
+            let text = String::from_utf8(message.body.to_vec()).map_err(|_| broken())?;
+            RawValue::from_string(text).map_err(|_| broken())
+        })
+        .collect::<Result<_>>()?;
+    Ok(Json(Messages { messages, next }))
+}
+
+/// The mediator has taken a message.
+#[utoipa::path(post, path = "/v1/inbox/{id}/ack", params(("id" = String, Path, description = "The id of the message.")), responses((status = 204, description = "It is noted.")))]
+async fn acknowledge(State(app): State<App>, Name(id): Name) -> Result<StatusCode> {
+    app.outbox().store().delivered(id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Serialize, ToSchema)]
+struct Kept {
+    messages: Vec<Shown>,
+    next: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = QuarantinedMessage)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    id: String,
+    kind: String,
+    received_at: String,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = super::schema::LastFault, required = false)]
+    reason: Option<Refusal>,
+}
+
+/// Lists the messages of MOSIP that do not verify, 100 on a page.
+#[utoipa::path(get, path = "/v1/quarantine", params(Cursor), responses((status = 200, description = "A page.", body = Kept)))]
+async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Kept>> {
+    let kept = app.outbox().store().quarantined(query.cursor.unwrap_or(0)).await?;
+    let next = kept.last().map(|push| push.seq).filter(|_| kept.len() == PAGE);
+    Ok(Json(Kept { messages: kept.into_iter().map(Shown::of).collect(), next }))
+}
+
+/// Verifies a message again. A refusal is the problem that it still has.
+#[utoipa::path(post, path = "/v1/quarantine/{id}/verify", params(("id" = String, Path, description = "The id of the message.")), responses((status = 204, description = "It verifies and is on its way to the mediator.")))]
+async fn verify(State(app): State<App>, Name(id): Name) -> Result<Response> {
+    app.outbox().inbox().verify(id).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Takes a message out for good.
+#[utoipa::path(delete, path = "/v1/quarantine/{id}", params(("id" = String, Path, description = "The id of the message."), Reason), responses((status = 204, description = "It is gone.")))]
+async fn discard(
+    State(app): State<App>,
+    Name(id): Name,
+    Query(Reason { reason }): Query<Reason>,
+) -> Result<StatusCode> {
+    app.outbox().inbox().discard(id.clone()).await?;
+    tracing::warn!(push = id, reason, "a push is discarded on request");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Shown {
+    fn of(push: Quarantined) -> Self {
+        Self {
+            id: push.id,
+            kind: push.kind,
+            received_at: push.received_at.to_iso(),
+            bytes: push.bytes,
+            reason: push.refusal,
+        }
+    }
+}

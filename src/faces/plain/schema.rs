@@ -1,0 +1,283 @@
+//! Bodies of the outbox and of jobs, as the documents describe them. A test holds them to what the routes answer.
+#![allow(dead_code, reason = "they stand for bodies in the documents alone")]
+
+use utoipa::ToSchema;
+
+/// An event that was taken. It never shows its payload.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Event {
+    /// The id that it goes to MOSIP under.
+    id: String,
+    /// `birth`, `death`, `birth-correction`, …, or `legacy` for what goes to OpenCRVS 1.x.
+    kind: String,
+    /// Where it goes.
+    destination: String,
+    state: EventState,
+    /// Attempts begun.
+    attempts: u32,
+    /// RFC 3339, UTC.
+    accepted_at: String,
+    /// Seconds until the next attempt is due; 0: when its turn comes.
+    #[schema(nullable = false)]
+    next_try_in: Option<i64>,
+    /// The application id that it carries.
+    aid: Option<String>,
+    /// Why the last attempt failed.
+    #[schema(nullable = false)]
+    last_fault: Option<LastFault>,
+}
+
+/// Where an event stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum EventState {
+    Queued,
+    Leased,
+    Done,
+    Parked,
+    Discarded,
+}
+
+/// Whose move it is.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum Fault {
+    Caller,
+    Keys,
+    Partner,
+    Upstream,
+    Tampered,
+    Storage,
+    Bug,
+}
+
+/// Why an attempt failed.
+#[derive(ToSchema)]
+pub(super) struct LastFault {
+    /// The code of the problem.
+    code: String,
+    fault: Fault,
+    /// What happened.
+    detail: String,
+    /// What to do.
+    advice: String,
+    /// MOSIP's own code.
+    #[schema(nullable = false)]
+    upstream: Option<String>,
+}
+
+/// A page of events.
+#[derive(ToSchema)]
+pub(super) struct EventPage {
+    events: Vec<Event>,
+    /// `cursor` of the next page, if there is one.
+    next: Option<i64>,
+}
+
+/// An event that is on the disk.
+#[derive(ToSchema)]
+pub(super) struct Accepted {
+    /// Names it under `/v1/events`.
+    id: String,
+    state: EventState,
+    aid: Option<String>,
+}
+
+/// How many events were put up again.
+#[derive(ToSchema)]
+pub(super) struct Retried {
+    retried: u64,
+}
+
+/// The outbox goes on.
+#[derive(ToSchema)]
+pub(super) struct Resumed {
+    resumed: bool,
+}
+
+/// What a rekey did.
+#[derive(ToSchema)]
+pub(super) struct Rekeyed {
+    /// Values that are sealed under the first key now and were not before.
+    resealed: u64,
+    /// Values that do not open under any key. They stay as they are.
+    unreadable: u64,
+}
+
+/// An application id of MOSIP.
+#[derive(ToSchema)]
+pub(super) struct FetchedAid {
+    aid: String,
+    /// `tls`: MOSIP does not sign it.
+    verified: String,
+}
+
+/// A sealed message.
+#[derive(ToSchema)]
+pub(super) struct SealedMessage {
+    /// base64 of the envelope.
+    data: String,
+    /// base64 of the signature; absent under `sign=none`.
+    #[schema(nullable = false)]
+    signature: Option<String>,
+    /// Lower-case hex: the certificate that it is sealed to.
+    thumbprint: String,
+}
+
+/// A job that is on the disk.
+#[derive(ToSchema)]
+pub(super) struct AcceptedJob {
+    /// Names it under `/v1/uin-tokens`.
+    job: String,
+}
+
+/// A record that a job asks IDA about.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Record {
+    individual_id: String,
+    /// Left out: its length says whether it is a UIN or a VID.
+    individual_id_type: Option<IdType>,
+    /// `true` once the person has agreed.
+    consent: bool,
+    demographics: Demographics,
+}
+
+/// What names a person.
+#[derive(ToSchema)]
+#[schema(rename_all = "UPPERCASE")]
+pub(super) enum IdType {
+    Uin,
+    Vid,
+    Handle,
+}
+
+/// Name, date of birth and the like. A country may add attributes of either form.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Demographics {
+    #[schema(nullable = false)]
+    name: Option<Vec<Text>>,
+    /// `yyyy/MM/dd`
+    #[schema(nullable = false)]
+    dob: Option<String>,
+    #[schema(nullable = false)]
+    gender: Option<Vec<Text>>,
+    #[schema(nullable = false)]
+    phone_number: Option<String>,
+    #[schema(nullable = false)]
+    email_id: Option<String>,
+    #[schema(nullable = false)]
+    full_address: Option<Vec<Text>>,
+}
+
+/// A text in a language.
+#[derive(ToSchema)]
+pub(super) struct Text {
+    /// ISO 639-3, three lower-case letters.
+    language: String,
+    value: String,
+}
+
+/// A person to ask IDA about. At least one of `demographics`, `otp` and `biometrics` is there.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Person {
+    individual_id: String,
+    individual_id_type: IdType,
+    /// `true` once the person has agreed.
+    consent: bool,
+    /// Ten ASCII letters or digits; left out: a fresh one.
+    transaction_id: Option<String>,
+    demographics: Option<Demographics>,
+    /// The one-time password that the person received.
+    otp: Option<String>,
+    /// Captures of a device, passed through as they came.
+    biometrics: Option<Vec<serde_json::Value>>,
+}
+
+/// Where a one-time password is to go.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct OtpOrder {
+    individual_id: String,
+    individual_id_type: IdType,
+    consent: bool,
+    transaction_id: Option<String>,
+    otp_channel: Vec<OtpChannel>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum OtpChannel {
+    Email,
+    Phone,
+}
+
+/// How far a job has come, and a page of what is settled.
+#[derive(ToSchema)]
+pub(super) struct JobReport {
+    job: String,
+    state: JobState,
+    /// What a person has to put right; only where the state is `paused`.
+    #[schema(nullable = false)]
+    paused: Option<LastFault>,
+    progress: Progress,
+    results: Vec<Settled>,
+    /// `from` of the next page, if this one is full.
+    next: Option<u64>,
+}
+
+/// Whether a job moves.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub(super) enum JobState {
+    Done,
+    Running,
+    /// IDA is away.
+    Waiting,
+    /// A person has to put something right.
+    Paused,
+}
+
+/// How many records are in which state.
+#[derive(ToSchema)]
+pub(super) struct Progress {
+    records: u64,
+    queued: u64,
+    leased: u64,
+    done: u64,
+    refused: u64,
+    invalid: u64,
+    /// Of the queued ones those that do not open; left out where there is none.
+    #[schema(nullable = false)]
+    unreadable: Option<u64>,
+}
+
+/// A record that is settled.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Settled {
+    /// Its place in the list, from 0.
+    record: u64,
+    /// `done`, `refused` or `invalid`.
+    state: String,
+    individual_id: String,
+    /// The UINTOKEN.
+    token: Option<String>,
+    /// `signature`, `tls` or `none`; null where IDA said nothing of this person.
+    verified: Option<String>,
+    errors: Vec<RecordError>,
+}
+
+/// Why there is no token.
+#[derive(ToSchema)]
+pub(super) struct RecordError {
+    /// MOSIP's code, or that of a problem.
+    code: String,
+    message: String,
+    /// Which value of the list that was posted (RFC 6901).
+    #[schema(nullable = false)]
+    pointer: Option<String>,
+}

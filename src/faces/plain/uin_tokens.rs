@@ -1,0 +1,149 @@
+//! `/v1/uin-tokens`: UINTOKENs for many persons, as a job.
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::{COMMON, JSON, schema};
+use crate::error::{Code, Error, Result};
+use crate::faces::App;
+use crate::faces::openapi::refusing;
+use crate::faces::request::{Name, Query, read_json};
+use crate::mosip::authtoken::Form;
+use crate::mosip::ida::{self, Line};
+use crate::outbox::job::{NewRecord, Outcome, Progress, Reason, Settled};
+use crate::seeder::{Pace, Seeder};
+
+/// Largest body, bytes: some 20,000 records.
+const BODY_LIMIT: usize = 5 << 20;
+
+/// Settled records in one answer in JSON.
+const PAGE: usize = 1_000;
+
+/// `/v1/uin-tokens`
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(refusing(routes!(submit), &JSON, &[Code::Keys, Code::Storage]))
+        .routes(refusing(routes!(look), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
+}
+
+/// Takes a list of persons whose UINTOKENs are wanted: 202 once the job is on the disk. A wrong record is refused by itself; a list of
+/// nothing but wrong ones as a whole.
+#[utoipa::path(post, path = "/v1/uin-tokens", request_body = Vec<schema::Record>, responses((status = 202, description = "The job is on the disk.", body = schema::AcceptedJob)))]
+async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
+    let lengths = app.ida().id_lengths();
+    let limits = app.limits().with_body_limit(BODY_LIMIT);
+    let lines = read_json(request, &limits, move |body| ida::read_records(&body, lengths)).await?;
+    if lines.iter().all(|line| line.record.is_err()) {
+        let first = lines.into_iter().find_map(|line| line.record.err());
+        return Err(first.unwrap_or_else(|| Error::field("", "the list is empty")));
+    }
+    let records = lines
+        .into_iter()
+        .map(|Line { id, record }| match record {
+            Ok(record) => NewRecord::Ask(record.into_kept()),
+            Err(error) => NewRecord::Invalid(Outcome::without_token(id, vec![Reason::from(&error)])),
+        })
+        .collect();
+    let job = app.seeder().submit(Form::Json, records).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Asked {
+    /// Of the answer.
+    #[param(inline)]
+    format: Option<Form>,
+    /// The first record that is listed.
+    #[serde(default)]
+    from: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    job: String,
+    #[serde(flatten)]
+    pace: Pace,
+    progress: Progress,
+    results: Vec<Settled>,
+    /// `from` of the next page, if this one is full.
+    next: Option<u64>,
+}
+
+/// Says how far a job has come, with what is settled: 1,000 records on a page, or all as comma-separated values.
+#[utoipa::path(get, path = "/v1/uin-tokens/{job}",
+    params(("job" = String, Path, description = "The id of the job."), Asked, ("Accept" = Option<String>, Header, description = "`text/csv` stands for `format=csv`.")),
+    responses((status = 200, description = "The report.", content((schema::JobReport = "application/json"), (String = "text/csv")))))]
+async fn look(
+    State(app): State<App>,
+    Name(job): Name,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if asked.format.unwrap_or_else(|| accepted(&headers)) == Form::Csv {
+        let results = all_results(app.seeder(), &job).await?;
+        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&results)?).into_response());
+    }
+    let (status, results) = app.seeder().page(job.clone(), asked.from, PAGE).await?;
+    let next = results.last().filter(|_| results.len() == PAGE).map(|last| last.record + 1);
+    Ok(Json(Report { job, pace: status.pace, progress: status.job.progress, results, next }).into_response())
+}
+
+fn accepted(headers: &HeaderMap) -> Form {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/csv") { Form::Csv } else { Form::Json }
+}
+
+/// Everything that is settled, in order.
+pub(in crate::faces) async fn all_results(seeder: &Seeder, job: &str) -> Result<Vec<Settled>> {
+    let mut all: Vec<Settled> = Vec::new();
+    loop {
+        let from = all.last().map_or(0, |last| last.record + 1);
+        let (_, page) = seeder.page(job.to_owned(), from, PAGE).await?;
+        let is_last = page.len() < PAGE;
+        all.extend(page);
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+fn to_csv(results: &[Settled]) -> Result<Vec<u8>> {
+    let head = ["record", "individualId", "state", "token", "verified", "errorCode", "errorMessage"];
+    let rows = results.iter().map(|Settled { record, state, outcome }| {
+        let joined =
+            |part: fn(&Reason) -> &str| outcome.errors.iter().map(part).collect::<Vec<_>>().join("; ");
+        [
+            record.to_string(),
+            outcome.individual_id.clone(),
+            state.as_str().to_owned(),
+            outcome.token.clone().unwrap_or_default(),
+            outcome.verified.clone().unwrap_or_default(),
+            joined(|reason| &reason.code),
+            joined(|reason| &reason.message),
+        ]
+    });
+    write_csv(head, rows)
+}
+
+/// Comma-separated values under `head`.
+pub(in crate::faces) fn write_csv<const N: usize>(
+    head: [&str; N],
+    rows: impl Iterator<Item = [String; N]>,
+) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let failed = |_| Error::new(Code::Bug, "a row cannot be written");
+    writer.write_record(head).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row).map_err(failed)?;
+    }
+    writer.into_inner().map_err(|_| Error::new(Code::Bug, "a row cannot be written"))
+}

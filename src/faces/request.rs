@@ -1,0 +1,144 @@
+//! What a request brings, read the same way for every route: its query, the names in its path, its body in JSON. A refusal names
+//! parameters and members that the route knows, and repeats nothing else.
+
+use axum::extract::{FromRequestParts, Path, Request};
+use http::request::Parts;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use utoipa::IntoParams;
+
+use crate::error::{Code, Error, Result};
+use crate::http::{body, guard};
+use crate::json::{self, Mismatch, Object};
+
+/// A query read strictly: a parameter that is missing, wrong, given twice or, where `T` says so, unknown is refused.
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        read_query(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {
+    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+    let is_repeated = |index: usize, name: &str| pairs.iter().take(index).any(|(earlier, _)| earlier == name);
+    if pairs.iter().enumerate().any(|(index, (name, _))| is_repeated(index, name)) {
+        return Err(refused("a parameter is given twice"));
+    }
+    let text = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
+    serde_path_to_error::deserialize(text).map_err(|error| {
+        match (Mismatch::of(&error.inner().to_string()), error.path().iter().next()) {
+            (Mismatch::Unknown { known }, _) => refused(&format!("there is an unknown parameter; {known}")),
+            (Mismatch::Missing { name }, _) => refused(&format!("`{name}` is missing")),
+            (Mismatch::Other, Some(Segment::Map { key })) => {
+                refused(&format!("the value of `{key}` is none that this parameter takes"))
+            }
+            (Mismatch::Other, _) => refused("it cannot be read"),
+        }
+    })
+}
+
+fn refused(what: &str) -> Error {
+    Error::new(Code::Field, format!("the query: {what}"))
+        .advise("Correct the query; /docs lists the parameters.")
+}
+
+/// The one name in the path of a route.
+pub(super) struct Name(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Path(name) = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::new(Code::NotFound, "the path holds what is not UTF-8 text"))?;
+        Ok(Self(name))
+    }
+}
+
+/// The body of `request`, an object in JSON.
+pub(super) async fn read_object<T>(request: Request, limits: &body::Limits) -> Result<T>
+where
+    T: DeserializeOwned + Send + 'static,
+{
+    read_json(request, limits, |body| json::read(&body).map(|Object(read)| read)).await
+}
+
+/// What `read` makes of the body of `request`, which says that it is JSON.
+pub(super) async fn read_json<T, F>(request: Request, limits: &body::Limits, read: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce(body::Body) -> Result<T> + Send + 'static,
+{
+    guard::require_json(request.headers())?;
+    body::read(request, limits).await?.read_as(read).await
+}
+
+/// The query of a decision.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Reason {
+    /// Why it was taken; it is logged and kept.
+    pub(super) reason: String,
+}
+
+/// The answer to a path that is not there.
+pub(crate) async fn not_found() -> Error {
+    Error::new(Code::NotFound, "there is no such route")
+}
+
+/// The answer to a method that a path does not take.
+pub(super) async fn method_not_allowed() -> Error {
+    Error::new(Code::MethodNotAllowed, "this route takes another method")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Form {
+        Json,
+        Csv,
+    }
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Asked {
+        reason: String,
+        format: Option<Form>,
+        #[serde(default)]
+        from: u64,
+    }
+
+    #[test]
+    fn a_query_is_read_with_what_is_left_out() {
+        let asked: Asked = read_query("reason=a%20b+c&format=csv").unwrap();
+        assert_eq!(asked, Asked { reason: "a b c".to_owned(), format: Some(Form::Csv), from: 0 });
+    }
+
+    #[test]
+    fn a_query_is_refused_by_the_parameter_and_nothing_of_the_caller_is_repeated() {
+        for (query, what) in [
+            ("", "`reason` is missing"),
+            ("reason=a&47110815=b", "there is an unknown parameter; known are `reason`, `format`, `from`"),
+            ("reason=a&reason=47110815", "a parameter is given twice"),
+            ("reason=a&47110815=1&47110815=2", "a parameter is given twice"),
+            ("reason=a&from=47110815x", "the value of `from` is none that this parameter takes"),
+            ("reason=a&from=-1", "the value of `from` is none that this parameter takes"),
+            ("reason=a&format=47110815", "the value of `format` is none that this parameter takes"),
+        ] {
+            let error = read_query::<Asked>(query).unwrap_err();
+            assert_eq!((error.code(), error.pointer()), (Code::Field, None), "{query}");
+            assert_eq!(error.detail(), format!("the query: {what}"), "{query}");
+            assert!(!format!("{error:?}").contains("47110815"), "{error:?}");
+        }
+    }
+}

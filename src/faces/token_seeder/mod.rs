@@ -1,0 +1,259 @@
+//! `/authtoken` of MOSIP's Token Seeder, so that OpenCRVS and existing tools need no change.
+
+mod answer;
+
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::{Code, Result};
+use crate::faces::App;
+use crate::faces::openapi::refusing;
+use crate::faces::plain::uin_tokens::{all_results, write_csv};
+use crate::faces::request::{Name, method_not_allowed, read_json};
+use crate::http::body;
+use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
+use crate::mosip::ida::Line;
+use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
+use crate::pool;
+
+/// Largest body, bytes.
+const BODY_LIMIT: usize = 1 << 20;
+
+/// The four routes.
+fn routes() -> OpenApiRouter<App> {
+    let common = [Code::Unauthorized, Code::Forbidden, Code::Busy, Code::Storage, Code::Bug];
+    let body = [Code::Timeout, Code::TooLarge, Code::Malformed, Code::Keys];
+    OpenApiRouter::new()
+        .routes(refusing(routes!(take_json), &common, &[&body[..], &[Code::MediaType]].concat()))
+        .routes(refusing(routes!(take_csv), &common, &body))
+        .routes(refusing(routes!(status), &common, &[]))
+        .routes(refusing(routes!(file), &common, &[]))
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+/// The routes, with their state.
+pub(super) fn router(app: App) -> Router {
+    let (routes, _) = routes().split_for_parts();
+    routes.method_not_allowed_fallback(method_not_allowed).with_state(app)
+}
+
+/// The form of the Token Seeder's answers.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct SeederReply {
+    id: String,
+    version: String,
+    metadata: serde_json::Value,
+    /// RFC 3339, UTC.
+    responsetime: String,
+    /// `errorCode` and `errorMessage` of what is wrong; null otherwise.
+    errors: Option<Vec<serde_json::Value>>,
+    response: Option<serde_json::Value>,
+}
+
+/// A file with what is asked about it.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct CsvForm {
+    /// JSON: `request`, as for `/authtoken/json`, without `authdata`.
+    request: String,
+    /// Its first line names the columns.
+    #[schema(value_type = String, format = Binary)]
+    csv_file: Vec<u8>,
+}
+
+/// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
+#[utoipa::path(post, path = "/authtoken/json", request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
+    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
+async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
+    let lengths = app.ida().id_lengths();
+    let limits = app.limits().with_body_limit(BODY_LIMIT);
+    match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
+        Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
+        Ok(Asked::Many(batch)) => submit(&app, batch).await,
+        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+    }
+}
+
+/// Asks for the UINTOKENs of many persons in a file, as a job.
+#[utoipa::path(post, path = "/authtoken/csv", request_body(content = CsvForm, content_type = "multipart/form-data"),
+    responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
+async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> {
+    let headers = request.headers().clone();
+    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    let mut whole = Request::new(Body::from(body.into_bytes()));
+    *whole.headers_mut() = headers;
+    let batch = match read_form(whole).await {
+        Some((request, file)) => {
+            let lengths = app.ida().id_lengths();
+            pool::aside(file.len(), move || Ok(authtoken::read_csv(&request, &file, lengths))).await?
+        }
+        None => Err(Refused::INVALID),
+    };
+    match batch {
+        Ok(batch) => submit(&app, batch).await,
+        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+    }
+}
+
+/// The fields `request` and `csv_file` of a form, if it is one and has both.
+async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
+    let mut form = Multipart::from_request(request, &()).await.ok()?;
+    let (mut asked, mut file) = (None, None);
+    while let Some(field) = form.next_field().await.ok()? {
+        let place = match field.name() {
+            Some("request") => &mut asked,
+            Some("csv_file") => &mut file,
+            _ => continue,
+        };
+        *place = Some(field.bytes().await.ok()?);
+    }
+    asked.zip(file)
+}
+
+/// Also a batch of nothing but wrong records becomes a job, as in the seeder.
+async fn submit(app: &App, batch: Batch) -> Result<Response> {
+    let is_hopeless = batch.lines.iter().all(|line| line.record.is_err());
+    let records = batch
+        .lines
+        .into_iter()
+        .map(|Line { id, record }| match record {
+            Ok(record) => NewRecord::Ask(record.into_kept()),
+            Err(Refused { code, message }) => {
+                let reason = Reason { code: code.to_owned(), message: message.to_owned(), pointer: None };
+                NewRecord::Invalid(Outcome::without_token(id, vec![reason]))
+            }
+        })
+        .collect();
+    let job = app.seeder().submit(batch.form, records).await?;
+    let refused = is_hopeless.then_some(Refused::NO_RECORD);
+    Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
+}
+
+/// Says how far a job has come.
+#[utoipa::path(get, path = "/authtoken/status/{job}", params(("job" = String, Path, description = "The id of the job.")),
+    responses((status = 200, description = "`submitted`, `processing`, `processed` or `processed_with_errors`.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
+async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
+    Ok(match find(&app, id).await? {
+        Some(job) => reply(&app, StatusCode::OK, None, json!({ "status": state_word(&job.progress) })),
+        None => refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN),
+    })
+}
+
+/// Gives the file of a job.
+#[utoipa::path(get, path = "/authtoken/file/{job}", params(("job" = String, Path, description = "The id of the job.")),
+    responses((status = 200, description = "The file.", content((Vec<Row> = "application/json"), (String = "text/csv"))), (status = 202, description = "The job is under way.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
+async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
+    let Some(job) = find(&app, id).await? else {
+        return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
+    };
+    if !job.progress.is_finished() {
+        return Ok(refuse(&app, StatusCode::ACCEPTED, Refused::NOT_PROCESSED));
+    }
+    let rows = all_results(app.seeder(), &job.id).await?.into_iter().map(Row::from);
+    match job.form {
+        Form::Json => Ok(Json(rows.collect::<Vec<_>>()).into_response()),
+        Form::Csv => {
+            let head = ["vid", "token", "status", "errorCode", "errorMessage"];
+            let text = write_csv(head, rows.map(Row::into_texts))?;
+            Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+        }
+    }
+}
+
+async fn find(app: &App, id: String) -> Result<Option<Job>> {
+    match app.seeder().status(id).await {
+        Ok(status) => Ok(Some(status.job)),
+        Err(error) if error.code() == Code::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+const fn state_word(progress: &Progress) -> &'static str {
+    match (progress.is_finished(), progress.refused + progress.invalid) {
+        (true, 0) => "processed",
+        (true, _) => "processed_with_errors",
+        (false, _) if progress.leased + progress.done + progress.refused > 0 => "processing",
+        (false, _) => "submitted",
+    }
+}
+
+/// One person of the file.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SeederRow)]
+#[serde(rename_all = "camelCase")]
+struct Row {
+    vid: String,
+    token: Option<String>,
+    status: &'static str,
+    error_code: Option<String>,
+    error_message: Option<String>,
+}
+
+impl From<Settled> for Row {
+    fn from(Settled { state, outcome, .. }: Settled) -> Self {
+        let status = match state {
+            RecordState::Queued => "submitted",
+            RecordState::Leased => "processing",
+            RecordState::Done => "processed",
+            RecordState::Refused => "error",
+            RecordState::Invalid => "invalid",
+        };
+        let (error_code, error_message) = match outcome.errors.as_slice() {
+            [] => (None, None),
+            [one] => (Some(one.code.clone()), Some(one.message.clone())),
+            several => {
+                let joined: Vec<String> =
+                    several.iter().map(|reason| format!("{}::{}", reason.code, reason.message)).collect();
+                (Some(SEVERAL_ERRORS.to_owned()), Some(joined.join(",")))
+            }
+        };
+        Self { vid: outcome.individual_id, token: outcome.token, status, error_code, error_message }
+    }
+}
+
+impl Row {
+    fn into_texts(self) -> [String; 5] {
+        let Self { vid, token, status, error_code, error_message } = self;
+        [
+            vid,
+            token.unwrap_or_default(),
+            status.to_owned(),
+            error_code.unwrap_or_default(),
+            error_message.unwrap_or_default(),
+        ]
+    }
+}
+
+fn refuse(app: &App, status: StatusCode, refused: Refused) -> Response {
+    reply(app, status, Some(refused), Value::Null)
+}
+
+/// The seeder's envelope.
+fn reply(app: &App, status: StatusCode, refused: Option<Refused>, response: Value) -> Response {
+    let errors =
+        refused.map(|refused| json!([{ "errorCode": refused.code, "errorMessage": refused.message }]));
+    let body = json!({
+        "id": "mosip.token.seeder",
+        "version": "1.0.1",
+        "metadata": {},
+        "responsetime": app.now().to_iso(),
+        "errors": errors,
+        "response": response,
+    });
+    (status, Json(body)).into_response()
+}

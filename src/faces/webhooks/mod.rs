@@ -1,0 +1,276 @@
+//! `/webhooks` of OpenCRVS 1.2 to 1.9. OpenCRVS never looks at the status of an answer: a refusal is a lost birth or death. Only a
+//! connection that breaks is tried again, three times at once. So what it signed is stored as an event, or stored in quarantine, or
+//! held open until it can be stored; and where even that cannot go on, the connection is broken without an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::{Extension, Json, Router};
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::sleep;
+use utoipa::openapi::OpenApi;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::openapi::{at, refusing};
+use super::request::{Query, method_not_allowed};
+use super::{App, hub_signature, signature_refused};
+use crate::config::WebhookSignature;
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+use crate::http::body::{self, Body, Limits};
+use crate::http::meters::NO_ANSWER;
+use crate::http::server::Hangup;
+use crate::http::trace::ListenerName;
+use crate::mosip::event::EventKind;
+use crate::outbox::webhook::Taken;
+
+/// Where it stands.
+const ROUTE: &str = "/webhooks";
+
+/// Webhooks that are held open at once. OpenCRVS posts one at a time.
+const MOST_HELD: usize = 16;
+
+/// How long a held webhook rests between two attempts to store it.
+const REST: Duration = Duration::from_secs(1);
+
+/// How OpenCRVS proves itself.
+pub(crate) struct Settings {
+    /// What it signs with: the `sha_secret` of its integration.
+    pub(crate) secret: SecretBytes,
+    /// What the signature has to cover.
+    pub(crate) signature: WebhookSignature,
+}
+
+#[derive(Clone)]
+pub(crate) struct Webhooks(Arc<Shared>);
+
+struct Shared {
+    app: App,
+    settings: Settings,
+    /// Of bodies whose signature has not been checked.
+    limits: Limits,
+    /// Of webhooks that are held.
+    places: Arc<Semaphore>,
+    /// Turns true when the gateway stops.
+    stopping: watch::Receiver<bool>,
+}
+
+/// The routes, which are the same with a slash behind them.
+fn routes() -> OpenApiRouter<Webhooks> {
+    let refused = [Code::CallerSignature, Code::TooLarge, Code::Malformed];
+    [ROUTE, "/webhooks/"].into_iter().fold(OpenApiRouter::new(), |routes, path| {
+        let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound], &[]);
+        routes.routes(at(path, refusing(routes!(receive), &refused, &[]))).routes(at(path, confirm))
+    })
+}
+
+/// The routes as the documents describe them.
+pub(crate) fn openapi() -> OpenApi {
+    routes().into_openapi()
+}
+
+/// The route for the listeners in `on`. It needs no guard: a post proves itself by its signature, and no limit answers before that.
+pub(super) fn router(
+    app: App,
+    settings: Settings,
+    on: &[&'static str],
+    stopping: watch::Receiver<bool>,
+) -> Router {
+    for listener in on {
+        app.meters().expect(listener, ROUTE, &[Code::CallerSignature, Code::TooLarge, Code::NotFound]);
+        app.meters().expect_no_answer(listener, ROUTE);
+    }
+    let places = Arc::new(Semaphore::new(MOST_HELD));
+    let limits = app.limits().for_strangers(app.limits().body_limit());
+    let (routes, _) = routes().split_for_parts();
+    routes.method_not_allowed_fallback(method_not_allowed).with_state(Webhooks(Arc::new(Shared {
+        app,
+        settings,
+        limits,
+        places,
+        stopping,
+    })))
+}
+
+/// Takes a webhook of OpenCRVS: 202 once it is on the disk, as an event or in quarantine.
+#[utoipa::path(post, path = "/webhooks", params(("X-Hub-Signature" = String, Header, description = "`sha256=` and the HMAC in hex.")),
+    request_body(content = serde_json::Value, description = "The webhook."),
+    responses((status = 202, description = "It is on the disk.", body = Stored)))]
+async fn receive(
+    State(Webhooks(webhooks)): State<Webhooks>,
+    Extension(hangup): Extension<Hangup>,
+    Extension(listener): Extension<ListenerName>,
+    request: Request,
+) -> Result<(StatusCode, Json<Value>)> {
+    let line = Line { webhooks, hangup, listener };
+    let signature =
+        hub_signature(request.headers()).map_err(|refusal| refusal.advise(line.advice()))?.to_owned();
+    let body = line.read(request).await?;
+    let body = line.check(body, signature).await?;
+    let answer = match line.store(body).await {
+        Taken::Event(event) => json!({ "id": event.id, "state": event.state.as_str() }),
+        Taken::Quarantined(id) => json!({ "id": id, "state": "quarantined" }),
+    };
+    Ok((StatusCode::ACCEPTED, Json(answer)))
+}
+
+/// One post with its connection.
+struct Line {
+    webhooks: Arc<Shared>,
+    hangup: Hangup,
+    listener: ListenerName,
+}
+
+impl Line {
+    /// The whole body, in its turn.
+    async fn read(&self, request: Request) -> Result<Body> {
+        match body::read_in_turn(request, &self.webhooks.limits).await {
+            Err(error) if error.code() == Code::Timeout => {
+                self.break_off("its body did not arrive in time").await
+            }
+            Err(error) => {
+                if error.code() == Code::TooLarge {
+                    tracing::error!(
+                        "a webhook is larger than listen.body_limit and is lost if OpenCRVS sent it; raise the limit"
+                    );
+                }
+                Err(error)
+            }
+            body => body,
+        }
+    }
+
+    async fn check(&self, body: Body, signature: String) -> Result<Body> {
+        let webhooks = Arc::clone(&self.webhooks);
+        let verify = move |body: Body| {
+            let Settings { secret, signature: accepted } = &webhooks.settings;
+            crate::opencrvs::webhook::verify_signature(secret.expose(), &body, &signature, *accepted)
+                .map_err(|refusal| signature_refused(&refusal))?;
+            Ok(body)
+        };
+        match body.read_as(verify).await {
+            Err(refusal) if refusal.code() == Code::CallerSignature => Err(refusal.advise(self.advice())),
+            // The gateway could not look, so that OpenCRVS may have signed it.
+            Err(_) => self.break_off("its signature could not be checked").await,
+            checked => checked,
+        }
+    }
+
+    /// Stores what is signed; returns once it is on the disk.
+    async fn store(&self, body: Body) -> Taken {
+        let (body, share) = body.into_parts();
+        let refusal = match self.take(&body).await {
+            Ok(taken) => return taken,
+            Err(refusal) => refusal,
+        };
+        // A held webhook counts for no other limit.
+        drop(share);
+        self.hold(&body, &refusal).await
+    }
+
+    async fn take(&self, body: &Bytes) -> Result<Taken> {
+        self.webhooks.app.outbox().inbox().webhooks().take(body.clone()).await
+    }
+
+    /// Tries again until it is stored. Dropped when the caller hangs up.
+    async fn hold(&self, body: &Bytes, refusal: &Error) -> Taken {
+        let Ok(_place) = self.webhooks.places.try_acquire() else {
+            return self.break_off("as many as can be are held already").await;
+        };
+        let _held = self.webhooks.app.meters().hold();
+        tracing::error!(
+            code = refusal.code().as_str(),
+            detail = refusal.detail(),
+            step = refusal.operator_detail(),
+            "a webhook of OpenCRVS cannot be stored yet; it is held open and tried every second"
+        );
+        let stored = async {
+            loop {
+                sleep(REST).await;
+                if let Ok(taken) = self.take(body).await {
+                    tracing::info!("a webhook that was held is stored");
+                    break taken;
+                }
+            }
+        };
+        let mut stopping = self.webhooks.stopping.clone();
+        let stopped = async { drop(stopping.wait_for(|stop| *stop).await) };
+        tokio::select! {
+            biased;
+            () = stopped => self.break_off("the gateway stops").await,
+            taken = stored => taken,
+        }
+    }
+
+    /// Never returns: OpenCRVS takes a connection that breaks as a failure, and nothing else.
+    async fn break_off<T>(&self, why: &'static str) -> T {
+        tracing::error!(
+            listener = self.listener.0,
+            why,
+            "the connection of a webhook is broken without an answer"
+        );
+        self.webhooks.app.meters().refused(self.listener.0, ROUTE, NO_ANSWER);
+        match self.hangup.now().await {}
+    }
+
+    fn advice(&self) -> &'static str {
+        match self.webhooks.settings.signature {
+            WebhookSignature::Either | WebhookSignature::Core => {
+                "Set faces.webhook_secret_file to the sha_secret of the integration in OpenCRVS, which signs `sha256:` and encodeURIComponent of the body."
+            }
+            WebhookSignature::Raw => {
+                "Sign the body itself with the secret in faces.webhook_secret_file; OpenCRVS signs another form, which faces.webhook_signature = \"either\" takes too."
+            }
+        }
+    }
+}
+
+/// Where a webhook is kept.
+#[derive(ToSchema)]
+#[schema(as = StoredWebhook)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct Stored {
+    id: String,
+    /// A state of an event, or `quarantined`.
+    state: String,
+}
+
+/// What OpenCRVS wants back.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct Challenge {
+    challenge: String,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct Intent {
+    mode: String,
+    topic: String,
+    challenge: String,
+}
+
+/// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken.
+#[utoipa::path(get, path = "/webhooks", params(Intent), responses((status = 200, description = "The challenge.", body = Challenge)))]
+async fn confirm(
+    State(Webhooks(webhooks)): State<Webhooks>,
+    Query(intent): Query<Intent>,
+) -> Result<Json<Value>> {
+    if intent.mode != "subscribe" {
+        return Err(Error::new(Code::Field, "the query: mode is not subscribe"));
+    }
+    let kind = EventKind::of_topic(&intent.topic);
+    if kind.is_none_or(|kind| webhooks.app.outbox().check_kind(kind).is_err()) {
+        return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
+            "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator].",
+        ));
+    }
+    Ok(Json(json!({ "challenge": intent.challenge })))
+}

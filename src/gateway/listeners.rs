@@ -1,0 +1,249 @@
+//! The one list of listeners: the gateway binds what stands in it, `doctor` examines it, readiness, metrics and the page show it, and
+//! the documents of the API follow it. A further listener is one more entry of [`ALL`].
+
+use axum::{Router, middleware};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::watch;
+use utoipa::openapi::OpenApi;
+
+use crate::config::{self, Address, CallerAuth, Config, ServerTls};
+use crate::crypto::secret::SecretBytes;
+use crate::error::Result;
+use crate::faces::callback::Callers;
+use crate::faces::openapi::{self, About, Documents};
+use crate::faces::{self, App, Faces, callback, ops, plain, token_seeder, webhooks};
+use crate::http::guard::{self, Guard};
+use crate::http::rate::{self, Rate};
+use crate::keys::cert::Dates;
+use crate::mosip::caller::CallerKey;
+
+/// A listener as the program knows it.
+pub(crate) struct Listener {
+    /// Its name in logs, metrics, sockets that systemd passes, and `openapi --listener`.
+    pub(crate) name: &'static str,
+    /// The setting of its certificate.
+    pub(crate) tls_setting: &'static str,
+    /// Where the configuration puts it; `None`: it is off.
+    pub(crate) address: fn(&Config) -> Option<&Address>,
+    /// Its TLS settings.
+    pub(crate) tls: fn(&Config) -> Option<&ServerTls>,
+    /// What it serves; `None`: nothing is left to serve.
+    pub(super) router: fn(&mut Site, &Address) -> Result<Option<Router>>,
+    /// All that it can serve, as OpenAPI.
+    pub(crate) document: fn() -> OpenApi,
+}
+
+/// Every listener, in the order in which they are bound.
+pub(crate) const ALL: [Listener; 4] = [
+    Listener {
+        name: plain::LISTENER,
+        tls_setting: "internal.tls",
+        address: |config| Some(&config.listen.internal),
+        tls: |config| config.internal.tls.as_ref(),
+        router: internal,
+        document: internal_document,
+    },
+    Listener {
+        name: callback::LISTENER,
+        tls_setting: "callback.tls",
+        address: |config| config.listen.callback.as_ref(),
+        tls: |config| config.callback.tls.as_ref(),
+        router: callback,
+        document: callback_document,
+    },
+    Listener {
+        name: faces::LISTENER,
+        tls_setting: "faces.tls",
+        address: |config| config.faces.listen.as_ref(),
+        tls: |config| config.faces.tls.as_ref(),
+        router: stand_ins,
+        document: stand_ins_document,
+    },
+    Listener {
+        name: ops::LISTENER,
+        tls_setting: "ops.tls",
+        address: |config| Some(&config.listen.ops),
+        tls: |config| config.ops.tls.as_ref(),
+        router: ops,
+        document: ops_document,
+    },
+];
+
+/// A listener that the configuration asks for.
+pub(super) struct Wanted {
+    pub(super) listener: &'static Listener,
+    pub(super) address: Address,
+    pub(super) tls: Option<ServerTls>,
+}
+
+/// What `config` asks for.
+pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
+    static LISTENERS: [Listener; 4] = ALL;
+    let wanted = |listener: &'static Listener| {
+        let address = (listener.address)(config)?.clone();
+        Some(Wanted { listener, address, tls: (listener.tls)(config).cloned() })
+    };
+    LISTENERS.iter().filter_map(wanted).collect()
+}
+
+impl Wanted {
+    /// As operators see it.
+    pub(super) fn shown(&self) -> faces::Listener {
+        let dates = self.tls.as_ref().and_then(dates);
+        faces::Listener { name: self.listener.name, has_tls: self.tls.is_some(), dates }
+    }
+}
+
+/// The dates of the certificate that a listener shows; `None` where the file holds none.
+pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
+    let first = CertificateDer::pem_file_iter(&tls.cert).ok()?.next()?.ok()?;
+    Dates::of_der(&first).ok()
+}
+
+/// The documents of all listeners.
+pub(super) fn documents() -> Documents {
+    ALL.iter().map(|listener| (listener.name, (listener.document)())).collect()
+}
+
+fn internal_document() -> OpenApi {
+    let about = About {
+        name: plain::LISTENER,
+        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
+        token: Some("internal.token_file"),
+    };
+    openapi::document(&about, plain::openapi().merge_from(stand_in_routes()))
+}
+
+fn callback_document() -> OpenApi {
+    let about = About {
+        name: callback::LISTENER,
+        text: "What MOSIP calls. `callback.require` says how callers prove themselves; a route of which no proof is demanded is off where the listener is off the loopback, unless `callback.danger_open` is on.",
+        token: None,
+    };
+    openapi::document(&about, callback::openapi())
+}
+
+fn stand_ins_document() -> OpenApi {
+    let about = About {
+        name: faces::LISTENER,
+        text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
+        token: Some("faces.token_file"),
+    };
+    openapi::document(&about, stand_in_routes())
+}
+
+fn ops_document() -> OpenApi {
+    let about = About {
+        name: ops::LISTENER,
+        text: "For operators and Prometheus. Off the loopback the page needs `ops.token_file`, which a browser sends as the password of Basic authentication.",
+        token: Some("ops.token_file"),
+    };
+    openapi::document(&about, ops::openapi())
+}
+
+fn stand_in_routes() -> OpenApi {
+    webhooks::openapi().merge_from(token_seeder::openapi())
+}
+
+/// What the routers are made of.
+pub(super) struct Site {
+    pub(super) app: App,
+    pub(super) faces: Faces,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// `listen.hosts`
+    pub(super) hosts: Vec<String>,
+    /// `seeder.consent`
+    pub(super) consent: bool,
+    pub(super) internal: config::Internal,
+    pub(super) callback: config::Callback,
+    pub(super) stand_ins: config::Faces,
+    pub(super) ops: config::Ops,
+}
+
+impl Site {
+    /// The faces that stand in for older systems, on the listeners among `wanted` that serve them.
+    pub(super) fn stand_ins(
+        app: &App,
+        settings: &mut config::Faces,
+        consent: bool,
+        wanted: &[Wanted],
+        stopping: watch::Receiver<bool>,
+    ) -> Faces {
+        let serves = |name: &&'static str| [plain::LISTENER, faces::LISTENER].contains(name);
+        let on: Vec<_> = wanted.iter().map(|wanted| wanted.listener.name).filter(serves).collect();
+        let signature = settings.webhook_signature;
+        let webhooks = settings.webhooks.take().map(|secret| webhooks::Settings { secret, signature });
+        Faces::new(app, webhooks, consent, &on, stopping)
+    }
+}
+
+fn internal(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+    let config::Internal { token, tls, .. } = &site.internal;
+    let is_known = site.stand_ins.danger_open || knows_callers(address, token.as_ref(), tls.as_ref());
+    let seeder = site.faces.authtoken(is_known.then(|| Guard::under_any_name(None)));
+    let guard = Guard::new(site.hosts.clone(), site.internal.token.take());
+    let router = plain::router(site.app.clone(), seeder);
+    Ok(Some(site.faces.beside_webhooks(guarded(router, guard))))
+}
+
+fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+    let callers = callers(&mut site.callback, address)?;
+    Ok(Some(limited(callback::router(site.app.clone(), callers))))
+}
+
+fn stand_ins(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+    let config::Faces { token, danger_open, tls, .. } = &mut site.stand_ins;
+    let is_known = *danger_open || knows_callers(address, token.as_ref(), tls.as_ref());
+    if site.consent && !is_known {
+        tracing::warn!(
+            "/authtoken is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
+        );
+    }
+    let seeder = site.faces.authtoken(is_known.then(|| Guard::under_any_name(token.take())));
+    if seeder.is_none() && !site.faces.has_webhooks() {
+        return Ok(None);
+    }
+    let router = limited(seeder.unwrap_or_default().fallback(faces::not_found));
+    Ok(Some(site.faces.beside_webhooks(router)))
+}
+
+fn ops(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+    let token = site.ops.token.take();
+    let has_page = address.is_local() || token.is_some();
+    if !has_page {
+        tracing::warn!("the operators' page is off: listen.ops is off the loopback without ops.token_file");
+    }
+    let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
+    Ok(Some(guarded(router, Guard::for_browsers(site.hosts.clone(), token))))
+}
+
+fn guarded(router: Router, guard: Guard) -> Router {
+    router.layer(middleware::from_fn_with_state(guard, guard::enforce))
+}
+
+fn limited(router: Router) -> Router {
+    router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce))
+}
+
+/// Whether nobody reaches the listener at `address` unknown: it is local, or demands a token or a client certificate.
+fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&ServerTls>) -> bool {
+    address.is_local() || token.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some())
+}
+
+/// Who may call the callback listener at `address`.
+fn callers(settings: &mut config::Callback, address: &Address) -> Result<Callers> {
+    let demands = |kind| settings.require.contains(&kind);
+    let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
+        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {
+            Some(CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?)
+        }
+        _ => None,
+    };
+    Ok(Callers {
+        opencrvs_jwt,
+        open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
+        hub_hmac: settings.websub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
+        topic: settings.websub.topic.take(),
+    })
+}

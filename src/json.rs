@@ -1,0 +1,185 @@
+//! Reads JSON of callers strictly. What serde says may quote a value, so only its place is passed on.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_path_to_error::Segment;
+
+use crate::error::{Code, Error, Result};
+
+/// Reads the body of a request, the same way for every route. [`Code::Malformed`] where it is no JSON or where two readers may read
+/// it differently, with line and column; [`Code::Field`] where a value is missing, unknown or of another type, with its pointer.
+pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+    let text = text(body)?;
+    check_unambiguous(text)?;
+    read_at(text, "")
+}
+
+/// The body as text.
+pub(crate) fn text(body: &[u8]) -> Result<&str> {
+    std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
+}
+
+/// Reads a part of a body that is unambiguous. It stands at `pointer`.
+pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let inner = error.inner();
+        if !inner.is_data() {
+            return not_json(inner.line(), inner.column());
+        }
+        let mut segments: Vec<_> = error.path().iter().collect();
+        // serde_json puts the place behind what serde says.
+        let said = inner.to_string();
+        let (name, what) = match Mismatch::of(said.rsplit_once(" at line ").map_or(&said, |(said, _)| said)) {
+            // The path ends with the name, which is the caller's.
+            Mismatch::Unknown { known } => {
+                segments.pop();
+                (None, format!("there is an unknown member; {known}"))
+            }
+            Mismatch::Missing { name } => (Some(name), "this is missing".to_owned()),
+            Mismatch::Other => (None, "the value has not the type it should have".to_owned()),
+        };
+        let at = segments.into_iter().fold(pointer.to_owned(), |at, segment| match segment {
+            Segment::Seq { index } => format!("{at}/{index}"),
+            Segment::Map { key } => member(&at, key),
+            Segment::Enum { .. } | Segment::Unknown => at,
+        });
+        Error::field(name.map_or_else(|| at.clone(), |name| member(&at, &name)), what)
+    })?;
+    json.end().map_err(|error| not_json(error.line(), error.column()))?;
+    Ok(value)
+}
+
+/// What serde says of a value that does not fit, without the words that it takes from the value.
+pub(crate) enum Mismatch {
+    /// A member or parameter is unknown.
+    Unknown {
+        /// The names that are known, in words.
+        known: String,
+    },
+    /// A member or parameter is missing.
+    Missing {
+        /// Its name.
+        name: String,
+    },
+    /// A value has another type or is none of its words.
+    Other,
+}
+
+impl Mismatch {
+    /// Reads the text of an error of serde. Only what stands behind the last `, expected ` and the name of a missing field are ours.
+    pub(crate) fn of(text: &str) -> Self {
+        if let Some(name) = text.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`')) {
+            return Self::Missing { name: name.to_owned() };
+        }
+        if !text.starts_with("unknown field `") {
+            return Self::Other;
+        }
+        let known = text.rsplit_once("`, expected ").map(|(_, known)| known.trim_start_matches("one of "));
+        let known = known.map_or_else(|| "none is taken".to_owned(), |known| format!("known are {known}"));
+        Self::Unknown { known }
+    }
+}
+
+/// Refuses a text that two readers may read differently: no JSON, deeper than 127 levels, or two members of one name in one object.
+/// [`Code::Malformed`]
+pub(crate) fn check_unambiguous(text: &str) -> Result<()> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    Unambiguous::deserialize(&mut json).and_then(|Unambiguous| json.end()).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let what = match &error {
+            error if error.is_data() => "an object of the body has two members of one name",
+            error if error.to_string().starts_with("recursion limit") => {
+                "the body is nested deeper than 127 levels"
+            }
+            _ => return not_json(line, column),
+        };
+        Error::new(Code::Malformed, format!("{what} (line {line}, column {column})"))
+    })
+}
+
+/// Any JSON value whose objects have each name once.
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyValue;
+        impl<'de> Visitor<'de> for AnyValue {
+            type Value = Unambiguous;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_unit<E>(self) -> Result<Unambiguous, E> {
+                Ok(Unambiguous)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unambiguous, A::Error> {
+                while list.next_element::<Unambiguous>()?.is_some() {}
+                Ok(Unambiguous)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unambiguous, A::Error> {
+                let mut names = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if !names.insert(name) {
+                        return Err(A::Error::custom("two members have one name"));
+                    }
+                    map.next_value::<Unambiguous>()?;
+                }
+                Ok(Unambiguous)
+            }
+        }
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+/// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.
+pub(crate) fn member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.
+pub struct Object<T>(
+    /// What was read.
+    pub T,
+);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+            type Value = Object<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Object<T>, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+fn not_json(line: usize, column: usize) -> Error {
+    Error::new(Code::Malformed, format!("the body is not JSON (line {line}, column {column})"))
+}
+
+#[cfg(test)]
+mod tests;
