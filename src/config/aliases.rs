@@ -1,4 +1,4 @@
-//! Variables of the token seeder and of the older mediator, so that a deployment moves without renaming (DESIGN.md 8).
+//! Variables of the token seeder and of the older mediator, so that a deployment moves without renaming.
 //!
 //! An alias stands under the file and under our own variables. An empty one counts as unset. Where several name the same
 //! setting, the first of the row counts. Keys and certificates are added to those of the file, except for a peer whose name
