@@ -57,7 +57,7 @@ enum KindName {
 /// Here the path names the kind, which no id is alike to.
 #[utoipa::path(post, path = "/v1/events/{id}",
     params(
-        ("id" = KindName, Path, description = "The kind of the event."),
+        ("id" = inline(KindName), Path, description = "The kind of the event."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle."),
     ),
@@ -93,10 +93,10 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
 #[into_params(parameter_in = Query)]
 struct ListQuery {
     /// Only those in this state.
-    #[param(value_type = Option<schema::EventState>)]
+    #[param(inline, value_type = Option<schema::EventState>)]
     state: Option<String>,
     /// Only those whose last attempt failed by this fault.
-    #[param(value_type = Option<schema::Fault>)]
+    #[param(inline, value_type = Option<schema::Fault>)]
     fault: Option<String>,
     /// `next` of the page before.
     cursor: Option<i64>,
@@ -132,7 +132,7 @@ async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
 #[into_params(parameter_in = Query)]
 struct RetryQuery {
     /// The fault.
-    #[param(value_type = schema::Fault)]
+    #[param(inline, value_type = schema::Fault)]
     fault: String,
 }
 
