@@ -44,8 +44,12 @@ pub mod mosip;
 pub mod opencrvs;
 pub mod outbox;
 pub mod pool;
+#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
+mod random;
 pub mod seeder;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
+mod store;
 pub mod telemetry;
 pub mod upstream;
