@@ -32,6 +32,8 @@ pub mod config;
 pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;
+#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
+mod destinations;
 pub mod doctor;
 pub mod error;
 pub mod gateway;
@@ -39,11 +41,15 @@ pub mod http;
 pub mod ida;
 pub mod inspect;
 pub mod keys;
+#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
+mod ledger;
 pub mod local;
 pub mod mosip;
 pub mod opencrvs;
 pub mod outbox;
 pub mod pool;
+#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
+mod queue;
 #[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod random;
 pub mod seeder;
