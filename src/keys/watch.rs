@@ -59,6 +59,13 @@ impl Keyring {
         Self { ring: watch::channel(Arc::new(ring)).1, requests: mpsc::channel(1).0 }
     }
 
+    /// A ring that the test replaces.
+    #[cfg(test)]
+    pub(crate) fn changing(ring: Ring) -> (watch::Sender<Arc<Ring>>, Self) {
+        let (sender, ring) = watch::channel(Arc::new(ring));
+        (sender, Self { ring, requests: mpsc::channel(1).0 })
+    }
+
     async fn look(&self, forced: bool) {
         let (done, wait) = oneshot::channel();
         if self.requests.send(Request { forced, done }).await.is_ok() {

@@ -1,0 +1,118 @@
+//! Messages to the mediator: one JSON body, posted to `deliver.url` and signed as Standard Webhooks says (`id.timestamp.body`,
+//! HMAC-SHA256), until it answers 2xx. The mediator drops repeats by `webhook-id`.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use zeroize::Zeroizing;
+
+use super::{Call, Destination, Done, Read, Route, Step, Steps, Work};
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+use crate::crypto::base64;
+use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::crypto::secret::SecretBytes;
+use crate::error::{Code, Error, Result};
+use crate::store::Queue;
+use crate::upstream::{self, Reply, Request};
+
+/// Only the status of the answer counts.
+const MAX_REPLY: usize = 64 << 10;
+
+/// Messages under way at once; those about one subject go one after the other.
+const CONCURRENCY: usize = 8;
+
+/// The mediator's own URL.
+pub(crate) struct Delivery {
+    url: Option<Uri>,
+    secret: Option<SecretBytes>,
+    deadline: Duration,
+    clock: Clock,
+}
+
+impl Delivery {
+    /// For `[deliver]`. Without a URL the mediator pulls; without a secret messages go unsigned.
+    pub(crate) fn new(settings: config::Deliver, clock: Clock) -> Self {
+        let config::Deliver { url, secret, deadline } = settings;
+        Self { url, secret, deadline, clock }
+    }
+}
+
+impl Destination for Delivery {
+    fn name(&self) -> &'static str {
+        "delivery"
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Deliveries
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let route = |url| Route {
+            host: upstream::host_and_port(url),
+            kinds: Vec::new(),
+            concurrency: CONCURRENCY,
+            deadline: self.deadline,
+        };
+        self.url.iter().map(route).collect()
+    }
+}
+
+impl Steps for Delivery {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let uri = self.url.clone().ok_or_else(|| {
+            Error::new(Code::Keys, "no URL is set for messages to the mediator").advise("Set deliver.url.")
+        })?;
+        let request = Request {
+            method: Method::POST,
+            uri,
+            headers: headers(&work.id, &work.payload, self.secret.as_ref(), self.clock.now())?,
+            body: work.payload.clone(),
+            deadline: self.deadline,
+            max_response: MAX_REPLY,
+        };
+        let read = Box::new(|reply: Result<Reply, _>| read(&reply?));
+        Ok(Step::from(Call { request, token: None, before: None, resend: false, read }))
+    }
+}
+
+/// Taken is 2xx. Another answer is about this message alone, however often it comes, unless it says that the mediator is away (5xx)
+/// or asks for time.
+fn read(reply: &Reply) -> Result<Read> {
+    if reply.status.is_success() {
+        return Ok(Read::Done(Done::default()));
+    }
+    let status = reply.status.as_str();
+    let error = Error::new(Code::Upstream, format!("the mediator answered {status}"))
+        .advise("Check deliver.url and the mediator.");
+    let asks_for_time = matches!(reply.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+    Err(reply.explain(if asks_for_time { error } else { error.with_upstream(status, "") }))
+}
+
+/// Headers of the post of `body` under `id` at `now`.
+fn headers(id: &str, body: &[u8], secret: Option<&SecretBytes>, now: Timestamp) -> Result<HeaderMap> {
+    let value = |text: &str| {
+        HeaderValue::from_str(text).map_err(|_| Error::new(Code::Bug, "a delivery header is not text"))
+    };
+    let timestamp = now.seconds().to_string();
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("webhook-id", value(id)?);
+    headers.insert("webhook-timestamp", value(&timestamp)?);
+    if let Some(secret) = secret {
+        let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
+        let tag = hmac::tag(HmacAlgorithm::Sha256, &signing_key(secret), &parts);
+        headers.insert("webhook-signature", value(&format!("v1,{}", base64::encode(&tag)))?);
+    }
+    Ok(headers)
+}
+
+/// Standard Webhooks writes secrets as `whsec_` and base64; a secret of another form is taken as it stands.
+fn signing_key(secret: &SecretBytes) -> Zeroizing<Vec<u8>> {
+    let raw = secret.expose();
+    let decoded = raw.strip_prefix(b"whsec_").and_then(|text| base64::decode(text).ok());
+    Zeroizing::new(decoded.unwrap_or_else(|| raw.to_vec()))
+}

@@ -1,0 +1,141 @@
+//! From step to step: what a destination asks for is done, and how far the entry has come is stored after each step.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::{Call, Done, News, Progress, Read, Step, Steps, TokenOf, Work};
+use crate::error::{Code, Error, Result};
+use crate::upstream::{Reply, Request, SendError};
+
+/// More steps than this lead nowhere.
+const MOST_STEPS: usize = 32;
+
+/// What lies outside the engine: the network, the keys, and threads for what takes its time.
+pub(crate) trait Outside: Send + Sync {
+    /// Makes a call with a token of the cache; [`SendError`] where no answer came, `Err` where no token is to be had.
+    fn send(
+        &self,
+        token: Option<TokenOf>,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>>;
+
+    /// Asks for the next step of `work`, and gives it back.
+    fn next(&self, steps: &Arc<dyn Steps>, work: Work) -> BoxFuture<'_, Result<(Work, Step)>>;
+
+    /// Has the key files read at once, where they changed.
+    fn refresh_keys(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Where it is kept how far an entry has come.
+pub(crate) trait Keep: Send + Sync {
+    /// It is durable once this returns; false: somebody else has the entry by now.
+    fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>>;
+}
+
+/// Takes `work` all its steps. `None`: somebody else has the entry by now.
+pub(crate) async fn drive(
+    outside: &dyn Outside,
+    steps: &Arc<dyn Steps>,
+    mut work: Work,
+    keeper: &dyn Keep,
+) -> Result<Option<Done>> {
+    let mut may_resend = true;
+    for _ in 0..MOST_STEPS {
+        let (asked, step) = outside.next(steps, work).await?;
+        work = asked;
+        let Call { request, token, before, resend, read } = match step {
+            Step::Done(done) => return Ok(Some(done)),
+            Step::Call(call) => *call,
+        };
+        if let Some(before) = before {
+            if !keeper.keep(&before, None).await? {
+                return Ok(None);
+            }
+            work.progress = before;
+        }
+        let reply = outside.send(token, request).await?;
+        if resend && may_resend && matches!(&reply, Err(failure) if failure.is_retry_safe()) {
+            may_resend = false;
+            continue;
+        }
+        match settled(outside, read(reply)?).await? {
+            None => {}
+            Some(Read::Done(done)) => return Ok(Some(done)),
+            Some(Read::Advance { progress, news }) => {
+                if !keeper.keep(&progress, news).await? {
+                    return Ok(None);
+                }
+                work.progress = progress;
+            }
+            Some(Read::KeysMayBeOld { .. }) => return Err(no_end()),
+        }
+    }
+    Err(no_end())
+}
+
+/// What `read` means once the keys are those of the files. `None`: the step is made again.
+async fn settled(outside: &dyn Outside, read: Read) -> Result<Option<Read>> {
+    match read {
+        Read::KeysMayBeOld { then } => {
+            outside.refresh_keys().await;
+            then()
+        }
+        read => Ok(Some(read)),
+    }
+}
+
+fn no_end() -> Error {
+    Error::new(Code::Bug, "a destination finds no end")
+}
+
+/// Makes the call that `call` builds, for a caller who waits, with the same resending and reading as an entry has, and answers with
+/// what the call puts into its slot. Nothing of it is stored.
+pub(crate) async fn ask<T: Send + 'static>(
+    outside: &dyn Outside,
+    call: impl Fn(Slot<T>) -> Result<Call> + Send + Sync + 'static,
+) -> Result<T> {
+    let slot = Slot(Arc::new(Mutex::new(None)));
+    let (into, payload) = (slot.clone(), Bytes::new());
+    let steps: Arc<dyn Steps> = Arc::new(Once(move || call(into.clone())));
+    let work = Work { id: String::new(), kind: String::new(), payload, progress: Progress::default() };
+    drive(outside, &steps, work, &Nowhere).await?;
+    let answer = slot.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    answer.ok_or_else(|| Error::new(Code::Bug, "a call ended without an answer"))
+}
+
+/// Where the answer to [`ask`] goes.
+pub(crate) struct Slot<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Slot<T> {
+    /// This is the answer, and the call is done.
+    pub(crate) fn put(self, answer: T) -> Read {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Read::Done(Done::default())
+    }
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+struct Once<F>(F);
+
+impl<F: Fn() -> Result<Call> + Send + Sync> Steps for Once<F> {
+    fn next(&self, _: &Work) -> Result<Step> {
+        (self.0)().map(Step::from)
+    }
+}
+
+/// Nothing is kept: the caller waits, and asks again if the process dies.
+struct Nowhere;
+
+impl Keep for Nowhere {
+    fn keep<'a>(&'a self, _: &'a Progress, _: Option<News>) -> BoxFuture<'a, Result<bool>> {
+        std::future::ready(Ok(true)).boxed()
+    }
+}

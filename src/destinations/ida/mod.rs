@@ -1,0 +1,117 @@
+//! IDA: records of jobs, each of which is asked about until IDA has answered, and the calls that the API makes for a caller who waits.
+//! Both build and read their calls by way of [`Requests`].
+
+mod at_once;
+mod requests;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+pub(crate) use self::at_once::Ida;
+pub(crate) use self::requests::Requests;
+use super::{Destination, Done, Read, Route, Step, Steps, Work};
+use crate::error::{Code, Error, Fault, Result};
+use crate::mosip::ida::{self, Answer, Authenticated, Response};
+use crate::outbox::job::{Outcome, Reason};
+use crate::store::Queue;
+
+/// For one call. IDA takes seconds where it compares biometrics.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+/// Records that IDA is asked about at once.
+const CONCURRENCY: usize = 4;
+
+/// Records of jobs: one person each, whose UINTOKEN is asked for.
+pub(crate) struct Records(Arc<Requests>);
+
+impl Records {
+    /// By way of `requests`.
+    pub(crate) fn new(requests: Arc<Requests>) -> Self {
+        Self(requests)
+    }
+}
+
+impl Destination for Records {
+    fn name(&self) -> &'static str {
+        "ida"
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Records
+    }
+
+    /// One, even where nothing is configured: records of an earlier configuration then show why they wait.
+    fn routes(&self) -> Vec<Route> {
+        let host = self.0.host();
+        vec![Route { host, kinds: Vec::new(), concurrency: CONCURRENCY, deadline: DEADLINE }]
+    }
+}
+
+impl Steps for Records {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let intent = ida::read_kept(&work.payload)?;
+        let individual_id = intent.individual().id().to_owned();
+        let finish = |answer: Result<Answer<Response>>| {
+            let answer = answer.and_then(|answer| answer.try_map(ida::read_authenticated));
+            let outcome = outcome(individual_id, answer.map_err(for_the_channel)?);
+            let result = serde_json::to_vec(&outcome)
+                .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))?;
+            Ok(Read::Done(Done { news: None, result: Some(Zeroizing::new(result)) }))
+        };
+        self.0.call(Arc::new(intent), DEADLINE, finish).map(Step::from)
+    }
+}
+
+/// What a failure of one record says about all of them. Replies that do not verify mostly mean a signer's certificate or a path that a
+/// person has to put right; and a refusal of something that all records have alike costs no record, unless it is this one's alone.
+fn for_the_channel(error: Error) -> Error {
+    match error.fault() {
+        Fault::Tampered => error.blame(Fault::Keys, true),
+        Fault::Bug | Fault::Caller if error.upstream().is_some() && !names_the_person(&error) => {
+            error.blame(Fault::Upstream, true)
+        }
+        _ => error,
+    }
+}
+
+/// Whether a refusal is about the number or the details of this person.
+fn names_the_person(error: &Error) -> bool {
+    matches!(error.pointer(), Some("/individualId" | "/demographics"))
+}
+
+/// A token is there only where IDA has signed for it.
+fn outcome(individual_id: String, answer: Answer<Authenticated>) -> Outcome {
+    match answer {
+        Answer::Given(given) => {
+            let verified = Some(given.word().to_owned());
+            let Authenticated { auth_status, token } = given.into_inner();
+            let errors = match (&token, auth_status) {
+                (Some(_), _) => Vec::new(),
+                (None, true) => vec![own_reason(
+                    "no-token",
+                    "IDA confirms the person; the policy of this partner shares no token",
+                )],
+                (None, false) => {
+                    vec![own_reason("not-confirmed", "IDA does not confirm the person, and gives no reason")]
+                }
+            };
+            Outcome { individual_id, token, verified, errors }
+        }
+        Answer::Refused(reasons) => {
+            let verified = Some(reasons.word().to_owned());
+            let errors = reasons
+                .into_inner()
+                .into_iter()
+                .map(|reason| Reason { code: reason.code, message: reason.message, pointer: None })
+                .collect();
+            Outcome { individual_id, token: None, verified, errors }
+        }
+    }
+}
+
+fn own_reason(code: &str, message: &str) -> Reason {
+    Reason { code: code.to_owned(), message: message.to_owned(), pointer: None }
+}

@@ -1,0 +1,60 @@
+//! The link from a death to the birth of the deceased: their UINTOKEN is asked of IDA before the event first goes
+//! (`events.death.link`). Whatever goes wrong here, the death goes without.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::ida::Requests;
+use super::super::{Call, Progress, Read};
+use super::Notes;
+use crate::error::{Error, Result};
+use crate::mosip::event::Event;
+use crate::mosip::ida::{Answer, Response, read_authenticated};
+
+/// No call about the deceased takes longer.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Asks IDA about the deceased. `None`: there is nobody to ask about, or IDA cannot be asked.
+pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) -> Option<Call> {
+    let record = event.deceased(requests.id_lengths())?;
+    let progress = progress.clone();
+    let asked = record.intent().and_then(|intent| {
+        requests.call(Arc::new(intent), DEADLINE, move |answer| keep(progress, answer.and_then(token)))
+    });
+    match asked {
+        Ok(call) => Some(call),
+        Err(error) => {
+            warn(&error);
+            None
+        }
+    }
+}
+
+/// The token, where IDA gives it under its signature.
+fn token(answer: Answer<Response>) -> Result<Option<String>> {
+    Ok(match answer.try_map(read_authenticated)? {
+        Answer::Given(given) => given.into_inner().token,
+        Answer::Refused(_) => None,
+    })
+}
+
+/// That IDA was asked is stored with what it gave.
+fn keep(progress: Progress, token: Result<Option<String>>) -> Result<Read> {
+    let uin_token = token.unwrap_or_else(|error| {
+        warn(&error);
+        None
+    });
+    if uin_token.is_none() {
+        tracing::info!("IDA gives no UINTOKEN of the deceased: the death goes without");
+    }
+    let notes = Notes { asked_ida: true, uin_token };
+    Ok(Read::Advance { progress: Progress { notes: Some(notes.write()?), ..progress }, news: None })
+}
+
+fn warn(error: &Error) {
+    tracing::warn!(
+        code = error.code().as_str(),
+        detail = error.detail(),
+        "IDA could not be asked about the deceased: the death goes without a UINTOKEN"
+    );
+}

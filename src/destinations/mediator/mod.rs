@@ -1,0 +1,211 @@
+//! The MOSIP-side mediator. A birth or death takes up to three steps: an application id is fetched, the UINTOKEN of a deceased is asked
+//! for, and the event is posted. Each is made once and stored, so that every attempt at the post carries the same.
+
+mod link;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::drive::{Outside, ask};
+use super::ida::Requests;
+use super::{Call, Destination, Done, News, Progress, Read, ReadReply, Route, Step, Steps, TokenOf, Work};
+use crate::clock::Clock;
+use crate::config;
+use crate::error::{Code, Error, Result};
+use crate::keys::Keyring;
+use crate::mosip::event::{Aid, Event, EventKind};
+use crate::mosip::{Attested, mediator, roles};
+use crate::store::Queue;
+use crate::upstream::{self, Reply, Request};
+
+/// Largest answer, bytes. Real ones are below 16 KiB.
+const MAX_REPLY: usize = 1 << 20;
+
+/// The MOSIP-side mediator, as what we send to.
+pub(crate) struct Mediator {
+    settings: config::Mediator,
+    /// Asks IDA about the deceased; absent where `events.death.link` is off.
+    link: Option<Arc<Requests>>,
+    keys: Keyring,
+    clock: Clock,
+}
+
+/// What is remembered between the steps of an event. No `Debug`: the token names a person.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Notes {
+    /// IDA was asked about the deceased.
+    asked_ida: bool,
+    /// What IDA gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uin_token: Option<String>,
+}
+
+impl Mediator {
+    /// For the URLs of `[upstream.mediator]`.
+    pub(crate) fn new(
+        settings: config::Mediator,
+        link: Option<Arc<Requests>>,
+        keys: Keyring,
+        clock: Clock,
+    ) -> Self {
+        Self { settings, link, keys, clock }
+    }
+
+    /// [`Code::KindNotConfigured`] unless a URL is set for `kind`.
+    pub(crate) fn check_kind(&self, kind: EventKind) -> Result<()> {
+        self.url(kind).map(drop)
+    }
+
+    /// A fresh application id, for a caller who waits.
+    pub(crate) async fn fetch_aid(self: &Arc<Self>, outside: &dyn Outside) -> Result<Attested<Aid>> {
+        let mediator = Arc::clone(self);
+        ask(outside, move |slot| mediator.aid_call(|aid| Ok(slot.put(aid)))).await
+    }
+
+    fn url(&self, kind: EventKind) -> Result<&Uri> {
+        let unset = || Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}"));
+        self.settings.events.get(kind.as_str()).ok_or_else(unset)
+    }
+
+    /// Fetches an application id.
+    fn aid_call(&self, then: impl FnOnce(Attested<Aid>) -> Result<Read> + Send + 'static) -> Result<Call> {
+        let uri = self.settings.aid.clone().ok_or_else(|| {
+            Error::new(Code::KindNotConfigured, "no URL is set for application ids")
+                .advise("Set upstream.mediator.aid.")
+        })?;
+        let read = Box::new(|reply: Result<Reply, _>| {
+            let reply = reply?;
+            then(mediator::read_aid(reply.status, &reply.body).map_err(|error| reply.explain(error))?)
+        });
+        Ok(self.call(Method::GET, uri, Bytes::new(), None, read))
+    }
+
+    /// The application id is stored, and delivered, before the event goes.
+    fn aid_step(&self, progress: Progress) -> Result<Call> {
+        self.aid_call(move |aid| {
+            let aid = aid.into_inner();
+            let result = Some(Zeroizing::new(aid.as_str().as_bytes().to_vec()));
+            Ok(Read::Advance {
+                progress: Progress { result, ..progress },
+                news: Some(News::AidAssigned(aid)),
+            })
+        })
+    }
+
+    /// The event under its id, sealed with the keys of the moment. That it may have arrived is stored before its first byte leaves.
+    fn send_step(
+        &self,
+        uri: Uri,
+        id: &str,
+        event: &Event,
+        notes: &Notes,
+        progress: &Progress,
+    ) -> Result<Call> {
+        let linked = notes.uin_token.as_deref().and_then(|token| event.with_uin_token(token).ok());
+        let event = linked.as_ref().unwrap_or(event);
+        let plaintext = match read_aid(progress)? {
+            Some(aid) => event.with_aid(&aid),
+            None => event.body().clone(),
+        };
+        let (ring, now) = (self.keys.current(), self.clock.now());
+        let to = roles::recipient(&ring, roles::MOSIP, now)?;
+        let signer = roles::signer(&ring, self.settings.sign_with.as_deref(), now)?;
+        let body = mediator::event_request(id, &plaintext, to, &signer.private, now)?;
+        let before = (!progress.sent).then(|| Progress { sent: true, ..progress.clone() });
+        let read = Box::new(|reply: Result<Reply, _>| {
+            let reply = reply?;
+            mediator::read_acceptance(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
+            Ok(Read::Done(Done { news: Some(News::Accepted), result: None }))
+        });
+        Ok(self.call(Method::POST, uri, body, before, read))
+    }
+
+    fn call(&self, method: Method, uri: Uri, body: Bytes, before: Option<Progress>, read: ReadReply) -> Call {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::from_iter([(header::ACCEPT, JSON)]);
+        if !body.is_empty() {
+            headers.insert(header::CONTENT_TYPE, JSON);
+        }
+        let deadline = self.settings.deadline;
+        let request = Request { method, uri, headers, body, deadline, max_response: MAX_REPLY };
+        Call { request, token: Some(TokenOf::Mosip), before, resend: false, read }
+    }
+}
+
+impl Destination for Mediator {
+    fn name(&self) -> &'static str {
+        "mediator"
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Entries
+    }
+
+    /// One for each URL, with all the kinds that go there: they succeed and fail together.
+    fn routes(&self) -> Vec<Route> {
+        let mut kinds: BTreeMap<String, (&Uri, Vec<String>)> = BTreeMap::new();
+        for kind in EventKind::ALL {
+            if let Ok(url) = self.url(kind) {
+                kinds.entry(url.to_string()).or_insert((url, Vec::new())).1.push(kind.as_str().to_owned());
+            }
+        }
+        let route = |(url, kinds): (&Uri, Vec<String>)| Route {
+            host: upstream::host_and_port(url),
+            kinds,
+            concurrency: self.settings.concurrency,
+            deadline: self.settings.deadline,
+        };
+        kinds.into_values().map(route).collect()
+    }
+}
+
+impl Steps for Mediator {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let unknown = |_| Error::new(Code::Bug, "an entry for the mediator is of no kind of event");
+        let kind: EventKind = work.kind.parse().map_err(unknown)?;
+        let uri = self.url(kind)?.clone();
+        let event = Event::parse(kind, work.payload.clone())?;
+        let notes = Notes::read(&work.progress)?;
+        // What may have arrived goes as it went: MOSIP made a number of its own for it then.
+        if !work.progress.sent {
+            if self.settings.aid.is_some() && work.progress.result.is_none() && event.wants_aid() {
+                return self.aid_step(work.progress.clone()).map(Step::from);
+            }
+            if let (Some(requests), false) = (&self.link, notes.asked_ida)
+                && let Some(call) = link::ask(requests, &event, &work.progress)
+            {
+                return Ok(Step::from(call));
+            }
+        }
+        self.send_step(uri, &work.id, &event, &notes, &work.progress).map(Step::from)
+    }
+}
+
+impl Notes {
+    fn read(progress: &Progress) -> Result<Self> {
+        let Some(notes) = &progress.notes else { return Ok(Self::default()) };
+        serde_json::from_slice(notes)
+            .map_err(|_| Error::new(Code::Bug, "the notes of an event cannot be read"))
+    }
+
+    fn write(&self) -> Result<Zeroizing<Vec<u8>>> {
+        serde_json::to_vec(self)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(Code::Bug, "the notes of an event cannot be written"))
+    }
+}
+
+/// The application id that was fetched for the event, or that it came with.
+fn read_aid(progress: &Progress) -> Result<Option<Aid>> {
+    let Some(result) = &progress.result else { return Ok(None) };
+    let aid = std::str::from_utf8(result).ok().and_then(Aid::parse);
+    aid.map(Some).ok_or_else(|| Error::new(Code::Bug, "the application id of an event cannot be read"))
+}

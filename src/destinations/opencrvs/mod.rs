@@ -1,0 +1,80 @@
+//! The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`): application ids and UINTOKENs are posted there under a token of
+//! the gateway's own OpenCRVS client.
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
+
+use super::{Call, Destination, Done, Read, Route, Step, Steps, TokenOf, Work};
+use crate::error::{Code, Error, Result};
+use crate::opencrvs::legacy;
+use crate::store::Queue;
+use crate::upstream::{self, Reply, Request};
+
+/// The kind of its entries.
+pub(crate) const LEGACY: &str = "legacy";
+/// For one call. The country configuration answers once OpenCRVS's own database has taken it.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Largest answer, bytes; only the status counts.
+const MAX_REPLY: usize = 1 << 20;
+/// Posts at once.
+const CONCURRENCY: usize = 4;
+
+/// OpenCRVS, as what we send to.
+pub(crate) struct Opencrvs {
+    legacy_url: Option<Uri>,
+}
+
+impl Opencrvs {
+    /// Posts to `legacy_url`, where it is set.
+    pub(crate) fn new(legacy_url: Option<Uri>) -> Self {
+        Self { legacy_url }
+    }
+}
+
+impl Destination for Opencrvs {
+    fn name(&self) -> &'static str {
+        "opencrvs"
+    }
+
+    fn queue(&self) -> Queue {
+        Queue::Entries
+    }
+
+    fn routes(&self) -> Vec<Route> {
+        let route = |url| Route {
+            host: upstream::host_and_port(url),
+            kinds: vec![LEGACY.to_owned()],
+            concurrency: CONCURRENCY,
+            deadline: DEADLINE,
+        };
+        self.legacy_url.iter().map(route).collect()
+    }
+}
+
+impl Steps for Opencrvs {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let uri = self.legacy_url.clone().ok_or_else(|| {
+            Error::new(Code::Keys, "no URL is set for the country configuration of OpenCRVS")
+                .advise("Set opencrvs.legacy_url.")
+        })?;
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let request = Request {
+            method: Method::POST,
+            uri,
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]),
+            body: work.payload.clone(),
+            deadline: DEADLINE,
+            max_response: MAX_REPLY,
+        };
+        let read = Box::new(|reply: Result<Reply, _>| {
+            let reply = reply?;
+            legacy::read_answer(reply.status).map_err(|error| reply.explain(error))?;
+            Ok(Read::Done(Done::default()))
+        });
+        Ok(Step::from(Call { request, token: Some(TokenOf::OpenCrvs), before: None, resend: false, read }))
+    }
+}

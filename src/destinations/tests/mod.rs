@@ -1,0 +1,115 @@
+//! What every destination relies on, and what one more of them costs.
+
+mod addition;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, Method};
+
+use super::drive::{Outside, drive};
+use super::fake::{Book, Script, is_away, is_silent, says, work};
+use super::*;
+use crate::error::Code;
+
+/// Makes the same call until it is answered.
+struct OneCall {
+    resend: bool,
+}
+
+impl Steps for OneCall {
+    fn next(&self, work: &Work) -> Result<Step> {
+        let request = Request {
+            method: Method::POST,
+            uri: format!("http://upstream/{}", work.id).parse().unwrap(),
+            headers: HeaderMap::new(),
+            body: work.payload.clone(),
+            deadline: Duration::from_secs(1),
+            max_response: 1024,
+        };
+        let before = (!work.progress.sent).then(|| Progress { sent: true, ..Progress::default() });
+        let read = Box::new(|reply: Result<Reply, SendError>| {
+            reply?;
+            Ok(Read::Done(Done::default()))
+        });
+        Ok(Step::from(Call { request, token: None, before, resend: self.resend, read }))
+    }
+}
+
+async fn run(steps: impl Steps + 'static, outside: &dyn Outside, book: &Book) -> Result<Option<Done>> {
+    let steps: Arc<dyn Steps> = Arc::new(steps);
+    drive(outside, &steps, work("a", "test", "body"), book).await
+}
+
+#[tokio::test]
+async fn what_is_stored_before_a_call_is_stored_before_its_first_byte_leaves() {
+    let (outside, book) = (Script::new([says(200, "")]), Book::dies_after(0));
+    assert_eq!(run(OneCall { resend: false }, &outside, &book).await.err().unwrap().code(), Code::Storage);
+    assert!(outside.paths().is_empty());
+}
+
+#[tokio::test]
+async fn what_never_left_is_sent_once_more_where_the_call_wants_that_and_what_may_have_left_never_is() {
+    let (outside, book) = (Script::new([is_away(), says(200, "")]), Book::default());
+    assert!(run(OneCall { resend: true }, &outside, &book).await.unwrap().is_some());
+    assert_eq!(book.kept.lock().unwrap().len(), 1, "it was stored already");
+
+    let outside = Script::new([is_away(), is_away()]);
+    assert!(run(OneCall { resend: true }, &outside, &Book::default()).await.is_err(), "once");
+    let outside = Script::new([is_away()]);
+    assert!(run(OneCall { resend: false }, &outside, &Book::default()).await.is_err());
+    let outside = Script::new([is_silent()]);
+    assert!(run(OneCall { resend: true }, &outside, &Book::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn a_destination_that_finds_no_end_is_a_bug() {
+    struct Endless;
+    impl Steps for Endless {
+        fn next(&self, work: &Work) -> Result<Step> {
+            let Step::Call(call) = OneCall { resend: false }.next(work)? else { unreachable!() };
+            let read = Box::new(|_: Result<Reply, SendError>| {
+                Ok(Read::Advance { progress: Progress::default(), news: None })
+            });
+            Ok(Step::from(Call { read, ..*call }))
+        }
+    }
+    let outside = Script::new((0..100).map(|_| says(200, "")));
+    let error = run(Endless, &outside, &Book::default()).await.err().unwrap();
+    assert_eq!(error.code(), Code::Bug);
+}
+
+#[tokio::test]
+async fn whoever_lost_the_entry_makes_no_further_call() {
+    struct Lost;
+    impl drive::Keep for Lost {
+        fn keep<'a>(
+            &'a self,
+            _: &'a Progress,
+            _: Option<News>,
+        ) -> futures_util::future::BoxFuture<'a, Result<bool>> {
+            Box::pin(std::future::ready(Ok(false)))
+        }
+    }
+    let (outside, steps) = (Script::default(), Arc::new(OneCall { resend: true }));
+    let steps: Arc<dyn Steps> = steps;
+    assert!(drive(&outside, &steps, work("a", "test", ""), &Lost).await.unwrap().is_none());
+    assert!(outside.paths().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_of_a_caller_who_waits_answers_with_what_it_put_into_its_slot() {
+    let outside = Script::new([says(200, "seven")]);
+    let answer = drive::ask(&outside, |slot: drive::Slot<Bytes>| {
+        let Step::Call(call) = OneCall { resend: true }.next(&work("a", "", ""))? else { unreachable!() };
+        let read = Box::new(|reply: Result<Reply, SendError>| Ok(slot.put(reply?.body)));
+        Ok(Call { read, before: None, ..*call })
+    });
+    assert_eq!(answer.await.unwrap(), "seven");
+    let outside = Script::new([is_away(), is_silent()]);
+    let failed = drive::ask(&outside, |_: drive::Slot<()>| {
+        let Step::Call(call) = OneCall { resend: true }.next(&work("a", "", ""))? else { unreachable!() };
+        Ok(*call)
+    });
+    assert_eq!(failed.await.unwrap_err().code(), Code::UpstreamTimeout);
+}

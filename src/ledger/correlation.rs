@@ -1,0 +1,168 @@
+//! What is kept of an event when its payload is gone: the names by which MOSIP, the mediator and OpenCRVS speak of it later, sealed, and
+//! for each name an HMAC by which a push finds its event. Nothing else of the payload is kept.
+
+use bytes::Bytes;
+
+use super::accept::TABLE as ENTRY;
+use super::entry::{Destination, EntryKind};
+use super::subject::Subject;
+use super::{Book, Ledger};
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::{Aid, Event};
+use crate::store::{CorrelationRow, Filter, Queue, Row};
+
+const TABLE: &str = "correlation";
+/// Stands in the database until every entry of an older version has its row.
+const UNCORRELATED: &str = "uncorrelated";
+/// Entries of an older database that get their row in one transaction: few, so that nobody who posts waits for it.
+const AT_ONCE: usize = 100;
+/// Events with one number that are looked at. Real ones have a birth and a few corrections.
+const ALIKE: usize = 100;
+
+/// The events that bear a name.
+pub(super) struct Named {
+    /// The entry that was accepted first.
+    pub(super) entry: String,
+    /// Its composition.
+    pub(super) composition: String,
+    /// What all of them have in common.
+    pub(super) subject: Subject,
+}
+
+impl Ledger {
+    /// Gives the entries of an older database their rows, as far as their payloads are still there. A crash in the middle costs nothing:
+    /// the next start goes on. A payload that does not open is skipped and left; while there is one, every start looks again.
+    pub(crate) async fn correlate_older(&self) -> Result<()> {
+        if self.run(|book| book.tx().number(UNCORRELATED)).await?.unwrap_or_default() == 0 {
+            return Ok(());
+        }
+        let (mut after, mut skipped) = (Some(0), 0_u64);
+        while let Some(seq) = after {
+            let (last, left) = self.run(move |book| book.correlate_next(seq)).await?;
+            (after, skipped) = (last, skipped + left);
+        }
+        if skipped > 0 {
+            tracing::warn!(
+                events = skipped,
+                "events cannot be read, so a push does not find them; the next start looks again"
+            );
+            return Ok(());
+        }
+        self.run(|book| book.tx().set_number(UNCORRELATED, 0)).await
+    }
+}
+
+impl Book<'_> {
+    /// Keeps the names of `entry`, in place of those that were kept before.
+    pub(super) fn correlate(&self, entry: &str, subject: &Subject) -> Result<()> {
+        let text =
+            serde_json::to_vec(subject).map_err(|_| Error::new(Code::Bug, "a subject does not serialise"))?;
+        let row = CorrelationRow {
+            entry: entry.to_owned(),
+            subject: self.seal(TABLE, entry, "subject", &text)?,
+            seen_at: self.now,
+        };
+        let names: Vec<Vec<u8>> = subject.names().map(|(name, value)| self.name_hash(name, value)).collect();
+        self.tx().correlate(&row, &names)
+    }
+
+    /// The names of the event that the entry `id` is, or is made for.
+    pub(super) fn subject_of(&self, id: &str) -> Result<Subject> {
+        let entry = cause(id);
+        if let Some(subject) = self.correlated(entry)? {
+            return Ok(subject);
+        }
+        let row = self.tx().row(Queue::Entries, entry)?.filter(is_event);
+        Ok(Subject { composition_id: row.and_then(|row| row.line), ..Subject::default() })
+    }
+
+    /// The application id joins the names of `entry`.
+    pub(super) fn correlate_aid(&self, entry: &str, aid: &Aid) -> Result<()> {
+        match self.correlated(entry)? {
+            Some(subject) => self.correlate(entry, &Subject { aid: Some(aid.to_string()), ..subject }),
+            // A row that cannot be read is left as it is.
+            None => Ok(()),
+        }
+    }
+
+    /// The events that bear the name `name` with this `value`.
+    pub(super) fn named(&self, name: &'static str, value: &str) -> Result<Option<Named>> {
+        let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
+        let (mut first, mut subjects) = (None, Vec::new());
+        for CorrelationRow { entry, subject, .. } in rows {
+            let Some(subject) = self.open_subject(&entry, &subject) else { continue };
+            let composition = subject.composition_id.clone();
+            first = first.or(composition.map(|composition| (entry, composition)));
+            subjects.push(subject);
+        }
+        Ok(first.map(|(entry, composition)| Named {
+            entry,
+            composition,
+            subject: Subject::common(&subjects),
+        }))
+    }
+
+    /// What is kept of `entry`; where nothing is, and the payload is still there, it is kept now. `None`: neither can be read.
+    fn correlated(&self, entry: &str) -> Result<Option<Subject>> {
+        let kept = self.tx().correlation(entry)?;
+        if let Some(row) = kept {
+            return Ok(self.open_subject(entry, &row.subject));
+        }
+        let row = self.tx().row(Queue::Entries, entry)?.filter(is_event);
+        row.map_or(Ok(None), |row| self.correlate_row(&row))
+    }
+
+    fn correlate_row(&self, row: &Row) -> Result<Option<Subject>> {
+        let Some(sealed) = &row.payload else { return Ok(None) };
+        let Ok(payload) = self.unseal(ENTRY, &row.id, "payload", sealed) else { return Ok(None) };
+        let EntryKind::Event(kind) = row.kind.parse()? else { return Ok(None) };
+        let Ok(event) = Event::parse(kind, Bytes::from_owner(payload)) else { return Ok(None) };
+        let mut subject = Subject::of(&event);
+        if subject.aid.is_none() {
+            subject.aid = self.entry(&row.id)?.aid.map(|aid| aid.to_string());
+        }
+        self.correlate(&row.id, &subject)?;
+        Ok(Some(subject))
+    }
+
+    fn open_subject(&self, entry: &str, sealed: &[u8]) -> Option<Subject> {
+        match self.unseal(TABLE, entry, "subject", sealed) {
+            Ok(text) => {
+                self.rules.unreadable.forget(TABLE, entry);
+                serde_json::from_slice(&text).ok()
+            }
+            Err(error) => {
+                self.rules.unreadable.note(TABLE, entry, &error);
+                None
+            }
+        }
+    }
+
+    /// The next entries after `after`: the last one looked at, or none where the table is through, and how many were skipped.
+    fn correlate_next(&self, after: i64) -> Result<(Option<i64>, u64)> {
+        let filter =
+            Filter { destination: Some(Destination::Mediator.as_str().to_owned()), ..Filter::default() };
+        let rows = self.tx().rows(Queue::Entries, &filter, after, AT_ONCE)?;
+        let mut skipped = 0;
+        for row in rows.iter().filter(|row| row.payload.is_some()) {
+            let is_kept = self.tx().correlation(&row.id)?.is_some();
+            if !is_kept && self.correlate_row(row)?.is_none() {
+                skipped += 1;
+            }
+        }
+        Ok((rows.last().map(|row| row.seq), skipped))
+    }
+
+    fn name_hash(&self, name: &'static str, value: &str) -> Vec<u8> {
+        self.identity(&[b"name", name.as_bytes(), value.as_bytes()])
+    }
+}
+
+fn is_event(row: &Row) -> bool {
+    row.destination == Destination::Mediator.as_str()
+}
+
+/// The entry or the push that the entry `id` is made for: an entry of its own is named after it, with `@` behind it.
+fn cause(id: &str) -> &str {
+    id.split_once('@').map_or(id, |(cause, _)| cause)
+}

@@ -1,0 +1,209 @@
+//! What waits for the mediator: posted to `deliver.url`, or pulled and acknowledged where none is set. Taken = gone from here.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::entry::Refusal;
+use super::subject::Subject;
+use super::uptime::millis;
+use super::{Book, Ledger, legacy};
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::Aid;
+use crate::store::{Filter, Millis, NewRow, Queue};
+
+pub(super) const TABLE: &str = "delivery";
+/// The destination of deliveries in the rows.
+pub(crate) const DESTINATION: &str = "delivery";
+/// News of our own events, which `GET /v1/events` tells as well.
+const OWN_NEWS: [&str; 2] = ["aid.assigned", "event.accepted"];
+/// Old messages that are dropped together.
+const FORGOTTEN_AT_ONCE: usize = 1_000;
+
+/// One delivery, as the mediator gets it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body<'a> {
+    id: &'a str,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    occurred_at: String,
+    subject: &'a Subject,
+    data: &'a Value,
+    verified: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+}
+
+/// A message that the mediator has not taken yet.
+pub(crate) struct Undelivered {
+    /// Order.
+    pub(crate) seq: i64,
+    /// `webhook-id`, the same in every attempt.
+    pub(crate) id: String,
+    /// The JSON text.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// What is told, but for its id and its time.
+pub(super) struct Message<'a> {
+    pub(super) kind: &'static str,
+    pub(super) subject: &'a Subject,
+    pub(super) data: &'a Value,
+    /// `signature`, `hub`, `tls`, `none`.
+    pub(super) verified: &'static str,
+    /// Thumbprint of our key that opened it.
+    pub(super) key: Option<&'a str>,
+    /// The entry that meets its purpose.
+    pub(super) met_by: Option<String>,
+}
+
+impl Ledger {
+    /// Up to `limit` messages after `after`, in order. Of one that does not open, its `id`, `type` and `lastFault` are shown.
+    pub(crate) async fn undelivered(&self, after: i64, limit: usize) -> Result<Vec<Undelivered>> {
+        self.run(move |book| {
+            let rows = book.tx().rows(Queue::Deliveries, &Filter::default(), after, limit)?;
+            let messages = rows.into_iter().map(|row| {
+                let sealed = row.payload.as_deref().unwrap_or_default();
+                let body = book.unseal(TABLE, &row.id, "body", sealed).unwrap_or_else(|error| {
+                    book.rules.unreadable.note(TABLE, &row.id, &error);
+                    let shown = json!({ "id": row.id, "type": row.kind, "lastFault": Refusal::from(&error) });
+                    Zeroizing::new(shown.to_string().into_bytes())
+                });
+                Undelivered { seq: row.seq, id: row.id, body }
+            });
+            Ok(messages.collect())
+        })
+        .await
+    }
+
+    /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
+    pub(crate) async fn delivered(&self, id: String) -> Result<()> {
+        self.run(move |book| {
+            let row = book.tx().row(Queue::Deliveries, &id)?;
+            let row = row.ok_or_else(|| Error::new(Code::NotFound, "there is no such message"))?;
+            book.tx().delete(Queue::Deliveries, row.seq)?;
+            book.rules.unreadable.forget(TABLE, &id);
+            Ok(())
+        })
+        .await
+    }
+
+    /// How many messages wait, and since when the oldest does.
+    pub(crate) async fn undelivered_count(&self) -> Result<(u64, Option<Millis>)> {
+        self.run(|book| {
+            let counts = book.tx().counts(Queue::Deliveries)?;
+            let oldest = book.tx().rows(Queue::Deliveries, &Filter::default(), 0, 1)?;
+            let count = counts.into_iter().map(|(.., count)| count).sum();
+            Ok((count, oldest.first().map(|row| row.waiting_since)))
+        })
+        .await
+    }
+}
+
+impl Book<'_> {
+    /// MOSIP made an application id for the event: it joins the names of the event, and the mediator and OpenCRVS 1.x learn of it.
+    pub(super) fn assign_aid(&self, id: &str, aid: &Aid) -> Result<()> {
+        self.correlate_aid(id, aid)?;
+        let post = self.aid_post(id, aid)?;
+        let data = json!({ "aid": aid.as_str() });
+        self.tell_of_event("aid.assigned", id, data, post.as_ref().map(|post| post.id.clone()))?;
+        post.map_or(Ok(()), |post| self.queue_legacy(post))
+    }
+
+    /// `event.accepted`: MOSIP took the event.
+    pub(super) fn tell_accepted(&self, id: &str) -> Result<()> {
+        self.tell_of_event("event.accepted", id, json!({}), None)
+    }
+
+    /// `event.parked`: it cannot go as it is, and the registrar must learn of it.
+    pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
+        let data = serde_json::to_value(refusal)
+            .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        self.tell_of_event("event.parked", id, data, None)
+    }
+
+    fn tell_of_event(
+        &self,
+        kind: &'static str,
+        id: &str,
+        mut data: Value,
+        met_by: Option<String>,
+    ) -> Result<()> {
+        let row = self.row(id)?;
+        if let Some(members) = data.as_object_mut() {
+            members.insert("id".to_owned(), id.into());
+            members.insert("kind".to_owned(), row.kind.into());
+            members.insert("destination".to_owned(), row.destination.into());
+        }
+        let subject = self.subject_of(id)?;
+        self.tell(Message { kind, subject: &subject, data: &data, verified: "tls", key: None, met_by })
+    }
+
+    /// Queues one message for the mediator. Messages of one subject go in order.
+    pub(super) fn tell(&self, message: Message<'_>) -> Result<()> {
+        let Message { kind, subject, data, verified, key, met_by } = message;
+        let id = format!("msg_{}", self.rules.random.name());
+        let body = Body { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
+        let text = serde_json::to_vec(&body)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
+        let row = NewRow {
+            queue: Queue::Deliveries,
+            destination: DESTINATION.to_owned(),
+            kind: kind.to_owned(),
+            line: self.line_of(subject),
+            accepted_at: self.wall.millis(),
+            waiting_since: self.now,
+            payload: Some(self.seal(TABLE, &id, "body", &text)?),
+            result: None,
+            met_by,
+            job: None,
+            is_invalid: false,
+            id,
+        };
+        self.tx().insert(&[row])?;
+        self.rules.wake();
+        Ok(())
+    }
+
+    /// What orders the messages of a subject: its composition, else its first name, which stands nowhere in the open.
+    fn line_of(&self, subject: &Subject) -> Option<String> {
+        if let Some(composition) = &subject.composition_id {
+            return Some(composition.clone());
+        }
+        let (name, value) = subject.names().next()?;
+        let hash = self.identity(&[b"line", name.as_bytes(), value.as_bytes()]);
+        Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// OpenCRVS took the entry `id`: where nobody else waits for it, its message has met its purpose.
+    pub(super) fn settle_message(&self, id: &str) -> Result<()> {
+        if self.is_settled_by_opencrvs() {
+            self.tx().delete_met_by(id)?;
+        }
+        Ok(())
+    }
+
+    /// Whether good news is for OpenCRVS alone.
+    pub(super) fn is_settled_by_opencrvs(&self) -> bool {
+        self.rules.legacy.get().is_some_and(|legacy::LegacyPosts { settles, .. }| *settles)
+    }
+
+    /// News of our own events that nobody took for `retention` is dropped. What MOSIP sent, and what is parked, stays until it is
+    /// taken; so does what does not open, which nobody could take.
+    pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
+        let filter = Filter {
+            kinds: OWN_NEWS.map(str::to_owned).to_vec(),
+            waiting_since: Some(self.now - millis(retention)),
+            ..Filter::default()
+        };
+        let old = self.tx().rows(Queue::Deliveries, &filter, 0, FORGOTTEN_AT_ONCE)?;
+        for row in old.iter().filter(|row| !self.rules.unreadable.holds(TABLE, &row.id)) {
+            self.tx().delete(Queue::Deliveries, row.seq)?;
+        }
+        Ok(())
+    }
+}

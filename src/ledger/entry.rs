@@ -1,0 +1,213 @@
+//! An event in the outbox: what is kept of it, and the states it goes through.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::{Aid, EventKind};
+pub(crate) use crate::store::State;
+use crate::store::{self, Millis};
+
+/// Where an entry can stand.
+pub(crate) const STATES: [State; 5] =
+    [State::Queued, State::Leased, State::Done, State::Parked, State::Discarded];
+
+/// Reads the word of the API; [`Code::Field`] for any other.
+pub(crate) fn parse_state(text: &str) -> Result<State> {
+    STATES.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+        Error::new(Code::Field, "the state is none of queued, leased, done, parked, discarded")
+    })
+}
+
+/// Where an entry goes. Entries of one composition go in order at each destination, and hold nobody up at another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Destination {
+    /// The MOSIP-side mediator.
+    Mediator,
+    /// The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`).
+    Opencrvs,
+}
+
+impl Destination {
+    /// Every destination.
+    pub(crate) const ALL: [Self; 2] = [Self::Mediator, Self::Opencrvs];
+
+    /// The word in the API and in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mediator => "mediator",
+            Self::Opencrvs => "opencrvs",
+        }
+    }
+
+    /// The name of the system for people.
+    pub(crate) const fn system(self) -> &'static str {
+        match self {
+            Self::Mediator => "MOSIP",
+            Self::Opencrvs => "OpenCRVS",
+        }
+    }
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum EntryKind {
+    /// An event for MOSIP.
+    Event(EventKind),
+    /// An application id or a UINTOKEN for OpenCRVS 1.x.
+    Legacy,
+}
+
+impl EntryKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Event(EventKind::Birth),
+        Self::Event(EventKind::Death),
+        Self::Event(EventKind::BirthCorrection),
+        Self::Event(EventKind::DeathCorrection),
+        Self::Event(EventKind::BirthRevocation),
+        Self::Event(EventKind::DeathRevocation),
+        Self::Legacy,
+    ];
+
+    /// The word in the API and in the database.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Event(kind) => kind.as_str(),
+            Self::Legacy => "legacy",
+        }
+    }
+
+    /// Where entries of this kind go.
+    pub(crate) const fn destination(self) -> Destination {
+        match self {
+            Self::Event(_) => Destination::Mediator,
+            Self::Legacy => Destination::Opencrvs,
+        }
+    }
+}
+
+impl From<EventKind> for EntryKind {
+    fn from(kind: EventKind) -> Self {
+        Self::Event(kind)
+    }
+}
+
+impl fmt::Display for EntryKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for EntryKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
+        known.ok_or_else(|| Error::new(Code::Bug, "an entry is of no known kind"))
+    }
+}
+
+/// Why the last attempt failed. It holds nothing personal: MOSIP's own sentence is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Refusal {
+    /// The problem code.
+    pub(crate) code: String,
+    /// Whose move it is.
+    pub(crate) fault: String,
+    /// What happened.
+    pub(crate) detail: String,
+    /// What to do.
+    pub(crate) advice: String,
+    /// MOSIP's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) upstream: Option<String>,
+}
+
+impl Refusal {
+    /// As the rows keep it.
+    pub(crate) fn kept(&self) -> Result<store::Refusal> {
+        let text =
+            serde_json::to_string(self).map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
+        Ok(store::Refusal { fault: self.fault.clone(), text })
+    }
+
+    /// From what the rows keep.
+    pub(crate) fn read(text: Option<&str>) -> Option<Self> {
+        text.and_then(|text| serde_json::from_str(text).ok())
+    }
+}
+
+impl From<&Error> for Refusal {
+    fn from(error: &Error) -> Self {
+        Self {
+            code: error.code().as_str().to_owned(),
+            fault: error.fault().as_str().to_owned(),
+            detail: error.detail().to_owned(),
+            advice: error.advice().to_owned(),
+            upstream: error.upstream().map(|upstream| upstream.code.clone()),
+        }
+    }
+}
+
+/// What is told of an entry: everything but its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Order of acceptance; also the cursor of lists.
+    pub(crate) seq: i64,
+    /// The id it goes to MOSIP under, the same in every attempt.
+    pub(crate) id: String,
+    /// What it is.
+    pub(crate) kind: EntryKind,
+    /// Where it stands.
+    pub(crate) state: State,
+    /// Attempts begun.
+    pub(crate) attempts: u32,
+    /// When it was accepted, by the machine's clock.
+    pub(crate) accepted_at: Timestamp,
+    /// When the next attempt is due, on the outbox's clock; at or before now: as soon as its turn comes.
+    pub(crate) next_at: Millis,
+    /// Why the last attempt failed.
+    pub(crate) refusal: Option<Refusal>,
+    /// The application id that it carries.
+    pub(crate) aid: Option<Aid>,
+}
+
+/// An [`Entry`] as the API and the command line show it.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Shown {
+    id: String,
+    kind: &'static str,
+    destination: &'static str,
+    state: &'static str,
+    attempts: u32,
+    accepted_at: String,
+    /// Seconds until the next attempt is due; 0: when its turn comes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_in: Option<i64>,
+    aid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_fault: Option<Refusal>,
+}
+
+impl Shown {
+    /// `entry` at `now` of the outbox's clock.
+    pub(crate) fn of(entry: Entry, now: Millis) -> Self {
+        let waits = entry.state == State::Queued;
+        Self {
+            id: entry.id,
+            kind: entry.kind.as_str(),
+            destination: entry.kind.destination().as_str(),
+            state: entry.state.as_str(),
+            attempts: entry.attempts,
+            accepted_at: entry.accepted_at.to_iso(),
+            next_try_in: waits.then(|| entry.next_at.saturating_sub(now).max(0) / 1000),
+            aid: entry.aid.map(|aid| aid.to_string()),
+            last_fault: entry.refusal,
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! A ledger over rows in memory, for tests of what works on it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::work::Columns;
+use super::{Ledger, Surroundings};
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+use crate::error::Result;
+use crate::random::Random;
+use crate::store::memory::Memory;
+use crate::store::{NewRow, Store};
+
+const LONG: Duration = Duration::from_hours(24 * 400);
+
+impl Ledger {
+    /// Over the rows of `memory`, which `store` reaches, sealed under `key_file`. Leases of a process that died stay where
+    /// `voids_leases` is false, as among several gateways.
+    pub(crate) fn over(
+        key_file: &Path,
+        memory: &Memory,
+        store: Store,
+        random: Random,
+        voids_leases: bool,
+    ) -> Self {
+        let outbox = config::Outbox {
+            path: "outbox.db".into(),
+            key_file: key_file.to_owned(),
+            retention: LONG,
+            remember: LONG,
+            give_up_after: LONG,
+            reserve: 0,
+        };
+        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+        let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
+        let open = |_: &config::Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
+            memory.opened_by(&*owner, voids_leases).map(|()| store)
+        };
+        Self::open(outbox, quarantine, Surroundings { clock, random }, open).unwrap()
+    }
+
+    /// Inserts `row`, whose payload is sealed first.
+    pub(crate) async fn insert(&self, row: NewRow) -> Result<()> {
+        self.run(move |book| {
+            let Columns { table, payload: column, .. } = Columns::of(row.queue);
+            let payload = row.payload.as_ref().map(|payload| book.seal(table, &row.id, column, payload));
+            book.tx().insert(&[NewRow { payload: payload.transpose()?, ..row.clone() }])
+        })
+        .await?;
+        self.wake();
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! A job: many persons whose UINTOKENs are asked for one by one. What stands in the database about it, without the database.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::error::Error;
+use crate::mosip::authtoken::Form;
+use crate::store::State;
+
+/// A record as a job begins with it.
+pub(crate) enum NewRecord {
+    /// IDA is to be asked this.
+    Ask(Zeroizing<Vec<u8>>),
+    /// It is wrong.
+    Invalid(Outcome),
+}
+
+/// What became of a record; sealed at rest. No `Debug`: it is personal.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Outcome {
+    /// The number of the person, as it was given.
+    pub(crate) individual_id: String,
+    /// The UINTOKEN.
+    pub(crate) token: Option<String>,
+    /// By what the outcome is known: `signature`, `tls`, `none`; absent where IDA said nothing of this person.
+    pub(crate) verified: Option<String>,
+    /// Why there is no token.
+    pub(crate) errors: Vec<Reason>,
+}
+
+/// Why there is no token. MOSIP's sentence may name what of a person did not fit.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Reason {
+    /// MOSIP's code, or ours.
+    pub(crate) code: String,
+    /// The sentence that goes with it.
+    pub(crate) message: String,
+    /// Which value of the record, as a JSON pointer into the list that was posted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pointer: Option<String>,
+}
+
+impl Outcome {
+    /// There is no token, because of `reasons`.
+    pub(crate) fn without_token(individual_id: String, errors: Vec<Reason>) -> Self {
+        Self { individual_id, token: None, verified: None, errors }
+    }
+}
+
+impl From<&Error> for Reason {
+    fn from(error: &Error) -> Self {
+        match error.upstream() {
+            Some(said) => Self { code: said.code.clone(), message: said.message.clone(), pointer: None },
+            None => Self {
+                code: error.code().as_str().to_owned(),
+                message: error.detail().to_owned(),
+                pointer: error.pointer().map(str::to_owned),
+            },
+        }
+    }
+}
+
+/// How far a job has come.
+pub(crate) struct Job {
+    /// Its id.
+    pub(crate) id: String,
+    /// Of its file.
+    pub(crate) form: Form,
+    /// How many records are in which state.
+    pub(crate) progress: Progress,
+}
+
+/// How many records are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Progress {
+    /// All.
+    pub(crate) records: u64,
+    /// See [`State`].
+    pub(crate) queued: u64,
+    /// See [`State`].
+    pub(crate) leased: u64,
+    /// See [`State`].
+    pub(crate) done: u64,
+    /// See [`State`].
+    pub(crate) refused: u64,
+    /// See [`State`].
+    pub(crate) invalid: u64,
+    /// How many of the queued ones do not open: they wait until `outbox.key_file` and the database fit each other again.
+    /// Left out where there is none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub(crate) unreadable: u64,
+}
+
+impl Progress {
+    /// Whether nothing is left to be asked.
+    pub(crate) const fn is_finished(&self) -> bool {
+        self.queued == 0 && self.leased == 0
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+/// A record that is settled.
+#[derive(Serialize)]
+pub(crate) struct Settled {
+    /// Its place in the list, from 0.
+    pub(crate) record: u64,
+    /// Where it stands.
+    pub(crate) state: State,
+    /// What became of it.
+    #[serde(flatten)]
+    pub(crate) outcome: Outcome,
+}

@@ -1,0 +1,116 @@
+//! What goes to the country configuration of OpenCRVS 1.x: entries of their own, made in the transaction that causes them, and the
+//! messages for the mediator whose purpose they meet.
+
+use super::accept::TABLE;
+use super::correlation::Named;
+use super::entry::EntryKind;
+use super::subject::Subject;
+use super::{Book, Ledger};
+use crate::error::Result;
+use crate::mosip::event::{Aid, EventKind};
+use crate::opencrvs::legacy::{self, Number};
+use crate::store::{NewRow, Queue};
+
+/// How application ids and UINTOKENs reach OpenCRVS 1.x.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LegacyPosts {
+    /// The member that holds the UINTOKEN.
+    pub(crate) token_member: &'static str,
+    /// Nobody else waits for them: no message is delivered, so one whose purpose is met is settled with that.
+    pub(crate) settles: bool,
+}
+
+/// An entry for OpenCRVS that is to be made.
+pub(super) struct LegacyPost {
+    pub(super) id: String,
+    line: String,
+    body: Vec<u8>,
+}
+
+impl Ledger {
+    /// From now on application ids and UINTOKENs go to OpenCRVS too. Called once, before anything moves.
+    pub(crate) fn post_to_opencrvs(&self, posts: LegacyPosts) {
+        // A second call changes nothing.
+        let _ = self.rules.legacy.set(posts);
+    }
+}
+
+impl Book<'_> {
+    /// The application id of `entry`, for OpenCRVS. Without a registration number OpenCRVS could not tell whose it is: then the
+    /// message for the mediator alone tells of it.
+    pub(super) fn aid_post(&self, entry: &str, aid: &Aid) -> Result<Option<LegacyPost>> {
+        if self.rules.legacy.get().is_none() {
+            return Ok(None);
+        }
+        let row = self.row(entry)?;
+        let EntryKind::Event(kind) = row.kind.parse()? else { return Ok(None) };
+        let subject = self.subject_of(entry)?;
+        let Some(number) = number(kind, &subject) else {
+            tracing::warn!(
+                event = entry,
+                "the event has no registration number, so its application id does not go to OpenCRVS"
+            );
+            return Ok(None);
+        };
+        let body = legacy::aid_body(number, aid)?;
+        self.legacy_post(&format!("{entry}@legacy-aid"), row.line.unwrap_or_default(), body).map(Some)
+    }
+
+    /// The UINTOKEN that `push` brought for `brn`, for OpenCRVS, behind what went there for the event `named` before.
+    pub(super) fn token_post(
+        &self,
+        push: &str,
+        named: Option<&Named>,
+        brn: &str,
+        uin_token: &str,
+    ) -> Result<Option<LegacyPost>> {
+        let Some(posts) = self.rules.legacy.get().filter(|_| !brn.is_empty()) else { return Ok(None) };
+        let (cause, line) = match named {
+            Some(named) => (named.entry.as_str(), named.composition.as_str()),
+            None => {
+                self.correlate(push, &Subject { brn: Some(brn.to_owned()), ..Subject::default() })?;
+                (push, push)
+            }
+        };
+        let body = legacy::token_body(brn, posts.token_member, uin_token)?;
+        self.legacy_post(&format!("{cause}@legacy-token"), line.to_owned(), body).map(Some)
+    }
+
+    fn legacy_post(&self, name: &str, line: String, body: Vec<u8>) -> Result<LegacyPost> {
+        let is_taken = self.tx().row(Queue::Entries, name)?.is_some();
+        let id = match is_taken {
+            true => format!("{name}-{:08x}", self.rules.random.u32()),
+            false => name.to_owned(),
+        };
+        Ok(LegacyPost { id, line, body })
+    }
+
+    pub(super) fn queue_legacy(&self, post: LegacyPost) -> Result<()> {
+        let kind = EntryKind::Legacy;
+        let row = NewRow {
+            queue: Queue::Entries,
+            destination: kind.destination().as_str().to_owned(),
+            kind: kind.as_str().to_owned(),
+            line: Some(post.line),
+            accepted_at: self.wall.millis(),
+            waiting_since: self.now,
+            payload: Some(self.seal(TABLE, &post.id, "payload", &post.body)?),
+            result: None,
+            met_by: None,
+            job: None,
+            is_invalid: false,
+            id: post.id,
+        };
+        self.tx().insert(&[row])?;
+        self.rules.wake();
+        Ok(())
+    }
+}
+
+/// The number by which OpenCRVS knows the registration: a death has its own.
+fn number(kind: EventKind, subject: &Subject) -> Option<Number<'_>> {
+    match kind {
+        EventKind::Death => subject.drn.as_deref().map(Number::Drn),
+        _ => subject.brn.as_deref().map(Number::Brn),
+    }
+}

@@ -1,0 +1,279 @@
+//! What was accepted and what came, with the rules: ids, the same event once, sealing, correlation, quarantine, bodies of deliveries.
+//!
+//! The rows lie in [`crate::store`]; every rule about them stands here. A job of the store works on a [`Book`]: the rows of its
+//! transaction, with the keys and the time of the moment.
+
+mod accept;
+mod correlation;
+mod deliveries;
+pub(crate) mod entry;
+#[cfg(test)]
+pub(crate) mod fake;
+pub(crate) mod job;
+mod jobs;
+mod keys;
+mod legacy;
+mod operator;
+mod pushes;
+mod rekey;
+pub(crate) mod subject;
+#[cfg(test)]
+mod tests;
+mod unreadable;
+pub(crate) mod uptime;
+pub(crate) mod vault;
+mod work;
+
+use std::cell::{RefCell, RefMut};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+use zeroize::Zeroizing;
+
+pub(crate) use self::accept::{Accepted, IdempotencyKey};
+pub(crate) use self::deliveries::Undelivered;
+pub(crate) use self::legacy::LegacyPosts;
+pub(crate) use self::operator::{Filter, Page, ShownPage};
+pub(crate) use self::pushes::{PushKind, QuarantineCount, Quarantined, Received, Told};
+pub(crate) use self::rekey::{Rekeyed, missing_keys};
+pub(crate) use self::work::{Ending, Held, Leased};
+
+use self::keys::{Keys, Opened};
+use self::unreadable::Unreadable;
+use self::uptime::millis;
+use self::vault::{Place, Vault, VaultError};
+use crate::clock::{Clock, Timestamp};
+use crate::config;
+use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::error::{Code, Error, Result};
+use crate::random::Random;
+use crate::store::{Millis, Owner, Room, Store, Trouble, Tx};
+
+/// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
+const SETTLED_BACKLOG: usize = 1024;
+
+/// The rows of one database, under its rules. Cheap to clone; the last clone closes the database.
+#[derive(Clone)]
+pub(crate) struct Ledger {
+    store: Store,
+    rules: Arc<Rules>,
+}
+
+/// All but the rows. A job of the store holds this and never the store: whoever drops the last of that waits for the thread that the
+/// job runs on.
+struct Rules {
+    keys: Arc<Keys>,
+    clock: Clock,
+    random: Random,
+    outbox: config::Outbox,
+    quarantine: config::Quarantine,
+    /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
+    legacy: OnceLock<LegacyPosts>,
+    unreadable: Unreadable,
+    /// Something was queued, or may go now; workers follow it.
+    queued: broadcast::Sender<()>,
+    /// Ids of entries that do not move by themselves any more.
+    settled: broadcast::Sender<String>,
+    /// Held by the rekey that is under way.
+    rekeying: tokio::sync::Mutex<()>,
+}
+
+/// What a job sees: the rows of its transaction, the keys, and the time at which it was asked for.
+struct Book<'t> {
+    tx: RefCell<&'t mut dyn Tx>,
+    rules: &'t Rules,
+    vault: Arc<Vault>,
+    identity_key: Arc<Zeroizing<Vec<u8>>>,
+    now: Millis,
+    wall: Timestamp,
+}
+
+/// Where a ledger's chance and time come from.
+#[derive(Clone, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+}
+
+impl Ledger {
+    /// Over the database that `open` opens for its owner.
+    pub(crate) fn open<E>(
+        outbox: config::Outbox,
+        quarantine: config::Quarantine,
+        surroundings: Surroundings,
+        open: impl FnOnce(&config::Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
+    ) -> std::result::Result<Self, E> {
+        let keys = Arc::new(Keys::new(outbox.path.clone(), outbox.key_file.clone()));
+        let store = open(&outbox, Arc::<Keys>::clone(&keys))?;
+        let Surroundings { clock, random } = surroundings;
+        let rules = Rules {
+            keys,
+            clock,
+            random,
+            outbox,
+            quarantine,
+            legacy: OnceLock::new(),
+            unreadable: Unreadable::default(),
+            queued: broadcast::channel(1).0,
+            settled: broadcast::channel(SETTLED_BACKLOG).0,
+            rekeying: tokio::sync::Mutex::default(),
+        };
+        Ok(Self { store, rules: Arc::new(rules) })
+    }
+
+    /// The tables under whose names [`Self::unreadable`] counts.
+    pub(crate) const SEALED_TABLES: [&'static str; 6] =
+        ["entry", "delivery", "push", "job_record", "job_result", "correlation"];
+
+    /// The outbox's clock.
+    pub(crate) fn uptime(&self) -> Millis {
+        self.rules.keys.uptime()
+    }
+
+    /// Whether an event post is taken; false: it is answered 507, because of [`Self::trouble`].
+    pub(crate) fn is_writable(&self) -> bool {
+        self.trouble().is_none()
+    }
+
+    /// Why nothing is taken.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.store.trouble()
+    }
+
+    /// How many rows do not open, by table; only tables that have any. They wait for a start or a rekey with the key they need.
+    pub(crate) fn unreadable(&self) -> BTreeMap<&'static str, u64> {
+        self.rules.unreadable.counts()
+    }
+
+    /// `outbox.path`
+    pub(crate) fn path(&self) -> &std::path::Path {
+        &self.rules.outbox.path
+    }
+
+    /// How much room there is.
+    pub(crate) fn room(&self) -> Room {
+        self.store.room()
+    }
+
+    /// Looks whether the database is where it was, and tries a disk that refused; [`Code::Storage`] while nothing is taken.
+    pub(crate) async fn look_after(&self) -> Result<()> {
+        self.store.look_after().await
+    }
+
+    /// Goes on after files were removed or replaced; [`Code::Storage`] with what is still wrong.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        self.store.resume().await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Writes the outbox's clock, and forgets what is older than `outbox.retention` and `outbox.remember`.
+    pub(crate) async fn keep_house(&self) -> Result<()> {
+        self.look_after().await?;
+        let (retention, remember) = (self.rules.outbox.retention, self.rules.outbox.remember);
+        self.run(move |book| {
+            book.tx().set_number(keys::UPTIME, book.now)?;
+            book.tx().forget(book.now - millis(retention), book.now - millis(remember))?;
+            book.forget_deliveries(retention)
+        })
+        .await
+    }
+
+    /// Follows what is queued, or may go now; whoever is behind has missed nothing but repetition. Unlike a watch, it wakes in order.
+    pub(crate) fn queued(&self) -> broadcast::Receiver<()> {
+        self.rules.queued.subscribe()
+    }
+
+    /// Follows the ids of entries that do not move by themselves any more.
+    pub(crate) fn settled(&self) -> broadcast::Receiver<String> {
+        self.rules.settled.subscribe()
+    }
+
+    /// Whoever waits for work looks again.
+    pub(crate) fn wake(&self) {
+        self.rules.wake();
+    }
+
+    /// Runs `job`; what it returns is durable.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let job = self.rules.job(job);
+        self.store.run(job).await
+    }
+
+    /// As [`Self::run`], for what somebody is told is safe; it holds `locks`.
+    async fn take<T: Send + 'static>(
+        &self,
+        locks: Vec<String>,
+        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let job = self.rules.job(job);
+        self.store.take(locks, job).await
+    }
+
+    /// HMAC-SHA256 of `parts` under the identity key, each part closed by its length.
+    fn identity(&self, parts: &[&[u8]]) -> Result<Vec<u8>> {
+        Ok(identity(&self.rules.keys.opened()?.identity_key, parts))
+    }
+}
+
+impl Rules {
+    fn wake(&self) {
+        // Nobody may be waiting.
+        let _ = self.queued.send(());
+    }
+
+    /// A job of the store, under the keys of the moment at which it runs: a rekey may have come between.
+    fn job<T>(
+        self: &Arc<Self>,
+        job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
+    ) -> impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static {
+        let rules = Arc::clone(self);
+        let (now, wall) = (self.keys.uptime(), self.clock.now());
+        move |tx| {
+            let Opened { vault, identity_key, .. } = rules.keys.opened()?;
+            job(&Book { tx: RefCell::new(tx), rules: &rules, vault, identity_key, now, wall })
+        }
+    }
+}
+
+impl<'t> Book<'t> {
+    /// The rows. Nobody holds them over a call of another function of the book.
+    fn tx(&self) -> RefMut<'_, &'t mut dyn Tx> {
+        self.tx.borrow_mut()
+    }
+
+    fn seal(&self, table: &'static str, row: &str, column: &'static str, value: &[u8]) -> Result<Vec<u8>> {
+        self.vault.seal(Place { table, row, column }, value).map_err(|error| unusable(&error))
+    }
+
+    fn unseal(
+        &self,
+        table: &'static str,
+        row: &str,
+        column: &'static str,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>> {
+        self.vault.open(Place { table, row, column }, sealed).map_err(|error| unusable(&error))
+    }
+
+    fn identity(&self, parts: &[&[u8]]) -> Vec<u8> {
+        identity(&self.identity_key, parts)
+    }
+}
+
+fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+    let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
+    let framed: Vec<&[u8]> =
+        parts.iter().zip(&lengths).flat_map(|(part, length)| [length.as_slice(), part]).collect();
+    hmac::tag(HmacAlgorithm::Sha256, key, &framed)
+}
+
+fn unusable(error: &VaultError) -> Error {
+    Error::new(Code::Storage, error.to_string())
+        .advise("Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.")
+}

@@ -1,0 +1,327 @@
+//! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason. And the webhooks of
+//! OpenCRVS that cannot become events yet, which are in quarantine from the first.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::deliveries::Message;
+use super::entry::Refusal;
+use super::subject::Subject;
+use super::{Book, Ledger};
+use crate::clock::Timestamp;
+use crate::error::{Code, Error, Result};
+use crate::store::PushRow;
+
+const TABLE: &str = "push";
+
+/// Which message it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PushKind {
+    /// `POST /birthReceiveNid`
+    BirthNid,
+    /// A message of the hub at `/websub/callback`.
+    Credential,
+    /// A webhook that OpenCRVS signed and that cannot become an event as it is.
+    Webhook,
+}
+
+impl PushKind {
+    /// Every kind.
+    pub(crate) const ALL: [Self; 3] = [Self::BirthNid, Self::Credential, Self::Webhook];
+
+    /// The word in the database and the API.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::BirthNid => "birth-nid",
+            Self::Credential => "credential",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// A push that has to be examined.
+pub(crate) struct Received {
+    /// Its own id.
+    pub(crate) id: String,
+    /// Which message.
+    pub(crate) kind: PushKind,
+    /// The body as it came.
+    pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// A push that did not verify.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Quarantined {
+    /// Order and cursor.
+    pub(crate) seq: i64,
+    /// Its own id.
+    pub(crate) id: String,
+    /// Which message.
+    pub(crate) kind: String,
+    /// When it came, by the machine's clock.
+    pub(crate) received_at: Timestamp,
+    /// Size of the body, bytes.
+    pub(crate) bytes: u64,
+    /// Why it did not verify.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// How much of one kind is in quarantine for reasons of one code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QuarantineCount {
+    /// Which message, by [`PushKind::as_str`].
+    pub(crate) kind: String,
+    /// [`Code::as_str`] of the reason; empty where it cannot be read.
+    pub(crate) code: String,
+    /// How many.
+    pub(crate) messages: u64,
+    /// Their bodies, bytes.
+    pub(crate) bytes: u64,
+}
+
+/// What a verified push becomes.
+#[derive(Clone)]
+pub(crate) struct Told {
+    /// The type of the delivery.
+    pub(crate) kind: &'static str,
+    /// The birth registration number that it is about, by which it finds its event.
+    pub(crate) brn: String,
+    /// The UINTOKEN that it brings.
+    pub(crate) uin_token: String,
+    /// The plain message.
+    pub(crate) data: Value,
+    /// `signature`, or `none` under `envelope.danger_accept_unsigned`.
+    pub(crate) verified: &'static str,
+    /// Thumbprint of our key that opened it.
+    pub(crate) key: Option<String>,
+}
+
+impl Ledger {
+    /// Stores a push before it is answered. [`Code::Busy`] while the quarantine is full of its kind or the disk has less than
+    /// `outbox.reserve` left: that belongs to event posts.
+    pub(crate) async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
+        fn full(what: &str) -> Error {
+            Error::new(Code::Busy, format!("{what} is full"))
+                .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
+        }
+        if !self.leaves_reserve() {
+            return Err(full("the disk, but for outbox.reserve,"));
+        }
+        let (max_bytes, max_rows) = (self.rules.quarantine.max_bytes, self.rules.quarantine.max_rows);
+        self.take(Vec::new(), move |book| {
+            let (rows, bytes) = book.kept(kind)?;
+            let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            if rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes {
+                return Err(full("the quarantine"));
+            }
+            book.insert_push(kind, &body, None)
+        })
+        .await
+    }
+
+    /// Keeps a webhook with the reason why it is no event yet. What OpenCRVS signed is never refused for `quarantine.max_rows` and
+    /// `quarantine.max_bytes`, which only raise an alarm; [`Code::Busy`] while the disk has less than `outbox.reserve` left.
+    pub(crate) async fn keep_webhook(&self, body: Bytes, refusal: Refusal) -> Result<String> {
+        if !self.leaves_reserve() {
+            return Err(
+                Error::new(Code::Busy, "the disk, but for outbox.reserve, is full").advise("Free the disk.")
+            );
+        }
+        self.take(Vec::new(), move |book| {
+            let id = book.insert_push(PushKind::Webhook, &body, Some(&refusal))?;
+            let (rows, bytes) = book.kept(PushKind::Webhook)?;
+            let limits = &book.rules.quarantine;
+            if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
+                tracing::error!(
+                    rows,
+                    bytes,
+                    "more webhooks are in quarantine than quarantine.max_rows and quarantine.max_bytes say; they go on being kept"
+                );
+            }
+            Ok(id)
+        })
+        .await
+    }
+
+    pub(super) fn leaves_reserve(&self) -> bool {
+        self.room().left.is_none_or(|left| left >= self.rules.outbox.reserve)
+    }
+
+    /// The oldest push after `after` that nobody has looked at yet. One that does not open is kept in quarantine with fault
+    /// `storage`, and looked at again after a start, a rekey, or new keys.
+    pub(crate) async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
+        self.run(move |book| {
+            loop {
+                let Some(push) = book.tx().pushes(false, after, 1)?.pop() else { return Ok(None) };
+                let (seq, id) = (push.seq, push.id.clone());
+                match book.open_push(push) {
+                    Ok(push) => return Ok(Some((seq, push))),
+                    Err(error) => book.quarantine(&id, &(&error).into())?,
+                }
+            }
+        })
+        .await
+    }
+
+    /// A push that is kept, received or quarantined; [`Code::NotFound`].
+    pub(crate) async fn push(&self, id: String) -> Result<Received> {
+        self.run(move |book| {
+            let push = book.tx().push(&id)?;
+            book.open_push(push.ok_or_else(no_such_message)?)
+        })
+        .await
+    }
+
+    /// The push verified: `told` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that is
+    /// configured, unless the same plaintext did before. False: it did.
+    pub(crate) async fn verified(
+        &self,
+        id: String,
+        kind: PushKind,
+        plaintext: &[u8],
+        told: Told,
+    ) -> Result<bool> {
+        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext])?;
+        self.run(move |book| {
+            book.remove_push(&id)?;
+            if !book.tx().mark_verified(&hash, book.now)? {
+                return Ok(false);
+            }
+            let named = book.named("brn", &told.brn)?;
+            let known = named.as_ref().map(|named| named.subject.clone()).unwrap_or_default();
+            let subject = Subject { brn: Some(told.brn.clone()), ..known };
+            let post = book.token_post(&id, named.as_ref(), &told.brn, &told.uin_token)?;
+            book.tell(Message {
+                kind: told.kind,
+                subject: &subject,
+                data: &told.data,
+                verified: told.verified,
+                key: told.key.as_deref(),
+                met_by: post.as_ref().map(|post| post.id.clone()),
+            })?;
+            post.map_or(Ok(()), |post| book.queue_legacy(post))?;
+            Ok(true)
+        })
+        .await
+    }
+
+    /// The push did not verify: it is kept with its reason.
+    pub(crate) async fn quarantine(&self, id: String, refusal: Refusal) -> Result<()> {
+        self.run(move |book| book.quarantine(&id, &refusal)).await
+    }
+
+    /// Takes a quarantined push out for good; [`Code::NotFound`], [`Code::StateConflict`] while it is to be looked at.
+    pub(crate) async fn discard_push(&self, id: String) -> Result<()> {
+        self.run(move |book| {
+            let push = book.tx().push(&id)?;
+            match push.ok_or_else(no_such_message)?.is_quarantined {
+                true => book.remove_push(&id),
+                false => Err(Error::new(Code::StateConflict, "the message has not been examined yet")),
+            }
+        })
+        .await
+    }
+
+    /// What is quarantined, in order, at most 100 after `after`.
+    pub(crate) async fn quarantined(&self, after: i64) -> Result<Vec<Quarantined>> {
+        self.run(move |book| {
+            let pushes = book.tx().pushes(true, after, 100)?;
+            let shown = pushes.into_iter().map(|push| Quarantined {
+                seq: push.seq,
+                id: push.id,
+                kind: push.kind,
+                received_at: Timestamp::from_millis(push.received_at),
+                bytes: push.bytes,
+                refusal: Refusal::read(push.refusal.as_deref()),
+            });
+            Ok(shown.collect())
+        })
+        .await
+    }
+
+    /// Has everything quarantined looked at again; how many. After a key reload.
+    pub(crate) async fn examine_again(&self) -> Result<usize> {
+        self.run(|book| book.tx().release_quarantine()).await
+    }
+
+    /// What is in quarantine, by kind and by the code of the reason.
+    pub(crate) async fn quarantine_counts(&self) -> Result<Vec<QuarantineCount>> {
+        self.run(|book| {
+            let mut counts: BTreeMap<(String, String), (u64, u64)> = BTreeMap::new();
+            for (kind, reason, messages, bytes) in book.tx().push_reasons()? {
+                let code = Refusal::read(reason.as_deref()).map(|reason| reason.code).unwrap_or_default();
+                let (all, size) = counts.entry((kind, code)).or_default();
+                (*all, *size) = (*all + messages, *size + bytes);
+            }
+            let shown = counts.into_iter().map(|((kind, code), (messages, bytes))| QuarantineCount {
+                kind,
+                code,
+                messages,
+                bytes,
+            });
+            Ok(shown.collect())
+        })
+        .await
+    }
+}
+
+impl Book<'_> {
+    /// A new push; with `refusal`, in quarantine already.
+    fn insert_push(&self, kind: PushKind, body: &[u8], refusal: Option<&Refusal>) -> Result<String> {
+        let id = format!("push_{}", self.rules.random.name());
+        let push = PushRow {
+            seq: 0,
+            kind: kind.as_str().to_owned(),
+            is_quarantined: refusal.is_some(),
+            received_at: self.wall.millis(),
+            bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
+            refusal: refusal.map(|refusal| refusal.kept().map(|kept| kept.text)).transpose()?,
+            body: self.seal(TABLE, &id, "body", body)?,
+            id,
+        };
+        self.tx().insert_push(&push)?;
+        Ok(push.id)
+    }
+
+    /// Takes a push out because it became something else, or is to be nothing; [`Code::NotFound`].
+    pub(super) fn remove_push(&self, id: &str) -> Result<()> {
+        self.rules.unreadable.forget(TABLE, id);
+        match self.tx().delete_push(id)? {
+            true => Ok(()),
+            false => Err(no_such_message()),
+        }
+    }
+
+    /// Rows and bytes of `kind`.
+    fn kept(&self, kind: PushKind) -> Result<(u64, u64)> {
+        let sizes = self.tx().push_sizes(false)?;
+        let kept = sizes.into_iter().find(|(of, ..)| of == kind.as_str());
+        Ok(kept.map_or((0, 0), |(_, rows, bytes)| (rows, bytes)))
+    }
+
+    fn quarantine(&self, id: &str, refusal: &Refusal) -> Result<()> {
+        self.tx().quarantine(id, &refusal.kept()?.text)
+    }
+
+    fn open_push(&self, push: PushRow) -> Result<Received> {
+        let kind = PushKind::ALL.into_iter().find(|known| known.as_str() == push.kind);
+        let kind = kind.ok_or_else(|| Error::new(Code::Bug, "a push is of no known kind"))?;
+        match self.unseal(TABLE, &push.id, "body", &push.body) {
+            Ok(body) => {
+                self.rules.unreadable.forget(TABLE, &push.id);
+                Ok(Received { id: push.id, kind, body })
+            }
+            Err(error) => {
+                self.rules.unreadable.note(TABLE, &push.id, &error);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn no_such_message() -> Error {
+    Error::new(Code::NotFound, "there is no such message")
+}

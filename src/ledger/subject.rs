@@ -1,0 +1,108 @@
+//! The names by which the mediator and OpenCRVS know a registration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mosip::event::Event;
+
+/// The `subject` of a delivery: every name that the event or the push held, and no other. The same text, sealed, is what is kept of an
+/// event when its payload is gone. No `Debug`: the names lead to a person.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Subject {
+    /// The composition of the event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) composition_id: Option<String>,
+    /// The event of OpenCRVS 1.8 and later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event_id: Option<String>,
+    /// The action of that event.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) action_id: Option<String>,
+    /// Tracking id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tracking_id: Option<String>,
+    /// Birth registration number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) brn: Option<String>,
+    /// Death registration number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) drn: Option<String>,
+    /// The id of a packet at MOSIP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registration_id: Option<String>,
+    /// MOSIP's application id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) aid: Option<String>,
+}
+
+impl Subject {
+    /// The names that `event` holds.
+    pub(crate) fn of(event: &Event) -> Self {
+        let numbers = event.numbers();
+        Self {
+            composition_id: Some(event.composition_id().to_owned()),
+            tracking_id: numbers.tracking_id.clone(),
+            brn: numbers.brn.clone(),
+            drn: numbers.drn.clone(),
+            aid: event.aid().map(ToString::to_string),
+            ..Self::default()
+        }
+    }
+
+    /// The names that are there, each with its spelling on the wire.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        [
+            ("compositionId", &self.composition_id),
+            ("eventId", &self.event_id),
+            ("actionId", &self.action_id),
+            ("trackingId", &self.tracking_id),
+            ("brn", &self.brn),
+            ("drn", &self.drn),
+            ("registrationId", &self.registration_id),
+            ("aid", &self.aid),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+    }
+
+    /// What several events that bear one number have in common: a name on which two of them differ is left out, since nobody can tell
+    /// which of them is meant.
+    pub(crate) fn common(subjects: &[Self]) -> Self {
+        let agreed = |name: fn(&Self) -> &Option<String>| {
+            let mut values = subjects.iter().filter_map(|subject| name(subject).as_ref());
+            let first = values.next()?;
+            values.all(|value| value == first).then(|| first.clone())
+        };
+        Self {
+            composition_id: agreed(|subject| &subject.composition_id),
+            event_id: agreed(|subject| &subject.event_id),
+            action_id: agreed(|subject| &subject.action_id),
+            tracking_id: agreed(|subject| &subject.tracking_id),
+            brn: agreed(|subject| &subject.brn),
+            drn: agreed(|subject| &subject.drn),
+            registration_id: agreed(|subject| &subject.registration_id),
+            aid: agreed(|subject| &subject.aid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_events_with_one_number_only_what_they_agree_on_is_told() {
+        let some = |text: &str| Some(text.to_owned());
+        let birth =
+            Subject { composition_id: some("c1"), brn: some("B1"), aid: some("1"), ..Subject::default() };
+        let correction = Subject { aid: None, tracking_id: some("T1"), ..birth.clone() };
+        let again = Subject { aid: some("2"), ..birth.clone() };
+        let both = Subject::common(&[birth.clone(), correction]);
+        assert!(
+            both == Subject { tracking_id: some("T1"), ..birth.clone() },
+            "an absent name is no other name"
+        );
+        assert!(Subject::common(&[birth.clone(), again]) == Subject { aid: None, ..birth });
+        assert!(Subject::common(&[]) == Subject::default());
+    }
+}

@@ -1,0 +1,158 @@
+use super::*;
+
+#[tokio::test]
+async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook_calls_itself() {
+    let home = Home::new();
+    let ledger = home.open();
+    let first = accept(&ledger, birth("c1")).await;
+    assert!(first.is_new && first.id == "c1" && first.state == State::Queued);
+    let again = accept(&ledger, event(EventKind::Birth, "c1", "", "another webhook")).await;
+    assert_eq!((again.is_new, again.id.as_str(), again.state), (false, "c1", State::Queued));
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    assign(&ledger, &leased, "12345678901234567890123456789").await;
+    settle(&ledger, &leased, done()).await;
+    let settled = accept(&ledger, birth("c1")).await;
+    assert_eq!((settled.is_new, settled.state), (false, State::Done));
+    assert_eq!(settled.aid.unwrap().as_str(), "12345678901234567890123456789");
+}
+
+#[tokio::test]
+async fn a_key_names_one_content() {
+    let home = Home::new();
+    let ledger = home.open();
+    let accepted = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    let other = event(EventKind::Birth, "c1", "other content", "w");
+    let conflict = ledger.accept(other.clone(), key("k")).await.unwrap_err();
+    assert_eq!((conflict.code(), conflict.code().status()), (Code::IdempotencyConflict, 409));
+    for repeat in [key("k"), key("another"), None] {
+        let repeat = ledger.accept(birth("c1"), repeat).await.unwrap();
+        assert_eq!((repeat.is_new, &repeat.id), (false, &accepted.id));
+    }
+    let correction = ledger.accept(other, key("another")).await.unwrap_err();
+    assert_eq!(correction.code(), Code::IdempotencyConflict, "a key that came with a repeat is taken too");
+    let death = event(EventKind::Death, "c9", "", "w");
+    assert!(ledger.accept(death, key("k")).await.unwrap().is_new, "keys are by kind");
+    for text in [&b""[..], &[b'a'; 256], b"a b", "ä".as_bytes(), b"\x7f"] {
+        assert!(IdempotencyKey::parse(text).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_birth_registered_again_with_other_content_goes_behind_the_first_under_an_id_of_its_own() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, birth("c1")).await;
+    let second = accept(&ledger, event(EventKind::Birth, "c1", "corrected", "w")).await;
+    let suffix = second.id.strip_prefix("c1-").unwrap();
+    assert!(suffix.len() == 8 && suffix.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    let first = lease(&ledger, EventKind::Birth).await;
+    assert_eq!(first.iter().map(|leased| leased.held.id.as_str()).collect::<Vec<_>>(), ["c1"]);
+    assert!(lease_ids(&ledger, EventKind::Birth).await.is_empty(), "one of a composition at a time");
+    settle(&ledger, &first[0], done()).await;
+    assert_eq!(lease_ids(&ledger, EventKind::Birth).await, [second.id]);
+}
+
+#[tokio::test]
+async fn a_correction_waits_for_its_birth_queued_or_parked_and_holds_nobody_else() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, birth("c1")).await;
+    let correction = accept(&ledger, event(EventKind::BirthCorrection, "c1", "", "w")).await;
+    accept(&ledger, event(EventKind::BirthCorrection, "c2", "", "w")).await;
+    assert!(correction.id.starts_with("c1-"), "a correction never takes the composition id");
+    assert_eq!(lease_ids(&ledger, EventKind::BirthCorrection).await.len(), 1);
+    let birth = lease(&ledger, EventKind::Birth).await.remove(0);
+    settle(&ledger, &birth, Ending::Park(away())).await;
+    assert!(lease_ids(&ledger, EventKind::BirthCorrection).await.is_empty());
+    ledger.discard("c1".into(), "registered by mistake".into()).await.unwrap();
+    assert_eq!(lease_ids(&ledger, EventKind::BirthCorrection).await, [correction.id]);
+}
+
+#[tokio::test]
+async fn an_entry_that_is_backed_off_waits_until_it_is_due() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, birth("c1")).await;
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    let next_at = ledger.uptime() + 3_600_000;
+    settle(&ledger, &leased, Ending::Again { next_at, error: Some(away()) }).await;
+    assert!(lease_ids(&ledger, EventKind::Birth).await.is_empty());
+    assert_eq!(ledger.next_due(&lane(&[EventKind::Birth])).await.unwrap(), Some(next_at));
+    let entry = ledger.retry("c1".into()).await.unwrap();
+    assert_eq!((entry.attempts, entry.refusal.unwrap().code.as_str()), (1, "upstream"));
+    assert_eq!(lease_ids(&ledger, EventKind::Birth).await, ["c1"]);
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_every_entry_with_its_id_and_application_id() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, birth("c1")).await;
+    accept(&ledger, event(EventKind::Birth, "c1", "again", "w")).await;
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    assign(&ledger, &leased, "12345678901234567890123456789").await;
+    let before = ledger.entries(Filter::default()).await.unwrap().entries;
+    drop(ledger);
+    let ledger = home.open();
+    let after = ledger.entries(Filter::default()).await.unwrap().entries;
+    let name = |entries: &[entry::Entry]| {
+        entries.iter().map(|entry| (entry.id.clone(), entry.aid.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(name(&before), name(&after));
+    assert_eq!(after[0].state, State::Queued, "the lease is void");
+    assert!(!ledger.settle(&leased.held, &done()).await.unwrap(), "whoever held it before is late");
+    let again = lease(&ledger, EventKind::Birth).await.remove(0);
+    assert!(again.work.progress.sent, "no application id is fetched for what may have reached MOSIP");
+}
+
+#[tokio::test]
+async fn what_mosip_took_and_what_is_parked_is_told_with_every_name_of_the_event() {
+    let home = Home::new();
+    let ledger = home.open();
+    for composition in ["c1", "c2"] {
+        accept(&ledger, birth(composition)).await;
+    }
+    let leased = lease(&ledger, EventKind::Birth).await;
+    assign(&ledger, &leased[0], "10001").await;
+    settle(&ledger, &leased[0], done()).await;
+    settle(&ledger, &leased[1], Ending::Park(away())).await;
+    let told = messages(&ledger).await;
+    let types: Vec<_> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
+    assert_eq!(types, ["aid.assigned", "event.accepted", "event.parked"]);
+    assert_eq!(told[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
+    assert_eq!(
+        told[2]["data"]["destination"],
+        json!(EntryKind::from(EventKind::Birth).destination().as_str())
+    );
+    assert!(told[2]["data"]["advice"].is_string());
+}
+
+#[tokio::test]
+async fn only_what_waits_can_be_retried_or_discarded() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, birth("c1")).await;
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    let code = |result: Result<_>| result.map(|_: entry::Entry| ()).unwrap_err().code();
+    assert_eq!(code(ledger.retry("c1".into()).await), Code::StateConflict);
+    assert_eq!(code(ledger.discard("c1".into(), "why".into()).await), Code::StateConflict);
+    settle(&ledger, &leased, done()).await;
+    assert_eq!(code(ledger.discard("c1".into(), "why".into()).await), Code::StateConflict);
+    assert_eq!(code(ledger.retry("none".into()).await), Code::NotFound);
+}
+
+#[tokio::test]
+async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
+    let home = Home::new();
+    let ledger = home.open();
+    let given = || {
+        let identifier = r#""identifier":[{"type":"MOSIP_AID","value":"10001"}],"name""#;
+        let body = String::from_utf8(birth("c1").body().to_vec()).unwrap().replace(r#""name""#, identifier);
+        Event::parse(EventKind::Birth, Bytes::from(body)).unwrap()
+    };
+    for is_new in [true, false] {
+        let accepted = accept(&ledger, given()).await;
+        assert_eq!((accepted.is_new, accepted.aid), (is_new, Aid::parse("10001")));
+    }
+    assert_eq!(ledger.entry("c1".into()).await.unwrap().aid, Aid::parse("10001"));
+}

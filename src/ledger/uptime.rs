@@ -1,0 +1,31 @@
+//! The outbox's own clock: milliseconds that a gateway has run over this database. It stands still while none runs and follows no
+//! step of the machine's clock, so that neither a wrong date nor its correction gives up, forgets or delays an event.
+
+use tokio::time::Instant;
+
+use crate::store::Millis;
+
+/// The clock. It goes on from where the database says the last run ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Uptime {
+    base: Millis,
+    since: Instant,
+}
+
+impl Uptime {
+    /// Goes on from `base`.
+    pub(crate) fn from(base: Millis) -> Self {
+        Self { base, since: Instant::now() }
+    }
+
+    /// Now.
+    pub(crate) fn now(&self) -> Millis {
+        let elapsed = Millis::try_from(self.since.elapsed().as_millis()).unwrap_or(Millis::MAX);
+        self.base.saturating_add(elapsed)
+    }
+}
+
+/// `duration` in milliseconds.
+pub(crate) fn millis(duration: std::time::Duration) -> Millis {
+    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
+}

@@ -1,0 +1,289 @@
+//! What the engine sees: rows that it leases, how far they come, how they end.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use zeroize::Zeroizing;
+
+use super::accept::TABLE as ENTRY;
+use super::entry::{EntryKind, Refusal, State};
+use super::uptime::millis;
+use super::{Book, Ledger, unreadable};
+use crate::destinations::{Done, News, Progress, Work};
+use crate::error::{Code, Error, Result};
+use crate::store::{Advance, Fence, Filter, Lane, Millis, Pick, Queue, Row, Seq, Verdict};
+
+/// Entries that are looked at together for their age.
+const AGED_AT_ONCE: usize = 100;
+
+/// A row that a worker holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) queue: Queue,
+    pub(crate) seq: Seq,
+    pub(crate) fence: Fence,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) destination: String,
+}
+
+/// A row that was leased, opened.
+pub(crate) struct Leased {
+    pub(crate) held: Held,
+    /// Attempts begun, this one among them.
+    pub(crate) attempts: u32,
+    pub(crate) work: Work,
+}
+
+/// How an attempt ended.
+pub(crate) enum Ending {
+    /// It has arrived.
+    Done(Done),
+    /// Back into the queue until this moment; without an error the attempt was broken off, and the row keeps its place.
+    Again { next_at: Millis, error: Option<Error> },
+    /// A person decides. A record of a job is settled with the error as its reason.
+    Park(Error),
+}
+
+impl Ledger {
+    /// Leases up to `limit` rows of `lane` that are due, for `lease`. One that does not open waits where it is, with fault `storage`.
+    pub(crate) async fn lease(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
+        let lane = lane.clone();
+        self.run(move |book| {
+            let mut leased = Vec::new();
+            while leased.len() < limit {
+                let pick =
+                    Pick { now: book.now, until: book.now + millis(lease), limit: limit - leased.len() };
+                let rows = book.tx().lease(&lane, pick)?;
+                if rows.is_empty() {
+                    break;
+                }
+                for row in rows {
+                    leased.extend(book.open_leased(row)?);
+                }
+            }
+            Ok(leased)
+        })
+        .await
+    }
+
+    /// When the next row of `lane` falls due; none: nothing waits for a moment.
+    pub(crate) async fn next_due(&self, lane: &Lane) -> Result<Option<Millis>> {
+        let lane = lane.clone();
+        self.run(move |book| book.tx().next_due(&lane, book.now)).await
+    }
+
+    /// Prolongs leases, all of one queue; those that hold no more are left out.
+    pub(crate) async fn renew(&self, held: &[Held], lease: Duration) -> Result<Vec<Seq>> {
+        let Some(queue) = held.first().map(|held| held.queue) else { return Ok(Vec::new()) };
+        let held: Vec<(Seq, Fence)> = held.iter().map(|held| (held.seq, held.fence)).collect();
+        self.run(move |book| book.tx().renew(queue, &held, book.now + millis(lease))).await
+    }
+
+    /// Stores how far a row has come, and tells others of it; false: the lease holds no more.
+    pub(crate) async fn advance(&self, held: &Held, progress: &Progress, news: Option<News>) -> Result<bool> {
+        let (held, progress) = (held.clone(), progress.clone());
+        self.run(move |book| {
+            let columns = Columns::of(held.queue);
+            let seal = |column, value: &Option<Zeroizing<Vec<u8>>>| {
+                value.as_ref().map(|value| book.seal(columns.table, &held.id, column, value)).transpose()
+            };
+            let advance = Advance {
+                progress: seal(columns.progress, &progress.notes)?,
+                result: seal(columns.result, &progress.result)?,
+                sent: progress.sent,
+            };
+            if !book.tx().advance(held.queue, held.seq, held.fence, &advance)? {
+                return Ok(false);
+            }
+            if let Some(News::AidAssigned(aid)) = &news {
+                book.assign_aid(&held.id, aid)?;
+            }
+            Ok(true)
+        })
+        .await
+    }
+
+    /// Writes how an attempt ended, and tells others of it; false: the lease holds no more, and nothing changed.
+    pub(crate) async fn settle(&self, held: &Held, ending: &Ending) -> Result<bool> {
+        let (held, ending) = (held.clone(), Ending::clone(ending));
+        let (id, is_final) = (held.id.clone(), !matches!(ending, Ending::Again { .. }));
+        let holds = self
+            .run(move |book| match held.queue {
+                Queue::Entries => book.settle_entry(&held, &ending),
+                Queue::Records => book.settle_record(&held, &ending),
+                Queue::Deliveries => book.settle_delivery(&held, &ending),
+            })
+            .await?;
+        if holds && is_final {
+            // Nobody may be waiting.
+            let _ = self.rules.settled.send(id);
+            // What waits behind it may belong to another lane: a correction behind its birth.
+            self.wake();
+        }
+        Ok(holds)
+    }
+
+    /// Parks entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many. One that does not
+    /// open is not parked.
+    pub(crate) async fn park_aged(&self, give_up_after: Duration) -> Result<usize> {
+        let (mut after, mut parked) = (Some(0), 0);
+        while let Some(from) = after {
+            let (last, aged) = self
+                .run(move |book| {
+                    let filter = Filter {
+                        states: vec![State::Queued],
+                        waiting_since: Some(book.now - millis(give_up_after)),
+                        ..Filter::default()
+                    };
+                    let rows = book.tx().rows(Queue::Entries, &filter, from, AGED_AT_ONCE)?;
+                    let last = rows.last().map(|row| row.seq).filter(|_| rows.len() == AGED_AT_ONCE);
+                    let mut aged = Vec::new();
+                    for row in rows {
+                        if book.park_aged(&row)? {
+                            aged.push(row.id);
+                        }
+                    }
+                    Ok((last, aged))
+                })
+                .await?;
+            parked += aged.len();
+            for id in aged {
+                // Nobody may be waiting.
+                let _ = self.rules.settled.send(id);
+            }
+            after = last;
+        }
+        Ok(parked)
+    }
+}
+
+impl Clone for Ending {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Done(done) => Self::Done(Done { news: None, result: done.result.clone() }),
+            Self::Again { next_at, error } => Self::Again { next_at: *next_at, error: error.clone() },
+            Self::Park(error) => Self::Park(error.clone()),
+        }
+    }
+}
+
+/// The sealed columns of a queue. The names are bound into what is sealed.
+pub(super) struct Columns {
+    pub(super) table: &'static str,
+    pub(super) payload: &'static str,
+    pub(super) progress: &'static str,
+    pub(super) result: &'static str,
+}
+
+impl Columns {
+    pub(super) const fn of(queue: Queue) -> Self {
+        let (table, payload, result) = match queue {
+            Queue::Entries => (ENTRY, "payload", "aid"),
+            Queue::Records => (super::jobs::TABLE, "payload", "result"),
+            Queue::Deliveries => (super::deliveries::TABLE, "body", "result"),
+        };
+        Self { table, payload, progress: "progress", result }
+    }
+}
+
+impl Book<'_> {
+    /// A leased row, opened. None: it does not open, and waits.
+    fn open_leased(&self, row: Row) -> Result<Option<Leased>> {
+        let table = Columns::of(row.queue).table;
+        let work = match self.open_work(&row) {
+            Ok(work) => work,
+            Err(error) => {
+                self.rules.unreadable.note(table, &row.id, &error);
+                let refusal = Some(Refusal::from(&error).kept()?);
+                let again = Verdict::Again { next_at: self.now + unreadable::REST, refusal };
+                self.tx().settle(row.queue, row.seq, row.fence(), &again, self.now)?;
+                return Ok(None);
+            }
+        };
+        self.rules.unreadable.forget(table, &row.id);
+        let held = Held {
+            queue: row.queue,
+            seq: row.seq,
+            fence: row.fence(),
+            id: row.id,
+            kind: row.kind,
+            destination: row.destination,
+        };
+        Ok(Some(Leased { held, attempts: row.attempts, work }))
+    }
+
+    fn open_work(&self, row: &Row) -> Result<Work> {
+        let columns = Columns::of(row.queue);
+        let open = |column, sealed: &Option<Vec<u8>>| {
+            sealed.as_ref().map(|sealed| self.unseal(columns.table, &row.id, column, sealed)).transpose()
+        };
+        let payload = open(columns.payload, &row.payload)?
+            .ok_or_else(|| Error::new(Code::Bug, "a row that waits has no payload"))?;
+        let progress = Progress {
+            notes: open(columns.progress, &row.progress)?,
+            result: open(columns.result, &row.result)?,
+            sent: row.sent,
+        };
+        let (id, kind) = (row.id.clone(), row.kind.clone());
+        Ok(Work { id, kind, payload: Bytes::from_owner(payload), progress })
+    }
+
+    fn settle_entry(&self, held: &Held, ending: &Ending) -> Result<bool> {
+        let verdict = match ending {
+            Ending::Done(done) => {
+                let result = done.result.as_ref();
+                let result = result.map(|result| self.seal(ENTRY, &held.id, "aid", result)).transpose()?;
+                Verdict::Settled { state: State::Done, result }
+            }
+            Ending::Again { next_at, error } => again(*next_at, error.as_ref())?,
+            Ending::Park(error) => Verdict::Park(Refusal::from(error).kept()?),
+        };
+        if !self.tx().settle(Queue::Entries, held.seq, held.fence, &verdict, self.now)? {
+            return Ok(false);
+        }
+        match ending {
+            Ending::Done(_) => match held.kind.parse()? {
+                EntryKind::Event(_) if self.is_settled_by_opencrvs() => {}
+                EntryKind::Event(_) => self.tell_accepted(&held.id)?,
+                EntryKind::Legacy => self.settle_message(&held.id)?,
+            },
+            Ending::Again { .. } => {}
+            Ending::Park(error) => self.tell_parked(&held.id, &Refusal::from(error))?,
+        }
+        Ok(true)
+    }
+
+    fn settle_delivery(&self, held: &Held, ending: &Ending) -> Result<bool> {
+        let verdict = match ending {
+            Ending::Done(_) => Verdict::Gone,
+            Ending::Again { next_at, error } => again(*next_at, error.as_ref())?,
+            // A message is for the mediator until it takes it.
+            Ending::Park(error) => again(self.now + unreadable::REST, Some(error))?,
+        };
+        self.tx().settle(Queue::Deliveries, held.seq, held.fence, &verdict, self.now)
+    }
+
+    fn park_aged(&self, row: &Row) -> Result<bool> {
+        if let Err(error) = self.open_work(row) {
+            self.rules.unreadable.note(ENTRY, &row.id, &error);
+            let refusal = Refusal::from(&error).kept()?;
+            let until = self.now + unreadable::REST;
+            self.tx().postpone(Queue::Entries, row.seq, until, Some(&refusal))?;
+            return Ok(false);
+        }
+        let refusal = Refusal::read(row.refusal.as_deref()).unwrap_or_else(|| {
+            Refusal::from(&Error::new(Code::Upstream, "its turn never came before outbox.give_up_after"))
+        });
+        if !self.tx().park(Queue::Entries, row.seq, &refusal.kept()?)? {
+            return Ok(false);
+        }
+        self.tell_parked(&row.id, &refusal)?;
+        Ok(true)
+    }
+}
+
+pub(super) fn again(next_at: Millis, error: Option<&Error>) -> Result<Verdict> {
+    let refusal = error.map(|error| Refusal::from(error).kept()).transpose()?;
+    Ok(Verdict::Again { next_at, refusal })
+}

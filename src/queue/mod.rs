@@ -1,0 +1,185 @@
+//! The engine: one loop for each URL that entries go to, the breaker and the pauses of that URL, and what a failure means. It knows no
+//! kind of message: destinations say what the steps of an entry are, the ledger says what follows from them.
+
+pub(crate) mod channel;
+pub(crate) mod health;
+pub(crate) mod meters;
+pub(crate) mod outside;
+#[cfg(test)]
+mod simulation;
+pub(crate) mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use self::channel::Flow;
+use self::health::Health;
+use self::meters::Meters;
+use self::worker::{STORE_REST, Worker};
+use crate::destinations::Destination;
+use crate::destinations::drive::Outside;
+use crate::error::Result;
+use crate::keys::Keyring;
+use crate::ledger::Ledger;
+use crate::random::Random;
+use crate::store::{Lane, Millis, Queue};
+
+/// The loops, and what they share. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Parts>);
+
+struct Parts {
+    ledger: Ledger,
+    lines: Vec<Line>,
+    meters: Meters,
+}
+
+/// A loop and the URL that it serves.
+struct Line {
+    host: String,
+    worker: Arc<Worker>,
+}
+
+/// How an [`Engine`] is to behave.
+pub(crate) struct Settings {
+    /// How often a paused channel is tried.
+    pub(crate) probe_interval: Duration,
+    /// How long a lease holds without being renewed.
+    pub(crate) lease: Duration,
+    /// What waits are drawn by.
+    pub(crate) random: Random,
+}
+
+/// What an operator sees of an upstream URL.
+#[derive(Debug, Clone)]
+pub(crate) struct ChannelStatus {
+    /// The word of [`Destination::name`].
+    pub(crate) destination: String,
+    pub(crate) queue: Queue,
+    /// Host and port.
+    pub(crate) host: String,
+    /// What goes there; none is named where all of the destination does.
+    pub(crate) kinds: Vec<String>,
+    /// Whether it flows.
+    pub(crate) flow: Flow,
+    /// Since when it does not, on the outbox's clock.
+    pub(crate) stopped_at: Option<Millis>,
+}
+
+impl Engine {
+    /// A loop for each URL of `destinations`. Nothing moves before [`Self::run`].
+    pub(crate) fn new(
+        ledger: Ledger,
+        outside: Arc<dyn Outside>,
+        destinations: &[Arc<dyn Destination>],
+        settings: Settings,
+    ) -> Self {
+        let Settings { probe_interval, lease, random } = settings;
+        let meters = Meters::default();
+        let mut lines = Vec::new();
+        for destination in destinations {
+            for route in destination.routes() {
+                if destination.queue() == Queue::Entries {
+                    route.kinds.iter().for_each(|kind| meters.expect(kind));
+                }
+                let worker = Arc::new(Worker {
+                    lane: Lane {
+                        queue: destination.queue(),
+                        destination: destination.name().to_owned(),
+                        kinds: route.kinds,
+                    },
+                    steps: Arc::<dyn Destination>::clone(destination),
+                    ledger: ledger.clone(),
+                    outside: Arc::clone(&outside),
+                    health: Health::new(probe_interval, route.deadline, random.clone()),
+                    meters: meters.clone(),
+                    concurrency: route.concurrency,
+                    lease,
+                });
+                lines.push(Line { host: route.host, worker });
+            }
+        }
+        Self(Arc::new(Parts { ledger, lines, meters }))
+    }
+
+    /// What has been counted since the process began.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.0.meters
+    }
+
+    /// Keys changed, or a person does not want to wait: a paused channel is tried at once.
+    pub(crate) fn probe_now(&self) {
+        for line in &self.0.lines {
+            line.worker.health.probe_now();
+        }
+        self.0.ledger.wake();
+    }
+
+    /// The health of every upstream URL.
+    pub(crate) fn status(&self) -> Vec<ChannelStatus> {
+        let status = |Line { host, worker }: &Line| {
+            let Lane { queue, destination, kinds } = worker.lane.clone();
+            let (flow, stopped_at) = worker.health.status();
+            ChannelStatus { destination, queue, host: host.clone(), kinds, flow, stopped_at }
+        };
+        self.0.lines.iter().map(status).collect()
+    }
+
+    /// Waits until `look` finds the entry `id` settled. It is asked at once, and again whenever the entry may have been settled.
+    pub(crate) async fn settled<T>(&self, id: &str, look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+        let mut settled = self.0.ledger.settled();
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            loop {
+                match settled.recv().await {
+                    Ok(other) if other == id => break,
+                    Ok(_) => {}
+                    // So many that this one may be among those that were missed. The ledger, which is held here, never closes it.
+                    Err(RecvError::Lagged(_) | RecvError::Closed) => break,
+                }
+            }
+        }
+    }
+
+    /// Moves everything until `stop` turns true, and then finishes what is under way. New keys end pauses.
+    pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut keys: Keyring) {
+        let mut running = JoinSet::new();
+        for line in &self.0.lines {
+            running.spawn(keep_running(Arc::clone(&line.worker), stop.clone()));
+        }
+        let follow_keys = async {
+            while keys.changed().await.is_some() {
+                self.probe_now();
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => {}
+            () = follow_keys => {}
+        }
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// A loop that panics is begun again: what it held is leased again once its leases have ended.
+async fn keep_running(worker: Arc<Worker>, stop: watch::Receiver<bool>) {
+    loop {
+        let mut running = JoinSet::new();
+        running.spawn(Arc::clone(&worker).run(stop.clone()));
+        match running.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(destination = worker.lane.destination, "a loop stopped unexpectedly");
+                sleep(STORE_REST).await;
+            }
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! The one loop of the engine: it leases what may go, takes it its steps, and writes how that ended. Events, records of jobs and
+//! deliveries are worked on alike; what differs stands in their destination and in the ledger.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::sync::{Notify, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::channel::{Next, Turn};
+use super::health::Health;
+use super::meters::Meters;
+use crate::destinations::drive::{Keep, Outside, drive};
+use crate::destinations::{News, Progress, Steps};
+use crate::error::{Code, Error, Result};
+use crate::ledger::{Ending, Held, Leased, Ledger};
+use crate::store::{Lane, Queue};
+
+/// How long the loop rests when the store refuses.
+pub(super) const STORE_REST: Duration = Duration::from_secs(1);
+/// A lease is renewed this many times before it would end.
+const RENEWALS: u32 = 3;
+
+/// What one loop works on. Share it in an `Arc`.
+pub(crate) struct Worker {
+    pub(crate) lane: Lane,
+    pub(crate) steps: Arc<dyn Steps>,
+    pub(crate) ledger: Ledger,
+    pub(crate) outside: Arc<dyn Outside>,
+    pub(crate) health: Health,
+    pub(crate) meters: Meters,
+    /// Rows under way at once.
+    pub(crate) concurrency: usize,
+    /// How long a lease holds without being renewed.
+    pub(crate) lease: Duration,
+}
+
+/// The attempts that are under way.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    /// In the order in which they began, so that a simulation can be repeated.
+    attempts: Vec<Attempt>,
+}
+
+struct Attempt {
+    task: Id,
+    held: Held,
+    /// Attempts begun, this one among them.
+    attempts: u32,
+    /// When the lease ends.
+    until: Instant,
+    /// Rung when the row may be somebody else's: the attempt is broken off.
+    lost: Arc<Notify>,
+}
+
+impl Worker {
+    /// Works until `stop` turns true, and then finishes what is under way.
+    pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut queued = self.ledger.queued();
+        let mut under_way = UnderWay::default();
+        let mut renew_at = Instant::now() + self.renewal();
+        loop {
+            let stopping = *stop.borrow() || stop.has_changed().is_err();
+            if stopping && under_way.tasks.is_empty() {
+                return;
+            }
+            // Before anything is leased: what is held here and was not renewed in time would be leased a second time.
+            let mut alarm = None;
+            if under_way.attempts.is_empty() {
+                renew_at = Instant::now() + self.renewal();
+            } else if Instant::now() >= renew_at {
+                let is_renewed = self.renew(&mut under_way).await;
+                renew_at = Instant::now() + if is_renewed { self.renewal() } else { STORE_REST };
+                alarm = Some(STORE_REST).filter(|_| !is_renewed);
+            }
+            if alarm.is_none() && !stopping {
+                alarm = self.take(&mut under_way).await;
+            }
+            if alarm == Some(Duration::ZERO) {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                _ = stop.changed(), if !stopping => {}
+                Some(ended) = under_way.tasks.join_next_with_id() => self.ended(&mut under_way, ended),
+                // Behind or not, there may be something to do.
+                _ = queued.recv() => {}
+                () = sleep_for(alarm) => {}
+                () = sleep_until(renew_at), if !under_way.attempts.is_empty() => {}
+            }
+        }
+    }
+
+    /// Begins what may go now. How long until it is of use to look again; `None`: not before something happens.
+    async fn take(self: &Arc<Self>, under_way: &mut UnderWay) -> Option<Duration> {
+        let now = self.ledger.uptime();
+        let turn = self.health.turn(now);
+        let room = match turn {
+            Turn::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
+            Turn::Trial if under_way.tasks.is_empty() => 1,
+            // The attempt that ends says how it goes on.
+            Turn::Trial => return None,
+            Turn::Wait(at) => return Some(until(at, now)),
+        };
+        if room == 0 {
+            return None;
+        }
+        let looked = async {
+            let leased = self.ledger.lease(&self.lane, self.lease, room).await?;
+            let next = if leased.is_empty() { self.ledger.next_due(&self.lane).await? } else { None };
+            Ok((leased, next))
+        };
+        match looked.await {
+            Ok((leased, next)) if leased.is_empty() => next.map(|at| until(at, self.ledger.uptime())),
+            Ok((leased, _)) => {
+                for leased in leased {
+                    under_way.begin(self, leased);
+                }
+                // There may be more.
+                Some(Duration::ZERO)
+                    .filter(|_| turn == Turn::Free && under_way.tasks.len() < self.concurrency)
+            }
+            Err(error) => {
+                let error: Error = error;
+                tracing::error!(
+                    destination = self.lane.destination,
+                    code = error.code().as_str(),
+                    step = error.operator_detail(),
+                    "no entry can be leased"
+                );
+                Some(STORE_REST)
+            }
+        }
+    }
+
+    /// An attempt has ended. One that panicked has left no verdict: its row is queued again.
+    fn ended(self: &Arc<Self>, under_way: &mut UnderWay, ended: Result<(Id, ()), JoinError>) {
+        let id = match &ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        let Some(place) = under_way.attempts.iter().position(|attempt| attempt.task == id) else { return };
+        let attempt = under_way.attempts.remove(place);
+        if ended.is_err_and(|error| error.is_panic()) {
+            tracing::error!(
+                entry = attempt.held.id,
+                "an attempt stopped without a verdict; it is made again"
+            );
+            let next_at = self.ledger.uptime().saturating_add(self.health.backoff(attempt.attempts));
+            let error = Some(Error::new(Code::Bug, "an attempt stopped unexpectedly"));
+            let (worker, held) = (Arc::clone(self), attempt.held.clone());
+            let settling = async move { worker.settle(&held, Ending::Again { next_at, error }).await };
+            let task = under_way.tasks.spawn(settling);
+            under_way.attempts.push(Attempt { task: task.id(), ..attempt });
+        }
+    }
+
+    /// Renews the leases of all that is under way; false: the store refuses. What is held no more, or may soon not be, is broken off,
+    /// so that no two gateways call for one row. A verdict that is being written is not: the store refuses it where it comes too late.
+    async fn renew(&self, under_way: &mut UnderWay) -> bool {
+        let held: Vec<Held> = under_way.attempts.iter().map(|attempt| attempt.held.clone()).collect();
+        let until = Instant::now() + self.lease;
+        let renewed = self.ledger.renew(&held, self.lease).await;
+        if let Err(error) = &renewed {
+            tracing::error!(
+                destination = self.lane.destination,
+                code = error.code().as_str(),
+                step = error.operator_detail(),
+                "leases cannot be renewed"
+            );
+        }
+        let ends_soon = Instant::now() + self.renewal();
+        for attempt in &mut under_way.attempts {
+            match &renewed {
+                Ok(kept) if kept.contains(&attempt.held.seq) => attempt.until = until,
+                Err(_) if attempt.until > ends_soon => {}
+                Ok(_) | Err(_) => attempt.lost.notify_one(),
+            }
+        }
+        renewed.is_ok()
+    }
+
+    fn renewal(&self) -> Duration {
+        self.lease / RENEWALS
+    }
+
+    /// One attempt, from lease to verdict.
+    async fn attempt(self: Arc<Self>, leased: Leased, lost: Arc<Notify>) {
+        let Leased { held, attempts, work } = leased;
+        let keeper = Kept { ledger: &self.ledger, held: &held };
+        let outcome = tokio::select! {
+            biased;
+            outcome = drive(&*self.outside, &self.steps, work, &keeper) => outcome,
+            () = lost.notified() => Ok(None),
+        };
+        let fault = match &outcome {
+            Ok(Some(_)) => None,
+            Ok(None) => return self.was_lost(&held),
+            Err(error) => Some(error.fault()),
+        };
+        if held.queue == Queue::Entries {
+            self.meters.attempt_ended(&held.kind, fault);
+        }
+        let ending = match outcome {
+            Ok(done) => {
+                self.health.succeeded(&held.id);
+                tracing::info!(
+                    entry = held.id,
+                    kind = held.kind,
+                    destination = held.destination,
+                    attempts,
+                    "the destination took it"
+                );
+                Ending::Done(done.unwrap_or_default())
+            }
+            Err(error) => self.failed(&held, attempts, error),
+        };
+        self.settle(&held, ending).await;
+    }
+
+    fn failed(&self, held: &Held, attempts: u32, error: Error) -> Ending {
+        let next = self.health.failed(&held.id, attempts, &error, self.ledger.uptime());
+        tracing::warn!(
+            entry = held.id,
+            kind = held.kind,
+            destination = held.destination,
+            attempts,
+            code = error.code().as_str(),
+            fault = error.fault().as_str(),
+            detail = error.detail(),
+            upstream = error.upstream().map(|said| said.code.as_str()),
+            parked = matches!(next, Next::Park(_)),
+            "an attempt failed"
+        );
+        match next {
+            Next::Again(next_at) => Ending::Again { next_at, error: Some(error) },
+            Next::Park(reason) => Ending::Park(reason),
+        }
+    }
+
+    /// Until the verdict is written the row stays leased, and nothing behind it in its line moves.
+    async fn settle(&self, held: &Held, ending: Ending) {
+        loop {
+            match self.ledger.settle(held, &ending).await {
+                Ok(true) => return,
+                Ok(false) => return self.was_lost(held),
+                Err(error) => {
+                    tracing::error!(
+                        entry = held.id,
+                        code = error.code().as_str(),
+                        step = error.operator_detail(),
+                        "a verdict cannot be written"
+                    );
+                    sleep(STORE_REST).await;
+                }
+            }
+        }
+    }
+
+    fn was_lost(&self, held: &Held) {
+        tracing::warn!(
+            entry = held.id,
+            destination = held.destination,
+            "the lease was lost; whoever holds the entry now goes on with it"
+        );
+    }
+}
+
+impl UnderWay {
+    fn begin(&mut self, worker: &Arc<Worker>, leased: Leased) {
+        let (held, attempts, lost) = (leased.held.clone(), leased.attempts, Arc::new(Notify::new()));
+        let until = Instant::now() + worker.lease;
+        let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, Arc::clone(&lost)));
+        self.attempts.push(Attempt { task: task.id(), held, attempts, until, lost });
+    }
+}
+
+/// The row of an attempt, as where its progress is kept.
+struct Kept<'a> {
+    ledger: &'a Ledger,
+    held: &'a Held,
+}
+
+impl Keep for Kept<'_> {
+    fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
+        self.ledger.advance(self.held, progress, news).boxed()
+    }
+}
+
+fn until(at: i64, now: i64) -> Duration {
+    Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs())
+}
+
+/// Sleeps; without an alarm, for ever.
+async fn sleep_for(alarm: Option<Duration>) {
+    match alarm {
+        Some(alarm) => sleep(alarm).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! A look at a database from outside, for `doctor`: how its sealed values begin. Nothing is written, and no lock is taken that a
+//! running gateway would notice.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{OpenError, make};
+use crate::outbox::place;
+use crate::store::{SEALED, SealedColumn};
+
+/// Why a database cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    /// A log whose database is gone.
+    #[error("the database is missing, and its log is there")]
+    LogAlone,
+    /// SQLite's words.
+    #[error("cannot be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<rusqlite::Error> for LookError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// The first bytes of sealed values, and how many values of a column begin with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) column: SealedColumn,
+    pub(crate) head: Vec<u8>,
+    pub(crate) values: u64,
+}
+
+/// How the sealed values of the database at `path` begin: the first `length` bytes. None where there is no database yet.
+pub(crate) fn heads(path: &Path, length: usize) -> Result<Vec<Head>, LookError> {
+    let path = &place::resolved(path);
+    match make::is_missing(path) {
+        Ok(true) => return Ok(Vec::new()),
+        Err(OpenError::LogAlone(_)) => return Err(LookError::LogAlone),
+        _ => {}
+    }
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let has_column = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name=?2)";
+    let mut heads = Vec::new();
+    for at in SEALED {
+        let SealedColumn { table, column, .. } = at;
+        // A database of an older version lacks some, until the next start brings it up to date.
+        if !connection.query_row(has_column, [table, column], |row| row.get(0))? {
+            continue;
+        }
+        let count = format!(
+            "SELECT substr({column}, 1, {length}) AS head, count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY head"
+        );
+        let mut count = connection.prepare(&count)?;
+        let mut rows = count.query(())?;
+        while let Some(row) = rows.next()? {
+            let values = row.get::<_, i64>(1)?.unsigned_abs();
+            heads.push(Head { column: at, head: row.get(0)?, values });
+        }
+    }
+    Ok(heads)
+}

@@ -1,0 +1,95 @@
+//! SQLite: one file, one thread that owns it, and group commit. All jobs that wait while a commit is under way share the next one, and
+//! so its fsync; each has a savepoint of its own, so that one that fails is undone alone.
+//!
+//! What seals the rows belongs to an [`Owner`], who takes part when the database is made and when it is opened. Nothing here knows a
+//! key, a clock or a message.
+
+mod desk;
+mod files;
+mod group;
+mod health;
+mod log;
+mod look;
+mod make;
+mod open;
+mod schema;
+mod set_aside;
+mod site;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod work;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+pub(crate) use self::{
+    look::{Head, LookError, heads},
+    open::OpenError,
+    set_aside::set_aside,
+};
+
+use self::desk::Desk;
+use self::group::Group;
+use self::site::Site;
+use crate::error::Result;
+use crate::outbox::place::{self, beside};
+use crate::store::{Backend, Order, Owner, Room, Trouble};
+
+/// A database in a file. Dropping it closes the file.
+pub(crate) struct Sqlite {
+    group: Group,
+    site: Arc<Site>,
+}
+
+impl Sqlite {
+    /// Opens the database at `path`, or makes it. A full disk is no bar: [`Backend::trouble`] says so until there is room.
+    pub(crate) fn open(path: &Path, owner: Arc<dyn Owner>) -> Result<Self, OpenError> {
+        let site = Arc::new(Site::new(path.to_owned(), owner));
+        let desk = Desk::open(Arc::clone(&site))?;
+        let group = Group::start(desk).map_err(|error| OpenError::Io(path.to_owned(), error))?;
+        Ok(Self { group, site })
+    }
+}
+
+impl Backend for Sqlite {
+    /// One thread runs all jobs one after another, so that no two of them ever run side by side, whatever they lock.
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        self.group.run(order).boxed()
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.site.health.trouble()
+    }
+
+    fn look_after(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::look_after).boxed()
+    }
+
+    fn resume(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::resume).boxed()
+    }
+
+    fn overwrite(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::overwrite).boxed()
+    }
+
+    /// The database takes what it and its log take.
+    fn room(&self) -> Room {
+        let path = &self.site.path;
+        let files = [path.clone(), beside(path, "-wal")];
+        let sizes = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|file| file.len());
+        Room { left: place::disk_left(path), used: sizes.sum() }
+    }
+}
+
+/// What the operator is told of a full disk.
+const DISK_FULL: &str = "the disk is full";
+/// What the operator is told while another program holds the database.
+const HELD: &str = "another program holds the database";
+/// What the operator is told of a database whose pages are wrong.
+const DAMAGED: &str = "the database is damaged";

@@ -1,0 +1,264 @@
+//! The tables, and how an older database becomes one of today.
+
+use rusqlite::Connection;
+
+/// "MGOB": marks the file as ours.
+pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
+
+/// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
+const MIGRATIONS: [&str; 5] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE];
+
+/// States in which a row holds back its successors of its line.
+pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
+/// Queued, and nothing but its turn is missing.
+pub(super) const DUE: &str = "state='queued' AND held=0 AND next_at=0";
+/// Queued for a moment.
+pub(super) const LATER: &str = "state='queued' AND next_at>0";
+
+const FIRST: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER, sealed BLOB) STRICT;
+INSERT INTO meta (name, value) VALUES ('uptime', 0);
+
+CREATE TABLE entry (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  composition TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'done', 'parked', 'discarded')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  sent INTEGER NOT NULL DEFAULT 0,
+  accepted_at INTEGER NOT NULL,
+  waiting_since INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  settled_at INTEGER,
+  fault TEXT,
+  refusal TEXT,
+  reason TEXT,
+  payload BLOB,
+  aid BLOB
+) STRICT;
+CREATE INDEX entry_kind ON entry (state, kind, seq);
+CREATE INDEX entry_unsettled ON entry (composition, seq) WHERE state IN ('queued', 'leased', 'parked');
+CREATE INDEX entry_state ON entry (state, seq);
+CREATE INDEX entry_settled ON entry (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE identity (hash BLOB PRIMARY KEY, entry TEXT NOT NULL, last_state TEXT, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX identity_entry ON identity (entry);
+CREATE INDEX identity_seen ON identity (seen_at);
+CREATE TABLE idempotency (hash BLOB PRIMARY KEY, identity BLOB NOT NULL, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX idempotency_seen ON idempotency (seen_at);
+
+CREATE TABLE delivery (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL,
+  body BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE push (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('received', 'quarantined')),
+  received_at INTEGER NOT NULL,
+  bytes INTEGER NOT NULL,
+  refusal TEXT,
+  body BLOB NOT NULL
+) STRICT;
+CREATE INDEX push_state ON push (state, seq);
+CREATE TABLE verified (hash BLOB PRIMARY KEY, seen_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX verified_seen ON verified (seen_at);
+";
+
+const JOBS: &str = "
+CREATE TABLE job (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  form TEXT NOT NULL CHECK (form IN ('json', 'csv')),
+  made_at INTEGER NOT NULL,
+  settled_at INTEGER
+) STRICT;
+CREATE INDEX job_settled ON job (settled_at) WHERE settled_at IS NOT NULL;
+
+CREATE TABLE job_record (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('queued', 'leased', 'done', 'refused', 'invalid')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  next_at INTEGER NOT NULL DEFAULT 0,
+  payload BLOB,
+  result BLOB
+) STRICT;
+CREATE INDEX job_record_queued ON job_record (seq) WHERE state='queued';
+CREATE INDEX job_record_state ON job_record (job, state);
+CREATE INDEX job_record_number ON job_record (job, number);
+";
+
+const QUEUE: &str = "
+ALTER TABLE entry ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE entry ADD COLUMN held INTEGER NOT NULL DEFAULT 0;
+UPDATE entry SET position=seq;
+UPDATE entry SET held=1 WHERE state IN ('queued', 'leased', 'parked') AND EXISTS (
+  SELECT 1 FROM entry AS older WHERE older.composition=entry.composition AND older.seq<entry.seq
+  AND older.state IN ('queued', 'leased', 'parked'));
+CREATE INDEX entry_due ON entry (kind, position) WHERE state='queued' AND held=0 AND next_at=0;
+CREATE INDEX entry_later ON entry (kind, next_at) WHERE state='queued' AND next_at>0;
+
+ALTER TABLE job_record ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+UPDATE job_record SET position=seq;
+DROP INDEX job_record_queued;
+CREATE INDEX job_record_due ON job_record (position) WHERE state='queued' AND next_at=0;
+CREATE INDEX job_record_later ON job_record (next_at) WHERE state='queued' AND next_at>0;
+
+INSERT INTO meta (name, value) SELECT 'position', max(
+  (SELECT coalesce(max(seq), 0) FROM entry), (SELECT coalesce(max(seq), 0) FROM job_record));
+";
+
+/// What is kept of an event when its payload is gone, and entries that go elsewhere than to MOSIP. `meta.uncorrelated` stands there until
+/// every entry of an older database has its row.
+const CORRELATION: &str = "
+CREATE TABLE correlation (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  entry TEXT NOT NULL UNIQUE,
+  made_at INTEGER NOT NULL,
+  subject BLOB NOT NULL
+) STRICT;
+CREATE INDEX correlation_made ON correlation (made_at);
+CREATE TABLE correlation_name (
+  hash BLOB NOT NULL,
+  entry TEXT NOT NULL,
+  PRIMARY KEY (hash, entry)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX correlation_name_entry ON correlation_name (entry);
+INSERT INTO meta (name, value) VALUES ('uncorrelated', 1);
+
+ALTER TABLE entry ADD COLUMN destination TEXT NOT NULL DEFAULT 'mediator';
+ALTER TABLE delivery ADD COLUMN settled_by TEXT;
+CREATE INDEX delivery_settled_by ON delivery (settled_by) WHERE settled_by IS NOT NULL;
+";
+
+/// One shape for the three tables of work: where a row goes, its line, its lease, its progress. What is leased is found by
+/// `entry_state` in `entry`, and by an index of its own in the others. Two tables are made anew, because theirs allowed fewer states
+/// and no row without a body; their numbers go on where they were.
+const ENGINE: &str = "
+ALTER TABLE entry RENAME COLUMN composition TO line;
+ALTER TABLE entry ADD COLUMN lease_until INTEGER;
+ALTER TABLE entry ADD COLUMN progress BLOB;
+DROP INDEX entry_kind;
+DROP INDEX entry_unsettled;
+DROP INDEX entry_due;
+DROP INDEX entry_later;
+CREATE INDEX entry_due ON entry (destination, kind, position) WHERE state='queued' AND held=0 AND next_at=0;
+CREATE INDEX entry_later ON entry (destination, kind, next_at) WHERE state='queued' AND next_at>0;
+CREATE INDEX entry_line ON entry (destination, line, seq) WHERE line<>'' AND state IN ('queued', 'leased', 'parked');
+CREATE INDEX entry_count ON entry (destination, kind, state);
+
+CREATE TABLE job_record_5 (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  job INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  line TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  sent INTEGER NOT NULL DEFAULT 0,
+  accepted_at INTEGER NOT NULL,
+  waiting_since INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  lease_until INTEGER,
+  settled_at INTEGER,
+  fault TEXT,
+  refusal TEXT,
+  reason TEXT,
+  held INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  payload BLOB,
+  progress BLOB,
+  result BLOB
+) STRICT;
+INSERT INTO job_record_5 (seq, id, job, number, destination, kind, line, state, attempts, accepted_at, waiting_since, next_at, held,
+  position, payload, result)
+  SELECT seq, id, job, number, 'ida', 'uin-token', '', state, attempts, 0,
+    coalesce((SELECT made_at FROM job WHERE job.seq=job_record.job), 0), next_at, 0, position, payload, result FROM job_record;
+DELETE FROM sqlite_sequence WHERE name='job_record_5';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'job_record_5', seq FROM sqlite_sequence WHERE name='job_record';
+DROP TABLE job_record;
+ALTER TABLE job_record_5 RENAME TO job_record;
+CREATE INDEX job_record_state ON job_record (job, state);
+CREATE INDEX job_record_number ON job_record (job, number);
+CREATE INDEX job_record_due ON job_record (destination, kind, position) WHERE state='queued' AND held=0 AND next_at=0;
+CREATE INDEX job_record_later ON job_record (destination, kind, next_at) WHERE state='queued' AND next_at>0;
+CREATE INDEX job_record_leased ON job_record (lease_until) WHERE state='leased';
+CREATE INDEX job_record_line ON job_record (destination, line, seq) WHERE line<>'' AND state IN ('queued', 'leased', 'parked');
+
+CREATE TABLE delivery_5 (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  destination TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  line TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  sent INTEGER NOT NULL DEFAULT 0,
+  accepted_at INTEGER NOT NULL,
+  waiting_since INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  lease_until INTEGER,
+  settled_at INTEGER,
+  settled_by TEXT,
+  fault TEXT,
+  refusal TEXT,
+  reason TEXT,
+  held INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  body BLOB,
+  progress BLOB,
+  result BLOB
+) STRICT;
+INSERT INTO delivery_5 (seq, id, destination, kind, line, state, attempts, accepted_at, waiting_since, next_at, settled_by, held,
+  position, body)
+  SELECT seq, id, 'delivery', type, '', 'queued', attempts, 0, made_at, next_at, settled_by, 0, seq, body FROM delivery;
+DELETE FROM sqlite_sequence WHERE name='delivery_5';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'delivery_5', seq FROM sqlite_sequence WHERE name='delivery';
+DROP TABLE delivery;
+ALTER TABLE delivery_5 RENAME TO delivery;
+CREATE INDEX delivery_settled_by ON delivery (settled_by) WHERE settled_by IS NOT NULL;
+CREATE INDEX delivery_due ON delivery (destination, kind, position) WHERE state='queued' AND held=0 AND next_at=0;
+CREATE INDEX delivery_later ON delivery (destination, kind, next_at) WHERE state='queued' AND next_at>0;
+CREATE INDEX delivery_leased ON delivery (lease_until) WHERE state='leased';
+CREATE INDEX delivery_line ON delivery (destination, line, seq) WHERE line<>'' AND state IN ('queued', 'leased', 'parked');
+UPDATE meta SET value=max(value, (SELECT coalesce(max(seq), 0) FROM delivery)) WHERE name='position';
+";
+
+/// The newest version.
+pub(super) const fn newest() -> i64 {
+    MIGRATIONS.len() as i64
+}
+
+/// Makes an empty database of an older `version`, as a gateway of that time did.
+#[cfg(test)]
+pub(super) fn make(connection: &Connection, version: usize) -> rusqlite::Result<()> {
+    migrate_to(connection, 0, version)
+}
+
+/// Brings a database of `version` to the newest, inside the caller's transaction.
+pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    migrate_to(connection, version, MIGRATIONS.len())
+}
+
+/// As [`migrate`], to the version `last`: what a gateway of that time leaves.
+pub(super) fn migrate_to(connection: &Connection, version: i64, last: usize) -> rusqlite::Result<()> {
+    let seen = usize::try_from(version).unwrap_or(0);
+    for migration in MIGRATIONS.iter().take(last).skip(seen) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", i64::try_from(last).unwrap_or(i64::MAX))
+}

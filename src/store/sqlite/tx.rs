@@ -1,0 +1,372 @@
+//! The verbs of a transaction on an open connection.
+
+use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+
+use super::sql::table;
+use super::work;
+use crate::error::Result;
+use crate::store::{
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
+    Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+};
+
+/// Rows that one call of [`Tx::forget`] takes from a table, so that nobody who posts waits for it.
+const FORGOTTEN_AT_ONCE: i64 = 1_000;
+
+const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
+
+/// What a job sees of the file.
+pub(crate) struct Transaction<'c>(pub(crate) &'c Connection);
+
+impl Transaction<'_> {
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+        Ok(self.0.prepare_cached(sql)?.execute(values)?)
+    }
+
+    fn find<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnOnce(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        Ok(self.0.prepare_cached(sql)?.query_row(values, read).optional()?)
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut find = self.0.prepare_cached(sql)?;
+        let rows = find.query_map(values, read)?;
+        Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+    }
+}
+
+impl Tx for Transaction<'_> {
+    fn number(&mut self, name: &str) -> Result<Option<i64>> {
+        let found = self.find("SELECT value FROM meta WHERE name=?1", [name], |row| row.get(0))?;
+        Ok(found.flatten())
+    }
+
+    fn set_number(&mut self, name: &str, value: i64) -> Result<()> {
+        let set = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value=?2";
+        self.run(set, params![name, value]).map(drop)
+    }
+
+    fn sealed(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        let found = self.find("SELECT sealed FROM meta WHERE name=?1", [name], |row| row.get(0))?;
+        Ok(found.flatten())
+    }
+
+    fn set_sealed(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        let set =
+            "INSERT INTO meta (name, sealed) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sealed=?2";
+        self.run(set, params![name, value]).map(drop)
+    }
+
+    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| table(row.queue).insert(self.0, row))
+    }
+
+    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
+        table(queue).row(self.0, id)
+    }
+
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
+        table(queue).rows(self.0, filter, after, limit)
+    }
+
+    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
+        table(queue).counts(self.0)
+    }
+
+    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
+        table(lane.queue).lease(self.0, lane, pick)
+    }
+
+    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
+        table(lane.queue).next_due(self.0, lane, now)
+    }
+
+    fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Result<Vec<Seq>> {
+        table(queue).renew(self.0, held, until)
+    }
+
+    fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> Result<bool> {
+        table(queue).advance(self.0, seq, fence, advance)
+    }
+
+    fn settle(
+        &mut self,
+        queue: Queue,
+        seq: Seq,
+        fence: Fence,
+        verdict: &Verdict,
+        now: Millis,
+    ) -> Result<bool> {
+        table(queue).settle(self.0, seq, fence, verdict, now)
+    }
+
+    fn release_all(&mut self) -> Result<()> {
+        QUEUES.into_iter().try_for_each(|queue| table(queue).release_all(self.0))
+    }
+
+    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
+        table(queue).requeue(self.0, seq, now)
+    }
+
+    fn close(
+        &mut self,
+        queue: Queue,
+        seq: Seq,
+        state: State,
+        reason: Option<&str>,
+        now: Millis,
+    ) -> Result<bool> {
+        table(queue).close(self.0, seq, state, reason, now)
+    }
+
+    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
+        table(queue).park(self.0, seq, refusal)
+    }
+
+    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
+        table(queue).postpone(self.0, seq, until, refusal)
+    }
+
+    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
+        let find = "SELECT seq FROM delivery WHERE settled_by=?1";
+        let met: Vec<Seq> = self.list(find, [entry], |row| row.get(0))?;
+        met.into_iter().try_for_each(|seq| self.delete(Queue::Deliveries, seq).map(drop))
+    }
+
+    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
+        table(queue).delete(self.0, seq)
+    }
+
+    fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
+        let find = "SELECT entry, last_state FROM identity WHERE hash=?1";
+        let found: Option<(String, Option<String>)> =
+            self.find(find, [hash], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((entry, last_state)) = found else { return Ok(None) };
+        let last_state = last_state.map(|word| work::state(&word)).transpose()?;
+        Ok(Some(IdentityRow { entry, last_state }))
+    }
+
+    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()> {
+        let insert = "INSERT INTO identity (hash, entry, seen_at) VALUES (?1, ?2, ?3)
+            ON CONFLICT (hash) DO UPDATE SET entry=?2, last_state=NULL, seen_at=?3";
+        self.run(insert, params![hash, entry, now]).map(drop)
+    }
+
+    fn is_named(&mut self, entry: &str) -> Result<bool> {
+        let find = "SELECT 1 FROM identity WHERE entry=?1 LIMIT 1";
+        Ok(self.find(find, [entry], |_| Ok(()))?.is_some())
+    }
+
+    fn key(&mut self, hash: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.find("SELECT identity FROM idempotency WHERE hash=?1", [hash], |row| row.get(0))
+    }
+
+    fn insert_key(&mut self, hash: &[u8], identity: &[u8], now: Millis) -> Result<()> {
+        let insert = "INSERT INTO idempotency (hash, identity, seen_at) VALUES (?1, ?2, ?3)
+            ON CONFLICT (hash) DO UPDATE SET identity=?2, seen_at=?3";
+        self.run(insert, params![hash, identity, now]).map(drop)
+    }
+
+    fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()> {
+        let insert = "INSERT INTO correlation (entry, made_at, subject) VALUES (?1, ?2, ?3)
+            ON CONFLICT (entry) DO UPDATE SET made_at=excluded.made_at, subject=excluded.subject";
+        self.run(insert, params![row.entry, row.seen_at, row.subject])?;
+        let insert = "INSERT OR IGNORE INTO correlation_name (hash, entry) VALUES (?1, ?2)";
+        names.iter().try_for_each(|name| self.run(insert, params![name, row.entry]).map(drop))
+    }
+
+    fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>> {
+        let find = "SELECT entry, subject, made_at FROM correlation WHERE entry=?1";
+        self.find(find, [entry], read_correlation)
+    }
+
+    fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
+        let find = "SELECT entry, subject, made_at FROM correlation_name JOIN correlation USING (entry)
+            WHERE hash=?1 ORDER BY seq LIMIT ?2";
+        self.list(find, params![name, i64::try_from(limit).unwrap_or(i64::MAX)], read_correlation)
+    }
+
+    fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {
+        let insert = "INSERT INTO push (id, kind, state, received_at, bytes, refusal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let bytes = i64::try_from(push.bytes).unwrap_or(i64::MAX);
+        let state = push_state(push.is_quarantined);
+        self.run(
+            insert,
+            params![push.id, push.kind, state, push.received_at, bytes, push.refusal, push.body],
+        )?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn push(&mut self, id: &str) -> Result<Option<PushRow>> {
+        self.find(&format!("{PUSH} WHERE id=?1"), [id], read_push)
+    }
+
+    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
+        let find = format!("{PUSH} WHERE state=?1 AND seq>?2 ORDER BY seq LIMIT ?3");
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.list(&find, params![push_state(is_quarantined), after, limit], read_push)
+    }
+
+    fn quarantine(&mut self, id: &str, refusal: &str) -> Result<()> {
+        self.run("UPDATE push SET state='quarantined', refusal=?2 WHERE id=?1", [id, refusal]).map(drop)
+    }
+
+    fn release_quarantine(&mut self) -> Result<usize> {
+        self.run("UPDATE push SET state='received' WHERE state='quarantined'", ())
+    }
+
+    fn delete_push(&mut self, id: &str) -> Result<bool> {
+        Ok(self.run("DELETE FROM push WHERE id=?1", [id])? == 1)
+    }
+
+    fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>> {
+        let which = if quarantined_only { "WHERE state='quarantined'" } else { "" };
+        let sizes = format!("SELECT kind, count(*), coalesce(sum(bytes), 0) FROM push {which} GROUP BY kind");
+        self.list(&sizes, (), |row| {
+            let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok((row.get(0)?, rows.unsigned_abs(), bytes.unsigned_abs()))
+        })
+    }
+
+    fn push_reasons(&mut self) -> Result<Vec<(String, Option<String>, u64, u64)>> {
+        let reasons =
+            "SELECT kind, refusal, count(*), coalesce(sum(bytes), 0) FROM push WHERE state='quarantined'
+            GROUP BY kind, refusal ORDER BY kind, refusal";
+        self.list(reasons, (), |row| {
+            let (rows, bytes): (i64, i64) = (row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, row.get(1)?, rows.unsigned_abs(), bytes.unsigned_abs()))
+        })
+    }
+
+    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<bool> {
+        let insert = "INSERT OR IGNORE INTO verified (hash, seen_at) VALUES (?1, ?2)";
+        Ok(self.run(insert, params![hash, now])? == 1)
+    }
+
+    fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {
+        self.run("INSERT INTO job (id, form, made_at) VALUES (?1, ?2, ?3)", params![id, form, now])?;
+        Ok(self.0.last_insert_rowid())
+    }
+
+    fn job(&mut self, id: &str) -> Result<Option<JobRow>> {
+        self.find(&format!("{JOB} WHERE id=?1"), [id], read_job)
+    }
+
+    fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.list(&format!("{JOB} WHERE seq>?1 ORDER BY seq LIMIT ?2"), params![after, limit], read_job)
+    }
+
+    fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()> {
+        self.run("UPDATE job SET settled_at=?2 WHERE seq=?1", [job, now]).map(drop)
+    }
+
+    fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>> {
+        let counts = "SELECT state, count(*) FROM job_record WHERE job=?1 GROUP BY state";
+        let counts = self.list(counts, [job], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?)))?;
+        counts.into_iter().map(|(word, rows)| Ok((work::state(&word)?, rows.unsigned_abs()))).collect()
+    }
+
+    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+        table(Queue::Records).records(self.0, job, from, limit)
+    }
+
+    fn job_of(&mut self, record: Seq) -> Result<Option<Seq>> {
+        self.find("SELECT job FROM job_record WHERE seq=?1", [record], |row| row.get(0))
+    }
+
+    fn sealed_values(&mut self, column: SealedColumn, after: Seq, limit: usize) -> Result<Vec<SealedValue>> {
+        let SealedColumn { table, name, column } = column;
+        let find = format!(
+            "SELECT rowid, {name}, {column} FROM {table} WHERE rowid>?1 AND {column} IS NOT NULL ORDER BY rowid LIMIT ?2"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        self.list(&find, params![after, limit], |row| {
+            Ok(SealedValue { at: row.get(0)?, name: row.get(1)?, value: row.get(2)? })
+        })
+    }
+
+    fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()> {
+        let SealedColumn { table, column, .. } = column;
+        self.run(&format!("UPDATE {table} SET {column}=?2 WHERE rowid=?1"), params![at, value]).map(drop)
+    }
+
+    fn forget(&mut self, settled: Millis, seen: Millis) -> Result<()> {
+        let old = format!(
+            "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at, seq LIMIT {FORGOTTEN_AT_ONCE}"
+        );
+        let remember = format!(
+            "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
+        );
+        self.run(&remember, [settled])?;
+        self.run(&format!("DELETE FROM entry WHERE id IN ({old})"), [settled])?;
+        let records = format!(
+            "DELETE FROM job_record WHERE seq IN (SELECT job_record.seq FROM job JOIN job_record \
+             ON job_record.job=job.seq WHERE job.settled_at<=?1 LIMIT {FORGOTTEN_AT_ONCE})"
+        );
+        self.run(&records, [settled])?;
+        let jobs = "DELETE FROM job WHERE settled_at<=?1 AND NOT EXISTS
+            (SELECT 1 FROM job_record WHERE job=job.seq)";
+        self.run(jobs, [settled])?;
+        for (table, condition) in [
+            ("identity", "seen_at<=?1 AND last_state IS NOT NULL"),
+            ("idempotency", "seen_at<=?1"),
+            ("verified", "seen_at<=?1"),
+        ] {
+            let forget = format!(
+                "DELETE FROM {table} WHERE hash IN (SELECT hash FROM {table} WHERE {condition} LIMIT {FORGOTTEN_AT_ONCE})"
+            );
+            self.run(&forget, [seen])?;
+        }
+        let old = format!(
+            "SELECT correlation.entry FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
+             WHERE made_at<=?1 AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
+             ORDER BY made_at, correlation.seq LIMIT {FORGOTTEN_AT_ONCE}"
+        );
+        self.run(&format!("DELETE FROM correlation_name WHERE entry IN ({old})"), [seen])?;
+        self.run(&format!("DELETE FROM correlation WHERE entry IN ({old})"), [seen]).map(drop)
+    }
+}
+
+const PUSH: &str = "SELECT seq, id, kind, state, received_at, bytes, refusal, body FROM push";
+const JOB: &str = "SELECT seq, id, form, made_at, settled_at FROM job";
+
+const fn push_state(is_quarantined: bool) -> &'static str {
+    if is_quarantined { "quarantined" } else { "received" }
+}
+
+fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
+    Ok(PushRow {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        kind: row.get(2)?,
+        is_quarantined: row.get::<_, String>(3)? == push_state(true),
+        received_at: row.get(4)?,
+        bytes: row.get::<_, i64>(5)?.unsigned_abs(),
+        refusal: row.get(6)?,
+        body: row.get(7)?,
+    })
+}
+
+fn read_job(row: &SqlRow<'_>) -> rusqlite::Result<JobRow> {
+    Ok(JobRow {
+        seq: row.get(0)?,
+        id: row.get(1)?,
+        form: row.get(2)?,
+        made_at: row.get(3)?,
+        settled_at: row.get(4)?,
+    })
+}
+
+fn read_correlation(row: &SqlRow<'_>) -> rusqlite::Result<CorrelationRow> {
+    Ok(CorrelationRow { entry: row.get(0)?, subject: row.get(1)?, seen_at: row.get(2)? })
+}
