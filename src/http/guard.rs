@@ -11,10 +11,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use zeroize::Zeroizing;
 
 use super::server::{Peer, Transport};
+use crate::bearer;
 use crate::crypto::base64;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::mosip::caller;
 
 /// Fetch Metadata, sent by every current browser.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -145,7 +145,7 @@ fn refuse_pages(host: Option<&Authority>, headers: &HeaderMap) -> Result<()> {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
-    caller::bearer(headers.get(header::AUTHORIZATION)?)
+    bearer::token(headers.get(header::AUTHORIZATION)?)
 }
 
 /// The password of `Authorization: Basic` (RFC 7617 2).

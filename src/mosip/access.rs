@@ -6,8 +6,8 @@ use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::caller;
 use super::codes::{self, UpstreamError};
+use crate::bearer;
 use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
@@ -201,7 +201,7 @@ fn read_authmanager(
 fn token_in_headers(headers: &HeaderMap) -> Option<&str> {
     headers.get_all(header::SET_COOKIE).iter().find_map(token_in_cookie).or_else(|| {
         let value = headers.get(header::AUTHORIZATION)?;
-        std::str::from_utf8(caller::bearer(value).unwrap_or(value.as_bytes())).ok()
+        std::str::from_utf8(bearer::token(value).unwrap_or(value.as_bytes())).ok()
     })
 }
 

@@ -3,7 +3,6 @@
 //! `jsonwebtoken` checks form, algorithm and signature. It accepts an unknown `crit`, passes an absent `iss` and reads the wall
 //! clock, so those checks are made here, against our clock, with every claim demanded.
 
-use http::HeaderValue;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 
@@ -12,12 +11,6 @@ use crate::error::{Code, Error, Result};
 
 /// What two clocks may differ by, seconds.
 const LEEWAY: i64 = 60;
-
-/// The token of `Bearer <token>` (RFC 6750 2.1); the scheme in any case (RFC 9110 11.1).
-pub fn bearer(value: &HeaderValue) -> Option<&[u8]> {
-    let (scheme, token) = value.as_bytes().split_at_checked("Bearer ".len())?;
-    scheme.eq_ignore_ascii_case(b"Bearer ").then_some(token)
-}
 
 /// The issuer's public key and what its tokens must say. No `Debug`.
 pub struct CallerKey {

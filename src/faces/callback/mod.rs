@@ -14,10 +14,11 @@ use utoipa_axum::routes;
 use super::openapi::{at, refusing, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, check_hub_signature, hub_signature};
+use crate::bearer;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body;
-use crate::mosip::caller::{self, CallerKey};
+use crate::mosip::caller::CallerKey;
 use crate::outbox::store::PushKind;
 
 /// The listener's name.
@@ -168,7 +169,7 @@ async fn websub_intent(State(callback): State<Callback>, Query(intent): Query<In
 fn bearer(headers: &HeaderMap) -> Result<&str> {
     headers
         .get(header::AUTHORIZATION)
-        .and_then(caller::bearer)
+        .and_then(bearer::token)
         .and_then(|token| std::str::from_utf8(token).ok())
         .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))
 }
