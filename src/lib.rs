@@ -27,6 +27,7 @@
 //! What the code cannot say about itself stands in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
 //! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
 #![forbid(unsafe_code)]
+
 mod bearer;
 pub mod cli;
 pub mod clock;
