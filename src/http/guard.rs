@@ -1,4 +1,4 @@
-//! Who may talk to a listener that signs and decrypts (DESIGN.md 3, invariant 7): no page in a browser, no name that was rebound to
+//! Who may talk to a listener that signs and decrypts: no page in a browser, no name that was rebound to
 //! this address, and where a token is configured nobody without it.
 
 use std::sync::Arc;
