@@ -1,5 +1,7 @@
 //! The documents of the API against the listeners that they describe.
 
+use std::process::Command;
+
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
@@ -26,6 +28,23 @@ async fn document(gateway: &Running, listener: &str) -> Value {
     let (status, document) = gateway.get(&format!("/openapi.json?listener={listener}")).await;
     assert_eq!((status, &document["openapi"]), (200, &json!("3.1.0")), "{listener}");
     document
+}
+
+/// What the command prints needs no gateway and no configuration.
+#[tokio::test]
+async fn the_command_prints_what_the_gateway_serves() {
+    let gateway = Running::start(&[]).await;
+    let printed = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_mosip-gateway")).arg("openapi").args(arguments).output().unwrap()
+    };
+    for listener in ["internal", "callback", "faces", "ops"] {
+        let output = printed(&["--listener", listener]);
+        let text: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(text, document(&gateway, listener).await);
+    }
+    let unnamed: Value = serde_json::from_slice(&printed(&[]).stdout).unwrap();
+    assert_eq!(unnamed, document(&gateway, "internal").await);
+    assert_eq!(printed(&["--listener", "nobody"]).status.code(), Some(2));
 }
 
 /// Every path takes the methods that its document lists, and answers 405 to any other.
