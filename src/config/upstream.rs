@@ -10,7 +10,7 @@ use super::{Deliver, Ida, Keys, Mediator, Token, TokenKind, Upstream};
 const EVENT_KINDS: [&str; 6] =
     ["birth", "death", "birth-correction", "death-correction", "birth-revocation", "death-revocation"];
 
-/// The environments that IDA knows (PROTOCOL.md 2).
+/// The environments that IDA knows.
 const IDA_ENVIRONMENTS: [(&str, &str); 4] = [
     ("Staging", "Staging"),
     ("Developer", "Developer"),

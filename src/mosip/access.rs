@@ -1,4 +1,4 @@
-//! Access tokens (PROTOCOL.md 8): asking MOSIP's IAM for one and reading its answer. The token itself stays opaque.
+//! Access tokens: asking MOSIP's IAM for one and reading its answer. The token itself stays opaque.
 
 use bytes::Bytes;
 use form_urlencoded::byte_serialize;

@@ -1,4 +1,4 @@
-//! The wire of MOSIP's Token Seeder (PROTOCOL.md 10): what callers post to it, read into records, and its codes.
+//! The wire of MOSIP's Token Seeder: what callers post to it, read into records, and its codes.
 //!
 //! Its bodies have no place for consent: `seeder.consent` stands for it.
 

@@ -1,4 +1,4 @@
-//! The MOSIP-side mediator: `/birth`, `/death` and `/generateAid` towards it, `/birthReceiveNid` from it (PROTOCOL.md 9).
+//! The MOSIP-side mediator: `/birth`, `/death` and `/generateAid` towards it, `/birthReceiveNid` from it.
 
 use bytes::Bytes;
 use http::StatusCode;

@@ -1,4 +1,4 @@
-//! The hybrid envelope VER_R2 (PROTOCOL.md 1) as this side reads and writes it.
+//! The hybrid envelope VER_R2 as this side reads and writes it.
 //!
 //! `"VER_R2" · thumbprint(32) · wrapped key(k) · "#KEY_SPLITTER#" · aad(32) · ciphertext · tag(16)`, nonce = first 12 bytes of aad.
 

@@ -1,4 +1,4 @@
-//! The MOSIP-side mediator: `POST /opencrvs/v1/{kind}` and `GET /opencrvs/v1/generateAid` (PROTOCOL.md 9).
+//! The MOSIP-side mediator: `POST /opencrvs/v1/{kind}` and `GET /opencrvs/v1/generateAid`.
 
 use std::sync::Arc;
 

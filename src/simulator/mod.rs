@@ -9,7 +9,7 @@
 //!
 //! # Strictness
 //!
-//! The real mediator checks the token and, on `/birth`, the signature (PROTOCOL.md 9). This one demands on every route:
+//! The real mediator checks the token and, on `/birth`, the signature. This one demands on every route:
 //! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
 //! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate, a
 //! topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and

@@ -1,4 +1,4 @@
-//! `POST /birthReceiveNid`: the UINTOKEN, posted once and forgotten (PROTOCOL.md 9).
+//! `POST /birthReceiveNid`: the UINTOKEN, posted once and forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;

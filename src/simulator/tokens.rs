@@ -1,4 +1,4 @@
-//! Keycloak's token endpoint and authmanager (PROTOCOL.md 8), and the check of the tokens they made.
+//! Keycloak's token endpoint and authmanager, and the check of the tokens they made.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The deceased of a death: who she is to IDA, and her UINTOKEN among her identifiers (PROTOCOL.md 9 and 10).
+//! The deceased of a death: who she is to IDA, and her UINTOKEN among her identifiers.
 
 use serde::Deserialize;
 use serde_json::Value;
