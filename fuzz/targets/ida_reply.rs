@@ -12,10 +12,10 @@ use mosip_gateway::clock::Timestamp;
 use mosip_gateway::crypto::jws::{self, Protected};
 use mosip_gateway::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use mosip_gateway::error::{self, Code};
-use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::ida::{
     self, Answer, Expected, Reply, Response, SealedIdentity, Service, TransactionId,
 };
+use mosip_gateway::mosip::{Evidence, Transport};
 use mosip_gateway_fuzz::{edit, keys, refusal};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -103,6 +103,7 @@ impl<'a> Call<'a> {
             transaction: &transaction,
             signers: &[keys::peer("mosip")],
             danger_accept_unsigned: self.danger,
+            transport: Transport::Protected,
             now: self.now,
         };
         let answer = ida::read(reply, expected);
