@@ -39,7 +39,7 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Accepted is 2xx, an object, no errors, an object in `response` (PROTOCOL.md 9).
+/// Accepted is 2xx, an object, no errors, an object in `response`.
 fn acceptance(status: StatusCode, body: &[u8]) {
     match mediator::read_acceptance(status, body) {
         Ok(_) => {
