@@ -20,15 +20,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use mosip_gateway::clock::Clock;
-use mosip_gateway::config::Config;
-use mosip_gateway::mosip::event::{Event, EventKind};
-use mosip_gateway::outbox::entry::State;
-use mosip_gateway::outbox::store::Store;
 use support::process::peak_memory;
 use support::rings::event::birth;
-use support::rings::gateway::{EXAMPLE, secrets};
 use support::rings::ida::simulator;
 use support::rings::process::{Gateway, client, post};
 use support::rings::world::urls;
@@ -157,27 +150,11 @@ async fn post_events(
     (count as f64 / begun.elapsed().as_secs_f64(), latencies)
 }
 
-/// Fills a database as posts do, without listeners.
+/// Fills a database through a gateway of its own, while MOSIP is away.
 async fn fill(database: &Path, count: usize) {
-    let store = Arc::new(open(database));
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut filling = JoinSet::new();
-    for _ in 0..128 {
-        let (store, next) = (Arc::clone(&store), Arc::clone(&next));
-        filling.spawn(async move {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    return;
-                }
-                let event = Event::parse(EventKind::Birth, Bytes::from(event(index))).unwrap();
-                store.accept(event, None).await.unwrap();
-            }
-        });
-    }
-    filling.join_all().await;
-    let queued = store.counts().await.unwrap()[&("birth".to_owned(), State::Queued)];
-    assert_eq!(queued, count as u64);
+    let mut gateway = start_over(database, AWAY).await;
+    post_events(&gateway, 0, count, 64).await;
+    gateway.kill();
 }
 
 /// Writes and syncs of 4 KiB a second, as one commit needs.
@@ -197,14 +174,4 @@ fn event(index: usize) -> String {
     let text = birth(&format!("3b1c2f40-0000-4000-8000-{index:012x}"));
     let padding = "x".repeat(EVENT_LEN.saturating_sub(text.len() + 12));
     text.replacen('{', &format!("{{\"pad\":\"{padding}\","), 1)
-}
-
-fn open(database: &Path) -> Store {
-    let database = std::path::absolute(database).unwrap().display().to_string();
-    let mut variables = secrets();
-    variables.insert("MOSIP_GATEWAY__OUTBOX__PATH".to_owned(), database);
-    let read = |path: &Path| std::fs::read(path);
-    let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &variables, &read)
-        .unwrap_or_else(|problems| panic!("{problems}"));
-    Store::open(config.outbox, config.quarantine, Clock::system()).unwrap()
 }

@@ -22,6 +22,8 @@ use serde::Serialize;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::keys::{Ring, watch};
+use crate::pool::Pool;
+use crate::queue::outside::Network;
 use crate::upstream::Client;
 
 /// One call needs no second look at the key files.
@@ -121,16 +123,24 @@ pub fn examine(
 /// Makes one harmless call to each service that is configured, with the keys of the moment: for now IDA, and OpenCRVS's auth service.
 /// Empty where none is, or where the configuration cannot be read, which [`examine`] says.
 pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clock: Clock) -> Vec<Finding> {
-    let Ok(mut config) = Config::load(file, variables) else { return Vec::new() };
+    let Ok(config) = Config::load(file, variables) else { return Vec::new() };
     // What is wrong with the roots has been found without a call.
-    let Ok(client) = Client::new(&config.upstream) else { return Vec::new() };
+    let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
+        return Vec::new();
+    };
+    // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
+    let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+    let Config { upstream, opencrvs, .. } = config;
+    let asks_opencrvs = opencrvs::wants_a_token(&opencrvs);
+    let network =
+        Network::new(client, keys.clone(), pool.clone(), clock.clone(), upstream.token, opencrvs.client);
     let mut findings = Vec::new();
-    if let Some(settings) = config.upstream.ida.take() {
-        // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
-        let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
-        findings.push(ida::call(client.clone(), settings, keys, clock.clone()).await);
+    if asks_opencrvs {
+        findings.push(opencrvs::call(&network).await);
     }
-    findings.extend(opencrvs::call(client, config.opencrvs, clock).await);
+    if let Some(settings) = upstream.ida {
+        findings.insert(0, ida::call(network, settings, keys, pool, clock).await);
+    }
     findings
 }
 

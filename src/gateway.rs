@@ -1,6 +1,7 @@
 //! The process: what is made at start, in which order, and how it stops.
 
 pub(crate) mod listeners;
+pub(crate) mod services;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,26 +11,20 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::listeners::{Site, Wanted};
+use self::services::{Services, Settings, Tools};
 use crate::clock::Clock;
-use crate::config::{self, Address, Config};
+use crate::config::{Address, Config};
 use crate::error::{Code, Error, Result};
 use crate::faces::{App, Shared};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 use crate::http::server::{BindError, Limits, Server};
 use crate::http::{body, trace};
-use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
+use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
-use crate::outbox::delivery::Deliverer;
-use crate::outbox::exchange::Exchange;
-use crate::outbox::legacy::Legacy;
-use crate::outbox::link::Link;
-use crate::outbox::store::{LegacyPosts, Store};
-use crate::outbox::{self, Outbox};
 use crate::pool::Pool;
-use crate::seeder::Seeder;
 use crate::upstream::Client;
 
 /// How long the key files are left alone between two looks.
@@ -41,8 +36,7 @@ pub struct Gateway {
     limits: Limits,
     watcher: Watcher,
     keys: Keyring,
-    outbox: Outbox,
-    seeder: Seeder,
+    services: Services,
     meters: Meters,
     stop: watch::Sender<bool>,
 }
@@ -102,33 +96,20 @@ impl Gateway {
         let client = Client::new(&config.upstream)?;
         let pool = Pool::for_this_machine()?;
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
-        let ida =
-            Ida::new(client.clone(), config.upstream.ida.take(), keys.clone(), pool.clone(), clock.clone());
-        let config::Opencrvs { client: access, legacy_url, legacy_token_member } = config.opencrvs;
-        let settles = config.deliver.url.is_none();
-        let legacy = legacy_url.map(|url| {
-            let posts = LegacyPosts { token_member: legacy_token_member, settles };
-            (Legacy::new(client.clone(), url, access, clock.clone()), posts)
-        });
-        let options = outbox::Options {
-            probe_interval: config.upstream.probe_interval,
-            give_up_after: config.outbox.give_up_after,
-            policy,
-            link: config.events.death_link.then(|| Link::new(ida.clone())),
-            legacy,
-        };
-        let store = Store::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
+        let ledger = Ledger::on_disk(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
-        let deliverer = Deliverer::new(client.clone(), config.deliver, clock.clone());
-        let seeder = Seeder::new(store.clone(), ida.clone(), config.upstream.probe_interval);
-        let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), clock.clone());
-        let outbox = Outbox::new(store, exchange, deliverer, keys.clone(), pool.clone(), options);
+        let settings = Settings {
+            upstream: config.upstream,
+            opencrvs: config.opencrvs,
+            deliver: config.deliver,
+            death_link: config.events.death_link,
+        };
+        let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
+        let services = Services::new(ledger, settings, tools);
         let meters = Meters::default();
         let app = App::new(Shared {
-            outbox: outbox.clone(),
-            ida,
-            seeder: seeder.clone(),
+            services: services.clone(),
             policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(
@@ -176,7 +157,7 @@ impl Gateway {
         sockets.all_taken()?;
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
-        Ok(Self { listeners, limits, watcher, keys, outbox, seeder, meters, stop })
+        Ok(Self { listeners, limits, watcher, keys, services, meters, stop })
     }
 
     /// Where the listener `name` (`internal`, `callback`, `faces`, `ops`) stands; port 0 has become the real one.
@@ -194,10 +175,7 @@ impl Gateway {
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::spawn(self.watcher.run());
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
-        let (outbox, keys, stop) = (self.outbox, self.keys, self.stop.subscribe());
-        let (seeder, seeder_stop, seeder_keys) = (self.seeder, stop.clone(), keys.clone());
-        moving.spawn(async move { seeder.run(seeder_stop, seeder_keys).await });
-        moving.spawn(async move { outbox.run(stop, keys).await });
+        moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();

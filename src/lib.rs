@@ -35,33 +35,27 @@ pub mod config;
 pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;
-#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod destinations;
 pub mod doctor;
 pub mod error;
 pub(crate) mod faces;
 pub mod gateway;
 pub mod http;
-pub mod ida;
 pub mod inspect;
 pub mod json;
 pub mod keys;
-#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod ledger;
 pub mod local;
 mod loopback;
 pub mod mosip;
 pub mod opencrvs;
-pub mod outbox;
+mod place;
 pub mod pool;
-#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod queue;
-#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod random;
-pub mod seeder;
 #[cfg(feature = "simulator")]
 pub mod simulator;
-#[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod store;
+mod tasks;
 pub mod telemetry;
 pub mod upstream;

@@ -13,10 +13,11 @@ use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
+use crate::ledger::entry::{Shown, State, parse_state};
+use crate::ledger::{Filter, Ledger, ShownPage};
 use crate::local::Target;
-use crate::outbox::entry::{Shown, State};
-use crate::outbox::place;
-use crate::outbox::store::{self, Filter, OpenError, ShownPage, Store};
+use crate::place;
+use crate::store::sqlite::{self, OpenError};
 
 /// `rekey` of a large database takes its time.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -35,7 +36,7 @@ enum Command {
     /// Lists events in order of acceptance, a page at a time.
     List {
         /// Only these: queued, leased, done, parked, discarded.
-        #[arg(long)]
+        #[arg(long, value_parser = parse_state)]
         state: Option<State>,
         /// Only those whose last attempt failed by this fault.
         #[arg(long)]
@@ -95,8 +96,8 @@ impl Outbox {
                 answered => answered,
             };
         }
-        match Store::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
-            Ok(store) => outcome::block_on(self.command.on_file(&store))?,
+        match Ledger::on_disk(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
+            Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
             Err(OpenError::InUse(_)) => self.command.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
@@ -105,23 +106,23 @@ impl Outbox {
 
 impl Command {
     /// No gateway runs.
-    async fn on_file(&self, store: &Store) -> Outcome {
-        let now = store.uptime();
+    async fn on_file(&self, ledger: &Ledger) -> Outcome {
+        let now = ledger.uptime();
         match self {
             Self::List { state, fault, cursor } => {
                 let filter = Filter { state: *state, fault: *fault, after: *cursor };
-                print(&ShownPage::of(store.entries(filter).await?, now))
+                print(&ShownPage::of(ledger.entries(filter).await?, now))
             }
-            Self::Show { id } => print(&Shown::of(store.entry(id.clone()).await?, now)),
-            Self::Retry { id: Some(id), .. } => print(&Shown::of(store.retry(id.clone()).await?, now)),
+            Self::Show { id } => print(&Shown::of(ledger.entry(id.clone()).await?, now)),
+            Self::Retry { id: Some(id), .. } => print(&Shown::of(ledger.retry(id.clone()).await?, now)),
             Self::Retry { fault, .. } => {
                 let fault = fault.ok_or_else(|| Failure::Usage("name an id or a fault".to_owned()))?;
-                print(&json!({ "retried": store.retry_all(fault).await? }))
+                print(&json!({ "retried": ledger.retry_all(fault).await? }))
             }
             Self::Discard { id, reason } => {
-                print(&Shown::of(store.discard(id.clone(), reason.clone()).await?, now))
+                print(&Shown::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
-            Self::Rekey => print(&store.rekey().await?),
+            Self::Rekey => print(&ledger.rekey().await?),
             Self::Resume | Self::SetAside => Ok(ExitCode::SUCCESS),
         }
     }
@@ -159,7 +160,7 @@ impl Command {
         match self {
             Self::List { state, fault, cursor } => {
                 let pairs = [
-                    ("state", state.map(|state| state.to_string())),
+                    ("state", state.map(|state| state.as_str().to_owned())),
                     ("fault", fault.map(|fault| fault.as_str().to_owned())),
                     ("cursor", Some(cursor.to_string())),
                 ];
@@ -182,7 +183,7 @@ impl Command {
 }
 
 fn set_aside(config: &Config) -> Outcome {
-    let aside = store::set_aside(&config.outbox, Clock::system().now())
+    let aside = sqlite::set_aside(&config.outbox.path, Clock::system().now())
         .map_err(|error| Failure::Unfit(error.to_string()))?;
     outcome::print(format!("moved to {}\n", aside.display()).as_bytes())
 }

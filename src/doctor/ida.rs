@@ -5,12 +5,12 @@ use std::sync::Arc;
 use super::Finding;
 use crate::clock::Clock;
 use crate::config;
+use crate::destinations::ida::{Ida, Requests};
 use crate::error::{Code, Error, Fault};
-use crate::ida::Ida;
 use crate::keys::Keyring;
 use crate::mosip::ida::{Answer, Intent, Service};
 use crate::pool::Pool;
-use crate::upstream::Client;
+use crate::queue::outside::Network;
 
 const SUBJECT: &str = "upstream.ida";
 
@@ -32,10 +32,17 @@ pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
 
 /// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
-pub(super) async fn call(client: Client, settings: config::Ida, keys: Keyring, clock: Clock) -> Finding {
+pub(super) async fn call(
+    network: Network,
+    settings: config::Ida,
+    keys: Keyring,
+    pool: Pool,
+    clock: Clock,
+) -> Finding {
     let nobody = nobody(settings.uin_length);
     let answer = async {
-        let ida = Ida::new(client, Some(settings), keys, Pool::for_this_machine()?, clock);
+        let requests = Requests::new(Some(settings), keys, clock);
+        let ida = Ida::new(Arc::new(requests), Arc::new(network), pool);
         ida.authenticate(Arc::new(Intent::parse(Service::Auth, nobody.as_bytes())?)).await
     };
     match answer.await {

@@ -1,10 +1,9 @@
 //! OpenCRVS: what its client lacks, and one token fetched to see whether the client is taken.
 
 use super::Finding;
-use crate::clock::Clock;
 use crate::config;
-use crate::outbox::legacy::Legacy;
-use crate::upstream::Client;
+use crate::destinations::TokenOf;
+use crate::queue::outside::Network;
 
 const SUBJECT: &str = "opencrvs";
 
@@ -25,13 +24,15 @@ pub(super) fn examine(opencrvs: &config::Opencrvs) -> Vec<Finding> {
         .collect()
 }
 
+/// Whether a token can be asked for, and is of use. What is unset has been found without a call.
+pub(super) fn wants_a_token(opencrvs: &config::Opencrvs) -> bool {
+    opencrvs.legacy_url.is_some() && opencrvs.client.unset.is_empty()
+}
+
 /// Fetches a token. Nothing is posted to `opencrvs.legacy_url`: whatever came there would change a record.
-pub(super) async fn call(client: Client, opencrvs: config::Opencrvs, clock: Clock) -> Option<Finding> {
-    let config::Opencrvs { client: access, legacy_url, .. } = opencrvs;
-    // What is unset has been found without a call.
-    let url = legacy_url.filter(|_| access.unset.is_empty())?;
-    Some(match Legacy::new(client, url, access, clock).token().await {
-        Ok(_) => Finding::ok(SUBJECT, "OpenCRVS gives a token to the client"),
+pub(super) async fn call(network: &Network) -> Finding {
+    match network.check_token(TokenOf::OpenCrvs).await {
+        Ok(()) => Finding::ok(SUBJECT, "OpenCRVS gives a token to the client"),
         Err(error) => Finding::fail(SUBJECT, error.detail(), error.advice()),
-    })
+    }
 }

@@ -1,20 +1,20 @@
 //! The database and its key, as they lie on the disk. A running gateway is not disturbed: the database is opened for reading.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Finding;
 use crate::config::Outbox;
-use crate::outbox::place;
-use crate::outbox::store::{self, LookError};
-use crate::outbox::vault::{KeyTag, Vault, VaultError};
+use crate::ledger::missing_keys;
+use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
+use crate::place;
+use crate::store::sqlite::{self, Head, LookError};
 
 const RESTORE: &str = "restore outbox.key_file and the database from the same backup";
 
 /// Room on the disk, the key file, and whether it opens what is stored.
 pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
     let mut findings: Vec<Finding> = room(outbox).into_iter().collect();
-    let stored = match store::key_tags(&outbox.path) {
+    let stored = match sqlite::heads(&outbox.path, KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
             findings.push(Finding::warn(
@@ -22,7 +22,7 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
                 refusal.to_string(),
                 match refusal {
                     LookError::LogAlone => "restore the database beside its log, or move the log away with `mosip-gateway outbox set-aside`",
-                    LookError::Sqlite(_) => "look at the disk; where the database is damaged, restore it from a backup",
+                    LookError::Unreadable(_) => "look at the disk; where the database is damaged, restore it from a backup",
                 },
             ));
             return findings;
@@ -51,16 +51,16 @@ fn room(outbox: &Outbox) -> Option<Finding> {
     })
 }
 
-fn fit(path: &Path, vault: &Vault, stored: &BTreeMap<KeyTag, u64>) -> Finding {
-    let missing: Vec<_> = stored.iter().filter(|(tag, _)| !vault.holds(**tag)).collect();
+fn fit(path: &Path, vault: &Vault, stored: &[Head]) -> Finding {
+    let missing = missing_keys(vault, stored.iter().map(|head| (head.head.as_slice(), head.values)));
     if missing.is_empty() {
         return Finding::ok("outbox.key_file", "holds every key that the database is sealed under");
     }
-    let values = match missing.iter().map(|(_, values)| **values).sum() {
+    let values = match missing.values().sum() {
         1_u64 => "1 value is".to_owned(),
         values => format!("{values} values are"),
     };
-    let keys: Vec<_> = missing.iter().map(|(tag, _)| tag.to_string()).collect();
+    let keys: Vec<_> = missing.keys().map(KeyTag::to_string).collect();
     Finding::fail(
         path.display(),
         format!("{values} sealed under a key that outbox.key_file does not hold ({})", keys.join(", ")),

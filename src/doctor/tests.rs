@@ -247,8 +247,8 @@ fn a_country_configuration_without_a_client_is_a_failure_by_each_setting_that_is
 #[test]
 fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_running_gateway() {
     use crate::config;
-    use crate::outbox::store::Store;
-    use crate::outbox::vault::Vault;
+    use crate::ledger::Ledger;
+    use crate::ledger::vault::Vault;
 
     let folder = TempDir::new().unwrap();
     let outbox = config::Outbox {
@@ -264,7 +264,7 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
         super::outbox::examine(outbox).iter().map(|finding| finding.level).collect()
     };
     assert_eq!(levels(&outbox), [Level::Ok], "before the first start");
-    let store = Store::open(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
+    let store = Ledger::on_disk(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
     assert_eq!(levels(&outbox), [Level::Ok]);
     assert!(store.is_writable());
     let other = config::Outbox { key_file: folder.path().join("other.key"), ..outbox.clone() };

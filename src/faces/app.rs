@@ -3,16 +3,21 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
+use crate::destinations::ida::Ida;
+use crate::destinations::mediator::Mediator;
 use crate::error::Result;
 use crate::faces::openapi::Documents;
+use crate::gateway::services::Services;
 use crate::http::{body, meters};
-use crate::ida::Ida;
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Keyring, Ring};
+use crate::ledger::{Accepted, IdempotencyKey, Ledger, Rekeyed};
+use crate::mosip::Attested;
 use crate::mosip::envelope::Policy;
-use crate::outbox::Outbox;
+use crate::mosip::event::{Aid, Event};
 use crate::pool::Pool;
-use crate::seeder::Seeder;
+use crate::queue::Engine;
+use crate::tasks::pushes::Pushes;
 
 /// What the routes of all listeners share. Cheap to clone.
 #[derive(Clone)]
@@ -22,12 +27,8 @@ pub(crate) struct App(Arc<Shared>);
 pub(crate) struct Shared {
     /// The keys of now.
     pub(crate) keys: Keyring,
-    /// Takes events and pushes.
-    pub(crate) outbox: Outbox,
-    /// Looks persons up.
-    pub(crate) ida: Ida,
-    /// Fetches UINTOKENs for many.
-    pub(crate) seeder: Seeder,
+    /// What works behind the listeners.
+    pub(crate) services: Services,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
     /// `internal.primitives`
@@ -101,16 +102,50 @@ impl App {
         self.0.primitives
     }
 
-    pub(super) fn outbox(&self) -> &Outbox {
-        &self.0.outbox
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.0.services.ledger
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.services.engine
+    }
+
+    pub(super) fn pushes(&self) -> &Pushes {
+        &self.0.services.pushes
+    }
+
+    pub(super) fn mediator(&self) -> &Arc<Mediator> {
+        &self.0.services.mediator
+    }
+
+    /// Stores `event`; it is on the disk once this returns. A repeat finds its entry.
+    pub(super) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
+        self.mediator().check_kind(event.kind())?;
+        self.ledger().accept(event, key).await
+    }
+
+    /// A fresh application id for the caller, at once.
+    pub(super) async fn fetch_aid(&self) -> Result<Attested<Aid>> {
+        self.mediator().fetch_aid(&*self.0.services.outside).await
+    }
+
+    /// Seals everything under the first key of `outbox.key_file`; what did not open is examined again.
+    pub(super) async fn rekey(&self) -> Result<Rekeyed> {
+        let rekeyed = self.ledger().rekey().await?;
+        self.pushes().examine_again().await;
+        Ok(rekeyed)
+    }
+
+    /// Goes on after files of the outbox were removed or replaced; [`Code::Storage`](crate::error::Code::Storage) with what is still
+    /// wrong.
+    pub(super) async fn resume(&self) -> Result<()> {
+        self.ledger().resume().await?;
+        self.pushes().examine_again().await;
+        Ok(())
     }
 
     pub(super) fn ida(&self) -> &Ida {
-        &self.0.ida
-    }
-
-    pub(super) fn seeder(&self) -> &Seeder {
-        &self.0.seeder
+        &self.0.services.ida
     }
 
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T>

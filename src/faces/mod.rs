@@ -3,6 +3,7 @@
 
 mod app;
 pub(crate) mod callback;
+mod jobs;
 pub(crate) mod openapi;
 pub(crate) mod ops;
 pub(crate) mod plain;

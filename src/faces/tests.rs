@@ -20,18 +20,15 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
+use crate::gateway::services::{Services, Settings, Tools};
 use crate::http::body;
-use crate::ida::Ida;
 use crate::keys::ring::fake::ring;
 use crate::keys::{Keyring, Ring};
+use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
-use crate::outbox::channel::Flow;
-use crate::outbox::entry::State;
-use crate::outbox::exchange::Exchange;
-use crate::outbox::store::Store;
-use crate::outbox::{self, Outbox};
 use crate::pool::Pool;
-use crate::seeder::Seeder;
+use crate::queue::channel::Flow;
+use crate::store::{Queue, State};
 use crate::upstream::Client;
 
 /// A gateway whose only private key is kept by `keeper`, before a mediator of MOSIP's side that accepts and counts births.
@@ -39,7 +36,7 @@ struct World {
     _dir: TempDir,
     keeper: Arc<Keeper>,
     births: Arc<AtomicUsize>,
-    outbox: Outbox,
+    services: Services,
     router: Router,
 }
 
@@ -61,7 +58,7 @@ impl World {
             reserve: 0,
         };
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let store = Store::open(settings, quarantine, clock.clone()).unwrap();
+        let ledger = Ledger::on_disk(settings, quarantine, clock.clone()).unwrap();
         let upstream = config::Upstream {
             ca_pem: None,
             danger_plain_http: false,
@@ -77,23 +74,28 @@ impl World {
             ida: None,
         };
         let client = Client::new(&upstream).unwrap();
-        let ida = Ida::new(client.clone(), None, keys.clone(), pool.clone(), clock.clone());
-        let seeder = Seeder::new(store.clone(), ida.clone(), upstream.probe_interval);
-        let options = outbox::Options {
-            probe_interval: upstream.probe_interval,
-            give_up_after: Duration::from_hours(1),
-            policy,
-            link: None,
-            legacy: None,
+        let access = config::OpencrvsClient {
+            auth_url: None,
+            client_id: None,
+            client_secret: None,
+            unset: Vec::new(),
         };
-        let exchange = Exchange::new(client, upstream, keys.clone(), pool.clone(), clock.clone());
-        let outbox = Outbox::new(store, exchange, None, keys.clone(), pool.clone(), options);
+        let settings = Settings {
+            upstream,
+            opencrvs: config::Opencrvs {
+                client: access,
+                legacy_url: None,
+                legacy_token_member: "MOSIP_PSUT_TOKEN_ID",
+            },
+            deliver: config::Deliver { url: None, secret: None, deadline: Duration::from_secs(10) },
+            death_link: false,
+        };
+        let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
+        let services = Services::new(ledger, settings, tools);
         let limits = body::Limits::new(1 << 20, Duration::from_mins(1), 1 << 20);
         let app = App::new(Shared {
             keys,
-            outbox: outbox.clone(),
-            ida,
-            seeder,
+            services: services.clone(),
             policy,
             primitives: true,
             limits,
@@ -103,7 +105,7 @@ impl World {
             documents: Vec::new(),
             listeners: Arc::new([]),
         });
-        Self { _dir: dir, keeper, births, outbox, router: plain::router(app, None) }
+        Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }
     }
 
     async fn accept_births(births: Arc<AtomicUsize>) -> http::Uri {
@@ -165,10 +167,10 @@ async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_go
     assert_eq!(status, StatusCode::ACCEPTED, "{}", String::from_utf8_lossy(&answer));
 
     let (stop, stopping) = watch::channel(false);
-    let (running, keys) = (world.outbox.clone(), Keyring::fixed(Ring::default()));
+    let (running, keys) = (world.services.clone(), Keyring::fixed(Ring::default()));
     let running = tokio::spawn(async move { running.run(stopping, keys).await });
     let waiting = loop {
-        let entry = world.outbox.store().entry("c1".to_owned()).await.unwrap();
+        let entry = world.services.ledger.entry("c1".to_owned()).await.unwrap();
         if entry.refusal.is_some() {
             break entry;
         }
@@ -178,13 +180,14 @@ async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_go
         (waiting.state, refusal.code.as_str(), refusal.fault.as_str()),
         (State::Queued, "keys", "keys")
     );
-    let [channel] = &world.outbox.channels()[..] else { panic!("one channel expected") };
+    let channel =
+        world.services.engine.status().into_iter().find(|channel| channel.queue == Queue::Entries).unwrap();
     assert!(matches!(channel.flow, Flow::Paused { .. }), "the other events wait with it");
     assert_eq!(world.births.load(Ordering::SeqCst), 0, "nothing leaves unsigned");
 
     world.keeper.come_back();
-    world.outbox.retry("c1".to_owned()).await.unwrap();
-    let settled = world.outbox.settled("c1").await.unwrap();
+    world.services.engine.retry("c1".to_owned()).await.unwrap();
+    let settled = world.services.engine.settled("c1").await.unwrap();
     assert_eq!((settled.state, world.births.load(Ordering::SeqCst)), (State::Done, 1));
     stop.send_replace(true);
     running.await.unwrap();

@@ -41,8 +41,6 @@ struct Body<'a> {
 pub(crate) struct Undelivered {
     /// Order.
     pub(crate) seq: i64,
-    /// `webhook-id`, the same in every attempt.
-    pub(crate) id: String,
     /// The JSON text.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -72,7 +70,7 @@ impl Ledger {
                     let shown = json!({ "id": row.id, "type": row.kind, "lastFault": Refusal::from(&error) });
                     Zeroizing::new(shown.to_string().into_bytes())
                 });
-                Undelivered { seq: row.seq, id: row.id, body }
+                Undelivered { seq: row.seq, body }
             });
             Ok(messages.collect())
         })

@@ -160,8 +160,9 @@ pub(crate) struct Entry {
     pub(crate) seq: i64,
     /// The id it goes to MOSIP under, the same in every attempt.
     pub(crate) id: String,
-    /// What it is.
-    pub(crate) kind: EntryKind,
+    /// What it is, and where it goes.
+    pub(crate) kind: String,
+    pub(crate) destination: String,
     /// Where it stands.
     pub(crate) state: State,
     /// Attempts begun.
@@ -181,8 +182,8 @@ pub(crate) struct Entry {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Shown {
     id: String,
-    kind: &'static str,
-    destination: &'static str,
+    kind: String,
+    destination: String,
     state: &'static str,
     attempts: u32,
     accepted_at: String,
@@ -200,8 +201,8 @@ impl Shown {
         let waits = entry.state == State::Queued;
         Self {
             id: entry.id,
-            kind: entry.kind.as_str(),
-            destination: entry.kind.destination().as_str(),
+            kind: entry.kind,
+            destination: entry.destination,
             state: entry.state.as_str(),
             attempts: entry.attempts,
             accepted_at: entry.accepted_at.to_iso(),

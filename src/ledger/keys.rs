@@ -99,7 +99,7 @@ impl Owner for Keys {
             loaded => loaded,
         };
         made.map(drop).map_err(|error| match error {
-            VaultError::Io(file, error) if crate::outbox::place::is_full(&error) => OwnerError::NoRoom(file),
+            VaultError::Io(file, error) if crate::place::is_full(&error) => OwnerError::NoRoom(file),
             error => OwnerError::Refused(format!("{error}; correct outbox.key_file, or name another one")),
         })
     }

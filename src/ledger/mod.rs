@@ -27,16 +27,14 @@ mod work;
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
-pub(crate) use self::deliveries::Undelivered;
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Page, ShownPage};
-pub(crate) use self::pushes::{PushKind, QuarantineCount, Quarantined, Received, Told};
+pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::work::{Ending, Held, Leased};
 
@@ -49,6 +47,7 @@ use crate::config;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
+use crate::store::sqlite::{OpenError, Sqlite};
 use crate::store::{Millis, Owner, Room, Store, Trouble, Tx};
 
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
@@ -123,6 +122,17 @@ impl Ledger {
         Ok(Self { store, rules: Arc::new(rules) })
     }
 
+    /// Over the file at `outbox.path`, which this process alone owns from then on.
+    pub(crate) fn on_disk(
+        outbox: config::Outbox,
+        quarantine: config::Quarantine,
+        clock: Clock,
+    ) -> std::result::Result<Self, OpenError> {
+        let surroundings = Surroundings { clock, ..Surroundings::default() };
+        let open = |outbox: &config::Outbox, owner| Sqlite::open(&outbox.path, owner).map(Store::new);
+        Self::open(outbox, quarantine, surroundings, open)
+    }
+
     /// The tables under whose names [`Self::unreadable`] counts.
     pub(crate) const SEALED_TABLES: [&'static str; 6] =
         ["entry", "delivery", "push", "job_record", "job_result", "correlation"];
@@ -147,11 +157,6 @@ impl Ledger {
         self.rules.unreadable.counts()
     }
 
-    /// `outbox.path`
-    pub(crate) fn path(&self) -> &std::path::Path {
-        &self.rules.outbox.path
-    }
-
     /// How much room there is.
     pub(crate) fn room(&self) -> Room {
         self.store.room()
@@ -169,16 +174,25 @@ impl Ledger {
         Ok(())
     }
 
-    /// Writes the outbox's clock, and forgets what is older than `outbox.retention` and `outbox.remember`.
+    /// Writes the outbox's clock, forgets what is older than `outbox.retention` and `outbox.remember`, and parks what has waited longer
+    /// than `outbox.give_up_after`.
     pub(crate) async fn keep_house(&self) -> Result<()> {
         self.look_after().await?;
-        let (retention, remember) = (self.rules.outbox.retention, self.rules.outbox.remember);
+        let config::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
             book.tx().set_number(keys::UPTIME, book.now)?;
             book.tx().forget(book.now - millis(retention), book.now - millis(remember))?;
             book.forget_deliveries(retention)
         })
-        .await
+        .await?;
+        let parked = self.park_aged(give_up_after).await?;
+        if parked > 0 {
+            tracing::warn!(
+                entries = parked,
+                "entries that waited longer than outbox.give_up_after are parked"
+            );
+        }
+        Ok(())
     }
 
     /// Follows what is queued, or may go now; whoever is behind has missed nothing but repetition. Unlike a watch, it wakes in order.

@@ -189,7 +189,8 @@ impl Book<'_> {
         });
         Ok(Entry {
             seq: row.seq,
-            kind: row.kind.parse()?,
+            kind: row.kind,
+            destination: row.destination,
             state: row.state,
             attempts: row.attempts,
             accepted_at: Timestamp::from_millis(row.accepted_at),

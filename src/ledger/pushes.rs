@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::deliveries::Message;
@@ -13,41 +12,21 @@ use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
+use crate::mosip::Verified;
+use crate::mosip::push::{Notice, PushKind};
 use crate::store::PushRow;
 
 const TABLE: &str = "push";
 
-/// Which message it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PushKind {
-    /// `POST /birthReceiveNid`
-    BirthNid,
-    /// A message of the hub at `/websub/callback`.
-    Credential,
-    /// A webhook that OpenCRVS signed and that cannot become an event as it is.
-    Webhook,
-}
-
-impl PushKind {
-    /// Every kind.
-    pub(crate) const ALL: [Self; 3] = [Self::BirthNid, Self::Credential, Self::Webhook];
-
-    /// The word in the database and the API.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::BirthNid => "birth-nid",
-            Self::Credential => "credential",
-            Self::Webhook => "webhook",
-        }
-    }
-}
+/// The kind of a webhook that OpenCRVS signed and that cannot become an event as it is. The other kinds are MOSIP's.
+pub(crate) const WEBHOOK: &str = "webhook";
 
 /// A push that has to be examined.
 pub(crate) struct Received {
     /// Its own id.
     pub(crate) id: String,
     /// Which message.
-    pub(crate) kind: PushKind,
+    pub(crate) kind: String,
     /// The body as it came.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -72,7 +51,7 @@ pub(crate) struct Quarantined {
 /// How much of one kind is in quarantine for reasons of one code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct QuarantineCount {
-    /// Which message, by [`PushKind::as_str`].
+    /// Which message.
     pub(crate) kind: String,
     /// [`Code::as_str`] of the reason; empty where it cannot be read.
     pub(crate) code: String,
@@ -82,27 +61,10 @@ pub(crate) struct QuarantineCount {
     pub(crate) bytes: u64,
 }
 
-/// What a verified push becomes.
-#[derive(Clone)]
-pub(crate) struct Told {
-    /// The type of the delivery.
-    pub(crate) kind: &'static str,
-    /// The birth registration number that it is about, by which it finds its event.
-    pub(crate) brn: String,
-    /// The UINTOKEN that it brings.
-    pub(crate) uin_token: String,
-    /// The plain message.
-    pub(crate) data: Value,
-    /// `signature`, or `none` under `envelope.danger_accept_unsigned`.
-    pub(crate) verified: &'static str,
-    /// Thumbprint of our key that opened it.
-    pub(crate) key: Option<String>,
-}
-
 impl Ledger {
     /// Stores a push before it is answered. [`Code::Busy`] while the quarantine is full of its kind or the disk has less than
     /// `outbox.reserve` left: that belongs to event posts.
-    pub(crate) async fn receive(&self, kind: PushKind, body: Vec<u8>) -> Result<String> {
+    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes) -> Result<String> {
         fn full(what: &str) -> Error {
             Error::new(Code::Busy, format!("{what} is full"))
                 .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
@@ -112,12 +74,12 @@ impl Ledger {
         }
         let (max_bytes, max_rows) = (self.rules.quarantine.max_bytes, self.rules.quarantine.max_rows);
         self.take(Vec::new(), move |book| {
-            let (rows, bytes) = book.kept(kind)?;
+            let (rows, bytes) = book.kept(kind.name())?;
             let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
             if rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes {
                 return Err(full("the quarantine"));
             }
-            book.insert_push(kind, &body, None)
+            book.insert_push(kind.name(), &body, None)
         })
         .await
     }
@@ -131,8 +93,8 @@ impl Ledger {
             );
         }
         self.take(Vec::new(), move |book| {
-            let id = book.insert_push(PushKind::Webhook, &body, Some(&refusal))?;
-            let (rows, bytes) = book.kept(PushKind::Webhook)?;
+            let id = book.insert_push(WEBHOOK, &body, Some(&refusal))?;
+            let (rows, bytes) = book.kept(WEBHOOK)?;
             let limits = &book.rules.quarantine;
             if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
                 tracing::error!(
@@ -175,31 +137,28 @@ impl Ledger {
         .await
     }
 
-    /// The push verified: `told` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that is
-    /// configured, unless the same plaintext did before. False: it did.
-    pub(crate) async fn verified(
-        &self,
-        id: String,
-        kind: PushKind,
-        plaintext: &[u8],
-        told: Told,
-    ) -> Result<bool> {
-        let hash = self.identity(&[b"push", kind.as_str().as_bytes(), plaintext])?;
+    /// The push verified: `notice` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that
+    /// is configured, unless the same message did before. False: it did.
+    pub(crate) async fn verified(&self, id: String, kind: &str, notice: Verified<Notice>) -> Result<bool> {
+        let Notice { brn, uin_token, .. } = notice.get();
+        let plaintext = format!("{brn}\0{uin_token}");
+        let hash = self.identity(&[b"push", kind.as_bytes(), plaintext.as_bytes()])?;
         self.run(move |book| {
             book.remove_push(&id)?;
             if !book.tx().mark_verified(&hash, book.now)? {
                 return Ok(false);
             }
-            let named = book.named("brn", &told.brn)?;
+            let Notice { kind, brn, uin_token, data } = notice.get();
+            let named = book.named("brn", brn)?;
             let known = named.as_ref().map(|named| named.subject.clone()).unwrap_or_default();
-            let subject = Subject { brn: Some(told.brn.clone()), ..known };
-            let post = book.token_post(&id, named.as_ref(), &told.brn, &told.uin_token)?;
+            let subject = Subject { brn: Some(brn.clone()), ..known };
+            let post = book.token_post(&id, named.as_ref(), brn, uin_token)?;
             book.tell(Message {
-                kind: told.kind,
+                kind,
                 subject: &subject,
-                data: &told.data,
-                verified: told.verified,
-                key: told.key.as_deref(),
+                data,
+                verified: notice.word(),
+                key: notice.key().map(|key| key.to_string()).as_deref(),
                 met_by: post.as_ref().map(|post| post.id.clone()),
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
@@ -270,11 +229,11 @@ impl Ledger {
 
 impl Book<'_> {
     /// A new push; with `refusal`, in quarantine already.
-    fn insert_push(&self, kind: PushKind, body: &[u8], refusal: Option<&Refusal>) -> Result<String> {
+    fn insert_push(&self, kind: &str, body: &[u8], refusal: Option<&Refusal>) -> Result<String> {
         let id = format!("push_{}", self.rules.random.name());
         let push = PushRow {
             seq: 0,
-            kind: kind.as_str().to_owned(),
+            kind: kind.to_owned(),
             is_quarantined: refusal.is_some(),
             received_at: self.wall.millis(),
             bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
@@ -296,9 +255,9 @@ impl Book<'_> {
     }
 
     /// Rows and bytes of `kind`.
-    fn kept(&self, kind: PushKind) -> Result<(u64, u64)> {
+    fn kept(&self, kind: &str) -> Result<(u64, u64)> {
         let sizes = self.tx().push_sizes(false)?;
-        let kept = sizes.into_iter().find(|(of, ..)| of == kind.as_str());
+        let kept = sizes.into_iter().find(|(of, ..)| of == kind);
         Ok(kept.map_or((0, 0), |(_, rows, bytes)| (rows, bytes)))
     }
 
@@ -307,12 +266,10 @@ impl Book<'_> {
     }
 
     fn open_push(&self, push: PushRow) -> Result<Received> {
-        let kind = PushKind::ALL.into_iter().find(|known| known.as_str() == push.kind);
-        let kind = kind.ok_or_else(|| Error::new(Code::Bug, "a push is of no known kind"))?;
         match self.unseal(TABLE, &push.id, "body", &push.body) {
             Ok(body) => {
                 self.rules.unreadable.forget(TABLE, &push.id);
-                Ok(Received { id: push.id, kind, body })
+                Ok(Received { id: push.id, kind: push.kind, body })
             }
             Err(error) => {
                 self.rules.unreadable.note(TABLE, &push.id, &error);

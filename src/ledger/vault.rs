@@ -13,7 +13,7 @@ use crate::crypto::aead::{self, Nonce, TAG_LEN};
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::{self, SessionKey};
-use crate::outbox::place;
+use crate::place;
 
 const VERSION: u8 = 1;
 const KEY_TAG_LEN: usize = 4;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::accept::TABLE as ENTRY;
-use super::entry::{EntryKind, Refusal, State};
+use super::entry::{Refusal, State};
 use super::uptime::millis;
 use super::{Book, Ledger, unreadable};
 use crate::destinations::{Done, News, Progress, Work};
@@ -161,7 +161,7 @@ impl Ledger {
 impl Clone for Ending {
     fn clone(&self) -> Self {
         match self {
-            Self::Done(done) => Self::Done(Done { news: None, result: done.result.clone() }),
+            Self::Done(done) => Self::Done(Done { news: done.news.clone(), result: done.result.clone() }),
             Self::Again { next_at, error } => Self::Again { next_at: *next_at, error: error.clone() },
             Self::Park(error) => Self::Park(error.clone()),
         }
@@ -243,11 +243,12 @@ impl Book<'_> {
             return Ok(false);
         }
         match ending {
-            Ending::Done(_) => match held.kind.parse()? {
-                EntryKind::Event(_) if self.is_settled_by_opencrvs() => {}
-                EntryKind::Event(_) => self.tell_accepted(&held.id)?,
-                EntryKind::Legacy => self.settle_message(&held.id)?,
-            },
+            Ending::Done(done) => {
+                if done.news == Some(News::Accepted) && !self.is_settled_by_opencrvs() {
+                    self.tell_accepted(&held.id)?;
+                }
+                self.settle_message(&held.id)?;
+            }
             Ending::Again { .. } => {}
             Ending::Park(error) => self.tell_parked(&held.id, &Refusal::from(error))?,
         }

@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
-use super::{Attested, Verified};
+use super::push::Notice;
+use super::{Attested, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
@@ -126,6 +128,15 @@ pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result
     let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
     let signature = push.signature.filter(|signature| !signature.is_empty());
     envelope::open(ring, from, Sealed { data, signature, aad: &[] }, policy)?.try_map(read_nid)
+}
+
+/// The UINTOKEN of a push, under the signature of peer `mosip`.
+pub(crate) fn verify_nid(body: &[u8], ring: &Ring, _: Timestamp, policy: Policy) -> Result<Verified<Notice>> {
+    let nid = open_nid(ring, roles::peer(ring, roles::MOSIP)?, body, policy)?;
+    nid.try_map(|Nid { uin_token, brn }| {
+        let data = json!({ "uinToken": uin_token });
+        Ok(Notice { kind: "uin-token.received", brn, uin_token, data })
+    })
 }
 
 fn read_nid(plaintext: Plaintext) -> Result<Nid> {

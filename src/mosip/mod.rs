@@ -11,9 +11,11 @@ pub mod event;
 pub mod ida;
 pub mod mediator;
 pub mod primitives;
+pub(crate) mod push;
 pub mod roles;
 pub mod signature;
 mod verified;
+pub(crate) mod websub;
 
 pub use verified::{Attested, Evidence, Stated, Transport, Verified};
 

@@ -23,9 +23,10 @@ use self::meters::Meters;
 use self::worker::{STORE_REST, Worker};
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;
-use crate::error::Result;
+use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
+use crate::ledger::entry::Entry;
 use crate::random::Random;
 use crate::store::{Lane, Millis, Queue};
 
@@ -120,6 +121,20 @@ impl Engine {
         self.0.ledger.wake();
     }
 
+    /// A person has put right what parked the entry `id`, or does not want to wait.
+    pub(crate) async fn retry(&self, id: String) -> Result<Entry> {
+        let entry = self.0.ledger.retry(id).await?;
+        self.probe_now();
+        Ok(entry)
+    }
+
+    /// As [`Self::retry`], for all that `fault` parked; how many.
+    pub(crate) async fn retry_all(&self, fault: Fault) -> Result<usize> {
+        let entries = self.0.ledger.retry_all(fault).await?;
+        self.probe_now();
+        Ok(entries)
+    }
+
     /// The health of every upstream URL.
     pub(crate) fn status(&self) -> Vec<ChannelStatus> {
         let status = |Line { host, worker }: &Line| {
@@ -130,12 +145,13 @@ impl Engine {
         self.0.lines.iter().map(status).collect()
     }
 
-    /// Waits until `look` finds the entry `id` settled. It is asked at once, and again whenever the entry may have been settled.
-    pub(crate) async fn settled<T>(&self, id: &str, look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+    /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.
+    pub(crate) async fn settled(&self, id: &str) -> Result<Entry> {
         let mut settled = self.0.ledger.settled();
         loop {
-            if let Some(found) = look().await? {
-                return Ok(found);
+            let entry = self.0.ledger.entry(id.to_owned()).await?;
+            if entry.state.is_settled() {
+                return Ok(entry);
             }
             loop {
                 match settled.recv().await {

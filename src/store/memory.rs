@@ -315,11 +315,22 @@ impl Tx for Tables {
     }
 
     fn release_all(&mut self) -> Result<()> {
-        for Waiting { row, .. } in self.rows.values_mut() {
+        let mut leased = Vec::new();
+        for (at, Waiting { row, place, .. }) in &mut self.rows {
+            if row.state == State::Leased {
+                leased.push((*place, *at));
+            }
             if matches!(row.state, State::Queued | State::Leased) {
                 row.state = State::Queued;
                 row.leased_until = None;
                 row.next_at = 0;
+            }
+        }
+        leased.sort_unstable();
+        for (_, at) in leased {
+            let behind = self.next();
+            if let Some(waiting) = self.rows.get_mut(&at) {
+                waiting.place = behind;
             }
         }
         Ok(())

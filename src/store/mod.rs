@@ -9,6 +9,7 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(test)]
 pub(crate) mod memory;
 pub(crate) mod sqlite;
 mod trouble;
@@ -69,6 +70,7 @@ pub(crate) trait Backend: Send + Sync {
 /// A job as a backend gets it.
 pub(crate) struct Order {
     /// Two jobs that name the same lock never run side by side.
+    #[allow(dead_code, reason = "SQLite runs its jobs one after another anyhow")]
     pub(crate) locks: Vec<String>,
     /// Somebody outside is told that what they sent is safe: refused where the database is not what was opened.
     pub(crate) acknowledges: bool,
@@ -545,6 +547,7 @@ pub(crate) trait Tx {
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq>;
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;
+    #[allow(dead_code, reason = "the list of jobs asks for it")]
     fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>>;
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()>;
     /// How many records of a job stand where.

@@ -269,7 +269,7 @@ async fn the_page_says_how_many_messages_the_mediator_has_not_taken_and_since_wh
     gateway.until("/v1/inbox", |inbox| inbox["messages"][0].is_object()).await;
     Connection::open(gateway.outbox())
         .unwrap()
-        .execute("UPDATE delivery SET made_at=made_at-7200000", ())
+        .execute("UPDATE delivery SET waiting_since=waiting_since-7200000", ())
         .unwrap();
     let page = page().await;
     assert!(page.contains("<dt>For the mediator</dt><dd>1 <small>the oldest for 2h"), "{page}");
@@ -404,8 +404,8 @@ async fn a_long_list_goes_on_over_pages() {
     let place = Place::new().await;
     let filled = place.database().execute_batch(
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 130)
-         INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at)
-         SELECT 'event-' || n, 'birth', 'event-' || n, 'parked', 0, 0, 0 FROM number",
+         INSERT INTO entry (id, destination, kind, line, state, accepted_at, waiting_since, next_at)
+         SELECT 'event-' || n, 'mediator', 'birth', 'event-' || n, 'parked', 0, 0, 0 FROM number",
     );
     filled.unwrap();
     let rows = |page: &str| page.matches("<code>event-").count();

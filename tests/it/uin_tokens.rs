@@ -174,7 +174,12 @@ async fn nothing_of_a_person_is_in_the_database_or_in_the_log() {
     let settled = database();
     world.gateway.stop().await;
     let logs = logs.text();
-    assert!(logs.contains("IDA could not be asked") && logs.contains("/authtoken/json"), "{logs}");
+    assert!(
+        logs.contains(r#""destination":"ida""#)
+            && logs.contains("an attempt failed")
+            && logs.contains("/authtoken/json"),
+        "{logs}"
+    );
     let holds = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|part| part == word.as_bytes());
     assert!(holds(&waiting, &job) && holds(&settled, &job), "the right files were looked at");
     for secret in [UIN, VID, "Leila", "Karim", "Zoraida", "1990/03", "did not match", &token] {

@@ -15,8 +15,8 @@ pub(crate) use self::at_once::Ida;
 pub(crate) use self::requests::Requests;
 use super::{Destination, Done, Read, Route, Step, Steps, Work};
 use crate::error::{Code, Error, Fault, Result};
+use crate::ledger::job::{Outcome, Reason};
 use crate::mosip::ida::{self, Answer, Authenticated, Response};
-use crate::outbox::job::{Outcome, Reason};
 use crate::store::Queue;
 
 /// For one call. IDA takes seconds where it compares biometrics.

@@ -86,17 +86,13 @@ async fn a_destination_is_one_folder_and_one_line() {
     };
     let engine = Engine::new(ledger, Arc::clone(&outside) as Arc<_>, &list, settings);
     let (stop, stopping) = watch::channel(false);
-    let look = async || {
-        let row = store.run(|tx| tx.row(Queue::Entries, "c1@system")).await?;
-        Ok(row.filter(|row| row.state == State::Done))
-    };
     let settled = async {
-        let row = engine.settled("c1@system", look).await.unwrap();
+        let row = engine.settled("c1@system").await.unwrap();
         stop.send(true).unwrap();
         row
     };
     let ((), row) = tokio::join!(engine.run(stopping, Keyring::fixed(Ring::default())), settled);
-    assert_eq!((row.attempts, outside.paths().len()), (2, 2));
+    assert_eq!((row.state, row.attempts, outside.paths().len()), (State::Done, 2, 2));
     assert_eq!(engine.status().first().unwrap().host, "id.example.org");
     let other = store.run(|tx| tx.row(Queue::Entries, "c1")).await.unwrap().unwrap();
     assert_eq!((other.state, other.attempts), (State::Queued, 0));

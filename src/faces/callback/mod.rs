@@ -19,7 +19,7 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body;
 use crate::mosip::caller::CallerKey;
-use crate::outbox::store::PushKind;
+use crate::mosip::push;
 
 /// The listener's name.
 pub(crate) const LISTENER: &str = "callback";
@@ -122,7 +122,7 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
         None => callback.strangers,
     };
     let body = body::read(request, &limits).await?;
-    app.outbox().inbox().receive(PushKind::BirthNid, body.to_vec()).await?;
+    app.pushes().receive(push::BIRTH_NID, body.into_bytes()).await?;
     Ok(StatusCode::OK)
 }
 
@@ -136,7 +136,7 @@ async fn websub_message(State(callback): State<Callback>, request: Request) -> R
     let signature = hub_signature(request.headers())?.to_owned();
     let body = body::read(request, &callback.strangers).await?;
     check_hub_signature(secret, &body, &signature)?;
-    app.outbox().inbox().receive(PushKind::Credential, body.to_vec()).await?;
+    app.pushes().receive(push::CREDENTIAL, body.into_bytes()).await?;
     Ok(StatusCode::OK)
 }
 

@@ -134,9 +134,9 @@ fn faults_and_kinds_are_those_of_the_program() {
     let kinds = document["paths"]["/v1/events/{id}"]["post"]["parameters"][0]["schema"]["enum"].clone();
     let kinds: Vec<String> = serde_json::from_value(kinds).unwrap();
     assert_eq!(kinds, EventKind::ALL.map(EventKind::as_str));
-    assert_eq!(words("EventState").len(), crate::outbox::entry::State::ALL.len());
-    for state in crate::outbox::entry::State::ALL {
-        assert!(words("EventState").contains(&state.as_str().to_owned()), "{state}");
+    assert_eq!(words("EventState").len(), crate::ledger::entry::STATES.len());
+    for state in crate::ledger::entry::STATES {
+        assert!(words("EventState").contains(&state.as_str().to_owned()), "{}", state.as_str());
     }
 }
 

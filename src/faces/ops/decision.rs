@@ -5,8 +5,8 @@ use http::{HeaderMap, header};
 use super::csrf::Csrf;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
+use crate::faces::App;
 use crate::http::server::{Peer, Transport};
-use crate::outbox::Outbox;
 
 /// Longest reason, characters.
 pub(super) const LONGEST_REASON: usize = 500;
@@ -60,32 +60,32 @@ impl Decision {
     }
 
     /// Does it. `by`: who decided.
-    pub(super) async fn carry_out(self, outbox: &Outbox, by: &str) -> Result<Done> {
+    pub(super) async fn carry_out(self, app: &App, by: &str) -> Result<Done> {
         let reason = self.reason;
         match self.what {
             What::Retry(id) => {
-                let entry = outbox.retry(id).await?;
+                let entry = app.engine().retry(id).await?;
                 tracing::warn!(event = entry.id, by, reason, "an event is retried on the page");
                 Ok(Done::Retried(1))
             }
             What::Discard(id) => {
-                let entry = outbox.discard(id, reason.clone()).await?;
+                let entry = app.ledger().discard(id, reason.clone()).await?;
                 tracing::warn!(event = entry.id, by, reason, "an event is discarded on the page");
                 Ok(Done::Discarded)
             }
             What::RetryAll(fault) => {
-                let events = outbox.retry_all(fault).await?;
+                let events = app.engine().retry_all(fault).await?;
                 let fault = fault.as_str();
                 tracing::warn!(fault, events, by, reason, "parked events are retried on the page");
                 Ok(Done::Retried(events))
             }
             What::Verify(id) => {
                 tracing::warn!(push = id, by, reason, "a push is tried again on the page");
-                outbox.inbox().verify(id).await?;
+                app.pushes().verify(id).await?;
                 Ok(Done::Verified)
             }
             What::DiscardMessage(id) => {
-                outbox.inbox().discard(id.clone()).await?;
+                app.pushes().discard(id.clone()).await?;
                 tracing::warn!(push = id, by, reason, "a push is discarded on the page");
                 Ok(Done::MessageDiscarded)
             }

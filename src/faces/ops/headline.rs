@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::page::words;
 use super::standing::Standing;
-use crate::error::Fault;
-use crate::outbox::channel::Flow;
-use crate::outbox::dispatch::ChannelStatus;
-use crate::outbox::entry::{Destination, Refusal, State};
-use crate::outbox::store::PushKind;
+use crate::error::{Error, Fault};
+use crate::ledger::WEBHOOK;
+use crate::ledger::entry::{Destination, State};
+use crate::queue::ChannelStatus;
+use crate::queue::channel::Flow;
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
@@ -78,24 +78,26 @@ fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
 
 /// What pauses two channels alike is said once.
 fn paused(standing: &Standing, lines: &mut Vec<Line>) {
-    let mut causes: Vec<(&Refusal, Destination, u64)> = Vec::new();
+    let mut causes: Vec<(&Error, &str, u64)> = Vec::new();
     for channel in &standing.channels {
-        let Flow::Paused { refusal, .. } = &channel.flow else { continue };
+        let Flow::Paused { reason, .. } = &channel.flow else { continue };
         let waiting = standing.waiting(channel);
-        match causes.iter_mut().find(|(known, ..)| known.detail == refusal.detail) {
+        match causes.iter_mut().find(|(known, ..)| known.detail() == reason.detail()) {
             Some((.., sum)) => *sum += waiting,
-            None => causes.push((refusal, channel.destination(), waiting)),
+            None => causes.push((reason, &channel.destination, waiting)),
         }
     }
-    for (refusal, destination, waiting) in causes {
-        let what = match destination {
-            Destination::Opencrvs => "the client of OpenCRVS",
-            Destination::Mediator if refusal.fault == Fault::Keys.as_str() => "our keys",
-            Destination::Mediator => "the registration with MOSIP",
+    for (reason, destination, waiting) in causes {
+        let what = if destination == Destination::Opencrvs.as_str() {
+            "the client of OpenCRVS"
+        } else if reason.fault() == Fault::Keys {
+            "our keys"
+        } else {
+            "the registration with MOSIP"
         };
-        let detail = words::sentence(&refusal.detail);
+        let detail = words::sentence(reason.detail());
         let text = format!("Put right {what}. {detail} {}, nothing is lost.", words::wait(waiting));
-        lines.push(act(text, &refusal.advice));
+        lines.push(act(text, reason.advice()));
     }
 }
 
@@ -121,7 +123,7 @@ fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
 fn broken(standing: &Standing, destination: Destination, lines: &mut Vec<Line>) {
     let system = destination.system();
     let is_broken = |channel: &&ChannelStatus| {
-        channel.destination() == destination && matches!(channel.flow, Flow::Broken { .. })
+        channel.destination == destination.as_str() && matches!(channel.flow, Flow::Broken { .. })
     };
     let broken = || standing.channels.iter().filter(is_broken);
     let Some(since) = broken().map(|channel| standing.stopped_at(channel)).min() else { return };
@@ -148,10 +150,9 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
             "See below what is wrong with each; then try it again, or discard it.",
         ));
     }
-    let webhook = PushKind::Webhook.as_str();
     let (mut webhooks, mut quarantined) = (0, 0);
     for count in standing.stored.iter().flat_map(|stored| &stored.quarantine) {
-        *if count.kind == webhook { &mut webhooks } else { &mut quarantined } += count.messages;
+        *if count.kind == WEBHOOK { &mut webhooks } else { &mut quarantined } += count.messages;
     }
     if webhooks > 0 {
         let are = if webhooks == 1 {

@@ -12,10 +12,11 @@ use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
 use crate::http;
-use crate::outbox::channel::Flow;
-use crate::outbox::entry::{EntryKind, State};
-use crate::outbox::meters::Meters;
-use crate::outbox::store::{Piece, Store};
+use crate::ledger::Ledger;
+use crate::ledger::entry::{EntryKind, STATES};
+use crate::queue::channel::Flow;
+use crate::queue::meters::Meters;
+use crate::store::Piece;
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
@@ -59,7 +60,7 @@ struct Reason {
 
 fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
     let events = Family::<Depth, Gauge>::default();
-    for (kind, state) in EntryKind::ALL.into_iter().flat_map(|kind| State::ALL.map(|state| (kind, state))) {
+    for (kind, state) in EntryKind::ALL.into_iter().flat_map(|kind| STATES.map(|state| (kind, state))) {
         let count = stored.counts.get(&(kind.as_str().to_owned(), state)).copied().unwrap_or(0);
         let depth = Depth { kind: kind.as_str(), state: state.as_str() };
         events.get_or_create(&depth).set(count.cast_signed());
@@ -99,7 +100,7 @@ fn register_outbox(registry: &mut Registry, standing: &Standing) {
     }
     registry.register("outbox_file_gone", "1 while this file of the outbox was removed or replaced", files);
     let tables = Family::<OfTable, Gauge>::default();
-    for table in Store::SEALED_TABLES {
+    for table in Ledger::SEALED_TABLES {
         let rows = standing.unreadable.get(table).copied().unwrap_or(0);
         tables.get_or_create(&OfTable { table }).set(rows.cast_signed());
     }
@@ -109,7 +110,7 @@ fn register_outbox(registry: &mut Registry, standing: &Standing) {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ChannelState {
     host: String,
-    kind: &'static str,
+    kind: String,
     state: &'static str,
 }
 
@@ -118,7 +119,7 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
     for channel in &standing.channels {
         for kind in &channel.kinds {
             for state in Flow::NAMES {
-                let labels = ChannelState { host: channel.host.clone(), kind: kind.as_str(), state };
+                let labels = ChannelState { host: channel.host.clone(), kind: kind.clone(), state };
                 channels.get_or_create(&labels).set(i64::from(channel.flow.as_str() == state));
             }
         }

@@ -130,7 +130,7 @@ async fn readyz(State(ops): State<Ops>) -> Response {
 #[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
 async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     let standing = Standing::of(&ops).await;
-    let text = metrics::exposition(&standing, ops.app.outbox().meters(), ops.app.meters())
+    let text = metrics::exposition(&standing, ops.app.engine().meters(), ops.app.meters())
         .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
@@ -158,7 +158,7 @@ async fn decide(
         decision::require_form(request.headers())?;
         let form = body::read(request, &ops.app.limits().with_body_limit(FORM_LIMIT)).await?;
         let decision = Decision::parse(&form, &ops.csrf, ops.app.now())?;
-        decision.carry_out(ops.app.outbox(), &by).await
+        decision.carry_out(&ops.app, &by).await
     };
     match done.await {
         Ok(done) => (StatusCode::SEE_OTHER, [(header::LOCATION, query.after_decision(done))]).into_response(),

@@ -82,7 +82,7 @@ impl View {
         let standing = Standing::of(ops).await;
         // A database that does not count does not list either.
         let lists = match &standing.stored {
-            Some(_) => Some(Lists::load(ops.app.outbox().store(), query.list, query.after).await?),
+            Some(_) => Some(Lists::load(ops.app.ledger(), query.list, query.after).await?),
             None => None,
         };
         let refused = lists.as_ref().is_some_and(Lists::has_refused);

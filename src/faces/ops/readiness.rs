@@ -7,10 +7,10 @@ use utoipa::ToSchema;
 
 use super::standing::{Standing, days_left};
 use crate::error::Fault;
-use crate::outbox::channel::Flow;
-use crate::outbox::dispatch::ChannelStatus;
-use crate::outbox::entry::State;
-use crate::outbox::store;
+use crate::ledger::entry::State;
+use crate::queue::ChannelStatus;
+use crate::queue::channel::Flow;
+use crate::store;
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Readiness {
@@ -69,7 +69,7 @@ struct Depth {
 #[derive(Serialize, ToSchema)]
 struct Channel {
     host: String,
-    kinds: Vec<&'static str>,
+    kinds: Vec<String>,
     /// `open`, `broken`, `paused`
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -164,16 +164,16 @@ impl Trouble {
 impl Channel {
     fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
         let refusal = match &channel.flow {
-            Flow::Paused { refusal, .. } => Some(Refusal {
-                fault: refusal.fault.clone(),
-                code: refusal.code.clone(),
-                advice: refusal.advice.clone(),
+            Flow::Paused { reason, .. } => Some(Refusal {
+                fault: reason.fault().as_str().to_owned(),
+                code: reason.code().as_str().to_owned(),
+                advice: reason.advice().to_owned(),
             }),
             Flow::Open | Flow::Broken { .. } => None,
         };
         Self {
             host: channel.host.clone(),
-            kinds: channel.kinds.iter().map(|kind| kind.as_str()).collect(),
+            kinds: channel.kinds.clone(),
             state: channel.flow.as_str(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
             refusal,

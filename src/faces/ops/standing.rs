@@ -9,10 +9,10 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::faces::Listener;
 use crate::keys::Ring;
-use crate::outbox::dispatch::ChannelStatus;
-use crate::outbox::entry::{Destination, EntryKind, State};
-use crate::outbox::store::{QuarantineCount, Store, Trouble};
-use crate::outbox::uptime::Millis;
+use crate::ledger::entry::{Destination, EntryKind, State};
+use crate::ledger::{Ledger, QuarantineCount};
+use crate::queue::ChannelStatus;
+use crate::store::{Millis, Queue, Room, Trouble};
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -61,43 +61,56 @@ pub(super) struct Dated {
 impl Standing {
     /// Counts are index scans, and one request counts at a time: probes never crowd out event posts.
     pub(super) async fn of(ops: &Ops) -> Self {
-        let store = ops.app.outbox().store();
+        let ledger = ops.app.ledger();
         let counted = tokio::time::timeout(PATIENCE, async {
             let _turn = ops.counting.lock().await;
-            Stored::read(store).await
+            Stored::read(ledger).await
         });
         let stored = counted.await.ok().and_then(Result::ok);
-        let trouble = store.trouble();
+        let trouble = ledger.trouble();
+        let Room { left: disk_left, used: disk_used } = ledger.room();
         Self {
             now: ops.app.now(),
             ready: trouble.is_none() && !*ops.stopping.borrow(),
             trouble,
-            unreadable: store.unreadable(),
-            channels: ops.app.outbox().channels(),
+            unreadable: ledger.unreadable(),
+            channels: ops
+                .app
+                .engine()
+                .status()
+                .into_iter()
+                .filter(|channel| channel.queue == Queue::Entries)
+                .collect(),
             stored,
-            disk_left: store.disk_left(),
-            disk_used: store.disk_used(),
+            disk_left,
+            disk_used,
             ring: ops.app.ring(),
             listeners: ops.app.listeners(),
-            uptime: store.uptime(),
+            uptime: ledger.uptime(),
         }
     }
 
     /// Entries in `state`, over all kinds.
     pub(super) fn count(&self, state: State) -> u64 {
-        self.count_of(&EntryKind::ALL, &[state])
+        self.count_of(&EntryKind::ALL.map(EntryKind::as_str), &[state])
     }
 
     /// Entries for `destination` in `state`.
     pub(super) fn count_for(&self, destination: Destination, state: State) -> u64 {
-        let kinds: Vec<_> =
-            EntryKind::ALL.into_iter().filter(|kind| kind.destination() == destination).collect();
+        let kinds: Vec<_> = EntryKind::ALL
+            .into_iter()
+            .filter(|kind| kind.destination() == destination)
+            .map(EntryKind::as_str)
+            .collect();
         self.count_of(&kinds, &[state])
     }
 
     /// Entries of `channel` that have not arrived.
     pub(super) fn waiting(&self, channel: &ChannelStatus) -> u64 {
-        self.count_of(&channel.kinds, &[State::Queued, State::Leased])
+        self.count_of(
+            &channel.kinds.iter().map(String::as_str).collect::<Vec<_>>(),
+            &[State::Queued, State::Leased],
+        )
     }
 
     /// When `channel` stopped, by the machine's clock.
@@ -140,14 +153,12 @@ impl Standing {
         own.chain(peers).chain(listeners)
     }
 
-    fn count_of(&self, kinds: &[EntryKind], states: &[State]) -> u64 {
+    fn count_of(&self, kinds: &[&str], states: &[State]) -> u64 {
         let Some(stored) = &self.stored else { return 0 };
         stored
             .counts
             .iter()
-            .filter(|((kind, state), _)| {
-                states.contains(state) && kinds.iter().any(|known| known.as_str() == kind)
-            })
+            .filter(|((kind, state), _)| states.contains(state) && kinds.contains(&kind.as_str()))
             .map(|(_, count)| count)
             .sum()
     }
@@ -171,12 +182,12 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 }
 
 impl Stored {
-    async fn read(store: &Store) -> Result<Self> {
+    async fn read(ledger: &Ledger) -> Result<Self> {
         let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine) = tokio::try_join!(
-            store.counts(),
-            store.oldest_waiting(),
-            store.undelivered_count(),
-            store.quarantine_counts()
+            ledger.counts(),
+            ledger.oldest_waiting(),
+            ledger.undelivered_count(),
+            ledger.quarantine_counts()
         )?;
         Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine })
     }

@@ -17,9 +17,9 @@ use crate::error::{Code, Fault, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, read_json};
+use crate::ledger::entry::{Shown, parse_state};
+use crate::ledger::{Filter, IdempotencyKey, ShownPage};
 use crate::mosip::event::{Event, EventKind};
-use crate::outbox::entry::{Shown, State as EntryState};
-use crate::outbox::store::{Filter, IdempotencyKey, ShownPage};
 
 /// Longest `Prefer: wait`, seconds.
 const LONGEST_WAIT: u64 = 60;
@@ -75,9 +75,9 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
         .transpose()?;
     let wait = wait_asked(request.headers());
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
-    let mut accepted = app.outbox().accept(event, key).await?;
+    let mut accepted = app.accept(event, key).await?;
     if let Some(wait) = wait
-        && let Ok(entry) = tokio::time::timeout(wait, app.outbox().settled(&accepted.id)).await
+        && let Ok(entry) = tokio::time::timeout(wait, app.engine().settled(&accepted.id)).await
     {
         let entry = entry?;
         (accepted.state, accepted.aid) = (entry.state, entry.aid);
@@ -105,26 +105,26 @@ struct ListQuery {
 /// Lists events in the order in which they were taken, 100 on a page.
 #[utoipa::path(get, path = "/v1/events", params(ListQuery), responses((status = 200, description = "A page.", body = schema::EventPage)))]
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<ShownPage>> {
-    let state: Option<EntryState> = query.state.map(|text| text.parse()).transpose()?;
+    let state = query.state.map(|text| parse_state(&text)).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
     let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
-    let page = app.outbox().store().entries(filter).await?;
-    Ok(Json(ShownPage::of(page, app.outbox().store().uptime())))
+    let page = app.ledger().entries(filter).await?;
+    Ok(Json(ShownPage::of(page, app.ledger().uptime())))
 }
 
 /// Shows an event.
 #[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
 async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
-    let entry = app.outbox().store().entry(id).await?;
-    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+    let entry = app.ledger().entry(id).await?;
+    Ok(Json(Shown::of(entry, app.ledger().uptime())))
 }
 
 /// Tries an event at once, and with it whether MOSIP takes us again.
 #[utoipa::path(post, path = "/v1/events/{id}/retry", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
 async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
-    let entry = app.outbox().retry(id).await?;
+    let entry = app.engine().retry(id).await?;
     tracing::info!(event = entry.id, "an event is retried on request");
-    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+    Ok(Json(Shown::of(entry, app.ledger().uptime())))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -140,7 +140,7 @@ struct RetryQuery {
 #[utoipa::path(post, path = "/v1/events/retry", params(RetryQuery), responses((status = 200, description = "How many they are.", body = schema::Retried)))]
 async fn retry_all(State(app): State<App>, Query(query): Query<RetryQuery>) -> Result<Response> {
     let fault: Fault = query.fault.parse()?;
-    let retried = app.outbox().retry_all(fault).await?;
+    let retried = app.engine().retry_all(fault).await?;
     tracing::info!(fault = fault.as_str(), events = retried, "parked events are retried on request");
     Ok(Json(json!({ "retried": retried })).into_response())
 }
@@ -152,9 +152,9 @@ async fn discard(
     Name(id): Name,
     Query(Reason { reason }): Query<Reason>,
 ) -> Result<Json<Shown>> {
-    let entry = app.outbox().discard(id, reason.clone()).await?;
+    let entry = app.ledger().discard(id, reason.clone()).await?;
     tracing::warn!(event = entry.id, reason, "an event is discarded on request");
-    Ok(Json(Shown::of(entry, app.outbox().store().uptime())))
+    Ok(Json(Shown::of(entry, app.ledger().uptime())))
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most a minute.
@@ -169,8 +169,7 @@ fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
 /// Reads `outbox.key_file` anew and seals everything under its first key.
 #[utoipa::path(post, path = "/v1/outbox/rekey", responses((status = 200, description = "It is done.", body = schema::Rekeyed)))]
 async fn rekey(State(app): State<App>) -> Result<Response> {
-    let rekeyed = app.outbox().rekey().await?;
-    app.seeder().go_on();
+    let rekeyed = app.rekey().await?;
     let (resealed, unreadable) = (rekeyed.resealed, rekeyed.unreadable);
     tracing::warn!(resealed, unreadable, "the outbox is sealed under its first key on request");
     Ok(Json(rekeyed).into_response())
@@ -179,8 +178,7 @@ async fn rekey(State(app): State<App>) -> Result<Response> {
 /// Goes on after files of the outbox were removed or replaced, once they are there again.
 #[utoipa::path(post, path = "/v1/outbox/resume", responses((status = 200, description = "It goes on.", body = schema::Resumed)))]
 async fn resume(State(app): State<App>) -> Result<Response> {
-    app.outbox().resume().await?;
-    app.seeder().go_on();
+    app.resume().await?;
     tracing::warn!("the outbox goes on on request");
     Ok(Json(json!({ "resumed": true })).into_response())
 }

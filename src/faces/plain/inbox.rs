@@ -16,8 +16,8 @@ use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason};
-use crate::outbox::entry::Refusal;
-use crate::outbox::store::Quarantined;
+use crate::ledger::Quarantined;
+use crate::ledger::entry::Refusal;
 
 /// Messages on a page.
 const PAGE: usize = 100;
@@ -62,7 +62,7 @@ struct Messages {
 /// Lists the messages that the mediator has not taken, 100 on a page.
 #[utoipa::path(get, path = "/v1/inbox", params(Cursor), responses((status = 200, description = "A page.", body = Messages)))]
 async fn inbox(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Messages>> {
-    let mut waiting = app.outbox().store().undelivered(query.cursor.unwrap_or(0), PAGE + 1, false).await?;
+    let mut waiting = app.ledger().undelivered(query.cursor.unwrap_or(0), PAGE + 1).await?;
     let more = waiting.len() > PAGE;
     waiting.truncate(PAGE);
     let next = waiting.last().map(|message| message.seq).filter(|_| more);
@@ -80,7 +80,7 @@ async fn inbox(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Js
 /// The mediator has taken a message.
 #[utoipa::path(post, path = "/v1/inbox/{id}/ack", params(("id" = String, Path, description = "The id of the message.")), responses((status = 204, description = "It is noted.")))]
 async fn acknowledge(State(app): State<App>, Name(id): Name) -> Result<StatusCode> {
-    app.outbox().store().delivered(id).await?;
+    app.ledger().delivered(id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -106,7 +106,7 @@ struct Shown {
 /// Lists the messages of MOSIP that do not verify, 100 on a page.
 #[utoipa::path(get, path = "/v1/quarantine", params(Cursor), responses((status = 200, description = "A page.", body = Kept)))]
 async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Kept>> {
-    let kept = app.outbox().store().quarantined(query.cursor.unwrap_or(0)).await?;
+    let kept = app.ledger().quarantined(query.cursor.unwrap_or(0)).await?;
     let next = kept.last().map(|push| push.seq).filter(|_| kept.len() == PAGE);
     Ok(Json(Kept { messages: kept.into_iter().map(Shown::of).collect(), next }))
 }
@@ -114,7 +114,7 @@ async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Resu
 /// Verifies a message again. A refusal is the problem that it still has.
 #[utoipa::path(post, path = "/v1/quarantine/{id}/verify", params(("id" = String, Path, description = "The id of the message.")), responses((status = 204, description = "It verifies and is on its way to the mediator.")))]
 async fn verify(State(app): State<App>, Name(id): Name) -> Result<Response> {
-    app.outbox().inbox().verify(id).await?;
+    app.pushes().verify(id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -125,7 +125,7 @@ async fn discard(
     Name(id): Name,
     Query(Reason { reason }): Query<Reason>,
 ) -> Result<StatusCode> {
-    app.outbox().inbox().discard(id.clone()).await?;
+    app.pushes().discard(id.clone()).await?;
     tracing::warn!(push = id, reason, "a push is discarded on request");
     Ok(StatusCode::NO_CONTENT)
 }

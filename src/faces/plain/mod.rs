@@ -164,7 +164,7 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Response> {
 /// Fetches an application id of MOSIP.
 #[utoipa::path(get, path = "/v1/aid", responses((status = 200, description = "The application id.", body = schema::FetchedAid)))]
 async fn aid(State(app): State<App>) -> Result<Response> {
-    let aid = app.outbox().fetch_aid().await?;
+    let aid = app.fetch_aid().await?;
     Ok(Json(json!({ "aid": aid.get().as_str(), "verified": "tls" })).into_response())
 }
 

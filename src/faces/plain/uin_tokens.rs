@@ -13,18 +13,15 @@ use utoipa_axum::routes;
 use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
+use crate::faces::jobs::{self, PAGE, Pace, all_results, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, read_json};
+use crate::ledger::job::{NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};
-use crate::outbox::job::{NewRecord, Outcome, Progress, Reason, Settled};
-use crate::seeder::{Pace, Seeder};
 
 /// Largest body, bytes: some 20,000 records.
 const BODY_LIMIT: usize = 5 << 20;
-
-/// Settled records in one answer in JSON.
-const PAGE: usize = 1_000;
 
 /// `/v1/uin-tokens`
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -51,7 +48,7 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
             Err(error) => NewRecord::Invalid(Outcome::without_token(id, vec![Reason::from(&error)])),
         })
         .collect();
-    let job = app.seeder().submit(Form::Json, records).await?;
+    let job = jobs::submit(&app, Form::Json, records).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
 }
 
@@ -89,31 +86,18 @@ async fn look(
     headers: HeaderMap,
 ) -> Result<Response> {
     if asked.format.unwrap_or_else(|| accepted(&headers)) == Form::Csv {
-        let results = all_results(app.seeder(), &job).await?;
+        let results = all_results(&app, &job).await?;
         return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&results)?).into_response());
     }
-    let (status, results) = app.seeder().page(job.clone(), asked.from, PAGE).await?;
+    let (found, results) = app.ledger().job_page(job.clone(), asked.from, PAGE).await?;
     let next = results.last().filter(|_| results.len() == PAGE).map(|last| last.record + 1);
-    Ok(Json(Report { job, pace: status.pace, progress: status.job.progress, results, next }).into_response())
+    Ok(Json(Report { job, pace: Pace::of(&app, &found), progress: found.progress, results, next })
+        .into_response())
 }
 
 fn accepted(headers: &HeaderMap) -> Form {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if accept.contains("text/csv") { Form::Csv } else { Form::Json }
-}
-
-/// Everything that is settled, in order.
-pub(in crate::faces) async fn all_results(seeder: &Seeder, job: &str) -> Result<Vec<Settled>> {
-    let mut all: Vec<Settled> = Vec::new();
-    loop {
-        let from = all.last().map_or(0, |last| last.record + 1);
-        let (_, page) = seeder.page(job.to_owned(), from, PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
-    }
 }
 
 fn to_csv(results: &[Settled]) -> Result<Vec<u8>> {
@@ -132,18 +116,4 @@ fn to_csv(results: &[Settled]) -> Result<Vec<u8>> {
         ]
     });
     write_csv(head, rows)
-}
-
-/// Comma-separated values under `head`.
-pub(in crate::faces) fn write_csv<const N: usize>(
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |_| Error::new(Code::Bug, "a row cannot be written");
-    writer.write_record(head).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row).map_err(failed)?;
-    }
-    writer.into_inner().map_err(|_| Error::new(Code::Bug, "a row cannot be written"))
 }

@@ -17,14 +17,15 @@ use utoipa_axum::routes;
 
 use crate::error::{Code, Result};
 use crate::faces::App;
+use crate::faces::jobs::{all_results, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
-use crate::faces::plain::uin_tokens::{all_results, write_csv};
 use crate::faces::request::{Name, method_not_allowed, read_json};
 use crate::http::body;
+use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
-use crate::outbox::job::{Job, NewRecord, Outcome, Progress, Reason, RecordState, Settled};
 use crate::pool;
+use crate::store::State as RecordState;
 
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
@@ -139,7 +140,7 @@ async fn submit(app: &App, batch: Batch) -> Result<Response> {
             }
         })
         .collect();
-    let job = app.seeder().submit(batch.form, records).await?;
+    let job = submit_job(app, batch.form, records).await?;
     let refused = is_hopeless.then_some(Refused::NO_RECORD);
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }
@@ -164,7 +165,7 @@ async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     if !job.progress.is_finished() {
         return Ok(refuse(&app, StatusCode::ACCEPTED, Refused::NOT_PROCESSED));
     }
-    let rows = all_results(app.seeder(), &job.id).await?.into_iter().map(Row::from);
+    let rows = all_results(&app, &job.id).await?.into_iter().map(Row::from);
     match job.form {
         Form::Json => Ok(Json(rows.collect::<Vec<_>>()).into_response()),
         Form::Csv => {
@@ -176,8 +177,8 @@ async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
 }
 
 async fn find(app: &App, id: String) -> Result<Option<Job>> {
-    match app.seeder().status(id).await {
-        Ok(status) => Ok(Some(status.job)),
+    match app.ledger().job(id).await {
+        Ok(job) => Ok(Some(job)),
         Err(error) if error.code() == Code::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -207,7 +208,7 @@ struct Row {
 impl From<Settled> for Row {
     fn from(Settled { state, outcome, .. }: Settled) -> Self {
         let status = match state {
-            RecordState::Queued => "submitted",
+            RecordState::Queued | RecordState::Parked | RecordState::Discarded => "submitted",
             RecordState::Leased => "processing",
             RecordState::Done => "processed",
             RecordState::Refused => "error",

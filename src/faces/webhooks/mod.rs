@@ -29,7 +29,7 @@ use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
 use crate::http::trace::ListenerName;
 use crate::mosip::event::EventKind;
-use crate::outbox::webhook::Taken;
+use crate::tasks::pushes::Taken;
 
 /// Where it stands.
 const ROUTE: &str = "/webhooks";
@@ -176,7 +176,7 @@ impl Line {
     }
 
     async fn take(&self, body: &Bytes) -> Result<Taken> {
-        self.webhooks.app.outbox().inbox().webhooks().take(body.clone()).await
+        self.webhooks.app.pushes().take_webhook(body.clone()).await
     }
 
     /// Tries again until it is stored. Dropped when the caller hangs up.
@@ -267,7 +267,7 @@ async fn confirm(
         return Err(Error::new(Code::Field, "the query: mode is not subscribe"));
     }
     let kind = EventKind::of_topic(&intent.topic);
-    if kind.is_none_or(|kind| webhooks.app.outbox().check_kind(kind).is_err()) {
+    if kind.is_none_or(|kind| webhooks.app.mediator().check_kind(kind).is_err()) {
         return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
             "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator].",
         ));

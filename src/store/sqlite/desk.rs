@@ -10,7 +10,7 @@ use super::open::{self, OpenError};
 use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
-use crate::outbox::place;
+use crate::place;
 use crate::store::{Piece, REMOVED, Trouble};
 
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.

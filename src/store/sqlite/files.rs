@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use super::OpenError;
-use crate::outbox::place::{self, beside};
+use crate::place::{self, beside};
 use crate::store::{Gone, Piece, REMOVED};
 
 /// The locks that make this process the only owner, and what was opened under them.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::outbox::place::beside;
+use crate::place::beside;
 
 const HEADER: usize = 32;
 const FRAME_HEADER: u64 = 24;

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, make};
-use crate::outbox::place;
+use crate::place;
 use crate::store::{SEALED, SealedColumn};
 
 /// Why a database cannot be looked at.

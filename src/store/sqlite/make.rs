@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::open::{self, OpenError};
 use super::site::Site;
-use crate::outbox::place::{self, beside};
+use crate::place::{self, beside};
 use crate::store::Owner;
 
 /// Whether there is no database yet: no file, or one of 0 bytes. Refuses where a log without its database tells that there was one.

@@ -36,8 +36,8 @@ pub(crate) use self::{
 use self::desk::Desk;
 use self::group::Group;
 use self::site::Site;
-use crate::error::Result;
-use crate::outbox::place::{self, beside};
+use crate::error::{Code, Error, Result};
+use crate::place::{self, beside};
 use crate::store::{Backend, Order, Owner, Room, Trouble};
 
 /// A database in a file. Dropping it closes the file.
@@ -93,3 +93,26 @@ const DISK_FULL: &str = "the disk is full";
 const HELD: &str = "another program holds the database";
 /// What the operator is told of a database whose pages are wrong.
 const DAMAGED: &str = "the database is damaged";
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{
+            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase, ReadOnly,
+            SystemIoFailure,
+        };
+        let storage = Self::new(Code::Storage, "the outbox cannot be written");
+        match error.sqlite_error_code() {
+            Some(DiskFull) => storage.for_operator(DISK_FULL),
+            Some(DatabaseBusy | DatabaseLocked) => storage
+                .advise("Another program holds the database: let it finish, or stop it.")
+                .for_operator(HELD),
+            Some(SystemIoFailure | CannotOpen | ReadOnly) => {
+                storage.for_operator(format!("the disk fails: {error}"))
+            }
+            Some(DatabaseCorrupt | NotADatabase) => storage
+                .advise("The database is damaged: stop the gateway and restore it from a backup.")
+                .for_operator(DAMAGED),
+            _ => Self::new(Code::Bug, "the outbox refuses a statement").for_operator(error.to_string()),
+        }
+    }
+}

@@ -12,7 +12,7 @@ use super::site::Site;
 use super::tx::Transaction;
 use super::{DAMAGED, DISK_FULL, HELD, make, schema};
 use crate::error::{Code, Error};
-use crate::outbox::place::{self, beside};
+use crate::place::{self, beside};
 use crate::store::{Owner, OwnerError};
 
 /// A database below this size is checked page by page at start.

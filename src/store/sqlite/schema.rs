@@ -242,12 +242,6 @@ pub(super) const fn newest() -> i64 {
     MIGRATIONS.len() as i64
 }
 
-/// Makes an empty database of an older `version`, as a gateway of that time did.
-#[cfg(test)]
-pub(super) fn make(connection: &Connection, version: usize) -> rusqlite::Result<()> {
-    migrate_to(connection, 0, version)
-}
-
 /// Brings a database of `version` to the newest, inside the caller's transaction.
 pub(super) fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
     migrate_to(connection, version, MIGRATIONS.len())

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::files::Files;
 use super::open::OpenError;
 use crate::clock::Timestamp;
-use crate::outbox::place::{self, beside};
+use crate::place::{self, beside};
 
 /// What goes with the database, under SQLite's names. The database goes first: what is left without it is never taken for the log of
 /// a new one, and a second call finishes what a first one began.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::files::Files;
 use super::health::Health;
 use crate::error::Result;
-use crate::outbox::place;
+use crate::place;
 use crate::store::{Gone, Owner, Piece};
 
 /// One database, whether or not it could be opened yet.

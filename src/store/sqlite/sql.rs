@@ -32,6 +32,7 @@ pub(super) struct Table {
     pub(super) end: String,
     pub(super) line_of: String,
     pub(super) release_line: String,
+    pub(super) held_at_the_end: String,
     pub(super) release_leased: String,
     pub(super) release_later: String,
     pub(super) requeue: String,
@@ -135,7 +136,8 @@ impl Table {
                 "UPDATE {name} SET held=0 WHERE seq=(SELECT min(seq) FROM {name} \
                  WHERE destination=?1 AND line=?2 AND {UNSETTLED} AND seq<>?3)"
             ),
-            release_leased: format!("UPDATE {name} SET state='queued', next_at=0 WHERE state='leased'"),
+            held_at_the_end: format!("SELECT seq FROM {name} WHERE state='leased' ORDER BY position"),
+            release_leased: format!("UPDATE {name} SET state='queued', next_at=0, position=?2 WHERE seq=?1"),
             release_later: format!("UPDATE {name} SET next_at=0 WHERE {LATER}"),
             requeue: format!(
                 "UPDATE {name} SET position=CASE state WHEN 'parked' THEN ?3 ELSE position END, state='queued', next_at=0, \

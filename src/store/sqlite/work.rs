@@ -293,7 +293,12 @@ impl Table {
     }
 
     pub(super) fn release_all(&self, connection: &Connection) -> Result<()> {
-        connection.prepare_cached(&self.release_leased)?.execute(())?;
+        let mut leased = connection.prepare_cached(&self.held_at_the_end)?;
+        let leased: Vec<Seq> = leased.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        for seq in leased {
+            let behind = next_position(connection)?;
+            connection.prepare_cached(&self.release_leased)?.execute([seq, behind])?;
+        }
         connection.prepare_cached(&self.release_later)?.execute(())?;
         Ok(())
     }

@@ -6,10 +6,12 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
+use crate::ledger::QuarantineCount;
+use crate::ledger::entry::EntryKind;
 use crate::mosip::event::EventKind;
-use crate::outbox::dispatch::ChannelStatus;
-use crate::outbox::entry::EntryKind;
-use crate::outbox::store::{PushKind, QuarantineCount};
+use crate::mosip::push::BIRTH_NID;
+use crate::queue::ChannelStatus;
+use crate::store::{Queue, Trouble};
 
 const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -26,7 +28,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
             oldest_delivery: None,
-            quarantine: vec![in_quarantine(PushKind::BirthNid, quarantined)],
+            quarantine: vec![in_quarantine(BIRTH_NID.name(), quarantined)],
         }),
         disk_left: None,
         disk_used: 0,
@@ -36,17 +38,25 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
     }
 }
 
-fn in_quarantine(kind: PushKind, messages: u64) -> QuarantineCount {
-    QuarantineCount { kind: kind.as_str().to_owned(), code: "malformed".to_owned(), messages, bytes: 0 }
+fn in_quarantine(kind: &str, messages: u64) -> QuarantineCount {
+    QuarantineCount { kind: kind.to_owned(), code: "malformed".to_owned(), messages, bytes: 0 }
 }
 
 fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
     let stopped_at = (flow != Flow::Open).then_some(0);
-    ChannelStatus { host: "mosip.example".to_owned(), kinds: vec![kind.into()], flow, stopped_at }
+    let kind: EntryKind = kind.into();
+    ChannelStatus {
+        destination: kind.destination().as_str().to_owned(),
+        queue: Queue::Entries,
+        host: "mosip.example".to_owned(),
+        kinds: vec![kind.as_str().to_owned()],
+        flow,
+        stopped_at,
+    }
 }
 
 fn paused(kind: impl Into<EntryKind>, error: Error) -> ChannelStatus {
-    channel(kind, Flow::Paused { refusal: (&error).into(), probe_at: 0 })
+    channel(kind, Flow::Paused { reason: error, probe_at: 0 })
 }
 
 fn texts(standing: &Standing, refused: bool) -> Vec<String> {
@@ -117,7 +127,7 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
 fn webhooks_that_are_no_events_are_not_laid_at_mosips_door() {
     let mut standing = standing(0, 0, 1, Vec::new());
     let stored = standing.stored.as_mut().unwrap();
-    stored.quarantine.push(in_quarantine(PushKind::Webhook, 2));
+    stored.quarantine.push(in_quarantine(WEBHOOK, 2));
     assert_eq!(
         texts(&standing, false),
         [
@@ -137,7 +147,7 @@ fn a_pause_for_keys_names_our_keys() {
 #[test]
 fn a_disk_that_refuses_outranks_everything() {
     let mut standing = standing(1, 1, 1, vec![channel(EventKind::Birth, Flow::Broken { until: 0 })]);
-    standing.trouble = Some(crate::outbox::store::Trouble::full());
+    standing.trouble = Some(Trouble::full());
     assert!(texts(&standing, false)[0].starts_with("Put right: the disk of the outbox is full."));
     standing.trouble = None;
     standing.stored = None;

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::{Forms, section, table, words};
 use crate::error::{Fault, Result};
 use crate::faces::ops::standing::{Standing, since};
-use crate::outbox::entry::{Entry, Refusal, State};
-use crate::outbox::store::{Filter, Page, Quarantined, Store};
+use crate::ledger::entry::{Entry, Refusal, State};
+use crate::ledger::{Filter, Ledger, Page, Quarantined};
 
 /// Rows of each list beside the others.
 const GLANCE: usize = 10;
@@ -57,7 +57,7 @@ struct Part<T> {
 
 impl Lists {
     /// The beginning of each list, or of `only` a whole page after the cursor.
-    pub(super) async fn load(store: &Store, only: Option<List>, after: i64) -> Result<Self> {
+    pub(super) async fn load(ledger: &Ledger, only: Option<List>, after: i64) -> Result<Self> {
         let mut lists = Self::default();
         let wanted = |list| only.is_none_or(|only| only == list);
         for (list, state, part) in [
@@ -66,12 +66,12 @@ impl Lists {
         ] {
             if wanted(list) {
                 let Page { entries, next } =
-                    store.entries(Filter { state: Some(state), fault: None, after }).await?;
+                    ledger.entries(Filter { state: Some(state), fault: None, after }).await?;
                 *part = Part::of(entries, next, list, only.is_none());
             }
         }
         if wanted(List::Quarantine) {
-            let pushes = store.quarantined(after).await?;
+            let pushes = ledger.quarantined(after).await?;
             let next = pushes.last().map(|push| push.seq).filter(|_| pushes.len() == Page::SIZE);
             lists.quarantine = Part::of(pushes, next, List::Quarantine, only.is_none());
         }

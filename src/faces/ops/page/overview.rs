@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::{section, table, words};
 use crate::faces::ops::standing::Standing;
-use crate::outbox::channel::Flow;
-use crate::outbox::entry::{Destination, State};
+use crate::ledger::entry::{Destination, State};
+use crate::queue::channel::Flow;
 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
@@ -14,7 +14,8 @@ pub(super) fn figures(standing: &Standing) -> Markup {
         standing.count_for(destination, State::Queued) + standing.count_for(destination, State::Leased)
     };
     let for_opencrvs = waiting(Destination::Opencrvs);
-    let has_legacy = standing.channels.iter().any(|channel| channel.destination() == Destination::Opencrvs);
+    let has_legacy =
+        standing.channels.iter().any(|channel| channel.destination == Destination::Opencrvs.as_str());
     let waiting = waiting(Destination::Mediator);
     let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
     let (quarantined, quarantined_bytes) = stored.quarantined();
@@ -49,7 +50,6 @@ pub(super) fn figures(standing: &Standing) -> Markup {
 /// The health of every upstream URL.
 pub(super) fn channels(standing: &Standing) -> Markup {
     let rows = standing.channels.iter().map(|channel| {
-        let kinds: Vec<_> = channel.kinds.iter().map(|kind| kind.as_str()).collect();
         let state = match &channel.flow {
             Flow::Open => html! { span.flows { "Flows" } },
             Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
@@ -60,12 +60,12 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             Flow::Broken { until } => html! {
                 "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
             },
-            Flow::Paused { refusal, probe_at } => html! {
-                (words::sentence(&refusal.detail)) " " (words::sentence(&refusal.advice)) " Next try in " (words::length(standing.until(*probe_at))) "."
+            Flow::Paused { reason, probe_at } => html! {
+                (words::sentence(reason.detail())) " " (words::sentence(reason.advice())) " Next try in " (words::length(standing.until(*probe_at))) "."
             },
         };
         vec![
-            html! { (kinds.join(", ")) },
+            html! { (channel.kinds.join(", ")) },
             html! { (channel.host) },
             state,
             html! { (standing.waiting(channel)) },

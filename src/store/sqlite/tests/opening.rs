@@ -31,7 +31,7 @@ async fn a_database_of_ours_is_known_from_its_first_page_and_is_its_owners_alone
 }
 
 #[tokio::test]
-async fn a_killed_process_leaves_every_row_with_its_place_and_no_lease() {
+async fn a_killed_process_leaves_no_lease_and_what_was_under_way_goes_behind_the_others() {
     let home = Home::new();
     let store = home.open();
     for id in ["a", "b", "c"] {
@@ -41,7 +41,7 @@ async fn a_killed_process_leaves_every_row_with_its_place_and_no_lease() {
     let killed = home.killed();
     let store = killed.open();
     assert!(entries(&store).await.iter().all(|row| row.state == State::Queued), "the lease is void");
-    assert_eq!(ids(&lease_at(&store, 20, 9).await), ["a", "b", "c"]);
+    assert_eq!(ids(&lease_at(&store, 20, 9).await), ["b", "c", "a"]);
 }
 
 #[tokio::test]

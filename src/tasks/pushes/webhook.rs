@@ -1,48 +1,36 @@
 //! What OpenCRVS posted and signed: it becomes an event, or is kept in quarantine with its reason. OpenCRVS never looks at a refusal,
 //! so there is none.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 
-use super::dispatch::Dispatcher;
-use super::entry::Refusal;
-use super::store::{Accepted, Received, Store};
+use super::{Parts, Pushes};
 use crate::error::{Code, Error, Fault, Result};
+use crate::ledger::Accepted;
+use crate::ledger::entry::Refusal;
 use crate::mosip::event::Event;
 use crate::pool;
 
 /// On a webhook that is no event.
 const ADVICE: &str = "Look in OpenCRVS at what it posts here: BIRTH_REGISTERED and DEATH_REGISTERED are what the gateway takes. Discard the message, or keep it for a gateway that reads it.";
 
-/// Where webhooks go.
-pub struct Webhooks {
-    store: Store,
-    dispatcher: Arc<Dispatcher>,
-}
-
 /// What became of a webhook; it is on the disk.
 #[derive(Debug)]
-pub enum Taken {
+pub(crate) enum Taken {
     /// An event, new or known.
     Event(Accepted),
     /// A message in quarantine, by its id.
     Quarantined(String),
 }
 
-impl Webhooks {
-    pub(super) fn new(store: Store, dispatcher: Arc<Dispatcher>) -> Self {
-        Self { store, dispatcher }
-    }
-
+impl Pushes {
     /// Stores a webhook whose signature is good. Refused only while there is no room for it: the same call can succeed later.
-    pub async fn take(&self, body: Bytes) -> Result<Taken> {
-        let refusal = match self.accept(body.clone(), None).await {
+    pub(crate) async fn take_webhook(&self, body: Bytes) -> Result<Taken> {
+        let refusal = match self.0.accept_webhook(body.clone(), None).await {
             Ok(accepted) => return Ok(Taken::Event(accepted)),
             Err(error) if has_no_room(&error) => return Err(error),
             Err(refusal) => refusal,
         };
-        let id = self.store.keep_webhook(body, reason(&refusal)).await?;
+        let id = self.0.ledger.keep_webhook(body, reason(&refusal)).await?;
         tracing::error!(
             push = id,
             code = refusal.code().as_str(),
@@ -53,38 +41,31 @@ impl Webhooks {
         );
         Ok(Taken::Quarantined(id))
     }
+}
 
+impl Parts {
     /// Makes the quarantined webhook `push` an event, in one transaction; else it is kept with its present reason, which is returned.
-    pub(super) async fn judge(&self, push: Received) -> Result<()> {
-        let accepted = self.accept(Bytes::from_owner(push.body), Some(push.id.clone())).await;
-        match accepted {
+    pub(super) async fn examine_webhook(&self, push: String, body: Bytes) -> Result<()> {
+        match self.accept_webhook(body, Some(push.clone())).await {
             Ok(accepted) => {
-                tracing::info!(
-                    push = push.id,
-                    event = accepted.id,
-                    "a webhook in quarantine became an event"
-                );
+                tracing::info!(push, event = accepted.id, "a webhook in quarantine became an event");
                 Ok(())
             }
             Err(error) if has_no_room(&error) => Err(error),
             Err(refusal) => {
-                self.store.quarantine(push.id, reason(&refusal)).await?;
+                self.ledger.quarantine(push, reason(&refusal)).await?;
                 Err(refusal)
             }
         }
     }
 
-    async fn accept(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
+    async fn accept_webhook(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
         let event = pool::aside(body.len(), move || Event::from_webhook(body)).await?;
-        self.dispatcher.check_kind(event.kind())?;
-        let accepted = match push {
-            Some(push) => self.store.accept_push(push, event).await?,
-            None => self.store.accept(event, None).await?,
-        };
-        if accepted.is_new {
-            self.dispatcher.wake();
+        self.mediator.check_kind(event.kind())?;
+        match push {
+            Some(push) => self.ledger.accept_push(push, event).await,
+            None => self.ledger.accept(event, None).await,
         }
-        Ok(accepted)
     }
 }
 

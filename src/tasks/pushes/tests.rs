@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
+use serde_json::json;
+
 use super::*;
 use crate::clock::Clock;
 use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
@@ -11,21 +13,20 @@ use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
 use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::keys::{Certificate, Keyring};
+use crate::ledger::Filter;
 use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
-use crate::outbox::dispatch::Dispatcher;
-use crate::outbox::exchange::Exchange;
-use crate::outbox::store::Filter;
-use crate::upstream::Client;
+use crate::mosip::push::BIRTH_NID;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 const KEYS: &str = "tests/vectors/keys";
 
-/// An inbox that nothing judges by itself, with the certificate of MOSIP in a file of its own.
+/// Pushes that nothing examines by itself, with the certificate of MOSIP in a file of its own.
 struct Home {
     dir: TempDir,
     keys: Keyring,
-    inbox: Inbox,
+    pushes: Pushes,
+    ledger: Ledger,
 }
 
 impl Home {
@@ -72,23 +73,20 @@ impl Home {
             reserve: 0,
         };
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let store = Store::open(outbox, quarantine, Clock::system()).unwrap();
+        let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
         let policy = Policy { danger_accept_unsigned: false };
         let pool = Pool::for_this_machine().unwrap();
-        let webhooks = Webhooks::new(store.clone(), dispatcher(&store, &keys, &pool));
-        let inbox = Inbox::new(store, keys.clone(), pool, policy, webhooks);
-        Self { dir, keys, inbox }
+        let mediator = config::Mediator {
+            events: BTreeMap::from([("birth".to_owned(), "https://mosip.example/birth".parse().unwrap())]),
+            aid: None,
+            sign_with: None,
+            deadline: Duration::from_secs(90),
+            concurrency: 1,
+        };
+        let mediator = Arc::new(Mediator::new(mediator, None, keys.clone(), Clock::system()));
+        let pushes = Pushes::new(ledger.clone(), mediator, keys.clone(), pool, Clock::system(), policy);
+        Self { dir, keys, pushes, ledger }
     }
-}
-
-/// One that sends nothing.
-fn dispatcher(store: &Store, keys: &Keyring, pool: &Pool) -> Arc<Dispatcher> {
-    let read = |path: &Path| std::fs::read(path);
-    let text = "upstream.mediator.birth = \"https://mosip.example/birth\"";
-    let config = config::Config::from_toml(text, Path::new("."), &BTreeMap::new(), &read).ok().unwrap();
-    let client = Client::new(&config.upstream).unwrap();
-    let exchange = Exchange::new(client, config.upstream, keys.clone(), pool.clone(), Clock::system());
-    Arc::new(Dispatcher::new(store.clone(), exchange, None, None, Duration::from_secs(30)))
 }
 
 fn key(name: &str) -> PathBuf {
@@ -96,11 +94,11 @@ fn key(name: &str) -> PathBuf {
 }
 
 /// What MOSIP posts to `/birthReceiveNid`.
-fn push() -> Vec<u8> {
+fn push() -> Bytes {
     push_of(r#"{"uinToken":"1","opencrvsBRN":"B1"}"#)
 }
 
-fn push_of(plaintext: &str) -> Vec<u8> {
+fn push_of(plaintext: &str) -> Bytes {
     let to = CertificateDer::from_pem_file(key("partner.crt.pem")).unwrap();
     let mosip = PrivatePkcs8KeyDer::from_pem_file(key("mosip.key.pem")).unwrap();
     let mosip = PrivateKey::from_pkcs8_der(mosip.secret_pkcs8_der()).unwrap();
@@ -115,18 +113,18 @@ fn push_of(plaintext: &str) -> Vec<u8> {
 #[tokio::test]
 async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right() {
     let home = Home::new();
-    let id = home.inbox.receive(PushKind::BirthNid, push()).await.unwrap();
+    let id = home.pushes.receive(BIRTH_NID, push()).await.unwrap();
     for _ in 0..2 {
-        let refused = home.inbox.verify(id.clone()).await.unwrap_err();
+        let refused = home.pushes.verify(id.clone()).await.unwrap_err();
         assert_eq!(refused.code(), Code::SignatureInvalid);
-        assert_eq!(home.inbox.store.quarantined(0).await.unwrap().len(), 1);
+        assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 1);
     }
     std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
     home.keys.reload().await;
-    home.inbox.verify(id.clone()).await.unwrap();
-    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
-    assert_eq!(home.inbox.store.undelivered(0, 10, true).await.unwrap().len(), 1);
-    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+    home.pushes.verify(id.clone()).await.unwrap();
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1);
+    assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::NotFound);
 }
 
 #[tokio::test]
@@ -136,11 +134,11 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
     home.keys.reload().await;
     for empty in ["", " "] {
         let text = json!({ "uinToken": empty, "opencrvsBRN": "B1" }).to_string();
-        let id = home.inbox.receive(PushKind::BirthNid, push_of(&text)).await.unwrap();
-        assert_eq!(home.inbox.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
+        let id = home.pushes.receive(BIRTH_NID, push_of(&text)).await.unwrap();
+        assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
     }
-    assert_eq!(home.inbox.store.quarantined(0).await.unwrap().len(), 2);
-    assert!(home.inbox.store.undelivered(0, 10, true).await.unwrap().is_empty());
+    assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 2);
+    assert!(home.ledger.undelivered(0, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -148,23 +146,23 @@ async fn a_push_waits_while_the_key_that_opens_it_is_unavailable() {
     let keeper = Keeper::away("token `mosip`");
     let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Try));
     let home = Home::with(tempfile::tempdir().unwrap(), keys);
-    let (inbox, store) = (&home.inbox, &home.inbox.store);
-    let id = inbox.receive(PushKind::BirthNid, push()).await.unwrap();
+    let (pushes, ledger) = (&home.pushes, &home.ledger);
+    let id = pushes.receive(BIRTH_NID, push()).await.unwrap();
 
     let until_delivered = async {
         while keeper.calls() < 2 {
-            assert!(store.quarantined(0).await.unwrap().is_empty());
+            assert!(ledger.quarantined(0).await.unwrap().is_empty());
         }
-        assert!(store.push(id.clone()).await.is_ok(), "it is kept");
+        assert!(ledger.push(id.clone()).await.is_ok(), "it is kept");
         keeper.come_back();
-        while store.undelivered(0, 10, true).await.unwrap().is_empty() {}
+        while ledger.undelivered(0, 10).await.unwrap().is_empty() {}
     };
     tokio::select! {
-        () = inbox.run() => {}
+        () = pushes.run(home.keys.clone()) => {}
         () = until_delivered => {}
     }
-    assert!(store.quarantined(0).await.unwrap().is_empty());
-    assert_eq!(store.push(id).await.err().unwrap().code(), Code::NotFound);
+    assert!(ledger.quarantined(0).await.unwrap().is_empty());
+    assert_eq!(ledger.push(id).await.err().unwrap().code(), Code::NotFound);
 }
 
 #[tokio::test]
@@ -172,14 +170,15 @@ async fn a_quarantined_push_keeps_its_reason_while_the_key_is_unavailable() {
     let keeper = Keeper::there("token `mosip`");
     let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Try));
     let home = Home::with(tempfile::tempdir().unwrap(), keys);
-    let unsigned: Vec<u8> = String::from_utf8(push()).unwrap().replace("\"signature\"", "\"other\"").into();
-    let id = home.inbox.receive(PushKind::BirthNid, unsigned).await.unwrap();
-    home.inbox.verify(id.clone()).await.unwrap_err();
-    let before = home.inbox.store.quarantined(0).await.unwrap();
+    let unsigned: Bytes =
+        String::from_utf8(push().to_vec()).unwrap().replace("\"signature\"", "\"other\"").into();
+    let id = home.pushes.receive(BIRTH_NID, unsigned).await.unwrap();
+    home.pushes.verify(id.clone()).await.unwrap_err();
+    let before = home.ledger.quarantined(0).await.unwrap();
 
     keeper.go_away();
-    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::KeyUnavailable);
-    assert_eq!(home.inbox.store.quarantined(0).await.unwrap(), before);
+    assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::KeyUnavailable);
+    assert_eq!(home.ledger.quarantined(0).await.unwrap(), before);
 }
 
 const BIRTH: &str = include_str!("../../demo/birth.json");
@@ -187,38 +186,38 @@ const BIRTH: &str = include_str!("../../demo/birth.json");
 /// A webhook that was kept for a reason which does not hold any more.
 async fn kept(home: &Home, body: &str) -> String {
     let reason = Error::new(Code::KindNotConfigured, "no URL was set");
-    home.inbox.store.keep_webhook(body.to_owned().into(), (&reason).into()).await.unwrap()
+    home.ledger.keep_webhook(body.to_owned().into(), (&reason).into()).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_kept_webhook_becomes_an_event_on_request_and_leaves_the_quarantine_with_it() {
     let home = Home::new();
     let id = kept(&home, BIRTH).await;
-    home.inbox.verify(id.clone()).await.unwrap();
-    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty());
-    let entry = home.inbox.store.entry("3b1c2f40-0000-4000-8000-000000000001".to_owned()).await.unwrap();
+    home.pushes.verify(id.clone()).await.unwrap();
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
+    let entry = home.ledger.entry("3b1c2f40-0000-4000-8000-000000000001".to_owned()).await.unwrap();
     assert_eq!(entry.kind.as_str(), "birth");
-    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::NotFound);
     let repeat = kept(&home, BIRTH).await;
-    home.inbox.verify(repeat).await.unwrap();
-    assert!(home.inbox.store.quarantined(0).await.unwrap().is_empty(), "a repeat is the event that it was");
+    home.pushes.verify(repeat).await.unwrap();
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty(), "a repeat is the event that it was");
 }
 
 #[tokio::test]
 async fn a_webhook_that_was_discarded_meanwhile_becomes_no_event() {
     let home = Home::new();
     let id = kept(&home, BIRTH).await;
-    let push = home.inbox.store.push(id.clone()).await.unwrap();
-    home.inbox.discard(id).await.unwrap();
-    assert_eq!(home.inbox.webhooks.judge(push).await.unwrap_err().code(), Code::NotFound);
-    assert!(home.inbox.store.entries(Filter::default()).await.unwrap().entries.is_empty());
+    let push = home.ledger.push(id.clone()).await.unwrap();
+    home.pushes.discard(id).await.unwrap();
+    assert_eq!(home.pushes.0.examine(push).await.unwrap_err().code(), Code::NotFound);
+    assert!(home.ledger.entries(Filter::default()).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]
 async fn a_kept_webhook_that_is_still_no_event_stays_with_the_reason_of_now() {
     let home = Home::new();
     let id = kept(&home, "nonsense").await;
-    assert_eq!(home.inbox.verify(id).await.unwrap_err().code(), Code::Malformed);
-    let kept = home.inbox.store.quarantined(0).await.unwrap();
+    assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::Malformed);
+    let kept = home.ledger.quarantined(0).await.unwrap();
     assert_eq!(kept[0].refusal.as_ref().unwrap().code, "malformed");
 }

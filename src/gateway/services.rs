@@ -1,0 +1,115 @@
+//! What works behind the listeners: the ledger, what is sent to, the engine that moves entries there, and what runs by itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::config;
+use crate::destinations::Destinations;
+use crate::destinations::delivery::Delivery;
+use crate::destinations::drive::Outside;
+use crate::destinations::ida::{Ida, Records, Requests};
+use crate::destinations::mediator::Mediator;
+use crate::destinations::opencrvs::Opencrvs;
+use crate::keys::Keyring;
+use crate::ledger::{Ledger, LegacyPosts};
+use crate::mosip::envelope::Policy;
+use crate::pool::Pool;
+use crate::queue::outside::Network;
+use crate::queue::{self, Engine};
+use crate::random::Random;
+use crate::tasks::housekeeping;
+use crate::tasks::pushes::Pushes;
+use crate::upstream::Client;
+
+/// How long an entry is held without its lease being renewed. One process owns the database, so that only a loop that stops without a
+/// verdict ever lets one end.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Services {
+    /// What was accepted and what came.
+    pub(crate) ledger: Ledger,
+    /// Moves it.
+    pub(crate) engine: Engine,
+    /// What MOSIP pushed.
+    pub(crate) pushes: Pushes,
+    /// Which kinds of events go, and who gives application ids.
+    pub(crate) mediator: Arc<Mediator>,
+    /// Looks persons up for callers who wait.
+    pub(crate) ida: Ida,
+    /// Makes the calls of callers who wait.
+    pub(crate) outside: Arc<dyn Outside>,
+}
+
+/// The sections of the configuration that say what is sent where.
+pub(crate) struct Settings {
+    pub(crate) upstream: config::Upstream,
+    pub(crate) opencrvs: config::Opencrvs,
+    pub(crate) deliver: config::Deliver,
+    /// `events.death.link`
+    pub(crate) death_link: bool,
+}
+
+/// What the services work with.
+#[derive(Clone)]
+pub(crate) struct Tools {
+    pub(crate) client: Client,
+    pub(crate) keys: Keyring,
+    pub(crate) pool: Pool,
+    pub(crate) clock: Clock,
+    /// How far the operator trusts.
+    pub(crate) policy: Policy,
+}
+
+impl Services {
+    /// Over `ledger`. Nothing moves before [`Self::run`].
+    pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
+        let Settings { upstream, opencrvs, deliver, death_link } = settings;
+        let Tools { client, keys, pool, clock, policy } = tools;
+        let config::Upstream { token, mediator, ida, probe_interval, .. } = upstream;
+        let config::Opencrvs { client: opencrvs_client, legacy_url, legacy_token_member } = opencrvs;
+        if legacy_url.is_some() {
+            // Without a URL for deliveries nobody else waits for what goes there.
+            let settles = deliver.url.is_none();
+            ledger.post_to_opencrvs(LegacyPosts { token_member: legacy_token_member, settles });
+        }
+        let network = Network::new(client, keys.clone(), pool.clone(), clock.clone(), token, opencrvs_client);
+        let outside: Arc<dyn Outside> = Arc::new(network);
+        let requests = Arc::new(Requests::new(ida, keys.clone(), clock.clone()));
+        let link = death_link.then(|| Arc::clone(&requests));
+        let mediator = Arc::new(Mediator::new(mediator, link, keys.clone(), clock.clone()));
+        let destinations = Destinations {
+            mediator: Arc::clone(&mediator),
+            ida: Arc::new(Records::new(Arc::clone(&requests))),
+            opencrvs: Arc::new(Opencrvs::new(legacy_url)),
+            delivery: Arc::new(Delivery::new(deliver, clock.clone())),
+        };
+        let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
+        let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.list(), settings);
+        let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
+        let pushes = Pushes::new(ledger.clone(), Arc::clone(&mediator), keys, pool, clock, policy);
+        Self { ledger, engine, pushes, mediator, ida, outside }
+    }
+
+    /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
+        let Self { ledger, engine, pushes, .. } = self;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(housekeeping::run(ledger, pushes.clone()));
+        let reloads = keys.clone();
+        tasks.spawn(async move { pushes.run(reloads).await });
+        let stopping = stop.clone();
+        let moving = async { engine.run(stopping, keys).await };
+        let stopped = async move {
+            // Whoever has the other end is gone: then everything stops, too.
+            let _ = stop.wait_for(|stop| *stop).await;
+            tasks.shutdown().await;
+        };
+        tokio::join!(moving, stopped);
+    }
+}

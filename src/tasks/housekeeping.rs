@@ -1,0 +1,50 @@
+//! The outbox is looked after: its files every second, its clock and its old rows every minute.
+
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::pushes::Pushes;
+use crate::ledger::Ledger;
+
+/// How often the clock is written and old rows are forgotten.
+const HOUSEKEEPING: Duration = Duration::from_mins(1);
+/// How often the files of the outbox are looked after, and a disk that refused is tried.
+const WATCH: Duration = Duration::from_secs(1);
+
+/// Runs for ever.
+pub(crate) async fn run(ledger: Ledger, pushes: Pushes) {
+    let mut ticks = interval(WATCH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut since_kept = HOUSEKEEPING;
+    loop {
+        ticks.tick().await;
+        since_kept += WATCH;
+        let took_nothing = !ledger.is_writable();
+        let takes = ledger.look_after().await.is_ok();
+        if takes && took_nothing {
+            // What could not be read or written before may be now.
+            ledger.wake();
+            pushes.examine_again().await;
+        }
+        if takes && since_kept >= HOUSEKEEPING {
+            match ledger.keep_house().await {
+                Ok(()) => since_kept = Duration::ZERO,
+                Err(error) => {
+                    tracing::error!(
+                        code = error.code().as_str(),
+                        "old rows can be neither parked nor forgotten"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Names the events of a database that an older gateway made, by which pushes find them.
+pub(crate) async fn correlate_older(ledger: &Ledger) {
+    while let Err(error) = ledger.correlate_older().await {
+        tracing::error!(code = error.code().as_str(), "the names of older events cannot be kept");
+        sleep(WATCH).await;
+    }
+}

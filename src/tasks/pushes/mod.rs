@@ -1,0 +1,174 @@
+//! Pushes of MOSIP: stored first, examined after, delivered once they verify. And webhooks of OpenCRVS, which are events or are kept
+//! in quarantine.
+
+#[cfg(test)]
+mod tests;
+mod webhook;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+pub(crate) use self::webhook::Taken;
+use super::housekeeping;
+use crate::clock::Clock;
+use crate::destinations::mediator::Mediator;
+use crate::error::{Code, Error, Fault, Result};
+use crate::keys::Keyring;
+use crate::ledger::{Ledger, Received, WEBHOOK};
+use crate::mosip::envelope::Policy;
+use crate::mosip::push::PushKind;
+use crate::pool::Pool;
+
+/// How long examining rests when the store or the pool refuses.
+const REST: Duration = Duration::from_secs(1);
+
+/// What was pushed to this gateway. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Pushes(Arc<Parts>);
+
+struct Parts {
+    ledger: Ledger,
+    mediator: Arc<Mediator>,
+    keys: Keyring,
+    pool: Pool,
+    clock: Clock,
+    policy: Policy,
+    wake: Notify,
+}
+
+impl Pushes {
+    /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `mediator` knows which kinds of events are taken.
+    pub(crate) fn new(
+        ledger: Ledger,
+        mediator: Arc<Mediator>,
+        keys: Keyring,
+        pool: Pool,
+        clock: Clock,
+        policy: Policy,
+    ) -> Self {
+        Self(Arc::new(Parts { ledger, mediator, keys, pool, clock, policy, wake: Notify::new() }))
+    }
+
+    /// Stores a push; once this returns it is on the disk and the sender may forget it.
+    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes) -> Result<String> {
+        let id = self.0.ledger.receive(kind, body).await?;
+        self.0.wake.notify_one();
+        Ok(id)
+    }
+
+    /// Examines a quarantined push again, after its cause has been put right; the refusal if it still does not verify.
+    pub(crate) async fn verify(&self, id: String) -> Result<()> {
+        let push = self.0.ledger.push(id).await?;
+        self.0.examine(push).await
+    }
+
+    /// A person decides that a quarantined push is nothing to wait for.
+    pub(crate) async fn discard(&self, id: String) -> Result<()> {
+        self.0.ledger.discard_push(id).await
+    }
+
+    /// Everything in quarantine is examined again.
+    pub(crate) async fn examine_again(&self) {
+        match self.0.ledger.examine_again().await {
+            Ok(0) => {}
+            Ok(pushes) => {
+                tracing::info!(pushes, "what is in quarantine is tried again");
+                self.0.wake.notify_one();
+            }
+            Err(error) => tracing::error!(code = error.code().as_str(), "the quarantine cannot be read"),
+        }
+    }
+
+    /// Examines what comes, in order, and what is in quarantine at the start and whenever keys change. Runs for ever.
+    pub(crate) async fn run(&self, mut keys: Keyring) {
+        // Keys may have been put right while nothing ran.
+        self.examine_again().await;
+        let follow_keys = async {
+            while keys.changed().await.is_some() {
+                self.examine_again().await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let examine = async {
+            housekeeping::correlate_older(&self.0.ledger).await;
+            self.0.examine_all().await;
+        };
+        tokio::join!(follow_keys, examine);
+    }
+}
+
+impl Parts {
+    async fn examine_all(&self) {
+        let mut after = 0;
+        loop {
+            match self.ledger.next_received(after).await {
+                Ok(Some((seq, push))) => match self.examine(push).await {
+                    // It stays where it is; the others go on.
+                    Err(error) if is_ours(&error) => {
+                        tracing::error!(
+                            code = error.code().as_str(),
+                            step = error.operator_detail(),
+                            "a push cannot be examined"
+                        );
+                        sleep(REST).await;
+                        after = seq;
+                    }
+                    _ => {}
+                },
+                Ok(None) if after > 0 => {
+                    after = 0;
+                    sleep(REST).await;
+                }
+                Ok(None) => self.wake.notified().await,
+                Err(error) => {
+                    tracing::error!(code = error.code().as_str(), "pushes cannot be read");
+                    sleep(REST).await;
+                }
+            }
+        }
+    }
+
+    /// Verified and queued for the mediator, or quarantined with its reason.
+    async fn examine(&self, push: Received) -> Result<()> {
+        let Received { id, kind, body } = push;
+        if kind == WEBHOOK {
+            return self.examine_webhook(id, Bytes::from_owner(body)).await;
+        }
+        let (ring, now, policy) = (self.keys.current(), self.clock.now(), self.policy);
+        let verified = match PushKind::find(&kind) {
+            Some(kind) => self.pool.run(move || kind.verify(&body, &ring, now, policy)).await,
+            None => {
+                Err(Error::new(Code::SignatureInvalid, "this gateway does not know messages of this kind")
+                    .advise("A newer gateway stored it: run that one."))
+            }
+        };
+        let notice = match verified {
+            Ok(notice) => notice,
+            Err(error) if is_ours(&error) => return Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    push = id,
+                    code = error.code().as_str(),
+                    detail = error.detail(),
+                    step = error.operator_detail(),
+                    "a push does not verify and is kept in quarantine"
+                );
+                self.ledger.quarantine(id, (&error).into()).await?;
+                return Err(error);
+            }
+        };
+        let is_new = self.ledger.verified(id.clone(), &kind, notice).await?;
+        tracing::info!(push = id, repeated = !is_new, "a push verifies");
+        Ok(())
+    }
+}
+
+/// Not the message's fault: it has not been examined.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.fault(), Fault::Storage)
+        || matches!(error.code(), Code::Busy | Code::Bug | Code::KeyUnavailable)
+}
