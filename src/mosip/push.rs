@@ -12,8 +12,11 @@ use crate::keys::Ring;
 #[derive(Clone, Copy)]
 pub(crate) struct PushKind {
     name: &'static str,
-    verify: fn(&[u8], &Ring, Timestamp, Policy) -> Result<Verified<Notice>>,
+    verify: Verify,
 }
+
+/// Reads a body under the keys and at the time of the moment. Only what verifies comes out.
+type Verify = fn(&[u8], &Ring, Timestamp, Policy) -> Result<Verified<Notice>>;
 
 /// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.
 pub(crate) const BIRTH_NID: PushKind = PushKind { name: "birth-nid", verify: mediator::verify_nid };
