@@ -18,6 +18,10 @@ nightly:
 fuzz seconds="60" *targets:
     fuzz/smoke {{seconds}} {{targets}}
 
+# Crashes the engine before and after each commit and each call, in so many random schedules.
+simulate schedules="1000000":
+    SIMULATION_SCHEDULES={{schedules}} cargo test --locked --release --lib queue::simulation
+
 # Mutates what the branch changed since `base` and lists the mutants that no unit test finds.
 mutants base="main":
     command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants

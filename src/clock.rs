@@ -77,6 +77,7 @@ impl Clock {
         match &self.0 {
             Some(cell) => Timestamp(cell.load(Ordering::SeqCst)),
             None => {
+                #[allow(clippy::disallowed_methods, reason = "this is where time comes from")]
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
             }

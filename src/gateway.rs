@@ -18,7 +18,8 @@ use crate::error::{Code, Error, Result};
 use crate::faces::{App, Shared};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
-use crate::http::server::{BindError, Limits, Server};
+pub use crate::http::server::BindError;
+use crate::http::server::{Limits, Server};
 use crate::http::{body, trace};
 use crate::keys::Keyring;
 use crate::keys::watch::{self as key_watch, Watcher};
@@ -60,7 +61,7 @@ impl Gateway {
     }
 
     /// As [`Self::bind`], with the sockets that were passed at start in place of new ones.
-    pub async fn bind_with(
+    pub(crate) async fn bind_with(
         mut config: Config,
         allow_example_keys: bool,
         mut sockets: Sockets,

@@ -14,12 +14,12 @@ use crate::keys::source::file::{self, Description};
 use crate::mosip::envelope::Parts;
 use crate::mosip::primitives::{Open, Verify};
 
-pub use token::{Header, Jwe, Jws};
+pub(crate) use token::{Jwe, Jws};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Report {
+pub(crate) enum Report {
     /// MOSIP's hybrid envelope.
     Envelope(Envelope),
     /// A signed token.
@@ -32,27 +32,27 @@ pub enum Report {
 
 /// An envelope by its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Envelope {
+pub(crate) struct Envelope {
     /// `raw` or `base64`; `json` where it stood in a member `data`.
-    pub carried_as: &'static str,
+    pub(crate) carried_as: &'static str,
     /// `ver_r2`, `legacy` or `legacy-without-thumbprint`.
-    pub layout: &'static str,
+    pub(crate) layout: &'static str,
     /// Recipient that it names, lower-case hex.
-    pub thumbprint: Option<String>,
+    pub(crate) thumbprint: Option<String>,
     /// Its length.
-    pub bytes: usize,
+    pub(crate) bytes: usize,
     /// Length of the wrapped key, that is of the modulus that unwraps it.
-    pub wrapped_key_bytes: usize,
+    pub(crate) wrapped_key_bytes: usize,
     /// Offset of `#KEY_SPLITTER#`.
-    pub splitter_at: usize,
+    pub(crate) splitter_at: usize,
     /// Length of the ciphertext, and so of the plaintext.
-    pub ciphertext_bytes: usize,
+    pub(crate) ciphertext_bytes: usize,
     /// Length of the signature beside it.
-    pub signature_bytes: Option<usize>,
+    pub(crate) signature_bytes: Option<usize>,
 }
 
 /// Looks at the content of a file; `password` is for PKCS#12 and encrypted keys.
-pub fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
+pub(crate) fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     if bytes.trim_ascii().is_empty() {
         return Err(Error::new(Code::Malformed, "there is nothing to inspect"));
     }

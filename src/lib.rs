@@ -20,11 +20,11 @@
 //! | [`opencrvs`] | OpenCRVS's messages, without I/O | mosip, keys, crypto |
 //! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
 //! | [`crypto`] | bytes in, bytes out | nothing of ours |
-//! | [`http`] | transport: listeners, TLS, limits, and the one place where an error becomes a reply | leaves |
+//! | `http` | transport: listeners, TLS, limits, and the one place where an error becomes a reply | leaves |
 //! | [`upstream`] | carries bytes: TLS, deadlines, caps, the cache of the token | leaves |
-//! | [`doctor`], [`inspect`], [`local`] | the work of commands | what they report on |
+//! | [`doctor`], `inspect`, `local` | the work of commands | what they report on |
 //! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
-//! | [`config`], [`clock`], [`error`], [`json`], `loopback`, `place`, [`pool`], `random`, [`telemetry`] | leaves | – |
+//! | [`config`], [`clock`], [`error`], `json`, `loopback`, `place`, `pool`, `random`, [`telemetry`] | leaves | – |
 //!
 //! What the code cannot say about itself stands in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
 //! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
@@ -42,17 +42,17 @@ pub mod doctor;
 pub mod error;
 pub(crate) mod faces;
 pub mod gateway;
-pub mod http;
-pub mod inspect;
-pub mod json;
+mod http;
+mod inspect;
+mod json;
 pub mod keys;
 mod ledger;
-pub mod local;
+mod local;
 mod loopback;
 pub mod mosip;
 pub mod opencrvs;
 mod place;
-pub mod pool;
+mod pool;
 mod queue;
 mod random;
 #[cfg(feature = "simulator")]

@@ -19,14 +19,14 @@ use crate::config::{Address, Config};
 use crate::crypto::secret::SecretBytes;
 
 /// The path of the ops listener that says whether an event post would be taken.
-pub const READY: &str = "/readyz";
+pub(crate) const READY: &str = "/readyz";
 
 /// Largest answer that is read, bytes.
 const LARGEST_ANSWER: usize = 16 << 20;
 
 /// Whom to ask.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target(Transport);
+pub(crate) struct Target(Transport);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Transport {
@@ -37,7 +37,7 @@ enum Transport {
 /// Why there is nobody to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum TargetError {
+pub(crate) enum TargetError {
     /// `https`, a path alone, and everything else.
     #[error("only absolute http URLs are probed")]
     NotHttp,
@@ -49,7 +49,7 @@ pub enum TargetError {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum ProbeError {
+pub(crate) enum ProbeError {
     /// Nobody is there.
     #[error("cannot reach {0}: {1}")]
     Connect(Target, io::Error),
@@ -62,16 +62,16 @@ pub enum ProbeError {
 }
 
 /// What came back.
-pub struct Answer {
+pub(crate) struct Answer {
     /// HTTP status.
-    pub status: StatusCode,
+    pub(crate) status: StatusCode,
     /// The whole body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl Target {
     /// From an `http` URL, and the path that it asks for; without one, [`READY`].
-    pub fn from_url(url: &Uri) -> Result<(Self, String), TargetError> {
+    pub(crate) fn from_url(url: &Uri) -> Result<(Self, String), TargetError> {
         if url.scheme_str() != Some("http") {
             return Err(TargetError::NotHttp);
         }
@@ -83,12 +83,12 @@ impl Target {
     }
 
     /// The ops listener of `config`.
-    pub fn ops(config: &Config) -> Result<Self, TargetError> {
+    pub(crate) fn ops(config: &Config) -> Result<Self, TargetError> {
         Self::listener(&config.listen.ops, config.ops.tls.is_some())
     }
 
     /// The plain API of `config`.
-    pub fn internal(config: &Config) -> Result<Self, TargetError> {
+    pub(crate) fn internal(config: &Config) -> Result<Self, TargetError> {
         Self::listener(&config.listen.internal, config.internal.tls.is_some())
     }
 
@@ -106,7 +106,7 @@ impl Target {
     }
 
     /// The answer to one request without a body; `token` is that of the listener.
-    pub async fn ask(
+    pub(crate) async fn ask(
         &self,
         method: Method,
         path: &str,

@@ -21,7 +21,6 @@ mod tests {
 
     use super::*;
     use crate::config::Address;
-    use crate::http::server::{Peer, Transport};
     use crate::upstream;
 
     const ADDRESSES: [(&str, bool); 9] = [
@@ -36,15 +35,13 @@ mod tests {
         ("[2001:db8::1]", false),
     ];
 
-    /// A listener, a caller and a URL are told apart by the same rule.
+    /// A listener and a URL are told apart by the same rule.
     #[test]
-    fn an_address_is_local_for_listeners_callers_and_urls_alike() {
+    fn an_address_is_local_for_listeners_and_urls_alike() {
         for (address, expected) in ADDRESSES {
             let socket: SocketAddr = format!("{address}:4546").parse().unwrap();
-            let peer = Peer { transport: Transport::Tcp(socket), certificate: None };
             let url: Uri = format!("http://{address}:4546/").parse().unwrap();
             assert_eq!(Address::Tcp(socket).is_local(), expected, "listener at {address}");
-            assert_eq!(peer.is_local(), expected, "caller from {address}");
             assert_eq!(upstream::is_loopback(&url), expected, "URL of {address}");
             assert_eq!(names_loopback(address), expected, "host {address}");
         }

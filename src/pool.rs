@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::error::{Code, Error, Result};
 
 /// How many operations may wait; beyond that the caller hears `busy` at once instead of waiting without end.
-pub const QUEUE_DEPTH: usize = 1024;
+pub(crate) const QUEUE_DEPTH: usize = 1024;
 
 /// What reading this many bytes takes, some 0.2 ms, other requests may wait for.
 const SMALL: usize = 64 << 10;
@@ -20,18 +20,18 @@ const SMALL: usize = 64 << 10;
 /// Its threads take their next work from the queue themselves. Tokio's blocking threads would be handed each piece by the reactor,
 /// which costs two wake-ups more.
 #[derive(Debug, Clone)]
-pub struct Pool(Sender<Work>);
+pub(crate) struct Pool(Sender<Work>);
 
 type Work = Box<dyn FnOnce() + Send>;
 
 impl Pool {
     /// A thread for every core, and [`QUEUE_DEPTH`].
-    pub fn for_this_machine() -> Result<Self> {
+    pub(crate) fn for_this_machine() -> Result<Self> {
         Self::new(thread::available_parallelism().map_or(1, usize::from), QUEUE_DEPTH)
     }
 
     /// A pool of `threads` operations at once and `queue` waiting. [`Code::Busy`] where the system gives no thread.
-    pub fn new(threads: usize, queue: usize) -> Result<Self> {
+    pub(crate) fn new(threads: usize, queue: usize) -> Result<Self> {
         let (sender, receiver) = bounded(queue);
         for _ in 0..threads {
             let receiver = receiver.clone();
@@ -46,7 +46,7 @@ impl Pool {
     }
 
     /// Runs `work` in order of arrival; [`Code::Busy`] when the queue is full.
-    pub async fn run<T, F>(&self, work: F) -> Result<T>
+    pub(crate) async fn run<T, F>(&self, work: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce() -> Result<T> + Send + 'static,
@@ -66,7 +66,7 @@ impl Pool {
 }
 
 /// Runs `work`, which reads `len` bytes: at once where they are few, else on a thread of its own.
-pub async fn aside<T, F>(len: usize, work: F) -> Result<T>
+pub(crate) async fn aside<T, F>(len: usize, work: F) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce() -> Result<T> + Send + 'static,

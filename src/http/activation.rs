@@ -17,10 +17,10 @@ const NAMES: &str = "LISTEN_FDNAMES";
 
 /// The sockets that were passed, by name.
 #[derive(Default)]
-pub struct Sockets(BTreeMap<String, Socket>);
+pub(crate) struct Sockets(BTreeMap<String, Socket>);
 
 /// A socket that listens already.
-pub enum Socket {
+pub(crate) enum Socket {
     /// Over TCP.
     Tcp(TcpListener),
     /// A unix socket.
@@ -30,7 +30,7 @@ pub enum Socket {
 impl Sockets {
     /// What `LISTEN_FDS` passes to this process; none without it. Once for each process, before its threads: the variables are taken
     /// away. Every socket needs a name of its own.
-    pub fn from_environment() -> Result<Self, BindError> {
+    pub(crate) fn from_environment() -> Result<Self, BindError> {
         let names = std::env::var(NAMES).unwrap_or_default();
         let mut passed = ListenFd::from_env();
         let mut sockets = BTreeMap::new();
@@ -47,12 +47,12 @@ impl Sockets {
     }
 
     /// The socket of the listener `name`.
-    pub fn take(&mut self, name: &str) -> Option<Socket> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Socket> {
         self.0.remove(name)
     }
 
     /// Refuses a socket that no listener took: whoever connects to it would wait for ever.
-    pub fn all_taken(&self) -> Result<(), BindError> {
+    pub(crate) fn all_taken(&self) -> Result<(), BindError> {
         match self.0.keys().next() {
             None => Ok(()),
             Some(name) => Err(BindError::Passed {

@@ -1,12 +1,12 @@
 //! Transport: listeners, TLS, limits, the guard, and the one place where an error becomes a reply. It knows no message.
 
-pub mod activation;
+pub(crate) mod activation;
 pub(crate) mod body;
 pub(crate) mod guard;
 pub(crate) mod meters;
 pub(crate) mod problem;
 pub(crate) mod rate;
-pub mod server;
+pub(crate) mod server;
 mod subject;
 mod tls;
 pub(crate) mod trace;

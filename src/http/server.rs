@@ -24,7 +24,6 @@ use self::listener::{Listener, Stream};
 use super::activation::Socket;
 use super::tls::Acceptor;
 use crate::config::{Address, ServerTls};
-use crate::loopback::is_loopback;
 
 mod head;
 mod listener;
@@ -33,7 +32,7 @@ mod listener;
 const BUFFER: usize = 64 << 10;
 
 /// A bound listener.
-pub struct Server {
+pub(crate) struct Server {
     listener: Listener,
     address: Address,
     tls: Option<Arc<Acceptor>>,
@@ -41,19 +40,19 @@ pub struct Server {
 
 /// What connections have to keep to. Bodies have limits of their own (`http::body`).
 #[derive(Debug, Clone, Copy)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// For the head of a request: the first one of a connection from the moment it is made, any other from its first byte.
-    pub head: Duration,
+    pub(crate) head: Duration,
     /// From an answer, given whole to the connection and perhaps not yet taken, to the first byte of the next request.
-    pub idle: Duration,
+    pub(crate) idle: Duration,
     /// For a caller to take the next piece of its answer.
-    pub write: Duration,
+    pub(crate) write: Duration,
     /// For the TLS handshake.
-    pub handshake: Duration,
+    pub(crate) handshake: Duration,
     /// Open at once; further ones wait.
-    pub connections: usize,
+    pub(crate) connections: usize,
     /// For open requests after the signal to stop; then they are cut.
-    pub drain: Duration,
+    pub(crate) drain: Duration,
 }
 
 impl Default for Limits {
@@ -72,39 +71,29 @@ impl Default for Limits {
 
 /// Who is on the other end; an extension of every request.
 #[derive(Debug, Clone)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// How it came.
-    pub transport: Transport,
+    pub(crate) transport: Transport,
     /// Subject of its verified certificate, where the listener demands one.
-    pub certificate: Option<Arc<str>>,
+    pub(crate) certificate: Option<Arc<str>>,
 }
 
 /// How a peer came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// Over TCP, from this address.
     Tcp(SocketAddr),
     /// Over a unix socket.
     Unix,
 }
 
-impl Peer {
-    /// Whether it runs on this machine.
-    pub fn is_local(&self) -> bool {
-        match self.transport {
-            Transport::Tcp(address) => is_loopback(address.ip()),
-            Transport::Unix => true,
-        }
-    }
-}
-
 /// Breaks the connection of a request without an answer; an extension of every request.
 #[derive(Debug, Clone, Default)]
-pub struct Hangup(Arc<Notify>);
+pub(crate) struct Hangup(Arc<Notify>);
 
 impl Hangup {
     /// Never returns: the connection is closed, and whoever waits here is dropped with it.
-    pub async fn now(&self) -> Infallible {
+    pub(crate) async fn now(&self) -> Infallible {
         self.0.notify_one();
         std::future::pending().await
     }
@@ -142,7 +131,7 @@ pub enum BindError {
 
 impl BindError {
     /// What to do.
-    pub const fn advice(&self) -> &'static str {
+    pub(crate) const fn advice(&self) -> &'static str {
         match self {
             Self::Address { .. } => "stop what listens there, or set another address under [listen]",
             Self::Passed { .. } => {
@@ -155,7 +144,7 @@ impl BindError {
 
 impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that somebody listens on is not.
-    pub async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
+    pub(crate) async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
         let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
         let refuse =
             |error: io::Error| BindError::Address { address: shown(address), what: error.to_string() };
@@ -165,7 +154,7 @@ impl Server {
 
     /// Goes on with a socket that was passed under `name`. It has to stand at `address`, since the checks of the configuration are
     /// about that.
-    pub fn adopt(
+    pub(crate) fn adopt(
         name: &str,
         socket: Socket,
         address: &Address,
@@ -184,13 +173,13 @@ impl Server {
     }
 
     /// Where it listens: the port that the system gave where port 0 was asked for.
-    pub fn local_address(&self) -> &Address {
+    pub(crate) fn local_address(&self) -> &Address {
         &self.address
     }
 
     /// Serves until `shutdown` turns true or its sender is gone. New connections are refused from then on; open requests are
     /// answered within [`Limits::drain`], idle connections close at once.
-    pub async fn run(self, router: Router, limits: Limits, mut shutdown: watch::Receiver<bool>) {
+    pub(crate) async fn run(self, router: Router, limits: Limits, mut shutdown: watch::Receiver<bool>) {
         let slots = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
@@ -222,7 +211,7 @@ impl Server {
 }
 
 /// Whether the files of `settings` can be used, for `doctor`.
-pub fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
+pub(crate) fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
     Acceptor::load(settings).map(drop)
 }
 

@@ -9,57 +9,57 @@ use crate::keys::Thumbprint;
 
 /// A JWS, compact or detached (RFC 7515). Nothing is verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jws {
+pub(crate) struct Jws {
     /// The protected header.
-    pub header: Header,
+    pub(crate) header: Header,
     /// The payload travels elsewhere.
-    pub detached: bool,
+    pub(crate) detached: bool,
     /// Length of the payload, decoded.
-    pub payload_bytes: usize,
+    pub(crate) payload_bytes: usize,
     /// Length of the signature.
-    pub signature_bytes: usize,
+    pub(crate) signature_bytes: usize,
     /// Why the gateway would refuse it before any key is asked.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// A JWE (RFC 7516). Nothing is opened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Jwe {
+pub(crate) struct Jwe {
     /// The protected header.
-    pub header: Header,
+    pub(crate) header: Header,
     /// Length of the wrapped key, that is of the modulus that unwraps it.
-    pub wrapped_key_bytes: usize,
+    pub(crate) wrapped_key_bytes: usize,
     /// Length of the ciphertext; of the plaintext too, unless `zip` says otherwise.
-    pub ciphertext_bytes: usize,
+    pub(crate) ciphertext_bytes: usize,
     /// Why the gateway would refuse it before any key is asked.
-    pub refused: Option<String>,
+    pub(crate) refused: Option<String>,
 }
 
 /// The parameters of a protected header that mean something here; of all others the names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Header {
+pub(crate) struct Header {
     /// `alg`
-    pub alg: Option<String>,
+    pub(crate) alg: Option<String>,
     /// `enc`
-    pub enc: Option<String>,
+    pub(crate) enc: Option<String>,
     /// `zip`
-    pub zip: Option<String>,
+    pub(crate) zip: Option<String>,
     /// `typ`
-    pub typ: Option<String>,
+    pub(crate) typ: Option<String>,
     /// `cty`
-    pub cty: Option<String>,
+    pub(crate) cty: Option<String>,
     /// `kid`
-    pub kid: Option<String>,
+    pub(crate) kid: Option<String>,
     /// `kid` in lower-case hex, where it is a thumbprint.
-    pub kid_thumbprint: Option<String>,
+    pub(crate) kid_thumbprint: Option<String>,
     /// `b64` (RFC 7797)
     pub b64: Option<bool>,
     /// `crit`
-    pub crit: Vec<String>,
+    pub(crate) crit: Vec<String>,
     /// Thumbprints of the certificates in `x5c`, lower-case hex; `?` for what is no certificate.
     pub x5c: Vec<String>,
     /// Names of the other parameters.
-    pub others: Vec<String>,
+    pub(crate) others: Vec<String>,
 }
 
 /// A report if `text` has the segments of a compact token and a header that is a JSON object.

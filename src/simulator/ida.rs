@@ -14,7 +14,7 @@ pub mod population;
 mod reply;
 mod request;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -48,10 +48,10 @@ pub(super) fn routes() -> Router<Arc<World>> {
 /// What it remembers between calls.
 #[derive(Default)]
 pub(super) struct Memory {
-    orders: Mutex<HashMap<String, Order>>,
-    wrong_otps: Mutex<HashMap<&'static str, u32>>,
+    orders: Mutex<BTreeMap<String, Order>>,
+    wrong_otps: Mutex<BTreeMap<&'static str, u32>>,
     /// The last signed reply of each service, for playing it back.
-    replies: Mutex<HashMap<Service, reply::Signed>>,
+    replies: Mutex<BTreeMap<Service, reply::Signed>>,
 }
 
 /// A one-time password that was sent.
@@ -60,7 +60,7 @@ struct Order {
     at: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Service {
     Auth,
     Kyc,

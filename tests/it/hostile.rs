@@ -279,6 +279,7 @@ async fn hostile_an_interrupted_first_start_stops_no_later_one() {
             while files(&site.gateway) == before && since.elapsed() < LONGEST_START {
                 std::thread::yield_now();
             }
+            #[allow(clippy::disallowed_methods, reason = "the kill comes at a random moment")]
             std::thread::sleep(Duration::from_micros(random.below(4_000)));
             site.gateway.kill();
             kills += 1;

@@ -14,8 +14,10 @@ mod crash;
 mod world;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -282,15 +284,25 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn nothing_is_lost_doubled_or_out_of_order_wherever_the_process_dies() {
-    let dir = tempfile::tempdir().unwrap();
     let seeds = match number("SIMULATION_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..number("SIMULATION_SCHEDULES").unwrap_or(500),
     };
-    for seed in seeds {
-        let faults = simulate(seed, None, &dir);
-        assert!(faults.is_empty(), "SIMULATION_SEED={seed}: {faults:#?}");
-    }
+    let next = AtomicU64::new(seeds.start);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let dir = tempfile::tempdir().unwrap();
+                while let seed = next.fetch_add(1, Ordering::Relaxed)
+                    && seed < seeds.end
+                {
+                    let faults = simulate(seed, None, &dir);
+                    assert!(faults.is_empty(), "SIMULATION_SEED={seed}: {faults:#?}");
+                }
+            });
+        }
+    });
 }
 
 /// A simulation that finds nothing proves nothing.

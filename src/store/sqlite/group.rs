@@ -115,6 +115,7 @@ impl Drop for EndsWithThread {
                 exit_code = PANICKED,
                 "the thread of the outbox panicked; the gateway ends, to be started again"
             );
+            #[allow(clippy::disallowed_methods, reason = "nobody is left to return to")]
             std::process::exit(PANICKED);
         }
     }

@@ -58,6 +58,7 @@ impl Shell {
                     self.said()
                 ));
             }
+            #[allow(clippy::disallowed_methods, reason = "a shell has no event to wait for")]
             std::thread::sleep(BETWEEN_LOOKS);
         }
     }
