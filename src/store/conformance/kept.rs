@@ -1,0 +1,197 @@
+//! What is kept beside the work: identities, names, pushes, jobs, sealed values.
+
+use super::{done, ids, insert, lane, lease_at, new, row, run, settle};
+use crate::store::{
+    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, Pick, PushRow, Queue, SEALED, State, Store,
+};
+
+pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(store: &Store) {
+    insert(store, vec![new("a"), new("b")]).await;
+    run(store, |tx| {
+        tx.insert_identity(b"hash of a", "a", 10)?;
+        tx.insert_identity(b"hash of b", "b", 10)?;
+        tx.insert_key(b"key", b"hash of a", 10)
+    })
+    .await;
+    assert!(run(store, |tx| tx.is_named("a")).await && !run(store, |tx| tx.is_named("c")).await);
+    let leased = lease_at(store, 10, 1).await.remove(0);
+    settle(store, &leased, done()).await;
+    run(store, |tx| tx.forget(49, 9)).await;
+    assert!(run(store, |tx| tx.row(Queue::Entries, "a")).await.is_some(), "not so old yet");
+    run(store, |tx| tx.forget(50, 9)).await;
+    assert!(run(store, |tx| tx.row(Queue::Entries, "a")).await.is_none());
+    let known = run(store, |tx| tx.identity(b"hash of a")).await.unwrap();
+    assert_eq!((known.entry.as_str(), known.last_state), ("a", Some(State::Done)));
+    assert_eq!(run(store, |tx| tx.key(b"key")).await.as_deref(), Some(&b"hash of a"[..]));
+    run(store, |tx| tx.forget(50, 10)).await;
+    assert_eq!(run(store, |tx| tx.identity(b"hash of a")).await, None);
+    assert_eq!(run(store, |tx| tx.key(b"key")).await, None);
+    let unsettled = run(store, |tx| tx.identity(b"hash of b")).await.unwrap();
+    assert_eq!((unsettled.entry.as_str(), unsettled.last_state), ("b", None), "its event has not gone yet");
+}
+
+pub(crate) async fn a_correlation_is_found_by_each_of_its_names(store: &Store) {
+    let row = |entry: &str| CorrelationRow {
+        entry: entry.to_owned(),
+        subject: format!("subject of {entry}").into_bytes(),
+        seen_at: 10,
+    };
+    insert(store, vec![new("b")]).await;
+    run(store, move |tx| {
+        tx.correlate(&row("a"), &[b"brn".to_vec(), b"tracking".to_vec()])?;
+        tx.correlate(&row("b"), &[b"brn".to_vec()])
+    })
+    .await;
+    let found = async |name: &'static [u8]| {
+        let rows = run(store, move |tx| tx.named(name, 9)).await;
+        rows.into_iter().map(|row| row.entry).collect::<Vec<_>>()
+    };
+    assert_eq!(found(b"tracking").await, ["a"]);
+    assert_eq!(found(b"brn").await, ["a", "b"]);
+    assert_eq!(run(store, |tx| tx.named(b"brn", 1)).await.len(), 1);
+    assert!(found(b"other").await.is_empty());
+    let more = CorrelationRow { subject: b"more".to_vec(), ..row("a") };
+    run(store, move |tx| tx.correlate(&more, &[b"aid".to_vec(), b"brn".to_vec()])).await;
+    assert_eq!((found(b"aid").await, found(b"tracking").await), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    assert_eq!(run(store, |tx| tx.correlation("a")).await.unwrap().subject, b"more");
+    assert_eq!(run(store, |tx| tx.correlation("c")).await, None);
+    run(store, |tx| tx.forget(0, 10)).await;
+    assert!(found(b"aid").await.is_empty());
+    assert_eq!(found(b"brn").await, ["b"], "its entry has not been settled");
+}
+
+pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store: &Store) {
+    let delivery = |id: &str, met_by: Option<&str>| NewRow {
+        queue: Queue::Deliveries,
+        met_by: met_by.map(str::to_owned),
+        ..new(id)
+    };
+    let behind = NewRow { line: Some("x".to_owned()), ..delivery("behind", None) };
+    insert(store, vec![delivery("x", Some("a")), delivery("y", Some("b")), delivery("z", None), behind])
+        .await;
+    run(store, |tx| tx.delete_met_by("a")).await;
+    let left = run(store, |tx| tx.rows(Queue::Deliveries, &Filter::default(), 0, 9)).await;
+    assert_eq!(ids(&left), ["y", "z", "behind"]);
+    let lane = Lane { queue: Queue::Deliveries, ..lane() };
+    let leased = run(store, move |tx| tx.lease(&lane, Pick { now: 10, until: 20, limit: 9 })).await;
+    assert_eq!(ids(&leased), ["y", "z", "behind"], "what stood behind it waits for nobody");
+}
+
+fn push(id: &str, kind: &str) -> PushRow {
+    PushRow {
+        seq: 0,
+        id: id.to_owned(),
+        kind: kind.to_owned(),
+        is_quarantined: false,
+        received_at: 1_000,
+        bytes: 7,
+        refusal: None,
+        body: b"message".to_vec(),
+    }
+}
+
+pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &Store) {
+    run(store, |tx| {
+        tx.insert_push(&push("a", "credential"))?;
+        tx.insert_push(&push("b", "birth-nid")).map(drop)
+    })
+    .await;
+    let listed = async |is_quarantined| {
+        run(store, move |tx| tx.pushes(is_quarantined, 0, 9))
+            .await
+            .into_iter()
+            .map(|push| push.id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(listed(false).await, ["a", "b"]);
+    run(store, |tx| tx.quarantine("a", "{}")).await;
+    assert_eq!((listed(false).await, listed(true).await), (vec!["b".to_owned()], vec!["a".to_owned()]));
+    let kept = run(store, |tx| tx.push("a")).await.unwrap();
+    assert_eq!((kept.refusal.as_deref(), kept.body.as_slice()), (Some("{}"), &b"message"[..]));
+    assert_eq!(run(store, |tx| tx.push_sizes(true)).await, [("credential".to_owned(), 1, 7)]);
+    assert_eq!(run(store, |tx| tx.push_sizes(false)).await.len(), 2);
+    assert_eq!(run(store, |tx| tx.release_quarantine()).await, 1);
+    assert_eq!(listed(false).await, ["a", "b"]);
+    assert!(run(store, |tx| tx.delete_push("a")).await && !run(store, |tx| tx.delete_push("a")).await);
+    assert!(run(store, |tx| tx.push("a")).await.is_none());
+}
+
+pub(crate) async fn a_message_is_marked_once(store: &Store) {
+    assert!(run(store, |tx| tx.mark_verified(b"hash", 10)).await);
+    assert!(!run(store, |tx| tx.mark_verified(b"hash", 11)).await);
+    run(store, |tx| tx.forget(0, 20)).await;
+    assert!(run(store, |tx| tx.mark_verified(b"hash", 30)).await);
+}
+
+pub(crate) async fn a_job_is_forgotten_with_its_records(store: &Store) {
+    let record = |id: &str, job, place| NewRow {
+        queue: Queue::Records,
+        line: None,
+        job: Some((job, place)),
+        is_invalid: place == 1,
+        result: Some(b"result".to_vec()).filter(|_| place == 1),
+        ..new(id)
+    };
+    let (one, two) = run(store, move |tx| {
+        let (one, two) = (tx.insert_job("one", "json", 10)?, tx.insert_job("two", "csv", 11)?);
+        tx.insert(&[record("one/0", one, 0), record("one/1", one, 1), record("two/0", two, 0)])?;
+        Ok((one, two))
+    })
+    .await;
+    let places = async |from| {
+        let records = run(store, move |tx| tx.records(one, from, 9)).await;
+        records.into_iter().map(|(place, row)| (place, row.id)).collect::<Vec<_>>()
+    };
+    assert_eq!(places(0).await, [(1, "one/1".to_owned())], "the other has no result yet");
+    assert!(places(2).await.is_empty());
+    assert_eq!(run(store, move |tx| tx.progress(one)).await.len(), 2);
+    assert_eq!(run(store, move |tx| tx.progress(two)).await, [(State::Queued, 1)]);
+    let seq = run(store, |tx| tx.row(Queue::Records, "two/0")).await.unwrap().seq;
+    assert_eq!(run(store, move |tx| tx.job_of(seq)).await, Some(two));
+    run(store, move |tx| tx.settle_job(one, 20)).await;
+    let job = run(store, |tx| tx.job("one")).await.unwrap();
+    assert_eq!((job.form.as_str(), job.made_at, job.settled_at), ("json", 10, Some(20)));
+    assert_eq!(run(store, |tx| tx.jobs(0, 9)).await.len(), 2);
+    run(store, |tx| tx.forget(20, 0)).await;
+    assert!(run(store, |tx| tx.job("one")).await.is_none());
+    assert_eq!(ids(&run(store, |tx| tx.rows(Queue::Records, &Filter::default(), 0, 9)).await), ["two/0"]);
+}
+
+pub(crate) async fn every_sealed_column_is_walked_and_replaced(store: &Store) {
+    let correlation = CorrelationRow { entry: "a".to_owned(), subject: b"subject".to_vec(), seen_at: 0 };
+    run(store, move |tx| {
+        tx.set_sealed("identity", b"identity")?;
+        tx.insert(&[NewRow { result: Some(b"result".to_vec()), ..new("a") }, new("b")])?;
+        tx.insert(&[NewRow {
+            queue: Queue::Records,
+            job: Some((1, 0)),
+            result: Some(b"result".to_vec()),
+            ..new("r")
+        }])?;
+        tx.insert(&[NewRow { queue: Queue::Deliveries, ..new("d") }])?;
+        tx.insert_push(&push("p", "credential"))?;
+        tx.correlate(&correlation, &[])?;
+        for queue in [Queue::Entries, Queue::Records] {
+            let lane = Lane { queue, kinds: Vec::new(), ..lane() };
+            let leased = tx.lease(&lane, Pick { now: 10, until: 20, limit: 1 })?.remove(0);
+            let advance = Advance { progress: Some(b"progress".to_vec()), ..Advance::default() };
+            tx.advance(queue, leased.seq, leased.fence(), &advance)?;
+        }
+        Ok(())
+    })
+    .await;
+    for column in SEALED {
+        let values = run(store, move |tx| tx.sealed_values(column, Millis::MIN, 1)).await;
+        assert_eq!(values.len(), 1, "{column:?}");
+        let at = values[0].at;
+        run(store, move |tx| tx.replace_sealed(column, at, b"again")).await;
+        let replaced = run(store, move |tx| tx.sealed_values(column, at - 1, 1)).await;
+        assert_eq!(
+            (replaced[0].name.as_str(), &replaced[0].value[..]),
+            (values[0].name.as_str(), &b"again"[..])
+        );
+        let rest = run(store, move |tx| tx.sealed_values(column, at, 9)).await;
+        assert!(rest.iter().all(|value| value.value != b"again"), "{column:?}");
+    }
+    assert_eq!(row(store, "b").await.payload.as_deref(), Some(&b"payload of b"[..]));
+}

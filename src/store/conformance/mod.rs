@@ -1,0 +1,119 @@
+//! What a backend has to keep to, as one suite. A backend calls [`suite!`] with a function that makes an empty database.
+
+mod kept;
+mod work;
+
+pub(crate) use self::kept::*;
+pub(crate) use self::work::*;
+
+use super::{Lane, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
+use crate::error::Result;
+
+/// Makes a test of every rule, over databases that `$open` makes.
+macro_rules! suite {
+    ($open:expr) => {
+        $crate::store::conformance::suite!($open;
+            a_job_that_fails_leaves_nothing_and_the_next_one_runs,
+            rows_are_listed_in_the_order_of_their_insertion,
+            a_name_is_taken_once_in_its_queue,
+            a_lease_takes_what_is_due_in_order_and_counts_an_attempt,
+            a_row_waits_for_the_older_ones_of_its_line_at_its_destination,
+            what_failed_goes_behind_all_that_wait,
+            what_was_broken_off_keeps_its_place,
+            a_lane_sees_its_own_kinds_alone,
+            a_late_verdict_changes_nothing,
+            a_lease_that_ended_is_taken_over_and_a_renewed_one_is_not,
+            the_next_moment_is_the_earliest_that_has_not_come,
+            progress_result_and_the_mark_of_a_sent_row_stay_through_a_failure,
+            what_is_settled_loses_its_payload_and_keeps_its_result,
+            a_decision_is_about_what_is_queued_or_parked_alone,
+            every_queue_takes_every_verdict_and_decision,
+            at_a_start_nobody_holds_anything,
+            an_identity_outlives_its_entry_and_remembers_how_it_ended,
+            a_correlation_is_found_by_each_of_its_names,
+            a_delivery_goes_with_the_entry_that_meets_its_purpose,
+            a_push_is_received_quarantined_released_and_deleted,
+            a_message_is_marked_once,
+            a_job_is_forgotten_with_its_records,
+            every_sealed_column_is_walked_and_replaced,
+        );
+    };
+    ($open:expr; $($rule:ident,)*) => {
+        $(#[tokio::test]
+        async fn $rule() {
+            let (store, _kept) = $open;
+            $crate::store::conformance::$rule(&store).await;
+        })*
+    };
+}
+pub(crate) use suite;
+
+pub(crate) fn new(id: &str) -> NewRow {
+    NewRow {
+        queue: Queue::Entries,
+        id: id.to_owned(),
+        destination: "mediator".to_owned(),
+        kind: "birth".to_owned(),
+        line: Some(id.to_owned()),
+        accepted_at: 1_000,
+        waiting_since: 10,
+        payload: Some(format!("payload of {id}").into_bytes()),
+        result: None,
+        met_by: None,
+        job: None,
+        is_invalid: false,
+    }
+}
+
+pub(crate) fn of_line(id: &str, line: &str) -> NewRow {
+    NewRow { line: Some(line.to_owned()), ..new(id) }
+}
+
+pub(crate) fn lane() -> Lane {
+    Lane {
+        queue: Queue::Entries,
+        destination: "mediator".to_owned(),
+        kinds: vec!["birth".to_owned(), "death".to_owned()],
+    }
+}
+
+pub(crate) fn refusal() -> Refusal {
+    Refusal { fault: "upstream".to_owned(), text: r#"{"code":"upstream"}"#.to_owned() }
+}
+
+pub(crate) fn again(next_at: Millis) -> Verdict {
+    Verdict::Again { next_at, refusal: Some(refusal()) }
+}
+
+pub(crate) fn done() -> Verdict {
+    Verdict::Settled { state: State::Done, result: None }
+}
+
+pub(crate) async fn insert(store: &Store, rows: Vec<NewRow>) {
+    store.run(move |tx| tx.insert(&rows)).await.unwrap();
+}
+
+pub(crate) async fn lease_at(store: &Store, now: Millis, limit: usize) -> Vec<Row> {
+    let pick = Pick { now, until: now + 100, limit };
+    store.run(move |tx| tx.lease(&lane(), pick)).await.unwrap()
+}
+
+pub(crate) async fn settle(store: &Store, row: &Row, verdict: Verdict) -> bool {
+    let (queue, seq, fence) = (row.queue, row.seq, row.fence());
+    store.run(move |tx| tx.settle(queue, seq, fence, &verdict, 50)).await.unwrap()
+}
+
+pub(crate) async fn row(store: &Store, id: &'static str) -> Row {
+    store.run(move |tx| tx.row(Queue::Entries, id)).await.unwrap().unwrap()
+}
+
+pub(crate) async fn run<T: Send + 'static>(
+    store: &Store,
+    job: impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static,
+) -> T {
+    store.run(job).await.unwrap()
+}
+
+pub(crate) fn ids(rows: &[Row]) -> Vec<&str> {
+    rows.iter().map(|row| row.id.as_str()).collect()
+}

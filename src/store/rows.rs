@@ -1,0 +1,284 @@
+//! What a row holds, and what is said of rows: which ones, how far they have come, what becomes of them.
+
+use serde::Serialize;
+
+/// A moment or a length of time on the outbox's clock, milliseconds.
+pub(crate) type Millis = i64;
+
+/// Order of insertion within a queue; also the cursor of lists.
+pub(crate) type Seq = i64;
+
+/// Names one lease of a row: the number of its attempt. Whoever holds an older one has lost the row.
+pub(crate) type Fence = i64;
+
+/// The three tables of work that a worker leases from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Queue {
+    /// Events and what follows from them, each for one destination.
+    Entries,
+    /// Records of jobs.
+    Records,
+    /// Messages for the mediator.
+    Deliveries,
+}
+
+/// Where a row stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
+    /// It waits for its turn.
+    Queued,
+    /// A worker has it.
+    Leased,
+    /// Its destination took it.
+    Done,
+    /// A person decides.
+    Parked,
+    /// A person decided that it does not go.
+    Discarded,
+    /// A record that was asked about, and for which there is no token.
+    Refused,
+    /// A record that is wrong by itself.
+    Invalid,
+}
+
+impl State {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Queued, Self::Leased, Self::Done, Self::Parked, Self::Discarded, Self::Refused, Self::Invalid];
+
+    /// The word in the database and in the API.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Leased => "leased",
+            Self::Done => "done",
+            Self::Parked => "parked",
+            Self::Discarded => "discarded",
+            Self::Refused => "refused",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// Whether nothing more happens to the row, neither by itself nor by a person.
+    pub(crate) const fn is_settled(self) -> bool {
+        matches!(self, Self::Done | Self::Discarded | Self::Refused | Self::Invalid)
+    }
+}
+
+/// A row of work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) queue: Queue,
+    pub(crate) seq: Seq,
+    /// The name by which it is known outside, the same in every attempt.
+    pub(crate) id: String,
+    /// Where it goes.
+    pub(crate) destination: String,
+    pub(crate) kind: String,
+    /// Rows of one line at one destination go one at a time, in the order of their insertion. `None`: it waits for nobody.
+    pub(crate) line: Option<String>,
+    pub(crate) state: State,
+    /// Attempts begun.
+    pub(crate) attempts: u32,
+    /// By the machine's clock, milliseconds since the Unix epoch.
+    pub(crate) accepted_at: i64,
+    /// Since when it has been waiting without a person's decision.
+    pub(crate) waiting_since: Millis,
+    /// When the next attempt is due.
+    pub(crate) next_at: Millis,
+    /// Until when it is leased, if it is.
+    pub(crate) leased_until: Option<Millis>,
+    pub(crate) settled_at: Option<Millis>,
+    /// Whose move it is after the last attempt.
+    pub(crate) fault: Option<String>,
+    /// Why the last attempt failed, as JSON.
+    pub(crate) refusal: Option<String>,
+    /// Why a person discarded it.
+    pub(crate) reason: Option<String>,
+    /// What goes; sealed.
+    pub(crate) payload: Option<Vec<u8>>,
+    /// How far it has come; sealed.
+    pub(crate) progress: Option<Vec<u8>>,
+    /// Whether an attempt may have reached its destination.
+    pub(crate) sent: bool,
+    /// What came of it; sealed.
+    pub(crate) result: Option<Vec<u8>>,
+}
+
+impl Row {
+    /// The lease that it was returned with.
+    pub(crate) fn fence(&self) -> Fence {
+        Fence::from(self.attempts)
+    }
+}
+
+/// A row to be inserted; it is queued and due at once.
+#[derive(Debug, Clone)]
+pub(crate) struct NewRow {
+    pub(crate) queue: Queue,
+    pub(crate) id: String,
+    pub(crate) destination: String,
+    pub(crate) kind: String,
+    pub(crate) line: Option<String>,
+    pub(crate) accepted_at: i64,
+    pub(crate) waiting_since: Millis,
+    pub(crate) payload: Option<Vec<u8>>,
+    pub(crate) result: Option<Vec<u8>>,
+    /// A delivery whose purpose is met once the entry of this name is settled.
+    pub(crate) met_by: Option<String>,
+    /// The job that a record belongs to, and its place there.
+    pub(crate) job: Option<(Seq, u32)>,
+    /// It is inserted as [`State::Invalid`], and nobody leases it.
+    pub(crate) is_invalid: bool,
+}
+
+/// How far a leased row has come. What is absent stays as it was.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Advance {
+    pub(crate) progress: Option<Vec<u8>>,
+    pub(crate) result: Option<Vec<u8>>,
+    /// From now on an attempt may have reached the destination.
+    pub(crate) sent: bool,
+}
+
+/// What one worker takes rows from: a queue, a destination, and of it these kinds, or all where none is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lane {
+    pub(crate) queue: Queue,
+    pub(crate) destination: String,
+    pub(crate) kinds: Vec<String>,
+}
+
+/// How rows are leased.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pick {
+    pub(crate) now: Millis,
+    /// Until when the lease holds.
+    pub(crate) until: Millis,
+    pub(crate) limit: usize,
+}
+
+/// What becomes of a leased row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Back into the queue, behind all that wait, and not before this moment.
+    Again {
+        next_at: Millis,
+        /// Absent: nobody failed, the attempt was broken off.
+        refusal: Option<Refusal>,
+    },
+    /// A person decides.
+    Park(Refusal),
+    /// The row stays as settled, without payload and progress; without a `result` it keeps the one that it has.
+    Settled { state: State, result: Option<Vec<u8>> },
+    /// The row goes.
+    Gone,
+}
+
+/// Why an attempt failed, as the rows keep it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) fault: String,
+    /// JSON.
+    pub(crate) text: String,
+}
+
+/// Which rows a list holds, or a decision is about.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Filter {
+    pub(crate) destination: Option<String>,
+    pub(crate) states: Vec<State>,
+    pub(crate) kinds: Vec<String>,
+    pub(crate) fault: Option<String>,
+    pub(crate) line: Option<String>,
+    /// Only what was settled at or before this moment.
+    pub(crate) settled_by: Option<Millis>,
+    /// Only what has been waiting since this moment or longer.
+    pub(crate) waiting_since: Option<Millis>,
+}
+
+/// A job: many records that are asked about one by one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct JobRow {
+    pub(crate) seq: Seq,
+    pub(crate) id: String,
+    /// The form of its file.
+    pub(crate) form: String,
+    pub(crate) made_at: Millis,
+    /// Once no record is queued or leased.
+    pub(crate) settled_at: Option<Millis>,
+}
+
+/// What came from outside and is not verified yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PushRow {
+    pub(crate) seq: Seq,
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    /// Whether it was looked at and did not verify.
+    pub(crate) is_quarantined: bool,
+    /// By the machine's clock, milliseconds since the Unix epoch.
+    pub(crate) received_at: i64,
+    /// Size of the message, bytes.
+    pub(crate) bytes: u64,
+    /// Why it did not verify, as JSON.
+    pub(crate) refusal: Option<String>,
+    /// Sealed.
+    pub(crate) body: Vec<u8>,
+}
+
+/// Of the quarantine: kind, reason, rows, bytes.
+pub(crate) type PushReason = (String, Option<String>, u64, u64);
+
+/// What is known of a registration for as long as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CorrelationRow {
+    /// The entry that made it, which names the row.
+    pub(crate) entry: String,
+    /// Names and numbers; sealed.
+    pub(crate) subject: Vec<u8>,
+    pub(crate) seen_at: Millis,
+}
+
+/// A content that was accepted: found by its HMAC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdentityRow {
+    /// The entry it became; the first of them where it became several.
+    pub(crate) entry: String,
+    /// How the entry ended, once its row is forgotten.
+    pub(crate) last_state: Option<State>,
+}
+
+/// The columns that hold sealed values: table, column that names the row, sealed column. The names are bound into the sealed value
+/// and so part of the format.
+pub(crate) const SEALED: [SealedColumn; 10] = [
+    SealedColumn { table: "meta", name: "name", column: "sealed" },
+    SealedColumn { table: "entry", name: "id", column: "payload" },
+    SealedColumn { table: "entry", name: "id", column: "progress" },
+    // An application id was the first result that an entry could have.
+    SealedColumn { table: "entry", name: "id", column: "aid" },
+    SealedColumn { table: "delivery", name: "id", column: "body" },
+    SealedColumn { table: "push", name: "id", column: "body" },
+    SealedColumn { table: "job_record", name: "id", column: "payload" },
+    SealedColumn { table: "job_record", name: "id", column: "progress" },
+    SealedColumn { table: "job_record", name: "id", column: "result" },
+    SealedColumn { table: "correlation", name: "entry", column: "subject" },
+];
+
+/// Where sealed values stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SealedColumn {
+    pub(crate) table: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) column: &'static str,
+}
+
+/// A sealed value and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SealedValue {
+    /// Order within its column.
+    pub(crate) at: Seq,
+    /// Names the row.
+    pub(crate) name: String,
+    pub(crate) value: Vec<u8>,
+}
