@@ -107,7 +107,8 @@ impl Book<'_> {
         }
     }
 
-    /// The entry with this content. One whose row is past `outbox.retention` is known by its identity alone.
+    /// The entry with this content; one that a person discarded is none. One whose row is past `outbox.retention` is known by its identity
+    /// alone.
     fn known(&self, identity: &[u8]) -> Result<Option<Accepted>> {
         let Some(found) = self.tx().identity(identity)? else { return Ok(None) };
         let (state, aid) = match found.last_state {
@@ -117,7 +118,8 @@ impl Book<'_> {
                 (entry.state, entry.aid)
             }
         };
-        Ok(Some(Accepted { id: found.entry, state, aid, is_new: false }))
+        let known = Accepted { id: found.entry, state, aid, is_new: false };
+        Ok(Some(known).filter(|known| known.state != State::Discarded))
     }
 
     fn insert_event(&self, event: &Event, identity: &[u8]) -> Result<Accepted> {
@@ -147,7 +149,8 @@ impl Book<'_> {
     /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers
     /// a repeated id with a plain success and drops it.
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
-        if kind.takes_aid() && !self.tx().is_named(composition)? {
+        let is_taken = self.tx().is_named(composition)? || self.tx().correlation(composition)?.is_some();
+        if kind.takes_aid() && !is_taken {
             return Ok(composition.to_owned());
         }
         Ok(format!("{composition}-{:08x}", self.rules.random.u32()))

@@ -85,6 +85,12 @@ impl Book<'_> {
         }
     }
 
+    /// The ids of the events that bear the name `name` with this `value`.
+    pub(super) fn bearers(&self, name: &'static str, value: &str) -> Result<Vec<String>> {
+        let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
+        Ok(rows.into_iter().map(|row| row.entry).collect())
+    }
+
     /// The events that bear the name `name` with this `value`.
     pub(super) fn named(&self, name: &'static str, value: &str) -> Result<Option<Named>> {
         let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;

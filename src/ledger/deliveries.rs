@@ -104,6 +104,7 @@ impl Ledger {
 impl Book<'_> {
     /// MOSIP made an application id for the event: it joins the names of the event, and the mediator and OpenCRVS 1.x learn of it.
     pub(super) fn assign_aid(&self, id: &str, aid: &Aid) -> Result<()> {
+        self.note_aid(id, aid)?;
         self.correlate_aid(id, aid)?;
         let post = self.aid_post(id, aid)?;
         let data = json!({ "aid": aid.as_str() });

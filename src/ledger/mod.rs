@@ -19,6 +19,7 @@ mod rekey;
 pub(crate) mod subject;
 #[cfg(test)]
 mod tests;
+mod twice;
 mod unreadable;
 pub(crate) mod uptime;
 pub(crate) mod vault;
@@ -36,6 +37,7 @@ pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Page, ShownPage};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
+pub(crate) use self::twice::Pair;
 pub(crate) use self::work::{Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};
@@ -182,6 +184,7 @@ impl Ledger {
         self.run(move |book| {
             book.tx().set_number(keys::UPTIME, book.now)?;
             book.tx().forget(book.now - millis(retention), book.now - millis(remember))?;
+            book.forget_twice()?;
             book.forget_deliveries(retention)
         })
         .await?;

@@ -45,6 +45,7 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
         broken(standing, destination, &mut lines);
     }
     undecided(standing, &mut lines);
+    given_twice(standing, &mut lines);
     if lines.is_empty() {
         lines.push(flowing(standing, refused));
     }
@@ -170,6 +171,15 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
         lines.push(act(
             format!("Put right: {quarantined} {are} not verify and did not reach the mediator."),
             "See below why. Once a key or certificate is replaced, they are tried again by themselves.",
+        ));
+    }
+}
+
+fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
+    for [one, other] in standing.stored.iter().flat_map(|stored| &stored.aids_given_twice) {
+        lines.push(act(
+            format!("Put right: MOSIP gave one application id to the events {one} and {other}. Both are sent."),
+            "Ask the MOSIP administrator which of the two the number belongs to.",
         ));
     }
 }

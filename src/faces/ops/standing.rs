@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::faces::Listener;
 use crate::keys::Ring;
 use crate::ledger::entry::{Destination, EntryKind, State};
-use crate::ledger::{Ledger, QuarantineCount};
+use crate::ledger::{Ledger, Pair, QuarantineCount};
 use crate::queue::ChannelStatus;
 use crate::store::{Millis, Queue, Room, Trouble};
 
@@ -49,6 +49,8 @@ pub(super) struct Stored {
     /// Since when the oldest of them waits.
     pub(super) oldest_delivery: Option<Millis>,
     pub(super) quarantine: Vec<QuarantineCount>,
+    /// Events that got one application id.
+    pub(super) aids_given_twice: Vec<Pair>,
 }
 
 /// A certificate by the name that the configuration gives it.
@@ -183,13 +185,14 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine) = tokio::try_join!(
+        let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine, aids_given_twice) = tokio::try_join!(
             ledger.counts(),
             ledger.oldest_waiting(),
             ledger.undelivered_count(),
-            ledger.quarantine_counts()
+            ledger.quarantine_counts(),
+            ledger.aids_given_twice()
         )?;
-        Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine })
+        Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine, aids_given_twice })
     }
 
     /// Messages and bytes in quarantine.

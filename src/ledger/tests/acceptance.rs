@@ -156,3 +156,31 @@ async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
     }
     assert_eq!(ledger.entry("c1".into()).await.unwrap().aid, Aid::parse("10001"));
 }
+
+#[tokio::test]
+async fn an_event_that_was_discarded_is_taken_again_under_an_id_of_its_own() {
+    let home = Home::new();
+    let ledger = home.open();
+    let first = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    ledger.discard(first.id.clone(), "posted by mistake".to_owned()).await.unwrap();
+    let again = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    assert!(again.is_new && again.id.starts_with("c1-"), "{again:?}");
+    let repeat = ledger.accept(birth("c1"), None).await.unwrap();
+    assert_eq!((repeat.is_new, &repeat.id), (false, &again.id));
+    assert_eq!(lease_ids(&ledger, EventKind::Birth).await, [again.id]);
+}
+
+#[tokio::test]
+async fn two_events_that_got_one_application_id_both_go_and_are_named() {
+    let home = Home::new();
+    let ledger = home.open();
+    for composition in ["c1", "c2"] {
+        accept(&ledger, birth(composition)).await;
+        let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+        assign(&ledger, &leased, "10001100770000120260101000000").await;
+        settle(&ledger, &leased, done()).await;
+    }
+    assert_eq!(home.open().aids_given_twice().await.unwrap(), [["c1".to_owned(), "c2".to_owned()]]);
+    ledger.keep_house().await.unwrap();
+    assert_eq!(ledger.aids_given_twice().await.unwrap().len(), 1, "until both are forgotten");
+}

@@ -29,6 +29,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             deliveries: 0,
             oldest_delivery: None,
             quarantine: vec![in_quarantine(BIRTH_NID.name(), quarantined)],
+            aids_given_twice: Vec::new(),
         }),
         disk_left: None,
         disk_used: 0,
@@ -173,5 +174,16 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
         texts(&paused, false)[0].starts_with("Put right the client of OpenCRVS."),
         "{:?}",
         texts(&paused, false)
+    );
+}
+
+#[test]
+fn events_that_got_one_application_id_are_named() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    standing.stored.as_mut().unwrap().aids_given_twice = vec![["c1".to_owned(), "c2".to_owned()]];
+    let all = lines(&standing, false);
+    assert_eq!(
+        (all[0].tone, all[0].text.as_str()),
+        (Tone::Act, "Put right: MOSIP gave one application id to the events c1 and c2. Both are sent.")
     );
 }

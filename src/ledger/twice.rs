@@ -1,0 +1,76 @@
+//! Application ids that MOSIP gave to two events. Both are sent, since nobody here can know whose it is; MOSIP's people have to say.
+
+use super::vault::Place;
+use super::{Book, Ledger, unusable};
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::Aid;
+use crate::store::Queue;
+
+const NAME: &str = "aid-twice";
+const PLACE: Place<'static> = Place { table: "meta", row: NAME, column: "sealed" };
+/// Pairs that are kept: more than a person looks at.
+const MOST: usize = 100;
+
+/// Two events with one application id, by their ids.
+pub(crate) type Pair = [String; 2];
+
+impl Ledger {
+    /// The events that got one application id, the oldest pair first, until both are forgotten.
+    pub(crate) async fn aids_given_twice(&self) -> Result<Vec<Pair>> {
+        self.run(|book| book.aids_given_twice()).await
+    }
+}
+
+impl Book<'_> {
+    /// Tells of it where another event than `entry` bears `aid`.
+    pub(super) fn note_aid(&self, entry: &str, aid: &Aid) -> Result<()> {
+        let others = self.bearers("aid", aid.as_str())?.into_iter().filter(|other| other != entry);
+        let pairs: Vec<Pair> = others.map(|other| [other, entry.to_owned()]).collect();
+        for [other, entry] in &pairs {
+            tracing::error!(
+                event = entry,
+                other,
+                "MOSIP gave one application id to two events; both are sent, and MOSIP has to say whose it is"
+            );
+        }
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let mut known = self.aids_given_twice()?;
+        known.extend(pairs);
+        known.truncate(MOST);
+        self.keep_twice(&known)
+    }
+
+    /// Forgets pairs whose events are both forgotten.
+    pub(super) fn forget_twice(&self) -> Result<()> {
+        let known = self.aids_given_twice()?;
+        let mut left = Vec::new();
+        for pair in &known {
+            let mut is_kept = false;
+            for entry in pair {
+                is_kept |= self.tx().row(Queue::Entries, entry)?.is_some();
+            }
+            if is_kept {
+                left.push(pair.clone());
+            }
+        }
+        if left.len() == known.len() { Ok(()) } else { self.keep_twice(&left) }
+    }
+
+    fn aids_given_twice(&self) -> Result<Vec<Pair>> {
+        let sealed = self.tx().sealed(NAME)?;
+        let Some(sealed) = sealed else { return Ok(Vec::new()) };
+        // Under a key that is missing it is shown again once that is back.
+        let Ok(text) = self.vault.open(PLACE, &sealed) else { return Ok(Vec::new()) };
+        serde_json::from_slice(&text)
+            .map_err(|_| Error::new(Code::Bug, "the pairs of one application id cannot be read"))
+    }
+
+    fn keep_twice(&self, pairs: &[Pair]) -> Result<()> {
+        let text =
+            serde_json::to_vec(pairs).map_err(|_| Error::new(Code::Bug, "pairs of ids do not serialise"))?;
+        let sealed = self.vault.seal(PLACE, &text).map_err(|error| unusable(&error))?;
+        self.tx().set_sealed(NAME, &sealed)
+    }
+}
