@@ -69,13 +69,7 @@ pub(crate) fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     if let Some(found) = decoded.as_deref().and_then(|raw| envelope(raw, "base64")) {
         return Ok(Report::Envelope(found));
     }
-    match (file::describe(bytes, password), decoded) {
-        // A certificate as `x5c` carries it, for one.
-        (Err(LoadError::Unknown), Some(der)) => file::describe(&der, password),
-        (described, _) => described,
-    }
-    .map(Report::Keys)
-    .map_err(refusal)
+    file::describe(bytes, password).map(Report::Keys).map_err(refusal)
 }
 
 fn message(message: &Open, carried_as: &'static str) -> Result<Report> {
@@ -128,7 +122,7 @@ fn refusal(error: LoadError) -> Error {
     let advice = match error {
         LoadError::PasswordMissing => "name a file with the password as --password-file",
         LoadError::Unknown => {
-            "give an envelope, a compact JWS or JWE, a certificate, PEM, DER, PKCS#12 or a JWK"
+            "give an envelope, a compact JWS or JWE, a certificate, PEM, DER, PKCS#12, PKCS#7 or a JWK"
         }
         _ => error.advice(),
     };

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::error::{Code, Error, Result};
@@ -153,6 +154,23 @@ impl<'de> Deserialize<'de> for Unambiguous {
 /// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.
 pub(crate) fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
+}
+
+/// Seconds, as issuers of tokens write them: a number, a fraction (which is cut off), or either as text. `None` for anything else.
+pub(crate) fn seconds(value: &Value) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
+        Value::String(text) => {
+            let text = text.trim();
+            text.parse().ok().or_else(|| whole(text.parse().ok()?))
+        }
+        _ => None,
+    }
+}
+
+fn whole(seconds: f64) -> Option<i64> {
+    // Saturates: what lies beyond the end of time lies beyond it.
+    seconds.is_finite().then_some(seconds.floor() as i64)
 }
 
 /// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.

@@ -65,14 +65,22 @@ fn own(section: &mut Section<'_>, dir: &Path) -> Vec<OwnKey> {
 fn own_key(mut section: Section<'_>, name: Option<String>, dir: &Path) -> Option<OwnKey> {
     let file = section.required("file", path_under(dir));
     let cert = section.parsed("cert", path_under(dir));
-    let password = match section.secret_setting("password", Unset::Refused) {
-        None => Password::None,
-        Some(SecretSetting::File(file)) => Password::File(dir.join(file)),
-        Some(SecretSetting::Value(password)) => Password::Value(password),
+    let container = password(&mut section, "password", dir);
+    let password = match password(&mut section, "key_password", dir) {
+        Password::None => container,
+        key => Password::AndOfKey { container: Box::new(container), key: Box::new(key) },
     };
     let uses = uses(&mut section);
     section.finish();
     Some(OwnKey { name, file: file?, cert, password, uses })
+}
+
+fn password(section: &mut Section<'_>, setting: &str, dir: &Path) -> Password {
+    match section.secret_setting(setting, Unset::Refused) {
+        None => Password::None,
+        Some(SecretSetting::File(file)) => Password::File(dir.join(file)),
+        Some(SecretSetting::Value(password)) => Password::Value(password),
+    }
 }
 
 fn uses(section: &mut Section<'_>) -> Uses {

@@ -19,7 +19,7 @@ mod value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::faces::WebhookSignature;
@@ -243,7 +243,7 @@ pub struct OwnKey {
     pub file: PathBuf,
     /// Certificate beside a bare key; joined with `keys.dir`.
     pub cert: Option<PathBuf>,
-    /// Password of the container.
+    /// Password of the container, and of the private key in it.
     pub password: Password,
     /// What it may be used for.
     pub uses: Uses,
@@ -258,6 +258,32 @@ pub enum Password {
     File(PathBuf),
     /// A variable held it (`password_env`, or an alias).
     Value(SecretBytes),
+    /// The private key has a password of its own (`key_password_file`, `key_password_env`).
+    AndOfKey {
+        /// Of the container.
+        container: Box<Password>,
+        /// Of the private key.
+        key: Box<Password>,
+    },
+}
+
+impl Password {
+    /// That of the container and that of the private key.
+    pub fn parts(&self) -> (&Self, &Self) {
+        match self {
+            Self::AndOfKey { container, key } => (container, key),
+            container => (container, &Self::None),
+        }
+    }
+
+    /// The files in which they stand.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let (container, key) = self.parts();
+        [container, key].into_iter().filter_map(|password| match password {
+            Self::File(path) => Some(path.as_path()),
+            Self::None | Self::Value(_) | Self::AndOfKey { .. } => None,
+        })
+    }
 }
 
 /// `use = ["sign", "decrypt"]`

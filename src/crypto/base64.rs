@@ -17,22 +17,22 @@ pub fn decode(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let (standard, url) =
         if text.ends_with(b"=") { (&STANDARD, &URL_SAFE) } else { (&STANDARD_NO_PAD, &URL_SAFE_NO_PAD_SIMD) };
     // Trying is cheaper than looking for the alphabet first: a wrong engine stops at the first foreign character.
-    standard.decode_to_vec(text).or_else(|_| url.decode_to_vec(text)).map_err(|_| NOT_BASE64)
+    standard.decode_to_vec(text).or_else(|_| url.decode_to_vec(text)).map_err(|_| refusal(text, NOT_BASE64))
 }
 
 /// Whether [`decode`] would take `text`; decodes nothing.
 pub fn check(text: &[u8]) -> Result<(), CryptoError> {
     let (standard, url) =
         if text.ends_with(b"=") { (&STANDARD, &URL_SAFE) } else { (&STANDARD_NO_PAD, &URL_SAFE_NO_PAD_SIMD) };
-    standard.check(text).or_else(|_| url.check(text)).map_err(|_| NOT_BASE64)
+    standard.check(text).or_else(|_| url.check(text)).map_err(|_| refusal(text, NOT_BASE64))
 }
 
 /// Strict base64url without padding, as JOSE wants it (RFC 7515 2).
 pub fn decode_url_strict(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     if text.len() < SIMD_FROM {
-        URL_SAFE_NO_PAD.decode(text).map_err(|_| NOT_BASE64URL)
+        URL_SAFE_NO_PAD.decode(text).map_err(|_| refusal(text, NOT_BASE64URL))
     } else {
-        URL_SAFE_NO_PAD_SIMD.decode_to_vec(text).map_err(|_| NOT_BASE64URL)
+        URL_SAFE_NO_PAD_SIMD.decode_to_vec(text).map_err(|_| refusal(text, NOT_BASE64URL))
     }
 }
 
@@ -64,6 +64,13 @@ pub(super) fn encode_url_chunks(bytes: &[u8], mut sink: impl FnMut(&[u8])) {
     }
 }
 
+/// Why `text` is refused: tools that write base64 in lines are common, and the cure is at hand.
+fn refusal(text: &[u8], otherwise: CryptoError) -> CryptoError {
+    if text.iter().any(u8::is_ascii_whitespace) { IN_LINES } else { otherwise }
+}
+
+const IN_LINES: CryptoError =
+    CryptoError::Malformed("base64 with line breaks or blanks, which have to be taken out");
 const NOT_BASE64: CryptoError = CryptoError::Malformed("not base64");
 const NOT_BASE64URL: CryptoError = CryptoError::Malformed("not base64url without padding");
 

@@ -9,7 +9,8 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use super::CryptoError;
 use super::base64::decode_url_strict;
 
-/// The header parameters that are looked at; others are skipped, as RFC 7515 4 wants.
+/// The header parameters that are looked at; others are skipped, as RFC 7515 4 wants. One that is null counts as absent: writers with
+/// empty fields are common.
 #[derive(Default)]
 pub(super) struct Header {
     pub(super) alg: Option<String>,
@@ -50,13 +51,13 @@ impl<'de> Visitor<'de> for HeaderVisitor {
         let mut seen = BTreeSet::new();
         while let Some(name) = map.next_key::<String>()? {
             match name.as_str() {
-                "alg" => header.alg = Some(map.next_value()?),
-                "enc" => header.enc = Some(map.next_value()?),
-                "zip" => header.zip = Some(map.next_value()?),
-                "kid" => header.kid = Some(map.next_value()?),
-                "x5c" => header.x5c = Some(map.next_value()?),
-                "crit" => header.crit = Some(map.next_value()?),
-                "b64" => header.b64 = Some(map.next_value()?),
+                "alg" => header.alg = map.next_value()?,
+                "enc" => header.enc = map.next_value()?,
+                "zip" => header.zip = map.next_value()?,
+                "kid" => header.kid = map.next_value()?,
+                "x5c" => header.x5c = map.next_value()?,
+                "crit" => header.crit = map.next_value()?,
+                "b64" => header.b64 = map.next_value()?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
             if !seen.insert(name) {

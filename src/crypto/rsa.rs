@@ -8,6 +8,9 @@ use aws_lc_rs::digest;
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey};
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaEncoding, RsaParameters};
+use rsa::pkcs1::RsaPublicKeyRef;
+use rsa::pkcs8::der::Decode as _;
+use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::CryptoError;
 use super::secret::SessionKey;
@@ -104,14 +107,33 @@ impl Message {
 
 /// Bytes that are no RSA key of 2048 to 4096 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the key is not usable: {0}")]
-pub struct UnusableKey(&'static str);
+pub enum UnusableKey {
+    /// Not of the right form, or not an RSA key; what.
+    #[error("the key is not usable: {0}")]
+    Form(&'static str),
+    /// An RSA key that is too short or too long; the bits of its modulus.
+    #[error("the key is not usable: the RSA modulus has {0} bits, not 2048 to 4096")]
+    Size(usize),
+}
 
 impl UnusableKey {
-    /// What is wrong with them.
-    pub const fn reason(self) -> &'static str {
-        self.0
+    /// What is wrong with a SubjectPublicKeyInfo that is refused: its size where it is an RSA key of another, else `otherwise`.
+    fn of_spki(der: &[u8], otherwise: Self) -> Self {
+        let spki = SubjectPublicKeyInfoRef::from_der(der).ok();
+        let bits = spki.and_then(|spki| modulus_bits(spki.subject_public_key.as_bytes()?));
+        bits.filter(|bits| !(MIN_BITS..=MAX_BITS).contains(bits)).map_or(otherwise, Self::Size)
     }
+}
+
+/// The length of the modulus of an `RSAPublicKey` (RFC 8017 A.1.1), whatever its size.
+fn modulus_bits(der: &[u8]) -> Option<usize> {
+    let key = RsaPublicKeyRef::from_der(der).ok()?;
+    bits(key.modulus.as_bytes())
+}
+
+/// The length in bits of a number without leading zero bytes.
+pub(crate) fn bits(number: &[u8]) -> Option<usize> {
+    Some(number.len() * 8 - number.first()?.leading_zeros() as usize)
 }
 
 /// An RSA public key, prepared for verifying and wrapping. Equality is equality of modulus and exponent.
@@ -130,10 +152,10 @@ struct Prepared {
 impl PublicKey {
     /// From SubjectPublicKeyInfo DER (RFC 5280 4.1). Refuses anything but RSA of 2048 to 4096 bits.
     pub fn from_spki_der(der: &[u8]) -> Result<Self, UnusableKey> {
-        const NOT_RSA: UnusableKey = UnusableKey("not an RSA public key");
-        let key = PublicEncryptingKey::from_der(der).map_err(|_| NOT_RSA)?;
+        const NOT_RSA: UnusableKey = UnusableKey::Form("not an RSA public key");
+        let key = PublicEncryptingKey::from_der(der).map_err(|_| UnusableKey::of_spki(der, NOT_RSA))?;
         if !(MIN_BITS..=MAX_BITS).contains(&key.key_size_bits()) {
-            return Err(UnusableKey("the RSA modulus is not 2048 to 4096 bits long"));
+            return Err(UnusableKey::Size(key.key_size_bits()));
         }
         let spki = key.as_der().map_err(|_| NOT_RSA)?;
         if spki.as_ref() != der {
@@ -202,8 +224,10 @@ impl PartialEq for PublicKey {
 
 impl Eq for PublicKey {}
 
-const MIN_BITS: usize = 2048;
-const MAX_BITS: usize = 4096;
+/// Shortest and longest modulus in bits.
+pub(crate) const MIN_BITS: usize = 2048;
+/// See [`MIN_BITS`].
+pub(crate) const MAX_BITS: usize = 4096;
 
 #[cfg(test)]
 mod tests;

@@ -5,16 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Finding;
-use crate::config::{Config, Password};
+use crate::config::Config;
 use crate::gateway::listeners;
 use crate::keys::source::file::readable_by_others;
 
 /// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let passwords = config.keys.own.iter().filter_map(|own| match &own.password {
-        Password::File(path) => Some(path.as_path()),
-        Password::None | Password::Value(_) => None,
-    });
+    let passwords = config.keys.own.iter().flat_map(|own| own.password.files());
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.as_path()));
     let secrets = config.secret_files.iter().map(|path| path.as_path());
     let mut findings: Vec<Finding> =

@@ -11,7 +11,7 @@ use x509_parser::prelude::KeyUsage;
 
 use crate::clock::Timestamp;
 use crate::crypto::base64;
-use crate::crypto::rsa::PublicKey;
+use crate::crypto::rsa::{PublicKey, UnusableKey};
 
 /// SHA-256 over the DER certificate (not the SPKI, not the PEM text): how MOSIP names a certificate.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -133,13 +133,19 @@ impl Certificate {
         let certificate = parse(der)?;
         let spki = certificate.public_key();
         if spki.algorithm.algorithm != OID_PKCS1_RSAENCRYPTION {
-            return Err(CertificateError::NotRsa(key_type(&spki.algorithm.algorithm.to_id_string())));
+            let oid = spki.algorithm.algorithm.to_id_string();
+            let pss = oid == PSS_ONLY;
+            return Err(if pss {
+                CertificateError::PssOnly
+            } else {
+                CertificateError::NotRsa(key_type(&oid))
+            });
         }
         let usage = certificate.key_usage().map_err(|_| CertificateError::Malformed)?;
         Ok(Self(Arc::new(Parsed {
             der: der.to_vec(),
             thumbprint: Thumbprint::of(der),
-            key: PublicKey::from_spki_der(spki.raw).map_err(|error| CertificateError::Key(error.reason()))?,
+            key: PublicKey::from_spki_der(spki.raw)?,
             subject: printable(&certificate.subject().to_string()),
             issuer: printable(&certificate.issuer().to_string()),
             dates: Dates::of(&certificate),
@@ -248,10 +254,28 @@ pub enum CertificateError {
     /// EC and the like.
     #[error("holds a key that is not RSA ({0})")]
     NotRsa(String),
-    /// Too short or too long.
+    /// RSA that may not decrypt, and may not make the signatures of MOSIP.
+    #[error("holds an RSA key that is for PSS signatures only (id-RSASSA-PSS)")]
+    PssOnly,
+    /// Too short or too long; its bits.
+    #[error("holds an RSA key of {0} bits, and 2048 to 4096 are accepted")]
+    KeySize(usize),
+    /// Numbers that are no usable key.
     #[error("holds an RSA key that is not usable: {0}")]
     Key(&'static str),
 }
+
+impl From<UnusableKey> for CertificateError {
+    fn from(error: UnusableKey) -> Self {
+        match error {
+            UnusableKey::Size(bits) => Self::KeySize(bits),
+            UnusableKey::Form(what) => Self::Key(what),
+        }
+    }
+}
+
+/// id-RSASSA-PSS (RFC 4055 1.2).
+pub(super) const PSS_ONLY: &str = "1.2.840.113549.1.1.10";
 
 fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
     match parse_x509_certificate(der) {
@@ -264,8 +288,11 @@ fn parse(der: &[u8]) -> Result<X509Certificate<'_>, CertificateError> {
 pub(super) fn key_type(oid: &str) -> String {
     match oid {
         "1.2.840.10045.2.1" => "EC",
+        "1.3.101.110" => "X25519",
+        "1.3.101.111" => "X448",
         "1.3.101.112" => "Ed25519",
-        "1.2.840.113549.1.1.10" => "RSA for PSS only",
+        "1.3.101.113" => "Ed448",
+        "1.2.840.113549.1.3.1" => "DH",
         "1.2.840.10040.4.1" => "DSA",
         other => other,
     }

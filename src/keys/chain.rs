@@ -19,6 +19,38 @@ pub(super) fn issuers(leaf: &Certificate, candidates: &[Certificate]) -> Vec<Cer
     chain
 }
 
+/// The certificate of a file that is the holder's own.
+pub(super) struct EndEntity<'a> {
+    pub(super) certificate: &'a Certificate,
+    /// How many others, of other keys, could be it as well.
+    pub(super) rivals: usize,
+}
+
+/// Finds the certificate that issued none of the others, whatever the order. Where there are several, those that are valid at `now`
+/// come first, then those that are no CA, then those that allow signatures or encryption, then the latest, then the first.
+pub(super) fn end_entity(certificates: &[Certificate], now: Timestamp) -> Option<EndEntity<'_>> {
+    let issued_any = |issuer: &Certificate| {
+        certificates.iter().any(|other| {
+            // Two that issued each other (cross-signed, or one key renewed) leave the choice to what follows.
+            other != issuer && other.is_issued_by(issuer) && !issuer.is_issued_by(other)
+        })
+    };
+    let fitness = |certificate: &Certificate| {
+        let useful = certificate.may_sign() || certificate.may_wrap();
+        (!issued_any(certificate), certificate.validity(now) == Validity::Valid, !certificate.is_ca(), useful)
+    };
+    let best = certificates.iter().map(fitness).max()?;
+    let fitting = || certificates.iter().filter(|certificate| fitness(certificate) == best);
+    let certificate = fitting().rev().max_by_key(|certificate| certificate.not_before())?;
+    let mut keys: Vec<_> = Vec::new();
+    for other in fitting().map(Certificate::public_key).filter(|key| *key != certificate.public_key()) {
+        if !keys.contains(&other) {
+            keys.push(other);
+        }
+    }
+    Some(EndEntity { certificate, rivals: keys.len() })
+}
+
 /// Whether a path leads from `leaf` over `candidates` to one of `roots`, all of them CAs that are valid at `now`.
 /// A leaf that is itself a root is trusted. The caller checks the leaf's own dates.
 pub(super) fn reaches(

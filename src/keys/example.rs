@@ -37,6 +37,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::clock::Timestamp;
     use crate::keys::source::file::{parse_own, parse_peer};
 
     /// Digests of the keys of every file under `dir` that holds an RSA key or certificate.
@@ -50,8 +51,11 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap();
             let keys = parse_own(&bytes, Some(b"mosip123"))
                 .map(|material| material.keys.iter().map(|key| key.public_key().clone()).collect());
-            let keys: Vec<PublicKey> =
-                keys.or_else(|_| parse_peer(&bytes).map(|peer| vec![peer.key])).unwrap_or_default();
+            let keys: Vec<PublicKey> = keys
+                .or_else(|_| {
+                    parse_peer(&bytes, Timestamp::from_seconds(1_800_000_000)).map(|peer| vec![peer.key])
+                })
+                .unwrap_or_default();
             digests.extend(keys.iter().map(|key| hex(&Sha256::digest(key.spki_der()))));
         }
     }

@@ -257,6 +257,11 @@ impl Ring {
         own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, file)| file.clone()).collect()
     }
 
+    /// The moment for which this ring was made: a certificate that began or ended since makes another (see `watch`).
+    pub fn moment(&self) -> Timestamp {
+        self.parts.trust.now
+    }
+
     /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
     pub(super) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());

@@ -5,6 +5,7 @@
 
 mod error;
 pub mod file;
+mod foreign;
 
 use std::path::Path;
 
@@ -15,6 +16,7 @@ use crate::config;
 use crate::crypto::rsa::PrivateKey;
 
 pub use error::LoadError;
+pub use foreign::Foreign;
 
 /// Where the key of an entry of `keys.own` is kept.
 pub(super) enum Source<'a> {
@@ -68,19 +70,21 @@ pub struct MatchedKey {
 impl KeyMaterial {
     /// Finds key and certificate that belong together, by public key and never by alias.
     ///
-    /// The certificate is sought among `configured` (the `cert` file), or where that is empty in the source itself. The first key that
-    /// has one is taken, and of several certificates of that key (signed by the CA and by MOSIP) the one valid at `now`, then the latest.
+    /// The certificate is sought among `configured` (the `cert` file), or where that is empty in the source itself. The first key whose
+    /// certificate is valid at `now` is taken, else the first that has one; of several certificates of that key (signed by the CA and by
+    /// MOSIP) the one valid at `now`, then the latest.
     pub fn matched(mut self, configured: Vec<Certificate>, now: Timestamp) -> Result<MatchedKey, LoadError> {
         let pool = if configured.is_empty() { &self.certificates } else { &configured };
         let of_key = |key: &PrivateKey| {
             let mine = pool.iter().filter(|found| found.public_key() == key.public_key());
             mine.max_by_key(|found| (found.validity(now) == Validity::Valid, found.not_before())).cloned()
         };
-        let (position, certificate) = self
-            .keys
-            .iter()
-            .enumerate()
-            .find_map(|(at, key)| Some((at, Some(of_key(key)?))))
+        let found: Vec<_> =
+            self.keys.iter().enumerate().filter_map(|(at, key)| Some((at, of_key(key)?))).collect();
+        let valid = found.iter().find(|(_, certificate)| certificate.validity(now) == Validity::Valid);
+        let (position, certificate) = valid
+            .or(found.first())
+            .map(|(at, certificate)| (*at, Some(certificate.clone())))
             .or(pool.is_empty().then_some((0, None)))
             .ok_or(LoadError::Mismatch)?;
         if self.keys.len() > 1 {

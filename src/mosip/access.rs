@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
-use crate::json::Object;
+use crate::json::{self, Object};
 
 /// No lifetime beyond a day is believed.
 const LONGEST_SECONDS: i64 = 86_400;
@@ -146,7 +146,7 @@ fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Acce
     #[derive(Deserialize)]
     struct Reply {
         access_token: Option<String>,
-        expires_in: Option<serde_json::Number>,
+        expires_in: Option<serde_json::Value>,
         error: Option<String>,
         error_description: Option<String>,
     }
@@ -158,7 +158,7 @@ fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Acce
         return Err(broken(status.as_u16()));
     }
     let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
-    AccessToken::new(&token, reply.expires_in.and_then(|seconds| seconds.as_i64()), now)
+    AccessToken::new(&token, reply.expires_in.as_ref().and_then(json::seconds), now)
 }
 
 /// RFC 6749 5.2: words about the client or its grant come with 400 or 401. Any other refusal says that the URL leads elsewhere.
@@ -214,7 +214,7 @@ fn token_in_cookie(value: &HeaderValue) -> Option<&str> {
 fn jwt_exp(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {
-        exp: f64,
+        exp: serde_json::Value,
     }
     let mut segments = token.split('.');
     let (Some(_), Some(claims), Some(_), None) =
@@ -224,7 +224,7 @@ fn jwt_exp(token: &str) -> Option<Timestamp> {
     };
     let claims = base64::decode_url_strict(claims.as_bytes()).ok()?;
     let Claims { exp } = serde_json::from_slice(&claims).ok()?;
-    Some(Timestamp::from_seconds(exp as i64))
+    json::seconds(&exp).map(Timestamp::from_seconds)
 }
 
 fn not_json(status: StatusCode) -> Error {

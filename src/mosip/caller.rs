@@ -5,9 +5,11 @@
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
+use crate::json;
 
 /// What two clocks may differ by, seconds.
 const LEEWAY: i64 = 60;
@@ -23,8 +25,8 @@ pub struct CallerKey {
 struct Claims {
     iss: Option<String>,
     aud: Option<Audience>,
-    exp: Option<i64>,
-    nbf: Option<i64>,
+    exp: Option<Value>,
+    nbf: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -60,11 +62,14 @@ impl CallerKey {
             .map_err(|_| refuse("algorithm, signature or claims"))?
             .claims;
         let now = now.seconds();
-        if claims.exp.is_none_or(|exp| exp.saturating_add(LEEWAY) <= now) {
-            return Err(refuse("exp is absent or past"));
+        if claims.exp.as_ref().and_then(json::seconds).is_none_or(|exp| exp.saturating_add(LEEWAY) <= now) {
+            return Err(refuse("exp is absent, no date or past"));
         }
-        if claims.nbf.is_some_and(|nbf| nbf.saturating_sub(LEEWAY) > now) {
-            return Err(refuse("nbf is in the future"));
+        if claims
+            .nbf
+            .is_some_and(|nbf| json::seconds(&nbf).is_none_or(|nbf| nbf.saturating_sub(LEEWAY) > now))
+        {
+            return Err(refuse("nbf is no date or in the future"));
         }
         if claims.iss.as_ref() != Some(&self.issuer) {
             return Err(refuse("iss is not the configured issuer"));
@@ -125,6 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn dates_pass_as_number_fraction_and_text() {
+        let now = NOW.seconds();
+        for exp in [
+            json!(now + 10),
+            json!(now as f64 + 10.75),
+            json!((now + 10).to_string()),
+            json!(format!("{}.5", now + 10)),
+        ] {
+            check(&with("exp", exp)).unwrap();
+        }
+        for past in [json!((now - 600).to_string()), json!(now as f64 - 600.5)] {
+            assert!(why(&with("exp", past)).contains("exp"));
+        }
+        assert!(why(&with("nbf", json!((now + 600).to_string()))).contains("nbf"));
+    }
+
+    #[test]
     fn absent_claims_are_refused() {
         for claim in ["iss", "aud", "exp"] {
             assert!(why(&with(claim, Value::Null)).contains(claim));
@@ -137,7 +159,10 @@ mod tests {
         assert!(why(&with("aud", json!(["other"]))).contains("aud"));
         assert!(why(&with("exp", json!(NOW.seconds() - LEEWAY))).contains("exp"));
         assert!(why(&with("nbf", json!(NOW.seconds() + LEEWAY + 1))).contains("nbf"));
-        assert!(why(&with("exp", json!("soon"))).contains("claims"));
+        for unreadable in [json!("soon"), json!("NaN"), json!("")] {
+            assert!(why(&with("exp", unreadable.clone())).contains("exp"));
+            assert!(why(&with("nbf", unreadable)).contains("nbf"));
+        }
     }
 
     #[test]

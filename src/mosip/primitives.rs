@@ -1,5 +1,6 @@
 //! The four primitives of the plain API and of the command line: what is asked, what is answered, and nothing of how it travels.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -51,7 +52,7 @@ impl Seal {
 
 /// A message to open: the body of `/v1/open`. No `Debug`.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "Pushed")]
 pub struct Open {
     /// base64 of an envelope, or a compact JWE.
     pub data: String,
@@ -61,6 +62,31 @@ pub struct Open {
     pub from: Option<String>,
     /// base64 of what the sender bound to a legacy envelope.
     pub aad: Option<String>,
+}
+
+/// [`Open`] with the members that MOSIP writes beside the message, so that its push reads as it came. A misspelt member is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pushed {
+    data: String,
+    signature: Option<String>,
+    from: Option<String>,
+    aad: Option<String>,
+    #[serde(rename = "id")]
+    _id: Option<IgnoredAny>,
+    #[serde(rename = "version")]
+    _version: Option<IgnoredAny>,
+    #[serde(rename = "requestTime", alias = "requesttime")]
+    _request_time: Option<IgnoredAny>,
+    #[serde(rename = "metadata")]
+    _metadata: Option<IgnoredAny>,
+}
+
+impl From<Pushed> for Open {
+    fn from(pushed: Pushed) -> Self {
+        let Pushed { data, signature, from, aad, .. } = pushed;
+        Self { data, signature, from, aad }
+    }
 }
 
 impl Open {
@@ -206,5 +232,6 @@ impl Verify {
 }
 
 fn base64_member(pointer: &str, text: &str) -> Result<Vec<u8>> {
-    base64::decode(text.as_bytes()).map_err(|_| Error::field(pointer, "this is not base64"))
+    base64::decode(text.as_bytes())
+        .map_err(|error| Error::field(pointer, format!("this does not read: {error}")))
 }

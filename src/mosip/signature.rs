@@ -48,7 +48,16 @@ pub fn verify<'p>(
     detached: Option<&'p [u8]>,
     now: Timestamp,
 ) -> Result<Payload<'p>> {
-    let token = Jws::parse(token)?;
+    verify_parsed(from, &Jws::parse(token)?, detached, now)
+}
+
+/// The same for a token that is parsed.
+pub(super) fn verify_parsed<'p>(
+    from: &Peer,
+    token: &Jws<'_>,
+    detached: Option<&'p [u8]>,
+    now: Timestamp,
+) -> Result<Payload<'p>> {
     let payload = token.verify(&from.key, &from.algs, detached)?;
     if let Some(der) = token.x5c_first() {
         check_x5c(from, der)?;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::clock::Timestamp;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::mosip::access;
 
 const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
@@ -53,7 +53,7 @@ pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientTok
     #[derive(Deserialize)]
     struct Reply {
         access_token: Option<String>,
-        expires_in: Option<serde_json::Number>,
+        expires_in: Option<serde_json::Value>,
     }
     match status {
         StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -78,7 +78,7 @@ pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientTok
     let text = Zeroizing::new(format!("Bearer {}", *token));
     let mut bearer = HeaderValue::from_str(&text).map_err(|_| broken("a token that is none"))?;
     bearer.set_sensitive(true);
-    let expires_in = reply.expires_in.and_then(|seconds| seconds.as_i64());
+    let expires_in = reply.expires_in.as_ref().and_then(json::seconds);
     Ok(ClientToken { bearer, expires: access::expiry(&token, expires_in, now) })
 }
 

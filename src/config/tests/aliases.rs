@@ -69,6 +69,7 @@ fn password(key: &OwnKey) -> Option<&str> {
         Password::Value(password) => exposed(Some(password)),
         Password::None => None,
         Password::File(file) => panic!("{}", file.display()),
+        Password::AndOfKey { .. } => panic!("a password of the key"),
     }
 }
 

@@ -115,7 +115,7 @@ impl PrivateKeyOperations for InMemory {
     }
 }
 
-const NOT_RSA: UnusableKey = UnusableKey("not an RSA private key in PKCS#8 form");
+const NOT_RSA: UnusableKey = UnusableKey::Form("not an RSA private key in PKCS#8 form");
 
 impl InMemory {
     pub(super) fn from_pkcs8_der(der: &[u8]) -> Result<Self, UnusableKey> {

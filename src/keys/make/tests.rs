@@ -33,7 +33,7 @@ fn request<'a>(common_name: &'a str, ca: bool, names: &'a [&'a str]) -> Certific
 fn fresh_key_loads() {
     let key = KeyMaker::generate(2048).ok().unwrap();
     let material = parse_own(key.to_pem().unwrap().as_bytes(), None).unwrap();
-    let public = parse_peer(key.to_public_pem().unwrap().as_bytes()).unwrap();
+    let public = parse_peer(key.to_public_pem().unwrap().as_bytes(), NOW).unwrap();
     assert!(material.keys[0].public_key() == &public.key);
     assert_eq!(public.key.modulus_len(), 256);
 }
@@ -147,7 +147,7 @@ fn development_set_is_complete_private_and_never_overwritten() {
     }
     for name in public {
         let bytes = std::fs::read(dir.path().join(name)).unwrap();
-        parse_peer(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        parse_peer(&bytes, NOW).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
     assert_eq!(files.len(), private.len() + public.len() + 1, "and keystore.password");
 

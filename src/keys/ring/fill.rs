@@ -91,7 +91,8 @@ fn own_key(
 fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Result<Peer, Trouble> {
     let file = &entry.file;
     let (bytes, _) = read_file(file).map_err(fatal(file))?;
-    let material = parse_peer(&bytes).map_err(fatal(file))?;
+    let material = parse_peer(&bytes, trust.now).map_err(fatal(file))?;
+    troubles.extend(material.warnings.iter().map(|warning| Trouble::new(file, warning, false)));
     let mut chain = Vec::new();
     if let Some(certificate) = &material.certificate {
         chain = chain::issuers(certificate, &material.others);

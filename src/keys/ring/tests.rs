@@ -172,8 +172,11 @@ fn missing_password_file() {
 #[test]
 fn unsupported_cipher_is_named() {
     let volume = Volume::new();
-    volume.write("partner.p12", &vector("partner-rc2-128.p12"));
-    volume.assert_trouble("partner.p12: is encrypted with PBE-SHA1-RC2-128, which is not supported", true);
+    volume.write("partner.p12", &vector("partner-traditional.enc.pem"));
+    volume.assert_trouble(
+        "partner.p12: is encrypted with traditional PEM encryption (DEK-Info), which is not supported",
+        true,
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What can be wrong with a key file, and what to do about it: the one place of these sentences.
 
+use super::Foreign;
 use crate::clock::Timestamp;
+use crate::crypto::rsa::UnusableKey;
 use crate::keys::cert::CertificateError;
 
 /// What is wrong with a file. `Display` is the middle of `<file>: <what>; <what to do>`, [`LoadError::advice`] its end.
@@ -28,6 +30,15 @@ pub enum LoadError {
     /// Not a form that is known here.
     #[error("holds neither a key nor a certificate")]
     Unknown,
+    /// A form that holds keys and is not read here.
+    #[error("{0}")]
+    Foreign(Foreign),
+    /// Something that stands beside keys and is none; what.
+    #[error("holds {0}, neither a key nor a certificate")]
+    NoKeyMaterial(&'static str),
+    /// JSON of another kind.
+    #[error("is JSON, and no JSON Web Key")]
+    NotJwk,
     /// The form is known, the content is broken.
     #[error("is damaged: {0}")]
     Damaged(&'static str),
@@ -40,6 +51,18 @@ pub enum LoadError {
     /// Wrong password or altered file: a MAC cannot tell the two apart.
     #[error("does not open: the password is wrong, or the file was altered")]
     WrongPassword,
+    /// One private key of several has a password of its own.
+    #[error("holds a private key whose password is not that of the store")]
+    KeyPassword,
+    /// A peer's container.
+    #[error("is encrypted, and the file of a peer has no password")]
+    PeerEncrypted,
+    /// A number of rounds that would stop the gateway for minutes.
+    #[error("asks for more than a million rounds, or for more than 1 GiB, to check its password")]
+    TooManyRounds,
+    /// A MAC that is not implemented; its name.
+    #[error("is protected with {0}, which is not supported")]
+    UnsupportedMac(String),
     /// Encrypted with something that is not implemented; its name.
     #[error("is encrypted with {0}, which is not supported")]
     UnsupportedCipher(String),
@@ -55,6 +78,12 @@ pub enum LoadError {
     /// EC and the like; the type of key.
     #[error("holds a key that is not RSA ({0})")]
     NotRsa(String),
+    /// RSA that may not decrypt, and may not make the signatures of MOSIP.
+    #[error("holds an RSA key that is for PSS signatures only (id-RSASSA-PSS)")]
+    PssOnly,
+    /// Too short or too long; its bits.
+    #[error("holds an RSA key of {0} bits, and 2048 to 4096 are accepted")]
+    KeySize(usize),
     /// RSA numbers that are no usable key.
     #[error("holds an RSA key that is not usable: {0}")]
     BadKey(&'static str),
@@ -76,6 +105,12 @@ pub enum LoadError {
     /// More than one private key; how many.
     #[error("holds {0} private keys, of which one is used")]
     SeveralKeys(usize),
+    /// Several certificates of which each could be the peer's; how many.
+    #[error("holds {0} certificates that could be the peer's, of which the latest is used")]
+    SeveralCertificates(usize),
+    /// Nothing but certificates of authorities; the subject of the one that is used.
+    #[error("holds certificates of authorities only, of which that of {0} is used")]
+    AuthoritiesOnly(String),
     /// The certificate is over.
     #[error("the certificate expired on {}", .0.to_iso())]
     Expired(Timestamp),
@@ -91,6 +126,23 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// Whether it tells of something that was read and is of no use, rather than of something that could not be read.
+    pub(super) const fn says_what_is_there(&self) -> bool {
+        matches!(
+            self,
+            Self::NotRsa(_)
+                | Self::PssOnly
+                | Self::KeySize(_)
+                | Self::BadKey(_)
+                | Self::KeyPassword
+                | Self::NoKeyMaterial(_)
+                | Self::Foreign(Foreign::SigningRequest)
+                | Self::Certificate(
+                    CertificateError::NotRsa(_) | CertificateError::PssOnly | CertificateError::KeySize(_)
+                )
+        )
+    }
+
     /// What to do, for the person who keeps the key volume.
     pub const fn advice(&self) -> &'static str {
         match self {
@@ -101,14 +153,30 @@ impl LoadError {
             Self::Empty | Self::Truncated | Self::Damaged(_) => {
                 "copy the file again from where it was issued"
             }
+            Self::Foreign(form) => form.advice(),
+            Self::NoKeyMaterial(_) => "supply the key or certificate itself",
+            Self::NotJwk => {
+                "supply the value of the member that holds the key or certificate, in a file of its own"
+            }
             Self::Unknown => {
-                "supply PKCS#12, PEM, DER or a base64 JWK; `mosip-gateway inspect` says what a file holds"
+                "supply PKCS#12, PKCS#7, PEM, DER or a JWK; `mosip-gateway inspect` says what a file holds"
             }
             Self::PasswordMissing => "set password_file for this key",
             Self::PasswordNotText => "write the password as UTF-8 text",
-            Self::WrongPassword => "correct the content of password_file, or copy the file again",
+            Self::WrongPassword => {
+                "correct the content of password_file (a blank at its end counts), or copy the file again"
+            }
+            Self::KeyPassword => {
+                "set key_password_file for the password of the key, or give key and store the same"
+            }
+            Self::PeerEncrypted => {
+                "supply the certificate alone: `openssl pkcs12 -in FILE -nokeys -out peer.crt` takes it out"
+            }
             Self::UnsupportedCipher(_) => {
                 "convert it: `openssl pkcs8 -topk8 -v2 aes256` for a key, `openssl pkcs12 -export` for a .p12"
+            }
+            Self::TooManyRounds | Self::UnsupportedMac(_) => {
+                "write it anew: `openssl pkcs12 -in FILE -out all.pem`, then `openssl pkcs12 -export -in all.pem -out keystore.p12`"
             }
             Self::NoMac => "export it again with a MAC, or make sure that nobody else can write it",
             Self::NoPrivateKey => {
@@ -118,7 +186,12 @@ impl LoadError {
             Self::NotRsa(_) | Self::Certificate(CertificateError::NotRsa(_)) => {
                 "supply RSA: MOSIP's partner protocol knows nothing else"
             }
-            Self::BadKey(_) | Self::Certificate(CertificateError::Key(_)) => {
+            Self::PssOnly | Self::Certificate(CertificateError::PssOnly) => {
+                "supply an RSA key of the plain type (rsaEncryption): this one neither decrypts nor signs as MOSIP does"
+            }
+            Self::BadKey(_)
+            | Self::KeySize(_)
+            | Self::Certificate(CertificateError::Key(_) | CertificateError::KeySize(_)) => {
                 "supply an RSA key of 2048, 3072 or 4096 bits"
             }
             Self::Certificate(_) => "copy the certificate again from where it was issued",
@@ -129,10 +202,27 @@ impl LoadError {
             Self::Unavailable(_) => "bring back what keeps the key, and start the gateway again",
             Self::Example => "use your own key, or start with --allow-example-keys outside production",
             Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
+            Self::SeveralCertificates(_) => "leave the peer's certificate and its issuers alone in the file",
+            Self::AuthoritiesOnly(_) => "make sure that the peer's own certificate is in the file",
             Self::Expired(_) => "have a new certificate issued and replace the file",
             Self::NotYetValid(_) => "check this machine's clock, or wait until then",
             Self::Usage(_) => "have a certificate issued that allows it, or correct `use`",
             Self::NoChain => "add the missing issuer, or replace the certificate",
+        }
+    }
+}
+
+impl From<Foreign> for LoadError {
+    fn from(form: Foreign) -> Self {
+        Self::Foreign(form)
+    }
+}
+
+impl From<UnusableKey> for LoadError {
+    fn from(error: UnusableKey) -> Self {
+        match error {
+            UnusableKey::Size(bits) => Self::KeySize(bits),
+            UnusableKey::Form(what) => Self::BadKey(what),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Files to key material, saying which file and why on failure: `<file>: <what>; <what to do>`.
 //!
-//! Read are PKCS#12 (PBES2, 3DES, RC2-40), PEM and DER of PKCS#1, PKCS#8, encrypted PKCS#8, certificates and bare public keys, and
-//! JWK in base64. What a file is, is told from its bytes: MOSIP's `mosip-public.key` is a certificate.
+//! Read are PKCS#12 and PKCS#7 (DER and BER), PEM and DER of PKCS#1, PKCS#8, encrypted PKCS#8, certificates and bare public keys, JWK
+//! and JWK sets, and base64 or UTF-16 of each. What a file is, is told from its bytes: MOSIP's `mosip-public.key` is a certificate.
+//! A part that is of no use does not spoil the others.
 
+mod ber;
 mod contents;
 mod describe;
-mod encrypted;
 mod jwk;
+mod pbe;
 mod pem;
+mod pkcs12;
+mod text;
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -18,19 +22,30 @@ use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
 use super::{KeyMaterial, LoadError};
+use crate::clock::Timestamp;
 use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::keys::Trouble;
 use crate::keys::cert::{Certificate, CertificateError};
+use crate::keys::chain;
 use crate::keys::promote::promote;
-use contents::Contents;
+use contents::{Contents, Kind};
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
 
 /// Largest key file; the largest bundle seen is 10 kB.
 const MAX_FILE: u64 = 1 << 20;
 
-/// A key file of ours and its password, as an entry of `keys.own` names them.
+/// The passwords of a key file.
+#[derive(Clone, Copy, Default)]
+pub struct Passwords<'a> {
+    /// Of the container, or of a single key.
+    pub container: Option<&'a [u8]>,
+    /// Of the private key, where it is another.
+    pub key: Option<&'a [u8]>,
+}
+
+/// A key file of ours and its passwords, as an entry of `keys.own` names them.
 pub(in crate::keys) struct KeyFile<'a> {
     path: &'a Path,
     password: &'a Password,
@@ -45,17 +60,10 @@ impl<'a> KeyFile<'a> {
     pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
         let refusal = |error: LoadError| Trouble::new(self.path, &error, true);
         let (bytes, metadata) = read_file(self.path).map_err(refusal)?;
-        let from_file = match self.password {
-            Password::File(path) => {
-                Some(read_password(path).map_err(|error| Trouble::new(path, &error, true))?)
-            }
-            Password::None | Password::Value(_) => None,
-        };
-        let password = match self.password {
-            Password::Value(value) => Some(value.expose()),
-            Password::File(_) | Password::None => from_file.as_deref().map(Vec::as_slice),
-        };
-        let mut material = parse_own(&bytes, password).map_err(refusal)?;
+        let (container, key) = self.password.parts();
+        let (container, key) = (ReadPassword::of(container)?, ReadPassword::of(key)?);
+        let passwords = Passwords { container: container.expose(), key: key.expose() };
+        let mut material = parse_own_under(&bytes, passwords).map_err(refusal)?;
         if readable_by_others(&metadata) {
             if strict_permissions {
                 return Err(refusal(LoadError::ReadableByOthers));
@@ -67,9 +75,33 @@ impl<'a> KeyFile<'a> {
 
     /// The files whose change means that the key has to be loaded again.
     pub(super) fn watched(&self) -> Vec<&'a Path> {
-        match self.password {
-            Password::File(password) => vec![self.path, password],
-            Password::None | Password::Value(_) => vec![self.path],
+        std::iter::once(self.path).chain(self.password.files()).collect()
+    }
+}
+
+/// A password as it is used: from the configuration, or read from its file.
+enum ReadPassword<'a> {
+    None,
+    Value(&'a [u8]),
+    Read(Zeroizing<Vec<u8>>),
+}
+
+impl<'a> ReadPassword<'a> {
+    fn of(password: &'a Password) -> Result<Self, Trouble> {
+        match password {
+            Password::None | Password::AndOfKey { .. } => Ok(Self::None),
+            Password::Value(value) => Ok(Self::Value(value.expose())),
+            Password::File(path) => {
+                read_password(path).map(Self::Read).map_err(|error| Trouble::new(path, &error, true))
+            }
+        }
+    }
+
+    fn expose(&self) -> Option<&[u8]> {
+        match self {
+            Self::None => None,
+            Self::Value(value) => Some(value),
+            Self::Read(bytes) => Some(bytes),
         }
     }
 }
@@ -82,50 +114,82 @@ pub struct PeerMaterial {
     pub key: PublicKey,
     /// The other certificates of the file.
     pub others: Vec<Certificate>,
+    /// What is odd and does not hinder.
+    pub warnings: Vec<LoadError>,
 }
 
 /// Private keys and certificates from the bytes of any container. No file system: fuzzing starts here.
 pub fn parse_own(bytes: &[u8], password: Option<&[u8]>) -> Result<KeyMaterial, LoadError> {
-    let mut contents = Contents::read(bytes, password)?;
-    let keys = contents.keys.iter().map(in_memory).collect::<Result<Vec<_>, _>>()?;
-    if keys.is_empty() {
-        return Err(contents.refused.pop().unwrap_or(LoadError::NoPrivateKey));
+    parse_own_under(bytes, Passwords { container: password, key: None })
+}
+
+/// The same where the private key has a password of its own.
+pub fn parse_own_under(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMaterial, LoadError> {
+    let mut contents = Contents::read(bytes, passwords)?;
+    let (mut keys, mut failed) = (Vec::new(), Vec::new());
+    for parsed in &contents.keys {
+        match in_memory(parsed) {
+            Ok(key) => keys.push(key),
+            Err(error) => failed.push(error),
+        }
     }
-    Ok(KeyMaterial { keys, certificates: contents.certificates, warnings: contents.warnings })
+    if keys.is_empty() {
+        return Err(failed.pop().unwrap_or_else(|| contents.refusal(Kind::Key, LoadError::NoPrivateKey)));
+    }
+    let certificates = std::mem::take(&mut contents.certificates);
+    let notable = contents.refused.into_iter().filter(|part| match part.kind {
+        Kind::Key => part.error == LoadError::KeyPassword,
+        // A key without its certificate signs, and nobody can tell whose key it is.
+        Kind::Public => certificates.is_empty(),
+        Kind::Container | Kind::Other => false,
+    });
+    let warnings =
+        contents.warnings.into_iter().chain(failed).chain(notable.map(|part| part.error)).collect();
+    Ok(KeyMaterial { keys, certificates, warnings })
 }
 
 /// Hands a parsed key over to the library that uses it, and tries it there.
 fn in_memory(parsed: &rsa::PrivateKey) -> Result<PrivateKey, LoadError> {
     let pkcs8 = parsed.to_pkcs8_der().map_err(|_| LoadError::CrossCheck)?;
-    let key =
-        PrivateKey::from_pkcs8_der(pkcs8.as_bytes()).map_err(|error| LoadError::BadKey(error.reason()))?;
+    let key = PrivateKey::from_pkcs8_der(pkcs8.as_bytes())?;
     promote(key, parsed.as_public_key())
 }
 
-/// A peer's certificate or public key: the first one of the file. No file system: fuzzing starts here.
-pub fn parse_peer(bytes: &[u8]) -> Result<PeerMaterial, LoadError> {
-    let mut contents = Contents::read(bytes, None)?;
-    let mut certificates = contents.certificates.into_iter();
-    if let Some(certificate) = certificates.next() {
+/// A peer's certificate, or the first public key where there is none. Of several certificates the end-entity one counts, whatever the
+/// order; of several of these the one that is valid at `now`, then the latest. No file system: fuzzing starts here.
+pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadError> {
+    let mut contents = Contents::read(bytes, Passwords::default())?;
+    let mut others = std::mem::take(&mut contents.certificates);
+    if let Some(chosen) = chain::end_entity(&others, now) {
+        let certificate = chosen.certificate.clone();
+        let mut warnings = Vec::new();
+        if chosen.rivals > 0 {
+            warnings.push(LoadError::SeveralCertificates(chosen.rivals + 1));
+        }
+        if certificate.is_ca() && others.iter().any(|other| *other != certificate) {
+            warnings.push(LoadError::AuthoritiesOnly(certificate.subject().to_owned()));
+        }
+        others.retain(|other| *other != certificate);
         let key = certificate.public_key().clone();
-        return Ok(PeerMaterial { certificate: Some(certificate), key, others: certificates.collect() });
+        return Ok(PeerMaterial { certificate: Some(certificate), key, others, warnings });
     }
-    match contents.public_keys.into_iter().next() {
-        Some(key) => Ok(PeerMaterial { certificate: None, key, others: Vec::new() }),
-        None => Err(contents.refused.pop().unwrap_or(LoadError::NoPublicKey)),
+    match contents.public_keys.first().cloned() {
+        Some(key) => Ok(PeerMaterial { certificate: None, key, others, warnings: Vec::new() }),
+        None => Err(match contents.refusal(Kind::Public, LoadError::NoPublicKey) {
+            LoadError::PasswordMissing => LoadError::PeerEncrypted,
+            other => other,
+        }),
     }
 }
 
-/// Every certificate of a PEM or DER file; at least one.
+/// Every certificate of a file; at least one. What else is there is passed over.
 pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
-    let mut contents = Contents::read(bytes, None)?;
-    match (contents.refused.pop(), contents.certificates) {
-        (Some(refusal), _) => Err(refusal),
-        (None, certificates) if certificates.is_empty() => {
-            Err(LoadError::Certificate(CertificateError::Malformed))
-        }
-        (None, certificates) => Ok(certificates),
+    let mut contents = Contents::read(bytes, Passwords::default())?;
+    let certificates = std::mem::take(&mut contents.certificates);
+    if certificates.is_empty() {
+        return Err(contents.refusal(Kind::Public, CertificateError::Malformed.into()));
     }
+    Ok(certificates)
 }
 
 /// The first private key of a file, for `keygen`, which writes it out again.
@@ -133,9 +197,9 @@ pub(in crate::keys) fn first_private_key(
     bytes: &[u8],
     password: Option<&[u8]>,
 ) -> Result<rsa::PrivateKey, LoadError> {
-    let mut contents = Contents::read(bytes, password)?;
-    let refusal = contents.refused.pop().unwrap_or(LoadError::NoPrivateKey);
-    contents.keys.into_iter().next().ok_or(refusal)
+    let mut contents = Contents::read(bytes, Passwords { container: password, key: None })?;
+    let key = (!contents.keys.is_empty()).then(|| contents.keys.remove(0));
+    key.ok_or_else(|| contents.refusal(Kind::Key, LoadError::NoPrivateKey))
 }
 
 /// The bytes of a file of at most 1 MiB and its metadata.
@@ -155,9 +219,11 @@ pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Met
     if bytes.len() as u64 > MAX_FILE { Err(LoadError::TooLarge) } else { Ok((bytes, metadata)) }
 }
 
-/// The password in `path`, without the one newline that editors append.
+/// The password in `path`, without the one newline and the byte order mark that editors add. UTF-16 behind such a mark is read as text.
 pub fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    let (mut password, _) = read_file(path)?;
+    let (bytes, _) = read_file(path)?;
+    let mut password = text::from_marked_utf16(&bytes)
+        .unwrap_or_else(|| Zeroizing::new(text::without_mark(&bytes).to_vec()));
     if password.last() == Some(&b'\n') {
         password.pop();
         if password.last() == Some(&b'\r') {

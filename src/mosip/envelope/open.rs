@@ -13,7 +13,7 @@ use crate::crypto::jws::Jws;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
-use crate::mosip::{Evidence, Verified};
+use crate::mosip::{Evidence, Verified, signature};
 
 /// How many own keys are tried on an envelope that names none of them. Each try is one private-key operation.
 const MAX_TRIES: usize = 4;
@@ -39,7 +39,8 @@ pub struct Policy {
     pub danger_accept_unsigned: bool,
 }
 
-/// Opens a message from `from` with our ring and checks its signature. A JWE that holds a JWS is verified under `from`.
+/// Opens a message from `from` with our ring and checks its signature. A JWE that holds a JWS is verified under `from`, by the same rules
+/// as a JWS that stands alone.
 pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
     let envelope = match base64::decode(message.data.as_bytes()) {
         Ok(envelope) => envelope,
@@ -71,7 +72,8 @@ fn check_signature(
 ) -> Result<Evidence> {
     let refused =
         |why| Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name));
-    let signature = base64::decode(signature.as_bytes()).map_err(|_| refused("is not base64"))?;
+    let signature = base64::decode(signature.as_bytes())
+        .map_err(|error| Error::new(Code::Malformed, format!("the signature does not read: {error}")))?;
     let covers = |bytes: &[u8]| from.key.verify(SignatureAlgorithm::Rs512, &[bytes], &signature).is_ok();
     if covers(plaintext) {
         return Ok(Evidence::Plaintext);
@@ -138,13 +140,16 @@ fn looks_like_jwe(data: &str) -> bool {
 
 fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
     let jwe = Jwe::parse(message.data)?;
-    let named = jwe.kid().and_then(Thumbprint::parse);
-    let keys = candidates(ring, from.unknown_thumbprint, named, jwe.wrapped_len())?;
+    let named = jwe.kid().map(Thumbprint::parse);
+    if named == Some(None) && from.unknown_thumbprint == UnknownThumbprint::Reject {
+        return Err(Error::new(Code::UnknownKey, "the kid of the token is no thumbprint of a certificate"));
+    }
+    let keys = candidates(ring, from.unknown_thumbprint, named.flatten(), jwe.wrapped_len())?;
     let (own, opened) = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED))?;
     let key = thumbprint_of(&own);
     let nested = std::str::from_utf8(&opened).ok().and_then(|text| Jws::parse(text).ok());
     if let Some(jws) = nested {
-        let payload = jws.verify(&from.key, &from.algs, None)?;
+        let payload = signature::verify_parsed(from, &jws, None, ring.moment())?;
         return Ok(Verified::new(
             Zeroizing::new(payload.bytes.into_owned()).into(),
             Evidence::Plaintext,

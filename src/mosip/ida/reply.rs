@@ -212,7 +212,14 @@ pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<
                 Some(SealedIdentity { thumbprint, session_key, identity })
             }
             (None, ..) => None,
-            _ => return Err(tampered("a part of the sealed identity is missing")),
+            _ if !given.kyc_status => None,
+            // It was signed as it is: nobody altered it.
+            (Some(_), Some(_), None) => {
+                return Err(broken("a sealed identity without the thumbprint that names its key").advise(
+                    "Ask MOSIP for a release of IDA that sends `thumbprint` in the response of kyc.",
+                ));
+            }
+            (Some(_), None, _) => return Err(broken("a sealed identity without its sessionKey")),
         };
         let identity = sealed.filter(|_| given.kyc_status).map(|sealed| open(ring, &sealed)).transpose()?;
         Ok(Known { authenticated: Authenticated::new(given.kyc_status, given.auth_token), identity })

@@ -1,121 +1,256 @@
 //! Any container to what it holds.
 
-use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
-use rsa::pkcs8::der::{self, AnyRef, Decode, ErrorKind, Reader, Tag, Tagged};
-use rsa::pkcs8::{self, DecodePrivateKey, DecodePublicKey, EncodePublicKey, spki};
+use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey, RsaPrivateKeyRef};
+use rsa::pkcs8::der::{self, AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
+use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
+use rsa::pkcs8::{self, DecodePrivateKey, EncodePublicKey, PrivateKeyInfoRef};
+use rsa::traits::PublicKeyParts as _;
+use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
 
-use super::{LoadError, encrypted, jwk, pem};
-use crate::crypto::rsa::PublicKey;
-use crate::keys::cert::{Certificate, key_type};
+use super::{LoadError, Passwords, ber, jwk, pbe, pem, pkcs12, text};
+use crate::crypto::rsa::{MAX_BITS, MIN_BITS, PublicKey, bits};
+use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type};
+use crate::keys::source::Foreign;
 
 /// What a file holds, in its order.
 #[derive(Default)]
 pub(super) struct Contents {
-    /// `PKCS#12`, `PEM`, `DER` or `JWK`.
+    /// `PKCS#12`, `PKCS#7`, `PEM`, `DER` or `JWK`.
     pub(super) container: &'static str,
-    /// RSA keys that passed the checks of the parser.
+    /// RSA keys of a size that is used here and that passed the checks of the parser.
     pub(super) keys: Vec<rsa::PrivateKey>,
     /// RSA certificates.
     pub(super) certificates: Vec<Certificate>,
     /// Bare public keys.
     pub(super) public_keys: Vec<PublicKey>,
-    /// Items that are of no use here: EC keys, broken certificates.
-    pub(super) refused: Vec<LoadError>,
+    /// What is of no use here: EC keys, broken certificates, a container that does not open.
+    pub(super) refused: Vec<Refused>,
     /// What is odd about the container.
     pub(super) warnings: Vec<LoadError>,
 }
 
+/// A part of a file that is of no use.
+pub(super) struct Refused {
+    pub(super) kind: Kind,
+    pub(super) error: LoadError,
+}
+
+/// What a part is, as far as that shows: a refusal is told to those who looked for that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A private key.
+    Key,
+    /// A certificate or a public key.
+    Public,
+    /// Anything may be inside.
+    Container,
+    /// Neither a key nor a certificate.
+    Other,
+}
+
+impl Kind {
+    fn of_label(label: &[u8]) -> Self {
+        match label {
+            _ if label.ends_with(b"PRIVATE KEY") => Self::Key,
+            _ if label.ends_with(b"PUBLIC KEY") || label.ends_with(b"CERTIFICATE") => Self::Public,
+            _ if label.ends_with(b"PARAMETERS") || label.ends_with(b"CRL") => Self::Other,
+            _ => Self::Container,
+        }
+    }
+}
+
+/// How many layers of text (UTF-16, base64) are taken off: a Secret holds base64 of what may itself be base64.
+const MAX_LAYERS: u8 = 4;
+
 impl Contents {
-    /// Reads `bytes`, whatever they are. Fails when the container does not open; a useless item inside stands in `refused`.
-    pub(super) fn read(bytes: &[u8], password: Option<&[u8]>) -> Result<Self, LoadError> {
+    /// Reads `bytes`, whatever they are. Fails where there is nothing; what is of no use stands in `refused`.
+    pub(super) fn read(bytes: &[u8], passwords: Passwords<'_>) -> Result<Self, LoadError> {
         let mut contents = Self::default();
-        if bytes.trim_ascii().is_empty() {
+        if text::without_mark(bytes).trim_ascii().is_empty() {
             return Err(LoadError::Empty);
         }
-        if pem::is_pem(bytes) {
-            contents.container = "PEM";
-            for der in pem::blocks(bytes)? {
-                contents.add_der(&der, password)?;
-            }
-        } else if let Some(json) = jwk::json(bytes) {
-            contents.container = "JWK";
-            jwk::read(&json, &mut contents)?;
-        } else {
-            contents.container = "DER";
-            contents.add_der(bytes, password)?;
-        }
+        contents.add(bytes, passwords, MAX_LAYERS);
         Ok(contents)
     }
 
-    pub(super) fn add_public(&mut self, key: &rsa::PublicKey) -> Result<(), LoadError> {
-        self.public_keys.push(prepare(key)?);
-        Ok(())
+    fn add(&mut self, bytes: &[u8], passwords: Passwords<'_>, layers: u8) {
+        let Some(layers) = layers.checked_sub(1) else {
+            return self.refuse(Kind::Container, LoadError::Unknown);
+        };
+        let bytes = text::without_mark(bytes);
+        if let Some(form) = Foreign::of(bytes) {
+            self.refuse(form.into(), form.into());
+        } else if pem::is_pem(bytes) {
+            self.container = "PEM";
+            self.add_pem(bytes, passwords);
+        } else if bytes.trim_ascii_start().starts_with(b"{") {
+            self.container = "JWK";
+            jwk::read(bytes, self);
+        } else if let Some(text) = text::from_utf16(bytes).or_else(|| text::from_base64(bytes)) {
+            self.add(&text, passwords, layers);
+        } else {
+            self.container = "DER";
+            self.add_der(bytes, passwords);
+        }
     }
 
-    fn add_der(&mut self, der: &[u8], password: Option<&[u8]>) -> Result<(), LoadError> {
-        match Shape::of(der)? {
-            Shape::Pkcs12 { has_mac } => self.add_pkcs12(der, password, has_mac)?,
-            Shape::EncryptedPkcs8 => {
-                let document = encrypted::open_pkcs8(der, password)?;
-                self.add_private(rsa::PrivateKey::from_pkcs8_der(document.as_bytes()).map_err(refusal));
-            }
-            Shape::Pkcs8 => self.add_private(rsa::PrivateKey::from_pkcs8_der(der).map_err(refusal)),
-            Shape::Pkcs1 => {
-                let key = rsa::PrivateKey::from_pkcs1_der(der);
-                self.add_private(key.map_err(|_| LoadError::BadKey("its numbers do not fit together")));
-            }
-            Shape::Sec1 => self.refused.push(LoadError::NotRsa("EC".into())),
-            Shape::Certificate => self.add_certificate(der),
-            Shape::PublicKey => {
-                self.add_public(
-                    &rsa::PublicKey::from_public_key_der(der).map_err(|error| refusal(error.into()))?,
-                )?;
-            }
-            Shape::Pkcs1Public => {
-                let key = rsa::PublicKey::from_pkcs1_der(der);
-                self.add_public(&key.map_err(|_| LoadError::BadKey("its numbers do not fit together"))?)?;
+    fn add_pem(&mut self, text: &[u8], passwords: Passwords<'_>) {
+        for block in pem::blocks(text) {
+            match block.content {
+                Ok(content) if Foreign::of(&content).is_none() => self.add_der(&content, passwords),
+                Ok(content) => self.add(&content, passwords, 1),
+                Err(error) => self.refuse(Kind::of_label(block.label), error),
             }
         }
-        Ok(())
     }
 
-    /// p12-keystore keeps decrypted keys in plain vectors: the archive lives no longer than this call.
-    fn add_pkcs12(&mut self, der: &[u8], password: Option<&[u8]>, has_mac: bool) -> Result<(), LoadError> {
-        let archive = encrypted::open_pkcs12(der, password, has_mac)?;
-        self.container = "PKCS#12";
-        if !has_mac {
-            self.warnings.push(LoadError::NoMac);
+    /// One document after the other; what follows the last one (a newline) is of no matter.
+    fn add_der(&mut self, mut bytes: &[u8], passwords: Passwords<'_>) {
+        let mut documents = 0;
+        while documents == 0 || bytes.starts_with(&[SEQUENCE]) {
+            let read = Shape::first(bytes).map(|first| {
+                let (document, rest) = bytes.split_at_checked(first.length).unwrap_or((bytes, &[]));
+                self.add_document(first.der.as_deref().map_or(document, Vec::as_slice), passwords);
+                bytes = rest;
+            });
+            if let Err(error) = read {
+                return self.refuse(Kind::Container, error);
+            }
+            documents += 1;
         }
-        for bag in &archive.keys {
-            self.add_private(rsa::PrivateKey::from_pkcs8_der(bag.key.as_der()).map_err(refusal));
-        }
-        for bag in &archive.certs {
-            self.add_certificate(bag.cert.as_der());
-        }
-        Ok(())
     }
 
-    fn add_private(&mut self, key: Result<rsa::PrivateKey, LoadError>) {
-        match key {
+    fn add_document(&mut self, der: &[u8], passwords: Passwords<'_>) {
+        match Shape::of(der) {
+            Some(Shape::Pkcs12) => {
+                self.container = "PKCS#12";
+                if let Err(error) = pkcs12::read(der, passwords, self) {
+                    self.refuse(Kind::Container, error);
+                }
+            }
+            Some(Shape::Pkcs7) => {
+                self.container = if self.container == "PEM" { "PEM" } else { "PKCS#7" };
+                match certificates_of_pkcs7(der) {
+                    Ok(certificates) if certificates.is_empty() => {
+                        self.refuse(
+                            Kind::Public,
+                            LoadError::NoKeyMaterial("a PKCS#7 message without certificates"),
+                        );
+                    }
+                    Ok(certificates) => certificates.iter().for_each(|der| self.add_certificate(der)),
+                    Err(error) => self.refuse(Kind::Public, error),
+                }
+            }
+            Some(Shape::Path) => match elements(der) {
+                Ok(certificates) => certificates.iter().for_each(|der| self.add_certificate(der)),
+                Err(_) => self.refuse(Kind::Container, LoadError::Unknown),
+            },
+            Some(Shape::EncryptedPkcs8) => self.add_encrypted_pkcs8(der, passwords),
+            Some(Shape::Pkcs8) => self.add_pkcs8(der),
+            Some(Shape::Pkcs1) => {
+                self.add_private(rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| of_numbers(der)))
+            }
+            Some(Shape::Sec1) => self.refuse(Kind::Key, LoadError::NotRsa("EC".into())),
+            Some(Shape::Certificate) => self.add_certificate(der),
+            Some(Shape::PublicKey) => self.add_prepared(public_key(der)),
+            Some(Shape::Pkcs1Public) => match rsa::PublicKey::from_pkcs1_der(der) {
+                Ok(key) => self.add_public(&key),
+                Err(_) => self.refuse(Kind::Public, NUMBERS),
+            },
+            None => self.refuse(Kind::Container, LoadError::Unknown),
+        }
+    }
+
+    fn add_encrypted_pkcs8(&mut self, der: &[u8], passwords: Passwords<'_>) {
+        let both: Vec<&[u8]> = [passwords.key, passwords.container].into_iter().flatten().collect();
+        let parts = AnyRef::from_der(der).and_then(members).unwrap_or_default();
+        let [algorithm, data] = parts.as_slice() else { return self.refuse(Kind::Key, LoadError::Unknown) };
+        match pbe::decrypt(*algorithm, data.value(), &both) {
+            Ok(key) => self.add_pkcs8(&key),
+            Err(LoadError::WrongPassword) if both.is_empty() => {
+                self.refuse(Kind::Key, LoadError::PasswordMissing)
+            }
+            Err(error) => self.refuse(Kind::Key, error),
+        }
+    }
+
+    pub(super) fn add_pkcs8(&mut self, der: &[u8]) {
+        let key = PrivateKeyInfoRef::from_der(der).map_err(|_| NUMBERS).and_then(|info| {
+            // The parser takes a key for PSS, too, where that has no parameters.
+            of_type(info.algorithm.oid).map_or(Ok(()), Err)?;
+            rsa::PrivateKey::from_pkcs8_der(der).map_err(|_| of_numbers(info.private_key.as_bytes()))
+        });
+        self.add_private(key);
+    }
+
+    pub(super) fn add_private(&mut self, key: Result<rsa::PrivateKey, LoadError>) {
+        match key.and_then(|key| of_size(key.n().bit_width() as usize).map_or(Ok(key), Err)) {
             Ok(key) => self.keys.push(key),
-            Err(refusal) => self.refused.push(refusal),
+            Err(refusal) => self.refuse(Kind::Key, refusal),
         }
     }
 
-    fn add_certificate(&mut self, der: &[u8]) {
+    pub(super) fn add_public(&mut self, key: &rsa::PublicKey) {
+        self.add_prepared(prepare(key));
+    }
+
+    fn add_prepared(&mut self, key: Result<PublicKey, LoadError>) {
+        match key {
+            Ok(key) => self.public_keys.push(key),
+            Err(refusal) => self.refuse(Kind::Public, refusal),
+        }
+    }
+
+    pub(super) fn add_certificate(&mut self, der: &[u8]) {
         match Certificate::from_der(der) {
             Ok(certificate) => self.certificates.push(certificate),
-            Err(refusal) => self.refused.push(refusal.into()),
+            Err(CertificateError::Malformed) if is_request(der) => {
+                self.refuse(Kind::Public, Foreign::SigningRequest.into());
+            }
+            Err(CertificateError::Malformed) if CertificateRevocationList::from_der(der).is_ok() => {
+                self.refuse(Kind::Other, LoadError::NoKeyMaterial("a revocation list"));
+            }
+            Err(refusal) => self.refuse(Kind::Public, refusal.into()),
+        }
+    }
+
+    pub(super) fn refuse(&mut self, kind: Kind, error: LoadError) {
+        self.refused.push(Refused { kind, error });
+    }
+
+    /// Why there is nothing of the kinds that were looked for: the first refusal of them, or `none` where something else is there.
+    pub(super) fn refusal(self, kind: Kind, none: LoadError) -> LoadError {
+        let found = !(self.keys.is_empty() && self.certificates.is_empty() && self.public_keys.is_empty());
+        let mut refused = self.refused;
+        let at = refused.iter().position(|part| part.kind == kind || part.kind == Kind::Container);
+        match at {
+            Some(at) => refused.swap_remove(at).error,
+            None if found || refused.iter().any(|part| part.kind == Kind::Key) => none,
+            None => refused.into_iter().next().map_or(none, |part| part.error),
+        }
+    }
+}
+
+impl From<Foreign> for Kind {
+    fn from(form: Foreign) -> Self {
+        match form {
+            Foreign::OpenSshPrivateKey | Foreign::Putty => Self::Key,
+            Foreign::OpenSshPublicKey | Foreign::SigningRequest => Self::Public,
+            _ => Self::Container,
         }
     }
 }
 
 /// First byte of every DER document here.
-const SEQUENCE: u8 = 0x30;
+pub(super) const SEQUENCE: u8 = 0x30;
 
 /// What a DER document is, told from the types of its members: labels and file names mislead.
 enum Shape {
-    Pkcs12 { has_mac: bool },
+    Pkcs12,
+    Pkcs7,
+    Path,
     EncryptedPkcs8,
     Pkcs8,
     Pkcs1,
@@ -126,40 +261,77 @@ enum Shape {
 }
 
 impl Shape {
-    fn of(der: &[u8]) -> Result<Self, LoadError> {
-        if !der.starts_with(&[SEQUENCE]) {
-            return Err(LoadError::Unknown);
-        }
-        let members = members(der).map_err(|error| match error.kind() {
-            ErrorKind::Incomplete { .. } => LoadError::Truncated,
-            ErrorKind::TrailingData { .. } => LoadError::Damaged("bytes follow its end"),
-            ErrorKind::IndefiniteLength => LoadError::Damaged("it is BER with indefinite lengths, not DER"),
-            _ => LoadError::Unknown,
-        })?;
-        match members.as_slice() {
-            [Tag::Integer, Tag::Sequence] => Ok(Self::Pkcs12 { has_mac: false }),
-            [Tag::Integer, Tag::Sequence, Tag::Sequence] => Ok(Self::Pkcs12 { has_mac: true }),
-            [Tag::Integer, Tag::Sequence, Tag::OctetString, ..] => Ok(Self::Pkcs8),
-            [Tag::Integer, Tag::Integer] => Ok(Self::Pkcs1Public),
-            [Tag::Integer, Tag::Integer, Tag::Integer, ..] => Ok(Self::Pkcs1),
-            [Tag::Integer, Tag::OctetString, ..] => Ok(Self::Sec1),
-            [Tag::Sequence, Tag::OctetString] => Ok(Self::EncryptedPkcs8),
-            [Tag::Sequence, Tag::Sequence, Tag::BitString] => Ok(Self::Certificate),
-            [Tag::Sequence, Tag::BitString] => Ok(Self::PublicKey),
-            _ => Err(LoadError::Unknown),
+    fn first(bytes: &[u8]) -> Result<ber::First, LoadError> {
+        if bytes.starts_with(&[SEQUENCE]) { ber::first(bytes) } else { Err(LoadError::Unknown) }
+    }
+
+    fn of(der: &[u8]) -> Option<Self> {
+        let members = AnyRef::from_der(der).and_then(members).ok()?;
+        let tags: Vec<Tag> = members.iter().map(Tagged::tag).collect();
+        match tags.as_slice() {
+            [Tag::Integer, Tag::Sequence] | [Tag::Integer, Tag::Sequence, Tag::Sequence] => {
+                Some(Self::Pkcs12)
+            }
+            [Tag::ObjectIdentifier, Tag::ContextSpecific { .. }] => Some(Self::Pkcs7),
+            [Tag::Integer, Tag::Sequence, Tag::OctetString, ..] => Some(Self::Pkcs8),
+            [Tag::Integer, Tag::Integer] => Some(Self::Pkcs1Public),
+            [Tag::Integer, Tag::Integer, Tag::Integer, ..] => Some(Self::Pkcs1),
+            [Tag::Integer, Tag::OctetString, ..] => Some(Self::Sec1),
+            [Tag::Sequence, Tag::OctetString] => Some(Self::EncryptedPkcs8),
+            [Tag::Sequence, Tag::Sequence, Tag::BitString] => Some(Self::Certificate),
+            [Tag::Sequence, Tag::BitString] => Some(Self::PublicKey),
+            [Tag::Sequence, ..] if tags.iter().all(|tag| *tag == Tag::Sequence) => Some(Self::Path),
+            _ => None,
         }
     }
 }
 
-/// The types of the members of the outer SEQUENCE.
-fn members(der: &[u8]) -> der::Result<Vec<Tag>> {
-    AnyRef::from_der(der)?.sequence(|reader| {
-        let mut tags = Vec::new();
-        while !reader.is_finished() {
-            tags.push(AnyRef::decode(reader)?.tag());
-        }
-        Ok(tags)
-    })
+/// The members of a constructed element.
+pub(super) fn members(element: AnyRef<'_>) -> der::Result<Vec<AnyRef<'_>>> {
+    let mut reader = SliceReader::new(element.value())?;
+    let mut members = Vec::new();
+    while !reader.is_finished() {
+        members.push(AnyRef::decode(&mut reader)?);
+    }
+    Ok(members)
+}
+
+/// The members of a constructed element as they stand, with their headers.
+fn elements(der: &[u8]) -> der::Result<Vec<&[u8]>> {
+    let mut reader = SliceReader::new(AnyRef::from_der(der)?.value())?;
+    let mut elements = Vec::new();
+    while !reader.is_finished() {
+        elements.push(reader.tlv_bytes()?);
+    }
+    Ok(elements)
+}
+
+/// The certificates of a PKCS#7 message (`SignedData`, RFC 5652 5.1) as they stand: one that is odd does not spoil the others.
+fn certificates_of_pkcs7(der: &[u8]) -> Result<Vec<&[u8]>, LoadError> {
+    const SIGNED_DATA: &str = "1.2.840.113549.1.7.2";
+    const BROKEN: LoadError = LoadError::Damaged("not a readable PKCS#7 message");
+    let message = AnyRef::from_der(der).and_then(pkcs12::content_info);
+    let (kind, signed) = message.map_err(|_| BROKEN)?;
+    if kind.to_string() != SIGNED_DATA {
+        return Err(LoadError::NoKeyMaterial("a PKCS#7 message of another kind than signed data"));
+    }
+    let parts = members(signed).map_err(|_| BROKEN)?;
+    let Some(set) = parts.iter().skip(3).find(|part| part.tag() == CERTIFICATES) else {
+        return Ok(Vec::new());
+    };
+    let mut reader = SliceReader::new(set.value()).map_err(|_| BROKEN)?;
+    let mut certificates = Vec::new();
+    while !reader.is_finished() {
+        certificates.push(reader.tlv_bytes().map_err(|_| BROKEN)?);
+    }
+    Ok(certificates)
+}
+
+/// `[0] IMPLICIT CertificateSet`
+const CERTIFICATES: Tag = Tag::ContextSpecific { constructed: true, number: der::TagNumber(0) };
+
+fn is_request(der: &[u8]) -> bool {
+    X509CertificationRequest::from_der(der).is_ok()
 }
 
 /// The public half of a parsed private key.
@@ -168,15 +340,37 @@ pub(super) fn public_half(key: &rsa::PrivateKey) -> Result<PublicKey, LoadError>
 }
 
 fn prepare(key: &rsa::PublicKey) -> Result<PublicKey, LoadError> {
-    let spki = key.to_public_key_der().map_err(|_| LoadError::Damaged("not a public key"))?;
-    PublicKey::from_spki_der(spki.as_bytes()).map_err(|error| LoadError::BadKey(error.reason()))
+    let spki = key.to_public_key_der().map_err(|_| NUMBERS)?;
+    Ok(PublicKey::from_spki_der(spki.as_bytes())?)
 }
 
-fn refusal(error: pkcs8::Error) -> LoadError {
-    match error {
-        pkcs8::Error::PublicKey(spki::Error::OidUnknown { oid }) => {
-            LoadError::NotRsa(key_type(&oid.to_string()))
-        }
-        _ => LoadError::BadKey("its numbers do not fit together"),
+/// RSA numbers that are no key.
+pub(super) const NUMBERS: LoadError = LoadError::BadKey("its numbers do not fit together");
+
+/// A SubjectPublicKeyInfo.
+fn public_key(der: &[u8]) -> Result<PublicKey, LoadError> {
+    let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| LoadError::Unknown)?;
+    of_type(spki.algorithm.oid).map_or(Ok(()), Err)?;
+    Ok(PublicKey::from_spki_der(der)?)
+}
+
+/// A type of key that is refused.
+fn of_type(oid: pkcs8::ObjectIdentifier) -> Option<LoadError> {
+    const RSA: &str = "1.2.840.113549.1.1.1";
+    match oid.to_string().as_str() {
+        RSA => None,
+        PSS_ONLY => Some(LoadError::PssOnly),
+        other => Some(LoadError::NotRsa(key_type(other))),
     }
+}
+
+/// A size of key that is refused. Below 512 bits there is no key, but a number in the wrong place.
+pub(super) fn of_size(bits: usize) -> Option<LoadError> {
+    (bits >= 512 && !(MIN_BITS..=MAX_BITS).contains(&bits)).then_some(LoadError::KeySize(bits))
+}
+
+/// Why a private key in PKCS#1 form is refused: by its size, else by its numbers.
+fn of_numbers(pkcs1: &[u8]) -> LoadError {
+    let key = RsaPrivateKeyRef::from_der(pkcs1).ok();
+    key.and_then(|key| of_size(bits(key.modulus.as_bytes())?)).unwrap_or(NUMBERS)
 }

@@ -2,15 +2,15 @@
 
 use serde::Serialize;
 
-use super::LoadError;
 use super::contents::Contents;
+use super::{LoadError, Passwords};
 use crate::crypto::rsa::PublicKey;
 use crate::keys::cert::Certificate;
 
 /// What a file holds. Nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Description {
-    /// `PKCS#12`, `PEM`, `DER` or `JWK`.
+    /// `PKCS#12`, `PKCS#7`, `PEM`, `DER` or `JWK`.
     pub container: &'static str,
     /// RSA private keys, in file order.
     pub private_keys: Vec<KeyDescription>,
@@ -52,9 +52,14 @@ pub struct CertificateDescription {
     pub ca: bool,
 }
 
-/// Looks into the bytes of a file without using what is there: no key is promoted.
+/// Looks into the bytes of a file without using what is there: no key is promoted. Fails where nothing is found but what cannot be
+/// opened or read.
 pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, LoadError> {
-    let contents = Contents::read(bytes, password)?;
+    let contents = Contents::read(bytes, Passwords { container: password, key: None })?;
+    let found = contents.keys.len() + contents.certificates.len() + contents.public_keys.len();
+    if found == 0 && !contents.refused.iter().any(|part| part.error.says_what_is_there()) {
+        return Err(contents.refused.into_iter().next().map_or(LoadError::Unknown, |part| part.error));
+    }
     let describe_key = |key: &PublicKey| KeyDescription {
         bits: key.modulus_len() * 8,
         certificates: contents
@@ -65,8 +70,12 @@ pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, Lo
             .collect(),
     };
     let mut private_keys = Vec::new();
-    let mut notes: Vec<String> =
-        contents.warnings.iter().chain(&contents.refused).map(LoadError::to_string).collect();
+    let mut notes: Vec<String> = contents
+        .warnings
+        .iter()
+        .chain(contents.refused.iter().map(|part| &part.error))
+        .map(LoadError::to_string)
+        .collect();
     for key in &contents.keys {
         match super::contents::public_half(key) {
             Ok(public) => private_keys.push(describe_key(&public)),

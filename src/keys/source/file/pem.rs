@@ -4,42 +4,57 @@
 use memchr::memmem;
 use zeroize::Zeroizing;
 
-use super::LoadError;
-use crate::crypto::base64;
+use super::{LoadError, text};
+use crate::keys::source::Foreign;
 
 const BEGIN: &[u8] = b"-----BEGIN ";
 const END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
+
+/// A block, or what is left of one.
+pub(super) struct Block<'a> {
+    /// What stands between `BEGIN` and the dashes.
+    pub(super) label: &'a [u8],
+    /// The bytes inside, or why there are none.
+    pub(super) content: Result<Zeroizing<Vec<u8>>, LoadError>,
+}
 
 /// Whether `bytes` hold a PEM block.
 pub(super) fn is_pem(bytes: &[u8]) -> bool {
     memmem::find(bytes, BEGIN).is_some()
 }
 
-/// The DER of every block, in order, but for `EC PARAMETERS`, which stands beside a key and is none.
-pub(super) fn blocks(mut text: &[u8]) -> Result<Vec<Zeroizing<Vec<u8>>>, LoadError> {
+/// Every block, in order.
+pub(super) fn blocks(mut text: &[u8]) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     while let Some((_, after)) = split_once(text, BEGIN) {
-        let (label, after) = split_once(after, DASHES).ok_or(LoadError::Truncated)?;
-        let (body, after) = split_once(after, END).ok_or(LoadError::Truncated)?;
-        if label != b"EC PARAMETERS" {
-            blocks.push(decode(body)?);
-        }
-        text = after;
+        let (label, body) = split_once(after, DASHES).unwrap_or((after, &[]));
+        // A block that has lost its end must not swallow the next one.
+        let here = split_once(body, BEGIN).map_or(body, |(here, _)| here);
+        let content = match split_once(here, END) {
+            Some((here, _)) => content(label, here),
+            None => Err(LoadError::Truncated),
+        };
+        blocks.push(Block { label, content });
+        text = body;
     }
-    Ok(blocks)
+    blocks
 }
 
-fn decode(body: &[u8]) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    if memmem::find(body, b"ENCRYPTED").is_some() {
-        return Err(LoadError::UnsupportedCipher("traditional PEM encryption (DEK-Info)".into()));
+fn content(label: &[u8], body: &[u8]) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+    match label {
+        b"OPENSSH PRIVATE KEY" => return Err(Foreign::OpenSshPrivateKey.into()),
+        _ if label.starts_with(b"PGP ") => return Err(Foreign::Pgp.into()),
+        // Of EC, DH and DSA: they stand beside a key and are none. Those of DH read like the public key of PKCS#1.
+        _ if label.ends_with(b"PARAMETERS") => {
+            return Err(LoadError::NoKeyMaterial("parameters of a key exchange or curve"));
+        }
+        _ if memmem::find(body, b"ENCRYPTED").is_some() => {
+            return Err(LoadError::UnsupportedCipher("traditional PEM encryption (DEK-Info)".into()));
+        }
+        _ => {}
     }
-    // Sized once: growing would leave copies of a private key behind.
-    let mut characters = Zeroizing::new(Vec::with_capacity(body.len()));
-    characters.extend(body.iter().copied().filter(|byte| !byte.is_ascii_whitespace()));
-    base64::decode(&characters)
-        .map(Zeroizing::new)
-        .map_err(|_| LoadError::Damaged("not base64 between the PEM lines"))
+    text::from_base64(body).ok_or(LoadError::Damaged("not base64 between the PEM lines"))
 }
 
 fn split_once<'a>(bytes: &'a [u8], separator: &[u8]) -> Option<(&'a [u8], &'a [u8])> {

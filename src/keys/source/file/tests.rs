@@ -1,17 +1,31 @@
 use super::*;
-use crate::clock::Timestamp;
 
 macro_rules! vector {
     ($name:literal) => {
-        include_bytes!(concat!("../../../../tests/vectors/keys/", $name)).as_slice()
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/keys/", $name)).as_slice()
     };
 }
+
+/// Of other tools.
+macro_rules! made {
+    ($name:literal) => {
+        include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/containers/", $name)).as_slice()
+    };
+}
+
+mod choice;
+mod containers;
+mod named;
 
 const PASSWORD: Option<&[u8]> = Some(b"mosip123");
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
 fn refusal<T>(result: Result<T, LoadError>) -> LoadError {
     result.err().expect("this file must be refused")
+}
+
+fn from_pem(pem: &[u8]) -> Certificate {
+    certificate(&pem::blocks(pem).remove(0).content.unwrap())
 }
 
 fn certificate(der: &[u8]) -> Certificate {
@@ -73,8 +87,10 @@ fn sizes_of_3072_and_4096_bits_open() {
 
 #[test]
 fn peer_certificate_opens_as_pem_and_der() {
-    let (pem, der) =
-        (parse_peer(vector!("mosip.crt.pem")).unwrap(), parse_peer(vector!("mosip.crt.der")).unwrap());
+    let (pem, der) = (
+        parse_peer(vector!("mosip.crt.pem"), NOW).unwrap(),
+        parse_peer(vector!("mosip.crt.der"), NOW).unwrap(),
+    );
     assert_eq!(pem.certificate, Some(certificate(vector!("mosip.crt.der"))));
     assert_eq!(der.certificate, pem.certificate);
     assert!(pem.key == der.key);
@@ -82,7 +98,7 @@ fn peer_certificate_opens_as_pem_and_der() {
 
 #[test]
 fn bare_public_key_verifies_and_has_no_certificate() {
-    let peer = parse_peer(vector!("mosip.pub.pem")).unwrap();
+    let peer = parse_peer(vector!("mosip.pub.pem"), NOW).unwrap();
     assert_eq!(peer.certificate, None);
     assert!(peer.key == *certificate(vector!("mosip.crt.der")).public_key());
 }
@@ -115,18 +131,18 @@ fn password_that_is_not_text() {
 }
 
 #[test]
+fn older_ciphers_of_openssl_open() {
+    assert_partner("RC2-128", vector!("partner-rc2-128.p12"), 1);
+    assert_partner("PBES2 with 3DES", vector!("partner-des3.enc.pem"), 0);
+    assert_partner("PBE-SHA1-3DES", vector!("partner-pbes1.enc.pem"), 0);
+    assert_partner("PBKDF2 with HMAC-SHA1", vector!("partner-sha1.enc.pem"), 0);
+}
+
+#[test]
 fn unsupported_cipher_is_named() {
-    for (bytes, cipher) in [
-        (vector!("partner-rc2-128.p12"), "PBE-SHA1-RC2-128"),
-        (vector!("partner-des3.enc.pem"), "DES-EDE3-CBC"),
-        (vector!("partner-pbes1.enc.pem"), "PBE-SHA1-3DES"),
-        (vector!("partner-sha1.enc.pem"), "PBKDF2 with HMAC-SHA1"),
-        (vector!("partner-traditional.enc.pem"), "traditional PEM encryption (DEK-Info)"),
-    ] {
-        let error = refusal(parse_own(bytes, PASSWORD));
-        assert_eq!(error, LoadError::UnsupportedCipher(cipher.into()));
-        assert!(error.advice().contains("openssl pkcs8 -topk8 -v2 aes256"));
-    }
+    let error = refusal(parse_own(vector!("partner-traditional.enc.pem"), PASSWORD));
+    assert_eq!(error, LoadError::UnsupportedCipher("traditional PEM encryption (DEK-Info)".into()));
+    assert!(error.advice().contains("openssl pkcs8 -topk8 -v2 aes256"));
 }
 
 #[test]
@@ -144,13 +160,13 @@ fn no_private_key_inside() {
 
 #[test]
 fn no_public_key_inside() {
-    assert_eq!(refusal(parse_peer(vector!("partner.key.pem"))), LoadError::NoPublicKey);
+    assert_eq!(refusal(parse_peer(vector!("partner.key.pem"), NOW)), LoadError::NoPublicKey);
 }
 
 #[test]
 fn ec_where_rsa_is_wanted() {
     assert_eq!(refusal(parse_own(vector!("ec.key.pem"), None)), LoadError::NotRsa("EC".into()));
-    let error = refusal(parse_peer(vector!("ec.crt.pem")));
+    let error = refusal(parse_peer(vector!("ec.crt.pem"), NOW));
     assert_eq!(error.to_string(), "holds a key that is not RSA (EC)");
     assert!(error.advice().contains("RSA"));
     let jwk = br#"{"kty":"EC","crv":"P-256"}"#;
@@ -167,7 +183,12 @@ fn key_whose_numbers_do_not_fit() {
             let mut jwk = jwk.clone();
             jwk[member] = wrong.into();
             let error = refusal(parse_own(jwk.to_string().as_bytes(), None));
-            assert_eq!(error, LoadError::BadKey("its numbers do not fit together"), "{member} {wrong}");
+            let fits = matches!(error, LoadError::BadKey("its numbers do not fit together"));
+            // A modulus of 1,023 bits is a number of another place, too.
+            assert!(
+                fits || (member == "n" && error == LoadError::KeySize(1023)),
+                "{member} {wrong}: {error}"
+            );
         }
     }
 }
@@ -175,14 +196,14 @@ fn key_whose_numbers_do_not_fit() {
 #[test]
 fn jwk_without_a_member() {
     let error = refusal(parse_own(br#"{"kty":"RSA","e":"AQAB"}"#, None));
-    assert_eq!(error, LoadError::Damaged("a member of the JSON Web Key is missing"));
+    assert_eq!(error, LoadError::BadKey("a member of the JSON Web Key is missing"));
 }
 
 #[test]
 fn empty() {
     for bytes in [b"".as_slice(), b" \n"] {
         assert_eq!(refusal(parse_own(bytes, PASSWORD)), LoadError::Empty);
-        assert_eq!(refusal(parse_peer(bytes)), LoadError::Empty);
+        assert_eq!(refusal(parse_peer(bytes, NOW)), LoadError::Empty);
     }
 }
 
@@ -212,9 +233,10 @@ fn truncated_anywhere() {
 }
 
 #[test]
-fn trailing_bytes() {
-    let bytes = [vector!("partner.pkcs8.der"), b"\0"].concat();
-    assert_eq!(refusal(parse_own(&bytes, None)), LoadError::Damaged("bytes follow its end"));
+fn trailing_bytes_do_not_spoil_a_key() {
+    for trailing in [b"\n".as_slice(), b"\r\n", b"\0\0", b"\x1a"] {
+        assert_partner("trailing", &[vector!("partner.pkcs8.der"), trailing].concat(), 0);
+    }
 }
 
 #[test]
@@ -242,7 +264,7 @@ fn pem_that_is_not_base64() {
 #[test]
 fn encrypted_key_that_asks_for_endless_work() {
     // 2048 rounds (02 02 08 00) become 2^31 - 1, by lengthening each SEQUENCE around them.
-    let der = pem::blocks(vector!("partner.enc.pem")).unwrap().remove(0);
+    let der = pem::blocks(vector!("partner.enc.pem")).remove(0).content.unwrap();
     let rounds = memchr::memmem::find(&der, &[2, 2, 8, 0]).unwrap();
     let mut costly = der.to_vec();
     costly.splice(rounds..rounds + 4, [2, 4, 0x7f, 0xff, 0xff, 0xff]);
@@ -254,7 +276,7 @@ fn encrypted_key_that_asks_for_endless_work() {
         }
     }
     let error = refusal(parse_own(&costly, PASSWORD));
-    assert!(matches!(error, LoadError::Damaged(what) if what.contains("million rounds")), "{error}");
+    assert_eq!(error, LoadError::TooManyRounds);
 }
 
 #[test]
@@ -318,6 +340,17 @@ fn password_loses_one_trailing_newline_and_no_more() {
     {
         std::fs::write(&path, written).unwrap();
         assert_eq!(read_password(&path).unwrap().as_slice(), read.as_bytes(), "{written:?}");
+    }
+}
+
+#[test]
+fn password_loses_the_byte_order_mark_that_an_editor_adds() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("password");
+    for written in [b"\xef\xbb\xbfp\xc3\xa4\n".as_slice(), b"\xff\xfep\0\xe4\0\r\0\n\0", b"\xfe\xff\0p\0\xe4"]
+    {
+        std::fs::write(&path, written).unwrap();
+        assert_eq!(read_password(&path).unwrap().as_slice(), "pä".as_bytes(), "{written:?}");
     }
 }
 

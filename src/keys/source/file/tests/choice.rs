@@ -1,0 +1,81 @@
+//! Which of several certificates and keys counts.
+
+use super::*;
+
+/// Every order of three.
+fn orders([a, b, c]: [&[u8]; 3]) -> [[&[u8]; 3]; 6] {
+    [[a, b, c], [a, c, b], [b, a, c], [b, c, a], [c, a, b], [c, b, a]]
+}
+
+#[test]
+fn end_entity_certificate_counts_in_every_order_of_a_chain() {
+    let leaf = from_pem(made!("leaf.crt"));
+    for order in orders([made!("root.crt"), made!("sub.crt"), made!("leaf.crt")]) {
+        let peer = parse_peer(&order.concat(), NOW).unwrap();
+        assert_eq!((peer.certificate.as_ref(), peer.warnings.len()), (Some(&leaf), 0));
+    }
+    let without_sub = [made!("root.crt"), made!("leaf.crt")].concat();
+    assert_eq!(parse_peer(&without_sub, NOW).unwrap().certificate, Some(leaf));
+}
+
+#[test]
+fn valid_certificate_counts_before_an_expired_one_of_the_same_and_of_another_key() {
+    let leaf = from_pem(made!("leaf.crt"));
+    for expired in [made!("leaf-expired.crt"), made!("other-expired.crt")] {
+        for order in orders([expired, made!("leaf.crt"), made!("sub.crt")]) {
+            let peer = parse_peer(&order.concat(), NOW).unwrap();
+            assert_eq!((peer.certificate.as_ref(), peer.warnings.len()), (Some(&leaf), 0));
+        }
+    }
+}
+
+#[test]
+fn expired_end_entity_certificate_counts_before_its_valid_issuer() {
+    for order in orders([made!("leaf-expired.crt"), made!("sub.crt"), made!("root.crt")]) {
+        let peer = parse_peer(&order.concat(), NOW).unwrap();
+        assert_eq!(peer.certificate, Some(from_pem(made!("leaf-expired.crt"))));
+    }
+}
+
+#[test]
+fn two_end_entity_certificates_are_not_chosen_from_without_a_word() {
+    let both = [made!("leaf.crt"), made!("other.crt"), made!("sub.crt")].concat();
+    let peer = parse_peer(&both, NOW).unwrap();
+    assert_eq!(peer.certificate, Some(from_pem(made!("leaf.crt"))));
+    assert_eq!(peer.warnings, [LoadError::SeveralCertificates(2)]);
+}
+
+#[test]
+fn authority_is_not_sealed_to_without_a_word() {
+    for text in
+        [[made!("root.crt"), made!("sub.crt")].concat(), [made!("sub.crt"), made!("root.crt")].concat()]
+    {
+        let peer = parse_peer(&text, NOW).unwrap();
+        assert_eq!(peer.certificate, Some(from_pem(made!("sub.crt"))));
+        assert_eq!(peer.warnings, [LoadError::AuthoritiesOnly("C=XX, CN=Sub".into())]);
+    }
+}
+
+#[test]
+fn key_whose_certificate_is_valid_is_used() {
+    let expired_first = [
+        vector!("stranger.key.pem"),
+        made!("other-expired.crt"),
+        vector!("partner.key.pem"),
+        made!("leaf.crt"),
+    ]
+    .concat();
+    let matched = parse_own(&expired_first, None).unwrap().matched(vec![], NOW).unwrap();
+    assert_eq!(matched.certificate, Some(from_pem(made!("leaf.crt"))));
+    assert!(matched.private.public_key() == from_pem(made!("leaf.crt")).public_key());
+
+    let both_expired = [
+        vector!("stranger.key.pem"),
+        made!("other-expired.crt"),
+        vector!("partner.key.pem"),
+        made!("leaf-expired.crt"),
+    ]
+    .concat();
+    let matched = parse_own(&both_expired, None).unwrap().matched(vec![], NOW).unwrap();
+    assert_eq!(matched.certificate, Some(from_pem(made!("other-expired.crt"))));
+}
