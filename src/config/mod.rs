@@ -447,4 +447,6 @@ pub struct Deliver {
     pub secret: Option<SecretBytes>,
     /// For one attempt; default 10 s.
     pub deadline: Duration,
+    /// Messages under way at once; those about one subject go one after the other. Default 8.
+    pub concurrency: usize,
 }

@@ -49,6 +49,7 @@ pub(super) fn deliver(root: &mut Section<'_>, plain_http: bool) -> Deliver {
         secret: section.secret("secret", Unset::Refused),
         // The mediator is beside us.
         deadline: deadline(&mut section, Duration::from_secs(10)),
+        concurrency: section.number("concurrency", 1..=64).map_or(8, |posts| posts as usize),
     };
     section.finish();
     deliver

@@ -87,7 +87,7 @@ impl World {
                 legacy_url: None,
                 legacy_token_member: "MOSIP_PSUT_TOKEN_ID",
             },
-            deliver: config::Deliver { url: None, secret: None, deadline: Duration::from_secs(10) },
+            deliver: config::Deliver { url: None, secret: None, deadline: Duration::from_secs(10), concurrency: 8 },
             death_link: false,
         };
         let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };

@@ -22,22 +22,20 @@ use crate::upstream::{self, Reply, Request};
 /// Only the status of the answer counts.
 const MAX_REPLY: usize = 64 << 10;
 
-/// Messages under way at once; those about one subject go one after the other.
-const CONCURRENCY: usize = 8;
-
 /// The mediator's own URL.
 pub(crate) struct Delivery {
     url: Option<Uri>,
     secret: Option<SecretBytes>,
     deadline: Duration,
+    concurrency: usize,
     clock: Clock,
 }
 
 impl Delivery {
     /// For `[deliver]`. Without a URL the mediator pulls; without a secret messages go unsigned.
     pub(crate) fn new(settings: config::Deliver, clock: Clock) -> Self {
-        let config::Deliver { url, secret, deadline } = settings;
-        Self { url, secret, deadline, clock }
+        let config::Deliver { url, secret, deadline, concurrency } = settings;
+        Self { url, secret, deadline, concurrency, clock }
     }
 }
 
@@ -54,7 +52,7 @@ impl Destination for Delivery {
         let route = |url| Route {
             host: upstream::host_and_port(url),
             kinds: Vec::new(),
-            concurrency: CONCURRENCY,
+            concurrency: self.concurrency,
             deadline: self.deadline,
         };
         self.url.iter().map(route).collect()

@@ -28,7 +28,7 @@ fn an_attempt_repeats_the_id_and_signs_the_moment() {
 
 fn delivery(url: Option<&str>) -> Delivery {
     let url = url.map(|url| url.parse().unwrap());
-    let settings = config::Deliver { url, secret: None, deadline: Duration::from_secs(10) };
+    let settings = config::Deliver { url, secret: None, deadline: Duration::from_secs(10), concurrency: 8 };
     Delivery::new(settings, Clock::fixed(Timestamp::from_seconds(10)))
 }
 
