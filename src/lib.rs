@@ -58,6 +58,7 @@ pub mod pool;
 mod queue;
 #[allow(dead_code, unused_imports, reason = "takes the outbox's place next")]
 mod random;
+mod refusal;
 pub mod seeder;
 #[cfg(feature = "simulator")]
 pub mod simulator;
