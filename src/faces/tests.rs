@@ -65,6 +65,7 @@ impl World {
         let upstream = config::Upstream {
             ca_pem: None,
             danger_plain_http: false,
+            danger_plain_http_hosts: Vec::new(),
             probe_interval: Duration::from_hours(1),
             token: None,
             mediator: config::Mediator {
