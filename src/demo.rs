@@ -213,7 +213,7 @@ async fn simulator(callback: &str) -> Result<Running> {
     let mut settings = Settings::from_key_set(Path::new("keys.example")).map_err(broken)?;
     settings.bind.set_port(0);
     let url = format!("http://{callback}/birthReceiveNid").parse().map_err(broken)?;
-    settings.callback = Some(Callback { url, roots_pem: None });
+    settings.callback = Some(Callback { url, roots_pem: None, client: None });
     Simulator::start(settings, Clock::system()).await.map_err(broken)
 }
 

@@ -1,13 +1,16 @@
 //! Reads JSON of callers strictly. What serde says may quote a value, so only its place is passed on.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+
+mod canonical;
+
+use canonical::{Fault, MOST_LEVELS, Ordered};
 
 use crate::error::{Code, Error, Result};
 
@@ -86,69 +89,31 @@ impl Mismatch {
     }
 }
 
-/// Refuses a text that two readers may read differently: no JSON, deeper than 127 levels, or two members of one name in one object.
-/// [`Code::Malformed`]
+/// Refuses a text that two readers may read differently: no JSON, deeper than 128 levels, or two members of one name in one object.
+/// A surrogate without its other half is no reason. [`Code::Malformed`]
 pub(crate) fn check_unambiguous(text: &str) -> Result<()> {
-    let mut json = serde_json::Deserializer::from_str(text);
-    Unambiguous::deserialize(&mut json).and_then(|Unambiguous| json.end()).map_err(|error| {
-        let (line, column) = (error.line(), error.column());
-        let what = match &error {
-            error if error.is_data() => "an object of the body has two members of one name",
-            error if error.to_string().starts_with("recursion limit") => {
-                "the body is nested deeper than 127 levels"
-            }
-            _ => return not_json(line, column),
-        };
-        Error::new(Code::Malformed, format!("{what} (line {line}, column {column})"))
-    })
+    ordered(text).map(drop)
 }
 
-/// Any JSON value whose objects have each name once.
-struct Unambiguous;
+/// Hands the canonical form of `text` (RFC 8785, with numbers as their text came and a lone surrogate as its escape) to `sink`, piece
+/// by piece. It takes no tree, and refuses what [`check_unambiguous`] does.
+pub(crate) fn write_canonical(text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
+    ordered(text).map(|ordered| ordered.write(sink))
+}
 
-impl<'de> Deserialize<'de> for Unambiguous {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyValue;
-        impl<'de> Visitor<'de> for AnyValue {
-            type Value = Unambiguous;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-            fn visit_bool<E>(self, _: bool) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_u64<E>(self, _: u64) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_f64<E>(self, _: f64) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_str<E>(self, _: &str) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_unit<E>(self) -> Result<Unambiguous, E> {
-                Ok(Unambiguous)
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Unambiguous, A::Error> {
-                while list.next_element::<Unambiguous>()?.is_some() {}
-                Ok(Unambiguous)
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unambiguous, A::Error> {
-                let mut names = HashSet::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    if !names.insert(name) {
-                        return Err(A::Error::custom("two members have one name"));
-                    }
-                    map.next_value::<Unambiguous>()?;
-                }
-                Ok(Unambiguous)
-            }
-        }
-        deserializer.deserialize_any(AnyValue)
-    }
+fn ordered(text: &str) -> Result<Ordered<'_>> {
+    Ordered::read(text).map_err(|fault| {
+        let (what, at) = match fault {
+            Fault::NotJson(line, column) => return not_json(line, column),
+            Fault::Large => ("the body is larger than 4 GiB".to_owned(), 0),
+            Fault::Deep(at) => (format!("the body is nested deeper than {MOST_LEVELS} levels"), at),
+            Fault::Repeated(at) => ("an object of the body has two members of one name".to_owned(), at),
+        };
+        let before = text.get(..at).unwrap_or_default();
+        let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
+        let column = at - before.rfind('\n').map_or(0, |newline| newline + 1) + 1;
+        Error::new(Code::Malformed, format!("{what} (line {line}, column {column})"))
+    })
 }
 
 /// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.

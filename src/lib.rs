@@ -55,6 +55,7 @@ mod place;
 mod pool;
 mod queue;
 mod random;
+mod refusal;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod store;

@@ -1,6 +1,8 @@
 //! `simulator` and `demo`
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
@@ -10,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::outcome::{Failure, Outcome};
 use super::serve::asked_to_stop;
 use crate::demo::{self, Scene};
-use crate::simulator::{Callback, Knobs, Settings, run_alone};
+use crate::simulator::{Callback, Knobs, Settings, Tls, run_alone};
 use crate::telemetry;
 
 /// Arguments of `simulator`.
@@ -19,9 +21,21 @@ pub(super) struct Simulator {
     /// The development key set.
     #[arg(long, default_value = "keys.example")]
     keys: PathBuf,
+    /// Where it listens; port 0 takes a free one. The first line that it prints is its URL.
+    #[arg(long, env = "SIMULATOR_LISTEN", default_value = "127.0.0.1:4600")]
+    listen: SocketAddr,
     /// Where UINTOKENs are posted, `http://127.0.0.1:4547/birthReceiveNid`.
-    #[arg(long)]
+    #[arg(long, env = "SIMULATOR_CALLBACK")]
     callback: Option<http::Uri>,
+    /// Authorities (PEM) that the callback's certificate has to lead to, in place of the public ones.
+    #[arg(long, env = "SIMULATOR_CALLBACK_CA", requires = "callback")]
+    callback_ca: Option<PathBuf>,
+    /// Client certificate (PEM chain) for the callback.
+    #[arg(long, env = "SIMULATOR_CALLBACK_CERT", requires_all = ["callback", "callback_key"])]
+    callback_cert: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, env = "SIMULATOR_CALLBACK_KEY", requires = "callback_cert")]
+    callback_key: Option<PathBuf>,
     #[command(flatten)]
     knobs: Knobs,
 }
@@ -30,14 +44,32 @@ impl Simulator {
     pub(super) fn run(&self) -> Outcome {
         let unfit = |error: &dyn std::fmt::Display| Failure::Unfit(error.to_string());
         let mut settings = Settings::from_key_set(&self.keys).map_err(|error| unfit(&error))?;
-        settings.callback = self.callback.clone().map(|url| Callback { url, roots_pem: None });
+        settings.bind = self.listen;
+        settings.callback = self.callback()?;
         telemetry::init(LevelFilter::INFO).map_err(Failure::environment)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
+        let started = |base_url: &str| {
+            // Who closed the pipe does not want to know.
+            let _ = writeln!(std::io::stdout(), "{base_url}");
+        };
         runtime
-            .block_on(run_alone(settings, self.knobs.clone(), asked_to_stop()))
+            .block_on(run_alone(settings, self.knobs.clone(), started, asked_to_stop()))
             .map_err(|error| unfit(&error))?;
         Ok(ExitCode::SUCCESS)
     }
+
+    fn callback(&self) -> Result<Option<Callback>, Failure> {
+        let Some(url) = self.callback.clone() else { return Ok(None) };
+        let client = match (&self.callback_cert, &self.callback_key) {
+            (Some(cert), Some(key)) => Some(Tls { cert_pem: read(cert)?, key_pem: read(key)? }),
+            _ => None,
+        };
+        Ok(Some(Callback { url, roots_pem: self.callback_ca.as_deref().map(read).transpose()?, client }))
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|error| Failure::Environment(format!("{}: {error}", file.display())))
 }
 
 /// Arguments of `demo`.

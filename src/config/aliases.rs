@@ -1,12 +1,20 @@
-//! Variables of the token seeder and of the older mediator, so that a deployment moves without renaming.
+//! Variables of the token seeder, the older mediator and `mosip-api`, so that a deployment moves without renaming.
 //!
 //! An alias stands under the file and under our own variables. An empty one counts as unset. Where several name the same
-//! setting, the first of the row counts. Keys and certificates are added to those of the file, except for a peer whose name
-//! the file has already.
+//! setting, the first of the row counts. Names that other programs use too count only where a name beside them says which system
+//! is meant. Keys and certificates are added to those of the file, except for a peer whose name the file has already.
+
+mod table;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::Path;
 
 use toml::{Table, Value};
+
+use table::{
+    KeyFile, OF_MEDIATOR, OF_MOSIP_API, OF_SEEDER, OWN_KEYS, PEERS, SCALARS, Sets, System, WITHOUT_EFFECT,
+};
 
 /// The process's variables.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -20,115 +28,172 @@ pub(super) struct Alias {
 }
 
 /// An entry of `keys.own` or `keys.peers` made from a variable.
+#[derive(Clone)]
 pub(super) struct Entry {
     /// The name it gets.
     pub(super) name: &'static str,
-    /// The variable.
+    /// The variable, or the default of one.
     pub(super) variable: String,
     /// The entry as the file would hold it.
     pub(super) table: Table,
 }
 
-const SIGN_P12: &[&str] = &["TOKENSEEDER_CRYPTO_SIGNATURE__SIGN_P12_FILE_PATH", "SIGN_P12_FILE_PATH"];
-const SIGN_P12_PASSWORD: &[&str] =
-    &["TOKENSEEDER_CRYPTO_SIGNATURE__SIGN_P12_FILE_PASSWORD", "SIGN_P12_FILE_PASSWORD"];
-const DECRYPT_P12: &[&str] = &["DECRYPT_P12_FILE_PATH"];
-const DECRYPT_P12_PASSWORD: &[&str] = &["DECRYPT_P12_FILE_PASSWORD"];
-const OPENCRVS_KEY: &[&str] = &["OPENCRVS_PRIV_KEY_PATH"];
-const IDA_CERT: &[&str] = &["TOKENSEEDER_CRYPTO_ENCRYPT__ENCRYPT_CERT_PATH", "ENCRYPT_CERT_PATH"];
-const MOSIP_CERT: &[&str] = &["MOSIP_PUBLIC_KEY_PATH"];
-
-/// How a variable becomes a setting.
-enum Sets {
-    /// Its value is the setting's.
-    Value,
-    /// It holds a secret, so the setting is its name (`…_env`).
-    Name,
-    /// Its value is a URL that may end with `/auth`; the setting ends before.
-    BeforeAuth,
-    /// The setting is this name of a key that the variable adds.
-    Key(&'static str),
+/// What the variables of older systems set.
+pub(super) struct Aliases {
+    /// Settings, by path.
+    pub(super) scalars: BTreeMap<&'static str, Alias>,
+    /// Added to `keys.own`.
+    pub(super) own: Vec<Entry>,
+    /// Added to `keys.peers`.
+    pub(super) peers: Vec<Entry>,
+    /// Variables that are set and have no effect, in the order of their names.
+    pub(super) without_effect: Vec<String>,
 }
 
-#[rustfmt::skip]
-const SCALARS: &[(&str, Sets, &[&str])] = &[
-    ("upstream.ida.misp_license_key_env", Sets::Name, &["TOKENSEEDER_MOSIP_AUTH__PARTNER_MISP_LK", "PARTNER_MISP_LK"]),
-    ("upstream.ida.api_key_env", Sets::Name, &["TOKENSEEDER_MOSIP_AUTH__PARTNER_APIKEY", "PARTNER_APIKEY"]),
-    ("upstream.ida.partner_id", Sets::Value, &["TOKENSEEDER_MOSIP_AUTH__PARTNER_ID", "PARTNER_ID"]),
-    ("upstream.ida.url", Sets::BeforeAuth, &["TOKENSEEDER_MOSIP_AUTH_SERVER__IDA_AUTH_URL", "IDA_AUTH_URL"]),
-    ("upstream.ida.domain_uri", Sets::Value, &["TOKENSEEDER_MOSIP_AUTH_SERVER__IDA_AUTH_DOMAIN_URI", "IDA_AUTH_DOMAIN_URI"]),
-    ("upstream.ida.sign_with", Sets::Key("sign-p12"), SIGN_P12),
-    ("upstream.mediator.sign_with", Sets::Key("opencrvs"), OPENCRVS_KEY),
-    ("upstream.mediator.birth", Sets::Value, &["MOSIP_BIRTH_PROXY_CALLBACK_URL"]),
-    ("upstream.mediator.death", Sets::Value, &["MOSIP_DEATH_PROXY_CALLBACK_URL"]),
-    ("upstream.mediator.aid", Sets::Value, &["MOSIP_GENERATE_AID_URL"]),
-    ("upstream.token.url", Sets::Value, &["MOSIP_AUTH_URL"]),
-    ("upstream.token.client_id", Sets::Value, &["MOSIP_AUTH_CLIENT_ID"]),
-    ("upstream.token.client_secret_env", Sets::Name, &["MOSIP_AUTH_CLIENT_SECRET"]),
-    ("upstream.token.username", Sets::Value, &["MOSIP_AUTH_USER"]),
-    ("upstream.token.password_env", Sets::Name, &["MOSIP_AUTH_PASS"]),
-    ("opencrvs.legacy_url", Sets::Value, &["OPENHIM_MEDIATOR_URL"]),
-    ("opencrvs.auth_url", Sets::Value, &["OPENCRVS_AUTH_URL"]),
-    ("opencrvs.client_id", Sets::Value, &["OPENCRVS_CLIENT_ID"]),
-    ("opencrvs.client_secret_env", Sets::Name, &["OPENCRVS_CLIENT_SECRET"]),
-    ("esignet.client_key_file", Sets::Value, &["OIDP_CLIENT_PRIVATE_KEY_PATH"]),
-    ("esignet.token_url", Sets::Value, &["ESIGNET_TOKEN_URL"]),
-    ("esignet.userinfo_url", Sets::Value, &["ESIGNET_USERINFO_URL"]),
-    ("websub.hub_url", Sets::Value, &["MOSIP_WEBSUB_HUB_URL"]),
-    ("websub.topic", Sets::Value, &["MOSIP_WEBSUB_TOPIC"]),
-    ("websub.callback_url", Sets::Value, &["MOSIP_WEBSUB_CALLBACK_URL"]),
-    ("websub.secret_env", Sets::Name, &["MOSIP_WEBSUB_SECRET"]),
-];
-
-/// The settings that are set by alias, by path.
-pub(super) fn scalars(variables: &Variables) -> BTreeMap<&'static str, Alias> {
-    SCALARS
-        .iter()
-        .filter_map(|(path, sets, names)| {
-            let (variable, value) = first(variables, names)?;
-            let value = match sets {
-                Sets::Value => value,
-                Sets::Name => variable,
-                Sets::BeforeAuth => before_auth(value),
-                Sets::Key(name) => name,
+impl Aliases {
+    /// `stands` says whether there is such a file.
+    pub(super) fn read(variables: &Variables, stands: &dyn Fn(&Path) -> bool) -> Self {
+        let systems = Systems::of(variables);
+        let mut scalars = BTreeMap::new();
+        for (system, path, sets, names) in SCALARS {
+            let Some((variable, value)) = first(variables, names).filter(|_| systems.are(*system)) else {
+                continue;
             };
-            Some((*path, Alias { variable: variable.to_owned(), value: value.to_owned() }))
-        })
-        .collect()
-}
-
-/// The entries added to `keys.own`.
-pub(super) fn own_keys(variables: &Variables) -> Vec<Entry> {
-    [
-        ("sign-p12", SIGN_P12, SIGN_P12_PASSWORD, &["sign"][..]),
-        ("decrypt-p12", DECRYPT_P12, DECRYPT_P12_PASSWORD, &["decrypt"]),
-        ("opencrvs", OPENCRVS_KEY, &[], &["sign", "decrypt"]),
-    ]
-    .into_iter()
-    .filter_map(|(name, paths, passwords, uses)| {
-        let mut entry = entry(variables, name, paths)?;
-        if let Some((password, _)) = first(variables, passwords) {
-            entry.table.insert("password_env".to_owned(), password.into());
+            let value = match sets {
+                Sets::Value => value.to_owned(),
+                Sets::Name => variable.to_owned(),
+                Sets::BeforeAuth => before_auth(value).to_owned(),
+                Sets::Word(word) => (*word).to_owned(),
+                Sets::Beside(file) => Path::new(value).with_file_name(file).to_string_lossy().into_owned(),
+            };
+            scalars.entry(*path).or_insert(Alias { variable: variable.to_owned(), value });
         }
-        entry.table.insert("use".to_owned(), Value::Array(uses.iter().map(|word| (*word).into()).collect()));
-        Some(entry)
-    })
-    .collect()
+        let mut add = |files: &[KeyFile]| -> Vec<Entry> {
+            let added =
+                files.iter().filter_map(|file| Some((file, entry(file, variables, systems, stands)?)));
+            let name_it = |(file, entry): (&KeyFile, Entry)| {
+                if let Some(path) = file.sign_with {
+                    scalars.insert(
+                        path,
+                        Alias { variable: entry.variable.clone(), value: file.name.to_owned() },
+                    );
+                }
+                entry
+            };
+            added.map(name_it).collect()
+        };
+        let (own, peers) = (add(OWN_KEYS), add(PEERS));
+        if systems.mosip_api {
+            scalars.insert("faces.listen", listener_of_mosip_api(variables));
+        }
+        Self { without_effect: without_effect(variables, systems), scalars, own, peers }
+    }
 }
 
-/// The entries added to `keys.peers`.
-pub(super) fn peers(variables: &Variables) -> Vec<Entry> {
-    [("mosip", MOSIP_CERT), ("ida", IDA_CERT)]
-        .into_iter()
-        .filter_map(|(name, paths)| entry(variables, name, paths))
-        .collect()
+/// Which older systems the variables are of.
+#[derive(Clone, Copy)]
+struct Systems {
+    mediator: bool,
+    mosip_api: bool,
+    authmanager: bool,
 }
 
-fn entry(variables: &Variables, name: &'static str, paths: &[&str]) -> Option<Entry> {
-    let (variable, file) = first(variables, paths)?;
-    let table =
-        Table::from_iter([("name", name), ("file", file)].map(|(key, text)| (key.to_owned(), text.into())));
-    Some(Entry { name, variable: variable.to_owned(), table })
+impl Systems {
+    fn of(variables: &Variables) -> Self {
+        let token = first(variables, &["MOSIP_AUTH_URL"]).map(|(_, url)| url.trim_end_matches('/'));
+        Self {
+            mediator: first(variables, OF_MEDIATOR).is_some(),
+            mosip_api: first(variables, OF_MOSIP_API).is_some(),
+            authmanager: token.is_some_and(|url| url.ends_with("clientidsecretkey")),
+        }
+    }
+
+    fn are(self, system: System) -> bool {
+        match system {
+            System::Any => true,
+            System::Mediator => self.mediator,
+            System::MosipApi => self.mosip_api,
+            System::Keycloak => !self.authmanager,
+            System::Authmanager => self.authmanager,
+        }
+    }
+}
+
+fn entry(
+    file: &KeyFile,
+    variables: &Variables,
+    systems: Systems,
+    stands: &dyn Fn(&Path) -> bool,
+) -> Option<Entry> {
+    let (system, default) = file.default;
+    let is_default_there = || systems.are(system) && stands(Path::new(default));
+    let (variable, path) = match (first(variables, file.paths), file.paths.last()) {
+        (Some((variable, path)), _) => (variable.to_owned(), path),
+        (None, Some(name)) if is_default_there() => (format!("the default of {name}"), default),
+        _ => return None,
+    };
+    let mut table = Table::from_iter(
+        [("name", file.name), ("file", path)].map(|(key, text)| (key.to_owned(), text.into())),
+    );
+    if let Some((password, _)) = first(variables, file.passwords) {
+        table.insert("password_env".to_owned(), password.into());
+    }
+    if !file.uses.is_empty() {
+        table.insert("use".to_owned(), Value::Array(file.uses.iter().map(|word| (*word).into()).collect()));
+    }
+    Some(Entry { name: file.name, variable, table })
+}
+
+/// Where `mosip-api` listens.
+fn listener_of_mosip_api(variables: &Variables) -> Alias {
+    let host = first(variables, &["HOST"]);
+    let port = first(variables, &["PORT"]);
+    let address = match host.map_or("0.0.0.0", |(_, host)| host) {
+        "localhost" => "127.0.0.1",
+        address => address,
+    };
+    let port_text = port.map_or("2024", |(_, port)| port);
+    let value = match address.parse() {
+        Ok(IpAddr::V6(address)) => format!("[{address}]:{port_text}"),
+        _ => format!("{address}:{port_text}"),
+    };
+    let variable = host.or(port).map_or("MOSIP_CREATE_PACKET_URL", |(name, _)| name).to_owned();
+    Alias { variable, value }
+}
+
+/// Of the variables of the systems at hand those that set nothing.
+fn without_effect(variables: &Variables, systems: Systems) -> Vec<String> {
+    let mut names: Vec<&str> = Vec::new();
+    for (system, idle) in WITHOUT_EFFECT {
+        names.extend(idle.iter().filter(|_| systems.are(*system)));
+    }
+    if systems.mediator && !systems.mosip_api {
+        names.extend(["HOST", "PORT"]);
+    }
+    // What only sets a kind of token that is not asked for.
+    let of_tokens = |authmanager: bool| {
+        let system = if authmanager { System::Authmanager } else { System::Keycloak };
+        SCALARS
+            .iter()
+            .filter(move |(of, ..)| *of == system)
+            .flat_map(|(_, _, _, names)| names.iter().copied())
+    };
+    let taken: Vec<&str> = of_tokens(systems.authmanager).collect();
+    names.extend(of_tokens(!systems.authmanager).filter(|name| !taken.contains(name)));
+    let known = || {
+        let keys = OWN_KEYS.iter().chain(PEERS).flat_map(|file| file.paths.iter().chain(file.passwords));
+        SCALARS.iter().flat_map(|(_, _, _, names)| names.iter()).chain(keys)
+    };
+    // A cluster adds variables of its own about a service of that name, with single underscores.
+    let is_of_seeder = |name: &str| name.starts_with(OF_SEEDER) && name.contains("__");
+    let of_seeder = variables
+        .keys()
+        .map(String::as_str)
+        .filter(|name| is_of_seeder(name) && !known().any(|known| known == name));
+    names.extend(of_seeder);
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().filter(|name| first(variables, &[name]).is_some()).map(str::to_owned).collect()
 }
 
 /// The first of `names` that is set and not empty: its name and value.

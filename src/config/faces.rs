@@ -1,8 +1,9 @@
 //! `[faces]`: routes that stand in for older systems; `[seeder]` and `[events]`, which ask IDA in the operator's name.
 
+use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
 use super::value::{Complaint, complaint};
-use super::{Events, Faces, Seeder, listeners, value};
+use super::{Events, Faces, Seeder, listeners, unbuilt, value};
 
 /// `faces.webhook_signature`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +18,7 @@ pub enum WebhookSignature {
 }
 
 /// `[faces]`
-pub(super) fn faces(root: &mut Section<'_>) -> Faces {
+pub(super) fn faces(root: &mut Section<'_>, plain: &PlainHttp) -> Faces {
     let mut section = root.section("faces");
     let base = section.reader().base();
     let danger_open =
@@ -35,6 +36,7 @@ pub(super) fn faces(root: &mut Section<'_>) -> Faces {
         danger_open,
         tls: listeners::tls(&mut section),
     };
+    unbuilt::mosip_api(&mut section, plain);
     section.finish();
     faces
 }

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::aliases;
 use super::section::{SecretSetting, Section, Unset};
 use super::value::{Complaint, complaint, path_under, text, word};
 use super::{Keys, OwnKey, Password, Peer, UnknownThumbprint, Uses};
@@ -48,7 +47,7 @@ impl Keys {
 
 fn own(section: &mut Section<'_>, dir: &Path) -> Vec<OwnKey> {
     let mut entries = section.sections("own");
-    for entry in aliases::own_keys(section.reader().variables()) {
+    for entry in section.reader().added_own_keys() {
         entries.push(section.added("own", entries.len(), entry));
     }
     let mut keys = Vec::<OwnKey>::new();
@@ -104,7 +103,7 @@ fn peers(section: &mut Section<'_>, dir: &Path) -> Vec<Peer> {
         }
         peers.extend(peer(entry, name, dir));
     }
-    for entry in aliases::peers(section.reader().variables()) {
+    for entry in section.reader().added_peers() {
         if !peers.iter().any(|peer| peer.name == entry.name) {
             let mut entry = section.added("peers", listed, entry);
             listed += 1;

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use bytesize::{GIB, KIB, MIB};
 
+use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
 use super::value::{self, Complaint, complaint, duration, text};
-use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls, Websub};
+use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls, Websub, unbuilt};
 
 /// `[listen]`
 pub(super) fn listen(root: &mut Section<'_>) -> Listen {
@@ -67,8 +68,8 @@ pub(super) fn ops(root: &mut Section<'_>) -> Ops {
 }
 
 /// `[callback]`, judged by the address it listens on.
-pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain_http: bool) -> Callback {
-    let websub = websub(root, plain_http);
+pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain: &PlainHttp) -> Callback {
+    let websub = websub(root, plain);
     let mut section = root.section("callback");
     let jwt = section.optional_section("opencrvs_jwt");
     let has_jwt = jwt.is_some();
@@ -131,13 +132,18 @@ fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
 }
 
 /// `[websub]`: what the callback needs of it. Subscribing is not built yet.
-fn websub(root: &mut Section<'_>, plain_http: bool) -> Websub {
+fn websub(root: &mut Section<'_>, plain: &PlainHttp) -> Websub {
     let mut section = root.section("websub");
     let reader = section.reader();
-    for name in ["hub_url", "callback_url"] {
-        if section.parsed(name, value::url(plain_http)).is_some() {
-            reader.warn_not_built(&format!("websub.{name}"));
-        }
+    let urls = [
+        ("hub_url", section.url("hub_url", plain)),
+        ("callback_url", section.url_of_ours("callback_url", plain)),
+    ];
+    for (name, _) in urls.iter().filter(|(_, url)| url.is_some()) {
+        reader.warn_not_built(&format!("websub.{name}"));
+    }
+    if let Some(token) = section.any_section("token") {
+        unbuilt::token(token, plain);
     }
     let websub =
         Websub { topic: section.parsed("topic", text), secret: section.secret("secret", Unset::Refused) };

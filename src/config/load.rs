@@ -101,15 +101,14 @@ impl Config {
         let envelope = envelope(&mut root);
         let quarantine = outbox::quarantine(&mut root);
         let outbox = outbox::outbox(&mut root, &keys.dir);
-        let upstream = upstream::upstream(&mut root, &keys);
-        let plain_http = upstream.danger_plain_http;
-        let callback = listeners::callback(&mut root, listen.callback.as_ref(), plain_http);
-        let deliver = upstream::deliver(&mut root, plain_http);
-        let opencrvs = opencrvs::opencrvs(&mut root, plain_http);
-        let faces = faces::faces(&mut root);
+        let (upstream, plain) = upstream::upstream(&mut root, &keys);
+        let callback = listeners::callback(&mut root, listen.callback.as_ref(), &plain);
+        let deliver = upstream::deliver(&mut root, &plain);
+        let opencrvs = opencrvs::opencrvs(&mut root, &plain);
+        let faces = faces::faces(&mut root, &plain);
         let seeder = faces::seeder(&mut root);
         let events = faces::events(&mut root, upstream.ida.is_some(), &seeder);
-        unbuilt::check(&mut root, plain_http);
+        unbuilt::check(&mut root, &plain);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
         Self {

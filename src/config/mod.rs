@@ -7,6 +7,7 @@ mod listeners;
 mod load;
 mod opencrvs;
 mod outbox;
+mod plain_http;
 mod problem;
 mod reader;
 mod section;
@@ -354,8 +355,11 @@ pub struct Quarantine {
 pub struct Upstream {
     /// Private roots (PEM), read at start; they replace the public ones.
     pub ca_pem: Option<Vec<u8>>,
-    /// Plain http off the loopback.
+    /// Plain http off the loopback, to any host.
     pub danger_plain_http: bool,
+    /// Plain http to these hosts, in lower case: those that are named, and those in the cluster that the variables of an older
+    /// system lead to.
+    pub danger_plain_http_hosts: Vec<String>,
     /// How often a paused channel is tried; default 30 s.
     pub probe_interval: Duration,
     /// `[upstream.token]`; absent = no token is sent.

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use http::Uri;
 
+use super::plain_http::PlainHttp;
+use super::reader::Origin;
 use super::section::{Section, Unset};
-use super::value::{Complaint, complaint, duration, text, url, word};
+use super::value::{duration, text, word};
 use crate::crypto::secret::SecretBytes;
 
 /// `[opencrvs]`: how OpenCRVS is called.
@@ -35,22 +37,26 @@ const TOKEN_MEMBERS: [(&str, &str); 2] =
     [("MOSIP_PSUT_TOKEN_ID", "MOSIP_PSUT_TOKEN_ID"), ("UINTOKEN", "UINTOKEN")];
 
 /// `[opencrvs]`. Settings whose features are not built yet are checked and have no effect, which a warning says.
-pub(super) fn opencrvs(root: &mut Section<'_>, plain_http: bool) -> Opencrvs {
+pub(super) fn opencrvs(root: &mut Section<'_>, plain: &PlainHttp) -> Opencrvs {
     let mut section = root.section("opencrvs");
     let opencrvs = Opencrvs {
-        client: client(&mut section, plain_http),
-        legacy_url: section.parsed("legacy_url", url(plain_http)),
+        client: client(&mut section, plain),
+        legacy_url: section.url("legacy_url", plain),
         legacy_token_member: section
             .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
             .unwrap_or("MOSIP_PSUT_TOKEN_ID"),
     };
-    not_built(&mut section, plain_http);
+    not_built(&mut section, plain);
     section.finish();
     opencrvs
 }
 
-fn client(section: &mut Section<'_>, plain_http: bool) -> OpencrvsClient {
-    let auth_url = section.parsed("auth_url", base_url(plain_http));
+fn client(section: &mut Section<'_>, plain: &PlainHttp) -> OpencrvsClient {
+    let auth_url = section.url("auth_url", plain);
+    if auth_url.as_ref().is_some_and(|url| url.query().is_some()) {
+        // A path is put behind it.
+        section.problem("auth_url", "holds a query", "end the URL before `?`");
+    }
     let client_id = section.parsed("client_id", text);
     let variable = section.secret_variable("client_secret");
     let client_secret = section.secret("client_secret", Unset::Absent);
@@ -66,21 +72,10 @@ fn client(section: &mut Section<'_>, plain_http: bool) -> OpencrvsClient {
     OpencrvsClient { auth_url, client_id, client_secret, unset }
 }
 
-/// A URL that a path is put behind.
-fn base_url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
-    move |text| {
-        let uri = url(plain_http)(text)?;
-        match uri.query() {
-            None => Ok(uri),
-            Some(_) => Err(complaint("holds a query", "end the URL before `?`")),
-        }
-    }
-}
-
-fn not_built(section: &mut Section<'_>, plain_http: bool) {
+fn not_built(section: &mut Section<'_>, plain: &PlainHttp) {
     let reader = section.reader();
     let warn = |name: &str| reader.warn_not_built(&format!("opencrvs.{name}"));
-    if section.parsed("url", url(plain_http)).is_some() {
+    if section.url("url", plain).is_some() {
         warn("url");
     }
     let words: [(&str, &[(&str, ())]); 3] = [
@@ -103,8 +98,13 @@ fn not_built(section: &mut Section<'_>, plain_http: bool) {
         warn("reconcile_every");
     }
     if let Some(mut webhooks) = section.optional_section("webhooks") {
-        webhooks.required("url", url(plain_http));
-        webhooks.required("callback_url", url(plain_http));
+        webhooks.required_url("url", plain);
+        // The older mediator starts without it.
+        if matches!(reader.origin("opencrvs.webhooks.url"), Some(Origin::Alias(_))) {
+            webhooks.url_of_ours("callback_url", plain);
+        } else {
+            webhooks.required_url("callback_url", plain);
+        }
         webhooks.list("topics", text);
         webhooks.finish_not_built();
     }

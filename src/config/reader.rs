@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-use super::aliases::{self, Alias, Variables};
+use super::aliases::{Alias, Aliases, Entry, Variables};
 use super::section::Section;
 use super::value::Complaint;
 use super::{Config, Problem};
@@ -46,7 +46,7 @@ pub(super) struct Reader<'a> {
     file_name: String,
     base: &'a Path,
     variables: &'a Variables,
-    aliases: BTreeMap<&'static str, Alias>,
+    aliases: Aliases,
     read: ReadFile<'a>,
     found: RefCell<Found>,
 }
@@ -59,6 +59,8 @@ struct Found {
     secret_files: Vec<PathBuf>,
     /// Paths of all settings that were looked for.
     asked: BTreeSet<String>,
+    /// Hosts that variables of an older system lead to over plain http.
+    plain_hosts: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl<'a> Reader<'a> {
@@ -68,7 +70,7 @@ impl<'a> Reader<'a> {
             file_name: file_name.to_owned(),
             base,
             variables,
-            aliases: aliases::scalars(variables),
+            aliases: Aliases::read(variables, &|file| stands(read, file)),
             read,
             found: RefCell::default(),
         }
@@ -84,7 +86,17 @@ impl<'a> Reader<'a> {
         self.base
     }
 
-    /// All variables, for aliases that add whole entries.
+    /// Entries of `keys.own` that variables of an older system add.
+    pub(super) fn added_own_keys(&self) -> Vec<Entry> {
+        self.aliases.own.clone()
+    }
+
+    /// Entries of `keys.peers` that variables of an older system add.
+    pub(super) fn added_peers(&self) -> Vec<Entry> {
+        self.aliases.peers.clone()
+    }
+
+    /// All variables, for secrets that they hold.
     pub(super) fn variables(&self) -> &'a Variables {
         self.variables
     }
@@ -106,7 +118,19 @@ impl<'a> Reader<'a> {
 
     /// The alias for the setting at `path`, if it is set.
     pub(super) fn alias(&self, path: &str) -> Option<&Alias> {
-        self.aliases.get(path)
+        self.aliases.scalars.get(path)
+    }
+
+    /// Whether a variable of an older system sets something below `path`.
+    pub(super) fn has_alias_under(&self, path: &str) -> bool {
+        let below = |alias: &str| alias.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        self.aliases.scalars.keys().any(|alias| below(alias))
+    }
+
+    /// Remembers that a variable of an older system has plain http spoken to `host`, which is in the cluster.
+    pub(super) fn speaks_plain_http(&self, host: &str, variable: &str) {
+        let mut found = self.found.borrow_mut();
+        found.plain_hosts.entry(host.to_ascii_lowercase()).or_default().insert(variable.to_owned());
     }
 
     /// The bytes of the file that a setting names.
@@ -176,7 +200,9 @@ impl<'a> Reader<'a> {
     pub(super) fn finish(self, mut config: Config) -> (Config, Vec<Problem>) {
         self.refuse_unknown_variables();
         self.mention_aliases();
+        self.mention_plain_hosts();
         let found = self.found.into_inner();
+        config.upstream.danger_plain_http_hosts.extend(found.plain_hosts.into_keys());
         let origins = found.origins.into_iter().map(|(path, origin)| match origin {
             Origin::Variable(name) | Origin::Alias(name) => (path, name),
             Origin::File => (path, "file".to_owned()),
@@ -221,11 +247,25 @@ impl<'a> Reader<'a> {
             self.warn(format!("{variable}, a name of an older system, sets {}", paths.join(", ")));
         }
         // Left over where the section that an alias belongs to is not there.
-        for (path, alias) in &self.aliases {
+        for (path, alias) in &self.aliases.scalars {
             if !self.found.borrow().asked.contains(*path) {
                 let section = path.rsplit_once('.').map_or(*path, |(section, _)| section);
                 self.warn(format!("{} does not set {path}, since {section}.url is not set", alias.variable));
             }
+        }
+        if !self.aliases.without_effect.is_empty() {
+            let names = self.aliases.without_effect.join(", ");
+            self.warn(format!("these variables of an older system have no effect here: {names}"));
+        }
+    }
+
+    fn mention_plain_hosts(&self) {
+        let hosts = self.found.borrow().plain_hosts.clone();
+        for (host, variables) in hosts {
+            let variables = Vec::from_iter(variables).join(", ");
+            self.warn(format!(
+                "plain http, which others can read and change, is spoken to {host}, since {variables} says so: the host counts as named in upstream.danger_plain_http_hosts"
+            ));
         }
     }
 }
@@ -237,6 +277,14 @@ pub(super) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -
         .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1))
         .min()
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
+}
+
+/// Whether there is such a file; one that cannot be read counts, so that whoever needs it says why.
+fn stands(read: ReadFile<'_>, file: &Path) -> bool {
+    match read(file).map(SecretBytes::new) {
+        Ok(_) => true,
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 fn is_in_list(path: &str) -> bool {

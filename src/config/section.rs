@@ -1,5 +1,7 @@
 //! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
 
+mod url;
+
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -80,6 +82,16 @@ impl<'r> Section<'r> {
             || self.reader.alias(&format!("{path}.url")).is_some();
         let section = self.section(name);
         present.then_some(section)
+    }
+
+    /// The table `name`, if anything is set in it.
+    pub(super) fn any_section(&mut self, name: &str) -> Option<Section<'r>> {
+        let is_set_by_alias = self.reader.has_alias_under(&self.path_of(name));
+        match self.optional_section(name) {
+            Some(section) => Some(section),
+            None => is_set_by_alias
+                .then(|| Section::new(self.reader, self.path_of(name), Table::new(), self.origin.clone())),
+        }
     }
 
     /// The tables of the list `name`.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
-use super::value::{duration, text, url, word};
-use super::{Deliver, Ida, Keys, Mediator, Token, TokenKind, Upstream};
+use super::value::{duration, text, word};
+use super::{Deliver, Ida, Keys, Mediator, Token, TokenKind, Upstream, unbuilt};
 
 /// Kinds of events, as they stand in the path of the plain API.
 const EVENT_KINDS: [&str; 6] =
@@ -18,34 +19,33 @@ const IDA_ENVIRONMENTS: [(&str, &str); 4] = [
     ("Production", "Production"),
 ];
 
-/// `[upstream]`; keys and peers that it names have to be among `keys`.
-pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> Upstream {
+/// `[upstream]`, and where plain http may go; keys and peers that it names have to be among `keys`.
+pub(super) fn upstream(root: &mut Section<'_>, keys: &Keys) -> (Upstream, PlainHttp) {
     let mut section = root.section("upstream");
     let reader = section.reader();
-    let danger_plain_http = section.danger(
-        "danger_plain_http",
-        "plain http is spoken off the loopback, where others can read and change it",
-    );
+    let plain = PlainHttp::read(&mut section);
     let probe_interval = section
         .parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1)))
         .unwrap_or(Duration::from_secs(30));
     let upstream = Upstream {
         ca_pem: section.parsed("ca_file", |text| reader.contents(text)),
-        danger_plain_http,
+        danger_plain_http: plain.is_everywhere(),
+        danger_plain_http_hosts: plain.hosts().to_vec(),
         probe_interval,
-        token: section.optional_section("token").and_then(|section| token(section, danger_plain_http)),
-        mediator: mediator(section.section("mediator"), keys, danger_plain_http),
-        ida: section.optional_section("ida").and_then(|section| ida(section, keys, danger_plain_http)),
+        token: section.optional_section("token").and_then(|section| token(section, &plain)),
+        mediator: mediator(section.section("mediator"), keys, &plain),
+        ida: section.optional_section("ida").and_then(|section| ida(section, keys, &plain)),
     };
+    unbuilt::packets(section.section("packets"), &plain);
     section.finish();
-    upstream
+    (upstream, plain)
 }
 
 /// `[deliver]`
-pub(super) fn deliver(root: &mut Section<'_>, plain_http: bool) -> Deliver {
+pub(super) fn deliver(root: &mut Section<'_>, plain: &PlainHttp) -> Deliver {
     let mut section = root.section("deliver");
     let deliver = Deliver {
-        url: section.parsed("url", url(plain_http)),
+        url: section.url("url", plain),
         secret: section.secret("secret", Unset::Refused),
         // The mediator is beside us.
         deadline: deadline(&mut section, Duration::from_secs(10)),
@@ -55,8 +55,8 @@ pub(super) fn deliver(root: &mut Section<'_>, plain_http: bool) -> Deliver {
     deliver
 }
 
-fn token(mut section: Section<'_>, plain_http: bool) -> Option<Token> {
-    let url = section.required("url", url(plain_http));
+fn token(mut section: Section<'_>, plain: &PlainHttp) -> Option<Token> {
+    let url = section.required_url("url", plain);
     let client_id = section.required("client_id", text);
     let client_secret = section.required_secret("client_secret");
     let kind = token_kind(&mut section);
@@ -90,14 +90,14 @@ fn token_kind(section: &mut Section<'_>) -> Option<TokenKind> {
     }
 }
 
-fn mediator(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Mediator {
+fn mediator(mut section: Section<'_>, keys: &Keys, plain: &PlainHttp) -> Mediator {
     let events = EVENT_KINDS
         .into_iter()
-        .filter_map(|kind| Some((kind.to_owned(), section.parsed(kind, url(plain_http))?)))
+        .filter_map(|kind| Some((kind.to_owned(), section.url(kind, plain)?)))
         .collect();
     let mediator = Mediator {
         events,
-        aid: section.parsed("aid", url(plain_http)),
+        aid: section.url("aid", plain),
         sign_with: sign_with(&mut section, keys),
         deadline: deadline(&mut section, Duration::from_secs(90)),
         concurrency: section.number("concurrency", 1..=64).map_or(1, |posts| posts as usize),
@@ -106,8 +106,8 @@ fn mediator(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Mediator
     mediator
 }
 
-fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
-    let url = section.required("url", url(plain_http));
+fn ida(mut section: Section<'_>, keys: &Keys, plain: &PlainHttp) -> Option<Ida> {
+    let url = section.required_url("url", plain);
     let partner_id = section.parsed("partner_id", text);
     let license_variable = section.secret_variable("misp_license_key");
     let misp_license_key = section.secret("misp_license_key", Unset::Absent);
@@ -122,7 +122,7 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
     .filter_map(|(name, is_unset, variable)| {
         is_unset.then(|| variable.unwrap_or_else(|| format!("upstream.ida.{name}")))
     })
-    .collect();
+    .collect::<Vec<String>>();
     let reply_signers = section.list("reply_signers", text).unwrap_or_default();
     if reply_signers.iter().any(|name| !keys.has_peer(name)) {
         section.problem("reply_signers", "names what is not a peer", "name entries of keys.peers");
@@ -141,6 +141,7 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
     }
     let danger_accept_unsigned_replies =
         section.danger("danger_accept_unsigned_replies", "success replies of IDA count without a signature");
+    warn_of_what_is_missing(&section, &unset, reply_signers.is_empty() && !danger_accept_unsigned_replies);
     section.finish();
     Some(Ida {
         url: url?,
@@ -156,6 +157,16 @@ fn ida(mut section: Section<'_>, keys: &Keys, plain_http: bool) -> Option<Ida> {
         danger_accept_unsigned_replies,
         unset,
     })
+}
+
+/// The gateway starts without them; no call to IDA can be made.
+fn warn_of_what_is_missing(section: &Section<'_>, unset: &[String], lacks_signers: bool) {
+    let signers = lacks_signers
+        .then(|| "upstream.ida.reply_signers (the peers whose signature on a reply counts)".to_owned());
+    let missing: Vec<String> = unset.iter().cloned().chain(signers).collect();
+    if !missing.is_empty() {
+        section.reader().warn(format!("IDA cannot be asked until this is set: {}", missing.join(", ")));
+    }
 }
 
 fn deadline(section: &mut Section<'_>, default: Duration) -> Duration {

@@ -9,7 +9,6 @@ use bytesize::ByteSize;
 use http::Uri;
 
 use super::Address;
-use crate::loopback::names_loopback;
 
 /// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,37 +92,30 @@ pub(super) fn host(text: &str) -> Result<String, Complaint> {
     }
 }
 
-/// An absolute http or https URL without user information or fragment. Off the loopback `http` only if `plain_http`.
-pub(super) fn url(plain_http: bool) -> impl Fn(&str) -> Result<Uri, Complaint> {
-    move |text| {
-        let not_a_url = || complaint("is not a URL", "write an absolute https URL");
-        let uri: Uri = text.parse().map_err(|_| not_a_url())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(not_a_url());
-        };
-        if authority.as_str().contains('@') {
-            return Err(complaint(
-                "holds user information",
-                "take it out of the URL; secrets are set by file or by variable",
-            ));
-        }
-        if text.contains('#') {
-            return Err(complaint("holds a fragment", "end the URL before `#`"));
-        }
-        let host = authority.host();
-        let spelled = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        if host.is_empty() || authority.as_str() != spelled {
-            return Err(not_a_url());
-        }
-        match scheme {
-            "https" => Ok(uri),
-            "http" if plain_http || names_loopback(host) => Ok(uri),
-            "http" => Err(complaint(
-                "is plain http off the loopback",
-                "use https, or set upstream.danger_plain_http = true",
-            )),
-            _ => Err(complaint("is neither http nor https", "write an absolute https URL")),
-        }
+/// An absolute http or https URL without user information or fragment.
+pub(super) fn url(text: &str) -> Result<Uri, Complaint> {
+    let not_a_url = || complaint("is not a URL", "write an absolute https URL");
+    let uri: Uri = text.parse().map_err(|_| not_a_url())?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(not_a_url());
+    };
+    if authority.as_str().contains('@') {
+        return Err(complaint(
+            "holds user information",
+            "take it out of the URL; secrets are set by file or by variable",
+        ));
+    }
+    if text.contains('#') {
+        return Err(complaint("holds a fragment", "end the URL before `#`"));
+    }
+    let host = authority.host();
+    let spelled = authority.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+    if host.is_empty() || authority.as_str() != spelled {
+        return Err(not_a_url());
+    }
+    match scheme {
+        "https" | "http" => Ok(uri),
+        _ => Err(complaint("is neither http nor https", "write an absolute https URL")),
     }
 }
 

@@ -24,10 +24,18 @@ fn nobody(uin_length: usize) -> String {
 
 /// What the settings lack.
 pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
-    let unset = settings.into_iter().flat_map(|ida| &ida.unset);
-    unset
-        .map(|name| Finding::fail(SUBJECT, format!("{name} is not set"), "set it as MOSIP gave it"))
-        .collect()
+    let Some(ida) = settings else { return Vec::new() };
+    let unset =
+        |name: &String| Finding::fail(SUBJECT, format!("{name} is not set"), "set it as MOSIP gave it");
+    let lacks_signers = ida.reply_signers.is_empty() && !ida.danger_accept_unsigned_replies;
+    let signers = lacks_signers.then(|| {
+        Finding::fail(
+            "upstream.ida.reply_signers",
+            "names nobody, so that no reply counts",
+            "name the peers whose certificates sign IDA's replies",
+        )
+    });
+    ida.unset.iter().map(unset).chain(signers).collect()
 }
 
 /// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
@@ -62,6 +70,7 @@ fn failed(error: &Error) -> Finding {
     let code = error.upstream().map(|said| said.code.as_str());
     let said = code.map(|code| format!(" ({code})")).unwrap_or_default();
     let suspect = match error.fault() {
+        Fault::Partner if error.code() == Code::Upstream => "the URL leads elsewhere",
         Fault::Partner => "the registration (licence key, partner, API key, policy) is refused",
         Fault::Keys if error.code() == Code::KeyUnavailable => "a key is away",
         Fault::Keys => match code {

@@ -133,12 +133,16 @@ fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
 fn unfilled_roles(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mediator = &config.upstream.mediator;
-    if !mediator.events.is_empty() && !config.keys.own.iter().any(|own| own.uses.sign) {
-        findings.push(Finding::fail(
-            "keys.own",
-            "names no key that signs, and upstream.mediator wants signatures",
-            "add a key with use = [\"sign\"]",
-        ));
+    let wants_signatures =
+        [("upstream.mediator", !mediator.events.is_empty()), ("upstream.ida", config.upstream.ida.is_some())];
+    for (who, _) in wants_signatures.into_iter().filter(|(_, is_configured)| *is_configured) {
+        if !config.keys.own.iter().any(|own| own.uses.sign) {
+            findings.push(Finding::fail(
+                "keys.own",
+                format!("names no key that signs, and {who} wants signatures"),
+                "add a key with use = [\"sign\"]",
+            ));
+        }
     }
     if config.listen.callback.is_some() && !config.keys.own.iter().any(|own| own.uses.decrypt) {
         findings.push(Finding::fail(
@@ -153,6 +157,13 @@ fn unfilled_roles(config: &Config) -> Vec<Finding> {
             "keys.peers",
             "names no peer `mosip`, to whom events are sealed and whose signature counts",
             "add the certificate of the MOSIP-side mediator under the name `mosip`",
+        ));
+    }
+    if config.upstream.ida.is_some() && !config.keys.peers.iter().any(|peer| peer.name == roles::IDA) {
+        findings.push(Finding::fail(
+            "keys.peers",
+            "names no peer `ida`, to whom requests to IDA are sealed",
+            "add IDA's certificate under the name `ida`",
         ));
     }
     findings

@@ -274,3 +274,36 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
     assert!(findings[0].what.contains("1 value"), "{findings:?}");
     assert_eq!(levels(&config::Outbox { reserve: u64::MAX, ..outbox }), [Level::Warn, Level::Ok]);
 }
+
+const IDA: &str = "upstream.ida = { url = \"https://ida.example.org/v1\", partner_id = \"p\", misp_license_key_env = \"LK\", api_key_env = \"AK\"";
+
+fn examine_ida(further: &str, roles: &str) -> Diagnosis {
+    let site = Site::new(0..365, "");
+    let config = format!(
+        "{IDA}{further} }}\noutbox.path = \"/var/lib/gateway/outbox.db\"\n[keys]\ndir = \".\"\n{roles}\n"
+    );
+    fs::write(site.path("gateway.toml"), config).unwrap();
+    let variables = [("LK", "l"), ("AK", "a")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    examine(Some(&site.path("gateway.toml")), &BTreeMap::from(variables), true, NOW)
+}
+
+#[test]
+fn a_configuration_of_ida_alone_is_complete() {
+    let roles = "own = [{ file = \"own.key\", cert = \"own.crt\", use = [\"sign\"] }]\n\
+                 peers = [{ name = \"ida\", file = \"own.crt\" }, { name = \"ida-sign\", file = \"own.crt\" }]";
+    let diagnosis = examine_ida(", reply_signers = [\"ida-sign\"]", roles);
+    let failed: Vec<_> = diagnosis.findings.iter().filter(|finding| finding.level == Level::Fail).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn what_calls_to_ida_lack_is_named() {
+    let diagnosis = examine_ida("", "");
+    for (subject, what) in [
+        ("upstream.ida.reply_signers", "names nobody"),
+        ("keys.own", "no key that signs, and upstream.ida wants signatures"),
+        ("keys.peers", "no peer `ida`"),
+    ] {
+        finding(&diagnosis, Level::Fail, subject, what);
+    }
+}

@@ -1,5 +1,7 @@
 //! Jobs for UINTOKENs, as two faces take and show them.
 
+use axum::response::{IntoResponse, Response};
+use http::header;
 use serde::Serialize;
 
 use super::App;
@@ -62,6 +64,22 @@ pub(super) async fn all_results(app: &App, job: &str) -> Result<Vec<Settled>> {
     }
 }
 
+/// A file of results, which a browser saves and shows as nothing else than it is. `name` is made of what we made.
+pub(super) fn attachment(content_type: &'static str, name: &str, body: Vec<u8>) -> Response {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
+    let headers = [
+        (header::CONTENT_TYPE, content_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+    ];
+    (headers, body).into_response()
+}
+
+/// Spreadsheets take a cell that begins so for a formula; behind an apostrophe it is text.
+fn harmless(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
+}
+
 /// Comma-separated values under `head`.
 pub(super) fn write_csv<const N: usize>(
     head: [&str; N],
@@ -71,7 +89,29 @@ pub(super) fn write_csv<const N: usize>(
     let failed = |_| Error::new(Code::Bug, "a row cannot be written");
     writer.write_record(head).map_err(failed)?;
     for row in rows {
-        writer.write_record(row).map_err(failed)?;
+        writer.write_record(row.map(harmless)).map_err(failed)?;
     }
     writer.into_inner().map_err(|_| Error::new(Code::Bug, "a row cannot be written"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_of_a_file_is_a_formula() {
+        let cells = ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "1=", "", "'=1"].map(str::to_owned);
+        let written = write_csv(["a", "b", "c", "d", "e", "f", "g", "h", "i"], [cells].into_iter()).unwrap();
+        assert_eq!(
+            String::from_utf8(written).unwrap(),
+            "a,b,c,d,e,f,g,h,i\n'=1+1,'+1,'-1,'@A1,'\t=1,\"'\r=1\",1=,,'=1\n"
+        );
+    }
+
+    #[test]
+    fn a_file_is_saved_and_not_shown() {
+        let file = attachment("text/plain", "a\"; b/../c.csv", b"x".to_vec());
+        assert_eq!(file.headers()["content-disposition"], "attachment; filename=\"ab..c.csv\"");
+        assert_eq!(file.headers()["x-content-type-options"], "nosniff");
+    }
 }

@@ -76,6 +76,7 @@ where
     F: FnOnce(body::Body) -> Result<T> + Send + 'static,
 {
     guard::require_json(request.headers())?;
+    guard::refuse_compressed(request.headers())?;
     body::read(request, limits).await?.read_as(read).await
 }
 

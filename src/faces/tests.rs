@@ -62,6 +62,7 @@ impl World {
         let upstream = config::Upstream {
             ca_pem: None,
             danger_plain_http: false,
+            danger_plain_http_hosts: Vec::new(),
             probe_interval: Duration::from_hours(1),
             token: None,
             mediator: config::Mediator {
@@ -87,7 +88,12 @@ impl World {
                 legacy_url: None,
                 legacy_token_member: "MOSIP_PSUT_TOKEN_ID",
             },
-            deliver: config::Deliver { url: None, secret: None, deadline: Duration::from_secs(10), concurrency: 8 },
+            deliver: config::Deliver {
+                url: None,
+                secret: None,
+                deadline: Duration::from_secs(10),
+                concurrency: 8,
+            },
             death_link: false,
         };
         let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };

@@ -118,6 +118,18 @@ pub(crate) fn require_json(headers: &HeaderMap) -> Result<()> {
     }
 }
 
+/// A body that is compressed is refused before it is read: nothing here unpacks it, and what is signed or sealed would be the packed
+/// bytes.
+pub(crate) fn refuse_compressed(headers: &HeaderMap) -> Result<()> {
+    let is_plain = |coding: &[u8]| coding.trim_ascii().eq_ignore_ascii_case(b"identity");
+    let mut codings = headers.get_all(header::CONTENT_ENCODING).iter();
+    match codings.all(|value| value.as_bytes().split(|byte| *byte == b',').all(is_plain)) {
+        true => Ok(()),
+        false => Err(Error::new(Code::MediaType, "the body has a Content-Encoding")
+            .advise("Send the body as it is, not compressed and without Content-Encoding.")),
+    }
+}
+
 /// The host that the request is for. `None` where there is none, or where the request names more than one.
 fn named_host(uri: &Uri, headers: &HeaderMap) -> Option<Authority> {
     let mut values = headers.get_all(header::HOST).iter();

@@ -68,7 +68,9 @@ fn a_field_is_refused_at_its_pointer_and_neither_value_nor_unknown_name_is_repea
 
 #[test]
 fn what_two_readers_may_read_differently_is_malformed() {
-    let deep = format!(r#"{{"raw":{}1{}}}"#, "[".repeat(200), "]".repeat(200));
+    let deep = format!(r#"{{"raw":{}1{}}}"#, "[".repeat(128), "]".repeat(128));
+    let deepest = format!(r#"{{"raw":{}1{}}}"#, "[".repeat(127), "]".repeat(127));
+    assert!(read::<Object<Outer>>(deepest.as_bytes()).is_ok());
     for (body, what) in [
         ("", "is not JSON"),
         ("{", "is not JSON"),
@@ -76,7 +78,8 @@ fn what_two_readers_may_read_differently_is_malformed() {
         (r#"{"plainText":"a","plainText":"b"}"#, "two members of one name"),
         (r#"{"raw":{"x":1,"x":2}}"#, "two members of one name"),
         (r#"{"raw":[{"\u0078":1,"x":2}]}"#, "two members of one name"),
-        (&deep, "nested deeper"),
+        (&deep, "nested deeper than 128 levels (line 1, column 135)"),
+        ("{\n \"raw\": {\"x\":1, \"x\":2}}", "two members of one name (line 2, column 17)"),
     ] {
         let error = refusal(body);
         assert_eq!((error.code(), error.pointer()), (Code::Malformed, None), "{body}");

@@ -13,12 +13,17 @@ use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
+use crate::refusal;
 
 /// No lifetime beyond a day is believed.
 const LONGEST_SECONDS: i64 = 86_400;
 
 const REFUSED: &str =
     "Check upstream.token with the MOSIP administrator: the client id, its secret and its roles.";
+
+const REALM: &str = "Check that upstream.token.url is the realm's token endpoint.";
+const SETTING: &str = "upstream.token.url";
+const IAM: &str = "MOSIP's IAM";
 
 /// A token that MOSIP's services accept in a cookie. Its `Debug` shows only when it ends.
 #[derive(Debug)]
@@ -86,8 +91,8 @@ pub fn read(
     body: &[u8],
     now: Timestamp,
 ) -> Result<AccessToken> {
-    if status.is_server_error() {
-        return Err(broken(status.as_u16()));
+    if status.is_server_error() || status.is_redirection() {
+        return Err(refusal::of_status(IAM, status, SETTING));
     }
     match kind {
         TokenKind::KeycloakClientCredentials | TokenKind::KeycloakPassword { .. } => {
@@ -155,7 +160,7 @@ fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Acce
         return Err(keycloak_refusal(status, word, reply.error_description.unwrap_or_default()));
     }
     if !status.is_success() {
-        return Err(broken(status.as_u16()));
+        return Err(refusal::of_status(IAM, status, SETTING));
     }
     let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
     AccessToken::new(&token, reply.expires_in.as_ref().and_then(json::seconds), now)
@@ -169,7 +174,8 @@ fn keycloak_refusal(status: StatusCode, word: String, description: String) -> Er
         Some(known) if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) => {
             Error::new(Code::Partner, format!("MOSIP's IAM answered {known}")).advise(REFUSED)
         }
-        _ => broken(status.as_u16()).advise("Check that upstream.token.url is the realm's token endpoint."),
+        _ if status.is_success() => broken("with an error inside of success").advise(REALM),
+        _ => refusal::of_status(IAM, status, SETTING).advise(REALM),
     };
     // The code goes into logs; what is none, such as Keycloak's `Realm does not exist`, goes with the sentence.
     let message = if description.is_empty() { &word } else { &description };
@@ -189,7 +195,7 @@ fn read_authmanager(
     let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
     codes::check(reply.errors)?;
     if !status.is_success() {
-        return Err(broken(status.as_u16()));
+        return Err(refusal::of_status(IAM, status, SETTING));
     }
     let token =
         token_in_headers(headers).ok_or_else(|| broken("neither a cookie nor a header with a token"))?;
@@ -228,11 +234,11 @@ fn jwt_exp(token: &str) -> Option<Timestamp> {
 }
 
 fn not_json(status: StatusCode) -> Error {
-    broken(format_args!("{} with a body that is not the expected JSON", status.as_u16()))
+    refusal::of_body(IAM, status, SETTING)
 }
 
 fn broken(what: impl std::fmt::Display) -> Error {
-    Error::new(Code::Upstream, format!("MOSIP's IAM answered {what}"))
+    Error::new(Code::Upstream, format!("{IAM} answered {what}")).advise(REALM)
 }
 
 #[cfg(test)]

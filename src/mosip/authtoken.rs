@@ -10,6 +10,9 @@ use serde::Deserialize;
 pub use csv::read_csv;
 pub use request::{Asked, Batch, read_json};
 
+/// What a record may hold, in the seeder's order.
+pub const FIELDS: [&str; 7] = ["vid", "name", "gender", "dob", "phoneNumber", "emailId", "fullAddress"];
+
 /// Which form the file of a job has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]

@@ -8,6 +8,7 @@ mod ida;
 use serde::Deserialize;
 
 use crate::error::{Code, Error, Fault, Result};
+use crate::refusal;
 
 /// One element of `errors`.
 #[derive(Deserialize)]
@@ -64,28 +65,20 @@ impl Meaning {
             .unwrap_or_else(|| Self::of(&error.error_code))
     }
 
-    /// Looks `code` up; a code that is not in the table means that MOSIP is broken, never that the record is.
+    /// Looks `code` up; a code that is not in the table says nothing against the record.
     pub fn of(code: &str) -> Self {
         if let Some(meaning) = ida::meaning(code) {
             return meaning;
         }
-        let (fault, operator) =
-            row(code).map_or((Fault::Upstream, UNKNOWN), |&(_, fault, advice)| (fault, advice));
-        Self { fault, operator, ..Self::NOTHING_WRONG }
+        let (fault, registrar, operator) = row(code)
+            .map_or((Fault::Upstream, UNKNOWN_TO_REGISTRAR, refusal::UNKNOWN), |&(_, fault, advice)| {
+                (fault, "Nothing is wrong with the record.", advice)
+            });
+        Self { fault, retryable: true, is_verdict: false, pointer: None, registrar, operator }
     }
-
-    const NOTHING_WRONG: Self = Self {
-        fault: Fault::Upstream,
-        retryable: true,
-        is_verdict: false,
-        pointer: None,
-        registrar: "Nothing is wrong with the record.",
-        operator: UNKNOWN,
-    };
 }
 
-const UNKNOWN: &str =
-    "The gateway does not know this code; nothing is wrong with the record, it can be sent again.";
+const UNKNOWN_TO_REGISTRAR: &str = "The gateway does not know what this code means. Tell the operator.";
 const TOKEN: &str = "Check upstream.token: the client id, its secret and its roles at MOSIP's IAM.";
 
 #[rustfmt::skip]

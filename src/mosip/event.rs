@@ -16,6 +16,7 @@ use crate::json::{self, Object, read_at};
 
 mod aid;
 mod deceased;
+pub(crate) mod identity;
 mod task;
 
 pub use aid::Aid;
@@ -197,9 +198,17 @@ impl Event {
         &self.body
     }
 
-    /// `event.context` in canonical JSON (RFC 8785): what makes two posts the same event. The webhook's own id and timestamp stand
-    /// outside it.
+    /// `event.context` by the first formula: RFC 8785, where integers are compared as floating-point numbers. What it cannot write,
+    /// a lone surrogate and a number beyond `f64`, is written by the second, [`identity`].
     pub fn canonical_context(&self) -> Result<Vec<u8>> {
+        self.first_formula().or_else(|_| {
+            let mut written = Vec::new();
+            identity::write_context(&self.body, &mut |piece| written.extend_from_slice(piece.as_bytes()))?;
+            Ok(written)
+        })
+    }
+
+    fn first_formula(&self) -> Result<Vec<u8>> {
         #[derive(Deserialize)]
         struct Webhook {
             event: Body,

@@ -16,6 +16,7 @@ use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
 use crate::json::Object;
 use crate::keys::{Certificate, Peer, Ring};
+use crate::refusal;
 
 /// What is posted for one event, in the names and order of the wire.
 #[derive(Serialize)]
@@ -57,10 +58,13 @@ pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accep
         errors: Option<Vec<UpstreamError>>,
         response: Option<serde_json::Map<String, serde_json::Value>>,
     }
-    let Object(reply): Object<Reply> = read_json(status, body)?;
+    let Object(reply): Object<Reply> = read_json(status, body, EVENTS)?;
     codes::check(reply.errors)?;
-    expect_success(status)?;
-    reply.response.map(|_| Attested::new(Accepted)).ok_or_else(|| broken("no `response` in the answer"))
+    expect_success(status, EVENTS)?;
+    reply
+        .response
+        .map(|_| Attested::new(Accepted))
+        .ok_or_else(|| broken("no `response` in the answer", EVENTS))
 }
 
 /// `GET /generateAid` answers a bare JSON string.
@@ -71,31 +75,36 @@ pub fn read_aid(status: StatusCode, body: &[u8]) -> Result<Attested<Aid>> {
         Aid(String),
         Refusal { errors: Option<Vec<UpstreamError>> },
     }
-    match read_json(status, body)? {
+    match read_json(status, body, AID)? {
         Reply::Refusal { errors } => {
             codes::check(errors)?;
-            Err(broken("an object where the application id should be"))
+            expect_success(status, AID)?;
+            Err(broken("an object where the application id should be", AID))
         }
         Reply::Aid(text) => {
-            expect_success(status)?;
-            let aid = Aid::parse(&text).ok_or_else(|| broken("no application id in the answer"))?;
+            expect_success(status, AID)?;
+            let aid = Aid::parse(&text).ok_or_else(|| broken("no application id in the answer", AID))?;
             Ok(Attested::new(aid))
         }
     }
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(status: StatusCode, body: &[u8]) -> Result<T> {
+/// The settings that hold the URLs.
+const EVENTS: &str = "the URL of this kind under [upstream.mediator]";
+const AID: &str = "upstream.mediator.aid";
+
+fn read_json<T: serde::de::DeserializeOwned>(status: StatusCode, body: &[u8], setting: &str) -> Result<T> {
     serde_json::from_slice(body).map_err(|_| match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(status),
-        _ => broken(format!("{} with a body that is not the expected JSON", status.as_u16())),
+        _ => refusal::of_body("MOSIP", status, setting),
     })
 }
 
-fn expect_success(status: StatusCode) -> Result<()> {
+fn expect_success(status: StatusCode, setting: &str) -> Result<()> {
     match status {
         status if status.is_success() => Ok(()),
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(refused(status)),
-        status => Err(broken(status.as_u16().to_string())),
+        status => Err(refusal::of_status("MOSIP", status, setting)),
     }
 }
 
@@ -103,8 +112,9 @@ fn refused(status: StatusCode) -> Error {
     Error::new(Code::Partner, format!("MOSIP answered {}", status.as_u16()))
 }
 
-fn broken(what: impl std::fmt::Display) -> Error {
+fn broken(what: &str, setting: &str) -> Error {
     Error::new(Code::Upstream, format!("MOSIP answered {what}"))
+        .advise(format!("Check {setting}: something else than the MOSIP-side mediator answers there."))
 }
 
 /// What MOSIP pushes once a birth has a number. No `Debug`: a token names a person.
@@ -207,6 +217,21 @@ mod tests {
         for (status, body) in cases {
             let error = acceptance(status, body).unwrap_err();
             assert_eq!((error.code(), error.retryable()), (Code::Upstream, true), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn an_answer_of_another_place_names_the_url_and_says_nothing_of_the_record() {
+        for (status, body) in
+            [(301, ""), (302, r#"{"response":{}}"#), (404, "{}"), (405, "<html>"), (413, "")]
+        {
+            let status = StatusCode::from_u16(status).unwrap();
+            for (error, setting) in [
+                (read_acceptance(status, body.as_bytes()).unwrap_err(), "[upstream.mediator]"),
+                (read_aid(status, body.as_bytes()).unwrap_err(), "upstream.mediator.aid"),
+            ] {
+                assert!(error.advice().contains(setting), "{status} {body}: {}", error.advice());
+            }
         }
     }
 

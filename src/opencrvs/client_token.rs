@@ -11,6 +11,7 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::mosip::access;
+use crate::refusal;
 
 const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
 
@@ -61,9 +62,7 @@ pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientTok
             return Err(Error::new(Code::Partner, what).advise(REFUSED));
         }
         status if !status.is_success() => {
-            return Err(
-                broken(status.as_u16()).advise("Check that opencrvs.auth_url is OpenCRVS's auth service.")
-            );
+            return Err(refusal::of_status("OpenCRVS's auth service", status, "opencrvs.auth_url"));
         }
         _ => {}
     }
@@ -131,8 +130,6 @@ mod tests {
         }
         for (status, body) in [
             (500, ""),
-            (404, "{}"),
-            (302, ""),
             (200, "<html>"),
             (200, "{}"),
             (200, "[\"a\",1]"),
@@ -141,6 +138,10 @@ mod tests {
             (200, r#"{"access_token":"a\r\nX: y"}"#),
         ] {
             assert_eq!(fault(status, body), Fault::Upstream, "{status} {body}");
+        }
+        for status in [302, 404] {
+            let error = read(StatusCode::from_u16(status).unwrap(), b"{}", NOW).err().unwrap();
+            assert!(error.advice().contains("opencrvs.auth_url"), "{status}: {}", error.advice());
         }
     }
 }

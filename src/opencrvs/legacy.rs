@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::event::Aid;
+use crate::refusal;
 
 /// The number by which OpenCRVS finds the registration.
 #[derive(Clone, Copy)]
@@ -52,7 +53,7 @@ pub fn read_answer(status: StatusCode) -> Result<()> {
                  then try the entry again, or discard it.",
             ))
         }
-        _ => Err(Error::new(Code::Upstream, answered)),
+        _ => Err(refusal::of_status("the country configuration of OpenCRVS", status, "opencrvs.legacy_url")),
     }
 }
 
@@ -85,7 +86,8 @@ mod tests {
         for status in [400, 403, 404, 409, 413, 422] {
             assert_eq!(fault(status), Some(Fault::Caller), "{status}");
         }
-        for status in [302, 304, 408, 429, 500, 502, 503, 504] {
+        assert_eq!(fault(302), Some(Fault::Partner), "the URL leads elsewhere");
+        for status in [408, 429, 500, 502, 503, 504] {
             assert_eq!(fault(status), Some(Fault::Upstream), "{status}");
         }
     }

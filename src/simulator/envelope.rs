@@ -13,13 +13,17 @@ const HEADER: &[u8] = b"VER_R2";
 const SPLITTER: &[u8] = b"#KEY_SPLITTER#";
 const NONCE_LEN: usize = 12;
 
-/// Opens an envelope that is addressed to `thumbprint` and to nobody else.
-pub(super) fn open(envelope: &[u8], key: &PrivateKey, thumbprint: &Thumbprint) -> Result<Vec<u8>, Refusal> {
+/// Opens an envelope that is addressed to `thumbprint` and to nobody else; none: whatever it is addressed to.
+pub(super) fn open(
+    envelope: &[u8],
+    key: &PrivateKey,
+    thumbprint: Option<&Thumbprint>,
+) -> Result<Vec<u8>, Refusal> {
     let rest = envelope
         .strip_prefix(HEADER)
         .ok_or(Refusal::strict("SIM-HEADER", "the envelope does not begin with VER_R2"))?;
     let (addressee, rest) = rest.split_first_chunk::<32>().ok_or(TOO_SHORT)?;
-    if addressee != thumbprint.as_bytes() {
+    if thumbprint.is_some_and(|thumbprint| addressee != thumbprint.as_bytes()) {
         return Err(Refusal::strict("SIM-THUMBPRINT", "the thumbprint is not that of MOSIP's certificate"));
     }
     let (wrapped, rest) = rest.split_at_checked(key.modulus_len()).ok_or(TOO_SHORT)?;

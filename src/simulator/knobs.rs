@@ -37,6 +37,9 @@ pub struct Knobs {
     /// Refuse every client secret.
     #[arg(long, env = "SIMULATOR_BAD_CLIENT_SECRET")]
     pub bad_client_secret: bool,
+    /// Take events under any thumbprint, as the real mediator does.
+    #[arg(long, env = "SIMULATOR_ANY_THUMBPRINT")]
+    pub any_thumbprint: bool,
     /// Seconds that a token lives; 0 makes tokens that have expired already.
     #[arg(long, env = "SIMULATOR_TOKEN_LIFETIME_S", default_value_t = DEFAULT_TOKEN_LIFETIME_S)]
     pub token_lifetime_s: u32,
@@ -72,6 +75,7 @@ impl Default for Knobs {
             fault_after_accept: None,
             reject_token_once: false,
             bad_client_secret: false,
+            any_thumbprint: false,
             token_lifetime_s: DEFAULT_TOKEN_LIFETIME_S,
             wrong_push_signature: false,
             unsigned_push: false,

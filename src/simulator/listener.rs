@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -21,10 +19,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Reads certificate and key.
 pub(super) fn acceptor(tls: &Tls) -> Result<TlsAcceptor, StartError> {
     let refused = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
-    let chain = CertificateDer::pem_slice_iter(&tls.cert_pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| refused(&error))?;
-    let key = PrivateKeyDer::from_pem_slice(&tls.key_pem).map_err(|error| refused(&error))?;
+    let (chain, key) = tls.parse()?;
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refused(&error))?

@@ -11,8 +11,8 @@
 //!
 //! The real mediator checks the token and, on `/birth`, the signature. This one demands on every route:
 //! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
-//! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate, a
-//! topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
+//! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate
+//! (the real one takes any: [`Knobs::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
 //! deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its own,
 //! so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
 //!
@@ -128,14 +128,16 @@ impl Running {
     }
 }
 
-/// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes.
+/// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` is told its base URL.
 pub async fn run_alone(
     settings: Settings,
     knobs: Knobs,
+    started: impl FnOnce(&str),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let running = Simulator::start(settings, Clock::system()).await?;
     running.dials.set(knobs);
+    started(&running.base_url);
     shutdown.await;
     running.shutdown().await;
     Ok(())

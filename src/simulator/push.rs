@@ -20,7 +20,7 @@ use super::World;
 use super::envelope;
 use super::history::Push;
 use super::knobs::Knobs;
-use super::settings::{Callback, OpenCrvs, StartError};
+use super::settings::{Callback, OpenCrvs, StartError, Tls};
 use super::tokens;
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
@@ -50,7 +50,7 @@ impl Pusher {
         opencrvs: OpenCrvs,
         mosip_key: Arc<PrivateKey>,
     ) -> Result<Self, StartError> {
-        let http = http_client(callback.roots_pem.as_deref())?;
+        let http = http_client(callback.roots_pem.as_deref(), callback.client.as_ref())?;
         Ok(Self { http, url: callback.url, opencrvs, mosip_key })
     }
 
@@ -148,8 +148,11 @@ fn uin_token() -> String {
     random::<36>().iter().map(|byte| char::from(b'0' + byte % 10)).collect()
 }
 
-/// A client that trusts `roots_pem`, or the public roots.
-pub(super) fn http_client(roots_pem: Option<&[u8]>) -> Result<HttpClient, StartError> {
+/// A client that trusts `roots_pem`, or the public roots, and shows `identity` where it is asked for a certificate.
+pub(super) fn http_client(
+    roots_pem: Option<&[u8]>,
+    identity: Option<&Tls>,
+) -> Result<HttpClient, StartError> {
     let refused = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
     let mut roots = RootCertStore::empty();
     match roots_pem {
@@ -164,8 +167,14 @@ pub(super) fn http_client(roots_pem: Option<&[u8]>) -> Result<HttpClient, StartE
     let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| refused(&error))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let config = match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = identity.parse()?;
+            config.with_client_auth_cert(chain, key).map_err(|error| refused(&error))?
+        }
+    };
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
     Ok(Client::builder(TokioExecutor::new()).build(connector))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use crate::crypto::rsa::PrivateKey;
 use crate::crypto::secret::SecretBytes;
@@ -82,9 +82,11 @@ pub struct Callback {
     pub url: http::Uri,
     /// PEM roots for `https`; absent: the public ones.
     pub roots_pem: Option<Vec<u8>>,
+    /// Shown to a receiver that asks for a client certificate.
+    pub client: Option<Tls>,
 }
 
-/// Certificate and key of the listener, both PEM.
+/// Certificate and key of one side of a connection, both PEM.
 pub struct Tls {
     /// Chain, leaf first.
     pub cert_pem: Vec<u8>,
@@ -127,6 +129,18 @@ impl Settings {
             },
             callback: None,
         })
+    }
+}
+
+impl Tls {
+    /// The chain, leaf first, and the key.
+    pub(super) fn parse(&self) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), StartError> {
+        let refused = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
+        let chain = CertificateDer::pem_slice_iter(&self.cert_pem)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| refused(&error))?;
+        let key = PrivateKeyDer::from_pem_slice(&self.key_pem).map_err(|error| refused(&error))?;
+        Ok((chain, key))
     }
 }
 

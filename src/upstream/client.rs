@@ -1,5 +1,7 @@
 //! One request out, one answer in: never a redirect, never a silent resend, never without a deadline.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +11,7 @@ use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::sync::Notify;
 
 use super::failure::SendError;
 use super::{host_and_port, roots};
@@ -22,11 +25,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Idle connections are closed before the usual 60 s of servers and load balancers, so that few posts meet a dead one.
 const POOL_IDLE: Duration = Duration::from_secs(45);
 
+/// Interim answers (1xx) to one request. A server that works for long sends one every few seconds.
+const MOST_INTERIM: usize = 100;
+
 /// The HTTP client of every upstream. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
     hyper: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
     danger_plain_http: bool,
+    danger_plain_http_hosts: Arc<[String]>,
 }
 
 /// What is sent. No `Debug`: path and headers hold secrets.
@@ -93,13 +100,17 @@ impl Client {
             .pool_idle_timeout(POOL_IDLE)
             .retry_canceled_requests(false)
             .build(https);
-        Ok(Self { hyper, danger_plain_http: upstream.danger_plain_http })
+        Ok(Self {
+            hyper,
+            danger_plain_http: upstream.danger_plain_http,
+            danger_plain_http_hosts: upstream.danger_plain_http_hosts.as_slice().into(),
+        })
     }
 
     /// Sends once. A redirect is an answer like any other.
     pub async fn send(&self, request: Request) -> Result<Reply, SendError> {
         let host = host_and_port(&request.uri);
-        if request.uri.scheme_str() == Some("http") && !self.danger_plain_http && !is_loopback(&request.uri) {
+        if !self.may_speak_to(&request.uri) {
             return Err(SendError::PlainHttp { host });
         }
         let mut outgoing = http::Request::new(Full::new(request.body));
@@ -107,7 +118,17 @@ impl Client {
         *outgoing.uri_mut() = request.uri;
         *outgoing.headers_mut() = request.headers;
         let connection = capture_connection(&mut outgoing);
-        let exchange = self.exchange(&host, outgoing, request.max_response);
+        let interim = Interim::count(&mut outgoing);
+        let exchange = async {
+            tokio::select! {
+                biased;
+                () = interim.is_endless() => Err(SendError::Broken {
+                    host: host.clone(),
+                    reason: format!("more than {MOST_INTERIM} interim answers (1xx) came, and no final one"),
+                }),
+                outcome = self.exchange(&host, outgoing, request.max_response) => outcome,
+            }
+        };
         match tokio::time::timeout(request.deadline, exchange).await {
             Ok(outcome) => outcome,
             // The request is handed to a connection only once that is known, so without one nothing has left.
@@ -117,6 +138,15 @@ impl Client {
             }
             Err(_) => Err(SendError::Timeout { host, after: request.deadline }),
         }
+    }
+
+    fn may_speak_to(&self, uri: &Uri) -> bool {
+        let named =
+            |host: &str| self.danger_plain_http_hosts.iter().any(|name| name.eq_ignore_ascii_case(host));
+        uri.scheme_str() != Some("http")
+            || self.danger_plain_http
+            || is_loopback(uri)
+            || uri.host().is_some_and(named)
     }
 
     async fn exchange(
@@ -139,6 +169,30 @@ impl Client {
             }
         })?;
         Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+    }
+}
+
+/// The interim answers (1xx) to one request. hyper passes them over without end, as fast as they come, which costs a whole core.
+struct Interim {
+    count: AtomicUsize,
+    endless: Notify,
+}
+
+impl Interim {
+    fn count(request: &mut http::Request<Full<Bytes>>) -> Arc<Self> {
+        let interim = Arc::new(Self { count: AtomicUsize::new(0), endless: Notify::new() });
+        let counter = Arc::clone(&interim);
+        hyper::ext::on_informational(request, move |_| {
+            if counter.count.fetch_add(1, Ordering::Relaxed) >= MOST_INTERIM {
+                counter.endless.notify_one();
+            }
+        });
+        interim
+    }
+
+    /// Resolves once there were too many. The request is dropped then, and its connection with it.
+    async fn is_endless(&self) {
+        self.endless.notified().await;
     }
 }
 

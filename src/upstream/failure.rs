@@ -29,7 +29,7 @@ pub enum SendError {
         /// What is wrong with it.
         reason: NotTrusted,
     },
-    /// `http` to another machine without `upstream.danger_plain_http`. Nothing was sent.
+    /// `http` to another machine that no `danger` setting names. Nothing was sent.
     #[error("plain http to {host} is refused: it is not this machine")]
     PlainHttp {
         /// `host[:port]`
@@ -111,7 +111,7 @@ impl From<SendError> for Error {
                  replaced on that server, or its URL corrected.",
             ),
             SendError::PlainHttp { .. } => {
-                error.advise("Use an https URL; upstream.danger_plain_http would send tokens in the clear.")
+                error.advise("Use an https URL; a host in upstream.danger_plain_http_hosts is sent tokens in the clear.")
             }
             SendError::NotSent { .. } => error.advise(
                 "Check the URL in [upstream] and that the server is up; nothing is wrong with the record, it can be sent again.",

@@ -96,7 +96,7 @@ async fn a_record_that_ida_is_not_asked_about_is_answered_under_the_seeders_code
         batch(json!({"authdata": []})),
     ] {
         let (status, answer) = world.post("/authtoken/json", &body).await;
-        assert_eq!((status, &answer["errors"][0]["errorCode"]), (422, &json!("ATS-REQ-102")), "{body}");
+        assert_eq!((status, &answer["errors"][0]["errorCode"]), (400, &json!("ATS-REQ-102")), "{body}");
     }
     assert_eq!(world.codes().len(), 0);
 }
@@ -184,14 +184,55 @@ async fn a_broken_row_of_a_csv_says_why_and_the_rest_goes_on() {
     );
     assert!(rows[2][4].contains("columns") && rows[3][4].contains("quotation mark"), "{rows:?}");
 
-    for (request, csv) in
-        [(batch(json!({})), ""), (batch(json!({"csvDelimiter": "ab"})), csv.as_str()), (json!("x"), &csv)]
-    {
+    for (request, csv) in [(batch(json!({"csvDelimiter": "ab"})), csv.as_str()), (json!("x"), &csv)] {
         let (status, answer) = upload(&world, &request, csv).await;
-        assert_eq!((status, &answer["errors"][0]["errorCode"]), (422, &json!("ATS-REQ-102")), "{request}");
+        assert_eq!((status, &answer["errors"][0]["errorCode"]), (400, &json!("ATS-REQ-102")), "{request}");
     }
     let (status, _) = read(world.gateway.call("/authtoken/csv", "application/json", "{}").await);
-    assert_eq!(status, 422);
+    assert_eq!(status, 400);
+}
+
+#[tokio::test]
+async fn the_face_says_that_it_is_there_and_what_a_record_may_hold() {
+    let world = World::start(&[]).await;
+    let (status, pong) = world.gateway.get("/ping").await;
+    assert_eq!((status, &pong), (200, &json!("[0 - 0] pong")));
+    let (status, answer) = world.gateway.get("/authtoken/authfields").await;
+    assert_eq!((status, &answer["errors"]), (200, &json!(null)));
+    assert_eq!(
+        answer["response"]["authfields"],
+        json!(["vid", "name", "gender", "dob", "phoneNumber", "emailId", "fullAddress"])
+    );
+}
+
+#[tokio::test]
+async fn a_csv_of_a_header_alone_is_a_job_of_nothing_but_errors() {
+    let world = World::start(&[]).await;
+    for csv in ["vid,name,gender,dob\r\n", ""] {
+        let (status, answer) = upload(&world, &batch(json!({"output": "csv"})), csv).await;
+        assert_eq!((status, &answer["errors"][0]["errorCode"]), (200, &json!("ATS-REQ-101")), "{csv:?}");
+        let job = answer["response"]["request_identifier"].as_str().unwrap();
+        let file = file(&world, job).await;
+        assert_eq!(text(&file), "vid,token,status,errorCode,errorMessage\n");
+        let (_, answer) = world.gateway.get(&format!("/authtoken/status/{job}")).await;
+        assert_eq!(answer["response"]["status"], "processed_with_errors");
+    }
+}
+
+#[tokio::test]
+async fn files_are_plain_text_to_save_and_no_cell_of_them_is_a_formula() {
+    let world = World::start(&[]).await;
+    for output in ["csv", "json"] {
+        let csv = "vid,name,gender,dob\n=1+1,Leila Karim,Female,1990/03/14\n";
+        let (_, answer) = upload(&world, &batch(json!({"output": output})), csv).await;
+        let job = answer["response"]["request_identifier"].as_str().unwrap();
+        let file = file(&world, job).await;
+        assert_eq!(file.headers["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(file.headers["content-disposition"], format!("attachment; filename=\"{job}.{output}\""));
+        assert_eq!(file.headers["x-content-type-options"], "nosniff");
+        let cell = if output == "csv" { "\n'=1+1,,invalid," } else { "\"vid\":\"=1+1\"" };
+        assert!(text(&file).contains(cell), "{}", text(&file));
+    }
 }
 
 #[tokio::test]

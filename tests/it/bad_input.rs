@@ -157,6 +157,55 @@ async fn an_event_that_is_not_text_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_compressed_is_refused_whatever_is_in_it() {
+    let gateway = gateway().await;
+    for (route, kind) in [
+        ("/v1/events/birth", JSON),
+        ("/v1/open", JSON),
+        ("/authtoken/json", JSON),
+        ("/authtoken/csv", "Content-Type: multipart/form-data; boundary=line\r\n"),
+        ("/v1/seal?to=mosip", ""),
+        ("/v1/sign?form=jws", ""),
+    ] {
+        for coding in ["gzip", "identity, br"] {
+            let headers =
+                format!("{LOCAL}{kind}Content-Encoding: {coding}\r\nContent-Length: {}\r\n", BIRTH.len());
+            let problem =
+                assert_problem(&gateway, &post(route, &headers, BIRTH), (415, "media-type"), route).await;
+            assert!(problem["advice"].as_str().unwrap().contains("Content-Encoding"), "{problem}");
+        }
+    }
+    let plain = format!("{LOCAL}{JSON}Content-Encoding: identity\r\nContent-Length: {}\r\n", BIRTH.len());
+    let answer = exchange(&gateway.api, &post("/v1/events/birth", &plain, BIRTH)).await;
+    assert_eq!(status(&answer), 202, "{answer}");
+}
+
+#[tokio::test]
+async fn two_idempotency_keys_are_refused_and_nothing_is_stored() {
+    let gateway = gateway().await;
+    for keys in
+        ["Idempotency-Key: a\r\nIdempotency-Key: b\r\n", "Idempotency-Key: a\r\nidempotency-key: a\r\n"]
+    {
+        let headers = format!("{LOCAL}{JSON}{keys}Content-Length: {}\r\n", BIRTH.len());
+        assert_problem(&gateway, &post("/v1/events/birth", &headers, BIRTH), (400, "malformed"), keys).await;
+    }
+    assert_eq!(gateway.ids("").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn an_event_that_is_nested_too_deep_is_malformed_and_a_lone_surrogate_is_taken() {
+    let gateway = gateway().await;
+    let with = |value: &str| BIRTH.replacen("\"resource\":", &format!("\"note\":{value},\"resource\":"), 1);
+    let deep = with(&("[".repeat(128) + &"]".repeat(128)));
+    assert_ne!(deep, BIRTH);
+    let problem =
+        assert_problem(&gateway, &json_post("/v1/events/birth", &deep), (400, "malformed"), "deep").await;
+    assert!(problem["detail"].as_str().unwrap().contains("deeper than 128 levels"), "{problem}");
+    let answer = exchange(&gateway.api, &json_post("/v1/events/birth", &with(r#""\ud83d""#))).await;
+    assert_eq!(status(&answer), 202, "{answer}");
+}
+
+#[tokio::test]
 async fn a_request_in_the_wrong_form_is_refused_by_name() {
     let gateway = gateway().await;
     let body = r#"{"data":"AAAA"}"#;

@@ -106,6 +106,15 @@ fn thumbprint_of_partner() -> String {
 }
 
 #[test]
+fn the_simulator_refuses_half_a_client_certificate() {
+    let callback = ["simulator", "--callback", "https://127.0.0.1:1/birthReceiveNid"];
+    call(&[&callback[..], &["--callback-cert", "keys.example/partner.crt"]].concat(), b"")
+        .refused(USAGE, "--callback-key");
+    let absent = ["--callback-ca", "keys.example/absent.pem"];
+    call(&[&callback[..], &absent].concat(), b"").refused(ENVIRONMENT, "absent.pem");
+}
+
+#[test]
 fn what_seal_prints_opens() {
     for (options, verified) in [
         (&[][..], "envelope"),

@@ -1,4 +1,8 @@
-//! The demo's path, as the README's first command runs it.
+//! The demo's path, as the README's first command runs it, and the simulator by itself.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
 
 use mosip_gateway::demo::{Scene, run};
 
@@ -22,4 +26,23 @@ async fn a_person_is_confirmed_and_what_does_not_verify_is_refused() {
     run(Scene::Ida, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.matches("tampered").count(), 3, "{text}");
+}
+
+#[test]
+fn the_simulator_listens_where_it_is_told_and_prints_its_url() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
+        .args(["simulator", "--listen", "127.0.0.1:0"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_clear()
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let address = url.trim().strip_prefix("http://").unwrap_or_else(|| panic!("{url:?}"));
+    let answers = TcpStream::connect(address).is_ok();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(answers && !address.ends_with(":4600"), "{url}");
 }

@@ -86,7 +86,7 @@ async fn start_simulator(callback: &str) -> simulator::Running {
     let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
     settings.bind.set_port(0);
     let url = format!("http://{callback}/birthReceiveNid").parse().unwrap();
-    settings.callback = Some(Callback { url, roots_pem: None });
+    settings.callback = Some(Callback { url, roots_pem: None, client: None });
     Simulator::start(settings, Clock::system()).await.unwrap()
 }
 

@@ -103,7 +103,7 @@ impl Stage {
         let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
         settings.bind.set_port(0);
         let url = format!("http://{}/birthReceiveNid", callback.address()).parse().unwrap();
-        settings.callback = Some(Callback { url, roots_pem: None });
+        settings.callback = Some(Callback { url, roots_pem: None, client: None });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
         let set = upstream(&simulator, &callback);
         let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();

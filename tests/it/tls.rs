@@ -39,6 +39,33 @@ fn tls(identity: &Identity) -> Option<Tls> {
 }
 
 #[tokio::test]
+async fn a_push_comes_with_the_client_certificate_that_the_callback_demands() {
+    let (authority, files) = (Authority::new("country"), Files::new());
+    let root = files.write("root.crt", authority.pem());
+    let callback = authority.server(&[HOST]);
+    let (cert, key) = (files.write("server.crt", &callback.cert), files.write("server.key", &callback.key));
+    let set = || {
+        vec![
+            ("CALLBACK__TLS__CERT", cert.as_str()),
+            ("CALLBACK__TLS__KEY", key.as_str()),
+            ("CALLBACK__TLS__CLIENT_CA", root.as_str()),
+        ]
+    };
+    for (identity, is_let_in) in [(Some(authority.client("mosip")), true), (None, false)] {
+        let world = World::start(Setup {
+            mosip_tls: None,
+            callback_roots: Some(authority.pem()),
+            callback_client: identity.as_ref().and_then(tls),
+            set: set(),
+        })
+        .await;
+        world.gateway.accept("birth", BIRTH).await;
+        let record = world.simulator.history.wait_until(|record| !record.pushes.is_empty()).await;
+        assert_eq!(record.pushes[0].status == Some(200), is_let_in, "{:?}", record.pushes[0].failure);
+    }
+}
+
+#[tokio::test]
 async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
     let (authority, files) = (Authority::new("country"), Files::new());
     let root = files.write("root.crt", authority.pem());
@@ -47,6 +74,7 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
     let mut world = World::start(Setup {
         mosip_tls: tls(&authority.server(&[HOST])),
         callback_roots: Some(authority.pem()),
+        callback_client: None,
         set: vec![("UPSTREAM__CA_FILE", &root), ("CALLBACK__TLS__CERT", &cert), ("CALLBACK__TLS__KEY", &key)],
     })
     .await;

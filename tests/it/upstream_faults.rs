@@ -97,7 +97,7 @@ async fn a_redirect_is_not_followed() {
             elsewhere.url
         );
         fake.answers(head, Then::Closes);
-        refused(&world.gateway, "upstream", status).await;
+        refused(&world.gateway, "partner", status).await;
     }
     assert_eq!(elsewhere.take_ids().len(), 0, "an event went where nobody configured");
 }

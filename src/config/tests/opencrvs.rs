@@ -59,7 +59,7 @@ fn wrong_values() {
     );
     refused(
         "opencrvs.legacy_url = \"http://countryconfig.example.org/mosip\"",
-        "file: opencrvs.legacy_url: is plain http off the loopback; use https, or set upstream.danger_plain_http = true",
+        "file: opencrvs.legacy_url: is plain http off the loopback; use https, or name the host in upstream.danger_plain_http_hosts",
     );
     refused(
         "opencrvs.auth_url = \"https://auth.example.org/?client_id=gateway\"",

@@ -41,7 +41,7 @@ fn all_problems_at_once() {
             "file: upstream.token.url: is missing; set it",
             "file: upstream.token.client_id: is missing; set it",
             "file: upstream.token.client_secret: is a secret in the open; set client_secret_file or client_secret_env instead",
-            "file: upstream.mediator.birth: is plain http off the loopback; use https, or set upstream.danger_plain_http = true",
+            "file: upstream.mediator.birth: is plain http off the loopback; use https, or name the host in upstream.danger_plain_http_hosts",
             "file: nonsense: is not a setting; remove it",
             "MOSIP_GATEWAY__KEYS__DRI: keys.dri: is not a setting; did you mean MOSIP_GATEWAY__KEYS__DIR?",
         ]

@@ -57,7 +57,8 @@ fn the_sample_says_the_defaults() {
 fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     let config = accepted(&uncommented(), &NAMED);
     let names = not_built(&config);
-    assert_eq!(names.len(), config.warnings.len());
+    let others: Vec<_> = config.warnings.iter().filter(|warning| !warning.contains("not built")).collect();
+    assert!(matches!(others[..], [hosts] if hosts.contains("danger_plain_http_hosts")), "{others:?}");
     for section in ["esignet", "websub.hub_url"] {
         assert!(names.contains(&section), "{section}");
     }
@@ -77,9 +78,10 @@ fn the_sample_holds_every_setting() {
 /// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
 /// what belongs to the other kind of token, what is refused until it is built.
 fn is_other_form(path: &str) -> bool {
-    const OTHER: [&str; 23] = [
+    const OTHER: [&str; 36] = [
         "deliver.secret",
         "deliver.secret_env",
+        "faces.opencrvs_jwt.file",
         "faces.token",
         "faces.token_env",
         "faces.webhook_secret",
@@ -94,11 +96,23 @@ fn is_other_form(path: &str) -> bool {
         "upstream.ida.api_key_file",
         "upstream.ida.misp_license_key",
         "upstream.ida.misp_license_key_file",
+        "upstream.packets.token.client_secret",
+        "upstream.packets.token.client_secret_file",
+        "upstream.packets.token.password",
+        "upstream.packets.token.password_file",
+        "upstream.packets.token.password_env",
+        "upstream.packets.token.username",
         "upstream.token.app_id",
         "upstream.token.client_secret",
         "upstream.token.client_secret_file",
         "upstream.token.password",
         "upstream.token.password_env",
+        "websub.token.client_secret",
+        "websub.token.client_secret_file",
+        "websub.token.password",
+        "websub.token.password_file",
+        "websub.token.password_env",
+        "websub.token.username",
         "websub.secret",
         "websub.secret_env",
     ];

@@ -178,7 +178,9 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
 fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
     for [one, other] in standing.stored.iter().flat_map(|stored| &stored.aids_given_twice) {
         lines.push(act(
-            format!("Put right: MOSIP gave one application id to the events {one} and {other}. Both are sent."),
+            format!(
+                "Put right: MOSIP gave one application id to the events {one} and {other}. Both are sent."
+            ),
             "Ask the MOSIP administrator which of the two the number belongs to.",
         ));
     }

@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{COMMON, JSON, schema};
-use crate::error::{Code, Fault, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, read_json};
@@ -68,11 +68,7 @@ enum KindName {
     ))]
 async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> Result<Response> {
     let kind: EventKind = kind.parse()?;
-    let key = request
-        .headers()
-        .get("idempotency-key")
-        .map(|key| IdempotencyKey::parse(key.as_bytes()))
-        .transpose()?;
+    let key = idempotency_key(request.headers())?;
     let wait = wait_asked(request.headers());
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.accept(event, key).await?;
@@ -86,6 +82,17 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let aid = accepted.aid.map(|aid| aid.to_string());
     Ok((status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid })))
         .into_response())
+}
+
+/// Of two keys nobody knows which one is meant.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => IdempotencyKey::parse(key.as_bytes()).map(Some),
+        (Some(_), Some(_)) => Err(Error::new(Code::Malformed, "there are two Idempotency-Key headers")
+            .advise("Send one Idempotency-Key, or none.")),
+    }
 }
 
 #[derive(Deserialize, IntoParams)]

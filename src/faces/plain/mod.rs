@@ -22,7 +22,7 @@ use super::App;
 use super::openapi::{self, RawBytes, refusing};
 use super::request::{Query, method_not_allowed, not_found, read_object};
 use crate::error::{Code, Result};
-use crate::http::body;
+use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
 use crate::mosip::primitives::{Open, Seal, Sign, Signed, Valid, Verify};
 use crate::pool;
@@ -90,9 +90,9 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
 fn primitive_routes() -> OpenApiRouter<App> {
     let sealed = [Code::UnknownKey, Code::Decrypt, Code::SignatureInvalid, Code::SignatureMissing];
     OpenApiRouter::new()
-        .routes(refusing(routes!(seal), &BODY, &[Code::Keys]))
+        .routes(refusing(routes!(seal), &BODY, &[Code::Keys, Code::MediaType]))
         .routes(refusing(routes!(open), &JSON, &[&sealed[..], &[Code::Keys]].concat()))
-        .routes(refusing(routes!(sign), &BODY, &[Code::Keys]))
+        .routes(refusing(routes!(sign), &BODY, &[Code::Keys, Code::MediaType]))
         .routes(refusing(routes!(verify), &JSON, &[Code::SignatureInvalid, Code::Keys]))
 }
 
@@ -116,6 +116,7 @@ pub(crate) fn router(app: App, faces: Option<Router>) -> Router {
 #[utoipa::path(post, path = "/v1/seal", params(Seal), request_body(content = RawBytes, content_type = "application/octet-stream", description = "The plaintext; it may be empty."),
     responses((status = 200, description = "The sealed message.", body = schema::SealedMessage)))]
 async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Request) -> Result<Response> {
+    guard::refuse_compressed(request.headers())?;
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let sealed = app.run(move || asked.seal(&ring, now, &body)?.to_json()).await?;
@@ -145,6 +146,7 @@ async fn open(State(app): State<App>, request: Request) -> Result<Response> {
 #[utoipa::path(post, path = "/v1/sign", params(Sign), request_body(content = RawBytes, content_type = "application/octet-stream", description = "The payload."),
     responses((status = 200, description = "The signature.", body = Signed)))]
 async fn sign(State(app): State<App>, Query(asked): Query<Sign>, request: Request) -> Result<Response> {
+    guard::refuse_compressed(request.headers())?;
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
     let signed = app.run(move || asked.sign(&ring, now, &body)).await?;

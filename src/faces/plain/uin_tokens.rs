@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
-use crate::faces::jobs::{self, PAGE, Pace, all_results, write_csv};
+use crate::faces::jobs::{self, PAGE, Pace, all_results, attachment, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, read_json};
 use crate::ledger::job::{NewRecord, Outcome, Progress, Reason, Settled};
@@ -87,7 +87,7 @@ async fn look(
 ) -> Result<Response> {
     if asked.format.unwrap_or_else(|| accepted(&headers)) == Form::Csv {
         let results = all_results(&app, &job).await?;
-        return Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], to_csv(&results)?).into_response());
+        return Ok(attachment("text/csv; charset=utf-8", &format!("{job}.csv"), to_csv(&results)?));
     }
     let (found, results) = app.ledger().job_page(job.clone(), asked.from, PAGE).await?;
     let next = results.last().filter(|_| results.len() == PAGE).map(|last| last.record + 1);

@@ -7,7 +7,7 @@ use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -15,12 +15,12 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::faces::App;
-use crate::faces::jobs::{all_results, submit as submit_job, write_csv};
+use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, method_not_allowed, read_json};
-use crate::http::body;
+use crate::http::{body, guard};
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
@@ -30,12 +30,15 @@ use crate::store::State as RecordState;
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// The four routes.
+/// The routes.
 fn routes() -> OpenApiRouter<App> {
     let common = [Code::Unauthorized, Code::Forbidden, Code::Busy, Code::Storage, Code::Bug];
-    let body = [Code::Timeout, Code::TooLarge, Code::Malformed, Code::Keys];
+    // What is malformed has the seeder's own form.
+    let body = [Code::Timeout, Code::TooLarge, Code::MediaType, Code::Keys];
     OpenApiRouter::new()
-        .routes(refusing(routes!(take_json), &common, &[&body[..], &[Code::MediaType]].concat()))
+        .routes(refusing(routes!(ping), &common, &[]))
+        .routes(refusing(routes!(fields), &common, &[]))
+        .routes(refusing(routes!(take_json), &common, &body))
         .routes(refusing(routes!(take_csv), &common, &body))
         .routes(refusing(routes!(status), &common, &[]))
         .routes(refusing(routes!(file), &common, &[]))
@@ -77,23 +80,37 @@ struct CsvForm {
     csv_file: Vec<u8>,
 }
 
+/// Says that the face is there, as the Token Seeder does.
+#[utoipa::path(get, path = "/ping", responses((status = 200, description = "It is there.", body = String)))]
+async fn ping() -> Json<&'static str> {
+    // The numbers of the seeder's pod and worker stand in front.
+    Json("[0 - 0] pong")
+}
+
+/// Lists what a record may hold, by the names that a mapping leads to.
+#[utoipa::path(get, path = "/authtoken/authfields", responses((status = 200, description = "`authfields` in `response`.", body = SeederReply)))]
+async fn fields(State(app): State<App>) -> Response {
+    reply(&app, StatusCode::OK, None, json!({ "authfields": authtoken::FIELDS }))
+}
+
 /// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
 #[utoipa::path(post, path = "/authtoken/json", request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
-    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
+    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
     let lengths = app.ida().id_lengths();
     let limits = app.limits().with_body_limit(BODY_LIMIT);
     match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
         Ok(Asked::Many(batch)) => submit(&app, batch).await,
-        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+        Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
 
 /// Asks for the UINTOKENs of many persons in a file, as a job.
 #[utoipa::path(post, path = "/authtoken/csv", request_body(content = CsvForm, content_type = "multipart/form-data"),
-    responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 422, description = "The request is wrong.", body = SeederReply)))]
+    responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> {
+    guard::refuse_compressed(request.headers())?;
     let headers = request.headers().clone();
     let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
     let mut whole = Request::new(Body::from(body.into_bytes()));
@@ -107,7 +124,7 @@ async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> 
     };
     match batch {
         Ok(batch) => submit(&app, batch).await,
-        Err(refused) => Ok(refuse(&app, StatusCode::UNPROCESSABLE_ENTITY, refused)),
+        Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
 
@@ -157,7 +174,7 @@ async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
 
 /// Gives the file of a job.
 #[utoipa::path(get, path = "/authtoken/file/{job}", params(("job" = String, Path, description = "The id of the job.")),
-    responses((status = 200, description = "The file.", content((Vec<Row> = "application/json"), (String = "text/csv"))), (status = 202, description = "The job is under way.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
+    responses((status = 200, description = "The file.", content_type = "text/plain", body = String), (status = 202, description = "The job is under way.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
 async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     let Some(job) = find(&app, id).await? else {
         return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
@@ -166,14 +183,17 @@ async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
         return Ok(refuse(&app, StatusCode::ACCEPTED, Refused::NOT_PROCESSED));
     }
     let rows = all_results(&app, &job.id).await?.into_iter().map(Row::from);
-    match job.form {
-        Form::Json => Ok(Json(rows.collect::<Vec<_>>()).into_response()),
+    let (ending, text) = match job.form {
+        Form::Json => {
+            let text = serde_json::to_vec(&rows.collect::<Vec<_>>());
+            ("json", text.map_err(|_| Error::new(Code::Bug, "a row cannot be written"))?)
+        }
         Form::Csv => {
             let head = ["vid", "token", "status", "errorCode", "errorMessage"];
-            let text = write_csv(head, rows.map(Row::into_texts))?;
-            Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
+            ("csv", write_csv(head, rows.map(Row::into_texts))?)
         }
-    }
+    };
+    Ok(attachment("text/plain; charset=utf-8", &format!("{}.{ending}", job.id), text))
 }
 
 async fn find(app: &App, id: String) -> Result<Option<Job>> {
@@ -186,7 +206,8 @@ async fn find(app: &App, id: String) -> Result<Option<Job>> {
 
 const fn state_word(progress: &Progress) -> &'static str {
     match (progress.is_finished(), progress.refused + progress.invalid) {
-        (true, 0) => "processed",
+        // A file without a record is one of nothing but errors.
+        (true, 0) if progress.records > 0 => "processed",
         (true, _) => "processed_with_errors",
         (false, _) if progress.leased + progress.done + progress.refused > 0 => "processing",
         (false, _) => "submitted",
@@ -194,8 +215,7 @@ const fn state_word(progress: &Progress) -> &'static str {
 }
 
 /// One person of the file.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SeederRow)]
+#[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Row {
     vid: String,

@@ -167,6 +167,20 @@ fn an_iam_that_is_away_or_is_none_is_upstreams_fault() {
 }
 
 #[test]
+fn an_address_that_leads_elsewhere_waits_for_a_person_and_names_the_setting() {
+    for (status, body) in [
+        (302, ""),
+        (404, r#"{"error":"Unable to find matching target resource method"}"#),
+        (404, ""),
+        (405, ""),
+    ] {
+        let error = keycloak(status, body).unwrap_err();
+        assert_eq!(error.fault(), Fault::Partner, "{status} {body}");
+        assert!(error.advice().contains("upstream.token.url"), "{status} {body}: {}", error.advice());
+    }
+}
+
+#[test]
 fn authmanagers_token_comes_in_the_cookie_or_in_the_header() {
     let token = jwt(&format!(r#"{{"exp":{}}}"#, NOW.seconds() + 600));
     let set_cookie = format!("Authorization={token}; Max-Age=6000000; Path=/; HttpOnly");

@@ -2,6 +2,7 @@
 
 use super::Meaning;
 use crate::error::Fault;
+use crate::refusal;
 
 /// IDA's filter puts it in front of the code that says what is wrong; alone it says nothing.
 pub(super) const GENERIC: &str = "IDA-MLC-007";
@@ -200,6 +201,4 @@ const FAMILIES: &[(&str, Meaning)] = &[
     ("IDA-MPA-", partner("Ask the MOSIP administrator about this partner; MOSIP's message says what is wrong.")),
 ];
 
-const UNKNOWN: Meaning = ida_failed(
-    "The gateway does not know this code of IDA; its message may say more. Nothing is wrong with the record.",
-);
+const UNKNOWN: Meaning = failure(Fault::Upstream, true, super::UNKNOWN_TO_REGISTRAR, refusal::UNKNOWN);

@@ -31,6 +31,11 @@ fn an_unknown_code_is_never_the_records_fault_and_is_not_logged() {
     for code in ["<script>Jane", "", "IDA-NEW-001"] {
         let error = Error::from(error(code));
         assert_eq!((error.fault(), error.retryable()), (Fault::Upstream, true));
+        let said = format!("{} {}", error.detail(), error.advice());
+        assert!(
+            said.contains("does not know") && !said.to_lowercase().contains("nothing is wrong"),
+            "{said}"
+        );
         assert!(!error.detail().contains("script") && !error.upstream().unwrap().code.contains("script"));
     }
 }

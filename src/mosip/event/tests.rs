@@ -135,7 +135,7 @@ fn a_webhook_that_two_readers_may_read_differently_is_refused() {
         assert!(refusal.contains("two members of one name"), "{to}: {refusal}");
         assert!(!refusal.contains("Eva"), "{refusal}");
     }
-    for (depth, word) in [(126, "topic"), (200, "deeper than 127 levels"), (1_000_000, "deeper")] {
+    for (depth, word) in [(127, "topic"), (128, "deeper than 128 levels"), (1_000_000, "deeper")] {
         let nested = format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
         let refusal = refusal_of_webhook(nested.as_bytes());
         assert!(refusal.contains(word), "{depth}: {refusal}");
@@ -144,4 +144,22 @@ fn a_webhook_that_two_readers_may_read_differently_is_refused() {
         assert!(refusal_of_webhook(no_json.as_bytes()).contains("not JSON"), "{no_json}");
     }
     assert!(refusal_of_webhook(b"\xff").contains("not UTF-8"));
+}
+
+#[test]
+fn a_lone_surrogate_is_taken_and_travels_on_as_it_came() {
+    let body = webhook(r#"{"resourceType":"Patient","name":[{"given":["Ada\uD83D"],"note \udfff":1}]}"#);
+    assert!(body.contains(r"\uD83D"));
+    let event = Event::from_webhook(body.clone().into()).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(event.body(), body.as_bytes());
+    let sent = event.with_aid(&Aid::parse("10001").unwrap());
+    let sent = std::str::from_utf8(&sent).unwrap();
+    assert!(
+        sent.contains("MOSIP_AID") && sent.contains(r#""given":["Ada\uD83D"],"note \udfff":1"#),
+        "{sent}"
+    );
+    let same = Event::from_webhook(body.replace(r"\uD83D", r"\ud83d").replace("w-1", "w-2").into()).unwrap();
+    assert_eq!(event.canonical_context().unwrap(), same.canonical_context().unwrap());
+    let other = Event::from_webhook(body.replace(r"\uD83D", r"\ud83e").into()).unwrap();
+    assert_ne!(event.canonical_context().unwrap(), other.canonical_context().unwrap());
 }

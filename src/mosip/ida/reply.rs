@@ -16,6 +16,7 @@ use crate::json::Object;
 use crate::keys::{Peer, Ring};
 use crate::mosip::codes::{self, Reason, UpstreamError};
 use crate::mosip::{Attested, Evidence, Stated, Transport, Verified};
+use crate::refusal;
 
 /// `mosip.signed.response.header`
 const SIGNATURE: &str = "response-signature";
@@ -98,11 +99,13 @@ struct Wire<'a> {
     errors: Option<Vec<UpstreamError>>,
 }
 
+/// The setting that holds the URL.
+const SETTING: &str = "upstream.ida.url";
+
 /// Reads `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
 pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
-    let Object(wire): Object<Wire<'_>> = serde_json::from_slice(reply.body).map_err(|_| {
-        broken(format!("{} with a body that is not the expected JSON", reply.status.as_u16()))
-    })?;
+    let Object(wire): Object<Wire<'_>> =
+        serde_json::from_slice(reply.body).map_err(|_| refusal::of_body("IDA", reply.status, SETTING))?;
     let evidence = evidence(reply, expected)?;
     match wire.errors {
         Some(errors) if !errors.is_empty() => {
@@ -111,7 +114,7 @@ pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>
             }
             let reasons = codes::verdict(errors)?;
             if !reply.status.is_success() {
-                return Err(broken(reply.status.as_u16()));
+                return Err(refusal::of_status("IDA", reply.status, SETTING));
             }
             // Errors may come without transaction and service. A signature over them then says nothing about this call.
             let is_ours = wire.transaction_id.is_some()
@@ -121,7 +124,7 @@ pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>
                 None => Stated::Unsigned(Attested::over(reasons, expected.transport)),
             }))
         }
-        _ if !reply.status.is_success() => Err(broken(reply.status.as_u16())),
+        _ if !reply.status.is_success() => Err(refusal::of_status("IDA", reply.status, SETTING)),
         _ => {
             let evidence = match evidence {
                 Some(evidence) => evidence,
@@ -272,8 +275,9 @@ impl Response {
     }
 }
 
-fn broken(what: impl std::fmt::Display) -> Error {
-    Error::new(Code::Upstream, format!("MOSIP answered {what}"))
+fn broken(what: &str) -> Error {
+    Error::new(Code::Upstream, format!("IDA answered {what}"))
+        .advise(format!("Check {SETTING}: something else than IDA answers there."))
 }
 
 fn tampered(why: &str) -> Error {

@@ -70,6 +70,7 @@ fn network(base: &str, has_token: bool) -> Network {
     let upstream = config::Upstream {
         ca_pem: None,
         danger_plain_http: false,
+        danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
         token: None,
         mediator: config::Mediator {

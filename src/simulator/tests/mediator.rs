@@ -7,8 +7,8 @@ use super::partner::{
 use crate::crypto::base64;
 use crate::crypto::rsa::SignatureAlgorithm::{Rs256, Rs512};
 use crate::crypto::secret::random;
-use crate::simulator::envelope as simulated;
 use crate::simulator::event::Kind;
+use crate::simulator::{Knobs, envelope as simulated};
 
 #[tokio::test]
 async fn a_birth_is_accepted_and_recorded() {
@@ -127,6 +127,16 @@ async fn a_random_thumbprint_is_refused() {
     let refused = partner.simulator.history.record().refused;
     assert_eq!(refused[0].code, "SIM-THUMBPRINT");
     assert_eq!((refused[0].route.as_str(), refused[0].id.as_deref()), ("birth", Some(COMPOSITION)));
+}
+
+#[tokio::test]
+async fn a_random_thumbprint_is_taken_where_it_is_as_lenient_as_the_real_mediator() {
+    let partner = Partner::start().await;
+    partner.simulator.dials.set(Knobs { any_thumbprint: true, ..Knobs::default() });
+    let plaintext = birth(&[&partner.aid().await]).to_string();
+    let body = partner.signed(COMPOSITION, &envelope_to(&random(), plaintext.as_bytes()));
+    assert_eq!(partner.send("birth", &body).await.status, 200);
+    assert_eq!(partner.simulator.history.record().accepted.len(), 1);
 }
 
 #[tokio::test]
@@ -277,7 +287,7 @@ fn envelopes_of_another_implementation_open() {
     for name in ["plain-json", "unicode", "empty-plaintext", "splitter-inside-plaintext"] {
         let case = cases.as_array().unwrap().iter().find(|case| case["name"] == name).unwrap();
         let decode = |member: &str| base64::decode(case[member].as_str().unwrap().as_bytes()).unwrap();
-        let opened = simulated::open(&decode("envelope"), &key, &certificate.thumbprint()).unwrap();
+        let opened = simulated::open(&decode("envelope"), &key, Some(&certificate.thumbprint())).unwrap();
         assert_eq!(opened, decode("expect_b64"), "{name}");
     }
 }

@@ -106,7 +106,7 @@ impl Partner {
     }
 
     pub(super) async fn with_callback(url: &str) -> Self {
-        let callback = Callback { url: url.parse().unwrap(), roots_pem: None };
+        let callback = Callback { url: url.parse().unwrap(), roots_pem: None, client: None };
         Self::with(Settings { callback: Some(callback), ..settings() }).await
     }
 
@@ -116,7 +116,7 @@ impl Partner {
             simulator: Simulator::start(settings, clock.clone()).await.unwrap(),
             clock,
             key: private_key(vector!("partner.key.pem")),
-            http: http_client(None).unwrap(),
+            http: http_client(None, None).unwrap(),
         }
     }
 

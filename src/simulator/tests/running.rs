@@ -50,9 +50,9 @@ async fn it_speaks_tls_where_told() {
     assert!(running.base_url.starts_with("https://"));
 
     let url: http::Uri = format!("{}/simulator/history", running.base_url).parse().unwrap();
-    let trusting = http_client(Some(&cert_pem)).unwrap();
+    let trusting = http_client(Some(&cert_pem), None).unwrap();
     assert_eq!(trusting.get(url.clone()).await.unwrap().status(), 200);
-    assert!(http_client(None).unwrap().get(url).await.is_err());
+    assert!(http_client(None, None).unwrap().get(url).await.is_err());
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn shutdown_gives_the_port_back() {
 
 #[tokio::test]
 async fn it_runs_alone_until_told_to_stop() {
-    assert!(run_alone(settings(), Knobs::default(), std::future::ready(())).await.is_ok());
+    assert!(run_alone(settings(), Knobs::default(), |_| {}, std::future::ready(())).await.is_ok());
 }
 
 #[test]

@@ -25,6 +25,7 @@ fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
     config::Upstream {
         ca_pem: ca_pem.map(|pem| pem.as_bytes().to_vec()),
         danger_plain_http,
+        danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
         token: None,
         mediator: config::Mediator {
@@ -200,6 +201,67 @@ async fn plain_http_goes_further_only_under_danger() {
     let client = Client::new(&settings(None, true)).unwrap();
     let request = Request { deadline: Duration::ZERO, ..post("http://192.0.2.1:8080/".to_owned()) };
     assert!(matches!(failure(&client, request).await, SendError::NotSent { .. }));
+}
+
+#[tokio::test]
+async fn plain_http_goes_to_the_hosts_that_are_named_and_to_no_other() {
+    let named =
+        config::Upstream { danger_plain_http_hosts: vec!["192.0.2.1".to_owned()], ..settings(None, false) };
+    let client = Client::new(&named).unwrap();
+    let request = |url: &str| Request { deadline: Duration::ZERO, ..post(url.to_owned()) };
+    assert!(matches!(failure(&client, request("http://192.0.2.1:8080/")).await, SendError::NotSent { .. }));
+    assert!(matches!(failure(&client, request("http://192.0.2.2/")).await, SendError::PlainHttp { .. }));
+}
+
+#[tokio::test]
+async fn interim_answers_without_end_are_cut_off_and_the_connection_closed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        take(&mut stream).await;
+        let mut sent = 0_u64;
+        // Ends when the client closes.
+        while stream.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").await.is_ok() {
+            sent += 1;
+        }
+        sent
+    });
+    let failure = failure(&client(None), post(url)).await;
+    assert!(matches!(&failure, SendError::Broken { reason, .. } if reason.contains("interim")), "{failure}");
+    assert!(!failure.is_retry_safe(), "the request may have been taken");
+    assert!(server.await.unwrap() > 100);
+}
+
+#[tokio::test]
+async fn a_few_interim_answers_come_before_the_final_one() {
+    let (address, server) = serve(
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\npong",
+    )
+    .await;
+    let reply = client(None).send(post(format!("http://{address}/"))).await.unwrap();
+    assert_eq!((reply.status, &reply.body[..]), (StatusCode::OK, &b"pong"[..]));
+    server.await.unwrap();
+}
+
+#[tokio::test]
+async fn interim_answers_do_not_move_the_deadline() {
+    let (mut held, listener) = (None, TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        take(&mut stream).await;
+        stream.write_all(b"HTTP/1.1 102 Processing\r\n\r\n").await.unwrap();
+        held = Some(stream);
+        std::future::pending::<()>().await;
+    };
+    let client = client(None);
+    let asked = failure(&client, Request { deadline: SHORT, ..post(url) });
+    tokio::select! {
+        () = serve => {}
+        failure = asked => assert!(matches!(failure, SendError::Timeout { .. }), "{failure}"),
+    }
+    drop(held);
 }
 
 /// A TLS server that answers one request, if the handshake succeeds at all.

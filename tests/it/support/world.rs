@@ -23,6 +23,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) mosip_tls: Option<Tls>,
     /// The roots (PEM) by which MOSIP's side knows the callback listener, which then speaks TLS.
     pub(crate) callback_roots: Option<&'a str>,
+    /// What MOSIP's side shows a callback that demands a certificate.
+    pub(crate) callback_client: Option<Tls>,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
     pub(crate) set: Vec<(&'a str, &'a str)>,
 }
@@ -40,6 +42,7 @@ impl World {
         settings.callback = Some(Callback {
             url: format!("{scheme}://{callback}/birthReceiveNid").parse().unwrap(),
             roots_pem: setup.callback_roots.map(|pem| pem.as_bytes().to_vec()),
+            client: setup.callback_client,
         });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
 

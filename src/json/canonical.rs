@@ -1,0 +1,294 @@
+//! The canonical form of a JSON text (RFC 8785), without a tree of it: members sorted by their names, no space, strings in their one
+//! spelling. It differs from RFC 8785 where that would lose something: a number keeps the text in which it came, since `1.0` and
+//! `1`, or two integers that are one `f64`, need not be the same; and a surrogate without its other half, which is no character and
+//! yet travels in JSON, is written as its escape.
+//!
+//! Beside the text there are 4 bytes for each member of an object and 8 for each object, and both only where an object has two
+//! members or more. The work is that of sorting the names, however deep the text is.
+
+use std::cmp::Ordering;
+
+use serde::de::IgnoredAny;
+
+/// Arrays and objects inside one another, at most.
+pub(super) const MOST_LEVELS: usize = 128;
+
+/// Why a text has no canonical form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It is no JSON. Line and column, the first is 1.
+    NotJson(usize, usize),
+    /// It is larger than 4 GiB.
+    Large,
+    /// It is nested deeper than [`MOST_LEVELS`]. Where, in bytes.
+    Deep(usize),
+    /// An object has two members of one name. Where the second one stands, in bytes.
+    Repeated(usize),
+}
+
+/// A JSON text in which each object has each name once, and where its members stand.
+pub(super) struct Ordered<'t> {
+    text: &'t str,
+    /// For each object of two members or more, in the order of the text: where it begins, and which of `names` are its.
+    objects: Vec<(u32, u32)>,
+    /// Of each of these objects: how many members it has, and then where their names begin, sorted.
+    names: Vec<u32>,
+}
+
+impl<'t> Ordered<'t> {
+    /// Reads `text`.
+    pub(super) fn read(text: &'t str) -> Result<Self, Fault> {
+        u32::try_from(text.len()).map_err(|_| Fault::Large)?;
+        serde_json::from_str::<IgnoredAny>(text)
+            .map_err(|error| Fault::NotJson(error.line(), error.column()))?;
+        let mut found = Self { text, objects: Vec::new(), names: Vec::new() };
+        // Where each array or object that is open begins, and for an object how many names were pending before it.
+        let mut open: Vec<(usize, Option<usize>)> = Vec::new();
+        let mut pending: Vec<u32> = Vec::new();
+        let mut at = 0;
+        while let Some(byte) = text.as_bytes().get(at) {
+            match byte {
+                b'"' => {
+                    let end = string_end(text, at);
+                    if text.as_bytes().get(skip_space(text, end)) == Some(&b':') {
+                        pending.push(offset(at));
+                    }
+                    at = end;
+                    continue;
+                }
+                b'[' => open.push((at, None)),
+                b'{' => open.push((at, Some(pending.len()))),
+                b']' => drop(open.pop()),
+                b'}' => {
+                    if let Some((start, Some(first))) = open.pop() {
+                        found.close(start, pending.split_off(first.min(pending.len())))?;
+                    }
+                }
+                _ => {}
+            }
+            if open.len() > MOST_LEVELS {
+                return Err(Fault::Deep(at));
+            }
+            at += 1;
+        }
+        found.objects.sort_unstable();
+        Ok(found)
+    }
+
+    /// Keeps the names of an object that is read.
+    fn close(&mut self, start: usize, mut names: Vec<u32>) -> Result<(), Fault> {
+        if names.len() < 2 {
+            return Ok(());
+        }
+        let text = self.text;
+        names.sort_unstable_by(|a, b| compare(name_at(text, *a), name_at(text, *b)));
+        for (one, next) in names.iter().zip(names.iter().skip(1)) {
+            if compare(name_at(text, *one), name_at(text, *next)) == Ordering::Equal {
+                return Err(Fault::Repeated(to_usize(*one.max(next))));
+            }
+        }
+        self.objects.push((offset(start), offset(self.names.len())));
+        self.names.push(offset(names.len()));
+        self.names.append(&mut names);
+        Ok(())
+    }
+
+    /// Hands the canonical form to `sink`, piece by piece.
+    pub(super) fn write(&self, sink: &mut impl FnMut(&str)) {
+        self.value(skip_space(self.text, 0), sink);
+    }
+
+    /// Writes the value that begins at `at`; where it ends.
+    fn value(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
+        match self.text.as_bytes().get(at) {
+            Some(b'{') => self.object(at, sink),
+            Some(b'[') => self.array(at, sink),
+            Some(b'"') => {
+                write_string(name_at(self.text, offset(at)), sink);
+                string_end(self.text, at)
+            }
+            _ => {
+                let rest = self.text.get(at..).unwrap_or_default();
+                let len = rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
+                sink(rest.get(..len).unwrap_or_default());
+                at + len
+            }
+        }
+    }
+
+    fn object(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
+        let mut end = skip_space(self.text, at + 1);
+        sink("{");
+        match self.sorted_names(at) {
+            Some(names) => {
+                for (index, name) in names.iter().enumerate() {
+                    if index > 0 {
+                        sink(",");
+                    }
+                    end = end.max(self.member(to_usize(*name), sink));
+                }
+            }
+            None if self.text.as_bytes().get(end) == Some(&b'"') => end = self.member(end, sink),
+            None => {}
+        }
+        sink("}");
+        skip_space(self.text, end) + 1
+    }
+
+    fn member(&self, name: usize, sink: &mut impl FnMut(&str)) -> usize {
+        write_string(name_at(self.text, offset(name)), sink);
+        sink(":");
+        let colon = skip_space(self.text, string_end(self.text, name));
+        self.value(skip_space(self.text, colon + 1), sink)
+    }
+
+    fn array(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
+        sink("[");
+        let mut at = skip_space(self.text, at + 1);
+        while let Some(byte) = self.text.as_bytes().get(at) {
+            match byte {
+                b']' => break,
+                b',' => {
+                    sink(",");
+                    at = skip_space(self.text, at + 1);
+                }
+                _ => at = skip_space(self.text, self.value(at, sink)),
+            }
+        }
+        sink("]");
+        at + 1
+    }
+
+    fn sorted_names(&self, at: usize) -> Option<&[u32]> {
+        let found = self.objects.binary_search_by_key(&offset(at), |(start, _)| *start).ok()?;
+        let (_, first) = self.objects.get(found)?;
+        let (len, names) = self.names.get(to_usize(*first)..)?.split_first()?;
+        names.get(..to_usize(*len))
+    }
+}
+
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+fn to_usize(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+fn skip_space(text: &str, at: usize) -> usize {
+    let rest = text.as_bytes().get(at..).unwrap_or_default();
+    at + rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count()
+}
+
+/// Where the string that begins at `at` ends, its closing quotation mark included.
+fn string_end(text: &str, at: usize) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = at + 1;
+    while let Some(next) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += next;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
+/// What stands between the quotation marks of the string that begins at `at`.
+fn name_at(text: &str, at: u32) -> &str {
+    let at = to_usize(at);
+    text.get(at + 1..string_end(text, at).saturating_sub(1)).unwrap_or_default()
+}
+
+/// By UTF-16 unit, as RFC 8785 3.2.3 says.
+fn compare(a: &str, b: &str) -> Ordering {
+    let is_plain = |name: &str| name.is_ascii() && !name.contains('\\');
+    if is_plain(a) && is_plain(b) { a.cmp(b) } else { units(a).cmp(units(b)) }
+}
+
+/// What a string says, as UTF-16 units.
+fn units(raw: &str) -> impl Iterator<Item = u16> {
+    parts(raw).flat_map(|part| {
+        let mut buffer = [0; 2];
+        let len = match part {
+            Part::Char(c) => c.encode_utf16(&mut buffer).len(),
+            Part::Lone(unit) => {
+                buffer = [unit, 0];
+                1
+            }
+        };
+        buffer.into_iter().take(len)
+    })
+}
+
+/// A character, or a surrogate without its other half.
+enum Part {
+    Char(char),
+    Lone(u16),
+}
+
+/// What stands in a string, its escapes resolved.
+fn parts(raw: &str) -> impl Iterator<Item = Part> {
+    let mut rest = raw.chars();
+    std::iter::from_fn(move || {
+        let c = rest.next()?;
+        if c != '\\' {
+            return Some(Part::Char(c));
+        }
+        Some(match rest.next()? {
+            'b' => Part::Char('\u{8}'),
+            'f' => Part::Char('\u{c}'),
+            'n' => Part::Char('\n'),
+            'r' => Part::Char('\r'),
+            't' => Part::Char('\t'),
+            'u' => {
+                let unit = hex(rest.as_str());
+                rest = rest.as_str().get(4..).unwrap_or_default().chars();
+                let low = rest.as_str().strip_prefix("\\u").map(hex);
+                let pair = low.and_then(|low| char::decode_utf16([unit, low]).next()?.ok());
+                if pair.is_some_and(|pair| pair.len_utf16() == 2) {
+                    rest = rest.as_str().get(6..).unwrap_or_default().chars();
+                }
+                let alone = || char::decode_utf16([unit]).next().and_then(Result::ok);
+                pair.or_else(alone).map_or(Part::Lone(unit), Part::Char)
+            }
+            itself => Part::Char(itself),
+        })
+    })
+}
+
+fn hex(text: &str) -> u16 {
+    text.get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok()).unwrap_or_default()
+}
+
+/// Writes the string whose text between its quotation marks is `raw`.
+fn write_string(raw: &str, sink: &mut impl FnMut(&str)) {
+    sink("\"");
+    if raw.contains('\\') {
+        for part in parts(raw) {
+            write_part(&part, sink);
+        }
+    } else {
+        // Nothing that has to be escaped stands in a string as it is.
+        sink(raw);
+    }
+    sink("\"");
+}
+
+fn write_part(part: &Part, sink: &mut impl FnMut(&str)) {
+    match *part {
+        Part::Lone(unit) => sink(&format!("\\u{unit:04x}")),
+        Part::Char('"') => sink("\\\""),
+        Part::Char('\\') => sink("\\\\"),
+        Part::Char('\u{8}') => sink("\\b"),
+        Part::Char('\u{c}') => sink("\\f"),
+        Part::Char('\n') => sink("\\n"),
+        Part::Char('\r') => sink("\\r"),
+        Part::Char('\t') => sink("\\t"),
+        Part::Char(c) if c < ' ' => sink(&format!("\\u{:04x}", u32::from(c))),
+        Part::Char(c) => sink(c.encode_utf8(&mut [0; 4])),
+    }
+}
+
+#[cfg(test)]
+mod tests;

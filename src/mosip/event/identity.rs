@@ -1,0 +1,75 @@
+//! What makes two posts one event: their `event.context`, compared by an HMAC over its canonical form. The webhook's own id and
+//! timestamp stand outside it.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::{Error, Result};
+use crate::json::{self, Object};
+
+/// The version of the formula, which an identity that is kept carries. The first compared numbers as floating-point numbers; this
+/// one compares their texts, since two integers of more than 53 bits may be one floating-point number, and a false match costs an
+/// event where a false difference costs an entry.
+#[allow(dead_code, reason = "the outbox keeps identities of the first formula")]
+pub(crate) const FORMULA: u8 = 2;
+
+/// Hands the canonical form of `event.context` of `body`, a webhook, to `sink`, piece by piece.
+pub(crate) fn write_context(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Webhook<'a> {
+        #[serde(borrow)]
+        event: Object<Body<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Body<'a> {
+        #[serde(borrow)]
+        context: &'a RawValue,
+    }
+    let Object(webhook): Object<Webhook<'_>> =
+        serde_json::from_slice(body).map_err(|_| Error::field("/event/context", "this cannot be read"))?;
+    json::write_canonical(webhook.event.0.context.get(), sink)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(context: &str) -> String {
+        let body =
+            format!(r#"{{"id":"x","timestamp":"t","event":{{"context":{context},"hub":{{"topic":"t"}}}}}}"#);
+        let mut written = String::new();
+        write_context(body.as_bytes(), &mut |piece| written.push_str(piece)).unwrap();
+        written
+    }
+
+    #[test]
+    fn order_space_and_spelling_of_strings_make_no_difference() {
+        let one = identity(r#"[{"a":"\u0041","b":[1,2]}]"#);
+        assert_eq!(one, r#"[{"a":"A","b":[1,2]}]"#);
+        assert_eq!(identity(" [ {\"b\" : [1, 2],\n\"a\":\"A\"} ] "), one);
+    }
+
+    #[test]
+    fn integers_differ_by_their_digits() {
+        for (one, other) in [
+            ("9007199254740993", "9007199254740992"),
+            ("123456789012345678901234567890", "123456789012345678901234567891"),
+            ("1.0", "1"),
+        ] {
+            assert_ne!(identity(&format!("[{one}]")), identity(&format!("[{other}]")), "{one}");
+        }
+    }
+
+    #[test]
+    fn a_lone_surrogate_has_an_identity() {
+        assert_eq!(identity(r#"["\uD83D"]"#), identity(r#"["\ud83d"]"#));
+        assert_ne!(identity(r#"["\uD83D"]"#), identity(r#"["\ud83e"]"#));
+    }
+
+    #[test]
+    fn what_has_no_context_is_refused() {
+        for body in ["", "[]", "{}", r#"{"event":{}}"#, r#"{"event":[[]]}"#] {
+            assert!(write_context(body.as_bytes(), &mut |_| {}).is_err(), "{body}");
+        }
+    }
+}
