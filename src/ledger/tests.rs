@@ -1,5 +1,15 @@
 mod acceptance;
+mod age;
+mod at_rest;
+mod correlation;
+mod jobs;
+mod legacy;
+mod operator;
+mod pushes;
+mod rekey;
+mod unreadable;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,10 +18,18 @@ use tempfile::TempDir;
 
 use super::entry::{EntryKind, State};
 use super::*;
+use crate::config::UnknownThumbprint;
+use crate::crypto::base64;
+use crate::crypto::rsa::Keeper;
 use crate::destinations::{Done, News, Progress};
+use crate::keys::ring::fake::ring;
+use crate::mosip::Verified;
+use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event, EventKind};
+use crate::mosip::fake;
+use crate::mosip::push::{BIRTH_NID, Notice};
 use crate::store::memory::Memory;
-use crate::store::{Lane, Queue};
+use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
 const DAY: Duration = Duration::from_hours(24);
 const FAMILY_NAME: &str = "Mbekiowitz";
@@ -44,12 +62,59 @@ impl Home {
         }
     }
 
+    const QUARANTINE: config::Quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+
     /// As after a start over the same database.
     fn open(&self) -> Ledger {
-        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
         let surroundings = Surroundings { clock: self.clock.clone(), ..Surroundings::default() };
-        Ledger::open(self.settings(), quarantine, surroundings, |_, owner| self.memory.open(&*owner)).unwrap()
+        let open = |_: &config::Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
+        Ledger::open(self.settings(), Self::QUARANTINE, surroundings, open).unwrap()
     }
+
+    /// Over a file, for what only a file shows.
+    fn on_disk(&self) -> Ledger {
+        Ledger::on_disk(self.settings(), Self::QUARANTINE, self.clock.clone()).unwrap()
+    }
+
+    /// The keys of the key file from now on, one a line.
+    fn write_keys(&self, keys: &[&str]) {
+        std::fs::write(self.settings().key_file, keys.join("\n")).unwrap();
+    }
+
+    fn key(&self) -> String {
+        std::fs::read_to_string(self.settings().key_file).unwrap().trim().to_owned()
+    }
+}
+
+/// A gateway runs for as long as this; tests that call it have their clock paused.
+async fn run_for(time: Duration) {
+    tokio::time::advance(time).await;
+}
+
+/// A key that no ledger makes.
+fn other_key() -> String {
+    base64::encode(&[9; 32])
+}
+
+/// The value in `column` of the row `name`, and `by` in its place.
+async fn swap_sealed(ledger: &Ledger, table: &str, column: &str, name: &'static str, by: Vec<u8>) -> Vec<u8> {
+    let column = sealed_column(table, column);
+    let swap = move |book: &Book<'_>| {
+        let values = book.tx().sealed_values(column, Seq::MIN, 1_000)?;
+        let found = values.into_iter().find(|value| value.name == name).unwrap();
+        book.tx().replace_sealed(column, found.at, &by)?;
+        Ok(found.value)
+    };
+    ledger.run(swap).await.unwrap()
+}
+
+/// As a disk does.
+async fn damage(ledger: &Ledger, table: &str, column: &str, name: &'static str) -> Vec<u8> {
+    swap_sealed(ledger, table, column, name, vec![0; 100]).await
+}
+
+fn sealed_column(table: &str, column: &str) -> SealedColumn {
+    SEALED.into_iter().find(|at| (at.table, at.column) == (table, column)).unwrap()
 }
 
 /// A birth or death of `composition`; `note` is content, `webhook` is not.
@@ -73,6 +138,13 @@ fn birth(composition: &str) -> Event {
     event(EventKind::Birth, composition, "", "w")
 }
 
+/// A birth that came with an application id.
+fn with_aid(composition: &str, aid: &str) -> Event {
+    let identifier = format!(r#""identifier":[{{"type":"MOSIP_AID","value":"{aid}"}}],"name""#);
+    let body = String::from_utf8(birth(composition).body().to_vec()).unwrap();
+    Event::parse(EventKind::Birth, Bytes::from(body.replace(r#""name""#, &identifier))).unwrap()
+}
+
 async fn accept(ledger: &Ledger, event: Event) -> Accepted {
     ledger.accept(event, None).await.unwrap()
 }
@@ -80,6 +152,15 @@ async fn accept(ledger: &Ledger, event: Event) -> Accepted {
 fn lane(kinds: &[EventKind]) -> Lane {
     let kinds = kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
     Lane { queue: Queue::Entries, destination: "mediator".to_owned(), kinds }
+}
+
+/// All that goes through this queue to this destination.
+fn lane_to(queue: Queue, destination: &str) -> Lane {
+    Lane { queue, destination: destination.to_owned(), kinds: Vec::new() }
+}
+
+async fn lease_all(ledger: &Ledger, lane: &Lane) -> Vec<Leased> {
+    ledger.lease(lane, LEASE, 100).await.unwrap()
 }
 
 async fn lease(ledger: &Ledger, kind: EventKind) -> Vec<Leased> {
@@ -114,6 +195,55 @@ async fn assign(ledger: &Ledger, leased: &Leased, aid: &str) {
 async fn messages(ledger: &Ledger) -> Vec<Value> {
     let messages = ledger.undelivered(0, 100).await.unwrap();
     messages.iter().map(|message| serde_json::from_slice(&message.body).unwrap()).collect()
+}
+
+/// Type and subject of every message that waits for the mediator.
+async fn told(ledger: &Ledger) -> Vec<(String, Value)> {
+    let read = |mut message: Value| (message["type"].as_str().unwrap().to_owned(), message["subject"].take());
+    messages(ledger).await.into_iter().map(read).collect()
+}
+
+/// A birth or death with the numbers that OpenCRVS gives it.
+fn registered(kind: EventKind, composition: &str, number: &str) -> Event {
+    let (topic, name) =
+        if kind == EventKind::Death { ("DEATH_REGISTERED", "death") } else { ("BIRTH_REGISTERED", "birth") };
+    let identifier = |kind: &str, value: String| json!({ "system": format!("http://opencrvs.org/specs/id/{name}-{kind}"), "value": value });
+    let body = json!({ "event": { "hub": { "topic": topic }, "context": [{ "entry": [
+        { "resource": {
+            "resourceType": "Task",
+            "focus": { "reference": format!("Composition/{composition}") },
+            "identifier": [
+                identifier("tracking-id", format!("T{number}")),
+                identifier("registration-number", number.to_owned()),
+            ],
+        } },
+        { "resource": { "resourceType": "Patient", "name": [{ "family": [FAMILY_NAME], "text": kind.as_str() }] } },
+    ]}]}});
+    Event::parse(kind, Bytes::from(body.to_string())).unwrap()
+}
+
+/// What `message` of MOSIP tells, verified.
+fn notice(message: &[u8]) -> Verified<Notice> {
+    let ring = ring(&[("partner", &Keeper::there("file"))], UnknownThumbprint::Try);
+    let policy = Policy { danger_accept_unsigned: false };
+    BIRTH_NID.verify(message, &ring, Timestamp::from_seconds(1_800_000_000), policy).unwrap()
+}
+
+/// MOSIP pushes `token` for `brn`, and it verifies: the id of the push, and whether it is told.
+async fn push(ledger: &Ledger, brn: &str, token: &str) -> (String, bool) {
+    let message = fake::uin_token(token, brn);
+    let verified = notice(&message);
+    let id = ledger.receive(BIRTH_NID, message).await.unwrap();
+    let is_new = ledger.verified(id.clone(), BIRTH_NID.name(), verified).await.unwrap();
+    (id, is_new)
+}
+
+/// Sends the one event of `kind` that is due, with a fresh application id, and MOSIP takes it.
+async fn send(ledger: &Ledger, kind: EventKind, aid: &str) {
+    let leased = lease(ledger, kind).await;
+    assert_eq!(leased.len(), 1);
+    assign(ledger, &leased[0], aid).await;
+    settle(ledger, &leased[0], done()).await;
 }
 
 fn key(text: &str) -> Option<IdempotencyKey> {

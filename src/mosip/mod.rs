@@ -8,6 +8,8 @@ pub mod caller;
 pub mod codes;
 pub mod envelope;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod ida;
 pub mod mediator;
 pub mod primitives;

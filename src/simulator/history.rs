@@ -154,6 +154,11 @@ impl History {
         }
     }
 
+    /// An AID that a fake before this one handed out: MOSIP outlives its processes.
+    pub fn know_aid(&self, value: &str) {
+        self.change(|record| remember(&mut record.aids, Aid { value: value.to_owned(), used_by: None }));
+    }
+
     /// A new AID in MOSIP's form: centre, machine, sequence number, time to the second.
     pub(super) fn hand_out_aid(&self, now: Timestamp) -> String {
         self.change(|record| {

@@ -170,6 +170,29 @@ async fn hostile_a_full_disk_stops_no_start_loses_nothing_and_ends_by_itself() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_a_disk_that_was_full_is_used_again_with_a_mib_of_room_and_not_before() {
+    let Some(mut site) = Site::new().await else { return };
+    site.gateway.start();
+    site.readiness(200).await;
+    site.post_and_be_taken(1).await;
+    assert!(
+        resume(&site.gateway).status.success(),
+        "the log is in the database: it gives no room back later"
+    );
+    site.gateway.disk().fill();
+    while site.post().await == 202 {}
+    site.gateway.disk().leave(512 << 10);
+    // It tries at once.
+    let refused = resume(&site.gateway);
+    assert!(!refused.status.success(), "{refused:?}");
+    assert_eq!(site.post().await, 507);
+    site.gateway.disk().leave(1 << 20);
+    assert!(resume(&site.gateway).status.success());
+    site.post_and_be_taken(3).await;
+    site.all_arrive().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn hostile_nothing_is_acknowledged_into_what_is_gone() {
     let Some(mut site) = Site::new().await else { return };
     site.gateway.start();

@@ -56,6 +56,8 @@ mod tls;
 #[cfg(feature = "simulator")]
 mod uin_tokens;
 #[cfg(feature = "simulator")]
+mod upgrade;
+#[cfg(feature = "simulator")]
 mod upstream_faults;
 mod webhooks;
 mod wycheproof;

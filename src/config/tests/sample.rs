@@ -11,13 +11,19 @@ use crate::config::reader::Reader;
 use crate::config::{Config, Problems};
 
 const SAMPLE: &str = include_str!("../../../deploy/mosip-gateway.toml");
+/// The samples of earlier versions, see `tests/upgrade/README.md`.
+const EARLIER: [&str; 1] = [include_str!("../../../tests/upgrade/c2f10ab/mosip-gateway.toml")];
 const NAMED: [(&str, &str); 3] =
     [("MOSIP_AUTH_CLIENT_SECRET", "s"), ("PARTNER_MISP_LK", "l"), ("PARTNER_APIKEY", "k")];
 
 /// The sample with the `#` gone from every setting, and the example's secrets in variables.
 fn uncommented() -> String {
+    uncommented_of(SAMPLE)
+}
+
+fn uncommented_of(sample: &str) -> String {
     let setting = |line: &str| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '[');
-    SAMPLE
+    sample
         .lines()
         .map(|line| line.strip_prefix('#').filter(|rest| setting(rest)).unwrap_or(line).to_owned() + "\n")
         .collect()
@@ -64,6 +70,14 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     }
     assert_eq!(config.upstream.mediator.events.len(), 6);
     assert_eq!((config.keys.own.len(), config.keys.peers.len()), (2, 2));
+}
+
+#[test]
+fn every_setting_of_an_earlier_version_is_still_read() {
+    for sample in EARLIER {
+        accepted(sample, &[]);
+        accepted(&uncommented_of(sample), &NAMED);
+    }
 }
 
 #[test]

@@ -17,6 +17,23 @@ async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook
 }
 
 #[tokio::test]
+async fn the_order_of_members_does_not_make_another_event() {
+    let home = Home::new();
+    let ledger = home.open();
+    let text = |context: &str| {
+        format!(r#"{{"event":{{"hub":{{"topic":"BIRTH_REGISTERED"}},"context":[{context}]}}}}"#)
+    };
+    let one =
+        r#"{"entry":[{"resource":{"resourceType":"Task","n":1.0,"focus":{"reference":"Composition/c"}}}]}"#;
+    let two =
+        r#"{"entry": [{"resource":{"focus":{"reference":"Composition/c"},"n":1,"resourceType":"Task"}}]}"#;
+    for (context, is_new) in [(one, true), (two, false)] {
+        let event = Event::parse(EventKind::Birth, Bytes::from(text(context))).unwrap();
+        assert_eq!(accept(&ledger, event).await.is_new, is_new);
+    }
+}
+
+#[tokio::test]
 async fn a_key_names_one_content() {
     let home = Home::new();
     let ledger = home.open();
@@ -145,13 +162,8 @@ async fn only_what_waits_can_be_retried_or_discarded() {
 async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
     let home = Home::new();
     let ledger = home.open();
-    let given = || {
-        let identifier = r#""identifier":[{"type":"MOSIP_AID","value":"10001"}],"name""#;
-        let body = String::from_utf8(birth("c1").body().to_vec()).unwrap().replace(r#""name""#, identifier);
-        Event::parse(EventKind::Birth, Bytes::from(body)).unwrap()
-    };
     for is_new in [true, false] {
-        let accepted = accept(&ledger, given()).await;
+        let accepted = accept(&ledger, with_aid("c1", "10001")).await;
         assert_eq!((accepted.is_new, accepted.aid), (is_new, Aid::parse("10001")));
     }
     assert_eq!(ledger.entry("c1".into()).await.unwrap().aid, Aid::parse("10001"));

@@ -1,5 +1,7 @@
 //! The four cases that one loop handles: a lease that was lost, the stop, an alarm, and a store that refuses.
 
+mod hanging;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -47,11 +49,7 @@ impl Outside for Upstream {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.may_end.notified().await;
             self.ended.fetch_add(1, Ordering::SeqCst);
-            Ok(Ok(Reply {
-                status: http::StatusCode::OK,
-                headers: HeaderMap::new(),
-                body: bytes::Bytes::new(),
-            }))
+            Ok(Ok(taken()))
         }
         .boxed()
     }
@@ -71,6 +69,10 @@ impl Outside for Upstream {
     }
 }
 
+fn taken() -> Reply {
+    Reply { status: http::StatusCode::OK, headers: HeaderMap::new(), body: bytes::Bytes::new() }
+}
+
 struct Post;
 
 impl Steps for Post {
@@ -83,7 +85,10 @@ impl Steps for Post {
             deadline: Duration::from_secs(600),
             max_response: 1024,
         };
-        let read = Box::new(|_: Result<Reply, SendError>| Ok(Read::Done(Done::default())));
+        let read = Box::new(|reply: Result<Reply, SendError>| {
+            reply?;
+            Ok(Read::Done(Done::default()))
+        });
         Ok(Step::from(Call { request, token: None, before: None, resend: false, read }))
     }
 }
@@ -123,21 +128,7 @@ impl Bench {
     }
 
     async fn queue(&self, id: &'static str) {
-        let row = NewRow {
-            queue: Queue::Entries,
-            id: id.to_owned(),
-            destination: "mediator".to_owned(),
-            kind: "birth".to_owned(),
-            line: None,
-            accepted_at: 0,
-            waiting_since: 0,
-            payload: Some(Vec::new()),
-            result: None,
-            met_by: None,
-            job: None,
-            is_invalid: false,
-        };
-        self.ledger.insert(row).await.unwrap();
+        self.ledger.insert(entry(id)).await.unwrap();
     }
 
     async fn row(&self, id: &'static str) -> Row {
@@ -162,6 +153,24 @@ impl Bench {
     async fn has_stopped(&self) {
         let running = self.running.lock().unwrap().take().unwrap();
         running.await.unwrap();
+    }
+}
+
+/// A row of no line, whose payload is its id.
+fn entry(id: &str) -> NewRow {
+    NewRow {
+        queue: Queue::Entries,
+        id: id.to_owned(),
+        destination: "mediator".to_owned(),
+        kind: "birth".to_owned(),
+        line: None,
+        accepted_at: 0,
+        waiting_since: 0,
+        payload: Some(id.as_bytes().to_vec()),
+        result: None,
+        met_by: None,
+        job: None,
+        is_invalid: false,
     }
 }
 

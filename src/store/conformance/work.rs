@@ -99,17 +99,57 @@ pub(crate) async fn a_row_waits_for_the_older_ones_of_its_line_at_its_destinatio
 }
 
 pub(crate) async fn what_failed_goes_behind_all_that_wait(store: &Store) {
-    insert(store, vec![new("a"), new("b"), new("c")]).await;
-    let first = lease_at(store, 10, 1).await.remove(0);
-    settle(store, &first, again(10)).await;
-    insert(store, vec![new("d")]).await;
-    let mut order = Vec::new();
-    for _ in 0..5 {
-        let next = lease_at(store, 10, 1).await.remove(0);
-        settle(store, &next, again(10)).await;
-        order.push(next.id);
+    for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
+        let job = (queue == Queue::Records).then_some((1, 0));
+        let new = |id: &str| NewRow { queue, job, ..new(id) };
+        let lane = Lane { queue, ..lane() };
+        let lease = async || {
+            let (lane, pick) = (lane.clone(), Pick { now: 10, until: 110, limit: 1 });
+            run(store, move |tx| tx.lease(&lane, pick)).await.remove(0)
+        };
+        insert(store, vec![new("a"), new("b"), new("c")]).await;
+        settle(store, &lease().await, again(10)).await;
+        insert(store, vec![new("d")]).await;
+        let mut order = Vec::new();
+        for _ in 0..5 {
+            let next = lease().await;
+            settle(store, &next, again(10)).await;
+            order.push(next.id);
+        }
+        assert_eq!(order, ["b", "c", "a", "d", "b"], "{queue:?}");
     }
-    assert_eq!(order, ["b", "c", "a", "d", "b"]);
+}
+
+pub(crate) async fn what_a_person_puts_back_goes_behind_all_that_wait(store: &Store) {
+    insert(store, vec![new("a"), new("b"), new("c"), new("d")]).await;
+    let leased = lease_at(store, 10, 3).await;
+    settle(store, &leased[0], Verdict::Park(refusal())).await;
+    settle(store, &leased[1], again(900)).await;
+    settle(store, &leased[2], again(10)).await;
+    for row in &leased[..2] {
+        let seq = row.seq;
+        assert!(run(store, move |tx| tx.requeue(Queue::Entries, seq, 10)).await);
+    }
+    // What was queued is due at once in the place that it had.
+    assert_eq!(ids(&lease_at(store, 10, 9).await), ["d", "b", "c", "a"]);
+}
+
+pub(crate) async fn a_row_waits_for_all_that_are_older_and_not_only_for_the_next(store: &Store) {
+    insert(store, vec![of_line("a", "one"), of_line("b", "one"), of_line("c", "one"), of_line("d", "one")])
+        .await;
+    let first = lease_at(store, 10, 9).await.remove(0);
+    settle(store, &first, Verdict::Park(refusal())).await;
+    for id in ["b", "c"] {
+        let seq = row(store, id).await.seq;
+        assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, 10)).await);
+        assert!(lease_at(store, 10, 9).await.is_empty(), "{id}");
+    }
+    let seq = first.seq;
+    assert!(run(store, move |tx| tx.requeue(Queue::Entries, seq, 10)).await);
+    let first = lease_at(store, 10, 9).await.remove(0);
+    assert_eq!(first.id, "a");
+    settle(store, &first, done()).await;
+    assert_eq!(ids(&lease_at(store, 10, 9).await), ["d"]);
 }
 
 pub(crate) async fn what_was_broken_off_keeps_its_place(store: &Store) {

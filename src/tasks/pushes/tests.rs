@@ -4,20 +4,16 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use serde_json::json;
-
 use super::*;
 use crate::clock::Clock;
 use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
-use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
+use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
+use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
-use crate::keys::{Certificate, Keyring};
 use crate::ledger::Filter;
-use crate::mosip::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use crate::mosip::fake;
 use crate::mosip::push::BIRTH_NID;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 const KEYS: &str = "tests/vectors/keys";
 
@@ -95,19 +91,7 @@ fn key(name: &str) -> PathBuf {
 
 /// What MOSIP posts to `/birthReceiveNid`.
 fn push() -> Bytes {
-    push_of(r#"{"uinToken":"1","opencrvsBRN":"B1"}"#)
-}
-
-fn push_of(plaintext: &str) -> Bytes {
-    let to = CertificateDer::from_pem_file(key("partner.crt.pem")).unwrap();
-    let mosip = PrivatePkcs8KeyDer::from_pem_file(key("mosip.key.pem")).unwrap();
-    let mosip = PrivateKey::from_pkcs8_der(mosip.secret_pkcs8_der()).unwrap();
-    let options = SealOptions { format: Format::VerR2, sign: SignOver::Plaintext, base64: Flavour::Url };
-    let to = Certificate::from_der(&to).unwrap();
-    let sealed = seal_message(&to, Some(&mosip), plaintext.as_bytes(), options).unwrap();
-    json!({ "id": "", "requestTime": "", "data": sealed.data, "signature": sealed.signature })
-        .to_string()
-        .into()
+    fake::uin_token("1", "B1")
 }
 
 #[tokio::test]
@@ -133,8 +117,7 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
     std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
     home.keys.reload().await;
     for empty in ["", " "] {
-        let text = json!({ "uinToken": empty, "opencrvsBRN": "B1" }).to_string();
-        let id = home.pushes.receive(BIRTH_NID, push_of(&text)).await.unwrap();
+        let id = home.pushes.receive(BIRTH_NID, fake::uin_token(empty, "B1")).await.unwrap();
         assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
     }
     assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 2);

@@ -90,6 +90,13 @@ impl SmallDisk {
         }
     }
 
+    /// Gives this much of the room back.
+    pub(crate) fn leave(&self, bytes: u64) {
+        let filler = std::fs::OpenOptions::new().write(true).open(self.file("filler")).unwrap();
+        let length = filler.metadata().unwrap().len();
+        filler.set_len(length - bytes).unwrap();
+    }
+
     /// Gives the room back.
     pub(crate) fn free(&self) {
         std::fs::remove_file(self.file("filler")).unwrap();

@@ -1,0 +1,172 @@
+//! Jobs: their records, one by one.
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::ledger::job::{NewRecord, Outcome, Reason};
+use crate::ledger::jobs::DESTINATION;
+use crate::mosip::authtoken::Form;
+
+const NUMBER: &str = "4152630978";
+
+fn ask(number: usize) -> NewRecord {
+    let kept = json!({
+        "individualId": NUMBER, "individualIdType": "UIN", "consent": true,
+        "demographics": { "dob": "1990/03/14" }, "transactionId": format!("{number:010}"),
+    });
+    NewRecord::Ask(Zeroizing::new(kept.to_string().into_bytes()))
+}
+
+fn given(token: Option<&str>) -> Ending {
+    let outcome = Outcome {
+        individual_id: NUMBER.to_owned(),
+        token: token.map(str::to_owned),
+        verified: None,
+        errors: Vec::new(),
+    };
+    let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
+    Ending::Done(Done { news: None, result })
+}
+
+async fn job(ledger: &Ledger, records: usize) -> String {
+    ledger.create_job(Form::Json, (0..records).map(ask).collect()).await.unwrap()
+}
+
+async fn lease_records(ledger: &Ledger) -> Vec<Leased> {
+    lease_all(ledger, &lane_to(Queue::Records, DESTINATION)).await
+}
+
+async fn progress(ledger: &Ledger, job: &str) -> Value {
+    serde_json::to_value(ledger.job(job.to_owned()).await.unwrap().progress).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_ends_with_its_last_record_and_shows_each_with_what_became_of_it() {
+    let home = Home::new();
+    let ledger = home.open();
+    let mut records: Vec<_> = (0..3).map(ask).collect();
+    let wrong =
+        Outcome::without_token("1".to_owned(), vec![Reason::from(&Error::field("/0/individualId", "no"))]);
+    records.insert(0, NewRecord::Invalid(wrong));
+    let id = ledger.create_job(Form::Csv, records).await.unwrap();
+    let leased = lease_records(&ledger).await;
+    assert_eq!(leased.len(), 3, "what is wrong in itself is asked of nobody");
+    settle(&ledger, &leased[0], given(Some("token"))).await;
+    settle(&ledger, &leased[1], given(None)).await;
+    assert!(!ledger.job(id.clone()).await.unwrap().progress.is_finished());
+    settle(&ledger, &leased[2], Ending::Park(Error::new(Code::Bug, "it cannot be asked about"))).await;
+    assert!(!ledger.settle(&leased[0].held, &given(None)).await.unwrap(), "a verdict counts once");
+
+    let (job, settled) = ledger.job_page(id.clone(), 0, 9).await.unwrap();
+    assert!(job.progress.is_finished() && job.form == Form::Csv);
+    let counts = progress(&ledger, &id).await;
+    assert_eq!(
+        counts,
+        json!({ "records": 4, "queued": 0, "leased": 0, "done": 1, "refused": 2, "invalid": 1 })
+    );
+    let shown = serde_json::to_value(&settled).unwrap();
+    assert_eq!(
+        (&shown[0]["state"], &shown[0]["errors"][0]["pointer"]),
+        (&json!("invalid"), &json!("/0/individualId"))
+    );
+    assert_eq!((&shown[1]["token"], &shown[2]["token"]), (&json!("token"), &Value::Null));
+    assert_eq!(shown[3]["individualId"], NUMBER, "the list says of whom nothing is known");
+    assert_eq!(shown[3]["errors"][0]["code"], "bug");
+    assert_eq!(ledger.job_page(id, 3, 9).await.unwrap().1.len(), 1);
+    assert_eq!(ledger.job("none".into()).await.err().unwrap().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_killed_process_leaves_what_is_settled_and_asks_again_about_the_rest() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 3).await;
+    let two = ledger.lease(&lane_to(Queue::Records, DESTINATION), LEASE, 2).await.unwrap();
+    settle(&ledger, &two[0], given(Some("token"))).await;
+    drop(ledger);
+    let ledger = home.open();
+    let asked: Vec<_> = lease_records(&ledger).await.into_iter().map(|leased| leased.held.id).collect();
+    assert_eq!(asked, [format!("{id}/2"), format!("{id}/1")], "what was cut off goes last");
+    let (job, settled) = ledger.job_page(id, 0, 9).await.unwrap();
+    assert_eq!((job.progress.done, job.progress.leased), (1, 2));
+    assert_eq!(
+        (settled.len(), settled[0].record, settled[0].outcome.token.as_deref()),
+        (1, 0, Some("token"))
+    );
+}
+
+#[tokio::test]
+async fn a_job_of_nothing_but_wrong_records_is_settled_from_the_first() {
+    let home = Home::new();
+    let ledger = home.open();
+    let wrong = || NewRecord::Invalid(Outcome::without_token("1".to_owned(), Vec::new()));
+    let id = ledger.create_job(Form::Json, vec![wrong(), wrong()]).await.unwrap();
+    assert!(ledger.job(id).await.unwrap().progress.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_is_forgotten_after_retention_and_never_while_a_record_is_open() {
+    let home = Home::new();
+    let ledger = home.open();
+    let [open, settled] = [job(&ledger, 1).await, job(&ledger, 1).await];
+    let leased = lease_records(&ledger).await;
+    settle(&ledger, &leased[1], given(Some("token"))).await;
+    run_for(31 * DAY).await;
+    ledger.keep_house().await.unwrap();
+    assert!(ledger.job(open.clone()).await.is_ok());
+    assert_eq!(ledger.job(settled).await.err().unwrap().code(), Code::NotFound);
+    let column = sealed_column("job_record", "payload");
+    let left = ledger.run(move |book| book.tx().sealed_values(column, Seq::MIN, 9)).await.unwrap();
+    assert_eq!(left.into_iter().map(|value| value.name).collect::<Vec<_>>(), [format!("{open}/0")]);
+}
+
+#[tokio::test]
+async fn a_record_that_does_not_open_waits_is_counted_and_holds_no_other_up() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 2).await;
+    let first: &'static str = format!("{id}/0").leak();
+    damage(&ledger, "job_record", "payload", first).await;
+    let asked: Vec<_> = lease_records(&ledger).await.into_iter().map(|leased| leased.held.id).collect();
+    assert_eq!(asked, [format!("{id}/1")]);
+    let counts = progress(&ledger, &id).await;
+    assert_eq!(
+        (&counts["queued"], &counts["unreadable"], &counts["refused"]),
+        (&json!(1), &json!(1), &json!(0))
+    );
+    let next = ledger.next_due(&lane_to(Queue::Records, DESTINATION)).await.unwrap().unwrap();
+    assert!(next > ledger.uptime() + 60_000);
+    assert_eq!(damage(&ledger, "job_record", "payload", first).await, [0; 100], "it is not emptied");
+}
+
+#[tokio::test]
+async fn a_result_that_does_not_open_is_shown_with_its_fault_beside_the_others() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 2).await;
+    for record in lease_records(&ledger).await {
+        settle(&ledger, &record, given(Some("token"))).await;
+    }
+    damage(&ledger, "job_record", "result", format!("{id}/0").leak()).await;
+    let settled = ledger.job_page(id, 0, 9).await.unwrap().1;
+    assert_eq!(settled[0].outcome.errors[0].code, "storage");
+    assert_eq!(settled[1].outcome.token.as_deref(), Some("token"));
+    assert_eq!(ledger.unreadable(), BTreeMap::from([("job_result", 1)]));
+}
+
+#[tokio::test]
+async fn rekeying_reaches_records_and_results() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 2).await;
+    let leased = ledger.lease(&lane_to(Queue::Records, DESTINATION), LEASE, 1).await.unwrap().remove(0);
+    settle(&ledger, &leased, given(Some("token"))).await;
+    let new = other_key();
+    home.write_keys(&[&new, &home.key()]);
+    assert_eq!(ledger.rekey().await.unwrap().resealed, 3, "the identity key, a record, a result");
+    drop(ledger);
+    home.write_keys(&[&new]);
+    let ledger = home.open();
+    assert_eq!(lease_records(&ledger).await.len(), 1);
+    assert_eq!(ledger.job_page(id, 0, 9).await.unwrap().1[0].outcome.token.as_deref(), Some("token"));
+}

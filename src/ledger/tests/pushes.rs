@@ -1,0 +1,103 @@
+//! What MOSIP pushed: told once, kept where it does not verify, never at the cost of events.
+
+use super::*;
+use crate::ledger::entry::Refusal;
+
+fn refusal() -> Refusal {
+    Refusal::from(&Error::new(Code::SignatureInvalid, "the signature is wrong"))
+}
+
+async fn receive(ledger: &Ledger, body: &'static [u8]) -> String {
+    ledger.receive(BIRTH_NID, Bytes::from_static(body)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_damaged_push_is_quarantined_and_holds_no_other_up() {
+    let home = Home::new();
+    let ledger = home.open();
+    let damaged = receive(&ledger, b"1").await;
+    let good = receive(&ledger, b"2").await;
+    damage(&ledger, "push", "body", damaged.clone().leak()).await;
+    assert_eq!(ledger.next_received(0).await.unwrap().unwrap().1.id, good);
+    let kept = ledger.quarantined(0).await.unwrap();
+    assert_eq!((kept.len(), kept[0].id.as_str()), (1, damaged.as_str()));
+    assert_eq!(kept[0].refusal.as_ref().unwrap().fault, "storage");
+    assert_eq!(ledger.unreadable(), BTreeMap::from([("push", 1)]));
+}
+
+#[tokio::test]
+async fn a_push_is_delivered_once_however_often_it_comes() {
+    let home = Home::new();
+    let ledger = home.open();
+    for is_new in [true, false] {
+        let (id, told) = push(&ledger, "B1", "1").await;
+        assert_eq!(told, is_new);
+        assert_eq!(ledger.push(id).await.err().unwrap().code(), Code::NotFound, "nothing is left of it");
+    }
+    assert_eq!(told(&ledger).await.len(), 1);
+    let ledger = home.open();
+    assert!(!push(&ledger, "B1", "1").await.1, "nor in another process");
+}
+
+#[tokio::test]
+async fn a_forged_push_first_does_not_bar_the_real_one() {
+    let home = Home::new();
+    let ledger = home.open();
+    let message = fake::uin_token("1", "B1");
+    let forged = ledger.receive(BIRTH_NID, message.clone()).await.unwrap();
+    ledger.quarantine(forged, refusal()).await.unwrap();
+    let real = ledger.receive(BIRTH_NID, message.clone()).await.unwrap();
+    assert!(ledger.verified(real, BIRTH_NID.name(), notice(&message)).await.unwrap());
+}
+
+#[tokio::test]
+async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
+    let home = Home::new();
+    let ledger = home.open();
+    let too_large = ledger.receive(BIRTH_NID, vec![0; (1 << 20) + 1].into()).await.unwrap_err();
+    assert_eq!(too_large.code().status(), 503);
+    for _ in 0..3 {
+        let id = receive(&ledger, b"forged").await;
+        ledger.quarantine(id, refusal()).await.unwrap();
+    }
+    let one_more = ledger.receive(BIRTH_NID, Bytes::from_static(b"one more")).await.unwrap_err();
+    assert_eq!(one_more.code(), Code::Busy);
+    assert!(accept(&ledger, birth("c1")).await.is_new);
+    let counts = ledger.quarantine_counts().await.unwrap();
+    assert_eq!(counts.iter().map(|count| (count.messages, count.bytes)).collect::<Vec<_>>(), [(3, 18)]);
+    let kept = ledger.quarantined(0).await.unwrap();
+    assert_eq!(kept[0].refusal, Some(refusal()));
+    assert_eq!(ledger.examine_again().await.unwrap(), 3);
+    let unexamined = ledger.discard_push(kept[0].id.clone()).await.unwrap_err();
+    assert_eq!(unexamined.code(), Code::StateConflict, "somebody looks at it now");
+    ledger.quarantine(kept[0].id.clone(), refusal()).await.unwrap();
+    ledger.discard_push(kept[0].id.clone()).await.unwrap();
+    receive(&ledger, b"one more").await;
+}
+
+#[tokio::test]
+async fn pushes_kept_webhooks_and_jobs_never_take_the_reserve_of_the_disk() {
+    let home = Home::new();
+    let settings = config::Outbox { reserve: u64::MAX, ..home.settings() };
+    let ledger = Ledger::on_disk(settings, Home::QUARANTINE, home.clock.clone()).unwrap();
+    let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x")).await.unwrap_err();
+    let kept = ledger.keep_webhook("x".into(), refusal()).await.unwrap_err();
+    assert_eq!((pushed.code(), kept.code()), (Code::Busy, Code::Busy));
+    let job = ledger.create_job(crate::mosip::authtoken::Form::Json, Vec::new()).await.unwrap_err();
+    assert_eq!(job.code(), Code::Storage);
+    assert!(accept(&ledger, birth("c1")).await.is_new);
+}
+
+#[tokio::test]
+async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() {
+    let home = Home::new();
+    let ledger = home.open();
+    for _ in 0..4 {
+        ledger.keep_webhook(vec![0; 1 << 19].into(), refusal()).await.unwrap();
+    }
+    receive(&ledger, b"x").await;
+    let counts = ledger.quarantine_counts().await.unwrap();
+    let webhooks =
+        QuarantineCount { kind: "webhook".to_owned(), code: refusal().code, messages: 4, bytes: 4 << 19 };
+    assert_eq!(counts, [webhooks]);
+}
