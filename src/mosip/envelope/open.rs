@@ -162,3 +162,6 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     };
     Ok(Verified::new(opened.into(), evidence, key))
 }
+
+#[cfg(test)]
+mod tests;
