@@ -117,7 +117,7 @@ fn base64_in_lines_is_malformed_and_said_to_be_that() {
         assert_eq!(refused.code(), Code::Malformed, "{refused}");
         assert!(refused.detail().contains("line breaks"), "{refused}");
     }
-    assert_eq!(opened(&ring, "mosip", data, Some("#")).unwrap_err().code(), Code::Malformed);
+    assert_eq!(opened(&ring, "mosip", data, Some("#")).unwrap_err().code(), Code::SignatureInvalid);
 }
 
 #[test]
