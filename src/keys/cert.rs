@@ -219,6 +219,13 @@ impl Certificate {
         self.0.usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment())
     }
 
+    /// Whether `der`, a certificate of whatever key, names this one as its issuer and not itself.
+    pub(super) fn is_named_as_issuer_by(&self, der: &[u8]) -> bool {
+        let (Ok(issuer), Ok(subject)) = (parse(self.der()), parse(der)) else { return false };
+        subject.issuer().as_raw() == issuer.subject().as_raw()
+            && subject.subject().as_raw() != subject.issuer().as_raw()
+    }
+
     /// Whether name and signature of `issuer` stand in this certificate. Says nothing about dates and CA flag.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
         let (Ok(subject), Ok(issuer)) = (parse(self.der()), parse(issuer.der())) else {

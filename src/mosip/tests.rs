@@ -134,6 +134,39 @@ fn a_kyc_identity_under_an_unavailable_key_is_not_tampered() {
 }
 
 #[test]
+fn a_kyc_reply_without_thumbprint_or_session_key_says_so() {
+    let vectors: Value = serde_json::from_str(include_str!("../../tests/vectors/ida.json")).unwrap();
+    let rings = Rings::new();
+    rings.away.come_back();
+    let ring = rings.partner_only(Reject);
+    for (member, word) in [("thumbprint", "without the thumbprint"), ("sessionKey", "without its sessionKey")]
+    {
+        for absent in [None, Some(Value::Null)] {
+            let mut kyc = vectors["kyc_response"]["body"].clone();
+            match absent {
+                None => drop(kyc["response"].as_object_mut().unwrap().remove(member)),
+                Some(null) => kyc["response"][member] = null,
+            }
+            let (headers, body) = (http::HeaderMap::new(), kyc.to_string());
+            let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+            let transaction = TransactionId::parse("1234567890".to_owned()).unwrap();
+            let expected = Expected {
+                service: Service::Kyc,
+                transaction: &transaction,
+                signers: &[],
+                danger_accept_unsigned: true,
+                transport: Transport::Protected,
+                now: Timestamp::from_iso("2026-11-24T08:00:02.000Z").unwrap(),
+            };
+            let read = ida::read(reply, expected).unwrap();
+            let refused = read.try_map(|response| ida::read_known(response, &ring)).err().unwrap();
+            assert_eq!(refused.code(), Code::Upstream, "{refused}");
+            assert!(refused.detail().contains(word), "{refused}");
+        }
+    }
+}
+
+#[test]
 fn nothing_is_signed_with_an_unavailable_key() {
     let rings = Rings::new();
     let ring = ring(&[("partner", &rings.away), ("partner-old", &rings.other)], Reject);

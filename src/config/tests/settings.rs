@@ -90,7 +90,7 @@ fn keys_and_peers() {
         dir = "keys"
         own = [{ name = "partner", file = "keystore.p12", password_file = "absent.password", use = ["sign"] },
                { file = "/abs/opencrvs.key", cert = "opencrvs.crt" },
-               { file = "third.p12", password_env = "THIRD", use = ["decrypt"] }]
+               { file = "third.p12", password_env = "THIRD", key_password_file = "third.key", use = ["decrypt"] }]
         peers = [{ name = "mosip", file = "mosip.crt", unknown_thumbprint = "try", algs = ["RS256"] },
                  { name = "ida", file = "ida.crt" }]
         strict_permissions = true
@@ -108,7 +108,11 @@ fn keys_and_peers() {
     assert_eq!(opencrvs.cert, Some(PathBuf::from("/etc/gateway/keys/opencrvs.crt")));
     assert!(matches!(opencrvs.password, Password::None));
     assert_eq!(opencrvs.uses, Uses { sign: true, decrypt: true });
-    assert!(matches!(&third.password, Password::Value(value) if value.expose() == b"of the third"));
+    let (container, key) = third.password.parts();
+    assert!(matches!(container, Password::Value(value) if value.expose() == b"of the third"));
+    assert!(matches!(key, Password::File(file) if file == "/etc/gateway/keys/third.key"));
+    assert_eq!(third.password.files().collect::<Vec<_>>(), [Path::new("/etc/gateway/keys/third.key")]);
+    assert_eq!(opencrvs.password.files().count(), 0);
     assert_eq!(third.uses, Uses { sign: false, decrypt: true });
 
     let [mosip, ida] = keys.peers.as_slice() else { panic!("two peers") };

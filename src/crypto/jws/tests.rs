@@ -91,6 +91,16 @@ fn algorithm_off_the_list_of_the_peer_is_refused() {
     assert!(jws.verify(partner().public_key(), &[], None).is_err());
 }
 
+#[test]
+fn null_member_of_the_header_counts_as_absent() {
+    let header =
+        r#"{"alg":"RS256","kid":null,"x5c":null,"crit":null,"b64":null,"enc":null,"zip":null,"cty":null}"#;
+    let token = signed_as_is(header, b"x");
+    assert_eq!(verify(&token, None).unwrap().bytes.as_ref(), b"x");
+    let parsed = Jws::parse(&token).unwrap();
+    assert_eq!((parsed.kid(), parsed.x5c_first()), (None, None));
+}
+
 /// Every token here carries a good signature: it is the header that is refused.
 #[test]
 fn header_with_a_defect_is_refused_under_a_good_signature() {

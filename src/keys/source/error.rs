@@ -54,6 +54,9 @@ pub enum LoadError {
     /// One private key of several has a password of its own.
     #[error("holds a private key whose password is not that of the store")]
     KeyPassword,
+    /// A part of a store, which may hold keys and certificates, has a password of its own.
+    #[error("holds a part whose password is not that of the store")]
+    PartPassword,
     /// A peer's container.
     #[error("is encrypted, and the file of a peer has no password")]
     PeerEncrypted,
@@ -167,8 +170,9 @@ impl LoadError {
                 "correct the content of password_file (a blank at its end counts), or copy the file again"
             }
             Self::KeyPassword => {
-                "set key_password_file for the password of the key, or give key and store the same"
+                "name the password of that key as key_password_file, or give key and store the same"
             }
+            Self::PartPassword => "write the store anew with one password for all of it",
             Self::PeerEncrypted => {
                 "supply the certificate alone: `openssl pkcs12 -in FILE -nokeys -out peer.crt` takes it out"
             }

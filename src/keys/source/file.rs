@@ -162,6 +162,12 @@ pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadErro
     let mut others = std::mem::take(&mut contents.certificates);
     if let Some(chosen) = chain::end_entity(&others, now) {
         let certificate = chosen.certificate.clone();
+        // The end-entity certificate is there and of no use: its issuer does not take its place.
+        if let Some((_, error)) =
+            contents.useless.iter().find(|(der, _)| certificate.is_named_as_issuer_by(der))
+        {
+            return Err(error.clone().into());
+        }
         let mut warnings = Vec::new();
         if chosen.rivals > 0 {
             warnings.push(LoadError::SeveralCertificates(chosen.rivals + 1));

@@ -27,6 +27,8 @@ pub(super) struct Contents {
     pub(super) public_keys: Vec<PublicKey>,
     /// What is of no use here: EC keys, broken certificates, a container that does not open.
     pub(super) refused: Vec<Refused>,
+    /// Certificates of keys that are of no use here, in DER, each with why.
+    pub(super) useless: Vec<(Vec<u8>, CertificateError)>,
     /// What is odd about the container.
     pub(super) warnings: Vec<LoadError>,
 }
@@ -212,7 +214,10 @@ impl Contents {
             Err(CertificateError::Malformed) if CertificateRevocationList::from_der(der).is_ok() => {
                 self.refuse(Kind::Other, LoadError::NoKeyMaterial("a revocation list"));
             }
-            Err(refusal) => self.refuse(Kind::Public, refusal.into()),
+            Err(refusal) => {
+                self.useless.push((der.to_vec(), refusal.clone()));
+                self.refuse(Kind::Public, refusal.into());
+            }
         }
     }
 

@@ -108,6 +108,7 @@ impl<'a> Scheme<'a> {
                 let attempt = |password: &[u8]| parameters.decrypt(password, data);
                 match attempt(password) {
                     Err(pkcs5::Error::UnsupportedAlgorithm { oid }) => return Err(unsupported(oid)),
+                    Err(pkcs5::Error::AlgorithmParametersInvalid { .. }) => return Err(unfitting()),
                     plain => document(plain.ok()),
                 }
                 // Some releases of NSS derive the key from the form of PKCS#12.
@@ -173,10 +174,11 @@ fn unsupported_in(parameters: AnyRef<'_>) -> LoadError {
     // What is supported of these was read: the first name that is not of that kind is the cause.
     let parts = parts(parameters).unwrap_or_default();
     let culprit = parts.iter().find(|oid| !SUPPORTED.contains(&oid.to_string().as_str()));
-    culprit.map_or_else(
-        || LoadError::UnsupportedCipher("PBES2 with parameters that do not fit".to_owned()),
-        |oid| unsupported(*oid),
-    )
+    culprit.map_or_else(unfitting, |oid| unsupported(*oid))
+}
+
+fn unfitting() -> LoadError {
+    LoadError::UnsupportedCipher("PBES2 with parameters that do not fit".to_owned())
 }
 
 /// PBKDF2, scrypt, HMAC with SHA-1 and SHA-2, AES in CBC and GCM, 3DES.

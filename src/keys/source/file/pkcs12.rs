@@ -52,7 +52,7 @@ struct Bags<'a> {
     contents: &'a mut Contents,
 }
 
-impl Bags<'_> {
+impl<'a> Bags<'a> {
     /// An `AuthenticatedSafe`.
     fn safes(&mut self, safes: &[u8]) -> Result<(), Refusal> {
         let safes = Rewritten::of(safes)?;
@@ -62,8 +62,11 @@ impl Bags<'_> {
                 DATA => self.bags(octets(content).map_err(broken)?, MAX_DEPTH)?,
                 ENCRYPTED_DATA => {
                     let (algorithm, data) = encrypted(content).map_err(broken)?;
-                    match pbe::decrypt(algorithm, data, &[self.passwords.container.unwrap_or_default()]) {
+                    match pbe::decrypt(algorithm, data, &both([Some(self.store()), self.passwords.key])) {
                         Ok(bags) => self.bags(&bags, MAX_DEPTH)?,
+                        Err(LoadError::WrongPassword) if self.has_mac => {
+                            self.contents.refuse(Kind::Container, LoadError::PartPassword);
+                        }
                         Err(error) => self.contents.refuse(Kind::Container, self.of_password(error)),
                     }
                 }
@@ -108,11 +111,7 @@ impl Bags<'_> {
     fn shrouded(&mut self, value: AnyRef<'_>) -> Result<(), Refusal> {
         let parts = members(value).map_err(broken)?;
         let [algorithm, data] = parts.as_slice() else { return Err(None) };
-        let store = self.passwords.container.unwrap_or_default();
-        let passwords = match self.passwords.key {
-            Some(key) => vec![key, store],
-            None => vec![store],
-        };
+        let passwords = both([self.passwords.key, Some(self.store())]);
         match pbe::decrypt(*algorithm, octets(*data).map_err(broken)?, &passwords) {
             Ok(key) => self.contents.add_pkcs8(Rewritten::of(&key)?.der()),
             // The MAC has shown that the password of the store is right.
@@ -124,6 +123,10 @@ impl Bags<'_> {
         Ok(())
     }
 
+    fn store(&self) -> &'a [u8] {
+        self.passwords.container.unwrap_or_default()
+    }
+
     /// Without a MAC a wrong password shows only as nonsense after decryption.
     fn of_password(&self, error: LoadError) -> LoadError {
         match error {
@@ -131,6 +134,10 @@ impl Bags<'_> {
             other => other,
         }
     }
+}
+
+fn both(passwords: [Option<&[u8]>; 2]) -> Vec<&[u8]> {
+    passwords.into_iter().flatten().collect()
 }
 
 /// Checks `MacData` over the bytes of the safes as they stand.

@@ -57,6 +57,28 @@ fn authority_is_not_sealed_to_without_a_word() {
 }
 
 #[test]
+fn authority_does_not_take_the_place_of_its_end_entity_certificate_that_is_refused() {
+    let authority = |name: &str| {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params
+    };
+    let key = rcgen::KeyPair::from_pem(std::str::from_utf8(vector!("partner.key.pem")).unwrap()).unwrap();
+    let mut root = authority("Root");
+    root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root_pem = root.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(root, &key);
+    let elliptic = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let leaf = authority("leaf").signed_by(&elliptic, &issuer).unwrap().pem();
+    for text in [format!("{root_pem}{leaf}"), format!("{leaf}{root_pem}")] {
+        let error = refusal(parse_peer(text.as_bytes(), NOW));
+        assert_eq!(error.to_string(), "holds a key that is not RSA (EC)");
+    }
+    assert!(parse_peer(root_pem.as_bytes(), NOW).is_ok());
+}
+
+#[test]
 fn key_whose_certificate_is_valid_is_used() {
     let expired_first = [
         vector!("stranger.key.pem"),

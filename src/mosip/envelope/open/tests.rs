@@ -1,0 +1,132 @@
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::config::{self, Uses};
+use crate::crypto::jwe;
+use crate::crypto::jws::{self, Protected};
+use crate::keys::source::file::parse_own;
+use crate::mosip::primitives::Open;
+
+/// In the years of the partner's certificate, and of that of `issuer`.
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+const PARTNER: &[u8] = include_bytes!("../../../../tests/vectors/keys/partner.crt.der");
+const ISSUER_KEY: &[u8] = include_bytes!("../../../../tests/vectors/keys/issuer.key.pem");
+
+/// Our key `partner` and the peers `mosip`, `ida`, `issuer`, at `now`.
+fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
+    let own = config::OwnKey {
+        name: None,
+        file: dir.join("partner.key.pem"),
+        cert: Some(dir.join("partner.crt.pem")),
+        password: config::Password::None,
+        uses: Uses { sign: true, decrypt: true },
+    };
+    let peer = |name: &str| config::Peer {
+        name: name.to_owned(),
+        file: dir.join(format!("{name}.crt.pem")),
+        unknown_thumbprint,
+        algs: SignatureAlgorithm::ALL.to_vec(),
+    };
+    let peers = ["mosip", "ida", "issuer"].map(peer).into();
+    Ring::load(
+        &config::Keys { own: vec![own], peers, strict_permissions: false, ca_file: None, dir: dir.clone() },
+        now,
+    )
+}
+
+fn opened(ring: &Ring, from: &str, data: &str, signature: Option<&str>) -> Result<Vec<u8>> {
+    let message = Sealed { data, signature, aad: &[] };
+    open(ring, ring.peer(from).unwrap(), message, Policy::default()).map(|opened| opened.get().to_vec())
+}
+
+fn case(file: &str, name: &str) -> Value {
+    let cases: Vec<Value> = serde_json::from_str(file).unwrap();
+    cases.into_iter().find(|case| case["name"] == name).unwrap()
+}
+
+/// A token under `kid`, sealed to our key.
+fn sealed(kid: Option<&str>, plaintext: &str) -> String {
+    let partner = Certificate::from_der(PARTNER).unwrap();
+    jwe::encrypt(partner.public_key(), kid, plaintext.as_bytes(), false).unwrap()
+}
+
+#[test]
+fn kid_that_is_no_thumbprint_is_an_unknown_key_under_reject() {
+    let signed = signed_by_issuer(None);
+    for kid in ["key-1", "", "6f2b", "not a thumbprint at all, and as long as one might be, or longer"] {
+        let token = sealed(Some(kid), &signed);
+        let refused = opened(&ring(UnknownThumbprint::Reject, NOW), "issuer", &token, None).unwrap_err();
+        assert_eq!(refused.code(), Code::UnknownKey, "{kid}: {refused}");
+        assert!(opened(&ring(UnknownThumbprint::Try, NOW), "issuer", &token, None).is_ok(), "{kid}");
+    }
+    assert!(opened(&ring(UnknownThumbprint::Reject, NOW), "issuer", &sealed(None, &signed), None).is_ok());
+}
+
+fn signed_by_issuer(x5c: Option<&[u8]>) -> String {
+    let key = parse_own(ISSUER_KEY, None).unwrap().keys.remove(0);
+    let x5c: Vec<&[u8]> = x5c.into_iter().collect();
+    let protected = Protected { alg: SignatureAlgorithm::Rs256, x5c: &x5c, kid: None, b64: true };
+    jws::sign(&key, protected, b"{}").unwrap()
+}
+
+#[test]
+fn nested_token_whose_x5c_is_of_another_is_refused() {
+    let ring = ring(UnknownThumbprint::Reject, NOW);
+    let issuer = ring.peer("issuer").unwrap().certificate.clone().unwrap();
+    let good = sealed(None, &signed_by_issuer(Some(issuer.der())));
+    assert_eq!(opened(&ring, "issuer", &good, None).unwrap(), b"{}");
+    let bad = sealed(None, &signed_by_issuer(Some(PARTNER)));
+    let refused = opened(&ring, "issuer", &bad, None).unwrap_err();
+    assert_eq!(refused.code(), Code::SignatureInvalid);
+    assert!(refused.detail().contains("x5c"), "{refused}");
+}
+
+#[test]
+fn nested_token_under_an_expired_certificate_is_refused() {
+    let jwe = include_str!("../../../../tests/vectors/jwe.json");
+    let case = case(jwe, "nested-jws");
+    let token = case["token"].as_str().unwrap();
+    assert_eq!(
+        opened(&ring(UnknownThumbprint::Reject, NOW), "issuer", token, None).unwrap(),
+        case["expect"].as_str().unwrap().as_bytes()
+    );
+    let late = Timestamp::from_seconds(9_000_000_000);
+    let refused = opened(&ring(UnknownThumbprint::Reject, late), "issuer", token, None).unwrap_err();
+    assert_eq!(refused.code(), Code::SignatureInvalid);
+    assert!(refused.detail().contains("expired"), "{refused}");
+}
+
+#[test]
+fn base64_in_lines_is_malformed_and_said_to_be_that() {
+    let case = case(include_str!("../../../../tests/vectors/signature.json"), "from-mosip");
+    let (data, signature) = (case["data"].as_str().unwrap(), case["signature"].as_str().unwrap());
+    let ring = ring(UnknownThumbprint::Try, NOW);
+    opened(&ring, "mosip", data, Some(signature)).unwrap();
+    let in_lines = |text: &str| format!("{}\r\n{}", &text[..64], &text[64..]);
+    for (data, signature) in [
+        (in_lines(data), signature.to_owned()),
+        (data.to_owned(), in_lines(signature)),
+        (data.to_owned(), format!("{signature}\n")),
+    ] {
+        let refused = opened(&ring, "mosip", &data, Some(&signature)).unwrap_err();
+        assert_eq!(refused.code(), Code::Malformed, "{refused}");
+        assert!(refused.detail().contains("line breaks"), "{refused}");
+    }
+    assert_eq!(opened(&ring, "mosip", data, Some("#")).unwrap_err().code(), Code::SignatureInvalid);
+}
+
+#[test]
+fn push_of_mosip_reads_as_it_came_and_a_misspelt_member_is_refused() {
+    let push = br#"{"id":"","version":"1.0","requestTime":"2026-01-01T00:00:00.000Z","metadata":{},"data":"QQ","signature":"QQ"}"#;
+    let read: Open = crate::json::read(push).unwrap();
+    assert_eq!((read.data.as_str(), read.signature.as_deref(), read.from), ("QQ", Some("QQ"), None));
+    let refused = crate::json::read::<Open>(br#"{"data":"QQ","sginature":"QQ"}"#).err().unwrap();
+    assert_eq!(refused.code(), Code::Field);
+    let refused = crate::json::read::<Open>(br#"{"signature":"QQ"}"#).err().unwrap();
+    assert_eq!(refused.pointer(), Some("/data"));
+}
