@@ -58,8 +58,8 @@ fn main() {
             |message| open(message, Policy { danger_accept_unsigned: true }),
             |message| bare.open(&message.data),
         ),
-        // The message does not say what its signature covers. MOSIP signs plaintext towards us, so that is judged first; here it is
-        // judged in vain.
+        // The message does not say what its signature covers. MOSIP signs plaintext towards us, so that is tried first; here it is
+        // tried in vain.
         Comparison::run(
             &mut criterion,
             "verify+open, signed over the envelope",

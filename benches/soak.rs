@@ -24,7 +24,7 @@ use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::keys::Certificate;
 use mosip_gateway::keys::make::{CertificateRequest, KeyMaker};
 use mosip_gateway::simulator::history::Record;
-use mosip_gateway::simulator::{Knobs, Running, Settings, Simulator};
+use mosip_gateway::simulator::{Behaviour, Running, Settings, Simulator};
 use mosip_gateway::upstream::Client;
 use support::process::peak_memory;
 use support::rings::event::event;
@@ -66,10 +66,10 @@ async fn main() {
     for at in 0..24 {
         sleep_until(begun + hour * u32::try_from(at).unwrap()).await;
         if at == AWAY.0 {
-            mosip.dials.set(Knobs { down: true, ..Knobs::default() });
+            mosip.controls.set(Behaviour { down: true, ..Behaviour::default() });
         }
         if at == AWAY.1 {
-            mosip.dials.set(Knobs::default());
+            mosip.controls.set(Behaviour::default());
         }
         if at == ROTATED {
             replace(&keys.join("keystore.p12"), &successor);

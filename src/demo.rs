@@ -19,7 +19,7 @@ use crate::config::{Address, Config};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Gateway;
-use crate::simulator::{Callback, IdaReply, Knobs, Running, Settings, Simulator};
+use crate::simulator::{Behaviour, Callback, IdaReply, Running, Settings, Simulator};
 use crate::upstream::{Client, Request};
 
 const BIRTH: &[u8] = include_bytes!("demo/birth.json");
@@ -101,7 +101,7 @@ impl Stage {
         let Self { simulator, client, api, deliveries } = self;
         let events = format!("{api}/v1/events");
         let mut say = |step, what, line| say(out, step, what, line);
-        simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+        simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
         say(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
         let (status, accepted) = call(client, Method::POST, &format!("{events}/birth"), BIRTH).await?;
         let id = text(&accepted, "/id").to_owned();
@@ -121,7 +121,7 @@ impl Stage {
             format!("the attempt failed ({}), the event waits on the disk", tried.await.map_err(broken)??),
         )?;
 
-        simulator.dials.set(Knobs::default());
+        simulator.controls.set(Behaviour::default());
         say(4, "MOSIP is back", String::new())?;
         let aid = delivery(deliveries, "aid.assigned").await?;
         say(5, "application id", text(&aid, "/data/aid").to_owned())?;
@@ -170,12 +170,12 @@ impl Stage {
         expect(members > 0)?;
         say(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
         for (step, wrong) in [(4, IdaReply::Unsigned), (5, IdaReply::Forged), (6, IdaReply::Replayed)] {
-            simulator.dials.set(Knobs { ida_reply: Some(wrong), ..Knobs::default() });
+            simulator.controls.set(Behaviour { ida_reply: Some(wrong), ..Behaviour::default() });
             let (status, problem) = ask("auth", LEILA).await?;
             expect(status == 502 && problem.get("authStatus").is_none())?;
             say(step, "refused", format!("a reply that is {wrong:?}: {}", text(&problem, "/code")))?;
         }
-        simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+        simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
         let (status, problem) = ask("auth", LEILA).await?;
         expect(status == 502 && text(&problem, "/fault") == "upstream")?;
         say(7, "IDA is off", format!("fault {}: nothing is said about the person", text(&problem, "/fault")))

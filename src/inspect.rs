@@ -1,6 +1,6 @@
 //! What bytes hold, told without opening them: an envelope, a token, a certificate, a key or a bundle.
 //!
-//! No key is used but to look into a container (its password), no signature is judged, and no plaintext, payload, private number or
+//! No key is used but to look into a container (its password), no signature is verified, and no plaintext, payload, private number or
 //! password is part of a report.
 
 mod token;

@@ -66,7 +66,7 @@ impl Pool {
 }
 
 /// Runs `work`, which reads `len` bytes: at once where they are few, else on a thread of its own.
-pub(crate) async fn aside<T, F>(len: usize, work: F) -> Result<T>
+pub(crate) async fn offload<T, F>(len: usize, work: F) -> Result<T>
 where
     T: Send + 'static,
     F: FnOnce() -> Result<T> + Send + 'static,
@@ -156,13 +156,13 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_is_read_while_other_requests_go_on() {
         let (open, gate) = mpsc::channel();
-        let reading = aside(SMALL + 1, move || gate.recv().map_err(|_| Error::new(Code::Bug, "nobody")));
+        let reading = offload(SMALL + 1, move || gate.recv().map_err(|_| Error::new(Code::Bug, "nobody")));
         let (read, sent) = tokio::join!(reading, async move { open.send(7) });
         assert_eq!((read.unwrap(), sent), (7, Ok(())));
 
         let here = thread::current().id();
-        assert_eq!(aside(SMALL, || Ok(thread::current().id())).await.unwrap(), here, "a small one at once");
-        let panicked = aside(SMALL + 1, || -> Result<()> { panic!("on purpose") }).await;
+        assert_eq!(offload(SMALL, || Ok(thread::current().id())).await.unwrap(), here, "a small one at once");
+        let panicked = offload(SMALL + 1, || -> Result<()> { panic!("on purpose") }).await;
         assert_eq!(panicked.unwrap_err().code(), Code::Bug);
     }
 }

@@ -1,4 +1,4 @@
-//! `mosip::ida::read`, the judgement of IDA's replies: arbitrary and edited ones, and well-signed ones that say anything.
+//! `mosip::ida::read`, which verifies IDA's replies: arbitrary and edited ones, and well-signed ones that say anything.
 
 #![no_main]
 
@@ -91,7 +91,7 @@ impl<'a> Call<'a> {
     }
 
     /// Whatever is given bears exactly one signature, or none where that is accepted, and says so.
-    fn judge(&self) -> error::Result<Answer<Response>> {
+    fn read(&self) -> error::Result<Answer<Response>> {
         let mut headers = HeaderMap::new();
         for signature in self.signatures {
             headers.append(HEADER, HeaderValue::from_str(signature).unwrap());
@@ -153,7 +153,7 @@ fn arbitrary_text(input: &[u8]) {
         return;
     }
     for service in SERVICES {
-        let given = matches!(Call::new(service, &[signature], body).judge(), Ok(Answer::Given(_)));
+        let given = matches!(Call::new(service, &[signature], body).read(), Ok(Answer::Given(_)));
         let is_known = |known: &Known| (known.signature.as_str(), &*known.body) == (signature, body);
         assert_eq!(given, KNOWN.iter().any(|known| known.service == service && is_known(known)));
     }
@@ -184,7 +184,7 @@ fn edited(input: &mut Unstructured<'_>) -> Result<()> {
         now: Timestamp::from_millis(keys::NOW.millis() + input.arbitrary::<Offset>()?.millis()),
         ..Call::new(known.service, signatures, &body)
     };
-    let given = matches!(call.judge(), Ok(Answer::Given(_)));
+    let given = matches!(call.read(), Ok(Answer::Given(_)));
     let untouched = signatures == [known.signature.as_str()] && body == known.body;
     if untouched {
         assert_eq!(given, call.status.is_success() && call.is_ours());
@@ -196,7 +196,7 @@ fn edited(input: &mut Unstructured<'_>) -> Result<()> {
 
 /// A good signature is worth what the body is worth. What it gives is read without surprise.
 fn well_signed(service: Service, body: &[u8]) {
-    let Ok(answer) = Call::new(service, &[&signed(body)], body).judge() else { return };
+    let Ok(answer) = Call::new(service, &[&signed(body)], body).read() else { return };
     let is_there = |token: &Option<String>| token.as_ref().is_some_and(|token| !token.is_empty());
     match service {
         Service::Auth => {
@@ -241,7 +241,7 @@ impl Offset {
     }
 }
 
-/// Members by which a reply is judged.
+/// Members by which a reply is read.
 #[derive(Arbitrary)]
 struct Members {
     /// By its place in [`SERVICES`].
@@ -316,7 +316,7 @@ fn any_members(input: &mut Unstructured<'_>) -> Result<()> {
         && codes.iter().all(|(_, is_verdict)| *is_verdict)
         && ours != Some(false);
     let text = String::from_utf8_lossy(&body);
-    match call.judge() {
+    match call.read() {
         Ok(Answer::Given(_)) => assert!(given, "{text}"),
         Ok(Answer::Refused(_)) => assert!(refused, "{text}"),
         Err(error) => assert!(!given && !refused, "{text} {error}"),
@@ -378,7 +378,7 @@ fn known_person(response: &Value) -> error::Result<Option<Box<RawValue>>> {
         "id": id(Service::Kyc), "transactionID": TRANSACTION, "responseTime": keys::NOW.to_iso(), "response": response,
     });
     let body = body.to_string().into_bytes();
-    let answer = Call::new(Service::Kyc, &[&signed(&body)], &body).judge().unwrap();
+    let answer = Call::new(Service::Kyc, &[&signed(&body)], &body).read().unwrap();
     match narrowed(answer.try_map(|given| ida::read_known(given, keys::ring())))? {
         Answer::Given(known) => Ok(known.into_inner().identity),
         Answer::Refused(_) => panic!("no error was there"),

@@ -50,7 +50,7 @@ fn edited(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Claims by which a token is judged.
+/// Claims that a token is checked for.
 #[derive(Arbitrary)]
 struct Claims {
     iss: Option<bool>,

@@ -13,8 +13,8 @@ use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Fault;
-use crate::ledger::entry::{Shown, State, parse_state};
-use crate::ledger::{Filter, Ledger, ShownPage};
+use crate::ledger::entry::{EntryView, State, parse_state};
+use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
 use crate::place;
 use crate::store::sqlite::{self, OpenError};
@@ -111,16 +111,16 @@ impl Command {
         match self {
             Self::List { state, fault, cursor } => {
                 let filter = Filter { state: *state, fault: *fault, after: *cursor };
-                print(&ShownPage::of(ledger.entries(filter).await?, now))
+                print(&PageView::of(ledger.entries(filter).await?, now))
             }
-            Self::Show { id } => print(&Shown::of(ledger.entry(id.clone()).await?, now)),
-            Self::Retry { id: Some(id), .. } => print(&Shown::of(ledger.retry(id.clone()).await?, now)),
+            Self::Show { id } => print(&EntryView::of(ledger.entry(id.clone()).await?, now)),
+            Self::Retry { id: Some(id), .. } => print(&EntryView::of(ledger.retry(id.clone()).await?, now)),
             Self::Retry { fault, .. } => {
                 let fault = fault.ok_or_else(|| Failure::Usage("name an id or a fault".to_owned()))?;
                 print(&json!({ "retried": ledger.retry_all(fault).await? }))
             }
             Self::Discard { id, reason } => {
-                print(&Shown::of(ledger.discard(id.clone(), reason.clone()).await?, now))
+                print(&EntryView::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
             Self::Rekey => print(&ledger.rekey().await?),
             Self::Resume | Self::SetAside => Ok(ExitCode::SUCCESS),

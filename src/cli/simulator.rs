@@ -12,7 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::outcome::{Failure, Outcome};
 use super::serve::asked_to_stop;
 use crate::demo::{self, Scene};
-use crate::simulator::{Callback, Knobs, Settings, Tls, run_alone};
+use crate::simulator::{Behaviour, Callback, Settings, Tls, run_alone};
 use crate::telemetry;
 
 /// Arguments of `simulator`.
@@ -37,7 +37,7 @@ pub(super) struct Simulator {
     #[arg(long, env = "SIMULATOR_CALLBACK_KEY", requires = "callback_cert")]
     callback_key: Option<PathBuf>,
     #[command(flatten)]
-    knobs: Knobs,
+    knobs: Behaviour,
 }
 
 impl Simulator {

@@ -67,7 +67,7 @@ pub(super) fn ops(root: &mut Section<'_>) -> Ops {
     ops
 }
 
-/// `[callback]`, judged by the address it listens on.
+/// `[callback]`, which depends on the address it listens on.
 pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain: &PlainHttp) -> Callback {
     let websub = websub(root, plain);
     let mut section = root.section("callback");

@@ -182,7 +182,7 @@ impl<'r> Section<'r> {
             let raw = Raw { path: format!("{list_path}[{index}]"), value, origin: origin.clone() };
             self.settle(&raw, |raw| parse(raw.text()?))
         });
-        // Every item is judged before the first wrong one decides.
+        // Every item is looked at before the first wrong one decides.
         items.collect::<Vec<_>>().into_iter().collect()
     }
 

@@ -119,7 +119,7 @@ pub(super) fn url(text: &str) -> Result<Uri, Complaint> {
     }
 }
 
-/// Whether `path` lies in `folder`, judged by the names alone: links are not followed.
+/// Whether `path` lies in `folder`, by the names alone: links are not followed.
 pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))
 }

@@ -46,6 +46,17 @@ pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     compute(alg, key, parts.iter().copied()).as_ref().to_vec()
 }
 
+/// The tag over what `write` hands over, piece by piece; its refusal, where it has one.
+pub(crate) fn tag_written<E>(
+    alg: HmacAlgorithm,
+    key: &[u8],
+    write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    write(&mut |piece| context.update(piece))?;
+    Ok(context.sign().as_ref().to_vec())
+}
+
 /// Verifies in constant time. A shortened tag is refused.
 pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), CryptoError> {
     same(compute(alg, key, parts.iter().copied()).as_ref(), tag)

@@ -1,4 +1,4 @@
-//! The machine's clock, judged without a network.
+//! The machine's clock, checked without a network.
 
 use super::Finding;
 use crate::clock::Timestamp;

@@ -1,4 +1,4 @@
-//! Who may read the files that hold secrets, and who may replace the keys. Private keys are judged where they are loaded.
+//! Who may read the files that hold secrets, and who may replace the keys. Private keys are checked where they are loaded.
 
 use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;

@@ -49,14 +49,14 @@ fn urls(config: &Config) -> Vec<Finding> {
     let opencrvs = &config.opencrvs;
     urls.extend(opencrvs.legacy_url.iter().map(|url| ("opencrvs.legacy_url".to_owned(), url)));
     urls.extend(config.deliver.url.iter().map(|url| ("deliver.url".to_owned(), url)));
-    let whole = urls.into_iter().map(|(setting, url)| judge_url(setting, url, true));
+    let whole = urls.into_iter().map(|(setting, url)| check_url(setting, url, true));
     let begun =
-        opencrvs.client.auth_url.iter().map(|url| judge_url("opencrvs.auth_url".to_owned(), url, false));
+        opencrvs.client.auth_url.iter().map(|url| check_url("opencrvs.auth_url".to_owned(), url, false));
     whole.chain(begun).collect()
 }
 
 /// Path and query may hold keys, so neither is shown. `is_whole`: nothing is put behind it.
-fn judge_url(setting: String, url: &Uri, is_whole: bool) -> Finding {
+fn check_url(setting: String, url: &Uri, is_whole: bool) -> Finding {
     let shown = upstream::redact(url);
     if url.scheme_str() == Some("http") && !upstream::is_loopback(url) {
         let what = format!("{shown}: plain http off the loopback, where others can read and change it");

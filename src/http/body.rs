@@ -76,7 +76,7 @@ impl Body {
         T: Send + 'static,
         F: FnOnce(Self) -> Result<T> + Send + 'static,
     {
-        pool::aside(self.len(), move || read(self)).await
+        pool::offload(self.len(), move || read(self)).await
     }
 
     /// The bytes, and apart from them the share of the budget, which the caller drops when it is to be given back.

@@ -6,6 +6,7 @@ use crate::pool;
 use crate::store::{NewRow, Queue};
 
 use super::entry::{EntryKind, State};
+use super::identity::Identities;
 use super::subject::Subject;
 use super::{Book, Ledger};
 
@@ -62,12 +63,9 @@ impl Ledger {
         }
         let kind = event.kind();
         let ledger = self.clone();
-        let (event, identity) = pool::aside(event.body().len(), move || {
-            let content = event.canonical_context()?;
-            let parts: [&[u8]; 4] =
-                [b"event", kind.as_str().as_bytes(), event.composition_id().as_bytes(), &content];
-            let identity = ledger.identity(&parts)?;
-            Ok((event, identity))
+        let (event, identities) = pool::offload(event.body().len(), move || {
+            let identities = ledger.identities(&event)?;
+            Ok((event, identities))
         })
         .await?;
         let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
@@ -79,12 +77,14 @@ impl Ledger {
                     book.remove_push(push)?;
                 }
                 if let Some(key) = &key {
-                    book.claim_key(key, &identity)?;
+                    book.claim_key(key, &identities)?;
                 }
-                match book.known(&identity)? {
-                    Some(known) => Ok(known),
-                    None => book.insert_event(&event, &identity),
+                for identity in identities.all() {
+                    if let Some(known) = book.known(identity)? {
+                        return Ok(known);
+                    }
                 }
+                book.insert_event(&event, &identities.current)
             })
             .await?;
         if accepted.is_new {
@@ -95,15 +95,15 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    fn claim_key(&self, key: &[u8], identity: &[u8]) -> Result<()> {
+    fn claim_key(&self, key: &[u8], identities: &Identities) -> Result<()> {
         let before = self.tx().key(key)?;
         match before {
-            Some(before) if before != identity => Err(Error::new(
+            Some(before) if identities.all().all(|identity| before != identity) => Err(Error::new(
                 Code::IdempotencyConflict,
                 "this Idempotency-Key came with another event before",
             )),
             Some(_) => Ok(()),
-            None => self.tx().insert_key(key, identity, self.now),
+            None => self.tx().insert_key(key, &identities.current, self.now),
         }
     }
 

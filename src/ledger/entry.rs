@@ -180,7 +180,7 @@ pub(crate) struct Entry {
 /// An [`Entry`] as the API and the command line show it.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Shown {
+pub(crate) struct EntryView {
     id: String,
     kind: String,
     destination: String,
@@ -195,7 +195,7 @@ pub(crate) struct Shown {
     last_fault: Option<Refusal>,
 }
 
-impl Shown {
+impl EntryView {
     /// `entry` at `now` of the outbox's clock.
     pub(crate) fn of(entry: Entry, now: Millis) -> Self {
         let waits = entry.state == State::Queued;

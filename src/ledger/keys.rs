@@ -12,11 +12,14 @@ use super::uptime::Uptime;
 use super::vault::{Place, Vault, VaultError};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
+use crate::mosip::event::FORMULA;
 use crate::store::{Millis, Owner, OwnerError, Tx};
 
 /// Names the rows that hold what belongs to the database itself.
 const IDENTITY: &str = "identity";
 pub(super) const UPTIME: &str = "uptime";
+/// The oldest formula of the identities of a database. Without it the database was made by a gateway that knew the first alone.
+const SINCE_FORMULA: &str = "since-formula";
 const IDENTITY_PLACE: Place<'static> = Place { table: "meta", row: IDENTITY, column: "sealed" };
 
 /// The keys of one database, whether or not it could be opened yet.
@@ -35,6 +38,8 @@ pub(super) struct Opened {
     pub(super) vault: Arc<Vault>,
     /// Made with the database, never changed.
     pub(super) identity_key: Arc<Zeroizing<Vec<u8>>>,
+    /// Whether identities of older gateways, by the first formula, may be kept here.
+    pub(super) has_first_formula: bool,
     pub(super) uptime: Uptime,
 }
 
@@ -112,6 +117,7 @@ impl Owner for Keys {
                 let key = Zeroizing::new(secret::random::<32>().to_vec());
                 let sealed = vault.seal(IDENTITY_PLACE, &key).map_err(|error| self.unusable(&error))?;
                 tx.set_sealed(IDENTITY, &sealed)?;
+                tx.set_number(SINCE_FORMULA, FORMULA.into())?;
                 key
             }
         };
@@ -122,6 +128,7 @@ impl Owner for Keys {
         let opened = Opened {
             vault: Arc::new(vault),
             identity_key: Arc::new(identity_key),
+            has_first_formula: tx.number(SINCE_FORMULA)?.is_none(),
             uptime: Uptime::from(uptime),
         };
         *self.opened.write().unwrap_or_else(PoisonError::into_inner) = Some(opened);

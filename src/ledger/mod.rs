@@ -9,6 +9,7 @@ mod deliveries;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod fake;
+mod identity;
 pub(crate) mod job;
 mod jobs;
 mod keys;
@@ -34,7 +35,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::legacy::LegacyPosts;
-pub(crate) use self::operator::{Filter, Page, ShownPage};
+pub(crate) use self::operator::{Filter, Page, PageView};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::twice::Pair;
@@ -178,7 +179,7 @@ impl Ledger {
 
     /// Writes the outbox's clock, forgets what is older than `outbox.retention` and `outbox.remember`, and parks what has waited longer
     /// than `outbox.give_up_after`.
-    pub(crate) async fn keep_house(&self) -> Result<()> {
+    pub(crate) async fn housekeep(&self) -> Result<()> {
         self.look_after().await?;
         let config::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
@@ -232,7 +233,7 @@ impl Ledger {
         self.store.take(locks, job).await
     }
 
-    /// HMAC-SHA256 of `parts` under the identity key, each part closed by its length.
+    /// HMAC-SHA256 of `parts` under the identity key, each part behind its length.
     fn identity(&self, parts: &[&[u8]]) -> Result<Vec<u8>> {
         Ok(identity(&self.rules.keys.opened()?.identity_key, parts))
     }
@@ -284,10 +285,14 @@ impl<'t> Book<'t> {
 }
 
 fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let lengths: Vec<[u8; 8]> = parts.iter().map(|part| (part.len() as u64).to_be_bytes()).collect();
-    let framed: Vec<&[u8]> =
-        parts.iter().zip(&lengths).flat_map(|(part, length)| [length.as_slice(), part]).collect();
-    hmac::tag(HmacAlgorithm::Sha256, key, &framed)
+    let framed = framed(parts);
+    hmac::tag(HmacAlgorithm::Sha256, key, &framed.iter().map(Vec::as_slice).collect::<Vec<_>>())
+}
+
+/// Each part behind its length.
+fn framed(parts: &[&[u8]]) -> Vec<Vec<u8>> {
+    let length = |part: &[u8]| (part.len() as u64).to_be_bytes().to_vec();
+    parts.iter().flat_map(|part| [length(part), part.to_vec()]).collect()
 }
 
 fn unusable(error: &VaultError) -> Error {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::accept::TABLE;
-use super::entry::{Destination, Entry, Refusal, Shown, State};
+use super::entry::{Destination, Entry, EntryView, Refusal, State};
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
@@ -39,15 +39,15 @@ impl Page {
 
 /// A [`Page`] as the API and the command line show it.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct ShownPage {
-    events: Vec<Shown>,
+pub(crate) struct PageView {
+    events: Vec<EntryView>,
     next: Option<i64>,
 }
 
-impl ShownPage {
+impl PageView {
     /// `page` at `now` of the outbox's clock.
     pub(crate) fn of(page: Page, now: Millis) -> Self {
-        let events = page.entries.into_iter().map(|entry| Shown::of(entry, now)).collect();
+        let events = page.entries.into_iter().map(|entry| EntryView::of(entry, now)).collect();
         Self { events, next: page.next }
     }
 }

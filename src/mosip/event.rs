@@ -16,11 +16,12 @@ use crate::json::{self, Object, read_at};
 
 mod aid;
 mod deceased;
-pub(crate) mod identity;
+mod identity;
 mod task;
 
 pub use aid::Aid;
 use aid::{Added, AidPlace, find_place};
+pub(crate) use identity::FORMULA;
 pub use task::Numbers;
 use task::Task;
 
@@ -198,17 +199,14 @@ impl Event {
         &self.body
     }
 
-    /// `event.context` by the first formula: RFC 8785, where integers are compared as floating-point numbers. What it cannot write,
-    /// a lone surrogate and a number beyond `f64`, is written by the second, [`identity`].
-    pub fn canonical_context(&self) -> Result<Vec<u8>> {
-        self.first_formula().or_else(|_| {
-            let mut written = Vec::new();
-            identity::write_context(&self.body, &mut |piece| written.extend_from_slice(piece.as_bytes()))?;
-            Ok(written)
-        })
+    /// Hands the canonical form of `event.context` to `sink`, piece by piece. By it two posts are one event.
+    pub(crate) fn write_context(&self, sink: &mut impl FnMut(&str)) -> Result<()> {
+        identity::write_context(&self.body, sink)
     }
 
-    fn first_formula(&self) -> Result<Vec<u8>> {
+    /// The canonical form of `event.context` as older gateways wrote it: RFC 8785, where numbers are floating-point numbers. `None`:
+    /// it could not write this one.
+    pub(crate) fn first_formula(&self) -> Option<Vec<u8>> {
         #[derive(Deserialize)]
         struct Webhook {
             event: Body,
@@ -217,10 +215,8 @@ impl Event {
         struct Body {
             context: serde_json::Value,
         }
-        let webhook: Webhook = serde_json::from_slice(&self.body)
-            .map_err(|_| Error::field("/event/context", "this cannot be read"))?;
-        serde_json_canonicalizer::to_vec(&webhook.event.context)
-            .map_err(|_| Error::field("/event/context", "this holds a number that JSON cannot carry"))
+        let webhook: Webhook = serde_json::from_slice(&self.body).ok()?;
+        serde_json_canonicalizer::to_vec(&webhook.event.context).ok()
     }
 
     /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came

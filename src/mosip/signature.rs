@@ -40,7 +40,7 @@ pub fn sign(own: &OwnKey, payload: &[u8], detached: bool) -> Result<String> {
     Ok(token(&own.private, protected, payload)?)
 }
 
-/// Verifies `token` under the key of `from` and no other. An `x5c` must be that peer's certificate. The signature is judged first;
+/// Verifies `token` under the key of `from` and no other. An `x5c` must be that peer's certificate. The signature is checked first;
 /// a good one under a certificate outside its dates is refused, and the detail says `expired` or `not yet valid`.
 pub fn verify<'p>(
     from: &Peer,

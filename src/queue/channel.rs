@@ -82,7 +82,7 @@ impl Flow {
 
 /// Who may go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
+pub(crate) enum Admission {
     /// As many as the concurrency allows.
     Free,
     /// One, to see whether it is over.
@@ -126,11 +126,11 @@ impl Channel {
     }
 
     /// Who may go at `now`.
-    pub(crate) fn turn(&self, now: Millis) -> Turn {
+    pub(crate) fn admission(&self, now: Millis) -> Admission {
         match self.flow {
-            Flow::Open => Turn::Free,
-            Flow::Broken { until: at } | Flow::Paused { probe_at: at, .. } if at > now => Turn::Wait(at),
-            Flow::Broken { .. } | Flow::Paused { .. } => Turn::Trial,
+            Flow::Open => Admission::Free,
+            Flow::Broken { until: at } | Flow::Paused { probe_at: at, .. } if at > now => Admission::Wait(at),
+            Flow::Broken { .. } | Flow::Paused { .. } => Admission::Trial,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::channel::{Channel, Flow, Next, Turn};
+use super::channel::{Admission, Channel, Flow, Next};
 use crate::error::Error;
 use crate::random::Random;
 use crate::store::Millis;
@@ -22,8 +22,8 @@ impl Health {
     }
 
     /// Who may go at `now`.
-    pub(crate) fn turn(&self, now: Millis) -> Turn {
-        self.channel().turn(now)
+    pub(crate) fn admission(&self, now: Millis) -> Admission {
+        self.channel().admission(now)
     }
 
     /// The destination took `entry`.

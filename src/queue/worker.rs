@@ -10,7 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::channel::{Next, Turn};
+use super::channel::{Admission, Next};
 use super::health::Health;
 use super::meters::Meters;
 use crate::destinations::drive::{Keep, Outside, drive};
@@ -98,13 +98,13 @@ impl Worker {
     /// Begins what may go now. How long until it is of use to look again; `None`: not before something happens.
     async fn take(self: &Arc<Self>, under_way: &mut UnderWay) -> Option<Duration> {
         let now = self.ledger.uptime();
-        let turn = self.health.turn(now);
+        let turn = self.health.admission(now);
         let room = match turn {
-            Turn::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
-            Turn::Trial if under_way.tasks.is_empty() => 1,
+            Admission::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
+            Admission::Trial if under_way.tasks.is_empty() => 1,
             // The attempt that ends says how it goes on.
-            Turn::Trial => return None,
-            Turn::Wait(at) => return Some(until(at, now)),
+            Admission::Trial => return None,
+            Admission::Wait(at) => return Some(until(at, now)),
         };
         if room == 0 {
             return None;
@@ -122,7 +122,7 @@ impl Worker {
                 }
                 // There may be more.
                 Some(Duration::ZERO)
-                    .filter(|_| turn == Turn::Free && under_way.tasks.len() < self.concurrency)
+                    .filter(|_| turn == Admission::Free && under_way.tasks.len() < self.concurrency)
             }
             Err(error) => {
                 let error: Error = error;

@@ -18,12 +18,12 @@ pub(super) async fn before_any_answer(
     next: Next,
 ) -> Response {
     let _visit = world.history.visit(request.uri().path());
-    let knobs = world.dials.get();
+    let knobs = world.controls.get();
     tokio::time::sleep(Duration::from_millis(knobs.delay_ms)).await;
     if knobs.down {
         return answer::hang_up();
     }
-    if world.dials.fault_strikes() {
+    if world.controls.fault_strikes() {
         return (StatusCode::SERVICE_UNAVAILABLE, "fault on request").into_response();
     }
     next.run(request).await
@@ -35,7 +35,7 @@ pub(super) async fn before_the_mediator(
     request: Request,
     next: Next,
 ) -> Response {
-    let knobs = world.dials.get();
+    let knobs = world.controls.get();
     if knobs.answer_html {
         return answer::html();
     }

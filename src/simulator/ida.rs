@@ -96,7 +96,7 @@ async fn receive(
         return StatusCode::NOT_FOUND.into_response();
     };
     let transaction = request::transaction(&body);
-    if let Some(code) = world.dials.get().ida_errors_in_200 {
+    if let Some(code) = world.controls.get().ida_errors_in_200 {
         let refusal = Refusal::of_code(code);
         return reply::refuse(&world, service, transaction.as_deref(), &refusal);
     }

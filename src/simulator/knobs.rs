@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// `POST /simulator/knobs`, where what is left out has its default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
-pub struct Knobs {
+pub struct Behaviour {
     /// Share of requests answered 503 before anything is done with them, 0 to 1.
     #[arg(long, env = "SIMULATOR_FAULT_RATE", default_value_t = 0.0)]
     pub fault_rate: f64,
@@ -63,7 +63,7 @@ pub struct Knobs {
 /// Keycloak's default for access tokens.
 const DEFAULT_TOKEN_LIFETIME_S: u32 = 300;
 
-impl Default for Knobs {
+impl Default for Behaviour {
     fn default() -> Self {
         Self {
             fault_rate: 0.0,
@@ -120,22 +120,22 @@ pub enum IdaReply {
 
 /// The handle to turn the knobs of a running fake. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Dials(Arc<Inner>);
+pub struct Controls(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    knobs: Mutex<Knobs>,
+    knobs: Mutex<Behaviour>,
     requests: AtomicU64,
 }
 
-impl Dials {
+impl Controls {
     /// How they stand.
-    pub fn get(&self) -> Knobs {
+    pub fn get(&self) -> Behaviour {
         self.lock().clone()
     }
 
     /// Sets all of them, and starts the count behind `fault_rate` anew.
-    pub fn set(&self, knobs: Knobs) {
+    pub fn set(&self, knobs: Behaviour) {
         *self.lock() = knobs;
         self.0.requests.store(0, Ordering::SeqCst);
     }
@@ -148,11 +148,11 @@ impl Dials {
     /// Whether `fault_rate` hits the request that asks.
     pub(super) fn fault_strikes(&self) -> bool {
         let number = self.0.requests.fetch_add(1, Ordering::SeqCst);
-        let Knobs { fault_rate, seed, .. } = *self.lock();
+        let Behaviour { fault_rate, seed, .. } = *self.lock();
         share(seed, number) < fault_rate
     }
 
-    fn lock(&self) -> MutexGuard<'_, Knobs> {
+    fn lock(&self) -> MutexGuard<'_, Behaviour> {
         self.0.knobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::World;
 use super::answer::json_response;
-use super::knobs::Knobs;
+use super::knobs::Behaviour;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -21,14 +21,14 @@ pub(super) fn routes() -> Router<Arc<World>> {
 }
 
 async fn knobs(State(world): State<Arc<World>>) -> Response {
-    show(&world.dials.get())
+    show(&world.controls.get())
 }
 
 async fn set_knobs(State(world): State<Arc<World>>, body: Bytes) -> Response {
-    match serde_json::from_slice::<Knobs>(&body) {
+    match serde_json::from_slice::<Behaviour>(&body) {
         Ok(knobs) => {
-            world.dials.set(knobs);
-            show(&world.dials.get())
+            world.controls.set(knobs);
+            show(&world.controls.get())
         }
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     }

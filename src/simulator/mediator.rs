@@ -65,7 +65,7 @@ async fn receive(
         Ok(receipt) => receipt,
         Err(refusal) => return refuse(&world, &segment, Some(body.id), refusal),
     };
-    match (world.dials.get().fault_after_accept, receipt) {
+    match (world.controls.get().fault_after_accept, receipt) {
         (Some(AfterAccept::HangUp), _) => answer::hang_up(),
         (Some(AfterAccept::Answer500), _) => Refusal::FAULT.into_response(),
         (None, Receipt::Dropped) => answer::success(world.clock.now(), "Packet Already Uploaded"),
@@ -90,7 +90,7 @@ fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
         .find_map(|cookie| cookie.trim().strip_prefix("Authorization="))
         .filter(|token| !token.is_empty())
         .ok_or(Refusal::MISSING_TOKEN)?;
-    if world.dials.take_reject_token() {
+    if world.controls.take_reject_token() {
         return Err(Refusal::INVALID_TOKEN);
     }
     world.tokens.check(token, world.clock.now())
@@ -132,7 +132,7 @@ fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusa
         return Err(Refusal::SIGNATURE);
     }
     let thumbprint = world.mosip_certificate.thumbprint();
-    let demanded = (!world.dials.get().any_thumbprint).then_some(&thumbprint);
+    let demanded = (!world.controls.get().any_thumbprint).then_some(&thumbprint);
     let plaintext = envelope::open(&envelope, &world.mosip_key, demanded)?;
     let event = Event::parse(kind, &plaintext)?;
     check_id(&body.id, &event.composition)?;

@@ -5,14 +5,14 @@
 //!
 //! - Let a developer and a test run births and deaths there and back on a machine that has never seen MOSIP.
 //! - Refuse whatever the real side might refuse one day, each defect under a code of its own.
-//! - Be hostile on request ([`Knobs`]), and answer for what it saw ([`History`]).
+//! - Be hostile on request ([`Behaviour`]), and answer for what it saw ([`History`]).
 //!
 //! # Strictness
 //!
 //! The real mediator checks the token and, on `/birth`, the signature. This one demands on every route:
 //! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
 //! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate
-//! (the real one takes any: [`Knobs::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
+//! (the real one takes any: [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
 //! deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its own,
 //! so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
 //!
@@ -23,8 +23,8 @@
 //!
 //! # Limitations
 //!
-//! - It answers at once, where MOSIP uploads a packet first; use [`Knobs::delay_ms`].
-//! - Of events it judges form, not content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
+//! - It answers at once, where MOSIP uploads a packet first; use [`Behaviour::delay_ms`].
+//! - Of events it checks the form, not the content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
 //! - A birth without a birth registration number is accepted and pushes nothing.
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
@@ -54,7 +54,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use history::History;
-pub use knobs::{AfterAccept, Dials, IdaReply, Knobs};
+pub use knobs::{AfterAccept, Behaviour, Controls, IdaReply};
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
 use crate::clock::Clock;
@@ -80,7 +80,7 @@ impl Simulator {
 
         let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
         let world = Arc::new(World::new(settings, &base_url, clock)?);
-        let (history, dials) = (world.history.clone(), world.dials.clone());
+        let (history, controls) = (world.history.clone(), world.controls.clone());
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -101,7 +101,7 @@ impl Simulator {
             }
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
-        Ok(Running { base_url, history, dials, stop, serving })
+        Ok(Running { base_url, history, controls, stop, serving })
     }
 }
 
@@ -112,7 +112,7 @@ pub struct Running {
     /// What it saw.
     pub history: History,
     /// Its knobs.
-    pub dials: Dials,
+    pub controls: Controls,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
 }
@@ -131,12 +131,12 @@ impl Running {
 /// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` is told its base URL.
 pub async fn run_alone(
     settings: Settings,
-    knobs: Knobs,
+    knobs: Behaviour,
     started: impl FnOnce(&str),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let running = Simulator::start(settings, Clock::system()).await?;
-    running.dials.set(knobs);
+    running.controls.set(knobs);
     started(&running.base_url);
     shutdown.await;
     running.shutdown().await;
@@ -153,7 +153,7 @@ struct World {
     ida: Ida,
     ida_memory: ida::Memory,
     history: History,
-    dials: Dials,
+    controls: Controls,
     clock: Clock,
 }
 
@@ -173,7 +173,7 @@ impl World {
             ida,
             ida_memory: ida::Memory::default(),
             history: History::default(),
-            dials: Dials::default(),
+            controls: Controls::default(),
             clock,
         })
     }

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::World;
 use super::envelope;
 use super::history::Push;
-use super::knobs::Knobs;
+use super::knobs::Behaviour;
 use super::settings::{Callback, OpenCrvs, StartError, Tls};
 use super::tokens;
 use crate::clock::Timestamp;
@@ -104,7 +104,7 @@ impl Uin {
             let uin_token = uin_token();
             let plaintext = json!({ "uinToken": uin_token, "opencrvsBRN": self.brn }).to_string();
             let stranger = world.tokens.public_key();
-            let body = body(pusher, stranger, plaintext.as_bytes(), &world.dials.get());
+            let body = body(pusher, stranger, plaintext.as_bytes(), &world.controls.get());
             let sealed_bytes = body.as_ref().map_or(0, String::len);
             let outcome = match body {
                 Ok(body) => pusher.post(body, world.clock.now()).await,
@@ -124,7 +124,7 @@ fn body(
     pusher: &Pusher,
     stranger: &PublicKey,
     plaintext: &[u8],
-    knobs: &Knobs,
+    knobs: &Behaviour,
 ) -> Result<String, CryptoError> {
     let recipient =
         if knobs.push_sealed_to_stranger { stranger } else { pusher.opencrvs.certificate.public_key() };

@@ -133,7 +133,7 @@ async fn keycloak(
         "password" => return refuse(StatusCode::UNAUTHORIZED, "invalid_grant", "Invalid user credentials"),
         _ => return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", "Unsupported grant_type"),
     }
-    let lifetime_s = world.dials.get().token_lifetime_s;
+    let lifetime_s = world.controls.get().token_lifetime_s;
     let Some(token) = world.tokens.issue(&realm, world.clock.now(), lifetime_s) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -178,7 +178,7 @@ async fn authmanager(State(world): State<Arc<World>>, body: Bytes) -> Response {
     if !secret_fits(&world, &credentials.client_id, &credentials.secret_key) {
         return refuse("KER-ATH-401", "Unauthorized");
     }
-    let lifetime_s = world.dials.get().token_lifetime_s;
+    let lifetime_s = world.controls.get().token_lifetime_s;
     let Some(token) = world.tokens.issue("mosip", world.clock.now(), lifetime_s) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -197,7 +197,7 @@ async fn authmanager(State(world): State<Arc<World>>, body: Bytes) -> Response {
 
 fn secret_fits(world: &World, id: &str, secret: &str) -> bool {
     let client = &world.tokens.client;
-    client.id == id && client.secret.matches(secret.as_bytes()) && !world.dials.get().bad_client_secret
+    client.id == id && client.secret.matches(secret.as_bytes()) && !world.controls.get().bad_client_secret
 }
 
 fn user_fits(world: &World, username: Option<&str>, password: Option<&str>) -> bool {

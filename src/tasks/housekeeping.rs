@@ -28,7 +28,7 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes) {
             pushes.examine_again().await;
         }
         if takes && since_kept >= HOUSEKEEPING {
-            match ledger.keep_house().await {
+            match ledger.housekeep().await {
                 Ok(()) => since_kept = Duration::ZERO,
                 Err(error) => {
                     tracing::error!(

@@ -3,9 +3,9 @@
 use crate::support::gateway::{Running, json as read};
 use crate::support::ida::{UIN, World};
 use crate::support::port::Port;
-use crate::support::seeder::{VID, assert_nobody_judged, batch, death, leila, text, upload};
+use crate::support::seeder::{VID, assert_nobody_decided, batch, death, leila, text, upload};
 use http::{HeaderMap, Method, header};
-use mosip_gateway::simulator::{IdaReply, Knobs};
+use mosip_gateway::simulator::{Behaviour, IdaReply};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
 
@@ -46,12 +46,12 @@ async fn opencrvs_is_answered_at_once_in_the_shape_of_ida() {
 async fn ida_being_away_or_unverifiable_never_reads_as_an_invalid_person() {
     let world = World::start(&[]).await;
     let asked = death(UIN, "1990/03/14");
-    let reply = |ida_reply| Knobs { ida_reply: Some(ida_reply), ..Knobs::default() };
+    let reply = |ida_reply| Behaviour { ida_reply: Some(ida_reply), ..Behaviour::default() };
     world.post("/authtoken/json", &asked).await;
     for (knobs, why) in [
-        (Knobs { down: true, ..Knobs::default() }, "down"),
-        (Knobs { fault_rate: 1.0, ..Knobs::default() }, "503"),
-        (Knobs { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Knobs::default() }, "partner"),
+        (Behaviour { down: true, ..Behaviour::default() }, "down"),
+        (Behaviour { fault_rate: 1.0, ..Behaviour::default() }, "503"),
+        (Behaviour { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Behaviour::default() }, "partner"),
         (reply(IdaReply::Unsigned), "unsigned"),
         (reply(IdaReply::Stranger), "stranger"),
         (reply(IdaReply::Forged), "forged"),
@@ -59,8 +59,8 @@ async fn ida_being_away_or_unverifiable_never_reads_as_an_invalid_person() {
         (reply(IdaReply::Replayed), "replayed"),
         (reply(IdaReply::Stale), "stale"),
     ] {
-        world.turn(knobs);
-        assert_nobody_judged(world.post("/authtoken/json", &asked).await, "ATS-REQ-100", why);
+        world.behave(knobs);
+        assert_nobody_decided(world.post("/authtoken/json", &asked).await, "ATS-REQ-100", why);
     }
 }
 
@@ -86,7 +86,7 @@ async fn a_record_that_ida_is_not_asked_about_is_answered_under_the_seeders_code
         ("dob", json!("14.03.1990"), "ATS-REQ-007"),
         ("dob", Value::Null, "ATS-REQ-012"),
     ] {
-        assert_nobody_judged(world.post("/authtoken/json", &person(member, value)).await, code, member);
+        assert_nobody_decided(world.post("/authtoken/json", &person(member, value)).await, code, member);
     }
     for body in [
         json!([]),
@@ -251,7 +251,7 @@ async fn without_the_operators_consent_the_face_is_not_there() {
 #[tokio::test]
 async fn a_file_that_is_not_ready_or_not_known_is_refused_under_its_code() {
     let world = World::start(&[]).await;
-    world.turn(Knobs { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Knobs::default() });
+    world.behave(Behaviour { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Behaviour::default() });
     let (_, answer) = world
         .post(
             "/authtoken/json",

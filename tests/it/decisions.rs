@@ -6,7 +6,7 @@ use crate::support::gateway::{Running, json};
 use crate::support::mosip::Push;
 use crate::support::world::{Setup, World};
 use http::{Method, StatusCode};
-use mosip_gateway::simulator::Knobs;
+use mosip_gateway::simulator::Behaviour;
 use mosip_gateway::telemetry::{self, Capture};
 use serde_json::{Value, json};
 use tracing::level_filters::LevelFilter;
@@ -85,12 +85,12 @@ async fn an_entry_alone_refused_ten_times_parks_and_a_person_retries_or_discards
 #[tokio::test]
 async fn a_retry_is_a_probe_nobody_has_to_wait_for_the_next_one() {
     let world = world_with(&[("UPSTREAM__PROBE_INTERVAL", "1h")]).await;
-    world.simulator.dials.set(Knobs { bad_client_secret: true, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { bad_client_secret: true, ..Behaviour::default() });
     for id in ["one", "two"] {
         world.gateway.accept("birth", &birth(id)).await;
     }
     assert_eq!(world.gateway.failed_event("one").await["lastFault"]["fault"], "partner");
-    world.simulator.dials.set(Knobs::default());
+    world.simulator.controls.set(Behaviour::default());
     let (status, _) = json(world.gateway.ask(Method::POST, "/v1/events/one/retry").await);
     assert_eq!(status, 200);
     for id in ["one", "two"] {
@@ -101,7 +101,7 @@ async fn a_retry_is_a_probe_nobody_has_to_wait_for_the_next_one() {
 #[tokio::test]
 async fn whoever_waits_for_an_event_hears_that_it_was_discarded() {
     let world = world_with(&[]).await;
-    world.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
     let body = birth("one");
     let waiting = world.gateway.post_event("birth", &[("prefer", "wait=60")], &body);
     let discarding = async {

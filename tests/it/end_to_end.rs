@@ -6,7 +6,7 @@ use crate::support::gateway::SECRET;
 use crate::support::logs::Logs;
 use crate::support::world::{Setup, World};
 use http::StatusCode;
-use mosip_gateway::simulator::Knobs;
+use mosip_gateway::simulator::Behaviour;
 use serde_json::json;
 
 #[tokio::test]
@@ -37,7 +37,10 @@ async fn a_birth_goes_there_and_back_through_the_listeners_and_nothing_of_it_is_
     world.gateway.push_with(None, &push).await;
     world.gateway.push(&push).await;
     world.gateway.until("/v1/quarantine", |kept| kept["messages"][0].is_object()).await;
-    world.simulator.dials.set(Knobs { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Knobs::default() });
+    world
+        .simulator
+        .controls
+        .set(Behaviour { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Behaviour::default() });
     let refused = world.gateway.accept("birth", &BIRTH.replace("\"Ada\"", "\"Ada\", \"Mary\"")).await;
     world.gateway.failed_event(&refused).await;
 
@@ -57,24 +60,24 @@ async fn mosips_failures_are_its_own_and_every_event_goes_once_it_is_well() {
     let world =
         World::start(Setup { set: vec![("UPSTREAM__PROBE_INTERVAL", "1s")], ..Setup::default() }).await;
     let knobs = [
-        (Knobs { answer_html: true, ..Knobs::default() }, "upstream"),
-        (Knobs { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Knobs::default() }, "upstream"),
-        (Knobs { down: true, ..Knobs::default() }, "upstream"),
-        (Knobs { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Knobs::default() }, "partner"),
+        (Behaviour { answer_html: true, ..Behaviour::default() }, "upstream"),
+        (Behaviour { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Behaviour::default() }, "upstream"),
+        (Behaviour { down: true, ..Behaviour::default() }, "upstream"),
+        (Behaviour { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Behaviour::default() }, "partner"),
     ];
     let mut events = Vec::new();
     for (index, (knobs, fault)) in knobs.into_iter().enumerate() {
-        world.simulator.dials.set(knobs);
+        world.simulator.controls.set(knobs);
         let id = world.gateway.accept("birth", &birth(&format!("c{index}"))).await;
         let event = world.gateway.failed_event(&id).await;
         assert_eq!(event["lastFault"]["fault"], fault, "{event}");
         events.push(id);
     }
-    world.simulator.dials.set(Knobs { reject_token_once: true, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { reject_token_once: true, ..Behaviour::default() });
     for id in events {
         world.gateway.event_in(&id, "done").await;
     }
-    world.simulator.dials.set(Knobs { reject_token_once: true, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { reject_token_once: true, ..Behaviour::default() });
     let settled = world.gateway.settle("birth", BIRTH).await;
     let event = world.gateway.event_in(settled["id"].as_str().unwrap(), "done").await;
     assert_eq!(event["attempts"], 1, "a refused token is fetched anew, once");

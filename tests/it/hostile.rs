@@ -11,7 +11,7 @@ use std::process::Output;
 use std::time::{Duration, Instant};
 
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, Knobs, Settings, Simulator};
+use mosip_gateway::simulator::{self, Behaviour, Settings, Simulator};
 use serde_json::Value;
 
 use crate::support::event::birth;
@@ -135,8 +135,8 @@ fn rounds() -> usize {
     std::env::var("MOSIP_GATEWAY_HOSTILE_ROUNDS").map_or(1, |text| text.parse().unwrap())
 }
 
-fn hangs() -> Knobs {
-    Knobs { delay_ms: 5_000, ..Knobs::default() }
+fn hangs() -> Behaviour {
+    Behaviour { delay_ms: 5_000, ..Behaviour::default() }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,7 +149,7 @@ async fn hostile_a_full_disk_stops_no_start_loses_nothing_and_ends_by_itself() {
     site.readiness(200).await;
     site.post_and_be_taken(5).await;
     for _ in 0..rounds() {
-        site.simulator.dials.set(hangs());
+        site.simulator.controls.set(hangs());
         site.post_and_be_taken(5).await;
         site.gateway.disk().fill();
         while site.post().await == 202 {}
@@ -163,7 +163,7 @@ async fn hostile_a_full_disk_stops_no_start_loses_nothing_and_ends_by_itself() {
         site.gateway.disk().free();
         site.readiness(200).await;
         site.post_and_be_taken(5).await;
-        site.simulator.dials.set(Knobs::default());
+        site.simulator.controls.set(Behaviour::default());
         site.all_arrive().await;
     }
     site.print("full disk");

@@ -4,17 +4,17 @@
 use crate::support::gateway::{API_KEY, LICENSE_KEY, Running};
 use crate::support::ida::{UIN, World, assert_problem, call, person};
 use crate::support::logs::Logs;
-use mosip_gateway::simulator::{IdaReply, Knobs};
+use mosip_gateway::simulator::{Behaviour, IdaReply};
 use serde_json::{Value, json};
 
 /// IDA replies like this to every call.
 fn reply_with(world: &World, reply: IdaReply) {
-    world.turn(Knobs { ida_reply: Some(reply), ..Knobs::default() });
+    world.behave(Behaviour { ida_reply: Some(reply), ..Behaviour::default() });
 }
 
 /// IDA answers every call with this code.
 fn fail_with(world: &World, code: &str) {
-    world.turn(Knobs { ida_errors_in_200: Some(code.to_owned()), ..Knobs::default() });
+    world.behave(Behaviour { ida_errors_in_200: Some(code.to_owned()), ..Behaviour::default() });
 }
 
 fn with(mut body: Value, name: &str, value: Value) -> Value {
@@ -196,10 +196,10 @@ async fn failures_of_the_call_say_whose_move_it_is_and_carry_mosips_code() {
         }
     }
     for (knobs, why) in [
-        (Knobs { fault_rate: 1.0, ..Knobs::default() }, "503"),
-        (Knobs { down: true, ..Knobs::default() }, "away"),
+        (Behaviour { fault_rate: 1.0, ..Behaviour::default() }, "503"),
+        (Behaviour { down: true, ..Behaviour::default() }, "away"),
     ] {
-        world.turn(knobs);
+        world.behave(knobs);
         assert_problem(world.call("auth", &person()).await, (502, "upstream", "upstream"), why);
     }
 }
@@ -305,15 +305,15 @@ async fn nothing_of_a_person_and_no_key_is_logged_or_answered() {
     );
     let mut tokens = Vec::new();
     for knobs in [
-        Knobs::default(),
-        Knobs { ida_reply: Some(IdaReply::Forged), ..Knobs::default() },
-        Knobs { ida_reply: Some(IdaReply::TruncatedIdentity), ..Knobs::default() },
-        Knobs { ida_errors_in_200: Some("IDA-MPA-009".to_owned()), ..Knobs::default() },
-        Knobs { ida_errors_in_200: Some("Leila Karim".to_owned()), ..Knobs::default() },
-        Knobs { fault_rate: 1.0, ..Knobs::default() },
-        Knobs { down: true, ..Knobs::default() },
+        Behaviour::default(),
+        Behaviour { ida_reply: Some(IdaReply::Forged), ..Behaviour::default() },
+        Behaviour { ida_reply: Some(IdaReply::TruncatedIdentity), ..Behaviour::default() },
+        Behaviour { ida_errors_in_200: Some("IDA-MPA-009".to_owned()), ..Behaviour::default() },
+        Behaviour { ida_errors_in_200: Some("Leila Karim".to_owned()), ..Behaviour::default() },
+        Behaviour { fault_rate: 1.0, ..Behaviour::default() },
+        Behaviour { down: true, ..Behaviour::default() },
     ] {
-        world.turn(knobs);
+        world.behave(knobs);
         for (service, body) in
             [("auth", &person()), ("kyc", &person()), ("otp", &order), ("auth", &by_otp), ("kyc", &wrong)]
         {

@@ -17,7 +17,7 @@ use crate::support::random::Random;
 use crate::support::world::urls;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::history::{LIMIT, Record};
-use mosip_gateway::simulator::{self, AfterAccept, Callback, Knobs, Settings, Simulator};
+use mosip_gateway::simulator::{self, AfterAccept, Behaviour, Callback, Settings, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -56,13 +56,13 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     }
 
     for _ in 0..kills {
-        simulator.dials.set(hostile(&mut random));
+        simulator.controls.set(hostile(&mut random));
         load.gate.add_permits(STORIES_PER_KILL);
         gateway.start();
         await_the_moment(&gateway, &simulator, &load, &mut random).await;
         gateway.kill();
     }
-    simulator.dials.set(Knobs::default());
+    simulator.controls.set(Behaviour::default());
     gateway.start();
     load.gate.close();
     posters.join_all().await;
@@ -91,15 +91,15 @@ async fn start_simulator(callback: &str) -> simulator::Running {
 }
 
 /// How MOSIP is until the next kill.
-fn hostile(random: &mut Random) -> Knobs {
-    Knobs {
+fn hostile(random: &mut Random) -> Behaviour {
+    Behaviour {
         delay_ms: random.below(8),
         fault_rate: [0.0, 0.0, 0.1, 0.4][random.index(4)],
         seed: random.below(u64::MAX),
         fault_after_accept: [None, None, Some(AfterAccept::HangUp), Some(AfterAccept::Answer500)]
             [random.index(4)],
         reject_token_once: random.one_in(8),
-        ..Knobs::default()
+        ..Behaviour::default()
     }
 }
 
@@ -138,7 +138,7 @@ fn posts(record: &Record) -> u64 {
     record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
 }
 
-/// Waits until nothing is left to send, to judge or to deliver. The ids of the acceptances and the UINTOKENs that the mediator got
+/// Waits until nothing is left to send, to examine or to deliver. The ids of the acceptances and the UINTOKENs that the mediator got
 /// go into `told`.
 async fn drain(
     gateway: &Gateway,
@@ -153,7 +153,7 @@ async fn drain(
     let births =
         |record: &Record| record.accepted.iter().filter(|accepted| json!(accepted.kind) == "birth").count();
     simulator.history.wait_until(|record| record.pushes.len() == births(record)).await;
-    // Pushes are judged in order: once this one is, so is every other.
+    // Pushes are examined in order: once this one is, so is every other.
     let last = "last";
     gateway.push(Push::new(last).body()).await;
     let mut hear = |delivery: Value| {

@@ -297,7 +297,7 @@ fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted(
     let body = kyc["body"].to_string();
     let transaction =
         ida::TransactionId::parse("1234567890".to_owned()).unwrap_or_else(|error| panic!("{error}"));
-    let judge = |danger_accept_unsigned| {
+    let read = |danger_accept_unsigned| {
         let headers = http::HeaderMap::new();
         let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
         let expected = Expected {
@@ -310,8 +310,8 @@ fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted(
         };
         ida::read(reply, expected)?.try_map(|response| ida::read_known(response, &ring))
     };
-    assert_eq!(judge(false).err().unwrap().code(), Code::Tampered);
-    let Answer::Given(known) = judge(true).unwrap() else { panic!("refused") };
+    assert_eq!(read(false).err().unwrap().code(), Code::Tampered);
+    let Answer::Given(known) = read(true).unwrap() else { panic!("refused") };
     assert_eq!(known.evidence(), Evidence::DangerUnsigned);
     let identity = known.get().identity.as_ref().unwrap().get();
     assert_eq!(serde_json::from_str::<Value>(identity).unwrap(), kyc["expect_identity"]);

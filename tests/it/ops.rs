@@ -11,7 +11,7 @@ use crate::support::world::{Setup, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use mosip_gateway::simulator::Knobs;
+use mosip_gateway::simulator::Behaviour;
 use mosip_gateway::upstream::Reply;
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -37,12 +37,12 @@ impl Place {
         &self.0.gateway
     }
 
-    fn turn(&self, knobs: Knobs) {
-        self.0.simulator.dials.set(knobs);
+    fn behave(&self, knobs: Behaviour) {
+        self.0.simulator.controls.set(knobs);
     }
 
     fn switch_mosip_off(&self) {
-        self.turn(Knobs { down: true, ..Knobs::default() });
+        self.behave(Behaviour { down: true, ..Behaviour::default() });
     }
 
     /// The database, from outside, as a repair or a fault would come to it.
@@ -139,7 +139,7 @@ async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_
     let settled = place.gateway().settle("birth", BIRTH).await;
     let aid = settled["aid"].as_str().unwrap();
     let token = place.0.mediator.uin_token().await;
-    place.turn(Knobs { wrong_push_signature: true, ..Knobs::default() });
+    place.behave(Behaviour { wrong_push_signature: true, ..Behaviour::default() });
     place.gateway().settle("birth", &birth("quarantined")).await;
     place.ready_until(|body| body["quarantine"]["messages"] == 1).await;
     place.switch_mosip_off();
@@ -245,7 +245,7 @@ async fn readiness_follows_the_disk_and_not_mosip() {
 #[tokio::test]
 async fn a_paused_channel_says_fault_code_and_advice() {
     let place = Place::new().await;
-    place.turn(Knobs { bad_client_secret: true, ..Knobs::default() });
+    place.behave(Behaviour { bad_client_secret: true, ..Behaviour::default() });
     place.queue("waits").await;
     let ready = place.ready_until(|body| birth_channel(body)["state"] == "paused").await;
     let paused = birth_channel(&ready);
@@ -285,7 +285,7 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
     }
     let page = place.text("/").await;
     assert!(!page.contains("<script") && page.contains("&lt;script&gt;"), "{page}");
-    place.turn(Knobs::default());
+    place.behave(Behaviour::default());
 
     // Same origin, as a browser says it.
     let origin = format!("http://{}", place.gateway().ops);

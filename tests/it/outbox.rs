@@ -9,7 +9,7 @@ use crate::support::mediator::Reserved;
 use crate::support::mosip::Push;
 use crate::support::world::{Setup, World};
 use http::{Method, StatusCode};
-use mosip_gateway::simulator::{AfterAccept, Knobs};
+use mosip_gateway::simulator::{AfterAccept, Behaviour};
 use serde_json::{Value, json};
 
 async fn world() -> World {
@@ -21,8 +21,8 @@ async fn world_with(set: &[(&str, &str)]) -> World {
 }
 
 /// A MOSIP of which nothing is heard.
-fn down() -> Knobs {
-    Knobs { down: true, ..Knobs::default() }
+fn down() -> Behaviour {
+    Behaviour { down: true, ..Behaviour::default() }
 }
 
 impl World {
@@ -64,13 +64,13 @@ fn compositions(count: usize) -> Vec<String> {
 #[tokio::test]
 async fn a_fault_before_mosip_accepted_is_followed_by_one_acceptance() {
     let world = world().await;
-    world.simulator.dials.set(Knobs { fault_rate: 1.0, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { fault_rate: 1.0, ..Behaviour::default() });
     let ids = compositions(2);
     world.accept_births(&ids).await;
     for id in &ids {
         assert_eq!(world.gateway.failed_event(id).await["lastFault"]["fault"], "upstream");
     }
-    world.simulator.dials.set(Knobs::default());
+    world.simulator.controls.set(Behaviour::default());
     world.assert_taken_once(&ids).await;
     assert!(world.simulator.history.record().accepted.iter().all(|accepted| accepted.repeats == 0));
 }
@@ -79,7 +79,7 @@ async fn a_fault_before_mosip_accepted_is_followed_by_one_acceptance() {
 async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application_id() {
     let mut world = world().await;
     for (index, fault) in [AfterAccept::HangUp, AfterAccept::Answer500].into_iter().enumerate() {
-        world.simulator.dials.set(Knobs { fault_after_accept: Some(fault), ..Knobs::default() });
+        world.simulator.controls.set(Behaviour { fault_after_accept: Some(fault), ..Behaviour::default() });
         let [birth, death] = ["birth", "death"].map(|kind| (kind, format!("{kind}{index}")));
         for (kind, composition) in [&birth, &death] {
             world.gateway.accept(kind, &event(kind, composition, "Ada")).await;
@@ -88,7 +88,7 @@ async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application
             let event = world.gateway.event_until(id, |event| event["attempts"].as_u64() > Some(1)).await;
             assert_ne!(event["state"], "done", "{fault:?}");
         }
-        world.simulator.dials.set(Knobs::default());
+        world.simulator.controls.set(Behaviour::default());
         for (_, id) in [&birth, &death] {
             world.gateway.event_in(id, "done").await;
             let accepted = world.simulator.history.accepted(id).unwrap();
@@ -114,7 +114,7 @@ async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application
 #[tokio::test]
 async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
     let world = world().await;
-    world.simulator.dials.set(down());
+    world.simulator.controls.set(down());
     let ids = compositions(15);
     world.accept_births(&ids).await;
     // So many failures that the breaker opens: from here on one goes at a time.
@@ -124,7 +124,7 @@ async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
     assert_eq!(world.gateway.readiness().await.0, 200);
     let (status, accepted) = world.gateway.post_event("birth", &[("prefer", "wait=1")], &birth("c15")).await;
     assert_eq!((status, &accepted["state"]), (202, &json!("queued")), "not settled in time");
-    world.simulator.dials.set(Knobs::default());
+    world.simulator.controls.set(Behaviour::default());
     let ids = compositions(16);
     world.assert_taken_once(&ids).await;
 }
@@ -132,11 +132,11 @@ async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
 #[tokio::test]
 async fn a_mosip_that_is_back_with_a_backlog_never_has_two_posts_to_one_url() {
     let world = world().await;
-    world.simulator.dials.set(down());
+    world.simulator.controls.set(down());
     let ids = compositions(200);
     world.accept_births(&ids).await;
     world.gateway.failed_event(&ids[0]).await;
-    world.simulator.dials.set(Knobs { delay_ms: 1, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { delay_ms: 1, ..Behaviour::default() });
     world.assert_taken_once(&ids).await;
     let most = world.simulator.history.record().max_concurrent;
     assert_eq!((most["/opencrvs/v1/birth"], most["/opencrvs/v1/generateAid"]), (1, 1));
@@ -145,7 +145,7 @@ async fn a_mosip_that_is_back_with_a_backlog_never_has_two_posts_to_one_url() {
 #[tokio::test]
 async fn no_more_posts_go_to_one_url_at_once_than_its_concurrency() {
     let world = world_with(&[("UPSTREAM__MEDIATOR__CONCURRENCY", "4")]).await;
-    world.simulator.dials.set(Knobs { delay_ms: 20, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { delay_ms: 20, ..Behaviour::default() });
     let ids = compositions(24);
     world.accept_births(&ids).await;
     world.assert_taken_once(&ids).await;
@@ -157,11 +157,11 @@ async fn no_more_posts_go_to_one_url_at_once_than_its_concurrency() {
 async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_right_all_goes() {
     let world = world_with(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
     for knobs in [
-        Knobs { bad_client_secret: true, ..Knobs::default() },
-        Knobs { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Knobs::default() },
+        Behaviour { bad_client_secret: true, ..Behaviour::default() },
+        Behaviour { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Behaviour::default() },
     ] {
         let known = world.gateway.ids("").await;
-        world.simulator.dials.set(knobs);
+        world.simulator.controls.set(knobs);
         let ids: Vec<_> = (0..5).map(|index| format!("c{}", known.len() + index)).collect();
         world.accept_births(&ids).await;
         // Two of them: the probes take the waiting entries in turn.
@@ -171,7 +171,7 @@ async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_r
         }
         assert!(world.gateway.ids("state=parked").await.is_empty());
         assert_eq!(world.gateway.ids("fault=partner").await[..2], ids[..2]);
-        world.simulator.dials.set(Knobs::default());
+        world.simulator.controls.set(Behaviour::default());
         world.assert_taken_once(&[known, ids].concat()).await;
     }
 }
@@ -179,7 +179,7 @@ async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_r
 #[tokio::test]
 async fn a_partner_that_is_refused_asks_once_and_not_for_every_event() {
     let world = world().await;
-    world.simulator.dials.set(Knobs { bad_client_secret: true, ..Knobs::default() });
+    world.simulator.controls.set(Behaviour { bad_client_secret: true, ..Behaviour::default() });
     let ids = compositions(3);
     world.accept_births(&ids).await;
     world.gateway.failed_event(&ids[0]).await;
@@ -335,13 +335,13 @@ async fn credentials_that_arrive_while_the_mediator_is_down_are_delivered_when_i
 #[tokio::test]
 async fn a_repeat_is_answered_with_the_first_entry_before_and_after_it_settled() {
     let world = world().await;
-    world.simulator.dials.set(down());
+    world.simulator.controls.set(down());
     assert_eq!(world.gateway.accept("birth", BIRTH).await, COMPOSITION);
     let again = BIRTH.replace("7d1f0a52", "ffffffff").replace("2026-01-01T08", "2026-01-02T09");
     assert_ne!(again, BIRTH);
     let (status, repeat) = world.gateway.post_birth(&again).await;
     assert_eq!((status, &repeat["id"]), (202, &json!(COMPOSITION)));
-    world.simulator.dials.set(Knobs::default());
+    world.simulator.controls.set(Behaviour::default());
     world.gateway.event_in(COMPOSITION, "done").await;
     for headers in [&[][..], &[("idempotency-key", "another")][..]] {
         let (status, repeat) = world.gateway.post_event("birth", headers, &again).await;
@@ -381,7 +381,7 @@ async fn a_birth_registered_again_with_other_content_goes_under_an_id_of_its_own
 #[tokio::test]
 async fn every_kind_goes_to_its_own_url_behind_what_it_speaks_of() {
     let world = world().await;
-    world.simulator.dials.set(down());
+    world.simulator.controls.set(down());
     let mut ids = Vec::new();
     for (kind, composition) in [
         ("birth", "b"),
@@ -397,7 +397,7 @@ async fn every_kind_goes_to_its_own_url_behind_what_it_speaks_of() {
     }
     world.gateway.failed_event("b").await;
     assert_eq!(world.gateway.get(&format!("/v1/events/{}", ids[1].1)).await.1["attempts"], 0);
-    world.simulator.dials.set(Knobs::default());
+    world.simulator.controls.set(Behaviour::default());
     for (_, id) in &ids {
         world.gateway.event_in(id, "done").await;
     }
@@ -438,7 +438,7 @@ async fn kinds_that_share_a_url_go_in_order_of_age_also_as_trials() {
 #[tokio::test]
 async fn a_list_is_paged_in_order_of_acceptance() {
     let world = world().await;
-    world.simulator.dials.set(down());
+    world.simulator.controls.set(down());
     let ids = compositions(120);
     world.accept_births(&ids).await;
     let mut listed = Vec::new();

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, Callback, Knobs, Settings, Simulator};
+use mosip_gateway::simulator::{self, Behaviour, Callback, Settings, Simulator};
 
 use self::document::{commands, dead_links};
 use self::shell::Shell;
@@ -46,7 +46,7 @@ fn every_link_of_the_documents_leads_somewhere() {
 async fn the_table_of_metrics_has_every_name_and_no_other() {
     let stage = Stage::start().await;
     // One metric is absent while nothing is in quarantine.
-    stage.simulator.dials.set(Knobs { wrong_push_signature: true, ..Knobs::default() });
+    stage.simulator.controls.set(Behaviour { wrong_push_signature: true, ..Behaviour::default() });
     stage.gateway.accept("birth", &birth("quarantined")).await;
     patience::until("a push in quarantine", async || {
         let (_, list) = stage.gateway.get("/v1/quarantine").await;

@@ -4,11 +4,11 @@ use crate::support::gateway::{Running, json as read};
 use crate::support::ida::{UIN, World};
 use crate::support::logs::Logs;
 use crate::support::seeder::{
-    BOUNDARY, VID, assert_nobody_judged, batch, death, finished, leila, submit, text, upload,
+    BOUNDARY, VID, assert_nobody_decided, batch, death, finished, leila, submit, text, upload,
 };
 use http::{HeaderMap, Method, header};
 use mosip_gateway::mosip::event::{Aid, Event, EventKind};
-use mosip_gateway::simulator::{IdaReply, Knobs};
+use mosip_gateway::simulator::{Behaviour, IdaReply};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -96,24 +96,25 @@ async fn what_is_too_large_is_413() {
 #[tokio::test]
 async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() {
     let world = World::start(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
-    let fails_with = |code: &str| Knobs { ida_errors_in_200: Some(code.to_owned()), ..Knobs::default() };
+    let fails_with =
+        |code: &str| Behaviour { ida_errors_in_200: Some(code.to_owned()), ..Behaviour::default() };
     for (knobs, code) in [
         (fails_with("IDA-MPA-009"), "partner"),
-        (Knobs { ida_reply: Some(IdaReply::Stranger), ..Knobs::default() }, "tampered"),
+        (Behaviour { ida_reply: Some(IdaReply::Stranger), ..Behaviour::default() }, "tampered"),
         // An expired partner, a wrong clock, a proxy that drops headers, a wrong env: IDA says none of it plainly.
         (fails_with("IDA-MLC-007"), "keys"),
         (fails_with("IDA-MLC-001"), "keys"),
         (fails_with("IDA-MLC-006"), "keys"),
         (fails_with("IDA-MLC-009"), "keys"),
     ] {
-        world.turn(knobs);
+        world.behave(knobs);
         let job = submit(&world, &vec![leila(UIN); 6]).await;
         let report =
             world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;
         assert_eq!(report["paused"]["code"], code, "{report}");
         assert!(report["paused"]["advice"].as_str().is_some_and(|advice| !advice.is_empty()));
         assert_eq!(report["results"], json!([]));
-        world.turn(Knobs::default());
+        world.behave(Behaviour::default());
         assert_eq!(finished(&world, &job).await["progress"]["done"], 6);
     }
 }
@@ -121,12 +122,12 @@ async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() 
 #[tokio::test]
 async fn while_ida_is_away_records_wait_and_none_fails() {
     let world = World::start(&[]).await;
-    world.turn(Knobs { fault_rate: 1.0, ..Knobs::default() });
+    world.behave(Behaviour { fault_rate: 1.0, ..Behaviour::default() });
     let job = submit(&world, &vec![leila(UIN); 12]).await;
     let report =
         world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "waiting").await;
     assert_eq!((&report["progress"]["refused"], &report["results"]), (&json!(0), &json!([])));
-    world.turn(Knobs::default());
+    world.behave(Behaviour::default());
     assert_eq!(finished(&world, &job).await["progress"]["done"], 12);
 }
 
@@ -135,7 +136,7 @@ async fn a_crash_in_the_middle_of_a_job_loses_no_record_and_asks_again_about_non
     const RECORDS: usize = 40;
     const AT_ONCE: usize = 4;
     let mut world = World::start(&[]).await;
-    world.turn(Knobs { delay_ms: 20, ..Knobs::default() });
+    world.behave(Behaviour { delay_ms: 20, ..Behaviour::default() });
     let job = submit(&world, &vec![leila(UIN); RECORDS]).await;
     let route = format!("/v1/uin-tokens/{job}");
     let before =
@@ -156,7 +157,7 @@ async fn nothing_of_a_person_is_in_the_database_or_in_the_log() {
     stranger["demographics"]["dob"] = json!("1991/03/14");
     let mut wrong = leila(VID);
     wrong["demographics"]["dob"] = json!("14 March Zoraida");
-    world.turn(Knobs { ida_reply: Some(IdaReply::Forged), ..Knobs::default() });
+    world.behave(Behaviour { ida_reply: Some(IdaReply::Forged), ..Behaviour::default() });
     let job = submit(&world, &[leila(UIN), stranger, wrong]).await;
     world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;
     let database = || {
@@ -164,7 +165,7 @@ async fn nothing_of_a_person_is_in_the_database_or_in_the_log() {
         files.iter().filter_map(|file| std::fs::read(file).ok()).flatten().collect::<Vec<u8>>()
     };
     let waiting = database();
-    world.turn(Knobs::default());
+    world.behave(Behaviour::default());
     let report = finished(&world, &job).await;
     let token = report["results"][0]["token"].as_str().unwrap().to_owned();
     world.post("/authtoken/json", &death(UIN, "1990/03/14")).await;
@@ -197,7 +198,7 @@ async fn without_a_licence_key_no_job_is_taken_and_the_variable_is_named() {
     assert!(problem["detail"].as_str().unwrap().contains("NO_SUCH_LICENCE"), "{problem}");
     let asked = death(UIN, "1990/03/14").to_string();
     let answer = read(gateway.call("/authtoken/json", "application/json", &asked).await);
-    assert_nobody_judged(answer, "ATS-REQ-100", "no key");
+    assert_nobody_decided(answer, "ATS-REQ-100", "no key");
 }
 
 /// A death of Leila as OpenCRVS posts it, and the text that MOSIP has to receive of it.
@@ -227,7 +228,7 @@ async fn a_death_goes_with_the_token_of_the_deceased_and_without_it_while_ida_is
     let token = answer["response"]["authToken"].as_str().unwrap();
     for (composition, ida_error, calls) in [("linked", None, 2), ("away", Some("IDA-MLC-007".to_owned()), 2)]
     {
-        world.turn(Knobs { ida_errors_in_200: ida_error.clone(), ..Knobs::default() });
+        world.behave(Behaviour { ida_errors_in_200: ida_error.clone(), ..Behaviour::default() });
         let body = death_event(composition);
         assert_eq!(world.gateway.post_event("death", &[], &body).await.0, 202);
         world.gateway.event_in(composition, "done").await;

@@ -104,7 +104,7 @@ fn rsa_pkcs1_v1_5() {
             for test in group.tests {
                 let verified = key.verify(alg, &[&test.msg], &test.sig);
                 // "Acceptable" is the DigestInfo without NULL, which RFC 8017 8.2.2 lets a verifier refuse.
-                count.judge(verified, test.result == TestResult::Valid, &format!("{name:?} {}", test.tc_id));
+                count.add(verified, test.result == TestResult::Valid, &format!("{name:?} {}", test.tc_id));
             }
         }
     }
@@ -125,7 +125,7 @@ fn rsa_pss_256() {
             let key = PublicKey::from_spki_der(&group.der).unwrap();
             for test in group.tests {
                 let verified = key.verify(SignatureAlgorithm::Ps256, &[&test.msg], &test.sig);
-                count.judge(verified, test.result == TestResult::Valid, &format!("{name:?} {}", test.tc_id));
+                count.add(verified, test.result == TestResult::Valid, &format!("{name:?} {}", test.tc_id));
             }
         }
     }
@@ -135,7 +135,7 @@ fn rsa_pss_256() {
             let key = PublicKey::from_spki_der(&group.der).unwrap();
             for test in group.tests.iter().filter(|test| test.result == TestResult::Valid) {
                 let verified = key.verify(SignatureAlgorithm::Ps256, &[&test.msg], &test.sig);
-                count.judge(verified, false, &format!("{name:?} {}", test.tc_id));
+                count.add(verified, false, &format!("{name:?} {}", test.tc_id));
             }
         }
     }
@@ -143,7 +143,7 @@ fn rsa_pss_256() {
 }
 
 impl Count {
-    fn judge(&mut self, verified: Result<(), CryptoError>, good: bool, case: &str) {
+    fn add(&mut self, verified: Result<(), CryptoError>, good: bool, case: &str) {
         if good {
             assert_eq!(verified, Ok(()), "{case}");
             self.accepted += 1;

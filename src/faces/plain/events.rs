@@ -17,8 +17,8 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, read_json};
-use crate::ledger::entry::{Shown, parse_state};
-use crate::ledger::{Filter, IdempotencyKey, ShownPage};
+use crate::ledger::entry::{EntryView, parse_state};
+use crate::ledger::{Filter, IdempotencyKey, PageView};
 use crate::mosip::event::{Event, EventKind};
 
 /// Longest `Prefer: wait`, seconds.
@@ -111,27 +111,27 @@ struct ListQuery {
 
 /// Lists events in the order in which they were taken, 100 on a page.
 #[utoipa::path(get, path = "/v1/events", params(ListQuery), responses((status = 200, description = "A page.", body = schema::EventPage)))]
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<ShownPage>> {
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<PageView>> {
     let state = query.state.map(|text| parse_state(&text)).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
     let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
     let page = app.ledger().entries(filter).await?;
-    Ok(Json(ShownPage::of(page, app.ledger().uptime())))
+    Ok(Json(PageView::of(page, app.ledger().uptime())))
 }
 
 /// Shows an event.
 #[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
-async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
+async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.ledger().entry(id).await?;
-    Ok(Json(Shown::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
 }
 
 /// Tries an event at once, and with it whether MOSIP takes us again.
 #[utoipa::path(post, path = "/v1/events/{id}/retry", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
-async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<Shown>> {
+async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.engine().retry(id).await?;
     tracing::info!(event = entry.id, "an event is retried on request");
-    Ok(Json(Shown::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -158,10 +158,10 @@ async fn discard(
     State(app): State<App>,
     Name(id): Name,
     Query(Reason { reason }): Query<Reason>,
-) -> Result<Json<Shown>> {
+) -> Result<Json<EntryView>> {
     let entry = app.ledger().discard(id, reason.clone()).await?;
     tracing::warn!(event = entry.id, reason, "an event is discarded on request");
-    Ok(Json(Shown::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most a minute.

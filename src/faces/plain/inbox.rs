@@ -86,14 +86,14 @@ async fn acknowledge(State(app): State<App>, Name(id): Name) -> Result<StatusCod
 
 #[derive(Serialize, ToSchema)]
 struct Kept {
-    messages: Vec<Shown>,
+    messages: Vec<EntryView>,
     next: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = QuarantinedMessage)]
 #[serde(rename_all = "camelCase")]
-struct Shown {
+struct EntryView {
     id: String,
     kind: String,
     received_at: String,
@@ -108,7 +108,7 @@ struct Shown {
 async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Kept>> {
     let kept = app.ledger().quarantined(query.cursor.unwrap_or(0)).await?;
     let next = kept.last().map(|push| push.seq).filter(|_| kept.len() == PAGE);
-    Ok(Json(Kept { messages: kept.into_iter().map(Shown::of).collect(), next }))
+    Ok(Json(Kept { messages: kept.into_iter().map(EntryView::of).collect(), next }))
 }
 
 /// Verifies a message again. A refusal is the problem that it still has.
@@ -130,7 +130,7 @@ async fn discard(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Shown {
+impl EntryView {
     fn of(push: Quarantined) -> Self {
         Self {
             id: push.id,

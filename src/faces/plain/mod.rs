@@ -160,7 +160,7 @@ async fn verify(State(app): State<App>, request: Request) -> Result<Response> {
     let (ring, now) = (app.ring(), app.now());
     let len =
         asked.token.len() + asked.payload.as_ref().or(asked.payload_b64.as_ref()).map_or(0, String::len);
-    Ok(Json(pool::aside(len, move || asked.verify(&ring, now)).await?).into_response())
+    Ok(Json(pool::offload(len, move || asked.verify(&ring, now)).await?).into_response())
 }
 
 /// Fetches an application id of MOSIP.

@@ -1,4 +1,4 @@
-//! The answer at once, in the shape of IDA's own, which OpenCRVS reads. `authStatus` stands in it only where IDA has judged the
+//! The answer at once, in the shape of IDA's own, which OpenCRVS reads. `authStatus` stands in it only where IDA has decided about the
 //! person: when IDA is away nobody is invalid.
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const NOT_ASKED: &str = "Correct the record; MOSIP was not asked.";
 pub(super) async fn at_once(app: &App, line: Line<Refused>) -> Value {
     let record = match line.record {
         Ok(record) => record,
-        Err(Refused { code, message }) => return nobody_judged(app, code, message, NOT_ASKED),
+        Err(Refused { code, message }) => return nobody_decided(app, code, message, NOT_ASKED),
     };
     ask(app, &record).await.unwrap_or_else(|error| {
         tracing::warn!(
@@ -29,7 +29,7 @@ pub(super) async fn at_once(app: &App, line: Line<Refused>) -> Value {
         );
         // What IDA says of the record itself keeps its code.
         let code = error.upstream().filter(|_| error.fault() == Fault::Caller).map(|said| said.code.as_str());
-        nobody_judged(app, code.unwrap_or(UNKNOWN_ERROR), error.detail(), error.advice())
+        nobody_decided(app, code.unwrap_or(UNKNOWN_ERROR), error.detail(), error.advice())
     })
 }
 
@@ -56,7 +56,7 @@ fn in_words_of_ida(reason: Reason) -> Value {
     })
 }
 
-fn nobody_judged(app: &App, code: &str, message: &str, action: &str) -> Value {
+fn nobody_decided(app: &App, code: &str, message: &str, action: &str) -> Value {
     let error = json!({ "errorCode": code, "errorMessage": message, "actionMessage": action });
     in_shape_of_ida(app, None, Value::Null, vec![error])
 }

@@ -118,7 +118,7 @@ async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> 
     let batch = match read_form(whole).await {
         Some((request, file)) => {
             let lengths = app.ida().id_lengths();
-            pool::aside(file.len(), move || Ok(authtoken::read_csv(&request, &file, lengths))).await?
+            pool::offload(file.len(), move || Ok(authtoken::read_csv(&request, &file, lengths))).await?
         }
         None => Err(Refused::INVALID),
     };

@@ -26,7 +26,7 @@ async fn the_order_of_members_does_not_make_another_event() {
     let one =
         r#"{"entry":[{"resource":{"resourceType":"Task","n":1.0,"focus":{"reference":"Composition/c"}}}]}"#;
     let two =
-        r#"{"entry": [{"resource":{"focus":{"reference":"Composition/c"},"n":1,"resourceType":"Task"}}]}"#;
+        r#"{"entry": [{"resource":{"focus":{"reference":"Composition/c"},"n":1.0,"resourceType":"Task"}}]}"#;
     for (context, is_new) in [(one, true), (two, false)] {
         let event = Event::parse(EventKind::Birth, Bytes::from(text(context))).unwrap();
         assert_eq!(accept(&ledger, event).await.is_new, is_new);
@@ -193,6 +193,30 @@ async fn two_events_that_got_one_application_id_both_go_and_are_named() {
         settle(&ledger, &leased, done()).await;
     }
     assert_eq!(home.open().aids_given_twice().await.unwrap(), [["c1".to_owned(), "c2".to_owned()]]);
-    ledger.keep_house().await.unwrap();
+    ledger.housekeep().await.unwrap();
     assert_eq!(ledger.aids_given_twice().await.unwrap().len(), 1, "until both are forgotten");
+}
+
+#[tokio::test]
+async fn numbers_are_compared_by_their_digits() {
+    let home = Home::new();
+    let ledger = home.open();
+    let body = String::from_utf8(birth("c1").body().to_vec()).unwrap();
+    let with = |number: &str| {
+        let body = body.replacen(
+            "\"resourceType\":\"Patient\"",
+            &format!("\"n\":{number},\"resourceType\":\"Patient\""),
+            1,
+        );
+        assert!(body.contains(number));
+        Event::parse(EventKind::Birth, Bytes::from(body)).unwrap()
+    };
+    let mut ids = Vec::new();
+    // As floating-point numbers the first two are one, and so are the last two.
+    for number in ["9007199254740993", "9007199254740992", "1.0", "1"] {
+        let accepted = accept(&ledger, with(number)).await;
+        assert!(accepted.is_new && !ids.contains(&accepted.id), "{number}");
+        ids.push(accepted.id);
+    }
+    assert!(!accept(&ledger, with("1.0")).await.is_new);
 }

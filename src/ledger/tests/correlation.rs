@@ -14,7 +14,7 @@ async fn every_message_names_all_that_the_event_held_and_a_push_finds_it_when_it
     assert_eq!(told(&ledger).await, expected);
     // The entry is forgotten after 30 days, its names are not.
     run_for(31 * DAY).await;
-    ledger.keep_house().await.unwrap();
+    ledger.housekeep().await.unwrap();
     assert_eq!(ledger.entry("c1".into()).await.unwrap_err().code(), Code::NotFound);
     push(&ledger, "B1", "1").await;
     assert_eq!(told(&ledger).await, [("uin-token.received".to_owned(), names)]);
@@ -58,7 +58,7 @@ async fn names_are_forgotten_after_remember_and_not_before_the_event_is_settled(
     send(&ledger, EventKind::Birth, "10001").await;
     accept(&ledger, registered(EventKind::Birth, "c2", "B2")).await;
     run_for(401 * DAY).await;
-    ledger.keep_house().await.unwrap();
+    ledger.housekeep().await.unwrap();
     push(&ledger, "B1", "1").await;
     push(&ledger, "B2", "2").await;
     let told = told(&ledger).await;

@@ -112,7 +112,7 @@ async fn a_job_is_forgotten_after_retention_and_never_while_a_record_is_open() {
     let leased = lease_records(&ledger).await;
     settle(&ledger, &leased[1], given(Some("token"))).await;
     run_for(31 * DAY).await;
-    ledger.keep_house().await.unwrap();
+    ledger.housekeep().await.unwrap();
     assert!(ledger.job(open.clone()).await.is_ok());
     assert_eq!(ledger.job(settled).await.err().unwrap().code(), Code::NotFound);
     let column = sealed_column("job_record", "payload");

@@ -66,7 +66,7 @@ async fn a_damaged_message_for_the_mediator_holds_no_other_up_and_is_not_forgott
     assert_eq!(listed[0]["lastFault"]["fault"], "storage");
     assert!(ledger.next_due(&to_mediator).await.unwrap().unwrap() > ledger.uptime() + 60_000);
     run_for(31 * DAY).await;
-    ledger.keep_house().await.unwrap();
+    ledger.housekeep().await.unwrap();
     assert_eq!(messages(&ledger).await.len(), 1, "nobody could take it");
     ledger.delivered(first).await.unwrap();
     assert_eq!(ledger.unreadable(), BTreeMap::new());

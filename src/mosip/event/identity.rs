@@ -10,7 +10,6 @@ use crate::json::{self, Object};
 /// The version of the formula, which an identity that is kept carries. The first compared numbers as floating-point numbers; this
 /// one compares their texts, since two integers of more than 53 bits may be one floating-point number, and a false match costs an
 /// event where a false difference costs an entry.
-#[allow(dead_code, reason = "the outbox keeps identities of the first formula")]
 pub(crate) const FORMULA: u8 = 2;
 
 /// Hands the canonical form of `event.context` of `body`, a webhook, to `sink`, piece by piece.

@@ -159,7 +159,13 @@ fn a_lone_surrogate_is_taken_and_travels_on_as_it_came() {
         "{sent}"
     );
     let same = Event::from_webhook(body.replace(r"\uD83D", r"\ud83d").replace("w-1", "w-2").into()).unwrap();
-    assert_eq!(event.canonical_context().unwrap(), same.canonical_context().unwrap());
+    assert_eq!(canonical(&event), canonical(&same));
     let other = Event::from_webhook(body.replace(r"\uD83D", r"\ud83e").into()).unwrap();
-    assert_ne!(event.canonical_context().unwrap(), other.canonical_context().unwrap());
+    assert_ne!(canonical(&event), canonical(&other));
+}
+
+fn canonical(event: &Event) -> String {
+    let mut written = String::new();
+    event.write_context(&mut |piece: &str| written.push_str(piece)).unwrap();
+    written
 }

@@ -48,7 +48,7 @@ fn retry_after_counts_up_to_the_longest_wait_whatever_the_channel_does() {
         fail(&mut channel, "a", &away(), 1_000);
     }
     assert_eq!(fail(&mut channel, "b", &asks(away(), 100), 1_000), Next::Again(101_000), "as a trial");
-    assert_eq!(channel.turn(6_000), Turn::Trial, "the others are still tried");
+    assert_eq!(channel.admission(6_000), Admission::Trial, "the others are still tried");
     let partner = asks(Error::new(Code::Partner, "MOSIP answered 403"), 100);
     assert_eq!(fail(&mut channel, "b", &partner, 6_000), Next::Again(106_000));
 }
@@ -58,19 +58,19 @@ fn ten_transport_failures_in_a_row_open_the_breaker_which_half_opens_after_five_
     let mut channel = channel();
     for round in 0..9 {
         fail(&mut channel, "a", &away(), round);
-        assert_eq!(channel.turn(round), Turn::Free);
+        assert_eq!(channel.admission(round), Admission::Free);
     }
     fail(&mut channel, "a", &away(), 10);
-    assert_eq!(channel.turn(11), Turn::Wait(5_010));
-    assert_eq!(channel.turn(5_010), Turn::Trial);
+    assert_eq!(channel.admission(11), Admission::Wait(5_010));
+    assert_eq!(channel.admission(5_010), Admission::Trial);
     assert_eq!(
         fail(&mut channel, "b", &away(), 5_010),
         Next::Again(5_010),
         "the trial costs the entry nothing"
     );
-    assert_eq!(channel.turn(5_011), Turn::Wait(10_010));
+    assert_eq!(channel.admission(5_011), Admission::Wait(10_010));
     channel.succeeded("c");
-    assert_eq!(channel.turn(5_012), Turn::Free);
+    assert_eq!(channel.admission(5_012), Admission::Free);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn a_5xx_counts_for_the_breaker_whatever_its_body_says() {
         for round in 0..9 {
             let next = fail(&mut channel, ["a", "b"][round % 2], &error, 0);
             assert!(matches!(next, Next::Again(_)), "{error:?}");
-            assert_eq!(channel.turn(0), Turn::Free, "{error:?}");
+            assert_eq!(channel.admission(0), Admission::Free, "{error:?}");
         }
         fail(&mut channel, "a", &error, 0);
         assert!(matches!(channel.flow(), Flow::Broken { .. }), "{error:?}");
@@ -121,7 +121,7 @@ fn an_answer_in_mosips_language_is_no_transport_failure() {
     for _ in 0..9 {
         fail(&mut channel, "a", &away(), 0);
     }
-    assert_eq!(channel.turn(0), Turn::Free);
+    assert_eq!(channel.admission(0), Admission::Free);
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn a_tampered_reply_does_not_count_for_the_breaker() {
         let next = fail(&mut channel, "a", &Error::new(Code::Tampered, "the reply does not verify"), 0);
         assert!(matches!(next, Next::Again(at) if at > 0));
     }
-    assert_eq!(channel.turn(0), Turn::Free);
+    assert_eq!(channel.admission(0), Admission::Free);
 }
 
 #[test]
@@ -141,15 +141,15 @@ fn an_expired_api_key_pauses_the_channel_and_the_first_success_resumes_it() {
         fail(&mut channel, "a", &Error::new(Code::Partner, "MOSIP answered 401"), 100),
         Next::Again(100)
     );
-    assert_eq!(channel.turn(101), Turn::Wait(30_100));
+    assert_eq!(channel.admission(101), Admission::Wait(30_100));
     assert!(matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Partner));
-    assert_eq!(channel.turn(30_100), Turn::Trial);
+    assert_eq!(channel.admission(30_100), Admission::Trial);
     fail(&mut channel, "b", &away(), 30_100);
-    assert_eq!(channel.turn(30_101), Turn::Wait(60_100), "an absent MOSIP does not end the pause");
+    assert_eq!(channel.admission(30_101), Admission::Wait(60_100), "an absent MOSIP does not end the pause");
     channel.probe_now();
-    assert_eq!(channel.turn(30_102), Turn::Trial, "a key reload is tried at once");
+    assert_eq!(channel.admission(30_102), Admission::Trial, "a key reload is tried at once");
     channel.succeeded("b");
-    assert_eq!(channel.turn(30_103), Turn::Free);
+    assert_eq!(channel.admission(30_103), Admission::Free);
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn what_is_wrong_with_one_entry_parks_it_and_leaves_the_channel_alone() {
     let mut channel = channel();
     for code in [Code::Field, Code::Bug] {
         assert!(matches!(fail(&mut channel, "a", &Error::new(code, "x"), 0), Next::Park(_)));
-        assert_eq!(channel.turn(0), Turn::Free);
+        assert_eq!(channel.admission(0), Admission::Free);
     }
 }
 
@@ -167,12 +167,12 @@ fn five_refused_signatures_of_two_entries_count_as_keys() {
     let mut alone = channel();
     for _ in 0..9 {
         fail(&mut alone, "a", &refused, 0);
-        assert_eq!(alone.turn(0), Turn::Free, "one entry alone proves nothing");
+        assert_eq!(alone.admission(0), Admission::Free, "one entry alone proves nothing");
     }
     let mut channel = channel();
     for entry in ["a", "b", "a", "b"] {
         fail(&mut channel, entry, &refused, 0);
-        assert_eq!(channel.turn(0), Turn::Free);
+        assert_eq!(channel.admission(0), Admission::Free);
     }
     fail(&mut channel, "a", &refused, 0);
     assert!(
@@ -190,7 +190,7 @@ fn a_success_in_between_takes_the_blame_off_the_keys() {
     for entry in ["a", "b", "a", "b"] {
         fail(&mut channel, entry, &said("OPN-CRVS-022"), 0);
     }
-    assert_eq!(channel.turn(0), Turn::Free);
+    assert_eq!(channel.admission(0), Admission::Free);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn an_entry_that_alone_is_refused_ten_times_is_a_bug() {
     let Next::Park(reason) = next else { panic!("it goes on for ever") };
     let code = reason.upstream().map(|said| said.code.as_str());
     assert_eq!((reason.fault(), code), (Fault::Bug, Some("OPN-CRVS-026")));
-    assert_eq!(channel.turn(0), Turn::Free);
+    assert_eq!(channel.admission(0), Admission::Free);
 }
 
 /// How a channel flows, by name: broken and paused ones are due for a trial at [`NOW`].
@@ -301,7 +301,10 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
             assert_eq!(matches!(next, Some(Next::Park(_))), parks, "{what}, {before}");
             assert_eq!(channel.stopped_at().is_none(), after == "open", "{what}, {before}");
             if after != "open" && tried {
-                assert!(matches!(channel.turn(NOW), Turn::Wait(_)), "{what}, {before}: two trials at once");
+                assert!(
+                    matches!(channel.admission(NOW), Admission::Wait(_)),
+                    "{what}, {before}: two trials at once"
+                );
                 assert!(parks || next == Some(Next::Again(NOW)), "{what}, {before}: a trial costs nothing");
             }
             if !tried {
@@ -316,7 +319,7 @@ fn a_probe_that_proves_nothing_leaves_what_a_person_has_to_put_right() {
     let mut channel = flowing("paused");
     for (round, error) in [said("XYZ-001"), said("OPN-CRVS-026"), away()].iter().enumerate() {
         let now = NOW * (i64::try_from(round).unwrap() + 1);
-        assert_eq!(channel.turn(now), Turn::Trial);
+        assert_eq!(channel.admission(now), Admission::Trial);
         fail(&mut channel, "a", error, now);
         assert!(
             matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Partner),

@@ -188,7 +188,7 @@ impl Outer {
     async fn decide(&self, ledger: &Ledger, store: &Store) {
         loop {
             sleep(Duration::from_mins(10)).await;
-            let _ = ledger.keep_house().await;
+            let _ = ledger.housekeep().await;
             let rows = self.rows(&self.memory).await;
             if self.posts.lock().unwrap().waiting.is_empty() && rows.iter().all(|row| row.state.is_settled())
             {

@@ -31,7 +31,7 @@ pub(super) struct Signed {
 
 /// The signed reply, or what `ida_reply` makes of it.
 pub(super) fn succeed(world: &World, service: Service, transaction: &str, response: Value) -> Response {
-    let knob = world.dials.get().ida_reply;
+    let knob = world.controls.get().ida_reply;
     let now = world.clock.now();
     let time = if knob == Some(IdaReply::Stale) { Timestamp::from_millis(now.millis() - STALE) } else { now };
     let Some(signed) =
@@ -105,7 +105,7 @@ pub(super) fn refuse(
         })
         .to_string(),
     };
-    let knob = world.dials.get().ida_reply;
+    let knob = world.controls.get().ida_reply;
     Signed::new(world, knob, body).map_or_else(internal, |signed| signed.into_response(knob))
 }
 
@@ -132,7 +132,7 @@ pub(super) fn identity(world: &World, person: &Person, token: String) -> Result<
     aead::seal_tail(&key, Nonce::Sixteen(&iv), &[], &mut sealed, 0).map_err(failed)?;
     sealed.extend_from_slice(&iv);
     let mut identity = base64::encode_url(&sealed);
-    if world.dials.get().ida_reply == Some(IdaReply::TruncatedIdentity) {
+    if world.controls.get().ida_reply == Some(IdaReply::TruncatedIdentity) {
         identity.truncate(identity.len() / 2);
     }
     Ok(json!({

@@ -12,7 +12,7 @@ use crate::crypto::base64;
 use crate::crypto::jws::{self, Jws, Protected};
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::crypto::secret::{SessionKey, random};
-use crate::simulator::{IdaReply, Knobs};
+use crate::simulator::{Behaviour, IdaReply};
 
 const PATH: &str = "licence/partner/api";
 const UIN: &str = "4152630978";
@@ -347,7 +347,8 @@ async fn an_identity_is_sealed_to_the_partner_under_its_thumbprint_in_upper_case
 #[tokio::test]
 async fn the_knobs_of_ida_do_what_they_say() {
     let partner = Partner::start().await;
-    let turn = |reply| partner.simulator.dials.set(Knobs { ida_reply: Some(reply), ..Knobs::default() });
+    let turn =
+        |reply| partner.simulator.controls.set(Behaviour { ida_reply: Some(reply), ..Behaviour::default() });
     let (ida, mosip) = (vector!("issuer.crt.pem"), vector!("mosip.crt.pem"));
     let draft = Draft::new("auth");
     let first = draft.send(&partner).await;
@@ -360,7 +361,7 @@ async fn the_knobs_of_ida_do_what_they_say() {
         turn(reply);
         assert!(!is_signed(&draft.send(&partner).await, ida), "{reply:?}");
     }
-    partner.simulator.dials.set(Knobs::default());
+    partner.simulator.controls.set(Behaviour::default());
     let mut other = Draft::new("auth");
     other.open["transactionID"] = json!("0987654321");
     let former = other.send(&partner).await;
@@ -377,7 +378,7 @@ async fn the_knobs_of_ida_do_what_they_say() {
     assert_eq!(stale.json()["responseTime"], json!("2026-11-24T07:50:00.000Z"));
     partner
         .simulator
-        .dials
-        .set(Knobs { ida_errors_in_200: Some("IDA-MLC-007".to_owned()), ..Knobs::default() });
+        .controls
+        .set(Behaviour { ida_errors_in_200: Some("IDA-MLC-007".to_owned()), ..Behaviour::default() });
     assert_eq!(code(&partner, &draft).await, "IDA-MLC-007");
 }

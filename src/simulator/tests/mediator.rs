@@ -8,7 +8,7 @@ use crate::crypto::base64;
 use crate::crypto::rsa::SignatureAlgorithm::{Rs256, Rs512};
 use crate::crypto::secret::random;
 use crate::simulator::event::Kind;
-use crate::simulator::{Knobs, envelope as simulated};
+use crate::simulator::{Behaviour, envelope as simulated};
 
 #[tokio::test]
 async fn a_birth_is_accepted_and_recorded() {
@@ -132,7 +132,7 @@ async fn a_random_thumbprint_is_refused() {
 #[tokio::test]
 async fn a_random_thumbprint_is_taken_where_it_is_as_lenient_as_the_real_mediator() {
     let partner = Partner::start().await;
-    partner.simulator.dials.set(Knobs { any_thumbprint: true, ..Knobs::default() });
+    partner.simulator.controls.set(Behaviour { any_thumbprint: true, ..Behaviour::default() });
     let plaintext = birth(&[&partner.aid().await]).to_string();
     let body = partner.signed(COMPOSITION, &envelope_to(&random(), plaintext.as_bytes()));
     assert_eq!(partner.send("birth", &body).await.status, 200);

@@ -11,7 +11,7 @@ use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm::{Rs256, Rs512};
 use crate::keys::Thumbprint;
 use crate::simulator::history::{Push, Record};
-use crate::simulator::{Knobs, envelope};
+use crate::simulator::{Behaviour, envelope};
 
 /// What OpenCRVS's side receives.
 struct Receiver {
@@ -136,20 +136,22 @@ async fn a_push_that_nobody_takes_is_recorded_and_not_repeated() {
 
 #[tokio::test]
 async fn a_wrong_push_signature_is_over_another_text() {
-    let (body, plaintext) = hostile_push(Knobs { wrong_push_signature: true, ..Knobs::default() }).await;
+    let (body, plaintext) =
+        hostile_push(Behaviour { wrong_push_signature: true, ..Behaviour::default() }).await;
     assert!(!is_signed_by_mosip(&body, &plaintext.unwrap().to_string()));
 }
 
 #[tokio::test]
 async fn an_unsigned_push_has_no_signature_member() {
-    let (body, plaintext) = hostile_push(Knobs { unsigned_push: true, ..Knobs::default() }).await;
+    let (body, plaintext) = hostile_push(Behaviour { unsigned_push: true, ..Behaviour::default() }).await;
     assert!(plaintext.is_ok());
     assert_eq!(body.get("signature"), None);
 }
 
 #[tokio::test]
 async fn a_push_sealed_to_a_stranger_does_not_open() {
-    let (_, plaintext) = hostile_push(Knobs { push_sealed_to_stranger: true, ..Knobs::default() }).await;
+    let (_, plaintext) =
+        hostile_push(Behaviour { push_sealed_to_stranger: true, ..Behaviour::default() }).await;
     assert_eq!(plaintext, Err("OPN-CRVS-022"));
 }
 
@@ -161,10 +163,10 @@ async fn send_and_wait_for_another(partner: &Partner) -> Record {
     partner.simulator.history.wait_until(|record| record.pushes.iter().any(|push| push.id == other)).await
 }
 
-async fn hostile_push(knobs: Knobs) -> (Value, Result<Value, &'static str>) {
+async fn hostile_push(knobs: Behaviour) -> (Value, Result<Value, &'static str>) {
     let mut receiver = Receiver::start().await;
     let partner = Partner::with_callback(&receiver.url).await;
-    partner.simulator.dials.set(knobs);
+    partner.simulator.controls.set(knobs);
     partner.send_birth().await;
     let (_, body) = receiver.posts.recv().await.unwrap();
     let (plaintext, _) = open(&body);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::partner::{Partner, settings, vector};
 use crate::clock::Clock;
 use crate::simulator::push::http_client;
-use crate::simulator::{AfterAccept, Knobs, Settings, Simulator, StartError, Tls, run_alone};
+use crate::simulator::{AfterAccept, Behaviour, Settings, Simulator, StartError, Tls, run_alone};
 
 #[tokio::test]
 async fn knobs_are_turned_over_http() {
@@ -13,19 +13,19 @@ async fn knobs_are_turned_over_http() {
     let set = json!({ "fault_rate": 0.25, "fault_after_accept": "hang-up" }).to_string();
     let answer = partner.call("POST", "/simulator/knobs", &[], set).await.unwrap();
     let expected =
-        Knobs { fault_rate: 0.25, fault_after_accept: Some(AfterAccept::HangUp), ..Knobs::default() };
+        Behaviour { fault_rate: 0.25, fault_after_accept: Some(AfterAccept::HangUp), ..Behaviour::default() };
     assert_eq!(answer.json(), serde_json::to_value(&expected).unwrap());
-    assert_eq!(partner.simulator.dials.get(), expected);
+    assert_eq!(partner.simulator.controls.get(), expected);
 
     let misspelt = partner.call("POST", "/simulator/knobs", &[], r#"{"fault_rat":1}"#).await.unwrap();
     assert_eq!(misspelt.status, 400);
-    assert_eq!(partner.simulator.dials.get(), expected);
+    assert_eq!(partner.simulator.controls.get(), expected);
 }
 
 #[tokio::test]
 async fn knobs_are_turned_while_everything_else_is_down() {
     let partner = Partner::start().await;
-    partner.simulator.dials.set(Knobs { down: true, ..Knobs::default() });
+    partner.simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
     assert_eq!(partner.call("POST", "/simulator/knobs", &[], "{}").await.unwrap().status, 200);
     partner.token().await;
 }
@@ -68,7 +68,7 @@ async fn shutdown_gives_the_port_back() {
 
 #[tokio::test]
 async fn it_runs_alone_until_told_to_stop() {
-    assert!(run_alone(settings(), Knobs::default(), |_| {}, std::future::ready(())).await.is_ok());
+    assert!(run_alone(settings(), Behaviour::default(), |_| {}, std::future::ready(())).await.is_ok());
 }
 
 #[test]

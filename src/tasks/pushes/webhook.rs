@@ -60,7 +60,7 @@ impl Parts {
     }
 
     async fn accept_webhook(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
-        let event = pool::aside(body.len(), move || Event::from_webhook(body)).await?;
+        let event = pool::offload(body.len(), move || Event::from_webhook(body)).await?;
         self.mediator.check_kind(event.kind())?;
         match push {
             Some(push) => self.ledger.accept_push(push, event).await,

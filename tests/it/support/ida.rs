@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, Knobs, Settings, Simulator, Tls};
+use mosip_gateway::simulator::{self, Behaviour, Settings, Simulator, Tls};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -42,8 +42,8 @@ impl World {
     }
 
     /// How MOSIP's side behaves from now on.
-    pub(crate) fn turn(&self, knobs: Knobs) {
-        self.simulator.dials.set(knobs);
+    pub(crate) fn behave(&self, knobs: Behaviour) {
+        self.simulator.controls.set(knobs);
     }
 
     /// The code of each call that came to IDA; none: it answered.

@@ -58,7 +58,7 @@ pub(crate) fn text(reply: &Reply) -> &str {
 }
 
 /// That the synchronous form says nothing of the person, under this code.
-pub(crate) fn assert_nobody_judged((status, answer): (u16, Value), code: &str, why: &str) {
+pub(crate) fn assert_nobody_decided((status, answer): (u16, Value), code: &str, why: &str) {
     assert_eq!((status, &answer["response"]), (200, &json!(null)), "{why}: {answer}");
     assert_eq!(answer["errors"][0]["errorCode"], code, "{why}");
     assert!(!answer.to_string().contains("authStatus"), "{why}: {answer}");

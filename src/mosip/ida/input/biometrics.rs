@@ -1,4 +1,4 @@
-//! What a capture device hands out (MOSIP SBI). It is sealed and signed by the device, so its form alone is judged here.
+//! What a capture device hands out (MOSIP SBI). It is sealed and signed by the device, so its form alone is checked here.
 
 use std::borrow::Cow;
 

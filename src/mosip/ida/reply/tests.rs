@@ -69,7 +69,7 @@ fn errors(codes: &[&str]) -> Value {
     json!({"transactionID": "1234567890", "response": {"authStatus": true, "authToken": "283806"}, "errors": errors})
 }
 
-fn judge(status: u16, signatures: &[String], body: &str, danger: bool) -> Result<Answer<Authenticated>> {
+fn read(status: u16, signatures: &[String], body: &str, danger: bool) -> Result<Answer<Authenticated>> {
     let mut headers = HeaderMap::new();
     for signature in signatures {
         headers.append(SIGNATURE, HeaderValue::from_str(signature).unwrap());
@@ -85,12 +85,12 @@ fn judge(status: u16, signatures: &[String], body: &str, danger: bool) -> Result
         transport: Transport::Protected,
         now: NOW,
     };
-    read(reply, expected)?.try_map(read_authenticated)
+    super::read(reply, expected)?.try_map(read_authenticated)
 }
 
 fn signed(body: &Value) -> Result<Answer<Authenticated>> {
     let (ida, body) = (Signer::ida(), body.to_string());
-    judge(200, &[ida.sign(&ida.certificate, &body)], &body, false)
+    read(200, &[ida.sign(&ida.certificate, &body)], &body, false)
 }
 
 fn with(name: &str, value: Value) -> Value {
@@ -127,15 +127,15 @@ fn a_signed_no_holds_no_token_whatever_it_says() {
 fn a_success_that_does_not_verify_is_tampered() {
     let (ida, stranger, body) = (Signer::ida(), Signer::stranger(), success().to_string());
     let good = ida.sign(&ida.certificate, &body);
-    assert_tampered(judge(200, &[], &body, false), "no signature");
+    assert_tampered(read(200, &[], &body, false), "no signature");
     assert_tampered(
-        judge(200, &[stranger.sign(&stranger.certificate, &body)], &body, false),
+        read(200, &[stranger.sign(&stranger.certificate, &body)], &body, false),
         "none of the configured",
     );
-    assert_tampered(judge(200, &[stranger.sign(&ida.certificate, &body)], &body, false), "not accepted");
-    assert_tampered(judge(200, &[good.clone(), good.clone()], &body, false), "several signatures");
-    assert_tampered(judge(200, &["a.b.c".to_owned()], &body, false), "does not verify");
-    assert_tampered(judge(200, &[good], &body.replace("\"v1\"", "\"v2\""), false), "not accepted");
+    assert_tampered(read(200, &[stranger.sign(&ida.certificate, &body)], &body, false), "not accepted");
+    assert_tampered(read(200, &[good.clone(), good.clone()], &body, false), "several signatures");
+    assert_tampered(read(200, &["a.b.c".to_owned()], &body, false), "does not verify");
+    assert_tampered(read(200, &[good], &body.replace("\"v1\"", "\"v2\""), false), "not accepted");
 }
 
 #[test]
@@ -163,20 +163,20 @@ fn a_reply_counts_for_five_minutes_to_either_side_of_our_clock() {
 #[test]
 fn the_danger_setting_excuses_an_absent_signature_and_nothing_else() {
     let (stranger, body) = (Signer::stranger(), success().to_string());
-    let Answer::Given(given) = judge(200, &[], &body, true).unwrap() else { panic!("refused") };
+    let Answer::Given(given) = read(200, &[], &body, true).unwrap() else { panic!("refused") };
     assert_eq!(given.evidence(), Evidence::DangerUnsigned);
     assert_tampered(
-        judge(200, &[stranger.sign(&stranger.certificate, &body)], &body, true),
+        read(200, &[stranger.sign(&stranger.certificate, &body)], &body, true),
         "none of the configured",
     );
     let other = with("transactionID", json!("1234567891")).to_string();
-    assert_tampered(judge(200, &[], &other, true), "another transaction");
+    assert_tampered(read(200, &[], &other, true), "another transaction");
 }
 
 #[test]
 fn unsigned_errors_are_a_verdict_and_never_a_token() {
     let body = errors(&["IDA-DEA-001", "IDA-OTA-004"]).to_string();
-    let Answer::Refused(reasons) = judge(200, &[], &body, false).unwrap() else { panic!("given") };
+    let Answer::Refused(reasons) = read(200, &[], &body, false).unwrap() else { panic!("given") };
     let codes: Vec<_> = reasons.get().iter().map(|reason| reason.code.as_str()).collect();
     assert_eq!(codes, ["IDA-DEA-001", "IDA-OTA-004"]);
 }
@@ -185,10 +185,10 @@ fn unsigned_errors_are_a_verdict_and_never_a_token() {
 fn errors_under_a_wrong_signature_or_of_another_transaction_are_tampered() {
     let (stranger, body) = (Signer::stranger(), errors(&["IDA-DEA-001"]).to_string());
     assert_tampered(
-        judge(200, &[stranger.sign(&stranger.certificate, &body)], &body, false),
+        read(200, &[stranger.sign(&stranger.certificate, &body)], &body, false),
         "none of the configured",
     );
-    assert_tampered(judge(200, &[], &body.replace("1234567890", "1234567891"), false), "another transaction");
+    assert_tampered(read(200, &[], &body.replace("1234567890", "1234567891"), false), "another transaction");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_refusal_counts_as_signed_where_the_signature_covers_this_call() {
     };
     let refusal = errors(&["IDA-DEA-001"]);
     assert_eq!(word(signed(&refusal)), "signature");
-    assert_eq!(word(judge(200, &[], &refusal.to_string(), false)), "tls");
+    assert_eq!(word(read(200, &[], &refusal.to_string(), false)), "tls");
     for (name, value) in [("transactionID", json!(null)), ("id", json!("mosip.identity.otp"))] {
         let mut other = refusal.clone();
         other[name] = value;
@@ -218,7 +218,7 @@ fn errors_that_are_no_verdict_are_problems() {
         (&["<b>"], Code::Upstream),
     ] {
         assert_eq!(
-            judge(200, &[], &errors(codes).to_string(), false).err().unwrap().code(),
+            read(200, &[], &errors(codes).to_string(), false).err().unwrap().code(),
             code,
             "{codes:?}"
         );
@@ -238,11 +238,11 @@ fn what_is_no_reply_of_ida_is_upstreams_fault() {
         (302, "{}"),
     ];
     for (status, body) in cases {
-        let error = judge(status, &[], body, false).err().unwrap();
+        let error = read(status, &[], body, false).err().unwrap();
         assert_eq!((error.code(), error.retryable()), (Code::Upstream, true), "{status} {body}");
     }
     let registered = errors(&["IDA-MPA-009"]).to_string();
-    assert_eq!(judge(401, &[], &registered, false).err().unwrap().code(), Code::Partner);
+    assert_eq!(read(401, &[], &registered, false).err().unwrap().code(), Code::Partner);
 }
 
 #[test]
