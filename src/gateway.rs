@@ -1,5 +1,6 @@
 //! The process: what is made at start, in which order, and how it stops.
 
+pub(crate) mod credentials;
 pub(crate) mod listeners;
 pub(crate) mod services;
 
@@ -111,6 +112,7 @@ impl Gateway {
         let meters = Meters::default();
         let app = App::new(Shared {
             services: services.clone(),
+            credentials: credentials::load(&config.credentials).map(Arc::new),
             policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(

@@ -1,15 +1,16 @@
 //! From a file and variables to a [`Config`].
 
 use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::io;
 use std::path::Path;
 
 use super::reader::Reader;
 use super::section::Section;
 use super::{
-    Config, Envelope, Problem, Problems, ReadFile, faces, keys, listeners, opencrvs, outbox, unbuilt,
-    upstream,
+    Config, Envelope, Problem, Problems, ReadFile, credentials, faces, keys, listeners, opencrvs, outbox,
+    unbuilt, upstream,
 };
+use crate::place;
 
 impl Config {
     /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
@@ -108,6 +109,7 @@ impl Config {
         let faces = faces::faces(&mut root, &plain);
         let seeder = faces::seeder(&mut root);
         let events = faces::events(&mut root, upstream.ida.is_some(), &seeder);
+        let credentials = credentials::credentials(&mut root);
         unbuilt::check(&mut root, &plain);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
@@ -125,6 +127,7 @@ impl Config {
             seeder,
             events,
             opencrvs,
+            credentials,
             deliver,
             warnings,
             origins,
@@ -137,12 +140,7 @@ impl Config {
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 
 fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE {
-        return Err(io::ErrorKind::FileTooLarge.into());
-    }
-    Ok(bytes)
+    place::read_bounded(file, LARGEST_FILE)
 }
 
 fn line_at(text: &str, offset: usize) -> String {

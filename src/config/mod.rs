@@ -1,6 +1,7 @@
 //! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once.
 
 mod aliases;
+mod credentials;
 mod faces;
 mod keys;
 mod listeners;
@@ -23,6 +24,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use self::credentials::{Credentials, Issuer};
 pub use self::faces::WebhookSignature;
 pub use self::opencrvs::{Opencrvs, OpencrvsClient};
 pub use self::problem::{Problem, Problems};
@@ -59,6 +61,8 @@ pub struct Config {
     pub events: Events,
     /// `[opencrvs]`
     pub opencrvs: Opencrvs,
+    /// `[credentials]`
+    pub credentials: Credentials,
     /// `[deliver]`
     pub deliver: Deliver,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.

@@ -13,6 +13,7 @@ use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Keyring, Ring};
 use crate::ledger::{Accepted, IdempotencyKey, Ledger, Rekeyed};
 use crate::mosip::Attested;
+use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event};
 use crate::pool::Pool;
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) keys: Keyring,
     /// What works behind the listeners.
     pub(crate) services: Services,
+    /// Whose credentials count; else why none can be verified.
+    pub(crate) credentials: Result<Arc<Credentials>>,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
     /// `internal.primitives`
@@ -142,6 +145,11 @@ impl App {
         self.ledger().resume().await?;
         self.pushes().examine_again().await;
         Ok(())
+    }
+
+    /// [`Code::Keys`](crate::error::Code::Keys) where none can be verified.
+    pub(super) fn credentials(&self) -> Result<Arc<Credentials>> {
+        self.0.credentials.clone()
     }
 
     pub(super) fn ida(&self) -> &Ida {

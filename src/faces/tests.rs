@@ -20,6 +20,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
+use crate::error::{Code, Error};
 use crate::gateway::services::{Services, Settings, Tools};
 use crate::http::body;
 use crate::keys::ring::fake::ring;
@@ -102,6 +103,7 @@ impl World {
         let app = App::new(Shared {
             keys,
             services: services.clone(),
+            credentials: Err(Error::new(Code::Keys, "no credential is verified here")),
             policy,
             primitives: true,
             limits,

@@ -1,5 +1,6 @@
 //! The plain API: `/v1`, for the mediator.
 
+mod credentials;
 mod events;
 mod ida;
 mod inbox;
@@ -82,6 +83,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(inbox::routes())
         .merge(ida::routes())
+        .merge(credentials::routes())
         .merge(uin_tokens::routes())
         .merge(openapi::routes());
     if primitives { routes.merge(primitive_routes()) } else { routes }

@@ -75,7 +75,10 @@ fn names(statements: &[&Quad]) -> BTreeMap<String, String> {
     }
     let (once, shared): (Vec<_>, Vec<_>) = by_hash.into_values().partition(|blanks| blanks.len() == 1);
     let ordered = once.into_iter().chain(shared).flatten();
-    ordered.zip(0..).map(|(blank, number): (&str, u32)| (blank.to_owned(), format!("_:c14n{number}"))).collect()
+    ordered
+        .zip(0..)
+        .map(|(blank, number): (&str, u32)| (blank.to_owned(), format!("_:c14n{number}")))
+        .collect()
 }
 
 fn blank_of_subject(quad: &Quad) -> Option<&str> {

@@ -76,10 +76,13 @@ fn check_member(path: &str, name: &str, value: &Value) -> Result<(), ContextErro
 
 fn check_value(path: &str, value: &Value) -> Result<(), ContextError> {
     match value {
-        Value::Object(members) => members.iter().try_for_each(|(name, value)| check_member(path, name, value)),
-        Value::Array(items) => {
-            items.iter().zip(0..).try_for_each(|(item, at): (_, u32)| check_value(&format!("{path}/{at}"), item))
+        Value::Object(members) => {
+            members.iter().try_for_each(|(name, value)| check_member(path, name, value))
         }
+        Value::Array(items) => items
+            .iter()
+            .zip(0..)
+            .try_for_each(|(item, at): (_, u32)| check_value(&format!("{path}/{at}"), item)),
         _ => Ok(()),
     }
 }

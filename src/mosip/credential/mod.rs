@@ -99,7 +99,8 @@ impl Credentials {
         if !jws.is_detached() {
             return Err(refused("the signature of its proof brings a text of its own"));
         }
-        let named = self.issuers.iter().filter(|issuer| issuer.verification_method == proof.verification_method);
+        let named =
+            self.issuers.iter().filter(|issuer| issuer.verification_method == proof.verification_method);
         let mut is_known = false;
         for issuer in named {
             is_known = true;
@@ -112,8 +113,9 @@ impl Credentials {
         }
         Err(match is_known {
             true => refused("its proof does not fit the credential and the key of its issuer"),
-            false => refused("its verificationMethod is not among credentials.issuers")
-                .advise("Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP."),
+            false => refused("its verificationMethod is not among credentials.issuers").advise(
+                "Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP.",
+            ),
         })
     }
 }
@@ -130,8 +132,9 @@ impl Issuer {
         if is_within(now) || self.history {
             return Ok(());
         }
-        Err(refused("the certificate of its issuer has expired")
-            .advise("Add the new certificate, and set history = true for the former one in credentials.issuers."))
+        Err(refused("the certificate of its issuer has expired").advise(
+            "Add the new certificate, and set history = true for the former one in credentials.issuers.",
+        ))
     }
 }
 

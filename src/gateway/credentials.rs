@@ -1,0 +1,71 @@
+//! `[credentials]` as it is read at start: contexts from their folder, issuers from their certificates.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::config;
+use crate::error::{Code, Error, Result};
+use crate::keys::source::file::parse_certificates;
+use crate::mosip::credential::{Contexts, Credentials, Issuer};
+use crate::place;
+
+/// Largest context or certificate, bytes.
+const LARGEST: u64 = 1 << 20;
+/// Maps URLs to files of the folder.
+const INDEX: &str = "index.toml";
+
+/// Reads what `settings` names. [`Code::Keys`] naming the setting or the file that is missing or wrong: then no credential can be
+/// verified before a new start, and everything else goes on.
+pub(crate) fn load(settings: &config::Credentials) -> Result<Credentials> {
+    let unset = |name: &str| {
+        Err(Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
+            .advise("Set it, and start the gateway again."))
+    };
+    let Some(folder) = &settings.contexts_dir else { return unset("contexts_dir") };
+    if settings.context.is_empty() {
+        return unset("context");
+    }
+    if settings.issuers.is_empty() {
+        return unset("issuers");
+    }
+    let index = read(&folder.join(INDEX))?;
+    let index: BTreeMap<String, String> = std::str::from_utf8(&index)
+        .ok()
+        .and_then(|text| toml::from_str(text).ok())
+        .ok_or_else(|| wrong(&folder.join(INDEX), "does not map URLs to names of files"))?;
+    let documents = index
+        .into_iter()
+        .map(|(url, file)| Ok((url, read(&folder.join(file))?)))
+        .collect::<Result<BTreeMap<_, _>>>()?;
+    let contexts = Contexts::new(documents, settings.context.clone());
+    if let Some(url) = contexts.missing().first() {
+        return Err(wrong(
+            &folder.join(INDEX),
+            &format!("names no file for {url}, which credentials.context demands"),
+        ));
+    }
+    let issuers = settings.issuers.iter().map(issuer).collect::<Result<_>>()?;
+    Ok(Credentials { contexts, issuers, danger_accept_jcs: settings.danger_accept_jcs })
+}
+
+fn issuer(settings: &config::Issuer) -> Result<Issuer> {
+    let config::Issuer { verification_method, file, history } = settings;
+    let certificates = parse_certificates(&read(file)?).unwrap_or_default();
+    let mut own = certificates.iter().filter(|certificate| !certificate.is_ca());
+    let certificate = own
+        .next()
+        .or(certificates.first())
+        .cloned()
+        .ok_or_else(|| wrong(file, "holds no certificate with an RSA key"))?;
+    Ok(Issuer { verification_method: verification_method.clone(), certificate, history: *history })
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    place::read_bounded(file, LARGEST)
+        .map_err(|error| wrong(file, &format!("cannot be read: {}", error.kind())))
+}
+
+fn wrong(file: &Path, what: &str) -> Error {
+    Error::new(Code::Keys, format!("credentials cannot be verified: {} {what}", file.display()))
+        .advise("Correct the file, and start the gateway again.")
+}
