@@ -52,6 +52,7 @@ impl std::str::FromStr for Fault {
                 Code::Field,
                 "the fault is none of caller, keys, partner, upstream, tampered, storage, bug",
             )
+            .advise("Write one of them.")
         })
     }
 }

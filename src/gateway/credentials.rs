@@ -69,3 +69,63 @@ fn wrong(file: &Path, what: &str) -> Error {
     Error::new(Code::Keys, format!("credentials cannot be verified: {} {what}", file.display()))
         .advise("Correct the file, and start the gateway again.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn settings() -> config::Credentials {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+        config::Credentials {
+            contexts_dir: Some(vectors.join("contexts")),
+            context: vec![
+                json!("https://www.w3.org/2018/credentials/v1"),
+                json!("https://api.example.org/.well-known/mosip-context.json"),
+                json!({ "sec": "https://w3id.org/security#" }),
+            ],
+            issuers: vec![config::Issuer {
+                verification_method: "https://api.example.org/.well-known/public-key.json".to_owned(),
+                file: vectors.join("keys/issuer.crt.pem"),
+                history: false,
+            }],
+            danger_accept_jcs: false,
+        }
+    }
+
+    fn refusal(settings: &config::Credentials) -> String {
+        let error = load(settings).err().unwrap();
+        assert_eq!(error.code(), Code::Keys);
+        error.detail().to_owned()
+    }
+
+    #[test]
+    fn what_is_configured_verifies_a_credential_of_mosip() {
+        let credentials = load(&settings()).unwrap_or_else(|error| panic!("{error}"));
+        let vectors = std::fs::read("tests/vectors/vc.json").unwrap();
+        let vectors: Value = serde_json::from_slice(&vectors).unwrap();
+        let now = Timestamp::from_seconds(1_795_700_000);
+        assert!(credentials.verify(&vectors["cases"][0]["credential"], now).is_ok());
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let unset = config::Credentials { contexts_dir: None, ..settings() };
+        assert!(refusal(&unset).contains("credentials.contexts_dir"));
+        let unset = config::Credentials { context: Vec::new(), ..settings() };
+        assert!(refusal(&unset).contains("credentials.context "));
+        let unset = config::Credentials { issuers: Vec::new(), ..settings() };
+        assert!(refusal(&unset).contains("credentials.issuers"));
+        let gone = config::Credentials { contexts_dir: Some(PathBuf::from("nowhere")), ..settings() };
+        assert!(refusal(&gone).contains("nowhere/index.toml"));
+        let unmapped = config::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
+        assert!(refusal(&unmapped).contains("https://a.example/c"));
+        let mut wrong = settings();
+        wrong.issuers[0].file = PathBuf::from("Cargo.toml");
+        assert!(refusal(&wrong).contains("Cargo.toml holds no certificate"));
+    }
+}

@@ -22,6 +22,7 @@ impl IdempotencyKey {
         let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
         std::str::from_utf8(text).ok().filter(|_| fits).map(|text| Self(text.to_owned())).ok_or_else(|| {
             Error::new(Code::Field, "Idempotency-Key is not 1 to 255 visible ASCII characters")
+                .advise("Send a header of that form.")
         })
     }
 }

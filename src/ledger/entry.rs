@@ -19,6 +19,7 @@ pub(crate) const STATES: [State; 5] =
 pub(crate) fn parse_state(text: &str) -> Result<State> {
     STATES.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
         Error::new(Code::Field, "the state is none of queued, leased, done, parked, discarded")
+            .advise("Write one of them.")
     })
 }
 

@@ -189,6 +189,7 @@ impl Ledger {
             book.forget_deliveries(retention)
         })
         .await?;
+        self.store.empty_log().await?;
         let parked = self.park_aged(give_up_after).await?;
         if parked > 0 {
             tracing::warn!(

@@ -153,19 +153,24 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Wire {
-        uin_token: String,
+        uin_token: Option<String>,
         #[serde(rename = "opencrvsBRN")]
-        brn: String,
+        brn: Option<String>,
     }
     let Object(wire): Object<Wire> = serde_json::from_slice(&plaintext).map_err(|_| {
         Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
     })?;
-    if wire.uin_token.trim().is_empty() {
-        return Err(Error::field("/uinToken", "the opened message holds no UINTOKEN").advise(
-            "Ask the MOSIP administrator why the MOSIP-side mediator sent none; the message is kept.",
-        ));
+    for (value, pointer, what) in [
+        (&wire.uin_token, "/uinToken", "the opened message holds no UINTOKEN"),
+        (&wire.brn, "/opencrvsBRN", "the opened message holds no registration number"),
+    ] {
+        if value.as_deref().is_none_or(|value| value.trim().is_empty()) {
+            return Err(Error::field(pointer, what).advise(
+                "Ask the MOSIP administrator why the MOSIP-side mediator sent none; the message is kept.",
+            ));
+        }
     }
-    Ok(Nid { uin_token: wire.uin_token, brn: wire.brn })
+    Ok(Nid { uin_token: wire.uin_token.unwrap_or_default(), brn: wire.brn.unwrap_or_default() })
 }
 
 #[cfg(test)]

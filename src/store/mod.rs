@@ -58,6 +58,11 @@ pub(crate) trait Backend: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
+    /// Leaves nothing of settled rows in what is kept beside the rows, as far as nobody reads it now.
+    fn empty_log(&self) -> BoxFuture<'_, Result<()>> {
+        std::future::ready(Ok(())).boxed()
+    }
+
     /// How much room there is.
     fn room(&self) -> Room {
         Room::default()
@@ -156,6 +161,10 @@ impl Store {
 
     pub(crate) async fn overwrite(&self) -> Result<()> {
         self.0.overwrite().await
+    }
+
+    pub(crate) async fn empty_log(&self) -> Result<()> {
+        self.0.empty_log().await
     }
 
     pub(crate) fn room(&self) -> Room {

@@ -264,7 +264,9 @@ async fn confirm(
     Query(intent): Query<Intent>,
 ) -> Result<Json<Value>> {
     if intent.mode != "subscribe" {
-        return Err(Error::new(Code::Field, "the query: mode is not subscribe"));
+        return Err(
+            Error::new(Code::Field, "the query: mode is not subscribe").advise("Send mode=subscribe.")
+        );
     }
     let kind = EventKind::of_topic(&intent.topic);
     if kind.is_none_or(|kind| webhooks.app.mediator().check_kind(kind).is_err()) {

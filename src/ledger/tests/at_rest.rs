@@ -26,3 +26,16 @@ async fn nothing_personal_can_be_read_in_the_files() {
     let mode = std::fs::metadata(home.settings().key_file).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
 }
+
+#[tokio::test]
+async fn housekeeping_leaves_no_payload_of_a_settled_event_in_the_log() {
+    let home = Home::new();
+    let ledger = home.on_disk();
+    accept(&ledger, birth("c1")).await;
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    settle(&ledger, &leased, done()).await;
+    let log = crate::place::beside(&home.settings().path, "-wal");
+    assert_ne!(std::fs::metadata(&log).unwrap().len(), 0);
+    ledger.housekeep().await.unwrap();
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+}

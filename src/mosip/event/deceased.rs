@@ -1,4 +1,4 @@
-//! The deceased of a death: who she is to IDA, and her UINTOKEN among her identifiers.
+//! The deceased of a death: who they are to IDA, and their UINTOKEN among their identifiers.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -24,7 +24,7 @@ pub enum Intent {
     Otp(OtpOrder),
 }
 
-/// Who the person says she is, and by what she is to be recognised. At least one factor is there.
+/// Who the person says they are, and by what they are to be recognised. At least one factor is there.
 pub struct Authentication {
     /// The person.
     pub individual: Individual,
@@ -32,7 +32,7 @@ pub struct Authentication {
     pub transaction: TransactionId,
     /// Name, date of birth and the like.
     pub demographics: Option<Demographics>,
-    /// The one-time password that she received.
+    /// The one-time password that they received.
     pub otp: Option<String>,
     /// From a capture device, passed through as they came.
     pub biometrics: Vec<Box<RawValue>>,
@@ -184,7 +184,7 @@ fn check_otp(otp: String) -> Result<String> {
     if fits { Ok(otp) } else { Err(Error::field("/otp", "a one-time password is 1 to 16 letters or digits")) }
 }
 
-/// A person by one of her numbers or names.
+/// A person by one of their numbers or names.
 pub struct Individual {
     id_type: IdType,
     id: String,

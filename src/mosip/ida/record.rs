@@ -1,4 +1,4 @@
-//! One person of many for whom a UINTOKEN is asked, as `POST /v1/uin-tokens` takes her and as the outbox keeps her until IDA has
+//! One person of many for whom a UINTOKEN is asked, as `POST /v1/uin-tokens` takes them and as the outbox keeps them until IDA has
 //! answered: the JSON of `/v1/ida/auth`, without a transaction. No `Debug`: all of it is personal.
 
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ fn line(text: &str, place: usize, lengths: IdLengths) -> Line {
 }
 
 impl Record {
-    /// A person whose consent the operator answers for. The length of her number says which it is.
+    /// A person whose consent the operator answers for. The length of their number says which it is.
     pub fn with_operators_consent(
         id: String,
         lengths: IdLengths,
@@ -118,7 +118,7 @@ impl Record {
         self.json
     }
 
-    /// What IDA is asked about her now, under a fresh transaction.
+    /// What IDA is asked about them now, under a fresh transaction.
     pub fn intent(&self) -> Result<Intent> {
         read_kept(&self.json)
     }

@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-/// A person as MOSIP holds her.
+/// A person as MOSIP holds them.
 pub struct Person {
     /// Ten digits.
     pub uin: &'static str,
@@ -10,9 +10,9 @@ pub struct Person {
     pub vid: &'static str,
     /// A name in the place of a number.
     pub handle: &'static str,
-    /// Whether her numbers count.
+    /// Whether their numbers count.
     pub status: Status,
-    /// What she has locked.
+    /// What they have locked.
     pub locked: Option<Factor>,
     /// By language.
     pub name: &'static [(&'static str, &'static str)],
@@ -44,9 +44,9 @@ pub enum Status {
 /// A way of being recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Factor {
-    /// By what one knows of her.
+    /// By what one knows of them.
     Demographics,
-    /// By her telephone.
+    /// By their telephone.
     Otp,
     /// By herself.
     Biometrics,

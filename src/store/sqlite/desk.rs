@@ -187,6 +187,15 @@ impl Desk {
         Ok(())
     }
 
+    /// The log holds the payloads of rows that were settled since it was last begun anew.
+    pub(super) fn empty_log(&mut self) -> Result<()> {
+        if let Link::Open(connection) = &self.link {
+            // Where another program reads the database, the next call tries again.
+            let _ = write_log_back(connection);
+        }
+        Ok(())
+    }
+
     /// Writes what the removed log still holds into the database, and begins a new one.
     fn renew_log(&mut self) -> Result<()> {
         let Link::Open(connection) = std::mem::replace(&mut self.link, Link::Closed) else { return Ok(()) };

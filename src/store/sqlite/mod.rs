@@ -78,6 +78,10 @@ impl Backend for Sqlite {
         self.group.command(Desk::overwrite).boxed()
     }
 
+    fn empty_log(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::empty_log).boxed()
+    }
+
     /// The database takes what it and its log take.
     fn room(&self) -> Room {
         let path = &self.site.path;

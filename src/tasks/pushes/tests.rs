@@ -120,7 +120,11 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
         let id = home.pushes.receive(BIRTH_NID, fake::uin_token(empty, "B1")).await.unwrap();
         assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
     }
-    assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 2);
+    for empty in ["", " "] {
+        let id = home.pushes.receive(BIRTH_NID, fake::uin_token("1", empty)).await.unwrap();
+        assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/opencrvsBRN"));
+    }
+    assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 4);
     assert!(home.ledger.undelivered(0, 10).await.unwrap().is_empty());
 }
 
