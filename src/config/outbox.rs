@@ -28,6 +28,13 @@ pub(super) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
     let retention = days("retention", 30, Duration::ZERO..=3650 * DAY);
     let remember = days("remember", 400, DAY..=3650 * DAY);
     let give_up_after = days("give_up_after", 30, DAY..=3650 * DAY);
+    if remember < retention {
+        section.problem(
+            "remember",
+            "is shorter than outbox.retention, so that an event would be forgotten before its row is",
+            "set it to outbox.retention at least",
+        );
+    }
     let reserve = section.parsed("reserve", size(0..=TIB)).unwrap_or(512 * MIB);
     section.finish();
     Outbox { path, key_file, retention, remember, give_up_after, reserve }

@@ -21,8 +21,8 @@ use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::queue::{self, Engine};
 use crate::random::Random;
-use crate::tasks::housekeeping;
 use crate::tasks::pushes::Pushes;
+use crate::tasks::{housekeeping, supervised};
 use crate::upstream::Client;
 
 /// How long an entry is held without its lease being renewed. One process owns the database, so that only a loop that stops without a
@@ -100,9 +100,13 @@ impl Services {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
         let Self { ledger, engine, pushes, .. } = self;
         let mut tasks = JoinSet::new();
-        tasks.spawn(housekeeping::run(ledger, pushes.clone()));
+        let others = pushes.clone();
+        tasks.spawn(supervised("housekeeping", move || housekeeping::run(ledger.clone(), others.clone())));
         let reloads = keys.clone();
-        tasks.spawn(async move { pushes.run(reloads).await });
+        tasks.spawn(supervised("pushes", move || {
+            let (pushes, reloads) = (pushes.clone(), reloads.clone());
+            async move { pushes.run(reloads).await }
+        }));
         let stopping = stop.clone();
         let moving = async { engine.run(stopping, keys).await };
         let stopped = async move {

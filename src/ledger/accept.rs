@@ -150,7 +150,9 @@ impl Book<'_> {
     /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers
     /// a repeated id with a plain success and drops it.
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
-        let is_taken = self.tx().is_named(composition)? || self.tx().correlation(composition)?.is_some();
+        let is_taken = self.tx().is_named(composition)?
+            || self.tx().correlation(composition)?.is_some()
+            || self.tx().row(Queue::Entries, composition)?.is_some();
         if kind.takes_aid() && !is_taken {
             return Ok(composition.to_owned());
         }

@@ -36,15 +36,16 @@ impl Book<'_> {
         if pairs.is_empty() {
             return Ok(());
         }
-        let mut known = self.aids_given_twice()?;
+        // What does not open is not written over.
+        let Some(mut known) = self.kept_twice()? else { return Ok(()) };
         known.extend(pairs);
-        known.truncate(MOST);
+        known.drain(..known.len().saturating_sub(MOST));
         self.keep_twice(&known)
     }
 
     /// Forgets pairs whose events are both forgotten.
     pub(super) fn forget_twice(&self) -> Result<()> {
-        let known = self.aids_given_twice()?;
+        let Some(known) = self.kept_twice()? else { return Ok(()) };
         let mut left = Vec::new();
         for pair in &known {
             let mut is_kept = false;
@@ -59,11 +60,16 @@ impl Book<'_> {
     }
 
     fn aids_given_twice(&self) -> Result<Vec<Pair>> {
+        Ok(self.kept_twice()?.unwrap_or_default())
+    }
+
+    /// `None`: they do not open, and are shown again once the key is back.
+    fn kept_twice(&self) -> Result<Option<Vec<Pair>>> {
         let sealed = self.tx().sealed(NAME)?;
-        let Some(sealed) = sealed else { return Ok(Vec::new()) };
-        // Under a key that is missing it is shown again once that is back.
-        let Ok(text) = self.vault.open(PLACE, &sealed) else { return Ok(Vec::new()) };
+        let Some(sealed) = sealed else { return Ok(Some(Vec::new())) };
+        let Ok(text) = self.vault.open(PLACE, &sealed) else { return Ok(None) };
         serde_json::from_slice(&text)
+            .map(Some)
             .map_err(|_| Error::new(Code::Bug, "the pairs of one application id cannot be read"))
     }
 

@@ -15,12 +15,14 @@ use super::health::Health;
 use super::meters::Meters;
 use crate::destinations::drive::{Keep, Outside, drive};
 use crate::destinations::{News, Progress, Steps};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::{Ending, Held, Leased, Ledger};
-use crate::store::{Lane, Queue};
+use crate::store::{Lane, Millis, Queue};
 
 /// How long the loop rests when the store refuses.
 pub(super) const STORE_REST: Duration = Duration::from_secs(1);
+/// How long a row waits whose verdict is refused for a defect of ours, milliseconds.
+const PUT_OFF: Millis = 3_600_000;
 /// A lease is renewed this many times before it would end.
 const RENEWALS: u32 = 3;
 
@@ -243,20 +245,29 @@ impl Worker {
     }
 
     /// Until the verdict is written the row stays leased, and nothing behind it in its line moves.
-    async fn settle(&self, held: &Held, ending: Ending) {
+    async fn settle(&self, held: &Held, mut ending: Ending) {
+        let mut is_put_off = false;
         loop {
-            match self.ledger.settle(held, &ending).await {
+            let error = match self.ledger.settle(held, &ending).await {
                 Ok(true) => return,
                 Ok(false) => return self.was_lost(held),
-                Err(error) => {
-                    tracing::error!(
-                        entry = held.id,
-                        code = error.code().as_str(),
-                        step = error.operator_detail(),
-                        "a verdict cannot be written"
-                    );
-                    sleep(STORE_REST).await;
+                Err(error) => error,
+            };
+            tracing::error!(
+                entry = held.id,
+                code = error.code().as_str(),
+                step = error.operator_detail(),
+                "a verdict cannot be written"
+            );
+            match error.fault() {
+                // It would be refused alike each time: the row waits, and the others go on.
+                Fault::Bug if is_put_off => return,
+                Fault::Bug => {
+                    is_put_off = true;
+                    let next_at = self.ledger.uptime().saturating_add(PUT_OFF);
+                    ending = Ending::Again { next_at, error: Some(error) };
                 }
+                _ => sleep(STORE_REST).await,
             }
         }
     }

@@ -72,11 +72,14 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let wait = wait_asked(request.headers());
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.accept(event, key).await?;
-    if let Some(wait) = wait
-        && let Ok(entry) = tokio::time::timeout(wait, app.engine().settled(&accepted.id)).await
+    if let Some(wait) = wait.filter(|_| !accepted.state.is_settled())
+        && let Ok(settled) = tokio::time::timeout(wait, app.engine().settled(&accepted.id)).await
     {
-        let entry = entry?;
-        (accepted.state, accepted.aid) = (entry.state, entry.aid);
+        match settled {
+            Ok(entry) => (accepted.state, accepted.aid) = (entry.state, entry.aid),
+            // It is accepted, whatever came of the wait.
+            Err(error) => tracing::warn!(code = error.code().as_str(), "an event cannot be waited for"),
+        }
     }
     let status = if accepted.state.is_settled() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let aid = accepted.aid.map(|aid| aid.to_string());

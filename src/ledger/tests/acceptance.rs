@@ -220,3 +220,16 @@ async fn numbers_are_compared_by_their_digits() {
     }
     assert!(!accept(&ledger, with("1.0")).await.is_new);
 }
+
+#[tokio::test]
+async fn a_composition_whose_discarded_event_is_all_but_forgotten_never_gets_its_id_again() {
+    let home = Home::new();
+    let ledger = home.open();
+    let first = accept(&ledger, birth("c1")).await;
+    ledger.discard(first.id.clone(), "posted by mistake".to_owned()).await.unwrap();
+    accept(&ledger, birth("c1")).await;
+    // As after `outbox.remember`: the row of the discarded one is left alone.
+    ledger.run(|book| book.tx().forget(i64::MIN, i64::MAX)).await.unwrap();
+    let other = accept(&ledger, event(EventKind::Birth, "c1", "other", "w")).await;
+    assert!(other.is_new && other.id.starts_with("c1-"), "{other:?}");
+}

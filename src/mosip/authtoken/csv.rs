@@ -3,6 +3,8 @@
 //! What is broken in one row ends with it: a quotation mark that is left open would take all that follows for one cell. So lines are
 //! one row only if that row is as wide as the header.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::Refused;
@@ -20,6 +22,11 @@ pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch
     let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
     let mut rows = Rows { rest: file, delimiter, columns: None };
     let columns = rows.next().transpose().map_err(|_| Refused::INVALID)?.unwrap_or_default();
+    let names: BTreeSet<&String> = columns.iter().filter(|name| !name.is_empty()).collect();
+    if names.len() != columns.iter().filter(|name| !name.is_empty()).count() {
+        // Which of two columns of one name counts, nobody could say: IDA would be asked about another person.
+        return Err(Refused::INVALID);
+    }
     rows.columns = Some(columns.len());
     let mut lines = Vec::new();
     for row in rows {
