@@ -124,6 +124,8 @@ impl Gateway {
             meters: meters.clone(),
             documents: listeners::documents(),
             listeners: shown,
+            faces: [("webhooks", config.faces.webhooks.is_some()), ("authtoken", config.seeder.consent)],
+            name: config.ops.name.clone(),
         });
 
         let (stop, stopping) = watch::channel(false);

@@ -45,6 +45,10 @@ pub(crate) struct Shared {
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
     pub(crate) listeners: Arc<[Listener]>,
+    /// The faces that stand in for older systems, and whether each is on.
+    pub(crate) faces: [(&'static str, bool); 2],
+    /// `ops.name`
+    pub(crate) name: Option<String>,
 }
 
 /// A listener as operators see it.
@@ -88,6 +92,14 @@ impl App {
 
     pub(super) fn listeners(&self) -> Arc<[Listener]> {
         Arc::clone(&self.0.listeners)
+    }
+
+    pub(super) fn faces(&self) -> [(&'static str, bool); 2] {
+        self.0.faces
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
     }
 
     pub(super) fn limits(&self) -> &body::Limits {

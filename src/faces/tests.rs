@@ -110,6 +110,8 @@ impl World {
             meters: crate::http::meters::Meters::default(),
             documents: Vec::new(),
             listeners: Arc::new([]),
+            faces: [("webhooks", false), ("authtoken", false)],
+            name: None,
         });
         Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }
     }

@@ -97,7 +97,6 @@ pub(crate) trait Tx {
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq>;
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;
-    #[allow(dead_code, reason = "the list of jobs asks for it")]
     fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>>;
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()>;
     /// How many records of a job stand where.

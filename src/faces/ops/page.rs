@@ -106,6 +106,7 @@ impl View {
                 @if self.query.list.is_none() {
                     (overview::channels(&self.standing))
                     (overview::keys(&self.standing))
+                    (overview::listeners(&self.standing))
                 }
                 footer {
                     "mosip-gateway " (env!("CARGO_PKG_VERSION")) ", as of " (words::moment(self.standing.now)) ". "

@@ -115,7 +115,8 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
     let state = query.state.map(|text| parse_state(&text)).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
     let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
-    let page = app.ledger().entries(filter).await?;
+    let mut page = app.ledger().entries(filter).await?;
+    page.entries = page.entries.into_iter().map(|entry| app.engine().timed(entry)).collect();
     Ok(Json(PageView::of(page, app.ledger().uptime())))
 }
 
@@ -123,7 +124,7 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
 #[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
 async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.ledger().entry(id).await?;
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 /// Tries an event at once, and with it whether MOSIP takes us again.
@@ -131,7 +132,7 @@ async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>>
 async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.engine().retry(id).await?;
     tracing::info!(event = entry.id, "an event is retried on request");
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -161,7 +162,7 @@ async fn discard(
 ) -> Result<Json<EntryView>> {
     let entry = app.ledger().discard(id, reason.clone()).await?;
     tracing::warn!(event = entry.id, reason, "an event is discarded on request");
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most a minute.

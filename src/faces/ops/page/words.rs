@@ -38,12 +38,33 @@ pub(in crate::faces::ops) fn sentence(text: &str) -> String {
     first.chain(chars).chain(['.']).collect()
 }
 
-/// `3 events wait`
-pub(in crate::faces::ops) fn wait(events: u64) -> String {
-    match events {
-        0 => "No event waits".to_owned(),
-        1 => "1 event waits".to_owned(),
-        _ => format!("{events} events wait"),
+/// `3 events and 1 message wait`, from counts with their singular and plural. Where nothing waits, it is the first that does not.
+pub(in crate::faces::ops) fn wait(counts: &[(u64, &str, &str)]) -> String {
+    let all: u64 = counts.iter().map(|(count, ..)| count).sum();
+    let named: Vec<String> = counts
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .collect();
+    match all {
+        0 => format!("No {} waits", counts.first().map_or("event", |(_, one, _)| one)),
+        1 => format!("{} waits", named.join(" and ")),
+        _ => format!("{} wait", named.join(" and ")),
+    }
+}
+
+/// `text` in the middle of a sentence.
+pub(in crate::faces::ops) fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(char::to_lowercase).into_iter().flatten().chain(chars).collect()
+}
+
+/// `120 a minute`, `30 an hour`
+pub(super) fn rate(per_minute: f64) -> String {
+    if per_minute >= 1.0 {
+        format!("{per_minute:.0} a minute")
+    } else {
+        format!("{:.0} an hour", per_minute * 60.0)
     }
 }
 
