@@ -154,6 +154,13 @@ impl Engine {
         Ok(entries)
     }
 
+    /// As [`Self::retry`], for all that are parked for the reason that `group` names; how many.
+    pub(crate) async fn retry_group(&self, group: String) -> Result<usize> {
+        let entries = self.0.ledger.retry_group(group).await?;
+        self.probe_now();
+        Ok(entries)
+    }
+
     /// The health of every upstream URL.
     pub(crate) fn status(&self) -> Vec<ChannelStatus> {
         let now = self.0.ledger.uptime();

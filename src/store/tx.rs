@@ -20,6 +20,8 @@ pub(crate) trait Tx {
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>>;
     /// Up to `limit` rows after `after`.
     fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>>;
+    /// Why rows in `state` stand there, each reason (JSON) with its number of rows, the commonest first.
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>>;
     /// How many rows stand where.
     fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>>;
 

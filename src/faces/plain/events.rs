@@ -114,7 +114,7 @@ struct ListQuery {
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<PageView>> {
     let state = query.state.map(|text| parse_state(&text)).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
-    let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
+    let filter = Filter { state, fault, group: None, after: query.cursor.unwrap_or(0) };
     let mut page = app.ledger().entries(filter).await?;
     page.entries = page.entries.into_iter().map(|entry| app.engine().timed(entry)).collect();
     Ok(Json(PageView::of(page, app.ledger().uptime())))

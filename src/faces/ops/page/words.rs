@@ -76,6 +76,11 @@ pub(in crate::faces::ops) fn under_way(events: u64) -> String {
     }
 }
 
+/// `3 events`
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
 /// `3 attempts`
 pub(super) fn attempts(attempts: u32) -> String {
     match attempts {
@@ -102,6 +107,9 @@ pub(super) fn done(done: Done) -> String {
     match done {
         Done::Retried(1) => "1 event is tried again.".to_owned(),
         Done::Retried(events) => format!("{events} events are tried again."),
+        Done::AllDiscarded(1) => "1 event is discarded. It will not go to MOSIP.".to_owned(),
+        Done::AllDiscarded(events) => format!("{events} events are discarded. They will not go to MOSIP."),
+        Done::Examined => "What is in quarantine is looked at again.".to_owned(),
         Done::Discarded => "The event is discarded. It will not go to MOSIP.".to_owned(),
         Done::MessageDiscarded => "The message is discarded. The mediator will not see it.".to_owned(),
         Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),
