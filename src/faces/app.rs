@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
     pub(crate) listeners: Arc<[Listener]>,
+    /// The settings that trust a certificate, and when the next of its certificates expires.
+    pub(crate) trusted: Arc<[(String, Timestamp)]>,
     /// The faces that stand in for older systems, and whether each is on.
     pub(crate) faces: [(&'static str, bool); 2],
     /// `ops.name`
@@ -92,6 +94,10 @@ impl App {
 
     pub(super) fn listeners(&self) -> Arc<[Listener]> {
         Arc::clone(&self.0.listeners)
+    }
+
+    pub(super) fn trusted(&self) -> Arc<[(String, Timestamp)]> {
+        Arc::clone(&self.0.trusted)
     }
 
     pub(super) fn faces(&self) -> [(&'static str, bool); 2] {

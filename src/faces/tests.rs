@@ -110,6 +110,7 @@ impl World {
             meters: crate::http::meters::Meters::default(),
             documents: Vec::new(),
             listeners: Arc::new([]),
+            trusted: Arc::new([]),
             faces: [("webhooks", false), ("authtoken", false)],
             name: None,
         });

@@ -58,7 +58,8 @@ impl Ledger {
     pub(crate) async fn unfinished_jobs(&self) -> Result<(u64, Progress)> {
         self.run(|book| {
             let (mut jobs, mut sum) = (0, Progress::default());
-            for job in book.tx().jobs(0, COUNTED)?.into_iter().filter(|job| job.settled_at.is_none()) {
+            let all = book.tx().jobs(0, COUNTED)?;
+            for job in all.into_iter().filter(|job| job.settled_at.is_none()) {
                 jobs += 1;
                 sum = sum.and(book.read_job(&job)?.progress);
             }

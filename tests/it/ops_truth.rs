@@ -44,6 +44,8 @@ async fn results_that_do_not_reach_the_mediator_stand_on_the_page_in_readiness_a
     let channels = ready["channels"].as_array().unwrap();
     assert!(channels.iter().any(|channel| channel["destination"] == "delivery"), "{ready}");
     assert_eq!(ready["faces"]["webhooks"], false, "{ready}");
+    let certificates = ready["certificates"].as_array().unwrap();
+    assert!(certificates.iter().any(|one| one["role"] == "own" && one["days_to_expiry"].is_i64()), "{ready}");
     let metrics = text(&gateway, "/metrics").await;
     let host = nobody.address();
     let channel = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"delivery\",state=\"open\"}} ");

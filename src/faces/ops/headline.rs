@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::page::words;
-use super::standing::{Standing, Stored};
+use super::standing::{Standing, Stored, TRUSTED};
 use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
 use crate::ledger::WEBHOOK;
@@ -271,7 +271,8 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
         if dated.needs_restart() {
-            listener_expiry(&dated.name, days, lines);
+            let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
+            expiry_at_start(&format!("{whose} {}", dated.name), days, lines);
         } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;
             lines.push(Line {
@@ -283,14 +284,14 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-/// The ring, which names expired keys, knows nothing of listeners.
-fn listener_expiry(name: &str, days: i64, lines: &mut Vec<Line>) {
+/// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
+fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
     const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
     match days {
-        ..0 => lines.push(act(format!("Put right: the certificate of listener {name} has expired."), ADVICE)),
+        ..0 => lines.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
         0..RENEW_DAYS => lines.push(Line {
             tone: Tone::Waits,
-            text: format!("The certificate of listener {name} expires in {}.", words::days(days)),
+            text: format!("The certificate {whose} expires in {}.", words::days(days)),
             advice: ADVICE.to_owned(),
         }),
         _ => {}

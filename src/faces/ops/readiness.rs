@@ -29,6 +29,8 @@ pub(super) struct Readiness {
     jobs: Option<Jobs>,
     keys: Keys,
     listeners: Vec<Listener>,
+    /// Every one that is loaded, shown or trusted.
+    certificates: Vec<Certificate>,
     /// Faces that stand in for older systems, and whether each is on.
     faces: BTreeMap<&'static str, bool>,
 }
@@ -50,6 +52,15 @@ struct Jobs {
     unfinished: u64,
     /// Records that IDA has not been asked about.
     records_waiting: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Certificate {
+    /// `own`, `peer`, `listener`, `trusted`
+    role: &'static str,
+    name: String,
+    /// Negative once it has expired.
+    days_to_expiry: i64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -174,6 +185,14 @@ impl Readiness {
             }),
             jobs: stored
                 .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
+            certificates: standing
+                .certificates()
+                .map(|dated| Certificate {
+                    role: dated.role,
+                    days_to_expiry: dated.days_left(standing.now),
+                    name: dated.name,
+                })
+                .collect(),
             faces: BTreeMap::from(standing.faces),
             keys: Keys {
                 healthy: ring.troubles().is_empty(),

@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The role of a certificate that a listener shows.
 pub(super) const LISTENER: &str = "listener";
+/// The role of a certificate that a setting trusts.
+pub(super) const TRUSTED: &str = "trusted";
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -40,6 +42,7 @@ pub(super) struct Standing {
     pub(super) disk_used: u64,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
+    pub(super) trusted: Arc<[(String, Timestamp)]>,
     /// Faces that stand in for older systems, and whether each is on.
     pub(super) faces: [(&'static str, bool); 2],
     pub(super) uptime: Millis,
@@ -96,6 +99,7 @@ impl Standing {
             disk_used,
             ring: ops.app.ring(),
             listeners: ops.app.listeners(),
+            trusted: ops.app.trusted(),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
         }
@@ -168,7 +172,7 @@ impl Standing {
         Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
     }
 
-    /// Every certificate, own ones first, those of listeners last. A key without a name goes by that of its file.
+    /// Every certificate, own ones first, those of listeners and of settings last. A key without a name goes by that of its file.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
             let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -183,7 +187,12 @@ impl Standing {
             let not_after = listener.dates?.not_after;
             Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
         });
-        own.chain(peers).chain(listeners)
+        let trusted = self.trusted.iter().map(|(setting, not_after)| Dated {
+            role: TRUSTED,
+            name: setting.clone(),
+            not_after: *not_after,
+        });
+        own.chain(peers).chain(listeners).chain(trusted)
     }
 
     fn count_of(&self, kinds: &[&str], states: &[State]) -> u64 {
@@ -198,9 +207,9 @@ impl Standing {
 }
 
 impl Dated {
-    /// A listener reads its certificate at the start alone.
+    /// It was read at the start alone.
     pub(super) fn needs_restart(&self) -> bool {
-        self.role == LISTENER
+        self.role == LISTENER || self.role == TRUSTED
     }
 
     /// Whole days until it expires; negative once it has.

@@ -38,6 +38,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         disk_used: 0,
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
+        trusted: Arc::new([]),
         faces: [("webhooks", false), ("authtoken", false)],
         uptime: 600_000,
     }
@@ -290,4 +291,23 @@ fn what_is_left_is_estimated_only_where_it_flows() {
     channel.flow = Flow::Open;
     standing.stored.as_mut().unwrap().counts.clear();
     assert_eq!(standing.drained_in(&channel), None, "nothing is left");
+}
+
+#[test]
+fn a_trusted_certificate_that_expires_is_named_by_its_setting() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    let day = |days: i64| Timestamp::from_seconds(NOON.seconds() + days * 86_400);
+    standing.trusted = Arc::new([
+        ("upstream.ca_file".to_owned(), day(-1)),
+        ("ops.tls.client_ca".to_owned(), day(12)),
+        ("callback.tls.client_ca".to_owned(), day(90)),
+    ]);
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Everything flows.",
+            "Put right: the certificate in upstream.ca_file has expired.",
+            "The certificate in ops.tls.client_ca expires in 12 days.",
+        ]
+    );
 }

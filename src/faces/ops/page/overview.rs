@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{section, table, words};
-use crate::faces::ops::standing::Standing;
+use crate::faces::ops::standing::{Standing, TRUSTED};
 use crate::ledger::entry::{Destination, State};
 use crate::queue::channel::Flow;
 use crate::store::Queue;
@@ -92,7 +92,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
     section(
         "channels",
         "MOSIP, OpenCRVS and the mediator",
-        table("channels", &["What goes there", "Host", "State", "Waiting", "Last taken", "Reason"], rows),
+        table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows),
     )
 }
 
@@ -125,6 +125,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         let role = match dated.role {
             "own" => "ours",
             "peer" => "theirs",
+            TRUSTED => "trusted by a setting",
             _ => "of a listener",
         };
         vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
