@@ -3,6 +3,7 @@
 pub(crate) mod credentials;
 pub(crate) mod listeners;
 pub(crate) mod services;
+mod trusted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,7 @@ impl Gateway {
         let clock = Clock::system();
         let wanted = listeners::wanted(&config);
         let shown: Arc<[_]> = wanted.iter().map(Wanted::shown).collect();
+        let trusted = trusted::dates(&config, clock.now()).into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
@@ -126,6 +128,9 @@ impl Gateway {
             meters: meters.clone(),
             documents: listeners::documents(),
             listeners: shown,
+            trusted,
+            faces: [("webhooks", config.faces.webhooks.is_some()), ("authtoken", config.seeder.consent)],
+            name: config.ops.name.clone(),
         });
 
         let (stop, stopping) = watch::channel(false);

@@ -110,7 +110,7 @@ impl Command {
         let now = ledger.uptime();
         match self {
             Self::List { state, fault, cursor } => {
-                let filter = Filter { state: *state, fault: *fault, after: *cursor };
+                let filter = Filter { state: *state, fault: *fault, group: None, after: *cursor };
                 print(&PageView::of(ledger.entries(filter).await?, now))
             }
             Self::Show { id } => print(&EntryView::of(ledger.entry(id.clone()).await?, now)),

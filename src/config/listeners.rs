@@ -62,7 +62,11 @@ pub(super) fn internal(root: &mut Section<'_>) -> Internal {
 /// `[ops]`
 pub(super) fn ops(root: &mut Section<'_>) -> Ops {
     let mut section = root.section("ops");
-    let ops = Ops { token: section.secret("token", Unset::Refused), tls: tls(&mut section) };
+    let ops = Ops {
+        name: section.parsed("name", name),
+        token: section.secret("token", Unset::Refused),
+        tls: tls(&mut section),
+    };
     section.finish();
     ops
 }
@@ -104,6 +108,19 @@ pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain:
     }
     section.finish();
     callback
+}
+
+/// One line that fits a heading.
+fn name(text: &str) -> Result<String, Complaint> {
+    let fits =
+        (1..=60).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text;
+    if fits {
+        return Ok(text.to_owned());
+    }
+    Err(complaint(
+        "is not a name of 1 to 60 characters on one line",
+        "write one, such as \"Registry of Exampleland, production\"",
+    ))
 }
 
 fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {

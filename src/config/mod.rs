@@ -148,6 +148,8 @@ pub struct Internal {
 
 /// `[ops]`
 pub struct Ops {
+    /// What this installation is called on the page.
+    pub name: Option<String>,
     /// Bearer token for the page and its posts.
     pub token: Option<SecretBytes>,
     /// TLS on this listener.

@@ -48,6 +48,12 @@ pub(crate) struct Shared {
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
     pub(crate) listeners: Arc<[Listener]>,
+    /// The settings that trust a certificate, and when the next of its certificates expires.
+    pub(crate) trusted: Arc<[(String, Timestamp)]>,
+    /// The faces that stand in for older systems, and whether each is on.
+    pub(crate) faces: [(&'static str, bool); 2],
+    /// `ops.name`
+    pub(crate) name: Option<String>,
 }
 
 /// A listener as operators see it.
@@ -91,6 +97,18 @@ impl App {
 
     pub(super) fn listeners(&self) -> Arc<[Listener]> {
         Arc::clone(&self.0.listeners)
+    }
+
+    pub(super) fn trusted(&self) -> Arc<[(String, Timestamp)]> {
+        Arc::clone(&self.0.trusted)
+    }
+
+    pub(super) fn faces(&self) -> [(&'static str, bool); 2] {
+        self.0.faces
+    }
+
+    pub(super) fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
     }
 
     pub(super) fn limits(&self) -> &body::Limits {

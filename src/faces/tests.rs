@@ -112,6 +112,9 @@ impl World {
             meters: crate::http::meters::Meters::default(),
             documents: Vec::new(),
             listeners: Arc::new([]),
+            trusted: Arc::new([]),
+            faces: [("webhooks", false), ("authtoken", false)],
+            name: None,
         });
         Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }
     }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::accept::TABLE as ENTRY;
-use super::entry::{Destination, EntryKind};
+use super::entry::{Destination, Entry, EntryKind};
 use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
@@ -49,6 +49,26 @@ impl Ledger {
             return Ok(());
         }
         self.run(|book| book.tx().set_number(UNCORRELATED, 0)).await
+    }
+}
+
+impl Ledger {
+    /// The entries that are named `text`: by their id, their composition, a number of their registration or their application id.
+    pub(crate) async fn find(&self, text: String) -> Result<Vec<Entry>> {
+        self.run(move |book| {
+            let mut ids = vec![text.clone()];
+            for name in Subject::NAMES {
+                ids.extend(book.bearers(name, &text)?);
+            }
+            let mut found: Vec<Entry> = Vec::new();
+            for id in ids {
+                if book.tx().row(Queue::Entries, &id)?.is_some() && found.iter().all(|entry| entry.id != id) {
+                    found.push(book.entry(&id)?);
+                }
+            }
+            Ok(found)
+        })
+        .await
     }
 }
 

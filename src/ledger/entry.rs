@@ -33,22 +33,11 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Every destination.
-    pub(crate) const ALL: [Self; 2] = [Self::Mediator, Self::Opencrvs];
-
     /// The word in the API and in the database.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Mediator => "mediator",
             Self::Opencrvs => "opencrvs",
-        }
-    }
-
-    /// The name of the system for people.
-    pub(crate) const fn system(self) -> &'static str {
-        match self {
-            Self::Mediator => "MOSIP",
-            Self::Opencrvs => "OpenCRVS",
         }
     }
 }

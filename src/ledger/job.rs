@@ -93,6 +93,19 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
+    /// This job and `other` together.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self {
+            records: self.records + other.records,
+            queued: self.queued + other.queued,
+            leased: self.leased + other.leased,
+            done: self.done + other.done,
+            refused: self.refused + other.refused,
+            invalid: self.invalid + other.invalid,
+            unreadable: self.unreadable + other.unreadable,
+        }
+    }
+
     /// Whether nothing is left to be asked.
     pub(crate) const fn is_finished(&self) -> bool {
         self.queued == 0 && self.leased == 0

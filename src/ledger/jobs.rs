@@ -13,6 +13,8 @@ use crate::store::{JobRow, NewRow, Queue, Seq, State, Verdict};
 pub(super) const TABLE: &str = "job_record";
 /// What is counted of results that do not open.
 const RESULTS: &str = "job_result";
+/// Jobs that are looked at when the unfinished ones are counted.
+const COUNTED: usize = 10_000;
 /// The destination of records in the rows, and their kind.
 pub(crate) const DESTINATION: &str = "ida";
 const KIND: &str = "uin-token";
@@ -48,6 +50,20 @@ impl Ledger {
         self.run(move |book| {
             let job = book.find_job(&id)?;
             book.read_job(&job)
+        })
+        .await
+    }
+
+    /// Jobs that are not finished, and how far all of them together have come. At most [`COUNTED`] jobs are looked at.
+    pub(crate) async fn unfinished_jobs(&self) -> Result<(u64, Progress)> {
+        self.run(|book| {
+            let (mut jobs, mut sum) = (0, Progress::default());
+            let all = book.tx().jobs(0, COUNTED)?;
+            for job in all.into_iter().filter(|job| job.settled_at.is_none()) {
+                jobs += 1;
+                sum = sum.and(book.read_job(&job)?.progress);
+            }
+            Ok((jobs, sum))
         })
         .await
     }

@@ -35,7 +35,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::legacy::LegacyPosts;
-pub(crate) use self::operator::{Filter, Page, PageView};
+pub(crate) use self::operator::{Filter, Group, Page, PageView};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::twice::Pair;

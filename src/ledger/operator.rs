@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use super::accept::TABLE;
 use super::entry::{Destination, Entry, EntryView, Refusal, State};
@@ -19,8 +20,32 @@ pub(crate) struct Filter {
     pub(crate) state: Option<State>,
     /// Only those whose last attempt failed by this fault.
     pub(crate) fault: Option<Fault>,
+    /// Only those of this group; see [`Group::name`].
+    pub(crate) group: Option<String>,
     /// After this cursor.
     pub(crate) after: i64,
+}
+
+/// Rows that stand where they are for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Group {
+    /// Names the reason in addresses and forms: 16 hexadecimal digits.
+    pub(crate) name: String,
+    pub(crate) rows: u64,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Group {
+    /// Of `rows` for the reason that the rows keep as `text`.
+    pub(super) fn of(text: Option<&str>, rows: u64) -> Self {
+        Self { name: reason_name(text), rows, refusal: Refusal::read(text) }
+    }
+}
+
+/// The name of the reason that the rows keep as `text`.
+pub(super) fn reason_name(text: Option<&str>) -> String {
+    let digest = Sha256::digest(text.unwrap_or_default());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A part of a list.
@@ -61,9 +86,20 @@ impl Ledger {
     /// Entries in order of acceptance.
     pub(crate) async fn entries(&self, filter: Filter) -> Result<Page> {
         self.run(move |book| {
+            let refusal = match (&filter.group, filter.state) {
+                (Some(group), Some(state)) => match book.reason(state, group) {
+                    Ok(reason) => Some(reason),
+                    Err(error) if error.code() == Code::NotFound => {
+                        return Ok(Page { entries: Vec::new(), next: None });
+                    }
+                    Err(error) => return Err(error),
+                },
+                _ => None,
+            };
             let which = store::Filter {
                 states: filter.state.into_iter().collect(),
                 fault: filter.fault.map(|fault| fault.as_str().to_owned()),
+                refusal,
                 ..store::Filter::default()
             };
             let mut rows = book.tx().rows(Queue::Entries, &which, filter.after, Page::SIZE + 1)?;
@@ -91,13 +127,64 @@ impl Ledger {
         Ok(entry)
     }
 
+    /// What is parked, by its reason, the commonest first.
+    pub(crate) async fn parked_groups(&self) -> Result<Vec<Group>> {
+        self.run(|book| {
+            let reasons = book.tx().refusals(Queue::Entries, State::Parked)?;
+            Ok(reasons.into_iter().map(|(text, rows)| Group::of(text.as_deref(), rows)).collect())
+        })
+        .await
+    }
+
     /// Puts every entry back that was parked by `fault`; how many.
     pub(crate) async fn retry_all(&self, fault: Fault) -> Result<usize> {
-        let filter = store::Filter {
-            states: vec![State::Parked],
-            fault: Some(fault.as_str().to_owned()),
-            ..store::Filter::default()
-        };
+        let fault = Some(fault.as_str().to_owned());
+        self.retry_those(store::Filter { fault, ..parked() }).await
+    }
+
+    /// Puts every parked entry of a group back; how many. [`Code::NotFound`] where there is no such group.
+    pub(crate) async fn retry_group(&self, group: String) -> Result<usize> {
+        let refusal = Some(self.run(move |book| book.reason(State::Parked, &group)).await?);
+        self.retry_those(store::Filter { refusal, ..parked() }).await
+    }
+
+    /// Takes every parked entry of a group out for good; their ids. [`Code::NotFound`] where there is no such group.
+    pub(crate) async fn discard_group(&self, group: String, reason: String) -> Result<Vec<String>> {
+        let refusal = Some(self.run(move |book| book.reason(State::Parked, &group)).await?);
+        let filter = store::Filter { refusal, ..parked() };
+        let mut discarded = Vec::new();
+        loop {
+            let (filter, reason) = (filter.clone(), reason.clone());
+            let ids = self
+                .run(move |book| {
+                    let rows = book.tx().rows(Queue::Entries, &filter, 0, Page::SIZE)?;
+                    for row in &rows {
+                        book.tx().close(
+                            Queue::Entries,
+                            row.seq,
+                            State::Discarded,
+                            Some(&reason),
+                            book.now,
+                        )?;
+                        book.rules.unreadable.forget(TABLE, &row.id);
+                    }
+                    Ok(rows.into_iter().map(|row| row.id).collect::<Vec<_>>())
+                })
+                .await?;
+            if ids.is_empty() {
+                break;
+            }
+            for id in &ids {
+                // Nobody may be waiting.
+                let _ = self.rules.settled.send(id.clone());
+            }
+            discarded.extend(ids);
+        }
+        self.wake();
+        Ok(discarded)
+    }
+
+    async fn retry_those(&self, filter: store::Filter) -> Result<usize> {
         let (mut after, mut retried) = (0, 0);
         loop {
             let filter = filter.clone();
@@ -170,7 +257,19 @@ impl Ledger {
     }
 }
 
+fn parked() -> store::Filter {
+    store::Filter { states: vec![State::Parked], ..store::Filter::default() }
+}
+
 impl Book<'_> {
+    /// The reason that is named `group`, as the rows in `state` keep it.
+    fn reason(&self, state: State, group: &str) -> Result<String> {
+        let reasons = self.tx().refusals(Queue::Entries, state)?;
+        let found =
+            reasons.into_iter().filter_map(|(text, _)| text).find(|text| reason_name(Some(text)) == group);
+        found.ok_or_else(|| Error::new(Code::NotFound, "nothing is left that is parked for this reason"))
+    }
+
     pub(super) fn row(&self, id: &str) -> Result<Row> {
         let row = self.tx().row(Queue::Entries, id)?;
         row.ok_or_else(|| Error::new(Code::NotFound, "there is no such event"))

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::deliveries::Message;
 use super::entry::Refusal;
+use super::operator::Group;
 use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
@@ -204,6 +205,17 @@ impl Ledger {
     /// Has everything quarantined looked at again; how many. After a key reload.
     pub(crate) async fn examine_again(&self) -> Result<usize> {
         self.run(|book| book.tx().release_quarantine()).await
+    }
+
+    /// What is in quarantine, by its reason, with the kind of the messages.
+    pub(crate) async fn quarantine_groups(&self) -> Result<Vec<(String, Group)>> {
+        self.run(|book| {
+            let reasons = book.tx().push_reasons()?;
+            let group =
+                |(kind, text, rows, _): (_, Option<String>, _, _)| (kind, Group::of(text.as_deref(), rows));
+            Ok(reasons.into_iter().map(group).collect())
+        })
+        .await
     }
 
     /// What is in quarantine, by kind and by the code of the reason.

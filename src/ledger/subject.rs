@@ -36,6 +36,10 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
+    /// Every name, as it is spelled on the wire.
+    pub(crate) const NAMES: [&'static str; 8] =
+        ["compositionId", "eventId", "actionId", "trackingId", "brn", "drn", "registrationId", "aid"];
+
     /// The names that `event` holds.
     pub(crate) fn of(event: &Event) -> Self {
         let numbers = event.numbers();
@@ -51,18 +55,17 @@ impl Subject {
 
     /// The names that are there, each with its spelling on the wire.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        [
-            ("compositionId", &self.composition_id),
-            ("eventId", &self.event_id),
-            ("actionId", &self.action_id),
-            ("trackingId", &self.tracking_id),
-            ("brn", &self.brn),
-            ("drn", &self.drn),
-            ("registrationId", &self.registration_id),
-            ("aid", &self.aid),
-        ]
-        .into_iter()
-        .filter_map(|(name, value)| Some((name, value.as_deref()?)))
+        let values = [
+            &self.composition_id,
+            &self.event_id,
+            &self.action_id,
+            &self.tracking_id,
+            &self.brn,
+            &self.drn,
+            &self.registration_id,
+            &self.aid,
+        ];
+        Self::NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
     /// What several events that bear one number have in common: a name on which two of them differ is left out, since nobody can tell

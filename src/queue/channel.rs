@@ -141,6 +141,23 @@ impl Channel {
         }
     }
 
+    /// Nothing waits for this channel, and a trial is due: that it was stopped says nothing any more. The next entry shows how it stands,
+    /// and the failures that were counted still count.
+    pub(crate) fn nothing_waits(&mut self, now: Millis) {
+        if self.admission(now) == Admission::Trial {
+            self.flow = Flow::Open;
+            self.stopped_at = None;
+        }
+    }
+
+    /// When an entry that is due at `next_at` is tried.
+    pub(crate) fn try_at(&self, next_at: Millis) -> Millis {
+        match self.flow {
+            Flow::Open => next_at,
+            Flow::Broken { until: at } | Flow::Paused { probe_at: at, .. } => next_at.max(at),
+        }
+    }
+
     /// MOSIP took `entry`: everything flows again.
     pub(crate) fn succeeded(&mut self, entry: &str) {
         self.resume();

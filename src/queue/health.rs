@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::channel::{Admission, Channel, Flow, Next};
+use super::pace::Pace;
 use crate::error::Error;
 use crate::random::Random;
 use crate::store::Millis;
@@ -12,13 +13,15 @@ use crate::store::Millis;
 #[derive(Clone)]
 pub(crate) struct Health {
     channel: Arc<Mutex<Channel>>,
+    pace: Arc<Mutex<Pace>>,
     random: Random,
 }
 
 impl Health {
     /// Nothing is known yet: entries go. A paused channel is tried every `probe_interval`; a call may take up to `deadline`.
     pub(crate) fn new(probe_interval: Duration, deadline: Duration, random: Random) -> Self {
-        Self { channel: Arc::new(Mutex::new(Channel::new(probe_interval, deadline))), random }
+        let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline)));
+        Self { channel, pace: Arc::default(), random }
     }
 
     /// Who may go at `now`.
@@ -26,9 +29,29 @@ impl Health {
         self.channel().admission(now)
     }
 
-    /// The destination took `entry`.
-    pub(crate) fn succeeded(&self, entry: &str) {
-        self.channel().succeeded(entry);
+    /// The destination took `entry` at `now`. Whether that ended a pause.
+    pub(crate) fn succeeded(&self, entry: &str, now: Millis) -> bool {
+        self.pace().taken(now);
+        let mut channel = self.channel();
+        let was_paused = matches!(channel.flow(), Flow::Paused { .. });
+        channel.succeeded(entry);
+        was_paused
+    }
+
+    /// Nothing waits for the channel.
+    pub(crate) fn nothing_waits(&self, now: Millis) {
+        self.channel().nothing_waits(now);
+    }
+
+    /// When an entry that is due at `next_at` is tried.
+    pub(crate) fn try_at(&self, next_at: Millis) -> Millis {
+        self.channel().try_at(next_at)
+    }
+
+    /// When the last entry was taken since the process began, and how many are taken in a minute.
+    pub(crate) fn rate(&self, now: Millis) -> (Option<Millis>, Option<f64>) {
+        let pace = self.pace();
+        (pace.last(), pace.per_minute(now))
     }
 
     /// The `attempts`th attempt of `entry` failed: what becomes of the entry.
@@ -52,6 +75,10 @@ impl Health {
     pub(crate) fn status(&self) -> (Flow, Option<Millis>) {
         let channel = self.channel();
         (channel.flow().clone(), channel.stopped_at())
+    }
+
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.pace.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn channel(&self) -> MutexGuard<'_, Channel> {

@@ -5,6 +5,7 @@ pub(crate) mod channel;
 pub(crate) mod health;
 pub(crate) mod meters;
 pub(crate) mod outside;
+pub(crate) mod pace;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod worker;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -38,6 +39,7 @@ struct Parts {
     ledger: Ledger,
     lines: Vec<Line>,
     meters: Meters,
+    resumed: Arc<Notify>,
 }
 
 /// A loop and the URL that it serves.
@@ -70,6 +72,22 @@ pub(crate) struct ChannelStatus {
     pub(crate) flow: Flow,
     /// Since when it does not, on the outbox's clock.
     pub(crate) stopped_at: Option<Millis>,
+    /// When the last entry was taken since the process began, on the outbox's clock.
+    pub(crate) last_success: Option<Millis>,
+    /// Entries taken in a minute, over the last five; `None`: too few to tell.
+    pub(crate) per_minute: Option<f64>,
+}
+
+impl ChannelStatus {
+    /// Whether its URL is set; `host` says otherwise what is not, in words.
+    pub(crate) fn is_configured(&self) -> bool {
+        !self.host.contains(' ')
+    }
+
+    /// What goes there: its kinds, or the destination where all of it does.
+    pub(crate) fn carries(&self) -> Vec<String> {
+        if self.kinds.is_empty() { vec![self.destination.clone()] } else { self.kinds.clone() }
+    }
 }
 
 impl Engine {
@@ -81,7 +99,7 @@ impl Engine {
         settings: Settings,
     ) -> Self {
         let Settings { probe_interval, lease, random } = settings;
-        let meters = Meters::default();
+        let (meters, resumed) = (Meters::default(), Arc::<Notify>::default());
         let mut lines = Vec::new();
         for destination in destinations {
             for route in destination.routes() {
@@ -99,13 +117,14 @@ impl Engine {
                     outside: Arc::clone(&outside),
                     health: Health::new(probe_interval, route.deadline, random.clone()),
                     meters: meters.clone(),
+                    resumed: Arc::clone(&resumed),
                     concurrency: route.concurrency,
                     lease,
                 });
                 lines.push(Line { host: route.host, worker });
             }
         }
-        Self(Arc::new(Parts { ledger, lines, meters }))
+        Self(Arc::new(Parts { ledger, lines, meters, resumed }))
     }
 
     /// What has been counted since the process began.
@@ -135,14 +154,38 @@ impl Engine {
         Ok(entries)
     }
 
+    /// As [`Self::retry`], for all that are parked for the reason that `group` names; how many.
+    pub(crate) async fn retry_group(&self, group: String) -> Result<usize> {
+        let entries = self.0.ledger.retry_group(group).await?;
+        self.probe_now();
+        Ok(entries)
+    }
+
     /// The health of every upstream URL.
     pub(crate) fn status(&self) -> Vec<ChannelStatus> {
+        let now = self.0.ledger.uptime();
         let status = |Line { host, worker }: &Line| {
             let Lane { queue, destination, kinds } = worker.lane.clone();
             let (flow, stopped_at) = worker.health.status();
-            ChannelStatus { destination, queue, host: host.clone(), kinds, flow, stopped_at }
+            let (last_success, per_minute) = worker.health.rate(now);
+            let host = host.clone();
+            ChannelStatus { destination, queue, host, kinds, flow, stopped_at, last_success, per_minute }
         };
         self.0.lines.iter().map(status).collect()
+    }
+
+    /// `entry` with the moment at which it is tried in place of that at which it is due: where its channel is stopped, not before the next
+    /// trial.
+    pub(crate) fn timed(&self, mut entry: Entry) -> Entry {
+        let goes_there = |lane: &Lane| {
+            lane.queue == Queue::Entries
+                && lane.destination == entry.destination
+                && (lane.kinds.is_empty() || lane.kinds.contains(&entry.kind))
+        };
+        if let Some(line) = self.0.lines.iter().find(|line| goes_there(&line.worker.lane)) {
+            entry.next_at = line.worker.health.try_at(entry.next_at);
+        }
+        entry
     }
 
     /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.
@@ -164,7 +207,7 @@ impl Engine {
         }
     }
 
-    /// Moves everything until `stop` turns true, and then finishes what is under way. New keys end pauses.
+    /// Moves everything until `stop` turns true, and then finishes what is under way. New keys, and the end of another pause, end pauses.
     pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut keys: Keyring) {
         let mut running = JoinSet::new();
         for line in &self.0.lines {
@@ -176,10 +219,17 @@ impl Engine {
             }
             std::future::pending::<()>().await;
         };
+        let follow_resumed = async {
+            loop {
+                self.0.resumed.notified().await;
+                self.probe_now();
+            }
+        };
         tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => {}
             () = follow_keys => {}
+            () = follow_resumed => {}
         }
         while running.join_next().await.is_some() {}
     }

@@ -33,6 +33,8 @@ pub(crate) struct Worker {
     pub(crate) ledger: Ledger,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) health: Health,
+    /// Rung when a pause has ended: what was put right may have paused other channels, too.
+    pub(crate) resumed: Arc<Notify>,
     pub(crate) meters: Meters,
     /// Rows under way at once.
     pub(crate) concurrency: usize,
@@ -117,7 +119,13 @@ impl Worker {
             Ok((leased, next))
         };
         match looked.await {
-            Ok((leased, next)) if leased.is_empty() => next.map(|at| until(at, self.ledger.uptime())),
+            Ok((leased, None)) if leased.is_empty() => {
+                if under_way.tasks.is_empty() {
+                    self.health.nothing_waits(now);
+                }
+                None
+            }
+            Ok((leased, Some(at))) if leased.is_empty() => Some(until(at, self.ledger.uptime())),
             Ok((leased, _)) => {
                 for leased in leased {
                     under_way.begin(self, leased);
@@ -209,7 +217,9 @@ impl Worker {
         }
         let ending = match outcome {
             Ok(done) => {
-                self.health.succeeded(&held.id);
+                if self.health.succeeded(&held.id, self.ledger.uptime()) {
+                    self.resumed.notify_one();
+                }
                 tracing::info!(
                     entry = held.id,
                     kind = held.kind,

@@ -133,6 +133,7 @@ impl Filter {
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
             && self.destination.as_ref().is_none_or(|destination| *destination == row.destination)
             && (self.fault.is_none() || self.fault == row.fault)
+            && (self.refusal.is_none() || self.refusal == row.refusal)
             && (self.line.is_none() || self.line == row.line)
             && self.settled_by.is_none_or(|by| row.settled_at.is_some_and(|at| at <= by))
             && self.waiting_since.is_none_or(|since| row.waiting_since <= since)
@@ -477,6 +478,17 @@ impl Tx for Tables {
             (*rows, *bytes) = (*rows + 1, *bytes + push.bytes);
         }
         Ok(sizes.into_iter().map(|(kind, (rows, bytes))| (kind, rows, bytes)).collect())
+    }
+
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
+        let filter = Filter { states: vec![state], ..Filter::default() };
+        let mut reasons: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        for row in self.rows(queue, &filter, 0, usize::MAX)? {
+            *reasons.entry(row.refusal).or_default() += 1;
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        Ok(reasons)
     }
 
     fn push_reasons(&mut self) -> Result<Vec<(String, Option<String>, u64, u64)>> {

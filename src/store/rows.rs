@@ -190,6 +190,8 @@ pub(crate) struct Filter {
     pub(crate) states: Vec<State>,
     pub(crate) kinds: Vec<String>,
     pub(crate) fault: Option<String>,
+    /// Only what was refused for this very reason, as JSON.
+    pub(crate) refusal: Option<String>,
     pub(crate) line: Option<String>,
     /// Only what was settled at or before this moment.
     pub(crate) settled_by: Option<Millis>,

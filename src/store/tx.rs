@@ -20,6 +20,8 @@ pub(crate) trait Tx {
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>>;
     /// Up to `limit` rows after `after`.
     fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>>;
+    /// Why rows in `state` stand there, each reason (JSON) with its number of rows, the commonest first.
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>>;
     /// How many rows stand where.
     fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>>;
 
@@ -97,7 +99,6 @@ pub(crate) trait Tx {
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq>;
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;
-    #[allow(dead_code, reason = "the list of jobs asks for it")]
     fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>>;
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()>;
     /// How many records of a job stand where.

@@ -45,6 +45,7 @@ mod mosip_vectors;
 mod openapi;
 #[cfg(feature = "simulator")]
 mod ops;
+mod ops_truth;
 #[cfg(feature = "simulator")]
 mod outbox;
 #[cfg(feature = "simulator")]

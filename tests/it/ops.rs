@@ -101,7 +101,13 @@ impl Place {
 
     /// The token that the page holds for `about`.
     async fn token(&self, about: &str) -> String {
-        let page = self.text("/").await;
+        let path = match about.split_once(':').unwrap() {
+            ("event", id) => format!("/?event={id}"),
+            ("message" | "quarantine", _) => "/?list=quarantine".to_owned(),
+            ("reason", name) => format!("/?list=parked&reason={name}"),
+            _ => "/?list=parked".to_owned(),
+        };
+        let page = self.text(&path).await;
         let form = page.split_once(&format!(r#"name="about" value="{about}""#)).unwrap().1;
         let token = form.split_once(r#"name="token" value=""#).unwrap().1;
         token.split_once('"').unwrap().0.to_owned()
@@ -340,6 +346,43 @@ async fn a_decision_on_the_page_is_carried_out_and_logged_with_who_and_why() {
 }
 
 #[tokio::test]
+async fn what_one_reason_parked_is_counted_and_decided_about_at_once() {
+    let place = Place::new().await;
+    place.switch_mosip_off();
+    for (event, detail) in [("one", "odd"), ("two", "odd"), ("three", "even"), ("four", "even")] {
+        place.park(event, "bug", detail).await;
+    }
+    let overview = place.text("/").await;
+    assert_eq!(overview.matches("2 events<").count(), 2, "{overview}");
+    let name = |words: &str| {
+        let row = overview.split_once(words).unwrap().1;
+        row.split_once("reason=").unwrap().1.split_once('"').unwrap().0.to_owned()
+    };
+    let (odd, even) = (name("Odd."), name("Even."));
+    let list = place.text(&format!("/?list=parked&reason={odd}")).await;
+    assert!(list.contains("<code>one</code>") && !list.contains("<code>three</code>"), "{list}");
+
+    let about = format!("reason:{odd}");
+    let token = place.token(&about).await;
+    let form =
+        [("about", about.as_str()), ("token", &token), ("do", "discard"), ("reason", "registered twice")];
+    let reply = place.decide(&form, &[]).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("2 events are discarded."));
+    assert_eq!(place.gateway().ids("state=discarded").await, ["one", "two"]);
+    assert_eq!(place.decide(&form, &[]).await.status, StatusCode::NOT_FOUND, "nothing is left of it");
+
+    place.behave(Behaviour::default());
+    let about = format!("reason:{even}");
+    let token = place.token(&about).await;
+    let form = [("about", about.as_str()), ("token", &token), ("do", "retry"), ("reason", "mended")];
+    let reply = place.decide(&form, &[]).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("2 events are tried again."));
+    for event in ["three", "four"] {
+        place.gateway().event_in(event, "done").await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_a_form_of_the_page_decides_nothing() {
     let place = Place::new().await;
     place.switch_mosip_off();
@@ -410,8 +453,9 @@ async fn a_long_list_goes_on_over_pages() {
     filled.unwrap();
     let rows = |page: &str| page.matches("<code>event-").count();
     let overview = place.text("/").await;
-    assert_eq!((rows(&overview), overview.contains("Parked: 130")), (10, true));
-    let first = place.text(link(&overview)).await;
+    assert_eq!((rows(&overview), overview.contains("Parked: 130")), (0, true));
+    assert!(overview.contains("130 events"), "one reason, one row: {overview}");
+    let first = place.text("/?list=parked").await;
     assert_eq!(rows(&first), 100);
     let second = place.text(link(&first)).await;
     assert_eq!((rows(&second), second.contains("More of them")), (30, false));

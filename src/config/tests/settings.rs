@@ -41,6 +41,7 @@ fn listeners() {
         token_file = "api.token"
         primitives = false
         [ops]
+        name = "Exampleland, staging"
         token_file = "/run/secrets/ops"
         tls = { cert = "ops.crt", key = "ops.key", client_ca = "ca.crt", client_subjects = ["CN=prometheus"] }
         "#,
@@ -53,6 +54,7 @@ fn listeners() {
     assert_eq!(exposed(config.internal.token.as_ref()), Some("/etc/gateway/api.token"));
     assert!(!config.internal.primitives);
     assert_eq!(exposed(config.ops.token.as_ref()), Some("/run/secrets/ops"));
+    assert_eq!(config.ops.name.as_deref(), Some("Exampleland, staging"));
     let tls = config.ops.tls.unwrap();
     assert_eq!((tls.cert, tls.key), ("/etc/gateway/ops.crt".into(), "/etc/gateway/ops.key".into()));
     assert_eq!(tls.client_ca, Some(PathBuf::from("/etc/gateway/ca.crt")));

@@ -21,6 +21,12 @@ enum What {
     Retry(String),
     Discard(String),
     RetryAll(Fault),
+    /// All that are parked for one reason.
+    RetryGroup(String),
+    /// Likewise.
+    DiscardGroup(String),
+    /// All that is in quarantine.
+    VerifyAll,
     /// A message in quarantine.
     Verify(String),
     /// Likewise.
@@ -33,7 +39,11 @@ pub(super) enum Done {
     /// So many events are on their way again.
     Retried(usize),
     Discarded,
+    /// So many events will not go.
+    AllDiscarded(usize),
     Verified,
+    /// What is in quarantine is looked at again.
+    Examined,
     MessageDiscarded,
 }
 
@@ -52,6 +62,9 @@ impl Decision {
             ("retry", "event") => What::Retry(name.to_owned()),
             ("discard", "event") => What::Discard(name.to_owned()),
             ("retry", "fault") => What::RetryAll(name.parse()?),
+            ("retry", "reason") => What::RetryGroup(name.to_owned()),
+            ("discard", "reason") => What::DiscardGroup(name.to_owned()),
+            ("verify", "quarantine") => What::VerifyAll,
             ("verify", "message") => What::Verify(name.to_owned()),
             ("discard", "message") => What::DiscardMessage(name.to_owned()),
             _ => return Err(unknown()),
@@ -79,6 +92,23 @@ impl Decision {
                 tracing::warn!(fault, events, by, reason, "parked events are retried on the page");
                 Ok(Done::Retried(events))
             }
+            What::RetryGroup(group) => {
+                let events = app.engine().retry_group(group).await?;
+                tracing::warn!(events, by, reason, "parked events of one reason are retried on the page");
+                Ok(Done::Retried(events))
+            }
+            What::DiscardGroup(group) => {
+                let discarded = app.ledger().discard_group(group, reason.clone()).await?;
+                for event in &discarded {
+                    tracing::warn!(event, by, reason, "an event is discarded on the page");
+                }
+                Ok(Done::AllDiscarded(discarded.len()))
+            }
+            What::VerifyAll => {
+                tracing::warn!(by, reason, "the quarantine is tried again on the page");
+                app.pushes().examine_again().await;
+                Ok(Done::Examined)
+            }
             What::Verify(id) => {
                 tracing::warn!(push = id, by, reason, "a push is tried again on the page");
                 app.pushes().verify(id).await?;
@@ -99,6 +129,8 @@ impl Done {
         match self {
             Self::Retried(events) => ("retried", events),
             Self::Discarded => ("discarded", 1),
+            Self::AllDiscarded(events) => ("all-discarded", events),
+            Self::Examined => ("examined", 1),
             Self::Verified => ("verified", 1),
             Self::MessageDiscarded => ("message-discarded", 1),
         }
@@ -109,11 +141,19 @@ impl Done {
         match word {
             "retried" => Some(Self::Retried(events)),
             "discarded" => Some(Self::Discarded),
+            "all-discarded" => Some(Self::AllDiscarded(events)),
+            "examined" => Some(Self::Examined),
             "verified" => Some(Self::Verified),
             "message-discarded" => Some(Self::MessageDiscarded),
             _ => None,
         }
     }
+}
+
+/// What a form looks for, if it is the one that looks for an event.
+pub(super) fn sought(form: &[u8]) -> Option<String> {
+    let found = form_urlencoded::parse(form).find(|(name, _)| name == "find");
+    found.map(|(_, value)| value.trim().to_owned())
 }
 
 /// [`Code::MediaType`] unless the request carries an HTML form.
@@ -168,6 +208,9 @@ mod tests {
             ("event:a", "retry"),
             ("event:a:b", "discard"),
             ("fault:bug", "retry"),
+            ("reason:0123456789abcdef", "retry"),
+            ("reason:0123456789abcdef", "discard"),
+            ("quarantine:all", "verify"),
             ("message:p", "verify"),
             ("message:p", "discard"),
         ] {
@@ -176,6 +219,7 @@ mod tests {
         for (about, verb) in [
             ("event:a", "verify"),
             ("fault:bug", "discard"),
+            ("quarantine:all", "discard"),
             ("fault:rain", "retry"),
             ("event", "retry"),
             ("", ""),

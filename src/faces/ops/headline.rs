@@ -3,15 +3,20 @@
 use std::time::Duration;
 
 use super::page::words;
-use super::standing::Standing;
+use super::standing::{Standing, Stored, TRUSTED};
+use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
 use crate::ledger::WEBHOOK;
-use crate::ledger::entry::{Destination, State};
+use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
+use crate::store::Queue;
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
+
+/// A mediator that fetches its messages does so at least this often.
+const FETCHED_WITHIN: Duration = Duration::from_mins(5);
 
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,9 +46,8 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     unreadable(standing, &mut lines);
     paused(standing, &mut lines);
     missing_keys(standing, &mut lines);
-    for destination in Destination::ALL {
-        broken(standing, destination, &mut lines);
-    }
+    broken(standing, &mut lines);
+    undelivered(standing, &mut lines);
     undecided(standing, &mut lines);
     given_twice(standing, &mut lines);
     if lines.is_empty() {
@@ -79,26 +83,68 @@ fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
 
 /// What pauses two channels alike is said once.
 fn paused(standing: &Standing, lines: &mut Vec<Line>) {
-    let mut causes: Vec<(&Error, &str, u64)> = Vec::new();
+    let mut causes: Vec<(&Error, &ChannelStatus, Waiting)> = Vec::new();
     for channel in &standing.channels {
         let Flow::Paused { reason, .. } = &channel.flow else { continue };
-        let waiting = standing.waiting(channel);
+        let waiting = Waiting::of(standing, channel);
         match causes.iter_mut().find(|(known, ..)| known.detail() == reason.detail()) {
-            Some((.., sum)) => *sum += waiting,
-            None => causes.push((reason, &channel.destination, waiting)),
+            Some((.., sum)) => sum.add(&waiting),
+            None => causes.push((reason, channel, waiting)),
         }
     }
-    for (reason, destination, waiting) in causes {
-        let what = if destination == Destination::Opencrvs.as_str() {
-            "the client of OpenCRVS"
-        } else if reason.fault() == Fault::Keys {
-            "our keys"
-        } else {
-            "the registration with MOSIP"
-        };
+    for (reason, channel, waiting) in causes {
+        let what = to_put_right(channel, reason);
         let detail = words::sentence(reason.detail());
-        let text = format!("Put right {what}. {detail} {}, nothing is lost.", words::wait(waiting));
+        let text = format!("Put right {what}. {detail} {}, nothing is lost.", waiting.sentence());
         lines.push(act(text, reason.advice()));
+    }
+}
+
+/// Who or what keeps `channel` from flowing.
+fn to_put_right(channel: &ChannelStatus, reason: &Error) -> &'static str {
+    match (channel.destination.as_str(), reason.fault()) {
+        ("opencrvs", _) => "the client of OpenCRVS",
+        ("delivery", _) => "the way to the mediator",
+        ("ida", _) if !channel.is_configured() => "the settings of IDA",
+        ("ida", Fault::Keys) => "the keys or settings of IDA",
+        ("ida", _) => "the registration with IDA",
+        (_, Fault::Keys) => "our keys",
+        _ => "the registration with MOSIP",
+    }
+}
+
+/// How much waits, by what it is.
+#[derive(Default)]
+struct Waiting {
+    events: u64,
+    records: u64,
+    messages: u64,
+}
+
+impl Waiting {
+    fn of(standing: &Standing, channel: &ChannelStatus) -> Self {
+        let waiting = standing.waiting(channel);
+        match channel.queue {
+            Queue::Entries => Self { events: waiting, ..Self::default() },
+            Queue::Records => Self { records: waiting, ..Self::default() },
+            Queue::Deliveries => Self { messages: waiting, ..Self::default() },
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.events += other.events;
+        self.records += other.records;
+        self.messages += other.messages;
+    }
+
+    /// `3 events and 1 record of a job wait`
+    fn sentence(&self) -> String {
+        let counts = [
+            (self.events, "event", "events"),
+            (self.records, "record of a job", "records of jobs"),
+            (self.messages, "message", "messages"),
+        ];
+        words::wait(&counts)
     }
 }
 
@@ -121,25 +167,60 @@ fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn broken(standing: &Standing, destination: Destination, lines: &mut Vec<Line>) {
-    let system = destination.system();
-    let is_broken = |channel: &&ChannelStatus| {
-        channel.destination == destination.as_str() && matches!(channel.flow, Flow::Broken { .. })
+/// Destinations that do not answer, each said once.
+fn broken(standing: &Standing, lines: &mut Vec<Line>) {
+    let broken = |destination: &str| {
+        let is_broken = |channel: &&ChannelStatus| {
+            channel.destination == destination && matches!(channel.flow, Flow::Broken { .. })
+        };
+        let (mut since, mut waiting) = (None, Waiting::default());
+        for channel in standing.channels.iter().filter(is_broken) {
+            let stopped_at = standing.stopped_at(channel);
+            since = Some(since.map_or(stopped_at, |since: Timestamp| since.min(stopped_at)));
+            waiting.add(&Waiting::of(standing, channel));
+        }
+        Some((words::moment(since?), words::uncapitalised(&waiting.sentence())))
     };
-    let broken = || standing.channels.iter().filter(is_broken);
-    let Some(since) = broken().map(|channel| standing.stopped_at(channel)).min() else { return };
-    let waiting = broken().map(|channel| standing.waiting(channel)).sum();
-    lines.push(Line {
-        tone: Tone::Waits,
-        text: format!(
-            "{system} is away since {}: {}, nothing is lost.",
-            words::moment(since),
-            words::wait(waiting).to_lowercase()
-        ),
-        advice: format!(
-            "Registration goes on. One event is tried every 5 seconds; the first that {system} takes lets all flow."
-        ),
-    });
+    for (destination, system) in [("mediator", "MOSIP"), ("ida", "IDA"), ("opencrvs", "OpenCRVS")] {
+        let Some((since, waiting)) = broken(destination) else { continue };
+        let what = if destination == "ida" { "record" } else { "event" };
+        lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("{system} is away since {since}: {waiting}, nothing is lost."),
+            advice: format!(
+                "Registration goes on. One {what} is tried every 5 seconds; the first that {system} takes lets all flow."
+            ),
+        });
+    }
+    if let Some((since, waiting)) = broken("delivery") {
+        lines.push(act(
+            format!("Results do not reach the mediator since {since}: {waiting}, nothing is lost."),
+            "Start the mediator, or correct deliver.url. One message is tried every 5 seconds.",
+        ));
+    }
+}
+
+/// Messages that the mediator refuses one by one, or does not fetch.
+fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
+    let Some(stored) = &standing.stored else { return };
+    let Some(oldest) = stored.oldest_delivery.map(|since| standing.waited(since)) else { return };
+    let waiting = words::wait(&[(stored.deliveries, "message", "messages")]);
+    let waiting = format!("{}, the oldest for {}", words::uncapitalised(&waiting), words::length(oldest));
+    let channel = standing.channels.iter().find(|channel| channel.queue == Queue::Deliveries);
+    match (channel, &stored.delivery_refusal) {
+        (Some(channel), Some(refusal)) if channel.flow == Flow::Open => {
+            let detail = words::sentence(&refusal.detail);
+            let text = format!("Results do not reach the mediator: {waiting}. {detail} Nothing is lost.");
+            lines.push(act(text, &refusal.advice));
+        }
+        (None, _) if oldest > FETCHED_WITHIN => lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("Results do not reach the mediator, which does not fetch them: {waiting}."),
+            advice: "Let the mediator read GET /v1/inbox and acknowledge what it took, or set deliver.url."
+                .to_owned(),
+        }),
+        _ => {}
+    }
 }
 
 fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
@@ -190,7 +271,8 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
         if dated.needs_restart() {
-            listener_expiry(&dated.name, days, lines);
+            let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
+            expiry_at_start(&format!("{whose} {}", dated.name), days, lines);
         } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;
             lines.push(Line {
@@ -202,14 +284,14 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-/// The ring, which names expired keys, knows nothing of listeners.
-fn listener_expiry(name: &str, days: i64, lines: &mut Vec<Line>) {
+/// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
+fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
     const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
     match days {
-        ..0 => lines.push(act(format!("Put right: the certificate of listener {name} has expired."), ADVICE)),
+        ..0 => lines.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
         0..RENEW_DAYS => lines.push(Line {
             tone: Tone::Waits,
-            text: format!("The certificate of listener {name} expires in {}.", words::days(days)),
+            text: format!("The certificate {whose} expires in {}.", words::days(days)),
             advice: ADVICE.to_owned(),
         }),
         _ => {}
@@ -223,12 +305,16 @@ fn flowing(standing: &Standing, refused: bool) -> Line {
             tone: Tone::Waits,
             text: format!(
                 "Not every event was taken: {}, nothing is lost.",
-                words::wait(waiting).to_lowercase()
+                words::uncapitalised(&words::wait(&[(waiting, "event", "events")]))
             ),
             advice: "They are tried again by themselves.".to_owned(),
         };
     }
+    let records = standing.stored.as_ref().map_or(0, Stored::records_waiting);
     let advice = match waiting {
+        0 if records > 0 => {
+            format!("{} for IDA's answer.", words::wait(&[(records, "record of a job", "records of jobs")]))
+        }
         0 => "No event waits.".to_owned(),
         _ if standing.oldest_age() < Duration::from_secs(60) => format!("{}.", words::under_way(waiting)),
         _ => {

@@ -70,6 +70,16 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
     gauge(registry, "oldest_waiting_seconds", "Age of the oldest event that MOSIP does not have", oldest);
     let waiting = "Messages that the mediator has not taken";
     gauge(registry, "deliveries_waiting", waiting, stored.deliveries);
+    let oldest = stored.oldest_delivery.map_or(0, |since| standing.waited(since).as_secs());
+    gauge(
+        registry,
+        "oldest_delivery_seconds",
+        "Age of the oldest message that the mediator has not taken",
+        oldest,
+    );
+    gauge(registry, "jobs_unfinished", "Jobs that are not finished", stored.jobs.0);
+    let waiting = "Records of jobs that IDA has not been asked about";
+    gauge(registry, "records_waiting", waiting, stored.records_waiting());
     let (messages, bytes) = stored.quarantined();
     gauge(registry, "quarantine_messages", "Messages in quarantine", messages);
     gauge(registry, "quarantine_bytes", "Size of the messages in quarantine", bytes);
@@ -119,7 +129,7 @@ struct ChannelState {
 fn register_channels(registry: &mut Registry, standing: &Standing) {
     let channels = Family::<ChannelState, Gauge>::default();
     for channel in &standing.channels {
-        for kind in &channel.kinds {
+        for kind in channel.carries() {
             for state in Flow::NAMES {
                 let labels = ChannelState { host: channel.host.clone(), kind: kind.clone(), state };
                 channels.get_or_create(&labels).set(i64::from(channel.flow.as_str() == state));
@@ -127,6 +137,34 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
         }
     }
     registry.register("channel", "1 for the state that the upstream URL of the kind is in", channels);
+    let success = Family::<Carried, Gauge>::default();
+    for channel in &standing.channels {
+        let Some(at) = standing.last_success(channel) else { continue };
+        for kind in channel.carries() {
+            success.get_or_create(&Carried { host: channel.host.clone(), kind }).set(at.seconds());
+        }
+    }
+    registry.register(
+        "last_success_timestamp_seconds",
+        "When the upstream URL of the kind last took something",
+        success,
+    );
+    let faces = Family::<Face, Gauge>::default();
+    for (name, is_on) in standing.faces {
+        faces.get_or_create(&Face { name }).set(i64::from(is_on));
+    }
+    registry.register("face", "1 while the face that stands in for an older system is on", faces);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Carried {
+    host: String,
+    kind: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Face {
+    name: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -90,7 +90,7 @@ pub(crate) fn openapi() -> OpenApi {
 #[schema(as = DecisionForm)]
 #[allow(dead_code, reason = "it stands for a body in the documents alone")]
 struct Form {
-    /// `event:` and an id, `fault:` and a fault, `message:` and an id.
+    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`.
     about: String,
     /// `retry`, `discard` or `verify`.
     r#do: String,
@@ -98,6 +98,8 @@ struct Form {
     reason: String,
     /// Binds the form to its page.
     token: String,
+    /// In place of all the others: the id or a number of an event that is looked for.
+    find: Option<String>,
 }
 
 /// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
@@ -157,13 +159,33 @@ async fn decide(
     let done = async {
         decision::require_form(request.headers())?;
         let form = body::read(request, &ops.app.limits().with_body_limit(FORM_LIMIT)).await?;
+        if let Some(sought) = decision::sought(&form) {
+            return find(&ops, sought).await;
+        }
         let decision = Decision::parse(&form, &ops.csrf, ops.app.now())?;
-        decision.carry_out(&ops.app, &by).await
+        let done = decision.carry_out(&ops.app, &by).await?;
+        Ok(see(query.after_decision(done)))
     };
     match done.await {
-        Ok(done) => (StatusCode::SEE_OTHER, [(header::LOCATION, query.after_decision(done))]).into_response(),
+        Ok(answer) => answer,
         Err(error) => refuse(error),
     }
+}
+
+/// Leads to the event that is named so, or shows all of them. The name came in a form, since addresses are kept and logged.
+async fn find(ops: &Ops, sought: String) -> Result<Response> {
+    let found = ops.app.ledger().find(sought).await?;
+    match found.as_slice() {
+        [] => Err(Error::new(Code::NotFound, "no event is named so").advise(
+            "Write the id, the registration number, the tracking id or the application id just as it was registered. An event is found until outbox.retention has passed.",
+        )),
+        [entry] => Ok(see(page::event_address(&entry.id))),
+        _ => Ok(html(StatusCode::OK, page::found(ops, &found))),
+    }
+}
+
+fn see(address: String) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, address)]).into_response()
 }
 
 fn html(status: StatusCode, markup: maud::Markup) -> Response {

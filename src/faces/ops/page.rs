@@ -2,6 +2,7 @@
 //!
 //! It shows ids, reasons and advice; never a payload, an application id or MOSIP's own words.
 
+mod event;
 mod lists;
 mod overview;
 pub(super) mod words;
@@ -19,7 +20,11 @@ use super::headline::{self, Line, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
 use crate::error::{Error, Result};
+use crate::ledger::entry::Entry;
 use lists::{List, Lists};
+
+/// The overview is loaded again after this many seconds; pages with forms are not, so that nobody loses what they write.
+const REFRESH: u32 = 20;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -38,6 +43,12 @@ pub(super) struct Query {
     /// One list alone.
     #[param(inline)]
     list: Option<List>,
+    /// One event alone.
+    event: Option<String>,
+    /// The form that looks for an event.
+    find: Option<String>,
+    /// Of the parked ones those of this reason.
+    reason: Option<String>,
     /// Where that list begins.
     #[serde(default)]
     after: i64,
@@ -50,7 +61,11 @@ pub(super) struct Query {
 impl Query {
     /// The address of the same page, without what has been done.
     fn address(&self) -> String {
-        self.list.map_or_else(|| "?".to_owned(), |list| list.address(self.after))
+        match (&self.event, self.list) {
+            (Some(id), _) => event_address(id),
+            (None, Some(list)) => list.address(self.after, self.reason.as_deref()),
+            (None, None) => "?".to_owned(),
+        }
     }
 
     /// The address that a decision leads back to.
@@ -68,6 +83,7 @@ pub(super) struct View {
     standing: Standing,
     lines: Vec<Line>,
     lists: Option<Lists>,
+    event: Option<Entry>,
     forms: Forms,
 }
 
@@ -80,40 +96,85 @@ struct Forms {
 impl View {
     pub(super) async fn load(ops: &Ops, query: Query) -> Result<Self> {
         let standing = Standing::of(ops).await;
+        let event = match &query.event {
+            Some(id) => Some(ops.app.engine().timed(ops.app.ledger().entry(id.clone()).await?)),
+            None => None,
+        };
         // A database that does not count does not list either.
         let lists = match &standing.stored {
-            Some(_) => Some(Lists::load(ops.app.ledger(), query.list, query.after).await?),
+            Some(_) => Some(Lists::load(&ops.app, query.list, query.after, query.reason.clone()).await?),
             None => None,
         };
         let refused = lists.as_ref().is_some_and(Lists::has_refused);
         let lines = headline::lines(&standing, refused);
         let forms = Forms { ops: ops.clone(), address: query.address() };
-        Ok(Self { query, standing, lines, lists, forms })
+        Ok(Self { query, standing, lines, lists, event, forms })
     }
 
     pub(super) fn render(&self) -> Markup {
-        let done = self.query.done.as_deref().and_then(|word| Done::parse(word, self.query.events));
+        let is_overview =
+            self.query.list.is_none() && self.query.event.is_none() && self.query.find.is_none();
         let title = self.lines.first().map_or("", |line| &line.text);
-        document(
+        let refresh =
+            is_overview.then(|| html! { meta http-equiv="refresh" content={ (REFRESH) ";url=?" }; });
+        named(
+            &self.forms.ops,
             title,
+            refresh,
             html! {
-                @match self.query.list {
-                    None => { (headline(&self.lines)) (overview::figures(&self.standing)) }
-                    Some(_) => { nav { a href="?" { "Overview" } } }
+                @if is_overview {
+                    (headline(&self.lines))
+                } @else {
+                    nav { a href="?" { "Overview" } }
                 }
-                @if let Some(done) = done { p.done role="status" { (words::done(done)) } }
-                @if let Some(lists) = &self.lists { (lists.render(&self.standing, &self.forms, self.query.list)) }
-                @if self.query.list.is_none() {
+                @if let Some(done) = self.query.done.as_deref().and_then(|word| Done::parse(word, self.query.events)) {
+                    p.done role="status" { (words::done(done)) }
+                }
+                @if is_overview {
+                    nav { a href="?find=" { "Find an event" } }
+                    (overview::figures(&self.standing))
+                    @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
                     (overview::keys(&self.standing))
+                    (overview::listeners(&self.standing))
+                } @else if let Some(entry) = &self.event {
+                    (event::shown(entry, &self.standing, &self.forms))
+                } @else if self.query.find.is_some() {
+                    (event::search())
+                } @else if let Some(lists) = &self.lists {
+                    (lists.render(&self.standing, &self.forms, self.query.list))
                 }
                 footer {
                     "mosip-gateway " (env!("CARGO_PKG_VERSION")) ", as of " (words::moment(self.standing.now)) ". "
+                    @if is_overview { "Loads again by itself every " (REFRESH) " seconds. " }
                     a href=(self.query.address()) { "Load again" }
                 }
             },
         )
     }
+}
+
+/// Where the event `id` is shown.
+pub(super) fn event_address(id: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("event", id).finish();
+    format!("?{query}")
+}
+
+/// Several events of one name.
+pub(super) fn found(ops: &Ops, entries: &[Entry]) -> Markup {
+    let body = html! { nav { a href="?" { "Overview" } } (event::found(entries)) };
+    named(ops, "Found", None, body)
+}
+
+/// A page of this installation.
+fn named(ops: &Ops, title: &str, head: Option<Markup>, body: Markup) -> Markup {
+    let name = ops.app.name();
+    let title = name.map_or_else(|| title.to_owned(), |name| format!("{title} – {name}"));
+    let body = html! {
+        @if let Some(name) = name { p.name { (name) } }
+        (body)
+    };
+    whole(&title, head, body)
 }
 
 /// What a form could not do.
@@ -154,6 +215,10 @@ fn headline(lines: &[Line]) -> Markup {
 }
 
 pub(in crate::faces) fn document(title: &str, body: Markup) -> Markup {
+    whole(title, None, body)
+}
+
+fn whole(title: &str, head: Option<Markup>, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -161,6 +226,7 @@ pub(in crate::faces) fn document(title: &str, body: Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
+                @if let Some(head) = head { (head) }
                 title { (title) " – mosip-gateway" }
                 style { (PreEscaped(STYLE)) }
             }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::standing::{Standing, days_left};
+use crate::clock::Timestamp;
 use crate::error::Fault;
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
@@ -20,8 +21,46 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     quarantine: Option<Quarantine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    deliveries: Option<Deliveries>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jobs: Option<Jobs>,
     keys: Keys,
     listeners: Vec<Listener>,
+    /// Every one that is loaded, shown or trusted.
+    certificates: Vec<Certificate>,
+    /// Faces that stand in for older systems, and whether each is on.
+    faces: BTreeMap<&'static str, bool>,
+}
+
+/// Messages that the mediator has not taken.
+#[derive(Serialize, ToSchema)]
+struct Deliveries {
+    waiting: u64,
+    /// For how long the oldest has waited.
+    oldest_seconds: u64,
+    /// Why its last attempt failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refusal: Option<Refusal>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Jobs {
+    unfinished: u64,
+    /// Records that IDA has not been asked about.
+    records_waiting: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Certificate {
+    /// `own`, `peer`, `listener`, `trusted`
+    role: &'static str,
+    name: String,
+    /// Negative once it has expired.
+    days_to_expiry: i64,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -68,13 +107,22 @@ struct Depth {
 
 #[derive(Serialize, ToSchema)]
 struct Channel {
+    /// `mediator`, `ida`, `opencrvs`, `delivery`
+    destination: String,
     host: String,
+    /// None where all that goes to the destination goes there.
     kinds: Vec<String>,
     /// `open`, `broken`, `paused`
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<String>,
+    /// What has not arrived there.
+    waiting: u64,
+    /// When it last took something, since the start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    last_success: Option<String>,
     #[serde(flatten)]
     refusal: Option<Refusal>,
 }
@@ -126,6 +174,26 @@ impl Readiness {
             quarantine: stored
                 .map(|stored| stored.quarantined())
                 .map(|(messages, bytes)| Quarantine { messages, bytes }),
+            deliveries: stored.map(|stored| Deliveries {
+                waiting: stored.deliveries,
+                oldest_seconds: stored.oldest_delivery.map_or(0, |since| standing.waited(since).as_secs()),
+                refusal: stored.delivery_refusal.as_ref().map(|refusal| Refusal {
+                    fault: refusal.fault.clone(),
+                    code: refusal.code.clone(),
+                    advice: refusal.advice.clone(),
+                }),
+            }),
+            jobs: stored
+                .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
+            certificates: standing
+                .certificates()
+                .map(|dated| Certificate {
+                    role: dated.role,
+                    days_to_expiry: dated.days_left(standing.now),
+                    name: dated.name,
+                })
+                .collect(),
+            faces: BTreeMap::from(standing.faces),
             keys: Keys {
                 healthy: ring.troubles().is_empty(),
                 own: ring.own().len(),
@@ -172,10 +240,13 @@ impl Channel {
             Flow::Open | Flow::Broken { .. } => None,
         };
         Self {
+            destination: channel.destination.clone(),
             host: channel.host.clone(),
             kinds: channel.kinds.clone(),
             state: channel.flow.as_str(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
+            waiting: standing.waiting(channel),
+            last_success: standing.last_success(channel).map(Timestamp::to_iso),
             refusal,
         }
     }

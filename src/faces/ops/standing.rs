@@ -9,9 +9,11 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::faces::Listener;
 use crate::keys::Ring;
-use crate::ledger::entry::{Destination, EntryKind, State};
+use crate::ledger::entry::{Destination, EntryKind, Refusal, State};
+use crate::ledger::job::Progress;
 use crate::ledger::{Ledger, Pair, QuarantineCount};
 use crate::queue::ChannelStatus;
+use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
@@ -19,6 +21,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The role of a certificate that a listener shows.
 pub(super) const LISTENER: &str = "listener";
+/// The role of a certificate that a setting trusts.
+pub(super) const TRUSTED: &str = "trusted";
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -38,6 +42,9 @@ pub(super) struct Standing {
     pub(super) disk_used: u64,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
+    pub(super) trusted: Arc<[(String, Timestamp)]>,
+    /// Faces that stand in for older systems, and whether each is on.
+    pub(super) faces: [(&'static str, bool); 2],
     pub(super) uptime: Millis,
 }
 
@@ -48,6 +55,10 @@ pub(super) struct Stored {
     pub(super) deliveries: u64,
     /// Since when the oldest of them waits.
     pub(super) oldest_delivery: Option<Millis>,
+    /// Why its last attempt failed.
+    pub(super) delivery_refusal: Option<Refusal>,
+    /// Jobs that are not finished, and how far they have come together.
+    pub(super) jobs: (u64, Progress),
     pub(super) quarantine: Vec<QuarantineCount>,
     /// Events that got one application id.
     pub(super) aids_given_twice: Vec<Pair>,
@@ -81,13 +92,15 @@ impl Standing {
                 .engine()
                 .status()
                 .into_iter()
-                .filter(|channel| channel.queue == Queue::Entries)
+                .filter(|channel| is_used(channel, stored.as_ref()))
                 .collect(),
             stored,
             disk_left,
             disk_used,
             ring: ops.app.ring(),
             listeners: ops.app.listeners(),
+            trusted: ops.app.trusted(),
+            faces: ops.app.faces(),
             uptime: ledger.uptime(),
         }
     }
@@ -107,8 +120,14 @@ impl Standing {
         self.count_of(&kinds, &[state])
     }
 
-    /// Entries of `channel` that have not arrived.
+    /// Entries, records or messages of `channel` that have not arrived.
     pub(super) fn waiting(&self, channel: &ChannelStatus) -> u64 {
+        let stored = self.stored.as_ref();
+        match channel.queue {
+            Queue::Entries => {}
+            Queue::Records => return stored.map_or(0, Stored::records_waiting),
+            Queue::Deliveries => return stored.map_or(0, |stored| stored.deliveries),
+        }
         self.count_of(
             &channel.kinds.iter().map(String::as_str).collect::<Vec<_>>(),
             &[State::Queued, State::Leased],
@@ -119,6 +138,22 @@ impl Standing {
     pub(super) fn stopped_at(&self, channel: &ChannelStatus) -> Timestamp {
         let ago = channel.stopped_at.map_or(0, |at| self.uptime.saturating_sub(at));
         Timestamp::from_millis(self.now.millis().saturating_sub(ago))
+    }
+
+    /// When `channel` last took something, by the machine's clock.
+    pub(super) fn last_success(&self, channel: &ChannelStatus) -> Option<Timestamp> {
+        let ago = self.uptime.saturating_sub(channel.last_success?);
+        Some(Timestamp::from_millis(self.now.millis().saturating_sub(ago)))
+    }
+
+    /// How long until nothing waits for `channel`, at the rate of the last minutes. `None`: nothing waits, it does not flow, or its rate is
+    /// not known.
+    pub(super) fn drained_in(&self, channel: &ChannelStatus) -> Option<Duration> {
+        let (waiting, rate) = (self.waiting(channel), channel.per_minute?);
+        let flows = waiting > 0 && channel.flow == Flow::Open;
+        #[allow(clippy::cast_precision_loss, reason = "an estimate")]
+        let minutes = flows.then(|| waiting as f64 / rate)?;
+        Duration::try_from_secs_f64(minutes * 60.0).ok()
     }
 
     /// For how long the oldest entry that MOSIP does not have has waited; none waits: zero.
@@ -137,7 +172,7 @@ impl Standing {
         Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
     }
 
-    /// Every certificate, own ones first, those of listeners last. A key without a name goes by that of its file.
+    /// Every certificate, own ones first, those of listeners and of settings last. A key without a name goes by that of its file.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
             let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -152,7 +187,12 @@ impl Standing {
             let not_after = listener.dates?.not_after;
             Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
         });
-        own.chain(peers).chain(listeners)
+        let trusted = self.trusted.iter().map(|(setting, not_after)| Dated {
+            role: TRUSTED,
+            name: setting.clone(),
+            not_after: *not_after,
+        });
+        own.chain(peers).chain(listeners).chain(trusted)
     }
 
     fn count_of(&self, kinds: &[&str], states: &[State]) -> u64 {
@@ -167,9 +207,9 @@ impl Standing {
 }
 
 impl Dated {
-    /// A listener reads its certificate at the start alone.
+    /// It was read at the start alone.
     pub(super) fn needs_restart(&self) -> bool {
-        self.role == LISTENER
+        self.role == LISTENER || self.role == TRUSTED
     }
 
     /// Whole days until it expires; negative once it has.
@@ -185,14 +225,31 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (counts, oldest_waiting, (deliveries, oldest_delivery), quarantine, aids_given_twice) = tokio::try_join!(
+        let (counts, oldest_waiting, undelivered, quarantine, jobs, aids_given_twice) = tokio::try_join!(
             ledger.counts(),
             ledger.oldest_waiting(),
             ledger.undelivered_count(),
             ledger.quarantine_counts(),
+            ledger.unfinished_jobs(),
             ledger.aids_given_twice()
         )?;
-        Ok(Self { counts, oldest_waiting, deliveries, oldest_delivery, quarantine, aids_given_twice })
+        let (deliveries, oldest_delivery, delivery_refusal) = undelivered;
+        Ok(Self {
+            counts,
+            oldest_waiting,
+            deliveries,
+            oldest_delivery,
+            delivery_refusal,
+            jobs,
+            quarantine,
+            aids_given_twice,
+        })
+    }
+
+    /// Records of jobs that IDA has not been asked about.
+    pub(super) fn records_waiting(&self) -> u64 {
+        let Progress { queued, leased, .. } = self.jobs.1;
+        queued + leased
     }
 
     /// Messages and bytes in quarantine.
@@ -201,6 +258,12 @@ impl Stored {
             .iter()
             .fold((0, 0), |(messages, bytes), count| (messages + count.messages, bytes + count.bytes))
     }
+}
+
+/// IDA has a channel even where it is not configured, so that records of an earlier configuration show why they wait.
+fn is_used(channel: &ChannelStatus, stored: Option<&Stored>) -> bool {
+    let waits = || stored.is_some_and(|stored| stored.records_waiting() > 0);
+    channel.is_configured() || channel.flow != Flow::Open || waits()
 }
 
 /// From `then` to `now`; a clock that was set back gives zero.

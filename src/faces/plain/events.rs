@@ -117,8 +117,9 @@ struct ListQuery {
 async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<PageView>> {
     let state = query.state.map(|text| parse_state(&text)).transpose()?;
     let fault: Option<Fault> = query.fault.map(|text| text.parse()).transpose()?;
-    let filter = Filter { state, fault, after: query.cursor.unwrap_or(0) };
-    let page = app.ledger().entries(filter).await?;
+    let filter = Filter { state, fault, group: None, after: query.cursor.unwrap_or(0) };
+    let mut page = app.ledger().entries(filter).await?;
+    page.entries = page.entries.into_iter().map(|entry| app.engine().timed(entry)).collect();
     Ok(Json(PageView::of(page, app.ledger().uptime())))
 }
 
@@ -126,7 +127,7 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
 #[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
 async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.ledger().entry(id).await?;
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 /// Tries an event at once, and with it whether MOSIP takes us again.
@@ -134,7 +135,7 @@ async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>>
 async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.engine().retry(id).await?;
     tracing::info!(event = entry.id, "an event is retried on request");
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -164,7 +165,7 @@ async fn discard(
 ) -> Result<Json<EntryView>> {
     let entry = app.ledger().discard(id, reason.clone()).await?;
     tracing::warn!(event = entry.id, reason, "an event is discarded on request");
-    Ok(Json(EntryView::of(entry, app.ledger().uptime())))
+    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime())))
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most a minute.

@@ -170,3 +170,18 @@ async fn rekeying_reaches_records_and_results() {
     assert_eq!(lease_records(&ledger).await.len(), 1);
     assert_eq!(ledger.job_page(id, 0, 9).await.unwrap().1[0].outcome.token.as_deref(), Some("token"));
 }
+
+#[tokio::test]
+async fn unfinished_jobs_are_counted_with_what_waits_in_all_of_them() {
+    let home = Home::new();
+    let ledger = home.open();
+    assert_eq!(ledger.unfinished_jobs().await.unwrap().0, 0);
+    job(&ledger, 1).await;
+    for leased in lease_records(&ledger).await {
+        settle(&ledger, &leased, given(Some("token"))).await;
+    }
+    job(&ledger, 2).await;
+    job(&ledger, 3).await;
+    let (jobs, progress) = ledger.unfinished_jobs().await.unwrap();
+    assert_eq!((jobs, progress.records, progress.queued), (2, 5, 5), "the first is finished");
+}

@@ -337,3 +337,30 @@ fn a_pause_keeps_the_code_and_not_the_sentence_of_mosip() {
     assert_eq!(reason.upstream().unwrap().code, "IDA-MPA-009");
     assert!(!format!("{:?}", channel.flow()).contains("1234567890"));
 }
+
+#[test]
+fn a_channel_for_which_nothing_waits_is_not_called_stopped_for_ever() {
+    for (before, at) in [("paused", NOW), ("broken", NOW)] {
+        let mut channel = flowing(before);
+        let (flow, wait) = (channel.flow().clone(), channel.admission(0));
+        channel.nothing_waits(0);
+        if matches!(wait, Admission::Wait(_)) {
+            assert_eq!(*channel.flow(), flow, "{before}: not before its trial is due");
+        }
+        channel.nothing_waits(at);
+        assert_eq!((channel.flow(), channel.stopped_at()), (&Flow::Open, None), "{before}");
+    }
+    let mut channel = flowing("broken");
+    channel.nothing_waits(NOW);
+    fail(&mut channel, "b", &away(), NOW);
+    assert_eq!(channel.flow().as_str(), "broken", "one more failure is enough");
+}
+
+#[test]
+fn an_entry_of_a_stopped_channel_is_tried_when_the_channel_is() {
+    let mut channel = flowing("open");
+    assert_eq!(channel.try_at(7), 7);
+    fail(&mut channel, "a", &Error::new(Code::Partner, "refused"), NOW);
+    let Admission::Wait(probe_at) = channel.admission(NOW) else { panic!("it is paused") };
+    assert_eq!((channel.try_at(0), channel.try_at(probe_at + 5)), (probe_at, probe_at + 5));
+}

@@ -55,6 +55,16 @@ pub(crate) async fn rows_are_listed_in_the_order_of_their_insertion(store: &Stor
     let counts = run(store, |tx| tx.counts(Queue::Entries)).await;
     let count = |state, count| ("mediator".to_owned(), "birth".to_owned(), state, count);
     assert_eq!(counts.len(), 2);
+    let parked = run(store, |tx| tx.refusals(Queue::Entries, State::Parked)).await;
+    assert_eq!(parked.len(), 1);
+    let (refusal, rows) = parked.into_iter().next().unwrap();
+    assert_eq!(rows, 1);
+    let filter = Filter { states: vec![State::Parked], refusal: refusal.clone(), ..Filter::default() };
+    assert_eq!(run(store, move |tx| tx.rows(Queue::Entries, &filter, 0, 9)).await.len(), 1);
+    let filter = Filter { refusal: Some("{}".to_owned()), ..Filter::default() };
+    assert!(
+        refusal.is_some() && run(store, move |tx| tx.rows(Queue::Entries, &filter, 0, 9)).await.is_empty()
+    );
     assert!(counts.contains(&count(State::Queued, 2)) && counts.contains(&count(State::Parked, 1)));
 }
 

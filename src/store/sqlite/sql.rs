@@ -15,6 +15,7 @@ pub(super) struct Table {
     pub(super) has_older: String,
     pub(super) row: String,
     pub(super) counts: String,
+    pub(super) refusals: String,
     pub(super) end_leases: String,
     pub(super) later_kinds: String,
     pub(super) call: String,
@@ -97,6 +98,9 @@ impl Table {
             ),
             row: format!("SELECT {columns} FROM {name} WHERE id=?1"),
             counts: format!("SELECT destination, kind, state, count(*) FROM {name} GROUP BY 1, 2, 3"),
+            refusals: format!(
+                "SELECT refusal, count(*) FROM {name} WHERE state=?1 GROUP BY refusal ORDER BY 2 DESC, 1"
+            ),
             end_leases: format!(
                 "UPDATE {name} SET state='queued', next_at=0 WHERE state='leased' AND lease_until<?1"
             ),

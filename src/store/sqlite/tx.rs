@@ -78,6 +78,12 @@ impl Tx for Transaction<'_> {
         table(queue).rows(self.0, filter, after, limit)
     }
 
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
+        self.list(&table(queue).refusals, [state.as_str()], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })
+    }
+
     fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
         table(queue).counts(self.0)
     }

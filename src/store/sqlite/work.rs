@@ -110,10 +110,11 @@ impl Table {
             sql.push_str(&format!(" AND {column} IN ({})", marks.join(", ")));
             values.extend(words.iter().map(|word| word as &dyn ToSql));
         }
-        let Filter { destination, fault, line, settled_by, waiting_since, .. } = filter;
+        let Filter { destination, fault, refusal, line, settled_by, waiting_since, .. } = filter;
         for (condition, value) in [
             ("destination=", destination.as_ref().map(|value| value as &dyn ToSql)),
             ("fault=", fault.as_ref().map(|value| value as &dyn ToSql)),
+            ("refusal=", refusal.as_ref().map(|value| value as &dyn ToSql)),
             ("line=", line.as_ref().map(|value| value as &dyn ToSql)),
             ("settled_at<=", settled_by.as_ref().map(|value| value as &dyn ToSql)),
             ("waiting_since<=", waiting_since.as_ref().map(|value| value as &dyn ToSql)),

@@ -7,11 +7,12 @@ use crate::error::{Code, Error};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::ledger::QuarantineCount;
-use crate::ledger::entry::EntryKind;
+use crate::ledger::entry::{EntryKind, Refusal};
+use crate::ledger::job::Progress;
 use crate::mosip::event::EventKind;
 use crate::mosip::push::BIRTH_NID;
 use crate::queue::ChannelStatus;
-use crate::store::{Queue, Trouble};
+use crate::store::{Millis, Queue, Trouble};
 
 const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -28,6 +29,8 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
             oldest_delivery: None,
+            delivery_refusal: None,
+            jobs: (0, Progress::default()),
             quarantine: vec![in_quarantine(BIRTH_NID.name(), quarantined)],
             aids_given_twice: Vec::new(),
         }),
@@ -35,6 +38,8 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         disk_used: 0,
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
+        trusted: Arc::new([]),
+        faces: [("webhooks", false), ("authtoken", false)],
         uptime: 600_000,
     }
 }
@@ -53,6 +58,8 @@ fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
         kinds: vec![kind.as_str().to_owned()],
         flow,
         stopped_at,
+        last_success: None,
+        per_minute: None,
     }
 }
 
@@ -185,5 +192,122 @@ fn events_that_got_one_application_id_are_named() {
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
         (Tone::Act, "Put right: MOSIP gave one application id to the events c1 and c2. Both are sent.")
+    );
+}
+
+fn to(queue: Queue, destination: &str, flow: Flow) -> ChannelStatus {
+    let kinds = Vec::new();
+    ChannelStatus { destination: destination.to_owned(), queue, kinds, ..channel(EventKind::Birth, flow) }
+}
+
+fn undelivered(
+    channels: Vec<ChannelStatus>,
+    messages: u64,
+    since: Millis,
+    refusal: Option<&Error>,
+) -> Standing {
+    let mut standing = standing(0, 0, 0, channels);
+    let stored = standing.stored.as_mut().unwrap();
+    (stored.deliveries, stored.oldest_delivery) = (messages, Some(since));
+    stored.delivery_refusal = refusal.map(Refusal::from);
+    standing
+}
+
+#[test]
+fn nothing_flows_while_results_do_not_reach_the_mediator() {
+    let deliveries = |flow| vec![to(Queue::Deliveries, "delivery", flow)];
+    let refused = Error::new(Code::Upstream, "the mediator answered 401").advise("Check deliver.url.");
+    for (standing, text, tone) in [
+        (
+            undelivered(deliveries(Flow::Broken { until: 0 }), 3, 0, None),
+            "Results do not reach the mediator since 2027-01-15 07:50 UTC: 3 messages wait, nothing is lost.",
+            Tone::Act,
+        ),
+        (
+            undelivered(deliveries(Flow::Open), 1, 0, Some(&refused)),
+            "Results do not reach the mediator: 1 message waits, the oldest for 10m. The mediator answered 401. Nothing is lost.",
+            Tone::Act,
+        ),
+        (
+            undelivered(Vec::new(), 2, 0, None),
+            "Results do not reach the mediator, which does not fetch them: 2 messages wait, the oldest for 10m.",
+            Tone::Waits,
+        ),
+    ] {
+        let all = lines(&standing, false);
+        assert_eq!((all.len(), all[0].text.as_str(), all[0].tone), (1, text, tone));
+    }
+    for under_way in
+        [undelivered(deliveries(Flow::Open), 2, 0, None), undelivered(Vec::new(), 2, 599_000, None)]
+    {
+        assert_eq!(texts(&under_way, false), ["Everything flows."]);
+    }
+}
+
+#[test]
+fn nothing_flows_while_a_job_is_paused_or_ida_is_away() {
+    let gone = Error::new(Code::Keys, "no certificate of peer `ida` is loaded");
+    let paused = Flow::Paused { reason: gone, probe_at: 0 };
+    let mut standing = standing(0, 0, 0, vec![to(Queue::Records, "ida", paused)]);
+    standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 4, ..Progress::default() });
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Put right the keys or settings of IDA. No certificate of peer `ida` is loaded. 4 records of jobs wait, nothing is lost."
+        ]
+    );
+    standing.channels = vec![to(Queue::Records, "ida", Flow::Broken { until: 0 })];
+    assert_eq!(
+        texts(&standing, false),
+        ["IDA is away since 2027-01-15 07:50 UTC: 4 records of jobs wait, nothing is lost."]
+    );
+    standing.channels = vec![to(Queue::Records, "ida", Flow::Open)];
+    assert_eq!(lines(&standing, false)[0].advice, "4 records of jobs wait for IDA's answer.");
+}
+
+#[test]
+fn a_token_that_mosip_refuses_is_said_once_for_events_and_records() {
+    let refused = || Error::new(Code::Partner, "the token service answered 401");
+    let records = Flow::Paused { reason: refused(), probe_at: 0 };
+    let mut standing =
+        standing(2, 0, 0, vec![paused(EventKind::Birth, refused()), to(Queue::Records, "ida", records)]);
+    standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 1, ..Progress::default() });
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Put right the registration with MOSIP. The token service answered 401. 2 events and 1 record of a job wait, nothing is lost."
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_is_estimated_only_where_it_flows() {
+    let mut channel = channel(EventKind::Birth, Flow::Open);
+    channel.per_minute = Some(120.0);
+    let mut standing = standing(10_000, 0, 0, Vec::new());
+    assert_eq!(standing.drained_in(&channel).unwrap().as_secs(), 5_000);
+    channel.flow = Flow::Broken { until: 0 };
+    assert_eq!(standing.drained_in(&channel), None);
+    channel.flow = Flow::Open;
+    standing.stored.as_mut().unwrap().counts.clear();
+    assert_eq!(standing.drained_in(&channel), None, "nothing is left");
+}
+
+#[test]
+fn a_trusted_certificate_that_expires_is_named_by_its_setting() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    let day = |days: i64| Timestamp::from_seconds(NOON.seconds() + days * 86_400);
+    standing.trusted = Arc::new([
+        ("upstream.ca_file".to_owned(), day(-1)),
+        ("ops.tls.client_ca".to_owned(), day(12)),
+        ("callback.tls.client_ca".to_owned(), day(90)),
+    ]);
+    assert_eq!(
+        texts(&standing, false),
+        [
+            "Everything flows.",
+            "Put right: the certificate in upstream.ca_file has expired.",
+            "The certificate in ops.tls.client_ca expires in 12 days.",
+        ]
     );
 }

@@ -3,17 +3,22 @@
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::{Forms, section, table, words};
-use crate::error::{Fault, Result};
+use super::{Forms, event_address, section, table, words};
+use crate::error::{Error, Fault, Result};
+use crate::faces::App;
 use crate::faces::ops::standing::{Standing, since};
 use crate::ledger::entry::{Entry, Refusal, State};
-use crate::ledger::{Filter, Ledger, Page, Quarantined};
+use crate::ledger::{Filter, Group, Page, Quarantined};
 
 /// Rows of each list beside the others.
 const GLANCE: usize = 10;
 
-const RETRY: (&str, &str) = ("retry", "Try again");
-const DISCARD: (&str, &str) = ("discard", "Discard");
+pub(super) const RETRY: (&str, &str) = ("retry", "Try again");
+pub(super) const DISCARD: (&str, &str) = ("discard", "Discard");
+const PARKED: &str = "These cannot go as they are.";
+const QUARANTINE: &str = "What MOSIP sent and does not verify; the mediator has not seen it. And webhooks of OpenCRVS that are no events yet; \
+                          MOSIP has not seen them.";
+
 const VERIFY: (&str, &str) = ("verify", "Try again");
 
 /// One list.
@@ -34,15 +39,20 @@ impl List {
         }
     }
 
-    /// Where it goes on after `cursor`.
-    pub(super) fn address(self, cursor: i64) -> String {
-        format!("?list={}&after={cursor}", self.as_str())
+    /// Where it goes on after `cursor`, of `group` alone if there is one.
+    pub(super) fn address(self, cursor: i64, group: Option<&str>) -> String {
+        let of = group.map_or_else(String::new, |group| format!("&reason={group}"));
+        format!("?list={}&after={cursor}{of}", self.as_str())
     }
 }
 
 /// The lists of one page.
 #[derive(Default)]
 pub(super) struct Lists {
+    /// Of the parked ones those of this reason.
+    group: Option<String>,
+    parked_groups: Vec<Group>,
+    quarantine_groups: Vec<(String, Group)>,
     parked: Part<Entry>,
     quarantine: Part<Quarantined>,
     queued: Part<Entry>,
@@ -56,24 +66,41 @@ struct Part<T> {
 }
 
 impl Lists {
-    /// The beginning of each list, or of `only` a whole page after the cursor.
-    pub(super) async fn load(ledger: &Ledger, only: Option<List>, after: i64) -> Result<Self> {
-        let mut lists = Self::default();
-        let wanted = |list| only.is_none_or(|only| only == list);
-        for (list, state, part) in [
-            (List::Parked, State::Parked, &mut lists.parked),
-            (List::Queued, State::Queued, &mut lists.queued),
-        ] {
-            if wanted(list) {
-                let Page { entries, next } =
-                    ledger.entries(Filter { state: Some(state), fault: None, after }).await?;
-                *part = Part::of(entries, next, list, only.is_none());
-            }
+    /// The reasons and the beginning of the queue, or of `only` a whole page after the cursor, of `group` alone if there is one.
+    pub(super) async fn load(
+        app: &App,
+        only: Option<List>,
+        after: i64,
+        group: Option<String>,
+    ) -> Result<Self> {
+        let ledger = app.ledger();
+        let mut lists = Self { group, ..Self::default() };
+        let entries = async |state, group| {
+            let mut page = ledger.entries(Filter { state: Some(state), fault: None, group, after }).await?;
+            page.entries = page.entries.into_iter().map(|entry| app.engine().timed(entry)).collect();
+            Ok::<_, Error>(page)
+        };
+        if matches!(only, None | Some(List::Parked)) {
+            lists.parked_groups = ledger.parked_groups().await?;
         }
-        if wanted(List::Quarantine) {
+        if only.is_none() {
+            lists.quarantine_groups = ledger.quarantine_groups().await?;
+        }
+        if only == Some(List::Parked) {
+            let Page { entries, next } = entries(State::Parked, lists.group.clone()).await?;
+            lists.parked = Part::of(entries, next, List::Parked, lists.group.as_deref());
+        }
+        if only == Some(List::Quarantine) {
             let pushes = ledger.quarantined(after).await?;
             let next = pushes.last().map(|push| push.seq).filter(|_| pushes.len() == Page::SIZE);
-            lists.quarantine = Part::of(pushes, next, List::Quarantine, only.is_none());
+            lists.quarantine = Part::of(pushes, next, List::Quarantine, None);
+        }
+        if matches!(only, None | Some(List::Queued)) {
+            let Page { entries, next } = entries(State::Queued, None).await?;
+            lists.queued = Part::of(entries, next, List::Queued, None);
+            if only.is_none() {
+                lists.queued.shorten(List::Queued);
+            }
         }
         Ok(lists)
     }
@@ -83,39 +110,80 @@ impl Lists {
         self.queued.rows.iter().any(|entry| entry.refusal.is_some())
     }
 
-    pub(super) fn render(&self, standing: &Standing, forms: &Forms, only: Option<List>) -> Markup {
+    /// What needs a decision, by its reason, and the beginning of the queue. Nothing here is a form: it is loaded again by itself.
+    pub(super) fn overview(&self, standing: &Standing) -> Markup {
+        let parked = self.parked_groups.iter().map(|group| {
+            let address = List::Parked.address(0, group.refusal.as_ref().map(|_| group.name.as_str()));
+            vec![
+                html! { (words::counted(group.rows, "event", "events")) },
+                reason(group.refusal.as_ref()),
+                html! { a href=(address) { "Show and decide" } },
+            ]
+        });
+        let quarantined = self.quarantine_groups.iter().map(|(kind, group)| {
+            vec![
+                html! { (words::counted(group.rows, "message", "messages")) " " small { (kind) } },
+                reason(group.refusal.as_ref()),
+                html! { a href=(List::Quarantine.address(0, None)) { "Show and decide" } },
+            ]
+        });
         html! {
-            @match only {
-                Some(List::Parked) => (self.parked(standing, forms)),
-                Some(List::Quarantine) => (self.quarantine(forms)),
-                Some(List::Queued) => (self.queued(standing, forms)),
-                None => {
-                    @if !self.parked.rows.is_empty() { (self.parked(standing, forms)) }
-                    @if !self.quarantine.rows.is_empty() { (self.quarantine(forms)) }
-                    (self.queued(standing, forms))
-                }
+            @if !self.parked_groups.is_empty() {
+                (section("parked", &parked_heading(standing), html! {
+                    p { (PARKED) }
+                    (table("parked", &["How many", "Reason", "Decision"], parked))
+                }))
             }
+            @if !self.quarantine_groups.is_empty() {
+                (section("quarantine", "In quarantine", html! {
+                    p { (QUARANTINE) }
+                    (table("quarantine", &["How many", "Reason", "Decision"], quarantined))
+                }))
+            }
+            (self.queued(standing))
+        }
+    }
+
+    /// One list, with forms.
+    pub(super) fn render(&self, standing: &Standing, forms: &Forms, only: Option<List>) -> Markup {
+        match only {
+            Some(List::Parked) => self.parked(standing, forms),
+            Some(List::Quarantine) => self.quarantine(forms),
+            Some(List::Queued) => self.queued(standing),
+            None => Markup::default(),
         }
     }
 
     fn parked(&self, standing: &Standing, forms: &Forms) -> Markup {
-        let faults: Vec<Fault> = Fault::ALL
-            .into_iter()
-            .filter(|fault| self.parked.rows.iter().filter_map(fault_of).any(|of| of == fault.as_str()))
-            .collect();
+        let of_one_reason = self.group.as_ref();
+        let group =
+            of_one_reason.and_then(|name| self.parked_groups.iter().find(|group| group.name == *name));
+        let faults = Fault::ALL.into_iter().filter(|fault| {
+            let is_of =
+                |group: &Group| group.refusal.as_ref().is_some_and(|refusal| refusal.fault == fault.as_str());
+            of_one_reason.is_none() && self.parked_groups.iter().any(is_of)
+        });
         let rows = self.parked.rows.iter().map(|entry| {
             vec![
                 event(entry),
-                words::time(entry.accepted_at),
+                html! { (words::time(entry.accepted_at)) " " small { (words::attempts(entry.attempts)) } },
                 reason(entry.refusal.as_ref()),
                 forms.folded("Decide", &format!("event:{}", entry.id), &[RETRY, DISCARD]),
             ]
         });
+        let heading = group.map_or_else(
+            || parked_heading(standing),
+            |group| format!("Parked for one reason: {}", group.rows),
+        );
         section(
             "parked",
-            &format!("Parked: {}", standing.count(State::Parked)),
+            &heading,
             html! {
-                p { "These cannot go as they are." }
+                p { (PARKED) }
+                @if let Some(group) = group {
+                    @let summary = format!("Decide about all {} at once", group.rows);
+                    (forms.folded(&summary, &format!("reason:{}", group.name), &[RETRY, DISCARD]))
+                }
                 @for fault in faults {
                     @let summary = format!("Try all again that are parked by the fault “{}”", fault.as_str());
                     (forms.folded(&summary, &format!("fault:{}", fault.as_str()), &[RETRY]))
@@ -138,28 +206,25 @@ impl Lists {
             "quarantine",
             "In quarantine",
             html! {
-                p {
-                    "What MOSIP sent and does not verify; the mediator has not seen it. And webhooks of OpenCRVS that are no events yet; "
-                    "MOSIP has not seen them."
-                }
+                p { (QUARANTINE) }
+                @if !self.quarantine.rows.is_empty() { (forms.folded("Try all again", "quarantine:all", &[VERIFY])) }
                 (self.quarantine.table("quarantine", &["Message", "Received", "Reason", "Decision"], rows))
             },
         )
     }
 
-    fn queued(&self, standing: &Standing, forms: &Forms) -> Markup {
+    fn queued(&self, standing: &Standing) -> Markup {
         let rows = self.queued.rows.iter().map(|entry| {
             let due = standing.until(entry.next_at);
             let waited = words::length(since(entry.accepted_at, standing.now));
             vec![
-                event(entry),
+                html! { a href=(event_address(&entry.id)) { (event(entry)) } },
                 html! { (words::time(entry.accepted_at)) " " small { (waited) " ago" } },
                 html! {
                     (reason(entry.refusal.as_ref()))
                     @if entry.attempts > 0 { small { (words::attempts(entry.attempts)) ". " } }
                     @if due.as_secs() > 0 { small { "Next try in " (words::length(due)) "." } }
                 },
-                forms.folded("Decide", &format!("event:{}", entry.id), &[RETRY, DISCARD]),
             ]
         });
         section(
@@ -170,11 +235,15 @@ impl Lists {
                     p { "No event waits here." }
                 } @else {
                     p { "These go by themselves, oldest first." }
-                    (self.queued.table("queued", &["Event", "Accepted", "Last attempt", "Decision"], rows))
+                    (self.queued.table("queued", &["Event", "Accepted", "Last attempt"], rows))
                 }
             },
         )
     }
+}
+
+fn parked_heading(standing: &Standing) -> String {
+    format!("Parked: {}", standing.count(State::Parked))
 }
 
 impl<T> Default for Part<T> {
@@ -184,16 +253,16 @@ impl<T> Default for Part<T> {
 }
 
 impl<T> Part<T> {
-    /// `glance`: a few rows, and the whole list elsewhere.
-    fn of(mut rows: Vec<T>, next: Option<i64>, list: List, glance: bool) -> Self {
-        let rest = match glance {
-            true => (rows.len() > GLANCE).then(|| list.address(0)),
-            false => next.map(|cursor| list.address(cursor)),
-        };
-        if glance {
-            rows.truncate(GLANCE);
+    fn of(rows: Vec<T>, next: Option<i64>, list: List, group: Option<&str>) -> Self {
+        Self { rows, rest: next.map(|cursor| list.address(cursor, group)) }
+    }
+
+    /// A few rows, and the whole list elsewhere.
+    fn shorten(&mut self, list: List) {
+        if self.rows.len() > GLANCE {
+            self.rows.truncate(GLANCE);
+            self.rest = Some(list.address(0, None));
         }
-        Self { rows, rest }
     }
 
     fn table(&self, id: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
@@ -204,19 +273,15 @@ impl<T> Part<T> {
     }
 }
 
-fn event(entry: &Entry) -> Markup {
+pub(super) fn event(entry: &Entry) -> Markup {
     html! { code { (entry.id) } " " small { (entry.kind) } }
 }
 
-fn reason(refusal: Option<&Refusal>) -> Markup {
+pub(super) fn reason(refusal: Option<&Refusal>) -> Markup {
     html! {
         @if let Some(refusal) = refusal {
             strong { (words::sentence(&refusal.detail)) } " " (words::sentence(&refusal.advice)) " "
             small { "Fault: " (refusal.fault) ", code: " (refusal.code) ". " }
         }
     }
-}
-
-fn fault_of(entry: &Entry) -> Option<&str> {
-    entry.refusal.as_ref().map(|refusal| refusal.fault.as_str())
 }

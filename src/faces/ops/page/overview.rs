@@ -3,9 +3,10 @@
 use maud::{Markup, html};
 
 use super::{section, table, words};
-use crate::faces::ops::standing::Standing;
+use crate::faces::ops::standing::{Standing, TRUSTED};
 use crate::ledger::entry::{Destination, State};
 use crate::queue::channel::Flow;
+use crate::store::Queue;
 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
@@ -42,6 +43,12 @@ pub(super) fn figures(standing: &Standing) -> Markup {
                 None => String::new(),
                 Some(since) => format!("the oldest for {}", words::length(standing.waited(since))),
             }))
+            @if stored.jobs.0 > 0 {
+                (figure("Records for IDA", stored.records_waiting().to_string(), match stored.jobs.0 {
+                    1 => "of 1 job".to_owned(),
+                    jobs => format!("of {jobs} jobs"),
+                }))
+            }
             (figure("Disk left", left, format!("{} used", words::bytes(standing.disk_used))))
         }
     }
@@ -64,18 +71,45 @@ pub(super) fn channels(standing: &Standing) -> Markup {
                 (words::sentence(reason.detail())) " " (words::sentence(reason.advice())) " Next try in " (words::length(standing.until(*probe_at))) "."
             },
         };
-        vec![
-            html! { (channel.kinds.join(", ")) },
-            html! { (channel.host) },
-            state,
-            html! { (standing.waiting(channel)) },
-            reason,
-        ]
+        let what = match channel.queue {
+            Queue::Entries => channel.kinds.join(", "),
+            Queue::Records => "records of jobs, to IDA".to_owned(),
+            Queue::Deliveries => "messages, to the mediator".to_owned(),
+        };
+        let waiting = html! {
+            (standing.waiting(channel))
+            @if let Some(left) = standing.drained_in(channel) { " " small { "none in about " (words::length(left)) } }
+        };
+        let taken = html! {
+            @match standing.last_success(channel) {
+                Some(at) => (words::time(at)),
+                None => "not since the start",
+            }
+            @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
+        };
+        vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, reason]
     });
     section(
-        "mosip",
-        "MOSIP and OpenCRVS",
-        table("mosip", &["Entries", "Host", "State", "Waiting", "Reason"], rows),
+        "channels",
+        "MOSIP, OpenCRVS and the mediator",
+        table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows),
+    )
+}
+
+/// The listeners, and the faces that stand in for older systems.
+pub(super) fn listeners(standing: &Standing) -> Markup {
+    let rows = standing.listeners.iter().map(|listener| {
+        let tls = if listener.has_tls { "TLS" } else { "no TLS" };
+        vec![html! { (listener.name) }, html! { (tls) }]
+    });
+    let faces = standing.faces.map(|(name, is_on)| format!("/{name} {}", if is_on { "on" } else { "off" }));
+    section(
+        "listeners",
+        "Listeners",
+        html! {
+            (table("listeners", &["Listener", "Transport"], rows))
+            p { "In place of older systems: " (faces.join(", ")) "." }
+        },
     )
 }
 
@@ -91,6 +125,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         let role = match dated.role {
             "own" => "ours",
             "peer" => "theirs",
+            TRUSTED => "trusted by a setting",
             _ => "of a listener",
         };
         vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]

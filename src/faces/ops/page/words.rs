@@ -38,12 +38,33 @@ pub(in crate::faces::ops) fn sentence(text: &str) -> String {
     first.chain(chars).chain(['.']).collect()
 }
 
-/// `3 events wait`
-pub(in crate::faces::ops) fn wait(events: u64) -> String {
-    match events {
-        0 => "No event waits".to_owned(),
-        1 => "1 event waits".to_owned(),
-        _ => format!("{events} events wait"),
+/// `3 events and 1 message wait`, from counts with their singular and plural. Where nothing waits, it is the first that does not.
+pub(in crate::faces::ops) fn wait(counts: &[(u64, &str, &str)]) -> String {
+    let all: u64 = counts.iter().map(|(count, ..)| count).sum();
+    let named: Vec<String> = counts
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .collect();
+    match all {
+        0 => format!("No {} waits", counts.first().map_or("event", |(_, one, _)| one)),
+        1 => format!("{} waits", named.join(" and ")),
+        _ => format!("{} wait", named.join(" and ")),
+    }
+}
+
+/// `text` in the middle of a sentence.
+pub(in crate::faces::ops) fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(char::to_lowercase).into_iter().flatten().chain(chars).collect()
+}
+
+/// `120 a minute`, `30 an hour`
+pub(super) fn rate(per_minute: f64) -> String {
+    if per_minute >= 1.0 {
+        format!("{per_minute:.0} a minute")
+    } else {
+        format!("{:.0} an hour", per_minute * 60.0)
     }
 }
 
@@ -53,6 +74,11 @@ pub(in crate::faces::ops) fn under_way(events: u64) -> String {
         1 => "1 event is on its way".to_owned(),
         _ => format!("{events} events are on their way"),
     }
+}
+
+/// `3 events`
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// `3 attempts`
@@ -81,6 +107,9 @@ pub(super) fn done(done: Done) -> String {
     match done {
         Done::Retried(1) => "1 event is tried again.".to_owned(),
         Done::Retried(events) => format!("{events} events are tried again."),
+        Done::AllDiscarded(1) => "1 event is discarded. It will not go to MOSIP.".to_owned(),
+        Done::AllDiscarded(events) => format!("{events} events are discarded. They will not go to MOSIP."),
+        Done::Examined => "What is in quarantine is looked at again.".to_owned(),
         Done::Discarded => "The event is discarded. It will not go to MOSIP.".to_owned(),
         Done::MessageDiscarded => "The message is discarded. The mediator will not see it.".to_owned(),
         Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),

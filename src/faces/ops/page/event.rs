@@ -1,0 +1,74 @@
+//! One event: where it stands, how often it was tried, why it failed, and what can be done about it.
+
+use maud::{Markup, html};
+
+use super::lists::{DISCARD, RETRY, event, reason};
+use super::{Forms, event_address, section, table, words};
+use crate::faces::ops::standing::Standing;
+use crate::ledger::entry::{Entry, State};
+
+/// The event with its decision.
+pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup {
+    let due = standing.until(entry.next_at);
+    let next = match entry.state {
+        State::Queued if due.as_secs() > 0 => format!("in {}", words::length(due)),
+        State::Queued => "when its turn comes".to_owned(),
+        State::Leased => "under way now".to_owned(),
+        State::Parked => "after a decision".to_owned(),
+        _ => "never: it is settled".to_owned(),
+    };
+    let row = |head: &str, value: Markup| vec![html! { (head) }, value];
+    let mut rows = vec![
+        row("State", html! { (entry.state.as_str()) }),
+        row("What it is", html! { (entry.kind) ", for " (entry.destination) }),
+        row("Accepted", words::time(entry.accepted_at)),
+        row("Attempts", html! { (entry.attempts) }),
+        row("Next attempt", html! { (next) }),
+    ];
+    if entry.refusal.is_some() {
+        rows.push(row("Last attempt", reason(entry.refusal.as_ref())));
+    }
+    section(
+        "event",
+        &format!("Event {}", entry.id),
+        html! {
+            (table("event", &["", "Value"], rows))
+            @if matches!(entry.state, State::Queued | State::Parked) {
+                (forms.form(&format!("event:{}", entry.id), &[RETRY, DISCARD]))
+            }
+        },
+    )
+}
+
+/// The form that looks for an event.
+pub(super) fn search() -> Markup {
+    section(
+        "find",
+        "Find an event",
+        html! {
+            form method="post" action="?" {
+                label {
+                    span { "Id, registration number, tracking id or application id" }
+                    input name="find" required maxlength="200" autocomplete="off" autofocus;
+                }
+                div { button { "Find" } }
+            }
+        },
+    )
+}
+
+/// Several events of one name.
+pub(super) fn found(entries: &[Entry]) -> Markup {
+    let rows = entries.iter().map(|entry| {
+        vec![
+            html! { a href=(event_address(&entry.id)) { (event(entry)) } },
+            words::time(entry.accepted_at),
+            html! { (entry.state.as_str()) },
+        ]
+    });
+    section(
+        "found",
+        &format!("Events of this name: {}", entries.len()),
+        table("found", &["Event", "Accepted", "State"], rows),
+    )
+}

@@ -1,0 +1,51 @@
+//! The certificates that settings trust, and when they expire. They are read at the start alone, as the settings themselves are.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use super::listeners;
+use crate::clock::Timestamp;
+use crate::config::Config;
+
+/// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
+/// last of those days. `keys.ca_file` is looked after with the keys.
+pub(super) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)> {
+    let mut trusted = Vec::new();
+    let mut note = |setting: String, pem: &[u8]| trusted.extend(next(pem, now).map(|end| (setting, end)));
+    if let Some(pem) = &config.upstream.ca_pem {
+        note("upstream.ca_file".to_owned(), pem);
+    }
+    if let Some(jwt) = &config.callback.opencrvs_jwt {
+        note("callback.opencrvs_jwt.file".to_owned(), &jwt.pem);
+    }
+    for listener in listeners::ALL {
+        let roots = (listener.tls)(config).and_then(|tls| tls.client_ca.as_ref());
+        if let Some(pem) = roots.and_then(|file| std::fs::read(file).ok()) {
+            note(format!("{}.client_ca", listener.tls_setting), &pem);
+        }
+    }
+    trusted
+}
+
+/// Of the certificates in `pem` the next end after `now`, else the last before it. `None`: there is no certificate.
+fn next(pem: &[u8], now: Timestamp) -> Option<Timestamp> {
+    let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
+    let ends: Vec<Timestamp> = certificates
+        .filter_map(|certificate| Some(crate::keys::cert::Dates::of_der(&certificate).ok()?.not_after))
+        .collect();
+    let coming = ends.iter().filter(|end| **end > now).min();
+    coming.or(ends.iter().max()).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_to_expire_counts_and_a_bare_key_has_no_date() {
+        let pem = std::fs::read("keys.example/ida-partner.crt").unwrap();
+        let end = next(&pem, Timestamp::from_seconds(0)).unwrap();
+        assert_eq!(next(&pem, end), Some(end), "it has expired, and is still told");
+        assert_eq!(next(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", end), None);
+    }
+}

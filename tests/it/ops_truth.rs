@@ -1,0 +1,126 @@
+//! What the page, `/readyz` and the metrics say while something does not flow, and when they stop saying it.
+
+use crate::support::event::{BIRTH, birth};
+use crate::support::gateway::Running;
+use crate::support::mosip::Push;
+use crate::support::patience;
+use crate::support::world::{Setup, World};
+use http::{HeaderMap, Method};
+use mosip_gateway::simulator::Behaviour;
+
+async fn text(gateway: &Running, path: &str) -> String {
+    let url = format!("http://{}{path}", gateway.ops);
+    let reply = gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+    String::from_utf8(reply.body.to_vec()).unwrap()
+}
+
+/// The page as soon as `words` stand on it.
+async fn page_with(gateway: &Running, words: &str) -> String {
+    patience::until(words, async || {
+        let page = text(gateway, "/").await;
+        if page.contains(words) { Ok(page) } else { Err(page) }
+    })
+    .await
+}
+
+async fn refusing(probe_interval: &str) -> World {
+    let set = vec![("UPSTREAM__PROBE_INTERVAL", probe_interval)];
+    let world = World::start(Setup { set, ..Setup::default() }).await;
+    world.simulator.controls.set(Behaviour { bad_client_secret: true, ..Behaviour::default() });
+    world
+}
+
+#[tokio::test]
+async fn results_that_do_not_reach_the_mediator_stand_on_the_page_in_readiness_and_in_metrics() {
+    let nobody = crate::support::port::Port::hold();
+    let url = format!("http://{}/deliveries", nobody.address());
+    let gateway = Running::start(&[("DELIVER__URL", &url)]).await;
+    gateway.push(&Push::new("1").body()).await;
+    let page = page_with(&gateway, "<h1>Results do not reach the mediator").await;
+    assert!(!page.contains("Everything flows") && page.contains("messages, to the mediator"), "{page}");
+    let (_, ready) = gateway.readiness().await;
+    assert_eq!(ready["deliveries"]["waiting"], 1, "{ready}");
+    assert!(ready["deliveries"]["refusal"]["fault"].is_string(), "{ready}");
+    let channels = ready["channels"].as_array().unwrap();
+    assert!(channels.iter().any(|channel| channel["destination"] == "delivery"), "{ready}");
+    assert_eq!(ready["faces"]["webhooks"], false, "{ready}");
+    let certificates = ready["certificates"].as_array().unwrap();
+    assert!(certificates.iter().any(|one| one["role"] == "own" && one["days_to_expiry"].is_i64()), "{ready}");
+    let metrics = text(&gateway, "/metrics").await;
+    let host = nobody.address();
+    let channel = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"delivery\",state=\"open\"}} ");
+    for sample in [
+        channel.as_str(),
+        "mosip_gateway_oldest_delivery_seconds ",
+        "mosip_gateway_face{name=\"webhooks\"} 0",
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(sample)), "{sample} is not in\n{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn while_paused_the_next_try_is_the_probe() {
+    let world = refusing("1h").await;
+    world.gateway.accept("birth", &birth("waits")).await;
+    page_with(&world.gateway, "<h1>Put right the registration with MOSIP.").await;
+    let event = world.gateway.until("/v1/events/waits", |event| event["state"] == "queued").await;
+    let seconds = event["nextTryIn"].as_i64().unwrap();
+    assert!((3_000..=3_600).contains(&seconds), "{event}");
+    let page = text(&world.gateway, "/?event=waits").await;
+    assert!(page.contains("in 59m"), "{page}");
+}
+
+#[tokio::test]
+async fn a_pause_ends_on_the_page_once_nothing_waits() {
+    let world = refusing("1s").await;
+    world.gateway.accept("birth", &birth("waits")).await;
+    page_with(&world.gateway, "<h1>Put right the registration with MOSIP.").await;
+    patience::until("the end of an attempt", async || {
+        let reply = world.gateway.ask(Method::DELETE, "/v1/events/waits?reason=wrong").await;
+        if reply.status == 200 { Ok(()) } else { Err(reply.status) }
+    })
+    .await;
+    page_with(&world.gateway, "<h1>Everything flows.").await;
+}
+
+#[tokio::test]
+async fn an_event_is_found_by_its_id_a_number_or_the_application_id() {
+    let world = World::start(Setup::default()).await;
+    let gateway = &world.gateway;
+    let settled = gateway.settle("birth", BIRTH).await;
+    let id = settled["id"].as_str().unwrap();
+    let find = async |sought: &str| {
+        let form = form_urlencoded::Serializer::new(String::new()).append_pair("find", sought).finish();
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", "application/x-www-form-urlencoded".parse().unwrap());
+        gateway.request(Method::POST, format!("http://{}/", gateway.ops), headers, &form).await
+    };
+    for sought in [id, crate::support::event::BRN, settled["aid"].as_str().unwrap()] {
+        let reply = find(&format!(" {sought} ")).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.headers["location"].to_str().unwrap()),
+            (303, format!("?event={id}").as_str())
+        );
+    }
+    assert_eq!(find("nobody").await.status.as_u16(), 404);
+    let page = text(gateway, &format!("/?event={id}")).await;
+    for words in [id, "done", "Attempts", "never: it is settled"] {
+        assert!(page.contains(words), "{words} is not in\n{page}");
+    }
+    assert!(text(gateway, "/?find=").await.contains("name=\"find\""));
+}
+
+#[tokio::test]
+async fn the_overview_names_its_installation_and_loads_again_without_a_script() {
+    let gateway = Running::start(&[("OPS__NAME", "Exampleland <staging>")]).await;
+    let page = text(&gateway, "/").await;
+    assert!(
+        page.contains("<title>Everything flows. – Exampleland &lt;staging&gt; – mosip-gateway</title>"),
+        "{page}"
+    );
+    assert!(page.contains("<p class=\"name\">Exampleland &lt;staging&gt;</p>"), "{page}");
+    assert!(page.contains("<meta http-equiv=\"refresh\" content=\"20;url=?\">"), "{page}");
+    assert!(!page.contains("<form"), "what is loaded again takes nobody's words: {page}");
+    let list = text(&gateway, "/?list=parked").await;
+    assert!(!list.contains("http-equiv"), "{list}");
+}
