@@ -24,6 +24,7 @@ pub use crate::http::server::BindError;
 use crate::http::server::{Limits, Server};
 use crate::http::{body, trace};
 use crate::keys::Keyring;
+use crate::keys::source::file::readable_by_others;
 use crate::keys::watch::{self as key_watch, Watcher};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
@@ -100,9 +101,16 @@ impl Gateway {
         let client = Client::new(&config.upstream)?;
         let pool = Pool::for_this_machine()?;
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
+        let outbox_key = config.outbox.key_file.clone();
         let ledger = Ledger::on_disk(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
+        if std::fs::metadata(&outbox_key).is_ok_and(|metadata| readable_by_others(&metadata)) {
+            tracing::warn!(
+                file = %outbox_key.display(),
+                "every user of this machine can read outbox.key_file, which seals the outbox; take read access from others (chmod o=)"
+            );
+        }
         let settings = Settings {
             upstream: config.upstream,
             opencrvs: config.opencrvs,
@@ -187,15 +195,17 @@ impl Gateway {
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();
-            let log = move |request, next| trace::log(name, meters.clone(), request, next);
+            let is_open = listeners::is_open(name);
+            let log = move |request, next| trace::log(name, is_open, meters.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));
+            let server = server.counting(name, self.meters.clone());
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));
         }
         shutdown.await;
         self.stop.send_replace(true);
-        running.join_all().await;
         // An attempt that takes longer is repeated after the next start, under the same id.
-        let _ = tokio::time::timeout(self.limits.drain, moving.join_all()).await;
+        let moved = tokio::time::timeout(self.limits.drain, moving.join_all());
+        let _ = tokio::join!(running.join_all(), moved);
     }
 }
 

@@ -56,6 +56,7 @@ mod pool;
 mod queue;
 mod random;
 mod refusal;
+mod regular;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod store;

@@ -1,6 +1,7 @@
 //! `serve`
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::runtime::Builder;
@@ -11,6 +12,9 @@ use super::outcome::{Failure, Outcome};
 use crate::gateway::{Gateway, StartError};
 use crate::http::activation::Sockets;
 use crate::telemetry;
+
+/// How long threads that read or write have to end after the drain, so that all has ended five seconds after it.
+const AFTER_DRAIN: Duration = Duration::from_secs(4);
 
 /// Arguments of `serve`.
 #[derive(Args)]
@@ -34,7 +38,7 @@ impl Serve {
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
-        runtime.block_on(async {
+        let outcome = runtime.block_on(async {
             let bound =
                 Gateway::bind_with(config, self.allow_example_keys, sockets).await.map_err(
                     |error| match error {
@@ -44,7 +48,10 @@ impl Serve {
                 );
             bound?.run(asked_to_stop()).await;
             Ok(ExitCode::SUCCESS)
-        })
+        });
+        // What still waits for a file or a disk that does not answer is left behind.
+        runtime.shutdown_timeout(AFTER_DRAIN);
+        outcome
     }
 }
 

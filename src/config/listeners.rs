@@ -1,14 +1,17 @@
 //! `[listen]`, `[internal]`, `[ops]`, `[callback]`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::{GIB, KIB, MIB};
+use http::Uri;
+use ipnet::IpNet;
 
 use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
 use super::value::{self, Complaint, complaint, duration, text};
 use super::{Address, Callback, CallerAuth, Internal, Listen, OpencrvsJwt, Ops, ServerTls, Websub, unbuilt};
+use crate::crypto::secret::SecretBytes;
 
 /// `[listen]`
 pub(super) fn listen(root: &mut Section<'_>) -> Listen {
@@ -85,6 +88,7 @@ pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain:
             "danger_open",
             "callers of the callback listener need no authentication off the loopback",
         ),
+        trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
         tls: tls(&mut section),
     };
     if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
@@ -105,6 +109,12 @@ pub(super) fn callback(root: &mut Section<'_>, address: Option<&Address>, plain:
             "demands no authentication while listen.callback is off the loopback",
             "require one that its caller can bring, or set callback.danger_open = true",
         );
+    } else if callback.opencrvs_jwt.is_some() && !callback.require.contains(&CallerAuth::OpencrvsJwt) {
+        section.problem(
+            "opencrvs_jwt",
+            "has no effect while callback.require does not list opencrvs-jwt",
+            "add it to callback.require, or remove callback.opencrvs_jwt",
+        );
     }
     section.finish();
     callback
@@ -121,6 +131,15 @@ fn name(text: &str) -> Result<String, Complaint> {
         "is not a name of 1 to 60 characters on one line",
         "write one, such as \"Registry of Exampleland, production\"",
     ))
+}
+
+/// An address, or a network as address and length of its prefix.
+fn network(text: &str) -> Result<IpNet, Complaint> {
+    let of_address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse()
+        .ok()
+        .or_else(of_address)
+        .ok_or_else(|| complaint("is neither an address nor a network", "write it as 10.0.0.7 or 10.0.0.0/8"))
 }
 
 fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
@@ -162,10 +181,25 @@ fn websub(root: &mut Section<'_>, plain: &PlainHttp) -> Websub {
     if let Some(token) = section.any_section("token") {
         unbuilt::token(token, plain);
     }
-    let websub =
-        Websub { topic: section.parsed("topic", text), secret: section.secret("secret", Unset::Refused) };
+    let callback_path =
+        urls.iter().find(|(name, _)| *name == "callback_url").and_then(|(_, url)| url.as_ref());
+    let websub = Websub {
+        topic: section.parsed("topic", text),
+        secret: section.secret("secret", Unset::Refused),
+        callback_path: callback_path.and_then(unguessable),
+    };
     section.finish();
     websub
+}
+
+/// So many characters cannot be guessed.
+const UNGUESSABLE: usize = 16;
+
+/// The part of the path of `callback_url` that the hub alone is told.
+fn unguessable(url: &Uri) -> Option<SecretBytes> {
+    let (_, part) = url.path().rsplit_once("/websub/callback/")?;
+    let part = part.trim_end_matches('/');
+    (part.len() >= UNGUESSABLE).then(|| SecretBytes::new(part.as_bytes().to_vec()))
 }
 
 pub(super) fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {

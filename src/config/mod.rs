@@ -166,6 +166,8 @@ pub struct Callback {
     pub websub: Websub,
     /// Accept callers without authentication off the loopback.
     pub danger_open: bool,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from.
+    pub trusted_proxies: Vec<ipnet::IpNet>,
     /// TLS on this listener.
     pub tls: Option<ServerTls>,
 }
@@ -187,6 +189,8 @@ pub struct Websub {
     pub topic: Option<String>,
     /// What the hub signs with.
     pub secret: Option<SecretBytes>,
+    /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed.
+    pub callback_path: Option<SecretBytes>,
 }
 
 /// `[faces]`

@@ -69,11 +69,39 @@ pub fn verify_hub_header<'p>(
     parts: impl IntoIterator<Item = &'p [u8]>,
     header: &str,
 ) -> Result<(), CryptoError> {
-    let (method, given) =
-        header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
-    let alg = HmacAlgorithm::from_method(method)
-        .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
-    same(hex(compute(alg, key, parts).as_ref()).as_bytes(), given.to_ascii_lowercase().as_bytes())
+    let mut signature = HubSignature::begin(key, header)?;
+    for part in parts {
+        signature.update(part);
+    }
+    signature.verify()
+}
+
+/// As [`verify_hub_header`], over a body that comes in piece by piece. No `Debug`.
+pub struct HubSignature {
+    context: hmac::Context,
+    given: String,
+}
+
+impl HubSignature {
+    /// Refused where the header names no method, or one that is not known.
+    pub fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
+        let (method, given) =
+            header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
+        let alg = HmacAlgorithm::from_method(method)
+            .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
+        let context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+        Ok(Self { context, given: given.to_ascii_lowercase() })
+    }
+
+    /// The next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.context.update(piece);
+    }
+
+    /// Whether the tag fits all pieces, in constant time.
+    pub fn verify(self) -> Result<(), CryptoError> {
+        same(hex(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
+    }
 }
 
 fn compute<'p>(alg: HmacAlgorithm, key: &[u8], parts: impl IntoIterator<Item = &'p [u8]>) -> hmac::Tag {

@@ -186,7 +186,7 @@ fn a_role_that_nobody_fills_is_a_failure() {
 fn a_listener_whose_key_is_none_is_a_failure() {
     let site = Site::new(-1..365, "ops.tls = { cert = \"own.crt\", key = \"own.crt\" }");
     finding(&site.examine(), Level::Fail, "ops.tls", "this holds no private key in PEM");
-    let jwt = "[callback.opencrvs_jwt]\nfile = \"gateway.toml\"";
+    let jwt = "[callback]\nrequire = [\"opencrvs-jwt\"]\nopencrvs_jwt = { file = \"gateway.toml\" }";
     finding(
         &Site::new(-1..365, jwt).examine(),
         Level::Fail,

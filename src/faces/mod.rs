@@ -18,8 +18,6 @@ use tokio::sync::watch;
 pub(crate) use self::app::{App, Listener, Shared};
 pub(crate) use self::request::not_found;
 use crate::crypto::CryptoError;
-use crate::crypto::hmac;
-use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::guard::{self, Guard};
 
@@ -76,11 +74,6 @@ pub(super) fn hub_signature(headers: &HeaderMap) -> Result<&str> {
         .get("x-hub-signature")
         .and_then(|value| value.to_str().ok())
         .ok_or_else(|| Error::new(Code::CallerSignature, "there is no X-Hub-Signature"))
-}
-
-/// `method=hex` over the raw body, as the hub signs; [`Code::CallerSignature`].
-pub(super) fn check_hub_signature(secret: &SecretBytes, body: &[u8], signature: &str) -> Result<()> {
-    hmac::verify_hub_header(secret.expose(), [body], signature).map_err(|refusal| signature_refused(&refusal))
 }
 
 fn signature_refused(refusal: &CryptoError) -> Error {

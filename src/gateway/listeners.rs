@@ -2,6 +2,7 @@
 //! the documents of the API follow it. A further listener is one more entry of [`ALL`].
 
 use axum::{Router, middleware};
+use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
@@ -13,8 +14,8 @@ use crate::error::Result;
 use crate::faces::callback::Callers;
 use crate::faces::openapi::{self, About, Documents};
 use crate::faces::{self, App, Faces, callback, ops, plain, token_seeder, webhooks};
+use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
-use crate::http::rate::{self, Rate};
 use crate::keys::cert::Dates;
 use crate::mosip::caller::CallerKey;
 
@@ -97,7 +98,8 @@ impl Wanted {
 
 /// The dates of the certificate that a listener shows; `None` where the file holds none.
 pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
-    let first = CertificateDer::pem_file_iter(&tls.cert).ok()?.next()?.ok()?;
+    let pem = crate::regular::read(&tls.cert).ok()?;
+    let first = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
     Dates::of_der(&first).ok()
 }
 
@@ -189,7 +191,8 @@ fn internal(site: &mut Site, address: &Address) -> Result<Option<Router>> {
 
 fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
     let callers = callers(&mut site.callback, address)?;
-    Ok(Some(limited(callback::router(site.app.clone(), callers))))
+    let trusted = std::mem::take(&mut site.callback.trusted_proxies);
+    Ok(Some(identified(callback::router(site.app.clone(), callers), trusted)))
 }
 
 fn stand_ins(site: &mut Site, address: &Address) -> Result<Option<Router>> {
@@ -204,8 +207,8 @@ fn stand_ins(site: &mut Site, address: &Address) -> Result<Option<Router>> {
     if seeder.is_none() && !site.faces.has_webhooks() {
         return Ok(None);
     }
-    let router = limited(seeder.unwrap_or_default().fallback(faces::not_found));
-    Ok(Some(site.faces.beside_webhooks(router)))
+    let router = seeder.unwrap_or_default().fallback(faces::not_found);
+    Ok(Some(identified(site.faces.beside_webhooks(router), Vec::new())))
 }
 
 fn ops(site: &mut Site, address: &Address) -> Result<Option<Router>> {
@@ -222,8 +225,14 @@ fn guarded(router: Router, guard: Guard) -> Router {
     router.layer(middleware::from_fn_with_state(guard, guard::enforce))
 }
 
-fn limited(router: Router) -> Router {
-    router.layer(middleware::from_fn_with_state(Rate::default(), rate::enforce))
+/// `router` with callers that are told apart: by the address that the `trusted` proxies say, until they have proved themselves.
+fn identified(router: Router, trusted: Vec<IpNet>) -> Router {
+    router.layer(middleware::from_fn_with_state(Strangers::new(trusted), caller::identify))
+}
+
+/// Whether strangers reach the listener `name`, wherever it stands.
+pub(super) fn is_open(name: &str) -> bool {
+    [callback::LISTENER, faces::LISTENER].contains(&name)
 }
 
 /// Whether nobody reaches the listener at `address` unknown: it is local, or demands a token or a client certificate.
@@ -244,6 +253,7 @@ fn callers(settings: &mut config::Callback, address: &Address) -> Result<Callers
         opencrvs_jwt,
         open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
         hub_hmac: settings.websub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
+        hub_path: settings.websub.callback_path.take(),
         topic: settings.websub.topic.take(),
     })
 }

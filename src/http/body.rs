@@ -1,7 +1,9 @@
 //! Reads a request body under three limits: its size, its time, and the bytes of all bodies in flight.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -10,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::caller::Caller;
 use crate::error::{Code, Error, Result};
 use crate::pool;
 
@@ -26,6 +29,30 @@ pub(crate) struct Limits {
     in_flight: Arc<Semaphore>,
     /// The one place for a body that goes beyond the budget.
     beyond: Arc<Semaphore>,
+    /// What each address may hold, where callers are strangers.
+    shares: Option<Arc<Shares>>,
+    /// What the address of one caller may hold.
+    of_address: Option<Arc<Semaphore>>,
+}
+
+/// What one address may hold of the budget of strangers.
+#[derive(Debug)]
+struct Shares {
+    each: usize,
+    held: Mutex<BTreeMap<IpAddr, Weak<Semaphore>>>,
+}
+
+impl Shares {
+    fn of(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(share) = held.get(&address).and_then(Weak::upgrade) {
+            return share;
+        }
+        held.retain(|_, share| share.strong_count() > 0);
+        let share = Arc::new(Semaphore::new(self.each));
+        held.insert(address, Arc::downgrade(&share));
+        share
+    }
 }
 
 impl Limits {
@@ -34,7 +61,7 @@ impl Limits {
     pub(crate) fn new(body: usize, deadline: Duration, in_flight: usize) -> Self {
         let budget = in_flight.min(Semaphore::MAX_PERMITS);
         let (in_flight, beyond) = (Arc::new(Semaphore::new(budget)), Arc::new(Semaphore::new(1)));
-        Self { body, deadline, budget, in_flight, beyond }
+        Self { body, deadline, budget, in_flight, beyond, shares: None, of_address: None }
     }
 
     /// The largest body, bytes.
@@ -43,10 +70,26 @@ impl Limits {
     }
 
     /// The same deadline with bodies of up to `body` bytes, and a budget of its own, a quarter of this one but room for one body: for
-    /// callers that have proved nothing before their body is read, so that they take no room from those that have.
+    /// the callers of another listener, so that they take no room from those of the plain API.
+    #[must_use]
+    pub(crate) fn apart(&self, body: usize) -> Self {
+        Self::new(body, self.deadline, (self.budget / 4).max(body))
+    }
+
+    /// As [`Self::apart`], for callers that have proved nothing before their body is read. Of this budget one address may hold a half,
+    /// but room for one body: [`Self::of`].
     #[must_use]
     pub(crate) fn for_strangers(&self, body: usize) -> Self {
-        Self::new(body, self.deadline, (self.budget / 4).max(body))
+        let limits = self.apart(body);
+        let each = (limits.budget / 2).max(body);
+        Self { shares: Some(Arc::new(Shares { each, held: Mutex::default() })), ..limits }
+    }
+
+    /// The same for a stranger from `address`.
+    #[must_use]
+    pub(crate) fn of(&self, address: IpAddr) -> Self {
+        let of_address = self.shares.as_ref().map(|shares| shares.of(address));
+        Self { of_address, ..self.clone() }
     }
 
     /// The same deadline and the same budget with another size for one body.
@@ -66,6 +109,7 @@ pub(crate) struct Body {
 #[derive(Default)]
 pub(crate) struct Share {
     charged: Option<OwnedSemaphorePermit>,
+    charged_to_address: Option<OwnedSemaphorePermit>,
     beyond: Option<OwnedSemaphorePermit>,
 }
 
@@ -107,12 +151,17 @@ impl AsRef<[u8]> for Body {
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
 pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Body> {
-    read_under(request, limits, Spent::Refused).await
+    read_under(request, limits, Spent::Refused, |_| ()).await
+}
+
+/// As [`read`]; `see` is shown each piece as it comes in.
+pub(crate) async fn read_seeing(request: Request, limits: &Limits, see: impl FnMut(&[u8])) -> Result<Body> {
+    read_under(request, limits, Spent::Refused, see).await
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
 pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
-    read_under(request, limits, Spent::Waits).await
+    read_under(request, limits, Spent::Waits, |_| ()).await
 }
 
 /// What a body does when the budget is used up.
@@ -122,18 +171,24 @@ enum Spent {
     Waits,
 }
 
-async fn read_under(request: Request, limits: &Limits, spent: Spent) -> Result<Body> {
+async fn read_under(request: Request, limits: &Limits, spent: Spent, see: impl FnMut(&[u8])) -> Result<Body> {
+    let _coming_in = request.extensions().get().map(Caller::begin_body);
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
         return Err(too_large(limits));
     }
-    tokio::time::timeout(limits.deadline, collect(body, limits, spent)).await.unwrap_or_else(|_| {
+    tokio::time::timeout(limits.deadline, collect(body, limits, spent, see)).await.unwrap_or_else(|_| {
         let detail = format!("the body was not whole after {} ms", limits.deadline.as_millis());
         Err(Error::new(Code::Timeout, detail))
     })
 }
 
-async fn collect(mut body: axum::body::Body, limits: &Limits, spent: Spent) -> Result<Body> {
+async fn collect(
+    mut body: axum::body::Body,
+    limits: &Limits,
+    spent: Spent,
+    mut see: impl FnMut(&[u8]),
+) -> Result<Body> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
     let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
     let mut share = Share::default();
@@ -145,6 +200,7 @@ async fn collect(mut body: axum::body::Body, limits: &Limits, spent: Spent) -> R
             return Err(too_large(limits));
         }
         share.charge(limits, data.len(), spent).await?;
+        see(&data);
         bytes.extend_from_slice(&data);
     }
     Ok(Body { bytes: bytes.freeze(), share })
@@ -159,13 +215,12 @@ impl Share {
         }
         let spent_up = || Error::new(Code::Busy, "too many bytes of request bodies are in flight");
         let len = u32::try_from(len).map_err(|_| spent_up())?;
-        let in_flight = Arc::clone(&limits.in_flight);
         let charged = match (spent, &self.charged) {
-            (Spent::Refused, _) => in_flight.try_acquire_many_owned(len).ok(),
-            (Spent::Waits, None) => in_flight.acquire_many_owned(len).await.ok(),
+            (Spent::Refused, _) => limits.try_charge(len),
+            (Spent::Waits, None) => limits.charge(len).await,
             (Spent::Waits, Some(_)) => tokio::select! {
                 biased;
-                charged = in_flight.acquire_many_owned(len) => charged.ok(),
+                charged = limits.charge(len) => charged,
                 beyond = Arc::clone(&limits.beyond).acquire_owned() => {
                     self.beyond = beyond.ok();
                     return Ok(());
@@ -173,11 +228,37 @@ impl Share {
             },
         }
         .ok_or_else(spent_up)?;
-        match &mut self.charged {
-            Some(share) => share.merge(charged),
-            None => self.charged = Some(charged),
-        }
+        let (of_address, of_all) = charged;
+        add(&mut self.charged_to_address, of_address);
+        add(&mut self.charged, Some(of_all));
         Ok(())
+    }
+}
+
+/// What is charged to the address of a stranger, and to all.
+type Charged = (Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
+
+impl Limits {
+    fn try_charge(&self, len: u32) -> Option<Charged> {
+        let of_address = self.of_address.clone().map(|share| share.try_acquire_many_owned(len));
+        Some((of_address.transpose().ok()?, Arc::clone(&self.in_flight).try_acquire_many_owned(len).ok()?))
+    }
+
+    /// First to the address, so that one address which has spent its share does not stand in the line of all.
+    async fn charge(&self, len: u32) -> Option<Charged> {
+        let of_address = match &self.of_address {
+            Some(share) => Some(Arc::clone(share).acquire_many_owned(len).await.ok()?),
+            None => None,
+        };
+        Some((of_address, Arc::clone(&self.in_flight).acquire_many_owned(len).await.ok()?))
+    }
+}
+
+fn add(sum: &mut Option<OwnedSemaphorePermit>, more: Option<OwnedSemaphorePermit>) {
+    match (sum.as_mut(), more) {
+        (Some(sum), Some(more)) => sum.merge(more),
+        (None, more) => *sum = more,
+        (Some(_), None) => {}
     }
 }
 

@@ -10,6 +10,7 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use zeroize::Zeroizing;
 
+use super::caller::Caller;
 use super::server::{Peer, Transport};
 use crate::bearer;
 use crate::crypto::base64;
@@ -57,16 +58,20 @@ impl Guard {
         Self(Arc::new(Demands { hosts: None, token, basic: false }))
     }
 
-    fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<()> {
+    /// Whether the caller has proved who it is: it brings the token, shows a client certificate or is a process of this host. A probe
+    /// proves nothing.
+    fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<bool> {
         let host = named_host(uri, headers);
         refuse_pages(host.as_ref(), headers)?;
         if PROBES.contains(&uri.path()) {
-            return Ok(());
+            return Ok(false);
         }
         if !matches!(peer, Some(Peer { transport: Transport::Unix, .. })) {
             self.check_host(host.as_ref())?;
         }
-        self.check_token(headers)
+        self.check_token(headers)?;
+        let is_near = |peer: &Peer| peer.certificate.is_some() || peer.transport.is_local();
+        Ok(self.0.token.is_some() || peer.is_some_and(is_near))
     }
 
     fn check_host(&self, host: Option<&Authority>) -> Result<()> {
@@ -93,8 +98,18 @@ impl Guard {
 }
 
 /// Middleware: `router.layer(from_fn_with_state(guard, guard::enforce))`.
-pub(crate) async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    match guard.check(request.extensions().get(), request.uri(), request.headers()) {
+pub(crate) async fn enforce(
+    State(guard): State<Guard>,
+    caller: Caller,
+    request: Request,
+    next: Next,
+) -> Response {
+    let checked = guard.check(request.extensions().get(), request.uri(), request.headers());
+    let counted = checked.and_then(|is_known| match is_known {
+        true => Ok(caller.prove()),
+        false => caller.count(),
+    });
+    match counted {
         Ok(()) => next.run(request).await,
         Err(refusal) => {
             let mut response = refusal.into_response();

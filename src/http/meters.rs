@@ -1,6 +1,9 @@
 //! What listeners refuse and hold since the process began; `faces::ops` shows it.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,14 +16,22 @@ use crate::error::Code;
 /// The code of a request whose connection was broken without an answer.
 pub(crate) const NO_ANSWER: &str = "no-answer";
 
+/// The code of a TLS handshake that is refused.
+const TLS: &str = "tls-handshake";
+
+/// A line that strangers can cause is written once in this time.
+const INTERVAL: Duration = Duration::from_secs(10);
+
 /// Counts of all listeners. Clones count together.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Meters {
     refused: Family<Refused, Counter>,
     held: Gauge,
+    /// What was logged within the last interval, and how often it came again since.
+    logged: Arc<Mutex<BTreeMap<Refused, u64>>>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 struct Refused {
     listener: &'static str,
     route: String,
@@ -48,6 +59,46 @@ impl Meters {
         self.of(listener, route, NO_ANSWER.into());
     }
 
+    /// Shows the refused TLS handshakes of `listener` at zero.
+    pub(crate) fn expect_tls(&self, listener: &'static str) {
+        self.of(listener, "-", TLS.into());
+    }
+
+    /// A TLS handshake at `listener` is refused; whether it is the first one of an interval, to be logged.
+    pub(crate) fn refuse_tls(&self, listener: &'static str) -> bool {
+        self.refused(listener, "-", TLS);
+        self.is_first(listener, "-", TLS)
+    }
+
+    /// Whether a line about `route` and `code` is the first one of an interval, to be written. The others are counted, and the count is
+    /// written when the interval ends.
+    pub(crate) fn is_first(
+        &self,
+        listener: &'static str,
+        route: &str,
+        code: impl Into<Cow<'static, str>>,
+    ) -> bool {
+        let line = Refused { listener, route: route.to_owned(), code: code.into() };
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(again) = logged.get_mut(&line) {
+            *again += 1;
+            return false;
+        }
+        logged.insert(line.clone(), 0);
+        drop(logged);
+        let logged = Arc::clone(&self.logged);
+        tokio::spawn(async move {
+            tokio::time::sleep(INTERVAL).await;
+            let again = logged.lock().unwrap_or_else(PoisonError::into_inner).remove(&line).unwrap_or(0);
+            let Refused { listener, route, code } = line;
+            if again > 0 {
+                let seconds = INTERVAL.as_secs();
+                tracing::warn!(listener, route, code = &*code, again, seconds, "refused again");
+            }
+        });
+        true
+    }
+
     /// A request is held open from now on.
     pub(crate) fn hold(&self) -> Held {
         self.held.inc();
@@ -70,5 +121,21 @@ impl Meters {
 impl Drop for Held {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_of_strangers_is_the_first_once_in_an_interval() {
+        let meters = Meters::default();
+        let first = |code: &'static str| meters.is_first("callback", "-", code);
+        assert!(first("unauthorized"));
+        assert!(!first("unauthorized"));
+        assert!(first("busy"), "another refusal has a line of its own");
+        tokio::time::sleep(INTERVAL * 2).await;
+        assert!(first("unauthorized"));
     }
 }

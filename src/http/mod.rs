@@ -2,10 +2,10 @@
 
 pub(crate) mod activation;
 pub(crate) mod body;
+pub(crate) mod caller;
 pub(crate) mod guard;
 pub(crate) mod meters;
 pub(crate) mod problem;
-pub(crate) mod rate;
 pub(crate) mod server;
 mod subject;
 mod tls;

@@ -11,22 +11,28 @@ use axum::Router;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio_io_timeout::TimeoutWriter;
 use tower::ServiceExt as _;
 
 use self::listener::{Listener, Stream};
+use self::places::{Place, Places};
+pub(crate) use self::places::{Standing, UnderWay};
 use super::activation::Socket;
-use super::tls::Acceptor;
+use super::caller::Caller;
+use super::meters::Meters;
+use super::tls::{Acceptor, NotLetIn};
 use crate::config::{Address, ServerTls};
+use crate::loopback::is_loopback;
 
 mod head;
 mod listener;
+mod places;
 
 /// Read buffer per connection, and so the largest head, bytes. With [`Limits::connections`] it bounds what heads can hold.
 const BUFFER: usize = 64 << 10;
@@ -36,6 +42,14 @@ pub(crate) struct Server {
     listener: Listener,
     address: Address,
     tls: Option<Arc<Acceptor>>,
+    counts: Counts,
+}
+
+/// Where it is counted what a listener does not let in.
+#[derive(Clone, Default)]
+struct Counts {
+    listener: &'static str,
+    meters: Meters,
 }
 
 /// What connections have to keep to. Bodies have limits of their own (`http::body`).
@@ -85,6 +99,21 @@ pub(crate) enum Transport {
     Tcp(SocketAddr),
     /// Over a unix socket.
     Unix,
+}
+
+impl Transport {
+    /// The address of the peer; `None` over a unix socket.
+    pub(crate) const fn address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(address),
+            Self::Unix => None,
+        }
+    }
+
+    /// Whether the peer is a process of this host.
+    pub(crate) fn is_local(self) -> bool {
+        self.address().is_none_or(|address| is_loopback(address.ip()))
+    }
 }
 
 /// Breaks the connection of a request without an answer; an extension of every request.
@@ -149,7 +178,17 @@ impl Server {
         let refuse =
             |error: io::Error| BindError::Address { address: shown(address), what: error.to_string() };
         let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
-        Ok(Self { listener, address, tls })
+        Ok(Self { listener, address, tls, counts: Counts::default() })
+    }
+
+    /// Counts in `meters`, under the name `listener`, what is not let in.
+    #[must_use]
+    pub(crate) fn counting(mut self, listener: &'static str, meters: Meters) -> Self {
+        if self.tls.is_some() {
+            meters.expect_tls(listener);
+        }
+        self.counts = Counts { listener, meters };
+        self
     }
 
     /// Goes on with a socket that was passed under `name`. It has to stand at `address`, since the checks of the configuration are
@@ -169,7 +208,7 @@ impl Server {
             return Err(refuse(what));
         }
         let listener = Listener::adopt(socket).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { listener, address: actual, tls })
+        Ok(Self { listener, address: actual, tls, counts: Counts::default() })
     }
 
     /// Where it listens: the port that the system gave where port 0 was asked for.
@@ -180,7 +219,8 @@ impl Server {
     /// Serves until `shutdown` turns true or its sender is gone. New connections are refused from then on; open requests are
     /// answered within [`Limits::drain`], idle connections close at once.
     pub(crate) async fn run(self, router: Router, limits: Limits, mut shutdown: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(limits.connections));
+        let places = Places::new(limits.connections);
+        let mut waiting: Option<Stream> = None;
         let graceful = GracefulShutdown::new();
         let mut connections = JoinSet::new();
         loop {
@@ -188,13 +228,16 @@ impl Server {
                 biased;
                 _ = shutdown.wait_for(|stop| *stop) => break,
                 Some(ended) = connections.join_next() => report(ended),
-                (slot, stream) = self.listener.accept(&slots) => {
-                    let connection = Connection { tls: self.tls.clone(), router: router.clone(), limits };
+                slot = places.free(), if waiting.is_some() => {
+                    let Some(stream) = waiting.take() else { continue };
+                    let place = places.take(slot, stream.address());
+                    let (tls, router, counts) = (self.tls.clone(), router.clone(), self.counts.clone());
+                    let connection = Connection { tls, router, limits, counts, standing: Arc::clone(&place.standing) };
                     let watcher = graceful.watcher();
-                    connections.spawn(async move {
-                        connection.serve(stream, watcher).await;
-                        drop(slot);
-                    });
+                    connections.spawn(connection.serve_in(place, stream, watcher));
+                }
+                stream = self.listener.accept(&places, &self.counts.meters, self.counts.listener), if waiting.is_none() => {
+                    waiting = Some(stream);
                 }
             }
         }
@@ -226,9 +269,21 @@ struct Connection {
     tls: Option<Arc<Acceptor>>,
     router: Router,
     limits: Limits,
+    counts: Counts,
+    standing: Arc<Standing>,
 }
 
 impl Connection {
+    /// Serves until the connection ends or has to make room.
+    async fn serve_in(self, place: Place, stream: Stream, watcher: Watcher) {
+        tokio::select! {
+            () = place.standing.closing() => {
+                tracing::debug!("a connection of a stranger is closed to make room");
+            }
+            () = self.serve(stream, watcher) => {}
+        }
+    }
+
     async fn serve(self, stream: Stream, watcher: Watcher) {
         match stream {
             Stream::Tcp(stream, address) => {
@@ -247,9 +302,30 @@ impl Connection {
         let Some(tls) = &self.tls else {
             return self.speak(stream, Peer { transport, certificate: None }, watcher).await;
         };
-        if let Some((stream, subject)) = tls.accept(stream, self.limits.handshake).await {
-            let certificate = subject.map(|subject| Arc::from(subject.to_string()));
-            self.speak(stream, Peer { transport, certificate }, watcher).await;
+        match tls.accept(stream, self.limits.handshake).await {
+            Ok((stream, subject)) => {
+                if tls.demands_certificates() {
+                    self.standing.certify();
+                }
+                let certificate = subject.map(|subject| Arc::from(subject.to_string()));
+                self.speak(stream, Peer { transport, certificate }, watcher).await;
+            }
+            Err(refusal) => self.refuse(transport, &refusal),
+        }
+    }
+
+    /// The first refusal of an interval is logged, and each is counted.
+    fn refuse(&self, transport: Transport, refusal: &NotLetIn) {
+        let Counts { listener, meters } = &self.counts;
+        if meters.refuse_tls(listener) {
+            let peer = transport.address().map(|address| address.to_string());
+            tracing::warn!(
+                listener,
+                peer,
+                why = refusal.why,
+                subject = refusal.subject,
+                "a TLS handshake is refused"
+            );
         }
     }
 
@@ -259,10 +335,19 @@ impl Connection {
     {
         let hangup = Hangup::default();
         let extension = hangup.clone();
-        let service = self.router.map_request(move |mut request: Request<Incoming>| {
+        let caller = Caller::new(Arc::clone(&self.standing), peer.transport.address().map(|from| from.ip()));
+        let (standing, router) = (self.standing, self.router);
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            let under_way = standing.begin();
             request.extensions_mut().insert(peer.clone());
+            request.extensions_mut().insert(caller.clone());
             request.extensions_mut().insert(extension.clone());
-            request
+            let router = router.clone();
+            async move {
+                let answer = router.oneshot(request).await;
+                drop(under_way);
+                answer
+            }
         });
         let (timer, stream) = head::watch(stream, self.limits.head);
         let mut stream = TimeoutWriter::new(stream);
@@ -271,7 +356,7 @@ impl Connection {
             .timer(timer)
             .header_read_timeout(self.limits.idle)
             .max_buf_size(BUFFER)
-            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(service));
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
         tokio::select! {
             () = hangup.0.notified() => tracing::debug!("a connection is broken without an answer"),
             ended = watcher.watch(connection) => if let Err(error) = ended {

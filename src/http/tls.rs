@@ -16,11 +16,26 @@ use zeroize::Zeroizing;
 use super::server::BindError;
 use super::subject::Subject;
 use crate::config::ServerTls;
+use crate::regular;
 
 /// Turns connections into TLS connections of callers that are let in.
 pub(super) struct Acceptor {
     tls: TlsAcceptor,
     subjects: Vec<Subject>,
+    has_client_ca: bool,
+}
+
+/// Why a caller is not let in.
+pub(super) struct NotLetIn {
+    pub(super) why: String,
+    /// Of its certificate, where that is the reason.
+    pub(super) subject: Option<String>,
+}
+
+impl NotLetIn {
+    fn because(why: String) -> Self {
+        Self { why, subject: None }
+    }
 }
 
 impl Acceptor {
@@ -53,35 +68,37 @@ impl Acceptor {
             config.send_tls13_tickets = 0;
         }
         let subjects = settings.client_subjects.iter().map(|text| Subject::parse(text)).collect();
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects })
+        let has_client_ca = settings.client_ca.is_some();
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects, has_client_ca })
     }
 
-    /// The handshake, and the subject of the client's verified certificate where one is demanded. `None` for a caller that is not let
-    /// in or does not finish within `deadline`.
+    /// Whether nobody comes in without a client certificate.
+    pub(super) fn demands_certificates(&self) -> bool {
+        self.has_client_ca
+    }
+
+    /// The handshake, and the subject of the client's verified certificate where one is demanded.
     pub(super) async fn accept<S>(
         &self,
         stream: S,
         deadline: Duration,
-    ) -> Option<(TlsStream<S>, Option<Subject>)>
+    ) -> Result<(TlsStream<S>, Option<Subject>), NotLetIn>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = match tokio::time::timeout(deadline, self.tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "a TLS handshake failed");
-                return None;
-            }
-            Err(_) => return None,
+            Ok(Err(error)) => return Err(NotLetIn::because(error.to_string())),
+            Err(_) => return Err(NotLetIn::because("it was not finished in time".to_owned())),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
         let subject = certificate.and_then(|certificate| Subject::of_certificate(certificate));
         if !self.lets_in(subject.as_ref()) {
             let subject = subject.as_ref().map(ToString::to_string);
-            tracing::warn!(subject, "a client certificate is not among client_subjects");
-            return None;
+            let why = "the client certificate is not among client_subjects".to_owned();
+            return Err(NotLetIn { why, subject });
         }
-        Some((stream, subject))
+        Ok((stream, subject))
     }
 
     fn lets_in(&self, subject: Option<&Subject>) -> bool {
@@ -109,7 +126,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BindError> 
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BindError> {
-    std::fs::read(file).map(Zeroizing::new).map_err(|error| refuse(file, error))
+    regular::read(file).map_err(|error| refuse(file, error))
 }
 
 fn refuse(file: &Path, what: impl ToString) -> BindError {

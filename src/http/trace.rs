@@ -11,6 +11,7 @@ use http::{HeaderName, HeaderValue};
 use super::meters::Meters;
 use super::problem::Refusal;
 use crate::crypto::secret;
+use crate::error::Code;
 
 /// Names a request in the log and in its answer.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -19,9 +20,14 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenerName(pub(crate) &'static str);
 
-/// Middleware for every listener; `listener` is its name.
+/// What is refused because of who asks, or because nobody asks for it that knows this gateway.
+const UNKNOWN_CALLER: [Code; 3] = [Code::Unauthorized, Code::Forbidden, Code::CallerSignature];
+
+/// Middleware for every listener; `listener` is its name. What strangers cause is logged once in an interval: each refusal of a listener
+/// that `is_open` to them, and elsewhere those of callers that are not known.
 pub(crate) async fn log(
     listener: &'static str,
+    is_open: bool,
     meters: Meters,
     mut request: Request,
     next: Next,
@@ -44,6 +50,9 @@ pub(crate) async fn log(
     }
     match refusal {
         None => tracing::info!(listener, id, %method, route, status, micros, "request"),
+        Some(Refusal(error))
+            if (is_open || route == "-" || UNKNOWN_CALLER.contains(&error.code()))
+                && !meters.is_first(listener, route, error.code().as_str()) => {}
         Some(Refusal(error)) => tracing::warn!(
             listener,
             id,

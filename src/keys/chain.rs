@@ -51,16 +51,18 @@ pub(super) fn end_entity(certificates: &[Certificate], now: Timestamp) -> Option
     Some(EndEntity { certificate, rivals: keys.len() })
 }
 
-/// Whether a path leads from `leaf` over `candidates` to one of `roots`, all of them CAs that are valid at `now`.
+/// Whether a path leads from `leaf` over `candidates` to one of `roots`, all of them CAs that are valid at `now`; `None`: whatever
+/// their dates.
 /// A leaf that is itself a root is trusted. The caller checks the leaf's own dates.
 pub(super) fn reaches(
     roots: &[Certificate],
     leaf: &Certificate,
     candidates: &[Certificate],
-    now: Timestamp,
+    now: Option<Timestamp>,
 ) -> bool {
+    let is_valid = |issuer: &Certificate| now.is_none_or(|now| issuer.validity(now) == Validity::Valid);
     let issued = |subject: &Certificate, issuer: &Certificate| {
-        issuer.is_ca() && issuer.validity(now) == Validity::Valid && subject.is_issued_by(issuer)
+        issuer.is_ca() && is_valid(issuer) && subject.is_issued_by(issuer)
     };
     let mut reached = vec![leaf];
     let mut next = 0;

@@ -94,10 +94,11 @@ pub struct Ring {
 }
 
 /// What a ring is made of, entry by entry, so that the next one can fall back on it.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Parts {
     own: Vec<Slot<OwnKey>>,
     peers: Vec<Slot<Peer>>,
+    /// What is wrong with `keys.ca_file`, or with the volume as a whole.
     ca_troubles: Vec<Trouble>,
     trust: Trust,
 }
@@ -109,6 +110,12 @@ struct Slot<T> {
     troubles: Vec<Trouble>,
 }
 
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self { entry: self.entry.clone(), key: self.key.clone(), troubles: self.troubles.clone() }
+    }
+}
+
 impl<T> Slot<T> {
     fn refuse_example(&mut self, key: impl Fn(&T) -> &PublicKey) {
         if self.key.take_if(|held| example::is_example(key(held))).is_some() {
@@ -118,7 +125,7 @@ impl<T> Slot<T> {
 }
 
 /// Tells the entries of the configuration apart, over reloads of it.
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Clone)]
 struct Entry {
     file: PathBuf,
     name: Option<String>,
@@ -126,7 +133,7 @@ struct Entry {
 }
 
 /// What certificates have to lead to, and at which moment.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Trust {
     /// Content of `keys.ca_file`; `None`: certificates are pinned by their file alone.
     roots: Option<Vec<Certificate>>,
@@ -135,7 +142,12 @@ struct Trust {
 
 impl Trust {
     fn accepts(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
-        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, self.now))
+        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, Some(self.now)))
+    }
+
+    /// As [`Self::accepts`], for a certificate of ours: an authority that has expired takes no key away that decrypts.
+    fn accepts_own(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
+        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, None))
     }
 }
 
@@ -143,6 +155,18 @@ impl Ring {
     /// Loads what `keys` names. Never fails: what cannot be loaded stands in [`Ring::troubles`].
     pub fn load(keys: &config::Keys, now: Timestamp) -> Self {
         Self::assemble(fill::load(keys, now), Vec::new())
+    }
+
+    /// The keys that `keys` names while none of their files can be read because of `trouble`.
+    pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
+        Self::assemble(fill::unread(keys, now, trouble), Vec::new())
+    }
+
+    /// The same with `trouble` before all others.
+    pub(super) fn troubled(&self, trouble: Trouble) -> Self {
+        let mut parts = self.parts.clone();
+        parts.ca_troubles.insert(0, trouble);
+        Self::assemble(parts, self.retired.clone())
     }
 
     /// The same without development keys: each is a trouble of its file.
@@ -262,11 +286,17 @@ impl Ring {
         self.parts.trust.now
     }
 
+    /// The certificates of `keys.ca_file`.
+    pub fn authorities(&self) -> &[Certificate] {
+        self.parts.trust.roots.as_deref().unwrap_or_default()
+    }
+
     /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
     pub(super) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
         own.chain(peers)
+            .chain(self.authorities())
             .any(|certificate| certificate.validity(now) != certificate.validity(self.parts.trust.now))
     }
 

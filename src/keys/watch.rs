@@ -3,19 +3,23 @@
 //! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
 //! the ring of the moment they asked.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::ring::Ring;
-use super::source::Source;
+use super::ring::{Ring, Trouble};
 use super::source::file::read_file;
+use super::source::{LoadError, Source};
 use crate::clock::Clock;
 use crate::config;
+
+/// How long a look at the key files may take. A volume that takes longer hangs.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The current ring, for everybody who needs keys. Cheap to clone.
 #[derive(Clone)]
@@ -78,82 +82,174 @@ impl Keyring {
 pub struct Watcher {
     every: Duration,
     requests: mpsc::Receiver<Request>,
-    state: State,
+    look: Look,
+    published: Published,
+}
+
+/// The look at the files that was begun last.
+enum Look {
+    Ended(State),
+    /// The first one, which the start has not waited for.
+    Hangs(std_mpsc::Receiver<(State, Ring)>),
 }
 
 struct State {
     keys: Arc<config::Keys>,
     clock: Clock,
     seen: Fingerprint,
-    allow_example: bool,
-    ring: watch::Sender<Arc<Ring>>,
+    reading: Reading,
 }
+
+/// The file that is being read.
+type Reading = Arc<Mutex<PathBuf>>;
 
 /// SHA-256 over content and mode of every file that the configuration names.
 type Fingerprint = [u8; 32];
 
-/// Loads the first ring, blocking. [`Watcher::run`] then looks at the files `every` so often.
+/// Loads the first ring, blocking, but no longer than a look may take. [`Watcher::run`] then looks at the files `every` so often.
 pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher, Keyring) {
-    // Before loading: what changes in between is seen as a change.
-    let seen = fingerprint(&keys);
-    let first = Arc::new(Ring::load(&keys, clock.now()));
-    let (sender, ring) = watch::channel(first);
+    let reading = Reading::new(Mutex::new(keys.dir.clone()));
+    let mut state =
+        State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], reading: Arc::clone(&reading) };
+    let (sender, loaded) = std_mpsc::channel();
+    let load = move || {
+        let ring = state.load();
+        // Whoever has the other end is gone: so is the gateway.
+        let _ = sender.send((state, ring));
+    };
+    // A thread of its own: one that a hung volume holds keeps nothing else from its work.
+    std::thread::spawn(load);
+    let (look, first) = match loaded.recv_timeout(DEADLINE) {
+        Ok((state, ring)) => (Look::Ended(state), ring),
+        Err(_) => {
+            let ring = Ring::unread(&keys, clock.now(), hangs(&reading, DEADLINE, true));
+            (Look::Hangs(loaded), ring)
+        }
+    };
+    let (ring, receiver) = watch::channel(Arc::new(first));
     let (sent, requests) = mpsc::channel(1);
-    let state = State { keys, clock, seen, allow_example: false, ring: sender };
-    (Watcher { every, requests, state }, Keyring { ring, requests: sent })
+    let published = Published { deadline: DEADLINE, allow_example: false, ring };
+    let watcher = Watcher { every, requests, look, published };
+    (watcher, Keyring { ring: receiver, requests: sent })
 }
 
 impl Watcher {
     /// Development keys that come into the volume later are taken, too.
     #[must_use]
     pub fn allow_example_keys(mut self, allow: bool) -> Self {
-        self.state.allow_example = allow;
+        self.published.allow_example = allow;
         self
     }
 
     /// Runs until every [`Keyring`] is dropped. Files are read and keys are tried off the reactor.
-    pub async fn run(mut self) {
-        let mut ticks = interval(self.every);
+    pub async fn run(self) {
+        let Self { every, mut requests, look, mut published } = self;
+        let mut state = match look {
+            Look::Ended(state) => state,
+            Look::Hangs(loaded) => {
+                let first = spawn_blocking(move || loaded.recv().ok());
+                let Some(state) = published.first(first, &mut requests).await else { return };
+                state
+            }
+        };
+        let mut ticks = interval(every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let request = tokio::select! {
                 _ = ticks.tick() => None,
-                request = self.requests.recv() => match request {
+                request = requests.recv() => match request {
                     Some(request) => Some(request),
                     None => return,
                 },
             };
-            let mut state = self.state;
             let forced = request.as_ref().is_some_and(|request| request.forced);
-            let stepped = spawn_blocking(move || {
-                state.step(forced);
-                state
+            let (previous, reading) = (published.current(), Arc::clone(&state.reading));
+            let look = spawn_blocking(move || {
+                let next = state.step(&previous, forced);
+                (state, next)
             });
-            let Ok(state) = stepped.await else {
-                tracing::error!("the key watcher stopped; keys stay as they are until a restart");
-                return;
-            };
-            self.state = state;
-            if let Some(request) = request {
-                let _ = request.done.send(());
+            match published.follow(look, &reading, request, &mut requests).await {
+                Some(ended) => state = ended,
+                None => return,
             }
         }
     }
 }
 
-impl State {
-    /// Loads anew if a file changed, a certificate began or ended, or `forced`.
-    fn step(&mut self, forced: bool) {
-        let now = self.clock.now();
-        let found = fingerprint(&self.keys);
-        let previous = Arc::clone(&self.ring.borrow());
-        if !forced && found == self.seen && !previous.is_stale(now) {
-            return;
+/// The ring that everybody has, and what may follow it.
+struct Published {
+    /// How long a look at the files may take before the volume counts as one that hangs.
+    deadline: Duration,
+    /// Development keys are taken, too.
+    allow_example: bool,
+    ring: watch::Sender<Arc<Ring>>,
+}
+
+impl Published {
+    fn current(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.borrow())
+    }
+
+    /// Waits for the look that the start has not waited for. `None` when the watcher has to end.
+    async fn first(
+        &mut self,
+        look: JoinHandle<Option<(State, Ring)>>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Option<State> {
+        let (state, ring) = answering(look, requests).await?.ok()??;
+        self.publish(&self.current(), ring);
+        Some(state)
+    }
+
+    /// Waits for `look` and publishes what it found. Beyond the deadline the trouble is published first, and whoever asks meanwhile is
+    /// not kept waiting. `None` when the watcher has to end.
+    async fn follow(
+        &mut self,
+        mut look: JoinHandle<(State, Option<Ring>)>,
+        reading: &Reading,
+        request: Option<Request>,
+        requests: &mut mpsc::Receiver<Request>,
+    ) -> Option<State> {
+        let previous = self.current();
+        let in_time = timeout(self.deadline, &mut look).await.ok();
+        let hung = in_time.is_none();
+        let (ended, request) = match in_time {
+            Some(ended) => (ended, request),
+            None => {
+                let trouble = hangs(reading, self.deadline, false);
+                tracing::warn!("{trouble}");
+                self.ring.send_replace(Arc::new(previous.troubled(trouble)));
+                answer(request);
+                (answering(look, requests).await?, None)
+            }
+        };
+        let state = self.end(ended, &previous, hung);
+        answer(request);
+        state
+    }
+
+    fn end(
+        &mut self,
+        ended: Result<(State, Option<Ring>), JoinError>,
+        previous: &Arc<Ring>,
+        hung: bool,
+    ) -> Option<State> {
+        let Ok((state, next)) = ended else {
+            tracing::error!("the key watcher stopped; keys stay as they are until a restart");
+            return None;
+        };
+        match next {
+            Some(next) => self.publish(previous, next),
+            // The volume answers again, and nothing has changed.
+            None if hung => drop(self.ring.send_replace(Arc::clone(previous))),
+            None => {}
         }
-        self.seen = found;
-        let loaded = Ring::load(&self.keys, now);
+        Some(state)
+    }
+
+    fn publish(&self, previous: &Ring, loaded: Ring) {
         let loaded = if self.allow_example { loaded } else { loaded.without_example_keys() };
-        let next = Ring::succeed(&previous, loaded);
+        let next = Ring::succeed(previous, loaded);
         tracing::info!(
             own = next.own().len(),
             peers = next.peers().len(),
@@ -167,12 +263,60 @@ impl State {
     }
 }
 
-fn fingerprint(keys: &config::Keys) -> Fingerprint {
+/// Lets go of whoever asked.
+fn answer(request: Option<Request>) {
+    if let Some(request) = request {
+        // They may have gone.
+        let _ = request.done.send(());
+    }
+}
+
+/// Waits for `look` and answers whoever asks meanwhile: the keys are as they are. `None` once nobody can ask any more.
+async fn answering<T>(
+    mut look: JoinHandle<T>,
+    requests: &mut mpsc::Receiver<Request>,
+) -> Option<Result<T, JoinError>> {
+    loop {
+        tokio::select! {
+            ended = &mut look => return Some(ended),
+            request = requests.recv() => drop(request?.done.send(())),
+        }
+    }
+}
+
+/// The trouble of the file that has been read for as long as `deadline`.
+fn hangs(reading: &Reading, deadline: Duration, fatal: bool) -> Trouble {
+    let file = reading.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Trouble::new(&file, &LoadError::Hangs(deadline.as_secs()), fatal)
+}
+
+impl State {
+    /// The ring of the files as they are.
+    fn load(&mut self) -> Ring {
+        // Before loading: what changes in between is seen as a change.
+        self.seen = fingerprint(&self.keys, &self.reading);
+        Ring::load(&self.keys, self.clock.now())
+    }
+
+    /// What has to follow `previous`, if a file changed, a certificate began or ended, or `forced`.
+    fn step(&mut self, previous: &Ring, forced: bool) -> Option<Ring> {
+        let now = self.clock.now();
+        let found = fingerprint(&self.keys, &self.reading);
+        if !forced && found == self.seen && !previous.is_stale(now) {
+            return None;
+        }
+        self.seen = found;
+        Some(Ring::load(&self.keys, now))
+    }
+}
+
+fn fingerprint(keys: &config::Keys, reading: &Reading) -> Fingerprint {
     let own =
         keys.own.iter().flat_map(|own| Source::of(own).watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
     for path in own.chain(peers).chain(keys.ca_file.as_deref()) {
+        path.clone_into(&mut reading.lock().unwrap_or_else(PoisonError::into_inner));
         match read_file(path) {
             Ok((bytes, metadata)) => {
                 let mode = std::os::unix::fs::MetadataExt::mode(&metadata);

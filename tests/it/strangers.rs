@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, Method};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::support::event::{BIRTH, birth};
@@ -89,4 +89,54 @@ async fn connections_of_strangers_leave_files_for_the_registry() {
     assert_eq!(status, 202, "{answer}");
     let log = gateway.log();
     assert!(!log.contains("a connection cannot be accepted"), "{log}");
+}
+
+/// Sends `request` so often over one connection, and reads as many answers.
+async fn flood(address: &str, request: &str, times: usize) {
+    let (mut read, mut write) = TcpStream::connect(address).await.unwrap().into_split();
+    let requests = request.repeat(times);
+    let writing = tokio::spawn(async move { write.write_all(requests.as_bytes()).await.map(|()| write) });
+    let (mut answers, mut buffer) = (0, vec![0; 1 << 16]);
+    while answers < times {
+        let read = read.read(&mut buffer).await.unwrap();
+        assert_ne!(read, 0, "closed after {answers} answers");
+        // An answer has one of these, and one that falls between two reads only makes the flood a little longer.
+        answers +=
+            buffer[..read].windows(13).filter(|window| window.eq_ignore_ascii_case(b"x-request-id:")).count();
+        if answers + 20 > times {
+            break;
+        }
+    }
+    drop(writing.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_flood_without_a_token_costs_no_genuine_push_and_few_lines() {
+    const TIMES: usize = 3000;
+    let mut gateway = Gateway::new();
+    gateway.start();
+    gateway.ready().await;
+    let bad = "POST /birthReceiveNid HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\nContent-Length: 0\r\n\r\n";
+    let nowhere = "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n";
+    for request in [bad, nowhere] {
+        flood(&gateway.callback, request, TIMES).await;
+        gateway.push("{}".to_owned()).await;
+    }
+    let (status, answer) = gateway.post_event("birth", birth("beside-a-flood")).await;
+    assert_eq!(status, 202, "{answer}");
+    let refused = gateway.whole_log().lines().filter(|line| line.contains("request refused")).count();
+    assert!((1..100).contains(&refused), "{refused} lines");
+}
+
+#[tokio::test]
+async fn idle_connections_of_strangers_make_room_for_the_one_push_of_a_token() {
+    let mut gateway = Gateway::new();
+    gateway.start_with_files(140);
+    gateway.ready().await;
+    let mut strangers = Vec::new();
+    for _ in 0..125 {
+        strangers.push(TcpStream::connect(&gateway.callback).await.unwrap());
+    }
+    let pushed = tokio::time::timeout(Duration::from_secs(8), gateway.push("{}".to_owned())).await;
+    assert!(pushed.is_ok(), "the push waited until strangers were tired of it");
 }

@@ -67,7 +67,7 @@ fn unknown_settings() {
         "is not a setting; remove it",
     );
     refused_at(
-        "callback.opencrvs_jwt = { file = \"f\", x = 1 }",
+        "callback = { require = [\"opencrvs-jwt\"], opencrvs_jwt = { file = \"f\", x = 1 } }",
         "callback.opencrvs_jwt.x",
         "is not a setting",
     );
@@ -244,7 +244,7 @@ fn tls_that_cannot_protect() {
 
 /// A whole file with `<secret><rest>` in it, the path of the section, and the secret's name.
 const SECRETS: [(&str, &str, &str); 10] = [
-    ("[faces]\n", "faces", "token"),
+    ("[faces]\nlisten = \"127.0.0.1:4550\"\n", "faces", "token"),
     ("[internal]\n", "internal", "token"),
     ("[ops]\n", "ops", "token"),
     ("[deliver]\n", "deliver", "secret"),
@@ -415,4 +415,30 @@ fn a_link_without_ida_or_without_consent() {
     refused_at(link, "events.death.link", "needs calls to IDA");
     let text = format!("{link}seeder.consent = false\nupstream.ida.url = \"https://a\"");
     refused_at(&text, "events.death.link", "asks IDA about people without their consent");
+}
+
+#[test]
+fn a_setting_that_protects_where_it_has_no_effect() {
+    let jwt = "listen.callback = \"127.0.0.1:4547\"\ncallback.opencrvs_jwt.file = \"opencrvs-jwt.pem\"";
+    refused_at(
+        jwt,
+        "callback.opencrvs_jwt",
+        "has no effect while callback.require does not list opencrvs-jwt",
+    );
+    refused_at(
+        "faces.token_file = \"webhook.secret\"",
+        "faces.token",
+        "protects nothing without faces.listen",
+    );
+}
+
+#[test]
+fn a_proxy_that_is_no_network() {
+    for text in ["proxy.example.org", "10.0.0.0/33", "10.0.0.0/"] {
+        refused_at(
+            &format!("callback.trusted_proxies = [\"{text}\"]"),
+            "callback.trusted_proxies[0]",
+            "is neither an address nor a network",
+        );
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -13,11 +13,13 @@ use utoipa_axum::routes;
 
 use super::openapi::{at, refusing, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
-use super::{App, check_hub_signature, hub_signature};
+use super::{App, hub_signature, signature_refused};
 use crate::bearer;
+use crate::crypto::hmac::HubSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body;
+use crate::http::caller::Caller;
 use crate::mosip::caller::CallerKey;
 use crate::mosip::push;
 
@@ -32,8 +34,20 @@ const BODY_LIMIT: usize = 6 << 20;
 pub(crate) struct Callback {
     app: App,
     callers: Arc<Callers>,
+    /// Of the bodies of callers that have proved themselves.
+    known: body::Limits,
     /// Of the bodies of callers that nothing is known of yet.
     strangers: body::Limits,
+}
+
+impl Callback {
+    /// Of the body of `caller`, known by its certificate or a stranger.
+    fn limits(&self, caller: &Caller) -> body::Limits {
+        match caller.has_certificate() {
+            true => self.known.clone(),
+            false => self.strangers.of(caller.address()),
+        }
+    }
 }
 
 /// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
@@ -43,11 +57,21 @@ pub(crate) struct Callers {
     pub(crate) opencrvs_jwt: Option<CallerKey>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
     pub(crate) hub_hmac: Option<SecretBytes>,
+    /// The last part of `websub.callback_url`, where it cannot be guessed: whoever knows it is the hub.
+    pub(crate) hub_path: Option<SecretBytes>,
     /// The topic whose subscription is confirmed.
     pub(crate) topic: Option<String>,
     /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
     /// `callback.danger_open` is on. Otherwise such a route is not there.
     pub(crate) open: bool,
+}
+
+impl Callers {
+    /// Whether `path` ends with the part that the hub alone knows.
+    fn knows_path(&self, path: &str) -> bool {
+        let part = path.strip_prefix(HUB_PREFIX).map(|part| part.trim_end_matches('/'));
+        self.hub_path.as_ref().zip(part).is_some_and(|(wanted, part)| wanted.matches(part.as_bytes()))
+    }
 }
 
 /// What its routes may answer to a post.
@@ -59,6 +83,9 @@ const NID_PATHS: [&str; 2] = ["/birthReceiveNid", "/birthReceiveNid/"];
 
 /// Where the hub posts.
 const HUB_PATHS: [&str; 3] = ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"];
+
+/// What stands before the part that cannot be guessed.
+pub(crate) const HUB_PREFIX: &str = "/websub/callback/";
 
 /// The routes: those of the MOSIP-side mediator and those of the hub, where they are on.
 fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
@@ -99,10 +126,11 @@ pub(crate) fn router(app: App, callers: Callers) -> Router {
         app.meters().expect(LISTENER, path, &refusals);
     }
     let (routes, _) = routes(nid, hub).split_for_parts();
-    let strangers = app.limits().for_strangers(BODY_LIMIT);
+    let (known, strangers) = (app.limits().apart(BODY_LIMIT), app.limits().for_strangers(BODY_LIMIT));
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Callback {
         app,
         callers: Arc::new(callers),
+        known,
         strangers,
     })
 }
@@ -112,14 +140,23 @@ pub(crate) fn router(app: App, callers: Callers) -> Router {
 #[utoipa::path(post, path = "/birthReceiveNid", params(("Authorization" = Option<String>, Header, description = "`Bearer` and a JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.")),
     request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us."),
     responses((status = 200, description = "It is on the disk.")))]
-async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
+async fn birth_receive_nid(
+    State(callback): State<Callback>,
+    caller: Caller,
+    request: Request,
+) -> Result<StatusCode> {
     let app = &callback.app;
     let limits = match &callback.callers.opencrvs_jwt {
         Some(key) => {
             key.check(bearer(request.headers())?, app.now())?;
-            app.limits().with_body_limit(BODY_LIMIT)
+            caller.prove();
+            callback.known.clone()
         }
-        None => callback.strangers,
+        None if caller.has_certificate() => callback.known.clone(),
+        None => {
+            caller.count()?;
+            callback.limits(&caller)
+        }
     };
     let body = body::read(request, &limits).await?;
     app.pushes().receive(push::BIRTH_NID, body.into_bytes()).await?;
@@ -130,12 +167,22 @@ async fn birth_receive_nid(State(callback): State<Callback>, request: Request) -
 #[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
     request_body(content = serde_json::Value, description = "The message."),
     responses((status = 200, description = "It is on the disk.")))]
-async fn websub_message(State(callback): State<Callback>, request: Request) -> Result<StatusCode> {
+async fn websub_message(
+    State(callback): State<Callback>,
+    caller: Caller,
+    request: Request,
+) -> Result<StatusCode> {
     let app = &callback.app;
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
-    let signature = hub_signature(request.headers())?.to_owned();
-    let body = body::read(request, &callback.strangers).await?;
-    check_hub_signature(secret, &body, &signature)?;
+    let mut signature = HubSignature::begin(secret.expose(), hub_signature(request.headers())?)
+        .map_err(|refusal| signature_refused(&refusal))?;
+    let limits = match callback.callers.knows_path(request.uri().path()) {
+        true => callback.known.clone(),
+        false => callback.limits(&caller),
+    };
+    let body = body::read_seeing(request, &limits, |piece| signature.update(piece)).await?;
+    signature.verify().map_err(|refusal| signature_refused(&refusal))?;
+    caller.prove();
     app.pushes().receive(push::CREDENTIAL, body.into_bytes()).await?;
     Ok(StatusCode::OK)
 }
@@ -154,9 +201,19 @@ struct Intent {
 /// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
 /// without authentication is a hint that nothing follows from yet.
 #[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
-async fn websub_intent(State(callback): State<Callback>, Query(intent): Query<Intent>) -> Result<String> {
+async fn websub_intent(
+    State(callback): State<Callback>,
+    caller: Caller,
+    uri: OriginalUri,
+    Query(intent): Query<Intent>,
+) -> Result<String> {
+    if !caller.has_certificate() && !callback.callers.knows_path(uri.path()) {
+        caller.count()?;
+    }
     if intent.mode != "subscribe" {
-        tracing::warn!("the hub tells of a subscription that is denied or broken");
+        if callback.app.meters().is_first(LISTENER, HUB_PATHS[0], "denied") {
+            tracing::warn!("the hub tells of a subscription that is denied or broken");
+        }
         return Ok(String::new());
     }
     let ours = callback.callers.topic.is_some() && callback.callers.topic == intent.topic;

@@ -49,6 +49,8 @@ struct Ops {
     /// Held by the one who counts.
     counting: Arc<Mutex<()>>,
     csrf: Arc<Csrf>,
+    /// Of forms: what the plain API holds takes nothing from an operator.
+    forms: body::Limits,
 }
 
 /// The routes; `has_page`: with the page.
@@ -106,8 +108,10 @@ struct Form {
 /// guard demands a token.
 pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
     let (routes, _) = routes(has_page).split_for_parts();
+    let forms = app.limits().apart(FORM_LIMIT);
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Ops {
         app,
+        forms,
         stopping,
         counting: Arc::default(),
         csrf: Arc::new(Csrf::new()),
@@ -158,7 +162,7 @@ async fn decide(
     let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
     let done = async {
         decision::require_form(request.headers())?;
-        let form = body::read(request, &ops.app.limits().with_body_limit(FORM_LIMIT)).await?;
+        let form = body::read(request, &ops.forms).await?;
         if let Some(sought) = decision::sought(&form) {
             return find(&ops, sought).await;
         }

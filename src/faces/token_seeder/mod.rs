@@ -5,7 +5,7 @@ mod answer;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
@@ -20,7 +20,8 @@ use crate::faces::App;
 use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, method_not_allowed, read_json};
-use crate::http::{body, guard};
+use crate::http::body::{self, Limits};
+use crate::http::guard;
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
@@ -52,7 +53,8 @@ pub(crate) fn openapi() -> OpenApi {
 /// The routes, with their state.
 pub(super) fn router(app: App) -> Router {
     let (routes, _) = routes().split_for_parts();
-    routes.method_not_allowed_fallback(method_not_allowed).with_state(app)
+    let limits = app.limits().apart(BODY_LIMIT);
+    routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits)).with_state(app)
 }
 
 /// The form of the Token Seeder's answers.
@@ -96,9 +98,12 @@ async fn fields(State(app): State<App>) -> Response {
 /// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
 #[utoipa::path(post, path = "/authtoken/json", request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
     responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
-async fn take_json(State(app): State<App>, request: Request) -> Result<Response> {
+async fn take_json(
+    State(app): State<App>,
+    Extension(limits): Extension<Limits>,
+    request: Request,
+) -> Result<Response> {
     let lengths = app.ida().id_lengths();
-    let limits = app.limits().with_body_limit(BODY_LIMIT);
     match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
         Ok(Asked::Many(batch)) => submit(&app, batch).await,
@@ -109,10 +114,14 @@ async fn take_json(State(app): State<App>, request: Request) -> Result<Response>
 /// Asks for the UINTOKENs of many persons in a file, as a job.
 #[utoipa::path(post, path = "/authtoken/csv", request_body(content = CsvForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
-async fn take_csv(State(app): State<App>, request: Request) -> Result<Response> {
+async fn take_csv(
+    State(app): State<App>,
+    Extension(limits): Extension<Limits>,
+    request: Request,
+) -> Result<Response> {
     guard::refuse_compressed(request.headers())?;
     let headers = request.headers().clone();
-    let body = body::read(request, &app.limits().with_body_limit(BODY_LIMIT)).await?;
+    let body = body::read(request, &limits).await?;
     let mut whole = Request::new(Body::from(body.into_bytes()));
     *whole.headers_mut() = headers;
     let batch = match read_form(whole).await {

@@ -25,6 +25,7 @@ use crate::config::WebhookSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body::{self, Body, Limits};
+use crate::http::caller::Caller;
 use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
 use crate::http::trace::ListenerName;
@@ -107,9 +108,10 @@ async fn receive(
     State(Webhooks(webhooks)): State<Webhooks>,
     Extension(hangup): Extension<Hangup>,
     Extension(listener): Extension<ListenerName>,
+    caller: Caller,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>)> {
-    let line = Line { webhooks, hangup, listener };
+    let line = Line { webhooks, hangup, listener, caller };
     let signature =
         hub_signature(request.headers()).map_err(|refusal| refusal.advise(line.advice()))?.to_owned();
     let body = line.read(request).await?;
@@ -126,17 +128,19 @@ struct Line {
     webhooks: Arc<Shared>,
     hangup: Hangup,
     listener: ListenerName,
+    caller: Caller,
 }
 
 impl Line {
     /// The whole body, in its turn.
     async fn read(&self, request: Request) -> Result<Body> {
-        match body::read_in_turn(request, &self.webhooks.limits).await {
+        let limits = self.webhooks.limits.of(self.caller.address());
+        match body::read_in_turn(request, &limits).await {
             Err(error) if error.code() == Code::Timeout => {
                 self.break_off("its body did not arrive in time").await
             }
             Err(error) => {
-                if error.code() == Code::TooLarge {
+                if error.code() == Code::TooLarge && self.is_first("size") {
                     tracing::error!(
                         "a webhook is larger than listen.body_limit and is lost if OpenCRVS sent it; raise the limit"
                     );
@@ -159,7 +163,10 @@ impl Line {
             Err(refusal) if refusal.code() == Code::CallerSignature => Err(refusal.advise(self.advice())),
             // The gateway could not look, so that OpenCRVS may have signed it.
             Err(_) => self.break_off("its signature could not be checked").await,
-            checked => checked,
+            Ok(body) => {
+                self.caller.prove();
+                Ok(body)
+            }
         }
     }
 
@@ -211,13 +218,17 @@ impl Line {
 
     /// Never returns: OpenCRVS takes a connection that breaks as a failure, and nothing else.
     async fn break_off<T>(&self, why: &'static str) -> T {
-        tracing::error!(
-            listener = self.listener.0,
-            why,
-            "the connection of a webhook is broken without an answer"
-        );
+        if self.is_first(why) {
+            let listener = self.listener.0;
+            tracing::error!(listener, why, "the connection of a webhook is broken without an answer");
+        }
         self.webhooks.app.meters().refused(self.listener.0, ROUTE, NO_ANSWER);
         match self.hangup.now().await {}
+    }
+
+    /// A stranger can cause the line about `what`, so that it is written once in an interval.
+    fn is_first(&self, what: &'static str) -> bool {
+        self.webhooks.app.meters().is_first(self.listener.0, ROUTE, what)
     }
 
     fn advice(&self) -> &'static str {

@@ -165,3 +165,30 @@ async fn bodies_that_each_have_a_part_of_the_budget_do_not_wait_for_one_another_
     assert_eq!([first.unwrap(), second.unwrap(), third.unwrap()], [9, 9, 9]);
     assert_eq!(read_in_turn(whole(b"1234567890"), &limits).await.unwrap().len(), 10, "all is given back");
 }
+
+#[tokio::test]
+async fn a_stranger_holds_no_more_than_the_share_of_its_address() {
+    let limits = Limits::new(10, AMPLE, 160).for_strangers(10);
+    let of = |last: u8| limits.of(IpAddr::from([192, 0, 2, last]));
+    let first = read(whole(b"1234567890"), &of(1)).await.unwrap();
+    let _second = read(whole(b"1234567890"), &of(1)).await.unwrap();
+    assert_eq!(refusal(whole(b"1"), &of(1)).await, Code::Busy);
+    assert!(read(whole(b"1234567890"), &of(2)).await.is_ok(), "another address has a share of its own");
+    drop(first);
+    assert!(read(whole(b"1234567890"), &of(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn another_listener_takes_nothing_from_the_budget() {
+    let limits = Limits::new(10, AMPLE, 10);
+    let _held = read(whole(b"1234567890"), &limits.apart(10)).await.unwrap();
+    assert!(read(whole(b"1234567890"), &limits).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_pieces_of_a_body_are_seen_as_they_come() {
+    let mut seen = Vec::new();
+    let limits = Limits::new(6, AMPLE, 6);
+    let body = read_seeing(frames(&[b"abc", b"def"], true), &limits, |piece| seen.push(piece.to_vec())).await;
+    assert_eq!((&body.unwrap()[..], seen), (&b"abcdef"[..], vec![b"abc".to_vec(), b"def".to_vec()]));
+}

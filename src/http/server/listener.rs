@@ -1,17 +1,17 @@
 //! Sockets that connections come from.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::places::Places;
 use crate::config::Address;
 use crate::http::activation::Socket;
+use crate::http::meters::Meters;
 
 /// Connections that wait in the kernel while all slots are taken.
 const BACKLOG: u32 = 1024;
@@ -32,6 +32,16 @@ pub(super) enum Listener {
 pub(super) enum Stream {
     Tcp(TcpStream, SocketAddr),
     Unix(UnixStream),
+}
+
+impl Stream {
+    /// Where it comes from; `None` over a unix socket.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(_, address) => Some(address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl Listener {
@@ -66,10 +76,8 @@ impl Listener {
         }
     }
 
-    /// The next connection, once a slot is free for it.
-    pub(super) async fn accept(&self, slots: &Arc<Semaphore>) -> (Option<OwnedSemaphorePermit>, Stream) {
-        // Never closed, so there always is a slot in the end.
-        let slot = Arc::clone(slots).acquire_owned().await.ok();
+    /// The next connection. Where the process has no file left for it, one of `places` is made free.
+    pub(super) async fn accept(&self, places: &Places, meters: &Meters, listener: &'static str) -> Stream {
         loop {
             let accepted = match self {
                 Self::Tcp(listener) => {
@@ -80,9 +88,12 @@ impl Listener {
                 }
             };
             match accepted {
-                Ok(stream) => return (slot, stream),
+                Ok(stream) => return stream,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection cannot be accepted");
+                    if meters.is_first(listener, "-", "accept") {
+                        tracing::warn!(listener, %error, "a connection cannot be accepted");
+                    }
+                    places.make_room();
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }

@@ -90,6 +90,31 @@ async fn a_connection_can_be_broken_without_an_answer_and_the_others_go_on() {
     assert!(exchange(other, GET).await.ends_with("here"));
 }
 
+/// Reads until `end` has come.
+async fn read_to(stream: &mut TcpStream, end: &str) {
+    let mut answer = Vec::new();
+    while !answer.ends_with(end.as_bytes()) {
+        assert_ne!(stream.read_buf(&mut answer).await.unwrap(), 0, "closed before the end");
+    }
+}
+
+#[tokio::test]
+async fn where_all_places_are_taken_idle_strangers_make_room_and_known_callers_stay() {
+    let handler = async |caller: Caller| {
+        caller.prove();
+        "here"
+    };
+    let limits = Limits { connections: 2, ..PATIENT };
+    let server = Running::tcp(Router::new().route("/", get(handler)), limits).await;
+    let mut known = server.connect().await;
+    known.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    read_to(&mut known, "here").await;
+    let mut stranger = server.connect().await;
+    assert!(exchange(server.connect().await, GET).await.ends_with("here"));
+    assert_eq!(stranger.read(&mut [0]).await.unwrap(), 0, "the stranger made room");
+    assert!(exchange(known, GET).await.ends_with("here"));
+}
+
 #[tokio::test]
 async fn a_request_is_answered_and_knows_its_peer() {
     let router = Router::new().route(

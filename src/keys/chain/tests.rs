@@ -51,40 +51,42 @@ fn issuers_come_in_order_whatever_the_order_of_the_candidates() {
 fn path_over_an_intermediate_reaches_the_root() {
     let Three { root, middle, leaf } = three(-1..1, true);
     let roots = [root.clone()];
-    assert!(reaches(&roots, &leaf, &[root, middle.clone()], NOW));
-    assert!(reaches(&roots, &middle, &[], NOW));
-    assert!(reaches(&[middle], &leaf, &[], NOW), "an intermediate may be the root that is configured");
-    assert!(reaches(std::slice::from_ref(&leaf), &leaf, &[], NOW), "a leaf may be configured itself");
+    assert!(reaches(&roots, &leaf, &[root, middle.clone()], Some(NOW)));
+    assert!(reaches(&roots, &middle, &[], Some(NOW)));
+    assert!(reaches(&[middle], &leaf, &[], Some(NOW)), "an intermediate may be the root that is configured");
+    assert!(reaches(std::slice::from_ref(&leaf), &leaf, &[], Some(NOW)), "a leaf may be configured itself");
 }
 
 #[test]
 fn missing_intermediate() {
     let Three { root, leaf, .. } = three(-1..1, true);
-    assert!(!reaches(&[root], &leaf, &[], NOW));
+    assert!(!reaches(&[root], &leaf, &[], Some(NOW)));
 }
 
 #[test]
 fn no_roots() {
     let Three { root, middle, leaf } = three(-1..1, true);
-    assert!(!reaches(&[], &leaf, &[middle, root], NOW));
+    assert!(!reaches(&[], &leaf, &[middle, root], Some(NOW)));
 }
 
 #[test]
 fn expired_intermediate() {
     let Three { root, middle, leaf } = three(-5..-1, true);
-    assert!(!reaches(&[root], &leaf, &[middle], NOW));
+    assert!(!reaches(&[root], &leaf, &[middle], Some(NOW)));
 }
 
 #[test]
 fn intermediate_that_is_no_ca() {
     let Three { root, middle, leaf } = three(-1..1, false);
-    assert!(!reaches(&[root], &leaf, &[middle], NOW));
+    assert!(!reaches(&[root], &leaf, &[middle], Some(NOW)));
 }
 
 #[test]
 fn expired_root() {
     let Three { root, middle, leaf } = three(-1..1, true);
-    assert!(!reaches(&[root], &leaf, &[middle], Timestamp::from_seconds(NOW.seconds() + 11 * DAY)));
+    let later = Timestamp::from_seconds(NOW.seconds() + 11 * DAY);
+    assert!(!reaches(&[root.clone()], &leaf, &[middle.clone()], Some(later)));
+    assert!(reaches(&[root], &leaf, &[middle], None));
 }
 
 #[test]
@@ -102,5 +104,5 @@ fn issuer_of_the_same_name_and_another_key() {
     };
     let impostor = impostor_key.certify(&request, None).unwrap();
     assert_eq!(impostor.subject(), root.subject());
-    assert!(!reaches(&[impostor], &leaf, &[middle], NOW));
+    assert!(!reaches(&[impostor], &leaf, &[middle], Some(NOW)));
 }

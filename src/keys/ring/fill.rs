@@ -23,20 +23,39 @@ pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
             Vec::new()
         })
     });
+    if let Some(path) = &keys.ca_file {
+        let dates = roots.iter().flatten().filter_map(|root| outside_dates(root, now));
+        ca_troubles.extend(dates.map(|dates| Trouble::new(path, &dates, false)));
+    }
     let trust = Trust { roots, now };
     let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
     Parts { own, peers, ca_troubles, trust }
 }
 
+/// The entries of `keys` without keys.
+pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Parts {
+    let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
+    let peers =
+        keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
+    let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), now };
+    Parts { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
+}
+
+fn of_own(entry: &config::OwnKey) -> Entry {
+    Entry { file: entry.file.clone(), name: entry.name.clone(), uses: Some(entry.uses) }
+}
+
+fn of_peer(entry: &config::Peer) -> Entry {
+    Entry { file: entry.file.clone(), name: Some(entry.name.clone()), uses: None }
+}
+
 fn own_slot(entry: &config::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
-    let id = Entry { file: entry.file.clone(), name: entry.name.clone(), uses: Some(entry.uses) };
-    Slot::new(id, |troubles| own_key(entry, strict_permissions, trust, troubles))
+    Slot::new(of_own(entry), |troubles| own_key(entry, strict_permissions, trust, troubles))
 }
 
 fn peer_slot(entry: &config::Peer, trust: &Trust) -> Slot<Peer> {
-    let id = Entry { file: entry.file.clone(), name: Some(entry.name.clone()), uses: None };
-    Slot::new(id, |troubles| peer(entry, trust, troubles))
+    Slot::new(of_peer(entry), |troubles| peer(entry, trust, troubles))
 }
 
 impl<T> Slot<T> {
@@ -76,7 +95,8 @@ fn own_key(
             (entry.uses.sign && !certificate.may_sign(), "signatures"),
             (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
         ];
-        check_certificate(certificate, &matched.others, certificate_file, wanted, trust, troubles)?;
+        let is_trusted = trust.accepts_own(certificate, &matched.others);
+        check_certificate(certificate, is_trusted, certificate_file, wanted, trust, troubles)?;
     }
     Ok(OwnKey {
         name: entry.name.clone(),
@@ -100,7 +120,7 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
         let useless = !certificate.may_sign() && !certificate.may_wrap();
         check_certificate(
             certificate,
-            &material.others,
+            trust.accepts(certificate, &material.others),
             file,
             [(useless, "signatures or encryption")],
             trust,
@@ -124,13 +144,13 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
 /// reported, and with the chain enforced, where a CA is configured.
 fn check_certificate<const N: usize>(
     certificate: &Certificate,
-    others: &[Certificate],
+    is_trusted: bool,
     file: &Path,
     forbidden: [(bool, &'static str); N],
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
 ) -> Result<(), Trouble> {
-    if !trust.accepts(certificate, others) {
+    if !is_trusted {
         return Err(Trouble::new(file, &LoadError::NoChain, true));
     }
     if let Some((_, use_)) = forbidden.iter().find(|(forbidden, _)| *forbidden) {
@@ -141,13 +161,16 @@ fn check_certificate<const N: usize>(
         }
         troubles.push(trouble);
     }
-    let dates = match certificate.validity(trust.now) {
-        Validity::Valid => return Ok(()),
-        Validity::ExpiredSince(moment) => LoadError::Expired(moment),
-        Validity::NotYetValid(moment) => LoadError::NotYetValid(moment),
-    };
-    troubles.push(Trouble::new(file, &dates, false));
+    troubles.extend(outside_dates(certificate, trust.now).map(|dates| Trouble::new(file, &dates, false)));
     Ok(())
+}
+
+fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError> {
+    match certificate.validity(now) {
+        Validity::Valid => None,
+        Validity::ExpiredSince(moment) => Some(LoadError::Expired(moment)),
+        Validity::NotYetValid(moment) => Some(LoadError::NotYetValid(moment)),
+    }
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Trouble> {

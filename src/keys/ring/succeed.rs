@@ -36,7 +36,7 @@ fn fall_back<T>(slot: &mut Slot<T>, previous: &[Slot<T>], is_trusted: impl Fn(&T
 }
 
 fn own_is_trusted(key: &OwnKey, trust: &Trust) -> bool {
-    key.certificate.as_ref().is_none_or(|certificate| trust.accepts(certificate, &key.chain))
+    key.certificate.as_ref().is_none_or(|certificate| trust.accepts_own(certificate, &key.chain))
 }
 
 fn peer_is_trusted(peer: &Peer, trust: &Trust) -> bool {

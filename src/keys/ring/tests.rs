@@ -235,7 +235,7 @@ fn not_readable() {
     let volume = Volume::new();
     fs::remove_file(volume.path("second.key")).unwrap();
     fs::create_dir(volume.path("second.key")).unwrap();
-    volume.assert_trouble("second.key: cannot be read (is a directory)", true);
+    volume.assert_trouble("second.key: is no regular file", true);
 }
 
 #[test]

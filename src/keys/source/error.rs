@@ -15,6 +15,12 @@ pub enum LoadError {
     /// The operating system refuses; its words.
     #[error("cannot be read ({0})")]
     Unreadable(String),
+    /// A folder, a pipe, a socket or a device.
+    #[error("is no regular file")]
+    NotRegular,
+    /// The file system does not answer; for how many seconds.
+    #[error("cannot be read: its file system has not answered for {0} s")]
+    Hangs(u64),
     /// Larger than any key file.
     #[error("is larger than 1 MiB")]
     TooLarge,
@@ -151,6 +157,10 @@ impl LoadError {
         match self {
             Self::Missing => "put the file there, or correct its name under [keys]",
             Self::Unreadable(_) => "let the user that runs the gateway read it",
+            Self::NotRegular => "name a file under [keys], not a folder, a pipe or a device",
+            Self::Hangs(_) => {
+                "see whether the volume is mounted and answers; the files are read as soon as it does"
+            }
             Self::TooLarge => "name the key or certificate itself under [keys]",
             Self::ReadableByOthers => "take read access from others (chmod o= on the file)",
             Self::Empty | Self::Truncated | Self::Damaged(_) => {

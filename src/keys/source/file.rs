@@ -13,7 +13,7 @@ mod pem;
 mod pkcs12;
 mod text;
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -29,6 +29,7 @@ use crate::keys::Trouble;
 use crate::keys::cert::{Certificate, CertificateError};
 use crate::keys::chain;
 use crate::keys::promote::promote;
+use crate::regular;
 use contents::{Contents, Kind};
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
@@ -212,10 +213,10 @@ pub(in crate::keys) fn first_private_key(
 pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
+        io::ErrorKind::InvalidInput => LoadError::NotRegular,
         kind => LoadError::Unreadable(kind.to_string()),
     };
-    let mut file = File::open(path).map_err(refusal)?;
-    let metadata = file.metadata().map_err(refusal)?;
+    let (mut file, metadata) = regular::open(path).map_err(refusal)?;
     if metadata.len() > MAX_FILE {
         return Err(LoadError::TooLarge);
     }

@@ -57,11 +57,20 @@ fn watched() -> Watched {
     Watched { dir, clock, watcher: watcher.allow_example_keys(true), keyring }
 }
 
+/// A look at the files as they are.
+fn look(watcher: &mut Watcher, forced: bool) {
+    let Look::Ended(state) = &mut watcher.look else { panic!("the first look hangs") };
+    let previous = watcher.published.current();
+    if let Some(next) = state.step(&previous, forced) {
+        watcher.published.publish(&previous, next);
+    }
+}
+
 #[test]
 fn nothing_is_loaded_while_nothing_changes() {
     let Watched { dir: _dir, mut watcher, keyring, .. } = watched();
     let first = keyring.current();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert!(Arc::ptr_eq(&first, &keyring.current()));
 }
 
@@ -70,7 +79,7 @@ fn changed_content_is_loaded_and_the_former_ring_stays_whole() {
     let Watched { dir, mut watcher, keyring, .. } = watched();
     let first = keyring.current();
     fs::write(dir.path().join("own.key"), STRANGER).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     let second = keyring.current();
     assert!(first.own()[0].private.public_key() != second.own()[0].private.public_key());
     assert_eq!(second.retired().len(), 1);
@@ -94,7 +103,7 @@ fn swapped_symlink_is_seen() {
 
     fs::remove_file(&data).unwrap();
     symlink(&two, &data).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert_eq!(keyring.current().retired().len(), 1);
 }
 
@@ -108,7 +117,7 @@ fn a_development_key_that_comes_later_is_refused_and_the_key_before_stays() {
     let first = keyring.current();
     assert!(first.troubles().is_empty());
     fs::write(&own, PARTNER).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     let second = keyring.current();
     assert!(Arc::ptr_eq(&first.own()[0], &second.own()[0]));
     let troubles: Vec<_> = second.troubles().iter().map(|trouble| trouble.what.as_str()).collect();
@@ -120,10 +129,10 @@ fn half_written_file_keeps_the_key_until_the_rest_arrives() {
     let Watched { dir, mut watcher, keyring, .. } = watched();
     let first = keyring.current();
     fs::write(dir.path().join("own.key"), &STRANGER[..600]).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert!(Arc::ptr_eq(&first.own()[0], &keyring.current().own()[0]));
     fs::write(dir.path().join("own.key"), STRANGER).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert!(!Arc::ptr_eq(&first.own()[0], &keyring.current().own()[0]));
 }
 
@@ -132,10 +141,10 @@ fn changed_mode_is_seen() {
     let Watched { dir, mut watcher, keyring, .. } = watched();
     let path = dir.path().join("own.key");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert_eq!(keyring.current().troubles().len(), 1);
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert!(keyring.current().troubles().is_empty());
 }
 
@@ -143,14 +152,14 @@ fn changed_mode_is_seen() {
 fn certificate_that_begins_loses_its_trouble_without_a_change_of_files() {
     let Watched { dir, clock, mut watcher, keyring, .. } = watched();
     fs::write(dir.path().join("mosip-public.key"), FUTURE).unwrap();
-    watcher.state.step(false);
+    look(&mut watcher, false);
     let begins = keyring.current().peers()[0].certificate.as_ref().unwrap().not_before();
     let about_dates = |ring: &Ring| {
         ring.troubles().iter().filter(|trouble| trouble.what.contains("not valid before")).count()
     };
     assert_eq!(about_dates(&keyring.current()), 1);
     clock.set(begins);
-    watcher.state.step(false);
+    look(&mut watcher, false);
     assert_eq!(about_dates(&keyring.current()), 0);
 }
 
@@ -187,4 +196,52 @@ async fn reload_without_a_watcher_returns() {
     keyring.reload().await;
     assert!(keyring.changed().await.is_none());
     assert_eq!(keyring.current().own().len(), 1);
+}
+
+#[tokio::test]
+async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
+    let Watched { dir: _dir, watcher, keyring, .. } = watched();
+    let Watcher { mut requests, look: Look::Ended(state), mut published, .. } = watcher else {
+        panic!("the first look hangs")
+    };
+    published.deadline = Duration::from_millis(20);
+    let before = keyring.current();
+    let reading = Arc::clone(&state.reading);
+    let (release, held) = oneshot::channel::<()>();
+    let look = tokio::spawn(async move {
+        let _ = held.await;
+        (state, None)
+    });
+    let (done, answered) = oneshot::channel();
+    let request = Some(Request { forced: true, done });
+    let following =
+        tokio::spawn(async move { published.follow(look, &reading, request, &mut requests).await.is_some() });
+    answered.await.unwrap();
+    let ring = keyring.current();
+    assert_eq!(ring.own().len(), 1, "the keys stay as they are");
+    let trouble = ring.troubles()[0].to_string();
+    assert!(
+        trouble.contains("mosip-public.key: cannot be read: its file system has not answered"),
+        "{trouble}"
+    );
+    // Whoever asks meanwhile is not kept waiting either.
+    keyring.refresh().await;
+    release.send(()).unwrap();
+    assert!(following.await.unwrap());
+    assert_eq!(keyring.current().troubles(), before.troubles());
+}
+
+#[test]
+fn a_pipe_in_place_of_a_key_is_named_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let keys = volume(dir.path());
+    fs::remove_file(dir.path().join("own.key")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(dir.path().join("own.key")).status().unwrap();
+    assert!(made.success());
+    let (_, keyring) = watch(keys, Clock::fixed(NOW), NEVER);
+    let ring = keyring.current();
+    let named =
+        ring.troubles().iter().any(|trouble| trouble.to_string().contains("own.key: is no regular file"));
+    assert!(named && ring.own().is_empty(), "{:?}", ring.troubles());
+    assert_eq!(ring.peers().len(), 1);
 }

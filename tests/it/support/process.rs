@@ -214,6 +214,11 @@ impl Gateway {
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
 
+    /// All that it logged, over all its lives.
+    pub(crate) fn whole_log(&self) -> String {
+        std::fs::read_to_string(self.log_file()).unwrap_or_default()
+    }
+
     fn log_file(&self) -> PathBuf {
         self.home.path().join("log")
     }

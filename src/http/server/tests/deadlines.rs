@@ -27,7 +27,8 @@ impl Wire {
         let router = Router::new().route("/", get(async || ANSWER));
         let graceful = GracefulShutdown::new();
         let peer = Peer { transport: Transport::Unix, certificate: None };
-        let connection = Connection { tls: None, router, limits };
+        let (counts, standing) = (Counts::default(), Arc::default());
+        let connection = Connection { tls: None, router, limits, counts, standing };
         let served = tokio::spawn(connection.speak(server, peer, graceful.watcher()));
         Self { client, served, _graceful: graceful }
     }

@@ -74,6 +74,29 @@ async fn a_client_without_a_certificate_of_the_ca_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refused_handshake_is_counted() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    let meters = Meters::default();
+    let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    let server = Server::bind(&address, Some(&folder.settings(true, &[]))).await.unwrap();
+    let server = server.counting("callback", meters.clone());
+    let address = server.local_address().clone();
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(server.run(Router::new(), PATIENT, stopped));
+    let server = Running { address, stop, task };
+    assert!(call(&server, &authority, None).await.is_err());
+    server.stop.send_replace(true);
+    server.task.await.unwrap();
+    let mut registry = prometheus_client::registry::Registry::default();
+    meters.register(&mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let line = r#"refused_total{listener="callback",route="-",code="tls-handshake"} 1"#;
+    assert!(text.contains(line), "{text}");
+}
+
+#[tokio::test]
 async fn a_client_whose_subject_is_not_listed_is_refused() {
     let authority = Authority::new("root");
     let folder = Folder::new(&authority);

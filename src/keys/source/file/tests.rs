@@ -320,7 +320,7 @@ fn key_and_certificate_do_not_match() {
 fn missing_file_and_unreadable_file() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(refusal(read_file(&dir.path().join("absent.p12"))), LoadError::Missing);
-    assert!(matches!(refusal(read_file(dir.path())), LoadError::Unreadable(_)));
+    assert!(matches!(refusal(read_file(dir.path())), LoadError::NotRegular));
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! Who sends a request, as far as limits go: a caller that has proved itself, or a stranger that counts for its address alone.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use http::HeaderMap;
+use http::request::Parts;
+use ipnet::IpNet;
+
+use super::server::{Standing, UnderWay};
+use crate::error::{Code, Error, Result};
+
+/// A country registers a few births a second; a test of the registry may send faster for a while.
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::new(1000).unwrap();
+
+/// Beyond so many addresses those that are quiet again are forgotten.
+const MOST_ADDRESSES: usize = 4096;
+
+/// The rate of strangers at one listener. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Strangers(Arc<Rates>);
+
+struct Rates {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    trusted: Vec<IpNet>,
+    rate: DefaultKeyedRateLimiter<IpAddr>,
+}
+
+impl Strangers {
+    /// `trusted`: the proxies whose `X-Forwarded-For` is believed.
+    pub(crate) fn new(trusted: Vec<IpNet>) -> Self {
+        let rate = RateLimiter::keyed(Quota::per_second(PER_SECOND).allow_burst(BURST));
+        Self(Arc::new(Rates { trusted, rate }))
+    }
+
+    /// The address that a request of `peer` comes from: the last one that no trusted proxy has.
+    fn origin(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let mut origin = peer;
+        let mut values = headers.get_all("x-forwarded-for").iter().rev();
+        let mut listed = values.by_ref().flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+        while self.trusts(origin) {
+            let Some(next) = listed.next().and_then(|text| forwarded(text.trim())) else { break };
+            origin = next;
+        }
+        origin
+    }
+
+    fn trusts(&self, address: IpAddr) -> bool {
+        self.0.trusted.iter().any(|network| network.contains(&address.to_canonical()))
+    }
+
+    fn admits(&self, address: IpAddr) -> bool {
+        if self.0.rate.len() > MOST_ADDRESSES {
+            self.0.rate.retain_recent();
+        }
+        self.0.rate.check_key(&address).is_ok()
+    }
+}
+
+/// An address as proxies write it, with or without a port.
+fn forwarded(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|socket| socket.ip());
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    bare.parse().ok().or_else(with_port)
+}
+
+/// Middleware for listeners that strangers reach: `router.layer(from_fn_with_state(strangers, caller::identify))`.
+pub(crate) async fn identify(
+    State(strangers): State<Strangers>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let mut caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
+    caller.address = caller.address.map(|peer| strangers.origin(peer, request.headers()));
+    caller.strangers = Some(strangers);
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+/// Who sends a request; an extension of every request.
+#[derive(Clone, Default)]
+pub(crate) struct Caller {
+    standing: Arc<Standing>,
+    /// `None`: it came over a unix socket.
+    address: Option<IpAddr>,
+    /// `None`: the listener has no rate.
+    strangers: Option<Strangers>,
+}
+
+impl Caller {
+    /// At the other end of the connection `standing`, from `address`.
+    pub(crate) fn new(standing: Arc<Standing>, address: Option<IpAddr>) -> Self {
+        Self { standing, address, strangers: None }
+    }
+
+    /// What strangers are counted by: an address, and of an IPv6 address the network that one customer has.
+    pub(crate) fn address(&self) -> IpAddr {
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, d, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+            }
+            Some(address) => address,
+            None => Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+
+    /// The caller has proved who it is, by this request or by its connection: no rate refuses it.
+    pub(crate) fn prove(&self) {
+        self.standing.prove();
+    }
+
+    /// The body of its request is coming in as long as what this returns lives.
+    pub(super) fn begin_body(&self) -> UnderWay {
+        self.standing.begin_body()
+    }
+
+    /// Whether its connection has shown a client certificate.
+    pub(crate) fn has_certificate(&self) -> bool {
+        self.standing.has_certificate()
+    }
+
+    /// Counts a request that proves nothing; [`Code::Busy`] beyond the rate of its address.
+    pub(crate) fn count(&self) -> Result<()> {
+        match &self.strangers {
+            Some(strangers) if !strangers.admits(self.address()) => {
+                Err(Error::new(Code::Busy, "too many requests a second come from this address"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Caller {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests;
