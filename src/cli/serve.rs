@@ -42,7 +42,10 @@ impl Serve {
                         StartError::Listener(_) => Failure::environment(error),
                     },
                 );
-            bound?.run(asked_to_stop()).await;
+            let gateway = bound?;
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
+            gateway.run(asked_to_stop()).await;
+            tracing::info!("the gateway has stopped");
             Ok(ExitCode::SUCCESS)
         })
     }
