@@ -10,6 +10,7 @@ mod keys;
 mod listeners;
 mod opencrvs;
 mod outbox;
+mod reach;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
+use crate::destinations::TokenOf;
 use crate::keys::{Ring, watch};
 use crate::pool::Pool;
 use crate::queue::outside::Network;
@@ -80,7 +82,7 @@ impl Finding {
     }
 }
 
-/// All findings, in the order in which they are best read.
+/// All findings: what does not work first, then what is to be looked at, then what is in order. Nothing is said twice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diagnosis {
     /// Never empty.
@@ -88,6 +90,26 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
+    fn of(findings: impl Iterator<Item = Finding>) -> Self {
+        let mut diagnosis = Self { findings: Vec::new() };
+        diagnosis.add(findings);
+        diagnosis
+    }
+
+    /// Puts further findings in their places.
+    pub fn add(&mut self, findings: impl IntoIterator<Item = Finding>) {
+        for finding in findings {
+            let says_the_same =
+                |other: &Finding| (&other.subject, &other.what) == (&finding.subject, &finding.what);
+            match self.findings.iter_mut().find(|other| says_the_same(other)) {
+                Some(other) if other.level >= finding.level => {}
+                Some(other) => *other = finding,
+                None => self.findings.push(finding),
+            }
+        }
+        self.findings.sort_by_key(|finding| std::cmp::Reverse(finding.level));
+    }
+
     /// How many findings stand at `level`.
     pub fn count(&self, level: Level) -> usize {
         self.findings.iter().filter(|finding| finding.level == level).count()
@@ -104,10 +126,11 @@ pub fn examine(
 ) -> Diagnosis {
     let (config, problems) = match Config::examine(file, variables) {
         Ok(read) => read,
-        Err(problems) => return Diagnosis { findings: settings::problems(&problems).collect() },
+        Err(problems) => return Diagnosis::of(settings::problems(&problems)),
     };
     let ring = Ring::load(&config.keys, now);
     let findings = settings::problems(&problems)
+        .chain(settings::nothing_is_set(&config))
         .chain(settings::examine(&config))
         .chain(ida::examine(config.upstream.ida.as_ref()))
         .chain(opencrvs::examine(&config.opencrvs))
@@ -115,33 +138,52 @@ pub fn examine(
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
         .chain(keys::examine(&config, &ring, allow_example_keys, now))
-        .chain(clock::examine(&ring, now))
-        .collect();
-    Diagnosis { findings }
+        .chain(clock::examine(&ring, now));
+    Diagnosis::of(findings)
 }
 
-/// Makes one harmless call to each service that is configured, with the keys of the moment: for now IDA, and OpenCRVS's auth service.
-/// Empty where none is, or where the configuration cannot be read, which [`examine`] says.
+/// Reaches the server of every URL that is configured, compares its clock with ours, fetches the tokens that calls need, and makes one
+/// harmless call to IDA, with the keys of the moment. What needs a server that cannot be reached is not tried.
+///
+/// Empty where no URL is configured, or where the configuration cannot be read, which [`examine`] says.
 pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clock: Clock) -> Vec<Finding> {
     let Ok(config) = Config::load(file, variables) else { return Vec::new() };
     // What is wrong with the roots has been found without a call.
     let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
         return Vec::new();
     };
+    let reached = reach::every_server(&client, &settings::urls(&config), &clock).await;
     // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
     let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
     let Config { upstream, opencrvs, .. } = config;
-    let asks_opencrvs = opencrvs::wants_a_token(&opencrvs);
+    let asks_opencrvs =
+        opencrvs::wants_a_token(&opencrvs) && reached.includes(opencrvs.client.auth_url.as_ref());
+    let asks_mosip = upstream.token.as_ref().is_some_and(|token| reached.includes(Some(&token.url)));
+    // What is unset has been found without a call.
+    let asks_ida =
+        upstream.ida.filter(|ida| reached.includes(Some(&ida.url)) && ida::examine(Some(ida)).is_empty());
+    let mut findings = reached.findings;
     let network =
         Network::new(client, keys.clone(), pool.clone(), clock.clone(), upstream.token, opencrvs.client);
-    let mut findings = Vec::new();
+    if asks_mosip {
+        findings.push(token(&network).await);
+    }
     if asks_opencrvs {
         findings.push(opencrvs::call(&network).await);
     }
-    if let Some(settings) = upstream.ida {
-        findings.insert(0, ida::call(network, settings, keys, pool, clock).await);
+    if let Some(settings) = asks_ida {
+        findings.push(ida::call(network, settings, keys, pool, clock).await);
     }
     findings
+}
+
+/// Fetches the token that calls to MOSIP carry.
+async fn token(network: &Network) -> Finding {
+    const SUBJECT: &str = "upstream.token";
+    match network.check_token(TokenOf::Mosip).await {
+        Ok(()) => Finding::ok(SUBJECT, "MOSIP gives a token to the client"),
+        Err(error) => Finding::fail(SUBJECT, error.detail(), error.advice()),
+    }
 }
 
 #[cfg(test)]

@@ -18,10 +18,13 @@ pub(super) struct Doctor {
     /// Only warn about the public keys of `keys.example`.
     #[arg(long)]
     allow_example_keys: bool,
-    /// Also make one call to IDA that can harm nobody.
+    /// Also reach every server that is configured, fetch a token, and make one call to IDA that can harm nobody.
     #[arg(long)]
     online: bool,
-    /// The findings as JSON.
+    /// What is in order, too, on a line each.
+    #[arg(long)]
+    all: bool,
+    /// All findings as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -33,26 +36,37 @@ impl Doctor {
         let clock = Clock::system();
         let mut diagnosis = doctor::examine(file, &variables(), self.allow_example_keys, clock.now());
         if self.online {
-            diagnosis.findings.extend(outcome::block_on(doctor::call(file, &variables(), clock))?);
+            diagnosis.add(outcome::block_on(doctor::call(file, &variables(), clock))?);
         }
         if self.json {
             outcome::print_json(&diagnosis)?;
         } else {
-            outcome::print(text(&diagnosis).as_bytes())?;
+            outcome::print(text(&diagnosis, self.all).as_bytes())?;
         }
         let refused = diagnosis.count(Level::Fail) > 0;
         Ok(ExitCode::from(if refused { outcome::REFUSED } else { 0 }))
     }
 }
 
-/// `level  subject: what; advice`, a line each, and how many there are of each level.
-fn text(diagnosis: &Diagnosis) -> String {
+/// `level  subject: what; advice`, a line each, and how many there are of each level. What is in order is one line without `all`.
+fn text(diagnosis: &Diagnosis, all: bool) -> String {
     let mut lines = String::new();
+    let mut in_order: Vec<&str> = Vec::new();
     for finding in &diagnosis.findings {
+        if finding.level == Level::Ok && !all {
+            let subject = finding.subject.as_str();
+            if !in_order.contains(&subject) {
+                in_order.push(subject);
+            }
+            continue;
+        }
         let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
         // Writing to a string never fails.
         let _ =
             writeln!(lines, "{:4}  {}: {}{advice}", finding.level.as_str(), finding.subject, finding.what);
+    }
+    if !in_order.is_empty() {
+        let _ = writeln!(lines, "ok    {} (--all says more)", in_order.join(", "));
     }
     let count = |level| diagnosis.count(level);
     let (fail, warn, ok) = (count(Level::Fail), count(Level::Warn), count(Level::Ok));

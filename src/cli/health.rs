@@ -27,7 +27,7 @@ impl Health {
     pub(super) fn run(&self) -> Outcome {
         let (target, path) = match &self.url {
             Some(url) => Target::from_url(url),
-            None => Target::ops(&self.config.load()?).map(|target| (target, READY.to_owned())),
+            None => Target::ops(&self.config.load_local()?).map(|target| (target, READY.to_owned())),
         }
         .map_err(|error| Failure::Usage(error.to_string()))?;
         let asked = outcome::block_on(target.ask(Method::GET, &path, None, DEADLINE))?;

@@ -9,7 +9,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::outcome::Failure;
-use crate::config::Config;
+use crate::config::{Config, Problem, Problems};
 use crate::keys::source::file;
 
 /// Which configuration counts.
@@ -27,6 +27,15 @@ impl ConfigFile {
         Ok(Config::load(self.file.as_deref(), &variables())?)
     }
 
+    /// The configuration for a command that calls nobody outside: it needs no secret of theirs, so that one whose variable is set for the
+    /// service alone is no bar. Whatever is wrong elsewhere is refused as `serve` refuses it.
+    pub(super) fn load_local(&self) -> Result<Config, Failure> {
+        self.check_readable()?;
+        let (config, problems) = Config::examine(self.file.as_deref(), &variables())?;
+        Problems::check(problems.into_iter().filter(|problem| !is_of_others(problem)).collect())?;
+        Ok(config)
+    }
+
     /// A file that is not there is the environment's fault, one with problems is not.
     pub(super) fn check_readable(&self) -> Result<(), Failure> {
         match &self.file {
@@ -34,6 +43,25 @@ impl ConfigFile {
             None => Ok(()),
         }
     }
+}
+
+/// The sections about those whom the gateway calls, and who call it from outside.
+const OF_OTHERS: [&str; 10] = [
+    "upstream",
+    "callback",
+    "faces",
+    "ops",
+    "opencrvs",
+    "deliver",
+    "websub",
+    "esignet",
+    "credentials",
+    "systems",
+];
+
+fn is_of_others(problem: &Problem) -> bool {
+    let section = problem.path.split(['.', '[']).next().unwrap_or_default();
+    OF_OTHERS.contains(&section)
 }
 
 /// The variables of the process, as far as they are text.

@@ -1,5 +1,6 @@
-//! `outbox list|show|retry|discard|rekey|resume|set-aside`: through the gateway that runs over the database, or on the file itself.
+//! `outbox list|show|retry|discard|rekey|resume|set-aside|backup`: through the gateway that runs over the database, or on the file itself.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -73,11 +74,17 @@ enum Command {
     Resume,
     /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
     SetAside,
+    /// Copies the database whole into a new file, while a gateway runs or not. Keep `outbox.key_file` apart from it: without the key the
+    /// copy opens for nobody.
+    Backup {
+        /// The file that is made; a folder that the gateway can write to.
+        file: PathBuf,
+    },
 }
 
 impl Outbox {
     pub(super) fn run(&self) -> Outcome {
-        let config = self.config.load()?;
+        let config = self.config.load_local()?;
         let path = &config.outbox.path;
         if matches!(self.command, Command::Resume) {
             return self.command.on_running_gateway(&config);
@@ -88,6 +95,12 @@ impl Outbox {
         let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
         if matches!(self.command, Command::SetAside) {
             return if is_missing { missing() } else { set_aside(&config) };
+        }
+        if let (Command::Backup { file }, false) = (&self.command, is_missing) {
+            return backup(&config, file);
+        }
+        if is_missing && matches!(self.command, Command::Backup { .. }) {
+            return missing();
         }
         if is_missing {
             // A running gateway has it open still where it was removed.
@@ -123,7 +136,7 @@ impl Command {
                 print(&EntryView::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
             Self::Rekey => print(&ledger.rekey().await?),
-            Self::Resume | Self::SetAside => Ok(ExitCode::SUCCESS),
+            Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
         }
     }
 
@@ -143,7 +156,8 @@ impl Command {
         }
         let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let said = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or("?").to_owned();
-        Err(Failure::Unfit(format!("{}: {}; {}", said("code"), said("detail"), said("advice"))))
+        let advice = outcome::advice(&said("code"), said("pointer").as_str(), &said("advice"));
+        Err(Failure::Unfit(format!("{}: {}; {advice}", said("code"), said("detail"))))
     }
 
     fn request(&self) -> (Method, String) {
@@ -177,9 +191,16 @@ impl Command {
                 (Method::DELETE, format!("/v1/events/{}?{}", segment(id), query(&pairs)))
             }
             Self::Resume => (Method::POST, "/v1/outbox/resume".to_owned()),
-            Self::Rekey | Self::SetAside => (Method::POST, "/v1/outbox/rekey".to_owned()),
+            Self::Rekey | Self::SetAside | Self::Backup { .. } => {
+                (Method::POST, "/v1/outbox/rekey".to_owned())
+            }
         }
     }
+}
+
+fn backup(config: &Config, file: &Path) -> Outcome {
+    sqlite::copy(&config.outbox.path, file).map_err(|error| Failure::Environment(error.to_string()))?;
+    outcome::print(format!("copied to {}\n", file.display()).as_bytes())
 }
 
 fn set_aside(config: &Config) -> Outcome {

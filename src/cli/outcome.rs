@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::Problems;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::http::problem::Problem;
 
 /// The code of a command that was refused.
@@ -63,7 +63,9 @@ impl Failure {
                 writeln!(err)
             }
             Self::Refused(error) => {
-                writeln!(err, "mosip-gateway: {error}; {}", error.advice())?;
+                let advice =
+                    advice(error.code().as_str(), error.pointer().unwrap_or_default(), error.advice());
+                writeln!(err, "mosip-gateway: {error}; {advice}")?;
                 // Where the plain API writes it to the operator's log.
                 match error.operator_detail() {
                     Some(detail) => writeln!(err, "mosip-gateway: for the operator: {detail}"),
@@ -75,6 +77,37 @@ impl Failure {
             }
         }
     }
+}
+
+/// `given`, the advice that goes with `code`, for somebody who sits before a command line: it speaks of options and files in place of
+/// routes and JSON pointers. Advice of its own stays as it is.
+pub(super) fn advice(code: &str, pointer: &str, given: &str) -> String {
+    const OPTIONS: [&str; 5] = ["to", "from", "key", "aad", "signature"];
+    let usual = |code: Code| given == Error::new(code, "").advice();
+    let member = pointer.trim_start_matches('/');
+    if usual(Code::Field) && OPTIONS.contains(&member) {
+        return format!("Correct --{member}.");
+    }
+    if usual(Code::Field) && member.is_empty() {
+        return "Correct the file that is read.".to_owned();
+    }
+    if usual(Code::Field) {
+        return format!("Correct `{}` in the file that is read.", member.replace('/', "."));
+    }
+    match code {
+        "malformed" if usual(Code::Malformed) => {
+            "Give a file of the form that `--help` of this command names."
+        }
+        "decrypt" if usual(Code::Decrypt) => {
+            "Ask the sender to seal again to the certificate that `mosip-gateway inspect FILE` shows."
+        }
+        "not-found" if usual(Code::NotFound) => "Check the id; `mosip-gateway outbox list` shows all.",
+        "state-conflict" if usual(Code::StateConflict) => {
+            "Look at its state with `mosip-gateway outbox show ID`; only what is queued or parked can be retried or discarded."
+        }
+        _ => given,
+    }
+    .to_owned()
 }
 
 /// Prints what is left to say and gives the exit code.

@@ -55,6 +55,12 @@ impl Seal {
     pub(super) fn run(&self) -> Outcome {
         let keys = Keys::load(&self.given)?;
         let plaintext = input::read(self.given.file())?;
+        if plaintext.is_empty() {
+            let what = self.given.file().filter(|path| *path != Path::new("-"));
+            let what = what.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
+            writeln!(std::io::stderr(), "mosip-gateway: {what} is empty, so an empty plaintext is sealed")
+                .map_err(Failure::environment)?;
+        }
         let asked = primitives::Seal {
             to: self.to.clone(),
             format: self.format,
@@ -164,7 +170,7 @@ struct Keys {
 
 impl Keys {
     fn load(given: &Given) -> Result<Self, Failure> {
-        let Config { keys, envelope, .. } = given.config.load()?;
+        let Config { keys, envelope, .. } = given.config.load_local()?;
         let now = Clock::system().now();
         let policy = Policy { danger_accept_unsigned: envelope.danger_accept_unsigned };
         Ok(Self { ring: Ring::load(&keys, now), policy, now })

@@ -46,7 +46,10 @@ impl Serve {
                         StartError::Listener(_) => Failure::environment(error),
                     },
                 );
-            bound?.run(asked_to_stop()).await;
+            let gateway = bound?;
+            tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
+            gateway.run(asked_to_stop()).await;
+            tracing::info!("the gateway has stopped");
             Ok(ExitCode::SUCCESS)
         });
         // What still waits for a file or a disk that does not answer is left behind.

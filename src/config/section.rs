@@ -9,7 +9,7 @@ use toml::{Table, Value};
 
 use super::aliases::Entry;
 use super::reader::{Origin, Reader, suggestion};
-use super::value::{Complaint, complaint, path_under};
+use super::value::{Complaint, complaint, path_under, unset_variable};
 use crate::crypto::secret::SecretBytes;
 
 /// A table of the file with the variables over it and the aliases under it.
@@ -272,7 +272,7 @@ impl<'r> Section<'r> {
                 secret_of(value.clone().into_bytes()).map(|secret| Some(SecretSetting::Value(secret)))
             }
             _ if unset == Unset::Absent => Ok(None),
-            _ => Err(complaint("names a variable that is not set", "set that variable")),
+            _ => Err(unset_variable(raw.text()?)),
         })
         .flatten()
     }

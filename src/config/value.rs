@@ -21,6 +21,19 @@ pub(super) fn complaint(what: impl Into<String>, advice: impl Into<String>) -> C
     Complaint { what: what.into(), advice: advice.into() }
 }
 
+/// A secret is to come from the variable `name`, which is not set. A name that might be the secret itself is not repeated.
+pub(super) fn unset_variable(name: &str) -> Complaint {
+    let looks_like_one = name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_uppercase())
+        && name.contains('_')
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    let what = match looks_like_one {
+        true => format!("names the variable {name}, which is not set"),
+        false => "names a variable that is not set".to_owned(),
+    };
+    complaint(what, "set that variable")
+}
+
 /// A text without further form.
 pub(super) fn text(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())

@@ -46,7 +46,27 @@ pub(super) fn examine(
         ));
     }
     findings.extend(unfilled_roles(config));
+    findings.extend(peers_that_only_verify(config, ring));
     findings
+}
+
+/// Peers to whom something is sealed, and of whom nothing but a public key is there.
+fn peers_that_only_verify(config: &Config, ring: &Ring) -> Vec<Finding> {
+    let sealed_to = [
+        (roles::MOSIP, "events", !config.upstream.mediator.events.is_empty()),
+        (roles::IDA, "requests", config.upstream.ida.is_some()),
+    ];
+    let wanted = sealed_to.into_iter().filter(|(.., is_configured)| *is_configured);
+    wanted
+        .filter_map(|(name, what, _)| {
+            let peer = ring.peer(name).filter(|peer| peer.certificate.is_none())?;
+            Some(Finding::fail(
+                peer.file.display(),
+                format!("peer `{name}` can only verify: no {what} can be sealed to a bare public key"),
+                "replace the file by the certificate of that peer",
+            ))
+        })
+        .collect()
 }
 
 fn describe_own(own: &OwnKey) -> String {

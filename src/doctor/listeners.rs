@@ -3,17 +3,19 @@
 use super::keys::dated;
 use super::{Finding, Level};
 use crate::clock::Timestamp;
-use crate::config::{Config, ServerTls};
+use crate::config::{Address, Config, ServerTls};
 use crate::gateway::listeners::{self, Listener};
 use crate::http::server;
 use crate::keys::cert::Validity;
 use crate::mosip::caller::CallerKey;
+use crate::store::sqlite;
 
 /// The files of every listener.
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let with_tls = listeners::ALL.iter().filter_map(|listener| Some((listener, (listener.tls)(config)?)));
     let mut findings: Vec<Finding> =
         with_tls.flat_map(|(listener, tls)| examine_tls(listener, tls, now)).collect();
+    findings.extend(addresses(config));
     findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
         match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
             Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
@@ -23,6 +25,33 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
             }
         }
     }));
+    findings
+}
+
+/// Every address, by taking it for a moment. What a running gateway holds is as it should be.
+fn addresses(config: &Config) -> Vec<Finding> {
+    let mut running = None;
+    let mut is_running = || *running.get_or_insert_with(|| sqlite::is_in_use(&config.outbox.path));
+    let mut taken: Vec<&Address> = Vec::new();
+    let mut findings = Vec::new();
+    for listener in &listeners::ALL {
+        let Some(address) = (listener.address)(config) else { continue };
+        let subject = format!("listener {}", listener.name);
+        let is_fixed = !matches!(address, Address::Tcp(socket) if socket.port() == 0);
+        if is_fixed && taken.contains(&address) {
+            let what = format!("{address} is the address of another listener, too");
+            findings.push(Finding::fail(subject, what, "give every listener an address of its own"));
+            continue;
+        }
+        taken.push(address);
+        findings.push(match server::try_address(address) {
+            Ok(()) => Finding::ok(subject, format!("{address} is free")),
+            Err(refusal) if refusal.is_taken() && is_running() => {
+                Finding::ok(subject, format!("{address} is in use, and a gateway runs on this outbox"))
+            }
+            Err(refusal) => Finding::fail(subject, refusal.to_string(), refusal.advice()),
+        });
+    }
     findings
 }
 

@@ -1,6 +1,10 @@
 //! The database and its key, as they lie on the disk. A running gateway is not disturbed: the database is opened for reading.
 
+use std::io;
 use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 
 use super::Finding;
 use crate::config::Outbox;
@@ -13,6 +17,13 @@ const RESTORE: &str = "restore outbox.key_file and the database from the same ba
 
 /// Room on the disk, the key file, and whether it opens what is stored.
 pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
+    let folders: Vec<Finding> = [("outbox.path", &outbox.path), ("outbox.key_file", &outbox.key_file)]
+        .into_iter()
+        .filter_map(|(setting, file)| folder(setting, file))
+        .collect();
+    if !folders.is_empty() {
+        return folders;
+    }
     let mut findings: Vec<Finding> = room(outbox).into_iter().collect();
     let stored = match sqlite::heads(&outbox.path, KEY_HEAD_LEN) {
         Ok(stored) => stored,
@@ -41,6 +52,29 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
         }
     });
     findings
+}
+
+/// The folder that `file` of `setting` is in, where nothing can be made in it. `serve` makes no folder. A key file that is there needs
+/// no more than to be read.
+fn folder(setting: &str, file: &Path) -> Option<Finding> {
+    if setting == "outbox.key_file" && file.exists() {
+        return None;
+    }
+    let folder = place::folder(file);
+    let what = match std::fs::metadata(folder) {
+        Ok(found) if !found.is_dir() => "is no folder".to_owned(),
+        Ok(_) => {
+            match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+                Err(error @ (Errno::ACCESS | Errno::ROFS)) => {
+                    format!("cannot be written to ({})", io::Error::from(error).kind())
+                }
+                _ => return None,
+            }
+        }
+        Err(error) => format!("cannot be used ({})", error.kind()),
+    };
+    let advice = "make the folder and give it to the user that the gateway runs as, or name another one";
+    Some(Finding::fail(setting, format!("the folder {} {what}", folder.display()), advice))
 }
 
 fn room(outbox: &Outbox) -> Option<Finding> {

@@ -6,6 +6,9 @@ use super::Finding;
 use crate::config::{Config, Problem};
 use crate::upstream::{self, Client};
 
+/// How the warning of the start begins that [`super::ida`] says setting by setting. Plain http is warned of URL by URL.
+const IDA_LACKS: &str = "IDA cannot be asked";
+
 /// What cannot be read.
 pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
     problems.into_iter().map(|Problem { source, path, what, advice }| {
@@ -16,12 +19,17 @@ pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> i
 /// What was read.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
-        config.origins.iter().map(|(path, origin)| Finding::ok(path, source(origin))).collect();
-    findings.push(Finding::ok("configuration", "every other setting has its default"));
-    findings.extend(config.warnings.iter().map(|sentence| {
+        config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
+    findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
+    let urls = urls(config);
+    let is_plain = urls.iter().any(|url| is_plain(url.url));
+    let is_said_elsewhere =
+        |sentence: &str| sentence.starts_with(IDA_LACKS) || (is_plain && sentence.contains("plain http"));
+    let warnings = config.warnings.iter().filter(|sentence| !is_said_elsewhere(sentence));
+    findings.extend(warnings.map(|sentence| {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
     }));
-    findings.extend(urls(config));
+    findings.extend(urls.into_iter().map(check_url));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     if let Err(refusal) = Client::new(&config.upstream) {
         findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
@@ -29,15 +37,43 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn source(origin: &str) -> String {
+/// A gateway without a setting starts and can do nothing.
+pub(super) fn nothing_is_set(config: &Config) -> Option<Finding> {
+    let does_nothing = urls(config).is_empty()
+        && config.keys.own.is_empty()
+        && config.keys.peers.is_empty()
+        && config.listen.callback.is_none();
+    does_nothing.then(|| {
+        Finding::fail(
+            "configuration",
+            "no key and no URL is set, so that nothing can be sent, opened or verified",
+            "name the configuration with --config FILE or MOSIP_GATEWAY_CONFIG; deploy/mosip-gateway.toml shows every setting",
+        )
+    })
+}
+
+/// The variable stands in the subject, so that whoever moves from an older system sees at once which of theirs counts.
+fn origin_of(path: &str, origin: &str) -> Finding {
     match origin {
-        "file" => "set by the file".to_owned(),
-        own if own.starts_with("MOSIP_GATEWAY__") => format!("set by our variable {own}"),
-        alias => format!("set by {alias}, a variable of an older system"),
+        "file" => Finding::ok(path, "set by the file"),
+        own if own.starts_with("MOSIP_GATEWAY__") => {
+            Finding::ok(format!("{path} (from {own})"), "set by our variable")
+        }
+        alias => Finding::ok(format!("{path} (from {alias})"), "set by a variable of an older system"),
     }
 }
 
-fn urls(config: &Config) -> Vec<Finding> {
+/// A URL of the configuration.
+pub(super) struct Url<'c> {
+    /// Whose value it is.
+    pub(super) setting: String,
+    pub(super) url: &'c Uri,
+    /// Nothing is put behind it.
+    is_whole: bool,
+}
+
+/// Every URL that is called.
+pub(super) fn urls(config: &Config) -> Vec<Url<'_>> {
     let upstream = &config.upstream;
     let mut urls: Vec<(String, &Uri)> = Vec::new();
     urls.extend(upstream.token.iter().map(|token| ("upstream.token.url".to_owned(), &token.url)));
@@ -49,16 +85,24 @@ fn urls(config: &Config) -> Vec<Finding> {
     let opencrvs = &config.opencrvs;
     urls.extend(opencrvs.legacy_url.iter().map(|url| ("opencrvs.legacy_url".to_owned(), url)));
     urls.extend(config.deliver.url.iter().map(|url| ("deliver.url".to_owned(), url)));
-    let whole = urls.into_iter().map(|(setting, url)| check_url(setting, url, true));
-    let begun =
-        opencrvs.client.auth_url.iter().map(|url| check_url("opencrvs.auth_url".to_owned(), url, false));
+    let whole = urls.into_iter().map(|(setting, url)| Url { setting, url, is_whole: true });
+    let begun = opencrvs.client.auth_url.iter().map(|url| Url {
+        setting: "opencrvs.auth_url".to_owned(),
+        url,
+        is_whole: false,
+    });
     whole.chain(begun).collect()
 }
 
-/// Path and query may hold keys, so neither is shown. `is_whole`: nothing is put behind it.
-fn check_url(setting: String, url: &Uri, is_whole: bool) -> Finding {
+/// Others can read and change what goes there.
+fn is_plain(url: &Uri) -> bool {
+    url.scheme_str() == Some("http") && !upstream::is_loopback(url)
+}
+
+/// Path and query may hold keys, so neither is shown.
+fn check_url(Url { setting, url, is_whole }: Url<'_>) -> Finding {
     let shown = upstream::redact(url);
-    if url.scheme_str() == Some("http") && !upstream::is_loopback(url) {
+    if is_plain(url) {
         let what = format!("{shown}: plain http off the loopback, where others can read and change it");
         return Finding::warn(setting, what, "use https");
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::App;
 use crate::error::{Code, Error, Result};
+use crate::ledger::IdempotencyKey;
 use crate::ledger::entry::Refusal;
 use crate::ledger::job::{Job, NewRecord, Settled};
 use crate::mosip::authtoken::Form;
@@ -44,10 +45,15 @@ impl Pace {
     }
 }
 
-/// Stores a job, and names it. [`Code::Keys`] where IDA cannot be called before a new start.
-pub(super) async fn submit(app: &App, form: Form, records: Vec<NewRecord>) -> Result<String> {
+/// Stores a job, or finds the one that came under `key` before, and names it. [`Code::Keys`] where IDA cannot be called before a new start.
+pub(super) async fn submit(
+    app: &App,
+    form: Form,
+    records: Vec<NewRecord>,
+    key: Option<IdempotencyKey>,
+) -> Result<String> {
     app.ida().check_configured()?;
-    app.ledger().create_job(form, records).await
+    app.ledger().create_job(form, records, key).await
 }
 
 /// Everything of a job that is settled, in order.

@@ -91,6 +91,9 @@ impl Services {
         };
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.list(), settings);
+        if let Some(breaker) = engine.breaker_of_records() {
+            requests.share(breaker);
+        }
         let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
         let pushes = Pushes::new(ledger.clone(), Arc::clone(&mediator), keys, pool, clock, policy);
         Self { ledger, engine, pushes, mediator, ida, outside }

@@ -138,7 +138,7 @@ pub enum BindError {
         /// `ip:port` or `unix:/path`
         address: String,
         /// The reason.
-        what: String,
+        what: io::Error,
     },
     /// A socket that was passed at start cannot be used.
     #[error("the socket that is passed as `{name}`: {what}")]
@@ -159,6 +159,11 @@ pub enum BindError {
 }
 
 impl BindError {
+    /// Whether somebody listens there.
+    pub(crate) fn is_taken(&self) -> bool {
+        matches!(self, Self::Address { what, .. } if what.kind() == io::ErrorKind::AddrInUse)
+    }
+
     /// What to do.
     pub(crate) const fn advice(&self) -> &'static str {
         match self {
@@ -175,8 +180,7 @@ impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that somebody listens on is not.
     pub(crate) async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
         let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
-        let refuse =
-            |error: io::Error| BindError::Address { address: shown(address), what: error.to_string() };
+        let refuse = |error: io::Error| BindError::Address { address: shown(address), what: error };
         let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
         Ok(Self { listener, address, tls, counts: Counts::default() })
     }
@@ -256,6 +260,15 @@ impl Server {
 /// Whether the files of `settings` can be used, for `doctor`.
 pub(crate) fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
     Acceptor::load(settings).map(drop)
+}
+
+/// Whether a listener could stand at `address`, for `doctor`: a port is taken and given back, a socket file is not touched.
+pub(crate) fn try_address(address: &Address) -> Result<(), BindError> {
+    let tried = match address {
+        Address::Tcp(address) => std::net::TcpListener::bind(address).map(drop),
+        Address::Unix(path) => listener::try_unix(path),
+    };
+    tried.map_err(|what| BindError::Address { address: shown(address), what })
 }
 
 fn report(ended: Result<(), JoinError>) {

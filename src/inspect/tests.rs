@@ -125,12 +125,25 @@ fn certificates_keys_and_bundles_are_described_and_no_private_number_is() {
 
     let bundle = inspect(&file("keys/partner-pbes2.p12"), Some(b"mosip123")).unwrap();
     let bundle = serde_json::to_value(bundle).unwrap();
-    assert_eq!(bundle["private_keys"], json!([{ "bits": 2048, "certificates": [own] }]));
+    let (key, certificate) = (&bundle["private_keys"][0], &bundle["certificates"][0]);
+    assert_eq!(
+        (&key["bits"], &key["certificates"], &key["development"]),
+        (&json!(2048), &json!([own]), &json!(true))
+    );
+    assert_eq!(key["public_key"], certificate["public_key"]);
+    assert!(certificate["not_after"].as_str().unwrap().ends_with('Z'));
+    // A key and its certificate in two files are told to fit; those of strangers are not.
+    let alone = report(&file("keys/partner.key.pem"));
+    assert_eq!(alone["private_keys"][0]["public_key"], certificate["public_key"]);
+    assert_ne!(
+        report(&file("keys/stranger.crt.pem"))["certificates"][0]["public_key"],
+        certificate["public_key"]
+    );
 
     for name in ["partner.key.pem", "partner.pkcs1.pem", "partner.pkcs8.der", "esignet-jwk.txt"] {
         let found = report(&file(&format!("keys/{name}")));
         assert_eq!(found["private_keys"][0]["bits"], 2048, "{name}");
-        assert!(found.to_string().len() < 300, "{name} is described by size alone: {found}");
+        assert!(found.to_string().len() < 400, "{name} is described by size alone: {found}");
     }
 }
 
@@ -155,4 +168,14 @@ fn what_is_nothing_known_is_malformed() {
     {
         assert_eq!(refused(bytes, None).code(), Code::Malformed, "{bytes:?}");
     }
+}
+
+#[test]
+fn a_token_is_told_by_its_dates_and_by_nothing_else_of_its_payload() {
+    // The example of RFC 7519, section 3.1.
+    let text = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let found = report(text.as_bytes());
+    let dates = json!({"issued_at": null, "not_before": null, "expires_at": "2011-03-22T18:43:00.000Z"});
+    assert_eq!(found["dates"], dates);
+    assert!(!found.to_string().contains("joe"));
 }

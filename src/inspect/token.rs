@@ -1,9 +1,11 @@
 //! Compact tokens: header and sizes.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::Report;
+use crate::clock::Timestamp;
 use crate::crypto::{base64, jwe, jws};
 use crate::keys::Thumbprint;
 
@@ -14,12 +16,54 @@ pub(crate) struct Jws {
     pub(crate) header: Header,
     /// The payload travels elsewhere.
     pub(crate) detached: bool,
+    /// From when until when it counts, where the payload is a JWT's and says so. Nothing else of the payload is shown.
+    pub(crate) dates: Dates,
     /// Length of the payload, decoded.
     pub(crate) payload_bytes: usize,
     /// Length of the signature.
     pub(crate) signature_bytes: usize,
     /// Why the gateway would refuse it before any key is asked.
     pub(crate) refused: Option<String>,
+}
+
+/// The moments of a JWT (RFC 7519), ISO 8601 in UTC.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Dates {
+    /// `iat`
+    pub(crate) issued_at: Option<String>,
+    /// `nbf`
+    pub(crate) not_before: Option<String>,
+    /// `exp`
+    pub(crate) expires_at: Option<String>,
+}
+
+impl Dates {
+    /// Leniently, as [`Header::read`].
+    fn read(payload: &str) -> Self {
+        let claims = base64::decode(payload.as_bytes()).map(Zeroizing::new).ok();
+        let claims =
+            claims.and_then(|json| serde_json::from_slice::<Moments>(&json).ok()).unwrap_or_default();
+        Self {
+            issued_at: claims.iat.and_then(moment),
+            not_before: claims.nbf.and_then(moment),
+            expires_at: claims.exp.and_then(moment),
+        }
+    }
+}
+
+/// The claims that are moments.
+#[derive(Default, Deserialize)]
+struct Moments {
+    iat: Option<f64>,
+    nbf: Option<f64>,
+    exp: Option<f64>,
+}
+
+/// Seconds since 1970, up to the end of the year 9999.
+fn moment(seconds: f64) -> Option<String> {
+    const LAST: f64 = 253_402_300_799.0;
+    #[allow(clippy::cast_possible_truncation, reason = "it is within the range of i64")]
+    (0.0..=LAST).contains(&seconds).then(|| Timestamp::from_seconds(seconds as i64).to_iso())
 }
 
 /// A JWE (RFC 7516). Nothing is opened.
@@ -69,6 +113,7 @@ pub(super) fn report(text: &str) -> Option<Report> {
         [header, payload, signature] => Some(Report::Jws(Jws {
             header: Header::read(header)?,
             detached: payload.is_empty(),
+            dates: Dates::read(payload),
             payload_bytes: decoded_len(payload),
             signature_bytes: decoded_len(signature),
             refused: jws::Jws::parse(text).err().map(|refusal| refusal.to_string()),

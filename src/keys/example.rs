@@ -27,8 +27,12 @@ const EXAMPLE_KEYS: &[&str] = &[
 
 /// Whether the private half of `key` is public.
 pub(super) fn is_example(key: &PublicKey) -> bool {
-    let digest = hex(&Sha256::digest(key.spki_der()));
-    EXAMPLE_KEYS.contains(&digest.as_str())
+    EXAMPLE_KEYS.contains(&digest(key).as_str())
+}
+
+/// SHA-256 over the SubjectPublicKeyInfo of `key`, lower-case hex.
+pub(super) fn digest(key: &PublicKey) -> String {
+    hex(&Sha256::digest(key.spki_der()))
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ pub(super) const TABLE: &str = "entry";
 pub(crate) struct IdempotencyKey(String);
 
 impl IdempotencyKey {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+
     /// Reads a header value; [`Code::Field`] for another form.
     pub(crate) fn parse(text: &[u8]) -> Result<Self> {
         let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use super::entry::Refusal;
+use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::store::State;
 
@@ -45,6 +46,33 @@ impl Outcome {
     /// There is no token, because of `reasons`.
     pub(crate) fn without_token(individual_id: String, errors: Vec<Reason>) -> Self {
         Self { individual_id, token: None, verified: None, errors }
+    }
+
+    /// As it is sealed.
+    pub(super) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>> {
+        serde_json::to_vec(self)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))
+    }
+}
+
+impl Reason {
+    /// A person cancelled the job, and said why.
+    pub(super) fn cancelled(why: &str) -> Self {
+        Self { code: "cancelled".to_owned(), message: format!("the job was cancelled: {why}"), pointer: None }
+    }
+
+    /// The record waited too long, and the last attempt failed so.
+    pub(super) fn of_last(refusal: &Refusal) -> Self {
+        let message = format!("given up after outbox.give_up_after; the last attempt: {}", refusal.detail);
+        let code = refusal.upstream.as_ref().unwrap_or(&refusal.code);
+        Self { code: code.clone(), message, pointer: None }
+    }
+
+    /// The record waited too long, and IDA was never asked.
+    pub(super) fn never_asked() -> Self {
+        let error = Error::new(Code::Upstream, "its turn never came before outbox.give_up_after");
+        Self::from(&error)
     }
 }
 

@@ -1,14 +1,19 @@
 //! Jobs for many UINTOKENs: one commit for all records, then lease, settle, and results; the payload of a settled record is gone.
 
+use std::time::Duration;
+
 use zeroize::Zeroizing;
 
+use super::accept::IdempotencyKey;
+use super::entry::Refusal;
 use super::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
+use super::uptime::millis;
 use super::work::{Ending, Held, again};
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida;
-use crate::store::{JobRow, NewRow, Queue, Seq, State, Verdict};
+use crate::store::{Filter, JobRow, NewRow, Queue, Row, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
 /// What is counted of results that do not open.
@@ -18,17 +23,32 @@ const COUNTED: usize = 10_000;
 /// The destination of records in the rows, and their kind.
 pub(crate) const DESTINATION: &str = "ida";
 const KIND: &str = "uin-token";
+/// Records that one transaction decides about, so that the events between are not kept waiting.
+const AT_ONCE: usize = 500;
 
 impl Ledger {
-    /// Stores a job with all its records; they are on the disk once this returns. [`Code::Storage`] where the disk has less than
-    /// `outbox.reserve` left: that belongs to event posts.
-    pub(crate) async fn create_job(&self, form: Form, records: Vec<NewRecord>) -> Result<String> {
+    /// Stores a job with all its records; they are on the disk once this returns. A job that came under `key` before is that job, or
+    /// [`Code::IdempotencyConflict`] where its records were others. [`Code::Storage`] where the disk has less than `outbox.reserve`
+    /// left: that belongs to event posts.
+    pub(crate) async fn create_job(
+        &self,
+        form: Form,
+        records: Vec<NewRecord>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<String> {
         if !self.leaves_reserve() {
             return Err(Error::new(Code::Storage, "the disk, but for outbox.reserve, is full"));
         }
+        let claim = key.map(|key| self.claim(&key, form, &records)).transpose()?;
         let id = self
             .take(Vec::new(), move |book| {
-                let id = book.rules.random.name();
+                let id = match &claim {
+                    Some(claim) => match book.claimed(claim)? {
+                        Claimed::Before => return Ok(claim.job.clone()),
+                        Claimed::Now => claim.job.clone(),
+                    },
+                    None => book.rules.random.name(),
+                };
                 let job = book.tx().insert_job(&id, form_word(form), book.now)?;
                 let rows: Vec<NewRow> = (0..)
                     .zip(&records)
@@ -43,6 +63,103 @@ impl Ledger {
             .await?;
         self.wake();
         Ok(id)
+    }
+
+    fn claim(&self, key: &IdempotencyKey, form: Form, records: &[NewRecord]) -> Result<Claim> {
+        let mut parts: Vec<Zeroizing<Vec<u8>>> = Vec::with_capacity(records.len());
+        for record in records {
+            parts.push(match record {
+                NewRecord::Ask(kept) => kept.clone(),
+                NewRecord::Invalid(outcome) => outcome.to_json()?,
+            });
+        }
+        let content: Vec<&[u8]> = [b"job".as_slice(), form_word(form).as_bytes()]
+            .into_iter()
+            .chain(parts.iter().map(|part| part.as_slice()))
+            .collect();
+        let key = key.as_bytes();
+        let name = self.identity(&[b"job-name", key])?;
+        Ok(Claim {
+            key: self.identity(&[b"key", KIND.as_bytes(), key])?,
+            content: self.identity(&content)?,
+            // As long as a name that is drawn.
+            job: name.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+        })
+    }
+
+    /// Up to `limit` jobs after the cursor `after`, in order of acceptance, and the cursor of the next page if there is one.
+    pub(crate) async fn jobs(&self, after: Seq, limit: usize) -> Result<(Vec<Job>, Option<Seq>)> {
+        self.run(move |book| {
+            let mut rows = book.tx().jobs(after, limit + 1)?;
+            let more = rows.len() > limit;
+            rows.truncate(limit);
+            let next = rows.last().map(|row| row.seq).filter(|_| more);
+            Ok((rows.iter().map(|row| book.read_job(row)).collect::<Result<_>>()?, next))
+        })
+        .await
+    }
+
+    /// Takes every record of the job `id` out that still waits, with the reason of the person who did it. A record that has a result
+    /// keeps it; one that IDA is being asked about gets its own. [`Code::NotFound`]; [`Code::StateConflict`] where none waits.
+    pub(crate) async fn cancel_job(&self, id: String, reason: String) -> Result<Job> {
+        let (mut from, mut cancelled) = (0, 0);
+        let records = self.job(id.clone()).await?.progress.records;
+        while from < records {
+            let (id, reason) = (id.clone(), reason.clone());
+            let to = records.min(from + AT_ONCE as u64);
+            cancelled += self
+                .run(move |book| {
+                    let job = book.find_job(&id)?;
+                    let why = Reason::cancelled(&reason);
+                    let mut cancelled = 0;
+                    for place in from..to {
+                        let Some(row) = book.tx().row(Queue::Records, &record_id(&id, place))? else {
+                            continue;
+                        };
+                        cancelled += usize::from(book.refuse_record(&row, &why, Some(&reason))?);
+                    }
+                    book.end_job(job.seq)?;
+                    Ok(cancelled)
+                })
+                .await?;
+            from = to;
+        }
+        if cancelled == 0 {
+            return Err(Error::new(Code::StateConflict, "no record of the job waits")
+                .advise("Nothing is left to cancel; GET the job for its results."));
+        }
+        self.job(id).await
+    }
+
+    /// Refuses records that have waited longer than `give_up_after`, with the reason of their last attempt; how many.
+    pub(crate) async fn refuse_aged_records(&self, give_up_after: Duration) -> Result<usize> {
+        let (mut after, mut refused) = (Some(0), 0);
+        while let Some(from) = after {
+            let (last, count) = self
+                .run(move |book| {
+                    let filter = Filter {
+                        states: vec![State::Queued],
+                        waiting_since: Some(book.now - millis(give_up_after)),
+                        ..Filter::default()
+                    };
+                    let rows = book.tx().rows(Queue::Records, &filter, from, AT_ONCE)?;
+                    let mut count = 0;
+                    for row in &rows {
+                        let job = book.tx().job_of(row.seq)?;
+                        let last = Refusal::read(row.refusal.as_deref());
+                        let why = last.as_ref().map_or_else(Reason::never_asked, Reason::of_last);
+                        count += usize::from(book.refuse_record(row, &why, None)?);
+                        if let Some(job) = job {
+                            book.end_job(job)?;
+                        }
+                    }
+                    Ok((rows.last().map(|row| row.seq).filter(|_| rows.len() == AT_ONCE), count))
+                })
+                .await?;
+            refused += count;
+            after = last;
+        }
+        Ok(refused)
     }
 
     /// How far the job `id` has come; [`Code::NotFound`].
@@ -95,9 +212,64 @@ impl Ledger {
     }
 }
 
+/// What an `Idempotency-Key` stands for.
+struct Claim {
+    key: Vec<u8>,
+    content: Vec<u8>,
+    /// The name of the job, which follows from the key.
+    job: String,
+}
+
+enum Claimed {
+    Now,
+    Before,
+}
+
 impl Book<'_> {
+    /// Whether the job was stored under this key before. Its key outlives it: a job that is forgotten is not begun again.
+    fn claimed(&self, claim: &Claim) -> Result<Claimed> {
+        let before = self.tx().key(&claim.key)?;
+        match before {
+            Some(content) if content == claim.content => Ok(Claimed::Before),
+            Some(_) => Err(Error::new(
+                Code::IdempotencyConflict,
+                "this Idempotency-Key came with another list before",
+            )),
+            None => {
+                self.tx().insert_key(&claim.key, &claim.content, self.now)?;
+                Ok(Claimed::Now)
+            }
+        }
+    }
+
+    /// Settles a record that waits without a token; false: it does not wait. One that does not open stays.
+    fn refuse_record(&self, row: &Row, why: &Reason, reason: Option<&str>) -> Result<bool> {
+        if row.state != State::Queued {
+            return Ok(false);
+        }
+        let individual = match self.individual_of(&row.id) {
+            Ok(individual) => individual,
+            Err(error) => {
+                self.rules.unreadable.note(TABLE, &row.id, &error);
+                return Ok(false);
+            }
+        };
+        let outcome = Outcome::without_token(individual, vec![why.clone()]);
+        let result = self.seal_outcome(&row.id, &outcome)?;
+        self.tx().close(Queue::Records, row.seq, State::Refused, reason, Some(&result), self.now)
+    }
+
+    /// Settles the job `job` once none of its records is under way.
+    fn end_job(&self, job: Seq) -> Result<()> {
+        let left = self.tx().progress(job)?;
+        if !left.iter().any(|(state, _)| matches!(state, State::Queued | State::Leased)) {
+            self.tx().settle_job(job, self.now)?;
+        }
+        Ok(())
+    }
+
     fn new_record(&self, job: Seq, job_id: &str, place: u32, record: &NewRecord) -> Result<NewRow> {
-        let id = format!("{job_id}/{place}");
+        let id = record_id(job_id, place.into());
         let (payload, result) = match record {
             NewRecord::Ask(kept) => (Some(self.seal(TABLE, &id, "payload", kept)?), None),
             NewRecord::Invalid(outcome) => (None, Some(self.seal_outcome(&id, outcome)?)),
@@ -142,10 +314,7 @@ impl Book<'_> {
         }
         let job = self.tx().job_of(held.seq)?;
         if let Some(job) = job {
-            let left = self.tx().progress(job)?;
-            if !left.iter().any(|(state, _)| matches!(state, State::Queued | State::Leased)) {
-                self.tx().settle_job(job, self.now)?;
-            }
+            self.end_job(job)?;
         }
         Ok(true)
     }
@@ -159,10 +328,7 @@ impl Book<'_> {
     }
 
     fn seal_outcome(&self, id: &str, outcome: &Outcome) -> Result<Vec<u8>> {
-        let text = serde_json::to_vec(outcome)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))?;
-        self.seal(TABLE, id, "result", &text)
+        self.seal(TABLE, id, "result", &outcome.to_json()?)
     }
 
     fn find_job(&self, id: &str) -> Result<JobRow> {
@@ -187,6 +353,10 @@ impl Book<'_> {
         let form = if job.form == form_word(Form::Csv) { Form::Csv } else { Form::Json };
         Ok(Job { id: job.id.clone(), form, progress })
     }
+}
+
+fn record_id(job: &str, place: u64) -> String {
+    format!("{job}/{place}")
 }
 
 const fn form_word(form: Form) -> &'static str {

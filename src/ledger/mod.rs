@@ -190,6 +190,13 @@ impl Ledger {
         })
         .await?;
         self.store.empty_log().await?;
+        let refused = self.refuse_aged_records(give_up_after).await?;
+        if refused > 0 {
+            tracing::warn!(
+                records = refused,
+                "records of jobs that waited longer than outbox.give_up_after are refused"
+            );
+        }
         let parked = self.park_aged(give_up_after).await?;
         if parked > 0 {
             tracing::warn!(

@@ -164,6 +164,7 @@ impl Ledger {
                             row.seq,
                             State::Discarded,
                             Some(&reason),
+                            None,
                             book.now,
                         )?;
                         book.rules.unreadable.forget(TABLE, &row.id);
@@ -213,7 +214,14 @@ impl Ledger {
         let entry = self
             .run(move |book| {
                 let row = book.row(&id)?;
-                if !book.tx().close(Queue::Entries, row.seq, State::Discarded, Some(&reason), book.now)? {
+                if !book.tx().close(
+                    Queue::Entries,
+                    row.seq,
+                    State::Discarded,
+                    Some(&reason),
+                    None,
+                    book.now,
+                )? {
                     return Err(conflict(row.state));
                 }
                 book.rules.unreadable.forget(TABLE, &id);

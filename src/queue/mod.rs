@@ -18,13 +18,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use self::channel::Flow;
+use self::channel::{Admission, Flow};
 use self::health::Health;
 use self::meters::Meters;
 use self::worker::{STORE_REST, Worker};
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;
-use crate::error::{Fault, Result};
+use crate::destinations::ida::Breaker;
+use crate::error::{Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
@@ -125,6 +126,13 @@ impl Engine {
             }
         }
         Self(Arc::new(Parts { ledger, lines, meters, resumed }))
+    }
+
+    /// The breaker of the records of jobs, for those who call IDA beside them.
+    pub(crate) fn breaker_of_records(&self) -> Option<Arc<dyn Breaker>> {
+        let line = self.0.lines.iter().find(|line| line.worker.lane.queue == Queue::Records)?;
+        let Worker { health, ledger, .. } = &*line.worker;
+        Some(Arc::new(Shared { health: health.clone(), ledger: ledger.clone() }))
     }
 
     /// What has been counted since the process began.
@@ -232,6 +240,33 @@ impl Engine {
             () = follow_resumed => {}
         }
         while running.join_next().await.is_some() {}
+    }
+}
+
+/// The breaker of a loop, for those who call its URL beside it. It does not hold the loop: the loop holds who calls.
+struct Shared {
+    health: Health,
+    ledger: Ledger,
+}
+
+/// What such a call is known by. No entry has this name.
+const BESIDE: &str = "beside";
+
+impl Breaker for Shared {
+    fn lets_through(&self) -> bool {
+        !matches!(self.health.admission(self.ledger.uptime()), Admission::Wait(_))
+    }
+
+    fn succeeded(&self) {
+        let flowed = self.health.status().0 == Flow::Open;
+        self.health.succeeded(BESIDE, self.ledger.uptime());
+        if !flowed {
+            self.ledger.wake();
+        }
+    }
+
+    fn failed(&self, error: &Error) {
+        self.health.failed(BESIDE, 1, error, self.ledger.uptime());
     }
 }
 

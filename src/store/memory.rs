@@ -357,11 +357,15 @@ impl Tx for Tables {
         seq: Seq,
         state: State,
         reason: Option<&str>,
+        result: Option<&[u8]>,
         now: Millis,
     ) -> Result<bool> {
         let Some(row) = self.undecided(queue, seq) else { return Ok(false) };
         settle(row, state, now);
         row.reason = reason.map(str::to_owned);
+        if let Some(result) = result {
+            row.result = Some(result.to_vec());
+        }
         Ok(true)
     }
 

@@ -50,13 +50,15 @@ pub(crate) trait Tx {
     /// A person's decision about a row that is queued or parked: it is queued and due, and its age counts anew. A queued one keeps its
     /// place, a parked one goes behind all that wait; false for others.
     fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool>;
-    /// A decision about a row that is queued or parked: it is settled without payload; false for others.
+    /// A decision about a row that is queued or parked: it is settled without payload, with what came of it where that is known; false
+    /// for others.
     fn close(
         &mut self,
         queue: Queue,
         seq: Seq,
         state: State,
         reason: Option<&str>,
+        result: Option<&[u8]>,
         now: Millis,
     ) -> Result<bool>;
     /// Parks a row that is queued; false for others.

@@ -240,11 +240,12 @@ async fn doctor_asks_opencrvs_for_a_token_and_posts_nothing() {
         opencrvs.settings().into_iter().map(|(name, value)| (format!("MOSIP_GATEWAY__{name}"), value));
     let variables = variables.collect();
     let findings = doctor::call(None, &variables, Clock::system()).await;
-    assert_eq!(findings.iter().map(|finding| finding.level).collect::<Vec<_>>(), [Level::Ok], "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:?}");
+    assert!(findings.iter().any(|finding| finding.subject == "opencrvs"), "{findings:?}");
     opencrvs.refuse_client(true);
     let findings = doctor::call(None, &variables, Clock::system()).await;
-    let [finding] = findings.as_slice() else { panic!("{findings:?}") };
-    assert_eq!(finding.level, Level::Fail);
+    let failed: Vec<_> = findings.iter().filter(|finding| finding.level == Level::Fail).collect();
+    let [finding] = failed.as_slice() else { panic!("{findings:?}") };
     assert!(finding.what.contains("401") && finding.advice.as_ref().unwrap().contains("opencrvs.client_id"));
     assert_eq!(opencrvs.posted(), 0);
 }

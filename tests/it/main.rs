@@ -24,6 +24,8 @@ mod differential;
 #[cfg(feature = "simulator")]
 mod doctor_online;
 #[cfg(feature = "simulator")]
+mod doctor_red;
+#[cfg(feature = "simulator")]
 mod end_to_end;
 mod envelope_http;
 mod faces;

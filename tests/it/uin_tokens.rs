@@ -9,7 +9,7 @@ use crate::support::seeder::{
 use http::{HeaderMap, Method, header};
 use mosip_gateway::mosip::event::{Aid, Event, EventKind};
 use mosip_gateway::simulator::{Behaviour, IdaReply};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 #[tokio::test]
@@ -248,4 +248,49 @@ async fn a_death_goes_with_the_token_of_the_deceased_and_without_it_while_ida_is
             "a repeat is still the same event"
         );
     }
+}
+
+#[tokio::test]
+async fn a_job_is_listed_found_again_under_its_key_and_cancelled() {
+    let world = World::start(&[]).await;
+    let refuses = Some("IDA-MPA-009".to_owned());
+    world.behave(Behaviour { ida_errors_in_200: refuses, ..Behaviour::default() });
+    let post = async |key: &str, records: usize| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, "application/json".parse().unwrap());
+        headers.insert("idempotency-key", key.parse().unwrap());
+        let url = format!("http://{}/v1/uin-tokens", world.gateway.api);
+        let reply = world
+            .gateway
+            .request(Method::POST, url, headers, &json!(vec![leila(UIN); records]).to_string())
+            .await;
+        read(reply)
+    };
+    let (status, first) = post("night-1", 2).await;
+    assert_eq!(status, 202, "{first}");
+    assert_eq!(post("night-1", 2).await, (202, first.clone()));
+    let (status, problem) = post("night-1", 3).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("idempotency-conflict")), "{problem}");
+    let other = post("night-2", 1).await.1;
+
+    let (_, list) = world.gateway.get("/v1/uin-tokens").await;
+    let listed: Vec<_> = list["jobs"].as_array().unwrap().iter().map(|job| &job["job"]).collect();
+    assert_eq!(listed, [&first["job"], &other["job"]]);
+    assert_eq!((&list["jobs"][0]["progress"]["records"], &list["next"]), (&json!(2), &json!(null)));
+
+    let job = format!("/v1/uin-tokens/{}", first["job"].as_str().unwrap());
+    let without_reason = world.gateway.ask(Method::DELETE, &job).await;
+    assert!(without_reason.status.is_client_error());
+    // Paused for half a minute: nothing is under way, and everything waits.
+    let rests = |report: &Value| report["state"] == "paused" && report["progress"]["leased"] == 0;
+    world.gateway.until(&job, rests).await;
+    let cancelled = world.gateway.ask(Method::DELETE, &format!("{job}?reason=the+wrong+list")).await;
+    assert_eq!(cancelled.status.as_u16(), 200, "{}", text(&cancelled));
+    world.behave(Behaviour::default());
+    let report = world.gateway.until(&job, |report| report["state"] == "done").await;
+    assert_eq!(report["progress"]["records"], 2);
+    let code = &report["results"].as_array().unwrap().last().unwrap()["errors"][0]["code"];
+    assert_eq!(code, "cancelled", "{report}");
+    let again = world.gateway.ask(Method::DELETE, &format!("{job}?reason=again")).await;
+    assert_eq!(again.status.as_u16(), 409);
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 pub(crate) use self::at_once::Ida;
-pub(crate) use self::requests::Requests;
+pub(crate) use self::requests::{Breaker, Requests};
 use super::{Destination, Done, Read, Route, Step, Steps, Work};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::job::{Outcome, Reason};
@@ -67,7 +67,7 @@ impl Steps for Records {
 
 /// What a failure of one record says about all of them. Replies that do not verify mostly mean a signer's certificate or a path that a
 /// person has to put right; and a refusal of something that all records have alike costs no record, unless it is this one's alone.
-fn for_the_channel(error: Error) -> Error {
+pub(crate) fn for_the_channel(error: Error) -> Error {
     match error.fault() {
         Fault::Tampered => error.blame(Fault::Keys, true),
         Fault::Bug | Fault::Caller if error.upstream().is_some() && !names_the_person(&error) => {

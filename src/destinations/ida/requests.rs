@@ -3,7 +3,7 @@
 //! An attempt counts towards locking the person, so nothing is sent twice but what never left, and what IDA could not open because
 //! its certificate had been replaced.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
@@ -30,12 +30,23 @@ pub(crate) struct Requests {
     settings: Option<config::Ida>,
     keys: Keyring,
     clock: Clock,
+    breaker: OnceLock<Arc<dyn Breaker>>,
+}
+
+/// What is known of IDA by whoever calls it: those who ask beside the records heed it, and add to it.
+pub(crate) trait Breaker: Send + Sync {
+    /// Whether a call may go now.
+    fn lets_through(&self) -> bool;
+    /// IDA answered.
+    fn succeeded(&self);
+    /// A call failed.
+    fn failed(&self, error: &Error);
 }
 
 impl Requests {
     /// Without `settings` every call is refused.
     pub(crate) fn new(settings: Option<config::Ida>, keys: Keyring, clock: Clock) -> Self {
-        Self { settings, keys, clock }
+        Self { settings, keys, clock, breaker: OnceLock::new() }
     }
 
     /// [`Code::Keys`] naming what is not set of URL, partner id, licence key and API key.
@@ -51,6 +62,17 @@ impl Requests {
         self.settings
             .as_ref()
             .map_or_else(IdLengths::default, |set| IdLengths { uin: set.uin_length, vid: set.vid_length })
+    }
+
+    /// From now on calls that are not for records share `breaker`. Only the first one counts.
+    pub(crate) fn share(&self, breaker: Arc<dyn Breaker>) {
+        // A second one would be the same.
+        let _ = self.breaker.set(breaker);
+    }
+
+    /// What is shared with the records, where they move.
+    pub(crate) fn breaker(&self) -> Option<Arc<dyn Breaker>> {
+        self.breaker.get().map(Arc::clone)
     }
 
     /// Host and port of `upstream.ida.url`.

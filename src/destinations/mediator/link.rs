@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::ida::Requests;
+use super::super::ida::{Breaker, Requests, for_the_channel};
 use super::super::{Call, Progress, Read};
 use super::Notes;
 use crate::error::{Error, Result};
@@ -14,12 +14,24 @@ use crate::mosip::ida::{Answer, Response, read_authenticated};
 /// No call about the deceased takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Asks IDA about the deceased. `None`: there is nobody to ask about, or IDA cannot be asked.
+/// Asks IDA about the deceased. `None`: there is nobody to ask about, or IDA cannot be asked. While IDA is away or refuses us, the deaths
+/// do not wait for it one by one: they share the breaker of the records of jobs.
 pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) -> Option<Call> {
     let record = event.deceased(requests.id_lengths())?;
+    let breaker = requests.breaker();
+    if breaker.as_ref().is_some_and(|breaker| !breaker.lets_through()) {
+        tracing::info!("IDA is away or refuses calls: the death goes without a UINTOKEN");
+        return None;
+    }
     let progress = progress.clone();
     let asked = record.intent().and_then(|intent| {
-        requests.call(Arc::new(intent), DEADLINE, move |answer| keep(progress, answer.and_then(token)))
+        requests.call(Arc::new(intent), DEADLINE, move |answer| {
+            let token = answer.and_then(token);
+            if let Some(breaker) = breaker {
+                tell(&*breaker, &token);
+            }
+            keep(progress, token)
+        })
     });
     match asked {
         Ok(call) => Some(call),
@@ -27,6 +39,14 @@ pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) 
             warn(&error);
             None
         }
+    }
+}
+
+/// Adds to what is known of IDA.
+fn tell(breaker: &dyn Breaker, token: &Result<Option<String>>) {
+    match token {
+        Ok(_) => breaker.succeeded(),
+        Err(error) => breaker.failed(&for_the_channel(error.clone())),
     }
 }
 

@@ -208,3 +208,45 @@ fn what_an_older_gateway_left_is_read() {
     assert_eq!(read_aid(&progress).unwrap().unwrap().as_str(), "10001");
     assert!(Notes::read(&progress).unwrap().uin_token.is_none());
 }
+
+/// A breaker that says the same whatever it hears, and notes that.
+struct Stuck {
+    lets_through: bool,
+    heard: std::sync::Mutex<Vec<Option<Fault>>>,
+}
+
+impl crate::destinations::ida::Breaker for Stuck {
+    fn lets_through(&self) -> bool {
+        self.lets_through
+    }
+
+    fn succeeded(&self) {
+        self.heard.lock().unwrap().push(None);
+    }
+
+    fn failed(&self, error: &Error) {
+        self.heard.lock().unwrap().push(Some(error.fault()));
+    }
+}
+
+#[tokio::test]
+async fn the_link_shares_the_breaker_of_the_records() {
+    let linked_under = |lets_through| {
+        let breaker = Arc::new(Stuck { lets_through, heard: std::sync::Mutex::default() });
+        let mediator = mediator(true);
+        mediator.link.as_ref().unwrap().share(Arc::<Stuck>::clone(&breaker) as _);
+        (mediator, breaker)
+    };
+    let (mediator, breaker) = linked_under(false);
+    let outside = Script::new([says(200, r#""10001""#), says(200, TAKES)]);
+    run(&mediator, death(), &outside, &Book::default()).await.unwrap().unwrap();
+    assert_eq!(outside.paths(), ["/generateAid", "/death"], "IDA is not asked");
+    assert!(breaker.heard.lock().unwrap().is_empty());
+
+    for (ida, heard) in [(ida_gives("360001"), None), (is_silent(), Some(Fault::Upstream))] {
+        let (mediator, breaker) = linked_under(true);
+        let outside = Script::new([says(200, r#""10001""#), ida, says(200, TAKES)]);
+        run(&mediator, death(), &outside, &Book::default()).await.unwrap().unwrap();
+        assert_eq!(*breaker.heard.lock().unwrap(), [heard]);
+    }
+}

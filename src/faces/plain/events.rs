@@ -88,7 +88,7 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
 }
 
 /// Of two keys nobody knows which one is meant.
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
     let mut keys = headers.get_all("idempotency-key").iter();
     match (keys.next(), keys.next()) {
         (None, _) => Ok(None),

@@ -229,6 +229,25 @@ pub(super) struct JobReport {
     next: Option<u64>,
 }
 
+/// A job and how far it has come.
+#[derive(ToSchema)]
+pub(super) struct Job {
+    job: String,
+    state: JobState,
+    /// What a person has to put right; only where the state is `paused`.
+    #[schema(nullable = false)]
+    paused: Option<LastFault>,
+    progress: Progress,
+}
+
+/// Jobs in order of acceptance.
+#[derive(ToSchema)]
+pub(super) struct JobPage {
+    jobs: Vec<Job>,
+    /// `cursor` of the next page, if there is one.
+    next: Option<i64>,
+}
+
 /// Whether a job moves.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]

@@ -10,30 +10,42 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::events::idempotency_key;
 use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::jobs::{self, PAGE, Pace, all_results, attachment, write_csv};
 use crate::faces::openapi::refusing;
-use crate::faces::request::{Name, Query, read_json};
-use crate::ledger::job::{NewRecord, Outcome, Progress, Reason, Settled};
+use crate::faces::request::{Name, Query, Reason as WhyCancelled, read_json};
+use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};
 
 /// Largest body, bytes: some 20,000 records.
 const BODY_LIMIT: usize = 5 << 20;
+/// Jobs on a page of the list.
+const LIST_PAGE: usize = 100;
 
 /// `/v1/uin-tokens`
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(refusing(routes!(submit), &JSON, &[Code::Keys, Code::Storage]))
+        .routes(refusing(routes!(submit), &JSON, &[Code::IdempotencyConflict, Code::Keys, Code::Storage]))
+        .routes(refusing(routes!(list), &COMMON, &[Code::Field, Code::Storage]))
         .routes(refusing(routes!(look), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
+        .routes(refusing(
+            routes!(cancel),
+            &COMMON,
+            &[Code::NotFound, Code::StateConflict, Code::Field, Code::Storage],
+        ))
 }
 
 /// Takes a list of persons whose UINTOKENs are wanted: 202 once the job is on the disk. A wrong record is refused by itself; a list of
 /// nothing but wrong ones as a whole.
-#[utoipa::path(post, path = "/v1/uin-tokens", request_body = Vec<schema::Record>, responses((status = 202, description = "The job is on the disk.", body = schema::AcceptedJob)))]
+#[utoipa::path(post, path = "/v1/uin-tokens",
+    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job.", max_length = 255)),
+    request_body = Vec<schema::Record>, responses((status = 202, description = "The job is on the disk.", body = schema::AcceptedJob)))]
 async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
+    let key = idempotency_key(request.headers())?;
     let lengths = app.ida().id_lengths();
     let limits = app.limits().with_body_limit(BODY_LIMIT);
     let lines = read_json(request, &limits, move |body| ida::read_records(&body, lengths)).await?;
@@ -48,8 +60,52 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
             Err(error) => NewRecord::Invalid(Outcome::without_token(id, vec![Reason::from(&error)])),
         })
         .collect();
-    let job = jobs::submit(&app, Form::Json, records).await?;
+    let job = jobs::submit(&app, Form::Json, records, key).await?;
     Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ListQuery {
+    /// `next` of the page before.
+    cursor: Option<i64>,
+}
+
+/// A job in a list, or after a decision about it.
+#[derive(Serialize)]
+struct Summary {
+    job: String,
+    #[serde(flatten)]
+    pace: Pace,
+    progress: Progress,
+}
+
+impl Summary {
+    fn of(app: &App, job: Job) -> Self {
+        Self { pace: Pace::of(app, &job), progress: job.progress, job: job.id }
+    }
+}
+
+/// Lists jobs in the order in which they were taken, 100 on a page.
+#[utoipa::path(get, path = "/v1/uin-tokens", params(ListQuery), responses((status = 200, description = "A page.", body = schema::JobPage)))]
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Value>> {
+    let (found, next) = app.ledger().jobs(query.cursor.unwrap_or(0), LIST_PAGE).await?;
+    let jobs: Vec<Summary> = found.into_iter().map(|job| Summary::of(&app, job)).collect();
+    Ok(Json(json!({ "jobs": jobs, "next": next })))
+}
+
+/// Cancels a job: IDA is not asked about the records that wait. A record that has a result keeps it, and one that IDA is being asked about
+/// gets its own.
+#[utoipa::path(delete, path = "/v1/uin-tokens/{job}", params(("job" = String, Path, description = "The id of the job."), WhyCancelled), responses((status = 200, description = "The job.", body = schema::Job)))]
+async fn cancel(
+    State(app): State<App>,
+    Name(job): Name,
+    Query(WhyCancelled { reason }): Query<WhyCancelled>,
+) -> Result<Json<Summary>> {
+    let job = app.ledger().cancel_job(job, reason.clone()).await?;
+    tracing::warn!(job = job.id, reason, "a job is cancelled on request");
+    Ok(Json(Summary::of(&app, job)))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -169,7 +169,7 @@ async fn submit(app: &App, batch: Batch) -> Result<Response> {
             }
         })
         .collect();
-    let job = submit_job(app, batch.form, records).await?;
+    let job = submit_job(app, batch.form, records, None).await?;
     let refused = is_hopeless.then_some(Refused::NO_RECORD);
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }

@@ -6,12 +6,14 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixSocket, UnixStream};
 
 use super::places::Places;
 use crate::config::Address;
 use crate::http::activation::Socket;
 use crate::http::meters::Meters;
+use crate::place;
 
 /// Connections that wait in the kernel while all slots are taken.
 const BACKLOG: u32 = 1024;
@@ -120,17 +122,41 @@ async fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     socket.listen(BACKLOG)
 }
 
+/// What [`bind_unix`] would say, with nothing changed.
+pub(super) fn try_unix(path: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = place::folder(path);
+            accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?;
+            Ok(())
+        }
+        Err(error) => Err(error),
+        Ok(file) if !file.file_type().is_socket() => Err(no_socket()),
+        Ok(_) => match std::os::unix::net::UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(held()),
+        },
+    }
+}
+
+fn no_socket() -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket")
+}
+
+fn held() -> io::Error {
+    io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")
+}
+
 async fn remove_stale(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
-        Ok(file) if !file.file_type().is_socket() => {
-            Err(io::Error::new(io::ErrorKind::AlreadyExists, "the file exists and is not a socket"))
-        }
+        Ok(file) if !file.file_type().is_socket() => Err(no_socket()),
         Ok(_) => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => std::fs::remove_file(path),
             Err(error) => Err(error),
-            Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it")),
+            Ok(_) => Err(held()),
         },
     }
 }

@@ -29,7 +29,7 @@ fn given(token: Option<&str>) -> Ending {
 }
 
 async fn job(ledger: &Ledger, records: usize) -> String {
-    ledger.create_job(Form::Json, (0..records).map(ask).collect()).await.unwrap()
+    ledger.create_job(Form::Json, (0..records).map(ask).collect(), None).await.unwrap()
 }
 
 async fn lease_records(ledger: &Ledger) -> Vec<Leased> {
@@ -48,7 +48,7 @@ async fn a_job_ends_with_its_last_record_and_shows_each_with_what_became_of_it()
     let wrong =
         Outcome::without_token("1".to_owned(), vec![Reason::from(&Error::field("/0/individualId", "no"))]);
     records.insert(0, NewRecord::Invalid(wrong));
-    let id = ledger.create_job(Form::Csv, records).await.unwrap();
+    let id = ledger.create_job(Form::Csv, records, None).await.unwrap();
     let leased = lease_records(&ledger).await;
     assert_eq!(leased.len(), 3, "what is wrong in itself is asked of nobody");
     settle(&ledger, &leased[0], given(Some("token"))).await;
@@ -100,7 +100,7 @@ async fn a_job_of_nothing_but_wrong_records_is_settled_from_the_first() {
     let home = Home::new();
     let ledger = home.open();
     let wrong = || NewRecord::Invalid(Outcome::without_token("1".to_owned(), Vec::new()));
-    let id = ledger.create_job(Form::Json, vec![wrong(), wrong()]).await.unwrap();
+    let id = ledger.create_job(Form::Json, vec![wrong(), wrong()], None).await.unwrap();
     assert!(ledger.job(id).await.unwrap().progress.is_finished());
 }
 
@@ -184,4 +184,83 @@ async fn unfinished_jobs_are_counted_with_what_waits_in_all_of_them() {
     job(&ledger, 3).await;
     let (jobs, progress) = ledger.unfinished_jobs().await.unwrap();
     assert_eq!((jobs, progress.records, progress.queued), (2, 5, 5), "the first is finished");
+}
+
+fn key(text: &str) -> Option<IdempotencyKey> {
+    Some(IdempotencyKey::parse(text.as_bytes()).unwrap())
+}
+
+#[tokio::test]
+async fn a_job_that_comes_again_under_its_key_is_the_same_job() {
+    let home = Home::new();
+    let ledger = home.open();
+    let create = async |records: usize, under| {
+        ledger.create_job(Form::Json, (0..records).map(ask).collect(), under).await
+    };
+    let first = create(2, key("night-1")).await.unwrap();
+    assert_eq!(create(2, key("night-1")).await.unwrap(), first);
+    assert_ne!(create(2, key("night-2")).await.unwrap(), first);
+    assert_ne!(create(2, None).await.unwrap(), first);
+    assert_eq!(create(3, key("night-1")).await.unwrap_err().code(), Code::IdempotencyConflict);
+    assert_eq!(lease_records(&ledger).await.len(), 6, "nobody is asked about twice");
+}
+
+#[tokio::test]
+async fn jobs_are_listed_in_order_page_by_page() {
+    let home = Home::new();
+    let ledger = home.open();
+    let made = [job(&ledger, 1).await, job(&ledger, 2).await, job(&ledger, 3).await];
+    let (page, next) = ledger.jobs(0, 2).await.unwrap();
+    let (rest, end) = ledger.jobs(next.unwrap(), 2).await.unwrap();
+    let listed: Vec<_> = page.iter().chain(&rest).map(|job| (job.id.clone(), job.progress.records)).collect();
+    assert_eq!(listed, made.into_iter().zip([1, 2, 3]).collect::<Vec<_>>());
+    assert_eq!(end, None);
+}
+
+#[tokio::test]
+async fn a_cancelled_job_keeps_its_results_and_asks_about_nobody_else() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 3).await;
+    let other = job(&ledger, 1).await;
+    let [done, under_way] = <[Leased; 2]>::try_from(lease_some(&ledger, 2).await).ok().unwrap();
+    settle(&ledger, &done, given(Some("token"))).await;
+    let cancelled = ledger.cancel_job(id.clone(), "the wrong list".to_owned()).await.unwrap();
+    assert!(!cancelled.progress.is_finished(), "one is under way");
+    settle(&ledger, &under_way, given(Some("late"))).await;
+
+    let (job, settled) = ledger.job_page(id.clone(), 0, 9).await.unwrap();
+    assert!(job.progress.is_finished());
+    let tokens: Vec<_> = settled.iter().map(|record| record.outcome.token.as_deref()).collect();
+    assert_eq!(tokens, [Some("token"), Some("late"), None]);
+    let refused = &settled[2].outcome;
+    assert_eq!((refused.individual_id.as_str(), refused.errors[0].code.as_str()), (NUMBER, "cancelled"));
+    assert!(refused.errors[0].message.contains("the wrong list"));
+    assert_eq!(ledger.cancel_job(id, "again".to_owned()).await.err().unwrap().code(), Code::StateConflict);
+    let absent = ledger.cancel_job("none".to_owned(), "x".to_owned()).await.err().unwrap();
+    assert_eq!(absent.code(), Code::NotFound);
+    assert_eq!(progress(&ledger, &other).await["queued"], 1, "another job goes on");
+}
+
+#[tokio::test]
+async fn a_record_that_is_asked_again_without_end_is_refused_with_its_last_reason() {
+    let home = Home::new();
+    let ledger = home.open();
+    let id = job(&ledger, 2).await;
+    let asked = lease_some(&ledger, 1).await;
+    let error = Error::new(Code::Upstream, "IDA is away").with_upstream("IDA-MLC-007", "");
+    settle(&ledger, &asked[0], Ending::Again { next_at: i64::MAX, error: Some(error) }).await;
+    assert_eq!(ledger.refuse_aged_records(Duration::from_hours(1)).await.unwrap(), 0, "not yet");
+    assert_eq!(ledger.refuse_aged_records(Duration::ZERO).await.unwrap(), 2);
+    let (job, settled) = ledger.job_page(id, 0, 9).await.unwrap();
+    assert!(job.progress.is_finished());
+    let reasons: Vec<_> = settled.iter().map(|record| &record.outcome.errors[0]).collect();
+    assert_eq!((reasons[0].code.as_str(), reasons[1].code.as_str()), ("IDA-MLC-007", "upstream"));
+    assert!(reasons[0].message.contains("IDA is away"), "{}", reasons[0].message);
+    assert!(reasons[1].message.contains("outbox.give_up_after"), "{}", reasons[1].message);
+}
+
+async fn lease_some(ledger: &Ledger, limit: usize) -> Vec<Leased> {
+    let lane = lane_to(Queue::Records, DESTINATION);
+    ledger.lease(&lane, Duration::from_mins(1), limit).await.unwrap()
 }

@@ -83,7 +83,7 @@ async fn pushes_kept_webhooks_and_jobs_never_take_the_reserve_of_the_disk() {
     let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x")).await.unwrap_err();
     let kept = ledger.keep_webhook("x".into(), refusal()).await.unwrap_err();
     assert_eq!((pushed.code(), kept.code()), (Code::Busy, Code::Busy));
-    let job = ledger.create_job(crate::mosip::authtoken::Form::Json, Vec::new()).await.unwrap_err();
+    let job = ledger.create_job(crate::mosip::authtoken::Form::Json, Vec::new(), None).await.unwrap_err();
     assert_eq!(job.code(), Code::Storage);
     assert!(accept(&ledger, birth("c1")).await.is_new);
 }

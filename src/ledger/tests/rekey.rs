@@ -38,7 +38,7 @@ async fn a_rekey_with_another_key_is_refused_and_changes_nothing() {
     let ledger = home.on_disk();
     accept(&ledger, birth("before")).await;
     let asked = NewRecord::Ask(b"asked".to_vec().into());
-    let job = ledger.create_job(Form::Json, vec![asked]).await.unwrap();
+    let job = ledger.create_job(Form::Json, vec![asked], None).await.unwrap();
     let good = home.key();
     home.write_keys(&[&other_key()]);
     let refused = ledger.rekey().await.unwrap_err();

@@ -104,7 +104,9 @@ pub(crate) async fn a_row_waits_for_the_older_ones_of_its_line_at_its_destinatio
     settle(store, &leased[0], Verdict::Park(refusal())).await;
     assert!(lease_at(store, 500, 9).await.iter().all(|row| row.id != "b"), "a parked one holds its line");
     let seq = row(store, "a").await.seq;
-    assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("why"), 5)).await);
+    assert!(
+        run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("why"), None, 5)).await
+    );
     assert!(lease_at(store, 500, 9).await.iter().any(|row| row.id == "b"));
 }
 
@@ -151,7 +153,7 @@ pub(crate) async fn a_row_waits_for_all_that_are_older_and_not_only_for_the_next
     settle(store, &first, Verdict::Park(refusal())).await;
     for id in ["b", "c"] {
         let seq = row(store, id).await.seq;
-        assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, 10)).await);
+        assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, None, 10)).await);
         assert!(lease_at(store, 10, 9).await.is_empty(), "{id}");
     }
     let seq = first.seq;
@@ -269,7 +271,7 @@ pub(crate) async fn a_decision_is_about_what_is_queued_or_parked_alone(store: &S
         let seq = row(store, id).await.seq;
         assert!(!run(store, move |tx| tx.requeue(Queue::Entries, seq, 99)).await, "{id}");
         assert!(
-            !run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, 99)).await,
+            !run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, None, 99)).await,
             "{id}"
         );
         assert!(!run(store, move |tx| tx.park(Queue::Entries, seq, &refusal())).await, "{id}");
@@ -281,7 +283,9 @@ pub(crate) async fn a_decision_is_about_what_is_queued_or_parked_alone(store: &S
     assert_eq!((queued.state, queued.next_at, queued.waiting_since), (State::Queued, 0, 99));
     assert_eq!(queued.refusal, Some(refusal().text), "what went wrong stays shown until the next attempt");
     assert!(run(store, move |tx| tx.park(Queue::Entries, seq, &refusal())).await);
-    assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("twice"), 99)).await);
+    assert!(
+        run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("twice"), None, 99)).await
+    );
     let closed = row(store, "b").await;
     assert_eq!((closed.state, closed.reason.as_deref()), (State::Discarded, Some("twice")));
     assert_eq!((closed.payload, closed.settled_at), (None, Some(99)));
@@ -317,7 +321,7 @@ pub(crate) async fn every_queue_takes_every_verdict_and_decision(store: &Store) 
         assert_eq!(due.await, Some(30), "{queue:?}");
         run(store, move |tx| tx.postpone(queue, seq, 40, None)).await;
         assert!(run(store, move |tx| tx.park(queue, seq, &refusal())).await, "{queue:?}");
-        let close = run(store, move |tx| tx.close(queue, seq, State::Discarded, Some("twice"), 40));
+        let close = run(store, move |tx| tx.close(queue, seq, State::Discarded, Some("twice"), None, 40));
         assert!(close.await, "{queue:?}");
         let settled = Verdict::Settled { state: State::Done, result: Some(b"result".to_vec()) };
         for (id, verdict) in [("b", settled), ("c", Verdict::Gone), ("d", done())] {

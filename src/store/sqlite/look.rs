@@ -1,6 +1,7 @@
 //! A look at a database from outside, for `doctor`: how its sealed values begin. Nothing is written, and no lock is taken that a
 //! running gateway would notice.
 
+use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
@@ -32,6 +33,13 @@ pub(crate) struct Head {
     pub(crate) column: SealedColumn,
     pub(crate) head: Vec<u8>,
     pub(crate) values: u64,
+}
+
+/// Whether a gateway owns the database at `path`. Its lock is taken for the moment of asking, so this is for when something says already
+/// that a process runs.
+pub(crate) fn is_in_use(path: &Path) -> bool {
+    let lock = place::beside(&place::resolved(path), ".lock");
+    File::open(lock).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// How the sealed values of the database at `path` begin: the first `length` bytes. None where there is no database yet.

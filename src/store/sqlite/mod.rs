@@ -4,6 +4,7 @@
 //! What seals the rows belongs to an [`Owner`], who takes part when the database is made and when it is opened. Nothing here knows a
 //! key, a clock or a message.
 
+mod copy;
 mod desk;
 mod files;
 mod group;
@@ -28,7 +29,8 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 pub(crate) use self::{
-    look::{Head, LookError, heads},
+    copy::copy,
+    look::{Head, LookError, heads, is_in_use},
     open::OpenError,
     set_aside::set_aside,
 };

@@ -129,9 +129,10 @@ impl Tx for Transaction<'_> {
         seq: Seq,
         state: State,
         reason: Option<&str>,
+        result: Option<&[u8]>,
         now: Millis,
     ) -> Result<bool> {
-        table(queue).close(self.0, seq, state, reason, now)
+        table(queue).close(self.0, seq, state, reason, result, now)
     }
 
     fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {

@@ -327,12 +327,13 @@ impl Table {
         seq: Seq,
         state: State,
         reason: Option<&str>,
+        result: Option<&[u8]>,
         now: Millis,
     ) -> Result<bool> {
         let is_undecided: bool =
             connection.prepare_cached(&self.is_undecided)?.query_row([seq], |row| row.get(0))?;
         if is_undecided {
-            self.end(connection, seq, state, reason, None, now)?;
+            self.end(connection, seq, state, reason, result, now)?;
         }
         Ok(is_undecided)
     }

@@ -136,6 +136,13 @@ impl Gateway {
         child.wait().unwrap();
     }
 
+    /// SIGTERM, and waits for the end.
+    pub(crate) fn terminate(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(sent.success() && child.wait().unwrap().success(), "{}", self.log());
+    }
+
     pub(crate) fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }

@@ -6,6 +6,7 @@ use super::contents::Contents;
 use super::{LoadError, Passwords};
 use crate::crypto::rsa::PublicKey;
 use crate::keys::cert::Certificate;
+use crate::keys::example::{digest, is_example};
 
 /// What a file holds. Nothing secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +28,10 @@ pub struct Description {
 pub struct KeyDescription {
     /// Modulus in bits.
     pub bits: usize,
+    /// SHA-256 of the SubjectPublicKeyInfo, lower-case hex: a certificate in whatever file that shows the same belongs to this key.
+    pub public_key: String,
+    /// Whether the private half is published with this program.
+    pub development: bool,
     /// Thumbprints (lower-case hex) of the certificates of this key in the same file.
     pub certificates: Vec<String>,
 }
@@ -46,6 +51,10 @@ pub struct CertificateDescription {
     pub not_after: String,
     /// Modulus in bits.
     pub bits: usize,
+    /// As [`KeyDescription::public_key`].
+    pub public_key: String,
+    /// As [`KeyDescription::development`].
+    pub development: bool,
     /// keyUsage in words; absent where the certificate does not restrict it.
     pub key_usage: Option<String>,
     /// basicConstraints.
@@ -62,6 +71,8 @@ pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, Lo
     }
     let describe_key = |key: &PublicKey| KeyDescription {
         bits: key.modulus_len() * 8,
+        public_key: digest(key),
+        development: is_example(key),
         certificates: contents
             .certificates
             .iter()
@@ -99,6 +110,8 @@ fn describe_certificate(certificate: &Certificate) -> CertificateDescription {
         not_before: certificate.not_before().to_iso(),
         not_after: certificate.not_after().to_iso(),
         bits: certificate.public_key().modulus_len() * 8,
+        public_key: digest(certificate.public_key()),
+        development: is_example(certificate.public_key()),
         key_usage: certificate.key_usage(),
         ca: certificate.is_ca(),
     }

@@ -1,0 +1,99 @@
+//! Every server that a URL leads to: whether a connection, with TLS where the URL asks for it, can be made, and what time it has there.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use http::{HeaderMap, Method, Uri, header};
+
+use super::Finding;
+use super::settings::Url;
+use crate::clock::{Clock, Timestamp};
+use crate::error::Error;
+use crate::upstream::{self, Client, Reply, Request, SendError};
+
+/// For a connection, and the answer to an empty request on it.
+const DEADLINE: Duration = Duration::from_secs(15);
+/// Largest answer to a request without an answer body, bytes.
+const MAX_REPLY: usize = 64 << 10;
+/// IDA takes requests of the last and of the next minute.
+const WINDOW_SECONDS: u64 = 60;
+/// What two clocks that are both set may differ by: the Date header has whole seconds, and the answer takes its time.
+const TOLERANCE_SECONDS: u64 = 5;
+
+/// What was found, and who did not answer.
+pub(super) struct Reached {
+    pub(super) findings: Vec<Finding>,
+    away: Vec<Uri>,
+}
+
+impl Reached {
+    /// Whether the server of `url` answered.
+    pub(super) fn includes(&self, url: Option<&Uri>) -> bool {
+        url.is_some_and(|url| !self.away.contains(&root(url)))
+    }
+}
+
+/// Asks each server of `urls` once for the head of its first page. The paths of the URLs are never called: what they do is done in
+/// earnest.
+pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Clock) -> Reached {
+    let mut servers: BTreeMap<String, (Uri, Vec<&str>)> = BTreeMap::new();
+    for url in urls {
+        let root = root(url.url);
+        servers.entry(root.to_string()).or_insert_with(|| (root, Vec::new())).1.push(&url.setting);
+    }
+    let asked = servers.into_values().map(|(root, settings)| async move {
+        let answer = ask(client, root.clone()).await;
+        (root, settings.join(", "), answer, clock.now())
+    });
+    let (mut findings, mut away) = (Vec::new(), Vec::new());
+    for (root, settings, answer, now) in join_all(asked).await {
+        match answer {
+            Ok(reply) => {
+                let host = upstream::host_and_port(&root);
+                findings.extend(clocks(&host, &reply, now));
+                let tls = if root.scheme_str() == Some("https") { " over TLS" } else { "" };
+                findings.push(Finding::ok(settings, format!("{host} answers{tls}")));
+            }
+            Err(failure) => {
+                let error = Error::from(failure);
+                findings.push(Finding::fail(settings, error.detail(), error.advice()));
+                away.push(root);
+            }
+        }
+    }
+    Reached { findings, away }
+}
+
+async fn ask(client: &Client, uri: Uri) -> Result<Reply, SendError> {
+    let (method, headers, body) = (Method::HEAD, HeaderMap::new(), Bytes::new());
+    client.send(Request { method, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY }).await
+}
+
+/// Scheme, host and port of `url`, and nothing else of it.
+fn root(url: &Uri) -> Uri {
+    let root = format!("{}://{}/", url.scheme_str().unwrap_or("https"), upstream::host_and_port(url));
+    root.parse().unwrap_or_else(|_| url.clone())
+}
+
+/// Our clock beside that of `host`, where its answer has a date.
+fn clocks(host: &str, reply: &Reply, now: Timestamp) -> Option<Finding> {
+    let date = reply.headers.get(header::DATE)?.to_str().ok()?;
+    let theirs = httpdate::parse_http_date(date).ok()?;
+    let theirs = theirs.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs();
+    let ours = now.seconds();
+    let theirs = i64::try_from(theirs).ok()?;
+    let apart = ours.abs_diff(theirs);
+    if apart <= TOLERANCE_SECONDS {
+        return None;
+    }
+    let direction = if ours < theirs { "behind" } else { "ahead of" };
+    let what = format!("is {apart} s {direction} the clock of {host}");
+    let advice = "set the clock that is wrong (NTP): IDA accepts requests within 60 s only";
+    Some(if apart > WINDOW_SECONDS {
+        Finding::fail("clock", what, advice)
+    } else {
+        Finding::warn("clock", what, advice)
+    })
+}

@@ -1,0 +1,86 @@
+//! Commands that work on files and on the outbox: what they need, and what they say.
+
+use super::*;
+use crate::support::event::birth;
+use crate::support::process::Gateway;
+
+#[test]
+fn an_empty_plaintext_is_sealed_and_it_is_said() {
+    let sealed = primitive(&["seal", "--to", "ida"], b"").ok();
+    assert!(sealed.err.contains("standard input is empty"), "{}", sealed.err);
+    assert!(sealed.json()["data"].is_string());
+    let sealed = primitive(&["seal", "--to", "ida"], b"x").ok();
+    assert_eq!(sealed.err, "");
+}
+
+/// The example's configuration under an outbox of its own, without a secret that it names.
+fn without_secrets(folder: &TempDir, arguments: &[&str]) -> Ended {
+    let outbox = folder.path().join("outbox.db");
+    let absent = Path::new("NO_SUCH_VARIABLE");
+    let variables = [
+        ("MOSIP_GATEWAY__KEYS__DIR", KEYS.path()),
+        ("MOSIP_GATEWAY__OUTBOX__PATH", &outbox),
+        ("MOSIP_GATEWAY__UPSTREAM__TOKEN__CLIENT_SECRET_ENV", absent),
+        // Nobody listens there.
+        ("MOSIP_GATEWAY__LISTEN__INTERNAL", Path::new("127.0.0.1:9")),
+    ];
+    call_under(&variables, &[arguments, &["--config", "deploy/example.toml"]].concat(), b"plaintext")
+}
+
+#[test]
+fn a_command_that_calls_nobody_needs_no_secret_and_serve_names_the_missing_variable() {
+    let folder = TempDir::new().unwrap();
+    without_secrets(&folder, &["seal", "--to", "ida"]).ok();
+    without_secrets(&folder, &["outbox", "list"]).refused(ENVIRONMENT, "there is no outbox");
+    without_secrets(&folder, &["serve"])
+        .refused(REFUSED, "names the variable NO_SUCH_VARIABLE, which is not set");
+}
+
+#[test]
+fn advice_on_the_command_line_speaks_of_options_and_files() {
+    let folder = TempDir::new().unwrap();
+    let none = without_secrets(&folder, &["open", "--from", "ida", "--signature", "%"]);
+    assert!(none.code == REFUSED && !none.err.contains("docs/api.md"), "{}", none.err);
+    let sealed = primitive(&["seal", "--to", "ida"], b"x").ok().json();
+    let body = json!({ "data": sealed["data"] }).to_string();
+    let wrong = primitive(&["open", "--from", "ida", "--aad", "%"], body.as_bytes());
+    assert!(wrong.err.contains("Correct --aad."), "{}", wrong.err);
+    assert!(!wrong.err.contains("`pointer`"), "{}", wrong.err);
+}
+
+#[tokio::test]
+async fn a_backup_is_made_while_the_gateway_runs_and_holds_what_was_taken() {
+    let mut gateway = Gateway::new();
+    // MOSIP is away, so the event waits.
+    gateway.set(&[("UPSTREAM__MEDIATOR__BIRTH", "http://127.0.0.1:9/birth")]);
+    gateway.start();
+    gateway.ready().await;
+    assert_eq!(gateway.post_event("birth", birth("backed-up")).await.0, 202);
+    let copy = gateway.home().join("backup.db");
+    let made = gateway.run(&["outbox", "backup", copy.to_str().unwrap()]);
+    assert!(made.status.success(), "{made:?}");
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = gateway.run(&["outbox", "backup", copy.to_str().unwrap()]);
+    assert_eq!(again.status.code(), Some(ENVIRONMENT), "a backup is not overwritten");
+    let listed = gateway.run(&["outbox", "list"]);
+    assert!(listed.status.success(), "the gateway goes on: {listed:?}");
+    gateway.kill();
+
+    let key = gateway.home().join("outbox.key");
+    gateway.set(&[("OUTBOX__PATH", copy.to_str().unwrap()), ("OUTBOX__KEY_FILE", key.to_str().unwrap())]);
+    let listed = gateway.run(&["outbox", "show", "backed-up"]);
+    assert!(listed.status.success(), "{listed:?}");
+}
+
+#[tokio::test]
+async fn the_log_has_a_line_for_the_start_and_one_for_the_stop() {
+    let mut gateway = Gateway::new();
+    gateway.start();
+    gateway.ready().await;
+    assert!(
+        gateway.log().contains("the gateway starts") && gateway.log().contains(env!("CARGO_PKG_VERSION"))
+    );
+    assert!(!gateway.log().contains("the gateway has stopped"));
+    gateway.terminate();
+    assert!(gateway.log().contains("the gateway has stopped"), "{}", gateway.log());
+}
