@@ -106,7 +106,10 @@ pub(crate) async fn enforce(
 ) -> Response {
     let checked = guard.check(request.extensions().get(), request.uri(), request.headers());
     let counted = checked.and_then(|is_known| match is_known {
-        true => Ok(caller.prove()),
+        true => {
+            caller.prove();
+            Ok(())
+        }
         false => caller.count(),
     });
     match counted {

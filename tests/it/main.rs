@@ -43,6 +43,7 @@ mod ida_once;
 mod kill;
 #[cfg(feature = "simulator")]
 mod legacy;
+mod marker;
 mod mosip_vectors;
 mod openapi;
 #[cfg(feature = "simulator")]

@@ -85,7 +85,7 @@ fn intermediate_that_is_no_ca() {
 fn expired_root() {
     let Three { root, middle, leaf } = three(-1..1, true);
     let later = Timestamp::from_seconds(NOW.seconds() + 11 * DAY);
-    assert!(!reaches(&[root.clone()], &leaf, &[middle.clone()], Some(later)));
+    assert!(!reaches(std::slice::from_ref(&root), &leaf, std::slice::from_ref(&middle), Some(later)));
     assert!(reaches(&[root], &leaf, &[middle], None));
 }
 
