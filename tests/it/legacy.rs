@@ -168,7 +168,7 @@ async fn what_opencrvs_refuses_is_parked_told_and_goes_after_a_retry() {
         (&messages[1]["data"]["id"], &messages[1]["data"]["destination"]),
         (&json!(id), &json!("opencrvs"))
     );
-    assert!(place.ops("/").await.contains(&id));
+    assert!(place.ops("/?list=parked").await.contains(&id));
 
     place.opencrvs.answer(None);
     place.gateway.ask(Method::POST, &format!("/v1/events/{id}/retry")).await;

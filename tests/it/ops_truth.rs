@@ -37,6 +37,7 @@ async fn results_that_do_not_reach_the_mediator_stand_on_the_page_in_readiness_a
     let gateway = Running::start(&[("DELIVER__URL", &url)]).await;
     gateway.push(&Push::new("1").body()).await;
     let page = page_with(&gateway, "<h1>Results do not reach the mediator").await;
+    assert!(page.contains(">Refuses<") || page.contains(">Away since "), "{page}");
     assert!(!page.contains("Everything flows") && page.contains("messages, to the mediator"), "{page}");
     let (_, ready) = gateway.readiness().await;
     assert_eq!(ready["deliveries"]["waiting"], 1, "{ready}");

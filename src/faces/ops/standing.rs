@@ -146,11 +146,17 @@ impl Standing {
         Some(Timestamp::from_millis(self.now.millis().saturating_sub(ago)))
     }
 
+    /// Why the oldest message for the mediator is not taken, where `channel` carries it and is open: each is refused by itself.
+    pub(super) fn refused(&self, channel: &ChannelStatus) -> Option<&Refusal> {
+        let is_open = channel.queue == Queue::Deliveries && channel.flow == Flow::Open;
+        self.stored.as_ref().filter(|_| is_open)?.delivery_refusal.as_ref()
+    }
+
     /// How long until nothing waits for `channel`, at the rate of the last minutes. `None`: nothing waits, it does not flow, or its rate is
     /// not known.
     pub(super) fn drained_in(&self, channel: &ChannelStatus) -> Option<Duration> {
         let (waiting, rate) = (self.waiting(channel), channel.per_minute?);
-        let flows = waiting > 0 && channel.flow == Flow::Open;
+        let flows = waiting > 0 && channel.flow == Flow::Open && self.refused(channel).is_none();
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let minutes = flows.then(|| waiting as f64 / rate)?;
         Duration::try_from_secs_f64(minutes * 60.0).ok()

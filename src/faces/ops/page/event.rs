@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::lists::{DISCARD, RETRY, event, reason};
 use super::{Forms, event_address, section, table, words};
 use crate::faces::ops::standing::Standing;
-use crate::ledger::entry::{Entry, State};
+use crate::ledger::entry::{Destination, Entry, State};
 
 /// The event with its decision.
 pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup {
@@ -17,10 +17,11 @@ pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup
         State::Parked => "after a decision".to_owned(),
         _ => "never: it is settled".to_owned(),
     };
+    let system = if entry.destination == Destination::Mediator.as_str() { "MOSIP" } else { "OpenCRVS" };
     let row = |head: &str, value: Markup| vec![html! { (head) }, value];
     let mut rows = vec![
         row("State", html! { (entry.state.as_str()) }),
-        row("What it is", html! { (entry.kind) ", for " (entry.destination) }),
+        row("What it is", html! { (entry.kind) ", to " (system) }),
         row("Accepted", words::time(entry.accepted_at)),
         row("Attempts", html! { (entry.attempts) }),
         row("Next attempt", html! { (next) }),

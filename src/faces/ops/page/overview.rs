@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::lists::reason;
 use super::{section, table, words};
 use crate::faces::ops::standing::{Standing, TRUSTED};
 use crate::ledger::entry::{Destination, State};
@@ -57,13 +58,15 @@ pub(super) fn figures(standing: &Standing) -> Markup {
 /// The health of every upstream URL.
 pub(super) fn channels(standing: &Standing) -> Markup {
     let rows = standing.channels.iter().map(|channel| {
+        let refused = standing.refused(channel);
         let state = match &channel.flow {
+            Flow::Open if refused.is_some() => html! { span.act { "Refuses" } },
             Flow::Open => html! { span.flows { "Flows" } },
             Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
             Flow::Paused { .. } => html! { span.act { "Paused since " (words::time(standing.stopped_at(channel))) } },
         };
-        let reason = match &channel.flow {
-            Flow::Open => Markup::default(),
+        let why = match &channel.flow {
+            Flow::Open => reason(refused),
             Flow::Broken { until } => html! {
                 "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
             },
@@ -87,7 +90,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             }
             @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
         };
-        vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, reason]
+        vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, why]
     });
     section(
         "channels",
