@@ -163,16 +163,16 @@ pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadErro
     if let Some(chosen) = chain::end_entity(&others, now) {
         let certificate = chosen.certificate.clone();
         // The end-entity certificate is there and of no use: its issuer does not take its place.
-        if let Some((_, error)) =
-            contents.useless.iter().find(|(der, _)| certificate.is_named_as_issuer_by(der))
-        {
-            return Err(error.clone().into());
+        if let Some(error) = contents.displaced_by(&certificate) {
+            return Err(error);
         }
         let mut warnings = Vec::new();
         if chosen.rivals > 0 {
             warnings.push(LoadError::SeveralCertificates(chosen.rivals + 1));
         }
-        if certificate.is_ca() && others.iter().any(|other| *other != certificate) {
+        let of_another = |other: &&Certificate| **other != certificate;
+        let mut beside = others.iter().filter(of_another).peekable();
+        if certificate.is_ca() && beside.peek().is_some() && beside.all(Certificate::is_ca) {
             warnings.push(LoadError::AuthoritiesOnly(certificate.subject().to_owned()));
         }
         others.retain(|other| *other != certificate);

@@ -11,7 +11,7 @@ use x509_parser::revocation_list::CertificateRevocationList;
 
 use super::{LoadError, Passwords, ber, jwk, pbe, pem, pkcs12, text};
 use crate::crypto::rsa::{MAX_BITS, MIN_BITS, PublicKey, bits};
-use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type};
+use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type, may_be_end_entity};
 use crate::keys::source::Foreign;
 
 /// What a file holds, in its order.
@@ -219,6 +219,21 @@ impl Contents {
                 self.refuse(Kind::Public, refusal.into());
             }
         }
+    }
+
+    /// Why `certificate` must not count as the holder's own: it is an authority's, and the holder's own is there and of no use.
+    pub(super) fn displaced_by(&self, certificate: &Certificate) -> Option<LoadError> {
+        let useless = self.useless.iter().find(|(der, _)| {
+            certificate.is_named_as_issuer_by(der) || (certificate.is_ca() && may_be_end_entity(der))
+        });
+        let unread = || {
+            let unread = |part: &&Refused| {
+                part.kind == Kind::Public
+                    && matches!(part.error, LoadError::Truncated | LoadError::Damaged(_))
+            };
+            self.refused.iter().find(unread).filter(|_| certificate.is_ca()).map(|part| part.error.clone())
+        };
+        useless.map(|(_, error)| error.clone().into()).or_else(unread)
     }
 
     pub(super) fn refuse(&mut self, kind: Kind, error: LoadError) {
