@@ -3,6 +3,7 @@
 //! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
 //! the ring of the moment they asked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +113,12 @@ impl Watcher {
     }
 
     /// Runs until every [`Keyring`] is dropped. Files are read and keys are tried off the reactor.
-    pub async fn run(mut self) {
+    pub async fn run(self) {
+        self.run_each(State::step).await;
+    }
+
+    /// A look that panics changes nothing, and the next one comes in its turn.
+    async fn run_each(mut self, step: fn(&mut State, bool)) {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -126,13 +132,15 @@ impl Watcher {
             let mut state = self.state;
             let forced = request.as_ref().is_some_and(|request| request.forced);
             let stepped = spawn_blocking(move || {
-                state.step(forced);
+                if catch_unwind(AssertUnwindSafe(|| step(&mut state, forced))).is_err() {
+                    tracing::error!(
+                        "loading the keys failed by a defect of this program; keys stay as they are until a file changes"
+                    );
+                }
                 state
             });
-            let Ok(state) = stepped.await else {
-                tracing::error!("the key watcher stopped; keys stay as they are until a restart");
-                return;
-            };
+            // Refused by a runtime that ends.
+            let Ok(state) = stepped.await else { return };
             self.state = state;
             if let Some(request) = request {
                 let _ = request.done.send(());

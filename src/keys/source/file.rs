@@ -8,6 +8,7 @@ mod ber;
 mod contents;
 mod describe;
 mod jwk;
+mod numbers;
 mod pbe;
 mod pem;
 mod pkcs12;
@@ -21,7 +22,7 @@ use std::path::Path;
 use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, LoadError};
+use super::{KeyMaterial, LoadError, MOST_PARTS};
 use crate::clock::Timestamp;
 use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
@@ -160,6 +161,8 @@ fn in_memory(parsed: &rsa::PrivateKey) -> Result<PrivateKey, LoadError> {
 pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadError> {
     let mut contents = Contents::read(bytes, Passwords::default())?;
     let mut others = std::mem::take(&mut contents.certificates);
+    let too_many = others.len() > MOST_PARTS;
+    others.truncate(MOST_PARTS);
     if let Some(chosen) = chain::end_entity(&others, now) {
         let certificate = chosen.certificate.clone();
         // The end-entity certificate is there and of no use: its issuer does not take its place.
@@ -167,6 +170,14 @@ pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadErro
             return Err(error);
         }
         let mut warnings = Vec::new();
+        if too_many {
+            let error = LoadError::TooMany("certificates");
+            // The peer's own may be among those that were not looked at.
+            if certificate.is_ca() {
+                return Err(error);
+            }
+            warnings.push(error);
+        }
         if chosen.rivals > 0 {
             warnings.push(LoadError::SeveralCertificates(chosen.rivals + 1));
         }

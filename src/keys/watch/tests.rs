@@ -181,6 +181,23 @@ async fn refresh_takes_a_changed_file_at_once_and_leaves_the_ring_where_nothing_
 }
 
 #[tokio::test]
+async fn a_look_that_panics_does_not_end_the_watcher() {
+    let Watched { dir, watcher, keyring, .. } = watched();
+    let running = tokio::spawn(watcher.run_each(|state, forced| {
+        assert!(!forced, "a defect");
+        state.step(forced);
+    }));
+    let first = keyring.current();
+    keyring.reload().await;
+    assert!(Arc::ptr_eq(&first, &keyring.current()));
+    fs::write(dir.path().join("own.key"), STRANGER).unwrap();
+    keyring.refresh().await;
+    assert_eq!(keyring.current().retired().len(), 1);
+    drop(keyring);
+    running.await.unwrap();
+}
+
+#[tokio::test]
 async fn reload_without_a_watcher_returns() {
     let Watched { watcher, mut keyring, .. } = watched();
     drop(watcher);

@@ -15,6 +15,7 @@ macro_rules! made {
 
 mod choice;
 mod containers;
+mod hostile;
 mod named;
 
 const PASSWORD: Option<&[u8]> = Some(b"mosip123");
