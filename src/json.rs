@@ -1,12 +1,15 @@
 //! Reads JSON of callers strictly. What serde says may quote a value, so only its place is passed on.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
+use zeroize::Zeroize as _;
 
 mod canonical;
 
@@ -157,6 +160,28 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
             }
         }
         deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+/// A string, borrowed where it holds no escape. A `&str` alone would refuse escapes, which writers are free to use (`\\/`, `\\u003d`). The
+/// copy that an escape makes is wiped, since it may be of a private key.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Drop for Text<'_> {
+    fn drop(&mut self) {
+        if let Cow::Owned(copy) = &mut self.0 {
+            copy.zeroize();
+        }
     }
 }
 

@@ -25,7 +25,12 @@ pub(super) struct Header {
 impl Header {
     /// From the first segment of a compact token.
     pub(super) fn parse(segment: &str) -> Result<Self, CryptoError> {
-        serde_json::from_slice(&decode_url_strict(segment.as_bytes())?)
+        Self::read(&decode_url_strict(segment.as_bytes())?)
+    }
+
+    /// From its JSON.
+    pub(super) fn read(json: &[u8]) -> Result<Self, CryptoError> {
+        serde_json::from_slice(json)
             .map_err(|_| CryptoError::Malformed("the header is not a JSON object with each name once"))
     }
 }

@@ -98,6 +98,15 @@ pub struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
+    /// Whether `text` is meant as a JWS: a header, which is a JSON object in base64, stands before two dots or more. Says nothing about
+    /// whether it is a good one. That of a JWE names `enc`.
+    pub fn has_shape(text: &str) -> bool {
+        let Some((header, rest)) = text.trim_start().split_once('.') else { return false };
+        let header = base64::decode(header.as_bytes()).unwrap_or_default();
+        let is_jwe = || Header::read(&header).is_ok_and(|header| header.enc.is_some());
+        rest.contains('.') && header.trim_ascii_start().starts_with(b"{") && !is_jwe()
+    }
+
     /// Splits and reads the header: three segments, strict base64url, a JSON object without duplicate names,
     /// `alg` known, `crit` holding nothing but `b64`, and `b64` only with it (RFC 7797 6). The payload is decoded
     /// once it has verified, not here. A `b64:false` token that carries its payload is refused.

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::Path;
 
 /// What transport stands on. Everything else of the program knows a message.
-const LEAVES: [&str; 9] =
-    ["bearer", "clock", "config", "crypto", "error", "http", "loopback", "pool", "regular"];
+const LEAVES: [&str; 10] =
+    ["bearer", "clock", "config", "crypto", "error", "http", "loopback", "place", "pool", "regular"];
 
 #[test]
 fn transport_depends_on_no_domain() {

@@ -122,9 +122,16 @@ struct Parsed {
     key: PublicKey,
     subject: String,
     issuer: String,
+    /// The two names in DER.
+    names: Names,
     dates: Dates,
     usage: Option<KeyUsage>,
     ca: bool,
+}
+
+struct Names {
+    subject: Vec<u8>,
+    issuer: Vec<u8>,
 }
 
 impl Certificate {
@@ -148,6 +155,10 @@ impl Certificate {
             key: PublicKey::from_spki_der(spki.raw)?,
             subject: printable(&certificate.subject().to_string()),
             issuer: printable(&certificate.issuer().to_string()),
+            names: Names {
+                subject: certificate.subject().as_raw().to_vec(),
+                issuer: certificate.issuer().as_raw().to_vec(),
+            },
             dates: Dates::of(&certificate),
             usage: usage.map(|extension| *extension.value),
             ca: certificate.is_ca(),
@@ -221,19 +232,32 @@ impl Certificate {
 
     /// Whether `der`, a certificate of whatever key, names this one as its issuer and not itself.
     pub(super) fn is_named_as_issuer_by(&self, der: &[u8]) -> bool {
-        let (Ok(issuer), Ok(subject)) = (parse(self.der()), parse(der)) else { return false };
-        subject.issuer().as_raw() == issuer.subject().as_raw()
+        let Ok(subject) = parse(der) else { return false };
+        subject.issuer().as_raw() == self.0.names.subject
             && subject.subject().as_raw() != subject.issuer().as_raw()
+    }
+
+    /// Whether the name of its issuer is its own.
+    pub(super) fn names_itself_as_issuer(&self) -> bool {
+        self.0.names.issuer == self.0.names.subject
     }
 
     /// Whether name and signature of `issuer` stand in this certificate. Says nothing about dates and CA flag.
     pub fn is_issued_by(&self, issuer: &Certificate) -> bool {
+        // The names first: they cost nothing beside a signature.
+        if self.0.names.issuer != issuer.0.names.subject {
+            return false;
+        }
         let (Ok(subject), Ok(issuer)) = (parse(self.der()), parse(issuer.der())) else {
             return false;
         };
-        subject.issuer().as_raw() == issuer.subject().as_raw()
-            && subject.verify_signature(Some(issuer.public_key())).is_ok()
+        subject.verify_signature(Some(issuer.public_key())).is_ok()
     }
+}
+
+/// Whether `der` is not a certificate of an authority: it says that it is none, or it cannot be read.
+pub(super) fn may_be_end_entity(der: &[u8]) -> bool {
+    parse(der).map_or(true, |certificate| !certificate.is_ca())
 }
 
 impl PartialEq for Certificate {

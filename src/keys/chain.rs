@@ -26,8 +26,9 @@ pub(super) struct EndEntity<'a> {
     pub(super) rivals: usize,
 }
 
-/// Finds the certificate that issued none of the others, whatever the order. Where there are several, those that are valid at `now`
-/// come first, then those that are no CA, then those that allow signatures or encryption, then the latest, then the first.
+/// Finds the certificate that issued none of the others, whatever the order. Where there are several, those that are no CA come first,
+/// then those that are no root, then those that are valid at `now`, then those that allow signatures or encryption, then the latest,
+/// then the first. The dates come after the CA flag, since an authority must not stand in for its holder whose certificate expired.
 pub(super) fn end_entity(certificates: &[Certificate], now: Timestamp) -> Option<EndEntity<'_>> {
     let issued_any = |issuer: &Certificate| {
         certificates.iter().any(|other| {
@@ -37,10 +38,16 @@ pub(super) fn end_entity(certificates: &[Certificate], now: Timestamp) -> Option
     };
     let fitness = |certificate: &Certificate| {
         let useful = certificate.may_sign() || certificate.may_wrap();
-        (!issued_any(certificate), certificate.validity(now) == Validity::Valid, !certificate.is_ca(), useful)
+        let valid = certificate.validity(now) == Validity::Valid;
+        let holder = !certificate.is_ca();
+        (!issued_any(certificate), holder, holder || !certificate.names_itself_as_issuer(), valid, useful)
     };
-    let best = certificates.iter().map(fitness).max()?;
-    let fitting = || certificates.iter().filter(|certificate| fitness(certificate) == best);
+    // Computed once: signatures are verified for it.
+    let fitnesses: Vec<_> = certificates.iter().map(fitness).collect();
+    let best = fitnesses.iter().max()?;
+    let fitting = || {
+        certificates.iter().zip(&fitnesses).filter(|(_, fitness)| *fitness == best).map(|(found, _)| found)
+    };
     let certificate = fitting().rev().max_by_key(|certificate| certificate.not_before())?;
     let mut keys: Vec<_> = Vec::new();
     for other in fitting().map(Certificate::public_key).filter(|key| *key != certificate.public_key()) {

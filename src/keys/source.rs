@@ -18,6 +18,10 @@ use crate::crypto::rsa::PrivateKey;
 pub use error::LoadError;
 pub use foreign::Foreign;
 
+/// How many certificates, and how many private keys, of one file are looked at: which certificate issued which is found by trying, so
+/// that a file of a thousand would take minutes.
+const MOST_PARTS: usize = 64;
+
 /// Where the key of an entry of `keys.own` is kept.
 pub(super) enum Source<'a> {
     /// In a file of the key volume.
@@ -93,6 +97,10 @@ impl KeyMaterial {
         let private = self.keys.into_iter().nth(position).ok_or(LoadError::NoPrivateKey)?;
         let mut others = [configured, self.certificates].concat();
         others.retain(|found| Some(found) != certificate.as_ref());
+        if others.len() > MOST_PARTS {
+            others.truncate(MOST_PARTS);
+            self.warnings.push(LoadError::TooMany("certificates"));
+        }
         Ok(MatchedKey { private, certificate, others, warnings: self.warnings })
     }
 }

@@ -3,6 +3,7 @@
 //! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
 //! the ring of the moment they asked.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
@@ -165,7 +166,7 @@ impl Watcher {
             let forced = request.as_ref().is_some_and(|request| request.forced);
             let (previous, reading) = (published.current(), Arc::clone(&state.reading));
             let look = spawn_blocking(move || {
-                let next = state.step(&previous, forced);
+                let next = unless_it_panics(|| state.step(&previous, forced));
                 (state, next)
             });
             match published.follow(look, &reading, request, &mut requests).await {
@@ -174,6 +175,16 @@ impl Watcher {
             }
         }
     }
+}
+
+/// What `look` finds. One that panics changes nothing, and the next one comes in its turn.
+fn unless_it_panics(look: impl FnOnce() -> Option<Ring>) -> Option<Ring> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| {
+        tracing::error!(
+            "loading the keys failed by a defect of this program; keys stay as they are until a file changes"
+        );
+        None
+    })
 }
 
 /// The ring that everybody has, and what may follow it.

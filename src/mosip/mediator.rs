@@ -14,7 +14,7 @@ use super::{Attested, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
-use crate::json::Object;
+use crate::json::{Object, Text};
 use crate::keys::{Certificate, Peer, Ring};
 use crate::refusal;
 
@@ -130,14 +130,16 @@ pub struct Nid {
 pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result<Verified<Nid>> {
     #[derive(Deserialize)]
     struct Push<'a> {
-        data: Option<&'a str>,
-        signature: Option<&'a str>,
+        #[serde(borrow)]
+        data: Option<Text<'a>>,
+        #[serde(borrow)]
+        signature: Option<Text<'a>>,
     }
     let Object(push): Object<Push<'_>> = serde_json::from_slice(body)
         .map_err(|_| Error::new(Code::Malformed, "the body is not `{\"data\",\"signature\"}` in JSON"))?;
     let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
-    let signature = push.signature.filter(|signature| !signature.is_empty());
-    envelope::open(ring, from, Sealed { data, signature, aad: &[] }, policy)?.try_map(read_nid)
+    let signature = push.signature.as_deref().filter(|signature| !signature.is_empty());
+    envelope::open(ring, from, Sealed { data: &data, signature, aad: &[] }, policy)?.try_map(read_nid)
 }
 
 /// The UINTOKEN of a push, under the signature of peer `mosip`.
@@ -176,10 +178,31 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::UnknownThumbprint;
+    use crate::crypto::rsa::Keeper;
     use crate::error::Fault;
+    use crate::keys::ring::fake;
 
     fn acceptance(status: u16, body: &str) -> Result<Attested<Accepted>> {
         read_acceptance(StatusCode::from_u16(status).unwrap(), body.as_bytes())
+    }
+
+    #[test]
+    fn push_whose_text_is_escaped_opens_as_one_without_escapes() {
+        let cases: Vec<serde_json::Value> =
+            serde_json::from_str(include_str!("../../tests/vectors/signature.json")).unwrap();
+        let case = cases.into_iter().find(|case| case["name"] == "from-mosip").unwrap();
+        let ring = fake::ring(&[("partner", &Keeper::there("files"))], UnknownThumbprint::Try);
+        let mosip = ring.peer("mosip").unwrap();
+        let plain = json!({ "data": case["data"], "signature": case["signature"] }).to_string();
+        // As Gson writes `=`, others `/`, and anybody may write every character.
+        let escaped = plain.replace('-', "\\u002d").replace('_', "\\u005f");
+        assert!(escaped.contains("\\u002d"));
+        let tokens = [plain, escaped].map(|body| {
+            let opened = open_nid(&ring, mosip, body.as_bytes(), Policy::default());
+            opened.map(|nid| nid.get().uin_token.clone()).unwrap()
+        });
+        assert_eq!(tokens[0], tokens[1]);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From the configuration to loaded keys, entry by entry: a broken entry never hinders another.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
     let roots = keys.ca_file.as_ref().map(|path| {
-        read_certificates(path).unwrap_or_else(|trouble| {
+        guarded(path, || read_certificates(path)).unwrap_or_else(|trouble| {
             ca_troubles.push(trouble);
             Vec::new()
         })
@@ -60,9 +61,9 @@ fn peer_slot(entry: &config::Peer, trust: &Trust) -> Slot<Peer> {
 
 impl<T> Slot<T> {
     /// `load` adds what does not hinder to its argument and returns what does.
-    fn new(entry: Entry, load: impl FnOnce(&mut Vec<Trouble>) -> Result<T, Trouble>) -> Self {
+    pub(super) fn new(entry: Entry, load: impl FnOnce(&mut Vec<Trouble>) -> Result<T, Trouble>) -> Self {
         let mut troubles = Vec::new();
-        let key = match load(&mut troubles) {
+        let key = match guarded(&entry.file, || load(&mut troubles)) {
             Ok(key) => Some(Arc::new(key)),
             Err(trouble) => {
                 troubles.push(trouble);
@@ -71,6 +72,12 @@ impl<T> Slot<T> {
         };
         Self { entry, key, troubles }
     }
+}
+
+/// A panic is a trouble of the file that caused it: the other keys are loaded all the same.
+fn guarded<T>(file: &Path, load: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+    let loaded = catch_unwind(AssertUnwindSafe(load));
+    loaded.unwrap_or_else(|_| Err(Trouble::new(file, &LoadError::Defect, true)))
 }
 
 fn own_key(

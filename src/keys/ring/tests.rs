@@ -115,6 +115,15 @@ fn request(common_name: &str, ca: bool) -> CertificateRequest<'_> {
 }
 
 #[test]
+fn a_panic_while_a_file_is_read_is_a_trouble_of_that_file() {
+    let entry = Entry { file: "own.key".into(), name: None, uses: None };
+    let slot = Slot::<OwnKey>::new(entry, |_| panic!("a defect"));
+    assert!(slot.key.is_none());
+    let [trouble] = slot.troubles.as_slice() else { panic!("one trouble expected: {:?}", slot.troubles) };
+    assert!(trouble.fatal && trouble.to_string().starts_with("own.key: cannot be read because of a defect"));
+}
+
+#[test]
 fn good_volume_loads_without_trouble() {
     let ring = Volume::new().load();
     assert_eq!(ring.troubles(), []);

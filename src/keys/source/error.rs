@@ -67,7 +67,9 @@ pub enum LoadError {
     #[error("is encrypted, and the file of a peer has no password")]
     PeerEncrypted,
     /// A number of rounds that would stop the gateway for minutes.
-    #[error("asks for more than a million rounds, or for more than 1 GiB, to check its password")]
+    #[error(
+        "asks for more than a million rounds (ten million for the whole file), or for more than 64 MiB, to check its password"
+    )]
     TooManyRounds,
     /// A MAC that is not implemented; its name.
     #[error("is protected with {0}, which is not supported")]
@@ -114,6 +116,12 @@ pub enum LoadError {
     /// More than one private key; how many.
     #[error("holds {0} private keys, of which one is used")]
     SeveralKeys(usize),
+    /// More parts of a kind than any key file has; the kind.
+    #[error("holds more than 64 {0}, of which the first 64 are looked at")]
+    TooMany(&'static str),
+    /// Reading it panicked.
+    #[error("cannot be read because of a defect of this program")]
+    Defect,
     /// Several certificates of which each could be the peer's; how many.
     #[error("holds {0} certificates that could be the peer's, of which the latest is used")]
     SeveralCertificates(usize),
@@ -192,6 +200,8 @@ impl LoadError {
             Self::TooManyRounds | Self::UnsupportedMac(_) => {
                 "write it anew: `openssl pkcs12 -in FILE -out all.pem`, then `openssl pkcs12 -export -in all.pem -out keystore.p12`"
             }
+            Self::TooMany(_) => "leave in the file what belongs to this key or peer alone",
+            Self::Defect => "report the defect, and write the file anew in another form until it is mended",
             Self::NoMac => "export it again with a MAC, or make sure that nobody else can write it",
             Self::NoPrivateKey => {
                 "supply the file that holds the private key; this one holds the public part"

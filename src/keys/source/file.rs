@@ -8,6 +8,7 @@ mod ber;
 mod contents;
 mod describe;
 mod jwk;
+mod numbers;
 mod pbe;
 mod pem;
 mod pkcs12;
@@ -21,7 +22,7 @@ use std::path::Path;
 use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, LoadError};
+use super::{KeyMaterial, LoadError, MOST_PARTS};
 use crate::clock::Timestamp;
 use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
@@ -161,19 +162,29 @@ fn in_memory(parsed: &rsa::PrivateKey) -> Result<PrivateKey, LoadError> {
 pub fn parse_peer(bytes: &[u8], now: Timestamp) -> Result<PeerMaterial, LoadError> {
     let mut contents = Contents::read(bytes, Passwords::default())?;
     let mut others = std::mem::take(&mut contents.certificates);
+    let too_many = others.len() > MOST_PARTS;
+    others.truncate(MOST_PARTS);
     if let Some(chosen) = chain::end_entity(&others, now) {
         let certificate = chosen.certificate.clone();
         // The end-entity certificate is there and of no use: its issuer does not take its place.
-        if let Some((_, error)) =
-            contents.useless.iter().find(|(der, _)| certificate.is_named_as_issuer_by(der))
-        {
-            return Err(error.clone().into());
+        if let Some(error) = contents.displaced_by(&certificate) {
+            return Err(error);
         }
         let mut warnings = Vec::new();
+        if too_many {
+            let error = LoadError::TooMany("certificates");
+            // The peer's own may be among those that were not looked at.
+            if certificate.is_ca() {
+                return Err(error);
+            }
+            warnings.push(error);
+        }
         if chosen.rivals > 0 {
             warnings.push(LoadError::SeveralCertificates(chosen.rivals + 1));
         }
-        if certificate.is_ca() && others.iter().any(|other| *other != certificate) {
+        let of_another = |other: &&Certificate| **other != certificate;
+        let mut beside = others.iter().filter(of_another).peekable();
+        if certificate.is_ca() && beside.peek().is_some() && beside.all(Certificate::is_ca) {
             warnings.push(LoadError::AuthoritiesOnly(certificate.subject().to_owned()));
         }
         others.retain(|other| *other != certificate);

@@ -189,6 +189,12 @@ async fn refresh_takes_a_changed_file_at_once_and_leaves_the_ring_where_nothing_
     running.await.unwrap();
 }
 
+#[test]
+fn a_look_that_panics_changes_nothing() {
+    assert!(unless_it_panics(|| panic!("a defect")).is_none());
+    assert!(unless_it_panics(|| Some(Ring::default())).is_some());
+}
+
 #[tokio::test]
 async fn reload_without_a_watcher_returns() {
     let Watched { watcher, mut keyring, .. } = watched();

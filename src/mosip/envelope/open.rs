@@ -152,8 +152,9 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     let keys = candidates(ring, from.unknown_thumbprint, named.flatten(), jwe.wrapped_len())?;
     let (own, opened) = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED))?;
     let key = thumbprint_of(&own);
-    let nested = std::str::from_utf8(&opened).ok().and_then(|text| Jws::parse(text).ok());
-    if let Some(jws) = nested {
+    let nested = std::str::from_utf8(&opened).ok().filter(|text| Jws::has_shape(text));
+    // One that is refused stays refused: a signature that does not count is no absent one.
+    if let Some(jws) = nested.map(Jws::parse).transpose()? {
         let payload = signature::verify_parsed(from, &jws, None, ring.moment())?;
         return Ok(Verified::new(
             Zeroizing::new(payload.bytes.into_owned()).into(),

@@ -1,6 +1,6 @@
 //! Any container to what it holds.
 
-use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey, RsaPrivateKeyRef};
+use rsa::pkcs1::{DecodeRsaPrivateKey, DecodeRsaPublicKey};
 use rsa::pkcs8::der::{self, AnyRef, Decode, Reader, SliceReader, Tag, Tagged};
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 use rsa::pkcs8::{self, DecodePrivateKey, EncodePublicKey, PrivateKeyInfoRef};
@@ -9,9 +9,10 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::revocation_list::CertificateRevocationList;
 
-use super::{LoadError, Passwords, ber, jwk, pbe, pem, pkcs12, text};
-use crate::crypto::rsa::{MAX_BITS, MIN_BITS, PublicKey, bits};
-use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type};
+use super::numbers::{self, NUMBERS, of_size};
+use super::{LoadError, MOST_PARTS, Passwords, ber, jwk, pbe, pem, pkcs12, text};
+use crate::crypto::rsa::PublicKey;
+use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type, may_be_end_entity};
 use crate::keys::source::Foreign;
 
 /// What a file holds, in its order.
@@ -31,6 +32,10 @@ pub(super) struct Contents {
     pub(super) useless: Vec<(Vec<u8>, CertificateError)>,
     /// What is odd about the container.
     pub(super) warnings: Vec<LoadError>,
+    /// What is left for passwords.
+    pub(super) rounds: pbe::Rounds,
+    /// How many private keys were seen.
+    private_keys: usize,
 }
 
 /// A part of a file that is of no use.
@@ -151,16 +156,20 @@ impl Contents {
             },
             Some(Shape::EncryptedPkcs8) => self.add_encrypted_pkcs8(der, passwords),
             Some(Shape::Pkcs8) => self.add_pkcs8(der),
-            Some(Shape::Pkcs1) => {
-                self.add_private(rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| of_numbers(der)))
-            }
+            Some(Shape::Pkcs1) => self.add_private(|| {
+                numbers::check_pkcs1(der)?;
+                rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| NUMBERS)
+            }),
             Some(Shape::Sec1) => self.refuse(Kind::Key, LoadError::NotRsa("EC".into())),
             Some(Shape::Certificate) => self.add_certificate(der),
             Some(Shape::PublicKey) => self.add_prepared(public_key(der)),
-            Some(Shape::Pkcs1Public) => match rsa::PublicKey::from_pkcs1_der(der) {
-                Ok(key) => self.add_public(&key),
-                Err(_) => self.refuse(Kind::Public, NUMBERS),
-            },
+            Some(Shape::Pkcs1Public) => {
+                let checked = numbers::check_pkcs1_public(der);
+                match checked.and_then(|()| rsa::PublicKey::from_pkcs1_der(der).map_err(|_| NUMBERS)) {
+                    Ok(key) => self.add_public(&key),
+                    Err(refusal) => self.refuse(Kind::Public, refusal),
+                }
+            }
             None => self.refuse(Kind::Container, LoadError::Unknown),
         }
     }
@@ -169,7 +178,7 @@ impl Contents {
         let both: Vec<&[u8]> = [passwords.key, passwords.container].into_iter().flatten().collect();
         let parts = AnyRef::from_der(der).and_then(members).unwrap_or_default();
         let [algorithm, data] = parts.as_slice() else { return self.refuse(Kind::Key, LoadError::Unknown) };
-        match pbe::decrypt(*algorithm, data.value(), &both) {
+        match pbe::decrypt(*algorithm, data.value(), &both, &mut self.rounds) {
             Ok(key) => self.add_pkcs8(&key),
             Err(LoadError::WrongPassword) if both.is_empty() => {
                 self.refuse(Kind::Key, LoadError::PasswordMissing)
@@ -179,16 +188,25 @@ impl Contents {
     }
 
     pub(super) fn add_pkcs8(&mut self, der: &[u8]) {
-        let key = PrivateKeyInfoRef::from_der(der).map_err(|_| NUMBERS).and_then(|info| {
+        self.add_private(|| {
+            let info = PrivateKeyInfoRef::from_der(der).map_err(|_| NUMBERS)?;
             // The parser takes a key for PSS, too, where that has no parameters.
             of_type(info.algorithm.oid).map_or(Ok(()), Err)?;
-            rsa::PrivateKey::from_pkcs8_der(der).map_err(|_| of_numbers(info.private_key.as_bytes()))
+            numbers::check_pkcs1(info.private_key.as_bytes())?;
+            rsa::PrivateKey::from_pkcs8_der(der).map_err(|_| NUMBERS)
         });
-        self.add_private(key);
     }
 
-    pub(super) fn add_private(&mut self, key: Result<rsa::PrivateKey, LoadError>) {
-        match key.and_then(|key| of_size(key.n().bit_width() as usize).map_or(Ok(key), Err)) {
+    /// Reads a private key, unless there were too many: each costs the time of several private-key operations.
+    pub(super) fn add_private(&mut self, read: impl FnOnce() -> Result<rsa::PrivateKey, LoadError>) {
+        self.private_keys += 1;
+        if self.private_keys > MOST_PARTS {
+            if self.private_keys == MOST_PARTS + 1 {
+                self.warnings.push(LoadError::TooMany("private keys"));
+            }
+            return;
+        }
+        match read().and_then(|key| of_size(key.n().bit_width() as usize).map_or(Ok(key), Err)) {
             Ok(key) => self.keys.push(key),
             Err(refusal) => self.refuse(Kind::Key, refusal),
         }
@@ -219,6 +237,21 @@ impl Contents {
                 self.refuse(Kind::Public, refusal.into());
             }
         }
+    }
+
+    /// Why `certificate` must not count as the holder's own: it is an authority's, and the holder's own is there and of no use.
+    pub(super) fn displaced_by(&self, certificate: &Certificate) -> Option<LoadError> {
+        let useless = self.useless.iter().find(|(der, _)| {
+            certificate.is_named_as_issuer_by(der) || (certificate.is_ca() && may_be_end_entity(der))
+        });
+        let unread = || {
+            let unread = |part: &&Refused| {
+                part.kind == Kind::Public
+                    && matches!(part.error, LoadError::Truncated | LoadError::Damaged(_))
+            };
+            self.refused.iter().find(unread).filter(|_| certificate.is_ca()).map(|part| part.error.clone())
+        };
+        useless.map(|(_, error)| error.clone().into()).or_else(unread)
     }
 
     pub(super) fn refuse(&mut self, kind: Kind, error: LoadError) {
@@ -349,9 +382,6 @@ fn prepare(key: &rsa::PublicKey) -> Result<PublicKey, LoadError> {
     Ok(PublicKey::from_spki_der(spki.as_bytes())?)
 }
 
-/// RSA numbers that are no key.
-pub(super) const NUMBERS: LoadError = LoadError::BadKey("its numbers do not fit together");
-
 /// A SubjectPublicKeyInfo.
 fn public_key(der: &[u8]) -> Result<PublicKey, LoadError> {
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| LoadError::Unknown)?;
@@ -367,15 +397,4 @@ fn of_type(oid: pkcs8::ObjectIdentifier) -> Option<LoadError> {
         PSS_ONLY => Some(LoadError::PssOnly),
         other => Some(LoadError::NotRsa(key_type(other))),
     }
-}
-
-/// A size of key that is refused. Below 512 bits there is no key, but a number in the wrong place.
-pub(super) fn of_size(bits: usize) -> Option<LoadError> {
-    (bits >= 512 && !(MIN_BITS..=MAX_BITS).contains(&bits)).then_some(LoadError::KeySize(bits))
-}
-
-/// Why a private key in PKCS#1 form is refused: by its size, else by its numbers.
-fn of_numbers(pkcs1: &[u8]) -> LoadError {
-    let key = RsaPrivateKeyRef::from_der(pkcs1).ok();
-    key.and_then(|key| of_size(bits(key.modulus.as_bytes())?)).unwrap_or(NUMBERS)
 }

@@ -16,7 +16,27 @@ use super::{LoadError, ber};
 pub(super) const MAX_ROUNDS: u32 = 1_000_000;
 
 /// Memory of scrypt, 128·N·r·p bytes, beyond which a file is refused.
-const MAX_SCRYPT: u64 = 1 << 30;
+const MAX_SCRYPT: u64 = 64 << 20;
+
+/// Memory of scrypt that takes as long as one round.
+const SCRYPT_PER_ROUND: u64 = 64;
+
+/// Rounds that are left for all passwords and all parts of one file together.
+pub(super) struct Rounds(pub(super) u64);
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self(10 * u64::from(MAX_ROUNDS))
+    }
+}
+
+impl Rounds {
+    /// Takes `rounds` off, or refuses where so many are not left.
+    pub(super) fn spend(&mut self, rounds: u64) -> Result<(), LoadError> {
+        self.0 = self.0.checked_sub(rounds).ok_or(LoadError::TooManyRounds)?;
+        Ok(())
+    }
+}
 
 /// Every form in which writers of PKCS#12 hand `password` to its key derivation: UTF-16 with a final zero, characters beyond the BMP
 /// as two units (OpenSSL, Java); nothing at all where it is empty (.NET, BouncyCastle); each byte of UTF-8 as a character (OpenSSL
@@ -46,11 +66,12 @@ pub(super) fn decrypt(
     algorithm: AnyRef<'_>,
     data: &[u8],
     passwords: &[&[u8]],
+    rounds: &mut Rounds,
 ) -> Result<Zeroizing<Vec<u8>>, LoadError> {
     let scheme = Scheme::of(algorithm)?;
     let mut refusal = LoadError::WrongPassword;
     for password in passwords {
-        match scheme.decrypt(data, password) {
+        match scheme.decrypt(data, password, rounds) {
             Err(error) => refusal = error,
             found => return found,
         }
@@ -59,7 +80,7 @@ pub(super) fn decrypt(
 }
 
 enum Scheme<'a> {
-    Pbes2(Box<pbes2::Parameters>),
+    Pbes2 { parameters: Box<pbes2::Parameters>, rounds: u64 },
     Pkcs12 { cipher: Cipher, salt: &'a [u8], rounds: i32 },
 }
 
@@ -91,35 +112,57 @@ impl<'a> Scheme<'a> {
 
     fn pbes2(parameters: AnyRef<'_>) -> Result<Self, LoadError> {
         let parsed = pbes2::Parameters::try_from(parameters).map_err(|_| unsupported_in(parameters))?;
-        let affordable = match &parsed.kdf {
-            Kdf::Pbkdf2(pbkdf2) => pbkdf2.iteration_count <= MAX_ROUNDS,
+        let rounds = match &parsed.kdf {
+            Kdf::Pbkdf2(pbkdf2) => {
+                Some(pbkdf2.iteration_count).filter(|rounds| *rounds <= MAX_ROUNDS).map(u64::from)
+            }
             Kdf::Scrypt(scrypt) => {
                 let cost = u64::from(scrypt.block_size) * u64::from(scrypt.parallelization) * 128;
-                cost.checked_mul(scrypt.cost_parameter).is_some_and(|bytes| bytes <= MAX_SCRYPT)
+                let memory = cost.checked_mul(scrypt.cost_parameter).filter(|bytes| *bytes <= MAX_SCRYPT);
+                memory.map(|bytes| bytes / SCRYPT_PER_ROUND)
             }
             _ => return Err(unsupported(parsed.kdf.oid())),
         };
-        if affordable { Ok(Self::Pbes2(Box::new(parsed))) } else { Err(LoadError::TooManyRounds) }
+        let rounds = rounds.ok_or(LoadError::TooManyRounds)?;
+        Ok(Self::Pbes2 { parameters: Box::new(parsed), rounds })
     }
 
-    fn decrypt(&self, data: &[u8], password: &[u8]) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-        match self {
-            Self::Pbes2(parameters) => {
-                let attempt = |password: &[u8]| parameters.decrypt(password, data);
-                match attempt(password) {
-                    Err(pkcs5::Error::UnsupportedAlgorithm { oid }) => return Err(unsupported(oid)),
-                    Err(pkcs5::Error::AlgorithmParametersInvalid { .. }) => return Err(unfitting()),
-                    plain => document(plain.ok()),
+    fn decrypt(
+        &self,
+        data: &[u8],
+        password: &[u8],
+        left: &mut Rounds,
+    ) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+        let mut attempt = |password: &[u8]| match self {
+            Self::Pbes2 { parameters, rounds } => {
+                left.spend(*rounds)?;
+                match parameters.decrypt(password, data) {
+                    Err(pkcs5::Error::UnsupportedAlgorithm { oid }) => Err(unsupported(oid)),
+                    Err(pkcs5::Error::AlgorithmParametersInvalid { .. }) => Err(unfitting()),
+                    plain => document(plain.ok()).ok_or(LoadError::WrongPassword),
                 }
-                // Some releases of NSS derive the key from the form of PKCS#12.
-                .or_else(|| forms(password).ok()?.iter().find_map(|form| document(attempt(form).ok())))
-                .ok_or(LoadError::WrongPassword)
             }
             Self::Pkcs12 { cipher, salt, rounds } => {
-                let attempt = |form: &Zeroizing<Vec<u8>>| document(cipher.decrypt(data, form, salt, *rounds));
-                forms(password)?.iter().find_map(attempt).ok_or(LoadError::WrongPassword)
+                // Two blocks of the key and one of the IV, each by as many.
+                left.spend(3 * u64::from(rounds.unsigned_abs()))?;
+                document(cipher.decrypt(data, password, salt, *rounds)).ok_or(LoadError::WrongPassword)
+            }
+        };
+        let forms = match self {
+            // Some releases of NSS derive the key of PBES2 from the form of PKCS#12, too.
+            Self::Pbes2 { .. } => match attempt(password) {
+                Err(LoadError::WrongPassword) => forms(password).unwrap_or_default(),
+                found => return found,
+            },
+            Self::Pkcs12 { .. } => forms(password)?,
+        };
+        for form in &forms {
+            match attempt(form) {
+                Err(LoadError::WrongPassword) => {}
+                found => return found,
             }
         }
+        Err(LoadError::WrongPassword)
     }
 }
 

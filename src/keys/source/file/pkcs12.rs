@@ -27,7 +27,7 @@ pub(super) fn read(der: &[u8], passwords: Passwords<'_>, contents: &mut Contents
     let safes = octets(content).map_err(|_| UNREADABLE)?;
     let mut reader = Bags { passwords, has_mac: mac.is_some(), contents };
     match mac {
-        Some(mac) => verify(mac, safes, passwords.container)?,
+        Some(mac) => verify(mac, safes, passwords.container, &mut reader.contents.rounds)?,
         None => reader.contents.warnings.push(LoadError::NoMac),
     }
     reader.safes(safes).map_err(|error| error.unwrap_or(UNREADABLE))
@@ -62,7 +62,8 @@ impl<'a> Bags<'a> {
                 DATA => self.bags(octets(content).map_err(broken)?, MAX_DEPTH)?,
                 ENCRYPTED_DATA => {
                     let (algorithm, data) = encrypted(content).map_err(broken)?;
-                    match pbe::decrypt(algorithm, data, &both([Some(self.store()), self.passwords.key])) {
+                    let passwords = both([Some(self.store()), self.passwords.key]);
+                    match pbe::decrypt(algorithm, data, &passwords, &mut self.contents.rounds) {
                         Ok(bags) => self.bags(&bags, MAX_DEPTH)?,
                         Err(LoadError::WrongPassword) if self.has_mac => {
                             self.contents.refuse(Kind::Container, LoadError::PartPassword);
@@ -112,7 +113,8 @@ impl<'a> Bags<'a> {
         let parts = members(value).map_err(broken)?;
         let [algorithm, data] = parts.as_slice() else { return Err(None) };
         let passwords = both([self.passwords.key, Some(self.store())]);
-        match pbe::decrypt(*algorithm, octets(*data).map_err(broken)?, &passwords) {
+        let data = octets(*data).map_err(broken)?;
+        match pbe::decrypt(*algorithm, data, &passwords, &mut self.contents.rounds) {
             Ok(key) => self.contents.add_pkcs8(Rewritten::of(&key)?.der()),
             // The MAC has shown that the password of the store is right.
             Err(LoadError::WrongPassword) if self.has_mac => {
@@ -141,7 +143,12 @@ fn both(passwords: [Option<&[u8]>; 2]) -> Vec<&[u8]> {
 }
 
 /// Checks `MacData` over the bytes of the safes as they stand.
-fn verify(mac: AnyRef<'_>, safes: &[u8], password: Option<&[u8]>) -> Result<(), LoadError> {
+fn verify(
+    mac: AnyRef<'_>,
+    safes: &[u8],
+    password: Option<&[u8]>,
+    rounds: &mut pbe::Rounds,
+) -> Result<(), LoadError> {
     let mac = mac.decode_as::<pkcs12::MacData>().map_err(|_| UNREADABLE)?;
     if mac.iterations > pbe::MAX_ROUNDS as i32 {
         return Err(LoadError::TooManyRounds);
@@ -160,6 +167,7 @@ fn verify(mac: AnyRef<'_>, safes: &[u8], password: Option<&[u8]>) -> Result<(), 
         };
     }
     let forms = pbe::forms(password.unwrap_or_default())?;
+    rounds.spend(u64::from(mac.iterations.unsigned_abs()) * forms.len() as u64)?;
     let mut forms = forms.iter();
     let fits = match mac.mac.algorithm.oid.to_string().as_str() {
         "1.3.14.3.2.26" => forms.any(fits!(sha1::Sha1)),

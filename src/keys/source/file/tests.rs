@@ -15,6 +15,7 @@ macro_rules! made {
 
 mod choice;
 mod containers;
+mod hostile;
 mod named;
 
 const PASSWORD: Option<&[u8]> = Some(b"mosip123");
@@ -369,7 +370,8 @@ fn description_says_what_is_inside_and_nothing_secret() {
     let jwk = describe(vector!("esignet-jwk.txt"), None).unwrap();
     let shown = serde_json::to_string(&jwk).unwrap();
     assert_eq!(jwk.container, "JWK");
-    assert!(shown.len() < 200, "{shown}");
+    // Whatever is secret of a key has more digits than this.
+    assert!(shown.len() < 300, "{shown}");
 }
 
 #[test]

@@ -87,6 +87,34 @@ fn nested_token_whose_x5c_is_of_another_is_refused() {
 }
 
 #[test]
+fn nested_token_whose_header_is_refused_is_not_taken_for_an_unsigned_message() {
+    let ring = ring(UnknownThumbprint::Reject, NOW);
+    let open_unsigned = |plaintext: &str| {
+        let message = Sealed { data: &sealed(None, plaintext), signature: None, aad: &[] };
+        let policy = Policy { danger_accept_unsigned: true };
+        open(&ring, ring.peer("issuer").unwrap(), message, policy).map(|opened| opened.get().to_vec())
+    };
+    for (header, code) in [
+        (r#"{"alg":"HS256"}"#, Code::SignatureInvalid),
+        (r#"{"alg":"none"}"#, Code::SignatureInvalid),
+        (r#"{"alg":"RS256","crit":["exp"],"exp":1}"#, Code::SignatureInvalid),
+        (r#"{"alg":"RS256","alg":"RS256"}"#, Code::Malformed),
+        (r#"{"alg":"RS256","x5c":[]}"#, Code::Malformed),
+        (r#" {}"#, Code::SignatureInvalid),
+    ] {
+        let header = base64::encode_url(header.as_bytes());
+        for token in [format!("{header}.e30.AAAA"), format!("{header}.e30."), format!("{header}..AAAA")] {
+            let refused = open_unsigned(&token).unwrap_err();
+            assert_eq!(refused.code(), code, "{token}: {refused}");
+        }
+        assert!(open_unsigned(&format!(" {header}.{{\"a\":1}}.AAAA\n")).is_err(), "{header}");
+    }
+    for plaintext in [r#"{"a":"b.c.d"}"#, "a.b.c", "", "..", &sealed(None, "{}")] {
+        assert_eq!(open_unsigned(plaintext).unwrap(), plaintext.as_bytes());
+    }
+}
+
+#[test]
 fn nested_token_under_an_expired_certificate_is_refused() {
     let jwe = include_str!("../../../../tests/vectors/jwe.json");
     let case = case(jwe, "nested-jws");

@@ -38,6 +38,42 @@ fn expired_end_entity_certificate_counts_before_its_valid_issuer() {
 }
 
 #[test]
+fn expired_end_entity_certificate_counts_before_a_valid_root_that_did_not_issue_it() {
+    for expired in ["leaf", "other"] {
+        let pem = if expired == "leaf" { made!("leaf-expired.crt") } else { made!("other-expired.crt") };
+        for text in [[pem, made!("root.crt")].concat(), [made!("root.crt"), pem].concat()] {
+            let peer = parse_peer(&text, NOW).unwrap();
+            assert_eq!((peer.certificate, peer.warnings), (Some(from_pem(pem)), vec![]), "{expired}");
+        }
+    }
+}
+
+#[test]
+fn root_does_not_take_the_place_of_a_certificate_that_cannot_be_read() {
+    let leaf = std::str::from_utf8(made!("leaf.crt")).unwrap();
+    let root = std::str::from_utf8(made!("root.crt")).unwrap();
+    let (cut, _) = leaf.split_at(leaf.len() / 2);
+    let damaged = leaf.replacen("MII", "M*I", 1);
+    for (text, refused) in [
+        (format!("{cut}\n{root}"), LoadError::Truncated),
+        (format!("{root}{damaged}"), LoadError::Damaged("not base64 between the PEM lines")),
+    ] {
+        assert_eq!(refusal(parse_peer(text.as_bytes(), NOW)), refused);
+    }
+    // The certificate of the holder is there: what else is damaged is of no matter.
+    assert!(parse_peer(format!("{leaf}{cut}").as_bytes(), NOW).is_ok());
+}
+
+#[test]
+fn root_does_not_take_the_place_of_an_end_entity_certificate_of_a_key_that_is_refused() {
+    let elliptic = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let leaf = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&elliptic).unwrap().pem();
+    let text = [leaf.as_bytes(), made!("root.crt")].concat();
+    let error = refusal(parse_peer(&text, NOW));
+    assert_eq!(error.to_string(), "holds a key that is not RSA (EC)");
+}
+
+#[test]
 fn two_end_entity_certificates_are_not_chosen_from_without_a_word() {
     let both = [made!("leaf.crt"), made!("other.crt"), made!("sub.crt")].concat();
     let peer = parse_peer(&both, NOW).unwrap();
