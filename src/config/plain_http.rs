@@ -52,8 +52,7 @@ impl PlainHttp {
     }
 }
 
-/// Whether `host` names what no public network leads to: a private address, a name of one label that is no
-/// top-level domain, the `service.namespace` of a
+/// Whether `host` names what no public network leads to: a private address, a name of one label, the `service.namespace` of a
 /// cluster, or a name under `.svc`, `.svc.cluster.local`, `.internal` or `.local`.
 pub(super) fn is_private(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -69,9 +68,10 @@ pub(super) fn is_private(host: &str) -> bool {
         [] => false,
         // An address in another spelling, such as `0x08080808`: names end with a label that begins with a letter.
         [.., last] if !last.starts_with(|first: char| first.is_ascii_alphabetic()) => false,
+        [_] => true,
         [.., last] if ["svc", "internal", "local"].iter().any(|end| last.eq_ignore_ascii_case(end)) => true,
-        // No domain can be registered under what is no top-level domain, and one that is may have an address itself (`ai`).
-        [namespace] | [_, namespace] => !tld::exist_case_insensitive(namespace),
+        // No domain can be registered under what is no top-level domain.
+        [_, namespace] => !tld::exist_case_insensitive(namespace),
         _ => false,
     }
 }
@@ -114,10 +114,6 @@ mod tests {
             "10.1",
             "[2001:db8::1]",
             "xn--p1ai.xn--p1ai",
-            "ai",
-            "AI",
-            "ai.",
-            "xn--p1ai",
             "",
             ".",
         ] {
