@@ -40,7 +40,9 @@ fuzz_target!(|input: &[u8]| {
     }
 
     let both = source::Passwords { container: password, key: Some(b"of the key") };
-    if let (Ok(under_one), Ok(under_both)) = (source::parse_own(file, password), source::parse_own_under(file, both)) {
+    if let (Ok(under_one), Ok(under_both)) =
+        (source::parse_own(file, password), source::parse_own_under(file, both))
+    {
         assert!(under_both.keys.len() >= under_one.keys.len());
     }
 
@@ -52,7 +54,9 @@ fuzz_target!(|input: &[u8]| {
         assert!(certificates.iter().all(|found| found == chosen || peer.others.contains(found)));
         // An issuer of another one counts only where each certificate is that.
         let issued_any = |issuer: &Certificate| {
-            certificates.iter().any(|other| other != issuer && other.is_issued_by(issuer) && !issuer.is_issued_by(other))
+            certificates
+                .iter()
+                .any(|other| other != issuer && other.is_issued_by(issuer) && !issuer.is_issued_by(other))
         };
         assert!(!issued_any(chosen) || certificates.iter().all(issued_any));
     }
