@@ -119,6 +119,10 @@ impl Gateway {
         };
         let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
         let services = Services::new(ledger, settings, tools);
+        for lacking in services.mediator.lacking_keys() {
+            let (trouble, advice) = (lacking.detail(), lacking.advice());
+            tracing::warn!(trouble, advice, "events wait for a key");
+        }
         let meters = Meters::default();
         let app = App::new(Shared {
             services: services.clone(),

@@ -64,6 +64,17 @@ impl Mediator {
         self.url(kind).map(drop)
     }
 
+    /// Which keys events need and do not find, of the files of the moment; empty where no event goes anywhere.
+    pub(crate) fn lacking_keys(&self) -> Vec<Error> {
+        if self.settings.events.is_empty() {
+            return Vec::new();
+        }
+        let (ring, now) = (self.keys.current(), self.clock.now());
+        let signer = roles::signer(&ring, self.settings.sign_with.as_deref(), now).map(drop);
+        let recipient = roles::recipient(&ring, roles::MOSIP, now).map(drop);
+        [signer, recipient].into_iter().filter_map(Result::err).collect()
+    }
+
     /// A fresh application id, for a caller who waits.
     pub(crate) async fn fetch_aid(self: &Arc<Self>, outside: &dyn Outside) -> Result<Attested<Aid>> {
         let mediator = Arc::clone(self);

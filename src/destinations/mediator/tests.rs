@@ -250,3 +250,22 @@ async fn the_link_shares_the_breaker_of_the_records() {
         assert_eq!(*breaker.heard.lock().unwrap(), [heard]);
     }
 }
+
+#[test]
+fn keys_that_events_need_and_do_not_find_are_named() {
+    assert!(mediator(false).lacking_keys().is_empty());
+    let settings = config::Mediator {
+        events: BTreeMap::from([("birth".to_owned(), "http://127.0.0.1:4600/birth".parse().unwrap())]),
+        aid: None,
+        sign_with: None,
+        deadline: Duration::from_secs(90),
+        concurrency: 1,
+    };
+    let keys = Keyring::fixed(crate::keys::Ring::default());
+    let lacking = Mediator::new(settings, None, keys, Clock::fixed(NOW)).lacking_keys();
+    let details: Vec<_> = lacking.iter().map(Error::detail).collect();
+    assert!(
+        matches!(details[..], [key, peer] if key.contains("no signing key") && peer.contains("mosip")),
+        "{details:?}"
+    );
+}

@@ -142,7 +142,7 @@ struct Quarantine {
 
 #[derive(Serialize, ToSchema)]
 struct Keys {
-    /// Every configured key and certificate is loaded and in its dates.
+    /// Every configured key and certificate is loaded and in its dates, and those that events need are among them.
     healthy: bool,
     own: usize,
     peers: usize,
@@ -195,7 +195,7 @@ impl Readiness {
                 .collect(),
             faces: BTreeMap::from(standing.faces),
             keys: Keys {
-                healthy: ring.troubles().is_empty(),
+                healthy: ring.troubles().is_empty() && !standing.lacks_keys,
                 own: ring.own().len(),
                 peers: ring.peers().len(),
                 troubles: ring.troubles().len(),

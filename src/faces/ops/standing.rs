@@ -40,6 +40,8 @@ pub(super) struct Standing {
     pub(super) stored: Option<Stored>,
     pub(super) disk_left: Option<u64>,
     pub(super) disk_used: u64,
+    /// Events need a key that is not there.
+    pub(super) lacks_keys: bool,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
     pub(super) trusted: Arc<[(String, Timestamp)]>,
@@ -98,6 +100,7 @@ impl Standing {
             disk_left,
             disk_used,
             ring: ops.app.ring(),
+            lacks_keys: !ops.app.mediator().lacking_keys().is_empty(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
             faces: ops.app.faces(),

@@ -36,6 +36,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         }),
         disk_left: None,
         disk_used: 0,
+        lacks_keys: false,
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
         trusted: Arc::new([]),
