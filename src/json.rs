@@ -19,7 +19,7 @@ use crate::error::{Code, Error, Result};
 
 /// Reads the body of a request, the same way for every route. [`Code::Malformed`] where it is no JSON or where two readers may read
 /// it differently, with line and column; [`Code::Field`] where a value is missing, unknown or of another type, with its pointer.
-pub(crate) fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
+pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     let text = text(body)?;
     check_unambiguous(text)?;
     read_at(text, "")
@@ -142,7 +142,7 @@ fn whole(seconds: f64) -> Option<i64> {
 }
 
 /// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.
-pub(crate) struct Object<T>(
+pub struct Object<T>(
     /// What was read.
     pub T,
 );

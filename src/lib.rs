@@ -24,7 +24,7 @@
 //! | [`upstream`] | carries bytes: TLS, deadlines, caps, the cache of the token | leaves |
 //! | [`doctor`], `inspect`, `local` | the work of commands | what they report on |
 //! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
-//! | [`config`], [`clock`], [`error`], `json`, `loopback`, `place`, `pool`, `random`, [`telemetry`] | leaves | – |
+//! | [`config`], [`clock`], [`error`], [`json`], `loopback`, `place`, `pool`, `random`, [`telemetry`] | leaves | – |
 //!
 //! What the code cannot say about itself stands in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
 //! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
@@ -44,7 +44,7 @@ pub(crate) mod faces;
 pub mod gateway;
 mod http;
 mod inspect;
-mod json;
+pub mod json;
 pub mod keys;
 mod ledger;
 mod local;
