@@ -201,7 +201,7 @@ fn edited_push(input: &mut Unstructured<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A well-sealed and well-signed push is read exactly if it is an object that names registration and token, which is not blank.
+/// A well-sealed and well-signed push is read exactly if it is an object that names registration and token, neither of them blank.
 fn any_push(plaintext: &[u8]) {
     let options = SealOptions { sign: SignOver::Plaintext, ..SealOptions::default() };
     let sealed =
@@ -215,12 +215,13 @@ fn any_push(plaintext: &[u8]) {
                 (text("uinToken"), text("opencrvsBRN")),
                 (nid.get().uin_token.clone(), nid.get().brn.clone())
             );
-            assert!(nid.evidence() == Evidence::Plaintext && !nid.get().uin_token.trim().is_empty());
+            assert!(nid.evidence() == Evidence::Plaintext);
+            assert!(!nid.get().uin_token.trim().is_empty() && !nid.get().brn.trim().is_empty());
         }
         Err(error) => {
             check_push(&error);
-            let has_no_token = error.code() == Code::Field && error.pointer() == Some("/uinToken");
-            assert!(error.code() == Code::Malformed || has_no_token);
+            let is_blank = matches!(error.pointer(), Some("/uinToken" | "/opencrvsBRN"));
+            assert!(error.code() == Code::Malformed || (error.code() == Code::Field && is_blank));
         }
     }
 }
