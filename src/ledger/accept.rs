@@ -7,8 +7,8 @@ use crate::store::{NewRow, Queue};
 
 use super::entry::{EntryKind, State};
 use super::identity::Identities;
-use super::subject::Subject;
 use super::{Book, Ledger};
+use crate::mosip::subject::Subject;
 
 pub(super) const TABLE: &str = "entry";
 

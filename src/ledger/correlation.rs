@@ -5,10 +5,10 @@ use bytes::Bytes;
 
 use super::accept::TABLE as ENTRY;
 use super::entry::{Destination, Entry, EntryKind};
-use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event};
+use crate::mosip::subject::Subject;
 use crate::store::{CorrelationRow, Filter, Queue, Row};
 
 const TABLE: &str = "correlation";

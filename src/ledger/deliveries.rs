@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::entry::Refusal;
-use super::subject::Subject;
 use super::uptime::millis;
 use super::{Book, Ledger, legacy};
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::Aid;
+use crate::mosip::subject::Subject;
 use crate::store::{Filter, Millis, NewRow, Queue};
 
 pub(super) const TABLE: &str = "delivery";

@@ -4,10 +4,10 @@
 use super::accept::TABLE;
 use super::correlation::Named;
 use super::entry::EntryKind;
-use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::error::Result;
 use crate::mosip::event::{Aid, EventKind};
+use crate::mosip::subject::Subject;
 use crate::opencrvs::legacy::{self, Number};
 use crate::store::{NewRow, Queue};
 

@@ -17,7 +17,6 @@ mod legacy;
 mod operator;
 mod pushes;
 mod rekey;
-pub(crate) mod subject;
 #[cfg(test)]
 mod tests;
 mod twice;

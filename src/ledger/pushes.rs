@@ -9,12 +9,12 @@ use zeroize::Zeroizing;
 use super::deliveries::Message;
 use super::entry::Refusal;
 use super::operator::Group;
-use super::subject::Subject;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::Verified;
 use crate::mosip::push::{Notice, PushKind};
+use crate::mosip::subject::Subject;
 use crate::store::PushRow;
 
 const TABLE: &str = "push";

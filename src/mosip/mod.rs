@@ -17,6 +17,7 @@ pub mod primitives;
 pub(crate) mod push;
 pub mod roles;
 pub mod signature;
+pub(crate) mod subject;
 mod verified;
 pub(crate) mod websub;
 
