@@ -18,13 +18,25 @@ const UNCORRELATED: &str = "uncorrelated";
 const AT_ONCE: usize = 100;
 /// Events with one number that are looked at. Real ones have a birth and a few corrections.
 const ALIKE: usize = 100;
+/// The names by which a push finds its event, those that fewest events share first.
+const BY_PRECISION: [&str; 9] = [
+    "registrationId",
+    "transactionId",
+    "actionId",
+    "compositionId",
+    "eventId",
+    "aid",
+    "trackingId",
+    "drn",
+    "brn",
+];
 
-/// The events that bear a name.
+/// The events that a push is about.
 pub(super) struct Named {
     /// The entry that was accepted first.
     pub(super) entry: String,
-    /// Its composition.
-    pub(super) composition: String,
+    /// What orders its entries.
+    pub(super) line: String,
     /// What all of them have in common.
     pub(super) subject: Subject,
 }
@@ -106,26 +118,30 @@ impl Book<'_> {
     }
 
     /// The ids of the events that bear the name `name` with this `value`.
-    pub(super) fn bearers(&self, name: &'static str, value: &str) -> Result<Vec<String>> {
+    pub(super) fn bearers(&self, name: &str, value: &str) -> Result<Vec<String>> {
         let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
         Ok(rows.into_iter().map(|row| row.entry).collect())
     }
 
-    /// The events that bear the name `name` with this `value`.
-    pub(super) fn named(&self, name: &'static str, value: &str) -> Result<Option<Named>> {
-        let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
-        let (mut first, mut subjects) = (None, Vec::new());
-        for CorrelationRow { entry, subject, .. } in rows {
-            let Some(subject) = self.open_subject(&entry, &subject) else { continue };
-            let composition = subject.composition_id.clone();
-            first = first.or(composition.map(|composition| (entry, composition)));
-            subjects.push(subject);
+    /// The events that a push is about which held the names `held`: those that bear the most precise of them that any event bears. An
+    /// event that bears another value under one of these names is not the one.
+    pub(super) fn named(&self, held: &Subject) -> Result<Option<Named>> {
+        for name in BY_PRECISION {
+            let Some((_, value)) = held.names().find(|(of, _)| *of == name) else { continue };
+            let (mut first, mut subjects) = (None, Vec::new());
+            for CorrelationRow { entry, subject, .. } in
+                self.tx().named(&self.name_hash(name, value), ALIKE)?
+            {
+                let subject = self.open_subject(&entry, &subject);
+                let Some(subject) = subject.filter(|subject| !held.contradicts(subject)) else { continue };
+                first = first.or(subject.line().map(|line| (entry, line.to_owned())));
+                subjects.push(subject);
+            }
+            if let Some((entry, line)) = first {
+                return Ok(Some(Named { entry, line, subject: Subject::common(&subjects) }));
+            }
         }
-        Ok(first.map(|(entry, composition)| Named {
-            entry,
-            composition,
-            subject: Subject::common(&subjects),
-        }))
+        Ok(None)
     }
 
     /// What is kept of `entry`; where nothing is, and the payload is still there, it is kept now. `None`: neither can be read.
@@ -179,7 +195,7 @@ impl Book<'_> {
         Ok((rows.last().map(|row| row.seq), skipped))
     }
 
-    fn name_hash(&self, name: &'static str, value: &str) -> Vec<u8> {
+    fn name_hash(&self, name: &str, value: &str) -> Vec<u8> {
         self.identity(&[b"name", name.as_bytes(), value.as_bytes()])
     }
 }

@@ -56,19 +56,21 @@ impl Book<'_> {
         self.legacy_post(&format!("{entry}@legacy-aid"), row.line.unwrap_or_default(), body).map(Some)
     }
 
-    /// The UINTOKEN that `push` brought for `brn`, for OpenCRVS, behind what went there for the event `named` before.
+    /// The UINTOKEN that `push` brought for `subject`, for OpenCRVS, behind what went there for the event `named` before. Without a birth
+    /// registration number OpenCRVS could not tell whose it is.
     pub(super) fn token_post(
         &self,
         push: &str,
         named: Option<&Named>,
-        brn: &str,
+        subject: &Subject,
         uin_token: &str,
     ) -> Result<Option<LegacyPost>> {
-        let Some(posts) = self.rules.legacy.get().filter(|_| !brn.is_empty()) else { return Ok(None) };
+        let brn = subject.brn.as_deref().filter(|brn| !brn.is_empty());
+        let Some((posts, brn)) = self.rules.legacy.get().zip(brn) else { return Ok(None) };
         let (cause, line) = match named {
-            Some(named) => (named.entry.as_str(), named.composition.as_str()),
+            Some(named) => (named.entry.as_str(), named.line.as_str()),
             None => {
-                self.correlate(push, &Subject { brn: Some(brn.to_owned()), ..Subject::default() })?;
+                self.correlate(push, subject)?;
                 (push, push)
             }
         };

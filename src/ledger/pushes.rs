@@ -12,9 +12,8 @@ use super::operator::Group;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::mosip::Verified;
+use crate::mosip::Stated;
 use crate::mosip::push::{Notice, PushKind};
-use crate::mosip::subject::Subject;
 use crate::store::PushRow;
 
 const TABLE: &str = "push";
@@ -138,22 +137,21 @@ impl Ledger {
         .await
     }
 
-    /// The push verified: `notice` goes to the mediator, under every name of the event that it is about, and to OpenCRVS 1.x where that
-    /// is configured, unless the same message did before. False: it did.
-    pub(crate) async fn verified(&self, id: String, kind: &str, notice: Verified<Notice>) -> Result<bool> {
-        let Notice { brn, uin_token, .. } = notice.get();
-        let plaintext = format!("{brn}\0{uin_token}");
-        let hash = self.identity(&[b"push", kind.as_bytes(), plaintext.as_bytes()])?;
+    /// The push verified: `notice` goes to the mediator, under every name of the event that it is about, and its UINTOKEN to OpenCRVS 1.x
+    /// where that is configured, unless the same message did before. False: it did.
+    pub(crate) async fn verified(&self, id: String, kind: &str, notice: Stated<Notice>) -> Result<bool> {
+        let hash = self.identity(&[b"push", kind.as_bytes(), notice.get().identity.as_bytes()])?;
         self.run(move |book| {
             book.remove_push(&id)?;
             if !book.tx().mark_verified(&hash, book.now)? {
                 return Ok(false);
             }
-            let Notice { kind, brn, uin_token, data } = notice.get();
-            let named = book.named("brn", brn)?;
-            let known = named.as_ref().map(|named| named.subject.clone()).unwrap_or_default();
-            let subject = Subject { brn: Some(brn.clone()), ..known };
-            let post = book.token_post(&id, named.as_ref(), brn, uin_token)?;
+            let Notice { kind, subject: held, data, uin_token, .. } = notice.get();
+            let named = book.named(held)?;
+            let subject = named.as_ref().map_or_else(|| held.clone(), |named| held.and(&named.subject));
+            let post =
+                uin_token.as_deref().map(|token| book.token_post(&id, named.as_ref(), &subject, token));
+            let post = post.transpose()?.flatten();
             book.tell(Message {
                 kind,
                 subject: &subject,

@@ -23,11 +23,11 @@ use crate::crypto::base64;
 use crate::crypto::rsa::Keeper;
 use crate::destinations::{Done, News, Progress};
 use crate::keys::ring::fake::ring;
-use crate::mosip::Verified;
+use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::fake;
-use crate::mosip::push::{BIRTH_NID, Notice};
+use crate::mosip::push::{BIRTH_NID, Notice, Trust};
 use crate::store::memory::Memory;
 use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
@@ -223,10 +223,11 @@ fn registered(kind: EventKind, composition: &str, number: &str) -> Event {
 }
 
 /// What `message` of MOSIP tells, verified.
-fn notice(message: &[u8]) -> Verified<Notice> {
+fn notice(message: &[u8]) -> Stated<Notice> {
     let ring = ring(&[("partner", &Keeper::there("file"))], UnknownThumbprint::Try);
     let policy = Policy { danger_accept_unsigned: false };
-    BIRTH_NID.verify(message, &ring, Timestamp::from_seconds(1_800_000_000), policy).unwrap()
+    let now = Timestamp::from_seconds(1_800_000_000);
+    BIRTH_NID.verify(message, Trust { ring: &ring, now, policy }).unwrap()
 }
 
 /// MOSIP pushes `token` for `brn`, and it verifies: the id of the push, and whether it is told.

@@ -6,6 +6,8 @@ use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::json;
 
 use super::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use super::push::Notice;
+use super::{Attested, Stated, Transport};
 use crate::crypto::rsa::PrivateKey;
 use crate::keys::Certificate;
 
@@ -27,4 +29,9 @@ pub(crate) fn push(plaintext: &str) -> Bytes {
 /// A UINTOKEN for the birth with the number `brn`.
 pub(crate) fn uin_token(token: &str, brn: &str) -> Bytes {
     push(&json!({ "uinToken": token, "opencrvsBRN": brn }).to_string())
+}
+
+/// What a push of the hub tells that MOSIP does not sign.
+pub(crate) fn under_the_hub(notice: Notice) -> Stated<Notice> {
+    Stated::Unsigned(Attested::over(notice, Transport::Hub))
 }

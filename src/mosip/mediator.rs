@@ -9,8 +9,9 @@ use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
-use super::push::Notice;
-use super::{Attested, Verified, roles};
+use super::push::{Notice, Trust};
+use super::subject::Subject;
+use super::{Attested, Stated, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
@@ -143,12 +144,20 @@ pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result
 }
 
 /// The UINTOKEN of a push, under the signature of peer `mosip`.
-pub(crate) fn verify_nid(body: &[u8], ring: &Ring, _: Timestamp, policy: Policy) -> Result<Verified<Notice>> {
-    let nid = open_nid(ring, roles::peer(ring, roles::MOSIP)?, body, policy)?;
-    nid.try_map(|Nid { uin_token, brn }| {
-        let data = json!({ "uinToken": uin_token });
-        Ok(Notice { kind: "uin-token.received", brn, uin_token, data })
-    })
+pub(crate) fn verify_nid(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
+    let from = roles::peer(trust.ring, roles::MOSIP)?;
+    let nid = open_nid(trust.ring, from, body, trust.policy)?;
+    let notice = nid.try_map(|Nid { uin_token, brn }| {
+        Ok::<_, Error>(Notice {
+            kind: "uin-token.received",
+            // The message bears no id: its `id` is always empty.
+            identity: format!("{brn}\0{uin_token}"),
+            data: json!({ "uinToken": uin_token }),
+            subject: Subject { brn: Some(brn), ..Subject::default() },
+            uin_token: Some(uin_token),
+        })
+    });
+    notice.map(Stated::Signed)
 }
 
 fn read_nid(plaintext: Plaintext) -> Result<Nid> {

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::envelope::Policy;
-use super::{Verified, mediator, websub};
+use super::subject::Subject;
+use super::{Stated, mediator, websub};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::keys::Ring;
@@ -15,8 +16,18 @@ pub(crate) struct PushKind {
     verify: Verify,
 }
 
-/// Reads a body under the keys and at the time of the moment. Only what verifies comes out.
-type Verify = fn(&[u8], &Ring, Timestamp, Policy) -> Result<Verified<Notice>>;
+/// Reads a body. What MOSIP signs comes out only under its signature; what it never signs says what it came under.
+type Verify = fn(&[u8], Trust<'_>) -> Result<Stated<Notice>>;
+
+/// What a push is verified against.
+#[derive(Clone, Copy)]
+pub(crate) struct Trust<'a> {
+    pub(crate) ring: &'a Ring,
+    /// A credential's issuer has dates; a UINTOKEN's signer has none that count.
+    #[allow(dead_code, reason = "no kind that verifies yet depends on the time")]
+    pub(crate) now: Timestamp,
+    pub(crate) policy: Policy,
+}
 
 /// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.
 pub(crate) const BIRTH_NID: PushKind = PushKind { name: "birth-nid", verify: mediator::verify_nid };
@@ -29,14 +40,17 @@ const KINDS: [PushKind; 2] = [BIRTH_NID, CREDENTIAL];
 
 /// What a verified push tells. No `Debug`: it is about a person.
 pub(crate) struct Notice {
-    /// The type of the delivery.
+    /// The type of the delivery, such as `uin-token.received`.
     pub(crate) kind: &'static str,
-    /// The birth registration number that it is about, by which it finds its event.
-    pub(crate) brn: String,
-    /// The UINTOKEN that it brings.
-    pub(crate) uin_token: String,
-    /// The plain message for the mediator.
+    /// The names that the push held. By any of them it finds its event, whose further names the delivery tells too.
+    pub(crate) subject: Subject,
+    /// What makes it the same message when it comes again: its own id, such as the hub's `event.id`, or what it says where it bears none.
+    /// Only an HMAC of it is kept.
+    pub(crate) identity: String,
+    /// The member `data` of the delivery.
     pub(crate) data: Value,
+    /// The UINTOKEN that it brings, which OpenCRVS 1.x is told of too.
+    pub(crate) uin_token: Option<String>,
 }
 
 impl PushKind {
@@ -50,14 +64,8 @@ impl PushKind {
         KINDS.into_iter().find(|kind| kind.name == name)
     }
 
-    /// What `body` tells, which only a good signature lets out.
-    pub(crate) fn verify(
-        self,
-        body: &[u8],
-        ring: &Ring,
-        now: Timestamp,
-        policy: Policy,
-    ) -> Result<Verified<Notice>> {
-        (self.verify)(body, ring, now, policy)
+    /// What `body` tells, and how far that is verified.
+    pub(crate) fn verify(self, body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
+        (self.verify)(body, trust)
     }
 }

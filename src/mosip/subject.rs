@@ -33,12 +33,24 @@ pub(crate) struct Subject {
     /// MOSIP's application id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) aid: Option<String>,
+    /// The id of a request at MOSIP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) transaction_id: Option<String>,
 }
 
 impl Subject {
     /// Every name, as it is spelled on the wire.
-    pub(crate) const NAMES: [&'static str; 8] =
-        ["compositionId", "eventId", "actionId", "trackingId", "brn", "drn", "registrationId", "aid"];
+    pub(crate) const NAMES: [&'static str; 9] = [
+        "compositionId",
+        "eventId",
+        "actionId",
+        "trackingId",
+        "brn",
+        "drn",
+        "registrationId",
+        "aid",
+        "transactionId",
+    ];
 
     /// The names that `event` holds.
     pub(crate) fn of(event: &Event) -> Self {
@@ -64,6 +76,7 @@ impl Subject {
             &self.drn,
             &self.registration_id,
             &self.aid,
+            &self.transaction_id,
         ];
         Self::NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
@@ -71,20 +84,40 @@ impl Subject {
     /// What several events that bear one number have in common: a name on which two of them differ is left out, since nobody can tell
     /// which of them is meant.
     pub(crate) fn common(subjects: &[Self]) -> Self {
-        let agreed = |name: fn(&Self) -> &Option<String>| {
+        Self::of_each(|name| {
             let mut values = subjects.iter().filter_map(|subject| name(subject).as_ref());
             let first = values.next()?;
             values.all(|value| value == first).then(|| first.clone())
-        };
+        })
+    }
+
+    /// These names, and beside them those of `other` that are not among them.
+    pub(crate) fn and(&self, other: &Self) -> Self {
+        Self::of_each(|name| name(self).clone().or_else(|| name(other).clone()))
+    }
+
+    /// Whether `other` bears another value under one of these names: then it is not the same registration.
+    pub(crate) fn contradicts(&self, other: &Self) -> bool {
+        self.names().any(|(name, value)| other.names().any(|(of, another)| of == name && another != value))
+    }
+
+    /// What orders the entries of this registration: its composition, or what stands for one.
+    pub(crate) fn line(&self) -> Option<&str> {
+        let candidates = [&self.composition_id, &self.event_id, &self.tracking_id, &self.registration_id];
+        candidates.into_iter().find_map(|name| name.as_deref())
+    }
+
+    fn of_each(value: impl Fn(fn(&Self) -> &Option<String>) -> Option<String>) -> Self {
         Self {
-            composition_id: agreed(|subject| &subject.composition_id),
-            event_id: agreed(|subject| &subject.event_id),
-            action_id: agreed(|subject| &subject.action_id),
-            tracking_id: agreed(|subject| &subject.tracking_id),
-            brn: agreed(|subject| &subject.brn),
-            drn: agreed(|subject| &subject.drn),
-            registration_id: agreed(|subject| &subject.registration_id),
-            aid: agreed(|subject| &subject.aid),
+            composition_id: value(|subject| &subject.composition_id),
+            event_id: value(|subject| &subject.event_id),
+            action_id: value(|subject| &subject.action_id),
+            tracking_id: value(|subject| &subject.tracking_id),
+            brn: value(|subject| &subject.brn),
+            drn: value(|subject| &subject.drn),
+            registration_id: value(|subject| &subject.registration_id),
+            aid: value(|subject| &subject.aid),
+            transaction_id: value(|subject| &subject.transaction_id),
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Evidence {
     /// Nothing: there was no signature, and the setting is on that accepts that (`envelope.danger_accept_unsigned`,
     /// `upstream.ida.danger_accept_unsigned_replies`).
     DangerUnsigned,
+    /// The hub's HMAC alone: a credential without a proof, under `credentials.danger_accept_hub_alone`.
+    DangerHubAlone,
 }
 
 impl Evidence {
@@ -28,6 +30,7 @@ impl Evidence {
             Self::Envelope => "envelope",
             Self::Plaintext => "plaintext",
             Self::DangerUnsigned => "none",
+            Self::DangerHubAlone => "hub",
         }
     }
 }
@@ -47,6 +50,7 @@ impl<T> Verified<T> {
         match self.evidence {
             Evidence::Envelope | Evidence::Plaintext => "signature",
             Evidence::DangerUnsigned => "none",
+            Evidence::DangerHubAlone => "hub",
         }
     }
 
@@ -74,8 +78,8 @@ impl<T> Verified<T> {
     }
 }
 
-/// A value that bears no signature (acceptance, AID, token, an unsigned refusal of IDA): it came from the configured URL and was
-/// strictly parsed. Marked `"verified":"tls"` wherever it leaves, `"none"` where it came over plain http.
+/// A value that MOSIP does not sign (acceptance, AID, token, an unsigned refusal of IDA, the status of a packet): it came from the
+/// configured URL, or under the hub's HMAC, and was strictly parsed. Marked with [`Attested::word`] wherever it leaves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attested<T> {
     value: T,
@@ -89,6 +93,8 @@ pub enum Transport {
     Protected,
     /// Plain http from another machine, under `upstream.danger_plain_http`.
     Plain,
+    /// A push of the hub, whose HMAC over the raw bytes fits.
+    Hub,
 }
 
 impl<T> Attested<T> {
@@ -105,6 +111,7 @@ impl<T> Attested<T> {
         match self.transport {
             Transport::Protected => "tls",
             Transport::Plain => "none",
+            Transport::Hub => "hub",
         }
     }
 
@@ -119,7 +126,8 @@ impl<T> Attested<T> {
     }
 }
 
-/// What counts with a signature and without one: a refusal of IDA, whose signature some releases and proxies lose.
+/// What counts with a signature and without one: a refusal of IDA, whose signature some releases and proxies lose, and what is pushed,
+/// of which MOSIP signs some kinds.
 pub enum Stated<T> {
     /// Its signature was checked.
     Signed(Verified<T>),
@@ -133,6 +141,14 @@ impl<T> Stated<T> {
         match self {
             Self::Signed(value) => value.word(),
             Self::Unsigned(value) => value.word(),
+        }
+    }
+
+    /// Thumbprint of our key that opened the message, where it was sealed and the key has a certificate.
+    pub fn key(&self) -> Option<Thumbprint> {
+        match self {
+            Self::Signed(value) => value.key(),
+            Self::Unsigned(_) => None,
         }
     }
 

@@ -1,6 +1,7 @@
 //! The names of an event outlive its payload, and pushes find the event by them.
 
 use super::*;
+use crate::mosip::subject::Subject;
 use crate::store::NewRow;
 
 #[tokio::test(start_paused = true)]
@@ -156,4 +157,67 @@ async fn more_old_entries_than_one_step_takes_all_get_their_names_beside_those_t
     let compositions: Vec<_> =
         told(&ledger).await.into_iter().map(|(_, subject)| subject["compositionId"].clone()).collect();
     assert_eq!(compositions, ["c0", "c25", "c120", "c249"]);
+}
+
+/// An event that is known by all the names that there are.
+fn known(of: &str) -> Subject {
+    let some = |name: &str| Some(format!("{name}{of}"));
+    Subject {
+        composition_id: some("c"),
+        event_id: some("e"),
+        action_id: some("a"),
+        tracking_id: some("t"),
+        brn: some("b"),
+        drn: some("d"),
+        registration_id: some("r"),
+        aid: some("n"),
+        transaction_id: some("x"),
+    }
+}
+
+async fn remember(ledger: &Ledger, entry: &'static str, subject: Subject) {
+    ledger.run(move |book| book.correlate(entry, &subject)).await.unwrap();
+}
+
+/// What a push is told with that held the names `held`.
+async fn joined(ledger: &Ledger, held: Subject) -> Subject {
+    let found = ledger.run(move |book| book.named(&held)).await.unwrap();
+    found.map(|named| named.subject).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn a_push_finds_its_event_by_any_name() {
+    let home = Home::new();
+    let ledger = home.open();
+    remember(&ledger, "e1", known("1")).await;
+    remember(&ledger, "e2", known("2")).await;
+    for name in Subject::NAMES {
+        let (_, value) =
+            known("2").names().find(|(of, _)| *of == name).map(|(of, value)| (of, value.to_owned())).unwrap();
+        let held: Subject = serde_json::from_value(json!({ name: value })).unwrap();
+        assert!(joined(&ledger, held).await == known("2"), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_events_with_one_number_a_push_finds_the_one_whose_own_id_it_bears() {
+    let home = Home::new();
+    let ledger = home.open();
+    let brn = || Some("B1".to_owned());
+    remember(&ledger, "e1", Subject { brn: brn(), ..known("1") }).await;
+    remember(&ledger, "e2", Subject { brn: brn(), ..known("2") }).await;
+    let held = Subject { brn: brn(), registration_id: Some("r2".to_owned()), ..Subject::default() };
+    assert!(joined(&ledger, held).await == Subject { brn: brn(), ..known("2") });
+    let held = Subject { brn: brn(), registration_id: Some("unknown".to_owned()), ..Subject::default() };
+    assert!(joined(&ledger, held).await == Subject::default(), "both events have other ids");
+}
+
+#[tokio::test]
+async fn a_push_whose_names_contradict_each_other_is_joined_to_no_event() {
+    let home = Home::new();
+    let ledger = home.open();
+    remember(&ledger, "e1", known("1")).await;
+    let held =
+        Subject { brn: Some("b2".to_owned()), registration_id: Some("r1".to_owned()), ..Subject::default() };
+    assert!(joined(&ledger, held).await == Subject::default());
 }

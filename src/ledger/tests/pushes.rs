@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::ledger::entry::Refusal;
+use crate::mosip::subject::Subject;
 
 fn refusal() -> Refusal {
     Refusal::from(&Error::new(Code::SignatureInvalid, "the signature is wrong"))
@@ -100,4 +101,42 @@ async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() 
     let webhooks =
         QuarantineCount { kind: "webhook".to_owned(), code: refusal().code, messages: 4, bytes: 4 << 19 };
     assert_eq!(counts, [webhooks]);
+}
+
+/// A push of the hub, as any kind of it may be: its own id, what it names, what it says.
+async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, subject: Subject, data: Value) -> bool {
+    let id = receive(ledger, b"hub").await;
+    let notice =
+        Notice { kind: "registration.rejected", subject, identity: own_id.to_owned(), data, uin_token: None };
+    ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
+}
+
+fn registration(id: &str) -> Subject {
+    Subject { registration_id: Some(id.to_owned()), ..Subject::default() }
+}
+
+#[tokio::test]
+async fn what_the_hub_alone_vouches_for_is_told_as_that() {
+    let home = Home::new();
+    let ledger = home.open();
+    assert!(hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "reason": "photo" })).await);
+    let message = messages(&ledger).await.remove(0);
+    assert_eq!(message["type"], "registration.rejected");
+    assert_eq!(message["subject"], json!({ "registrationId": "R1" }));
+    assert_eq!(message["data"], json!({ "reason": "photo" }));
+    assert_eq!(message["verified"], "hub");
+    assert!(message.get("key").is_none(), "no key of ours opened it");
+}
+
+#[tokio::test]
+async fn a_push_with_an_id_of_its_own_is_known_by_it_among_those_of_its_kind_that_verified() {
+    let home = Home::new();
+    let ledger = home.open();
+    let forged = receive(&ledger, b"hub").await;
+    ledger.quarantine(forged, refusal()).await.unwrap();
+    assert!(hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "at": 1 })).await);
+    assert!(!hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "at": 2 })).await);
+    assert!(hub_push(&ledger, "packet-status", "e2", registration("R1"), json!({ "at": 1 })).await);
+    assert!(hub_push(&ledger, "credential", "e1", registration("R1"), json!({ "at": 1 })).await);
+    assert_eq!(told(&ledger).await.len(), 3);
 }

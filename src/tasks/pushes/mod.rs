@@ -20,7 +20,7 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, Received, WEBHOOK};
 use crate::mosip::envelope::Policy;
-use crate::mosip::push::PushKind;
+use crate::mosip::push::{PushKind, Trust};
 use crate::pool::Pool;
 
 /// How long examining rests when the store or the pool refuses.
@@ -140,7 +140,7 @@ impl Parts {
         }
         let (ring, now, policy) = (self.keys.current(), self.clock.now(), self.policy);
         let verified = match PushKind::find(&kind) {
-            Some(kind) => self.pool.run(move || kind.verify(&body, &ring, now, policy)).await,
+            Some(kind) => self.pool.run(move || kind.verify(&body, Trust { ring: &ring, now, policy })).await,
             None => {
                 Err(Error::new(Code::SignatureInvalid, "this gateway does not know messages of this kind")
                     .advise("A newer gateway stored it: run that one."))
