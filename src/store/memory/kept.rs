@@ -1,0 +1,70 @@
+//! What outlives an event: by what it is known again, by what it is found, and which messages were delivered.
+
+use super::Table;
+use crate::store::{CorrelationRow, IdentityRow, Millis, Row, Seq};
+
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) last: Seq,
+    pub(super) identities: Table<Vec<u8>, (IdentityRow, Millis)>,
+    pub(super) keys: Table<Vec<u8>, (Vec<u8>, Millis)>,
+    pub(super) correlations: Table<Seq, CorrelationRow>,
+    /// By name (an HMAC), the correlations that bear it.
+    pub(super) correlated: Table<(Vec<u8>, Seq), ()>,
+    pub(super) verified: Table<Vec<u8>, Millis>,
+}
+
+impl Kept {
+    pub(super) fn identity(&self, hash: &[u8]) -> Option<IdentityRow> {
+        self.identities.get(hash).map(|(row, _)| row.clone())
+    }
+
+    pub(super) fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) {
+        let row = IdentityRow { entry: entry.to_owned(), last_state: None };
+        self.identities.insert(hash.to_vec(), (row, now));
+    }
+
+    pub(super) fn is_named(&self, entry: &str) -> bool {
+        self.identities.values().any(|(row, _)| row.entry == entry)
+    }
+
+    pub(super) fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) {
+        let known = self.correlations.iter().find(|(_, known)| known.entry == row.entry).map(|(seq, _)| *seq);
+        let seq = known.unwrap_or_else(|| {
+            self.last += 1;
+            self.last
+        });
+        self.correlations.insert(seq, row.clone());
+        for name in names {
+            self.correlated.insert((name.clone(), seq), ());
+        }
+    }
+
+    pub(super) fn correlation(&self, entry: &str) -> Option<CorrelationRow> {
+        self.correlations.values().find(|row| row.entry == entry).cloned()
+    }
+
+    pub(super) fn named(&self, name: &[u8], limit: usize) -> Vec<CorrelationRow> {
+        let from = (name.to_vec(), Seq::MIN);
+        let named = self.correlated.range(from..).map(|(key, ())| key).take_while(|(known, _)| known == name);
+        named.filter_map(|(_, seq)| self.correlations.get(seq)).take(limit).cloned().collect()
+    }
+
+    /// The row of an entry is forgotten: its identity remembers how it ended.
+    pub(super) fn outlive(&mut self, row: &Row) {
+        self.identities.change_those(
+            |_, (identity, _)| identity.entry == row.id,
+            |(identity, _)| identity.last_state = Some(row.state),
+        );
+    }
+
+    /// Forgets what was seen at or before `seen`, but for what belongs to an entry that is not settled.
+    pub(super) fn forget(&mut self, seen: Millis, unsettled: &[String]) {
+        self.identities.remove_those(|_, (row, at)| *at <= seen && row.last_state.is_some());
+        self.keys.remove_those(|_, (_, at)| *at <= seen);
+        self.verified.remove_those(|_, at| *at <= seen);
+        self.correlations.remove_those(|_, row| row.seen_at <= seen && !unsettled.contains(&row.entry));
+        let Self { correlations, correlated, .. } = self;
+        correlated.remove_those(|(_, seq), ()| !correlations.contains_key(seq));
+    }
+}

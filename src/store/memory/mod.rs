@@ -1,0 +1,194 @@
+//! Rows in memory, for tests and simulations. A transaction works on the rows themselves, and one that fails is undone row by row.
+//! Nothing outlives the process.
+
+mod kept;
+mod pushes;
+mod table;
+mod tx;
+mod work;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use self::kept::Kept;
+use self::pushes::Pushes;
+use self::table::Table;
+use self::work::Work;
+use super::{Backend, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq, Store};
+use crate::error::Result;
+
+/// A database in memory. Clones are the same database.
+#[derive(Clone, Default)]
+pub(crate) struct Memory(Arc<Mutex<Tables>>);
+
+impl Memory {
+    /// As at a start: the owner of the rows reads what it needs.
+    pub(crate) fn open(&self, owner: &dyn Owner) -> std::result::Result<Store, OwnerError> {
+        self.opened_by(owner, true)?;
+        Ok(Store::new(self.clone()))
+    }
+
+    /// As [`Self::open`]; leases stay where `voids_leases` is false.
+    pub(crate) fn opened_by(
+        &self,
+        owner: &dyn Owner,
+        voids_leases: bool,
+    ) -> std::result::Result<(), OwnerError> {
+        owner.prepare()?;
+        let mut tables = self.tables();
+        let opened = owner.opened(&mut *tables, voids_leases);
+        tables.end(opened.is_ok());
+        opened
+    }
+
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    /// The rows as they are now, as a database of their own.
+    pub(crate) fn copy(&self) -> Self {
+        let tables = self.tables();
+        Self(Arc::new(Mutex::new(tables.copy())))
+    }
+}
+
+impl Backend for Memory {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        let mut tables = self.tables();
+        let outcome = (order.job)(&mut *tables);
+        tables.end(outcome.is_ok());
+        std::future::ready(outcome).boxed()
+    }
+}
+
+/// All tables of a database, and the transaction over them.
+#[derive(Default)]
+struct Tables {
+    numbers: Table<String, i64>,
+    sealed: Table<String, Vec<u8>>,
+    work: Work,
+    kept: Kept,
+    pushes: Pushes,
+}
+
+impl Tables {
+    /// The transaction is over.
+    fn end(&mut self, is_committed: bool) {
+        let Self { numbers, sealed, work: Work { rows, jobs, .. }, kept, pushes } = self;
+        let Kept { identities, keys, correlations, correlated, verified, .. } = kept;
+        let tables: [&mut dyn Transacted; 10] = [
+            numbers,
+            sealed,
+            rows,
+            jobs,
+            identities,
+            keys,
+            correlations,
+            correlated,
+            verified,
+            &mut pushes.rows,
+        ];
+        for table in tables {
+            table.end(is_committed);
+        }
+    }
+
+    fn column(&self, column: SealedColumn) -> Vec<SealedValue> {
+        let value = |at: Seq, name: &str, value: &[u8]| SealedValue {
+            at,
+            name: name.to_owned(),
+            value: value.to_vec(),
+        };
+        match (column.table, column.column) {
+            ("meta", _) => {
+                (1..).zip(self.sealed.iter()).map(|(at, (name, sealed))| value(at, name, sealed)).collect()
+            }
+            ("push", _) => {
+                self.pushes.rows.values().map(|push| value(push.seq, &push.id, &push.body)).collect()
+            }
+            ("correlation", _) => {
+                let rows = self.kept.correlations.iter();
+                rows.map(|(seq, row)| value(*seq, &row.entry, &row.subject)).collect()
+            }
+            (table, name) => queue_of(table).map_or_else(Vec::new, |queue| self.work.sealed(queue, name)),
+        }
+    }
+
+    fn replace(&mut self, column: SealedColumn, at: Seq, value: Vec<u8>) {
+        match (column.table, column.column) {
+            ("meta", _) => {
+                let index = usize::try_from(at - 1).unwrap_or(usize::MAX);
+                if let Some(name) = self.sealed.keys().nth(index).cloned() {
+                    self.sealed.insert(name, value);
+                }
+            }
+            ("push", _) => {
+                if let Some(push) = self.pushes.rows.change(&at) {
+                    push.body = value;
+                }
+            }
+            ("correlation", _) => {
+                if let Some(row) = self.kept.correlations.change(&at) {
+                    row.subject = value;
+                }
+            }
+            (table, name) => {
+                if let Some(queue) = queue_of(table) {
+                    self.work.replace(queue, name, at, value);
+                }
+            }
+        }
+    }
+}
+
+impl Tables {
+    fn copy(&self) -> Self {
+        let Self { numbers, sealed, work, kept, pushes } = self;
+        Self {
+            numbers: numbers.copy(),
+            sealed: sealed.copy(),
+            work: Work { last: work.last, rows: work.rows.copy(), jobs: work.jobs.copy() },
+            kept: Kept {
+                last: kept.last,
+                identities: kept.identities.copy(),
+                keys: kept.keys.copy(),
+                correlations: kept.correlations.copy(),
+                correlated: kept.correlated.copy(),
+                verified: kept.verified.copy(),
+            },
+            pushes: Pushes { last: pushes.last, rows: pushes.rows.copy() },
+        }
+    }
+}
+
+/// A table of any rows, at the end of a transaction.
+trait Transacted {
+    fn end(&mut self, is_committed: bool);
+}
+
+impl<K: Ord + Clone, V: Clone> Transacted for Table<K, V> {
+    fn end(&mut self, is_committed: bool) {
+        if is_committed { self.commit() } else { self.undo() }
+    }
+}
+
+fn queue_of(table: &str) -> Option<Queue> {
+    match table {
+        "entry" => Some(Queue::Entries),
+        "delivery" => Some(Queue::Deliveries),
+        "job_record" => Some(Queue::Records),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Store, conformance};
+
+    conformance::suite!((Store::new(Memory::default()), ()));
+}

@@ -1,0 +1,236 @@
+//! The verbs of a transaction: each is one of the tables it is about.
+
+use super::Tables;
+use crate::error::Result;
+use crate::store::{
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
+    Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+};
+
+impl Tx for Tables {
+    fn number(&mut self, name: &str) -> Result<Option<i64>> {
+        Ok(self.numbers.get(name).copied())
+    }
+
+    fn set_number(&mut self, name: &str, value: i64) -> Result<()> {
+        self.numbers.insert(name.to_owned(), value);
+        Ok(())
+    }
+
+    fn sealed(&mut self, name: &str) -> Result<Option<Vec<u8>>> {
+        Ok(self.sealed.get(name).cloned())
+    }
+
+    fn set_sealed(&mut self, name: &str, value: &[u8]) -> Result<()> {
+        self.sealed.insert(name.to_owned(), value.to_vec());
+        Ok(())
+    }
+
+    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.work.insert(row))
+    }
+
+    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
+        Ok(self.work.find(queue, id).cloned())
+    }
+
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
+        Ok(self.work.list(queue, filter, after, limit))
+    }
+
+    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
+        Ok(self.work.counts(queue))
+    }
+
+    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
+        Ok(self.work.lease(lane, pick))
+    }
+
+    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
+        Ok(self.work.next_due(lane, now))
+    }
+
+    fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Result<Vec<Seq>> {
+        Ok(self.work.renew(queue, held, until))
+    }
+
+    fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> Result<bool> {
+        Ok(self.work.advance(queue, seq, fence, advance))
+    }
+
+    fn settle(
+        &mut self,
+        queue: Queue,
+        seq: Seq,
+        fence: Fence,
+        verdict: &Verdict,
+        now: Millis,
+    ) -> Result<bool> {
+        Ok(self.work.settle(queue, seq, fence, verdict, now))
+    }
+
+    fn release_all(&mut self) -> Result<()> {
+        self.work.release_all();
+        Ok(())
+    }
+
+    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
+        Ok(self.work.requeue(queue, seq, now))
+    }
+
+    fn close(
+        &mut self,
+        queue: Queue,
+        seq: Seq,
+        state: State,
+        reason: Option<&str>,
+        result: Option<&[u8]>,
+        now: Millis,
+    ) -> Result<bool> {
+        Ok(self.work.close(queue, seq, state, reason, result, now))
+    }
+
+    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
+        Ok(self.work.park(queue, seq, refusal))
+    }
+
+    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
+        self.work.postpone(queue, seq, until, refusal);
+        Ok(())
+    }
+
+    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
+        self.work.delete_met_by(entry);
+        Ok(())
+    }
+
+    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
+        Ok(self.work.rows.remove(&(queue, seq)).is_some())
+    }
+
+    fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
+        Ok(self.kept.identity(hash))
+    }
+
+    fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()> {
+        self.kept.insert_identity(hash, entry, now);
+        Ok(())
+    }
+
+    fn is_named(&mut self, entry: &str) -> Result<bool> {
+        Ok(self.kept.is_named(entry))
+    }
+
+    fn key(&mut self, hash: &[u8]) -> Result<Option<Vec<u8>>> {
+        Ok(self.kept.keys.get(hash).map(|(identity, _)| identity.clone()))
+    }
+
+    fn insert_key(&mut self, hash: &[u8], identity: &[u8], now: Millis) -> Result<()> {
+        self.kept.keys.insert(hash.to_vec(), (identity.to_vec(), now));
+        Ok(())
+    }
+
+    fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()> {
+        self.kept.correlate(row, names);
+        Ok(())
+    }
+
+    fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>> {
+        Ok(self.kept.correlation(entry))
+    }
+
+    fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
+        Ok(self.kept.named(name, limit))
+    }
+
+    fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {
+        Ok(self.pushes.insert(push))
+    }
+
+    fn push(&mut self, id: &str) -> Result<Option<PushRow>> {
+        Ok(self.pushes.find(id))
+    }
+
+    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
+        Ok(self.pushes.list(is_quarantined, after, limit))
+    }
+
+    fn quarantine(&mut self, id: &str, refusal: &str) -> Result<()> {
+        self.pushes.quarantine(id, refusal);
+        Ok(())
+    }
+
+    fn release_quarantine(&mut self) -> Result<usize> {
+        Ok(self.pushes.release_quarantine())
+    }
+
+    fn delete_push(&mut self, id: &str) -> Result<bool> {
+        Ok(self.pushes.delete(id))
+    }
+
+    fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>> {
+        Ok(self.pushes.sizes(quarantined_only))
+    }
+
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
+        Ok(self.work.refusals(queue, state))
+    }
+
+    fn push_reasons(&mut self) -> Result<Vec<(String, Option<String>, u64, u64)>> {
+        Ok(self.pushes.reasons())
+    }
+
+    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<bool> {
+        Ok(self.kept.verified.insert(hash.to_vec(), now))
+    }
+
+    fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {
+        Ok(self.work.insert_job(id, form, now))
+    }
+
+    fn job(&mut self, id: &str) -> Result<Option<JobRow>> {
+        Ok(self.work.jobs.values().find(|job| job.id == id).cloned())
+    }
+
+    fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>> {
+        let jobs = self.work.jobs.range(after.saturating_add(1)..).map(|(_, job)| job.clone());
+        Ok(jobs.take(limit).collect())
+    }
+
+    fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()> {
+        if let Some(job) = self.work.jobs.change(&job) {
+            job.settled_at = Some(now);
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>> {
+        Ok(self.work.progress(job))
+    }
+
+    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+        Ok(self.work.records(job, from, limit))
+    }
+
+    fn job_of(&mut self, record: Seq) -> Result<Option<Seq>> {
+        Ok(self.work.job_of(record))
+    }
+
+    fn sealed_values(&mut self, column: SealedColumn, after: Seq, limit: usize) -> Result<Vec<SealedValue>> {
+        let values = self.column(column).into_iter();
+        Ok(values.filter(|value| value.at > after).take(limit).collect())
+    }
+
+    fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()> {
+        self.replace(column, at, value.to_vec());
+        Ok(())
+    }
+
+    fn forget(&mut self, settled: Millis, seen: Millis) -> Result<()> {
+        for row in self.work.forget(settled) {
+            self.kept.outlive(&row);
+        }
+        self.kept.forget(seen, &self.work.unsettled());
+        Ok(())
+    }
+}
