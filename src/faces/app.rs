@@ -141,8 +141,8 @@ impl App {
 
     /// Stores `event`; it is on the disk once this returns. A repeat finds its entry.
     pub(super) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
-        self.mediator().check_kind(event.kind())?;
-        self.ledger().accept(event, key).await
+        let destinations = self.mediator().destinations_of(event.kind())?;
+        self.ledger().accept(event, destinations, key).await
     }
 
     /// A fresh application id for the caller, at once.

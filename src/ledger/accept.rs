@@ -31,10 +31,17 @@ impl IdempotencyKey {
     }
 }
 
-/// An event that is safe: the entry it is, or was already.
+/// Where the answer of MOSIP comes from. The entry there speaks for the whole event.
+const MOSIP: [&str; 2] = ["mediator", "packets"];
+
+/// The one destination of older gateways. What is known of an event there is kept under the plain identity, elsewhere under one of that
+/// destination.
+const OLDEST: &str = "mediator";
+
+/// An event that is safe: the entries it is, or was already, one for each destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accepted {
-    /// The id it goes to MOSIP under.
+    /// The entry that speaks for the event: MOSIP's, else the first one.
     pub(crate) id: String,
     /// Where it stands.
     pub(crate) state: State,
@@ -42,24 +49,63 @@ pub(crate) struct Accepted {
     pub(crate) aid: Option<Aid>,
     /// False: it was known.
     pub(crate) is_new: bool,
+    /// The entries at the other destinations, and where they stand.
+    pub(crate) others: Vec<(String, State)>,
+}
+
+impl Accepted {
+    /// The entries that still move.
+    pub(crate) fn unsettled(&self) -> Vec<&str> {
+        let all = std::iter::once((&self.id, self.state));
+        let all = all.chain(self.others.iter().map(|(id, state)| (id, *state)));
+        all.filter(|(_, state)| !state.is_settled()).map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// The entry `id` stands there now.
+    pub(crate) fn update(&mut self, id: &str, state: State, aid: Option<Aid>) {
+        if self.id == id {
+            (self.state, self.aid) = (state, aid);
+        }
+        for (_, known) in self.others.iter_mut().filter(|(other, _)| other == id) {
+            *known = state;
+        }
+    }
+}
+
+/// What is known of an event at one destination.
+struct Known {
+    id: String,
+    state: State,
+    aid: Option<Aid>,
 }
 
 impl Ledger {
-    /// Stores `event`, or finds the entry that it is already: [`Code::IdempotencyConflict`] if `key` came with other content before.
-    /// Once this returns the event is on the disk.
-    pub(crate) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
-        self.accept_from(event, key, None).await
+    /// Stores `event` for each of `destinations`, in the order of the configuration, or finds the entries that it is already:
+    /// [`Code::IdempotencyConflict`] if `key` came with other content before. Once this returns the event is on the disk.
+    pub(crate) async fn accept(
+        &self,
+        event: Event,
+        destinations: Vec<&'static str>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted> {
+        self.accept_from(event, destinations, key, None).await
     }
 
     /// As [`Self::accept`], for a webhook that was kept in quarantine as `push`: in one transaction it leaves there.
     /// [`Code::NotFound`] where it is not kept any more.
-    pub(crate) async fn accept_push(&self, push: String, event: Event) -> Result<Accepted> {
-        self.accept_from(event, None, Some(push)).await
+    pub(crate) async fn accept_push(
+        &self,
+        push: String,
+        event: Event,
+        destinations: Vec<&'static str>,
+    ) -> Result<Accepted> {
+        self.accept_from(event, destinations, None, Some(push)).await
     }
 
     async fn accept_from(
         &self,
         event: Event,
+        destinations: Vec<&'static str>,
         key: Option<IdempotencyKey>,
         push: Option<String>,
     ) -> Result<Accepted> {
@@ -84,12 +130,7 @@ impl Ledger {
                 if let Some(key) = &key {
                     book.claim_key(key, &identities)?;
                 }
-                for identity in identities.all() {
-                    if let Some(known) = book.known(identity)? {
-                        return Ok(known);
-                    }
-                }
-                book.insert_event(&event, &identities.current)
+                book.accept_event(&event, &identities, &destinations)
             })
             .await?;
         if accepted.is_new {
@@ -112,43 +153,102 @@ impl Book<'_> {
         }
     }
 
-    /// The entry with this content; one that a person discarded is none. One whose row is past `outbox.retention` is known by its identity
-    /// alone.
-    fn known(&self, identity: &[u8]) -> Result<Option<Accepted>> {
-        let Some(found) = self.tx().identity(identity)? else { return Ok(None) };
-        let (state, aid) = match found.last_state {
-            Some(state) => (state, None),
-            None => {
-                let entry = self.entry(&found.entry)?;
-                (entry.state, entry.aid)
-            }
-        };
-        let known = Accepted { id: found.entry, state, aid, is_new: false };
-        Ok(Some(known).filter(|known| known.state != State::Discarded))
+    /// The entries of `event`, known or new. An event that is known at one destination is a repeat, and no entry is made of it at one
+    /// that was configured later. Where a person discarded its entry, it gets a new one.
+    fn accept_event(
+        &self,
+        event: &Event,
+        identities: &Identities,
+        destinations: &[&'static str],
+    ) -> Result<Accepted> {
+        let mut known = Vec::new();
+        for destination in destinations {
+            known.push(self.known(identities, destination)?);
+        }
+        let is_discarded = |known: &Known| known.state == State::Discarded;
+        let is_repeat = known.iter().flatten().any(|known| !is_discarded(known));
+        let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_discarded);
+        let due: Vec<&'static str> =
+            destinations.iter().zip(&known).filter(|(_, known)| is_due(known)).map(|(to, _)| *to).collect();
+        let mut made = self.insert_event(event, &identities.current, destinations, &due)?.into_iter();
+        let entries = destinations.iter().zip(known).filter_map(|(destination, known)| {
+            let entry = if due.contains(destination) { made.next() } else { known };
+            Some((*destination, entry?))
+        });
+        let mut entries: Vec<(&str, Known)> = entries.collect();
+        if entries.is_empty() {
+            return Err(Error::new(Code::Bug, "an event goes nowhere"));
+        }
+        let speaks = entries.iter().position(|(destination, _)| MOSIP.contains(destination)).unwrap_or(0);
+        let (_, Known { id, state, aid }) = entries.remove(speaks);
+        let others = entries.into_iter().map(|(_, known)| (known.id, known.state)).collect();
+        Ok(Accepted { id, state, aid, is_new: !due.is_empty(), others })
     }
 
-    fn insert_event(&self, event: &Event, identity: &[u8]) -> Result<Accepted> {
+    /// The entry with this content at `destination`. One whose row is past `outbox.retention` is known by its identity alone.
+    fn known(&self, identities: &Identities, destination: &str) -> Result<Option<Known>> {
+        for identity in identities.all() {
+            let found = self.tx().identity(&self.identity_at(identity, destination))?;
+            let Some(found) = found else { continue };
+            let (state, aid) = match found.last_state {
+                Some(state) => (state, None),
+                None => {
+                    let entry = self.entry(&found.entry)?;
+                    (entry.state, entry.aid)
+                }
+            };
+            return Ok(Some(Known { id: found.entry, state, aid }));
+        }
+        Ok(None)
+    }
+
+    fn identity_at(&self, identity: &[u8], destination: &str) -> Vec<u8> {
+        match destination {
+            OLDEST => identity.to_vec(),
+            other => self.identity(&[b"at", other.as_bytes(), identity]),
+        }
+    }
+
+    /// Makes the entries of `event` for those of its `destinations` that are `due`.
+    fn insert_event(
+        &self,
+        event: &Event,
+        identity: &[u8],
+        destinations: &[&'static str],
+        due: &[&'static str],
+    ) -> Result<Vec<Known>> {
+        if due.is_empty() {
+            return Ok(Vec::new());
+        }
         let id = self.fresh_id(event.kind(), event.composition_id())?;
         let kind = EntryKind::Event(event.kind());
-        let aid = event.aid().map(|aid| self.seal(TABLE, &id, "aid", aid.as_str().as_bytes())).transpose()?;
-        let row = NewRow {
-            queue: Queue::Entries,
-            destination: kind.destination().as_str().to_owned(),
-            kind: kind.as_str().to_owned(),
-            line: Some(event.composition_id().to_owned()),
-            accepted_at: self.wall.millis(),
-            waiting_since: self.now,
-            payload: Some(self.seal(TABLE, &id, "payload", event.body())?),
-            result: aid,
-            met_by: None,
-            job: None,
-            is_invalid: false,
-            id: id.clone(),
-        };
-        self.tx().insert(&[row])?;
-        self.tx().insert_identity(identity, &id, self.now)?;
+        let mut made = Vec::new();
+        for destination in due {
+            let name = match destinations.first() == Some(destination) {
+                true => id.clone(),
+                false => format!("{id}@{destination}"),
+            };
+            let aid = event.aid().map(|aid| self.seal(TABLE, &name, "aid", aid.as_str().as_bytes()));
+            let row = NewRow {
+                queue: Queue::Entries,
+                destination: (*destination).to_owned(),
+                kind: kind.as_str().to_owned(),
+                line: Some(event.composition_id().to_owned()),
+                accepted_at: self.wall.millis(),
+                waiting_since: self.now,
+                payload: Some(self.seal(TABLE, &name, "payload", event.body())?),
+                result: aid.transpose()?,
+                met_by: None,
+                job: None,
+                is_invalid: false,
+                id: name.clone(),
+            };
+            self.tx().insert(&[row])?;
+            self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
+            made.push(Known { id: name, state: State::Queued, aid: event.aid().cloned() });
+        }
         self.correlate(&id, &Subject::of(event))?;
-        Ok(Accepted { id, state: State::Queued, aid: event.aid().cloned(), is_new: true })
+        Ok(made)
     }
 
     /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers

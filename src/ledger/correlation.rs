@@ -110,6 +110,7 @@ impl Book<'_> {
 
     /// The application id joins the names of `entry`.
     pub(super) fn correlate_aid(&self, entry: &str, aid: &Aid) -> Result<()> {
+        let entry = cause(entry);
         match self.correlated(entry)? {
             Some(subject) => self.correlate(entry, &Subject { aid: Some(aid.to_string()), ..subject }),
             // A row that cannot be read is left as it is.
@@ -201,10 +202,10 @@ impl Book<'_> {
 }
 
 fn is_event(row: &Row) -> bool {
-    row.destination == Destination::Mediator.as_str()
+    matches!(row.kind.parse(), Ok(EntryKind::Event(_)))
 }
 
 /// The entry or the push that the entry `id` is made for: an entry of its own is named after it, with `@` behind it.
-fn cause(id: &str) -> &str {
+pub(super) fn cause(id: &str) -> &str {
     id.split_once('@').map_or(id, |(cause, _)| cause)
 }

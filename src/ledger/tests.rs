@@ -2,6 +2,7 @@ mod acceptance;
 mod age;
 mod at_rest;
 mod correlation;
+mod destinations;
 mod jobs;
 mod legacy;
 mod operator;
@@ -145,8 +146,11 @@ fn with_aid(composition: &str, aid: &str) -> Event {
     Event::parse(EventKind::Birth, Bytes::from(body.replace(r#""name""#, &identifier))).unwrap()
 }
 
+/// Where events go today.
+const MEDIATOR: [&str; 1] = ["mediator"];
+
 async fn accept(ledger: &Ledger, event: Event) -> Accepted {
-    ledger.accept(event, None).await.unwrap()
+    ledger.accept(event, MEDIATOR.to_vec(), None).await.unwrap()
 }
 
 fn lane(kinds: &[EventKind]) -> Lane {

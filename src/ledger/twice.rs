@@ -1,5 +1,6 @@
 //! Application ids that MOSIP gave to two events. Both are sent, since nobody here can know whose it is; MOSIP's people have to say.
 
+use super::correlation::cause;
 use super::vault::Place;
 use super::{Book, Ledger, unusable};
 use crate::error::{Code, Error, Result};
@@ -24,6 +25,7 @@ impl Ledger {
 impl Book<'_> {
     /// Tells of it where another event than `entry` bears `aid`.
     pub(super) fn note_aid(&self, entry: &str, aid: &Aid) -> Result<()> {
+        let entry = cause(entry);
         let others = self.bearers("aid", aid.as_str())?.into_iter().filter(|other| other != entry);
         let pairs: Vec<Pair> = others.map(|other| [other, entry.to_owned()]).collect();
         for [other, entry] in &pairs {

@@ -225,7 +225,10 @@ impl Book<'_> {
             result: open(columns.result, &row.result)?,
             sent: row.sent,
         };
-        let (id, kind) = (row.id.clone(), row.kind.clone());
+        // The entries of one event go to every destination under one id.
+        let at = format!("@{}", row.destination);
+        let id = row.id.strip_suffix(&at).unwrap_or(&row.id).to_owned();
+        let kind = row.kind.clone();
         Ok(Work { id, kind, payload: Bytes::from_owner(payload), progress })
     }
 

@@ -59,9 +59,11 @@ impl Mediator {
         Self { settings, link, keys, clock }
     }
 
-    /// [`Code::KindNotConfigured`] unless a URL is set for `kind`.
-    pub(crate) fn check_kind(&self, kind: EventKind) -> Result<()> {
-        self.url(kind).map(drop)
+    /// Where an event of `kind` goes: one entry is made for each of these destinations. [`Code::KindNotConfigured`] unless a URL is set
+    /// for it.
+    pub(crate) fn destinations_of(&self, kind: EventKind) -> Result<Vec<&'static str>> {
+        self.url(kind)?;
+        Ok(vec![self.name()])
     }
 
     /// Which keys events need and do not find, of the files of the moment; empty where no event goes anywhere.

@@ -196,7 +196,7 @@ fn kinds_with_one_url_share_its_channel() {
     let kinds: Vec<_> = routes.iter().map(|route| route.kinds.join(" ")).collect();
     assert_eq!(kinds, ["birth birth-correction", "death"]);
     assert_eq!(
-        mediator(false).check_kind(EventKind::DeathRevocation).unwrap_err().code(),
+        mediator(false).destinations_of(EventKind::DeathRevocation).unwrap_err().code(),
         Code::KindNotConfigured
     );
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
@@ -59,11 +61,11 @@ enum KindName {
     params(
         ("id" = inline(KindName), Path, description = "The kind of the event."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle."),
+        ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle at every destination."),
     ),
     request_body(content = serde_json::Value, description = "The webhook as OpenCRVS sent it."),
     responses(
-        (status = 200, description = "It is on the disk and settled.", body = schema::Accepted),
+        (status = 200, description = "It is on the disk and settled at every destination.", body = schema::Accepted),
         (status = 202, description = "It is on the disk.", body = schema::Accepted),
     ))]
 async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> Result<Response> {
@@ -72,16 +74,23 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let wait = wait_asked(request.headers());
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.accept(event, key).await?;
-    if let Some(wait) = wait.filter(|_| !accepted.state.is_settled())
-        && let Ok(settled) = tokio::time::timeout(wait, app.engine().settled(&accepted.id)).await
-    {
-        match settled {
-            Ok(entry) => (accepted.state, accepted.aid) = (entry.state, entry.aid),
-            // It is accepted, whatever came of the wait.
-            Err(error) => tracing::warn!(code = error.code().as_str(), "an event cannot be waited for"),
+    if let Some(wait) = wait {
+        let all = accepted.unsettled().into_iter().map(|id| {
+            let settled = tokio::time::timeout(wait, app.engine().settled(id));
+            settled.map(move |settled| (id.to_owned(), settled))
+        });
+        for (id, settled) in join_all(all).await {
+            match settled {
+                Ok(Ok(entry)) => accepted.update(&id, entry.state, entry.aid),
+                // It is accepted, whatever came of the wait.
+                Ok(Err(error)) => {
+                    tracing::warn!(code = error.code().as_str(), "an event cannot be waited for");
+                }
+                Err(_) => {}
+            }
         }
     }
-    let status = if accepted.state.is_settled() { StatusCode::OK } else { StatusCode::ACCEPTED };
+    let status = if accepted.unsettled().is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let aid = accepted.aid.map(|aid| aid.to_string());
     Ok((status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid })))
         .into_response())

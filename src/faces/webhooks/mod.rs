@@ -280,7 +280,7 @@ async fn confirm(
         );
     }
     let kind = EventKind::of_topic(&intent.topic);
-    if kind.is_none_or(|kind| webhooks.app.mediator().check_kind(kind).is_err()) {
+    if kind.is_none_or(|kind| webhooks.app.mediator().destinations_of(kind).is_err()) {
         return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
             "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator].",
         ));

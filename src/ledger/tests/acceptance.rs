@@ -37,18 +37,18 @@ async fn the_order_of_members_does_not_make_another_event() {
 async fn a_key_names_one_content() {
     let home = Home::new();
     let ledger = home.open();
-    let accepted = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    let accepted = ledger.accept(birth("c1"), MEDIATOR.to_vec(), key("k")).await.unwrap();
     let other = event(EventKind::Birth, "c1", "other content", "w");
-    let conflict = ledger.accept(other.clone(), key("k")).await.unwrap_err();
+    let conflict = ledger.accept(other.clone(), MEDIATOR.to_vec(), key("k")).await.unwrap_err();
     assert_eq!((conflict.code(), conflict.code().status()), (Code::IdempotencyConflict, 409));
     for repeat in [key("k"), key("another"), None] {
-        let repeat = ledger.accept(birth("c1"), repeat).await.unwrap();
+        let repeat = ledger.accept(birth("c1"), MEDIATOR.to_vec(), repeat).await.unwrap();
         assert_eq!((repeat.is_new, &repeat.id), (false, &accepted.id));
     }
-    let correction = ledger.accept(other, key("another")).await.unwrap_err();
+    let correction = ledger.accept(other, MEDIATOR.to_vec(), key("another")).await.unwrap_err();
     assert_eq!(correction.code(), Code::IdempotencyConflict, "a key that came with a repeat is taken too");
     let death = event(EventKind::Death, "c9", "", "w");
-    assert!(ledger.accept(death, key("k")).await.unwrap().is_new, "keys are by kind");
+    assert!(ledger.accept(death, MEDIATOR.to_vec(), key("k")).await.unwrap().is_new, "keys are by kind");
     for text in [&b""[..], &[b'a'; 256], b"a b", "ä".as_bytes(), b"\x7f"] {
         assert!(IdempotencyKey::parse(text).is_err());
     }
@@ -173,11 +173,11 @@ async fn an_application_id_that_came_with_the_event_is_told_to_a_repeat_too() {
 async fn an_event_that_was_discarded_is_taken_again_under_an_id_of_its_own() {
     let home = Home::new();
     let ledger = home.open();
-    let first = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    let first = ledger.accept(birth("c1"), MEDIATOR.to_vec(), key("k")).await.unwrap();
     ledger.discard(first.id.clone(), "posted by mistake".to_owned()).await.unwrap();
-    let again = ledger.accept(birth("c1"), key("k")).await.unwrap();
+    let again = ledger.accept(birth("c1"), MEDIATOR.to_vec(), key("k")).await.unwrap();
     assert!(again.is_new && again.id.starts_with("c1-"), "{again:?}");
-    let repeat = ledger.accept(birth("c1"), None).await.unwrap();
+    let repeat = ledger.accept(birth("c1"), MEDIATOR.to_vec(), None).await.unwrap();
     assert_eq!((repeat.is_new, &repeat.id), (false, &again.id));
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, [again.id]);
 }

@@ -51,7 +51,10 @@ async fn a_rekey_with_another_key_is_refused_and_changes_nothing() {
         home.write_keys(&[broken]);
         assert!(ledger.rekey().await.is_err());
     }
-    assert!(ledger.accept(birth("while"), None).await.is_err(), "the file no longer holds the key in use");
+    assert!(
+        ledger.accept(birth("while"), MEDIATOR.to_vec(), None).await.is_err(),
+        "the file no longer holds the key in use"
+    );
     home.write_keys(&[&good]);
     ledger.resume().await.unwrap();
     accept(&ledger, birth("after")).await;

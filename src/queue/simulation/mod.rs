@@ -174,7 +174,7 @@ impl Outer {
             sleep(Duration::from_millis(u64::from(self.random.u32() % 30_000))).await;
             let Some((kind, body)) = self.posts.lock().unwrap().waiting.last().cloned() else { return };
             let Ok(Accepted { id, .. }) =
-                ledger.accept(Event::parse(kind, body.clone()).unwrap(), None).await
+                ledger.accept(Event::parse(kind, body.clone()).unwrap(), vec!["mediator"], None).await
             else {
                 continue;
             };

@@ -61,10 +61,10 @@ impl Parts {
 
     async fn accept_webhook(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
         let event = pool::offload(body.len(), move || Event::from_webhook(body)).await?;
-        self.mediator.check_kind(event.kind())?;
+        let destinations = self.mediator.destinations_of(event.kind())?;
         match push {
-            Some(push) => self.ledger.accept_push(push, event).await,
-            None => self.ledger.accept(event, None).await,
+            Some(push) => self.ledger.accept_push(push, event, destinations).await,
+            None => self.ledger.accept(event, destinations, None).await,
         }
     }
 }
