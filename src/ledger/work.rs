@@ -107,7 +107,13 @@ impl Ledger {
     /// Writes how an attempt ended, and tells others of it; false: the lease holds no more, and nothing changed.
     pub(crate) async fn settle(&self, held: &Held, ending: &Ending) -> Result<bool> {
         let (held, ending) = (held.clone(), Ending::clone(ending));
-        let (id, is_final) = (held.id.clone(), !matches!(ending, Ending::Again { .. }));
+        let is_final = match ending {
+            Ending::Again { .. } => false,
+            // A message is never parked: it waits.
+            Ending::Park(_) => held.queue != Queue::Deliveries,
+            Ending::Done(_) => true,
+        };
+        let id = held.id.clone();
         let holds = self
             .run(move |book| match held.queue {
                 Queue::Entries => book.settle_entry(&held, &ending),

@@ -6,14 +6,21 @@
 //! SIMULATION_SCHEDULES=1000000 cargo test --lib queue::simulation
 //! ```
 //!
-//! What counts as a failure: an acknowledged event that is not settled in the end; one event under two ids, or two under one; an event
-//! that arrives with two application ids; events of one composition that first arrive in another order than they were accepted, or two
-//! of them under way at once; an entry that counts as settled before that is durable; a message for the mediator too few or too many.
+//! Events go to two destinations, a job asks for tokens, MOSIP pushes before and after the events that its pushes are about, and the
+//! mediator takes messages.
+//!
+//! What counts as a failure: an acknowledged event, record or push that is not settled in the end; one event under two ids at one
+//! destination; an event that arrives with two application ids; events of one composition that first arrive at a destination in another
+//! order than they were accepted, or two of them under way there at once; a record with the answer of another; what counts as settled
+//! before that is durable; a message for the mediator that is missing, told as two, or out of order for its subject; a push that is joined
+//! to another event than its own, or to none though its event was there.
 
+mod check;
 mod crash;
+mod fakes;
+mod posts;
 mod world;
 
-use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -21,25 +28,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
 use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::crash::{Disk, Fuse};
-use self::world::{Seen, Upstream, World};
+use self::fakes::{Deliveries, Ida, Mediator, System};
+use self::posts::Posts;
+use self::world::{Seen, World};
 use super::{Engine, Settings};
-use crate::destinations::{Destination, Read};
-use crate::error::Result;
+use crate::destinations::Destination;
 use crate::keys::{Keyring, Ring};
-use crate::ledger::{Accepted, Ledger};
-use crate::mosip::event::{Event, EventKind};
+use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Filter, Queue, Row, State, Store};
-use crate::upstream::Reply;
-
-type ReadStatus = Box<dyn FnOnce(&Reply) -> Result<Read> + Send>;
 
 /// A defect that the simulation has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,46 +55,28 @@ enum Plant {
     UnstoredAid,
     /// A destination makes up an id of its own for some attempts.
     AnotherId,
+    /// A delivery counts as taken before the mediator has answered.
+    UnansweredDelivery,
+    /// A crash costs a record of a job that waits.
+    DroppedRecord,
 }
 
-const COMPOSITIONS: u32 = 3;
-const EVENTS: u32 = 8;
+impl Plant {
+    const ALL: [Self; 6] = [
+        Self::DroppedLease,
+        Self::VerdictBeforeCommit,
+        Self::UnstoredAid,
+        Self::AnotherId,
+        Self::UnansweredDelivery,
+        Self::DroppedRecord,
+    ];
+}
+
 /// The process dies this often at most.
 const MOST_CRASHES: u32 = 4;
 const LEASE: Duration = Duration::from_secs(60);
 /// By then everything is settled, on the clock of the simulation.
 const END: Duration = Duration::from_hours(24 * 30);
-
-/// What is posted, in order, and what came of it.
-#[derive(Default)]
-struct Posts {
-    waiting: Vec<(EventKind, Bytes)>,
-    /// By content: the id that was acknowledged.
-    acknowledged: BTreeMap<Bytes, String>,
-}
-
-impl Posts {
-    fn new(random: &Random) -> Self {
-        let mut last: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut waiting = Vec::new();
-        for number in 0..EVENTS {
-            let composition = random.u32() % COMPOSITIONS;
-            let nth = last.entry(composition).and_modify(|nth| *nth += 1).or_insert(0);
-            let (kind, topic) = match *nth {
-                0 => (EventKind::Birth, "BIRTH_REGISTERED"),
-                1 => (EventKind::BirthCorrection, "CORRECTED"),
-                2 => (EventKind::Death, "DEATH_REGISTERED"),
-                _ => (EventKind::DeathCorrection, "CORRECTED"),
-            };
-            let body = format!(
-                r#"{{"event":{{"hub":{{"topic":"{topic}"}},"context":[{{"entry":[{{"resource":{{"resourceType":"Task","focus":{{"reference":"Composition/c{composition}"}}}}}},{{"resource":{{"resourceType":"Patient"}}}}],"number":{number}}}]}}}}"#
-            );
-            waiting.push((kind, Bytes::from(body)));
-        }
-        waiting.reverse();
-        Self { waiting, acknowledged: BTreeMap::new() }
-    }
-}
 
 /// All that outlives a process.
 struct Outer {
@@ -129,7 +114,7 @@ fn simulate(seed: u64, plant: Option<Plant>, dir: &TempDir) -> Vec<String> {
 impl Outer {
     /// One life of the process, until everything is settled or it dies.
     async fn live(&mut self, may_crash: bool) -> ControlFlow<()> {
-        let steps = if may_crash { self.random.u32() % 150 } else { u32::MAX };
+        let steps = if may_crash { self.random.u32() % 300 } else { u32::MAX };
         let fuse = Fuse::new(steps);
         let disk = Disk::new(self.memory.clone(), fuse.clone(), self.random.clone(), self.plant);
         let durable = disk.durable();
@@ -138,9 +123,15 @@ impl Outer {
         let voids_leases = self.random.u32().is_multiple_of(2);
         let ledger =
             Ledger::over(&self.key_file, &self.memory, store.clone(), self.random.clone(), voids_leases);
-        let outside = Arc::new(World::new(Arc::clone(&self.seen), fuse.clone(), self.random.clone()));
-        let upstream = Upstream { plant: self.plant, random: self.random.clone() };
-        let destinations: [Arc<dyn Destination>; 1] = [Arc::new(upstream)];
+        let (seen, memory) = (Arc::clone(&self.seen), self.memory.clone());
+        let outside = Arc::new(World::new(seen, fuse.clone(), self.random.clone(), memory));
+        let (plant, random) = (self.plant, self.random.clone());
+        let destinations: [Arc<dyn Destination>; 4] = [
+            Arc::new(Mediator { plant, random: random.clone() }),
+            Arc::new(System),
+            Arc::new(Ida),
+            Arc::new(Deliveries { plant, random }),
+        ];
         let settings =
             Settings { probe_interval: Duration::from_secs(30), lease: LEASE, random: self.random.clone() };
         let engine = Engine::new(ledger.clone(), outside, &destinations, settings);
@@ -155,6 +146,7 @@ impl Outer {
                 biased;
                 ((), ()) = async { tokio::join!(engine.run(stopping, Keyring::fixed(Ring::default())), work) } => {}
                 () = listen => {}
+                () = self.examine(&ledger) => {}
             }
         };
         let ended = tokio::select! {
@@ -164,23 +156,31 @@ impl Outer {
         };
         if ended.is_continue() {
             self.memory = durable.lock().unwrap().clone();
+            if self.plant == Some(Plant::DroppedRecord) {
+                self.drop_record().await;
+            }
         }
         ended
     }
 
-    /// The registry posts, and posts again what was not acknowledged before the process died.
+    /// What is posted, and posted again where it was not acknowledged before the process died.
     async fn post(&self, ledger: &Ledger) {
         loop {
             sleep(Duration::from_millis(u64::from(self.random.u32() % 30_000))).await;
-            let Some((kind, body)) = self.posts.lock().unwrap().waiting.last().cloned() else { return };
-            let Ok(Accepted { id, .. }) =
-                ledger.accept(Event::parse(kind, body.clone()).unwrap(), vec!["mediator"], None).await
-            else {
-                continue;
-            };
-            let mut posts = self.posts.lock().unwrap();
-            posts.waiting.pop();
-            posts.acknowledged.insert(body, id);
+            let Some(call) = self.posts.lock().unwrap().next() else { return };
+            if let Ok(id) = call.make(ledger).await {
+                self.posts.lock().unwrap().acknowledged(id);
+            }
+        }
+    }
+
+    /// Pushes are verified in the order in which they came, some long after.
+    async fn examine(&self, ledger: &Ledger) {
+        loop {
+            sleep(Duration::from_millis(u64::from(self.random.u32() % 60_000))).await;
+            while let Ok(Some((_, push))) = ledger.next_received(0).await {
+                let _ = ledger.verified(push.id, &push.kind, posts::notice(&push.body)).await;
+            }
         }
     }
 
@@ -189,12 +189,10 @@ impl Outer {
         loop {
             sleep(Duration::from_mins(10)).await;
             let _ = ledger.housekeep().await;
-            let rows = self.rows(&self.memory).await;
-            if self.posts.lock().unwrap().waiting.is_empty() && rows.iter().all(|row| row.state.is_settled())
-            {
+            if self.posts.lock().unwrap().is_empty() && self.is_settled().await {
                 return;
             }
-            for row in rows.into_iter().filter(|row| row.state == State::Parked) {
+            for row in self.rows(Queue::Entries).await.into_iter().filter(|row| row.state == State::Parked) {
                 let now = ledger.uptime();
                 let _ = store.run(move |tx| tx.requeue(Queue::Entries, row.seq, now)).await;
             }
@@ -202,80 +200,62 @@ impl Outer {
         }
     }
 
-    /// Whoever is told that an entry is settled finds it so on the disk.
+    async fn is_settled(&self) -> bool {
+        let store = Store::new(self.memory.clone());
+        let pushes = store.run(|tx| tx.pushes(false, 0, 1)).await.unwrap();
+        let mut rows = self.rows(Queue::Entries).await;
+        rows.extend(self.rows(Queue::Records).await);
+        rows.extend(self.rows(Queue::Deliveries).await);
+        pushes.is_empty() && rows.iter().all(|row| row.state.is_settled())
+    }
+
+    /// Whoever is told that something is settled finds it so on the disk: an entry or a record stands so, a message is gone.
     async fn listen(&self, ledger: &Ledger, durable: &Mutex<Memory>) {
         let mut settled = ledger.settled();
         while let Ok(id) = settled.recv().await {
             let memory = durable.lock().unwrap().clone();
-            let rows = self.rows(&memory).await;
-            let row = rows.iter().find(|row| row.id == id);
-            if !row.is_some_and(|row| row.state.is_settled() || row.state == State::Parked) {
+            let mut found = Vec::new();
+            for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
+                let id = id.clone();
+                let row = Store::new(memory.clone()).run(move |tx| tx.row(queue, &id)).await.unwrap();
+                found.extend(row);
+            }
+            let is_so = match found.as_slice() {
+                [] => id.starts_with("msg_"),
+                found => found.iter().all(|row| row.state.is_settled() || row.state == State::Parked),
+            };
+            if !is_so {
                 self.seen.lock().unwrap().faults.push(format!("{id} counts as settled and is not"));
             }
         }
         std::future::pending::<()>().await;
     }
 
-    async fn rows(&self, memory: &Memory) -> Vec<Row> {
-        rows_of(memory, Queue::Entries).await
+    async fn rows(&self, queue: Queue) -> Vec<Row> {
+        let store = Store::new(self.memory.clone());
+        store.run(move |tx| tx.rows(queue, &Filter::default(), 0, usize::MAX)).await.unwrap()
+    }
+
+    async fn drop_record(&self) {
+        let waiting = self.rows(Queue::Records).await.into_iter().find(|row| !row.state.is_settled());
+        if let Some(row) = waiting {
+            let store = Store::new(self.memory.clone());
+            store.run(move |tx| tx.delete(Queue::Records, row.seq)).await.unwrap();
+        }
     }
 
     async fn check(&self) {
-        let rows = self.rows(&self.memory).await;
-        let told = rows_of(&self.memory, Queue::Deliveries).await;
+        let rows = self.rows(Queue::Entries).await;
+        let store = Store::new(self.memory.clone());
+        let ledger = Ledger::over(&self.key_file, &self.memory, store, self.random.clone(), false);
+        let job = self.posts.lock().unwrap().job.clone();
+        let mut faults = check::records(job, &ledger).await;
         let mut seen = self.seen.lock().unwrap();
         let posts = self.posts.lock().unwrap();
-        let mut faults = Vec::new();
-        for (content, id) in &posts.acknowledged {
-            match rows.iter().find(|row| row.id == *id) {
-                None => faults.push(format!("{id} was acknowledged and is lost")),
-                Some(row) if row.state != State::Done => faults.push(format!("{id} is {:?}", row.state)),
-                Some(_) => {}
-            }
-            let arrived = seen.posts.iter().filter(|post| post.content.as_bytes() == content);
-            let first = arrived.clone().next();
-            if first.is_none() {
-                faults.push(format!("{id} never arrived"));
-            }
-            for post in arrived {
-                if post.id != *id {
-                    faults.push(format!("{id} arrived as {}", post.id));
-                }
-                if first.is_some_and(|first| first.aid != post.aid) {
-                    faults.push(format!("{id} arrived with two application ids"));
-                }
-            }
-        }
-        // Nobody takes messages here, so that each is still there.
-        let messages = |kind: &str| told.iter().filter(|row| row.kind == kind).count();
-        let with_aid = rows.iter().filter(|row| row.result.is_some()).count();
-        for (kind, told, due) in [
-            ("event.accepted", messages("event.accepted"), posts.acknowledged.len()),
-            ("aid.assigned", messages("aid.assigned"), with_aid),
-        ] {
-            if told != due {
-                faults.push(format!("{told} messages {kind}, {due} are due"));
-            }
-        }
-        let mut last: BTreeMap<&str, i64> = BTreeMap::new();
-        let mut arrived: Vec<&str> = Vec::new();
-        for post in &seen.posts {
-            if arrived.contains(&post.content.as_str()) {
-                continue;
-            }
-            arrived.push(&post.content);
-            let Some(seq) = rows.iter().find(|row| row.id == post.id).map(|row| row.seq) else { continue };
-            if last.insert(&post.line, seq).is_some_and(|before| before > seq) {
-                faults.push(format!("{} arrived behind its successor", post.id));
-            }
-        }
+        faults.extend(check::events(&posts, &seen, &rows));
+        faults.extend(check::messages(&posts, &seen, &rows));
         seen.faults.extend(faults);
     }
-}
-
-async fn rows_of(memory: &Memory, queue: Queue) -> Vec<Row> {
-    let store = Store::new(memory.clone());
-    store.run(move |tx| tx.rows(queue, &Filter::default(), 0, usize::MAX)).await.unwrap()
 }
 
 fn number(variable: &str) -> Option<u64> {
@@ -309,7 +289,7 @@ fn nothing_is_lost_doubled_or_out_of_order_wherever_the_process_dies() {
 #[test]
 fn planted_defects_are_found() {
     let dir = tempfile::tempdir().unwrap();
-    for plant in [Plant::DroppedLease, Plant::VerdictBeforeCommit, Plant::UnstoredAid, Plant::AnotherId] {
+    for plant in Plant::ALL {
         let found = (0..50).find(|seed| !simulate(*seed, Some(plant), &dir).is_empty());
         assert!(found.is_some(), "{plant:?}");
     }

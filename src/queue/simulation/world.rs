@@ -1,46 +1,55 @@
-//! What lies outside the engine: an upstream with two URLs that takes its time, answers in every way there is, and writes down what it
-//! saw; and the destination that leads there.
+//! What lies outside the engine: an upstream that takes its time, answers in every way there is, and writes down what it saw.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::time::sleep;
-use zeroize::Zeroizing;
 
-use super::Plant;
 use super::crash::Fuse;
 use crate::destinations::drive::Outside;
-use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Step, Steps, TokenOf, Work};
-use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event, EventKind};
+use crate::destinations::{Step, Steps, TokenOf, Work};
+use crate::error::Result;
 use crate::random::Random;
-use crate::store::Queue;
+use crate::store::memory::Memory;
+use crate::store::{Queue, Row, Seq, Store};
 use crate::upstream::{Reply, Request, SendError};
 
 /// Calls take up to this long, so that some outlive the lease they were made under.
 const SLOWEST: u64 = 100;
-const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A post, as the upstream reads it.
+/// An event, as an upstream reads it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Post {
+    pub(super) destination: String,
     pub(super) id: String,
     pub(super) line: String,
     pub(super) content: String,
     pub(super) aid: Option<String>,
 }
 
+/// A message, as the mediator of OpenCRVS's side takes it.
+pub(super) struct Message {
+    pub(super) body: Value,
+    /// Its place in the order in which messages were made.
+    pub(super) seq: Seq,
+    /// Messages of one line go in order.
+    pub(super) line: String,
+}
+
 /// What the upstream saw, over all lives of the gateway.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// What it took, repeats too, in order.
+    /// The events that it took, repeats too, in order.
     pub(super) posts: Vec<Post>,
+    /// The messages that it took, repeats too, in order.
+    pub(super) messages: Vec<Message>,
     /// What must not have happened.
     pub(super) faults: Vec<String>,
     last_aid: u32,
@@ -48,16 +57,26 @@ pub(super) struct Seen {
 
 /// One life of the gateway's surroundings.
 pub(super) struct World {
-    pub(super) seen: Arc<Mutex<Seen>>,
-    pub(super) fuse: Fuse,
-    pub(super) random: Random,
-    /// Lines of which a post is under way.
-    under_way: Mutex<BTreeSet<String>>,
+    seen: Arc<Mutex<Seen>>,
+    fuse: Fuse,
+    random: Random,
+    /// The rows of this life.
+    store: Store,
+    /// Destinations and lines of which a call is under way.
+    under_way: Mutex<BTreeSet<(String, String)>>,
+}
+
+/// What the upstream is asked.
+enum Asked {
+    Aid,
+    Event(Post),
+    Person(Bytes),
+    Message(Message),
 }
 
 impl World {
-    pub(super) fn new(seen: Arc<Mutex<Seen>>, fuse: Fuse, random: Random) -> Self {
-        Self { seen, fuse, random, under_way: Mutex::default() }
+    pub(super) fn new(seen: Arc<Mutex<Seen>>, fuse: Fuse, random: Random, memory: Memory) -> Self {
+        Self { seen, fuse, random, store: Store::new(memory), under_way: Mutex::default() }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -77,15 +96,14 @@ impl World {
         if die < 6 {
             return Err(SendError::NotSent { host: host(), reason: "refused".to_owned() });
         }
-        if request.uri.path() == "/aid" {
-            sleep(Duration::from_millis(u64::from(self.random.u32() % 500))).await;
-            let status = if die < 12 { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-            let body = self.fresh_aid();
-            self.fuse.pass().await;
-            return Ok(Reply { status, headers: HeaderMap::new(), body });
-        }
-        let post: Post = serde_json::from_slice(&request.body).unwrap();
-        let _under_way = UnderWay::begin(self, &post.line);
+        let asked = self.read(&request).await;
+        let _under_way = match &asked {
+            Asked::Event(post) => Some(UnderWay::begin(self, &post.destination, &post.line, &post.id)),
+            Asked::Message(Message { body, line, .. }) => {
+                Some(UnderWay::begin(self, "delivery", line, body["id"].as_str().unwrap_or_default()))
+            }
+            Asked::Aid | Asked::Person(_) => None,
+        };
         let takes = u64::from(self.random.u32()) % if die < 20 { SLOWEST * 1000 } else { 2000 };
         let deadline = u64::try_from(request.deadline.as_millis()).unwrap();
         sleep(Duration::from_millis(takes.min(deadline))).await;
@@ -95,29 +113,53 @@ impl World {
             15..17 => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::OK,
         };
-        if status == StatusCode::OK {
-            self.seen().posts.push(post);
-        }
+        let body = if status == StatusCode::OK { self.take(asked) } else { Bytes::new() };
         self.fuse.pass().await;
         if takes > deadline || (status == StatusCode::OK && die < 24) {
             return Err(SendError::Timeout { host: host(), after: request.deadline });
         }
-        Ok(Reply { status, headers: HeaderMap::new(), body: Bytes::new() })
+        Ok(Reply { status, headers: HeaderMap::new(), body })
+    }
+
+    async fn read(&self, request: &Request) -> Asked {
+        match request.uri.path() {
+            "/aid" => Asked::Aid,
+            "/events" => Asked::Event(serde_json::from_slice(&request.body).unwrap()),
+            "/ida" => Asked::Person(request.body.clone()),
+            _ => {
+                let body: Value = serde_json::from_slice(&request.body).unwrap();
+                let id = body["id"].as_str().unwrap().to_owned();
+                let row = self.store.run(move |tx| tx.row(Queue::Deliveries, &id)).await.unwrap();
+                let (seq, line) = row.map(|Row { seq, line, .. }| (seq, line)).unwrap_or_default();
+                Asked::Message(Message { body, seq, line: line.unwrap_or_default() })
+            }
+        }
+    }
+
+    fn take(&self, asked: Asked) -> Bytes {
+        match asked {
+            Asked::Aid => return self.fresh_aid(),
+            Asked::Event(post) => self.seen().posts.push(post),
+            Asked::Person(person) => return person,
+            Asked::Message(message) => self.seen().messages.push(message),
+        }
+        Bytes::new()
     }
 }
 
-/// A post of a line while it is under way; no other of that line may be.
+/// A call of a line while it is under way; no other of that line may be.
 struct UnderWay<'a> {
     world: &'a World,
-    line: String,
+    line: (String, String),
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(world: &'a World, line: &str) -> Self {
-        if !world.under_way.lock().unwrap().insert(line.to_owned()) {
-            world.seen().faults.push(format!("two posts of {line} at once"));
+    fn begin(world: &'a World, destination: &str, line: &str, id: &str) -> Self {
+        let line = (destination.to_owned(), line.to_owned());
+        if !world.under_way.lock().unwrap().insert(line.clone()) {
+            world.seen().faults.push(format!("{id} goes to {destination} beside another of its line"));
         }
-        Self { world, line: line.to_owned() }
+        Self { world, line }
     }
 }
 
@@ -147,88 +189,5 @@ impl Outside for World {
 
     fn refresh_keys(&self) -> BoxFuture<'_, ()> {
         std::future::ready(()).boxed()
-    }
-}
-
-/// Births and deaths go to one URL, what follows them to another; an application id is fetched for the first.
-pub(super) struct Upstream {
-    pub(super) plant: Option<Plant>,
-    pub(super) random: Random,
-}
-
-impl Upstream {
-    fn call(&self, path: &str, body: Vec<u8>, before: Option<Progress>, read: super::ReadStatus) -> Step {
-        let request = Request {
-            method: Method::POST,
-            uri: format!("http://upstream{path}").parse().unwrap(),
-            headers: HeaderMap::new(),
-            body: Bytes::from(body),
-            deadline: DEADLINE,
-            max_response: 1024,
-        };
-        let read = Box::new(move |reply: Result<Reply, SendError>| {
-            let reply = reply?;
-            let error = match reply.status {
-                StatusCode::OK => return read(&reply),
-                StatusCode::UNAUTHORIZED => Error::new(Code::Partner, "refused"),
-                StatusCode::UNPROCESSABLE_ENTITY => Error::field("", "wrong").with_upstream("X-1", ""),
-                _ => Error::new(Code::Upstream, "away"),
-            };
-            Err(reply.explain(error))
-        });
-        Step::from(Call { request, token: None, before, resend: false, read })
-    }
-}
-
-impl Destination for Upstream {
-    fn name(&self) -> &'static str {
-        "mediator"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Entries
-    }
-
-    fn routes(&self) -> Vec<Route> {
-        let mut routes: BTreeMap<bool, Vec<String>> = BTreeMap::new();
-        for kind in EventKind::ALL {
-            routes.entry(kind.takes_aid()).or_default().push(kind.as_str().to_owned());
-        }
-        let route = |kinds| Route { host: "upstream".to_owned(), kinds, concurrency: 2, deadline: DEADLINE };
-        routes.into_values().map(route).collect()
-    }
-}
-
-impl Steps for Upstream {
-    fn next(&self, work: &Work) -> Result<Step> {
-        let kind: EventKind = work.kind.parse()?;
-        let event = Event::parse(kind, work.payload.clone())?;
-        let progress = work.progress.clone();
-        if event.wants_aid() && !progress.sent && progress.result.is_none() {
-            let read = Box::new(move |reply: &Reply| {
-                let aid = std::str::from_utf8(&reply.body).ok().and_then(Aid::parse).unwrap();
-                let result = Some(Zeroizing::new(aid.as_str().as_bytes().to_vec()));
-                let progress = Progress { result, ..progress };
-                Ok(Read::Advance { progress, news: Some(News::AidAssigned(aid)) })
-            });
-            return Ok(self.call("/aid", Vec::new(), None, read));
-        }
-        let id = match self.plant {
-            Some(Plant::AnotherId) if self.random.u32().is_multiple_of(16) => {
-                format!("{}-{}", work.id, self.random.u32())
-            }
-            _ => work.id.clone(),
-        };
-        let aid = match self.plant {
-            Some(Plant::UnstoredAid) if progress.result.is_some() => {
-                Some(format!("9000{}", self.random.u32()))
-            }
-            _ => progress.result.as_ref().map(|aid| String::from_utf8(aid.to_vec()).unwrap()),
-        };
-        let content = String::from_utf8(work.payload.to_vec()).unwrap();
-        let post = Post { id, line: event.composition_id().to_owned(), content, aid };
-        let before = Some(Progress { sent: true, ..progress });
-        let read = Box::new(|_: &Reply| Ok(Read::Done(Done { news: Some(News::Accepted), result: None })));
-        Ok(self.call("/events", serde_json::to_vec(&post).unwrap(), before, read))
     }
 }

@@ -1,0 +1,178 @@
+//! What is posted to the gateway, and what it acknowledged: events, a job, and pushes of MOSIP.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use crate::error::Result;
+use crate::ledger::job::NewRecord;
+use crate::ledger::{IdempotencyKey, Ledger};
+use crate::mosip::authtoken::Form;
+use crate::mosip::event::{Event, EventKind};
+use crate::mosip::push::{BIRTH_NID, Notice};
+use crate::mosip::subject::Subject;
+use crate::mosip::{Stated, fake};
+use crate::random::Random;
+
+/// Where every event goes.
+pub(super) const DESTINATIONS: [&str; 2] = ["mediator", "system"];
+pub(super) const RECORDS: u64 = 3;
+const COMPOSITIONS: u32 = 2;
+const EVENTS: u32 = 6;
+const PUSHES: u32 = 3;
+
+/// A call from outside, which is made again until it is acknowledged.
+#[derive(Clone)]
+enum Post {
+    Event { composition: u32, kind: EventKind, body: Bytes },
+    Job,
+    Push { composition: u32, token: String },
+}
+
+/// A push that was sent.
+pub(super) struct Push {
+    pub(super) composition: u32,
+    /// Whether an event of its composition had been acknowledged before it was sent first.
+    pub(super) finds_event: bool,
+    pub(super) is_acknowledged: bool,
+}
+
+/// What is posted, in order, and what came of it.
+pub(super) struct Posts {
+    waiting: Vec<Post>,
+    /// Compositions of which an event was acknowledged.
+    known: Vec<u32>,
+    /// By content: the id that was acknowledged.
+    pub(super) events: BTreeMap<Bytes, String>,
+    pub(super) job: Option<String>,
+    /// By token.
+    pub(super) pushes: BTreeMap<String, Push>,
+}
+
+impl Posts {
+    pub(super) fn new(random: &Random) -> Self {
+        let mut last: BTreeMap<u32, u32> = BTreeMap::new();
+        let mut waiting = Vec::new();
+        for number in 0..EVENTS {
+            let composition = random.u32() % COMPOSITIONS;
+            let nth = last.entry(composition).and_modify(|nth| *nth += 1).or_insert(0);
+            let (kind, topic) = match *nth {
+                0 => (EventKind::Birth, "BIRTH_REGISTERED"),
+                1 => (EventKind::BirthCorrection, "CORRECTED"),
+                2 => (EventKind::Death, "DEATH_REGISTERED"),
+                _ => (EventKind::DeathCorrection, "CORRECTED"),
+            };
+            let body = event(topic, composition, number).to_string();
+            waiting.push(Post::Event { composition, kind, body: Bytes::from(body) });
+        }
+        let mut others = vec![Post::Job];
+        others.extend((0..PUSHES).map(|number| Post::Push {
+            composition: random.u32() % COMPOSITIONS,
+            token: format!("token-{number}"),
+        }));
+        for post in others {
+            let place = random.u32() as usize % (waiting.len() + 1);
+            waiting.insert(place, post);
+        }
+        waiting.reverse();
+        Self { waiting, known: Vec::new(), events: BTreeMap::new(), job: None, pushes: BTreeMap::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What is posted next.
+    pub(super) fn next(&mut self) -> Option<Call> {
+        let post = self.waiting.last()?.clone();
+        if let Post::Push { composition, token } = &post {
+            let finds_event = self.known.contains(composition);
+            let push = Push { composition: *composition, finds_event, is_acknowledged: false };
+            self.pushes.entry(token.clone()).or_insert(push);
+        }
+        Some(Call(post))
+    }
+
+    /// The gateway answered the call that is next.
+    pub(super) fn acknowledged(&mut self, id: String) {
+        match self.waiting.pop() {
+            Some(Post::Event { composition, body, .. }) => {
+                self.known.push(composition);
+                self.events.insert(body, id);
+            }
+            Some(Post::Job) => self.job = Some(id),
+            Some(Post::Push { token, .. }) => {
+                if let Some(push) = self.pushes.get_mut(&token) {
+                    push.is_acknowledged = true;
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// A call that is made.
+pub(super) struct Call(Post);
+
+impl Call {
+    /// Makes it; the id that it is acknowledged with.
+    pub(super) async fn make(self, ledger: &Ledger) -> Result<String> {
+        match self.0 {
+            Post::Event { kind, body, .. } => {
+                let event = Event::parse(kind, body)?;
+                Ok(ledger.accept(event, DESTINATIONS.to_vec(), None).await?.id)
+            }
+            Post::Job => {
+                let key = IdempotencyKey::parse(b"job")?;
+                let ask = |place: u64| NewRecord::Ask(Zeroizing::new(person(place).into_bytes()));
+                ledger.create_job(Form::Json, (0..RECORDS).map(ask).collect(), Some(key)).await
+            }
+            Post::Push { composition, token } => {
+                let body = json!({ "brn": brn(composition), "token": token }).to_string();
+                ledger.receive(BIRTH_NID, Bytes::from(body)).await
+            }
+        }
+    }
+}
+
+/// The person of the record at `place`.
+pub(super) fn person(place: u64) -> String {
+    format!("person-{place}")
+}
+
+/// What a push tells, as if its signature had been checked.
+pub(super) fn notice(body: &[u8]) -> Stated<Notice> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let token = body["token"].as_str().unwrap().to_owned();
+    fake::under_the_hub(Notice {
+        kind: "uin-token.received",
+        subject: Subject { brn: body["brn"].as_str().map(str::to_owned), ..Subject::default() },
+        identity: token.clone(),
+        data: json!({ "uinToken": token }),
+        uin_token: None,
+    })
+}
+
+pub(super) fn composition(number: u32) -> String {
+    format!("c{number}")
+}
+
+fn brn(composition: u32) -> String {
+    format!("B{composition}")
+}
+
+fn event(topic: &str, number: u32, content: u32) -> Value {
+    let registered = json!({
+        "system": "http://opencrvs.org/specs/id/birth-registration-number",
+        "value": brn(number),
+    });
+    let task = json!({
+        "resourceType": "Task",
+        "focus": { "reference": format!("Composition/{}", composition(number)) },
+        "identifier": [registered],
+    });
+    let entry = json!([{ "resource": task }, { "resource": { "resourceType": "Patient" } }]);
+    json!({ "event": { "hub": { "topic": topic }, "context": [{ "entry": entry, "content": content }] } })
+}
