@@ -17,8 +17,7 @@ use crate::error::Fault;
 use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
-use crate::place;
-use crate::store::sqlite::{self, OpenError};
+use crate::store::{self, OpenError, Remains};
 
 /// `rekey` of a large database takes its time.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -86,28 +85,22 @@ impl Outbox {
     pub(super) fn run(&self) -> Outcome {
         let config = self.config.load_local()?;
         let path = &config.outbox.path;
-        if matches!(self.command, Command::Resume) {
-            return self.command.on_running_gateway(&config);
-        }
-        // A log without its database is what an interrupted set-aside leaves.
-        let is_half = matches!(self.command, Command::SetAside) && place::beside(path, "-wal").exists();
-        let is_missing = !path.exists() && !is_half;
+        let remains = store::at(path).remains();
         let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
-        if matches!(self.command, Command::SetAside) {
-            return if is_missing { missing() } else { set_aside(&config) };
-        }
-        if let (Command::Backup { file }, false) = (&self.command, is_missing) {
-            return backup(&config, file);
-        }
-        if is_missing && matches!(self.command, Command::Backup { .. }) {
-            return missing();
-        }
-        if is_missing {
-            // A running gateway has it open still where it was removed.
-            return match self.command.on_running_gateway(&config) {
-                Err(Failure::Environment(_)) => missing(),
-                answered => answered,
-            };
+        match &self.command {
+            Command::Resume => return self.command.on_running_gateway(&config),
+            Command::SetAside if remains == Remains::Nothing => return missing(),
+            Command::SetAside => return set_aside(&config),
+            Command::Backup { .. } if remains != Remains::Database => return missing(),
+            Command::Backup { file } => return backup(&config, file),
+            _ if remains != Remains::Database => {
+                // A running gateway has it open still where it was removed.
+                return match self.command.on_running_gateway(&config) {
+                    Err(Failure::Environment(_)) => missing(),
+                    answered => answered,
+                };
+            }
+            _ => {}
         }
         match Ledger::on_disk(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
@@ -199,12 +192,13 @@ impl Command {
 }
 
 fn backup(config: &Config, file: &Path) -> Outcome {
-    sqlite::copy(&config.outbox.path, file).map_err(|error| Failure::Environment(error.to_string()))?;
+    store::at(&config.outbox.path).copy(file).map_err(|error| Failure::Environment(error.to_string()))?;
     outcome::print(format!("copied to {}\n", file.display()).as_bytes())
 }
 
 fn set_aside(config: &Config) -> Outcome {
-    let aside = sqlite::set_aside(&config.outbox.path, Clock::system().now())
+    let aside = store::at(&config.outbox.path)
+        .set_aside(Clock::system().now())
         .map_err(|error| Failure::Unfit(error.to_string()))?;
     outcome::print(format!("moved to {}\n", aside.display()).as_bytes())
 }

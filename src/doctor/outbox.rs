@@ -11,7 +11,7 @@ use crate::config::Outbox;
 use crate::ledger::missing_keys;
 use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
 use crate::place;
-use crate::store::sqlite::{self, Head, LookError};
+use crate::store::{self, Head};
 
 const RESTORE: &str = "restore outbox.key_file and the database from the same backup";
 
@@ -25,17 +25,10 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
         return folders;
     }
     let mut findings: Vec<Finding> = room(outbox).into_iter().collect();
-    let stored = match sqlite::heads(&outbox.path, KEY_HEAD_LEN) {
+    let stored = match store::at(&outbox.path).heads(KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
-            findings.push(Finding::warn(
-                outbox.path.display(),
-                refusal.to_string(),
-                match refusal {
-                    LookError::LogAlone => "restore the database beside its log, or move the log away with `mosip-gateway outbox set-aside`",
-                    LookError::Unreadable(_) => "look at the disk; where the database is damaged, restore it from a backup",
-                },
-            ));
+            findings.push(Finding::warn(outbox.path.display(), refusal.to_string(), refusal.advice()));
             return findings;
         }
     };

@@ -49,8 +49,7 @@ use crate::config;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
-use crate::store::sqlite::{OpenError, Sqlite};
-use crate::store::{Millis, Owner, Room, Store, Trouble, Tx};
+use crate::store::{self, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
 
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
@@ -124,14 +123,14 @@ impl Ledger {
         Ok(Self { store, rules: Arc::new(rules) })
     }
 
-    /// Over the file at `outbox.path`, which this process alone owns from then on.
+    /// Over the database that `outbox` names, which this process alone owns from then on.
     pub(crate) fn on_disk(
         outbox: config::Outbox,
         quarantine: config::Quarantine,
         clock: Clock,
     ) -> std::result::Result<Self, OpenError> {
         let surroundings = Surroundings { clock, ..Surroundings::default() };
-        let open = |outbox: &config::Outbox, owner| Sqlite::open(&outbox.path, owner).map(Store::new);
+        let open = |outbox: &config::Outbox, owner| store::at(&outbox.path).open(owner);
         Self::open(outbox, quarantine, surroundings, open)
     }
 

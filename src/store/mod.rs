@@ -9,10 +9,11 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+mod database;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rows;
-pub(crate) mod sqlite;
+mod sqlite;
 mod trouble;
 mod tx;
 
@@ -21,6 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
+pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains, at};
 pub(crate) use self::rows::{
     Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
     Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,

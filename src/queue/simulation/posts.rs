@@ -20,8 +20,8 @@ use crate::random::Random;
 pub(super) const DESTINATIONS: [&str; 2] = ["mediator", "system"];
 pub(super) const RECORDS: u64 = 3;
 const COMPOSITIONS: u32 = 2;
-const EVENTS: u32 = 6;
-const PUSHES: u32 = 3;
+const EVENTS: u32 = 5;
+const PUSHES: u32 = 2;
 
 /// A call from outside, which is made again until it is acknowledged.
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::{OpenError, make};
 use crate::place;
-use crate::store::{SEALED, SealedColumn};
+use crate::store::{Head, SEALED, SealedColumn};
 
 /// Why a database cannot be looked at.
 #[derive(Debug, thiserror::Error)]
@@ -25,14 +25,6 @@ impl From<rusqlite::Error> for LookError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Unreadable(error.to_string())
     }
-}
-
-/// The first bytes of sealed values, and how many values of a column begin with them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) column: SealedColumn,
-    pub(crate) head: Vec<u8>,
-    pub(crate) values: u64,
 }
 
 /// Whether a gateway owns the database at `path`. Its lock is taken for the moment of asking, so this is for when something says already

@@ -13,6 +13,7 @@ mod log;
 mod look;
 mod make;
 mod open;
+mod outside;
 mod schema;
 mod set_aside;
 mod site;
@@ -28,29 +29,25 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-pub(crate) use self::{
-    copy::copy,
-    look::{Head, LookError, heads, is_in_use},
-    open::OpenError,
-    set_aside::set_aside,
-};
+pub(crate) use self::outside::File;
 
 use self::desk::Desk;
 use self::group::Group;
+use self::open::OpenError;
 use self::site::Site;
 use crate::error::{Code, Error, Result};
 use crate::place::{self, beside};
 use crate::store::{Backend, Order, Owner, Room, Trouble};
 
 /// A database in a file. Dropping it closes the file.
-pub(crate) struct Sqlite {
+struct Sqlite {
     group: Group,
     site: Arc<Site>,
 }
 
 impl Sqlite {
     /// Opens the database at `path`, or makes it. A full disk is no bar: [`Backend::trouble`] says so until there is room.
-    pub(crate) fn open(path: &Path, owner: Arc<dyn Owner>) -> Result<Self, OpenError> {
+    fn open(path: &Path, owner: Arc<dyn Owner>) -> Result<Self, OpenError> {
         let site = Arc::new(Site::new(path.to_owned(), owner));
         let desk = Desk::open(Arc::clone(&site))?;
         let group = Group::start(desk).map_err(|error| OpenError::Io(path.to_owned(), error))?;

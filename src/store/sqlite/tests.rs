@@ -13,6 +13,8 @@ use std::time::Duration;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::look::{LookError, heads};
+use super::set_aside::set_aside;
 use super::*;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};

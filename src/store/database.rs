@@ -1,0 +1,89 @@
+//! The database that the configuration names: opened by a gateway, and looked at and moved from outside, while one runs or not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::sqlite::File;
+use super::{Owner, SealedColumn, Store};
+use crate::clock::Timestamp;
+
+/// What the command line and `doctor` do with a database. Each backend has one; nothing else names a backend.
+pub(crate) trait Database {
+    /// Opens it for this process, or makes it.
+    fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, OpenError>;
+
+    /// What stands where the configuration says.
+    fn remains(&self) -> Remains;
+
+    /// Whether a gateway owns it. For when something says already that a process runs.
+    fn is_in_use(&self) -> bool;
+
+    /// How its sealed values begin: the first `length` bytes. Empty where there is no database yet. Nothing is written, and a running
+    /// gateway notices nothing.
+    fn heads(&self, length: usize) -> Result<Vec<Head>, LookError>;
+
+    /// Copies it as it is at one moment into the new file `to`, which its owner alone can read.
+    fn copy(&self, to: &Path) -> Result<(), CopyError>;
+
+    /// Moves it away untouched, and says where to. [`OpenError::InUse`] while a gateway runs over it.
+    fn set_aside(&self, now: Timestamp) -> Result<PathBuf, OpenError>;
+}
+
+/// The database at `path`.
+pub(crate) fn at(path: &Path) -> Box<dyn Database> {
+    Box::new(File::new(path))
+}
+
+/// What there is of a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Remains {
+    /// A database.
+    Database,
+    /// No database, and what an interrupted `set_aside` leaves.
+    HalfMoved,
+    /// Nothing.
+    Nothing,
+}
+
+/// The first bytes of sealed values, and how many values of a column begin with them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) column: SealedColumn,
+    pub(crate) head: Vec<u8>,
+    pub(crate) values: u64,
+}
+
+/// Why a database cannot be opened or moved. `Display` is `<where>: <what>; <what to do>`.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Another process owns it.
+    #[error("{0}")]
+    InUse(String),
+    /// Anything else.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Why a database cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct LookError {
+    what: String,
+    advice: &'static str,
+}
+
+impl LookError {
+    pub(crate) fn new(what: String, advice: &'static str) -> Self {
+        Self { what, advice }
+    }
+
+    /// What to do.
+    pub(crate) const fn advice(&self) -> &'static str {
+        self.advice
+    }
+}
+
+/// Why there is no copy. `Display` is `<where>: <what>; <what to do>`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct CopyError(pub(crate) String);

@@ -1,0 +1,69 @@
+//! A database in a file, as the command line and `doctor` see it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::look::LookError;
+use super::{OpenError, Sqlite, copy, look, set_aside};
+use crate::clock::Timestamp;
+use crate::place::beside;
+use crate::store::{self, CopyError, Database, Head, Owner, Remains, Store};
+
+/// Where a database lies, or will lie.
+pub(crate) struct File(PathBuf);
+
+impl File {
+    pub(crate) fn new(path: &Path) -> Self {
+        Self(path.to_owned())
+    }
+}
+
+impl Database for File {
+    fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, store::OpenError> {
+        Ok(Store::new(Sqlite::open(&self.0, owner)?))
+    }
+
+    /// A log without its database is what an interrupted set-aside leaves.
+    fn remains(&self) -> Remains {
+        match (self.0.exists(), beside(&self.0, "-wal").exists()) {
+            (true, _) => Remains::Database,
+            (false, true) => Remains::HalfMoved,
+            (false, false) => Remains::Nothing,
+        }
+    }
+
+    fn is_in_use(&self) -> bool {
+        look::is_in_use(&self.0)
+    }
+
+    fn heads(&self, length: usize) -> Result<Vec<Head>, store::LookError> {
+        look::heads(&self.0, length).map_err(|error| {
+            let advice = match error {
+                LookError::LogAlone => {
+                    "restore the database beside its log, or move the log away with `mosip-gateway outbox set-aside`"
+                }
+                LookError::Unreadable(_) => {
+                    "look at the disk; where the database is damaged, restore it from a backup"
+                }
+            };
+            store::LookError::new(error.to_string(), advice)
+        })
+    }
+
+    fn copy(&self, to: &Path) -> Result<(), CopyError> {
+        copy::copy(&self.0, to).map_err(|error| CopyError(error.to_string()))
+    }
+
+    fn set_aside(&self, now: Timestamp) -> Result<PathBuf, store::OpenError> {
+        Ok(set_aside::set_aside(&self.0, now)?)
+    }
+}
+
+impl From<OpenError> for store::OpenError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::InUse(_) => Self::InUse(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
