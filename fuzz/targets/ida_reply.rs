@@ -113,7 +113,7 @@ impl<'a> Call<'a> {
                 match given.evidence() {
                     Evidence::Envelope => assert_eq!(headers.len(), 1),
                     Evidence::DangerUnsigned => assert!(self.danger && headers.is_empty()),
-                    Evidence::Plaintext => panic!("nothing of IDA is signed so"),
+                    Evidence::Plaintext | Evidence::DangerHubAlone => panic!("nothing of IDA is signed so"),
                 }
                 assert!(self.is_ours());
             }
