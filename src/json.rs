@@ -13,7 +13,7 @@ use zeroize::Zeroize as _;
 
 mod canonical;
 
-use canonical::{Fault, MOST_LEVELS, Ordered};
+use canonical::{Fault, MOST_LEVELS, Ordered, Rfc8785};
 
 use crate::error::{Code, Error, Result};
 
@@ -102,6 +102,14 @@ pub(crate) fn check_unambiguous(text: &str) -> Result<()> {
 /// by piece. It takes no tree, and refuses what [`check_unambiguous`] does.
 pub(crate) fn write_canonical(text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
     ordered(text).map(|ordered| ordered.write(sink))
+}
+
+/// Hands the form of `text` by RFC 8785 to the letter, where numbers are floating-point numbers, to `sink`, piece by piece. Whether
+/// that form can write it: a number beyond the largest `f64` and a lone surrogate it cannot. Refuses what [`check_unambiguous`] does.
+pub(crate) fn write_rfc8785(text: &str, sink: &mut impl FnMut(&str)) -> Result<bool> {
+    let mut sink = Rfc8785::new(sink);
+    ordered(text)?.write(&mut sink);
+    Ok(sink.is_writable())
 }
 
 fn ordered(text: &str) -> Result<Ordered<'_>> {

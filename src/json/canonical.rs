@@ -26,6 +26,64 @@ pub(super) enum Fault {
     Repeated(usize),
 }
 
+/// Where a canonical form goes, and how it writes what the forms differ in. A closure takes the form of this file.
+pub(super) trait Sink {
+    /// The next piece of the text.
+    fn piece(&mut self, piece: &str);
+
+    /// A number, as its text came.
+    fn number(&mut self, text: &str) {
+        self.piece(text);
+    }
+
+    /// A surrogate without its other half.
+    fn lone_surrogate(&mut self, unit: u16) {
+        self.piece(&format!("\\u{unit:04x}"));
+    }
+}
+
+impl<F: FnMut(&str)> Sink for F {
+    fn piece(&mut self, piece: &str) {
+        self(piece);
+    }
+}
+
+/// Writes RFC 8785 to the letter, where numbers are floating-point numbers.
+pub(super) struct Rfc8785<F> {
+    sink: F,
+    is_writable: bool,
+}
+
+impl<F: FnMut(&str)> Rfc8785<F> {
+    /// Writes to `sink`.
+    pub(super) const fn new(sink: F) -> Self {
+        Self { sink, is_writable: true }
+    }
+
+    /// Whether RFC 8785 could write all of it: neither a number beyond the largest `f64` nor a lone surrogate was there.
+    pub(super) const fn is_writable(&self) -> bool {
+        self.is_writable
+    }
+}
+
+impl<F: FnMut(&str)> Sink for Rfc8785<F> {
+    fn piece(&mut self, piece: &str) {
+        (self.sink)(piece);
+    }
+
+    fn number(&mut self, text: &str) {
+        let number = serde_json::from_str::<serde_json::Number>(text);
+        match number.and_then(|number| serde_json_canonicalizer::to_string(&number)) {
+            Ok(written) => self.piece(&written),
+            Err(_) => self.is_writable = false,
+        }
+    }
+
+    fn lone_surrogate(&mut self, _: u16) {
+        self.is_writable = false;
+    }
+}
+
 /// A JSON text in which each object has each name once, and where its members stand.
 pub(super) struct Ordered<'t> {
     text: &'t str,
@@ -94,12 +152,12 @@ impl<'t> Ordered<'t> {
     }
 
     /// Hands the canonical form to `sink`, piece by piece.
-    pub(super) fn write(&self, sink: &mut impl FnMut(&str)) {
+    pub(super) fn write(&self, sink: &mut impl Sink) {
         self.value(skip_space(self.text, 0), sink);
     }
 
     /// Writes the value that begins at `at`; where it ends.
-    fn value(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
+    fn value(&self, at: usize, sink: &mut impl Sink) -> usize {
         match self.text.as_bytes().get(at) {
             Some(b'{') => self.object(at, sink),
             Some(b'[') => self.array(at, sink),
@@ -110,20 +168,24 @@ impl<'t> Ordered<'t> {
             _ => {
                 let rest = self.text.get(at..).unwrap_or_default();
                 let len = rest.find([',', ']', '}', ' ', '\t', '\r', '\n']).unwrap_or(rest.len());
-                sink(rest.get(..len).unwrap_or_default());
+                let literal = rest.get(..len).unwrap_or_default();
+                match literal.as_bytes().first() {
+                    Some(b'-' | b'0'..=b'9') => sink.number(literal),
+                    _ => sink.piece(literal),
+                }
                 at + len
             }
         }
     }
 
-    fn object(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
+    fn object(&self, at: usize, sink: &mut impl Sink) -> usize {
         let mut end = skip_space(self.text, at + 1);
-        sink("{");
+        sink.piece("{");
         match self.sorted_names(at) {
             Some(names) => {
                 for (index, name) in names.iter().enumerate() {
                     if index > 0 {
-                        sink(",");
+                        sink.piece(",");
                     }
                     end = end.max(self.member(to_usize(*name), sink));
                 }
@@ -131,31 +193,31 @@ impl<'t> Ordered<'t> {
             None if self.text.as_bytes().get(end) == Some(&b'"') => end = self.member(end, sink),
             None => {}
         }
-        sink("}");
+        sink.piece("}");
         skip_space(self.text, end) + 1
     }
 
-    fn member(&self, name: usize, sink: &mut impl FnMut(&str)) -> usize {
+    fn member(&self, name: usize, sink: &mut impl Sink) -> usize {
         write_string(name_at(self.text, offset(name)), sink);
-        sink(":");
+        sink.piece(":");
         let colon = skip_space(self.text, string_end(self.text, name));
         self.value(skip_space(self.text, colon + 1), sink)
     }
 
-    fn array(&self, at: usize, sink: &mut impl FnMut(&str)) -> usize {
-        sink("[");
+    fn array(&self, at: usize, sink: &mut impl Sink) -> usize {
+        sink.piece("[");
         let mut at = skip_space(self.text, at + 1);
         while let Some(byte) = self.text.as_bytes().get(at) {
             match byte {
                 b']' => break,
                 b',' => {
-                    sink(",");
+                    sink.piece(",");
                     at = skip_space(self.text, at + 1);
                 }
                 _ => at = skip_space(self.text, self.value(at, sink)),
             }
         }
-        sink("]");
+        sink.piece("]");
         at + 1
     }
 
@@ -262,31 +324,31 @@ fn hex(text: &str) -> u16 {
 }
 
 /// Writes the string whose text between its quotation marks is `raw`.
-fn write_string(raw: &str, sink: &mut impl FnMut(&str)) {
-    sink("\"");
+fn write_string(raw: &str, sink: &mut impl Sink) {
+    sink.piece("\"");
     if raw.contains('\\') {
         for part in parts(raw) {
             write_part(&part, sink);
         }
     } else {
         // Nothing that has to be escaped stands in a string as it is.
-        sink(raw);
+        sink.piece(raw);
     }
-    sink("\"");
+    sink.piece("\"");
 }
 
-fn write_part(part: &Part, sink: &mut impl FnMut(&str)) {
+fn write_part(part: &Part, sink: &mut impl Sink) {
     match *part {
-        Part::Lone(unit) => sink(&format!("\\u{unit:04x}")),
-        Part::Char('"') => sink("\\\""),
-        Part::Char('\\') => sink("\\\\"),
-        Part::Char('\u{8}') => sink("\\b"),
-        Part::Char('\u{c}') => sink("\\f"),
-        Part::Char('\n') => sink("\\n"),
-        Part::Char('\r') => sink("\\r"),
-        Part::Char('\t') => sink("\\t"),
-        Part::Char(c) if c < ' ' => sink(&format!("\\u{:04x}", u32::from(c))),
-        Part::Char(c) => sink(c.encode_utf8(&mut [0; 4])),
+        Part::Lone(unit) => sink.lone_surrogate(unit),
+        Part::Char('"') => sink.piece("\\\""),
+        Part::Char('\\') => sink.piece("\\\\"),
+        Part::Char('\u{8}') => sink.piece("\\b"),
+        Part::Char('\u{c}') => sink.piece("\\f"),
+        Part::Char('\n') => sink.piece("\\n"),
+        Part::Char('\r') => sink.piece("\\r"),
+        Part::Char('\t') => sink.piece("\\t"),
+        Part::Char(c) if c < ' ' => sink.piece(&format!("\\u{:04x}", u32::from(c))),
+        Part::Char(c) => sink.piece(c.encode_utf8(&mut [0; 4])),
     }
 }
 

@@ -204,19 +204,10 @@ impl Event {
         identity::write_context(&self.body, sink)
     }
 
-    /// The canonical form of `event.context` as older gateways wrote it: RFC 8785, where numbers are floating-point numbers. `None`:
-    /// it could not write this one.
-    pub(crate) fn first_formula(&self) -> Option<Vec<u8>> {
-        #[derive(Deserialize)]
-        struct Webhook {
-            event: Body,
-        }
-        #[derive(Deserialize)]
-        struct Body {
-            context: serde_json::Value,
-        }
-        let webhook: Webhook = serde_json::from_slice(&self.body).ok()?;
-        serde_json_canonicalizer::to_vec(&webhook.event.context).ok()
+    /// As [`Self::write_context`], in the form of older gateways: RFC 8785, where numbers are floating-point numbers. Whether that
+    /// form can write this one.
+    pub(crate) fn write_first_formula(&self, sink: &mut impl FnMut(&str)) -> Result<bool> {
+        identity::write_first_formula(&self.body, sink)
     }
 
     /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came

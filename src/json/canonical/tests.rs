@@ -7,7 +7,7 @@ fn canonical(text: &str) -> String {
     let mut written = String::new();
     Ordered::read(text)
         .unwrap_or_else(|fault| panic!("{text}: {fault:?}"))
-        .write(&mut |piece| written.push_str(piece));
+        .write(&mut |piece: &str| written.push_str(piece));
     written
 }
 
@@ -164,8 +164,46 @@ proptest! {
     fn any_text_is_read_or_refused(text in "[\\[\\]{}:,\"\\\\u0-9a-f \\n]{0,40}|\\PC{0,40}") {
         if let Ok(ordered) = Ordered::read(&text) {
             let mut written = String::new();
-            ordered.write(&mut |piece| written.push_str(piece));
+            ordered.write(&mut |piece: &str| written.push_str(piece));
             prop_assert_eq!(canonical(&written), written.clone());
         }
+    }
+}
+
+fn rfc8785(text: &str) -> Option<String> {
+    let mut written = String::new();
+    let mut sink = Rfc8785::new(|piece: &str| written.push_str(piece));
+    Ordered::read(text).unwrap_or_else(|fault| panic!("{text}: {fault:?}")).write(&mut sink);
+    sink.is_writable().then_some(written)
+}
+
+/// RFC 8785 appendix B: the samples of numbers.
+#[test]
+fn numbers_of_rfc_8785_are_floating_point_numbers() {
+    for (text, written) in [
+        ("-0", "0"),
+        ("5e-324", "5e-324"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+        ("9007199254740994", "9007199254740994"),
+        ("295147905179352825856", "295147905179352830000"),
+        ("9.999999999999997e22", "9.999999999999997e+22"),
+        ("1E23", "1e+23"),
+        ("333333333.3333332", "333333333.3333332"),
+        ("0.000001", "0.000001"),
+        ("1.0", "1"),
+    ] {
+        assert_eq!(rfc8785(text).as_deref(), Some(written), "{text}");
+    }
+    for text in ["1e400", "[-1e400]", r#""\ud800""#, r#"{"\udfff":1}"#] {
+        assert_eq!(rfc8785(text), None, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_is_rfc_8785_to_the_letter(value in any_json(), number in any::<f64>(), whole in any::<u64>()) {
+        let value = serde_json::json!([value, number, whole]);
+        let theirs = serde_json_canonicalizer::to_string(&value).unwrap();
+        prop_assert_eq!(rfc8785(&value.to_string()), Some(theirs));
     }
 }

@@ -14,6 +14,15 @@ pub(crate) const FORMULA: u8 = 2;
 
 /// Hands the canonical form of `event.context` of `body`, a webhook, to `sink`, piece by piece.
 pub(crate) fn write_context(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<()> {
+    json::write_canonical(context(body)?, sink)
+}
+
+/// As [`write_context`], by the first formula. Whether the first formula can write it.
+pub(crate) fn write_first_formula(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<bool> {
+    json::write_rfc8785(context(body)?, sink)
+}
+
+fn context(body: &[u8]) -> Result<&str> {
     #[derive(Deserialize)]
     struct Webhook<'a> {
         #[serde(borrow)]
@@ -26,7 +35,7 @@ pub(crate) fn write_context(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<
     }
     let Object(webhook): Object<Webhook<'_>> =
         serde_json::from_slice(body).map_err(|_| Error::field("/event/context", "this cannot be read"))?;
-    json::write_canonical(webhook.event.0.context.get(), sink)
+    Ok(webhook.event.0.context.get())
 }
 
 #[cfg(test)]
