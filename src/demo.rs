@@ -91,7 +91,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         Scene::Ida => stage.ida(out).await?,
     }
     let _ = stop.send(());
-    running.await.map_err(broken)?;
+    running.await.map_err(broken)?.map_err(broken)?;
     stage.simulator.shutdown().await;
     Ok(())
 }

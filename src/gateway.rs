@@ -56,6 +56,11 @@ pub enum StartError {
     Listener(#[from] BindError),
 }
 
+/// What the gateway cannot do without ended before it was asked to; what that is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} ended by itself; the gateway ends, to be started again")]
+pub struct EndedByItself(&'static str);
+
 impl Gateway {
     /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
     /// missing or broken starts the gateway degraded.
@@ -191,8 +196,8 @@ impl Gateway {
         &self.keys
     }
 
-    /// Serves until `shutdown` is done, then drains.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    /// Serves until `shutdown` is done, then drains. A listener or the queue that ends before that ends the gateway, to be started again.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), EndedByItself> {
         tokio::spawn(self.watcher.run());
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
@@ -205,11 +210,25 @@ impl Gateway {
             let server = server.counting(name, self.meters.clone());
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));
         }
-        shutdown.await;
+        let ended = supervised(shutdown, &mut running, &mut moving).await;
         self.stop.send_replace(true);
         // An attempt that takes longer is repeated after the next start, under the same id.
         let moved = tokio::time::timeout(self.limits.drain, moving.join_all());
         let _ = tokio::join!(running.join_all(), moved);
+        ended
+    }
+}
+
+/// Waits for `shutdown`, or until a task ends that should not end before it.
+async fn supervised(
+    shutdown: impl Future<Output = ()>,
+    listeners: &mut JoinSet<()>,
+    queue: &mut JoinSet<()>,
+) -> Result<(), EndedByItself> {
+    tokio::select! {
+        () = shutdown => Ok(()),
+        Some(_) = listeners.join_next() => Err(EndedByItself("a listener")),
+        Some(_) = queue.join_next() => Err(EndedByItself("the queue")),
     }
 }
 
@@ -247,6 +266,16 @@ fn forbid_core_dumps() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_before_the_shutdown_is_told() {
+        let (mut listeners, mut queue) = (JoinSet::new(), JoinSet::new());
+        listeners.spawn(std::future::pending());
+        queue.spawn(async { panic!("a defect") });
+        let ended = supervised(std::future::pending(), &mut listeners, &mut queue).await;
+        assert!(ended.unwrap_err().to_string().starts_with("the queue ended by itself"));
+        assert!(supervised(std::future::ready(()), &mut listeners, &mut queue).await.is_ok());
+    }
 
     #[test]
     fn connections_of_all_listeners_leave_files_for_the_outbox() {

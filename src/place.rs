@@ -1,7 +1,7 @@
 //! Files that appear whole or not at all, and the room that a disk has for them.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -70,13 +70,6 @@ pub(crate) fn name(from: &Path, to: &Path) -> io::Result<()> {
         }
     }
     sync_folder(to)
-}
-
-/// The whole of `file`; one of more than `limit` bytes is [`ErrorKind::FileTooLarge`].
-pub(crate) fn read_bounded(file: &Path, limit: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(limit + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > limit { Err(ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// Whether the disk of `file` takes `bytes` more: they are written beside it, synced and removed.

@@ -21,9 +21,52 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
 
 /// The content of `path`; refusals as [`open`].
 pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (mut file, metadata) = open(path)?;
+    let (file, metadata) = open(path)?;
+    whole(file, metadata.len())
+}
+
+/// As [`read`]; a file of more than `limit` bytes is [`io::ErrorKind::FileTooLarge`].
+pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (file, metadata) = open(path)?;
+    let bytes = whole(file.take(limit + 1), metadata.len().min(limit))?;
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// Why a file cannot be read: ours where it is no regular file, else the operating system's.
+pub(crate) fn reason(error: &io::Error) -> String {
+    error.get_ref().map_or_else(|| error.kind().to_string(), ToString::to_string)
+}
+
+fn whole(mut file: impl io::Read, len: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     // Sized once: growing would leave copies of a private key behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1));
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1));
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode};
+
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        rustix::fs::mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for refused in [read(&pipe), read_bounded(&pipe, 10), read(dir.path())] {
+            assert_eq!(reason(&refused.unwrap_err()), "this is no regular file");
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_limit_and_not_beyond() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "0123456789").unwrap();
+        assert_eq!(read_bounded(&file, 10).unwrap().as_slice(), b"0123456789");
+        assert_eq!(read_bounded(&file, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(reason(&read(&dir.path().join("none")).unwrap_err()), "entity not found");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::outcome::Failure;
 use crate::config::{Config, Problem, Problems};
+use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
 
 /// Which configuration counts.
@@ -78,9 +79,9 @@ pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
             fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))
         }
         _ => {
-            let mut bytes = Zeroizing::new(Vec::new());
-            io::stdin().lock().read_to_end(&mut bytes).map_err(Failure::environment)?;
-            Ok(bytes)
+            let mut bytes = SecretWriter::default();
+            io::copy(&mut io::stdin().lock(), &mut bytes).map_err(Failure::environment)?;
+            Ok(bytes.finish())
         }
     }
 }

@@ -51,6 +51,9 @@ enum Command {
         id: String,
     },
     /// Puts a parked event back into the queue, or all that one fault parked.
+    #[command(
+        override_usage = "mosip-gateway outbox retry <ID>\n       mosip-gateway outbox retry --fault <FAULT>"
+    )]
     Retry {
         /// Its id.
         #[arg(required_unless_present = "fault")]

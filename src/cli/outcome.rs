@@ -119,11 +119,13 @@ pub(super) fn conclude(outcome: Outcome, json: bool) -> ExitCode {
     })
 }
 
-/// Prints an answer to standard output, byte for byte.
+/// Prints an answer to standard output, byte for byte. A reader that has read enough, such as `head`, is no failure.
 pub(super) fn print(bytes: &[u8]) -> Outcome {
     let mut out = io::stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(Failure::environment)?;
-    Ok(ExitCode::SUCCESS)
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::environment(error)),
+        _ => Ok(ExitCode::SUCCESS),
+    }
 }
 
 /// Prints an answer as a line of JSON.

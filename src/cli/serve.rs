@@ -16,6 +16,9 @@ use crate::telemetry;
 /// How long threads that read or write have to end after the drain, so that all has ended five seconds after it.
 const AFTER_DRAIN: Duration = Duration::from_secs(4);
 
+/// The exit code after a defect of the program (`EX_SOFTWARE`).
+const DEFECT: u8 = 70;
+
 /// Arguments of `serve`.
 #[derive(Args)]
 pub(super) struct Serve {
@@ -48,7 +51,10 @@ impl Serve {
                 );
             let gateway = bound?;
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
-            gateway.run(asked_to_stop()).await;
+            if let Err(ended) = gateway.run(asked_to_stop()).await {
+                tracing::error!("{ended}");
+                return Ok(ExitCode::from(DEFECT));
+            }
             tracing::info!("the gateway has stopped");
             Ok(ExitCode::SUCCESS)
         });

@@ -1,7 +1,8 @@
 //! From a file and variables to a [`Config`].
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::reader::Reader;
@@ -10,7 +11,7 @@ use super::{
     Config, Envelope, Problem, Problems, ReadFile, credentials, faces, keys, listeners, opencrvs, outbox,
     unbuilt, upstream,
 };
-use crate::place;
+use crate::regular;
 
 impl Config {
     /// From the file at `path` (none: from variables and defaults alone) and the process's variables.
@@ -38,7 +39,7 @@ impl Config {
         variables: &BTreeMap<String, String>,
     ) -> Result<(Self, Vec<Problem>), Problems> {
         let Some(path) = path else {
-            return Self::read("environment", "", Path::new(""), variables, &read_bounded);
+            return Self::read("environment", "", Path::new(""), variables, &read_named);
         };
         let name = path.display().to_string();
         let unreadable = |what: String| {
@@ -50,11 +51,11 @@ impl Config {
             })
         };
         let bytes =
-            read_bounded(path).map_err(|error| unreadable(format!("cannot be read ({})", error.kind())))?;
+            read_itself(path).map_err(|error| unreadable(format!("cannot be read ({})", error.kind())))?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new(""));
-        Self::read(&name, &text, base, variables, &read_bounded)
+        Self::read(&name, &text, base, variables, &read_named)
     }
 
     /// From the text of a file that stands in the folder `base`. `read` reads every other file, so that no disk is needed.
@@ -139,8 +140,17 @@ impl Config {
 /// No file that is read at start is larger: secrets, tokens, certificates, the configuration itself.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 
-fn read_bounded(file: &Path) -> io::Result<Vec<u8>> {
-    place::read_bounded(file, LARGEST_FILE)
+/// The configuration itself, which whoever starts the gateway may hand over through a pipe.
+fn read_itself(file: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// A file that a setting names.
+fn read_named(file: &Path) -> io::Result<Vec<u8>> {
+    // Whoever holds a secret wipes it; nothing is copied here.
+    regular::read_bounded(file, LARGEST_FILE).map(|mut bytes| std::mem::take(&mut *bytes))
 }
 
 fn line_at(text: &str, offset: usize) -> String {

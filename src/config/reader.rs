@@ -12,6 +12,7 @@ use super::section::Section;
 use super::value::Complaint;
 use super::{Config, Problem};
 use crate::crypto::secret::SecretBytes;
+use crate::regular;
 
 /// Begins the name of every variable of ours.
 const PREFIX: &str = "MOSIP_GATEWAY__";
@@ -137,7 +138,7 @@ impl<'a> Reader<'a> {
     pub(super) fn contents(&self, text: &str) -> Result<Vec<u8>, Complaint> {
         let file = self.base.join(text);
         (self.read)(&file).map_err(|error| Complaint {
-            what: format!("cannot read {} ({})", file.display(), error.kind()),
+            what: format!("cannot read {} ({})", file.display(), regular::reason(&error)),
             advice: "put the file there, readable for this process".to_owned(),
         })
     }

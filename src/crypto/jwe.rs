@@ -1,6 +1,6 @@
 //! JWE compact (RFC 7516): `RSA-OAEP-256` with `A256GCM`, `zip=DEF` under a cap.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
@@ -13,7 +13,7 @@ use super::aead::{self, Nonce, TAG_LEN};
 use super::base64;
 use super::header::Header;
 use super::rsa::{PrivateKey, PublicKey};
-use super::secret::{SessionKey, random};
+use super::secret::{SecretWriter, SessionKey, random};
 
 const ALG: &str = "RSA-OAEP-256";
 const ENC: &str = "A256GCM";
@@ -150,23 +150,21 @@ fn copied(plaintext: &[u8]) -> Zeroizing<Vec<u8>> {
 }
 
 fn deflated(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
-    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = DeflateEncoder::new(SecretWriter::default(), Compression::default());
     encoder
         .write_all(plaintext)
         .and_then(|()| encoder.finish())
-        .map(Zeroizing::new)
+        .map(SecretWriter::finish)
         .map_err(|_| CryptoError::Malformed("the plaintext does not deflate"))
 }
 
 /// Raw DEFLATE (RFC 1951). Stops one byte beyond `cap`, so that a bomb costs no more than the cap.
 fn inflate(deflated: &[u8], cap: usize) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let mut decoder = DeflateDecoder::new(deflated);
-    let mut plaintext = Zeroizing::new(Vec::new());
-    decoder
-        .by_ref()
-        .take((cap as u64).saturating_add(1))
-        .read_to_end(&mut plaintext)
+    let mut plaintext = SecretWriter::default();
+    io::copy(&mut decoder.by_ref().take((cap as u64).saturating_add(1)), &mut plaintext)
         .map_err(|_| CryptoError::Decrypt("the plaintext does not inflate"))?;
+    let plaintext = plaintext.finish();
     if plaintext.len() > cap {
         return Err(TOO_LONG);
     }

@@ -1,6 +1,9 @@
 //! Secrets: wiped when dropped, without `Debug`, `Display` or `Clone`, compared in constant time.
 
+use std::io::{self, Write};
+
 use aws_lc_rs::{constant_time, rand};
+use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::CryptoError;
@@ -59,6 +62,45 @@ impl SessionKey {
     }
 }
 
+/// Secret bytes that come one after another. Where they outgrow their memory they move to a larger one, and the old one is wiped: a
+/// plain `Vec` would leave copies behind. No `Debug`.
+#[derive(Default)]
+pub(crate) struct SecretWriter(Zeroizing<Vec<u8>>);
+
+impl SecretWriter {
+    /// What was written.
+    pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+
+    /// What was written, for what is sent; it is wiped when its last user is done with it.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        Bytes::from_owner(self.0)
+    }
+
+    /// Appends `bytes`.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        let wanted = self.0.len() + bytes.len();
+        if wanted > self.0.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * self.0.capacity())));
+            larger.extend_from_slice(&self.0);
+            self.0 = larger;
+        }
+        self.0.extend_from_slice(bytes);
+    }
+}
+
+impl Write for SecretWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.push(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// `N` random bytes.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -89,6 +131,17 @@ mod tests {
             assert!(matches!(refused, Some(CryptoError::Decrypt(_))), "{len} bytes");
         }
         assert_eq!(SessionKey::from_bytes(&[7; 32]).unwrap().expose(), &[7; 32]);
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_is_whole() {
+        let mut writer = SecretWriter::default();
+        let mut written = Vec::new();
+        for piece in [b"".as_slice(), b"a", &[7; 300], b"end"] {
+            writer.write_all(piece).unwrap();
+            written.extend_from_slice(piece);
+        }
+        assert_eq!(*writer.into_bytes(), *written);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::config;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::file::parse_certificates;
 use crate::mosip::credential::{Contexts, Credentials, Issuer};
-use crate::place;
+use crate::regular;
 
 /// Largest context or certificate, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -61,8 +61,9 @@ fn issuer(settings: &config::Issuer) -> Result<Issuer> {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
-    place::read_bounded(file, LARGEST)
-        .map_err(|error| wrong(file, &format!("cannot be read: {}", error.kind())))
+    regular::read_bounded(file, LARGEST)
+        .map(|mut bytes| std::mem::take(&mut *bytes))
+        .map_err(|error| wrong(file, &format!("cannot be read: {}", regular::reason(&error))))
 }
 
 fn wrong(file: &Path, what: &str) -> Error {

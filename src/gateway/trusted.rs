@@ -20,7 +20,7 @@ pub(super) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)>
     }
     for listener in listeners::ALL {
         let roots = (listener.tls)(config).and_then(|tls| tls.client_ca.as_ref());
-        if let Some(pem) = roots.and_then(|file| std::fs::read(file).ok()) {
+        if let Some(pem) = roots.and_then(|file| crate::regular::read(file).ok()) {
             note(format!("{}.client_ca", listener.tls_setting), &pem);
         }
     }

@@ -3,8 +3,7 @@
 //! A sealed value is `version || key tag || nonce || ciphertext || tag`. The key tag names one of several keys, so that opening
 //! never guesses. It protects copies and backups, not a stolen host: the key lies beside the database.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -13,7 +12,7 @@ use crate::crypto::aead::{self, Nonce, TAG_LEN};
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::{self, SessionKey};
-use crate::place;
+use crate::{place, regular};
 
 const VERSION: u8 = 1;
 const KEY_TAG_LEN: usize = 4;
@@ -73,8 +72,11 @@ pub(crate) enum VaultError {
     #[error("{}: is missing", .0.display())]
     Missing(PathBuf),
     /// It cannot be read or written.
-    #[error("{}: {}", .0.display(), .1.kind())]
+    #[error("{}: {}", .0.display(), regular::reason(.1))]
     Io(PathBuf, io::Error),
+    /// There is no folder to make it in.
+    #[error("{}: its folder is missing", .0.display())]
+    NoFolder(PathBuf),
     /// It holds nothing at all: its making was interrupted, or it was emptied.
     #[error("{}: is empty", .0.display())]
     Empty(PathBuf),
@@ -122,7 +124,10 @@ impl Vault {
     pub(crate) fn create(file: &Path) -> Result<Self, VaultError> {
         let key: Zeroizing<[u8; 32]> = Zeroizing::new(secret::random());
         let line = Zeroizing::new(format!("{}\n", base64::encode(key.as_ref())));
-        place::new_file(file, line.as_bytes()).map_err(|error| VaultError::Io(file.to_owned(), error))?;
+        place::new_file(file, line.as_bytes()).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => VaultError::NoFolder(file.to_owned()),
+            _ => VaultError::Io(file.to_owned(), error),
+        })?;
         Self::load(file)
     }
 
@@ -187,13 +192,10 @@ impl Place<'_> {
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let failed = |error: io::Error| match error.kind() {
+    regular::read_bounded(file, LARGEST_FILE).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => VaultError::Missing(file.to_owned()),
         _ => VaultError::Io(file.to_owned(), error),
-    };
-    let mut text = Zeroizing::new(Vec::with_capacity(128));
-    File::open(file).and_then(|opened| opened.take(LARGEST_FILE).read_to_end(&mut text)).map_err(failed)?;
-    Ok(text)
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::bearer;
 use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
 use crate::crypto::base64;
+use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::refusal;
@@ -28,7 +29,7 @@ const IAM: &str = "MOSIP's IAM";
 /// A token that MOSIP's services accept in a cookie. Its `Debug` shows only when it ends.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// Kept as it is sent, and marked sensitive; hyper copies it into its unwiped buffers with every request anyway.
+    /// Kept as it is sent, marked sensitive, and wiped; the buffers into which hyper copies it with every request are not.
     cookie: HeaderValue,
     expires: Option<Timestamp>,
 }
@@ -45,8 +46,11 @@ impl AccessToken {
         if token.is_empty() || !token.bytes().all(fits) {
             return Err(broken("a token that does not fit into a cookie"));
         }
-        let text = Zeroizing::new(format!("Authorization={token}"));
-        let mut cookie = HeaderValue::from_str(&text).map_err(|_| broken("a token that is not text"))?;
+        let mut text = SecretWriter::default();
+        text.push(b"Authorization=");
+        text.push(token.as_bytes());
+        let mut cookie = HeaderValue::from_maybe_shared(text.into_bytes())
+            .map_err(|_| broken("a token that is not text"))?;
         cookie.set_sensitive(true);
         Ok(Self { cookie, expires: expiry(token, expires_in, now) })
     }
@@ -79,7 +83,7 @@ pub fn request(settings: &Token, now: Timestamp) -> Result<(Uri, HeaderMap, Byte
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, content_type);
     headers.insert(header::ACCEPT, JSON);
-    Ok((settings.url.clone(), headers, Bytes::from(body)))
+    Ok((settings.url.clone(), headers, body.into_bytes()))
 }
 
 /// The token in the answer to [`request`]. [`Code::Partner`] where the IAM refuses our registration, [`Code::Upstream`] where it is
@@ -106,19 +110,22 @@ const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlen
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// The members of RFC 6749 4.3.2 and 4.4.2, with the client in the body (2.3.1), as MOSIP's own clients send it.
-fn client_form(grant: &str, settings: &Token) -> String {
-    let mut form = format!("grant_type={grant}");
+fn client_form(grant: &str, settings: &Token) -> SecretWriter {
+    let mut form = SecretWriter::default();
+    form.push(b"grant_type=");
+    form.push(grant.as_bytes());
     push_field(&mut form, "client_id", settings.client_id.as_bytes());
     push_field(&mut form, "client_secret", settings.client_secret.expose());
     form
 }
 
-fn push_field(form: &mut String, name: &str, value: &[u8]) {
-    form.extend(["&", name, "="]);
-    form.extend(byte_serialize(value));
+fn push_field(form: &mut SecretWriter, name: &str, value: &[u8]) {
+    for piece in ["&", name, "="].into_iter().chain(byte_serialize(value)) {
+        form.push(piece.as_bytes());
+    }
 }
 
-fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<String> {
+fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<SecretWriter> {
     #[derive(Serialize)]
     struct Wrapper<'a> {
         id: &'a str,
@@ -144,7 +151,10 @@ fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<St
         metadata: serde_json::Map::new(),
         request: Login { client_id: &settings.client_id, secret_key, app_id },
     };
-    serde_json::to_string(&wrapper).map_err(|_| Error::new(Code::Bug, "the token request does not serialise"))
+    let mut body = SecretWriter::default();
+    serde_json::to_writer(&mut body, &wrapper)
+        .map_err(|_| Error::new(Code::Bug, "the token request does not serialise"))?;
+    Ok(body)
 }
 
 fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<AccessToken> {

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
-use crate::crypto::secret::SecretBytes;
+use crate::crypto::secret::{SecretBytes, SecretWriter};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::mosip::access;
-use crate::refusal;
+use crate::{refusal, upstream};
 
 const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
 
@@ -37,13 +37,16 @@ impl ClientToken {
 /// What is posted to, without a body: `<auth_url>/token?client_id&client_secret&grant_type=client_credentials`. OpenCRVS 1.x reads the
 /// query alone, so the URL is a secret: nobody logs it.
 pub fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> Result<Uri> {
-    let base = Zeroizing::new(auth_url.to_string());
-    let mut url = Zeroizing::new(format!("{}/token?client_id=", base.trim_end_matches('/')));
-    url.extend(byte_serialize(client_id.as_bytes()));
-    url.push_str("&client_secret=");
-    url.extend(byte_serialize(client_secret.expose()));
-    url.push_str("&grant_type=client_credentials");
-    url.parse().map_err(|_| {
+    let mut path = SecretWriter::default();
+    path.push(auth_url.path().trim_end_matches('/').as_bytes());
+    let fields: [(&[u8], &[u8]); 2] =
+        [(b"/token?client_id=", client_id.as_bytes()), (b"&client_secret=", client_secret.expose())];
+    for (name, value) in fields {
+        path.push(name);
+        byte_serialize(value).for_each(|piece| path.push(piece.as_bytes()));
+    }
+    path.push(b"&grant_type=client_credentials");
+    upstream::with_secret_path(auth_url, path).ok_or_else(|| {
         Error::new(Code::Partner, "the client of OpenCRVS does not fit into a URL").advise(REFUSED)
     })
 }
@@ -74,8 +77,11 @@ pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientTok
     if token.is_empty() || !token.bytes().all(fits) {
         return Err(broken("a token that is none"));
     }
-    let text = Zeroizing::new(format!("Bearer {}", *token));
-    let mut bearer = HeaderValue::from_str(&text).map_err(|_| broken("a token that is none"))?;
+    let mut text = SecretWriter::default();
+    text.push(b"Bearer ");
+    text.push(token.as_bytes());
+    let mut bearer =
+        HeaderValue::from_maybe_shared(text.into_bytes()).map_err(|_| broken("a token that is none"))?;
     bearer.set_sensitive(true);
     let expires_in = reply.expires_in.as_ref().and_then(json::seconds);
     Ok(ClientToken { bearer, expires: access::expiry(&token, expires_in, now) })

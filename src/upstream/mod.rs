@@ -13,9 +13,20 @@ pub use failure::{NotTrusted, SendError};
 pub use tokens::TokenCache;
 
 use http::Uri;
+use http::uri::PathAndQuery;
 
-/// Scheme, host and port of a URL, and how many path segments follow. Paths hold licence and API keys at IDA (PROTOCOL 2) and
-/// queries hold worse, so nothing else of a URL is ever shown.
+use crate::crypto::secret::SecretWriter;
+
+/// `path`, which may have a query, at the server of `base`. Its memory is wiped when the URL is dropped: scheme and host, which the pool
+/// of connections keeps, are no part of it. `None`: this is no path, or `base` names no server.
+pub(crate) fn with_secret_path(base: &Uri, path: SecretWriter) -> Option<Uri> {
+    let mut parts = base.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path.into_bytes()).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+/// Scheme, host and port of a URL, and how many path segments follow. Paths hold IDA's licence and API keys, and queries hold worse, so
+/// nothing else of a URL is ever shown.
 pub fn redact(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("?");
     let segments = uri.path().split('/').filter(|segment| !segment.is_empty()).count();

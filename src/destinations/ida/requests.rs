@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use super::super::{Call, Read};
 use crate::clock::Clock;
 use crate::config;
+use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Keyring, Peer, Ring, Thumbprint};
 use crate::mosip::ida::{
@@ -170,15 +171,16 @@ impl Requests {
                 roles::peer(ring, name)?;
             }
         }
-        let base = settings.url.to_string();
-        let mut url = base.trim_end_matches('/').to_owned();
+        let mut path = SecretWriter::default();
+        path.push(settings.url.path().trim_end_matches('/').as_bytes());
         for segment in
             [service.segment().as_bytes(), license_key.expose(), partner_id.as_bytes(), api_key.expose()]
         {
-            url.push('/');
-            url.extend(percent_encoding::percent_encode(segment, SEGMENT));
+            path.push(b"/");
+            percent_encoding::percent_encode(segment, SEGMENT).for_each(|piece| path.push(piece.as_bytes()));
         }
-        url.parse().map_err(|_| Error::new(Code::Bug, "the URL of IDA cannot be put together"))
+        upstream::with_secret_path(&settings.url, path)
+            .ok_or_else(|| Error::new(Code::Bug, "the URL of IDA cannot be put together"))
     }
 
     /// Stamps, seals and signs.

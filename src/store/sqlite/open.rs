@@ -31,7 +31,7 @@ pub(crate) enum OpenError {
     #[error("{}: another gateway is using this database; stop it, or give this one an outbox.path of its own", .0.display())]
     InUse(PathBuf),
     /// A file cannot be made, read or locked.
-    #[error("{}: {}; make the folder of outbox.path writable for the gateway", .0.display(), .1.kind())]
+    #[error("{}", unusable(.0, .1))]
     Io(PathBuf, io::Error),
     /// The disk is full. The gateway starts all the same and goes on once there is room.
     #[error("{}: the disk is full; free space on it", .0.display())]
@@ -101,6 +101,17 @@ impl OpenError {
             _ if is_full(path) => Self::NoRoom(file),
             what => Self::Failing { file, what: what.to_owned() },
         }
+    }
+}
+
+fn unusable(file: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => format!(
+            "{}: the folder {} is missing; make it and give it to the user that the gateway runs as, or name another outbox.path",
+            file.display(),
+            place::folder(file).display()
+        ),
+        kind => format!("{}: {kind}; make the folder of outbox.path writable for the gateway", file.display()),
     }
 }
 

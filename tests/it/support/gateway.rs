@@ -270,8 +270,9 @@ async fn run(
         .await;
     let (stop, stopped) = oneshot::channel();
     let keys = gateway.keys().clone();
-    let task = tokio::spawn(gateway.run(async {
+    let shutdown = async {
         let _ = stopped.await;
-    }));
+    };
+    let task = tokio::spawn(async move { gateway.run(shutdown).await.unwrap() });
     (keys, stop, task)
 }
