@@ -257,6 +257,17 @@ impl Breaker for Shared {
         !matches!(self.health.admission(self.ledger.uptime()), Admission::Wait(_))
     }
 
+    fn is_away_for(&self) -> Option<Duration> {
+        let now = self.ledger.uptime();
+        let is_broken = matches!(self.health.status().0, Flow::Broken { .. });
+        match self.health.admission(now) {
+            Admission::Wait(at) if is_broken => {
+                Some(Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs()))
+            }
+            _ => None,
+        }
+    }
+
     fn succeeded(&self) {
         let flowed = self.health.status().0 == Flow::Open;
         self.health.succeeded(BESIDE, self.ledger.uptime());

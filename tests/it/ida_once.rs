@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::gateway::Running;
 use crate::support::ida::{World, assert_problem, call, copy_of_the_example_keys, person, simulator};
+use crate::support::patience;
 use crate::support::pki::Authority;
-use mosip_gateway::simulator::Tls;
+use mosip_gateway::simulator::{Behaviour, Tls};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, copy_bidirectional};
@@ -107,4 +108,38 @@ async fn a_request_that_never_left_is_sent_once_more_and_no_third_time() {
         assert_eq!(simulator.history.record().ida.len() - before, arrived, "{dead} dead");
         assert_eq!(answer["authStatus"].is_null(), status != 200, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn calls_tell_the_channel_of_ida_and_are_answered_at_once_while_it_is_away() {
+    let world = World::start(&[("UPSTREAM__PROBE_INTERVAL", "1h")]).await;
+    let flow = async || {
+        let (_, ready) = world.gateway.readiness().await;
+        let channels = ready["channels"].as_array().unwrap().clone();
+        let ida = channels.into_iter().find(|channel| channel["destination"] == "ida").unwrap();
+        ida["state"].as_str().unwrap().to_owned()
+    };
+    let refuses = Behaviour { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Behaviour::default() };
+    world.behave(refuses);
+    assert_problem(world.call("auth", &person()).await, (502, "partner", "partner"), "it refuses us");
+    assert_eq!(flow().await, "paused", "what cannot work is told at once");
+    world.behave(Behaviour::default());
+    assert_eq!(world.call("auth", &person()).await.0, 200, "a caller who waits is not kept from asking");
+    assert_eq!(flow().await, "open");
+
+    world.behave(Behaviour { down: true, ..Behaviour::default() });
+    for _ in 0..10 {
+        assert_eq!(world.call("auth", &person()).await.0, 502);
+    }
+    assert_eq!(flow().await, "broken");
+    world.behave(Behaviour::default());
+    let asked = world.codes().len();
+    assert_problem(world.call("auth", &person()).await, (502, "upstream", "upstream"), "it rests");
+    assert_eq!(world.codes().len(), asked, "IDA is left alone for a moment");
+    patience::until("the end of the rest", async || match world.call("auth", &person()).await.0 {
+        200 => Ok(()),
+        status => Err(status),
+    })
+    .await;
+    assert_eq!(flow().await, "open");
 }

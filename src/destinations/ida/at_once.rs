@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::drive::{Outside, ask};
-use super::{DEADLINE, Requests};
+use super::{DEADLINE, Requests, tell};
 use crate::error::{Code, Error, Result};
 use crate::mosip::Verified;
 use crate::mosip::ida::{self, Answer, Authenticated, IdLengths, Intent, Known, OtpSent, Response, Service};
@@ -51,14 +51,26 @@ impl Ida {
         self.call(intent, Service::Otp).await?.try_map(ida::read_otp_sent)?.given()
     }
 
+    /// Shares what is known of IDA with the records of jobs. While it is away the caller is not kept waiting for one deadline after the
+    /// other; what pauses the records is no bar here, since an answer comes at once and shows when it is over.
     async fn call(&self, intent: Arc<Intent>, service: Service) -> Result<Answer<Response>> {
         if intent.service() != service {
             return Err(Error::new(Code::Bug, "an intent went to another service"));
         }
+        self.check_configured()?;
+        let breaker = self.requests.breaker();
+        if let Some(wait) = breaker.as_ref().and_then(|breaker| breaker.is_away_for()) {
+            let away = Error::new(Code::Upstream, "IDA is away; a call is tried every few seconds");
+            return Err(away.with_retry_after(Some(wait)));
+        }
         let requests = Arc::clone(&self.requests);
-        ask(&*self.outside, move |slot| {
+        let asked = ask(&*self.outside, move |slot| {
             requests.call(Arc::clone(&intent), DEADLINE, |answer| Ok(slot.put(answer?)))
         })
-        .await
+        .await;
+        if let Some(breaker) = breaker {
+            tell(&*breaker, &asked);
+        }
+        asked
     }
 }

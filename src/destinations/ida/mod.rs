@@ -65,9 +65,17 @@ impl Steps for Records {
     }
 }
 
+/// Adds how a call beside the records ended to what is known of IDA.
+pub(crate) fn tell<T>(breaker: &dyn Breaker, ended: &Result<T>) {
+    match ended {
+        Ok(_) => breaker.succeeded(),
+        Err(error) => breaker.failed(&for_the_channel(error.clone())),
+    }
+}
+
 /// What a failure of one record says about all of them. Replies that do not verify mostly mean a signer's certificate or a path that a
 /// person has to put right; and a refusal of something that all records have alike costs no record, unless it is this one's alone.
-pub(crate) fn for_the_channel(error: Error) -> Error {
+fn for_the_channel(error: Error) -> Error {
     match error.fault() {
         Fault::Tampered => error.blame(Fault::Keys, true),
         Fault::Bug | Fault::Caller if error.upstream().is_some() && !names_the_person(&error) => {

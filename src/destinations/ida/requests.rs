@@ -38,6 +38,8 @@ pub(crate) struct Requests {
 pub(crate) trait Breaker: Send + Sync {
     /// Whether a call may go now.
     fn lets_through(&self) -> bool;
+    /// For how long IDA, which is away, is left alone. `None`: it is not known to be away, or a call is due.
+    fn is_away_for(&self) -> Option<Duration>;
     /// IDA answered.
     fn succeeded(&self);
     /// A call failed.

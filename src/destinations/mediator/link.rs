@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::ida::{Breaker, Requests, for_the_channel};
+use super::super::ida::{self, Requests};
 use super::super::{Call, Progress, Read};
 use super::Notes;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) 
         requests.call(Arc::new(intent), DEADLINE, move |answer| {
             let token = answer.and_then(token);
             if let Some(breaker) = breaker {
-                tell(&*breaker, &token);
+                ida::tell(&*breaker, &token);
             }
             keep(progress, token)
         })
@@ -39,14 +39,6 @@ pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) 
             warn(&error);
             None
         }
-    }
-}
-
-/// Adds to what is known of IDA.
-fn tell(breaker: &dyn Breaker, token: &Result<Option<String>>) {
-    match token {
-        Ok(_) => breaker.succeeded(),
-        Err(error) => breaker.failed(&for_the_channel(error.clone())),
     }
 }
 

@@ -220,6 +220,10 @@ impl crate::destinations::ida::Breaker for Stuck {
         self.lets_through
     }
 
+    fn is_away_for(&self) -> Option<Duration> {
+        None
+    }
+
     fn succeeded(&self) {
         self.heard.lock().unwrap().push(None);
     }
