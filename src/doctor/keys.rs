@@ -37,6 +37,13 @@ pub(super) fn examine(
         findings.push(Finding::ok(peer.file.display(), describe_peer(peer)));
         findings.extend(certificates(&peer.file, peer.certificate.as_ref(), &peer.chain, now));
     }
+    if let Some(file) = &config.keys.ca_file {
+        // One outside its dates stands among the troubles already.
+        let valid = ring.authorities().iter().filter(|authority| authority.validity(now) == Validity::Valid);
+        findings.extend(valid.map(|authority| {
+            dated(file, authority.dates(), &format!("authority {}", authority.subject()), now)
+        }));
+    }
     for file in ring.example_keys() {
         let level = if allow_example_keys { Finding::warn } else { Finding::fail };
         findings.push(level(

@@ -16,6 +16,7 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         with_tls.flat_map(|(listener, tls)| examine_tls(listener, tls, now)).collect();
     findings.extend(addresses(config));
+    findings.extend(proxies(config));
     findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
         match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
             Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
@@ -26,6 +27,25 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
         }
     }));
     findings
+}
+
+/// How callers of the callback listener who have proved nothing yet are told apart. On the loopback something stands before it, whose
+/// address all of them have.
+fn proxies(config: &Config) -> Option<Finding> {
+    const SUBJECT: &str = "callback.trusted_proxies";
+    let Some(Address::Tcp(address)) = config.listen.callback else { return None };
+    Some(match (config.callback.trusted_proxies.is_empty(), address.ip().is_loopback()) {
+        (false, _) => Finding::ok(SUBJECT, "strangers are told apart by the address that these proxies say"),
+        (true, false) => Finding::ok(
+            SUBJECT,
+            "is not set: strangers are told apart by the address that they connect from; behind a proxy they would share one",
+        ),
+        (true, true) => Finding::warn(
+            SUBJECT,
+            "is not set, and listen.callback is on the loopback: behind a proxy all strangers share one address and one limit",
+            "name the proxy that stands before it, such as 127.0.0.1, if it sends X-Forwarded-For",
+        ),
+    })
 }
 
 /// Every address, by taking it for a moment. What a running gateway holds is as it should be.

@@ -4,6 +4,7 @@ use http::Uri;
 
 use super::Finding;
 use crate::config::{Config, Problem};
+use crate::mosip::event::EventKind;
 use crate::upstream::{self, Client};
 
 /// How the warning of the start begins that [`super::ida`] says setting by setting. Plain http is warned of URL by URL.
@@ -31,6 +32,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     }));
     findings.extend(urls.into_iter().map(check_url));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
+    findings.extend(webhooks_lead_nowhere(config));
     if let Err(refusal) = Client::new(&config.upstream) {
         findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
     }
@@ -114,6 +116,27 @@ fn check_url(Url { setting, url, is_whole }: Url<'_>) -> Finding {
         );
     }
     Finding::ok(setting, shown)
+}
+
+/// What OpenCRVS posts is kept until there is a URL that it goes to.
+fn webhooks_lead_nowhere(config: &Config) -> Option<Finding> {
+    let events = &config.upstream.mediator.events;
+    let is_unset = |kind: &EventKind| !events.contains_key(kind.as_str());
+    let unset: Vec<String> = [EventKind::Birth, EventKind::Death]
+        .into_iter()
+        .filter(is_unset)
+        .map(|kind| format!("upstream.mediator.{kind}"))
+        .collect();
+    (config.faces.webhooks.is_some() && !unset.is_empty()).then(|| {
+        Finding::warn(
+            "faces.webhooks",
+            format!(
+                "OpenCRVS posts births and deaths, and {} is not set: what goes there stays in quarantine",
+                unset.join(" and ")
+            ),
+            "set it, or subscribe to the topics alone that MOSIP is to hear of",
+        )
+    })
 }
 
 /// OpenCRVS tries a refused connection three times at once, and then never again.

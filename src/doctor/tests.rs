@@ -320,3 +320,71 @@ fn what_calls_to_ida_lack_is_named() {
         finding(&diagnosis, Level::Fail, subject, what);
     }
 }
+
+#[test]
+fn an_authority_is_counted_in_days_and_one_that_has_expired_is_a_failure_and_costs_no_key_of_ours() {
+    for (days, level, what) in
+        [(365, Level::Ok, "365 days left"), (5, Level::Warn, "5 days left"), (-1, Level::Fail, "expired on")]
+    {
+        let site = Site::new(-10..300, "");
+        let key = KeyMaker::from_file(include_bytes!("../../tests/vectors/keys/issuer.key.pem"), None);
+        let at = |days: i64| Timestamp::from_seconds(NOW.seconds() + days * DAY);
+        let request = CertificateRequest {
+            country: "XX",
+            organization: "Ministry",
+            common_name: "root",
+            not_before: at(-20),
+            not_after: at(days),
+            ca: true,
+            names: &[],
+        };
+        let (issuer, ours) =
+            (key.ok().unwrap(), KeyMaker::from_file(&fs::read(site.path("own.key")).unwrap(), None));
+        let root = issuer.certify(&request, None).ok().unwrap();
+        let leaf = CertificateRequest { common_name: "partner", not_after: at(300), ca: false, ..request };
+        let leaf = ours.ok().unwrap().certify(&leaf, Some((&root, &issuer))).ok().unwrap();
+        fs::write(site.path("own.crt"), certificate_pem(&leaf).ok().unwrap()).unwrap();
+        fs::write(site.path("root.crt"), certificate_pem(&root).ok().unwrap()).unwrap();
+        let config = fs::read_to_string(site.path("gateway.toml")).unwrap();
+        fs::write(site.path("gateway.toml"), format!("{config}ca_file = \"root.crt\"\n")).unwrap();
+        let diagnosis = site.examine();
+        finding(&diagnosis, level, "root.crt", what);
+        finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
+    }
+}
+
+#[test]
+fn webhooks_that_lead_nowhere_and_a_proxy_that_is_not_named_are_warned_of() {
+    let faces = "faces.webhooks = true\nfaces.webhook_secret_file = \"own.crt\"\nlisten.callback = \"127.0.0.1:0\"\n\
+                 upstream.mediator.death = \"https://mosip.example/death\"";
+    let diagnosis = Site::new(-1..365, faces).examine();
+    finding(&diagnosis, Level::Warn, "faces.webhooks", "upstream.mediator.birth is not set");
+    finding(&diagnosis, Level::Warn, "callback.trusted_proxies", "on the loopback");
+    let named = format!(
+        "{faces}\nupstream.mediator.birth = \"https://mosip.example/birth\"\ncallback.trusted_proxies = [\"127.0.0.1\"]"
+    );
+    let diagnosis = Site::new(-1..365, &named).examine();
+    finding(&diagnosis, Level::Ok, "callback.trusted_proxies", "told apart");
+    assert!(!diagnosis.findings.iter().any(|finding| finding.what.contains("quarantine")), "{diagnosis:#?}");
+}
+
+#[test]
+fn settings_that_protect_nothing_are_warned_of_and_do_not_stop_the_start() {
+    let extra = "faces.token_file = \"own.crt\"\nlisten.callback = \"127.0.0.1:0\"\ncallback.opencrvs_jwt.file = \"own.crt\"";
+    let diagnosis = Site::new(-1..365, extra).examine();
+    for what in ["faces.token_file protects nothing", "callback.opencrvs_jwt protects nothing"] {
+        finding(&diagnosis, Level::Warn, "configuration", what);
+    }
+    assert!(
+        !diagnosis.findings.iter().any(|finding| finding.subject.contains("gateway.toml")),
+        "{diagnosis:#?}"
+    );
+}
+
+#[test]
+fn a_secret_that_is_a_pipe_is_a_failure_at_once() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    let site = Site::new(-1..365, "internal.token_file = \"pipe\"");
+    mknodat(CWD, site.path("pipe"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+    finding(&site.examine(), Level::Fail, "internal.token_file", "this is no regular file");
+}

@@ -8,7 +8,7 @@ use super::Ops;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::faces::Listener;
-use crate::keys::Ring;
+use crate::keys::{Certificate, Ring};
 use crate::ledger::entry::{Destination, EntryKind, Refusal, State};
 use crate::ledger::job::Progress;
 use crate::ledger::{Ledger, Pair, QuarantineCount};
@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) const LISTENER: &str = "listener";
 /// The role of a certificate that a setting trusts.
 pub(super) const TRUSTED: &str = "trusted";
+/// The role of a certificate that `keys.ca_file` trusts, which is read again with the keys.
+pub(super) const AUTHORITY: &str = "authority";
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -181,7 +183,8 @@ impl Standing {
         Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
     }
 
-    /// Every certificate, own ones first, those of listeners and of settings last. A key without a name goes by that of its file.
+    /// Every certificate, own ones first, those of authorities, listeners and settings last. A key without a name goes by that of its
+    /// file; of the authorities in `keys.ca_file` the next to expire counts, and one that has expired before all others.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
             let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -192,6 +195,12 @@ impl Standing {
             let not_after = peer.certificate.as_ref()?.not_after();
             Some(Dated { role: "peer", name: peer.name.clone(), not_after })
         });
+        let authorities = self.ring.authorities().iter().map(Certificate::not_after).min();
+        let authorities = authorities.map(|not_after| Dated {
+            role: AUTHORITY,
+            name: "keys.ca_file".to_owned(),
+            not_after,
+        });
         let listeners = self.listeners.iter().filter_map(|listener| {
             let not_after = listener.dates?.not_after;
             Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
@@ -201,7 +210,7 @@ impl Standing {
             name: setting.clone(),
             not_after: *not_after,
         });
-        own.chain(peers).chain(listeners).chain(trusted)
+        own.chain(peers).chain(authorities).chain(listeners).chain(trusted)
     }
 
     fn count_of(&self, kinds: &[&str], states: &[State]) -> u64 {

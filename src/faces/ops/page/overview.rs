@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::lists::reason;
 use super::{section, table, words};
-use crate::faces::ops::standing::{Standing, TRUSTED};
+use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED};
 use crate::ledger::entry::{Destination, State};
 use crate::queue::channel::Flow;
 use crate::store::Queue;
@@ -128,7 +128,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         let role = match dated.role {
             "own" => "ours",
             "peer" => "theirs",
-            TRUSTED => "trusted by a setting",
+            TRUSTED | AUTHORITY => "trusted by a setting",
             _ => "of a listener",
         };
         vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
