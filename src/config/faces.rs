@@ -37,13 +37,11 @@ pub(super) fn faces(root: &mut Section<'_>, plain: &PlainHttp) -> Faces {
         tls: listeners::tls(&mut section),
     };
     if faces.listen.is_none() {
-        let protecting = [("token", faces.token.is_some()), ("tls", faces.tls.is_some())];
+        let protecting = [("token_file", faces.token.is_some()), ("tls", faces.tls.is_some())];
         for (name, _) in protecting.into_iter().filter(|(_, is_set)| *is_set) {
-            section.problem(
-                name,
-                "protects nothing without faces.listen",
-                "set faces.listen, or remove it; on the internal listener internal.token_file and internal.tls protect",
-            );
+            section.reader().warn(format!(
+                "faces.{name} protects nothing without faces.listen; on the internal listener internal.token_file and internal.tls protect"
+            ));
         }
     }
     unbuilt::mosip_api(&mut section, plain);

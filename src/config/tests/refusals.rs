@@ -418,21 +418,6 @@ fn a_link_without_ida_or_without_consent() {
 }
 
 #[test]
-fn a_setting_that_protects_where_it_has_no_effect() {
-    let jwt = "listen.callback = \"127.0.0.1:4547\"\ncallback.opencrvs_jwt.file = \"opencrvs-jwt.pem\"";
-    refused_at(
-        jwt,
-        "callback.opencrvs_jwt",
-        "has no effect while callback.require does not list opencrvs-jwt",
-    );
-    refused_at(
-        "faces.token_file = \"webhook.secret\"",
-        "faces.token",
-        "protects nothing without faces.listen",
-    );
-}
-
-#[test]
 fn a_proxy_that_is_no_network() {
     for text in ["proxy.example.org", "10.0.0.0/33", "10.0.0.0/"] {
         refused_at(
