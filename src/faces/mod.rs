@@ -68,12 +68,14 @@ impl Faces {
     }
 }
 
-/// The `X-Hub-Signature` of a request; [`Code::CallerSignature`] without one.
+/// The `X-Hub-Signature` of a request; [`Code::CallerSignature`] without one, or with two, of which nobody knows which one is meant.
 pub(super) fn hub_signature(headers: &HeaderMap) -> Result<&str> {
-    headers
-        .get("x-hub-signature")
-        .and_then(|value| value.to_str().ok())
-        .ok_or_else(|| Error::new(Code::CallerSignature, "there is no X-Hub-Signature"))
+    let mut signatures = headers.get_all("x-hub-signature").iter();
+    match (signatures.next().and_then(|value| value.to_str().ok()), signatures.next()) {
+        (Some(signature), None) => Ok(signature),
+        (None, _) => Err(Error::new(Code::CallerSignature, "there is no X-Hub-Signature")),
+        (Some(_), Some(_)) => Err(Error::new(Code::CallerSignature, "there are two X-Hub-Signature headers")),
+    }
 }
 
 fn signature_refused(refusal: &CryptoError) -> Error {

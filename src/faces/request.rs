@@ -1,16 +1,25 @@
 //! What a request brings, read the same way for every route: its query, the names in its path, its body in JSON. A refusal names
 //! parameters and members that the route knows, and repeats nothing else.
 
-use axum::extract::{FromRequestParts, Path, Request};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, MatchedPath, Path, Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
 use http::request::Parts;
+use http::{HeaderMap, Method};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use utoipa::IntoParams;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::{OpenApi, RefOr};
 
 use crate::error::{Code, Error, Result};
 use crate::http::{body, guard};
 use crate::json::{self, Mismatch, Object};
+use crate::ledger::IdempotencyKey;
 
 /// A query read strictly: a parameter that is missing, wrong, given twice or, where `T` says so, unknown is refused.
 pub(super) struct Query<T>(pub(super) T);
@@ -21,6 +30,47 @@ impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
         read_query(parts.uri.query().unwrap_or_default()).map(Self)
     }
+}
+
+/// The operations of a document that take a query.
+pub(super) type TakeQuery = Arc<HashSet<(Method, String)>>;
+
+/// Those of `document`.
+pub(super) fn take_query(document: &OpenApi) -> TakeQuery {
+    let is_query = |parameter: &RefOr<Parameter>| matches!(parameter, RefOr::T(it) if it.parameter_in == ParameterIn::Query);
+    let takes = |operation: &Option<Operation>| {
+        operation.iter().flat_map(|operation| operation.parameters.iter().flatten()).any(is_query)
+    };
+    let mut found = HashSet::new();
+    for (path, item) in &document.paths.paths {
+        for (method, operation) in
+            [(Method::GET, &item.get), (Method::POST, &item.post), (Method::DELETE, &item.delete)]
+        {
+            if takes(operation) {
+                found.insert((method, path.clone()));
+            }
+        }
+    }
+    Arc::new(found)
+}
+
+/// Refuses a query that a route does not take, as one that takes some refuses a parameter that it does not know: whoever wrote it means
+/// something that would not happen.
+pub(super) async fn refuse_unread_query(
+    State(takes): State<TakeQuery>,
+    path: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Result<Response> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
+    let path = path.map(|path| path.as_str().to_owned());
+    if path.is_some_and(|path| !takes.contains(&(method, path))) {
+        let Nothing {} = read_query(request.uri().query().unwrap_or_default())?;
+    }
+    Ok(next.run(request).await)
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {
@@ -58,6 +108,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
             .await
             .map_err(|_| Error::new(Code::NotFound, "the path holds what is not UTF-8 text"))?;
         Ok(Self(name))
+    }
+}
+
+/// Of two keys nobody knows which one is meant.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => IdempotencyKey::parse(key.as_bytes()).map(Some),
+        (Some(_), Some(_)) => Err(Error::new(Code::Malformed, "there are two Idempotency-Key headers")
+            .advise("Send one Idempotency-Key, or none.")),
     }
 }
 

@@ -203,3 +203,16 @@ async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_go
     stop.send_replace(true);
     running.await.unwrap();
 }
+
+#[test]
+fn of_two_signatures_nobody_knows_which_one_is_meant() {
+    let headers = |signatures: &[&str]| -> HeaderMap {
+        let name = http::HeaderName::from_static("x-hub-signature");
+        signatures.iter().map(|signature| (name.clone(), signature.parse().unwrap())).collect()
+    };
+    assert_eq!(super::hub_signature(&headers(&["sha256=00"])).unwrap(), "sha256=00");
+    for signatures in [&[][..], &["sha256=00", "sha256=00"], &["sha256=00", "sha1=00"]] {
+        let refused = super::hub_signature(&headers(signatures)).unwrap_err();
+        assert_eq!(refused.code(), Code::CallerSignature, "{signatures:?}");
+    }
+}

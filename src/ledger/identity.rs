@@ -79,7 +79,10 @@ mod tests {
     fn as_it_was(event: &Event, key: &[u8]) -> Vec<u8> {
         let body: Value = serde_json::from_slice(event.body()).unwrap();
         let content = serde_json_canonicalizer::to_vec(&body["event"]["context"]).unwrap();
-        identity(key, &[b"event", event.kind().as_str().as_bytes(), event.composition_id().as_bytes(), &content])
+        identity(
+            key,
+            &[b"event", event.kind().as_str().as_bytes(), event.composition_id().as_bytes(), &content],
+        )
     }
 
     #[test]

@@ -13,6 +13,8 @@ use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
 use crate::store::{Advance, Fence, Filter, Lane, Millis, Pick, Queue, Row, Seq, Verdict};
 
+/// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
+pub(super) const LEASED_AT_ONCE: usize = 100;
 /// Entries that are looked at together for their age.
 const AGED_AT_ONCE: usize = 100;
 
@@ -48,23 +50,30 @@ pub(crate) enum Ending {
 impl Ledger {
     /// Leases up to `limit` rows of `lane` that are due, for `lease`. One that does not open waits where it is, with fault `storage`.
     pub(crate) async fn lease(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
-        let lane = lane.clone();
-        self.run(move |book| {
-            let mut leased = Vec::new();
-            while leased.len() < limit {
-                let pick =
-                    Pick { now: book.now, until: book.now + millis(lease), limit: limit - leased.len() };
-                let rows = book.tx().lease(&lane, pick)?;
-                if rows.is_empty() {
-                    break;
-                }
-                for row in rows {
-                    leased.extend(book.open_leased(row)?);
-                }
+        loop {
+            let lane = lane.clone();
+            let (leased, may_be_more) = self
+                .run(move |book| {
+                    let (mut leased, mut looked_at) = (Vec::new(), 0);
+                    while leased.len() < limit && looked_at < LEASED_AT_ONCE {
+                        let until = book.now + millis(lease);
+                        let pick = Pick { now: book.now, until, limit: limit - leased.len() };
+                        let rows = book.tx().lease(&lane, pick)?;
+                        if rows.is_empty() {
+                            return Ok((leased, false));
+                        }
+                        looked_at += rows.len();
+                        for row in rows {
+                            leased.extend(book.open_leased(row)?);
+                        }
+                    }
+                    Ok((leased, true))
+                })
+                .await?;
+            if !leased.is_empty() || !may_be_more {
+                return Ok(leased);
             }
-            Ok(leased)
-        })
-        .await
+        }
     }
 
     /// When the next row of `lane` falls due; none: nothing waits for a moment.

@@ -316,3 +316,31 @@ async fn off_the_loopback_only_who_is_known_reaches_the_face() {
         world.gateway.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_batch_that_is_posted_again_under_its_key_is_the_same_job() {
+    let world = World::start(&[]).await;
+    let submit = async |request: Value, key: &str| {
+        let headers = HeaderMap::from_iter([
+            (header::CONTENT_TYPE, "application/json".parse().unwrap()),
+            ("idempotency-key".parse().unwrap(), key.parse().unwrap()),
+        ]);
+        let url = format!("http://{}/authtoken/json", world.gateway.api);
+        read(world.gateway.request(Method::POST, url, headers, &request.to_string()).await)
+    };
+    let people = |vids: &[&str]| {
+        let people: Vec<_> = vids
+            .iter()
+            .map(|vid| json!({"vid": vid, "name": "Leila Karim", "gender": "Female", "dob": "1990/03/14"}))
+            .collect();
+        batch(json!({"lang": "eng", "deliverytype": "download", "authdata": people}))
+    };
+    let (_, first) = submit(people(&[UIN, VID]), "night-1").await;
+    let (_, again) = submit(people(&[UIN, VID]), "night-1").await;
+    assert!(first["response"]["request_identifier"].is_string(), "{first}");
+    assert_eq!(first["response"], again["response"]);
+    let (_, other) = submit(people(&[UIN, VID]), "night-2").await;
+    assert_ne!(first["response"], other["response"]);
+    let (status, problem) = submit(people(&[UIN]), "night-1").await;
+    assert_eq!((status, &problem["code"]), (409, &json!("idempotency-conflict")), "{problem}");
+}

@@ -378,3 +378,21 @@ async fn the_callback_refuses_what_is_too_large_too_slow_or_not_from_a_caller_of
     }
     assert_lives(&gateway).await;
 }
+
+#[tokio::test]
+async fn a_query_on_a_route_that_takes_none_is_refused() {
+    let gateway = gateway().await;
+    for (method, route) in [
+        ("GET", "/v1/keys?name=partner"),
+        ("HEAD", "/v1/keys?name=partner"),
+        ("POST", "/v1/events/birth?wait=5"),
+        ("GET", "/v1/events/none?x="),
+        ("POST", "/v1/open?from=mosip"),
+    ] {
+        let request = format!("{method} {route} HTTP/1.1\r\n{LOCAL}{JSON}Content-Length: 2\r\n\r\n{{}}");
+        let answer = exchange(&gateway.api, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 422 "), "{method} {route}: {answer}");
+    }
+    let request = format!("GET /v1/keys? HTTP/1.1\r\n{LOCAL}\r\n");
+    assert!(exchange(&gateway.api, request.as_bytes()).await.starts_with("HTTP/1.1 200 "), "it says nothing");
+}

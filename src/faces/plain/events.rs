@@ -15,12 +15,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{COMMON, JSON, schema};
-use crate::error::{Code, Error, Fault, Result};
+use crate::error::{Code, Fault, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
-use crate::faces::request::{Name, Query, Reason, read_json};
+use crate::faces::request::{Name, Query, Reason, idempotency_key, read_json};
 use crate::ledger::entry::{EntryView, parse_state};
-use crate::ledger::{Filter, IdempotencyKey, PageView};
+use crate::ledger::{Filter, PageView};
 use crate::mosip::event::{Event, EventKind};
 
 /// Longest `Prefer: wait`, seconds.
@@ -94,17 +94,6 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let aid = accepted.aid.map(|aid| aid.to_string());
     Ok((status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid })))
         .into_response())
-}
-
-/// Of two keys nobody knows which one is meant.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
-    let mut keys = headers.get_all("idempotency-key").iter();
-    match (keys.next(), keys.next()) {
-        (None, _) => Ok(None),
-        (Some(key), None) => IdempotencyKey::parse(key.as_bytes()).map(Some),
-        (Some(_), Some(_)) => Err(Error::new(Code::Malformed, "there are two Idempotency-Key headers")
-            .advise("Send one Idempotency-Key, or none.")),
-    }
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -9,7 +9,7 @@ pub(super) mod uin_tokens;
 
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Serialize;
@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 
 use super::App;
 use super::openapi::{self, RawBytes, refusing};
-use super::request::{Query, method_not_allowed, not_found, read_object};
+use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};
 use crate::error::{Code, Result};
 use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
@@ -37,7 +37,7 @@ const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
 const X_MOSIP_VERIFIED: HeaderName = HeaderName::from_static("x-mosip-verified");
 
 /// What any route of the plain API may answer.
-pub(super) const COMMON: [Code; 3] = [Code::Unauthorized, Code::Forbidden, Code::Bug];
+pub(super) const COMMON: [Code; 4] = [Code::Unauthorized, Code::Forbidden, Code::Bug, Code::Field];
 
 /// What a route that reads a body may answer.
 pub(super) const BODY: [Code; 8] = [
@@ -105,8 +105,9 @@ pub(crate) fn openapi() -> OpenApi {
 
 /// The plain API with the `faces` that stand on its listener.
 pub(crate) fn router(app: App, faces: Option<Router>) -> Router {
-    let (routes, _) = routes(app.primitives()).split_for_parts();
-    let routes = routes.with_state(app);
+    let (routes, document) = routes(app.primitives()).split_for_parts();
+    let queries = middleware::from_fn_with_state(take_query(&document), refuse_unread_query);
+    let routes = routes.with_state(app).layer(queries);
     let routes = match faces {
         Some(faces) => routes.merge(faces),
         None => routes,

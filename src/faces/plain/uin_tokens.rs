@@ -10,13 +10,12 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::events::idempotency_key;
 use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::jobs::{self, PAGE, Pace, all_results, attachment, write_csv};
 use crate::faces::openapi::refusing;
-use crate::faces::request::{Name, Query, Reason as WhyCancelled, read_json};
+use crate::faces::request::{Name, Query, Reason as WhyCancelled, idempotency_key, read_json};
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Line};

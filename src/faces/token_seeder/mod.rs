@@ -19,9 +19,10 @@ use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
-use crate::faces::request::{Name, method_not_allowed, read_json};
+use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json};
 use crate::http::body::{self, Limits};
 use crate::http::guard;
+use crate::ledger::IdempotencyKey;
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::Line;
@@ -35,7 +36,15 @@ const BODY_LIMIT: usize = 1 << 20;
 fn routes() -> OpenApiRouter<App> {
     let common = [Code::Unauthorized, Code::Forbidden, Code::Busy, Code::Storage, Code::Bug];
     // What is malformed has the seeder's own form.
-    let body = [Code::Timeout, Code::TooLarge, Code::MediaType, Code::Keys];
+    let body = [
+        Code::Timeout,
+        Code::TooLarge,
+        Code::MediaType,
+        Code::Malformed,
+        Code::Field,
+        Code::IdempotencyConflict,
+        Code::Keys,
+    ];
     OpenApiRouter::new()
         .routes(refusing(routes!(ping), &common, &[]))
         .routes(refusing(routes!(fields), &common, &[]))
@@ -96,23 +105,24 @@ async fn fields(State(app): State<App>) -> Response {
 }
 
 /// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
-#[utoipa::path(post, path = "/authtoken/json", request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
+#[utoipa::path(post, path = "/authtoken/json", params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", max_length = 255)), request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
     responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_json(
     State(app): State<App>,
     Extension(limits): Extension<Limits>,
     request: Request,
 ) -> Result<Response> {
+    let key = idempotency_key(request.headers())?;
     let lengths = app.ida().id_lengths();
     match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
-        Ok(Asked::Many(batch)) => submit(&app, batch).await,
+        Ok(Asked::Many(batch)) => submit(&app, batch, key).await,
         Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
 
 /// Asks for the UINTOKENs of many persons in a file, as a job.
-#[utoipa::path(post, path = "/authtoken/csv", request_body(content = CsvForm, content_type = "multipart/form-data"),
+#[utoipa::path(post, path = "/authtoken/csv", params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", max_length = 255)), request_body(content = CsvForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_csv(
     State(app): State<App>,
@@ -120,6 +130,7 @@ async fn take_csv(
     request: Request,
 ) -> Result<Response> {
     guard::refuse_compressed(request.headers())?;
+    let key = idempotency_key(request.headers())?;
     let headers = request.headers().clone();
     let body = body::read(request, &limits).await?;
     let mut whole = Request::new(Body::from(body.into_bytes()));
@@ -132,7 +143,7 @@ async fn take_csv(
         None => Err(Refused::INVALID),
     };
     match batch {
-        Ok(batch) => submit(&app, batch).await,
+        Ok(batch) => submit(&app, batch, key).await,
         Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
@@ -156,7 +167,7 @@ async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
 }
 
 /// Also a batch of nothing but wrong records becomes a job, as in the seeder.
-async fn submit(app: &App, batch: Batch) -> Result<Response> {
+async fn submit(app: &App, batch: Batch, key: Option<IdempotencyKey>) -> Result<Response> {
     let is_hopeless = batch.lines.iter().all(|line| line.record.is_err());
     let records = batch
         .lines
@@ -169,7 +180,7 @@ async fn submit(app: &App, batch: Batch) -> Result<Response> {
             }
         })
         .collect();
-    let job = submit_job(app, batch.form, records, None).await?;
+    let job = submit_job(app, batch.form, records, key).await?;
     let refused = is_hopeless.then_some(Refused::NO_RECORD);
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }

@@ -1,5 +1,6 @@
 //! Rows that do not open.
 
+use super::super::work::LEASED_AT_ONCE;
 use super::*;
 
 #[tokio::test]
@@ -27,6 +28,19 @@ async fn a_row_that_does_not_open_waits_shows_why_and_holds_its_own_successors_a
     let ledger = home.open();
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, ["c1", "c2", "c3"]);
     assert_eq!(ledger.unreadable(), BTreeMap::new());
+}
+
+#[tokio::test]
+async fn more_rows_than_one_transaction_looks_at_do_not_hide_the_one_behind_them() {
+    let home = Home::new();
+    let ledger = home.open();
+    for index in 0..=LEASED_AT_ONCE {
+        let composition = format!("c{index}");
+        accept(&ledger, birth(&composition)).await;
+        damage(&ledger, "entry", "payload", composition.leak()).await;
+    }
+    accept(&ledger, birth("behind")).await;
+    assert_eq!(lease_ids(&ledger, EventKind::Birth).await, ["behind"]);
 }
 
 #[tokio::test]
