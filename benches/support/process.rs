@@ -20,9 +20,18 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
     Duration::from_millis(ticks * 1_000 / TICKS)
 }
 
+/// The memory that it holds, KiB.
+pub(crate) fn memory(pid: u32) -> u64 {
+    status(pid, "VmRSS:")
+}
+
 /// The most memory it has held, KiB.
 pub(crate) fn peak_memory(pid: u32) -> u64 {
+    status(pid, "VmHWM:")
+}
+
+fn status(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("a peak");
+    let line = status.lines().find(|line| line.starts_with(name)).expect("a line");
     line.split_whitespace().nth(1).and_then(|text| text.parse().ok()).expect("a number of KiB")
 }

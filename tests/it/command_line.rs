@@ -334,3 +334,41 @@ fn a_made_key_and_certificate_are_private_are_read_again_and_are_never_overwritt
     let make = [&["keygen", "certificate", "--key", &key, "--out", &leaf][..], &subject, &strange].concat();
     call(&make, b"").refused(REFUSED, "does not belong to the issuer's certificate");
 }
+
+#[test]
+fn a_reader_that_has_read_enough_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))
+        .arg("openapi")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As `head` does, before the document of many pages is written.
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn retry_says_both_ways_in_which_it_is_used() {
+    let ended = call(&["outbox", "retry"], b"");
+    ended.refused(USAGE, "outbox retry <ID>");
+    ended.refused(USAGE, "outbox retry --fault <FAULT>");
+}
+
+#[test]
+fn a_start_names_the_folder_of_the_outbox_that_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = dir.path().join("absent/outbox.db");
+    let arguments = ["serve", "--config", "deploy/example.toml", "--allow-example-keys"];
+    let key = dir.path().join("outbox.key");
+    let set = [("MOSIP_GATEWAY__OUTBOX__PATH", &*outbox), ("MOSIP_GATEWAY__OUTBOX__KEY_FILE", &*key)];
+    let folder = format!("the folder {} is missing; make it", dir.path().join("absent").display());
+    assert!(call_under(&set, &arguments, b"").err.contains(&folder));
+    let set = [
+        ("MOSIP_GATEWAY__OUTBOX__PATH", &*dir.path().join("outbox.db")),
+        ("MOSIP_GATEWAY__OUTBOX__KEY_FILE", &*outbox),
+    ];
+    assert!(call_under(&set, &arguments, b"").err.contains("its folder is missing"));
+}

@@ -29,6 +29,7 @@ mod doctor_red;
 mod end_to_end;
 mod envelope_http;
 mod faces;
+mod flood;
 #[cfg(feature = "simulator")]
 mod hanging;
 #[cfg(feature = "simulator")]
@@ -54,6 +55,7 @@ mod outbox;
 #[cfg(feature = "simulator")]
 mod readme;
 mod round_trips;
+mod stop;
 mod strangers;
 #[cfg(feature = "simulator")]
 mod tls;

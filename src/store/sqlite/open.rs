@@ -111,7 +111,9 @@ fn unusable(file: &Path, error: &io::Error) -> String {
             file.display(),
             place::folder(file).display()
         ),
-        kind => format!("{}: {kind}; make the folder of outbox.path writable for the gateway", file.display()),
+        kind => {
+            format!("{}: {kind}; make the folder of outbox.path writable for the gateway", file.display())
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -83,6 +84,22 @@ impl Gateway {
         self.spawn(&mut command);
     }
 
+    /// Starts it under the configuration `config` where it finds a soft limit of `files` open files, which it may raise.
+    pub(crate) fn start_with_soft_limit(&mut self, config: &Path, files: u32) {
+        let limit = format!(r#"ulimit -S -n {files}; exec "$@""#);
+        let mut command = Command::new("sh");
+        command.env_clear().envs(&self.variables).args(["-c", &limit, "sh", PROGRAM, "serve"]);
+        command.arg("--config").arg(config).arg("--allow-example-keys");
+        self.spawn(&mut command);
+    }
+
+    /// Starts it with `library` between it and the system, which finds these `paths` in variables.
+    pub(crate) fn start_behind(&mut self, library: &Path, paths: &[(&str, &Path)]) {
+        let mut command = self.command(&["serve", "--allow-example-keys"]);
+        command.env("LD_PRELOAD", library).envs(paths.iter().copied());
+        self.spawn(&mut command);
+    }
+
     /// Starts it with `socket` as systemd passes it, under `name`.
     pub(crate) fn start_on(&mut self, socket: &TcpListener, name: &str) {
         self.spawn(passing(socket, name).envs(&self.variables));
@@ -141,6 +158,16 @@ impl Gateway {
         let mut child = self.child.take().unwrap();
         let sent = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
         assert!(sent.success() && child.wait().unwrap().success(), "{}", self.log());
+    }
+
+    /// SIGTERM, and waits for the end no longer than is patient.
+    pub(crate) async fn end(&mut self) {
+        let child = Mutex::new(self.child.take().unwrap());
+        let pid = child.lock().unwrap().id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+        let status =
+            patience::until("the end", async || child.lock().unwrap().try_wait().unwrap().ok_or("it runs"));
+        assert!(status.await.success(), "{}", self.log());
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -254,6 +281,13 @@ fn passing(socket: &TcpListener, name: &str) -> Command {
 pub(crate) fn client() -> Client {
     let config = Config::from_toml(EXAMPLE, Path::new("deploy"), &secrets(), &|path| std::fs::read(path));
     Client::new(&config.unwrap_or_else(|problems| panic!("{problems}")).upstream).unwrap()
+}
+
+/// Posts a large `body` as `content_type`; none: no answer came.
+pub(crate) async fn post_large(client: &Client, url: &str, content_type: &str, body: Bytes) -> Option<Reply> {
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type.parse().unwrap())]);
+    let (method, uri, deadline) = (Method::POST, url.parse().unwrap(), Duration::from_mins(5));
+    client.send(Request { method, uri, headers, body, deadline, max_response: 1 << 26 }).await.ok()
 }
 
 /// Posts JSON; none: no answer came.
