@@ -50,12 +50,20 @@ impl Ledger {
                     None => book.rules.random.name(),
                 };
                 let job = book.tx().insert_job(&id, form_word(form), book.now)?;
-                let rows: Vec<NewRow> = (0..)
-                    .zip(&records)
-                    .map(|(place, record)| book.new_record(job, &id, place, record))
-                    .collect::<Result<_>>()?;
-                book.tx().insert(&rows)?;
-                if rows.iter().all(|row| row.is_invalid) {
+                let (mut numbered, mut is_settled) = ((0..).zip(&records), true);
+                loop {
+                    // A few at a time: sealed rows take several times the memory of their records.
+                    let some = numbered.by_ref().take(AT_ONCE);
+                    let rows: Vec<NewRow> = some
+                        .map(|(place, record)| book.new_record(job, &id, place, record))
+                        .collect::<Result<_>>()?;
+                    if rows.is_empty() {
+                        break;
+                    }
+                    is_settled &= rows.iter().all(|row| row.is_invalid);
+                    book.tx().insert(&rows)?;
+                }
+                if is_settled {
                     book.tx().settle_job(job, book.now)?;
                 }
                 Ok(id)
