@@ -19,7 +19,7 @@ use crate::support::rings::world::urls;
 /// (peak - idle) in lengths of all bodies together.
 const WANTED: f64 = 6.0;
 /// Of a file, whose line of some forty bytes becomes a record with a name for each of its values. It is bounded by its megabyte.
-const WANTED_OF_CSV: f64 = 18.0;
+const WANTED_OF_CSV: f64 = 14.0;
 /// Bodies that come at once.
 const AT_ONCE: usize = 5;
 /// Nobody listens here.
