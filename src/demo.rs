@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::config::{Address, Config};
+use crate::config::Address;
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Gateway;
+use crate::settings::Config;
 use crate::simulator::{Behaviour, Callback, IdaReply, Running, Settings, Simulator};
 use crate::upstream::{Client, Request};
 

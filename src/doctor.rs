@@ -8,7 +8,6 @@ mod files;
 mod ida;
 mod keys;
 mod listeners;
-mod opencrvs;
 mod outbox;
 mod reach;
 mod settings;
@@ -21,11 +20,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
-use crate::destinations::TokenOf;
+use crate::destinations::ida::Requests;
+use crate::destinations::{DestinationSettings as _, Destinations, TokenSource, Tools};
 use crate::keys::{Ring, watch};
 use crate::pool::Pool;
 use crate::queue::outside::Network;
+use crate::settings::Config;
 use crate::upstream::Client;
 
 /// One call needs no second look at the key files.
@@ -132,8 +132,7 @@ pub fn examine(
     let findings = settings::problems(&problems)
         .chain(settings::nothing_is_set(&config))
         .chain(settings::examine(&config))
-        .chain(ida::examine(config.upstream.ida.as_ref()))
-        .chain(opencrvs::examine(&config.opencrvs))
+        .chain(settings::lacks(&config))
         .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
@@ -152,37 +151,37 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
         return Vec::new();
     };
-    let reached = reach::every_server(&client, &settings::urls(&config), &clock).await;
+    let reached = reach::every_server(&client, &config.destinations.urls(), &clock).await;
     // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
     let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
-    let Config { upstream, opencrvs, .. } = config;
-    let asks_opencrvs =
-        opencrvs::wants_a_token(&opencrvs) && reached.includes(opencrvs.client.auth_url.as_ref());
-    let asks_mosip = upstream.token.as_ref().is_some_and(|token| reached.includes(Some(&token.url)));
+    let mut settings = config.destinations;
     // What is unset has been found without a call.
-    let asks_ida =
-        upstream.ida.filter(|ida| reached.includes(Some(&ida.url)) && ida::examine(Some(ida)).is_empty());
-    let mut findings = reached.findings;
-    let network =
-        Network::new(client, keys.clone(), pool.clone(), clock.clone(), upstream.token, opencrvs.client);
-    if asks_mosip {
-        findings.push(token(&network).await);
+    let asks_ida = settings.ida.lacks().is_empty()
+        && settings.ida.as_ref().is_some_and(|ida| reached.includes(Some(&ida.url)));
+    let requests = Arc::new(Requests::new(settings.ida.take(), keys.clone(), clock.clone()));
+    let tools =
+        Tools { keys: keys.clone(), clock: clock.clone(), ida: Arc::clone(&requests), death_link: false };
+    let destinations = Destinations::new(settings, &tools);
+    let network = Arc::new(Network::new(client, keys, pool.clone(), clock));
+    let mut findings = reached.findings.clone();
+    for source in destinations.all().iter().flat_map(|destination| destination.tokens()) {
+        if reached.includes(source.grant().url()) {
+            findings.push(token(&network, &source).await);
+        }
     }
-    if asks_opencrvs {
-        findings.push(opencrvs::call(&network).await);
-    }
-    if let Some(settings) = asks_ida {
-        findings.push(ida::call(network, settings, keys, pool, clock).await);
+    if asks_ida {
+        let uin_length = requests.id_lengths().uin;
+        findings.push(ida::call(network, requests, uin_length, pool).await);
     }
     findings
 }
 
-/// Fetches the token that calls to MOSIP carry.
-async fn token(network: &Network) -> Finding {
-    const SUBJECT: &str = "upstream.token";
-    match network.check_token(TokenOf::Mosip).await {
-        Ok(()) => Finding::ok(SUBJECT, "MOSIP gives a token to the client"),
-        Err(error) => Finding::fail(SUBJECT, error.detail(), error.advice()),
+/// Fetches the token that calls carry. Nothing is called with it: whatever went there would be done in earnest.
+async fn token(network: &Network, source: &TokenSource) -> Finding {
+    let (section, giver) = (source.grant().section(), source.grant().giver());
+    match network.check_token(source).await {
+        Ok(()) => Finding::ok(section, format!("{giver} gives a token to the client")),
+        Err(error) => Finding::fail(section, error.detail(), error.advice()),
     }
 }
 

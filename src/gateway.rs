@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use self::listeners::{Site, Wanted};
 use self::services::{Services, Settings, Tools};
 use crate::clock::Clock;
-use crate::config::{Address, Config};
+use crate::config::Address;
 use crate::error::{Code, Error, Result};
 use crate::faces::{App, Shared};
 use crate::http::activation::Sockets;
@@ -29,6 +29,7 @@ use crate::keys::watch::{self as key_watch, Watcher};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
+use crate::settings::Config;
 use crate::upstream::Client;
 
 /// How long the key files are left alone between two looks.
@@ -70,7 +71,7 @@ impl Gateway {
 
     /// As [`Self::bind`], with the sockets that were passed at start in place of new ones.
     pub(crate) async fn bind_with(
-        mut config: Config,
+        config: Config,
         allow_example_keys: bool,
         mut sockets: Sockets,
     ) -> Result<Self, StartError> {
@@ -117,10 +118,9 @@ impl Gateway {
             );
         }
         let settings = Settings {
-            upstream: config.upstream,
-            opencrvs: config.opencrvs,
-            deliver: config.deliver,
+            destinations: config.destinations,
             death_link: config.events.death_link,
+            probe_interval: config.upstream.probe_interval,
         };
         let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
         let services = Services::new(ledger, settings, tools);
@@ -146,7 +146,7 @@ impl Gateway {
             documents: listeners::documents(),
             listeners: shown,
             trusted,
-            faces: [("webhooks", config.faces.webhooks.is_some()), ("authtoken", config.seeder.consent)],
+            faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });
 
@@ -154,20 +154,17 @@ impl Gateway {
         let limits = Limits::default();
         let head = limits.head.min(config.listen.request_deadline);
         let limits = Limits { head, drain: config.listen.drain, ..limits };
-        let consent = config.seeder.consent;
-        if consent {
-            tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
-        }
-        let faces = Site::stand_ins(&app, &mut config.faces, consent, &wanted, stopping.clone());
+        let faces = Site::stand_ins(&app, config.faces.each, &wanted, &stopping);
         let mut site = Site {
             app,
             faces,
             stopping,
             hosts: config.listen.hosts,
-            consent,
             internal: config.internal,
             callback: config.callback,
-            stand_ins: config.faces,
+            faces_token: config.faces.token,
+            danger_open_faces: config.faces.danger_open,
+            faces_tls: config.faces.tls,
             ops: config.ops,
         };
         let mut listeners = Vec::new();

@@ -9,7 +9,7 @@
 //!
 //! | room | what lives there | may use |
 //! | --- | --- | --- |
-//! | [`cli`], [`gateway`] | commands; what is made at start, in which order, and how it stops | all |
+//! | [`cli`], [`gateway`], [`settings`] | commands; what is made at start, in which order, and how it stops; the settings of all rooms | all |
 //! | `faces` | what others call, one folder for each: routes, bodies, who may call | everything below |
 //! | `destinations` | what we send to, one folder for each; a destination says what the next step of an entry is, without I/O | mosip, opencrvs, keys |
 //! | `ledger` | what was accepted and what came, with the rules | store, crypto, mosip, opencrvs |
@@ -57,6 +57,7 @@ mod queue;
 mod random;
 mod refusal;
 mod regular;
+pub mod settings;
 #[cfg(feature = "simulator")]
 pub mod simulator;
 mod store;

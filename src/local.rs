@@ -15,8 +15,9 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::config::{Address, Config};
+use crate::config::Address;
 use crate::crypto::secret::SecretBytes;
+use crate::settings::Config;
 
 /// The path of the ops listener that says whether an event post would be taken.
 pub(crate) const READY: &str = "/readyz";

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
-use mosip_gateway::config::Config;
+use mosip_gateway::settings::Config;
 
 /// What every secret file holds.
 const SECRET: &str = "canary-0f3a9c5e";

@@ -9,9 +9,10 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::outcome::Failure;
-use crate::config::{Config, Problem, Problems};
+use crate::config::{Problem, Problems};
 use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
+use crate::settings::Config;
 
 /// Which configuration counts.
 #[derive(Args)]

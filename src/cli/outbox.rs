@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::input::ConfigFile;
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::error::Fault;
 use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
+use crate::settings::Config;
 use crate::store::{self, OpenError, Remains};
 
 /// `rekey` of a large database takes its time.

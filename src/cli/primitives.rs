@@ -10,12 +10,12 @@ use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use super::input::{self, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
 use crate::crypto::base64;
 use crate::keys::Ring;
 use crate::mosip::envelope::{Flavour, Format, Policy, SignOver};
 use crate::mosip::primitives;
 use crate::mosip::signature::Form;
+use crate::settings::Config;
 
 /// What all four take.
 #[derive(Args)]

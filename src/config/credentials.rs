@@ -30,7 +30,7 @@ pub struct Issuer {
 }
 
 /// `[credentials]`
-pub(super) fn credentials(root: &mut Section<'_>) -> Credentials {
+pub(crate) fn credentials(root: &mut Section<'_>) -> Credentials {
     let mut section = root.section("credentials");
     let reader = section.reader();
     let context = section.array("context").unwrap_or_default();

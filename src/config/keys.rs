@@ -19,7 +19,7 @@ const ALGS: [SignatureAlgorithm; 4] = [
 ];
 
 /// `[keys]`. No file of the ring is read here, so that a bad one degrades the gateway and does not stop it.
-pub(super) fn keys(root: &mut Section<'_>) -> Keys {
+pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
     let mut section = root.section("keys");
     let dir = section.path("dir").unwrap_or_else(|| PathBuf::from(DEFAULT_DIR));
     let keys = Keys {
@@ -35,12 +35,12 @@ pub(super) fn keys(root: &mut Section<'_>) -> Keys {
 
 impl Keys {
     /// Whether the own key `name` is there and may sign.
-    pub(super) fn has_signer(&self, name: &str) -> bool {
+    pub(crate) fn has_signer(&self, name: &str) -> bool {
         self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
     }
 
     /// Whether the peer `name` is there.
-    pub(super) fn has_peer(&self, name: &str) -> bool {
+    pub(crate) fn has_peer(&self, name: &str) -> bool {
         self.peers.iter().any(|peer| peer.name == name)
     }
 }

@@ -1,77 +1,32 @@
-//! Typed settings: one TOML file, environment over it, aliases under both; every problem reported at once.
+//! From text to typed settings: one TOML file, environment over it, aliases under both; every problem reported at once. Each room reads
+//! its own settings from a section; here stands how that is done, and the sections that are nobody's own.
 
 mod aliases;
-mod credentials;
-mod faces;
-mod keys;
-mod listeners;
-mod load;
-mod opencrvs;
-mod outbox;
-mod plain_http;
+pub(crate) mod credentials;
+pub(crate) mod keys;
+pub(crate) mod listeners;
+pub(crate) mod outbox;
+pub(crate) mod plain_http;
 mod problem;
-mod reader;
-mod section;
-#[cfg(test)]
-mod tests;
-mod unbuilt;
-mod upstream;
-mod value;
+pub(crate) mod reader;
+pub(crate) mod section;
+pub(crate) mod token;
+pub(crate) mod unbuilt;
+pub(crate) mod upstream;
+pub(crate) mod value;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
-pub use self::faces::WebhookSignature;
-pub use self::opencrvs::{Opencrvs, OpencrvsClient};
 pub use self::problem::{Problem, Problems};
 pub use self::reader::ReadFile;
+pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::loopback::is_loopback;
-
-/// Everything the gateway is told, checked. Paths are joined already: absolute, or relative to the process's folder.
-pub struct Config {
-    /// `[listen]`
-    pub listen: Listen,
-    /// `[internal]`
-    pub internal: Internal,
-    /// `[ops]`
-    pub ops: Ops,
-    /// `[callback]`
-    pub callback: Callback,
-    /// `[keys]`
-    pub keys: Keys,
-    /// `[envelope]`
-    pub envelope: Envelope,
-    /// `[outbox]`
-    pub outbox: Outbox,
-    /// `[quarantine]`
-    pub quarantine: Quarantine,
-    /// `[upstream]`
-    pub upstream: Upstream,
-    /// `[faces]`
-    pub faces: Faces,
-    /// `[seeder]`
-    pub seeder: Seeder,
-    /// `[events]`
-    pub events: Events,
-    /// `[opencrvs]`
-    pub opencrvs: Opencrvs,
-    /// `[credentials]`
-    pub credentials: Credentials,
-    /// `[deliver]`
-    pub deliver: Deliver,
-    /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
-    pub warnings: Vec<String>,
-    /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
-    pub origins: Vec<(String, String)>,
-    /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
-    pub secret_files: Vec<PathBuf>,
-}
 
 /// Where a listener stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,53 +91,6 @@ pub struct ServerTls {
     pub client_subjects: Vec<String>,
 }
 
-/// `[internal]`
-pub struct Internal {
-    /// Bearer token that callers must send (content of `token_file`, trimmed of one trailing newline).
-    pub token: Option<SecretBytes>,
-    /// `false` switches seal, open, sign and verify off; default true.
-    pub primitives: bool,
-    /// TLS on this listener.
-    pub tls: Option<ServerTls>,
-}
-
-/// `[ops]`
-pub struct Ops {
-    /// What this installation is called on the page.
-    pub name: Option<String>,
-    /// Bearer token for the page and its posts.
-    pub token: Option<SecretBytes>,
-    /// TLS on this listener.
-    pub tls: Option<ServerTls>,
-}
-
-/// `[callback]`
-pub struct Callback {
-    /// Kinds of caller authentication; `mosip-jwt` is not built and refused at start.
-    pub require: Vec<CallerAuth>,
-    /// `callback.opencrvs_jwt`; present whenever `require` names it.
-    pub opencrvs_jwt: Option<OpencrvsJwt>,
-    /// `[websub]`; its secret is present whenever `require` names `hub-hmac`.
-    pub websub: Websub,
-    /// Accept callers without authentication off the loopback.
-    pub danger_open: bool,
-    /// Proxies whose `X-Forwarded-For` says where a request comes from.
-    pub trusted_proxies: Vec<ipnet::IpNet>,
-    /// TLS on this listener.
-    pub tls: Option<ServerTls>,
-}
-
-/// A kind in `callback.require`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CallerAuth {
-    /// A bearer JWT made by OpenCRVS's auth service, on `/birthReceiveNid`.
-    OpencrvsJwt,
-    /// The hub's HMAC over the raw body (`X-Hub-Signature`), on `/websub/callback`.
-    HubHmac,
-    /// A client certificate, on every route; `callback.tls.client_ca` demands it.
-    Mtls,
-}
-
 /// `[websub]`; subscribing is not built yet.
 pub struct Websub {
     /// The topic whose subscription the callback confirms.
@@ -191,45 +99,6 @@ pub struct Websub {
     pub secret: Option<SecretBytes>,
     /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed.
     pub callback_path: Option<SecretBytes>,
-}
-
-/// `[faces]`
-pub struct Faces {
-    /// Serves the faces and nothing else; absent: they stand on the internal listener alone.
-    pub listen: Option<Address>,
-    /// The secret of OpenCRVS's webhooks; set = `/webhooks` is on.
-    pub webhooks: Option<SecretBytes>,
-    /// `faces.webhook_signature`: what the signature of a webhook has to cover.
-    pub webhook_signature: WebhookSignature,
-    /// Bearer token that callers of `/authtoken` must send on `listen`.
-    pub token: Option<SecretBytes>,
-    /// Serve `/authtoken` off the loopback to anybody.
-    pub danger_open: bool,
-    /// TLS on `listen`.
-    pub tls: Option<ServerTls>,
-}
-
-/// `[seeder]`
-pub struct Seeder {
-    /// The operator answers for the consent of everybody whom the Token Seeder's face asks about; `false` switches that face off.
-    /// Default true, as in the Token Seeder.
-    pub consent: bool,
-}
-
-/// `[events]`
-pub struct Events {
-    /// `events.death.link`: a death goes with the UINTOKEN of the deceased, where IDA gives it. Default false.
-    pub death_link: bool,
-}
-
-/// `callback.opencrvs_jwt`
-pub struct OpencrvsJwt {
-    /// PEM of the public key or certificate: the bytes of the file, read at start.
-    pub pem: Vec<u8>,
-    /// Demanded `iss`.
-    pub issuer: String,
-    /// Demanded in `aud`.
-    pub audience: String,
 }
 
 /// `[keys]`
@@ -372,95 +241,4 @@ pub struct Upstream {
     pub danger_plain_http_hosts: Vec<String>,
     /// How often a paused channel is tried; default 30 s.
     pub probe_interval: Duration,
-    /// `[upstream.token]`; absent = no token is sent.
-    pub token: Option<Token>,
-    /// `[upstream.mediator]`
-    pub mediator: Mediator,
-    /// `[upstream.ida]`
-    pub ida: Option<Ida>,
-}
-
-/// `[upstream.token]`
-pub struct Token {
-    /// Keycloak's token endpoint or authmanager's clientidsecretkey.
-    pub url: http::Uri,
-    /// Which protocol.
-    pub kind: TokenKind,
-    /// `client_id`
-    pub client_id: String,
-    /// From `client_secret_file` or `client_secret_env`.
-    pub client_secret: SecretBytes,
-}
-
-/// How the token is asked for.
-pub enum TokenKind {
-    /// Grant `client_credentials`.
-    KeycloakClientCredentials,
-    /// Grant `password`.
-    KeycloakPassword {
-        /// `username`
-        username: String,
-        /// From `password_file` or `password_env`.
-        password: SecretBytes,
-    },
-    /// authmanager `clientidsecretkey`.
-    Authmanager {
-        /// `appId`
-        app_id: String,
-    },
-}
-
-/// `[upstream.mediator]`
-#[derive(Debug, Clone)]
-pub struct Mediator {
-    /// URL by kind: `birth`, `death`, `birth-correction`, …
-    pub events: BTreeMap<String, http::Uri>,
-    /// `generateAid`; absent = no AID is fetched.
-    pub aid: Option<http::Uri>,
-    /// Name of the signing key; absent = the first with use `sign`.
-    pub sign_with: Option<String>,
-    /// Default 90 s.
-    pub deadline: Duration,
-    /// Posts at once per URL; default 1.
-    pub concurrency: usize,
-}
-
-/// `[upstream.ida]`
-pub struct Ida {
-    /// Ends before `/auth`.
-    pub url: http::Uri,
-    /// Partner id.
-    pub partner_id: Option<String>,
-    /// MISP licence key.
-    pub misp_license_key: Option<SecretBytes>,
-    /// API key.
-    pub api_key: Option<SecretBytes>,
-    /// Peers whose signature on a reply counts.
-    pub reply_signers: Vec<String>,
-    /// Name of the signing key.
-    pub sign_with: Option<String>,
-    /// `domainUri`
-    pub domain_uri: Option<String>,
-    /// `env`
-    pub env: Option<&'static str>,
-    /// Digits of a UIN.
-    pub uin_length: usize,
-    /// Digits of a VID; never those of a UIN.
-    pub vid_length: usize,
-    /// Accept unsigned success replies.
-    pub danger_accept_unsigned_replies: bool,
-    /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.
-    pub unset: Vec<String>,
-}
-
-/// `[deliver]`
-pub struct Deliver {
-    /// Where opened messages go; absent = nothing is pushed.
-    pub url: Option<http::Uri>,
-    /// Secret of the Standard Webhooks signature.
-    pub secret: Option<SecretBytes>,
-    /// For one attempt; default 10 s.
-    pub deadline: Duration,
-    /// Messages under way at once; those about one subject go one after the other. Default 8.
-    pub concurrency: usize,
 }

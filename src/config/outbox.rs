@@ -12,7 +12,7 @@ use super::{Outbox, Quarantine};
 const DAY: Duration = Duration::from_hours(24);
 
 /// `[outbox]`; its key never lies in `keys_dir`.
-pub(super) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
+pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
     let base = root.reader().base();
     let mut section = root.section("outbox");
     let path = section.path("path").unwrap_or_else(|| base.join("outbox.db"));
@@ -41,7 +41,7 @@ pub(super) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
 }
 
 /// `[quarantine]`
-pub(super) fn quarantine(root: &mut Section<'_>) -> Quarantine {
+pub(crate) fn quarantine(root: &mut Section<'_>) -> Quarantine {
     let mut section = root.section("quarantine");
     let max_bytes = section.parsed("max_bytes", size(MIB..=TIB)).unwrap_or(256 * MIB);
     let max_rows = section.number("max_rows", 1..=10_000_000).unwrap_or(10_000);

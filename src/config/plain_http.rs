@@ -9,14 +9,14 @@ use super::value;
 use crate::loopback::names_loopback;
 
 /// `upstream.danger_plain_http` and `upstream.danger_plain_http_hosts`.
-pub(super) struct PlainHttp {
+pub(crate) struct PlainHttp {
     everywhere: bool,
     hosts: Vec<String>,
 }
 
 impl PlainHttp {
     /// Of `[upstream]`. What is on is warned of.
-    pub(super) fn read(section: &mut Section<'_>) -> Self {
+    pub(crate) fn read(section: &mut Section<'_>) -> Self {
         let everywhere = section.danger(
             "danger_plain_http",
             "plain http is spoken off the loopback, where others can read and change it",
@@ -33,17 +33,17 @@ impl PlainHttp {
     }
 
     /// Whether every host may be spoken to.
-    pub(super) fn is_everywhere(&self) -> bool {
+    pub(crate) fn is_everywhere(&self) -> bool {
         self.everywhere
     }
 
     /// The hosts that are named.
-    pub(super) fn hosts(&self) -> &[String] {
+    pub(crate) fn hosts(&self) -> &[String] {
         &self.hosts
     }
 
     /// The host of `uri`, if it would be spoken to over plain http and may not.
-    pub(super) fn forbidden_host<'u>(&self, uri: &'u Uri) -> Option<&'u str> {
+    pub(crate) fn forbidden_host<'u>(&self, uri: &'u Uri) -> Option<&'u str> {
         let host = uri.host().filter(|_| uri.scheme_str() == Some("http"))?;
         let is_allowed = self.everywhere
             || names_loopback(host)
@@ -54,7 +54,7 @@ impl PlainHttp {
 
 /// Whether `host` names what no public network leads to: a private address, a name of one label, the `service.namespace` of a
 /// cluster, or a name under `.svc`, `.svc.cluster.local`, `.internal` or `.local`.
-pub(super) fn is_private(host: &str) -> bool {
+pub(crate) fn is_private(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<IpAddr>() {
         return match address.to_canonical() {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
+use super::Problem;
 use super::aliases::{Alias, Aliases, Entry, Variables};
 use super::section::Section;
 use super::value::Complaint;
-use super::{Config, Problem};
 use crate::crypto::secret::SecretBytes;
 use crate::regular;
 
@@ -22,7 +22,7 @@ pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Where a setting came from, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(crate) enum Origin {
     /// A variable of ours.
     Variable(String),
     /// The configuration file.
@@ -33,7 +33,7 @@ pub(super) enum Origin {
 
 impl Origin {
     /// Whether one overrides the other; two variables of ours do not.
-    pub(super) fn rank(&self) -> u8 {
+    pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Variable(_) => 0,
             Self::File => 1,
@@ -43,17 +43,30 @@ impl Origin {
 }
 
 /// All sources of one configuration, and what has been found in them so far.
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     file_name: String,
     base: &'a Path,
     variables: &'a Variables,
     aliases: Aliases,
     read: ReadFile<'a>,
-    found: RefCell<Found>,
+    found: RefCell<Gathered>,
+}
+
+/// What was found beside the settings themselves.
+pub(crate) struct Found {
+    pub(crate) problems: Vec<Problem>,
+    /// Sentences for the log at start.
+    pub(crate) warnings: Vec<String>,
+    /// The path of each setting that was set, and `file` or the variable that set it.
+    pub(crate) origins: Vec<(String, String)>,
+    /// The files that secrets were read from.
+    pub(crate) secret_files: Vec<PathBuf>,
+    /// Hosts that variables of an older system have plain http spoken to.
+    pub(crate) plain_hosts: Vec<String>,
 }
 
 #[derive(Default)]
-struct Found {
+struct Gathered {
     problems: Vec<Problem>,
     warnings: Vec<String>,
     origins: BTreeMap<String, Origin>,
@@ -66,7 +79,7 @@ struct Found {
 
 impl<'a> Reader<'a> {
     /// `file_name` is what problems of the file are reported under; relative paths are joined with `base`.
-    pub(super) fn new(file_name: &str, base: &'a Path, variables: &'a Variables, read: ReadFile<'a>) -> Self {
+    pub(crate) fn new(file_name: &str, base: &'a Path, variables: &'a Variables, read: ReadFile<'a>) -> Self {
         Self {
             file_name: file_name.to_owned(),
             base,
@@ -78,12 +91,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The whole file, parsed, as the section without a name.
-    pub(super) fn root(&self, table: Table) -> Section<'_> {
+    pub(crate) fn root(&self, table: Table) -> Section<'_> {
         Section::new(self, String::new(), table, Origin::File)
     }
 
     /// The folder of the configuration file.
-    pub(super) fn base(&self) -> &'a Path {
+    pub(crate) fn base(&self) -> &'a Path {
         self.base
     }
 
@@ -98,12 +111,12 @@ impl<'a> Reader<'a> {
     }
 
     /// All variables, for secrets that they hold.
-    pub(super) fn variables(&self) -> &'a Variables {
+    pub(crate) fn variables(&self) -> &'a Variables {
         self.variables
     }
 
     /// Our variable for the setting at `path`, if it is set. Settings inside lists have none.
-    pub(super) fn variable(&self, path: &str) -> Option<(String, &'a str)> {
+    pub(crate) fn variable(&self, path: &str) -> Option<(String, &'a str)> {
         if is_in_list(path) {
             return None;
         }
@@ -112,7 +125,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether one of our variables is set below `path`.
-    pub(super) fn has_variable_under(&self, path: &str) -> bool {
+    pub(crate) fn has_variable_under(&self, path: &str) -> bool {
         let prefix = variable_name(path) + "__";
         self.variables.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
     }
@@ -123,19 +136,19 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether a variable of an older system sets something below `path`.
-    pub(super) fn has_alias_under(&self, path: &str) -> bool {
+    pub(crate) fn has_alias_under(&self, path: &str) -> bool {
         let below = |alias: &str| alias.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
         self.aliases.scalars.keys().any(|alias| below(alias))
     }
 
     /// Remembers that a variable of an older system has plain http spoken to `host`, which is in the cluster.
-    pub(super) fn speaks_plain_http(&self, host: &str, variable: &str) {
+    pub(crate) fn speaks_plain_http(&self, host: &str, variable: &str) {
         let mut found = self.found.borrow_mut();
         found.plain_hosts.entry(host.to_ascii_lowercase()).or_default().insert(variable.to_owned());
     }
 
     /// The bytes of the file that a setting names.
-    pub(super) fn contents(&self, text: &str) -> Result<Vec<u8>, Complaint> {
+    pub(crate) fn contents(&self, text: &str) -> Result<Vec<u8>, Complaint> {
         let file = self.base.join(text);
         (self.read)(&file).map_err(|error| Complaint {
             what: format!("cannot read {} ({})", file.display(), regular::reason(&error)),
@@ -144,52 +157,52 @@ impl<'a> Reader<'a> {
     }
 
     /// As [`Self::contents`], of a file that holds a secret.
-    pub(super) fn secret(&self, text: &str) -> Result<Vec<u8>, Complaint> {
+    pub(crate) fn secret(&self, text: &str) -> Result<Vec<u8>, Complaint> {
         let contents = self.contents(text)?;
         self.found.borrow_mut().secret_files.push(self.base.join(text));
         Ok(contents)
     }
 
     /// The path of a file that can be read now; whoever uses it reads it again.
-    pub(super) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
+    pub(crate) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
         self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
 
     /// Remembers that the setting at `path` was looked for.
-    pub(super) fn asked(&self, path: &str) {
+    pub(crate) fn asked(&self, path: &str) {
         if !is_in_list(path) {
             self.found.borrow_mut().asked.insert(path.to_owned());
         }
     }
 
     /// Remembers that the setting at `path` counts, and from where.
-    pub(super) fn came_from(&self, path: &str, origin: &Origin) {
+    pub(crate) fn came_from(&self, path: &str, origin: &Origin) {
         self.found.borrow_mut().origins.insert(path.to_owned(), origin.clone());
     }
 
     /// Where the setting at `path` came from, once it has been found.
-    pub(super) fn origin(&self, path: &str) -> Option<Origin> {
+    pub(crate) fn origin(&self, path: &str) -> Option<Origin> {
         self.found.borrow().origins.get(path).cloned()
     }
 
     /// A sentence for the log at start.
-    pub(super) fn warn(&self, sentence: String) {
+    pub(crate) fn warn(&self, sentence: String) {
         self.found.borrow_mut().warnings.push(sentence);
     }
 
     /// Warns that a setting or section is checked and has no effect.
-    pub(super) fn warn_not_built(&self, path: &str) {
+    pub(crate) fn warn_not_built(&self, path: &str) {
         self.warn(format!("{path} is not built yet: it has no effect"));
     }
 
     /// Reports a problem with the setting at `path`, under the source it came from.
-    pub(super) fn problem(&self, path: &str, complaint: Complaint) {
+    pub(crate) fn problem(&self, path: &str, complaint: Complaint) {
         let origin = self.origin(path).unwrap_or(Origin::File);
         self.problem_from(&origin, path, complaint);
     }
 
     /// Reports a problem of the source `origin`.
-    pub(super) fn problem_from(&self, origin: &Origin, path: &str, Complaint { what, advice }: Complaint) {
+    pub(crate) fn problem_from(&self, origin: &Origin, path: &str, Complaint { what, advice }: Complaint) {
         let source = match origin {
             Origin::Variable(name) | Origin::Alias(name) => name.clone(),
             Origin::File => self.file_name.clone(),
@@ -197,26 +210,28 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that nobody asked for; then `config` with its warnings and origins, and all the problems.
-    pub(super) fn finish(self, mut config: Config) -> (Config, Vec<Problem>) {
+    /// Refuses variables that nobody asked for; then all that was found.
+    pub(crate) fn finish(self) -> Found {
         self.refuse_unknown_variables();
         self.mention_aliases();
         self.mention_plain_hosts();
         let found = self.found.into_inner();
-        config.upstream.danger_plain_http_hosts.extend(found.plain_hosts.into_keys());
         let origins = found.origins.into_iter().map(|(path, origin)| match origin {
             Origin::Variable(name) | Origin::Alias(name) => (path, name),
             Origin::File => (path, "file".to_owned()),
         });
-        config.origins = origins.collect();
-        config.warnings = found.warnings;
-        config.secret_files = found.secret_files;
-        (config, found.problems)
+        Found {
+            problems: found.problems,
+            warnings: found.warnings,
+            origins: origins.collect(),
+            secret_files: found.secret_files,
+            plain_hosts: found.plain_hosts.into_keys().collect(),
+        }
     }
 
     /// Settings outside lists that were looked for and not found.
     #[cfg(test)]
-    pub(super) fn unset(&self) -> Vec<String> {
+    pub(crate) fn unset(&self) -> Vec<String> {
         let found = self.found.borrow();
         found.asked.iter().filter(|path| !found.origins.contains_key(*path)).cloned().collect()
     }
@@ -272,7 +287,7 @@ impl<'a> Reader<'a> {
 }
 
 /// `did you mean …?` for the nearest of `known`, if no more than one letter in four is wrong.
-pub(super) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
     known
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
         .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1))

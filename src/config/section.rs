@@ -1,5 +1,6 @@
 //! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
 
+mod calls;
 mod url;
 
 use std::ops::RangeInclusive;
@@ -9,11 +10,11 @@ use toml::{Table, Value};
 
 use super::aliases::Entry;
 use super::reader::{Origin, Reader, suggestion};
-use super::value::{Complaint, complaint, path_under, unset_variable};
+use super::value::{Complaint, complaint, path_under, unset_variable, wrong_type};
 use crate::crypto::secret::SecretBytes;
 
 /// A table of the file with the variables over it and the aliases under it.
-pub(super) struct Section<'r> {
+pub(crate) struct Section<'r> {
     reader: &'r Reader<'r>,
     path: String,
     table: Table,
@@ -33,7 +34,7 @@ struct Raw {
 }
 
 /// A secret that is set: where it is, or itself.
-pub(super) enum SecretSetting {
+pub(crate) enum SecretSetting {
     /// `…_file`, as written.
     File(String),
     /// The content of the variable that `…_env` names.
@@ -42,7 +43,7 @@ pub(super) enum SecretSetting {
 
 /// What it means that the variable which `…_env` names is not set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unset {
+pub(crate) enum Unset {
     /// A problem.
     Refused,
     /// As if the setting were absent.
@@ -50,17 +51,17 @@ pub(super) enum Unset {
 }
 
 impl<'r> Section<'r> {
-    pub(super) fn new(reader: &'r Reader<'r>, path: String, table: Table, origin: Origin) -> Self {
+    pub(crate) fn new(reader: &'r Reader<'r>, path: String, table: Table, origin: Origin) -> Self {
         Self { reader, path, table, origin, asked: Vec::new(), set: false }
     }
 
     /// The sources that this is a part of.
-    pub(super) fn reader(&self) -> &'r Reader<'r> {
+    pub(crate) fn reader(&self) -> &'r Reader<'r> {
         self.reader
     }
 
     /// The table `name`, empty if absent.
-    pub(super) fn section(&mut self, name: &str) -> Section<'r> {
+    pub(crate) fn section(&mut self, name: &str) -> Section<'r> {
         self.asked.push(name.to_owned());
         let path = self.path_of(name);
         let table = match self.table.remove(name) {
@@ -75,7 +76,7 @@ impl<'r> Section<'r> {
     }
 
     /// The table `name`, if it stands in the file, or a variable sets something in it, or an alias sets its `url`.
-    pub(super) fn optional_section(&mut self, name: &str) -> Option<Section<'r>> {
+    pub(crate) fn optional_section(&mut self, name: &str) -> Option<Section<'r>> {
         let path = self.path_of(name);
         let present = self.table.contains_key(name)
             || self.reader.has_variable_under(&path)
@@ -85,7 +86,7 @@ impl<'r> Section<'r> {
     }
 
     /// The table `name`, if anything is set in it.
-    pub(super) fn any_section(&mut self, name: &str) -> Option<Section<'r>> {
+    pub(crate) fn any_section(&mut self, name: &str) -> Option<Section<'r>> {
         let is_set_by_alias = self.reader.has_alias_under(&self.path_of(name));
         match self.optional_section(name) {
             Some(section) => Some(section),
@@ -95,7 +96,7 @@ impl<'r> Section<'r> {
     }
 
     /// The tables of the list `name`.
-    pub(super) fn sections(&mut self, name: &str) -> Vec<Section<'r>> {
+    pub(crate) fn sections(&mut self, name: &str) -> Vec<Section<'r>> {
         let mut sections = Vec::new();
         for (index, value) in self.array(name).unwrap_or_default().into_iter().enumerate() {
             let path = format!("{}[{index}]", self.path_of(name));
@@ -116,7 +117,7 @@ impl<'r> Section<'r> {
     }
 
     /// The setting `name`, if it is set and right.
-    pub(super) fn parsed<T>(
+    pub(crate) fn parsed<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
@@ -126,7 +127,7 @@ impl<'r> Section<'r> {
     }
 
     /// As [`Self::parsed`]; absence is a problem.
-    pub(super) fn required<T>(
+    pub(crate) fn required<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
@@ -141,17 +142,17 @@ impl<'r> Section<'r> {
     }
 
     /// Reports that the setting `name` is absent.
-    pub(super) fn missing(&self, name: &str) {
+    pub(crate) fn missing(&self, name: &str) {
         self.reader.problem_from(&self.origin, &self.path_of(name), complaint("is missing", "set it"));
     }
 
     /// `true` or `false`.
-    pub(super) fn flag(&mut self, name: &str, default: bool) -> bool {
+    pub(crate) fn flag(&mut self, name: &str, default: bool) -> bool {
         self.take(name).and_then(|raw| self.settle(&raw, Raw::flag)).unwrap_or(default)
     }
 
     /// A way round a check: off by default, and a warning when on.
-    pub(super) fn danger(&mut self, name: &str, means: &str) -> bool {
+    pub(crate) fn danger(&mut self, name: &str, means: &str) -> bool {
         let on = self.flag(name, false);
         if on {
             self.reader.warn(format!("{} is on: {means}", self.path_of(name)));
@@ -160,7 +161,7 @@ impl<'r> Section<'r> {
     }
 
     /// A whole number within `range`.
-    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
+    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let raw = self.take(name)?;
         self.settle(&raw, |raw| {
             let number = u32::try_from(raw.number()?).ok().filter(|number| range.contains(number));
@@ -171,7 +172,7 @@ impl<'r> Section<'r> {
     }
 
     /// A list of texts, if all of them are right.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         name: &str,
         parse: impl Fn(&str) -> Result<T, Complaint>,
@@ -187,7 +188,7 @@ impl<'r> Section<'r> {
     }
 
     /// A list of anything.
-    pub(super) fn array(&mut self, name: &str) -> Option<Vec<Value>> {
+    pub(crate) fn array(&mut self, name: &str) -> Option<Vec<Value>> {
         let raw = self.take(name)?;
         self.settle(&raw, |raw| match &raw.value {
             Value::Array(items) => Ok(items.clone()),
@@ -199,13 +200,13 @@ impl<'r> Section<'r> {
     }
 
     /// A path relative to the folder of the configuration file.
-    pub(super) fn path(&mut self, name: &str) -> Option<PathBuf> {
+    pub(crate) fn path(&mut self, name: &str) -> Option<PathBuf> {
         let base = self.reader.base();
         self.parsed(name, path_under(base))
     }
 
     /// The secret `name`, by `<name>_file` or `<name>_env`; one trailing newline is dropped, and an empty one refused.
-    pub(super) fn secret(&mut self, name: &str, unset: Unset) -> Option<SecretBytes> {
+    pub(crate) fn secret(&mut self, name: &str, unset: Unset) -> Option<SecretBytes> {
         match self.secret_setting(name, unset)? {
             SecretSetting::Value(value) => Some(value),
             SecretSetting::File(file) => {
@@ -217,7 +218,7 @@ impl<'r> Section<'r> {
     }
 
     /// As [`Self::secret`]; absence is a problem.
-    pub(super) fn required_secret(&mut self, name: &str) -> Option<SecretBytes> {
+    pub(crate) fn required_secret(&mut self, name: &str) -> Option<SecretBytes> {
         let secret = self.secret(name, Unset::Refused);
         if !self.is_secret_set(name) {
             self.missing(&format!("{name}_file"));
@@ -226,12 +227,12 @@ impl<'r> Section<'r> {
     }
 
     /// Whether the secret `name` has been set, rightly or wrongly.
-    pub(super) fn is_secret_set(&self, name: &str) -> bool {
+    pub(crate) fn is_secret_set(&self, name: &str) -> bool {
         self.is_set(&format!("{name}_file")) || self.is_set(&format!("{name}_env")) || self.is_set(name)
     }
 
     /// What `<name>_env` is set to: the variable that holds a secret, or should. Asked before the secret is taken.
-    pub(super) fn secret_variable(&self, name: &str) -> Option<String> {
+    pub(crate) fn secret_variable(&self, name: &str) -> Option<String> {
         let name = format!("{name}_env");
         let path = self.path_of(&name);
         let by_variable = self.reader.variable(&path).map(|(_, text)| text.to_owned());
@@ -241,12 +242,12 @@ impl<'r> Section<'r> {
     }
 
     /// Whether the setting `name` has been found, right or wrong.
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    pub(crate) fn is_set(&self, name: &str) -> bool {
         self.reader.origin(&self.path_of(name)).is_some()
     }
 
     /// As [`Self::secret`], with the file not read yet.
-    pub(super) fn secret_setting(&mut self, name: &str, unset: Unset) -> Option<SecretSetting> {
+    pub(crate) fn secret_setting(&mut self, name: &str, unset: Unset) -> Option<SecretSetting> {
         let [in_file, in_variable] = [format!("{name}_file"), format!("{name}_env")];
         self.refuse(name, "is a secret in the open", &format!("set {in_file} or {in_variable} instead"));
         let (file, variable) = match (self.find(&in_file), self.find(&in_variable)) {
@@ -278,19 +279,19 @@ impl<'r> Section<'r> {
     }
 
     /// Refuses the setting `name`, whatever it is set to.
-    pub(super) fn refuse(&mut self, name: &str, what: &str, advice: &str) {
+    pub(crate) fn refuse(&mut self, name: &str, what: &str, advice: &str) {
         if let Some(raw) = self.take(name) {
             self.reader.problem_from(&raw.origin, &raw.path, complaint(what, advice));
         }
     }
 
     /// Reports a problem with the setting `name`.
-    pub(super) fn problem(&self, name: &str, what: &str, advice: &str) {
+    pub(crate) fn problem(&self, name: &str, what: &str, advice: &str) {
         self.reader.problem(&self.path_of(name), complaint(what, advice));
     }
 
     /// Refuses what has not been asked for.
-    pub(super) fn finish(self) {
+    pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let advice = suggestion(key, self.asked.iter().map(String::as_str));
             let unknown = complaint("is not a setting", advice);
@@ -299,7 +300,7 @@ impl<'r> Section<'r> {
     }
 
     /// As [`Self::finish`], for a section without effect: warns if anything was set in it.
-    pub(super) fn finish_not_built(self) {
+    pub(crate) fn finish_not_built(self) {
         if self.set {
             self.reader.warn_not_built(&self.path);
         }
@@ -393,8 +394,4 @@ fn secret_of(mut bytes: Vec<u8>) -> Result<SecretBytes, Complaint> {
         return Err(complaint("leads to an empty secret", "put the secret there"));
     }
     Ok(secret)
-}
-
-fn wrong_type(wanted: &str, found: &Value) -> Complaint {
-    complaint(format!("is of type {}", found.type_str()), format!("write {wanted}"))
 }

@@ -6,7 +6,7 @@ use super::section::{Section, Unset};
 use super::value::{text, url, word};
 
 /// Every section of its own that is not built yet.
-pub(super) fn check(root: &mut Section<'_>, plain: &PlainHttp) {
+pub(crate) fn check(root: &mut Section<'_>, plain: &PlainHttp) {
     esignet(root.section("esignet"), plain);
 }
 
@@ -18,7 +18,7 @@ fn esignet(mut section: Section<'_>, plain: &PlainHttp) {
 }
 
 /// `[upstream.packets]`
-pub(super) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
+pub(crate) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
     section.url("create", plain);
     section.url("process", plain);
     for name in ["center_id", "machine_id", "id_prefix"] {
@@ -31,7 +31,7 @@ pub(super) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
 }
 
 /// A token that nothing asks for yet.
-pub(super) fn token(mut section: Section<'_>, plain: &PlainHttp) {
+pub(crate) fn token(mut section: Section<'_>, plain: &PlainHttp) {
     section.parsed("kind", word(&[("keycloak", ()), ("authmanager", ())]));
     section.url("url", plain);
     for name in ["client_id", "app_id", "username"] {
@@ -44,7 +44,7 @@ pub(super) fn token(mut section: Section<'_>, plain: &PlainHttp) {
 }
 
 /// The face of `mosip-api`: its routes are not there, so nothing stands open that a setting here would protect.
-pub(super) fn mosip_api(section: &mut Section<'_>, plain: &PlainHttp) {
+pub(crate) fn mosip_api(section: &mut Section<'_>, plain: &PlainHttp) {
     let is_on = section.flag("mosip_api", false);
     section.flag("consent", true);
     section.parsed("verify_names", word(&[("all", ()), ("first-last", ())]));

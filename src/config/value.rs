@@ -7,22 +7,28 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use http::Uri;
+use toml::Value;
 
 use super::Address;
 
 /// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Complaint {
-    pub(super) what: String,
-    pub(super) advice: String,
+pub(crate) struct Complaint {
+    pub(crate) what: String,
+    pub(crate) advice: String,
 }
 
-pub(super) fn complaint(what: impl Into<String>, advice: impl Into<String>) -> Complaint {
+pub(crate) fn complaint(what: impl Into<String>, advice: impl Into<String>) -> Complaint {
     Complaint { what: what.into(), advice: advice.into() }
 }
 
+/// A value of another type than the one that is `wanted`.
+pub(super) fn wrong_type(wanted: &str, found: &Value) -> Complaint {
+    complaint(format!("is of type {}", found.type_str()), format!("write {wanted}"))
+}
+
 /// A secret is to come from the variable `name`, which is not set. A name that might be the secret itself is not repeated.
-pub(super) fn unset_variable(name: &str) -> Complaint {
+pub(crate) fn unset_variable(name: &str) -> Complaint {
     let looks_like_one = name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_uppercase())
         && name.contains('_')
@@ -35,17 +41,17 @@ pub(super) fn unset_variable(name: &str) -> Complaint {
 }
 
 /// A text without further form.
-pub(super) fn text(text: &str) -> Result<String, Complaint> {
+pub(crate) fn text(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())
 }
 
 /// A path, joined with `base` unless absolute.
-pub(super) fn path_under(base: &Path) -> impl Fn(&str) -> Result<PathBuf, Complaint> {
+pub(crate) fn path_under(base: &Path) -> impl Fn(&str) -> Result<PathBuf, Complaint> {
     move |text| Ok(base.join(text))
 }
 
 /// `ip:port`, or `unix:` and a path, joined with `base` unless absolute.
-pub(super) fn address(base: &Path) -> impl Fn(&str) -> Result<Address, Complaint> {
+pub(crate) fn address(base: &Path) -> impl Fn(&str) -> Result<Address, Complaint> {
     move |text| match text.strip_prefix("unix:") {
         Some(path) if !path.is_empty() => Ok(Address::Unix(base.join(path))),
         _ => text
@@ -56,7 +62,7 @@ pub(super) fn address(base: &Path) -> impl Fn(&str) -> Result<Address, Complaint
 }
 
 /// A length of time such as `30s` or `30d`, within `range`.
-pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Complaint> {
+pub(crate) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Result<Duration, Complaint> {
     move |text| {
         let value = humantime::parse_duration(text).map_err(|_| {
             complaint("is not a length of time", "write a number and a unit, such as \"30s\" or \"30d\"")
@@ -71,7 +77,7 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
 }
 
 /// A number of bytes such as `50MiB`, within `range`.
-pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, Complaint> {
+pub(crate) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, Complaint> {
     move |text| {
         let value = text
             .parse::<ByteSize>()
@@ -87,7 +93,7 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, C
 }
 
 /// One of a few words.
-pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Complaint> {
+pub(crate) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, Complaint> {
     move |text| match words.iter().find(|(word, _)| *word == text) {
         Some((_, value)) => Ok(*value),
         None => {
@@ -98,7 +104,7 @@ pub(super) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, C
 }
 
 /// A host name or address as it stands in `Host`, without a port.
-pub(super) fn host(text: &str) -> Result<String, Complaint> {
+pub(crate) fn host(text: &str) -> Result<String, Complaint> {
     match text.parse::<http::uri::Authority>() {
         Ok(authority) if authority.host() == text => Ok(text.to_owned()),
         _ => Err(complaint("is not a host name", "write the name alone, without scheme, port or path")),
@@ -106,7 +112,7 @@ pub(super) fn host(text: &str) -> Result<String, Complaint> {
 }
 
 /// An absolute http or https URL without user information or fragment.
-pub(super) fn url(text: &str) -> Result<Uri, Complaint> {
+pub(crate) fn url(text: &str) -> Result<Uri, Complaint> {
     let not_a_url = || complaint("is not a URL", "write an absolute https URL");
     let uri: Uri = text.parse().map_err(|_| not_a_url())?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -133,7 +139,7 @@ pub(super) fn url(text: &str) -> Result<Uri, Complaint> {
 }
 
 /// Whether `path` lies in `folder`, by the names alone: links are not followed.
-pub(super) fn is_inside(path: &Path, folder: &Path) -> bool {
+pub(crate) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))
 }
 

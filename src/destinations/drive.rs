@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Call, Done, News, Progress, Read, Step, Steps, TokenOf, Work};
+use super::{Call, Done, News, Progress, Read, Step, Steps, TokenSource, Work};
 use crate::error::{Code, Error, Result};
 use crate::upstream::{Reply, Request, SendError};
 
@@ -18,7 +18,7 @@ pub(crate) trait Outside: Send + Sync {
     /// Makes a call with a token of the cache; [`SendError`] where no answer came, `Err` where no token is to be had.
     fn send(
         &self,
-        token: Option<TokenOf>,
+        token: Option<Arc<TokenSource>>,
         request: Request,
     ) -> BoxFuture<'_, Result<Result<Reply, SendError>>>;
 

@@ -9,13 +9,13 @@ use futures_util::future::BoxFuture;
 use http::{HeaderMap, StatusCode};
 
 use super::drive::{Keep, Outside};
-use super::{News, Progress, Step, Steps, TokenOf, Work};
-use crate::clock::Timestamp;
+use super::{News, Progress, Step, Steps, TokenSource, Tools, Work, ida};
+use crate::clock::{Clock, Timestamp};
 use crate::config;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::keys::Ring;
+use crate::keys::{Keyring, Ring};
 use crate::upstream::{Reply, Request, SendError};
 
 /// What comes of a call: the answer to what was sent.
@@ -39,11 +39,11 @@ pub(crate) fn is_silent() -> Answer {
     Box::new(|request| Ok(Err(SendError::Timeout { host: "upstream".to_owned(), after: request.deadline })))
 }
 
-/// The answers to come, in order, and what was sent.
+/// The answers to come, in order, and what was sent, each with the section that its token is set in.
 #[derive(Default)]
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
-    pub(crate) sent: Mutex<Vec<(Option<TokenOf>, Request)>>,
+    pub(crate) sent: Mutex<Vec<(Option<&'static str>, Request)>>,
     /// Done where the keys are read anew.
     pub(crate) on_refresh: Option<Box<dyn Fn() + Send + Sync>>,
 }
@@ -67,12 +67,13 @@ impl Script {
 impl Outside for Script {
     fn send(
         &self,
-        token: Option<TokenOf>,
+        token: Option<Arc<TokenSource>>,
         request: Request,
     ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         let answer = self.answers.lock().unwrap().pop_front();
         let answer = answer.unwrap_or_else(|| panic!("nobody expects {}", request.uri))(&request);
-        self.sent.lock().unwrap().push((token, request));
+        let section = token.map(|token| token.grant().section());
+        self.sent.lock().unwrap().push((section, request));
         std::future::ready(answer).boxed()
     }
 
@@ -160,10 +161,16 @@ pub(crate) fn ring(own: &str, peers: &[(&str, &str)]) -> Ring {
     Ring::load(&keys, NOW)
 }
 
+/// What destinations are made of, where nobody asks IDA.
+pub(crate) fn tools(keys: Keyring, clock: Clock) -> Tools {
+    let ida = Arc::new(ida::Requests::new(None, keys.clone(), clock.clone()));
+    Tools { keys, clock, ida, death_link: false }
+}
+
 /// `[upstream.ida]`, where replies count without a signature unless there are `reply_signers`.
-pub(crate) fn ida_settings(reply_signers: &[&str]) -> config::Ida {
+pub(crate) fn ida_settings(reply_signers: &[&str]) -> ida::Settings {
     let secret = |text: &str| Some(SecretBytes::new(text.as_bytes().to_vec()));
-    config::Ida {
+    ida::Settings {
         url: "http://127.0.0.1:4600/idauthentication/v1".parse().unwrap(),
         partner_id: Some("opencrvs-partner".to_owned()),
         misp_license_key: secret("a/../b?c#d e%2F"),

@@ -1,5 +1,7 @@
-//! What we send to, one folder for each destination. A destination says what the next step of an entry is, and does no I/O of its
-//! own: the engine makes the calls, stores how far the entry has come after each, and asks again.
+//! What we send to, one folder for each destination, with its settings and its tokens. A destination says what the next step of an
+//! entry is, and does no I/O of its own: the engine makes the calls, stores how far the entry has come after each, and asks again.
+//!
+//! One more destination is a folder of its own and a line in the list below.
 
 pub(crate) mod delivery;
 pub(crate) mod drive;
@@ -7,9 +9,13 @@ pub(crate) mod drive;
 pub(crate) mod fake;
 pub(crate) mod ida;
 pub(crate) mod mediator;
+#[macro_use]
+mod list;
 pub(crate) mod opencrvs;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,35 +23,124 @@ use std::time::Duration;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-use crate::error::Result;
+pub(crate) use self::settings::{DestinationSettings, Lack, Sources, Url};
+pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
+use crate::clock::Clock;
+use crate::error::{Code, Error, Result};
+use crate::keys::Keyring;
+use crate::mosip::event::EventKind;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
-/// Every destination of a gateway. One more is a folder of its own and a line here and in [`Self::list`].
-pub(crate) struct Destinations {
-    pub(crate) mediator: Arc<mediator::Mediator>,
-    pub(crate) ida: Arc<ida::Records>,
-    pub(crate) opencrvs: Arc<opencrvs::Opencrvs>,
-    pub(crate) delivery: Arc<delivery::Delivery>,
-}
-
-impl Destinations {
-    /// All of them, also those that no entry goes to because their URL is not set.
-    pub(crate) fn list(self) -> Vec<Arc<dyn Destination>> {
-        vec![self.mediator, self.ida, self.opencrvs, self.delivery]
-    }
+destinations! {
+    mediator: mediator::Mediator,
+    ida: ida::Records,
+    opencrvs: opencrvs::Opencrvs,
+    delivery: delivery::Delivery,
 }
 
 /// Somewhere that entries go.
 pub(crate) trait Destination: Steps {
-    /// The word in the database, in lists and in the log.
-    fn name(&self) -> &'static str;
-
-    /// Which rows go there.
-    fn queue(&self) -> Queue;
+    /// How its rows are called.
+    fn rows(&self) -> Rows;
 
     /// The URLs, and what goes to each; none where none is set.
     fn routes(&self) -> Vec<Route>;
+
+    /// The tokens that its calls carry.
+    fn tokens(&self) -> Vec<Arc<TokenSource>> {
+        Vec::new()
+    }
+}
+
+/// A destination of the list.
+pub(crate) trait Listed: Destination + Sized {
+    /// How its rows are called.
+    const ROWS: Rows;
+
+    /// What the configuration says of it.
+    type Settings: DestinationSettings;
+
+    /// Nothing is called yet.
+    fn new(settings: Self::Settings, tools: &Tools) -> Self;
+}
+
+/// The words of the rows of one destination.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows {
+    /// The word in the database, in lists and in the log.
+    pub(crate) destination: &'static str,
+    /// What people call it.
+    pub(crate) system: &'static str,
+    /// Which rows go there.
+    pub(crate) queue: Queue,
+    /// The kinds that it takes, as they stand in the database and in the API; none is named where all rows of its queue go there.
+    pub(crate) kinds: &'static [&'static str],
+}
+
+impl Rows {
+    /// The kinds of all entries, destination by destination, each once.
+    pub(crate) fn entry_kinds() -> Vec<&'static str> {
+        let mut kinds = Vec::new();
+        for kind in Self::of_entries().flat_map(|rows| rows.kinds) {
+            if !kinds.contains(kind) {
+                kinds.push(*kind);
+            }
+        }
+        kinds
+    }
+
+    /// The destinations of entries.
+    pub(crate) fn of_entries() -> impl Iterator<Item = &'static Self> {
+        Self::ALL.iter().filter(|rows| rows.queue == Queue::Entries)
+    }
+
+    /// What people call the destination that the rows name `destination`. One that is not in the list, since a row is of another
+    /// version, goes by its word.
+    pub(crate) fn system(destination: &str) -> &str {
+        Self::ALL.iter().find(|rows| rows.destination == destination).map_or(destination, |rows| rows.system)
+    }
+}
+
+/// Where events go. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct EventRoutes(Arc<[(&'static str, Vec<String>)]>);
+
+impl EventRoutes {
+    /// The kinds for which a URL is set, at each of `destinations`.
+    pub(crate) fn of(destinations: &[Arc<dyn Destination>]) -> Self {
+        let of_entries = destinations.iter().filter(|destination| destination.rows().queue == Queue::Entries);
+        let kinds = |destination: &Arc<dyn Destination>| {
+            let kinds = destination.routes().into_iter().flat_map(|route| route.kinds);
+            (destination.rows().destination, kinds.collect())
+        };
+        Self(of_entries.map(kinds).collect())
+    }
+
+    /// Where an event of `kind` goes, in the order of the list: one entry is made for each of these destinations.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::KindNotConfigured`] unless a URL is set for it.
+    pub(crate) fn destinations_of(&self, kind: EventKind) -> Result<Vec<&'static str>> {
+        let takes = |kinds: &[String]| kinds.iter().any(|taken| taken == kind.as_str());
+        let takers: Vec<_> =
+            self.0.iter().filter(|(_, kinds)| takes(kinds)).map(|(destination, _)| *destination).collect();
+        if takers.is_empty() {
+            return Err(Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")));
+        }
+        Ok(takers)
+    }
+}
+
+/// What destinations are made of.
+pub(crate) struct Tools {
+    pub(crate) keys: Keyring,
+    pub(crate) clock: Clock,
+    /// The calls to IDA, which several make.
+    pub(crate) ida: Arc<ida::Requests>,
+    /// `events.death.link`
+    pub(crate) death_link: bool,
 }
 
 /// The steps of an entry on its way.
@@ -112,8 +207,8 @@ impl From<Call> for Step {
 /// A call and what its answer means.
 pub(crate) struct Call {
     pub(crate) request: Request,
-    /// The token that goes with it, if one does.
-    pub(crate) token: Option<TokenOf>,
+    /// Where the token comes from that goes with it, if one does.
+    pub(crate) token: Option<Arc<TokenSource>>,
     /// Stored before the first byte leaves, where it is set.
     pub(crate) before: Option<Progress>,
     /// Where nothing of the request has left, the step is made once more at once: for calls whose failure a caller would see, or that
@@ -125,15 +220,6 @@ pub(crate) struct Call {
 
 /// Reads the answer to a call, or why there is none.
 pub(crate) type ReadReply = Box<dyn FnOnce(Result<Reply, SendError>) -> Result<Read> + Send>;
-
-/// Whose access token a call carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum TokenOf {
-    /// `upstream.token`; where none is set, the call goes without.
-    Mosip,
-    /// The own client at OpenCRVS.
-    OpenCrvs,
-}
 
 /// What an answer means.
 pub(crate) enum Read {

@@ -5,9 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Finding;
-use crate::config::Config;
 use crate::gateway::listeners;
 use crate::keys::source::file::readable_by_others;
+use crate::settings::Config;
 
 /// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {

@@ -1,13 +1,10 @@
-//! IDA: what is unset, and one call that can harm nobody, to see which of registration, certificate and clock is wrong.
+//! IDA: one call that can harm nobody, to see which of registration, certificate and clock is wrong.
 
 use std::sync::Arc;
 
 use super::Finding;
-use crate::clock::Clock;
-use crate::config;
 use crate::destinations::ida::{Ida, Requests};
 use crate::error::{Code, Error, Fault};
-use crate::keys::Keyring;
 use crate::mosip::ida::{Answer, Intent, Service};
 use crate::pool::Pool;
 use crate::queue::outside::Network;
@@ -22,35 +19,17 @@ fn nobody(uin_length: usize) -> String {
     )
 }
 
-/// What the settings lack.
-pub(super) fn examine(settings: Option<&config::Ida>) -> Vec<Finding> {
-    let Some(ida) = settings else { return Vec::new() };
-    let unset =
-        |name: &String| Finding::fail(SUBJECT, format!("{name} is not set"), "set it as MOSIP gave it");
-    let lacks_signers = ida.reply_signers.is_empty() && !ida.danger_accept_unsigned_replies;
-    let signers = lacks_signers.then(|| {
-        Finding::fail(
-            "upstream.ida.reply_signers",
-            "names nobody, so that no reply counts",
-            "name the peers whose certificates sign IDA's replies",
-        )
-    });
-    ida.unset.iter().map(unset).chain(signers).collect()
-}
-
 /// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(
-    network: Network,
-    settings: config::Ida,
-    keys: Keyring,
+    network: Arc<Network>,
+    requests: Arc<Requests>,
+    uin_length: usize,
     pool: Pool,
-    clock: Clock,
 ) -> Finding {
-    let nobody = nobody(settings.uin_length);
+    let nobody = nobody(uin_length);
     let answer = async {
-        let requests = Requests::new(Some(settings), keys, clock);
-        let ida = Ida::new(Arc::new(requests), Arc::new(network), pool);
+        let ida = Ida::new(requests, network, pool);
         ida.authenticate(Arc::new(Intent::parse(Service::Auth, nobody.as_bytes())?)).await
     };
     match answer.await {

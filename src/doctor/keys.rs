@@ -4,10 +4,11 @@ use std::path::Path;
 
 use super::Finding;
 use crate::clock::Timestamp;
-use crate::config::{Config, Uses};
+use crate::config::Uses;
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Certificate, OwnKey, Peer, Ring};
 use crate::mosip::roles;
+use crate::settings::Config;
 
 /// Fewer days than this are too few to have a new certificate issued without haste.
 const DAYS_TO_RENEW: i64 = 30;
@@ -60,8 +61,8 @@ pub(super) fn examine(
 /// Peers to whom something is sealed, and of whom nothing but a public key is there.
 fn peers_that_only_verify(config: &Config, ring: &Ring) -> Vec<Finding> {
     let sealed_to = [
-        (roles::MOSIP, "events", !config.upstream.mediator.events.is_empty()),
-        (roles::IDA, "requests", config.upstream.ida.is_some()),
+        (roles::MOSIP, "events", !config.destinations.mediator.events.is_empty()),
+        (roles::IDA, "requests", config.destinations.ida.is_some()),
     ];
     let wanted = sealed_to.into_iter().filter(|(.., is_configured)| *is_configured);
     wanted
@@ -159,9 +160,11 @@ fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
 /// Roles that nobody is configured for, as far as something configured needs them.
 fn unfilled_roles(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mediator = &config.upstream.mediator;
-    let wants_signatures =
-        [("upstream.mediator", !mediator.events.is_empty()), ("upstream.ida", config.upstream.ida.is_some())];
+    let mediator = &config.destinations.mediator;
+    let wants_signatures = [
+        ("upstream.mediator", !mediator.events.is_empty()),
+        ("upstream.ida", config.destinations.ida.is_some()),
+    ];
     for (who, _) in wants_signatures.into_iter().filter(|(_, is_configured)| *is_configured) {
         if !config.keys.own.iter().any(|own| own.uses.sign) {
             findings.push(Finding::fail(
@@ -186,7 +189,7 @@ fn unfilled_roles(config: &Config) -> Vec<Finding> {
             "add the certificate of the MOSIP-side mediator under the name `mosip`",
         ));
     }
-    if config.upstream.ida.is_some() && !config.keys.peers.iter().any(|peer| peer.name == roles::IDA) {
+    if config.destinations.ida.is_some() && !config.keys.peers.iter().any(|peer| peer.name == roles::IDA) {
         findings.push(Finding::fail(
             "keys.peers",
             "names no peer `ida`, to whom requests to IDA are sealed",

@@ -3,11 +3,12 @@
 use super::keys::dated;
 use super::{Finding, Level};
 use crate::clock::Timestamp;
-use crate::config::{Address, Config, ServerTls};
+use crate::config::{Address, ServerTls};
 use crate::gateway::listeners::{self, Listener};
 use crate::http::server;
 use crate::keys::cert::Validity;
 use crate::mosip::caller::CallerKey;
+use crate::settings::Config;
 use crate::store;
 
 /// The files of every listener.

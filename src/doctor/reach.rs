@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use http::{HeaderMap, Method, Uri, header};
 
 use super::Finding;
-use super::settings::Url;
 use crate::clock::{Clock, Timestamp};
+use crate::destinations::Url;
 use crate::error::Error;
 use crate::upstream::{self, Client, Reply, Request, SendError};
 

@@ -3,11 +3,14 @@
 use http::Uri;
 
 use super::Finding;
-use crate::config::{Config, Problem};
+use crate::config::Problem;
+use crate::destinations::{Lack, Url};
+use crate::faces::FaceSettings as _;
 use crate::mosip::event::EventKind;
+use crate::settings::Config;
 use crate::upstream::{self, Client};
 
-/// How the warning of the start begins that [`super::ida`] says setting by setting. Plain http is warned of URL by URL.
+/// How the warning of the start begins that [`lacks`] says setting by setting. Plain http is warned of URL by URL.
 const IDA_LACKS: &str = "IDA cannot be asked";
 
 /// What cannot be read.
@@ -22,7 +25,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
-    let urls = urls(config);
+    let urls = config.destinations.urls();
     let is_plain = urls.iter().any(|url| is_plain(url.url));
     let is_said_elsewhere =
         |sentence: &str| sentence.starts_with(IDA_LACKS) || (is_plain && sentence.contains("plain http"));
@@ -39,9 +42,15 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// What the destinations need and do not find.
+pub(super) fn lacks(config: &Config) -> Vec<Finding> {
+    let finding = |Lack { subject, what, advice }| Finding::fail(subject, what, advice);
+    config.destinations.lacks().into_iter().map(finding).collect()
+}
+
 /// A gateway without a setting starts and can do nothing.
 pub(super) fn nothing_is_set(config: &Config) -> Option<Finding> {
-    let does_nothing = urls(config).is_empty()
+    let does_nothing = config.destinations.urls().is_empty()
         && config.keys.own.is_empty()
         && config.keys.peers.is_empty()
         && config.listen.callback.is_none();
@@ -63,37 +72,6 @@ fn origin_of(path: &str, origin: &str) -> Finding {
         }
         alias => Finding::ok(format!("{path} (from {alias})"), "set by a variable of an older system"),
     }
-}
-
-/// A URL of the configuration.
-pub(super) struct Url<'c> {
-    /// Whose value it is.
-    pub(super) setting: String,
-    pub(super) url: &'c Uri,
-    /// Nothing is put behind it.
-    is_whole: bool,
-}
-
-/// Every URL that is called.
-pub(super) fn urls(config: &Config) -> Vec<Url<'_>> {
-    let upstream = &config.upstream;
-    let mut urls: Vec<(String, &Uri)> = Vec::new();
-    urls.extend(upstream.token.iter().map(|token| ("upstream.token.url".to_owned(), &token.url)));
-    urls.extend(
-        upstream.mediator.events.iter().map(|(kind, url)| (format!("upstream.mediator.{kind}"), url)),
-    );
-    urls.extend(upstream.mediator.aid.iter().map(|url| ("upstream.mediator.aid".to_owned(), url)));
-    urls.extend(upstream.ida.iter().map(|ida| ("upstream.ida.url".to_owned(), &ida.url)));
-    let opencrvs = &config.opencrvs;
-    urls.extend(opencrvs.legacy_url.iter().map(|url| ("opencrvs.legacy_url".to_owned(), url)));
-    urls.extend(config.deliver.url.iter().map(|url| ("deliver.url".to_owned(), url)));
-    let whole = urls.into_iter().map(|(setting, url)| Url { setting, url, is_whole: true });
-    let begun = opencrvs.client.auth_url.iter().map(|url| Url {
-        setting: "opencrvs.auth_url".to_owned(),
-        url,
-        is_whole: false,
-    });
-    whole.chain(begun).collect()
 }
 
 /// Others can read and change what goes there.
@@ -120,14 +98,14 @@ fn check_url(Url { setting, url, is_whole }: Url<'_>) -> Finding {
 
 /// What OpenCRVS posts is kept until there is a URL that it goes to.
 fn webhooks_lead_nowhere(config: &Config) -> Option<Finding> {
-    let events = &config.upstream.mediator.events;
+    let events = &config.destinations.mediator.events;
     let is_unset = |kind: &EventKind| !events.contains_key(kind.as_str());
     let unset: Vec<String> = [EventKind::Birth, EventKind::Death]
         .into_iter()
         .filter(is_unset)
         .map(|kind| format!("upstream.mediator.{kind}"))
         .collect();
-    (config.faces.webhooks.is_some() && !unset.is_empty()).then(|| {
+    (config.faces.each.webhooks.is_on() && !unset.is_empty()).then(|| {
         Finding::warn(
             "faces.webhooks",
             format!(
@@ -141,7 +119,7 @@ fn webhooks_lead_nowhere(config: &Config) -> Option<Finding> {
 
 /// OpenCRVS tries a refused connection three times at once, and then never again.
 fn restart(config: &Config, has_socket: bool) -> Option<Finding> {
-    (config.faces.webhooks.is_some() && !has_socket).then(|| {
+    (config.faces.each.webhooks.is_on() && !has_socket).then(|| {
         Finding::warn(
             "faces.webhooks",
             "a restart refuses connections unless systemd holds the socket, and OpenCRVS gives a webhook up after three tries at once",

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
+use crate::destinations::EventRoutes;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
 use crate::error::Result;
@@ -51,7 +52,7 @@ pub(crate) struct Shared {
     /// The settings that trust a certificate, and when the next of its certificates expires.
     pub(crate) trusted: Arc<[(String, Timestamp)]>,
     /// The faces that stand in for older systems, and whether each is on.
-    pub(crate) faces: [(&'static str, bool); 2],
+    pub(crate) faces: Arc<[(&'static str, bool)]>,
     /// `ops.name`
     pub(crate) name: Option<String>,
 }
@@ -103,8 +104,8 @@ impl App {
         Arc::clone(&self.0.trusted)
     }
 
-    pub(super) fn faces(&self) -> [(&'static str, bool); 2] {
-        self.0.faces
+    pub(super) fn faces(&self) -> Arc<[(&'static str, bool)]> {
+        Arc::clone(&self.0.faces)
     }
 
     pub(super) fn name(&self) -> Option<&str> {
@@ -139,9 +140,13 @@ impl App {
         &self.0.services.mediator
     }
 
+    pub(super) fn routes(&self) -> &EventRoutes {
+        &self.0.services.routes
+    }
+
     /// Stores `event`; it is on the disk once this returns. A repeat finds its entry.
     pub(super) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
-        let destinations = self.mediator().destinations_of(event.kind())?;
+        let destinations = self.routes().destinations_of(event.kind())?;
         self.ledger().accept(event, destinations, key).await
     }
 

@@ -1,22 +1,29 @@
-//! Faces that stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
-//! alone, and `/authtoken` of MOSIP's Token Seeder.
+//! What others call: a folder for each face, with its routes, its bodies, its settings and who may call it.
+//!
+//! Two faces stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
+//! alone, and `/authtoken` of MOSIP's Token Seeder. One more of these is a folder of its own and a line in the list below.
 
 mod app;
 pub(crate) mod callback;
 mod jobs;
+#[macro_use]
+mod list;
 pub(crate) mod openapi;
 pub(crate) mod ops;
 pub(crate) mod plain;
 mod request;
+mod settings;
 pub(crate) mod token_seeder;
 pub(crate) mod webhooks;
 
 use axum::{Router, middleware};
 use http::HeaderMap;
 use tokio::sync::watch;
+use utoipa::openapi::OpenApi;
 
 pub(crate) use self::app::{App, Listener, Shared};
 pub(crate) use self::request::not_found;
+pub(crate) use self::settings::{FaceSettings, Settings, Sources};
 use crate::crypto::CryptoError;
 use crate::error::{Code, Error, Result};
 use crate::http::guard::{self, Guard};
@@ -24,47 +31,88 @@ use crate::http::guard::{self, Guard};
 /// The listener that serves nothing but faces that stand in for older systems.
 pub(crate) const LISTENER: &str = "faces";
 
-/// The faces that are on.
-pub(crate) struct Faces {
-    webhooks: Option<Router>,
-    authtoken: Option<Router>,
+faces! {
+    webhooks: webhooks::Webhooks,
+    authtoken: token_seeder::TokenSeeder,
 }
 
+/// A face that stands in for an older system.
+pub(crate) trait Face {
+    /// Its word in health, in metrics and on the page: the first part of its path.
+    const NAME: &'static str;
+
+    /// How its callers are known.
+    const CALLERS: Callers;
+
+    /// What the configuration says of it.
+    type Settings: FaceSettings;
+
+    /// Its routes, as the documents describe them.
+    fn openapi() -> OpenApi;
+
+    /// Its routes on the listeners `on`, until `stopping` turns true; `None`: the settings leave nothing to serve.
+    fn router(
+        app: &App,
+        settings: Self::Settings,
+        on: &[&'static str],
+        stopping: &watch::Receiver<bool>,
+    ) -> Option<Router>;
+}
+
+/// How the callers of a face are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Callers {
+    /// Each request proves itself. Its callers bring no token, no known host name and no patience, so that no guard stands before it.
+    ByRequest,
+    /// The listener knows them: it is local, or demands a token or a client certificate.
+    ByListener,
+}
+
+/// A face that is on.
+struct Served {
+    name: &'static str,
+    callers: Callers,
+    router: Router,
+}
+
+/// The faces that are on.
+pub(crate) struct Faces(Vec<Served>);
+
 impl Faces {
-    /// `/webhooks` on the listeners `on`, until `stopping` turns true; and `/authtoken` where the operator answers for consent.
+    /// Those of `settings` on the listeners `on`, until `stopping` turns true.
     pub(crate) fn new(
         app: &App,
-        webhooks: Option<webhooks::Settings>,
-        consent: bool,
+        settings: Each,
         on: &[&'static str],
-        stopping: watch::Receiver<bool>,
+        stopping: &watch::Receiver<bool>,
     ) -> Self {
-        Self {
-            webhooks: webhooks.map(|settings| webhooks::router(app.clone(), settings, on, stopping)),
-            authtoken: consent.then(|| token_seeder::router(app.clone())),
-        }
+        Self(settings.served(app, on, stopping))
     }
 
-    /// `/authtoken`, which has no authentication of its own, behind `guard`; not there without one.
-    pub(crate) fn authtoken(&self, guard: Option<Guard>) -> Option<Router> {
-        self.authtoken
-            .clone()
-            .zip(guard)
-            .map(|(router, guard)| router.layer(middleware::from_fn_with_state(guard, guard::enforce)))
+    /// Those whose callers the listener knows, behind `guard`; `None` where there is none.
+    pub(crate) fn guarded(&self, guard: Guard) -> Option<Router> {
+        let routes = self.of(Callers::ByListener).map(|face| face.router.clone()).reduce(Router::merge)?;
+        Some(routes.layer(middleware::from_fn_with_state(guard, guard::enforce)))
     }
 
-    /// Whether OpenCRVS posts here.
-    pub(crate) fn has_webhooks(&self) -> bool {
-        self.webhooks.is_some()
+    /// The names of those whose callers the listener has to know.
+    pub(crate) fn to_be_guarded(&self) -> impl Iterator<Item = &'static str> {
+        self.of(Callers::ByListener).map(|face| face.name)
     }
 
-    /// The routes of a listener, with `/webhooks` beside them: OpenCRVS brings no token, no known host name and no patience, so
-    /// guards and limits stand around `routes` alone.
-    pub(crate) fn beside_webhooks(&self, routes: Router) -> Router {
-        match &self.webhooks {
-            Some(webhooks) => routes.merge(webhooks.clone()),
-            None => routes,
-        }
+    /// Whether a face is on whose requests prove themselves.
+    pub(crate) fn has_proving(&self) -> bool {
+        self.of(Callers::ByRequest).next().is_some()
+    }
+
+    /// The routes of a listener, with those faces beside them whose requests prove themselves: guards and limits stand around `routes`
+    /// alone.
+    pub(crate) fn beside_proving(&self, routes: Router) -> Router {
+        self.of(Callers::ByRequest).fold(routes, |routes, face| routes.merge(face.router.clone()))
+    }
+
+    fn of(&self, callers: Callers) -> impl Iterator<Item = &Served> {
+        self.0.iter().filter(move |face| face.callers == callers)
     }
 }
 

@@ -20,8 +20,9 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
+use crate::destinations::{self, mediator};
 use crate::error::{Code, Error};
-use crate::gateway::services::{Services, Settings, Tools};
+use crate::gateway::services::{self, Services, Tools};
 use crate::http::body;
 use crate::keys::ring::fake::ring;
 use crate::keys::{Keyring, Ring};
@@ -65,37 +66,16 @@ impl World {
             danger_plain_http: false,
             danger_plain_http_hosts: Vec::new(),
             probe_interval: Duration::from_hours(1),
-            token: None,
-            mediator: config::Mediator {
-                events: BTreeMap::from([("birth".to_owned(), birth)]),
-                aid: None,
-                sign_with: None,
-                deadline: Duration::from_mins(1),
-                concurrency: 1,
-            },
-            ida: None,
         };
         let client = Client::new(&upstream).unwrap();
-        let access = config::OpencrvsClient {
-            auth_url: None,
-            client_id: None,
-            client_secret: None,
-            unset: Vec::new(),
+        let mediator = mediator::Settings {
+            events: BTreeMap::from([("birth".to_owned(), birth)]),
+            ..mediator::Settings::default()
         };
-        let settings = Settings {
-            upstream,
-            opencrvs: config::Opencrvs {
-                client: access,
-                legacy_url: None,
-                legacy_token_member: "MOSIP_PSUT_TOKEN_ID",
-            },
-            deliver: config::Deliver {
-                url: None,
-                secret: None,
-                deadline: Duration::from_secs(10),
-                concurrency: 8,
-            },
+        let settings = services::Settings {
+            destinations: destinations::Settings { mediator, ..destinations::Settings::default() },
             death_link: false,
+            probe_interval: upstream.probe_interval,
         };
         let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
         let services = Services::new(ledger, settings, tools);
@@ -113,7 +93,7 @@ impl World {
             documents: Vec::new(),
             listeners: Arc::new([]),
             trusted: Arc::new([]),
-            faces: [("webhooks", false), ("authtoken", false)],
+            faces: Arc::new([]),
             name: None,
         });
         Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }

@@ -8,16 +8,17 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
-use crate::config::{self, Address, CallerAuth, Config, ServerTls};
+use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Result;
-use crate::faces::callback::Callers;
+use crate::faces::callback::{CallerAuth, Callers};
 use crate::faces::openapi::{self, About, Documents};
-use crate::faces::{self, App, Faces, callback, ops, plain, token_seeder, webhooks};
+use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
 use crate::keys::cert::Dates;
 use crate::mosip::caller::CallerKey;
+use crate::settings::Config;
 
 /// A listener as the program knows it.
 pub(crate) struct Listener {
@@ -114,7 +115,7 @@ fn internal_document() -> OpenApi {
         text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
         token: Some("internal.token_file"),
     };
-    openapi::document(&about, plain::openapi().merge_from(stand_in_routes()))
+    openapi::document(&about, plain::openapi().merge_from(faces::openapi_of_each()))
 }
 
 fn callback_document() -> OpenApi {
@@ -132,7 +133,7 @@ fn stand_ins_document() -> OpenApi {
         text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
         token: Some("faces.token_file"),
     };
-    openapi::document(&about, stand_in_routes())
+    openapi::document(&about, faces::openapi_of_each())
 }
 
 fn ops_document() -> OpenApi {
@@ -144,10 +145,6 @@ fn ops_document() -> OpenApi {
     openapi::document(&about, ops::openapi())
 }
 
-fn stand_in_routes() -> OpenApi {
-    webhooks::openapi().merge_from(token_seeder::openapi())
-}
-
 /// What the routers are made of.
 pub(super) struct Site {
     pub(super) app: App,
@@ -155,38 +152,38 @@ pub(super) struct Site {
     pub(super) stopping: watch::Receiver<bool>,
     /// `listen.hosts`
     pub(super) hosts: Vec<String>,
-    /// `seeder.consent`
-    pub(super) consent: bool,
-    pub(super) internal: config::Internal,
-    pub(super) callback: config::Callback,
-    pub(super) stand_ins: config::Faces,
-    pub(super) ops: config::Ops,
+    pub(super) internal: plain::Settings,
+    pub(super) callback: callback::Settings,
+    /// `faces.token_file`
+    pub(super) faces_token: Option<SecretBytes>,
+    /// `faces.danger_open`
+    pub(super) danger_open_faces: bool,
+    /// `faces.tls`
+    pub(super) faces_tls: Option<ServerTls>,
+    pub(super) ops: ops::Settings,
 }
 
 impl Site {
     /// The faces that stand in for older systems, on the listeners among `wanted` that serve them.
     pub(super) fn stand_ins(
         app: &App,
-        settings: &mut config::Faces,
-        consent: bool,
+        settings: faces::Each,
         wanted: &[Wanted],
-        stopping: watch::Receiver<bool>,
+        stopping: &watch::Receiver<bool>,
     ) -> Faces {
         let serves = |name: &&'static str| [plain::LISTENER, faces::LISTENER].contains(name);
         let on: Vec<_> = wanted.iter().map(|wanted| wanted.listener.name).filter(serves).collect();
-        let signature = settings.webhook_signature;
-        let webhooks = settings.webhooks.take().map(|secret| webhooks::Settings { secret, signature });
-        Faces::new(app, webhooks, consent, &on, stopping)
+        Faces::new(app, settings, &on, stopping)
     }
 }
 
 fn internal(site: &mut Site, address: &Address) -> Result<Option<Router>> {
-    let config::Internal { token, tls, .. } = &site.internal;
-    let is_known = site.stand_ins.danger_open || knows_callers(address, token.as_ref(), tls.as_ref());
-    let seeder = site.faces.authtoken(is_known.then(|| Guard::under_any_name(None)));
+    let plain::Settings { token, tls, .. } = &site.internal;
+    let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
+    let faces = is_known.then(|| site.faces.guarded(Guard::under_any_name(None))).flatten();
     let guard = Guard::new(site.hosts.clone(), site.internal.token.take());
-    let router = plain::router(site.app.clone(), seeder);
-    Ok(Some(site.faces.beside_webhooks(guarded(router, guard))))
+    let router = plain::router(site.app.clone(), faces);
+    Ok(Some(site.faces.beside_proving(guarded(router, guard))))
 }
 
 fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
@@ -196,19 +193,23 @@ fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
 }
 
 fn stand_ins(site: &mut Site, address: &Address) -> Result<Option<Router>> {
-    let config::Faces { token, danger_open, tls, .. } = &mut site.stand_ins;
-    let is_known = *danger_open || knows_callers(address, token.as_ref(), tls.as_ref());
-    if site.consent && !is_known {
-        tracing::warn!(
-            "/authtoken is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
-        );
-    }
-    let seeder = site.faces.authtoken(is_known.then(|| Guard::under_any_name(token.take())));
-    if seeder.is_none() && !site.faces.has_webhooks() {
+    let Site { faces_token: token, faces_tls: tls, .. } = &*site;
+    let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
+    let guarded = if is_known {
+        site.faces.guarded(Guard::under_any_name(site.faces_token.take()))
+    } else {
+        for name in site.faces.to_be_guarded() {
+            tracing::warn!(
+                "/{name} is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
+            );
+        }
+        None
+    };
+    if guarded.is_none() && !site.faces.has_proving() {
         return Ok(None);
     }
-    let router = seeder.unwrap_or_default().fallback(faces::not_found);
-    Ok(Some(identified(site.faces.beside_webhooks(router), Vec::new())))
+    let router = guarded.unwrap_or_default().fallback(faces::not_found);
+    Ok(Some(identified(site.faces.beside_proving(router), Vec::new())))
 }
 
 fn ops(site: &mut Site, address: &Address) -> Result<Option<Router>> {
@@ -241,7 +242,7 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 }
 
 /// Who may call the callback listener at `address`.
-fn callers(settings: &mut config::Callback, address: &Address) -> Result<Callers> {
+fn callers(settings: &mut callback::Settings, address: &Address) -> Result<Callers> {
     let demands = |kind| settings.require.contains(&kind);
     let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
         Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {

@@ -7,13 +7,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::config;
-use crate::destinations::Destinations;
-use crate::destinations::delivery::Delivery;
 use crate::destinations::drive::Outside;
-use crate::destinations::ida::{Ida, Records, Requests};
+use crate::destinations::ida::{Ida, Requests};
 use crate::destinations::mediator::Mediator;
-use crate::destinations::opencrvs::Opencrvs;
+use crate::destinations::{self, Destinations, EventRoutes};
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, LegacyPosts};
 use crate::mosip::envelope::Policy;
@@ -38,7 +35,9 @@ pub(crate) struct Services {
     pub(crate) engine: Engine,
     /// What MOSIP pushed.
     pub(crate) pushes: Pushes,
-    /// Which kinds of events go, and who gives application ids.
+    /// Where events go.
+    pub(crate) routes: EventRoutes,
+    /// Gives application ids.
     pub(crate) mediator: Arc<Mediator>,
     /// Looks persons up for callers who wait.
     pub(crate) ida: Ida,
@@ -46,13 +45,13 @@ pub(crate) struct Services {
     pub(crate) outside: Arc<dyn Outside>,
 }
 
-/// The sections of the configuration that say what is sent where.
+/// What the configuration says about what is sent where.
 pub(crate) struct Settings {
-    pub(crate) upstream: config::Upstream,
-    pub(crate) opencrvs: config::Opencrvs,
-    pub(crate) deliver: config::Deliver,
+    pub(crate) destinations: destinations::Settings,
     /// `events.death.link`
     pub(crate) death_link: bool,
+    /// `upstream.probe_interval`
+    pub(crate) probe_interval: Duration,
 }
 
 /// What the services work with.
@@ -69,34 +68,34 @@ pub(crate) struct Tools {
 impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
-        let Settings { upstream, opencrvs, deliver, death_link } = settings;
+        let Settings { mut destinations, death_link, probe_interval } = settings;
         let Tools { client, keys, pool, clock, policy } = tools;
-        let config::Upstream { token, mediator, ida, probe_interval, .. } = upstream;
-        let config::Opencrvs { client: opencrvs_client, legacy_url, legacy_token_member } = opencrvs;
-        if legacy_url.is_some() {
+        if destinations.opencrvs.legacy_url.is_some() {
             // Without a URL for deliveries nobody else waits for what goes there.
-            let settles = deliver.url.is_none();
-            ledger.post_to_opencrvs(LegacyPosts { token_member: legacy_token_member, settles });
+            let settles = destinations.delivery.url.is_none();
+            let token_member = destinations.opencrvs.legacy_token_member;
+            ledger.post_to_opencrvs(LegacyPosts { token_member, settles });
         }
-        let network = Network::new(client, keys.clone(), pool.clone(), clock.clone(), token, opencrvs_client);
-        let outside: Arc<dyn Outside> = Arc::new(network);
-        let requests = Arc::new(Requests::new(ida, keys.clone(), clock.clone()));
-        let link = death_link.then(|| Arc::clone(&requests));
-        let mediator = Arc::new(Mediator::new(mediator, link, keys.clone(), clock.clone()));
-        let destinations = Destinations {
-            mediator: Arc::clone(&mediator),
-            ida: Arc::new(Records::new(Arc::clone(&requests))),
-            opencrvs: Arc::new(Opencrvs::new(legacy_url)),
-            delivery: Arc::new(Delivery::new(deliver, clock.clone())),
+        let outside: Arc<dyn Outside> =
+            Arc::new(Network::new(client, keys.clone(), pool.clone(), clock.clone()));
+        let requests = Arc::new(Requests::new(destinations.ida.take(), keys.clone(), clock.clone()));
+        let tools = destinations::Tools {
+            keys: keys.clone(),
+            clock: clock.clone(),
+            ida: Arc::clone(&requests),
+            death_link,
         };
+        let destinations = Destinations::new(destinations, &tools);
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
-        let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.list(), settings);
+        let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.all(), settings);
+        let routes = EventRoutes::of(&destinations.all());
+        let mediator = destinations.mediator;
         if let Some(breaker) = engine.breaker_of_records() {
             requests.share(breaker);
         }
         let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
-        let pushes = Pushes::new(ledger.clone(), Arc::clone(&mediator), keys, pool, clock, policy);
-        Self { ledger, engine, pushes, mediator, ida, outside }
+        let pushes = Pushes::new(ledger.clone(), routes.clone(), keys, pool, clock, policy);
+        Self { ledger, engine, pushes, routes, mediator, ida, outside }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.

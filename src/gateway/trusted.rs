@@ -5,7 +5,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::listeners;
 use crate::clock::Timestamp;
-use crate::config::Config;
+use crate::settings::Config;
 
 /// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
 /// last of those days. `keys.ca_file` is looked after with the keys.

@@ -3,9 +3,9 @@
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::pool;
-use crate::store::{NewRow, Queue};
+use crate::store::Queue;
 
-use super::entry::{EntryKind, State};
+use super::entry::{NewEntry, State};
 use super::identity::Identities;
 use super::{Book, Ledger};
 use crate::mosip::subject::Subject;
@@ -221,29 +221,20 @@ impl Book<'_> {
             return Ok(Vec::new());
         }
         let id = self.fresh_id(event.kind(), event.composition_id())?;
-        let kind = EntryKind::Event(event.kind());
         let mut made = Vec::new();
         for destination in due {
             let name = match destinations.first() == Some(destination) {
                 true => id.clone(),
                 false => format!("{id}@{destination}"),
             };
-            let aid = event.aid().map(|aid| self.seal(TABLE, &name, "aid", aid.as_str().as_bytes()));
-            let row = NewRow {
-                queue: Queue::Entries,
-                destination: (*destination).to_owned(),
-                kind: kind.as_str().to_owned(),
-                line: Some(event.composition_id().to_owned()),
-                accepted_at: self.wall.millis(),
-                waiting_since: self.now,
-                payload: Some(self.seal(TABLE, &name, "payload", event.body())?),
-                result: aid.transpose()?,
-                met_by: None,
-                job: None,
-                is_invalid: false,
+            self.queue(NewEntry {
+                destination,
+                kind: event.kind().as_str(),
                 id: name.clone(),
-            };
-            self.tx().insert(&[row])?;
+                line: event.composition_id().to_owned(),
+                payload: event.body(),
+                aid: event.aid(),
+            })?;
             self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
             made.push(Known { id: name, state: State::Queued, aid: event.aid().cloned() });
         }

@@ -4,10 +4,12 @@
 use bytes::Bytes;
 
 use super::accept::TABLE as ENTRY;
-use super::entry::{Destination, Entry, EntryKind};
+use super::entry::Entry;
 use super::{Book, Ledger};
+use crate::destinations::Listed;
+use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event};
+use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::subject::Subject;
 use crate::store::{CorrelationRow, Filter, Queue, Row};
 
@@ -158,7 +160,7 @@ impl Book<'_> {
     fn correlate_row(&self, row: &Row) -> Result<Option<Subject>> {
         let Some(sealed) = &row.payload else { return Ok(None) };
         let Ok(payload) = self.unseal(ENTRY, &row.id, "payload", sealed) else { return Ok(None) };
-        let EntryKind::Event(kind) = row.kind.parse()? else { return Ok(None) };
+        let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let Ok(event) = Event::parse(kind, Bytes::from_owner(payload)) else { return Ok(None) };
         let mut subject = Subject::of(&event);
         if subject.aid.is_none() {
@@ -183,8 +185,8 @@ impl Book<'_> {
 
     /// The next entries after `after`: the last one looked at, or none where the table is through, and how many were skipped.
     fn correlate_next(&self, after: i64) -> Result<(Option<i64>, u64)> {
-        let filter =
-            Filter { destination: Some(Destination::Mediator.as_str().to_owned()), ..Filter::default() };
+        let destination = Some(Mediator::ROWS.destination.to_owned());
+        let filter = Filter { destination, ..Filter::default() };
         let rows = self.tx().rows(Queue::Entries, &filter, after, AT_ONCE)?;
         let mut skipped = 0;
         for row in rows.iter().filter(|row| row.payload.is_some()) {
@@ -202,7 +204,7 @@ impl Book<'_> {
 }
 
 fn is_event(row: &Row) -> bool {
-    matches!(row.kind.parse(), Ok(EntryKind::Event(_)))
+    row.kind.parse::<EventKind>().is_ok()
 }
 
 /// The entry or the push that the entry `id` is made for: an entry of its own is named after it, with `@` behind it.

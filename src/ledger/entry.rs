@@ -1,15 +1,14 @@
 //! An event in the outbox: what is kept of it, and the states it goes through.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
+use super::Book;
+use super::accept::TABLE;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, EventKind};
+use crate::mosip::event::Aid;
 pub(crate) use crate::store::State;
-use crate::store::{self, Millis};
+use crate::store::{self, Millis, NewRow, Queue};
 
 /// Where an entry can stand.
 pub(crate) const STATES: [State; 5] =
@@ -23,81 +22,39 @@ pub(crate) fn parse_state(text: &str) -> Result<State> {
     })
 }
 
-/// Where an entry goes. Entries of one composition go in order at each destination, and hold nobody up at another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum Destination {
-    /// The MOSIP-side mediator.
-    Mediator,
-    /// The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`).
-    Opencrvs,
+/// An entry that is to be made, for one destination.
+pub(crate) struct NewEntry<'a> {
+    /// The word of its rows.
+    pub(crate) destination: &'static str,
+    /// One of the kinds that the destination takes.
+    pub(crate) kind: &'a str,
+    pub(crate) id: String,
+    /// Entries of one line go to the destination in order.
+    pub(crate) line: String,
+    pub(crate) payload: &'a [u8],
+    /// The application id that it comes with.
+    pub(crate) aid: Option<&'a Aid>,
 }
 
-impl Destination {
-    /// The word in the API and in the database.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Mediator => "mediator",
-            Self::Opencrvs => "opencrvs",
-        }
-    }
-}
-
-/// What an entry is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum EntryKind {
-    /// An event for MOSIP.
-    Event(EventKind),
-    /// An application id or a UINTOKEN for OpenCRVS 1.x.
-    Legacy,
-}
-
-impl EntryKind {
-    /// Every kind.
-    pub(crate) const ALL: [Self; 7] = [
-        Self::Event(EventKind::Birth),
-        Self::Event(EventKind::Death),
-        Self::Event(EventKind::BirthCorrection),
-        Self::Event(EventKind::DeathCorrection),
-        Self::Event(EventKind::BirthRevocation),
-        Self::Event(EventKind::DeathRevocation),
-        Self::Legacy,
-    ];
-
-    /// The word in the API and in the database.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Event(kind) => kind.as_str(),
-            Self::Legacy => "legacy",
-        }
-    }
-
-    /// Where entries of this kind go.
-    pub(crate) const fn destination(self) -> Destination {
-        match self {
-            Self::Event(_) => Destination::Mediator,
-            Self::Legacy => Destination::Opencrvs,
-        }
-    }
-}
-
-impl From<EventKind> for EntryKind {
-    fn from(kind: EventKind) -> Self {
-        Self::Event(kind)
-    }
-}
-
-impl fmt::Display for EntryKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for EntryKind {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let known = Self::ALL.into_iter().find(|kind| kind.as_str() == text);
-        known.ok_or_else(|| Error::new(Code::Bug, "an entry is of no known kind"))
+impl Book<'_> {
+    /// Puts `entry` into the queue of its destination.
+    pub(super) fn queue(&self, entry: NewEntry<'_>) -> Result<()> {
+        let NewEntry { destination, kind, id, line, payload, aid } = entry;
+        let row = NewRow {
+            queue: Queue::Entries,
+            destination: destination.to_owned(),
+            kind: kind.to_owned(),
+            line: Some(line),
+            accepted_at: self.wall.millis(),
+            waiting_since: self.now,
+            payload: Some(self.seal(TABLE, &id, "payload", payload)?),
+            result: aid.map(|aid| self.seal(TABLE, &id, "aid", aid.as_str().as_bytes())).transpose()?,
+            met_by: None,
+            job: None,
+            is_invalid: false,
+            id,
+        };
+        self.tx().insert(&[row])
     }
 }
 

@@ -1,15 +1,16 @@
 //! What goes to the country configuration of OpenCRVS 1.x: entries of their own, made in the transaction that causes them, and the
 //! messages for the mediator whose purpose they meet.
 
-use super::accept::TABLE;
 use super::correlation::Named;
-use super::entry::EntryKind;
+use super::entry::NewEntry;
 use super::{Book, Ledger};
+use crate::destinations::Listed;
+use crate::destinations::opencrvs::{LEGACY, Opencrvs};
 use crate::error::Result;
 use crate::mosip::event::{Aid, EventKind};
 use crate::mosip::subject::Subject;
 use crate::opencrvs::legacy::{self, Number};
-use crate::store::{NewRow, Queue};
+use crate::store::Queue;
 
 /// How application ids and UINTOKENs reach OpenCRVS 1.x.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ impl Book<'_> {
             return Ok(None);
         }
         let row = self.row(entry)?;
-        let EntryKind::Event(kind) = row.kind.parse()? else { return Ok(None) };
+        let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let subject = self.subject_of(entry)?;
         let Some(number) = number(kind, &subject) else {
             tracing::warn!(
@@ -88,22 +89,9 @@ impl Book<'_> {
     }
 
     pub(super) fn queue_legacy(&self, post: LegacyPost) -> Result<()> {
-        let kind = EntryKind::Legacy;
-        let row = NewRow {
-            queue: Queue::Entries,
-            destination: kind.destination().as_str().to_owned(),
-            kind: kind.as_str().to_owned(),
-            line: Some(post.line),
-            accepted_at: self.wall.millis(),
-            waiting_since: self.now,
-            payload: Some(self.seal(TABLE, &post.id, "payload", &post.body)?),
-            result: None,
-            met_by: None,
-            job: None,
-            is_invalid: false,
-            id: post.id,
-        };
-        self.tx().insert(&[row])?;
+        let LegacyPost { id, line, body } = post;
+        let destination = Opencrvs::ROWS.destination;
+        self.queue(NewEntry { destination, kind: LEGACY, id, line, payload: &body, aid: None })?;
         self.rules.wake();
         Ok(())
     }

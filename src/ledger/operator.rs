@@ -6,9 +6,11 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::accept::TABLE;
-use super::entry::{Destination, Entry, EntryView, Refusal, State};
+use super::entry::{Entry, EntryView, Refusal, State};
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
+use crate::destinations::Listed;
+use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::event::Aid;
 use crate::store::{self, Millis, Queue, Row};
@@ -234,14 +236,11 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// Entries by kind and state.
-    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, State), u64>> {
+    /// Entries by destination, kind and state.
+    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, String, State), u64>> {
         self.run(|book| {
-            let mut counts = BTreeMap::new();
-            for (_, kind, state, rows) in book.tx().counts(Queue::Entries)? {
-                *counts.entry((kind, state)).or_insert(0) += rows;
-            }
-            Ok(counts)
+            let counts = book.tx().counts(Queue::Entries)?.into_iter();
+            Ok(counts.map(|(destination, kind, state, rows)| ((destination, kind, state), rows)).collect())
         })
         .await
     }
@@ -253,7 +252,7 @@ impl Ledger {
             for state in [State::Queued, State::Leased] {
                 let filter = store::Filter {
                     states: vec![state],
-                    destination: Some(Destination::Mediator.as_str().to_owned()),
+                    destination: Some(Mediator::ROWS.destination.to_owned()),
                     ..store::Filter::default()
                 };
                 let first = book.tx().rows(Queue::Entries, &filter, 0, 1)?;

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::entry::{EntryKind, State};
+use super::entry::State;
 use super::*;
 use crate::config::UnknownThumbprint;
 use crate::crypto::base64;

@@ -5,7 +5,6 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-use crate::config::WebhookSignature;
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 
@@ -20,6 +19,18 @@ const ENCODE_URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
+
+/// What the signature of a webhook has to cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WebhookSignature {
+    /// Either of the two (the default).
+    #[default]
+    Either,
+    /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.
+    Core,
+    /// The body as it stands.
+    Raw,
+}
 
 /// Checks the value of an `X-Hub-Signature` header over `body`, as it came, in the forms that `accepted` names;
 /// [`CryptoError::Signature`].

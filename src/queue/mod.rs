@@ -62,7 +62,7 @@ pub(crate) struct Settings {
 /// What an operator sees of an upstream URL.
 #[derive(Debug, Clone)]
 pub(crate) struct ChannelStatus {
-    /// The word of [`Destination::name`].
+    /// The word of the rows.
     pub(crate) destination: String,
     pub(crate) queue: Queue,
     /// Host and port.
@@ -104,13 +104,14 @@ impl Engine {
         let mut lines = Vec::new();
         for destination in destinations {
             for route in destination.routes() {
-                if destination.queue() == Queue::Entries {
+                let rows = destination.rows();
+                if rows.queue == Queue::Entries {
                     route.kinds.iter().for_each(|kind| meters.expect(kind));
                 }
                 let worker = Arc::new(Worker {
                     lane: Lane {
-                        queue: destination.queue(),
-                        destination: destination.name().to_owned(),
+                        queue: rows.queue,
+                        destination: rows.destination.to_owned(),
                         kinds: route.kinds,
                     },
                     steps: Arc::<dyn Destination>::clone(destination),

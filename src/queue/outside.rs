@@ -3,21 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode, Uri, header};
+use http::{Method, StatusCode};
 
 use crate::clock::Clock;
-use crate::config;
 use crate::destinations::drive::Outside;
-use crate::destinations::{Step, Steps, TokenOf, Work};
-use crate::error::{Code, Error, Result};
+use crate::destinations::{Step, Steps, Token, TokenRequest, TokenSource, Work};
+use crate::error::Result;
 use crate::keys::Keyring;
-use crate::mosip::access::{self, AccessToken};
-use crate::opencrvs::client_token::{self, ClientToken};
 use crate::pool::Pool;
-use crate::upstream::{Client, Reply, Request, SendError, TokenCache};
+use crate::upstream::{Client, Reply, Request, SendError};
 
 /// Largest answer of who gives tokens, bytes. A token has a few KiB.
 const MAX_TOKEN_REPLY: usize = 1 << 20;
@@ -30,119 +26,57 @@ pub(crate) struct Network {
     keys: Keyring,
     pool: Pool,
     clock: Clock,
-    mosip: Option<config::Token>,
-    mosip_tokens: TokenCache<AccessToken>,
-    opencrvs: config::OpencrvsClient,
-    opencrvs_tokens: TokenCache<ClientToken>,
-}
-
-/// A token, and whose it is.
-enum Token {
-    Mosip(Arc<AccessToken>),
-    OpenCrvs(Arc<ClientToken>),
 }
 
 impl Network {
-    /// Without `mosip` (`upstream.token`) calls to MOSIP carry no token.
-    pub(crate) fn new(
-        client: Client,
-        keys: Keyring,
-        pool: Pool,
-        clock: Clock,
-        mosip: Option<config::Token>,
-        opencrvs: config::OpencrvsClient,
-    ) -> Self {
-        let (mosip_tokens, opencrvs_tokens) = (TokenCache::new(), TokenCache::new());
-        Self { client, keys, pool, clock, mosip, mosip_tokens, opencrvs, opencrvs_tokens }
+    /// Nothing is called yet.
+    pub(crate) fn new(client: Client, keys: Keyring, pool: Pool, clock: Clock) -> Self {
+        Self { client, keys, pool, clock }
     }
 
-    /// Whether a token of `of` is to be had; [`Code::Keys`] naming what is not set.
-    pub(crate) async fn check_token(&self, of: TokenOf) -> Result<()> {
-        self.token(of, TOKEN_DEADLINE).await.map(drop)
+    /// Whether `source` gives a token; [`Code::Keys`](crate::error::Code::Keys) naming what is not set.
+    pub(crate) async fn check_token(&self, source: &TokenSource) -> Result<()> {
+        self.token(source, TOKEN_DEADLINE).await.map(drop)
     }
 
     /// A 401 drops the token; the call is then made once more with a new one.
-    async fn send_with(&self, of: TokenOf, request: Request) -> Result<Result<Reply, SendError>> {
+    async fn send_with(&self, source: &TokenSource, request: Request) -> Result<Result<Reply, SendError>> {
         let deadline = request.deadline;
-        let Some(token) = self.token(of, deadline).await? else { return Ok(self.client.send(request).await) };
-        let first = self.client.send(token.on(copy(&request))).await;
+        let token = self.token(source, deadline).await?;
+        let first = self.client.send(with(&token, copy(&request))).await;
         if !matches!(&first, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED) {
             return Ok(first);
         }
-        match &token {
-            Token::Mosip(token) => self.mosip_tokens.drop_if(token),
-            Token::OpenCrvs(token) => self.opencrvs_tokens.drop_if(token),
-        }
-        match self.token(of, deadline).await? {
-            Some(token) => Ok(self.client.send(token.on(request)).await),
-            None => Ok(first),
-        }
+        source.cache().drop_if(&token);
+        let token = self.token(source, deadline).await?;
+        Ok(self.client.send(with(&token, request)).await)
     }
 
-    /// The token that is kept, else a new one. `None`: calls go without.
-    async fn token(&self, of: TokenOf, deadline: Duration) -> Result<Option<Token>> {
-        match of {
-            TokenOf::Mosip => match &self.mosip {
-                Some(settings) => self.mosip_token(settings, deadline).await.map(Some),
-                None => Ok(None),
-            },
-            TokenOf::OpenCrvs => self.opencrvs_token(deadline).await.map(Some),
-        }
-    }
-
-    async fn mosip_token(&self, settings: &config::Token, deadline: Duration) -> Result<Token> {
+    /// The token that is kept, else a new one.
+    async fn token(&self, source: &TokenSource, deadline: Duration) -> Result<Arc<Token>> {
         let fetch = async || {
-            let (uri, headers, body) = access::request(settings, self.clock.now())?;
-            let reply = self.ask_for_token(uri, headers, body, deadline).await?;
-            let now = self.clock.now();
-            let token = access::read(&settings.kind, reply.status, &reply.headers, &reply.body, now)
-                .map_err(|error| reply.explain(error))?;
-            let expires = token.expires();
+            let TokenRequest { uri, headers, body } = source.grant().request(self.clock.now())?;
+            let (method, max_response) = (Method::POST, MAX_TOKEN_REPLY);
+            let request = Request { method, uri, headers, body, deadline, max_response };
+            let reply = self.client.send(request).await?;
+            let token =
+                source.grant().read(&reply, self.clock.now()).map_err(|error| reply.explain(error))?;
+            let expires = token.expires;
             Ok((token, expires))
         };
-        self.mosip_tokens.get(self.clock.now(), fetch).await.map(Token::Mosip)
-    }
-
-    async fn opencrvs_token(&self, deadline: Duration) -> Result<Token> {
-        let config::OpencrvsClient { auth_url, client_id, client_secret, unset } = &self.opencrvs;
-        let (Some(auth_url), Some(client_id), Some(client_secret)) = (auth_url, client_id, client_secret)
-        else {
-            let what = format!("OpenCRVS cannot be called without {}", unset.join(", "));
-            return Err(Error::new(Code::Keys, what)
-                .advise("Set them as OpenCRVS gave them under Integrations, and start the gateway again."));
-        };
-        let fetch = async || {
-            let uri = client_token::request(auth_url, client_id, client_secret)?;
-            let reply = self.ask_for_token(uri, HeaderMap::new(), Bytes::new(), deadline).await?;
-            let token = client_token::read(reply.status, &reply.body, self.clock.now())
-                .map_err(|error| reply.explain(error))?;
-            let expires = token.expires();
-            Ok((token, expires))
-        };
-        self.opencrvs_tokens.get(self.clock.now(), fetch).await.map(Token::OpenCrvs)
-    }
-
-    async fn ask_for_token(
-        &self,
-        uri: Uri,
-        headers: HeaderMap,
-        body: Bytes,
-        deadline: Duration,
-    ) -> Result<Reply> {
-        let (method, max_response) = (Method::POST, MAX_TOKEN_REPLY);
-        Ok(self.client.send(Request { method, uri, headers, body, deadline, max_response }).await?)
+        source.cache().get(self.clock.now(), fetch).await
     }
 }
 
 impl Outside for Network {
     fn send(
         &self,
-        token: Option<TokenOf>,
+        token: Option<Arc<TokenSource>>,
         request: Request,
     ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         async move {
             match token {
-                Some(of) => self.send_with(of, request).await,
+                Some(source) => self.send_with(&source, request).await,
                 None => Ok(self.client.send(request).await),
             }
         }
@@ -164,15 +98,10 @@ impl Outside for Network {
     }
 }
 
-impl Token {
-    /// `request` with this token where its receiver looks for it: MOSIP in a cookie, OpenCRVS as a bearer token.
-    fn on(&self, mut request: Request) -> Request {
-        match self {
-            Self::Mosip(token) => request.headers.insert(header::COOKIE, access::cookie(token)),
-            Self::OpenCrvs(token) => request.headers.insert(header::AUTHORIZATION, token.bearer()),
-        };
-        request
-    }
+/// `request` with `token` where its receiver looks for it.
+fn with(token: &Token, mut request: Request) -> Request {
+    request.headers.insert(token.header.clone(), token.value.clone());
+    request
 }
 
 /// The same request, for a second try.

@@ -1,13 +1,13 @@
 //! Known answers made by peers that share no code with this project (`tests/vectors/README.md`).
 
 use crate::support::vectors::{cases, pem, private_key, public_key, text};
-use mosip_gateway::config::WebhookSignature;
 use mosip_gateway::crypto::CryptoError;
 use mosip_gateway::crypto::aead::{self, Nonce};
 use mosip_gateway::crypto::jwe::Jwe;
 use mosip_gateway::crypto::jws::Jws;
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::crypto::{base64, hmac};
+use mosip_gateway::opencrvs::webhook::WebhookSignature;
 use mosip_gateway::opencrvs::webhook::verify_signature;
 
 #[test]

@@ -157,7 +157,7 @@ async fn addresses_that_the_running_gateway_of_this_outbox_holds_are_as_they_sho
     let mut site = Site::new().await;
     let file = site.path("gateway.toml");
     std::fs::write(&file, &site.text).unwrap();
-    let config = mosip_gateway::config::Config::load(Some(&file), &site.variables).unwrap();
+    let config = mosip_gateway::settings::Config::load(Some(&file), &site.variables).unwrap();
     let gateway = mosip_gateway::gateway::Gateway::bind(config, true).await.unwrap();
     let address = gateway.address("internal").unwrap().to_string();
     site.set("MOSIP_GATEWAY__LISTEN__INTERNAL", &address);

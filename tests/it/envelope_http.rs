@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use crate::support::{cases, text};
 use http::{HeaderMap, HeaderValue, Method, header};
-use mosip_gateway::config::{Address, Config};
+use mosip_gateway::config::Address;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::gateway::Gateway;
+use mosip_gateway::settings::Config;
 use mosip_gateway::upstream::{Client, Request};
 use serde_json::{Value, json};
 

@@ -9,13 +9,13 @@ use super::{Raw, Section};
 
 impl Section<'_> {
     /// The URL `name`; where `plain` does not allow its host, `https` or a loopback one.
-    pub(in crate::config) fn url(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
+    pub(crate) fn url(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
         let raw = self.take(name)?;
         self.settle_url(&raw, plain)
     }
 
     /// As [`Self::url`], of a URL that others call: plain http that comes from an older system is not spoken by us.
-    pub(in crate::config) fn url_of_ours(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
+    pub(crate) fn url_of_ours(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
         let raw = self.take(name)?;
         match raw.origin {
             Origin::Alias(_) => self.settle(&raw, |raw| value::url(raw.text()?)),
@@ -24,7 +24,7 @@ impl Section<'_> {
     }
 
     /// As [`Self::url`]; absence is a problem.
-    pub(in crate::config) fn required_url(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
+    pub(crate) fn required_url(&mut self, name: &str, plain: &PlainHttp) -> Option<Uri> {
         match self.take(name) {
             Some(raw) => self.settle_url(&raw, plain),
             None => {

@@ -1,17 +1,16 @@
 //! Messages to the mediator: one JSON body, posted to `deliver.url` and signed as Standard Webhooks says (`id.timestamp.body`,
 //! HMAC-SHA256), until it answers 2xx. The mediator drops repeats by `webhook-id`.
 
+mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use zeroize::Zeroizing;
 
-use super::{Call, Destination, Done, Read, Route, Step, Steps, Work};
+pub(crate) use self::settings::Settings;
+use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
 use crate::clock::{Clock, Timestamp};
-use crate::config;
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::SecretBytes;
@@ -24,52 +23,49 @@ const MAX_REPLY: usize = 64 << 10;
 
 /// The mediator's own URL.
 pub(crate) struct Delivery {
-    url: Option<Uri>,
-    secret: Option<SecretBytes>,
-    deadline: Duration,
-    concurrency: usize,
+    settings: Settings,
     clock: Clock,
 }
 
-impl Delivery {
-    /// For `[deliver]`. Without a URL the mediator pulls; without a secret messages go unsigned.
-    pub(crate) fn new(settings: config::Deliver, clock: Clock) -> Self {
-        let config::Deliver { url, secret, deadline, concurrency } = settings;
-        Self { url, secret, deadline, concurrency, clock }
+impl Listed for Delivery {
+    const ROWS: Rows =
+        Rows { destination: "delivery", system: "the mediator", queue: Queue::Deliveries, kinds: &[] };
+
+    type Settings = Settings;
+
+    /// Without a URL the mediator pulls; without a secret messages go unsigned.
+    fn new(settings: Settings, tools: &Tools) -> Self {
+        Self { settings, clock: tools.clock.clone() }
     }
 }
 
 impl Destination for Delivery {
-    fn name(&self) -> &'static str {
-        "delivery"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Deliveries
+    fn rows(&self) -> Rows {
+        Self::ROWS
     }
 
     fn routes(&self) -> Vec<Route> {
         let route = |url| Route {
             host: upstream::host_and_port(url),
             kinds: Vec::new(),
-            concurrency: self.concurrency,
-            deadline: self.deadline,
+            concurrency: self.settings.concurrency,
+            deadline: self.settings.deadline,
         };
-        self.url.iter().map(route).collect()
+        self.settings.url.iter().map(route).collect()
     }
 }
 
 impl Steps for Delivery {
     fn next(&self, work: &Work) -> Result<Step> {
-        let uri = self.url.clone().ok_or_else(|| {
+        let uri = self.settings.url.clone().ok_or_else(|| {
             Error::new(Code::Keys, "no URL is set for messages to the mediator").advise("Set deliver.url.")
         })?;
         let request = Request {
             method: Method::POST,
             uri,
-            headers: headers(&work.id, &work.payload, self.secret.as_ref(), self.clock.now())?,
+            headers: headers(&work.id, &work.payload, self.settings.secret.as_ref(), self.clock.now())?,
             body: work.payload.clone(),
-            deadline: self.deadline,
+            deadline: self.settings.deadline,
             max_response: MAX_REPLY,
         };
         let read = Box::new(|reply: Result<Reply, _>| read(&reply?));

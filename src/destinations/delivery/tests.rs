@@ -1,9 +1,11 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::drive::drive;
-use super::super::fake::{Answer, Book, Script, is_silent, says, work};
+use super::super::fake::{Answer, Book, Script, is_silent, says, tools, work};
 use super::*;
 use crate::error::Fault;
+use crate::keys::{Keyring, Ring};
 use crate::upstream::SendError;
 
 /// The example of the Standard Webhooks specification.
@@ -28,8 +30,8 @@ fn an_attempt_repeats_the_id_and_signs_the_moment() {
 
 fn delivery(url: Option<&str>) -> Delivery {
     let url = url.map(|url| url.parse().unwrap());
-    let settings = config::Deliver { url, secret: None, deadline: Duration::from_secs(10), concurrency: 8 };
-    Delivery::new(settings, Clock::fixed(Timestamp::from_seconds(10)))
+    let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(Timestamp::from_seconds(10)));
+    Delivery::new(Settings { url, ..Settings::default() }, &tools(keys, clock))
 }
 
 async fn deliver(answer: Answer) -> (Result<()>, Script) {

@@ -3,6 +3,7 @@
 
 mod at_once;
 mod requests;
+mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +14,8 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::at_once::Ida;
 pub(crate) use self::requests::{Breaker, Requests};
-use super::{Destination, Done, Read, Route, Step, Steps, Work};
+pub(crate) use self::settings::Settings;
+use super::{Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::job::{Outcome, Reason};
 use crate::mosip::ida::{self, Answer, Authenticated, Response};
@@ -27,20 +29,20 @@ const CONCURRENCY: usize = 4;
 /// Records of jobs: one person each, whose UINTOKEN is asked for.
 pub(crate) struct Records(Arc<Requests>);
 
-impl Records {
-    /// By way of `requests`.
-    pub(crate) fn new(requests: Arc<Requests>) -> Self {
-        Self(requests)
+impl Listed for Records {
+    const ROWS: Rows = Rows { destination: "ida", system: "IDA", queue: Queue::Records, kinds: &[] };
+
+    type Settings = Option<Settings>;
+
+    /// The calls to IDA, which others make too, have the settings.
+    fn new(_: Option<Settings>, tools: &Tools) -> Self {
+        Self(Arc::clone(&tools.ida))
     }
 }
 
 impl Destination for Records {
-    fn name(&self) -> &'static str {
-        "ida"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Records
+    fn rows(&self) -> Rows {
+        Self::ROWS
     }
 
     /// One, even where nothing is configured: records of an earlier configuration then show why they wait.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::super::{Call, Read};
+use super::Settings;
 use crate::clock::Clock;
-use crate::config;
 use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Keyring, Peer, Ring, Thumbprint};
@@ -28,7 +28,7 @@ const AUTHORIZATION: HeaderValue = HeaderValue::from_static("Authorization");
 
 /// Builds calls to IDA and reads their replies. Share it in an `Arc`.
 pub(crate) struct Requests {
-    settings: Option<config::Ida>,
+    settings: Option<Settings>,
     keys: Keyring,
     clock: Clock,
     breaker: OnceLock<Arc<dyn Breaker>>,
@@ -48,7 +48,7 @@ pub(crate) trait Breaker: Send + Sync {
 
 impl Requests {
     /// Without `settings` every call is refused.
-    pub(crate) fn new(settings: Option<config::Ida>, keys: Keyring, clock: Clock) -> Self {
+    pub(crate) fn new(settings: Option<Settings>, keys: Keyring, clock: Clock) -> Self {
         Self { settings, keys, clock, breaker: OnceLock::new() }
     }
 
@@ -153,7 +153,7 @@ impl Requests {
             .map_err(|error| reply.explain(error))
     }
 
-    fn settings(&self) -> Result<&config::Ida> {
+    fn settings(&self) -> Result<&Settings> {
         self.settings.as_ref().ok_or_else(|| not_configured("upstream.ida.url"))
     }
 
@@ -201,7 +201,7 @@ const SEGMENT: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The signers that are loaded.
-fn signers<'r>(settings: &config::Ida, ring: &'r Ring) -> Vec<&'r Peer> {
+fn signers<'r>(settings: &Settings, ring: &'r Ring) -> Vec<&'r Peer> {
     settings.reply_signers.iter().filter_map(|name| ring.peer(name)).map(|peer| &**peer).collect()
 }
 

@@ -6,7 +6,6 @@ use super::super::fake::{
 };
 use super::*;
 use crate::clock::Clock;
-use crate::config;
 use crate::keys::Keyring;
 use crate::mosip::ida::{Intent, Service};
 use crate::pool::Pool;
@@ -17,12 +16,12 @@ fn keys() -> Keyring {
     Keyring::fixed(fake::ring("partner", &[("ida", "ida")]))
 }
 
-fn requests(settings: Option<config::Ida>, keys: Keyring) -> Arc<Requests> {
+fn requests(settings: Option<Settings>, keys: Keyring) -> Arc<Requests> {
     Arc::new(Requests::new(settings, keys, Clock::fixed(NOW)))
 }
 
 async fn run(requests: Arc<Requests>, outside: &Script) -> Result<Value> {
-    let steps: Arc<dyn Steps> = Arc::new(Records::new(requests));
+    let steps: Arc<dyn Steps> = Arc::new(Records(requests));
     let book = Book::default();
     let done = drive(outside, &steps, work("job/0", "uin-token", RECORD), &book).await?.unwrap();
     assert_eq!(book.kept.lock().unwrap().len(), 0, "a record is one step");
@@ -106,7 +105,7 @@ fn only_a_refusal_of_this_person_is_the_records_own() {
 
 #[tokio::test]
 async fn without_settings_the_reason_names_them() {
-    let records = Records::new(requests(None, keys()));
+    let records = Records(requests(None, keys()));
     let error = records.next(&work("job/0", "uin-token", RECORD)).err().unwrap();
     assert!(error.fault() == Fault::Keys && error.detail().contains("upstream.ida.url"), "{error}");
     assert_eq!(records.routes().len(), 1, "records of an earlier configuration show why they wait");

@@ -2,8 +2,10 @@
 //! for, and the event is posted. Each is made once and stored, so that every attempt at the post carries the same.
 
 mod link;
+mod settings;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,11 +15,14 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+pub(crate) use self::settings::Settings;
 use super::drive::{Outside, ask};
 use super::ida::Requests;
-use super::{Call, Destination, Done, News, Progress, Read, ReadReply, Route, Step, Steps, TokenOf, Work};
+use super::{
+    Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Route, Rows, Step, Steps, TokenSource,
+    Tools, Work,
+};
 use crate::clock::Clock;
-use crate::config;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
 use crate::mosip::event::{Aid, Event, EventKind};
@@ -28,9 +33,21 @@ use crate::upstream::{self, Reply, Request};
 /// Largest answer, bytes. Real ones are below 16 KiB.
 const MAX_REPLY: usize = 1 << 20;
 
+/// The kinds of events, each of which has a URL of its own.
+const KINDS: [&str; EventKind::ALL.len()] = [
+    EventKind::Birth.as_str(),
+    EventKind::Death.as_str(),
+    EventKind::BirthCorrection.as_str(),
+    EventKind::DeathCorrection.as_str(),
+    EventKind::BirthRevocation.as_str(),
+    EventKind::DeathRevocation.as_str(),
+];
+
 /// The MOSIP-side mediator, as what we send to.
 pub(crate) struct Mediator {
-    settings: config::Mediator,
+    settings: Settings,
+    /// Absent: calls carry no token.
+    token: Option<Arc<TokenSource>>,
     /// Asks IDA about the deceased; absent where `events.death.link` is off.
     link: Option<Arc<Requests>>,
     keys: Keyring,
@@ -49,23 +66,6 @@ struct Notes {
 }
 
 impl Mediator {
-    /// For the URLs of `[upstream.mediator]`.
-    pub(crate) fn new(
-        settings: config::Mediator,
-        link: Option<Arc<Requests>>,
-        keys: Keyring,
-        clock: Clock,
-    ) -> Self {
-        Self { settings, link, keys, clock }
-    }
-
-    /// Where an event of `kind` goes: one entry is made for each of these destinations. [`Code::KindNotConfigured`] unless a URL is set
-    /// for it.
-    pub(crate) fn destinations_of(&self, kind: EventKind) -> Result<Vec<&'static str>> {
-        self.url(kind)?;
-        Ok(vec![self.name()])
-    }
-
     /// Which keys events need and do not find, of the files of the moment; empty where no event goes anywhere.
     pub(crate) fn lacking_keys(&self) -> Vec<Error> {
         if self.settings.events.is_empty() {
@@ -149,17 +149,31 @@ impl Mediator {
         }
         let deadline = self.settings.deadline;
         let request = Request { method, uri, headers, body, deadline, max_response: MAX_REPLY };
-        Call { request, token: Some(TokenOf::Mosip), before, resend: false, read }
+        Call { request, token: self.token.clone(), before, resend: false, read }
+    }
+}
+
+impl Listed for Mediator {
+    const ROWS: Rows =
+        Rows { destination: "mediator", system: "MOSIP", queue: Queue::Entries, kinds: &KINDS };
+
+    type Settings = Settings;
+
+    fn new(mut settings: Settings, tools: &Tools) -> Self {
+        let Tools { keys, clock, ida, death_link } = tools;
+        Self {
+            token: settings.token.take().map(|token| Arc::new(TokenSource::new(token))),
+            settings,
+            link: death_link.then(|| Arc::clone(ida)),
+            keys: keys.clone(),
+            clock: clock.clone(),
+        }
     }
 }
 
 impl Destination for Mediator {
-    fn name(&self) -> &'static str {
-        "mediator"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Entries
+    fn rows(&self) -> Rows {
+        Self::ROWS
     }
 
     /// One for each URL, with all the kinds that go there: they succeed and fail together.
@@ -177,6 +191,10 @@ impl Destination for Mediator {
             deadline: self.settings.deadline,
         };
         kinds.into_values().map(route).collect()
+    }
+
+    fn tokens(&self) -> Vec<Arc<TokenSource>> {
+        self.token.iter().cloned().collect()
     }
 }
 

@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::super::drive::drive;
 use super::super::fake::{self, Answer, Book, NOW, Script, ida_gives, is_away, is_silent, says, work};
 use super::*;
+use crate::config::{Token, TokenKind};
+use crate::crypto::secret::SecretBytes;
 use crate::error::Fault;
 use crate::mosip::envelope::{self, Policy, Sealed};
 
@@ -28,18 +30,21 @@ fn death() -> Work {
 fn mediator(asks_ida: bool) -> Arc<Mediator> {
     let url = |path: &str| format!("http://127.0.0.1:4600{path}").parse::<Uri>().unwrap();
     let events = [("birth", "/birth"), ("death", "/death"), ("birth-correction", "/birth")];
-    let settings = config::Mediator {
+    let settings = Settings {
         events: events.into_iter().map(|(kind, path)| (kind.to_owned(), url(path))).collect(),
         aid: Some(url("/generateAid")),
-        sign_with: None,
-        deadline: Duration::from_secs(90),
-        concurrency: 1,
+        token: Some(Token {
+            url: url("/token"),
+            kind: TokenKind::KeycloakClientCredentials,
+            client_id: "opencrvs".to_owned(),
+            client_secret: SecretBytes::new(b"secret".to_vec()),
+        }),
+        ..Settings::default()
     };
     let keys = Keyring::fixed(fake::ring("partner", &[("mosip", "mosip"), ("ida", "ida")]));
     let clock = Clock::fixed(NOW);
-    let requests = || Requests::new(Some(fake::ida_settings(&[])), keys.clone(), clock.clone());
-    let link = asks_ida.then(|| Arc::new(requests()));
-    Arc::new(Mediator::new(settings, link, keys.clone(), clock.clone()))
+    let ida = Arc::new(Requests::new(Some(fake::ida_settings(&[])), keys.clone(), clock.clone()));
+    Arc::new(Mediator::new(settings, &Tools { keys, clock, ida, death_link: asks_ida }))
 }
 
 async fn run(mediator: &Arc<Mediator>, work: Work, outside: &Script, book: &Book) -> Result<Option<Done>> {
@@ -78,7 +83,7 @@ async fn a_death_takes_its_steps_in_order_and_goes_with_what_they_gave() {
         "{text}"
     );
     let tokens: Vec<_> = outside.sent.lock().unwrap().iter().map(|(token, _)| *token).collect();
-    assert_eq!(tokens, [Some(TokenOf::Mosip), None, Some(TokenOf::Mosip)]);
+    assert_eq!(tokens, [Some("upstream.token"), None, Some("upstream.token")]);
 }
 
 /// Whichever commit the process dies before: the next start goes on at that step, and nothing stored is fetched again.
@@ -195,10 +200,7 @@ fn kinds_with_one_url_share_its_channel() {
     let routes = mediator(false).routes();
     let kinds: Vec<_> = routes.iter().map(|route| route.kinds.join(" ")).collect();
     assert_eq!(kinds, ["birth birth-correction", "death"]);
-    assert_eq!(
-        mediator(false).destinations_of(EventKind::DeathRevocation).unwrap_err().code(),
-        Code::KindNotConfigured
-    );
+    assert_eq!(mediator(false).url(EventKind::DeathRevocation).unwrap_err().code(), Code::KindNotConfigured);
 }
 
 #[test]
@@ -258,18 +260,29 @@ async fn the_link_shares_the_breaker_of_the_records() {
 #[test]
 fn keys_that_events_need_and_do_not_find_are_named() {
     assert!(mediator(false).lacking_keys().is_empty());
-    let settings = config::Mediator {
+    let settings = Settings {
         events: BTreeMap::from([("birth".to_owned(), "http://127.0.0.1:4600/birth".parse().unwrap())]),
-        aid: None,
-        sign_with: None,
-        deadline: Duration::from_secs(90),
-        concurrency: 1,
+        ..Settings::default()
     };
-    let keys = Keyring::fixed(crate::keys::Ring::default());
-    let lacking = Mediator::new(settings, None, keys, Clock::fixed(NOW)).lacking_keys();
+    let (keys, clock) = (Keyring::fixed(crate::keys::Ring::default()), Clock::fixed(NOW));
+    let lacking = Mediator::new(settings, &fake::tools(keys, clock)).lacking_keys();
     let details: Vec<_> = lacking.iter().map(Error::detail).collect();
     assert!(
         matches!(details[..], [key, peer] if key.contains("no signing key") && peer.contains("mosip")),
         "{details:?}"
     );
+}
+
+#[tokio::test]
+async fn where_no_token_is_set_mosip_is_called_without_one() {
+    let settings = Settings {
+        events: BTreeMap::from([("birth".to_owned(), "http://127.0.0.1:4600/birth".parse().unwrap())]),
+        ..Settings::default()
+    };
+    let keys = Keyring::fixed(fake::ring("partner", &[("mosip", "mosip")]));
+    let mediator = Arc::new(Mediator::new(settings, &fake::tools(keys, Clock::fixed(NOW))));
+    let outside = Script::new([says(200, TAKES)]);
+    run(&mediator, birth(), &outside, &Book::default()).await.unwrap().unwrap();
+    assert_eq!(outside.sent.lock().unwrap().first().unwrap().0, None);
+    assert!(mediator.tokens().is_empty());
 }

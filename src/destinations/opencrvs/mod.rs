@@ -1,14 +1,20 @@
 //! The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`): application ids and UINTOKENs are posted there under a token of
 //! the gateway's own OpenCRVS client.
 
+mod settings;
 #[cfg(test)]
 mod tests;
+mod token;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 
-use super::{Call, Destination, Done, Read, Route, Step, Steps, TokenOf, Work};
+#[cfg(test)]
+pub(crate) use self::settings::Client;
+pub(crate) use self::settings::Settings;
+use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, TokenSource, Tools, Work};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::legacy;
 use crate::store::Queue;
@@ -26,22 +32,24 @@ const CONCURRENCY: usize = 4;
 /// OpenCRVS, as what we send to.
 pub(crate) struct Opencrvs {
     legacy_url: Option<Uri>,
+    token: Arc<TokenSource>,
 }
 
-impl Opencrvs {
-    /// Posts to `legacy_url`, where it is set.
-    pub(crate) fn new(legacy_url: Option<Uri>) -> Self {
-        Self { legacy_url }
+impl Listed for Opencrvs {
+    const ROWS: Rows =
+        Rows { destination: "opencrvs", system: "OpenCRVS", queue: Queue::Entries, kinds: &[LEGACY] };
+
+    type Settings = Settings;
+
+    fn new(settings: Settings, _: &Tools) -> Self {
+        let Settings { client, legacy_url, .. } = settings;
+        Self { legacy_url, token: Arc::new(TokenSource::new(client)) }
     }
 }
 
 impl Destination for Opencrvs {
-    fn name(&self) -> &'static str {
-        "opencrvs"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Entries
+    fn rows(&self) -> Rows {
+        Self::ROWS
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -52,6 +60,10 @@ impl Destination for Opencrvs {
             deadline: DEADLINE,
         };
         self.legacy_url.iter().map(route).collect()
+    }
+
+    fn tokens(&self) -> Vec<Arc<TokenSource>> {
+        self.legacy_url.iter().map(|_| Arc::clone(&self.token)).collect()
     }
 }
 
@@ -75,6 +87,7 @@ impl Steps for Opencrvs {
             legacy::read_answer(reply.status).map_err(|error| reply.explain(error))?;
             Ok(Read::Done(Done::default()))
         });
-        Ok(Step::from(Call { request, token: Some(TokenOf::OpenCrvs), before: None, resend: false, read }))
+        let token = Some(Arc::clone(&self.token));
+        Ok(Step::from(Call { request, token, before: None, resend: false, read }))
     }
 }

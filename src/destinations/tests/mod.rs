@@ -1,7 +1,5 @@
 //! What every destination relies on, and what one more of them costs.
 
-mod addition;
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! What MOSIP calls: `POST /birthReceiveNid` and the hub's `/websub/callback`, authenticated and stored.
 
+mod settings;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -11,6 +13,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::settings::{CallerAuth, Settings};
 use super::openapi::{at, refusing, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, hub_signature, signature_refused};

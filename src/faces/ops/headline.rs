@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::page::words;
 use super::standing::{Standing, Stored, TRUSTED};
 use crate::clock::Timestamp;
+use crate::destinations::Rows;
 use crate::error::{Error, Fault};
 use crate::ledger::WEBHOOK;
 use crate::ledger::entry::State;
@@ -101,16 +102,17 @@ fn paused(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Who or what keeps `channel` from flowing.
-fn to_put_right(channel: &ChannelStatus, reason: &Error) -> &'static str {
-    match (channel.destination.as_str(), reason.fault()) {
+fn to_put_right(channel: &ChannelStatus, reason: &Error) -> String {
+    let what = match (channel.destination.as_str(), reason.fault()) {
         ("opencrvs", _) => "the client of OpenCRVS",
         ("delivery", _) => "the way to the mediator",
         ("ida", _) if !channel.is_configured() => "the settings of IDA",
         ("ida", Fault::Keys) => "the keys or settings of IDA",
         ("ida", _) => "the registration with IDA",
         (_, Fault::Keys) => "our keys",
-        _ => "the registration with MOSIP",
-    }
+        (other, _) => return format!("the registration with {}", Rows::system(other)),
+    };
+    what.to_owned()
 }
 
 /// How much waits, by what it is.
@@ -181,9 +183,13 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
         }
         Some((words::moment(since?), words::uncapitalised(&waiting.sentence())))
     };
-    for (destination, system) in [("mediator", "MOSIP"), ("ida", "IDA"), ("opencrvs", "OpenCRVS")] {
+    for Rows { destination, system, queue, .. } in Rows::ALL {
+        let what = match queue {
+            Queue::Entries => "event",
+            Queue::Records => "record",
+            Queue::Deliveries => continue,
+        };
         let Some((since, waiting)) = broken(destination) else { continue };
-        let what = if destination == "ida" { "record" } else { "event" };
         lines.push(Line {
             tone: Tone::Waits,
             text: format!("{system} is away since {since}: {waiting}, nothing is lost."),

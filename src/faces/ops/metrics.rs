@@ -11,9 +11,10 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
+use crate::destinations::Rows;
 use crate::http;
 use crate::ledger::Ledger;
-use crate::ledger::entry::{EntryKind, STATES};
+use crate::ledger::entry::STATES;
 use crate::queue::channel::Flow;
 use crate::queue::meters::Meters;
 use crate::store::Piece;
@@ -60,10 +61,9 @@ struct Reason {
 
 fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
     let events = Family::<Depth, Gauge>::default();
-    for (kind, state) in EntryKind::ALL.into_iter().flat_map(|kind| STATES.map(|state| (kind, state))) {
-        let count = stored.counts.get(&(kind.as_str().to_owned(), state)).copied().unwrap_or(0);
-        let depth = Depth { kind: kind.as_str(), state: state.as_str() };
-        events.get_or_create(&depth).set(count.cast_signed());
+    for (kind, state) in Rows::entry_kinds().into_iter().flat_map(|kind| STATES.map(|state| (kind, state))) {
+        let depth = Depth { kind, state: state.as_str() };
+        events.get_or_create(&depth).set(standing.count_of_kind(kind, state).cast_signed());
     }
     registry.register("events", "Events in the database", events);
     let oldest = standing.oldest_age().as_secs();
@@ -150,7 +150,7 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
         success,
     );
     let faces = Family::<Face, Gauge>::default();
-    for (name, is_on) in standing.faces {
+    for (name, is_on) in standing.faces.iter().copied() {
         faces.get_or_create(&Face { name }).set(i64::from(is_on));
     }
     registry.register("face", "1 while the face that stands in for an older system is on", faces);

@@ -9,6 +9,7 @@ mod headline;
 mod metrics;
 pub(super) mod page;
 mod readiness;
+mod settings;
 mod standing;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use self::csrf::Csrf;
 use self::decision::Decision;
 use self::page::View;
 use self::readiness::Readiness;
+pub(crate) use self::settings::Settings;
 use self::standing::Standing;
 use super::App;
 use super::openapi::refusing;

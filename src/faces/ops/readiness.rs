@@ -193,7 +193,7 @@ impl Readiness {
                     name: dated.name,
                 })
                 .collect(),
-            faces: BTreeMap::from(standing.faces),
+            faces: standing.faces.iter().copied().collect(),
             keys: Keys {
                 healthy: ring.troubles().is_empty() && !standing.lacks_keys,
                 own: ring.own().len(),

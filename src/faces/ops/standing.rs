@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::faces::Listener;
 use crate::keys::{Certificate, Ring};
-use crate::ledger::entry::{Destination, EntryKind, Refusal, State};
+use crate::ledger::entry::{Refusal, State};
 use crate::ledger::job::Progress;
 use crate::ledger::{Ledger, Pair, QuarantineCount};
 use crate::queue::ChannelStatus;
@@ -25,6 +25,9 @@ pub(super) const LISTENER: &str = "listener";
 pub(super) const TRUSTED: &str = "trusted";
 /// The role of a certificate that `keys.ca_file` trusts, which is read again with the keys.
 pub(super) const AUTHORITY: &str = "authority";
+
+/// Where an entry has not arrived.
+pub(super) const WAITING: [State; 2] = [State::Queued, State::Leased];
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -48,13 +51,14 @@ pub(super) struct Standing {
     pub(super) listeners: Arc<[Listener]>,
     pub(super) trusted: Arc<[(String, Timestamp)]>,
     /// Faces that stand in for older systems, and whether each is on.
-    pub(super) faces: [(&'static str, bool); 2],
+    pub(super) faces: Arc<[(&'static str, bool)]>,
     pub(super) uptime: Millis,
 }
 
 /// What the database says.
 pub(super) struct Stored {
-    pub(super) counts: BTreeMap<(String, State), u64>,
+    /// By destination, kind and state.
+    pub(super) counts: BTreeMap<(String, String, State), u64>,
     pub(super) oldest_waiting: Option<Timestamp>,
     pub(super) deliveries: u64,
     /// Since when the oldest of them waits.
@@ -112,17 +116,22 @@ impl Standing {
 
     /// Entries in `state`, over all kinds.
     pub(super) fn count(&self, state: State) -> u64 {
-        self.count_of(&EntryKind::ALL.map(EntryKind::as_str), &[state])
+        self.count_of(|_, _| true, &[state])
     }
 
-    /// Entries for `destination` in `state`.
-    pub(super) fn count_for(&self, destination: Destination, state: State) -> u64 {
-        let kinds: Vec<_> = EntryKind::ALL
-            .into_iter()
-            .filter(|kind| kind.destination() == destination)
-            .map(EntryKind::as_str)
-            .collect();
-        self.count_of(&kinds, &[state])
+    /// Entries for `destination` in one of `states`.
+    pub(super) fn count_for(&self, destination: &str, states: &[State]) -> u64 {
+        self.count_of(|of, _| of == destination, states)
+    }
+
+    /// Whether entries go to `destination`.
+    pub(super) fn goes_to(&self, destination: &str) -> bool {
+        self.channels.iter().any(|channel| channel.destination == destination)
+    }
+
+    /// Entries of `kind` in `state`, at whatever destination.
+    pub(super) fn count_of_kind(&self, kind: &str, state: State) -> u64 {
+        self.count_of(|_, of| of == kind, &[state])
     }
 
     /// Entries, records or messages of `channel` that have not arrived.
@@ -133,10 +142,11 @@ impl Standing {
             Queue::Records => return stored.map_or(0, Stored::records_waiting),
             Queue::Deliveries => return stored.map_or(0, |stored| stored.deliveries),
         }
-        self.count_of(
-            &channel.kinds.iter().map(String::as_str).collect::<Vec<_>>(),
-            &[State::Queued, State::Leased],
-        )
+        let goes_there = |destination: &str, kind: &str| {
+            destination == channel.destination
+                && (channel.kinds.is_empty() || channel.kinds.iter().any(|of| of == kind))
+        };
+        self.count_of(goes_there, &WAITING)
     }
 
     /// When `channel` stopped, by the machine's clock.
@@ -213,12 +223,12 @@ impl Standing {
         own.chain(peers).chain(authorities).chain(listeners).chain(trusted)
     }
 
-    fn count_of(&self, kinds: &[&str], states: &[State]) -> u64 {
+    fn count_of(&self, counts: impl Fn(&str, &str) -> bool, states: &[State]) -> u64 {
         let Some(stored) = &self.stored else { return 0 };
         stored
             .counts
             .iter()
-            .filter(|((kind, state), _)| states.contains(state) && kinds.contains(&kind.as_str()))
+            .filter(|((destination, kind, state), _)| states.contains(state) && counts(destination, kind))
             .map(|(_, count)| count)
             .sum()
     }

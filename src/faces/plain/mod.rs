@@ -5,6 +5,7 @@ mod events;
 mod ida;
 mod inbox;
 mod schema;
+mod settings;
 pub(super) mod uin_tokens;
 
 use axum::extract::{Request, State};
@@ -19,6 +20,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::settings::Settings;
 use super::App;
 use super::openapi::{self, RawBytes, refusing};
 use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};

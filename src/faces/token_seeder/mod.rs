@@ -1,6 +1,7 @@
 //! `/authtoken` of MOSIP's Token Seeder, so that OpenCRVS and existing tools need no change.
 
 mod answer;
+mod settings;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -10,16 +11,18 @@ use bytes::Bytes;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::settings::Settings;
 use crate::error::{Code, Error, Result};
-use crate::faces::App;
 use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json};
+use crate::faces::{App, Callers, Face};
 use crate::http::body::{self, Limits};
 use crate::http::guard;
 use crate::ledger::IdempotencyKey;
@@ -54,16 +57,28 @@ fn routes() -> OpenApiRouter<App> {
         .routes(refusing(routes!(file), &common, &[]))
 }
 
-/// The routes as the documents describe them.
-pub(crate) fn openapi() -> OpenApi {
-    routes().into_openapi()
-}
+/// `/authtoken`.
+pub(crate) struct TokenSeeder;
 
-/// The routes, with their state.
-pub(super) fn router(app: App) -> Router {
-    let (routes, _) = routes().split_for_parts();
-    let limits = app.limits().apart(BODY_LIMIT);
-    routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits)).with_state(app)
+impl Face for TokenSeeder {
+    const NAME: &'static str = "authtoken";
+
+    /// The Token Seeder has no authentication of its own.
+    const CALLERS: Callers = Callers::ByListener;
+
+    type Settings = Settings;
+
+    fn openapi() -> OpenApi {
+        routes().into_openapi()
+    }
+
+    fn router(app: &App, _: Settings, _: &[&'static str], _: &watch::Receiver<bool>) -> Option<Router> {
+        tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
+        let (routes, _) = routes().split_for_parts();
+        let limits = app.limits().apart(BODY_LIMIT);
+        let routes = routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits));
+        Some(routes.with_state(app.clone()))
+    }
 }
 
 /// The form of the Token Seeder's answers.

@@ -2,6 +2,8 @@
 //! connection that breaks is tried again, three times at once. So what it signed is stored as an event, or stored in quarantine, or
 //! held open until it can be stored; and where even that cannot go on, the connection is broken without an answer.
 
+mod settings;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,11 +20,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use self::settings::Settings;
 use super::openapi::{at, refusing};
 use super::request::{Query, method_not_allowed};
-use super::{App, hub_signature, signature_refused};
-use crate::config::WebhookSignature;
-use crate::crypto::secret::SecretBytes;
+use super::{App, Callers, Face, hub_signature, signature_refused};
 use crate::error::{Code, Error, Result};
 use crate::http::body::{self, Body, Limits};
 use crate::http::caller::Caller;
@@ -30,6 +31,7 @@ use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
 use crate::http::trace::ListenerName;
 use crate::mosip::event::EventKind;
+use crate::opencrvs::webhook::WebhookSignature;
 use crate::tasks::pushes::Taken;
 
 /// Where it stands.
@@ -41,14 +43,7 @@ const MOST_HELD: usize = 16;
 /// How long a held webhook rests between two attempts to store it.
 const REST: Duration = Duration::from_secs(1);
 
-/// How OpenCRVS proves itself.
-pub(crate) struct Settings {
-    /// What it signs with: the `sha_secret` of its integration.
-    pub(crate) secret: SecretBytes,
-    /// What the signature has to cover.
-    pub(crate) signature: WebhookSignature,
-}
-
+/// `/webhooks`.
 #[derive(Clone)]
 pub(crate) struct Webhooks(Arc<Shared>);
 
@@ -72,32 +67,38 @@ fn routes() -> OpenApiRouter<Webhooks> {
     })
 }
 
-/// The routes as the documents describe them.
-pub(crate) fn openapi() -> OpenApi {
-    routes().into_openapi()
-}
+impl Face for Webhooks {
+    const NAME: &'static str = "webhooks";
 
-/// The route for the listeners in `on`. It needs no guard: a post proves itself by its signature, and no limit answers before that.
-pub(super) fn router(
-    app: App,
-    settings: Settings,
-    on: &[&'static str],
-    stopping: watch::Receiver<bool>,
-) -> Router {
-    for listener in on {
-        app.meters().expect(listener, ROUTE, &[Code::CallerSignature, Code::TooLarge, Code::NotFound]);
-        app.meters().expect_no_answer(listener, ROUTE);
+    /// A post proves itself by its signature, and no limit answers before that.
+    const CALLERS: Callers = Callers::ByRequest;
+
+    type Settings = Option<Settings>;
+
+    fn openapi() -> OpenApi {
+        routes().into_openapi()
     }
-    let places = Arc::new(Semaphore::new(MOST_HELD));
-    let limits = app.limits().for_strangers(app.limits().body_limit());
-    let (routes, _) = routes().split_for_parts();
-    routes.method_not_allowed_fallback(method_not_allowed).with_state(Webhooks(Arc::new(Shared {
-        app,
-        settings,
-        limits,
-        places,
-        stopping,
-    })))
+
+    fn router(
+        app: &App,
+        settings: Option<Settings>,
+        on: &[&'static str],
+        stopping: &watch::Receiver<bool>,
+    ) -> Option<Router> {
+        for listener in on {
+            app.meters().expect(listener, ROUTE, &[Code::CallerSignature, Code::TooLarge, Code::NotFound]);
+            app.meters().expect_no_answer(listener, ROUTE);
+        }
+        let webhooks = Self(Arc::new(Shared {
+            app: app.clone(),
+            settings: settings?,
+            limits: app.limits().for_strangers(app.limits().body_limit()),
+            places: Arc::new(Semaphore::new(MOST_HELD)),
+            stopping: stopping.clone(),
+        }));
+        let (routes, _) = routes().split_for_parts();
+        Some(routes.method_not_allowed_fallback(method_not_allowed).with_state(webhooks))
+    }
 }
 
 /// Takes a webhook of OpenCRVS: 202 once it is on the disk, as an event or in quarantine.
@@ -280,7 +281,7 @@ async fn confirm(
         );
     }
     let kind = EventKind::of_topic(&intent.topic);
-    if kind.is_none_or(|kind| webhooks.app.mediator().destinations_of(kind).is_err()) {
+    if kind.is_none_or(|kind| webhooks.app.routes().destinations_of(kind).is_err()) {
         return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
             "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator].",
         ));

@@ -137,10 +137,7 @@ async fn what_mosip_took_and_what_is_parked_is_told_with_every_name_of_the_event
     let types: Vec<_> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["aid.assigned", "event.accepted", "event.parked"]);
     assert_eq!(told[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
-    assert_eq!(
-        told[2]["data"]["destination"],
-        json!(EntryKind::from(EventKind::Birth).destination().as_str())
-    );
+    assert_eq!(told[2]["data"]["destination"], json!("mediator"));
     assert!(told[2]["data"]["advice"].is_string());
 }
 

@@ -24,13 +24,8 @@ async fn lists_are_filtered_and_paged() {
         assert_eq!(found.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["c0"]);
     }
     let counts = ledger.counts().await.unwrap();
-    assert_eq!(
-        counts,
-        BTreeMap::from([
-            (("birth".to_owned(), State::Queued), 149),
-            (("birth".to_owned(), State::Parked), 1)
-        ])
-    );
+    let births = |state| ("mediator".to_owned(), "birth".to_owned(), state);
+    assert_eq!(counts, BTreeMap::from([(births(State::Queued), 149), (births(State::Parked), 1)]));
     assert_eq!(ledger.retry_all(Fault::Upstream).await.unwrap(), 1);
     assert_eq!(ledger.retry_all(Fault::Upstream).await.unwrap(), 0);
 }

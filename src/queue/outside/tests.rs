@@ -4,10 +4,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use bytes::Bytes;
+use http::HeaderMap;
+
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::TokenKind;
+use crate::config::{self, TokenKind};
 use crate::crypto::secret::SecretBytes;
+use crate::destinations::Grant;
+use crate::destinations::opencrvs::Client as OpencrvsClient;
 use crate::error::Fault;
 use crate::keys::Ring;
 
@@ -53,38 +58,38 @@ fn token(name: &str) -> String {
     answer("200 OK", &format!(r#"{{"access_token":"{name}","expires_in":600}}"#))
 }
 
-fn network(base: &str, has_token: bool) -> Network {
-    let secret = || SecretBytes::new(b"secret".to_vec());
-    let mosip = has_token.then(|| config::Token {
+fn source(grant: impl Grant + 'static) -> Option<Arc<TokenSource>> {
+    Some(Arc::new(TokenSource::new(grant)))
+}
+
+fn mosip(base: &str) -> Option<Arc<TokenSource>> {
+    source(config::Token {
         url: format!("{base}/token").parse().unwrap(),
         kind: TokenKind::KeycloakClientCredentials,
         client_id: "opencrvs".to_owned(),
-        client_secret: secret(),
-    });
-    let opencrvs = config::OpencrvsClient {
+        client_secret: SecretBytes::new(b"secret".to_vec()),
+    })
+}
+
+fn client(base: &str) -> OpencrvsClient {
+    OpencrvsClient {
         auth_url: Some(base.parse().unwrap()),
         client_id: Some("id".to_owned()),
-        client_secret: Some(secret()),
+        client_secret: Some(SecretBytes::new(b"secret".to_vec())),
         unset: Vec::new(),
-    };
+    }
+}
+
+fn network() -> Network {
     let upstream = config::Upstream {
         ca_pem: None,
         danger_plain_http: false,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
-        token: None,
-        mediator: config::Mediator {
-            events: Default::default(),
-            aid: None,
-            sign_with: None,
-            deadline: Duration::from_secs(60),
-            concurrency: 1,
-        },
-        ida: None,
     };
     let (client, keys) = (Client::new(&upstream).unwrap(), Keyring::fixed(Ring::default()));
     let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
-    Network::new(client, keys, Pool::new(1, 4).unwrap(), clock, mosip, opencrvs)
+    Network::new(client, keys, Pool::new(1, 4).unwrap(), clock)
 }
 
 fn post(base: &str) -> Request {
@@ -102,7 +107,7 @@ fn post(base: &str) -> Request {
 async fn a_401_drops_the_token_and_the_call_goes_once_more_with_a_new_one() {
     let denied = || answer("401 Unauthorized", "");
     let (base, seen) = serve(vec![token("one"), denied(), token("two"), denied()]).await;
-    let reply = network(&base, true).send(Some(TokenOf::Mosip), post(&base)).await.unwrap().unwrap();
+    let reply = network().send(mosip(&base), post(&base)).await.unwrap().unwrap();
     assert_eq!(reply.status, StatusCode::UNAUTHORIZED, "once");
     let seen = seen.await.unwrap();
     assert!(
@@ -121,9 +126,9 @@ async fn a_401_drops_the_token_and_the_call_goes_once_more_with_a_new_one() {
 async fn a_token_is_kept_for_the_next_call_and_each_receiver_gets_it_where_it_looks() {
     let fine = || answer("200 OK", "{}");
     let (base, seen) = serve(vec![token("one"), fine(), fine(), token("own"), fine(), fine()]).await;
-    let network = network(&base, true);
-    for of in [Some(TokenOf::Mosip), Some(TokenOf::Mosip), Some(TokenOf::OpenCrvs), None] {
-        network.send(of, post(&base)).await.unwrap().unwrap();
+    let (network, mosip) = (network(), mosip(&base));
+    for source in [mosip.clone(), mosip, source(client(&base)), None] {
+        network.send(source, post(&base)).await.unwrap().unwrap();
     }
     let seen = seen.await.unwrap();
     assert!(seen[2].contains("cookie: Authorization=one"));
@@ -133,29 +138,21 @@ async fn a_token_is_kept_for_the_next_call_and_each_receiver_gets_it_where_it_lo
 }
 
 #[tokio::test]
-async fn where_no_token_is_set_mosip_is_called_without_one() {
-    let (base, seen) = serve(vec![answer("401 Unauthorized", "")]).await;
-    let reply = network(&base, false).send(Some(TokenOf::Mosip), post(&base)).await.unwrap().unwrap();
-    assert_eq!(reply.status, StatusCode::UNAUTHORIZED);
-    assert!(!seen.await.unwrap()[0].contains("cookie"));
-}
-
-#[tokio::test]
 async fn who_gives_tokens_is_heard_about_how_long_to_wait() {
-    for of in [TokenOf::Mosip, TokenOf::OpenCrvs] {
+    for of_opencrvs in [false, true] {
         let busy = answer_with("503 Service Unavailable", "Retry-After: 7\r\n", "{}");
         let (base, _seen) = serve(vec![busy]).await;
-        let error = network(&base, true).send(Some(of), post(&base)).await.err().unwrap();
-        assert_eq!((error.fault(), error.is_server_error()), (Fault::Upstream, true), "{of:?}");
-        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{of:?}");
+        let source = if of_opencrvs { source(client(&base)) } else { mosip(&base) };
+        let error = network().send(source, post(&base)).await.err().unwrap();
+        assert_eq!((error.fault(), error.is_server_error()), (Fault::Upstream, true), "{of_opencrvs}");
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{of_opencrvs}");
     }
 }
 
 #[tokio::test]
 async fn an_own_client_that_is_not_set_is_named() {
-    let mut network = network("http://127.0.0.1:9", true);
-    network.opencrvs.client_id = None;
-    network.opencrvs.unset = vec!["opencrvs.client_id".to_owned()];
-    let error = network.check_token(TokenOf::OpenCrvs).await.unwrap_err();
+    let unset = vec!["opencrvs.client_id".to_owned()];
+    let client = OpencrvsClient { client_id: None, unset, ..client("http://127.0.0.1:9") };
+    let error = network().check_token(&source(client).unwrap()).await.unwrap_err();
     assert!(error.fault() == Fault::Keys && error.detail().contains("opencrvs.client_id"));
 }

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::Plant;
 use super::world::Post;
-use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Step, Steps, Work};
+use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Rows, Step, Steps, Work};
 use crate::error::{Code, Error, Result};
 use crate::ledger::job::Outcome;
 use crate::mosip::event::{Aid, Event, EventKind};
@@ -42,6 +42,10 @@ fn call(path: &str, body: Vec<u8>, before: Option<Progress>, read: ReadStatus) -
     Step::from(Call { request, token: None, before, resend: false, read })
 }
 
+fn rows(destination: &'static str, queue: Queue) -> Rows {
+    Rows { destination, system: destination, queue, kinds: &[] }
+}
+
 fn route(kinds: Vec<String>, concurrency: usize) -> Route {
     Route { host: "upstream".to_owned(), kinds, concurrency, deadline: DEADLINE }
 }
@@ -53,12 +57,8 @@ pub(super) struct Mediator {
 }
 
 impl Destination for Mediator {
-    fn name(&self) -> &'static str {
-        "mediator"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Entries
+    fn rows(&self) -> Rows {
+        rows("mediator", Queue::Entries)
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -103,12 +103,8 @@ impl Steps for Mediator {
 pub(super) struct System;
 
 impl Destination for System {
-    fn name(&self) -> &'static str {
-        "system"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Entries
+    fn rows(&self) -> Rows {
+        rows("system", Queue::Entries)
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -136,12 +132,8 @@ fn post(destination: &str, event: &Event, id: String, aid: Option<String>, progr
 pub(super) struct Ida;
 
 impl Destination for Ida {
-    fn name(&self) -> &'static str {
-        "ida"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Records
+    fn rows(&self) -> Rows {
+        rows("ida", Queue::Records)
     }
 
     fn routes(&self) -> Vec<Route> {
@@ -170,12 +162,8 @@ pub(super) struct Deliveries {
 }
 
 impl Destination for Deliveries {
-    fn name(&self) -> &'static str {
-        "delivery"
-    }
-
-    fn queue(&self) -> Queue {
-        Queue::Deliveries
+    fn rows(&self) -> Rows {
+        rows("delivery", Queue::Deliveries)
     }
 
     fn routes(&self) -> Vec<Route> {

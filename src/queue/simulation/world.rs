@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use super::crash::Fuse;
 use crate::destinations::drive::Outside;
-use crate::destinations::{Step, Steps, TokenOf, Work};
+use crate::destinations::{Step, Steps, TokenSource, Work};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
@@ -170,7 +170,11 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Outside for World {
-    fn send(&self, _: Option<TokenOf>, request: Request) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+    fn send(
+        &self,
+        _: Option<Arc<TokenSource>>,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         async move { Ok(self.call(request).await) }.boxed()
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::destinations::{Call, Done, Read, Step, TokenOf, Work};
+use crate::destinations::{Call, Done, Read, Step, TokenSource, Work};
 use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Backend, NewRow, Order, Pick, Row, State, Store};
@@ -44,7 +44,11 @@ struct Upstream {
 }
 
 impl Outside for Upstream {
-    fn send(&self, _: Option<TokenOf>, _: Request) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+    fn send(
+        &self,
+        _: Option<Arc<TokenSource>>,
+        _: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         async {
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.may_end.notified().await;

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 pub(crate) use self::webhook::Taken;
 use super::housekeeping;
 use crate::clock::Clock;
-use crate::destinations::mediator::Mediator;
+use crate::destinations::EventRoutes;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, Received, WEBHOOK};
@@ -32,7 +32,7 @@ pub(crate) struct Pushes(Arc<Parts>);
 
 struct Parts {
     ledger: Ledger,
-    mediator: Arc<Mediator>,
+    routes: EventRoutes,
     keys: Keyring,
     pool: Pool,
     clock: Clock,
@@ -41,16 +41,16 @@ struct Parts {
 }
 
 impl Pushes {
-    /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `mediator` knows which kinds of events are taken.
+    /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `routes` says where events go.
     pub(crate) fn new(
         ledger: Ledger,
-        mediator: Arc<Mediator>,
+        routes: EventRoutes,
         keys: Keyring,
         pool: Pool,
         clock: Clock,
         policy: Policy,
     ) -> Self {
-        Self(Arc::new(Parts { ledger, mediator, keys, pool, clock, policy, wake: Notify::new() }))
+        Self(Arc::new(Parts { ledger, routes, keys, pool, clock, policy, wake: Notify::new() }))
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.

@@ -8,6 +8,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
 use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
+use crate::destinations::mediator::{self, Mediator};
+use crate::destinations::{self, Destination, Listed as _};
 use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
@@ -72,15 +74,14 @@ impl Home {
         let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
         let policy = Policy { danger_accept_unsigned: false };
         let pool = Pool::for_this_machine().unwrap();
-        let mediator = config::Mediator {
+        let mediator = mediator::Settings {
             events: BTreeMap::from([("birth".to_owned(), "https://mosip.example/birth".parse().unwrap())]),
-            aid: None,
-            sign_with: None,
-            deadline: Duration::from_secs(90),
-            concurrency: 1,
+            ..mediator::Settings::default()
         };
-        let mediator = Arc::new(Mediator::new(mediator, None, keys.clone(), Clock::system()));
-        let pushes = Pushes::new(ledger.clone(), mediator, keys.clone(), pool, Clock::system(), policy);
+        let tools = destinations::fake::tools(keys.clone(), Clock::system());
+        let mediator: Arc<dyn Destination> = Arc::new(Mediator::new(mediator, &tools));
+        let routes = EventRoutes::of(&[mediator]);
+        let pushes = Pushes::new(ledger.clone(), routes, keys.clone(), pool, Clock::system(), policy);
         Self { dir, keys, pushes, ledger }
     }
 }

@@ -61,7 +61,7 @@ impl Parts {
 
     async fn accept_webhook(&self, body: Bytes, push: Option<String>) -> Result<Accepted> {
         let event = pool::offload(body.len(), move || Event::from_webhook(body)).await?;
-        let destinations = self.mediator.destinations_of(event.kind())?;
+        let destinations = self.routes.destinations_of(event.kind())?;
         match push {
             Some(push) => self.ledger.accept_push(push, event, destinations).await,
             None => self.ledger.accept(event, destinations, None).await,

@@ -27,15 +27,6 @@ fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
         danger_plain_http,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
-        token: None,
-        mediator: config::Mediator {
-            events: Default::default(),
-            aid: None,
-            sign_with: None,
-            deadline: AMPLE,
-            concurrency: 1,
-        },
-        ida: None,
     }
 }
 

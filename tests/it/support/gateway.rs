@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use mosip_gateway::config::Config;
 use mosip_gateway::gateway::Gateway;
 use mosip_gateway::keys::Keyring;
+use mosip_gateway::settings::Config;
 use mosip_gateway::upstream::{Client, Reply, Request};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use mosip_gateway::config::Config;
+use mosip_gateway::settings::Config;
 use mosip_gateway::upstream::{Client, Reply, Request};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -7,7 +7,7 @@ use crate::error::{Code, Error};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::ledger::QuarantineCount;
-use crate::ledger::entry::{EntryKind, Refusal};
+use crate::ledger::entry::Refusal;
 use crate::ledger::job::Progress;
 use crate::mosip::event::EventKind;
 use crate::mosip::push::BIRTH_NID;
@@ -25,7 +25,9 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         unreadable: BTreeMap::new(),
         channels,
         stored: Some(Stored {
-            counts: BTreeMap::from(counts.map(|(kind, state, count)| ((kind.to_owned(), state), count))),
+            counts: BTreeMap::from(
+                counts.map(|(kind, state, count)| (("mediator".to_owned(), kind.to_owned(), state), count)),
+            ),
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
             oldest_delivery: None,
@@ -40,7 +42,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
         trusted: Arc::new([]),
-        faces: [("webhooks", false), ("authtoken", false)],
+        faces: Arc::new([]),
         uptime: 600_000,
     }
 }
@@ -49,14 +51,17 @@ fn in_quarantine(kind: &str, messages: u64) -> QuarantineCount {
     QuarantineCount { kind: kind.to_owned(), code: "malformed".to_owned(), messages, bytes: 0 }
 }
 
-fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
+fn channel(kind: EventKind, flow: Flow) -> ChannelStatus {
+    channel_to("mediator", kind.as_str(), flow)
+}
+
+fn channel_to(destination: &str, kind: &str, flow: Flow) -> ChannelStatus {
     let stopped_at = (flow != Flow::Open).then_some(0);
-    let kind: EntryKind = kind.into();
     ChannelStatus {
-        destination: kind.destination().as_str().to_owned(),
+        destination: destination.to_owned(),
         queue: Queue::Entries,
         host: "mosip.example".to_owned(),
-        kinds: vec![kind.as_str().to_owned()],
+        kinds: vec![kind.to_owned()],
         flow,
         stopped_at,
         last_success: None,
@@ -64,7 +69,7 @@ fn channel(kind: impl Into<EntryKind>, flow: Flow) -> ChannelStatus {
     }
 }
 
-fn paused(kind: impl Into<EntryKind>, error: Error) -> ChannelStatus {
+fn paused(kind: EventKind, error: Error) -> ChannelStatus {
     channel(kind, Flow::Paused { reason: error, probe_at: 0 })
 }
 
@@ -165,8 +170,8 @@ fn a_disk_that_refuses_outranks_everything() {
 
 #[test]
 fn opencrvs_and_mosip_are_not_taken_for_each_other() {
-    let away = |kind: EntryKind| channel(kind, Flow::Broken { until: 0 });
-    let both = standing(1, 0, 0, vec![away(EventKind::Birth.into()), away(EntryKind::Legacy)]);
+    let away = |destination, kind| channel_to(destination, kind, Flow::Broken { until: 0 });
+    let both = standing(1, 0, 0, vec![away("mediator", "birth"), away("opencrvs", "legacy")]);
     let texts_of = texts(&both, false);
     assert!(
         texts_of[0].starts_with("MOSIP is away since") && texts_of[0].contains("1 event waits"),
@@ -177,7 +182,8 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
         "{texts_of:?}"
     );
     let refused = Error::new(Code::Partner, "OpenCRVS's auth service answered 401");
-    let paused = standing(1, 0, 0, vec![paused(EntryKind::Legacy, refused)]);
+    let flow = Flow::Paused { reason: refused, probe_at: 0 };
+    let paused = standing(1, 0, 0, vec![channel_to("opencrvs", "legacy", flow)]);
     assert!(
         texts(&paused, false)[0].starts_with("Put right the client of OpenCRVS."),
         "{:?}",

@@ -4,8 +4,9 @@ use maud::{Markup, html};
 
 use super::lists::{DISCARD, RETRY, event, reason};
 use super::{Forms, event_address, section, table, words};
+use crate::destinations::Rows;
 use crate::faces::ops::standing::Standing;
-use crate::ledger::entry::{Destination, Entry, State};
+use crate::ledger::entry::{Entry, State};
 
 /// The event with its decision.
 pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup {
@@ -17,7 +18,7 @@ pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup
         State::Parked => "after a decision".to_owned(),
         _ => "never: it is settled".to_owned(),
     };
-    let system = if entry.destination == Destination::Mediator.as_str() { "MOSIP" } else { "OpenCRVS" };
+    let system = Rows::system(&entry.destination);
     let row = |head: &str, value: Markup| vec![html! { (head) }, value];
     let mut rows = vec![
         row("State", html! { (entry.state.as_str()) }),

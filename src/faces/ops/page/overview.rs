@@ -4,21 +4,23 @@ use maud::{Markup, html};
 
 use super::lists::reason;
 use super::{section, table, words};
-use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED};
-use crate::ledger::entry::{Destination, State};
+use crate::destinations::mediator::Mediator;
+use crate::destinations::{Listed, Rows};
+use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED, WAITING};
+use crate::ledger::entry::State;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
-    let waiting = |destination| {
-        standing.count_for(destination, State::Queued) + standing.count_for(destination, State::Leased)
-    };
-    let for_opencrvs = waiting(Destination::Opencrvs);
-    let has_legacy =
-        standing.channels.iter().any(|channel| channel.destination == Destination::Opencrvs.as_str());
-    let waiting = waiting(Destination::Mediator);
+    let mosip = Mediator::ROWS;
+    let waiting = standing.count_for(mosip.destination, &WAITING);
+    let others = Rows::of_entries().filter(|rows| rows.destination != mosip.destination);
+    let others: Vec<(&Rows, u64)> = others
+        .map(|rows| (rows, standing.count_for(rows.destination, &WAITING)))
+        .filter(|(rows, waiting)| *waiting > 0 || standing.goes_to(rows.destination))
+        .collect();
     let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
     let (quarantined, quarantined_bytes) = stored.quarantined();
     let figure = |name: &str, value: String, note: String| {
@@ -30,9 +32,9 @@ pub(super) fn figures(standing: &Standing) -> Markup {
                 0 => String::new(),
                 _ => format!("the oldest for {}", words::length(standing.oldest_age())),
             }))
-            (figure("Taken by MOSIP", standing.count_for(Destination::Mediator, State::Done).to_string(), String::new()))
-            @if has_legacy || for_opencrvs > 0 {
-                (figure("Waiting for OpenCRVS", for_opencrvs.to_string(), String::new()))
+            (figure("Taken by MOSIP", standing.count_for(mosip.destination, &[State::Done]).to_string(), String::new()))
+            @for (rows, waiting) in others {
+                (figure(&format!("Waiting for {}", rows.system), waiting.to_string(), String::new()))
             }
             (figure("Parked", standing.count(State::Parked).to_string(), String::new()))
             (figure("Discarded", standing.count(State::Discarded).to_string(), String::new()))
@@ -105,7 +107,8 @@ pub(super) fn listeners(standing: &Standing) -> Markup {
         let tls = if listener.has_tls { "TLS" } else { "no TLS" };
         vec![html! { (listener.name) }, html! { (tls) }]
     });
-    let faces = standing.faces.map(|(name, is_on)| format!("/{name} {}", if is_on { "on" } else { "off" }));
+    let shown = |(name, is_on): &(&str, bool)| format!("/{name} {}", if *is_on { "on" } else { "off" });
+    let faces: Vec<String> = standing.faces.iter().map(shown).collect();
     section(
         "listeners",
         "Listeners",

@@ -14,7 +14,11 @@ struct Mosip {
 }
 
 impl Outside for Mosip {
-    fn send(&self, _: Option<TokenOf>, request: Request) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+    fn send(
+        &self,
+        _: Option<Arc<TokenSource>>,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         async move {
             let id = String::from_utf8(request.body.to_vec()).unwrap();
             if id.starts_with("hangs") {

@@ -5,12 +5,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::reader::Reader;
-use super::section::Section;
-use super::{
-    Config, Envelope, Problem, Problems, ReadFile, credentials, faces, keys, listeners, opencrvs, outbox,
-    unbuilt, upstream,
-};
+use super::Config;
+use crate::config::reader::{Found, Reader};
+use crate::config::{Problem, Problems, ReadFile};
 use crate::regular;
 
 impl Config {
@@ -90,50 +87,11 @@ impl Config {
             })
         })?;
         let reader = Reader::new(name, base, variables, read);
-        let config = Self::settings(reader.root(table));
-        Ok(reader.finish(config))
-    }
-
-    /// Every section in turn; problems, warnings and origins gather in the reader.
-    pub(super) fn settings(mut root: Section<'_>) -> Self {
-        let listen = listeners::listen(&mut root);
-        let internal = listeners::internal(&mut root);
-        let ops = listeners::ops(&mut root);
-        let keys = keys::keys(&mut root);
-        let envelope = envelope(&mut root);
-        let quarantine = outbox::quarantine(&mut root);
-        let outbox = outbox::outbox(&mut root, &keys.dir);
-        let (upstream, plain) = upstream::upstream(&mut root, &keys);
-        let callback = listeners::callback(&mut root, listen.callback.as_ref(), &plain);
-        let deliver = upstream::deliver(&mut root, &plain);
-        let opencrvs = opencrvs::opencrvs(&mut root, &plain);
-        let faces = faces::faces(&mut root, &plain);
-        let seeder = faces::seeder(&mut root);
-        let events = faces::events(&mut root, upstream.ida.is_some(), &seeder);
-        let credentials = credentials::credentials(&mut root);
-        unbuilt::check(&mut root, &plain);
-        root.finish();
-        let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            listen,
-            internal,
-            ops,
-            callback,
-            keys,
-            envelope,
-            outbox,
-            quarantine,
-            upstream,
-            faces,
-            seeder,
-            events,
-            opencrvs,
-            credentials,
-            deliver,
-            warnings,
-            origins,
-            secret_files,
-        }
+        let mut config = Self::settings(reader.root(table));
+        let Found { problems, warnings, origins, secret_files, plain_hosts } = reader.finish();
+        config.upstream.danger_plain_http_hosts.extend(plain_hosts);
+        let config = Self { warnings, origins, secret_files, ..config };
+        Ok((config, problems))
     }
 }
 
@@ -156,12 +114,4 @@ fn read_named(file: &Path) -> io::Result<Vec<u8>> {
 fn line_at(text: &str, offset: usize) -> String {
     let before = text.bytes().take(offset).filter(|byte| *byte == b'\n').count();
     format!("line {}", before + 1)
-}
-
-fn envelope(root: &mut Section<'_>) -> Envelope {
-    let mut section = root.section("envelope");
-    let danger_accept_unsigned =
-        section.danger("danger_accept_unsigned", "messages without a signature are accepted");
-    section.finish();
-    Envelope { danger_accept_unsigned }
 }

@@ -7,8 +7,10 @@ use proptest::prelude::*;
 use toml::{Table, Value};
 
 use super::{BASE, accepted, files, problems, variables};
+use crate::config::Problems;
 use crate::config::reader::Reader;
-use crate::config::{Config, Problems};
+use crate::destinations::mediator;
+use crate::settings::Config;
 
 const SAMPLE: &str = include_str!("../../../deploy/mosip-gateway.toml");
 /// The samples of earlier versions, see `tests/upgrade/README.md`.
@@ -51,8 +53,13 @@ fn the_sample_is_accepted_and_warns_of_nothing_but_the_unbuilt() {
 fn the_sample_says_the_defaults() {
     let (sample, default) = (accepted(SAMPLE, &[]), accepted("", &[]));
     assert_eq!(format!("{:?}", sample.listen), format!("{:?}", default.listen));
-    assert_eq!(format!("{:?}", sample.upstream.mediator), format!("{:?}", default.upstream.mediator));
-    assert_eq!(sample.deliver.deadline, default.deliver.deadline);
+    let of_mediator = |config: &Config| {
+        let mediator::Settings { events, aid, sign_with, deadline, concurrency, token } =
+            &config.destinations.mediator;
+        format!("{events:?} {aid:?} {sign_with:?} {deadline:?} {concurrency} {}", token.is_some())
+    };
+    assert_eq!(of_mediator(&sample), of_mediator(&default));
+    assert_eq!(sample.destinations.delivery.deadline, default.destinations.delivery.deadline);
     assert_eq!(sample.internal.primitives, default.internal.primitives);
     assert_eq!(sample.callback.danger_open, default.callback.danger_open);
     assert_eq!(sample.keys.dir, default.keys.dir);
@@ -70,7 +77,7 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     for section in ["esignet", "websub.hub_url"] {
         assert!(names.contains(&section), "{section}");
     }
-    assert_eq!(config.upstream.mediator.events.len(), 6);
+    assert_eq!(config.destinations.mediator.events.len(), 6);
     assert_eq!((config.keys.own.len(), config.keys.peers.len()), (2, 2));
 }
 

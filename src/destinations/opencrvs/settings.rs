@@ -4,54 +4,82 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::plain_http::PlainHttp;
-use super::reader::Origin;
-use super::section::{Section, Unset};
-use super::value::{duration, text, word};
+use super::super::{DestinationSettings, Lack, Sources, Url};
+use crate::config::plain_http::PlainHttp;
+use crate::config::reader::Origin;
+use crate::config::section::{Section, Unset};
+use crate::config::value::{duration, text, word};
 use crate::crypto::secret::SecretBytes;
 
 /// `[opencrvs]`: how OpenCRVS is called.
-pub struct Opencrvs {
+pub(crate) struct Settings {
     /// Our own client there.
-    pub client: OpencrvsClient,
+    pub(crate) client: Client,
     /// Where application ids and UINTOKENs are posted (OpenCRVS 1.x); absent = nowhere.
-    pub legacy_url: Option<Uri>,
+    pub(crate) legacy_url: Option<Uri>,
     /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
-    pub legacy_token_member: &'static str,
+    pub(crate) legacy_token_member: &'static str,
 }
 
 /// The client that OpenCRVS gave us under "Integrations".
-pub struct OpencrvsClient {
+#[derive(Default)]
+pub(crate) struct Client {
     /// OpenCRVS's auth service: what stands before `/token`.
-    pub auth_url: Option<Uri>,
+    pub(crate) auth_url: Option<Uri>,
     /// `client_id`
-    pub client_id: Option<String>,
+    pub(crate) client_id: Option<String>,
     /// From `client_secret_file` or `client_secret_env`.
-    pub client_secret: Option<SecretBytes>,
+    pub(crate) client_secret: Option<SecretBytes>,
     /// Of the three those that are not set, by the setting or by the variable that should hold it.
-    pub unset: Vec<String>,
+    pub(crate) unset: Vec<String>,
 }
 
 /// The members by which country configurations have called the UINTOKEN, the newest first.
 const TOKEN_MEMBERS: [(&str, &str); 2] =
     [("MOSIP_PSUT_TOKEN_ID", "MOSIP_PSUT_TOKEN_ID"), ("UINTOKEN", "UINTOKEN")];
 
-/// `[opencrvs]`. Settings whose features are not built yet are checked and have no effect, which a warning says.
-pub(super) fn opencrvs(root: &mut Section<'_>, plain: &PlainHttp) -> Opencrvs {
-    let mut section = root.section("opencrvs");
-    let opencrvs = Opencrvs {
-        client: client(&mut section, plain),
-        legacy_url: section.url("legacy_url", plain),
-        legacy_token_member: section
-            .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
-            .unwrap_or("MOSIP_PSUT_TOKEN_ID"),
-    };
-    not_built(&mut section, plain);
-    section.finish();
-    opencrvs
+impl Default for Settings {
+    fn default() -> Self {
+        Self { client: Client::default(), legacy_url: None, legacy_token_member: TOKEN_MEMBERS[0].0 }
+    }
 }
 
-fn client(section: &mut Section<'_>, plain: &PlainHttp) -> OpencrvsClient {
+/// Settings whose features are not built yet are checked and have no effect, which a warning says.
+impl DestinationSettings for Settings {
+    fn read(sources: &mut Sources<'_, '_>) -> Self {
+        let Sources { root, plain, .. } = sources;
+        let mut section = root.section("opencrvs");
+        let settings = Self {
+            client: client(&mut section, plain),
+            legacy_url: section.url("legacy_url", plain),
+            legacy_token_member: section
+                .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
+                .unwrap_or(Self::default().legacy_token_member),
+        };
+        not_built(&mut section, plain);
+        section.finish();
+        settings
+    }
+
+    fn urls(&self) -> Vec<Url<'_>> {
+        let posts = self.legacy_url.iter().map(|url| Url::whole("opencrvs.legacy_url", url));
+        let client = self.client.auth_url.iter().map(|url| Url::begun("opencrvs.auth_url", url));
+        posts.chain(client).collect()
+    }
+
+    /// What the client lacks matters where something is posted.
+    fn lacks(&self) -> Vec<Lack> {
+        let lack = |name: &String| Lack {
+            subject: "opencrvs",
+            what: format!("{name} is not set, and opencrvs.legacy_url needs it"),
+            advice: "set it as OpenCRVS gave it under Integrations; until then application ids and UINTOKENs wait",
+        };
+        let needed = self.legacy_url.iter().flat_map(|_| &self.client.unset);
+        needed.map(lack).collect()
+    }
+}
+
+fn client(section: &mut Section<'_>, plain: &PlainHttp) -> Client {
     let auth_url = section.url("auth_url", plain);
     if auth_url.as_ref().is_some_and(|url| url.query().is_some()) {
         // A path is put behind it.
@@ -69,7 +97,7 @@ fn client(section: &mut Section<'_>, plain: &PlainHttp) -> OpencrvsClient {
     .filter(|(_, is_unset, _)| *is_unset)
     .map(|(name, _, variable)| variable.unwrap_or_else(|| format!("opencrvs.{name}")))
     .collect();
-    OpencrvsClient { auth_url, client_id, client_secret, unset }
+    Client { auth_url, client_id, client_secret, unset }
 }
 
 fn not_built(section: &mut Section<'_>, plain: &PlainHttp) {

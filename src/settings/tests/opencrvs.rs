@@ -15,12 +15,16 @@ client_secret_env = "OPENCRVS_SECRET"
 "#,
         &[("OPENCRVS_SECRET", "s")],
     );
-    assert_eq!(config.opencrvs.legacy_token_member, "UINTOKEN");
-    assert_eq!(config.opencrvs.client.auth_url.unwrap(), "https://auth.example.org/auth");
+    assert_eq!(config.destinations.opencrvs.legacy_token_member, "UINTOKEN");
+    assert_eq!(config.destinations.opencrvs.client.auth_url.unwrap(), "https://auth.example.org/auth");
     assert_eq!(config.warnings, [""; 0]);
     let config = accepted("[opencrvs]\nclient_secret_env = \"OPENCRVS_SECRET\"", &[]);
-    assert_eq!(config.opencrvs.client.unset.last().unwrap(), "OPENCRVS_SECRET", "the variable is named");
-    assert_eq!(accepted("", &[]).opencrvs.legacy_token_member, "MOSIP_PSUT_TOKEN_ID");
+    assert_eq!(
+        config.destinations.opencrvs.client.unset.last().unwrap(),
+        "OPENCRVS_SECRET",
+        "the variable is named"
+    );
+    assert_eq!(accepted("", &[]).destinations.opencrvs.legacy_token_member, "MOSIP_PSUT_TOKEN_ID");
 }
 
 #[test]

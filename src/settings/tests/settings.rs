@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{accepted, exposed, problems};
-use crate::config::{Address, CallerAuth, Password, TokenKind, UnknownThumbprint, Uses};
+use crate::config::{Address, Password, TokenKind, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
+use crate::faces::callback::CallerAuth;
 
 #[test]
 fn defaults() {
@@ -20,11 +21,11 @@ fn defaults() {
     assert!(config.internal.primitives && config.internal.token.is_none() && config.internal.tls.is_none());
     assert_eq!(config.keys.dir, Path::new("/data/secrets/mosip"));
     assert!(config.keys.own.is_empty() && config.keys.peers.is_empty() && config.keys.ca_file.is_none());
-    assert!(config.upstream.token.is_none() && config.upstream.ida.is_none());
-    assert_eq!(config.upstream.mediator.deadline, Duration::from_secs(90));
-    assert_eq!(config.upstream.mediator.concurrency, 1);
-    assert!(config.deliver.url.is_none() && config.deliver.secret.is_none());
-    assert_eq!(config.deliver.deadline, Duration::from_secs(10));
+    assert!(config.destinations.mediator.token.is_none() && config.destinations.ida.is_none());
+    assert_eq!(config.destinations.mediator.deadline, Duration::from_secs(90));
+    assert_eq!(config.destinations.mediator.concurrency, 1);
+    assert!(config.destinations.delivery.url.is_none() && config.destinations.delivery.secret.is_none());
+    assert_eq!(config.destinations.delivery.deadline, Duration::from_secs(10));
     assert!(config.warnings.is_empty() && config.origins.is_empty());
 }
 
@@ -132,7 +133,7 @@ fn three_ways_to_a_token() {
         let text = format!(
             "[upstream.token]\nurl = \"https://a\"\nclient_id = \"c\"\nclient_secret_file = \"s\"\n{rest}"
         );
-        accepted(&text, &[]).upstream.token.unwrap().kind
+        accepted(&text, &[]).destinations.mediator.token.unwrap().kind
     };
     assert!(matches!(kind(""), TokenKind::KeycloakClientCredentials));
     assert!(matches!(
@@ -177,19 +178,19 @@ fn mediator_ida_and_delivery() {
         &[("KEY", "k")],
     );
     assert_eq!(config.upstream.ca_pem.as_deref(), Some(&b"/etc/gateway/roots.pem\n"[..]));
-    let mediator = config.upstream.mediator;
+    let mediator = config.destinations.mediator;
     assert_eq!(mediator.events.keys().collect::<Vec<_>>(), ["birth", "death-revocation"]);
     assert_eq!(mediator.events["birth"], "https://m.example.org:8443/birth");
     assert_eq!((mediator.deadline, mediator.concurrency), (Duration::from_secs(120), 3));
     assert_eq!(mediator.sign_with.as_deref(), Some("partner"));
-    let ida = config.upstream.ida.unwrap();
+    let ida = config.destinations.ida.unwrap();
     assert_eq!(ida.reply_signers, ["ida-sign"]);
     assert_eq!((ida.uin_length, ida.vid_length), (12, 16));
     assert_eq!(ida.sign_with.as_deref(), Some("partner"));
     assert_eq!(exposed(ida.misp_license_key.as_ref()), Some("/etc/gateway/licence"));
     assert_eq!(exposed(ida.api_key.as_ref()), Some("k"));
-    assert_eq!(config.deliver.url.unwrap(), "https://mediator.example.org/mosip?x=1");
-    assert_eq!(exposed(config.deliver.secret.as_ref()), Some("/etc/gateway/deliver.secret"));
+    assert_eq!(config.destinations.delivery.url.unwrap(), "https://mediator.example.org/mosip?x=1");
+    assert_eq!(exposed(config.destinations.delivery.secret.as_ref()), Some("/etc/gateway/deliver.secret"));
 }
 
 #[test]
@@ -200,7 +201,7 @@ fn licence_and_api_key_of_ida_may_be_unset() {
         misp_license_key_env = "PARTNER_MISP_LK"
         api_key_env = "PARTNER_APIKEY"
     "#;
-    let ida = accepted(text, &[("PARTNER_APIKEY", "")]).upstream.ida.unwrap();
+    let ida = accepted(text, &[("PARTNER_APIKEY", "")]).destinations.ida.unwrap();
     assert!(ida.misp_license_key.is_none() && ida.api_key.is_none());
 }
 
@@ -232,13 +233,13 @@ fn every_way_round_a_check_gives_a_warning() {
             .danger_accept_unsigned
     );
     let ida = "upstream.ida = { url = \"https://i\", danger_accept_unsigned_replies = true }";
-    let ida = warning(ida, "upstream.ida.danger_accept_unsigned_replies").upstream.ida.unwrap();
+    let ida = warning(ida, "upstream.ida.danger_accept_unsigned_replies").destinations.ida.unwrap();
     assert!(ida.danger_accept_unsigned_replies);
     warning("credentials.danger_accept_jcs = true", "credentials.danger_accept_jcs");
     warning("faces.danger_open = true", "faces.danger_open");
 
     let plain = "upstream = { danger_plain_http = true, mediator = { birth = \"http://m.example.org/\" } }";
-    assert_eq!(warning(plain, "upstream.danger_plain_http").upstream.mediator.events.len(), 1);
+    assert_eq!(warning(plain, "upstream.danger_plain_http").destinations.mediator.events.len(), 1);
     let beyond = "listen = { internal = \"0.0.0.0:1\", danger_internal_beyond_loopback = true }";
     warning(beyond, "listen.danger_internal_beyond_loopback");
     let open = "listen.callback = \"0.0.0.0:1\"\ncallback.danger_open = true";
@@ -256,7 +257,7 @@ fn an_outbox_key_outside_the_keys_is_accepted() {
 fn what_ida_lacks_is_named_by_the_variable_or_the_setting_that_should_hold_it() {
     let unset = |text: &str, set: &[(&str, &str)]| {
         accepted(&format!("[upstream.ida]\nurl = \"https://ida.example.org\"\n{text}"), set)
-            .upstream
+            .destinations
             .ida
             .unwrap()
             .unset
@@ -278,7 +279,7 @@ fn what_ida_lacks_is_named_by_the_variable_or_the_setting_that_should_hold_it() 
 fn an_environment_of_ida_is_one_of_four() {
     let text = |env: &str| format!("[upstream.ida]\nurl = \"https://ida.example.org\"\nenv = \"{env}\"");
     for env in ["Staging", "Developer", "Pre-Production", "Production"] {
-        assert_eq!(accepted(&text(env), &[]).upstream.ida.unwrap().env, Some(env));
+        assert_eq!(accepted(&text(env), &[]).destinations.ida.unwrap().env, Some(env));
     }
     assert_eq!(problems(&text("staging"), &[]).len(), 1);
 }

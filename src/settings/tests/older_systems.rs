@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::{accepted, exposed, files, origin, problems, variables};
-use crate::config::{Address, Config, OwnKey, Password};
+use crate::config::{Address, OwnKey, Password};
+use crate::settings::Config;
 
 /// `samples/k8s-deployment.yaml` of the older mediator, its Secret filled in.
 const MEDIATOR: &[(&str, &str)] = &[
@@ -106,12 +107,15 @@ fn warnings_with<'c>(config: &'c Config, part: &str) -> Vec<&'c str> {
 fn the_published_environment_of_the_older_mediator() {
     let config = accepted("", MEDIATOR);
     assert_eq!(
-        config.upstream.mediator.events["birth"],
+        config.destinations.mediator.events["birth"],
         "http://opencrvs-mediator.opencrvs/opencrvs/v1/birth"
     );
-    assert!(config.upstream.token.is_some());
-    assert_eq!(exposed(config.faces.webhooks.as_ref()), Some("sha secret"));
-    let client = &config.opencrvs.client;
+    assert!(config.destinations.mediator.token.is_some());
+    assert_eq!(
+        exposed(config.faces.each.webhooks.as_ref().map(|webhooks| &webhooks.secret)),
+        Some("sha secret")
+    );
+    let client = &config.destinations.opencrvs.client;
     assert_eq!(client.auth_url.as_ref().unwrap(), "https://auth.farajaland.opencrvs.org/");
     assert_eq!(client.client_id.as_deref(), Some("a87be4c6"));
     assert_eq!(exposed(client.client_secret.as_ref()), Some("client secret"));
@@ -140,8 +144,8 @@ fn the_published_environment_of_mosip_api() {
     let config = accepted("", MOSIP_API);
     assert_eq!(config.faces.listen, Some(Address::Tcp("0.0.0.0:2024".parse().unwrap())));
     assert_eq!(config.outbox.path.to_str(), Some("/data/sqlite/outbox.db"));
-    assert!(config.upstream.token.is_none(), "authmanager's URL is none of Keycloak's");
-    let ida = config.upstream.ida.as_ref().unwrap();
+    assert!(config.destinations.mediator.token.is_none(), "authmanager's URL is none of Keycloak's");
+    let ida = config.destinations.ida.as_ref().unwrap();
     assert_eq!(ida.url, "http://mosip-mock.opencrvs.svc.cluster.local:20240/idauthentication/v1");
     assert_eq!(ida.partner_id.as_deref(), Some("aaaaaAAAAAbbbbbBBBBBcccccCCCCCdddddDDDDD"));
     let password = |key: &OwnKey| match &key.password {
@@ -222,7 +226,7 @@ fn files_where_the_older_systems_look_by_themselves() {
     let config = accepted_with_files("", MEDIATOR);
     let [key] = config.keys.own.as_slice() else { panic!("{} keys", config.keys.own.len()) };
     assert_eq!(key.file.to_str(), Some("/certs/mnt/opencrvs-priv.key"));
-    assert_eq!(config.upstream.mediator.sign_with, key.name);
+    assert_eq!(config.destinations.mediator.sign_with, key.name);
     let [peer] = config.keys.peers.as_slice() else { panic!("{} peers", config.keys.peers.len()) };
     assert_eq!((peer.name.as_str(), peer.file.to_str()), ("mosip", Some("/certs/mnt/mosip-public.key")));
     assert_eq!(warnings_with(&config, "the default of OPENCRVS_PRIV_KEY_PATH").len(), 1);

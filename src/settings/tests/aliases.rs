@@ -1,19 +1,21 @@
 //! Every variable of an older system.
 
 use super::{accepted, exposed, origin, problems};
-use crate::config::{Config, Ida, OwnKey, Password, Token, TokenKind};
+use crate::config::{OwnKey, Password, Token, TokenKind};
+use crate::destinations::ida;
+use crate::settings::Config;
 
 const IDA_URL: (&str, &str) = ("IDA_AUTH_URL", "https://ida.example.org/idauthentication/v1/auth");
 
-fn ida(set: &[(&str, &str)]) -> Ida {
-    accepted("", set).upstream.ida.unwrap()
+fn ida(set: &[(&str, &str)]) -> ida::Settings {
+    accepted("", set).destinations.ida.unwrap()
 }
 
 /// With both given, the name of the token seeder counts.
 fn prefers_the_first<T: PartialEq + std::fmt::Debug>(
     names: [&str; 2],
     values: [&str; 2],
-    read: impl Fn(Ida) -> T,
+    read: impl Fn(ida::Settings) -> T,
 ) {
     let [seeder, mediator] = [(names[0], values[0]), (names[1], values[1])];
     let both = read(ida(&[IDA_URL, seeder, mediator]));
@@ -24,7 +26,7 @@ fn prefers_the_first<T: PartialEq + std::fmt::Debug>(
 #[test]
 fn licence_key_api_key_partner_id_and_domain() {
     let names = |prefix: &'static str, name: &'static str| [format!("{prefix}{name}"), name.to_owned()];
-    type Get = fn(Ida) -> Option<String>;
+    type Get = fn(ida::Settings) -> Option<String>;
     let cases: [(&str, &str, Get); 4] = [
         ("TOKENSEEDER_MOSIP_AUTH__", "PARTNER_MISP_LK", |ida| {
             exposed(ida.misp_license_key.as_ref()).map(str::to_owned)
@@ -84,8 +86,8 @@ fn the_signing_container() {
         assert_eq!(password(key), Some("mosip123"));
         assert_eq!((key.uses.sign, key.uses.decrypt), (true, false));
         assert!(key.name.is_some());
-        assert_eq!(config.upstream.ida.as_ref().unwrap().sign_with, key.name);
-        assert_eq!(config.upstream.mediator.sign_with, None);
+        assert_eq!(config.destinations.ida.as_ref().unwrap().sign_with, key.name);
+        assert_eq!(config.destinations.mediator.sign_with, None);
     }
 }
 
@@ -107,7 +109,7 @@ fn the_key_of_the_mediator() {
     assert_eq!(password(key), None);
     assert_eq!((key.uses.sign, key.uses.decrypt), (true, true));
     assert!(key.name.is_some());
-    assert_eq!(config.upstream.mediator.sign_with, key.name);
+    assert_eq!(config.destinations.mediator.sign_with, key.name);
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn keys_of_the_file_come_before_those_of_aliases() {
     let config = accepted(text, &[("OPENCRVS_PRIV_KEY_PATH", "o.key"), ("DECRYPT_P12_FILE_PATH", "d.p12")]);
     let files: Vec<_> = config.keys.own.iter().filter_map(|key| key.file.file_name()).collect();
     assert_eq!(files, ["p.p12", "d.p12", "o.key"]);
-    assert_eq!(config.upstream.mediator.sign_with.as_deref(), Some("partner"));
+    assert_eq!(config.destinations.mediator.sign_with.as_deref(), Some("partner"));
 }
 
 #[test]
@@ -149,7 +151,7 @@ fn urls_posted_to() {
             ("MOSIP_GENERATE_AID_URL", "https://m.example.org/aid"),
         ],
     );
-    let mediator = config.upstream.mediator;
+    let mediator = config.destinations.mediator;
     assert_eq!(mediator.events["birth"], "https://m.example.org/birth");
     assert_eq!(mediator.events["death"], "https://m.example.org/death");
     assert_eq!(mediator.aid.unwrap(), "https://m.example.org/aid");
@@ -165,7 +167,7 @@ const USER: [(&str, &str); 2] = [("MOSIP_AUTH_USER", "user"), ("MOSIP_AUTH_PASS"
 #[test]
 fn a_token_by_password() {
     let Token { url, kind, client_id, client_secret } =
-        accepted("", &[AUTH, [USER[0], USER[1], ("", "")]].concat()).upstream.token.unwrap();
+        accepted("", &[AUTH, [USER[0], USER[1], ("", "")]].concat()).destinations.mediator.token.unwrap();
     assert_eq!(url, "https://iam.example.org/token");
     assert_eq!(client_id, "opencrvs");
     assert_eq!(exposed(Some(&client_secret)), Some("client secret"));
@@ -175,7 +177,7 @@ fn a_token_by_password() {
 
 #[test]
 fn a_token_by_client_credentials_without_a_user() {
-    let token = accepted("", &AUTH).upstream.token.unwrap();
+    let token = accepted("", &AUTH).destinations.mediator.token.unwrap();
     assert!(matches!(token.kind, TokenKind::KeycloakClientCredentials));
 }
 
@@ -183,7 +185,7 @@ fn a_token_by_client_credentials_without_a_user() {
 fn an_empty_or_absent_token_url_is_no_token() {
     for first in [("MOSIP_AUTH_URL", ""), ("PATH", "/bin")] {
         let config = accepted("", &[first, AUTH[1], AUTH[2], USER[0], USER[1]]);
-        assert!(config.upstream.token.is_none());
+        assert!(config.destinations.mediator.token.is_none());
         assert_eq!(
             config.warnings[0],
             "MOSIP_AUTH_CLIENT_ID does not set upstream.token.client_id, since upstream.token.url is not set"
@@ -234,7 +236,7 @@ fn a_used_alias_is_one_warning_and_an_overridden_one_none() {
 fn an_empty_alias_is_unset() {
     let set = [("MOSIP_GENERATE_AID_URL", ""), ("PARTNER_ID", ""), ("SIGN_P12_FILE_PATH", "")];
     let config = accepted("", &set);
-    assert!(config.upstream.mediator.aid.is_none() && config.keys.own.is_empty());
+    assert!(config.destinations.mediator.aid.is_none() && config.keys.own.is_empty());
     assert_eq!(config.warnings, [""; 0]);
 }
 
@@ -257,7 +259,7 @@ fn the_country_configuration_and_the_client_of_opencrvs() {
             ("OPENCRVS_CLIENT_SECRET", "secret"),
         ],
     );
-    let opencrvs = &config.opencrvs;
+    let opencrvs = &config.destinations.opencrvs;
     assert_eq!(
         opencrvs.legacy_url.as_ref().unwrap(),
         "https://countryconfig.example.org/mosip-openhim-mediator"
@@ -269,5 +271,5 @@ fn the_country_configuration_and_the_client_of_opencrvs() {
     assert_eq!(origin(&config, "opencrvs.legacy_url"), Some("OPENHIM_MEDIATOR_URL"));
     let alone = accepted("", &[("OPENHIM_MEDIATOR_URL", "https://countryconfig.example.org/mosip")]);
     let unset = ["opencrvs.auth_url", "opencrvs.client_id", "opencrvs.client_secret_file"];
-    assert_eq!(alone.opencrvs.client.unset, unset, "it starts, and doctor says what is missing");
+    assert_eq!(alone.destinations.opencrvs.client.unset, unset, "it starts, and doctor says what is missing");
 }

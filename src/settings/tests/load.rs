@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use super::variables;
-use crate::config::Config;
-use crate::config::load::LARGEST_FILE;
+use crate::settings::Config;
+use crate::settings::load::LARGEST_FILE;
 
-fn the_problem(result: Result<Config, super::Problems>) -> super::super::Problem {
+fn the_problem(result: Result<Config, super::Problems>) -> crate::config::Problem {
     let problems = result.err().unwrap();
     let [problem] = problems.iter().as_slice() else { panic!("{problems}") };
     problem.clone()

@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::{Config, Problems};
+use super::Config;
+use crate::config::Problems;
 
 const BASE: &str = "/etc/gateway";
 

@@ -14,7 +14,7 @@ fn own_variable_over_file_over_alias_over_default() {
     let partner_id = |text: &str, set: &[_]| {
         let config = accepted(text, set);
         let origin = origin(&config, "upstream.ida.partner_id").map(str::to_owned);
-        (config.upstream.ida.and_then(|ida| ida.partner_id), origin)
+        (config.destinations.ida.and_then(|ida| ida.partner_id), origin)
     };
     let pair = |value: &str, origin: &str| (Some(value.to_owned()), Some(origin.to_owned()));
     assert_eq!(partner_id(&file, &[own, alias]), pair("own", "MOSIP_GATEWAY__UPSTREAM__IDA__PARTNER_ID"));
@@ -38,8 +38,8 @@ fn a_variable_holds_any_scalar() {
     assert!(!config.internal.primitives);
     assert_eq!(config.listen.drain, Duration::from_secs(5));
     assert_eq!(config.listen.body_limit, 1024 * 1024);
-    assert_eq!(config.upstream.mediator.concurrency, 4);
-    assert_eq!(config.upstream.mediator.events["birth-correction"], "https://mosip.example.org/correct");
+    assert_eq!(config.destinations.mediator.concurrency, 4);
+    assert_eq!(config.destinations.mediator.events["birth-correction"], "https://mosip.example.org/correct");
 }
 
 #[test]
@@ -70,14 +70,14 @@ fn variables_alone_make_an_optional_section() {
             ("S", "secret"),
         ],
     );
-    let token = config.upstream.token.unwrap();
+    let token = config.destinations.mediator.token.unwrap();
     assert_eq!((token.client_id.as_str(), exposed(Some(&token.client_secret))), ("opencrvs", Some("secret")));
 }
 
 #[test]
 fn both_forms_of_a_secret_are_one_setting() {
     let secret = |text: &str, set: &[_]| {
-        let token = accepted(&format!("{TOKEN}{text}"), set).upstream.token.unwrap();
+        let token = accepted(&format!("{TOKEN}{text}"), set).destinations.mediator.token.unwrap();
         exposed(Some(&token.client_secret)).unwrap().to_owned()
     };
     let own = ("MOSIP_GATEWAY__UPSTREAM__TOKEN__CLIENT_SECRET_FILE", "own");

@@ -1,0 +1,58 @@
+//! From the list of destinations to what is made of all of them.
+
+/// Each line is the name of a destination and its type.
+macro_rules! destinations {
+    ($($(#[$attribute:meta])* $name:ident: $destination:ty,)*) => {
+        impl Rows {
+            /// Those of every destination, in the order of the list.
+            pub(crate) const ALL: &[Self] = &[$($(#[$attribute])* <$destination as Listed>::ROWS,)*];
+        }
+
+        /// What the configuration says of each destination.
+        #[cfg_attr(test, derive(Default))]
+        pub(crate) struct Settings {
+            $($(#[$attribute])* pub(crate) $name: <$destination as Listed>::Settings,)*
+        }
+
+        impl Settings {
+            /// Reads those of each destination in turn.
+            pub(crate) fn read(sources: &mut Sources<'_, '_>) -> Self {
+                Self { $($(#[$attribute])* $name: DestinationSettings::read(sources),)* }
+            }
+
+            /// Every URL that is called.
+            pub(crate) fn urls(&self) -> Vec<Url<'_>> {
+                let mut urls = Vec::new();
+                $($(#[$attribute])* urls.extend(self.$name.urls());)*
+                urls
+            }
+
+            /// What is not set, though something else needs it.
+            pub(crate) fn lacks(&self) -> Vec<Lack> {
+                let mut lacks = Vec::new();
+                $($(#[$attribute])* lacks.extend(self.$name.lacks());)*
+                lacks
+            }
+        }
+
+        /// Every destination of a gateway, also those that no entry goes to because their URL is not set.
+        pub(crate) struct Destinations {
+            $($(#[$attribute])* pub(crate) $name: Arc<$destination>,)*
+        }
+
+        impl Destinations {
+            /// Nothing is called yet.
+            pub(crate) fn new(settings: Settings, tools: &Tools) -> Self {
+                Self { $($(#[$attribute])* $name: Arc::new(Listed::new(settings.$name, tools)),)* }
+            }
+
+            /// All of them, in the order of the list.
+            #[allow(clippy::vec_init_then_push, reason = "a line of the list may be there in tests alone")]
+            pub(crate) fn all(&self) -> Vec<Arc<dyn Destination>> {
+                let mut all: Vec<Arc<dyn Destination>> = Vec::new();
+                $($(#[$attribute])* all.push(Arc::<$destination>::clone(&self.$name));)*
+                all
+            }
+        }
+    };
+}

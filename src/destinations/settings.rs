@@ -1,0 +1,62 @@
+//! What the settings of every destination have alike.
+
+use http::Uri;
+
+use crate::config::Keys;
+use crate::config::plain_http::PlainHttp;
+use crate::config::section::Section;
+
+/// Where a destination's settings are read from.
+pub(crate) struct Sources<'s, 'r> {
+    /// The whole configuration, for a section of the destination's own.
+    pub(crate) root: &'s mut Section<'r>,
+    /// `[upstream]`, for a section below it.
+    pub(crate) upstream: &'s mut Section<'r>,
+    /// Those that `sign_with` and the like may name.
+    pub(crate) keys: &'s Keys,
+    /// Where plain http may go.
+    pub(crate) plain: &'s PlainHttp,
+}
+
+/// The settings of one destination.
+pub(crate) trait DestinationSettings: Sized {
+    /// Reads the destination's own sections to their end. What is wrong is reported there, and a default stands in for it.
+    fn read(sources: &mut Sources<'_, '_>) -> Self;
+
+    /// Every URL that is called.
+    fn urls(&self) -> Vec<Url<'_>>;
+
+    /// What is not set, though the destination needs it: the gateway starts without, and entries wait.
+    fn lacks(&self) -> Vec<Lack> {
+        Vec::new()
+    }
+}
+
+/// A URL of the configuration.
+pub(crate) struct Url<'c> {
+    /// Whose value it is.
+    pub(crate) setting: String,
+    pub(crate) url: &'c Uri,
+    /// Nothing is put behind it.
+    pub(crate) is_whole: bool,
+}
+
+impl<'c> Url<'c> {
+    /// What `setting` says is called as it stands.
+    pub(crate) fn whole(setting: impl Into<String>, url: &'c Uri) -> Self {
+        Self { setting: setting.into(), url, is_whole: true }
+    }
+
+    /// A path is put behind what `setting` says.
+    pub(crate) fn begun(setting: impl Into<String>, url: &'c Uri) -> Self {
+        Self { setting: setting.into(), url, is_whole: false }
+    }
+}
+
+/// What is not set.
+pub(crate) struct Lack {
+    /// The section or setting.
+    pub(crate) subject: &'static str,
+    pub(crate) what: String,
+    pub(crate) advice: &'static str,
+}

@@ -1,0 +1,128 @@
+//! `[callback]`: who may call it, and how they prove themselves.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use crate::config::plain_http::PlainHttp;
+use crate::config::section::Section;
+use crate::config::value::{Complaint, complaint, text};
+use crate::config::{Address, ServerTls, Websub, listeners};
+
+/// `[callback]`
+pub(crate) struct Settings {
+    /// Kinds of caller authentication; `mosip-jwt` is not built and refused at start.
+    pub(crate) require: Vec<CallerAuth>,
+    /// `callback.opencrvs_jwt`; present whenever `require` names it.
+    pub(crate) opencrvs_jwt: Option<OpencrvsJwt>,
+    /// `[websub]`; its secret is present whenever `require` names `hub-hmac`.
+    pub(crate) websub: Websub,
+    /// Accept callers without authentication off the loopback.
+    pub(crate) danger_open: bool,
+    /// Proxies whose `X-Forwarded-For` says where a request comes from.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// TLS on this listener.
+    pub(crate) tls: Option<ServerTls>,
+}
+
+/// A kind in `callback.require`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallerAuth {
+    /// A bearer JWT made by OpenCRVS's auth service, on `/birthReceiveNid`.
+    OpencrvsJwt,
+    /// The hub's HMAC over the raw body (`X-Hub-Signature`), on `/websub/callback`.
+    HubHmac,
+    /// A client certificate, on every route; `callback.tls.client_ca` demands it.
+    Mtls,
+}
+
+/// `callback.opencrvs_jwt`
+pub(crate) struct OpencrvsJwt {
+    /// PEM of the public key or certificate: the bytes of the file, read at start.
+    pub(crate) pem: Vec<u8>,
+    /// Demanded `iss`.
+    pub(crate) issuer: String,
+    /// Demanded in `aud`.
+    pub(crate) audience: String,
+}
+
+impl Settings {
+    /// Reads `[callback]`, which depends on the `address` that it listens on, and `[websub]`.
+    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, plain: &PlainHttp) -> Self {
+        let websub = listeners::websub(root, plain);
+        let mut section = root.section("callback");
+        let jwt = section.optional_section("opencrvs_jwt");
+        let has_jwt = jwt.is_some();
+        let callback = Self {
+            websub,
+            require: section.list("require", caller_auth).unwrap_or_default(),
+            opencrvs_jwt: jwt.and_then(opencrvs_jwt),
+            danger_open: section.danger(
+                "danger_open",
+                "callers of the callback listener need no authentication off the loopback",
+            ),
+            trusted_proxies: section.list("trusted_proxies", network).unwrap_or_default(),
+            tls: listeners::tls(&mut section),
+        };
+        if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
+            section.missing("opencrvs_jwt");
+        }
+        if callback.require.contains(&CallerAuth::HubHmac) && callback.websub.secret.is_none() {
+            section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
+        }
+        if callback.require.contains(&CallerAuth::Mtls)
+            && callback.tls.as_ref().is_none_or(|tls| tls.client_ca.is_none())
+        {
+            section.problem("require", "lists mtls, and callback.tls.client_ca is not set", "set it");
+        }
+        let beyond_loopback = address.is_some_and(|address| !address.is_local());
+        if callback.require.is_empty() && beyond_loopback && !callback.danger_open {
+            section.problem(
+                "require",
+                "demands no authentication while listen.callback is off the loopback",
+                "require one that its caller can bring, or set callback.danger_open = true",
+            );
+        } else if callback.opencrvs_jwt.is_some() && !callback.require.contains(&CallerAuth::OpencrvsJwt) {
+            section.reader().warn(
+                "callback.opencrvs_jwt protects nothing while callback.require does not list opencrvs-jwt"
+                    .to_owned(),
+            );
+        }
+        section.finish();
+        callback
+    }
+}
+
+/// An address, or a network as address and length of its prefix.
+fn network(text: &str) -> Result<IpNet, Complaint> {
+    let of_address = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse()
+        .ok()
+        .or_else(of_address)
+        .ok_or_else(|| complaint("is neither an address nor a network", "write it as 10.0.0.7 or 10.0.0.0/8"))
+}
+
+fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
+    match kind {
+        "opencrvs-jwt" => Ok(CallerAuth::OpencrvsJwt),
+        "hub-hmac" => Ok(CallerAuth::HubHmac),
+        "mtls" => Ok(CallerAuth::Mtls),
+        "mosip-jwt" => Err(complaint(
+            "is a kind of caller authentication that is not built yet",
+            "remove it, and let the network keep out whom it would have kept out",
+        )),
+        _ => Err(complaint(
+            "is not a kind of caller authentication",
+            "write \"opencrvs-jwt\", \"hub-hmac\" or \"mtls\"",
+        )),
+    }
+}
+
+fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
+    let reader = section.reader();
+    let pem = section.required("file", |text| reader.contents(text));
+    let issuer = section.parsed("issuer", text).unwrap_or_else(|| "opencrvs:auth-service".to_owned());
+    let audience = section.parsed("audience", text).unwrap_or_else(|| "opencrvs:mosip-user".to_owned());
+    section.finish();
+    Some(OpencrvsJwt { pem: pem?, issuer, audience })
+}

@@ -1,0 +1,134 @@
+//! Everything that the gateway is told, in one list: each room reads its own settings from its sections, so that all problems are told at
+//! once.
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+
+use crate::config::section::Section;
+use crate::config::{
+    Credentials, Envelope, Keys, Listen, Outbox, Quarantine, Upstream, credentials, keys, listeners, outbox,
+    unbuilt, upstream,
+};
+use crate::destinations;
+use crate::faces::{self, callback, ops, plain};
+
+/// Everything the gateway is told, checked. Paths are joined already: absolute, or relative to the process's folder.
+pub struct Config {
+    /// `[listen]`
+    pub listen: Listen,
+    /// `[keys]`
+    pub keys: Keys,
+    /// `[envelope]`
+    pub envelope: Envelope,
+    /// `[outbox]`
+    pub outbox: Outbox,
+    /// `[quarantine]`
+    pub quarantine: Quarantine,
+    /// `[upstream]`
+    pub upstream: Upstream,
+    /// `[credentials]`
+    pub credentials: Credentials,
+    /// `[internal]`
+    pub(crate) internal: plain::Settings,
+    /// `[ops]`
+    pub(crate) ops: ops::Settings,
+    /// `[callback]`
+    pub(crate) callback: callback::Settings,
+    /// `[faces]`, and the sections of the faces that stand in for older systems.
+    pub(crate) faces: faces::Settings,
+    /// The sections of all destinations.
+    pub(crate) destinations: destinations::Settings,
+    /// `[events]`
+    pub(crate) events: Events,
+    /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
+    pub warnings: Vec<String>,
+    /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
+    pub origins: Vec<(String, String)>,
+    /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
+    pub secret_files: Vec<PathBuf>,
+}
+
+/// `[events]`
+pub(crate) struct Events {
+    /// `events.death.link`: a death goes with the UINTOKEN of the deceased, where IDA gives it. Default false.
+    pub(crate) death_link: bool,
+}
+
+impl Config {
+    /// Every section in turn; problems, warnings and origins gather in the reader.
+    fn settings(mut root: Section<'_>) -> Self {
+        let listen = listeners::listen(&mut root);
+        let internal = plain::Settings::read(&mut root);
+        let ops = ops::Settings::read(&mut root);
+        let keys = keys::keys(&mut root);
+        let envelope = envelope(&mut root);
+        let quarantine = outbox::quarantine(&mut root);
+        let outbox = outbox::outbox(&mut root, &keys.dir);
+        let mut section = root.section("upstream");
+        let (upstream, plain) = upstream::upstream(&mut section);
+        let destinations = destinations::Settings::read(&mut destinations::Sources {
+            root: &mut root,
+            upstream: &mut section,
+            keys: &keys,
+            plain: &plain,
+        });
+        unbuilt::packets(section.section("packets"), &plain);
+        section.finish();
+        let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &plain);
+        let faces = faces::Settings::read(&mut root, &plain);
+        let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
+        let credentials = credentials::credentials(&mut root);
+        unbuilt::check(&mut root, &plain);
+        root.finish();
+        let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            listen,
+            keys,
+            envelope,
+            outbox,
+            quarantine,
+            upstream,
+            credentials,
+            internal,
+            ops,
+            callback,
+            faces,
+            destinations,
+            events,
+            warnings,
+            origins,
+            secret_files,
+        }
+    }
+}
+
+fn envelope(root: &mut Section<'_>) -> Envelope {
+    let mut section = root.section("envelope");
+    let danger_accept_unsigned =
+        section.danger("danger_accept_unsigned", "messages without a signature are accepted");
+    section.finish();
+    Envelope { danger_accept_unsigned }
+}
+
+/// `[events]`: a link needs IDA, and the operator's word for `consent`.
+fn events(root: &mut Section<'_>, has_ida: bool, consent: bool) -> Events {
+    let mut section = root.section("events");
+    let mut death = section.section("death");
+    let death_link = death.flag("link", false);
+    if death_link && !has_ida {
+        death.problem("link", "needs calls to IDA", "set upstream.ida, or remove it");
+    }
+    if death_link && !consent {
+        death.problem(
+            "link",
+            "asks IDA about people without their consent",
+            "set seeder.consent = true, or remove it",
+        );
+    }
+    death.finish();
+    section.finish();
+    Events { death_link }
+}
