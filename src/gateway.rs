@@ -1,6 +1,8 @@
 //! The process: what is made at start, in which order, and how it stops.
 
 pub(crate) mod credentials;
+#[cfg(test)]
+pub(crate) mod fake;
 pub(crate) mod listeners;
 pub(crate) mod services;
 mod trusted;

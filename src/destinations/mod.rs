@@ -37,6 +37,8 @@ destinations! {
     ida: ida::Records,
     opencrvs: opencrvs::Opencrvs,
     delivery: delivery::Delivery,
+    #[cfg(test)]
+    example: tests::addition::Example,
 }
 
 /// Somewhere that entries go.

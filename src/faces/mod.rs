@@ -34,6 +34,8 @@ pub(crate) const LISTENER: &str = "faces";
 faces! {
     webhooks: webhooks::Webhooks,
     authtoken: token_seeder::TokenSeeder,
+    #[cfg(test)]
+    example: tests::addition::Example,
 }
 
 /// A face that stands in for an older system.

@@ -1,5 +1,7 @@
 //! The routes while the private key is unavailable: callers hear 503 `keys`, and events wait.
 
+pub(crate) mod addition;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

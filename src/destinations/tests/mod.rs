@@ -1,5 +1,7 @@
 //! What every destination relies on, and what one more of them costs.
 
+pub(crate) mod addition;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,0 +1,82 @@
+//! A whole gateway for a test, made from the text of a configuration, on ports and files of its own.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::upstream::Request;
+
+/// A gateway that runs.
+pub(crate) struct Running {
+    _dir: TempDir,
+    pub(crate) services: Services,
+    internal: Address,
+    ops: Address,
+    client: Client,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// What `text` says beside the listeners, with the `secrets` in variables.
+    pub(crate) async fn start(text: &str, secrets: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let listeners = "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"127.0.0.1:0\"\n";
+        let variables: BTreeMap<_, _> =
+            secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
+        let read = |file: &std::path::Path| std::fs::read(file);
+        let config = Config::from_toml(&format!("{listeners}{text}"), dir.path(), &variables, &read);
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let client = Client::new(&config.upstream).unwrap();
+        let gateway = Gateway::bind(config, false).await.unwrap();
+        let address = |name| gateway.address(name).unwrap().clone();
+        let (internal, ops) = (address("internal"), address("ops"));
+        let services = gateway.services.clone();
+        let (stop, stopped) = oneshot::channel();
+        let running = gateway.run(async { drop(stopped.await) });
+        let task = tokio::spawn(async { running.await.unwrap() });
+        Self { _dir: dir, services, internal, ops, client, stop, task }
+    }
+
+    /// A page of the internal listener: its status and its body.
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
+        self.call(Method::GET, &self.internal, path, Bytes::new()).await
+    }
+
+    /// Posts JSON to the internal listener: the status and the body of the answer.
+    pub(crate) async fn post(&self, path: &str, body: &str) -> (StatusCode, String) {
+        self.call(Method::POST, &self.internal, path, Bytes::copy_from_slice(body.as_bytes())).await
+    }
+
+    /// The body of a page of the ops listener.
+    pub(crate) async fn ops(&self, path: &str) -> String {
+        let (status, body) = self.call(Method::GET, &self.ops, path, Bytes::new()).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    /// Returns once everything has stopped.
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
+        self.task.await.unwrap();
+    }
+
+    async fn call(&self, method: Method, address: &Address, path: &str, body: Bytes) -> (StatusCode, String) {
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let request = Request {
+            method,
+            uri: format!("http://{address}{path}").parse().unwrap(),
+            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]),
+            body,
+            deadline: Duration::from_secs(30),
+            max_response: 1 << 20,
+        };
+        let reply = self.client.send(request).await.unwrap();
+        (reply.status, String::from_utf8(reply.body.to_vec()).unwrap())
+    }
+}
