@@ -73,6 +73,8 @@ pub enum Code {
     SignatureInvalid,
     /// The signature is absent.
     SignatureMissing,
+    /// The signature is good, but the certificate of the signer has ended.
+    SignerExpired,
     /// The same `Idempotency-Key` with other content.
     IdempotencyConflict,
     /// Retry or discard of an entry in the wrong state.
@@ -339,6 +341,7 @@ impl Code {
             Self::Decrypt => ("decrypt", 422, Fault::Caller, "The message does not open", "Ask the sender to seal again to the certificate that /v1/keys lists; the operator's log says which step failed."),
             Self::SignatureInvalid => ("signature-invalid", 422, Fault::Tampered, "The signature is wrong", "Do not use the message; check that the peer's certificate is the current one."),
             Self::SignatureMissing => ("signature-missing", 422, Fault::Tampered, "The signature is absent", "Ask the sender to sign; an unsigned message is never passed on."),
+            Self::SignerExpired => ("signer-expired", 422, Fault::Keys, "The certificate of the signer has ended", "Put the signer's current certificate into the configuration."),
             Self::IdempotencyConflict => ("idempotency-conflict", 409, Fault::Caller, "This key came with other content", "Give every event an Idempotency-Key of its own, or none."),
             Self::StateConflict => ("state-conflict", 409, Fault::Caller, "The event is in another state", "Look at its state under /v1/events; only what is queued or parked can be retried or discarded."),
             Self::NotFound => ("not-found", 404, Fault::Caller, "There is no such thing", "Check the path and the id."),

@@ -124,7 +124,15 @@ impl Gateway {
             death_link: config.events.death_link,
             probe_interval: config.upstream.probe_interval,
         };
-        let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
+        let credentials = credentials::load(&config.credentials).map(Arc::new);
+        let tools = Tools {
+            client,
+            keys: keys.clone(),
+            pool: pool.clone(),
+            clock: clock.clone(),
+            policy,
+            credentials: credentials.clone(),
+        };
         let services = Services::new(ledger, settings, tools);
         for lacking in services.mediator.lacking_keys() {
             let (trouble, advice) = (lacking.detail(), lacking.advice());
@@ -133,7 +141,7 @@ impl Gateway {
         let meters = Meters::default();
         let app = App::new(Shared {
             services: services.clone(),
-            credentials: credentials::load(&config.credentials).map(Arc::new),
+            credentials,
             policy,
             primitives: config.internal.primitives,
             limits: body::Limits::new(

@@ -2,10 +2,16 @@
 
 use std::path::PathBuf;
 
+use http::Uri;
 use toml::Value;
 
+use super::Token;
+use super::plain_http::PlainHttp;
 use super::section::Section;
-use super::value::{path_under, text};
+use super::token;
+use super::value::{path_under, text, word};
+use crate::mosip::credential::ProofKind;
+use crate::mosip::credential::share::DataShare;
 
 /// `[credentials]`
 pub struct Credentials {
@@ -15,8 +21,24 @@ pub struct Credentials {
     pub context: Vec<serde_json::Value>,
     /// Whose signatures count.
     pub issuers: Vec<Issuer>,
+    /// Which proofs suffice, one of them.
+    pub require: Vec<ProofKind>,
+    /// Where credentials are fetched that the hub only names; absent = nowhere.
+    pub data_share: Option<Share>,
     /// A proof over the JSON text counts, as OpenCRVS's mock of MOSIP makes it.
     pub danger_accept_jcs: bool,
+    /// A credential without any proof counts as far as the hub does that brought it.
+    pub danger_accept_hub_alone: bool,
+}
+
+/// `[credentials.data_share]`
+pub struct Share {
+    /// The folder of the shares.
+    pub url: Uri,
+    /// The same, as addresses are compared with it.
+    pub place: DataShare,
+    /// Fetches the token that is shown there; absent = none is shown.
+    pub token: Option<Token>,
 }
 
 /// A key that credentials are signed with.
@@ -30,7 +52,7 @@ pub struct Issuer {
 }
 
 /// `[credentials]`
-pub(crate) fn credentials(root: &mut Section<'_>) -> Credentials {
+pub(crate) fn credentials(root: &mut Section<'_>, plain: &PlainHttp) -> Credentials {
     let mut section = root.section("credentials");
     let reader = section.reader();
     let context = section.array("context").unwrap_or_default();
@@ -52,19 +74,43 @@ pub(crate) fn credentials(root: &mut Section<'_>) -> Credentials {
             issuers.push(Issuer { verification_method, file, history });
         }
     }
+    let kinds = word(&[("event-proof", ProofKind::Event), ("embedded-proof", ProofKind::Embedded)]);
+    let require = section.list("require", kinds).unwrap_or(vec![ProofKind::Event, ProofKind::Embedded]);
+    if require.is_empty() {
+        section.problem(
+            "require",
+            "names no proof",
+            "name \"event-proof\", \"embedded-proof\" or both, or remove it",
+        );
+    }
     let credentials = Credentials {
         contexts_dir: section.path("contexts_dir"),
         context,
         issuers,
+        require,
+        data_share: section.optional_section("data_share").and_then(|section| share(section, plain)),
         danger_accept_jcs: section
             .danger("danger_accept_jcs", "credentials count without the canonical form that MOSIP signs"),
+        danger_accept_hub_alone: section.danger(
+            "danger_accept_hub_alone",
+            "whoever has the secret of the hub can write credentials that count",
+        ),
     };
-    if section.array("require").is_some() {
-        reader.warn_not_built("credentials.require");
-    }
-    if section.flag("danger_accept_hub_alone", false) {
-        reader.warn_not_built("credentials.danger_accept_hub_alone");
-    }
     section.finish();
     credentials
+}
+
+fn share(mut section: Section<'_>, plain: &PlainHttp) -> Option<Share> {
+    let url = section.required_url("url", plain);
+    let place = url.as_ref().map(DataShare::below);
+    if let Some(None) = place {
+        section.problem(
+            "url",
+            "is not the address of a folder",
+            "end it with `/`, and leave out a query and parts such as `..`",
+        );
+    }
+    let token = section.optional_section("token").and_then(|section| token::token(section, plain));
+    section.finish();
+    Some(Share { url: url?, place: place??, token })
 }

@@ -79,7 +79,14 @@ impl World {
             death_link: false,
             probe_interval: upstream.probe_interval,
         };
-        let tools = Tools { client, keys: keys.clone(), pool: pool.clone(), clock: clock.clone(), policy };
+        let tools = Tools {
+            client,
+            keys: keys.clone(),
+            pool: pool.clone(),
+            clock: clock.clone(),
+            policy,
+            credentials: Err(Error::new(Code::Keys, "no credential is verified here")),
+        };
         let services = Services::new(ledger, settings, tools);
         let limits = body::Limits::new(1 << 20, Duration::from_mins(1), 1 << 20);
         let app = App::new(Shared {

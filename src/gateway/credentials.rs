@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde_json::Value;
+
 use crate::config;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::file::parse_certificates;
-use crate::mosip::credential::{Contexts, Credentials, Issuer};
+use crate::mosip::credential::contexts::PinError;
+use crate::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};
 use crate::regular;
 
 /// Largest context or certificate, bytes.
@@ -21,34 +24,47 @@ pub(crate) fn load(settings: &config::Credentials) -> Result<Credentials> {
         Err(Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
             .advise("Set it, and start the gateway again."))
     };
-    let Some(folder) = &settings.contexts_dir else { return unset("contexts_dir") };
-    if settings.context.is_empty() {
-        return unset("context");
-    }
     if settings.issuers.is_empty() {
         return unset("issuers");
     }
-    let index = read(&folder.join(INDEX))?;
-    let index: BTreeMap<String, String> = std::str::from_utf8(&index)
+    let contexts = match (&settings.contexts_dir, settings.context.is_empty()) {
+        (Some(folder), false) => Some(contexts(folder, &settings.context)?),
+        // The proof beside a credential needs none.
+        (None, true) if !settings.require.contains(&ProofKind::Embedded) => None,
+        (None, _) => return unset("contexts_dir"),
+        (Some(_), true) => return unset("context"),
+    };
+    let issuers = settings.issuers.iter().map(issuer).collect::<Result<_>>()?;
+    Ok(Credentials {
+        contexts,
+        issuers,
+        require: settings.require.clone(),
+        danger_accept_jcs: settings.danger_accept_jcs,
+        danger_accept_hub_alone: settings.danger_accept_hub_alone,
+    })
+}
+
+/// The contexts of `folder`, of which `context` is what a credential names.
+pub(crate) fn contexts(folder: &Path, context: &[Value]) -> Result<Contexts> {
+    let place = folder.join(INDEX);
+    let index: BTreeMap<String, String> = std::str::from_utf8(&read(&place)?)
         .ok()
         .and_then(|text| toml::from_str(text).ok())
-        .ok_or_else(|| wrong(&folder.join(INDEX), "does not map URLs to names of files"))?;
+        .ok_or_else(|| wrong(&place, "does not map URLs to names of files"))?;
     let documents = index
         .into_iter()
         .map(|(url, file)| Ok((url, read(&folder.join(file))?)))
         .collect::<Result<BTreeMap<_, _>>>()?;
-    let contexts = Contexts::new(documents, settings.context.clone());
-    if let Some(url) = contexts.missing().first() {
-        return Err(wrong(
-            &folder.join(INDEX),
-            &format!("names no file for {url}, which credentials.context demands"),
-        ));
-    }
-    let issuers = settings.issuers.iter().map(issuer).collect::<Result<_>>()?;
-    Ok(Credentials { contexts, issuers, danger_accept_jcs: settings.danger_accept_jcs })
+    Contexts::pin(documents, context.to_vec()).map_err(|error| match error {
+        PinError::Missing(url) => {
+            wrong(&place, &format!("names no file for {url}, which the contexts demand"))
+        }
+        error => wrong(folder, &format!("cannot be used: {error}")),
+    })
 }
 
-fn issuer(settings: &config::Issuer) -> Result<Issuer> {
+/// The certificate of an issuer.
+pub(crate) fn issuer(settings: &config::Issuer) -> Result<Issuer> {
     let config::Issuer { verification_method, file, history } = settings;
     let certificates = parse_certificates(&read(file)?).unwrap_or_default();
     let mut own = certificates.iter().filter(|certificate| !certificate.is_ca());
@@ -75,7 +91,7 @@ fn wrong(file: &Path, what: &str) -> Error {
 mod tests {
     use std::path::PathBuf;
 
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::clock::Timestamp;
@@ -94,7 +110,10 @@ mod tests {
                 file: vectors.join("keys/issuer.crt.pem"),
                 history: false,
             }],
+            require: vec![ProofKind::Event, ProofKind::Embedded],
+            data_share: None,
             danger_accept_jcs: false,
+            danger_accept_hub_alone: false,
         }
     }
 

@@ -11,8 +11,10 @@ use crate::destinations::drive::Outside;
 use crate::destinations::ida::{Ida, Requests};
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{self, Destinations, EventRoutes};
+use crate::error::Result;
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, LegacyPosts};
+use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
 use crate::queue::outside::Network;
@@ -63,13 +65,15 @@ pub(crate) struct Tools {
     pub(crate) clock: Clock,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
+    /// Whose credentials count; else why none can be verified.
+    pub(crate) credentials: Result<Arc<Credentials>>,
 }
 
 impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
         let Settings { mut destinations, death_link, probe_interval } = settings;
-        let Tools { client, keys, pool, clock, policy } = tools;
+        let Tools { client, keys, pool, clock, policy, credentials } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
             // Without a URL for deliveries nobody else waits for what goes there.
             let settles = destinations.delivery.url.is_none();
@@ -94,7 +98,7 @@ impl Services {
             requests.share(breaker);
         }
         let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
-        let pushes = Pushes::new(ledger.clone(), routes.clone(), keys, pool, clock, policy);
+        let pushes = Pushes::new(ledger.clone(), routes.clone(), keys, pool, clock, policy, credentials);
         Self { ledger, engine, pushes, routes, mediator, ida, outside }
     }
 

@@ -22,6 +22,7 @@ use crate::mosip::body;
 
 mod open;
 
+pub(in crate::mosip) use open::open_with_ring;
 pub use open::{Policy, Sealed, open};
 
 /// The header of the current form.

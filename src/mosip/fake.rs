@@ -3,12 +3,14 @@
 use bytes::Bytes;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::envelope::{Flavour, Format, SealOptions, SignOver, seal_message};
+use super::envelope::{self, Flavour, Format, SealOptions, SignOver, seal_message};
 use super::push::Notice;
 use super::{Attested, Stated, Transport};
-use crate::crypto::rsa::PrivateKey;
+use crate::crypto::base64;
+use crate::crypto::jws::{self, Protected};
+use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::keys::Certificate;
 
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/keys");
@@ -34,4 +36,34 @@ pub(crate) fn uin_token(token: &str, brn: &str) -> Bytes {
 /// What a push of the hub tells that MOSIP does not sign.
 pub(crate) fn under_the_hub(notice: Notice) -> Stated<Notice> {
     Stated::Unsigned(Attested::over(notice, Transport::Hub))
+}
+
+/// A message of the hub that brings `credential`, sealed to `partner`; signed by the key of the file `signer`, where one is named.
+pub(crate) fn issued(credential: &Value, signer: Option<&str>) -> Value {
+    let plaintext = credential.to_string();
+    let proof = signer.map(|signer| {
+        let key = PrivatePkcs8KeyDer::from_pem_file(format!("{KEYS}/{signer}.key.pem")).unwrap();
+        let key = PrivateKey::from_pkcs8_der(key.secret_pkcs8_der()).unwrap();
+        let protected = Protected { alg: SignatureAlgorithm::Rs256, x5c: &[], kid: None, b64: true };
+        json!({ "signature": jws::sign_detached(&key, protected, plaintext.as_bytes()).unwrap() })
+    });
+    json!({
+        "publisher": "CREDENTIAL_SERVICE", "topic": "partner/CREDENTIAL_ISSUED",
+        "publishedOn": "2026-11-24T08:00:02.000Z",
+        "event": {
+            "id": "event-1", "transactionId": "request-1", "timestamp": "2026-11-24T08:00:02.000Z",
+            "dataShareUri": null, "type": { "namespace": "mosip", "name": "mosip" },
+            "data": {
+                "credential": sealed(plaintext.as_bytes()), "proof": proof, "credentialType": "opencrvs",
+                "protectionKey": "123456", "registrationId": "10001"
+            }
+        }
+    })
+}
+
+/// An envelope for `partner`, in base64.
+pub(crate) fn sealed(plaintext: &[u8]) -> String {
+    let to = CertificateDer::from_pem_file(format!("{KEYS}/partner.crt.pem")).unwrap();
+    let to = Certificate::from_der(&to).unwrap();
+    base64::encode_url(&envelope::seal(&to, plaintext, Format::VerR2).unwrap())
 }

@@ -6,7 +6,7 @@ pub mod authtoken;
 mod body;
 pub mod caller;
 pub mod codes;
-pub(crate) mod credential;
+pub mod credential;
 pub mod envelope;
 pub mod event;
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! What MOSIP pushes. One more kind is a file that verifies it and a line in [`KINDS`].
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use super::credential::Credentials;
 use super::envelope::Policy;
 use super::subject::Subject;
 use super::{Stated, mediator, websub};
@@ -24,9 +27,10 @@ type Verify = fn(&[u8], Trust<'_>) -> Result<Stated<Notice>>;
 pub(crate) struct Trust<'a> {
     pub(crate) ring: &'a Ring,
     /// A credential's issuer has dates; a UINTOKEN's signer has none that count.
-    #[allow(dead_code, reason = "no kind that verifies yet depends on the time")]
     pub(crate) now: Timestamp,
     pub(crate) policy: Policy,
+    /// Whose credentials count; else why none can be verified.
+    pub(crate) credentials: &'a Result<Arc<Credentials>>,
 }
 
 /// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.

@@ -80,7 +80,7 @@ impl Config {
         let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &plain);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
-        let credentials = credentials::credentials(&mut root);
+        let credentials = credentials::credentials(&mut root, &plain);
         unbuilt::check(&mut root, &plain);
         root.finish();
         let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());

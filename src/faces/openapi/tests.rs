@@ -37,6 +37,7 @@ fn every_code() -> Vec<Code> {
         Decrypt,
         SignatureInvalid,
         SignatureMissing,
+        SignerExpired,
         IdempotencyConflict,
         StateConflict,
         NotFound,
@@ -61,9 +62,10 @@ fn every_code() -> Vec<Code> {
     for code in &all {
         match code {
             Malformed | Field | UnknownKey | Decrypt | SignatureInvalid | SignatureMissing
-            | IdempotencyConflict | StateConflict | NotFound | MethodNotAllowed | KindNotConfigured
-            | TooLarge | MediaType | Unauthorized | CallerSignature | Forbidden | Timeout | Busy
-            | Tampered | Upstream | UpstreamTimeout | Partner | Keys | KeyUnavailable | Storage | Bug => {}
+            | SignerExpired | IdempotencyConflict | StateConflict | NotFound | MethodNotAllowed
+            | KindNotConfigured | TooLarge | MediaType | Unauthorized | CallerSignature | Forbidden
+            | Timeout | Busy | Tampered | Upstream | UpstreamTimeout | Partner | Keys | KeyUnavailable
+            | Storage | Bug => {}
         }
     }
     all

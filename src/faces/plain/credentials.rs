@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -13,13 +13,18 @@ use crate::error::{Code, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::read_object;
+use crate::mosip::credential::Verdict;
 
 /// Largest body, bytes: a credential with a photograph stays below it.
 const BODY_LIMIT: usize = 6 << 20;
 
 /// `/v1/credentials`
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(refusing(routes!(verify), &JSON, &[Code::SignatureInvalid, Code::Keys]))
+    OpenApiRouter::new().routes(refusing(
+        routes!(verify),
+        &JSON,
+        &[Code::SignatureInvalid, Code::SignerExpired, Code::Keys],
+    ))
 }
 
 /// What is asked.
@@ -31,26 +36,12 @@ struct Asked {
     credential: Value,
 }
 
-/// The credential is MOSIP's.
-#[derive(Serialize, ToSchema)]
-#[schema(as = VerifiedCredential)]
-struct Verdict {
-    valid: bool,
-    /// JSON pointers to the values that the proof covers.
-    covered: Vec<String>,
-    /// To those that it does not: whoever carried the credential could have written them.
-    not_covered: Vec<String>,
-    /// Thumbprint of the issuer's certificate.
-    key: String,
-}
-
 /// Verifies the proof inside a credential, by the contexts and issuers of `[credentials]`.
 #[utoipa::path(post, path = "/v1/credentials/verify", request_body = Asked, responses((status = 200, description = "It verifies.", body = Verdict)))]
 async fn verify(State(app): State<App>, request: Request) -> Result<Json<Verdict>> {
     let limits = app.limits().with_body_limit(BODY_LIMIT);
     let Asked { credential } = read_object(request, &limits).await?;
     let (credentials, now) = (app.credentials()?, app.now());
-    let verified = app.run(move || credentials.verify(&credential, now)).await?.into_inner();
-    let key = verified.key.to_string();
-    Ok(Json(Verdict { valid: true, covered: verified.covered, not_covered: verified.not_covered, key }))
+    let verified = app.run(move || credentials.verify(&credential, now)).await?;
+    Ok(Json(verified.into()))
 }

@@ -32,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         Code::Decrypt,
         Code::SignatureInvalid,
         Code::SignatureMissing,
+        Code::SignerExpired,
         Code::Keys,
         Code::Storage,
     ];

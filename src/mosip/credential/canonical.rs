@@ -16,7 +16,7 @@ const XSD_STRING: &str = "http://www.w3.org/2001/XMLSchema#string";
 
 /// Why there is no canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ShapeError {
+pub enum ShapeError {
     /// A statement outside the default graph.
     #[error("a statement stands outside the default graph")]
     Graph,
@@ -32,7 +32,7 @@ pub(crate) enum ShapeError {
 type Escape = fn(&str, &mut String);
 
 /// The canonical text of `quads`; equal statements count once.
-pub(crate) fn write(quads: &[Quad]) -> Result<String, ShapeError> {
+pub fn write(quads: &[Quad]) -> Result<String, ShapeError> {
     let mut statements: Vec<&Quad> = Vec::new();
     for quad in quads {
         if quad.graph_name != GraphName::DefaultGraph {

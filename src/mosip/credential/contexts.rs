@@ -1,88 +1,143 @@
-//! JSON-LD: from a credential to statements, by contexts that are pinned. Nothing is ever fetched.
+//! The contexts that are pinned, and what they make of a credential. Nothing is ever fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use oxjsonld::{JsonLdParser, JsonLdRemoteDocument};
 use oxrdf::Quad;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// The documents that contexts may name, by URL, and what `@context` of a credential has to equal.
-pub(crate) struct Contexts {
-    documents: Arc<BTreeMap<String, Vec<u8>>>,
+use super::canonical::{self, ShapeError};
+use super::expand::{self, Expansion};
+use super::probe;
+use super::terms::{Documents, Table};
+use crate::json::member;
+
+/// What `@context` of a credential has to equal, and what its names mean by that.
+pub struct Contexts {
     context: Value,
+    table: Table,
 }
 
-/// Why a credential cannot be read as JSON-LD.
+/// Why contexts cannot be pinned.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ContextError {
+pub enum PinError {
+    /// A context that another one names.
+    #[error("no file stands for {0}")]
+    Missing(String),
+    /// It is no document with a context, or its JSON can be read in two ways.
+    #[error("the document of {0} holds no `@context` that can be read")]
+    Unreadable(String),
+    /// A context that leads back to itself.
+    #[error("the context {0} names itself, or one that names it")]
+    Recursive(String),
+    /// More than eight contexts that name one another in a row.
+    #[error("more than eight contexts name one another in a row, the last of them {0}")]
+    Deep(String),
+    /// More than 5,000 definitions.
+    #[error("the contexts hold more than 5,000 definitions")]
+    Many,
+    /// A definition that is wrong in itself.
+    #[error("the definition of the term `{0}` is wrong")]
+    Term(String),
+    /// What credentials of MOSIP have no use for.
+    #[error("the contexts use `{0}`, which is not supported here")]
+    NotBuilt(String),
+    /// A JSON-LD library reads the contexts otherwise.
+    #[error("the contexts mean something else to a JSON-LD library, or are not valid: {0}")]
+    Disagrees(String),
+}
+
+/// Why a credential cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContextError {
     /// `@context` is not what is configured.
     #[error("its @context is not the one in credentials.context")]
     Other,
     /// A member that could change what others mean.
     #[error("the member at {0} could change what others mean")]
     Member(String),
-    /// The library's words name no value of the credential.
-    #[error("it cannot be read as JSON-LD")]
-    Unreadable,
+    /// It has another shape than MOSIP gives a credential.
+    #[error("the value at {0} is not one that MOSIP puts into a credential")]
+    NotBuilt(String),
+    /// Its statements have no canonical form.
+    #[error("{0}")]
+    Shape(#[from] ShapeError),
+}
+
+/// A credential as its proof sees it.
+pub struct Reading {
+    /// The canonical form of its statements.
+    pub text: String,
+    /// JSON pointers to the values that the text depends on.
+    pub covered: BTreeSet<String>,
 }
 
 impl Contexts {
-    /// `documents` by URL; `context` is what `@context` has to equal, as JSON.
-    pub(crate) fn new(documents: BTreeMap<String, Vec<u8>>, context: Vec<Value>) -> Self {
-        Self { documents: Arc::new(documents), context: Value::Array(context) }
+    /// Reduces `context`, which `@context` has to equal as JSON, to a table of terms, and compares it with what a JSON-LD library reads.
+    /// `documents` by URL.
+    pub fn pin(documents: BTreeMap<String, Vec<u8>>, context: Vec<Value>) -> Result<Self, PinError> {
+        let context = Value::Array(context);
+        let read = |(url, bytes): (&String, &Vec<u8>)| {
+            let document = crate::json::read(bytes).map_err(|_| PinError::Unreadable(url.clone()))?;
+            Ok((url.clone(), document))
+        };
+        let parsed: Documents = documents.iter().map(read).collect::<Result<_, _>>()?;
+        let table = Table::reduce(&parsed, &context)?;
+        probe::compare(&Arc::new(documents), &context, &table)?;
+        Ok(Self { context, table })
     }
 
-    /// The URLs that `context` names and no document stands for.
-    pub(crate) fn missing(&self) -> Vec<&str> {
-        let urls = self.context.as_array().into_iter().flatten().filter_map(Value::as_str);
-        urls.filter(|url| !self.documents.contains_key(*url)).collect()
+    /// What a proof of `credential` signs. `@context` and `proof` are no part of it.
+    pub fn read(&self, credential: &Value) -> Result<Reading, ContextError> {
+        let Expansion { quads, covered } = self.expand(credential)?;
+        Ok(Reading { text: canonical::write(&quads)?, covered })
     }
 
-    /// Whether what a JSON reader sees in `document` is what its statements say: `@context` equals the pinned one and stands nowhere
-    /// else, and no name has a colon or begins as a keyword does.
-    pub(crate) fn check(&self, document: &Value) -> Result<(), ContextError> {
-        if document.get("@context") != Some(&self.context) {
-            return Err(ContextError::Other);
-        }
-        match document {
-            Value::Object(members) => {
-                let others = members.iter().filter(|(name, _)| *name != "@context");
-                others.into_iter().try_for_each(|(name, value)| check_member("", name, value))
-            }
-            _ => Err(ContextError::Unreadable),
-        }
-    }
-
-    /// The statements of `document`, without a base for relative names.
-    pub(crate) fn statements(&self, document: &Value) -> Result<Vec<Quad>, ContextError> {
-        let text = serde_json::to_vec(document).map_err(|_| ContextError::Unreadable)?;
-        let documents = Arc::clone(&self.documents);
-        let parser = JsonLdParser::new().for_slice(&text).with_load_document_callback(move |url, _| {
-            let document = documents.get(url).cloned().ok_or("a context that is not pinned")?;
-            Ok(JsonLdRemoteDocument { document, document_url: url.to_owned() })
-        });
-        parser.collect::<Result<_, _>>().map_err(|_| ContextError::Unreadable)
+    /// What `document` says. What a JSON reader sees in it is what its statements say: `@context` equals the pinned one and stands
+    /// nowhere else, and no name has a colon or begins as a keyword does.
+    pub(super) fn expand(&self, document: &Value) -> Result<Expansion, ContextError> {
+        let members = document.as_object().filter(|members| members.get("@context") == Some(&self.context));
+        let members = members.ok_or(ContextError::Other)?;
+        check_members("", members)?;
+        expand::expand(&self.table, members)
     }
 }
 
-fn check_member(path: &str, name: &str, value: &Value) -> Result<(), ContextError> {
-    let path = format!("{path}/{}", name.replace('~', "~0").replace('/', "~1"));
-    if name.contains(':') || name.starts_with('@') {
-        return Err(ContextError::Member(path));
-    }
-    check_value(&path, value)
+/// The statements of `document` as a JSON-LD library reads it, without a base for relative names: the second opinion.
+pub fn by_library(documents: &Arc<BTreeMap<String, Vec<u8>>>, document: &Value) -> Result<Vec<Quad>, String> {
+    let text = serde_json::to_vec(document).map_err(|error| error.to_string())?;
+    let documents = Arc::clone(documents);
+    let parser = JsonLdParser::new().for_slice(&text).with_load_document_callback(move |url, _| {
+        let document = documents.get(url).cloned().ok_or("a context that is not pinned")?;
+        Ok(JsonLdRemoteDocument { document, document_url: url.to_owned() })
+    });
+    parser.collect::<Result<_, _>>().map_err(|error| error.to_string())
 }
 
-fn check_value(path: &str, value: &Value) -> Result<(), ContextError> {
+fn check_members(at: &str, members: &Map<String, Value>) -> Result<(), ContextError> {
+    for (name, value) in members {
+        let is_top = at.is_empty() && matches!(name.as_str(), "@context" | "proof");
+        if is_top {
+            continue;
+        }
+        if name.contains(':') || name.starts_with('@') {
+            return Err(ContextError::Member(member(at, name)));
+        }
+        if value.is_object() || value.is_array() {
+            check_value(&member(at, name), value)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_value(at: &str, value: &Value) -> Result<(), ContextError> {
     match value {
-        Value::Object(members) => {
-            members.iter().try_for_each(|(name, value)| check_member(path, name, value))
+        Value::Object(members) => check_members(at, members),
+        Value::Array(items) => {
+            let mut items = items.iter().zip(0_u32..);
+            items.try_for_each(|(item, index)| check_value(&format!("{at}/{index}"), item))
         }
-        Value::Array(items) => items
-            .iter()
-            .zip(0..)
-            .try_for_each(|(item, at): (_, u32)| check_value(&format!("{path}/{at}"), item)),
         _ => Ok(()),
     }
 }

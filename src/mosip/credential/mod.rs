@@ -1,101 +1,167 @@
 //! Verifiable credentials as MOSIP issues them: a proof of type `RsaSignature2018` that is a PS256 signature over the hash of the proof's
-//! statements and the hash of the credential's, as `b64:false` JWS.
+//! statements and the hash of the credential's, as `b64:false` JWS. And the messages that bring them.
 
-mod canonical;
-mod contexts;
-mod coverage;
+pub mod canonical;
+pub mod contexts;
+pub mod event;
+mod expand;
+mod probe;
+pub mod share;
+mod terms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
-pub(crate) use self::contexts::Contexts;
+pub use self::contexts::Contexts;
+use self::contexts::Reading;
 use super::{Evidence, Verified};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::error::{Code, Error, Result};
-use crate::keys::Certificate;
+use crate::json::member;
 use crate::keys::cert::Validity;
+use crate::keys::{Certificate, Thumbprint};
 
 /// Whose credentials count, and how they are read.
-pub(crate) struct Credentials {
-    pub(crate) contexts: Contexts,
-    pub(crate) issuers: Vec<Issuer>,
+pub struct Credentials {
+    /// What gives the names of a credential a meaning. Without them no embedded proof can be verified.
+    pub contexts: Option<Contexts>,
+    /// Whose signatures count.
+    pub issuers: Vec<Issuer>,
+    /// `credentials.require`: which proofs suffice, one of them.
+    pub require: Vec<ProofKind>,
     /// `credentials.danger_accept_jcs`: a proof over the JSON text counts, too.
-    pub(crate) danger_accept_jcs: bool,
+    pub danger_accept_jcs: bool,
+    /// `credentials.danger_accept_hub_alone`: a credential without any proof counts as far as the hub does.
+    pub danger_accept_hub_alone: bool,
+}
+
+/// What proves a credential that MOSIP sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofKind {
+    /// `event-proof`: the signature beside the credential in the message of the hub. It covers every byte.
+    Event,
+    /// `embedded-proof`: the `proof` inside the credential. It covers what the contexts give a meaning.
+    Embedded,
 }
 
 /// A key that credentials are signed with.
-pub(crate) struct Issuer {
+pub struct Issuer {
     /// The proof's `verificationMethod`, byte for byte.
-    pub(crate) verification_method: String,
-    pub(crate) certificate: Certificate,
+    pub verification_method: String,
+    /// Its certificate.
+    pub certificate: Certificate,
     /// A former key: what it signed within its dates counts for ever.
-    pub(crate) history: bool,
+    pub history: bool,
 }
 
 /// A credential whose embedded proof is good. No `Debug`: it is about a person.
-pub(crate) struct Covered {
+pub struct Covered {
     /// JSON pointers to the values that the proof covers, in order.
-    pub(crate) covered: Vec<String>,
+    pub covered: Vec<String>,
     /// To those that it does not: the contexts give them no meaning, so that whoever carried the credential could have written them.
+    pub not_covered: Vec<String>,
+    /// Thumbprint of the issuer's certificate.
+    pub key: Thumbprint,
+}
+
+/// The credential is MOSIP's.
+#[derive(Serialize, ToSchema)]
+#[schema(as = VerifiedCredential)]
+pub(crate) struct Verdict {
+    valid: bool,
+    /// JSON pointers to the values that the proof covers.
+    covered: Vec<String>,
+    /// To those that it does not: whoever carried the credential could have written them.
     pub(crate) not_covered: Vec<String>,
     /// Thumbprint of the issuer's certificate.
-    pub(crate) key: crate::keys::Thumbprint,
+    key: String,
+}
+
+impl From<Verified<Covered>> for Verdict {
+    fn from(verified: Verified<Covered>) -> Self {
+        let Covered { covered, not_covered, key } = verified.into_inner();
+        Self { valid: true, covered, not_covered, key: key.to_string() }
+    }
+}
+
+/// Reads a credential as it stands in a file: alone, or as the body of `POST /v1/credentials/verify`.
+///
+/// # Errors
+///
+/// [`Code::Malformed`] where it is no JSON object that all readers read alike.
+pub(crate) fn read(bytes: &[u8]) -> Result<Value> {
+    let value: Value = crate::json::read(bytes)?;
+    match value {
+        Value::Object(mut members) => match (members.len(), members.remove("credential")) {
+            (1, Some(credential)) => Ok(credential),
+            (_, Some(other)) => {
+                members.insert("credential".to_owned(), other);
+                Ok(Value::Object(members))
+            }
+            (_, None) => Ok(Value::Object(members)),
+        },
+        _ => Err(Error::new(Code::Malformed, "this is no credential: it is no JSON object")),
+    }
 }
 
 /// An embedded proof. Whatever else stood in it would be signed, too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Proof {
+struct Proof<'a> {
     #[serde(rename = "type")]
-    kind: String,
-    created: String,
-    proof_purpose: String,
-    verification_method: String,
-    jws: String,
+    kind: &'a str,
+    created: &'a str,
+    proof_purpose: &'a str,
+    verification_method: &'a str,
+    jws: &'a str,
 }
 
 impl Credentials {
     /// Verifies the embedded proof of `credential`, a JSON object without two members of one name, at `now`.
-    pub(crate) fn verify(&self, credential: &Value, now: Timestamp) -> Result<Verified<Covered>> {
-        let mut document = credential.clone();
-        let proof = document.as_object_mut().and_then(|members| members.remove("proof"));
-        let proof = proof.ok_or_else(|| refused("it holds no proof"))?;
-        let proof: Proof =
-            serde_json::from_value(proof).map_err(|_| refused("its proof is not one of MOSIP's form"))?;
+    ///
+    /// # Errors
+    ///
+    /// [`Code::SignatureInvalid`] where it does not verify, [`Code::SignerExpired`] where its issuer's certificate has ended, and
+    /// [`Code::Keys`] where `credentials.contexts_dir` is not set.
+    pub fn verify(&self, credential: &Value, now: Timestamp) -> Result<Verified<Covered>> {
+        let proof = credential.get("proof").ok_or_else(|| refused("it holds no proof"))?;
+        let proof = Proof::deserialize(proof).map_err(|_| refused("its proof is not one of MOSIP's form"))?;
         if proof.kind != "RsaSignature2018" || proof.proof_purpose != "assertionMethod" {
             return Err(refused("its proof is of another type, or for another purpose"));
         }
-        let created = Timestamp::from_iso(&proof.created)
+        let created = Timestamp::from_iso(proof.created)
             .ok_or_else(|| refused("its proof does not say in UTC when it was made"))?;
-        self.contexts.check(&document).map_err(|error| refused(&error.to_string()))?;
-        let text = self.text(&document)?;
+        let Some(contexts) = &self.contexts else {
+            return Err(Error::new(
+                Code::Keys,
+                "the proof inside the credential cannot be verified: credentials.contexts_dir is not set",
+            )
+            .advise("Set credentials.contexts_dir and credentials.context, and start the gateway again."));
+        };
+        let Reading { text, covered } =
+            contexts.read(credential).map_err(|error| refused(&error.to_string()))?;
         let hashes = [Sha256::digest(proof.text().as_bytes()), Sha256::digest(text.as_bytes())].concat();
         let mut forms = vec![hashes];
         if self.danger_accept_jcs {
-            let plain = serde_json_canonicalizer::to_vec(&document);
-            forms.extend(plain);
+            forms.extend(plain_form(credential));
         }
         let issuer = self.issuer_of(&proof, &forms)?;
-        issuer.check_dates(created, now)?;
-        let (covered, not_covered) = coverage::of(&document, &text, |document| self.text(document).ok());
+        issuer.check_dates("its proof was made", created, now)?;
+        let (covered, not_covered) =
+            values(credential).into_iter().partition(|pointer| covered.contains(pointer));
         let key = issuer.certificate.thumbprint();
         Ok(Verified::new(Covered { covered, not_covered, key }, Evidence::Plaintext, None))
     }
 
-    /// The text of `document` that is signed.
-    fn text(&self, document: &Value) -> Result<String> {
-        let statements = self.contexts.statements(document).map_err(|error| refused(&error.to_string()))?;
-        canonical::write(&statements).map_err(|error| refused(&error.to_string()))
-    }
-
     /// The issuer whose key made the proof over one of `forms`.
-    fn issuer_of(&self, proof: &Proof, forms: &[Vec<u8>]) -> Result<&Issuer> {
-        let jws = Jws::parse(&proof.jws).map_err(|_| refused("the signature of its proof cannot be read"))?;
+    fn issuer_of(&self, proof: &Proof<'_>, forms: &[Vec<u8>]) -> Result<&Issuer> {
+        let jws = Jws::parse(proof.jws).map_err(|_| refused("the signature of its proof cannot be read"))?;
         if !jws.is_detached() {
             return Err(refused("the signature of its proof brings a text of its own"));
         }
@@ -122,23 +188,27 @@ impl Credentials {
 
 impl Issuer {
     /// What a key signed outside its dates never counts, and what it signed within them counts until they end, unless it is kept as a
-    /// former key.
-    fn check_dates(&self, created: Timestamp, now: Timestamp) -> Result<()> {
+    /// former key. `what` happened at `moment`.
+    fn check_dates(&self, what: &str, moment: Timestamp, now: Timestamp) -> Result<()> {
         let dates = self.certificate.dates();
-        let is_within = |moment| dates.validity(moment) == Validity::Valid;
-        if !is_within(created) {
-            return Err(refused("its proof was made outside the dates of its issuer's certificate"));
+        match (dates.validity(moment), dates.validity(now)) {
+            (Validity::Valid, Validity::Valid) => Ok(()),
+            (Validity::Valid, _) if self.history => Ok(()),
+            (Validity::Valid, Validity::ExpiredSince(_)) => {
+                Err(expired("the certificate of its issuer has expired").advise(
+                    "Add the issuer's new certificate, and set history = true for the former one in credentials.issuers.",
+                ))
+            }
+            (Validity::ExpiredSince(_), _) => {
+                Err(expired(&format!("{what} after the certificate of its issuer had expired"))
+                    .advise("Add the certificate that its issuer has now to credentials.issuers."))
+            }
+            _ => Err(refused(&format!("{what} before the certificate of its issuer is valid"))),
         }
-        if is_within(now) || self.history {
-            return Ok(());
-        }
-        Err(refused("the certificate of its issuer has expired").advise(
-            "Add the new certificate, and set history = true for the former one in credentials.issuers.",
-        ))
     }
 }
 
-impl Proof {
+impl Proof<'_> {
     /// The statements of the proof, which always are these four, in this order.
     fn text(&self) -> String {
         let Self { created, verification_method, .. } = self;
@@ -151,6 +221,40 @@ impl Proof {
     }
 }
 
+/// What OpenCRVS's mock of MOSIP signs.
+fn plain_form(credential: &Value) -> Option<Vec<u8>> {
+    let mut document = credential.clone();
+    document.as_object_mut()?.remove("proof");
+    serde_json_canonicalizer::to_vec(&document).ok()
+}
+
+/// JSON pointers to the values of `credential`, but for its context and its proof, in order.
+pub(crate) fn values(credential: &Value) -> Vec<String> {
+    fn collect(at: String, value: &Value, pointers: &mut Vec<String>) {
+        match value {
+            Value::Object(members) if !members.is_empty() => {
+                members.iter().for_each(|(name, value)| collect(member(&at, name), value, pointers));
+            }
+            Value::Array(items) if !items.is_empty() => {
+                let items = items.iter().enumerate();
+                items.for_each(|(index, item)| collect(format!("{at}/{index}"), item, pointers));
+            }
+            _ => pointers.push(at),
+        }
+    }
+    let mut pointers = Vec::new();
+    for (name, value) in credential.as_object().into_iter().flatten() {
+        if !matches!(name.as_str(), "@context" | "proof") {
+            collect(member("", name), value, &mut pointers);
+        }
+    }
+    pointers
+}
+
 fn refused(why: &str) -> Error {
     Error::new(Code::SignatureInvalid, format!("the credential does not verify: {why}"))
+}
+
+fn expired(why: &str) -> Error {
+    Error::new(Code::SignerExpired, format!("the credential does not verify: {why}"))
 }

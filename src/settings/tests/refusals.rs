@@ -114,6 +114,14 @@ fn values_of_the_wrong_type() {
     refused("keys.own = [1]", "file: keys.own[0]: is of type integer; write a table");
     refused("keys.dir = \"\"", "file: keys.dir: is empty; set it, or remove it");
     refused_at("credentials.context = [1]", "credentials.context", "holds what is neither a URL nor a table");
+    refused_at("credentials.require = []", "credentials.require", "names no proof");
+    refused_at("credentials.require = [\"hub\"]", "credentials.require[0]", "is not a known word");
+    let share = "credentials.data_share.url";
+    refused_at("credentials.data_share = {}", share, "is missing");
+    for url in ["https://a.example/share", "https://a.example/share/?x=1", "https://a.example/../share/"] {
+        refused_at(&format!("{share} = \"{url}\""), share, "is not the address of a folder");
+    }
+    refused_at(&format!("{share} = \"http://a.example/\""), share, "is plain http off the loopback");
 }
 
 #[test]

@@ -236,6 +236,8 @@ fn every_way_round_a_check_gives_a_warning() {
     let ida = warning(ida, "upstream.ida.danger_accept_unsigned_replies").destinations.ida.unwrap();
     assert!(ida.danger_accept_unsigned_replies);
     warning("credentials.danger_accept_jcs = true", "credentials.danger_accept_jcs");
+    let hub = warning("credentials.danger_accept_hub_alone = true", "credentials.danger_accept_hub_alone");
+    assert!(hub.credentials.danger_accept_hub_alone);
     warning("faces.danger_open = true", "faces.danger_open");
 
     let plain = "upstream = { danger_plain_http = true, mediator = { birth = \"http://m.example.org/\" } }";

@@ -19,6 +19,7 @@ use crate::destinations::EventRoutes;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, Received, WEBHOOK};
+use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::mosip::push::{PushKind, Trust};
 use crate::pool::Pool;
@@ -37,6 +38,7 @@ struct Parts {
     pool: Pool,
     clock: Clock,
     policy: Policy,
+    credentials: Result<Arc<Credentials>>,
     wake: Notify,
 }
 
@@ -49,8 +51,18 @@ impl Pushes {
         pool: Pool,
         clock: Clock,
         policy: Policy,
+        credentials: Result<Arc<Credentials>>,
     ) -> Self {
-        Self(Arc::new(Parts { ledger, routes, keys, pool, clock, policy, wake: Notify::new() }))
+        Self(Arc::new(Parts {
+            ledger,
+            routes,
+            keys,
+            pool,
+            clock,
+            policy,
+            credentials,
+            wake: Notify::new(),
+        }))
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.
@@ -139,8 +151,15 @@ impl Parts {
             return self.examine_webhook(id, Bytes::from_owner(body)).await;
         }
         let (ring, now, policy) = (self.keys.current(), self.clock.now(), self.policy);
+        let credentials = self.credentials.clone();
         let verified = match PushKind::find(&kind) {
-            Some(kind) => self.pool.run(move || kind.verify(&body, Trust { ring: &ring, now, policy })).await,
+            Some(kind) => {
+                let verify = move || {
+                    let trust = Trust { ring: &ring, now, policy, credentials: &credentials };
+                    kind.verify(&body, trust)
+                };
+                self.pool.run(verify).await
+            }
             None => {
                 Err(Error::new(Code::SignatureInvalid, "this gateway does not know messages of this kind")
                     .advise("A newer gateway stored it: run that one."))

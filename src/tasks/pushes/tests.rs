@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
@@ -14,8 +15,8 @@ use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::ledger::Filter;
-use crate::mosip::fake;
-use crate::mosip::push::BIRTH_NID;
+use crate::mosip::push::{BIRTH_NID, CREDENTIAL};
+use crate::mosip::{credential, fake};
 
 const KEYS: &str = "tests/vectors/keys";
 
@@ -81,7 +82,12 @@ impl Home {
         let tools = destinations::fake::tools(keys.clone(), Clock::system());
         let mediator: Arc<dyn Destination> = Arc::new(Mediator::new(mediator, &tools));
         let routes = EventRoutes::of(&[mediator]);
-        let pushes = Pushes::new(ledger.clone(), routes, keys.clone(), pool, Clock::system(), policy);
+        let mut credentials = credential::tests::credentials(false);
+        // Whatever this machine's clock says.
+        credentials.issuers[0].history = true;
+        let credentials = Ok(Arc::new(credentials));
+        let clock = Clock::system();
+        let pushes = Pushes::new(ledger.clone(), routes, keys.clone(), pool, clock, policy, credentials);
         Self { dir, keys, pushes, ledger }
     }
 }
@@ -110,6 +116,22 @@ async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right
     assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
     assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1);
     assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_credential_of_the_hub_is_delivered_once_and_a_forged_one_is_kept() {
+    let home = Home::new();
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/vectors/event.json")).unwrap();
+    for case in cases.iter().chain(cases.iter().filter(|case| case["valid"] == true)) {
+        let body = Bytes::from(case["event"].to_string());
+        let id = home.pushes.receive(CREDENTIAL, body).await.unwrap();
+        let verdict = home.pushes.verify(id).await;
+        assert_eq!(verdict.is_ok(), case["valid"] == true, "{}", case["name"]);
+    }
+    let kept = home.ledger.quarantined(0).await.unwrap();
+    assert_eq!(kept.len(), cases.len() - 1);
+    assert!(kept.iter().all(|push| push.refusal.as_ref().unwrap().code == "signature-invalid"));
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1, "a repeat is known by its id");
 }
 
 #[tokio::test]

@@ -1,0 +1,369 @@
+//! `CREDENTIAL_ISSUED`: a credential that MOSIP's hub brings, sealed to us, with a signature beside it.
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Credentials, Issuer, ProofKind, refused, values};
+use crate::clock::Timestamp;
+use crate::crypto::jws::Jws;
+use crate::crypto::rsa::SignatureAlgorithm;
+use crate::error::{Code, Error, Result};
+use crate::json::{self, Object, Text};
+use crate::keys::{Ring, Thumbprint};
+use crate::mosip::envelope::{Plaintext, open_with_ring};
+use crate::mosip::{Evidence, Verified};
+
+/// The message of the hub. It holds more, which nobody needs.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    topic: Option<Text<'a>>,
+    #[serde(borrow)]
+    event: Object<Event<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Event<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    transaction_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    data_share_uri: Option<Text<'a>>,
+    #[serde(borrow)]
+    data: Object<Data<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Data<'a> {
+    #[serde(borrow)]
+    registration_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    credential: Option<Text<'a>>,
+    #[serde(borrow)]
+    credential_type: Option<Text<'a>>,
+    #[serde(borrow)]
+    proof: Option<Object<EventProof<'a>>>,
+}
+
+#[derive(Deserialize)]
+struct EventProof<'a> {
+    #[serde(borrow)]
+    signature: Text<'a>,
+}
+
+/// A message of the hub that is read and that nothing has verified.
+pub struct Notification<'a>(Message<'a>);
+
+/// What MOSIP issued. No `Debug`: it is about a person.
+pub struct Issued {
+    /// The hub's id of the message, by which a repeat is known.
+    pub event_id: String,
+    /// MOSIP's id of the request for a credential, which a status goes back under.
+    pub transaction_id: Option<String>,
+    /// Names of the registration: the one that is signed, the last part of the subject's id, first.
+    pub registration_ids: Vec<String>,
+    /// `vercred`, `euin`, `opencrvs` or another word of the deployment.
+    pub credential_type: Option<String>,
+    /// What it says of the person's number.
+    pub number: Option<IssuedNumber>,
+    /// Why it was issued.
+    pub occasion: Occasion,
+    /// The birth or death registration number that it holds.
+    pub certificate_number: Option<CertificateNumber>,
+    /// The credential.
+    pub credential: Value,
+    /// JSON pointers to the values that a proof covers.
+    pub covered: Vec<String>,
+    /// To those that none covers.
+    pub not_covered: Vec<String>,
+    /// Thumbprint of the certificate of the issuer that a proof fits.
+    pub issuer: Option<Thumbprint>,
+}
+
+/// The number of the certificate of a birth or a death.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateNumber {
+    /// The number.
+    pub value: String,
+    /// Whether a proof covers it, or there is none and the hub alone is trusted.
+    pub is_covered: bool,
+}
+
+/// The number of a person.
+#[derive(PartialEq, Eq)]
+pub enum IssuedNumber {
+    /// A virtual one.
+    Vid(String),
+    /// The number itself.
+    Uin(String),
+}
+
+/// Which registration a credential answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// It brings a number.
+    Birth,
+    /// It brings none.
+    Death,
+}
+
+impl Occasion {
+    /// The word of the delivery.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Birth => "birth",
+            Self::Death => "death",
+        }
+    }
+}
+
+impl Issued {
+    /// The member `data` of the delivery `credential.issued`: everything but the hub's own id.
+    pub fn data(&self) -> Value {
+        let (vid, uin) = match &self.number {
+            Some(IssuedNumber::Vid(number)) => (Some(number), None),
+            Some(IssuedNumber::Uin(number)) => (None, Some(number)),
+            None => (None, None),
+        };
+        let members = [
+            ("registrationId", self.registration_ids.first().map(|id| json!(id))),
+            ("transactionId", self.transaction_id.as_ref().map(|id| json!(id))),
+            ("credentialType", self.credential_type.as_ref().map(|kind| json!(kind))),
+            ("event", Some(json!(self.occasion.as_str()))),
+            ("vid", vid.map(|number| json!(number))),
+            ("uin", uin.map(|number| json!(number))),
+            ("certificateNumber", self.certificate_number.as_ref().map(|number| json!(number.value))),
+            ("issuer", self.issuer.map(|issuer| json!(issuer.to_string()))),
+            ("covered", Some(json!(self.covered))),
+            ("not_covered", Some(json!(self.not_covered))),
+            ("credential", Some(self.credential.clone())),
+        ];
+        members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
+
+/// Members of a subject that hold the number of the certificate of a birth or a death.
+const CERTIFICATE_NUMBERS: [(&str, Occasion); 4] = [
+    ("birthCertificateNumber", Occasion::Birth),
+    ("opencrvsBRN", Occasion::Birth),
+    ("deathCertificateNumber", Occasion::Death),
+    ("opencrvsDRN", Occasion::Death),
+];
+
+impl<'a> Notification<'a> {
+    /// Reads the body of a push.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::Malformed`] and [`Code::Field`] where it is no message with a credential or a share.
+    pub fn read(body: &'a [u8]) -> Result<Self> {
+        let Object(message): Object<Message<'a>> = json::read(body)?;
+        let Event { id, data_share_uri, data, .. } = &message.event.0;
+        if id.trim().is_empty() {
+            return Err(Error::field("/event/id", "the message has no id"));
+        }
+        if data.0.credential.is_none() && data_share_uri.is_none() {
+            return Err(Error::field(
+                "/event/data/credential",
+                "the message brings neither a credential nor a share",
+            ));
+        }
+        Ok(Self(message))
+    }
+
+    /// The topic that it says it belongs to.
+    pub fn topic(&self) -> Option<&str> {
+        self.0.topic.as_deref()
+    }
+
+    /// The hub's id of it.
+    pub fn id(&self) -> &str {
+        &self.0.event.0.id
+    }
+
+    /// Where the credential is, if the message does not bring it.
+    pub fn share(&self) -> Option<&str> {
+        let Event { data, data_share_uri, .. } = &self.0.event.0;
+        data_share_uri.as_deref().filter(|_| data.0.credential.is_none())
+    }
+}
+
+impl Credentials {
+    /// Opens and verifies what `notification` brings; `share` is what its share answered, where the credential is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::UnknownKey`] where it is sealed to another partner, [`Code::Decrypt`] where it does not open, [`Code::SignatureInvalid`]
+    /// where a proof is wrong, [`Code::SignatureMissing`] where none of `credentials.require` is there, [`Code::SignerExpired`] where
+    /// the issuer's certificate has ended, [`Code::Field`] where it lacks what it is for.
+    pub fn verify_issued(
+        &self,
+        notification: &Notification<'_>,
+        share: Option<&[u8]>,
+        ring: &Ring,
+        now: Timestamp,
+    ) -> Result<Verified<Issued>> {
+        let Event { id, transaction_id, data, .. } = &notification.0.event.0;
+        let Data { registration_id, credential, credential_type, proof } = &data.0;
+        let (plaintext, key) = open(credential.as_deref(), share, ring)?;
+        let credential: Value = json::read(&plaintext).map_err(|error| error.under("/credential"))?;
+        if !credential.is_object() {
+            return Err(Error::new(Code::Malformed, "what was sealed is no credential"));
+        }
+        let signed_by = match proof {
+            Some(Object(proof)) => {
+                Some(self.check_event_proof(&proof.signature, &plaintext, &credential, now)?)
+            }
+            None => None,
+        };
+        let embedded = match credential.get("proof") {
+            Some(_) => Some(self.verify(&credential, now)?.into_inner()),
+            None => None,
+        };
+        let is_enough = self.require.iter().any(|kind| match kind {
+            ProofKind::Event => signed_by.is_some(),
+            ProofKind::Embedded => embedded.is_some(),
+        });
+        let evidence = match is_enough {
+            true => Evidence::Plaintext,
+            false if self.danger_accept_hub_alone => Evidence::DangerHubAlone,
+            false => return Err(unproved(signed_by.is_some() || embedded.is_some())),
+        };
+        let issuer = signed_by
+            .map(|issuer| issuer.certificate.thumbprint())
+            .or_else(|| embedded.as_ref().map(|embedded| embedded.key));
+        let (covered, not_covered) = match (signed_by, embedded) {
+            (Some(_), _) => (values(&credential), Vec::new()),
+            (None, Some(embedded)) => (embedded.covered, embedded.not_covered),
+            (None, None) => (Vec::new(), values(&credential)),
+        };
+        let subject = Subject::read(&credential)?;
+        let certificate_number = subject.certificate_number.map(|(name, value)| {
+            let pointer = format!("/credentialSubject/{name}");
+            CertificateNumber { value, is_covered: !is_enough || covered.contains(&pointer) }
+        });
+        let told = registration_id.as_deref().filter(|told| !told.is_empty());
+        let mut registration_ids = Vec::from_iter(subject.registration_id.clone());
+        registration_ids
+            .extend(told.filter(|told| subject.registration_id.as_deref() != Some(told)).map(str::to_owned));
+        let issued = Issued {
+            event_id: id.to_string(),
+            transaction_id: transaction_id.as_deref().map(str::to_owned),
+            registration_ids,
+            credential_type: credential_type.as_deref().map(str::to_owned),
+            number: subject.number,
+            occasion: subject.occasion,
+            certificate_number,
+            credential,
+            covered,
+            not_covered,
+            issuer,
+        };
+        Ok(Verified::new(issued, evidence, key))
+    }
+
+    /// The issuer whose key made the signature beside `plaintext`. What it covers says when it was issued.
+    fn check_event_proof(
+        &self,
+        signature: &str,
+        plaintext: &[u8],
+        credential: &Value,
+        now: Timestamp,
+    ) -> Result<&Issuer> {
+        let jws = Jws::parse(signature).map_err(|_| refused("the signature beside it cannot be read"))?;
+        if !jws.is_detached() {
+            return Err(refused("the signature beside it brings a text of its own"));
+        }
+        // A certificate in its header proves nothing: anybody can write one.
+        let fits = |issuer: &&Issuer| {
+            let key = issuer.certificate.public_key();
+            jws.verify(key, &[SignatureAlgorithm::Rs256], Some(plaintext)).is_ok()
+        };
+        let issuer = self.issuers.iter().find(fits).ok_or_else(|| {
+            refused("the signature beside it fits no key of credentials.issuers").advise(
+                "Add the issuer's current certificate to credentials.issuers, if this comes from MOSIP.",
+            )
+        })?;
+        let issued = credential.get("issuanceDate").and_then(Value::as_str).and_then(Timestamp::from_iso);
+        let issued = issued.ok_or_else(|| refused("it does not say in issuanceDate when it was issued"))?;
+        issuer.check_dates("it was issued", issued, now)?;
+        Ok(issuer)
+    }
+}
+
+fn unproved(has_other: bool) -> Error {
+    let what = match has_other {
+        true => "the credential has a good proof, but not one that credentials.require names",
+        false => "the credential has no proof",
+    };
+    Error::new(Code::SignatureMissing, what)
+        .advise("Ask the MOSIP administrator why it is issued without one of the proofs that credentials.require names; the message is kept.")
+}
+
+/// The text that was sealed, and the key of ours that it was sealed to.
+fn open(
+    credential: Option<&str>,
+    share: Option<&[u8]>,
+    ring: &Ring,
+) -> Result<(Plaintext, Option<Thumbprint>)> {
+    let sealed = match (credential, share) {
+        (Some(credential), _) => credential,
+        (None, Some(share)) => std::str::from_utf8(share)
+            .map_err(|_| Error::new(Code::Malformed, "the share holds no sealed credential"))?
+            .trim(),
+        (None, None) => {
+            return Err(Error::new(Code::Keys, "the credential is in a data share, and none is fetched")
+                .advise("Set credentials.data_share to the place that MOSIP shares under."));
+        }
+    };
+    open_with_ring(ring, sealed)
+}
+
+/// What a credential says about whom it is for.
+struct Subject {
+    registration_id: Option<String>,
+    number: Option<IssuedNumber>,
+    occasion: Occasion,
+    /// With the name of its member.
+    certificate_number: Option<(&'static str, String)>,
+}
+
+impl Subject {
+    fn read(credential: &Value) -> Result<Self> {
+        const AT: &str = "/credential/credentialSubject";
+        let subject = credential.get("credentialSubject").and_then(Value::as_object);
+        let subject = subject.ok_or_else(|| Error::field(AT, "the credential is about nobody"))?;
+        let text = |name: &str| match subject.get(name) {
+            Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        let number = text("VID").map(IssuedNumber::Vid).or_else(|| text("UIN").map(IssuedNumber::Uin));
+        let certificate =
+            CERTIFICATE_NUMBERS.iter().find_map(|(name, occasion)| Some(((*name, text(name)?), *occasion)));
+        let occasion = match (&certificate, &number) {
+            (Some((_, occasion)), _) => *occasion,
+            (None, Some(_)) => Occasion::Birth,
+            (None, None) => Occasion::Death,
+        };
+        if occasion == Occasion::Birth && number.is_none() {
+            return Err(Error::field(format!("{AT}/VID"), "the credential of a birth brings no number").advise(
+                "Ask the MOSIP administrator why the credential was issued without VID and UIN; the message is kept.",
+            ));
+        }
+        let id = text("id");
+        let registration_id = id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| !id.is_empty());
+        Ok(Self {
+            registration_id: registration_id.map(str::to_owned),
+            number,
+            occasion,
+            certificate_number: certificate.map(|(number, _)| number),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

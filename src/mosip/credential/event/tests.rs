@@ -1,0 +1,269 @@
+//! The known messages, and what can be wrong with one.
+
+use serde_json::json;
+
+use super::super::tests::{NOW, credentials};
+use super::*;
+use crate::config::UnknownThumbprint;
+use crate::crypto::base64;
+use crate::crypto::rsa::Keeper;
+use crate::keys::ring::fake as keys;
+use crate::mosip::fake;
+
+fn ring() -> Ring {
+    keys::ring(&[("partner", &Keeper::there("files"))], UnknownThumbprint::Reject)
+}
+
+fn known() -> Vec<Value> {
+    serde_json::from_str(include_str!("../../../../tests/vectors/event.json")).unwrap()
+}
+
+/// The message that verifies.
+fn good() -> Value {
+    known().into_iter().find(|case| case["name"] == "good").unwrap()["event"].clone()
+}
+
+/// Its credential.
+fn birth() -> Value {
+    known().into_iter().find(|case| case["name"] == "good").unwrap()["expect"].clone()
+}
+
+/// A credential without an embedded proof.
+fn plain(subject: Value) -> Value {
+    json!({ "id": "urn:c", "issuanceDate": "2026-11-24T08:00:00.134Z", "credentialSubject": subject })
+}
+
+fn judge(credentials: &Credentials, message: &Value) -> Result<Verified<Issued>> {
+    let body = message.to_string();
+    credentials.verify_issued(&Notification::read(body.as_bytes())?, None, &ring(), NOW)
+}
+
+fn code(credentials: &Credentials, message: &Value) -> Code {
+    judge(credentials, message).err().unwrap().code()
+}
+
+#[test]
+fn every_known_message_is_told_from_every_forged_one() {
+    let credentials = credentials(false);
+    let cases = known();
+    assert!(cases.len() >= 3);
+    for case in cases {
+        let verdict = judge(&credentials, &case["event"]);
+        assert_eq!(verdict.is_ok(), case["valid"].as_bool().unwrap(), "{}", case["name"]);
+        match verdict {
+            Ok(issued) => assert_eq!(issued.get().credential, case["expect"], "{}", case["name"]),
+            Err(error) => assert_eq!(error.code(), Code::SignatureInvalid, "{}", case["name"]),
+        }
+    }
+}
+
+#[test]
+fn what_verifies_says_whom_it_is_for() {
+    let issued = judge(&credentials(false), &good()).unwrap();
+    assert_eq!(issued.word(), "signature");
+    assert!(issued.key().is_some_and(|key| ring().decryptor(&key).is_some()));
+    let issued = issued.into_inner();
+    let mut data = issued.data();
+    assert_eq!(data["credential"].take(), birth());
+    assert!(data["issuer"].take().is_string());
+    assert!(data["covered"].take().as_array().is_some_and(|covered| covered.len() > 5));
+    let told = json!({
+        "registrationId": "100010033575073", "transactionId": "a6115271-3ef7-49ef-a4b4-ea9b8f26819d",
+        "credentialType": "vercred", "event": "birth", "vid": "8031687218", "certificateNumber": "C83B0shared",
+        "issuer": null, "covered": null, "not_covered": [], "credential": null,
+    });
+    assert_eq!(data, told);
+    assert_eq!(issued.event_id, "2104f44a-339d-4e22-ad55-18f8dfc2be85");
+    assert_eq!(issued.transaction_id.as_deref(), Some("a6115271-3ef7-49ef-a4b4-ea9b8f26819d"));
+    assert_eq!(issued.registration_ids, ["100010033575073"]);
+    assert_eq!(issued.credential_type.as_deref(), Some("vercred"));
+    assert!(issued.number == Some(IssuedNumber::Vid("8031687218".to_owned())));
+    let number = CertificateNumber { value: "C83B0shared".to_owned(), is_covered: true };
+    assert_eq!((issued.occasion, issued.certificate_number), (Occasion::Birth, Some(number)));
+    assert!(issued.covered.contains(&"/credentialSubject/birthCertificateNumber".to_owned()));
+    assert!(issued.not_covered.is_empty(), "the proof beside it covers every byte");
+}
+
+#[test]
+fn a_proof_that_is_there_and_wrong_is_refused_whatever_else_is_good() {
+    let mut lax = credentials(false);
+    lax.danger_accept_hub_alone = true;
+    for signature in [
+        "",
+        "x",
+        "a.b.c",
+        "eyJhbGciOiJub25lIn0..",
+        "eyJhbGciOiJSUzI1NiJ9..AAAA",
+        "eyJhbGciOiJSUzI1NiJ9.e30.AAAA",
+    ] {
+        let mut message = good();
+        message["event"]["data"]["proof"]["signature"] = json!(signature);
+        assert_eq!(code(&lax, &message), Code::SignatureInvalid, "{signature}");
+    }
+    // The issuer's key, and another algorithm than MOSIP signs events with.
+    let mut message = good();
+    message["event"]["data"]["proof"]["signature"] = birth()["proof"]["jws"].clone();
+    assert_eq!(code(&lax, &message), Code::SignatureInvalid);
+    assert_eq!(code(&lax, &fake::issued(&birth(), Some("stranger"))), Code::SignatureInvalid);
+    // The proof beside it is good, the one inside is not.
+    let mut altered = birth();
+    altered["credentialSubject"]["VID"] = json!("8031687219");
+    assert_eq!(code(&lax, &fake::issued(&altered, Some("issuer"))), Code::SignatureInvalid);
+    let mut empty = birth();
+    empty["proof"] = Value::Null;
+    assert_eq!(code(&lax, &fake::issued(&empty, Some("issuer"))), Code::SignatureInvalid);
+}
+
+#[test]
+fn one_of_the_proofs_that_are_required_has_to_be_there() {
+    let (event, embedded) = (vec![ProofKind::Event], vec![ProofKind::Embedded]);
+    let with = |require: &Vec<ProofKind>| Credentials { require: require.clone(), ..credentials(false) };
+    let both = credentials(false).require;
+    let mut embedded_alone = good();
+    embedded_alone["event"]["data"].as_object_mut().unwrap().remove("proof");
+    let beside_alone = fake::issued(&plain(json!({ "UIN": 4_961_827_350_u64 })), Some("issuer"));
+    for (message, require, is_enough) in [
+        (&embedded_alone, &both, true),
+        (&embedded_alone, &embedded, true),
+        (&embedded_alone, &event, false),
+        (&beside_alone, &both, true),
+        (&beside_alone, &event, true),
+        (&beside_alone, &embedded, false),
+    ] {
+        let verdict = judge(&with(require), message).map(|issued| issued.word());
+        assert_eq!(verdict.clone().ok(), is_enough.then_some("signature"), "{require:?}");
+        assert!(is_enough || verdict.unwrap_err().code() == Code::SignatureMissing);
+    }
+    let issued = judge(&credentials(false), &embedded_alone).unwrap().into_inner();
+    assert_eq!(issued.not_covered, ["/credentialSubject/birthCertificateNumber", "/type/1"]);
+    assert!(issued.covered.contains(&"/credentialSubject/VID".to_owned()));
+    assert!(issued.certificate_number.is_some_and(|number| !number.is_covered));
+}
+
+#[test]
+fn the_hub_alone_is_enough_where_a_danger_setting_says_so() {
+    let message = fake::issued(&plain(json!({ "VID": "1" })), None);
+    let mut credentials = credentials(false);
+    assert_eq!(code(&credentials, &message), Code::SignatureMissing);
+    credentials.danger_accept_hub_alone = true;
+    let issued = judge(&credentials, &message).unwrap();
+    assert_eq!(issued.word(), "hub");
+    assert!(issued.get().covered.is_empty());
+    assert_eq!(issued.get().not_covered, ["/credentialSubject/VID", "/id", "/issuanceDate"]);
+    assert!(issued.get().issuer.is_none());
+}
+
+#[test]
+fn what_is_sealed_to_another_partner_is_for_a_key_that_is_unknown() {
+    let other = keys::ring(&[("partner-old", &Keeper::there("files"))], UnknownThumbprint::Try);
+    let body = good().to_string();
+    let notification = Notification::read(body.as_bytes()).unwrap();
+    let error = credentials(false).verify_issued(&notification, None, &other, NOW).err().unwrap();
+    assert_eq!(error.code(), Code::UnknownKey);
+}
+
+#[test]
+fn what_an_issuer_signed_outside_its_dates_says_so() {
+    let mut credentials = credentials(false);
+    let later = Timestamp::from_seconds(5_000_000_000);
+    let body = good().to_string();
+    let notification = Notification::read(body.as_bytes()).unwrap();
+    let at = |credentials: &Credentials| credentials.verify_issued(&notification, None, &ring(), later);
+    assert_eq!(at(&credentials).err().unwrap().code(), Code::SignerExpired);
+    credentials.issuers[0].history = true;
+    assert!(at(&credentials).is_ok());
+    for (date, expected) in [
+        (json!("2099-01-01T00:00:00.000Z"), Code::SignerExpired),
+        (json!("2020-01-01T00:00:00.000Z"), Code::SignatureInvalid),
+        (json!("yesterday"), Code::SignatureInvalid),
+        (Value::Null, Code::SignatureInvalid),
+    ] {
+        let mut credential = plain(json!({ "VID": "1" }));
+        credential["issuanceDate"] = date.clone();
+        assert_eq!(code(&credentials, &fake::issued(&credential, Some("issuer"))), expected, "{date}");
+    }
+}
+
+#[test]
+fn a_birth_brings_a_number_and_a_death_needs_none() {
+    let credentials = credentials(false);
+    let about = |subject: Value| judge(&credentials, &fake::issued(&plain(subject), Some("issuer")));
+    for subject in [json!({ "birthCertificateNumber": "B1" }), json!({ "opencrvsBRN": "B1", "UIN": " " })] {
+        let error = about(subject).err().unwrap();
+        assert_eq!((error.code(), error.pointer()), (Code::Field, Some("/credential/credentialSubject/VID")));
+    }
+    assert_eq!(about(json!([])).err().unwrap().code(), Code::Field);
+    let uin = about(json!({ "UIN": 4_961_827_350_u64, "id": "http://a.example/credentials/7" }))
+        .unwrap()
+        .into_inner();
+    assert!(uin.number == Some(IssuedNumber::Uin("4961827350".to_owned())));
+    assert_eq!(uin.registration_ids, ["7", "10001"], "what is signed stands first");
+    for (subject, occasion) in [
+        (json!({ "id": "http://a.example/7", "vcVer": "VC-V1" }), Occasion::Death),
+        (json!({ "deathCertificateNumber": "D1", "VID": "1" }), Occasion::Death),
+        (json!({ "VID": "1" }), Occasion::Birth),
+    ] {
+        assert_eq!(about(subject.clone()).unwrap().get().occasion, occasion, "{subject}");
+    }
+}
+
+#[test]
+fn a_shared_credential_is_opened_as_one_that_came_along() {
+    let mut message = good();
+    let sealed = message["event"]["data"]["credential"].take();
+    message["event"]["dataShareUri"] = json!("https://api.example.org/v1/datashare/key");
+    let body = message.to_string();
+    let notification = Notification::read(body.as_bytes()).unwrap();
+    assert_eq!(notification.share(), Some("https://api.example.org/v1/datashare/key"));
+    let credentials = credentials(false);
+    let with = |share: Option<&[u8]>| credentials.verify_issued(&notification, share, &ring(), NOW);
+    let share = format!("{}\n", sealed.as_str().unwrap());
+    assert_eq!(with(Some(share.as_bytes())).unwrap().get().credential, birth());
+    assert_eq!(with(None).err().unwrap().code(), Code::Keys);
+    for (share, expected) in [
+        (&b"<html>login</html>"[..], Code::Malformed),
+        (b"\xff\xfe", Code::Malformed),
+        (b"", Code::Malformed),
+        (birth().to_string().as_bytes(), Code::Malformed),
+    ] {
+        assert_eq!(with(Some(share)).err().unwrap().code(), expected);
+    }
+    let carried = good().to_string();
+    assert_eq!(Notification::read(carried.as_bytes()).unwrap().share(), None);
+}
+
+#[test]
+fn what_is_no_message_is_refused_with_the_place() {
+    let without = |pointer: &str, value: Value| {
+        let mut message = good();
+        *message.pointer_mut(pointer).unwrap() = value;
+        let body = message.to_string();
+        let error = Notification::read(body.as_bytes()).err().unwrap();
+        (error.code(), error.pointer().map(str::to_owned))
+    };
+    let field = |at: &str| (Code::Field, Some(at.to_owned()));
+    assert_eq!(without("/event", json!([])), field("/event"));
+    assert_eq!(without("/event/id", json!(7)), field("/event/id"));
+    assert_eq!(without("/event/id", json!(" ")), field("/event/id"));
+    assert_eq!(without("/event/data", Value::Null), field("/event/data"));
+    assert_eq!(without("/event/data/credential", Value::Null), field("/event/data/credential"));
+    assert_eq!(without("/event/data/proof", json!("x")), field("/event/data/proof"));
+    assert_eq!(without("/event/data/proof", json!({})), field("/event/data/proof/signature"));
+    for body in ["", "[]", "7", "<html>", "{}", r#"{"event":{},"event":{}}"#] {
+        assert!(Notification::read(body.as_bytes()).is_err(), "{body}");
+    }
+    let twice = good().to_string().replacen("\"data\":{", "\"data\":{\"registrationId\":\"2\",", 1);
+    assert_eq!(Notification::read(twice.as_bytes()).err().unwrap().code(), Code::Malformed);
+}
+
+#[test]
+fn what_was_sealed_is_read_in_one_way_only() {
+    let credentials = credentials(false);
+    let mut message = fake::issued(&plain(json!({ "VID": "1" })), None);
+    for plaintext in ["[]", "7", "no JSON", r#"{"credentialSubject":{"VID":"1","VID":"2"}}"#] {
+        message["event"]["data"]["credential"] = json!(fake::sealed(plaintext.as_bytes()));
+        assert_eq!(code(&credentials, &message), Code::Malformed, "{plaintext}");
+    }
+    message["event"]["data"]["credential"] = json!(base64::encode_url(b"no envelope"));
+    assert_eq!(code(&credentials, &message), Code::Malformed);
+}

@@ -1,0 +1,87 @@
+//! Asks a JSON-LD library what the contexts mean, once, when they are pinned: the table of terms has to say the same.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use oxrdf::Quad;
+use serde_json::{Map, Value, json};
+
+use super::contexts::{PinError, by_library};
+use super::expand::expand;
+use super::terms::{Meaning, Scope, Table};
+
+/// A name that nobody has.
+const ABSOLUTE: &str = "urn:mosip-gateway:probe";
+
+/// Compares what `table` and the library make of every term in every scope that one step leads to.
+pub(super) fn compare(
+    documents: &Arc<BTreeMap<String, Vec<u8>>>,
+    context: &Value,
+    table: &Table,
+) -> Result<(), PinError> {
+    let base = table.base();
+    let mut probes = vec![probe(table, base, 0)?];
+    for ((name, term), number) in table.with_contexts(base).into_iter().zip(1_u32..) {
+        let Some(inner) = table.inside(base, term) else { continue };
+        let mut inside = probe(table, inner, number)?;
+        match term.meaning {
+            // As a property it leads there by an object, as a type by its name.
+            Meaning::Property(_) => {
+                if is_usable(name)
+                    && let Some(members) = probes.first_mut().and_then(Value::as_object_mut)
+                {
+                    members.insert(name.to_owned(), inside.clone());
+                }
+                if let Some(members) = inside.as_object_mut() {
+                    members.insert(alias(table, base, &Meaning::Type)?, json!([name]));
+                }
+            }
+            _ => continue,
+        }
+        probes.push(inside);
+    }
+    let mut ours: HashSet<Quad> = HashSet::new();
+    for members in probes.iter().filter_map(Value::as_object) {
+        let expansion = expand(table, members).map_err(|error| PinError::Disagrees(error.to_string()))?;
+        ours.extend(expansion.quads);
+    }
+    let document = json!({ "@context": context, "@graph": probes });
+    let theirs: HashSet<Quad> =
+        by_library(documents, &document).map_err(PinError::Disagrees)?.into_iter().collect();
+    match ours.symmetric_difference(&theirs).map(|quad| quad.predicate.as_str()).min() {
+        Some(predicate) => Err(PinError::Disagrees(predicate.to_owned())),
+        None => Ok(()),
+    }
+}
+
+/// An object that uses every term of `scope`.
+fn probe(table: &Table, scope: Scope, number: u32) -> Result<Value, PinError> {
+    let mut members = Map::new();
+    for (name, term) in table.visible(scope) {
+        let is_property = matches!(term.meaning, Meaning::Property(_) | Meaning::Nothing);
+        // A second step is not asked about: contexts in contexts may contradict one another, and no credential of MOSIP goes there.
+        if scope != table.base() && term.context.is_some() {
+            continue;
+        }
+        if is_property && is_usable(name) {
+            members.insert(name.to_owned(), json!([ABSOLUTE, 7, 2.5, true]));
+        }
+    }
+    members.insert(alias(table, scope, &Meaning::Id)?, json!(format!("{ABSOLUTE}:{number}")));
+    Ok(Value::Object(members))
+}
+
+/// The name that stands for `@id` or `@type`.
+fn alias(table: &Table, scope: Scope, meaning: &Meaning) -> Result<String, PinError> {
+    let is_meant = |other: &Meaning| std::mem::discriminant(other) == std::mem::discriminant(meaning);
+    let found =
+        table.visible(scope).into_iter().find(|(name, term)| is_meant(&term.meaning) && is_usable(name));
+    found
+        .map(|(name, _)| name.to_owned())
+        .ok_or_else(|| PinError::NotBuilt("objects without a name for @id or @type".to_owned()))
+}
+
+/// Whether a credential may have a member of this name.
+fn is_usable(name: &str) -> bool {
+    !name.contains(':') && !name.starts_with('@') && name != "proof"
+}
