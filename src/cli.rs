@@ -49,9 +49,13 @@ enum Command {
     Sign(primitives::Sign),
     /// Verifies a token under the key of a peer and prints what `/v1/verify` answers.
     ///
-    /// The file holds the token, the body of `/v1/verify`, or what `sign` prints.
+    /// The file holds the token, the body of `/v1/verify`, or what `sign` prints. With `--credential` it holds a credential, or the
+    /// body of `/v1/credentials/verify`, whose answer is printed.
     Verify(primitives::Verify),
-    /// Says what an envelope, a token, a certificate, a key or a bundle holds. Opens nothing.
+    /// Says what an envelope, a token, a credential, a certificate, a key or a bundle holds. Opens nothing.
+    ///
+    /// Of a credential it says whether its proof verifies and which of its values the proof does not cover, where a configuration
+    /// is given.
     Inspect(inspect::Inspect),
     /// Makes keys. Never in production: MOSIP hands out the real ones.
     Keygen(keygen::Keygen),

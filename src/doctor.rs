@@ -4,6 +4,7 @@
 //! Nothing is printed, and only [`call`] sends anything. A finding names settings, files and variables and never repeats what stands in them.
 
 mod clock;
+mod credentials;
 mod files;
 mod ida;
 mod keys;
@@ -133,6 +134,7 @@ pub fn examine(
         .chain(settings::nothing_is_set(&config))
         .chain(settings::examine(&config))
         .chain(settings::lacks(&config))
+        .chain(credentials::examine(&config.credentials, now))
         .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))

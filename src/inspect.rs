@@ -1,8 +1,9 @@
-//! What bytes hold, told without opening them: an envelope, a token, a certificate, a key or a bundle.
+//! What bytes hold, told without opening them: an envelope, a token, a credential, a certificate, a key or a bundle.
 //!
 //! No key is used but to look into a container (its password), no signature is verified, and no plaintext, payload, private number or
 //! password is part of a report.
 
+mod credential;
 mod token;
 
 use serde::Serialize;
@@ -14,6 +15,7 @@ use crate::keys::source::file::{self, Description};
 use crate::mosip::envelope::Parts;
 use crate::mosip::primitives::{Open, Verify};
 
+pub(crate) use credential::Credential;
 pub(crate) use token::{Jwe, Jws};
 
 /// What was found.
@@ -26,6 +28,8 @@ pub(crate) enum Report {
     Jws(Jws),
     /// An encrypted token.
     Jwe(Jwe),
+    /// A verifiable credential.
+    Credential(Credential),
     /// Keys and certificates.
     Keys(Description),
 }
@@ -55,6 +59,9 @@ pub(crate) struct Envelope {
 pub(crate) fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     if bytes.trim_ascii().is_empty() {
         return Err(Error::new(Code::Malformed, "there is nothing to inspect"));
+    }
+    if let Some(found) = Credential::find(bytes) {
+        return Ok(Report::Credential(found));
     }
     if is_object_with_data(bytes) {
         return message(&Open::from_bytes(bytes)?, "json");
@@ -122,7 +129,7 @@ fn refusal(error: LoadError) -> Error {
     let advice = match error {
         LoadError::PasswordMissing => "name a file with the password as --password-file",
         LoadError::Unknown => {
-            "give an envelope, a compact JWS or JWE, a certificate, PEM, DER, PKCS#12, PKCS#7 or a JWK"
+            "give an envelope, a compact JWS or JWE, a credential, a certificate, PEM, DER, PKCS#12, PKCS#7 or a JWK"
         }
         _ => error.advice(),
     };

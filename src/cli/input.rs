@@ -32,9 +32,23 @@ impl ConfigFile {
     /// The configuration for a command that calls nobody outside: it needs no secret of theirs, so that one whose variable is set for the
     /// service alone is no bar. Whatever is wrong elsewhere is refused as `serve` refuses it.
     pub(super) fn load_local(&self) -> Result<Config, Failure> {
+        self.load_without(is_of_others)
+    }
+
+    /// As [`Self::load_local`], for a command that verifies credentials.
+    pub(super) fn load_with_credentials(&self) -> Result<Config, Failure> {
+        self.load_without(|problem| {
+            let path = &problem.path;
+            let is_about_them =
+                path.starts_with("credentials") && !path.starts_with("credentials.data_share");
+            is_of_others(problem) && !is_about_them
+        })
+    }
+
+    fn load_without(&self, is_no_matter: impl Fn(&Problem) -> bool) -> Result<Config, Failure> {
         self.check_readable()?;
         let (config, problems) = Config::examine(self.file.as_deref(), &variables())?;
-        Problems::check(problems.into_iter().filter(|problem| !is_of_others(problem)).collect())?;
+        Problems::check(problems.into_iter().filter(|problem| !is_no_matter(problem)).collect())?;
         Ok(config)
     }
 

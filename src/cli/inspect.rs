@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::Value;
 
-use super::input;
+use super::input::{self, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
-use crate::inspect;
+use super::primitives::verify_credential;
+use crate::inspect::{self, Report};
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -20,13 +21,22 @@ pub(super) struct Inspect {
     /// The report, and a refusal, as JSON.
     #[arg(long)]
     pub(super) json: bool,
+    #[command(flatten)]
+    config: ConfigFile,
 }
 
 impl Inspect {
     pub(super) fn run(&self) -> Outcome {
         let password = input::read_password(self.password_file.as_deref())?;
         let bytes = input::read(self.file.as_deref())?;
-        let report = inspect::inspect(&bytes, password.as_deref().map(Vec::as_slice))?;
+        let mut report = inspect::inspect(&bytes, password.as_deref().map(Vec::as_slice))?;
+        if let (Report::Credential(credential), Some(_)) = (&mut report, &self.config.file) {
+            match verify_credential(&self.config, &bytes) {
+                Ok(verdict) => credential.verifies(verdict),
+                Err(Failure::Refused(error)) => credential.is_refused(&error),
+                Err(failure) => return Err(failure),
+            }
+        }
         if self.json {
             return outcome::print_json(&report);
         }

@@ -11,7 +11,9 @@ use super::input::{self, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::base64;
+use crate::gateway;
 use crate::keys::Ring;
+use crate::mosip::credential::{self, Verdict};
 use crate::mosip::envelope::{Flavour, Format, Policy, SignOver};
 use crate::mosip::primitives;
 use crate::mosip::signature::Form;
@@ -145,12 +147,19 @@ pub(super) struct Verify {
     /// The payload of a detached token.
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
+    /// The file holds a credential: its proof is verified by the contexts and issuers of `[credentials]`.
+    #[arg(long, conflicts_with_all = ["from", "payload"])]
+    credential: bool,
     #[command(flatten)]
     pub(super) given: Given,
 }
 
 impl Verify {
     pub(super) fn run(&self) -> Outcome {
+        if self.credential {
+            let bytes = input::read(self.given.file())?;
+            return outcome::print_json(&verify_credential(&self.given.config, &bytes)?);
+        }
         let keys = Keys::load(&self.given)?;
         let mut asked = primitives::Verify::from_bytes(&input::read(self.given.file())?)?;
         asked.from = self.from.clone().or(asked.from);
@@ -159,6 +168,14 @@ impl Verify {
         }
         outcome::print_json(&asked.verify(&keys.ring, keys.now)?)
     }
+}
+
+/// What the proof inside a credential says, by the configuration.
+pub(super) fn verify_credential(config: &ConfigFile, bytes: &[u8]) -> Result<Verdict, Failure> {
+    let settings = config.load_with_credentials()?.credentials;
+    let credential = credential::read(bytes)?;
+    let credentials = gateway::credentials::load(&settings)?;
+    Ok(credentials.verify(&credential, Clock::system().now())?.into())
 }
 
 /// The keys of the configuration, loaded as `serve` loads them.

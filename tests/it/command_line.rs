@@ -1,5 +1,6 @@
 //! The binary as a script calls it: what stands on standard output, on standard error, and the exit code.
 
+mod credential;
 mod doctor;
 mod local;
 

@@ -1,0 +1,144 @@
+//! Credentials: contexts that can be used, and issuers whose certificates are there and have not ended.
+
+use super::Finding;
+use super::keys::dated;
+use crate::clock::Timestamp;
+use crate::config;
+use crate::gateway::credentials;
+use crate::keys::cert::Validity;
+use crate::mosip::credential::{Issuer, ProofKind};
+
+/// What the section lacks, and what is wrong with its files. Empty where nothing of it is set.
+pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Finding> {
+    let config::Credentials { contexts_dir, context, issuers, require, .. } = settings;
+    if contexts_dir.is_none() && context.is_empty() && issuers.is_empty() {
+        return Vec::new();
+    }
+    let unset = |name: &str, why: &str| {
+        Finding::fail(format!("credentials.{name}"), "is not set, so that no credential can be verified", why)
+    };
+    let mut findings = Vec::new();
+    match (contexts_dir, context.is_empty()) {
+        (Some(folder), false) => findings.push(match credentials::contexts(folder, context) {
+            Ok(_) => Finding::ok("credentials.contexts_dir", "the contexts can be used"),
+            Err(error) => Finding::fail("credentials.contexts_dir", error.detail(), error.advice()),
+        }),
+        (Some(_), true) => {
+            findings.push(unset("context", "write what @context of MOSIP's credentials holds"))
+        }
+        // The proof beside a credential needs none.
+        (None, true) if !require.contains(&ProofKind::Embedded) => {}
+        (None, _) => findings
+            .push(unset("contexts_dir", "name the folder of the JSON-LD contexts and their index.toml")),
+    }
+    if issuers.is_empty() {
+        findings.push(unset("issuers", "add the certificate that MOSIP signs credentials with"));
+    }
+    findings.extend(issuers.iter().map(|issuer| match credentials::issuer(issuer) {
+        Ok(found) => examine_issuer(issuer, &found, now),
+        Err(error) => Finding::fail(issuer.file.display(), error.detail(), error.advice()),
+    }));
+    findings
+}
+
+fn examine_issuer(settings: &config::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {
+    let dates = issuer.certificate.dates();
+    match (dates.validity(now), issuer.history) {
+        (_, true) => Finding::ok(
+            settings.file.display(),
+            format!(
+                "a former certificate of an issuer, for what it signed until {}",
+                dates.not_after.to_iso()
+            ),
+        ),
+        (Validity::ExpiredSince(at), false) => Finding::fail(
+            settings.file.display(),
+            format!("the certificate of an issuer has expired on {}", at.to_iso()),
+            "add the issuer's new certificate to credentials.issuers, and set history = true for this one",
+        ),
+        _ => dated(&settings.file, dates, "certificate of an issuer of credentials", now),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::Level;
+
+    fn settings() -> config::Credentials {
+        let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+        config::Credentials {
+            contexts_dir: Some(vectors.join("contexts")),
+            context: vec![json!("https://www.w3.org/2018/credentials/v1")],
+            issuers: vec![config::Issuer {
+                verification_method: "https://a.example/key".to_owned(),
+                file: vectors.join("keys/issuer.crt.pem"),
+                history: false,
+            }],
+            require: vec![ProofKind::Event, ProofKind::Embedded],
+            data_share: None,
+            danger_accept_jcs: false,
+            danger_accept_hub_alone: false,
+        }
+    }
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    /// Subject, level and words of each finding.
+    fn told(settings: &config::Credentials, now: Timestamp) -> Vec<(Level, String)> {
+        let told = examine(settings, now).into_iter();
+        told.map(|finding| (finding.level, format!("{}: {}", finding.subject, finding.what))).collect()
+    }
+
+    #[test]
+    fn what_can_verify_credentials_is_in_order() {
+        let found = told(&settings(), NOW);
+        assert!(found.len() == 2 && found.iter().all(|(level, _)| *level == Level::Ok), "{found:?}");
+        let none = config::Credentials { contexts_dir: None, context: vec![], issuers: vec![], ..settings() };
+        assert_eq!(told(&none, NOW), []);
+        let event = config::Credentials {
+            contexts_dir: None,
+            context: vec![],
+            require: vec![ProofKind::Event],
+            ..settings()
+        };
+        assert_eq!(told(&event, NOW).len(), 1, "the proof beside a credential needs no contexts");
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let one = |settings: &config::Credentials, now: Timestamp| {
+            let told = told(settings, now);
+            let mut wrong = told.into_iter().filter(|(level, _)| *level == Level::Fail);
+            let (_, words) = wrong.next().unwrap();
+            assert_eq!(wrong.next(), None);
+            words
+        };
+        assert!(
+            one(&config::Credentials { issuers: vec![], ..settings() }, NOW)
+                .starts_with("credentials.issuers:")
+        );
+        assert!(
+            one(&config::Credentials { context: vec![], ..settings() }, NOW)
+                .starts_with("credentials.context:")
+        );
+        assert!(
+            one(&config::Credentials { contexts_dir: None, ..settings() }, NOW)
+                .contains("contexts_dir: is not set")
+        );
+        let unknown = config::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
+        assert!(one(&unknown, NOW).contains("names no file for https://a.example/c"));
+        let mut wrong = settings();
+        wrong.issuers[0].file = "Cargo.toml".into();
+        assert!(one(&wrong, NOW).starts_with("Cargo.toml:"));
+        let later = Timestamp::from_seconds(5_000_000_000);
+        assert!(one(&settings(), later).contains("issuer.crt.pem: the certificate of an issuer has expired"));
+        let mut former = settings();
+        former.issuers[0].history = true;
+        assert!(told(&former, later).iter().all(|(level, _)| *level == Level::Ok));
+    }
+}
