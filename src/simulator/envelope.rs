@@ -42,14 +42,22 @@ pub(super) fn open(
 
 /// Seals as the real mediator does: under a random thumbprint.
 pub(super) fn seal(to: &PublicKey, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    seal_under(&random::<32>(), to, plaintext)
+}
+
+/// Seals as keymanager does: under the thumbprint of the receiver's certificate.
+pub(super) fn seal_under(
+    thumbprint: &[u8; 32],
+    to: &PublicKey,
+    plaintext: &[u8],
+) -> Result<Vec<u8>, CryptoError> {
     let session_key = SessionKey::generate();
     let nonce = random::<NONCE_LEN>();
     let salt = random::<{ 32 - NONCE_LEN }>();
     let aad = [nonce.as_slice(), salt.as_slice()].concat();
 
     let mut envelope =
-        [HEADER, random::<32>().as_slice(), to.wrap(&session_key)?.as_slice(), SPLITTER, aad.as_slice()]
-            .concat();
+        [HEADER, thumbprint.as_slice(), to.wrap(&session_key)?.as_slice(), SPLITTER, aad.as_slice()].concat();
     let from = envelope.len();
     envelope.extend_from_slice(plaintext);
     aead::seal_tail(&session_key, Nonce::Twelve(&nonce), &aad, &mut envelope, from)?;

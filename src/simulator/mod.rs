@@ -29,6 +29,7 @@
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
 mod answer;
+pub mod credentials;
 mod envelope;
 mod event;
 pub mod history;
