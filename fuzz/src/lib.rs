@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, reason = "what cannot be set up has to stop the fuzzer")]
 
+pub mod credentials;
 pub mod edit;
 pub mod keys;
 pub mod known;
