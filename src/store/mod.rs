@@ -24,8 +24,8 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains, at};
 pub(crate) use self::rows::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
-    Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
+    PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
 };
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::Tx;

@@ -242,6 +242,15 @@ pub(crate) struct CorrelationRow {
     pub(crate) seen_at: Millis,
 }
 
+/// What came of a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutcomeRow {
+    /// A word of the ledger's.
+    pub(crate) outcome: String,
+    /// What was said; sealed.
+    pub(crate) answer: Vec<u8>,
+}
+
 /// A content that was accepted: found by its HMAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct IdentityRow {
@@ -253,7 +262,7 @@ pub(crate) struct IdentityRow {
 
 /// The columns that hold sealed values: table, column that names the row, sealed column. The names are bound into the sealed value
 /// and so part of the format.
-pub(crate) const SEALED: [SealedColumn; 10] = [
+pub(crate) const SEALED: [SealedColumn; 11] = [
     SealedColumn { table: "meta", name: "name", column: "sealed" },
     SealedColumn { table: "entry", name: "id", column: "payload" },
     SealedColumn { table: "entry", name: "id", column: "progress" },
@@ -265,6 +274,7 @@ pub(crate) const SEALED: [SealedColumn; 10] = [
     SealedColumn { table: "job_record", name: "id", column: "progress" },
     SealedColumn { table: "job_record", name: "id", column: "result" },
     SealedColumn { table: "correlation", name: "entry", column: "subject" },
+    SealedColumn { table: "correlation", name: "entry", column: "answer" },
 ];
 
 /// Where sealed values stand.

@@ -1,8 +1,8 @@
 //! The verbs of a transaction.
 
 use super::rows::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushReason,
-    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Verdict,
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
+    PushReason, PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Verdict,
 };
 use crate::error::Result;
 
@@ -83,6 +83,16 @@ pub(crate) trait Tx {
     fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>>;
     /// Up to `limit` rows that a name (an HMAC) finds.
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>>;
+
+    /// The entry of a correlation is to be answered by this moment; `None`: nothing is expected.
+    fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()>;
+    /// Up to `limit` entries that were to be answered by `now`, the longest overdue first.
+    fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>>;
+    /// Writes what came of the entry of a correlation, in place of what stood there.
+    fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()>;
+    fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>>;
+    /// How many entries have this outcome.
+    fn outcomes(&mut self, outcome: &str) -> Result<u64>;
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq>;
     fn push(&mut self, id: &str) -> Result<Option<PushRow>>;

@@ -2,7 +2,8 @@
 
 use super::{done, ids, insert, lane, lease_at, new, row, run, settle};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, Pick, PushRow, Queue, SEALED, State, Store,
+    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, OutcomeRow, Pick, PushRow, Queue, SEALED, State,
+    Store,
 };
 
 pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(store: &Store) {
@@ -58,6 +59,46 @@ pub(crate) async fn a_correlation_is_found_by_each_of_its_names(store: &Store) {
     run(store, |tx| tx.forget(0, 10)).await;
     assert!(found(b"aid").await.is_empty());
     assert_eq!(found(b"brn").await, ["b"], "its entry has not been settled");
+}
+
+pub(crate) async fn what_is_expected_is_overdue_until_it_is_answered_or_given_up(store: &Store) {
+    let row = |entry: &str| CorrelationRow { entry: entry.to_owned(), subject: b"s".to_vec(), seen_at: 10 };
+    let said =
+        |outcome: &str| OutcomeRow { outcome: outcome.to_owned(), answer: outcome.as_bytes().to_vec() };
+    let overdue = async |now, limit| run(store, move |tx| tx.overdue(now, limit)).await;
+    run(store, move |tx| {
+        for (entry, by) in [("a", Some(30)), ("b", Some(20)), ("c", None)] {
+            tx.correlate(&row(entry), &[])?;
+            tx.expect(entry, by)?;
+        }
+        tx.expect("unknown", Some(1))?;
+        tx.conclude("unknown", &said("silent"))
+    })
+    .await;
+    assert!(overdue(19, 9).await.is_empty());
+    assert_eq!(
+        (overdue(30, 9).await, overdue(30, 1).await),
+        (vec!["b".to_owned(), "a".into()], vec!["b".into()])
+    );
+    assert_eq!(run(store, |tx| tx.outcome("a")).await, None);
+    run(store, move |tx| {
+        tx.expect("b", None)?;
+        tx.conclude("b", &said("silent"))?;
+        tx.conclude("a", &said("silent"))?;
+        // Written anew, as when a number joins its names, it keeps what came of it.
+        tx.correlate(&row("b"), &[])
+    })
+    .await;
+    assert_eq!(overdue(30, 9).await, ["a"]);
+    assert_eq!(run(store, |tx| tx.outcomes("silent")).await, 2);
+    run(store, move |tx| tx.conclude("a", &said("rejected"))).await;
+    assert_eq!(run(store, |tx| tx.outcome("a")).await, Some(said("rejected")));
+    assert_eq!(
+        (run(store, |tx| tx.outcomes("silent")).await, run(store, |tx| tx.outcomes("other")).await),
+        (1, 0)
+    );
+    run(store, |tx| tx.forget(0, 10)).await;
+    assert!(overdue(30, 9).await.is_empty() && run(store, |tx| tx.outcome("b")).await.is_none());
 }
 
 pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store: &Store) {
@@ -171,6 +212,7 @@ pub(crate) async fn every_sealed_column_is_walked_and_replaced(store: &Store) {
         tx.insert(&[NewRow { queue: Queue::Deliveries, ..new("d") }])?;
         tx.insert_push(&push("p", "credential"))?;
         tx.correlate(&correlation, &[])?;
+        tx.conclude("a", &OutcomeRow { outcome: "silent".to_owned(), answer: b"answer".to_vec() })?;
         for queue in [Queue::Entries, Queue::Records] {
             let lane = Lane { queue, kinds: Vec::new(), ..lane() };
             let leased = tx.lease(&lane, Pick { now: 10, until: 20, limit: 1 })?.remove(0);

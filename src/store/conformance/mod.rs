@@ -33,6 +33,7 @@ macro_rules! suite {
             at_a_start_nobody_holds_anything,
             an_identity_outlives_its_entry_and_remembers_how_it_ended,
             a_correlation_is_found_by_each_of_its_names,
+            what_is_expected_is_overdue_until_it_is_answered_or_given_up,
             a_delivery_goes_with_the_entry_that_meets_its_purpose,
             a_push_is_received_quarantined_released_and_deleted,
             a_message_is_marked_once,

@@ -1,7 +1,7 @@
 //! What outlives an event: by what it is known again, by what it is found, and which messages were delivered.
 
 use super::Table;
-use crate::store::{CorrelationRow, IdentityRow, Millis, Row, Seq};
+use crate::store::{CorrelationRow, IdentityRow, Millis, OutcomeRow, Row, Seq};
 
 #[derive(Default)]
 pub(super) struct Kept {
@@ -11,6 +11,9 @@ pub(super) struct Kept {
     pub(super) correlations: Table<Seq, CorrelationRow>,
     /// By name (an HMAC), the correlations that bear it.
     pub(super) correlated: Table<(Vec<u8>, Seq), ()>,
+    /// By when something is to be said of a correlation, and what was said.
+    pub(super) expected: Table<Seq, Millis>,
+    pub(super) outcomes: Table<Seq, OutcomeRow>,
     pub(super) verified: Table<Vec<u8>, Millis>,
 }
 
@@ -29,8 +32,7 @@ impl Kept {
     }
 
     pub(super) fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) {
-        let known = self.correlations.iter().find(|(_, known)| known.entry == row.entry).map(|(seq, _)| *seq);
-        let seq = known.unwrap_or_else(|| {
+        let seq = self.seq_of(&row.entry).unwrap_or_else(|| {
             self.last += 1;
             self.last
         });
@@ -50,6 +52,36 @@ impl Kept {
         named.filter_map(|(_, seq)| self.correlations.get(seq)).take(limit).cloned().collect()
     }
 
+    pub(super) fn expect(&mut self, entry: &str, by: Option<Millis>) {
+        match (self.seq_of(entry), by) {
+            (Some(seq), Some(by)) => drop(self.expected.insert(seq, by)),
+            (Some(seq), None) => drop(self.expected.remove(&seq)),
+            (None, _) => {}
+        }
+    }
+
+    pub(super) fn overdue(&self, now: Millis, limit: usize) -> Vec<String> {
+        let overdue = self.expected.iter().filter(|(_, by)| **by <= now);
+        let mut overdue: Vec<(Millis, Seq)> = overdue.map(|(seq, by)| (*by, *seq)).collect();
+        overdue.sort_unstable();
+        let entry = |(_, seq): &(Millis, Seq)| Some(self.correlations.get(seq)?.entry.clone());
+        overdue.iter().take(limit).filter_map(entry).collect()
+    }
+
+    pub(super) fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) {
+        if let Some(seq) = self.seq_of(entry) {
+            self.outcomes.insert(seq, outcome.clone());
+        }
+    }
+
+    pub(super) fn outcome(&self, entry: &str) -> Option<OutcomeRow> {
+        self.outcomes.get(&self.seq_of(entry)?).cloned()
+    }
+
+    fn seq_of(&self, entry: &str) -> Option<Seq> {
+        self.correlations.iter().find(|(_, row)| row.entry == entry).map(|(seq, _)| *seq)
+    }
+
     /// The row of an entry is forgotten: its identity remembers how it ended.
     pub(super) fn outlive(&mut self, row: &Row) {
         self.identities.change_those(
@@ -64,7 +96,9 @@ impl Kept {
         self.keys.remove_those(|_, (_, at)| *at <= seen);
         self.verified.remove_those(|_, at| *at <= seen);
         self.correlations.remove_those(|_, row| row.seen_at <= seen && !unsettled.contains(&row.entry));
-        let Self { correlations, correlated, .. } = self;
+        let Self { correlations, correlated, expected, outcomes, .. } = self;
         correlated.remove_those(|(_, seq), ()| !correlations.contains_key(seq));
+        expected.remove_those(|seq, _| !correlations.contains_key(seq));
+        outcomes.remove_those(|seq, _| !correlations.contains_key(seq));
     }
 }

@@ -79,8 +79,8 @@ impl Tables {
     /// The transaction is over.
     fn end(&mut self, is_committed: bool) {
         let Self { numbers, sealed, work: Work { rows, jobs, .. }, kept, pushes } = self;
-        let Kept { identities, keys, correlations, correlated, verified, .. } = kept;
-        let tables: [&mut dyn Transacted; 10] = [
+        let Kept { identities, keys, correlations, correlated, expected, outcomes, verified, .. } = kept;
+        let tables: [&mut dyn Transacted; 12] = [
             numbers,
             sealed,
             rows,
@@ -89,6 +89,8 @@ impl Tables {
             keys,
             correlations,
             correlated,
+            expected,
+            outcomes,
             verified,
             &mut pushes.rows,
         ];
@@ -110,6 +112,11 @@ impl Tables {
             ("push", _) => {
                 self.pushes.rows.values().map(|push| value(push.seq, &push.id, &push.body)).collect()
             }
+            ("correlation", "answer") => {
+                let entry = |seq| self.kept.correlations.get(seq).map_or("", |row| &row.entry);
+                let rows = self.kept.outcomes.iter();
+                rows.map(|(seq, row)| value(*seq, entry(seq), &row.answer)).collect()
+            }
             ("correlation", _) => {
                 let rows = self.kept.correlations.iter();
                 rows.map(|(seq, row)| value(*seq, &row.entry, &row.subject)).collect()
@@ -129,6 +136,11 @@ impl Tables {
             ("push", _) => {
                 if let Some(push) = self.pushes.rows.change(&at) {
                     push.body = value;
+                }
+            }
+            ("correlation", "answer") => {
+                if let Some(row) = self.kept.outcomes.change(&at) {
+                    row.answer = value;
                 }
             }
             ("correlation", _) => {
@@ -158,6 +170,8 @@ impl Tables {
                 keys: kept.keys.copy(),
                 correlations: kept.correlations.copy(),
                 correlated: kept.correlated.copy(),
+                expected: kept.expected.copy(),
+                outcomes: kept.outcomes.copy(),
                 verified: kept.verified.copy(),
             },
             pushes: Pushes { last: pushes.last, rows: pushes.rows.copy() },

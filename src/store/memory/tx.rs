@@ -3,8 +3,8 @@
 use super::Tables;
 use crate::error::Result;
 use crate::store::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
-    Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
+    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
 };
 
 impl Tx for Tables {
@@ -141,6 +141,28 @@ impl Tx for Tables {
 
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
         Ok(self.kept.named(name, limit))
+    }
+
+    fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
+        self.kept.expect(entry, by);
+        Ok(())
+    }
+
+    fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>> {
+        Ok(self.kept.overdue(now, limit))
+    }
+
+    fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()> {
+        self.kept.conclude(entry, outcome);
+        Ok(())
+    }
+
+    fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>> {
+        Ok(self.kept.outcome(entry))
+    }
+
+    fn outcomes(&mut self, outcome: &str) -> Result<u64> {
+        Ok(self.kept.outcomes.values().filter(|row| row.outcome == outcome).count() as u64)
     }
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 5] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE];
+const MIGRATIONS: [&str; 6] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -235,6 +235,15 @@ CREATE INDEX delivery_later ON delivery (destination, kind, next_at) WHERE state
 CREATE INDEX delivery_leased ON delivery (lease_until) WHERE state='leased';
 CREATE INDEX delivery_line ON delivery (destination, line, seq) WHERE line<>'' AND state IN ('queued', 'leased', 'parked');
 UPDATE meta SET value=max(value, (SELECT coalesce(max(seq), 0) FROM delivery)) WHERE name='position';
+";
+
+/// By when MOSIP is to say what came of a registration, and what it said.
+const ANSWERS: &str = "
+ALTER TABLE correlation ADD COLUMN expected_by INTEGER;
+ALTER TABLE correlation ADD COLUMN outcome TEXT;
+ALTER TABLE correlation ADD COLUMN answer BLOB;
+CREATE INDEX correlation_expected ON correlation (expected_by) WHERE expected_by IS NOT NULL;
+CREATE INDEX correlation_outcome ON correlation (outcome) WHERE outcome IS NOT NULL;
 ";
 
 /// The newest version.

@@ -6,8 +6,8 @@ use super::sql::table;
 use super::work;
 use crate::error::Result;
 use crate::store::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, Pick, PushRow, Queue,
-    Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
+    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
 };
 
 /// Rows that one call of [`Tx::forget`] takes from a table, so that nobody who posts waits for it.
@@ -200,6 +200,30 @@ impl Tx for Transaction<'_> {
         let find = "SELECT entry, subject, made_at FROM correlation_name JOIN correlation USING (entry)
             WHERE hash=?1 ORDER BY seq LIMIT ?2";
         self.list(find, params![name, i64::try_from(limit).unwrap_or(i64::MAX)], read_correlation)
+    }
+
+    fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
+        self.run("UPDATE correlation SET expected_by=?2 WHERE entry=?1", params![entry, by]).map(drop)
+    }
+
+    fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>> {
+        let find = "SELECT entry FROM correlation WHERE expected_by<=?1 ORDER BY expected_by, seq LIMIT ?2";
+        self.list(find, params![now, i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0))
+    }
+
+    fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()> {
+        let conclude = "UPDATE correlation SET outcome=?2, answer=?3 WHERE entry=?1";
+        self.run(conclude, params![entry, outcome.outcome, outcome.answer]).map(drop)
+    }
+
+    fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>> {
+        let find = "SELECT outcome, answer FROM correlation WHERE entry=?1 AND outcome IS NOT NULL AND answer IS NOT NULL";
+        self.find(find, [entry], |row| Ok(OutcomeRow { outcome: row.get(0)?, answer: row.get(1)? }))
+    }
+
+    fn outcomes(&mut self, outcome: &str) -> Result<u64> {
+        let count = "SELECT count(*) FROM correlation WHERE outcome=?1";
+        Ok(self.find(count, [outcome], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
     }
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {

@@ -145,6 +145,28 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
     }
 }
 
+#[tokio::test]
+async fn of_registrations_of_an_older_version_nothing_is_expected_and_an_answer_is_kept_all_the_same() {
+    let home = Home::new();
+    fs::write(home.key_file(), KEY).unwrap();
+    let connection = Connection::open(home.file("")).unwrap();
+    schema::migrate_to(&connection, 0, 5).unwrap();
+    connection
+        .execute_batch(
+            "INSERT INTO meta (name, sealed) VALUES ('owner', CAST('the key of the rows' AS BLOB));
+             INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b');",
+        )
+        .unwrap();
+    drop(connection);
+    let store = home.open();
+    assert!(store.run(|tx| tx.overdue(Millis::MAX, 9)).await.unwrap().is_empty());
+    assert_eq!(store.run(|tx| tx.outcome("first")).await.unwrap(), None);
+    let said = crate::store::OutcomeRow { outcome: "rejected".to_owned(), answer: vec![12] };
+    let kept = said.clone();
+    store.run(move |tx| tx.conclude("first", &kept)).await.unwrap();
+    assert_eq!(store.run(|tx| tx.outcome("first")).await.unwrap(), Some(said));
+}
+
 /// A hundred thousand rows in each queue, of which none may go: they are parked, or wait for a moment or for the one before them.
 fn crowd(home: &Home) {
     for table in ["entry", "job_record", "delivery"] {
