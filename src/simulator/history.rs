@@ -37,6 +37,12 @@ pub struct Record {
     pub ida: VecDeque<IdaCall>,
     /// UINTOKENs posted, written when the post has ended.
     pub pushes: VecDeque<Push>,
+    /// Requests to the hub.
+    pub hub_calls: VecDeque<HubCall>,
+    /// Attempts of the hub to deliver, written when the attempt has ended.
+    pub hub_deliveries: VecDeque<HubDelivery>,
+    /// Messages that partners published.
+    pub published: VecDeque<serde_json::Value>,
     /// How many AIDs were handed out.
     pub aids_issued: u64,
     /// Tokens issued.
@@ -122,6 +128,30 @@ pub struct Push {
     pub failure: Option<String>,
 }
 
+/// A request to the hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HubCall {
+    /// `subscribe`, `publish`
+    pub mode: String,
+    /// The topic.
+    pub topic: String,
+    /// Why it was denied.
+    pub denial: Option<String>,
+}
+
+/// An attempt of the hub to deliver a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HubDelivery {
+    /// The topic.
+    pub topic: String,
+    /// `event.id`, where the message has one.
+    pub id: Option<String>,
+    /// 1 to 3.
+    pub attempt: u32,
+    /// HTTP status of the answer, where there was one.
+    pub status: Option<u16>,
+}
+
 impl Default for History {
     fn default() -> Self {
         let (record, open, changed) = Default::default();
@@ -185,6 +215,18 @@ impl History {
 
     pub(super) fn push(&self, push: Push) {
         self.change(|record| remember(&mut record.pushes, push));
+    }
+
+    pub(super) fn hub_call(&self, call: HubCall) {
+        self.change(|record| remember(&mut record.hub_calls, call));
+    }
+
+    pub(super) fn hub_delivery(&self, delivery: HubDelivery) {
+        self.change(|record| remember(&mut record.hub_deliveries, delivery));
+    }
+
+    pub(super) fn published(&self, message: serde_json::Value) {
+        self.change(|record| remember(&mut record.published, message));
     }
 
     pub(super) fn token_issued(&self) {

@@ -58,10 +58,34 @@ pub struct Behaviour {
     /// What is wrong with IDA's replies.
     #[arg(long, env = "SIMULATOR_IDA_REPLY")]
     pub ida_reply: Option<IdaReply>,
+    /// The hub denies every subscription and publication.
+    #[arg(long, env = "SIMULATOR_HUB_DENIES")]
+    pub hub_denies: bool,
+    /// The hub takes subscriptions and verifies none.
+    #[arg(long, env = "SIMULATOR_HUB_NEVER_VERIFIES")]
+    pub hub_never_verifies: bool,
+    /// The hub signs another text than the one that it delivers.
+    #[arg(long, env = "SIMULATOR_HUB_WRONG_HMAC")]
+    pub hub_wrong_hmac: bool,
+    /// The hub delivers messages that bear the topic of somebody else.
+    #[arg(long, env = "SIMULATOR_HUB_WRONG_TOPIC")]
+    pub hub_wrong_topic: bool,
+    /// The hub delivers each message twice.
+    #[arg(long, env = "SIMULATOR_HUB_DUPLICATES")]
+    pub hub_duplicates: bool,
+    /// The hub delivers of each two messages the second one first.
+    #[arg(long, env = "SIMULATOR_HUB_REORDERS")]
+    pub hub_reorders: bool,
+    /// Milliseconds between the hub's first attempt and the second.
+    #[arg(long, env = "SIMULATOR_HUB_RETRY_MS", default_value_t = DEFAULT_HUB_RETRY_MS)]
+    pub hub_retry_ms: u64,
 }
 
 /// Keycloak's default for access tokens.
 const DEFAULT_TOKEN_LIFETIME_S: u32 = 300;
+
+/// The interval of MOSIP's hub.
+const DEFAULT_HUB_RETRY_MS: u64 = 3_000;
 
 impl Default for Behaviour {
     fn default() -> Self {
@@ -82,6 +106,13 @@ impl Default for Behaviour {
             push_sealed_to_stranger: false,
             ida_errors_in_200: None,
             ida_reply: None,
+            hub_denies: false,
+            hub_never_verifies: false,
+            hub_wrong_hmac: false,
+            hub_wrong_topic: false,
+            hub_duplicates: false,
+            hub_reorders: false,
+            hub_retry_ms: DEFAULT_HUB_RETRY_MS,
         }
     }
 }

@@ -81,7 +81,7 @@ fn refuse(world: &World, route: &str, id: Option<String>, refusal: Refusal) -> R
 }
 
 /// `Cookie: Authorization=<jwt>`, a trailing semicolon allowed.
-fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(super) fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
     let token = headers
         .get_all(COOKIE)
         .iter()

@@ -1,4 +1,4 @@
-//! A fake of the MOSIP side: mediator, Keycloak, authmanager and IDA on one port. **Not for production**: it keeps everything in
+//! A fake of the MOSIP side: mediator, Keycloak, authmanager, IDA and the WebSub hub on one port. **Not for production**: it keeps everything in
 //! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
@@ -19,7 +19,7 @@
 //! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
 //! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
 //!
-//! [`ida`] says how strict IDA is.
+//! [`ida`] says how strict IDA is, and [`hub`] how the hub behaves.
 //!
 //! # Limitations
 //!
@@ -34,6 +34,7 @@ mod envelope;
 mod event;
 pub mod history;
 mod hostility;
+pub mod hub;
 pub mod ida;
 mod knobs;
 mod listener;
@@ -81,7 +82,7 @@ impl Simulator {
 
         let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
         let world = Arc::new(World::new(settings, &base_url, clock)?);
-        let (history, controls) = (world.history.clone(), world.controls.clone());
+        let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -102,7 +103,8 @@ impl Simulator {
             }
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
-        Ok(Running { base_url, history, controls, stop, serving })
+        let _stop_hub = hub::StopHub(hub.clone());
+        Ok(Running { base_url, history, controls, hub, stop, serving, _stop_hub })
     }
 }
 
@@ -114,8 +116,11 @@ pub struct Running {
     pub history: History,
     /// Its knobs.
     pub controls: Controls,
+    /// Its hub.
+    pub hub: hub::Hub,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
+    _stop_hub: hub::StopHub,
 }
 
 impl Running {
@@ -151,6 +156,7 @@ struct World {
     mosip_certificate: Certificate,
     partners: Vec<Certificate>,
     pusher: Option<push::Pusher>,
+    hub: hub::Hub,
     ida: Ida,
     ida_memory: ida::Memory,
     history: History,
@@ -162,6 +168,12 @@ impl World {
     fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
         let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, ida, callback, .. } =
             settings;
+        // Callbacks of the hub's subscribers stand where UINTOKENs are posted, under the same certificate.
+        let roots = callback.as_ref().and_then(|callback| callback.roots_pem.as_deref());
+        let identity = callback.as_ref().and_then(|callback| callback.client.as_ref());
+        let http = push::http_client(roots, identity)?;
+        let (history, controls) = (History::default(), Controls::default());
+        let hub = hub::Hub::new(http, history.clone(), controls.clone());
         let pusher = callback
             .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
             .transpose()?;
@@ -171,10 +183,11 @@ impl World {
             mosip_certificate,
             partners,
             pusher,
+            hub,
             ida,
             ida_memory: ida::Memory::default(),
-            history: History::default(),
-            controls: Controls::default(),
+            history,
+            controls,
             clock,
         })
     }
@@ -185,8 +198,10 @@ fn routes(world: Arc<World>) -> Router {
         .merge(mediator::routes(&world))
         .merge(tokens::routes())
         .merge(ida::routes())
+        .merge(hub::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
+        .merge(hub::manage_routes())
         .layer(axum::middleware::map_response(answer::mark))
         .with_state(world)
 }
