@@ -6,6 +6,7 @@
 mod clock;
 mod credentials;
 mod files;
+mod hub;
 mod ida;
 mod keys;
 mod listeners;
@@ -135,6 +136,7 @@ pub fn examine(
         .chain(settings::examine(&config))
         .chain(settings::lacks(&config))
         .chain(credentials::examine(&config.credentials, now))
+        .chain(hub::examine(&config.destinations.hub))
         .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
@@ -164,12 +166,16 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let tools =
         Tools { keys: keys.clone(), clock: clock.clone(), ida: Arc::clone(&requests), death_link: false };
     let destinations = Destinations::new(settings, &tools);
+    let asks_hub = hub::can_be_asked(&destinations.hub, &reached);
     let network = Arc::new(Network::new(client, keys, pool.clone(), clock));
     let mut findings = reached.findings.clone();
     for source in destinations.all().iter().flat_map(|destination| destination.tokens()) {
         if reached.includes(source.grant().url()) {
             findings.push(token(&network, &source).await);
         }
+    }
+    if asks_hub {
+        findings.extend(hub::call(&network, &destinations.hub).await);
     }
     if asks_ida {
         let uin_length = requests.id_lengths().uin;

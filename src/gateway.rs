@@ -14,7 +14,7 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::listeners::{Site, Wanted};
+use self::listeners::{HubProof, Site, Wanted};
 use self::services::{Services, Settings, Tools};
 use crate::clock::Clock;
 use crate::config::Address;
@@ -119,6 +119,8 @@ impl Gateway {
                 "every user of this machine can read outbox.key_file, which seals the outbox; take read access from others (chmod o=)"
             );
         }
+        let websub = &config.destinations.hub;
+        let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
             destinations: config.destinations,
             death_link: config.events.death_link,
@@ -172,6 +174,7 @@ impl Gateway {
             hosts: config.listen.hosts,
             internal: config.internal,
             callback: config.callback,
+            hub,
             faces_token: config.faces.token,
             danger_open_faces: config.faces.danger_open,
             faces_tls: config.faces.tls,

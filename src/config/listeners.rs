@@ -1,16 +1,13 @@
-//! `[listen]`, `[websub]`, and the certificate of any listener.
+//! `[listen]`, and the certificate of any listener.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use bytesize::{GIB, KIB, MIB};
-use http::Uri;
 
-use super::plain_http::PlainHttp;
-use super::section::{Section, Unset};
+use super::section::Section;
 use super::value::{self, duration, text};
-use super::{Address, Listen, ServerTls, Websub, unbuilt};
-use crate::crypto::secret::SecretBytes;
+use super::{Address, Listen, ServerTls};
 
 /// `[listen]`
 pub(crate) fn listen(root: &mut Section<'_>) -> Listen {
@@ -47,41 +44,6 @@ pub(crate) fn listen(root: &mut Section<'_>) -> Listen {
     }
     section.finish();
     listen
-}
-
-/// `[websub]`: what the callback needs of it. Subscribing is not built yet.
-pub(crate) fn websub(root: &mut Section<'_>, plain: &PlainHttp) -> Websub {
-    let mut section = root.section("websub");
-    let reader = section.reader();
-    let urls = [
-        ("hub_url", section.url("hub_url", plain)),
-        ("callback_url", section.url_of_ours("callback_url", plain)),
-    ];
-    for (name, _) in urls.iter().filter(|(_, url)| url.is_some()) {
-        reader.warn_not_built(&format!("websub.{name}"));
-    }
-    if let Some(token) = section.any_section("token") {
-        unbuilt::token(token, plain);
-    }
-    let callback_path =
-        urls.iter().find(|(name, _)| *name == "callback_url").and_then(|(_, url)| url.as_ref());
-    let websub = Websub {
-        topic: section.parsed("topic", text),
-        secret: section.secret("secret", Unset::Refused),
-        callback_path: callback_path.and_then(unguessable),
-    };
-    section.finish();
-    websub
-}
-
-/// So many characters cannot be guessed.
-const UNGUESSABLE: usize = 16;
-
-/// The part of the path of `callback_url` that the hub alone is told.
-fn unguessable(url: &Uri) -> Option<SecretBytes> {
-    let (_, part) = url.path().rsplit_once("/websub/callback/")?;
-    let part = part.trim_end_matches('/');
-    (part.len() >= UNGUESSABLE).then(|| SecretBytes::new(part.as_bytes().to_vec()))
 }
 
 /// `tls` of the listener that `parent` sets.

@@ -91,16 +91,6 @@ pub struct ServerTls {
     pub client_subjects: Vec<String>,
 }
 
-/// `[websub]`; subscribing is not built yet.
-pub struct Websub {
-    /// The topic whose subscription the callback confirms.
-    pub topic: Option<String>,
-    /// What the hub signs with.
-    pub secret: Option<SecretBytes>,
-    /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed.
-    pub callback_path: Option<SecretBytes>,
-}
-
 /// `[keys]`
 pub struct Keys {
     /// The shared volume; default `/data/secrets/mosip`.

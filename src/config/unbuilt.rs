@@ -31,7 +31,18 @@ pub(crate) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
 }
 
 /// A token that nothing asks for yet.
-pub(crate) fn token(mut section: Section<'_>, plain: &PlainHttp) {
+fn token(mut section: Section<'_>, plain: &PlainHttp) {
+    token_settings(&mut section, plain);
+    section.finish_not_built();
+}
+
+/// A token that nothing asks for, since what needs it is off.
+pub(crate) fn unused_token(mut section: Section<'_>, plain: &PlainHttp) {
+    token_settings(&mut section, plain);
+    section.finish();
+}
+
+fn token_settings(section: &mut Section<'_>, plain: &PlainHttp) {
     section.parsed("kind", word(&[("keycloak", ()), ("authmanager", ())]));
     section.url("url", plain);
     for name in ["client_id", "app_id", "username"] {
@@ -40,7 +51,6 @@ pub(crate) fn token(mut section: Section<'_>, plain: &PlainHttp) {
     for name in ["client_secret", "password"] {
         section.secret_setting(name, Unset::Absent);
     }
-    section.finish_not_built();
 }
 
 /// The face of `mosip-api`: its routes are not there, so nothing stands open that a setting here would protect.

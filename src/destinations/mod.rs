@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod drive;
 #[cfg(test)]
 pub(crate) mod fake;
+pub(crate) mod hub;
 pub(crate) mod ida;
 pub(crate) mod mediator;
 #[macro_use]
@@ -36,6 +37,7 @@ destinations! {
     mediator: mediator::Mediator,
     ida: ida::Records,
     opencrvs: opencrvs::Opencrvs,
+    hub: hub::Publisher,
     delivery: delivery::Delivery,
     #[cfg(test)]
     example: tests::addition::Example,

@@ -10,8 +10,8 @@ use crate::mosip::event::EventKind;
 use crate::settings::Config;
 use crate::upstream::{self, Client};
 
-/// How the warning of the start begins that [`lacks`] says setting by setting. Plain http is warned of URL by URL.
-const IDA_LACKS: &str = "IDA cannot be asked";
+/// How the warnings of the start begin that [`lacks`] says setting by setting. Plain http is warned of URL by URL.
+const SAID_ELSEWHERE: [&str; 2] = ["IDA cannot be asked", "nothing is subscribed"];
 
 /// What cannot be read.
 pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
@@ -27,8 +27,10 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
     let urls = config.destinations.urls();
     let is_plain = urls.iter().any(|url| is_plain(url.url));
-    let is_said_elsewhere =
-        |sentence: &str| sentence.starts_with(IDA_LACKS) || (is_plain && sentence.contains("plain http"));
+    let is_said_elsewhere = |sentence: &str| {
+        SAID_ELSEWHERE.iter().any(|begin| sentence.starts_with(begin))
+            || (is_plain && sentence.contains("plain http"))
+    };
     let warnings = config.warnings.iter().filter(|sentence| !is_said_elsewhere(sentence));
     findings.extend(warnings.map(|sentence| {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")

@@ -19,6 +19,7 @@ use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event};
 use crate::pool::Pool;
 use crate::queue::Engine;
+use crate::tasks::hub::Hub;
 use crate::tasks::pushes::Pushes;
 
 /// What the routes of all listeners share. Cheap to clone.
@@ -134,6 +135,10 @@ impl App {
 
     pub(super) fn pushes(&self) -> &Pushes {
         &self.0.services.pushes
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.0.services.hub
     }
 
     pub(super) fn mediator(&self) -> &Arc<Mediator> {

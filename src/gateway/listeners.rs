@@ -1,6 +1,8 @@
 //! The one list of listeners: the gateway binds what stands in it, `doctor` examines it, readiness, metrics and the page show it, and
 //! the documents of the API follow it. A further listener is one more entry of [`ALL`].
 
+use std::sync::Arc;
+
 use axum::{Router, middleware};
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
@@ -145,6 +147,14 @@ fn ops_document() -> OpenApi {
     openapi::document(&about, ops::openapi())
 }
 
+/// How MOSIP's hub proves itself.
+pub(super) struct HubProof {
+    /// `websub.secret_file`
+    pub(super) secret: Option<Arc<SecretBytes>>,
+    /// The part of `websub.callback_url` that cannot be guessed.
+    pub(super) path: Option<SecretBytes>,
+}
+
 /// What the routers are made of.
 pub(super) struct Site {
     pub(super) app: App,
@@ -154,6 +164,7 @@ pub(super) struct Site {
     pub(super) hosts: Vec<String>,
     pub(super) internal: plain::Settings,
     pub(super) callback: callback::Settings,
+    pub(super) hub: HubProof,
     /// `faces.token_file`
     pub(super) faces_token: Option<SecretBytes>,
     /// `faces.danger_open`
@@ -187,7 +198,7 @@ fn internal(site: &mut Site, address: &Address) -> Result<Option<Router>> {
 }
 
 fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
-    let callers = callers(&mut site.callback, address)?;
+    let callers = callers(&site.callback, &mut site.hub, address)?;
     let trusted = std::mem::take(&mut site.callback.trusted_proxies);
     Ok(Some(identified(callback::router(site.app.clone(), callers), trusted)))
 }
@@ -242,7 +253,7 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 }
 
 /// Who may call the callback listener at `address`.
-fn callers(settings: &mut callback::Settings, address: &Address) -> Result<Callers> {
+fn callers(settings: &callback::Settings, hub: &mut HubProof, address: &Address) -> Result<Callers> {
     let demands = |kind| settings.require.contains(&kind);
     let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
         Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {
@@ -253,8 +264,7 @@ fn callers(settings: &mut callback::Settings, address: &Address) -> Result<Calle
     Ok(Callers {
         opencrvs_jwt,
         open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
-        hub_hmac: settings.websub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
-        hub_path: settings.websub.callback_path.take(),
-        topic: settings.websub.topic.take(),
+        hub_hmac: hub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
+        hub_path: hub.path.take(),
     })
 }

@@ -20,7 +20,8 @@ use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::queue::{self, Engine};
 use crate::random::Random;
-use crate::tasks::pushes::Pushes;
+use crate::tasks::hub::Hub;
+use crate::tasks::pushes::{self, Pushes};
 use crate::tasks::{housekeeping, supervised};
 use crate::upstream::Client;
 
@@ -37,6 +38,8 @@ pub(crate) struct Services {
     pub(crate) engine: Engine,
     /// What MOSIP pushed.
     pub(crate) pushes: Pushes,
+    /// What is subscribed at MOSIP's hub.
+    pub(crate) hub: Hub,
     /// Where events go.
     pub(crate) routes: EventRoutes,
     /// Gives application ids.
@@ -80,6 +83,14 @@ impl Services {
             let token_member = destinations.opencrvs.legacy_token_member;
             ledger.post_to_opencrvs(LegacyPosts { token_member, settles });
         }
+        if let Some(topic) = &destinations.hub.topics.credential {
+            ledger.expect_answers_within(destinations.hub.expect_within);
+            if destinations.hub.publish_status {
+                // `<partner>/CREDENTIAL_ISSUED`
+                let partner = topic.split('/').next().unwrap_or(topic);
+                ledger.publish_received_as(partner.to_owned());
+            }
+        }
         let outside: Arc<dyn Outside> =
             Arc::new(Network::new(client, keys.clone(), pool.clone(), clock.clone()));
         let requests = Arc::new(Requests::new(destinations.ida.take(), keys.clone(), clock.clone()));
@@ -93,18 +104,24 @@ impl Services {
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.all(), settings);
         let routes = EventRoutes::of(&destinations.all());
-        let mediator = destinations.mediator;
+        let Destinations { mediator, hub, .. } = destinations;
         if let Some(breaker) = engine.breaker_of_records() {
             requests.share(breaker);
         }
         let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
-        let pushes = Pushes::new(ledger.clone(), routes.clone(), keys, pool, clock, policy, credentials);
-        Self { ledger, engine, pushes, routes, mediator, ida, outside }
+        let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
+        let pushes = Pushes::new(
+            ledger.clone(),
+            routes.clone(),
+            hub.clone(),
+            pushes::Tools { keys, pool, clock, policy, credentials },
+        );
+        Self { ledger, engine, pushes, hub, routes, mediator, ida, outside }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
-        let Self { ledger, engine, pushes, .. } = self;
+        let Self { ledger, engine, pushes, hub, .. } = self;
         let mut tasks = JoinSet::new();
         let others = pushes.clone();
         tasks.spawn(supervised("housekeeping", move || housekeeping::run(ledger.clone(), others.clone())));
@@ -114,6 +131,10 @@ impl Services {
             async move { pushes.run(reloads).await }
         }));
         let stopping = stop.clone();
+        tasks.spawn(supervised("hub", move || {
+            let hub = hub.clone();
+            async move { hub.run().await }
+        }));
         let moving = async { engine.run(stopping, keys).await };
         let stopped = async move {
             // Whoever has the other end is gone: then everything stops, too.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Book;
 use super::accept::TABLE;
+use super::answers::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::Aid;
@@ -140,6 +141,9 @@ pub(crate) struct EntryView {
     aid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_fault: Option<Refusal>,
+    /// What came of it at MOSIP, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    answer: Option<Answer>,
 }
 
 impl EntryView {
@@ -156,6 +160,12 @@ impl EntryView {
             next_try_in: waits.then(|| entry.next_at.saturating_sub(now).max(0) / 1000),
             aid: entry.aid.map(|aid| aid.to_string()),
             last_fault: entry.refusal,
+            answer: None,
         }
+    }
+
+    /// With what came of it at MOSIP.
+    pub(crate) fn answered(self, answer: Option<Answer>) -> Self {
+        Self { answer, ..self }
     }
 }

@@ -80,12 +80,16 @@ impl Book<'_> {
     }
 
     fn legacy_post(&self, name: &str, line: String, body: Vec<u8>) -> Result<LegacyPost> {
+        Ok(LegacyPost { id: self.free_name(name)?, line, body })
+    }
+
+    /// `name`, with an end of its own where an entry has it.
+    pub(super) fn free_name(&self, name: &str) -> Result<String> {
         let is_taken = self.tx().row(Queue::Entries, name)?.is_some();
-        let id = match is_taken {
+        Ok(match is_taken {
             true => format!("{name}-{:08x}", self.rules.random.u32()),
             false => name.to_owned(),
-        };
-        Ok(LegacyPost { id, line, body })
+        })
     }
 
     pub(super) fn queue_legacy(&self, post: LegacyPost) -> Result<()> {

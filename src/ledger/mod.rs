@@ -4,11 +4,13 @@
 //! transaction, with the keys and the time of the moment.
 
 mod accept;
+mod answers;
 mod correlation;
 mod deliveries;
 pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod fake;
+mod hub;
 mod identity;
 pub(crate) mod job;
 mod jobs;
@@ -28,14 +30,16 @@ mod work;
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
+pub(crate) use self::answers::Answer;
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView};
-pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, WEBHOOK};
+pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::twice::Pair;
 pub(crate) use self::work::{Ending, Held, Leased};
@@ -71,6 +75,10 @@ struct Rules {
     quarantine: config::Quarantine,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
     legacy: OnceLock<LegacyPosts>,
+    /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
+    expected_within: OnceLock<Duration>,
+    /// As whom it is published that credentials were received; unset: it is not.
+    publisher: OnceLock<String>,
     unreadable: Unreadable,
     /// Something was queued, or may go now; workers follow it.
     queued: broadcast::Sender<()>,
@@ -115,6 +123,8 @@ impl Ledger {
             outbox,
             quarantine,
             legacy: OnceLock::new(),
+            expected_within: OnceLock::new(),
+            publisher: OnceLock::new(),
             unreadable: Unreadable::default(),
             queued: broadcast::channel(1).0,
             settled: broadcast::channel(SETTLED_BACKLOG).0,
@@ -195,6 +205,7 @@ impl Ledger {
                 "records of jobs that waited longer than outbox.give_up_after are refused"
             );
         }
+        self.tell_silent().await?;
         let parked = self.park_aged(give_up_after).await?;
         if parked > 0 {
             tracing::warn!(

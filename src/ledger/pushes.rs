@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
+use super::answers::Outcome;
 use super::deliveries::Message;
 use super::entry::Refusal;
 use super::operator::Group;
@@ -14,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::push::{Notice, PushKind};
+use crate::pool;
 use crate::store::PushRow;
 
 const TABLE: &str = "push";
@@ -29,6 +31,15 @@ pub(crate) struct Received {
     pub(crate) kind: String,
     /// The body as it came.
     pub(crate) body: Zeroizing<Vec<u8>>,
+}
+
+/// Who brings a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// It has proved itself, as the hub does by its HMAC.
+    Known,
+    /// Nothing is known of it.
+    Stranger,
 }
 
 /// A push that did not verify.
@@ -62,9 +73,10 @@ pub(crate) struct QuarantineCount {
 }
 
 impl Ledger {
-    /// Stores a push before it is answered. [`Code::Busy`] while the quarantine is full of its kind or the disk has less than
-    /// `outbox.reserve` left: that belongs to event posts.
-    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes) -> Result<String> {
+    /// Stores a push before it is answered. What a known sender brings is refused only while the disk has less than `outbox.reserve` left,
+    /// which belongs to event posts; what a stranger brings, also while the quarantine is full of its kind: [`Code::Busy`]. The same
+    /// bytes, as long as they do not verify, are one row.
+    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes, sender: Sender) -> Result<String> {
         fn full(what: &str) -> Error {
             Error::new(Code::Busy, format!("{what} is full"))
                 .advise("Put right why pushes do not verify, or discard them; raise quarantine.max_bytes and quarantine.max_rows; free the disk.")
@@ -72,14 +84,31 @@ impl Ledger {
         if !self.leaves_reserve() {
             return Err(full("the disk, but for outbox.reserve,"));
         }
+        let ledger = self.clone();
+        let (body, hash) = pool::offload(body.len(), move || {
+            let hash = ledger.identity(&[b"unverified", kind.name().as_bytes(), &body])?;
+            Ok((body, hash))
+        })
+        .await?;
+        let id: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("push_{id}");
         let (max_bytes, max_rows) = (self.rules.quarantine.max_bytes, self.rules.quarantine.max_rows);
         self.take(Vec::new(), move |book| {
+            let is_known = book.tx().push(&id)?.is_some();
+            if is_known {
+                return Ok(id.clone());
+            }
             let (rows, bytes) = book.kept(kind.name())?;
             let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
-            if rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes {
+            let is_full = rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes;
+            if is_full && sender == Sender::Stranger {
                 return Err(full("the quarantine"));
             }
-            book.insert_push(kind.name(), &body, None)
+            book.insert_push(&id, kind.name(), &body, None)?;
+            if is_full {
+                book.warn_of_quarantine(kind.name(), rows + 1, bytes.saturating_add(size));
+            }
+            Ok(id.clone())
         })
         .await
     }
@@ -93,19 +122,21 @@ impl Ledger {
             );
         }
         self.take(Vec::new(), move |book| {
-            let id = book.insert_push(WEBHOOK, &body, Some(&refusal))?;
+            let id = format!("push_{}", book.rules.random.name());
+            book.insert_push(&id, WEBHOOK, &body, Some(&refusal))?;
             let (rows, bytes) = book.kept(WEBHOOK)?;
             let limits = &book.rules.quarantine;
             if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
-                tracing::error!(
-                    rows,
-                    bytes,
-                    "more webhooks are in quarantine than quarantine.max_rows and quarantine.max_bytes say; they go on being kept"
-                );
+                book.warn_of_quarantine(WEBHOOK, rows, bytes);
             }
             Ok(id)
         })
         .await
+    }
+
+    /// Whether a message of a known sender would be stored.
+    pub(crate) fn has_room(&self) -> bool {
+        self.is_writable() && self.leaves_reserve()
     }
 
     pub(super) fn leaves_reserve(&self) -> bool {
@@ -148,6 +179,13 @@ impl Ledger {
             }
             let Notice { kind, subject: held, data, uin_token, .. } = notice.get();
             let named = book.named(held)?;
+            let outcome = Outcome::of(kind);
+            if let (Some(outcome), Some(named)) = (outcome, &named) {
+                book.conclude(&named.entry, outcome, data)?;
+            }
+            if outcome.is_some_and(|outcome| !outcome.is_told()) {
+                return Ok(true);
+            }
             let subject = named.as_ref().map_or_else(|| held.clone(), |named| held.and(&named.subject));
             let post =
                 uin_token.as_deref().map(|token| book.token_post(&id, named.as_ref(), &subject, token));
@@ -161,6 +199,9 @@ impl Ledger {
                 met_by: post.as_ref().map(|post| post.id.clone()),
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
+            if outcome == Some(Outcome::Issued) {
+                book.publish_received(&id, named.as_ref(), &subject)?;
+            }
             Ok(true)
         })
         .await
@@ -238,9 +279,17 @@ impl Ledger {
 }
 
 impl Book<'_> {
+    fn warn_of_quarantine(&self, kind: &str, rows: u64, bytes: u64) {
+        tracing::error!(
+            kind,
+            rows,
+            bytes,
+            "more messages are in quarantine than quarantine.max_rows and quarantine.max_bytes say; they go on being kept"
+        );
+    }
+
     /// A new push; with `refusal`, in quarantine already.
-    fn insert_push(&self, kind: &str, body: &[u8], refusal: Option<&Refusal>) -> Result<String> {
-        let id = format!("push_{}", self.rules.random.name());
+    fn insert_push(&self, id: &str, kind: &str, body: &[u8], refusal: Option<&Refusal>) -> Result<()> {
         let push = PushRow {
             seq: 0,
             kind: kind.to_owned(),
@@ -248,11 +297,10 @@ impl Book<'_> {
             received_at: self.wall.millis(),
             bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             refusal: refusal.map(|refusal| refusal.kept().map(|kept| kept.text)).transpose()?,
-            body: self.seal(TABLE, &id, "body", body)?,
-            id,
+            body: self.seal(TABLE, id, "body", body)?,
+            id: id.to_owned(),
         };
-        self.tx().insert_push(&push)?;
-        Ok(push.id)
+        self.tx().insert_push(&push).map(drop)
     }
 
     /// Takes a push out because it became something else, or is to be nothing; [`Code::NotFound`].

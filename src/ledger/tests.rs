@@ -1,5 +1,6 @@
 mod acceptance;
 mod age;
+mod answers;
 mod at_rest;
 mod correlation;
 mod destinations;
@@ -28,7 +29,7 @@ use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::fake;
-use crate::mosip::push::{BIRTH_NID, Notice, Trust};
+use crate::mosip::push::{BIRTH_NID, CREDENTIAL, Notice, Trust};
 use crate::store::memory::Memory;
 use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
@@ -239,7 +240,7 @@ fn notice(message: &[u8]) -> Stated<Notice> {
 async fn push(ledger: &Ledger, brn: &str, token: &str) -> (String, bool) {
     let message = fake::uin_token(token, brn);
     let verified = notice(&message);
-    let id = ledger.receive(BIRTH_NID, message).await.unwrap();
+    let id = ledger.receive(BIRTH_NID, message, Sender::Stranger).await.unwrap();
     let is_new = ledger.verified(id.clone(), BIRTH_NID.name(), verified).await.unwrap();
     (id, is_new)
 }

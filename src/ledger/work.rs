@@ -266,6 +266,7 @@ impl Book<'_> {
                     self.tell_accepted(&held.id)?;
                 }
                 self.settle_message(&held.id)?;
+                self.expect_answer(held)?;
             }
             Ending::Again { .. } => {}
             Ending::Park(error) => self.tell_parked(&held.id, &Refusal::from(error))?,

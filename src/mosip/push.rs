@@ -36,11 +36,22 @@ pub(crate) struct Trust<'a> {
 /// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.
 pub(crate) const BIRTH_NID: PushKind = PushKind { name: "birth-nid", verify: mediator::verify_nid };
 
-/// A message of the hub at `/websub/callback`.
+/// A credential, from the hub.
 pub(crate) const CREDENTIAL: PushKind = PushKind { name: "credential", verify: websub::verify_credential };
 
+/// What the workflow of a packet came to, from the hub.
+pub(crate) const PACKET_STATUS: PushKind =
+    PushKind { name: "packet-status", verify: websub::status::verify_status };
+
+/// Why a registration failed, on a country's own topic, from the hub.
+pub(crate) const REGISTRATION_ERROR: PushKind =
+    PushKind { name: "registration-error", verify: websub::status::verify_error };
+
+/// A message of the hub on a topic that is none of ours.
+pub(crate) const HUB: PushKind = PushKind { name: "hub", verify: websub::refuse_unknown };
+
 /// Every kind.
-const KINDS: [PushKind; 2] = [BIRTH_NID, CREDENTIAL];
+const KINDS: [PushKind; 5] = [BIRTH_NID, CREDENTIAL, PACKET_STATUS, REGISTRATION_ERROR, HUB];
 
 /// What a verified push tells. No `Debug`: it is about a person.
 pub(crate) struct Notice {

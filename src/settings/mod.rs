@@ -69,7 +69,7 @@ impl Config {
         let outbox = outbox::outbox(&mut root, &keys.dir);
         let mut section = root.section("upstream");
         let (upstream, plain) = upstream::upstream(&mut section);
-        let destinations = destinations::Settings::read(&mut destinations::Sources {
+        let mut destinations = destinations::Settings::read(&mut destinations::Sources {
             root: &mut root,
             upstream: &mut section,
             keys: &keys,
@@ -77,7 +77,8 @@ impl Config {
         });
         unbuilt::packets(section.section("packets"), &plain);
         section.finish();
-        let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &plain);
+        let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &destinations.hub);
+        destinations.hub.look_at_callback(&callback, listen.callback.as_ref(), &root);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);

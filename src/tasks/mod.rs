@@ -1,6 +1,7 @@
-//! What runs by itself: pushes are examined, the outbox is looked after.
+//! What runs by itself: pushes are examined, MOSIP's hub is subscribed to, the outbox is looked after.
 
 pub(crate) mod housekeeping;
+pub(crate) mod hub;
 pub(crate) mod pushes;
 
 use std::time::Duration;

@@ -114,7 +114,7 @@ pub(super) const SCALARS: &[(System, &str, Sets, &[&str])] = &[
     (System::Any, "esignet.token_url", Sets::Value, &["ESIGNET_TOKEN_URL"]),
     (System::Any, "esignet.userinfo_url", Sets::Value, &["ESIGNET_USERINFO_URL"]),
     (System::Any, "websub.hub_url", Sets::Value, &["MOSIP_WEBSUB_HUB_URL"]),
-    (System::Any, "websub.topic", Sets::Value, &["MOSIP_WEBSUB_TOPIC"]),
+    (System::Any, "websub.topics.credential", Sets::Value, &["MOSIP_WEBSUB_TOPIC"]),
     (System::Any, "websub.callback_url", Sets::Value, &["MOSIP_WEBSUB_CALLBACK_URL"]),
     (System::Any, "websub.secret_env", Sets::Name, &["MOSIP_WEBSUB_SECRET"]),
 ];

@@ -23,8 +23,10 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body;
 use crate::http::caller::Caller;
+use crate::ledger::Sender;
 use crate::mosip::caller::CallerKey;
 use crate::mosip::push;
+use crate::pool;
 
 /// The listener's name.
 pub(crate) const LISTENER: &str = "callback";
@@ -59,11 +61,9 @@ pub(crate) struct Callers {
     /// `opencrvs-jwt`: MOSIP's side brings a bearer JWT that OpenCRVS's auth service made.
     pub(crate) opencrvs_jwt: Option<CallerKey>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
-    pub(crate) hub_hmac: Option<SecretBytes>,
+    pub(crate) hub_hmac: Option<Arc<SecretBytes>>,
     /// The last part of `websub.callback_url`, where it cannot be guessed: whoever knows it is the hub.
     pub(crate) hub_path: Option<SecretBytes>,
-    /// The topic whose subscription is confirmed.
-    pub(crate) topic: Option<String>,
     /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
     /// `callback.danger_open` is on. Otherwise such a route is not there.
     pub(crate) open: bool,
@@ -149,20 +149,20 @@ async fn birth_receive_nid(
     request: Request,
 ) -> Result<StatusCode> {
     let app = &callback.app;
-    let limits = match &callback.callers.opencrvs_jwt {
+    let (limits, sender) = match &callback.callers.opencrvs_jwt {
         Some(key) => {
             key.check(bearer(request.headers())?, app.now())?;
             caller.prove();
-            callback.known.clone()
+            (callback.known.clone(), Sender::Known)
         }
-        None if caller.has_certificate() => callback.known.clone(),
+        None if caller.has_certificate() => (callback.known.clone(), Sender::Known),
         None => {
             caller.count()?;
-            callback.limits(&caller)
+            (callback.limits(&caller), Sender::Stranger)
         }
     };
     let body = body::read(request, &limits).await?;
-    app.pushes().receive(push::BIRTH_NID, body.into_bytes()).await?;
+    app.pushes().receive(push::BIRTH_NID, body.into_bytes(), sender).await?;
     Ok(StatusCode::OK)
 }
 
@@ -186,7 +186,17 @@ async fn websub_message(
     let body = body::read_seeing(request, &limits, |piece| signature.update(piece)).await?;
     signature.verify().map_err(|refusal| signature_refused(&refusal))?;
     caller.prove();
-    app.pushes().receive(push::CREDENTIAL, body.into_bytes()).await?;
+    // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
+    let (hub, body) = (app.hub().clone(), body.into_bytes());
+    let read = pool::offload(body.len(), move || Ok((hub.kind_of(&body), body)));
+    let stored = async {
+        let (kind, body) = read.await?;
+        app.pushes().receive(kind, body, Sender::Known).await
+    };
+    if let Err(refusal) = stored.await {
+        app.hub().missed();
+        return Err(refusal);
+    }
     Ok(StatusCode::OK)
 }
 
@@ -199,10 +209,14 @@ struct Intent {
     topic: Option<String>,
     #[serde(rename = "hub.challenge")]
     challenge: Option<String>,
+    #[serde(rename = "hub.lease_seconds")]
+    lease: Option<String>,
+    #[serde(rename = "hub.reason")]
+    reason: Option<String>,
 }
 
-/// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for our topic alone. What else it tells
-/// without authentication is a hint that nothing follows from yet.
+/// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for a topic that was asked for. That a subscription
+/// is denied or broken is a hint, since nothing proves who says so: the gateway subscribes again, once in a while.
 #[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
 async fn websub_intent(
     State(callback): State<Callback>,
@@ -213,16 +227,15 @@ async fn websub_intent(
     if !caller.has_certificate() && !callback.callers.knows_path(uri.path()) {
         caller.count()?;
     }
-    if intent.mode != "subscribe" {
-        if callback.app.meters().is_first(LISTENER, HUB_PATHS[0], "denied") {
-            tracing::warn!("the hub tells of a subscription that is denied or broken");
-        }
+    let hub = callback.app.hub();
+    let Intent { mode, topic, challenge, lease, reason } = intent;
+    if matches!(mode.as_str(), "denied" | "hub-error") {
+        hub.denied(topic.as_deref(), reason.as_deref());
         return Ok(String::new());
     }
-    let ours = callback.callers.topic.is_some() && callback.callers.topic == intent.topic;
-    intent
-        .challenge
-        .filter(|_| ours)
+    let asked_for = |topic: &str| mode == "subscribe" && hub.verify(topic, lease.as_deref());
+    challenge
+        .filter(|_| topic.as_deref().is_some_and(asked_for))
         .ok_or_else(|| Error::new(Code::NotFound, "this gateway does not subscribe to that topic"))
 }
 

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text};
-use crate::config::{Address, ServerTls, Websub, listeners};
+use crate::config::{Address, ServerTls, listeners};
+use crate::destinations::hub;
 
 /// `[callback]`
 pub(crate) struct Settings {
@@ -15,8 +15,6 @@ pub(crate) struct Settings {
     pub(crate) require: Vec<CallerAuth>,
     /// `callback.opencrvs_jwt`; present whenever `require` names it.
     pub(crate) opencrvs_jwt: Option<OpencrvsJwt>,
-    /// `[websub]`; its secret is present whenever `require` names `hub-hmac`.
-    pub(crate) websub: Websub,
     /// Accept callers without authentication off the loopback.
     pub(crate) danger_open: bool,
     /// Proxies whose `X-Forwarded-For` says where a request comes from.
@@ -47,14 +45,12 @@ pub(crate) struct OpencrvsJwt {
 }
 
 impl Settings {
-    /// Reads `[callback]`, which depends on the `address` that it listens on, and `[websub]`.
-    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, plain: &PlainHttp) -> Self {
-        let websub = listeners::websub(root, plain);
+    /// Reads `[callback]`, which depends on the `address` that it listens on, and on what is known of the hub.
+    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, websub: &hub::Settings) -> Self {
         let mut section = root.section("callback");
         let jwt = section.optional_section("opencrvs_jwt");
         let has_jwt = jwt.is_some();
         let callback = Self {
-            websub,
             require: section.list("require", caller_auth).unwrap_or_default(),
             opencrvs_jwt: jwt.and_then(opencrvs_jwt),
             danger_open: section.danger(
@@ -67,7 +63,7 @@ impl Settings {
         if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
             section.missing("opencrvs_jwt");
         }
-        if callback.require.contains(&CallerAuth::HubHmac) && callback.websub.secret.is_none() {
+        if callback.require.contains(&CallerAuth::HubHmac) && websub.secret.is_none() {
             section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
         }
         if callback.require.contains(&CallerAuth::Mtls)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::hub;
 use super::page::words;
 use super::standing::{Standing, Stored, TRUSTED};
 use crate::clock::Timestamp;
@@ -49,11 +50,13 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     missing_keys(standing, &mut lines);
     broken(standing, &mut lines);
     undelivered(standing, &mut lines);
+    hub::lines(standing, &mut lines);
     undecided(standing, &mut lines);
     given_twice(standing, &mut lines);
     if lines.is_empty() {
         lines.push(flowing(standing, refused));
     }
+    hub::silent(standing, &mut lines);
     odd_keys(standing, &mut lines);
     expiry(standing, &mut lines);
     lines
@@ -105,6 +108,7 @@ fn paused(standing: &Standing, lines: &mut Vec<Line>) {
 fn to_put_right(channel: &ChannelStatus, reason: &Error) -> String {
     let what = match (channel.destination.as_str(), reason.fault()) {
         ("opencrvs", _) => "the client of OpenCRVS",
+        ("hub", _) => "the client of MOSIP's hub",
         ("delivery", _) => "the way to the mediator",
         ("ida", _) if !channel.is_configured() => "the settings of IDA",
         ("ida", Fault::Keys) => "the keys or settings of IDA",

@@ -36,6 +36,7 @@ pub(super) fn exposition(
     meters.register(&mut registry);
     listeners.register(&mut registry);
     register_channels(&mut registry, standing);
+    super::hub::register(&mut registry, standing);
     if let Some(left) = standing.disk_left {
         gauge(&mut registry, "disk_left_bytes", "What the disk of the database still takes", left);
     }
@@ -184,6 +185,6 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
 }
 
-fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
+pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, ConstGauge::new(value));
 }

@@ -6,6 +6,7 @@
 mod csrf;
 mod decision;
 mod headline;
+mod hub;
 mod metrics;
 pub(super) mod page;
 mod readiness;

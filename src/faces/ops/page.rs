@@ -20,6 +20,7 @@ use super::headline::{self, Line, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
 use crate::error::{Error, Result};
+use crate::ledger::Answer;
 use crate::ledger::entry::Entry;
 use lists::{List, Lists};
 
@@ -83,7 +84,7 @@ pub(super) struct View {
     standing: Standing,
     lines: Vec<Line>,
     lists: Option<Lists>,
-    event: Option<Entry>,
+    event: Option<(Entry, Option<Answer>)>,
     forms: Forms,
 }
 
@@ -97,7 +98,10 @@ impl View {
     pub(super) async fn load(ops: &Ops, query: Query) -> Result<Self> {
         let standing = Standing::of(ops).await;
         let event = match &query.event {
-            Some(id) => Some(ops.app.engine().timed(ops.app.ledger().entry(id.clone()).await?)),
+            Some(id) => {
+                let entry = ops.app.engine().timed(ops.app.ledger().entry(id.clone()).await?);
+                Some((entry, ops.app.ledger().answer(id.clone()).await?))
+            }
             None => None,
         };
         // A database that does not count does not list either.
@@ -135,10 +139,11 @@ impl View {
                     (overview::figures(&self.standing))
                     @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
+                    (super::hub::shown(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
-                } @else if let Some(entry) = &self.event {
-                    (event::shown(entry, &self.standing, &self.forms))
+                } @else if let Some((entry, answer)) = &self.event {
+                    (event::shown(entry, answer.as_ref(), &self.standing, &self.forms))
                 } @else if self.query.find.is_some() {
                     (event::search())
                 } @else if let Some(lists) = &self.lists {
@@ -236,7 +241,7 @@ fn whole(title: &str, head: Option<Markup>, body: Markup) -> Markup {
 }
 
 /// A part of the page under its heading.
-fn section(id: &str, title: &str, body: Markup) -> Markup {
+pub(super) fn section(id: &str, title: &str, body: Markup) -> Markup {
     html! {
         section aria-labelledby=(id) { h2 id=(id) { (title) } (body) }
     }
@@ -244,7 +249,7 @@ fn section(id: &str, title: &str, body: Markup) -> Markup {
 
 /// A table under the heading `id`. On a narrow screen each row becomes a block, and each cell bears its heading; the roles keep it
 /// a table for those who cannot see it.
-fn table(id: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
+pub(super) fn table(id: &str, heads: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
     html! {
         table role="table" aria-labelledby=(id) {
             thead role="rowgroup" {

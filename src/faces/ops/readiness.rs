@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::hub::Hub;
 use super::standing::{Standing, days_left};
 use crate::clock::Timestamp;
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
@@ -27,6 +28,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jobs: Option<Jobs>,
+    /// Absent where none is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    hub: Option<Hub>,
     keys: Keys,
     listeners: Vec<Listener>,
     /// Every one that is loaded, shown or trusted.
@@ -107,7 +112,7 @@ struct Depth {
 
 #[derive(Serialize, ToSchema)]
 struct Channel {
-    /// `mediator`, `ida`, `opencrvs`, `delivery`
+    /// `mediator`, `ida`, `opencrvs`, `hub`, `delivery`
     destination: String,
     host: String,
     /// None where all that goes to the destination goes there.
@@ -128,7 +133,7 @@ struct Channel {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Refusal {
+pub(super) struct Refusal {
     fault: String,
     code: String,
     advice: String,
@@ -193,6 +198,7 @@ impl Readiness {
                     name: dated.name,
                 })
                 .collect(),
+            hub: standing.hub.as_ref().map(Hub::of),
             faces: standing.faces.iter().copied().collect(),
             keys: Keys {
                 healthy: ring.troubles().is_empty() && !standing.lacks_keys,
@@ -218,6 +224,16 @@ impl Readiness {
     }
 }
 
+impl Refusal {
+    pub(super) fn of(error: &Error) -> Self {
+        Self {
+            fault: error.fault().as_str().to_owned(),
+            code: error.code().as_str().to_owned(),
+            advice: error.advice().to_owned(),
+        }
+    }
+}
+
 impl Trouble {
     fn of(trouble: &store::Trouble) -> Self {
         Self {
@@ -232,11 +248,7 @@ impl Trouble {
 impl Channel {
     fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
         let refusal = match &channel.flow {
-            Flow::Paused { reason, .. } => Some(Refusal {
-                fault: reason.fault().as_str().to_owned(),
-                code: reason.code().as_str().to_owned(),
-                advice: reason.advice().to_owned(),
-            }),
+            Flow::Paused { reason, .. } => Some(Refusal::of(reason)),
             Flow::Open | Flow::Broken { .. } => None,
         };
         Self {

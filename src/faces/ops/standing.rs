@@ -15,6 +15,7 @@ use crate::ledger::{Ledger, Pair, QuarantineCount};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
+use crate::tasks::hub;
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -45,6 +46,8 @@ pub(super) struct Standing {
     pub(super) stored: Option<Stored>,
     pub(super) disk_left: Option<u64>,
     pub(super) disk_used: u64,
+    /// MOSIP's hub; `None`: none is set.
+    pub(super) hub: Option<hub::Status>,
     /// Events need a key that is not there.
     pub(super) lacks_keys: bool,
     pub(super) ring: Arc<Ring>,
@@ -70,6 +73,8 @@ pub(super) struct Stored {
     pub(super) quarantine: Vec<QuarantineCount>,
     /// Events that got one application id.
     pub(super) aids_given_twice: Vec<Pair>,
+    /// Registrations that MOSIP has not answered in time, nor since.
+    pub(super) silent: u64,
 }
 
 /// A certificate by the name that the configuration gives it.
@@ -106,6 +111,7 @@ impl Standing {
             disk_left,
             disk_used,
             ring: ops.app.ring(),
+            hub: ops.app.hub().status(),
             lacks_keys: !ops.app.mediator().lacking_keys().is_empty(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
@@ -253,13 +259,14 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (counts, oldest_waiting, undelivered, quarantine, jobs, aids_given_twice) = tokio::try_join!(
+        let (counts, oldest_waiting, undelivered, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
             ledger.counts(),
             ledger.oldest_waiting(),
             ledger.undelivered_count(),
             ledger.quarantine_counts(),
             ledger.unfinished_jobs(),
-            ledger.aids_given_twice()
+            ledger.aids_given_twice(),
+            ledger.silent()
         )?;
         let (deliveries, oldest_delivery, delivery_refusal) = undelivered;
         Ok(Self {
@@ -271,6 +278,7 @@ impl Stored {
             jobs,
             quarantine,
             aids_given_twice,
+            silent,
         })
     }
 

@@ -26,6 +26,40 @@ pub(super) struct Event {
     /// Why the last attempt failed.
     #[schema(nullable = false)]
     last_fault: Option<LastFault>,
+    /// What came of it at MOSIP, where that is known; in the answer about one event alone.
+    #[schema(nullable = false)]
+    answer: Option<Answer>,
+}
+
+/// What came of a registration.
+#[derive(ToSchema)]
+#[schema(as = RegistrationAnswer)]
+struct Answer {
+    outcome: Outcome,
+    /// When it became known; RFC 3339, UTC.
+    at: String,
+    /// MOSIP's reason.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// What the registrar can do.
+    #[schema(nullable = false)]
+    advice: Option<String>,
+}
+
+/// How a registration stands at MOSIP.
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+enum Outcome {
+    /// Its credential came.
+    Issued,
+    /// MOSIP refused it, or could not process it.
+    Rejected,
+    /// MOSIP said nothing within `websub.expect_within`.
+    Silent,
+    /// Its packet was processed, and its credential has not come yet.
+    Processed,
+    /// MOSIP waits for more of the applicant.
+    Paused,
 }
 
 /// Where an event stands.

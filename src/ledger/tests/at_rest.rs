@@ -9,7 +9,7 @@ async fn nothing_personal_can_be_read_in_the_files() {
     let home = Home::new();
     let ledger = home.on_disk();
     accept(&ledger, registered(EventKind::Birth, "c1", "B-IN-THE-OPEN")).await;
-    ledger.receive(BIRTH_NID, FAMILY_NAME.into()).await.unwrap();
+    ledger.receive(BIRTH_NID, FAMILY_NAME.into(), Sender::Stranger).await.unwrap();
     let leased = lease(&ledger, EventKind::Birth).await.remove(0);
     assign(&ledger, &leased, "12345678901234567890123456789").await;
     push(&ledger, "B-IN-THE-OPEN", "UINTOKEN-OF-A-PERSON").await;

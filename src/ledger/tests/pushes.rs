@@ -9,7 +9,7 @@ fn refusal() -> Refusal {
 }
 
 async fn receive(ledger: &Ledger, body: &'static [u8]) -> String {
-    ledger.receive(BIRTH_NID, Bytes::from_static(body)).await.unwrap()
+    ledger.receive(BIRTH_NID, Bytes::from_static(body), Sender::Stranger).await.unwrap()
 }
 
 #[tokio::test]
@@ -45,9 +45,9 @@ async fn a_forged_push_first_does_not_bar_the_real_one() {
     let home = Home::new();
     let ledger = home.open();
     let message = fake::uin_token("1", "B1");
-    let forged = ledger.receive(BIRTH_NID, message.clone()).await.unwrap();
+    let forged = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
     ledger.quarantine(forged, refusal()).await.unwrap();
-    let real = ledger.receive(BIRTH_NID, message.clone()).await.unwrap();
+    let real = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
     assert!(ledger.verified(real, BIRTH_NID.name(), notice(&message)).await.unwrap());
 }
 
@@ -55,14 +55,16 @@ async fn a_forged_push_first_does_not_bar_the_real_one() {
 async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
     let home = Home::new();
     let ledger = home.open();
-    let too_large = ledger.receive(BIRTH_NID, vec![0; (1 << 20) + 1].into()).await.unwrap_err();
+    let too_large = vec![0; (1 << 20) + 1].into();
+    let too_large = ledger.receive(BIRTH_NID, too_large, Sender::Stranger).await.unwrap_err();
     assert_eq!(too_large.code().status(), 503);
-    for _ in 0..3 {
-        let id = receive(&ledger, b"forged").await;
+    for body in [b"forge1", b"forge2", b"forge3"] {
+        let id = receive(&ledger, body).await;
         ledger.quarantine(id, refusal()).await.unwrap();
     }
-    let one_more = ledger.receive(BIRTH_NID, Bytes::from_static(b"one more")).await.unwrap_err();
-    assert_eq!(one_more.code(), Code::Busy);
+    let one_more = Bytes::from_static(b"one more");
+    let refused = ledger.receive(BIRTH_NID, one_more.clone(), Sender::Stranger).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Busy);
     assert!(accept(&ledger, birth("c1")).await.is_new);
     let counts = ledger.quarantine_counts().await.unwrap();
     assert_eq!(counts.iter().map(|count| (count.messages, count.bytes)).collect::<Vec<_>>(), [(3, 18)]);
@@ -81,7 +83,7 @@ async fn pushes_kept_webhooks_and_jobs_never_take_the_reserve_of_the_disk() {
     let home = Home::new();
     let settings = config::Outbox { reserve: u64::MAX, ..home.settings() };
     let ledger = Ledger::on_disk(settings, Home::QUARANTINE, home.clock.clone()).unwrap();
-    let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x")).await.unwrap_err();
+    let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x"), Sender::Known).await.unwrap_err();
     let kept = ledger.keep_webhook("x".into(), refusal()).await.unwrap_err();
     assert_eq!((pushed.code(), kept.code()), (Code::Busy, Code::Busy));
     let job = ledger.create_job(crate::mosip::authtoken::Form::Json, Vec::new(), None).await.unwrap_err();
@@ -139,4 +141,32 @@ async fn a_push_with_an_id_of_its_own_is_known_by_it_among_those_of_its_kind_tha
     assert!(hub_push(&ledger, "packet-status", "e2", registration("R1"), json!({ "at": 1 })).await);
     assert!(hub_push(&ledger, "credential", "e1", registration("R1"), json!({ "at": 1 })).await);
     assert_eq!(told(&ledger).await.len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_known_sender_brings_is_kept_beyond_the_bounds() {
+    let home = Home::new();
+    let ledger = home.open();
+    for body in [b"1", b"2", b"3", b"4", b"5"] {
+        ledger.receive(CREDENTIAL, Bytes::from_static(body), Sender::Known).await.unwrap();
+    }
+    let large = vec![0; 2 << 20].into();
+    ledger.receive(CREDENTIAL, large, Sender::Known).await.unwrap();
+    let stranger = ledger.receive(CREDENTIAL, Bytes::from_static(b"6"), Sender::Stranger).await.unwrap_err();
+    assert_eq!(stranger.code(), Code::Busy);
+}
+
+#[tokio::test]
+async fn the_same_bytes_are_one_row_as_long_as_they_do_not_verify_and_other_bytes_another() {
+    let home = Home::new();
+    let ledger = home.open();
+    let event = |data: &str| Bytes::from(format!(r#"{{"event":{{"id":"e1","data":{data}}}}}"#));
+    let first = ledger.receive(CREDENTIAL, event("1"), Sender::Known).await.unwrap();
+    assert_eq!(ledger.receive(CREDENTIAL, event("1"), Sender::Known).await.unwrap(), first);
+    ledger.quarantine(first.clone(), refusal()).await.unwrap();
+    assert_eq!(ledger.receive(CREDENTIAL, event("1"), Sender::Known).await.unwrap(), first);
+    let other = ledger.receive(CREDENTIAL, event("2"), Sender::Known).await.unwrap();
+    assert_ne!(other, first, "whoever sends a forged event of this id first does not bar the real one");
+    assert_eq!(ledger.quarantined(0).await.unwrap().len(), 1);
+    assert_eq!(ledger.next_received(0).await.unwrap().unwrap().1.id, other);
 }

@@ -72,7 +72,7 @@ async fn a_rekey_with_another_key_is_refused_and_changes_nothing() {
 async fn a_rekey_is_refused_while_a_row_of_any_column_is_under_a_key_that_the_file_lacks() {
     let home = Home::new();
     let ledger = home.open();
-    let push = ledger.receive(BIRTH_NID, Bytes::from_static(b"pushed")).await.unwrap();
+    let push = ledger.receive(BIRTH_NID, Bytes::from_static(b"pushed"), Sender::Stranger).await.unwrap();
     let (old, new) = (home.key(), other_key());
     home.write_keys(&[&new, &old]);
     drop(ledger);

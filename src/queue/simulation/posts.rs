@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::Result;
 use crate::ledger::job::NewRecord;
-use crate::ledger::{IdempotencyKey, Ledger};
+use crate::ledger::{IdempotencyKey, Ledger, Sender};
 use crate::mosip::authtoken::Form;
 use crate::mosip::event::{Event, EventKind};
 use crate::mosip::push::{BIRTH_NID, Notice};
@@ -131,7 +131,7 @@ impl Call {
             }
             Post::Push { composition, token } => {
                 let body = json!({ "brn": brn(composition), "token": token }).to_string();
-                ledger.receive(BIRTH_NID, Bytes::from(body)).await
+                ledger.receive(BIRTH_NID, Bytes::from(body), Sender::Known).await
             }
         }
     }

@@ -194,13 +194,11 @@ fn an_empty_or_absent_token_url_is_no_token() {
 }
 
 #[test]
-fn esignet_and_websub_are_accepted_with_a_warning() {
+fn esignet_is_accepted_with_a_warning() {
     for (name, value, section) in [
         ("OIDP_CLIENT_PRIVATE_KEY_PATH", "esignet-jwk.txt", "esignet"),
         ("ESIGNET_TOKEN_URL", "https://e.example.org/token", "esignet"),
         ("ESIGNET_USERINFO_URL", "https://e.example.org/userinfo", "esignet"),
-        ("MOSIP_WEBSUB_HUB_URL", "https://w.example.org/hub", "websub.hub_url"),
-        ("MOSIP_WEBSUB_CALLBACK_URL", "https://w.example.org/callback", "websub.callback_url"),
     ] {
         let warnings = accepted("", &[(name, value)]).warnings;
         let [not_built, alias] = warnings.as_slice() else { panic!("{warnings:?}") };
@@ -212,8 +210,8 @@ fn esignet_and_websub_are_accepted_with_a_warning() {
 #[test]
 fn the_hub_secret_and_topic_are_what_the_callback_checks() {
     let set = [("MOSIP_WEBSUB_TOPIC", "topic"), ("MOSIP_WEBSUB_SECRET", "secret")];
-    let websub = accepted("", &set).callback.websub;
-    assert_eq!(websub.topic.as_deref(), Some("topic"));
+    let websub = accepted("", &set).destinations.hub;
+    assert_eq!(websub.topics.credential.as_deref(), Some("topic"));
     assert!(websub.secret.unwrap().matches(b"secret"));
 }
 

@@ -8,6 +8,7 @@ mod precedence;
 mod refusals;
 mod sample;
 mod settings;
+mod websub;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -154,7 +154,7 @@ fn the_published_environment_of_mosip_api() {
     };
     let passwords: Vec<_> = config.keys.own.iter().filter_map(password).collect();
     assert_eq!(passwords, ["mosip123"; 2]);
-    assert!(config.callback.websub.secret.as_ref().unwrap().matches(b"mosip-websub-secret"));
+    assert!(config.destinations.hub.secret.as_ref().unwrap().matches(b"mosip-websub-secret"));
     assert_eq!(warnings_with(&config, "face mosip_api is not built yet").len(), 1);
     assert_eq!(
         warnings_with(&config, "IDA cannot be asked"),

@@ -6,7 +6,7 @@ const TOKEN: &str = "[upstream.token]\nurl = \"https://a\"\nclient_id = \"c\"\n"
 
 /// The one problem of `text`, and that it is about `path`.
 #[track_caller]
-fn refused_at(text: &str, path: &str, what: &str) {
+pub(super) fn refused_at(text: &str, path: &str, what: &str) {
     let lines = problems(text, &[]);
     let [line] = lines.as_slice() else { panic!("{text}: {lines:#?}") };
     assert!(line.starts_with(&format!("file: {path}: {what}")), "{line}");

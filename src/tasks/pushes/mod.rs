@@ -14,14 +14,15 @@ use tokio::time::sleep;
 
 pub(crate) use self::webhook::Taken;
 use super::housekeeping;
+use super::hub::Hub;
 use crate::clock::Clock;
 use crate::destinations::EventRoutes;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
-use crate::ledger::{Ledger, Received, WEBHOOK};
+use crate::ledger::{Ledger, Received, Sender, WEBHOOK};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
-use crate::mosip::push::{PushKind, Trust};
+use crate::mosip::push::{self, PushKind, Trust};
 use crate::pool::Pool;
 
 /// How long examining rests when the store or the pool refuses.
@@ -34,40 +35,32 @@ pub(crate) struct Pushes(Arc<Parts>);
 struct Parts {
     ledger: Ledger,
     routes: EventRoutes,
-    keys: Keyring,
-    pool: Pool,
-    clock: Clock,
-    policy: Policy,
-    credentials: Result<Arc<Credentials>>,
+    hub: Hub,
+    tools: Tools,
     wake: Notify,
 }
 
+/// What pushes are examined with.
+pub(crate) struct Tools {
+    pub(crate) keys: Keyring,
+    pub(crate) pool: Pool,
+    pub(crate) clock: Clock,
+    /// How far the operator trusts.
+    pub(crate) policy: Policy,
+    /// Whose credentials count; else why none can be verified.
+    pub(crate) credentials: Result<Arc<Credentials>>,
+}
+
 impl Pushes {
-    /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `routes` says where events go.
-    pub(crate) fn new(
-        ledger: Ledger,
-        routes: EventRoutes,
-        keys: Keyring,
-        pool: Pool,
-        clock: Clock,
-        policy: Policy,
-        credentials: Result<Arc<Credentials>>,
-    ) -> Self {
-        Self(Arc::new(Parts {
-            ledger,
-            routes,
-            keys,
-            pool,
-            clock,
-            policy,
-            credentials,
-            wake: Notify::new(),
-        }))
+    /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `routes` says where events go, `hub` which
+    /// topics are ours.
+    pub(crate) fn new(ledger: Ledger, routes: EventRoutes, hub: Hub, tools: Tools) -> Self {
+        Self(Arc::new(Parts { ledger, routes, hub, tools, wake: Notify::new() }))
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.
-    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes) -> Result<String> {
-        let id = self.0.ledger.receive(kind, body).await?;
+    pub(crate) async fn receive(&self, kind: PushKind, body: Bytes, sender: Sender) -> Result<String> {
+        let id = self.0.ledger.receive(kind, body, sender).await?;
         self.0.wake.notify_one();
         Ok(id)
     }
@@ -150,15 +143,20 @@ impl Parts {
         if kind == WEBHOOK {
             return self.examine_webhook(id, Bytes::from_owner(body)).await;
         }
-        let (ring, now, policy) = (self.keys.current(), self.clock.now(), self.policy);
-        let credentials = self.credentials.clone();
+        let (ring, now, policy) = (self.tools.keys.current(), self.tools.clock.now(), self.tools.policy);
+        // A message on a topic that was none of ours is one of ours where the settings name it by now.
+        let kind = match kind == push::HUB.name() {
+            true => self.hub.kind_of(&body).name().to_owned(),
+            false => kind,
+        };
+        let credentials = self.tools.credentials.clone();
         let verified = match PushKind::find(&kind) {
             Some(kind) => {
                 let verify = move || {
                     let trust = Trust { ring: &ring, now, policy, credentials: &credentials };
                     kind.verify(&body, trust)
                 };
-                self.pool.run(verify).await
+                self.tools.pool.run(verify).await
             }
             None => {
                 Err(Error::new(Code::SignatureInvalid, "this gateway does not know messages of this kind")

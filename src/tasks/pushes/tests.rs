@@ -9,6 +9,8 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
 use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
+use crate::destinations::fake::Script;
+use crate::destinations::hub::{self, Publisher};
 use crate::destinations::mediator::{self, Mediator};
 use crate::destinations::{self, Destination, Listed as _};
 use crate::keys::Keyring;
@@ -16,7 +18,9 @@ use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::ledger::Filter;
 use crate::mosip::push::{BIRTH_NID, CREDENTIAL};
+use crate::mosip::websub::Topics;
 use crate::mosip::{credential, fake};
+use crate::random::Random;
 
 const KEYS: &str = "tests/vectors/keys";
 
@@ -86,8 +90,17 @@ impl Home {
         // Whatever this machine's clock says.
         credentials.issuers[0].history = true;
         let credentials = Ok(Arc::new(credentials));
-        let clock = Clock::system();
-        let pushes = Pushes::new(ledger.clone(), routes, keys.clone(), pool, clock, policy, credentials);
+        let topics = Topics {
+            packet_status: Some("STATUS".to_owned()),
+            errors: Some("ERRORS".to_owned()),
+            ..Topics::default()
+        };
+        let settings = hub::Settings { topics, ..hub::Settings::default() };
+        let publisher = Publisher::new(settings, &tools);
+        let outside = Arc::new(Script::new([]));
+        let hub = Hub::new(&publisher, outside, ledger.clone(), Clock::system(), Random::system());
+        let tools = Tools { keys: keys.clone(), pool, clock: Clock::system(), policy, credentials };
+        let pushes = Pushes::new(ledger.clone(), routes, hub, tools);
         Self { dir, keys, pushes, ledger }
     }
 }
@@ -104,7 +117,7 @@ fn push() -> Bytes {
 #[tokio::test]
 async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right() {
     let home = Home::new();
-    let id = home.pushes.receive(BIRTH_NID, push()).await.unwrap();
+    let id = home.pushes.receive(BIRTH_NID, push(), Sender::Known).await.unwrap();
     for _ in 0..2 {
         let refused = home.pushes.verify(id.clone()).await.unwrap_err();
         assert_eq!(refused.code(), Code::SignatureInvalid);
@@ -124,7 +137,7 @@ async fn a_credential_of_the_hub_is_delivered_once_and_a_forged_one_is_kept() {
     let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/vectors/event.json")).unwrap();
     for case in cases.iter().chain(cases.iter().filter(|case| case["valid"] == true)) {
         let body = Bytes::from(case["event"].to_string());
-        let id = home.pushes.receive(CREDENTIAL, body).await.unwrap();
+        let id = home.pushes.receive(CREDENTIAL, body, Sender::Known).await.unwrap();
         let verdict = home.pushes.verify(id).await;
         assert_eq!(verdict.is_ok(), case["valid"] == true, "{}", case["name"]);
     }
@@ -140,11 +153,11 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
     std::fs::copy(key("mosip.crt.pem"), home.dir.path().join("mosip.crt")).unwrap();
     home.keys.reload().await;
     for empty in ["", " "] {
-        let id = home.pushes.receive(BIRTH_NID, fake::uin_token(empty, "B1")).await.unwrap();
+        let id = home.pushes.receive(BIRTH_NID, fake::uin_token(empty, "B1"), Sender::Known).await.unwrap();
         assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/uinToken"));
     }
     for empty in ["", " "] {
-        let id = home.pushes.receive(BIRTH_NID, fake::uin_token("1", empty)).await.unwrap();
+        let id = home.pushes.receive(BIRTH_NID, fake::uin_token("1", empty), Sender::Known).await.unwrap();
         assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/opencrvsBRN"));
     }
     assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 4);
@@ -157,7 +170,7 @@ async fn a_push_waits_while_the_key_that_opens_it_is_unavailable() {
     let keys = Keyring::fixed(ring(&[("partner", &keeper)], UnknownThumbprint::Try));
     let home = Home::with(tempfile::tempdir().unwrap(), keys);
     let (pushes, ledger) = (&home.pushes, &home.ledger);
-    let id = pushes.receive(BIRTH_NID, push()).await.unwrap();
+    let id = pushes.receive(BIRTH_NID, push(), Sender::Known).await.unwrap();
 
     let until_delivered = async {
         while keeper.calls() < 2 {
@@ -182,7 +195,7 @@ async fn a_quarantined_push_keeps_its_reason_while_the_key_is_unavailable() {
     let home = Home::with(tempfile::tempdir().unwrap(), keys);
     let unsigned: Bytes =
         String::from_utf8(push().to_vec()).unwrap().replace("\"signature\"", "\"other\"").into();
-    let id = home.pushes.receive(BIRTH_NID, unsigned).await.unwrap();
+    let id = home.pushes.receive(BIRTH_NID, unsigned, Sender::Known).await.unwrap();
     home.pushes.verify(id.clone()).await.unwrap_err();
     let before = home.ledger.quarantined(0).await.unwrap();
 
@@ -230,4 +243,49 @@ async fn a_kept_webhook_that_is_still_no_event_stays_with_the_reason_of_now() {
     assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::Malformed);
     let kept = home.ledger.quarantined(0).await.unwrap();
     assert_eq!(kept[0].refusal.as_ref().unwrap().code, "malformed");
+}
+
+#[tokio::test]
+async fn a_rejection_is_told_and_a_packet_that_was_processed_is_not() {
+    let home = Home::new();
+    let status = |result: &str, id: &str| {
+        Bytes::from(format!(
+            r#"{{"instanceId":"{id}","resultCode":"{result}","workflowType":"NEW","errorCode":null}}"#
+        ))
+    };
+    for (body, is_told) in [
+        (status("REJECTED", "1"), true),
+        (status("REJECTED", "1"), false),
+        (status("FAILED", "2"), true),
+        (status("PROCESSED", "3"), false),
+        (Bytes::from_static(br#"{"instanceId":"4","additionalInfoProcess":"CORRECTION"}"#), false),
+        (Bytes::from_static(br#"{"topic":"ERRORS","event":{"id":"e","data":{"registrationId":"5","failureReason":"no"}}}"#), true),
+    ] {
+        let before = home.ledger.undelivered_count().await.unwrap().0;
+        let kind = home.pushes.0.hub.kind_of(&body);
+        let id = home.pushes.receive(kind, body.clone(), Sender::Known).await.unwrap();
+        home.pushes.verify(id).await.unwrap();
+        let told = home.ledger.undelivered_count().await.unwrap().0 - before;
+        assert_eq!(told, u64::from(is_told), "{body:?}");
+    }
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_message_on_another_topic_is_kept_until_the_settings_name_it() {
+    let home = Home::new();
+    let body = Bytes::from_static(br#"{"topic":"OTHER","event":{"id":"1","data":{}}}"#);
+    let kind = home.pushes.0.hub.kind_of(&body);
+    assert_eq!(kind.name(), "hub");
+    let id = home.pushes.receive(kind, body, Sender::Known).await.unwrap();
+    assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::Field);
+    let kept = home.ledger.quarantined(0).await.unwrap().remove(0);
+    assert!(kept.refusal.unwrap().advice.contains("websub.topics"));
+    // It came before its topic was named.
+    let status = Bytes::from_static(
+        br#"{"topic":"STATUS","event":{"data":{"instanceId":"1","resultCode":"REJECTED"}}}"#,
+    );
+    let id = home.pushes.receive(crate::mosip::push::HUB, status, Sender::Known).await.unwrap();
+    home.pushes.verify(id).await.unwrap();
+    assert_eq!(home.ledger.undelivered_count().await.unwrap().0, 1);
 }

@@ -6,10 +6,11 @@ use super::lists::{DISCARD, RETRY, event, reason};
 use super::{Forms, event_address, section, table, words};
 use crate::destinations::Rows;
 use crate::faces::ops::standing::Standing;
+use crate::ledger::Answer;
 use crate::ledger::entry::{Entry, State};
 
 /// The event with its decision.
-pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup {
+pub(super) fn shown(entry: &Entry, answer: Option<&Answer>, standing: &Standing, forms: &Forms) -> Markup {
     let due = standing.until(entry.next_at);
     let next = match entry.state {
         State::Queued if due.as_secs() > 0 => format!("in {}", words::length(due)),
@@ -29,6 +30,14 @@ pub(super) fn shown(entry: &Entry, standing: &Standing, forms: &Forms) -> Markup
     ];
     if entry.refusal.is_some() {
         rows.push(row("Last attempt", reason(entry.refusal.as_ref())));
+    }
+    if let Some(answer) = answer {
+        let said = [answer.said.reason.as_deref(), answer.said.advice.as_deref()].into_iter().flatten();
+        let said: Vec<_> = said.map(words::sentence).collect();
+        rows.push(row(
+            "Outcome at MOSIP",
+            html! { (answer.outcome) ", " (answer.said.at) ". " (said.join(" ")) },
+        ));
     }
     section(
         "event",

@@ -16,7 +16,7 @@ pub(in crate::faces::ops) fn moment(at: Timestamp) -> String {
 }
 
 /// [`moment`] in a table.
-pub(super) fn time(at: Timestamp) -> Markup {
+pub(in crate::faces::ops) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(at.to_iso()) { (moment(at)) } }
 }
 

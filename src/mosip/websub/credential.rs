@@ -1,10 +1,10 @@
-//! Messages of MOSIP's WebSub hub.
+//! The message that brings a credential.
 
-use super::Stated;
-use super::credential::event::{Issued, Notification, Occasion};
-use super::push::{Notice, Trust};
-use super::subject::Subject;
 use crate::error::{Error, Result};
+use crate::mosip::Stated;
+use crate::mosip::credential::event::{Issued, Notification, Occasion};
+use crate::mosip::push::{Notice, Trust};
+use crate::mosip::subject::Subject;
 
 /// The credential of a `CREDENTIAL_ISSUED` message, opened and verified. One that is in a data share stays in quarantine, since nothing
 /// fetches it yet.
@@ -47,7 +47,8 @@ mod tests {
 
     #[test]
     fn a_verified_credential_finds_its_registration_by_what_is_signed() {
-        let cases: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/event.json")).unwrap();
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../../tests/vectors/event.json")).unwrap();
         let good = &cases.iter().find(|case| case["name"] == "good").unwrap()["event"];
         let mut embedded = good.clone();
         embedded["event"]["data"].as_object_mut().unwrap().remove("proof");

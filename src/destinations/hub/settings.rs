@@ -1,0 +1,187 @@
+//! `[websub]`: MOSIP's hub, what is subscribed there, and what its messages are checked with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+
+use super::super::{DestinationSettings, Lack, Sources, Url};
+use crate::config::Address;
+use crate::config::section::{Section, Unset};
+use crate::config::token::{self, Token};
+use crate::config::unbuilt;
+use crate::config::value::{complaint, duration, text};
+use crate::crypto::secret::SecretBytes;
+use crate::faces::callback::{self, CallerAuth};
+use crate::mosip::websub::Topics;
+
+/// How often subscriptions are renewed, where no lease ends before.
+const RENEW_EVERY: Duration = Duration::from_hours(6);
+/// How long MOSIP may be silent about a registration.
+const EXPECT_WITHIN: Duration = Duration::from_hours(24);
+/// The part of the callback's path that cannot be guessed has so many characters.
+const UNGUESSABLE: usize = 16;
+/// Longest secret that a hub has to take (W3C WebSub, 5.1), bytes.
+const LONGEST_SECRET: usize = 199;
+
+/// `[websub]`
+pub(crate) struct Settings {
+    /// Where is subscribed; absent: nowhere, and the callback confirms subscriptions that others make.
+    pub(crate) hub_url: Option<Uri>,
+    /// Where the hub posts.
+    pub(crate) callback_url: Option<Uri>,
+    /// What the hub signs with.
+    pub(crate) secret: Option<Arc<SecretBytes>>,
+    /// `websub.token`; absent = no token is sent.
+    pub(crate) token: Option<Token>,
+    /// `websub.topics`
+    pub(crate) topics: Topics,
+    /// How often subscriptions are renewed; default 6 h.
+    pub(crate) renew_every: Duration,
+    /// How long MOSIP may be silent about a registration that went as a packet; default 24 h.
+    pub(crate) expect_within: Duration,
+    /// `CREDENTIAL_STATUS_UPDATE` is published to the hub for each credential; default false.
+    pub(crate) publish_status: bool,
+    /// What a subscription needs beside `hub_url` and is not set. Empty where no hub is set.
+    pub(crate) unset: Vec<&'static str>,
+}
+
+/// As where nothing is set.
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            hub_url: None,
+            callback_url: None,
+            secret: None,
+            token: None,
+            topics: Topics::default(),
+            renew_every: RENEW_EVERY,
+            expect_within: EXPECT_WITHIN,
+            publish_status: false,
+            unset: Vec::new(),
+        }
+    }
+}
+
+impl Settings {
+    /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed: the hub alone is told.
+    pub(crate) fn callback_path(&self) -> Option<SecretBytes> {
+        let (_, part) = self.callback_url.as_ref()?.path().rsplit_once("/websub/callback/")?;
+        let part = part.trim_end_matches('/');
+        (part.len() >= UNGUESSABLE).then(|| SecretBytes::new(part.as_bytes().to_vec()))
+    }
+
+    /// Notes what a subscription needs of the callback listener at `address`, and warns of all that is not set.
+    pub(crate) fn look_at_callback(
+        &mut self,
+        callback: &callback::Settings,
+        address: Option<&Address>,
+        root: &Section<'_>,
+    ) {
+        if self.hub_url.is_none() {
+            return;
+        }
+        if address.is_none() {
+            self.unset.push("listen.callback");
+        } else if !callback.require.contains(&CallerAuth::HubHmac) {
+            self.unset.push("hub-hmac in callback.require");
+        }
+        if !self.unset.is_empty() {
+            let missing = self.unset.join(", ");
+            root.reader().warn(format!("nothing is subscribed at MOSIP's hub until this is set: {missing}"));
+        }
+    }
+}
+
+impl DestinationSettings for Settings {
+    fn read(sources: &mut Sources<'_, '_>) -> Self {
+        let Sources { root, plain, .. } = sources;
+        let mut section = root.section("websub");
+        let hub_url = section.url("hub_url", plain);
+        let callback_url = section.url_of_ours("callback_url", plain);
+        let token = section.any_section("token").and_then(|token| match hub_url {
+            Some(_) => token::token(token, plain),
+            // Variables of an older system may set one that nobody needs.
+            None => {
+                unbuilt::unused_token(token, plain);
+                None
+            }
+        });
+        let topics = topics(&mut section);
+        let secret = section.secret("secret", Unset::Refused);
+        if secret.as_ref().is_some_and(|secret| secret.expose().len() > LONGEST_SECRET) {
+            section.problem(
+                "secret_file",
+                "leads to a secret of 200 bytes or more",
+                "take a shorter one: hubs refuse it",
+            );
+        }
+        let renew = Duration::from_mins(1)..=Duration::from_hours(24 * 7);
+        let expect = Duration::from_mins(1)..=Duration::from_hours(24 * 365);
+        let mut websub = Self {
+            token,
+            topics,
+            renew_every: section.parsed("renew_every", duration(renew)).unwrap_or(RENEW_EVERY),
+            expect_within: section.parsed("expect_within", duration(expect)).unwrap_or(EXPECT_WITHIN),
+            publish_status: section.flag("publish_status", false),
+            unset: Vec::new(),
+            hub_url,
+            callback_url,
+            secret: secret.map(Arc::new),
+        };
+        if websub.hub_url.is_some() {
+            let needs = [
+                ("websub.callback_url", websub.callback_url.is_none()),
+                ("websub.secret_file", websub.secret.is_none()),
+                ("websub.topics", websub.topics.set().next().is_none()),
+            ];
+            websub.unset.extend(needs.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name)));
+        }
+        if websub.publish_status && (websub.hub_url.is_none() || websub.topics.credential.is_none()) {
+            section.problem(
+                "publish_status",
+                "needs websub.hub_url and websub.topics.credential",
+                "set them, or remove publish_status",
+            );
+        }
+        section.finish();
+        websub
+    }
+
+    fn urls(&self) -> Vec<Url<'_>> {
+        let hub = self.hub_url.iter().map(|url| Url::whole("websub.hub_url", url));
+        let token = self.token.iter().map(|token| Url::whole("websub.token.url", &token.url));
+        hub.chain(token).collect()
+    }
+
+    fn lacks(&self) -> Vec<Lack> {
+        let lack = |name: &&'static str| Lack {
+            subject: "websub",
+            what: format!("{name} is not set, and websub.hub_url needs it"),
+            advice: "set it; until then nothing is subscribed, and MOSIP's answers do not come",
+        };
+        self.unset.iter().map(lack).collect()
+    }
+}
+
+fn topics(section: &mut Section<'_>) -> Topics {
+    let older = section.parsed("topic", text);
+    let mut section = section.section("topics");
+    let topics = Topics {
+        credential: section.parsed("credential", text).or(older),
+        packet_status: section.parsed("packet_status", text),
+        errors: section.parsed("errors", text),
+    };
+    let mut names: Vec<_> = topics.set().map(|(_, topic)| topic).collect();
+    let all = names.len();
+    names.sort_unstable();
+    names.dedup();
+    if names.len() < all {
+        section.reader().problem(
+            "websub.topics",
+            complaint("names one topic twice", "give each kind of message a topic of its own"),
+        );
+    }
+    section.finish();
+    topics
+}

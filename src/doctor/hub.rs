@@ -1,0 +1,77 @@
+//! MOSIP's hub: what a subscription lacks, and each topic subscribed once, as the gateway does itself all the time.
+
+use std::time::Duration;
+
+use http::Method;
+
+use super::Finding;
+use super::reach::Reached;
+use crate::destinations::drive::Outside;
+use crate::destinations::hub::{Publisher, Settings};
+use crate::error::Result;
+use crate::mosip::websub::{self, Answer};
+use crate::queue::outside::Network;
+use crate::upstream::Request;
+
+const SUBJECT: &str = "websub";
+/// For one request.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Largest answer, bytes; a real one is a line.
+const MAX_REPLY: usize = 64 << 10;
+
+/// What works, and could be better.
+pub(super) fn examine(websub: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if websub.hub_url.is_some() && websub.token.is_none() {
+        findings.push(Finding::warn(
+            SUBJECT,
+            "websub.token is not set, so that the hub is asked without a token",
+            "set it unless the hub takes subscriptions from anybody: MOSIP's does not",
+        ));
+    }
+    if websub.unset.is_empty() && websub.hub_url.is_some() && websub.callback_path().is_none() {
+        findings.push(Finding::warn(
+            SUBJECT,
+            "websub.callback_url has no part that cannot be guessed, so that strangers may use up the connections of the hub",
+            "let it end with /websub/callback/ and 16 random characters or more",
+        ));
+    }
+    findings
+}
+
+/// Whether there is a hub, and it and who gives its token were reached. What is unset has been found without a call.
+pub(super) fn can_be_asked(hub: &Publisher, reached: &Reached) -> bool {
+    let settings = hub.settings();
+    let has_token = hub.token().is_none_or(|token| reached.includes(token.grant().url()));
+    settings.unset.is_empty() && has_token && reached.includes(settings.hub_url.as_ref())
+}
+
+/// Subscribes each topic once. It changes nothing: the gateway subscribes the same topics at the same address. A hub that takes a
+/// subscription verifies it with the gateway that runs, and without one it forgets it.
+pub(super) async fn call(network: &Network, hub: &Publisher) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (name, topic) in hub.settings().topics.set() {
+        let subject = format!("websub.topics.{name}");
+        findings.push(match subscribe(network, hub, topic).await {
+            Ok(Answer::Accepted) => Finding::ok(subject, "MOSIP's hub takes the subscription"),
+            Ok(Answer::AlreadyRegistered) => Finding::ok(subject, "MOSIP's hub has the subscription"),
+            Err(error) => Finding::fail(subject, error.detail(), error.advice()),
+        });
+    }
+    findings
+}
+
+async fn subscribe(network: &Network, publisher: &Publisher, topic: &str) -> Result<Answer> {
+    let settings = publisher.settings();
+    let (Some(hub), Some(callback), Some(secret)) =
+        (&settings.hub_url, &settings.callback_url, &settings.secret)
+    else {
+        // What is unset has been found without a call.
+        return Ok(Answer::Accepted);
+    };
+    let (uri, headers, body) = websub::subscribe(hub, topic, callback, secret);
+    let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
+    let request = Request { method, uri, headers, body, deadline, max_response };
+    let reply = network.send(publisher.token(), request).await??;
+    websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))
+}

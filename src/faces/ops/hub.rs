@@ -1,0 +1,181 @@
+//! MOSIP's hub in readiness, in metrics, in the headline and on the page: what is subscribed there, and which registrations it is silent
+//! about.
+
+use maud::{Markup, html};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::headline::{Line, Tone};
+use super::page::{section, table, words};
+use super::readiness::Refusal;
+use super::standing::Standing;
+use crate::clock::Timestamp;
+use crate::error::Fault;
+use crate::tasks::hub::{Gap, Standing as How, Status};
+
+/// In readiness.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Hub {
+    host: String,
+    /// What a subscription needs and is not set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unset: Vec<&'static str>,
+    subscriptions: Vec<Subscription>,
+    /// While messages of the hub may have been lost, since there was no room for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    gap: Option<Lost>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Subscription {
+    /// The setting under `websub.topics`.
+    topic: &'static str,
+    /// `pending`, `active`, `failing`
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    since: Option<String>,
+    #[serde(flatten)]
+    refusal: Option<Refusal>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Lost {
+    since: String,
+    /// When there was room again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    until: Option<String>,
+}
+
+impl Hub {
+    pub(super) fn of(status: &Status) -> Self {
+        let subscriptions = status.subscriptions.iter().map(|subscription| Subscription {
+            topic: subscription.name,
+            state: subscription.standing.as_str(),
+            since: subscription.since.map(Timestamp::to_iso),
+            refusal: subscription.refusal.as_ref().map(Refusal::of),
+        });
+        Self {
+            host: status.host.clone(),
+            unset: status.unset.clone(),
+            subscriptions: subscriptions.collect(),
+            gap: status.gap.map(|Gap { since, until }| Lost {
+                since: since.to_iso(),
+                until: until.map(Timestamp::to_iso),
+            }),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Subscribed {
+    topic: &'static str,
+    state: &'static str,
+}
+
+/// In metrics.
+pub(super) fn register(registry: &mut Registry, standing: &Standing) {
+    let subscriptions = Family::<Subscribed, Gauge>::default();
+    for subscription in standing.hub.iter().flat_map(|hub| &hub.subscriptions) {
+        for how in How::ALL {
+            let labels = Subscribed { topic: subscription.name, state: how.as_str() };
+            subscriptions.get_or_create(&labels).set(i64::from(subscription.standing == how));
+        }
+    }
+    registry.register("subscription", "1 for the state of the subscription at MOSIP's hub", subscriptions);
+    let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
+    super::metrics::gauge(
+        registry,
+        "registrations_silent",
+        "Registrations that MOSIP has not answered within websub.expect_within, nor since",
+        silent,
+    );
+}
+
+/// In the headline.
+pub(super) fn lines(standing: &Standing, lines: &mut Vec<Line>) {
+    let Some(hub) = &standing.hub else { return };
+    if !hub.unset.is_empty() {
+        lines.push(act(
+            "Put right: nothing is subscribed at MOSIP's hub.".to_owned(),
+            format!("Set {}, and start the gateway again.", hub.unset.join(", ")),
+        ));
+    }
+    // What fails alike is said once.
+    let mut said: Vec<&str> = Vec::new();
+    for subscription in &hub.subscriptions {
+        let Some(refusal) = &subscription.refusal else { continue };
+        if said.contains(&refusal.detail()) {
+            continue;
+        }
+        said.push(refusal.detail());
+        let since = subscription.since.map(|since| format!(" since {}", words::moment(since)));
+        let text = format!(
+            "MOSIP's hub is not subscribed to{}: {} Credentials wait at MOSIP; events flow.",
+            since.unwrap_or_default(),
+            words::sentence(refusal.detail())
+        );
+        let advice = words::sentence(refusal.advice());
+        lines.push(match refusal.fault() {
+            Fault::Upstream => {
+                Line { tone: Tone::Waits, text, advice: format!("It is tried again by itself. {advice}") }
+            }
+            _ => act(text, advice),
+        });
+    }
+    if let Some(Gap { since, until }) = hub.gap {
+        let until = until.map_or_else(|| "now".to_owned(), words::moment);
+        lines.push(act(
+            format!("Messages of MOSIP's hub may be missing from {} until {until}: there was no room for them.", words::moment(since)),
+            "Ask the MOSIP administrator to send the credentials of that time again. A start of the gateway ends this line.".to_owned(),
+        ));
+    }
+}
+
+/// Registrations that MOSIP is silent about: its move.
+pub(super) fn silent(standing: &Standing, lines: &mut Vec<Line>) {
+    let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
+    if silent > 0 {
+        let (of, have) = if silent == 1 { ("registration", "has") } else { ("registrations", "have") };
+        lines.push(Line {
+            tone: Tone::Waits,
+            text: format!("{silent} {of} {have} no answer of MOSIP within websub.expect_within."),
+            advice: "Ask the MOSIP administrator what became of them; the mediator was told of each."
+                .to_owned(),
+        });
+    }
+}
+
+/// On the page.
+pub(super) fn shown(standing: &Standing) -> Markup {
+    let Some(hub) = standing.hub.as_ref().filter(|hub| !hub.subscriptions.is_empty()) else {
+        return Markup::default();
+    };
+    let rows = hub.subscriptions.iter().map(|subscription| {
+        let state = match subscription.standing {
+            How::Active => html! { span.flows { "Subscribed" } },
+            How::Pending => html! { span.waits { "Not verified yet" } },
+            How::Failing => html! { span.act { "Not subscribed" } },
+        };
+        let since = subscription.since.map_or_else(|| html! { "the start" }, words::time);
+        let why = subscription.refusal.as_ref().map_or_else(Markup::default, |refusal| {
+            html! { (words::sentence(refusal.detail())) " " (words::sentence(refusal.advice())) }
+        });
+        vec![html! { (subscription.name) }, state, since, why]
+    });
+    section(
+        "hub",
+        &format!("MOSIP's hub, {}", hub.host),
+        table("hub", &["Topic", "State", "Since", "Reason"], rows),
+    )
+}
+
+fn act(text: String, advice: String) -> Line {
+    Line { tone: Tone::Act, text, advice }
+}

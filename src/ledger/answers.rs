@@ -1,0 +1,235 @@
+//! What MOSIP says of a registration after it took it, and what is told where it says nothing.
+//!
+//! A birth or death that goes as a packet is answered by a credential, or by a status event that rejects it. Where neither comes in time,
+//! the registrar hears that, once. A rejection that comes after it is told, and so is a credential, whenever it comes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::correlation::cause;
+use super::deliveries::Message;
+use super::uptime::millis;
+use super::work::Held;
+use super::{Book, Ledger};
+use crate::error::{Code, Error, Result};
+use crate::mosip::event::EventKind;
+use crate::mosip::websub::status;
+use crate::store::OutcomeRow;
+
+const TABLE: &str = "correlation";
+/// The destination of registrations that go to MOSIP as packets, in the rows.
+const PACKETS: &str = "packets";
+/// Registrations that are told about in one transaction.
+const AT_ONCE: usize = 100;
+
+/// What came of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// Its credential came.
+    Issued,
+    /// MOSIP refused it, or could not process it.
+    Rejected,
+    /// MOSIP said nothing in time.
+    Silent,
+    /// MOSIP processed its packet, and its credential has not come yet.
+    Processed,
+    /// MOSIP waits for more of the applicant.
+    Paused,
+}
+
+impl Outcome {
+    const ALL: [Self; 5] = [Self::Issued, Self::Rejected, Self::Silent, Self::Processed, Self::Paused];
+
+    /// The word in the database and the API.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Rejected => "rejected",
+            Self::Silent => "silent",
+            Self::Processed => "processed",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// What a push of this type of delivery says came of its registration, if it does.
+    pub(super) fn of(kind: &str) -> Option<Self> {
+        match kind {
+            "credential.issued" => Some(Self::Issued),
+            status::REJECTED => Some(Self::Rejected),
+            status::PROCESSED => Some(Self::Processed),
+            status::PAUSED => Some(Self::Paused),
+            _ => None,
+        }
+    }
+
+    /// Whether nothing else is waited for.
+    const fn is_final(self) -> bool {
+        matches!(self, Self::Issued | Self::Rejected)
+    }
+
+    /// Whether the mediator is told; the rest is shown with the event.
+    pub(super) const fn is_told(self) -> bool {
+        !matches!(self, Self::Processed | Self::Paused)
+    }
+}
+
+/// What came of a registration, as the API shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Answer {
+    pub(crate) outcome: &'static str,
+    #[serde(flatten)]
+    pub(crate) said: Said,
+}
+
+/// What is kept of it, sealed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Said {
+    /// When, by the machine's clock.
+    pub(crate) at: String,
+    /// MOSIP's reason.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) reason: Option<String>,
+    /// What the registrar can do.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) advice: Option<String>,
+}
+
+impl Ledger {
+    /// From now on MOSIP is expected to say within `time` what came of a registration that went as a packet. Called once, before
+    /// anything moves.
+    pub(crate) fn expect_answers_within(&self, time: Duration) {
+        // A second call changes nothing.
+        let _ = self.rules.expected_within.set(time);
+    }
+
+    /// What came of the entry `id`, where MOSIP has said it or was silent.
+    pub(crate) async fn answer(&self, id: String) -> Result<Option<Answer>> {
+        self.run(move |book| book.answer(&id)).await
+    }
+
+    /// How many registrations MOSIP has not answered in time, nor since.
+    pub(crate) async fn silent(&self) -> Result<u64> {
+        self.run(|book| book.tx().outcomes(Outcome::Silent.as_str())).await
+    }
+
+    /// Tells of the registrations about which MOSIP has been silent for too long.
+    pub(super) async fn tell_silent(&self) -> Result<()> {
+        let Some(within) = self.rules.expected_within.get().copied() else { return Ok(()) };
+        loop {
+            let told = self.run(move |book| book.tell_silent(within)).await?;
+            if told > 0 {
+                tracing::error!(
+                    registrations = told,
+                    "MOSIP has said nothing about registrations within websub.expect_within"
+                );
+            }
+            if told < AT_ONCE {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl Book<'_> {
+    /// An entry has arrived: where it is a birth or death that went as a packet, MOSIP is to say what came of it.
+    pub(super) fn expect_answer(&self, held: &Held) -> Result<()> {
+        let Some(within) = self.rules.expected_within.get() else { return Ok(()) };
+        let kinds = [EventKind::Birth.as_str(), EventKind::Death.as_str()];
+        if held.destination != PACKETS || !kinds.contains(&held.kind.as_str()) {
+            return Ok(());
+        }
+        let entry = self.answered_under(&held.id)?;
+        let known = self.tx().outcome(&entry)?;
+        // The answer may be faster than the settling of the entry.
+        let is_answered = known.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final);
+        if !is_answered {
+            let by = self.now.saturating_add(millis(*within));
+            self.tx().expect(&entry, Some(by))?;
+        }
+        Ok(())
+    }
+
+    /// MOSIP said of the registration of `entry` what `data` holds.
+    pub(super) fn conclude(&self, entry: &str, outcome: Outcome, data: &Value) -> Result<()> {
+        let text = |name: &str| Some(data.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
+        let said = match outcome {
+            // What a credential holds is nobody's but the mediator's.
+            Outcome::Issued => Said { at: self.wall.to_iso(), ..Said::default() },
+            _ => Said { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
+        };
+        let known = self.tx().outcome(entry)?;
+        let is_answered = known.and_then(|row| self::outcome(&row)).is_some_and(Outcome::is_final);
+        // A verdict is not undone by what was sent before it and comes late.
+        if outcome.is_final() || !is_answered {
+            self.write_outcome(entry, outcome, &said)?;
+        }
+        if outcome.is_final() {
+            self.tx().expect(entry, None)?;
+        }
+        Ok(())
+    }
+
+    fn tell_silent(&self, within: Duration) -> Result<usize> {
+        let overdue = self.tx().overdue(self.now, AT_ONCE)?;
+        for entry in &overdue {
+            let advice = "MOSIP has said nothing about this registration. Ask the MOSIP office what became of it; the credential is \
+                 delivered whenever it comes.";
+            let subject = self.subject_of(entry)?;
+            let data = json!({
+                "id": entry,
+                "registrationId": subject.registration_id,
+                "expectedWithinSeconds": within.as_secs(),
+                "advice": advice,
+            });
+            let kind = "registration.silent";
+            self.tell(Message {
+                kind,
+                subject: &subject,
+                data: &data,
+                verified: "tls",
+                key: None,
+                met_by: None,
+            })?;
+            let said = Said { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
+            self.write_outcome(entry, Outcome::Silent, &said)?;
+            self.tx().expect(entry, None)?;
+        }
+        Ok(overdue.len())
+    }
+
+    fn write_outcome(&self, entry: &str, outcome: Outcome, said: &Said) -> Result<()> {
+        let text =
+            serde_json::to_vec(said).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
+        let row = OutcomeRow {
+            outcome: outcome.as_str().to_owned(),
+            answer: self.seal(TABLE, entry, "answer", &text)?,
+        };
+        self.tx().conclude(entry, &row)
+    }
+
+    fn answer(&self, id: &str) -> Result<Option<Answer>> {
+        let entry = self.answered_under(id)?;
+        let Some(row) = self.tx().outcome(&entry)? else { return Ok(None) };
+        let Some(outcome) = outcome(&row) else { return Ok(None) };
+        let said = match self.unseal(TABLE, &entry, "answer", &row.answer) {
+            Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
+            Err(error) => {
+                self.rules.unreadable.note(TABLE, &entry, &error);
+                Said::default()
+            }
+        };
+        Ok(Some(Answer { outcome: outcome.as_str(), said }))
+    }
+
+    /// The name of the correlation row of the entry `id`: its own, or that of the entry that it was accepted with.
+    fn answered_under(&self, id: &str) -> Result<String> {
+        let has_own = self.tx().correlation(id)?.is_some();
+        Ok(if has_own { id } else { cause(id) }.to_owned())
+    }
+}
+
+fn outcome(row: &OutcomeRow) -> Option<Outcome> {
+    Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == row.outcome)
+}

@@ -1,0 +1,60 @@
+//! What is published back to MOSIP's hub: an entry of its own for each credential that verified, made in the transaction that delivers
+//! the credential.
+
+use super::correlation::Named;
+use super::entry::NewEntry;
+use super::{Book, Ledger};
+use crate::destinations::Listed;
+use crate::destinations::hub::{Publisher, STATUS};
+use crate::error::Result;
+use crate::mosip::subject::Subject;
+use crate::mosip::websub;
+
+impl Ledger {
+    /// From now on it is published, as `publisher`, that a credential was received. Called once, before anything moves.
+    pub(crate) fn publish_received_as(&self, publisher: String) {
+        // A second call changes nothing.
+        let _ = self.rules.publisher.set(publisher);
+    }
+}
+
+impl Book<'_> {
+    /// The credential that `push` brought was received: its issuer hears so under the id of the request, without which it could not tell
+    /// which credential is meant.
+    pub(super) fn publish_received(
+        &self,
+        push: &str,
+        named: Option<&Named>,
+        subject: &Subject,
+    ) -> Result<()> {
+        let Some((publisher, request)) = self.rules.publisher.get().zip(subject.transaction_id.as_deref())
+        else {
+            return Ok(());
+        };
+        let cause = match named {
+            Some(named) => named.entry.as_str(),
+            None => {
+                self.correlate(push, subject)?;
+                push
+            }
+        };
+        let id = self.free_name(&format!("{cause}@hub"))?;
+        let body = websub::credential_received(publisher, &self.uuid(), request, self.wall)?;
+        let (destination, line) = (Publisher::ROWS.destination, id.clone());
+        self.queue(NewEntry { destination, kind: STATUS, id, line, payload: &body, aid: None })?;
+        self.rules.wake();
+        Ok(())
+    }
+
+    /// 128 random bits in the form of a UUID.
+    fn uuid(&self) -> String {
+        let [a, b, c, d] = std::array::from_fn(|_| self.rules.random.u32());
+        format!(
+            "{a:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{d:08x}",
+            b >> 16,
+            b & 0xfff,
+            (c >> 16) & 0x3fff | 0x8000,
+            c & 0xffff
+        )
+    }
+}

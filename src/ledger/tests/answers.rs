@@ -1,0 +1,225 @@
+//! What MOSIP says of a registration that went as a packet, and that it says nothing. The rows are those that a packet leaves.
+
+use super::*;
+use crate::mosip::subject::Subject;
+use crate::mosip::websub::status;
+use crate::store::NewRow;
+
+const WITHIN: Duration = Duration::from_hours(24);
+
+fn expecting(home: &Home) -> Ledger {
+    let ledger = home.open();
+    ledger.expect_answers_within(WITHIN);
+    ledger
+}
+
+fn registration(id: &str) -> Subject {
+    Subject {
+        tracking_id: Some(format!("T{id}")),
+        brn: Some(format!("B{id}")),
+        registration_id: Some(id.to_owned()),
+        ..Subject::default()
+    }
+}
+
+/// A registration of `kind` waits for `destination`.
+async fn insert(ledger: &Ledger, id: &'static str, kind: &str, destination: &str) {
+    let row = NewRow {
+        queue: Queue::Entries,
+        id: id.to_owned(),
+        destination: destination.to_owned(),
+        kind: kind.to_owned(),
+        line: Some(id.to_owned()),
+        accepted_at: 0,
+        waiting_since: 0,
+        payload: None,
+        result: None,
+        met_by: None,
+        job: None,
+        is_invalid: false,
+    };
+    let insert = move |book: &Book<'_>| {
+        book.correlate(id, &registration(id))?;
+        let payload = Some(book.seal("entry", id, "payload", b"{}")?);
+        book.tx().insert(&[NewRow { payload, ..row.clone() }])
+    };
+    ledger.run(insert).await.unwrap();
+}
+
+/// It is sent, and MOSIP takes it.
+async fn send(ledger: &Ledger, destination: &str) {
+    for leased in lease_all(ledger, &lane_to(Queue::Entries, destination)).await {
+        settle(ledger, &leased, Ending::Done(Done::default())).await;
+    }
+}
+
+async fn packet(ledger: &Ledger, id: &'static str) {
+    insert(ledger, id, "birth", "packets").await;
+    send(ledger, "packets").await;
+}
+
+/// MOSIP says this of the registration.
+async fn says(ledger: &Ledger, kind: &'static str, id: &str, own_id: &str) {
+    let body = Bytes::from(format!("{kind}{id}{own_id}"));
+    let push = ledger.receive(CREDENTIAL, body, Sender::Known).await.unwrap();
+    let subject = Subject { registration_id: Some(id.to_owned()), ..Subject::default() };
+    let data = json!({ "registrationId": id, "reason": "PACKET_REJECTED", "advice": "Register it again." });
+    let notice = Notice { kind, subject, identity: own_id.to_owned(), data, uin_token: None };
+    assert!(ledger.verified(push, kind, fake::under_the_hub(notice)).await.unwrap());
+}
+
+async fn types(ledger: &Ledger) -> Vec<String> {
+    told(ledger).await.into_iter().map(|(kind, _)| kind).collect()
+}
+
+/// The next look at the clock, after this long.
+async fn after(ledger: &Ledger, time: Duration) {
+    run_for(time).await;
+    ledger.housekeep().await.unwrap();
+}
+
+async fn outcome(ledger: &Ledger, id: &str) -> Option<&'static str> {
+    ledger.answer(id.to_owned()).await.unwrap().map(|answer| answer.outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_once_and_no_sooner_than_the_settings_say() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    after(&ledger, WITHIN - Duration::from_secs(1)).await;
+    assert!(types(&ledger).await.is_empty());
+    for _ in 0..3 {
+        after(&ledger, WITHIN).await;
+    }
+    let message = messages(&ledger).await.remove(0);
+    assert_eq!(types(&ledger).await, ["registration.silent"]);
+    assert_eq!(message["subject"], json!({ "trackingId": "T1", "brn": "B1", "registrationId": "1" }));
+    assert_eq!(message["data"]["registrationId"], "1");
+    assert_eq!((outcome(&ledger, "1").await, ledger.silent().await.unwrap()), (Some("silent"), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_once_over_a_crash() {
+    let home = Home::new();
+    packet(&expecting(&home), "1").await;
+    after(&expecting(&home), WITHIN).await;
+    let ledger = expecting(&home);
+    after(&ledger, WITHIN).await;
+    assert_eq!(types(&ledger).await, ["registration.silent"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_births_and_deaths_that_went_as_packets_are_expected_back_and_only_while_credentials_are() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    insert(&ledger, "update", "birth-correction", "packets").await;
+    insert(&ledger, "event", "birth", "mediator").await;
+    insert(&ledger, "death", "death", "packets").await;
+    insert(&ledger, "waits", "birth", "elsewhere").await;
+    send(&ledger, "packets").await;
+    send(&ledger, "mediator").await;
+    after(&ledger, 2 * WITHIN).await;
+    let told = told(&ledger).await;
+    let [(kind, subject)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((kind.as_str(), &subject["registrationId"]), ("registration.silent", &json!("death")));
+
+    let other = Home::new();
+    let ledger = other.open();
+    packet(&ledger, "1").await;
+    after(&ledger, 2 * WITHIN).await;
+    assert!(types(&ledger).await.is_empty(), "no topic for credentials is set");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_or_a_rejection_ends_the_wait_and_a_packet_that_was_processed_does_not() {
+    for (kind, ends) in [
+        ("credential.issued", true),
+        (status::REJECTED, true),
+        (status::PROCESSED, false),
+        (status::PAUSED, false),
+    ] {
+        let home = Home::new();
+        let ledger = expecting(&home);
+        packet(&ledger, "1").await;
+        says(&ledger, kind, "1", "e1").await;
+        let before = types(&ledger).await;
+        assert_eq!(before.len(), usize::from(ends), "{kind}");
+        after(&ledger, 2 * WITHIN).await;
+        assert_eq!(types(&ledger).await.len() - before.len(), usize::from(!ends), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_faster_than_the_entry_is_no_silence_later() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    insert(&ledger, "1", "birth", "packets").await;
+    says(&ledger, status::REJECTED, "1", "e1").await;
+    send(&ledger, "packets").await;
+    after(&ledger, 2 * WITHIN).await;
+    assert_eq!(types(&ledger).await, [status::REJECTED]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_and_a_credential_that_come_after_silence_are_told_all_the_same() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    after(&ledger, WITHIN).await;
+    says(&ledger, status::REJECTED, "1", "e1").await;
+    assert_eq!((outcome(&ledger, "1").await, ledger.silent().await.unwrap()), (Some("rejected"), 0));
+    says(&ledger, "credential.issued", "1", "e2").await;
+    assert_eq!(types(&ledger).await, ["registration.silent", status::REJECTED, "credential.issued"]);
+    assert_eq!(outcome(&ledger, "1").await, Some("issued"));
+    says(&ledger, status::PROCESSED, "1", "e3").await;
+    assert_eq!(outcome(&ledger, "1").await, Some("issued"), "what was sent before comes late");
+}
+
+#[tokio::test]
+async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_of_a_stranger_under_its_id() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    says(&ledger, status::REJECTED, "1", "e1").await;
+    says(&ledger, status::REJECTED, "unknown", "e2").await;
+    let told = told(&ledger).await;
+    assert_eq!(told[0].1, json!({ "trackingId": "T1", "brn": "B1", "registrationId": "1" }));
+    assert_eq!(told[1].1, json!({ "registrationId": "unknown" }));
+    assert_eq!(messages(&ledger).await[0]["verified"], "hub");
+    let answer = ledger.answer("1".to_owned()).await.unwrap().unwrap();
+    assert_eq!((answer.outcome, answer.said.reason.as_deref()), ("rejected", Some("PACKET_REJECTED")));
+    assert!(answer.said.advice.is_some());
+}
+
+#[tokio::test]
+async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_of() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    ledger.publish_received_as("opencrvs-partner".to_owned());
+    packet(&ledger, "1").await;
+    let issue = async |request: Option<&str>, own_id: &str| {
+        let push = ledger.receive(CREDENTIAL, own_id.to_owned().into(), Sender::Known).await.unwrap();
+        let transaction_id = request.map(str::to_owned);
+        let subject = Subject { transaction_id, registration_id: Some("1".to_owned()), ..Subject::default() };
+        let identity = own_id.to_owned();
+        let notice =
+            Notice { kind: "credential.issued", subject, identity, data: json!({}), uin_token: None };
+        ledger.verified(push, "credential", fake::under_the_hub(notice)).await.unwrap()
+    };
+    assert!(issue(Some("request-1"), "e1").await && !issue(Some("request-1"), "e1").await);
+    assert!(issue(None, "e2").await, "whose request is not named");
+    let posts = lease_all(&ledger, &lane_to(Queue::Entries, "hub")).await;
+    let [post] = &posts[..] else { panic!("{}", posts.len()) };
+    assert_eq!((post.held.id.as_str(), post.held.kind.as_str()), ("1@hub", "hub-status"));
+    let body: Value = serde_json::from_slice(&post.work.payload).unwrap();
+    assert_eq!(
+        (&body["publisher"], &body["topic"]),
+        (&json!("opencrvs-partner"), &json!("CREDENTIAL_STATUS_UPDATE"))
+    );
+    assert_eq!(
+        (&body["event"]["requestId"], &body["event"]["status"]),
+        (&json!("request-1"), &json!("RECEIVED"))
+    );
+    assert_eq!(body["event"]["id"].as_str().unwrap().len(), 36);
+}
