@@ -32,7 +32,7 @@ FROM base AS simulator
 COPY --from=build-simulator /mosip-gateway /usr/local/bin/mosip-gateway
 WORKDIR /opt/mosip-gateway
 COPY keys.example keys.example
-COPY deploy/example.toml deploy/example.toml
+COPY deploy/example.toml deploy/example-hub.toml deploy/
 # `simulator` listens on the loopback: share its network namespace to reach it.
 CMD ["demo"]
 

@@ -1,22 +1,28 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
-//! lost, no event goes under two ids, no application id changes. Counted by what the simulator saw.
+//! lost, no event goes under two ids, no application id changes, and what MOSIP's hub was told is taken is told once. Counted by what the
+//! simulator saw.
 //!
 //! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times and prints the counts in one line. A
 //! run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to kill, not the scheduler.
+
+mod counts;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use self::counts::Counts;
 use crate::support::event::event;
+use crate::support::gateway::HUB_SECRET;
 use crate::support::mediator::Mediator;
 use crate::support::mosip::Push;
 use crate::support::process::Gateway;
 use crate::support::random::Random;
-use crate::support::world::urls;
+use crate::support::world::{Hub, urls};
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::history::{LIMIT, Record};
+use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
+use mosip_gateway::simulator::history::Record;
 use mosip_gateway::simulator::{self, AfterAccept, Behaviour, Callback, Settings, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
@@ -48,12 +54,18 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     for (name, url) in urls(&simulator.base_url) {
         gateway.set(&[(name, &url)]);
     }
+    let hub = Hub::beside(&simulator.base_url, &gateway.callback);
+    gateway.configure(hub.text);
+    gateway.set(&hub.set().collect::<Vec<_>>());
     let load = Arc::new(Load::default());
     let mut posters = JoinSet::new();
     for poster in 0..POSTERS {
         let (load, url) = (Arc::clone(&load), gateway.api());
         posters.spawn(async move { load.post_stories(&url, Random::new(seed ^ (poster + 1) << 32)).await });
     }
+
+    let (pushing, callback) = (Arc::clone(&load), format!("http://{}{}", gateway.callback, Hub::CALLBACK));
+    let hub = tokio::spawn(async move { pushing.push_rejections(&callback).await });
 
     for _ in 0..kills {
         simulator.controls.set(hostile(&mut random));
@@ -66,7 +78,9 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     gateway.start();
     load.gate.close();
     posters.join_all().await;
-    let mut told = BTreeSet::new();
+    load.rejecting.send_replace(false);
+    hub.await.unwrap();
+    let mut told = Told::default();
     // What does not come to rest shows in the counts.
     let longest = LONGEST_DRAIN + Duration::from_secs(kills);
     let drained = tokio::time::timeout(longest, drain(&gateway, &simulator, &mut mediator, &mut told)).await;
@@ -74,7 +88,7 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     let counts = Counts::of(&load, &simulator.history.record(), &gateway, &told).await;
     println!("{kills} kills, {counts}; {:.0} s", start.elapsed().as_secs_f64());
     assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
-    assert!(counts.taken > 0 && counts.resent > 0, "there was no load");
+    assert!(counts.taken > 0 && counts.resent > 0 && counts.rejected > 0, "there was no load");
     assert_eq!(counts.failures(), BTreeMap::new(), "MOSIP_GATEWAY_SEED={seed}; log:\n{}", gateway.log());
 }
 
@@ -138,14 +152,8 @@ fn posts(record: &Record) -> u64 {
     record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
 }
 
-/// Waits until nothing is left to send, to examine or to deliver. The ids of the acceptances and the UINTOKENs that the mediator got
-/// go into `told`.
-async fn drain(
-    gateway: &Gateway,
-    simulator: &simulator::Running,
-    mediator: &mut Mediator,
-    told: &mut BTreeSet<String>,
-) {
+/// Waits until nothing is left to send, to examine or to deliver. What the mediator got goes into `told`.
+async fn drain(gateway: &Gateway, simulator: &simulator::Running, mediator: &mut Mediator, told: &mut Told) {
     gateway.ready().await;
     empty(gateway, "/v1/events?state=queued").await;
     empty(gateway, "/v1/events?state=leased").await;
@@ -160,9 +168,15 @@ async fn drain(
         let what = match delivery["type"].as_str().unwrap() {
             "event.accepted" => &delivery["data"]["id"],
             "uin-token.received" => &delivery["data"]["uinToken"],
+            "registration.rejected" => {
+                let text = |value: &Value| value.as_str().unwrap().to_owned();
+                let ids = told.rejections.entry(text(&delivery["data"]["registrationId"])).or_default();
+                ids.insert(text(&delivery["id"]));
+                return false;
+            }
             _ => return false,
         };
-        told.insert(what.as_str().unwrap().to_owned());
+        told.ids.insert(what.as_str().unwrap().to_owned());
         what == last
     };
     while !hear(mediator.next().await.1) {}
@@ -184,11 +198,22 @@ async fn empty(gateway: &Gateway, route: &str) {
     }
 }
 
+/// What the mediator got.
+#[derive(Default)]
+struct Told {
+    /// The ids of acceptances, and UINTOKENs.
+    ids: BTreeSet<String>,
+    /// Under which ids each rejected registration was told of; more than one is a failure.
+    rejections: BTreeMap<String, BTreeSet<String>>,
+}
+
 /// Posters, and what they know.
 struct Load {
     /// A permit for every composition that may be posted.
     gate: Semaphore,
     acknowledgements: watch::Sender<u64>,
+    /// Turns false when the hub has nothing more to say.
+    rejecting: watch::Sender<bool>,
     known: Mutex<Known>,
 }
 
@@ -199,6 +224,8 @@ struct Known {
     posted: BTreeSet<Event>,
     /// Under which ids it was taken; more than one is a failure.
     taken: BTreeMap<Event, BTreeSet<String>>,
+    /// Registrations whose rejection was answered 200.
+    rejected: BTreeSet<String>,
 }
 
 /// What makes two posts the same event.
@@ -211,11 +238,42 @@ struct Event {
 
 impl Default for Load {
     fn default() -> Self {
-        Self { gate: Semaphore::new(0), acknowledgements: watch::Sender::new(0), known: Mutex::default() }
+        Self {
+            gate: Semaphore::new(0),
+            acknowledgements: watch::Sender::new(0),
+            rejecting: watch::Sender::new(true),
+            known: Mutex::default(),
+        }
     }
 }
 
 impl Load {
+    /// Posts rejections as MOSIP's hub does, each until it is answered 2xx, and every third once more.
+    async fn push_rejections(&self, callback: &str) {
+        let client = crate::support::process::client();
+        for number in 0.. {
+            if !*self.rejecting.borrow() {
+                return;
+            }
+            let id = format!("r{number}");
+            let body =
+                json!({ "instanceId": id, "resultCode": "REJECTED", "workflowType": "CRVS_NEW" }).to_string();
+            let tag = hmac::tag(HmacAlgorithm::Sha256, HUB_SECRET.as_bytes(), &[body.as_bytes()]);
+            let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+            let mut left = if number % 3 == 0 { 2 } else { 1 };
+            while left > 0 {
+                let reply = crate::support::process::push(&client, callback, &hex, &body).await;
+                match reply.map(|reply| reply.status.as_u16()) {
+                    Some(200) => left -= 1,
+                    None | Some(503 | 507) => {}
+                    Some(status) => panic!("the hub is answered {status}"),
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            self.known.lock().unwrap().rejected.insert(id);
+        }
+    }
+
     /// Posts everything about one composition after another, until the gate closes.
     async fn post_stories(&self, url: &str, mut random: Random) {
         let client = crate::support::process::client();
@@ -273,105 +331,6 @@ impl Load {
         self.known.lock().unwrap().taken.entry(event.clone()).or_default().insert(id);
         self.acknowledgements.send_modify(|count| *count += 1);
         Ok(())
-    }
-}
-
-/// What came of it.
-#[derive(Default)]
-struct Counts {
-    /// Events that were acknowledged.
-    taken: usize,
-    /// Ids that MOSIP accepted.
-    accepted: usize,
-    /// Posts that MOSIP had had before.
-    resent: u64,
-    /// UINTOKENs that were answered 200.
-    pushed: usize,
-    lost: usize,
-    two_ids: usize,
-    aid_changed: usize,
-    altered: usize,
-    refused: usize,
-    not_done: usize,
-    untold: usize,
-    pushes_lost: usize,
-}
-
-impl Counts {
-    async fn of(load: &Load, record: &Record, gateway: &Gateway, told: &BTreeSet<String>) -> Self {
-        assert!(
-            record.accepted.len() < LIMIT && record.aids.len() < LIMIT,
-            "the simulator has forgotten some"
-        );
-        let events = gateway.events().await;
-        let known = load.known.lock().unwrap();
-        let mut counts =
-            Self { taken: known.taken.len(), accepted: record.accepted.len(), ..Self::default() };
-        counts.resent = posts(record) - counts.accepted as u64;
-
-        let at_mosip: BTreeMap<_, _> =
-            record.accepted.iter().map(|accepted| (accepted.id.as_str(), accepted)).collect();
-        for (event, ids) in &known.taken {
-            counts.two_ids += ids.len() - 1;
-            let there = |id: &String| {
-                at_mosip.get(id.as_str()).is_some_and(|accepted| {
-                    accepted.composition == event.composition && json!(accepted.kind) == event.kind
-                })
-            };
-            counts.lost += ids.iter().filter(|id| !there(id)).count();
-        }
-        let mut ids: BTreeMap<(String, String), usize> = BTreeMap::new();
-        for accepted in &record.accepted {
-            let kind = json!(accepted.kind).as_str().unwrap().to_owned();
-            *ids.entry((accepted.composition.clone(), kind)).or_default() += 1;
-        }
-        for ((composition, kind), ids) in ids {
-            let of_it = |event: &&Event| event.composition == composition && event.kind == kind;
-            counts.two_ids += ids.saturating_sub(known.posted.iter().filter(of_it).count());
-        }
-
-        counts.not_done = events.iter().filter(|event| event["state"] != "done").count();
-        let aids: BTreeMap<_, _> =
-            events.iter().map(|event| (event["id"].as_str().unwrap(), event["aid"].as_str())).collect();
-        counts.aid_changed = record
-            .accepted
-            .iter()
-            .filter(|accepted| aids.get(accepted.id.as_str()) != Some(&accepted.aid.as_deref()))
-            .count();
-        counts.altered = record.accepted.iter().filter(|accepted| accepted.altered > 0).count();
-        counts.refused = record.refused.iter().filter(|refused| refused.code.starts_with("SIM-")).count();
-
-        counts.untold = events.iter().filter(|event| !told.contains(event["id"].as_str().unwrap())).count();
-        let taken: Vec<_> = record.pushes.iter().filter(|push| push.status == Some(200)).collect();
-        counts.pushed = taken.len();
-        counts.pushes_lost = taken.iter().filter(|push| !told.contains(&push.uin_token)).count();
-        counts
-    }
-
-    /// Everything that has to be nothing.
-    fn all_failures(&self) -> [(&'static str, usize); 8] {
-        [
-            ("lost", self.lost),
-            ("two ids for one event", self.two_ids),
-            ("AID changed", self.aid_changed),
-            ("content changed", self.altered),
-            ("refused for its form", self.refused),
-            ("not done", self.not_done),
-            ("acceptance not told", self.untold),
-            ("push lost", self.pushes_lost),
-        ]
-    }
-
-    fn failures(&self) -> BTreeMap<&'static str, usize> {
-        self.all_failures().into_iter().filter(|(_, count)| *count > 0).collect()
-    }
-}
-
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { taken, accepted, resent, pushed, .. } = self;
-        write!(f, "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {pushed} pushes taken")?;
-        self.all_failures().iter().try_for_each(|(what, count)| write!(f, ", {what} {count}"))
     }
 }
 

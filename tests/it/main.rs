@@ -66,4 +66,6 @@ mod upgrade;
 #[cfg(feature = "simulator")]
 mod upstream_faults;
 mod webhooks;
+#[cfg(feature = "simulator")]
+mod websub;
 mod wycheproof;

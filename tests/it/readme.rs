@@ -16,7 +16,7 @@ use crate::support::event::birth;
 use crate::support::gateway::{Running, secrets};
 use crate::support::patience;
 use crate::support::port::Port;
-use crate::support::world::urls;
+use crate::support::world::{Hub, urls};
 
 /// Each document has a gateway, a simulator and a shell of its own, so that none depends on what another one did.
 #[tokio::test(flavor = "multi_thread")]
@@ -71,8 +71,12 @@ async fn the_table_of_metrics_has_every_name_and_no_other() {
     let undocumented: Vec<_> = scraped.difference(&shown).collect();
     assert!(undocumented.is_empty(), "{undocumented:?}\n{exposition}");
     // A family without a sample is not scraped, so the names that are registered count.
-    let registered =
-        [include_str!("../../src/faces/ops/metrics.rs"), include_str!("../../src/http/meters.rs")].concat();
+    let registered = [
+        include_str!("../../src/faces/ops/metrics.rs"),
+        include_str!("../../src/faces/ops/hub.rs"),
+        include_str!("../../src/http/meters.rs"),
+    ]
+    .concat();
     for name in shown.difference(&scraped) {
         let bare = name.trim_start_matches("mosip_gateway_").trim_end_matches("_total");
         assert!(registered.contains(&format!("\"{bare}\"")), "nothing is called {name}");
@@ -106,8 +110,14 @@ impl Stage {
         settings.callback = Some(Callback { url, roots_pem: None, client: None });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
         let set = upstream(&simulator, &callback);
-        let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let gateway = Running::start(&set).await;
+        let hub = Hub::beside(&simulator.base_url, &callback.address());
+        let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).chain(hub.set()).collect();
+        let gateway = Running::start_under(hub.text, &set).await;
+        patience::until("the hub", async || match simulator.hub.subscriptions().len() {
+            3 => Ok(()),
+            few => Err(few),
+        })
+        .await;
         Self { simulator, gateway, callback }
     }
 

@@ -57,6 +57,7 @@ async fn a_push_comes_with_the_client_certificate_that_the_callback_demands() {
             callback_roots: Some(authority.pem()),
             callback_client: identity.as_ref().and_then(tls),
             set: set(),
+            ..Setup::default()
         })
         .await;
         world.gateway.accept("birth", BIRTH).await;
@@ -76,6 +77,7 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
         callback_roots: Some(authority.pem()),
         callback_client: None,
         set: vec![("UPSTREAM__CA_FILE", &root), ("CALLBACK__TLS__CERT", &cert), ("CALLBACK__TLS__KEY", &key)],
+        ..Setup::default()
     })
     .await;
     assert!(world.simulator.base_url.starts_with("https://"));

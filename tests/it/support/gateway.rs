@@ -29,12 +29,18 @@ pub(crate) const LICENSE_KEY: &str = "example-licence-key";
 /// The API key of the example.
 pub(crate) const API_KEY: &str = "example-api-key";
 
+/// What MOSIP's hub signs with, where a test subscribes there.
+pub(crate) const HUB_SECRET: &str = "example-hub-secret";
+
 /// The variables that the example names, as the simulator knows them.
 pub(crate) fn secrets() -> BTreeMap<String, String> {
-    [("MOSIP_AUTH_CLIENT_SECRET", SECRET), ("PARTNER_MISP_LK", LICENSE_KEY), ("PARTNER_APIKEY", API_KEY)]
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
+    let secrets = [
+        ("MOSIP_AUTH_CLIENT_SECRET", SECRET),
+        ("PARTNER_MISP_LK", LICENSE_KEY),
+        ("PARTNER_APIKEY", API_KEY),
+        ("HUB_SECRET", HUB_SECRET),
+    ];
+    secrets.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 const JSON: (HeaderName, HeaderValue) = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

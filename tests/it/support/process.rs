@@ -34,6 +34,7 @@ pub(crate) struct Gateway {
     variables: BTreeMap<String, String>,
     home: TempDir,
     ports: [Port; 3],
+    config: PathBuf,
     child: Option<Child>,
     disk: Option<SmallDisk>,
 }
@@ -55,7 +56,9 @@ impl Gateway {
         let outbox = folder.join("outbox.db").display().to_string();
         let variables = secrets();
         let [api, callback, ops] = ports.each_ref().map(Port::address);
-        let mut gateway = Self { callback: callback.clone(), variables, home, ports, child: None, disk };
+        let config = PathBuf::from("deploy/example.toml");
+        let mut gateway =
+            Self { callback: callback.clone(), variables, home, ports, config, child: None, disk };
         gateway.set(&[
             ("LISTEN__INTERNAL", &api),
             ("LISTEN__CALLBACK", &callback),
@@ -63,6 +66,13 @@ impl Gateway {
             ("OUTBOX__PATH", &outbox),
         ]);
         gateway
+    }
+
+    /// Another configuration than the example's, for what no variable can set.
+    pub(crate) fn configure(&mut self, text: &str) {
+        let keys = std::path::absolute("keys.example").unwrap();
+        self.config = self.home.path().join("gateway.toml");
+        std::fs::write(&self.config, text.replace("../keys.example", keys.to_str().unwrap())).unwrap();
     }
 
     /// Settings (names without `MOSIP_GATEWAY__`) of the next start.
@@ -133,7 +143,7 @@ impl Gateway {
             None => Command::new(PROGRAM),
         };
         let (name, rest) = arguments.split_first().unwrap();
-        command.args([name, "--config", "deploy/example.toml"]).args(rest);
+        command.args([name, "--config"]).arg(&self.config).args(rest);
         command.env_clear().envs(&self.variables);
         command
     }
@@ -293,6 +303,12 @@ pub(crate) async fn post_large(client: &Client, url: &str, content_type: &str, b
 /// Posts JSON; none: no answer came.
 pub(crate) async fn post(client: &Client, url: &str, body: String) -> Option<Reply> {
     send(client, Method::POST, url, HeaderMap::from_iter([JSON]), body.into()).await
+}
+
+/// Posts what MOSIP's hub signed, with the tag `hex`; none: no answer came.
+pub(crate) async fn push(client: &Client, url: &str, hex: &str, body: &str) -> Option<Reply> {
+    let signature = (HeaderName::from_static("x-hub-signature"), format!("sha256={hex}").parse().unwrap());
+    send(client, Method::POST, url, HeaderMap::from_iter([JSON, signature]), body.to_owned().into()).await
 }
 
 async fn send(client: &Client, method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Option<Reply> {

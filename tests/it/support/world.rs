@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use mosip_gateway::clock::Clock;
-use mosip_gateway::simulator::{self, Callback, Settings, Simulator, Tls};
+use mosip_gateway::simulator::{self, Behaviour, Callback, Settings, Simulator, Tls};
 
 use super::gateway;
 use super::mediator::Mediator;
@@ -25,6 +25,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) callback_roots: Option<&'a str>,
     /// What MOSIP's side shows a callback that demands a certificate.
     pub(crate) callback_client: Option<Tls>,
+    /// How MOSIP's side is from the start.
+    pub(crate) knobs: Behaviour,
+    /// The gateway subscribes at the hub of MOSIP's side, for credentials, the status of packets and errors.
+    pub(crate) hub: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
     pub(crate) set: Vec<(&'a str, &'a str)>,
 }
@@ -46,12 +50,53 @@ impl World {
         });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
 
+        simulator.controls.set(setup.knobs);
         let mosip = urls(&simulator.base_url);
-        let mut set = vec![("LISTEN__CALLBACK", callback.as_str()), ("DELIVER__URL", &mediator.url)];
+        let hub = setup.hub.then(|| Hub::beside(&simulator.base_url, &callback));
+        let mut set: Vec<(&str, &str)> =
+            vec![("LISTEN__CALLBACK", callback.as_str()), ("DELIVER__URL", &mediator.url)];
         set.extend(mosip.iter().map(|(name, url)| (*name, url.as_str())));
+        if let Some(hub) = &hub {
+            set.extend(hub.set());
+        }
         set.extend(setup.set);
-        let gateway = gateway::Running::start(&set).await;
+        let text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text);
+        let gateway = gateway::Running::start_under(text, &set).await;
         Self { simulator, gateway, mediator, _callback: port }
+    }
+}
+
+/// The example of a gateway that subscribes.
+const EXAMPLE: &str = include_str!("../../../deploy/example-hub.toml");
+
+/// What a gateway is told that subscribes at the hub of a simulator.
+pub(crate) struct Hub {
+    /// The configuration.
+    pub(crate) text: &'static str,
+    variables: [(&'static str, String); 3],
+}
+
+impl Hub {
+    /// The topic of credentials.
+    pub(crate) const CREDENTIALS: &str = "opencrvs-partner/CREDENTIAL_ISSUED";
+    /// The topic of errors.
+    pub(crate) const ERRORS: &str = "REGISTRATION_ERRORS";
+    /// Behind the address of the callback.
+    pub(crate) const CALLBACK: &str = "/websub/callback/0123456789abcdef0123456789abcdef";
+
+    /// Beside the simulator at `base_url`, with the callback listener at `callback`.
+    pub(crate) fn beside(base_url: &str, callback: &str) -> Self {
+        let variables = [
+            ("WEBSUB__HUB_URL", format!("{base_url}/hub")),
+            ("WEBSUB__CALLBACK_URL", format!("http://{callback}{}", Self::CALLBACK)),
+            ("WEBSUB__TOKEN__URL", format!("{base_url}/auth/realms/mosip/protocol/openid-connect/token")),
+        ];
+        Self { text: EXAMPLE, variables }
+    }
+
+    /// Over that configuration.
+    pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (*name, value.as_str()))
     }
 }
 
