@@ -12,6 +12,7 @@ use super::outcome::Failure;
 use crate::config::{Problem, Problems};
 use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
+use crate::local::{ClientFiles, TargetError};
 use crate::settings::Config;
 
 /// Which configuration counts.
@@ -61,6 +62,28 @@ impl ConfigFile {
     }
 }
 
+/// The client certificate that is shown to a listener of a running gateway.
+#[derive(Args)]
+pub(super) struct ClientCertificate {
+    /// Client certificate in PEM, for a listener whose `tls.client_ca` demands one.
+    #[arg(long, value_name = "FILE", global = true)]
+    client_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, value_name = "FILE", global = true)]
+    client_key: Option<PathBuf>,
+}
+
+impl ClientCertificate {
+    /// Its files, where there is one.
+    pub(super) fn files(&self) -> Result<Option<ClientFiles<'_>>, Failure> {
+        match (&self.client_cert, &self.client_key) {
+            (Some(cert), Some(key)) => Ok(Some(ClientFiles { cert, key })),
+            (None, None) => Ok(None),
+            _ => Err(Failure::Usage("--client-cert and --client-key go together".to_owned())),
+        }
+    }
+}
+
 /// The sections about those whom the gateway calls, and who call it from outside.
 const OF_OTHERS: [&str; 10] = [
     "upstream",
@@ -78,6 +101,15 @@ const OF_OTHERS: [&str; 10] = [
 fn is_of_others(problem: &Problem) -> bool {
     let section = problem.path.split(['.', '[']).next().unwrap_or_default();
     OF_OTHERS.contains(&section)
+}
+
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::File { .. } => Self::Environment(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
 }
 
 /// The variables of the process, as far as they are text.

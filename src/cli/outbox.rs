@@ -9,7 +9,7 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::input::ConfigFile;
+use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::error::Fault;
@@ -27,6 +27,8 @@ const DEADLINE: Duration = Duration::from_mins(10);
 pub(super) struct Outbox {
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    client: ClientCertificate,
     #[command(subcommand)]
     command: Command,
 }
@@ -91,14 +93,14 @@ impl Outbox {
         let remains = store::at(path).remains();
         let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
         match &self.command {
-            Command::Resume => return self.command.on_running_gateway(&config),
+            Command::Resume => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
             Command::SetAside => return set_aside(&config),
             Command::Backup { .. } if remains != Remains::Database => return missing(),
             Command::Backup { file } => return backup(&config, file),
             _ if remains != Remains::Database => {
                 // A running gateway has it open still where it was removed.
-                return match self.command.on_running_gateway(&config) {
+                return match self.on_running_gateway(&config) {
                     Err(Failure::Environment(_)) => missing(),
                     answered => answered,
                 };
@@ -107,9 +109,14 @@ impl Outbox {
         }
         match Ledger::on_disk(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
-            Err(OpenError::InUse(_)) => self.command.on_running_gateway(&config),
+            Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
+    }
+
+    fn on_running_gateway(&self, config: &Config) -> Outcome {
+        let target = Target::internal(config, self.client.files()?)?;
+        outcome::block_on(self.command.on_gateway(&target, config))?
     }
 }
 
@@ -134,11 +141,6 @@ impl Command {
             Self::Rekey => print(&ledger.rekey().await?),
             Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
         }
-    }
-
-    fn on_running_gateway(&self, config: &Config) -> Outcome {
-        let target = Target::internal(config).map_err(|error| Failure::Usage(error.to_string()))?;
-        outcome::block_on(self.on_gateway(&target, config))?
     }
 
     /// The gateway that runs decides; its answer is printed as it came.

@@ -7,8 +7,8 @@ mod roots;
 pub(crate) mod test_pki;
 mod tokens;
 
-pub(crate) use client::is_loopback;
 pub use client::{Client, Reply, Request};
+pub(crate) use client::{is_loopback, tcp};
 pub use failure::{NotTrusted, SendError};
 pub use tokens::TokenCache;
 
