@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
+use percent_encoding::NON_ALPHANUMERIC;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -168,7 +169,7 @@ impl Command {
             }
             text.finish()
         };
-        let segment = |id: &str| form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
+        let segment = |id: &str| percent_encoding::utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
         match self {
             Self::List { state, fault, cursor } => {
                 let pairs = [
@@ -212,4 +213,15 @@ fn print(answer: &impl Serialize) -> Outcome {
     let mut text = serde_json::to_vec_pretty(answer).map_err(Failure::environment)?;
     text.push(b'\n');
     outcome::print(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
+        let (_, path) = Command::Show { id: "a b/é".to_owned() }.request();
+        assert_eq!(path, "/v1/events/a%20b%2F%C3%A9");
+    }
 }

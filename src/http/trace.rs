@@ -6,6 +6,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue};
 
 use super::meters::Meters;
@@ -34,7 +35,7 @@ pub(crate) async fn log(
 ) -> Response {
     let started = Instant::now();
     let random: [u8; 8] = secret::random();
-    let id = format!("{:016x}", u64::from_be_bytes(random));
+    let id = HEXLOWER.encode(&random);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(ListenerName(listener));

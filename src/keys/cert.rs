@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
@@ -31,7 +32,7 @@ impl Thumbprint {
     /// Hex (either case) or base64url: IDA tries hex first, so do we.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = match text.len() {
-            64 => from_hex(text)?,
+            64 => HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?,
             _ => base64::decode(text.as_bytes()).ok()?,
         };
         bytes.try_into().ok().map(Self)
@@ -44,7 +45,7 @@ impl Thumbprint {
 
     /// Upper-case hex, as IDA writes it.
     pub fn to_hex_upper(self) -> String {
-        self.to_string().to_uppercase()
+        HEXUPPER.encode(&self.0)
     }
 
     /// base64url, as JOSE headers carry it.
@@ -56,7 +57,7 @@ impl Thumbprint {
 /// Lower-case hex, as our own answers carry it.
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -333,25 +334,6 @@ pub(super) fn key_type(oid: &str) -> String {
 /// Names come from strangers and go to logs: no control character passes.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Hex of even length, either case.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-            }
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -177,7 +178,7 @@ impl Book<'_> {
         }
         let (name, value) = subject.names().next()?;
         let hash = self.identity(&[b"line", name.as_bytes(), value.as_bytes()]);
-        Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(HEXLOWER.encode(&hash))
     }
 
     /// OpenCRVS took the entry `id`: where nobody else waits for it, its message has met its purpose.

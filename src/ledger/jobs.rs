@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::accept::IdempotencyKey;
@@ -91,7 +92,7 @@ impl Ledger {
             key: self.identity(&[b"key", KIND.as_bytes(), key])?,
             content: self.identity(&content)?,
             // As long as a name that is drawn.
-            job: name.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            job: HEXLOWER.encode(name.get(..16).unwrap_or(&name)),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -47,7 +48,7 @@ impl Group {
 /// The name of the reason that the rows keep as `text`.
 pub(super) fn reason_name(text: Option<&str>) -> String {
     let digest = Sha256::digest(text.unwrap_or_default());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(digest.get(..8).unwrap_or(&digest))
 }
 
 /// A part of a list.

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -144,7 +145,7 @@ fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusa
         aid: event.aid,
         thumbprint: thumbprint.to_string(),
         envelope_bytes: envelope.len(),
-        digest: hex(&Sha256::digest(&plaintext)),
+        digest: HEXLOWER.encode(&Sha256::digest(&plaintext)),
     })?;
     if let (Kind::Birth, Receipt::First, Some(brn)) = (kind, receipt, event.birth_registration_number) {
         Uin { id: body.id.clone(), brn }.push(world);
@@ -181,8 +182,4 @@ fn check_id(id: &str, composition: &str) -> Result<(), Refusal> {
         None => false,
     };
     fits.then_some(()).ok_or(Refusal::strict("SIM-ID", "the id does not belong to the composition inside"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use crate::support::logs::Logs;
 use crate::support::seeder::{
     BOUNDARY, VID, assert_nobody_decided, batch, death, finished, leila, submit, text, upload,
 };
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, Method, header};
 use mosip_gateway::mosip::event::{Aid, Event, EventKind};
 use mosip_gateway::simulator::{Behaviour, IdaReply};
@@ -218,7 +219,7 @@ fn death_event(composition: &str) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 #[tokio::test]

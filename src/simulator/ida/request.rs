@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use data_encoding::{HEXLOWER, HEXUPPER};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -249,7 +250,7 @@ impl Inner {
         };
         let plaintext = open(&request).ok_or_else(Refusal::undecryptable)?;
         let digest = open(&hmac).ok_or_else(Refusal::undecryptable)?;
-        let expected: String = Sha256::digest(&plaintext).iter().map(|byte| format!("{byte:02X}")).collect();
+        let expected = HEXUPPER.encode(&Sha256::digest(&plaintext));
         if digest != expected.as_bytes() {
             return Err(Refusal::new("IDA-MPA-016", "HMAC Validation failed"));
         }
@@ -260,8 +261,7 @@ impl Inner {
 /// Hex first, then base64url, as IDA tries it.
 fn names(thumbprint: &str, certificate: &Certificate) -> bool {
     let digest = Sha256::digest(certificate.der());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    thumbprint.eq_ignore_ascii_case(&hex)
+    thumbprint.eq_ignore_ascii_case(&HEXLOWER.encode(&digest))
         || decode_url(thumbprint).is_some_and(|bytes| bytes == digest.as_slice())
 }
 
