@@ -7,6 +7,7 @@
 
 pub mod credentials;
 pub mod edit;
+pub mod ida_side;
 pub mod keys;
 pub mod known;
 pub mod refusal;

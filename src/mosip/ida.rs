@@ -19,9 +19,9 @@ pub use reply::{
     read_otp_sent,
 };
 pub use request::{Origin, SignedRequest, request};
-pub use sealed::{
-    SealedIdentity, SealedRequest, open_identity, open_request, seal_request, sign_body, verify_body,
-};
+#[cfg(test)]
+pub(super) use sealed::{SealedIdentity, open_identity};
+pub use sealed::{sign_body, verify_body};
 
 /// Which of IDA's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
