@@ -49,7 +49,7 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Whether only processes of this host reach the listener.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(socket) => is_loopback(socket.ip()),
             Self::Unix(_) => true,

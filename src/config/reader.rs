@@ -18,7 +18,7 @@ use crate::regular;
 const PREFIX: &str = "MOSIP_GATEWAY__";
 
 /// How a file is read: a function, so that tests and the fuzzer need no disk.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Where a setting came from, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -76,14 +76,14 @@ pub fn verify_hub_header<'p>(
 }
 
 /// As [`verify_hub_header`], over a body that comes in piece by piece. No `Debug`.
-pub struct HubSignature {
+pub(crate) struct HubSignature {
     context: hmac::Context,
     given: String,
 }
 
 impl HubSignature {
     /// Refused where the header names no method, or one that is not known.
-    pub fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
+    pub(crate) fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
         let (method, given) =
             header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
         let alg = HmacAlgorithm::from_method(method)
@@ -93,12 +93,12 @@ impl HubSignature {
     }
 
     /// The next piece.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
     }
 
     /// Whether the tag fits all pieces, in constant time.
-    pub fn verify(self) -> Result<(), CryptoError> {
+    pub(crate) fn verify(self) -> Result<(), CryptoError> {
         same(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
     }
 }

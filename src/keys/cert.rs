@@ -49,7 +49,7 @@ impl Thumbprint {
     }
 
     /// base64url, as JOSE headers carry it.
-    pub fn to_base64url(self) -> String {
+    pub(crate) fn to_base64url(self) -> String {
         base64::encode_url(&self.0)
     }
 }
@@ -69,7 +69,7 @@ impl fmt::Debug for Thumbprint {
 
 /// Where a moment stands in a certificate's dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
+pub(crate) enum Validity {
     /// Inside.
     Valid,
     /// Expired at this moment.
@@ -80,7 +80,7 @@ pub enum Validity {
 
 /// The first and the last moment in which a certificate counts, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dates {
+pub(crate) struct Dates {
     /// First valid moment.
     pub not_before: Timestamp,
     /// Last valid moment.
@@ -89,7 +89,7 @@ pub struct Dates {
 
 impl Dates {
     /// Of a certificate in DER, whatever its key is.
-    pub fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
         parse(der).map(|certificate| Self::of(&certificate))
     }
 
@@ -102,7 +102,7 @@ impl Dates {
     }
 
     /// Where `now` stands.
-    pub fn validity(self, now: Timestamp) -> Validity {
+    pub(crate) fn validity(self, now: Timestamp) -> Validity {
         if now.seconds() < self.not_before.seconds() {
             Validity::NotYetValid(self.not_before)
         } else if now.seconds() > self.not_after.seconds() {
@@ -192,7 +192,7 @@ impl Certificate {
     }
 
     /// First and last valid moment.
-    pub fn dates(&self) -> Dates {
+    pub(crate) fn dates(&self) -> Dates {
         self.0.dates
     }
 
@@ -207,27 +207,27 @@ impl Certificate {
     }
 
     /// Where `now` stands.
-    pub fn validity(&self, now: Timestamp) -> Validity {
+    pub(crate) fn validity(&self, now: Timestamp) -> Validity {
         self.0.dates.validity(now)
     }
 
     /// Whether basicConstraints says CA (RFC 5280 4.2.1.9). Leaves of MOSIP may say so too.
-    pub fn is_ca(&self) -> bool {
+    pub(crate) fn is_ca(&self) -> bool {
         self.0.ca
     }
 
     /// keyUsage in words (`Digital Signature, Key Encipherment`); `None` where the extension is absent, which allows everything.
-    pub fn key_usage(&self) -> Option<String> {
+    pub(crate) fn key_usage(&self) -> Option<String> {
         self.0.usage.as_ref().map(KeyUsage::to_string)
     }
 
     /// Whether keyUsage allows signatures over messages (RFC 5280 4.2.1.3).
-    pub fn may_sign(&self) -> bool {
+    pub(crate) fn may_sign(&self) -> bool {
         self.0.usage.as_ref().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
     }
 
     /// Whether keyUsage allows session keys to be wrapped to it.
-    pub fn may_wrap(&self) -> bool {
+    pub(crate) fn may_wrap(&self) -> bool {
         self.0.usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment())
     }
 

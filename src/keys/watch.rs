@@ -137,7 +137,7 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
 impl Watcher {
     /// Development keys that come into the volume later are taken, too.
     #[must_use]
-    pub fn allow_example_keys(mut self, allow: bool) -> Self {
+    pub(crate) fn allow_example_keys(mut self, allow: bool) -> Self {
         self.published.allow_example = allow;
         self
     }

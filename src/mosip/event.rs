@@ -75,12 +75,12 @@ impl EventKind {
     }
 
     /// The kind whose events have the topic `topic` in OpenCRVS.
-    pub fn of_topic(topic: &str) -> Option<Self> {
+    pub(crate) fn of_topic(topic: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.topic() == Some(topic))
     }
 
     /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
-    pub const fn takes_aid(self) -> bool {
+    pub(crate) const fn takes_aid(self) -> bool {
         matches!(self, Self::Birth | Self::Death)
     }
 }

@@ -13,7 +13,8 @@ pub use input::{
     Attribute, Authentication, Channel, Demographics, IdType, Individual, Intent, OtpOrder, Text,
     TransactionId,
 };
-pub use record::{IdLengths, Line, MOST_RECORDS, Record, read_kept, read_records};
+pub(crate) use record::MOST_RECORDS;
+pub use record::{IdLengths, Line, Record, read_kept, read_records};
 pub use reply::{
     Answer, Authenticated, Expected, Known, OtpSent, Reply, Response, read, read_authenticated, read_known,
     read_otp_sent,

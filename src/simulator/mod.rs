@@ -130,7 +130,7 @@ impl Running {
 }
 
 /// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` is told its base URL.
-pub async fn run_alone(
+pub(crate) async fn run_alone(
     settings: Settings,
     knobs: Behaviour,
     started: impl FnOnce(&str),

@@ -68,7 +68,7 @@ pub struct Reply {
 impl Reply {
     /// `error`, to which reading this answer led, with what its head says: a status of 500 or above means that MOSIP is away or
     /// broken whatever the body says, except where a signature is wrong, and `Retry-After` says how long to wait.
-    pub fn explain(&self, error: Error) -> Error {
+    pub(crate) fn explain(&self, error: Error) -> Error {
         let error = error.with_retry_after(self.retry_after());
         if self.status.is_server_error() && error.fault() != Fault::Tampered {
             return error.with_server_error();

@@ -37,7 +37,7 @@ pub struct Line<E = Error> {
 }
 
 /// Records in one list: more than any body of the routes holds in earnest.
-pub const MOST_RECORDS: usize = 50_000;
+pub(crate) const MOST_RECORDS: usize = 50_000;
 
 /// By how many digits a number without a type is told to be a UIN or a VID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ fn line(text: &str, place: usize, lengths: IdLengths) -> Line {
 
 impl Record {
     /// A person whose consent the operator answers for. The length of their number says which it is.
-    pub fn with_operators_consent(
+    pub(crate) fn with_operators_consent(
         id: String,
         lengths: IdLengths,
         demographics: Vec<(String, Attribute)>,
