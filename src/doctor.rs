@@ -6,7 +6,7 @@
 mod clock;
 mod credentials;
 mod files;
-mod ida;
+mod ida_calls;
 mod keys;
 mod listeners;
 mod outbox;

@@ -10,7 +10,7 @@ use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::mosip::authtoken::{self, Asked, Refused};
 use mosip_gateway::mosip::ida::{
-    self, IdLengths, IdType, Individual, Intent, Line, Origin, Record, Service, SignedRequest,
+    self, IdLengths, IdType, Individual, Intent, ListedRecord, Origin, Record, Service, SignedRequest,
 };
 use mosip_gateway_fuzz::{ida_side, keys};
 use mosip_gateway_fuzz::refusal::{self, NUMBER, SECRET};
@@ -228,7 +228,7 @@ fn columns(request: &[u8], row: &[u8]) -> Option<usize> {
 }
 
 /// The number of a line, and what is kept of it or its code. The length of the number says what it is.
-fn seeded(line: Line<Refused>) -> (String, Result<Value, Refused>) {
+fn seeded(line: ListedRecord<Refused>) -> (String, Result<Value, Refused>) {
     let record = line.record.map(|record| {
         let kept = kept(record);
         let id_type = if line.id.len() == LENGTHS.uin { IdType::Uin } else { IdType::Vid };

@@ -13,7 +13,7 @@ use mosip_gateway::crypto::jws::{self, Protected};
 use mosip_gateway::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use mosip_gateway::error::{self, Code};
 use mosip_gateway::mosip::ida::{
-    self, Answer, Expected, Reply, Response, Service, TransactionId,
+    self, Answer, Expected, RawReply, Response, Service, TransactionId,
 };
 use mosip_gateway::mosip::{Evidence, Transport};
 use mosip_gateway_fuzz::{edit, ida_side, keys, refusal};
@@ -97,7 +97,7 @@ impl<'a> Call<'a> {
             headers.append(HEADER, HeaderValue::from_str(signature).unwrap());
         }
         let transaction = TransactionId::parse(self.transaction.to_owned())?;
-        let reply = Reply { status: self.status, headers: &headers, body: self.body };
+        let reply = RawReply { status: self.status, headers: &headers, body: self.body };
         let expected = Expected {
             service: self.service,
             transaction: &transaction,

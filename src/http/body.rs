@@ -99,8 +99,8 @@ impl Limits {
     }
 }
 
-/// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
-pub(crate) struct Body {
+/// A whole body. Its share of the budget is given back when it, or what [`HeldBody::into_bytes`] made of it, is dropped.
+pub(crate) struct HeldBody {
     bytes: Bytes,
     share: Share,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Share {
     beyond: Option<OwnedSemaphorePermit>,
 }
 
-impl Body {
+impl HeldBody {
     /// What `read` makes of it, a large one beside the reactor.
     pub(crate) async fn read_as<T, F>(self, read: F) -> Result<T>
     where
@@ -134,7 +134,7 @@ impl Body {
     }
 }
 
-impl Deref for Body {
+impl Deref for HeldBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -142,7 +142,7 @@ impl Deref for Body {
     }
 }
 
-impl AsRef<[u8]> for Body {
+impl AsRef<[u8]> for HeldBody {
     fn as_ref(&self) -> &[u8] {
         self
     }
@@ -150,17 +150,21 @@ impl AsRef<[u8]> for Body {
 
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
-pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read(request: Request, limits: &Limits) -> Result<HeldBody> {
     read_under(request, limits, Spent::Refused, |_| ()).await
 }
 
 /// As [`read`]; `see` is shown each piece as it comes in.
-pub(crate) async fn read_seeing(request: Request, limits: &Limits, see: impl FnMut(&[u8])) -> Result<Body> {
+pub(crate) async fn read_seeing(
+    request: Request,
+    limits: &Limits,
+    see: impl FnMut(&[u8]),
+) -> Result<HeldBody> {
     read_under(request, limits, Spent::Refused, see).await
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
-pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<HeldBody> {
     read_under(request, limits, Spent::Waits, |_| ()).await
 }
 
@@ -171,7 +175,12 @@ enum Spent {
     Waits,
 }
 
-async fn read_under(request: Request, limits: &Limits, spent: Spent, see: impl FnMut(&[u8])) -> Result<Body> {
+async fn read_under(
+    request: Request,
+    limits: &Limits,
+    spent: Spent,
+    see: impl FnMut(&[u8]),
+) -> Result<HeldBody> {
     let _coming_in = request.extensions().get().map(Caller::begin_body);
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
@@ -188,7 +197,7 @@ async fn collect(
     limits: &Limits,
     spent: Spent,
     mut see: impl FnMut(&[u8]),
-) -> Result<Body> {
+) -> Result<HeldBody> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
     let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
     let mut share = Share::default();
@@ -203,7 +212,7 @@ async fn collect(
         see(&data);
         bytes.extend_from_slice(&data);
     }
-    Ok(Body { bytes: bytes.freeze(), share })
+    Ok(HeldBody { bytes: bytes.freeze(), share })
 }
 
 impl Share {

@@ -90,12 +90,12 @@ pub struct Ring {
     peers: Vec<Arc<Peer>>,
     retired: Vec<Arc<OwnKey>>,
     troubles: Vec<Trouble>,
-    parts: Parts,
+    parts: RingEntries,
 }
 
 /// What a ring is made of, entry by entry, so that the next one can fall back on it.
 #[derive(Default, Clone)]
-struct Parts {
+struct RingEntries {
     own: Vec<Slot<OwnKey>>,
     peers: Vec<Slot<Peer>>,
     /// What is wrong with `keys.ca_file`, or with the volume as a whole.
@@ -187,7 +187,7 @@ impl Ring {
         succeed::succeed(previous, next)
     }
 
-    fn assemble(parts: Parts, retired: Vec<Arc<OwnKey>>) -> Self {
+    fn assemble(parts: RingEntries, retired: Vec<Arc<OwnKey>>) -> Self {
         let troubles = parts
             .ca_troubles
             .iter()

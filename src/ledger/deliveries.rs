@@ -26,7 +26,7 @@ const FORGOTTEN_AT_ONCE: usize = 1_000;
 /// One delivery, as the mediator gets it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct DeliveryBody<'a> {
     id: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -148,7 +148,8 @@ impl Book<'_> {
     pub(super) fn tell(&self, message: Message<'_>) -> Result<()> {
         let Message { kind, subject, data, verified, key, met_by } = message;
         let id = format!("msg_{}", self.rules.random.name());
-        let body = Body { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
+        let body =
+            DeliveryBody { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
         let text = serde_json::to_vec(&body)
             .map(Zeroizing::new)
             .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;

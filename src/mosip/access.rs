@@ -159,13 +159,13 @@ fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<Se
 
 fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<AccessToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct KeycloakReply {
         access_token: Option<String>,
         expires_in: Option<serde_json::Value>,
         error: Option<String>,
         error_description: Option<String>,
     }
-    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<KeycloakReply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
     if let Some(word) = reply.error {
         return Err(keycloak_refusal(status, word, reply.error_description.unwrap_or_default()));
     }
@@ -199,10 +199,11 @@ fn read_authmanager(
     now: Timestamp,
 ) -> Result<AccessToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct AuthmanagerReply {
         errors: Option<Vec<UpstreamError>>,
     }
-    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<AuthmanagerReply> =
+        serde_json::from_slice(body).map_err(|_| not_json(status))?;
     codes::check(reply.errors)?;
     if !status.is_success() {
         return Err(refusal::of_status(IAM, status, SETTING));

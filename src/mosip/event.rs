@@ -220,11 +220,11 @@ impl Event {
 #[derive(Deserialize)]
 struct Webhook<'a> {
     #[serde(borrow)]
-    event: Option<Body<'a>>,
+    event: Option<EventMember<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct EventMember<'a> {
     hub: Option<Hub>,
     #[serde(borrow)]
     context: Option<Vec<Bundle<'a>>>,

@@ -10,14 +10,14 @@ mod request;
 mod sealed;
 
 pub use input::{
-    Attribute, Authentication, Channel, Demographics, IdType, Individual, Intent, OtpOrder, Text,
+    Attribute, Authentication, Demographics, IdType, Individual, Intent, OtpChannel, OtpOrder, Text,
     TransactionId,
 };
 pub(crate) use record::MOST_RECORDS;
-pub use record::{IdLengths, Line, Record, read_kept, read_records};
+pub use record::{IdLengths, ListedRecord, Record, read_kept, read_records};
 pub use reply::{
-    Answer, Authenticated, Expected, Known, OtpSent, Reply, Response, read, read_authenticated, read_known,
-    read_otp_sent,
+    Answer, Authenticated, Expected, Known, OtpSent, RawReply, Response, read, read_authenticated,
+    read_known, read_otp_sent,
 };
 pub use request::{Origin, SignedRequest, request};
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub(crate) fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretByt
 /// service is away or broken.
 pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct TokenReply {
         access_token: Option<String>,
         expires_in: Option<serde_json::Value>,
     }
@@ -69,7 +69,7 @@ pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Cl
         }
         _ => {}
     }
-    let Object(reply): Object<Reply> =
+    let Object(reply): Object<TokenReply> =
         serde_json::from_slice(body).map_err(|_| broken("a body that is not the expected JSON"))?;
     let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
     // RFC 6750 2.1, b64token. Anything else is no token.

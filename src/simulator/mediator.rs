@@ -58,7 +58,7 @@ async fn receive(
     let Some(kind) = Kind::from_segment(&segment) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let body = match check_token(&world, &headers).and_then(|()| Body::parse(&headers, &body)) {
+    let body = match check_token(&world, &headers).and_then(|()| EnvelopeBody::parse(&headers, &body)) {
         Ok(body) => body,
         Err(refusal) => return refuse(&world, &segment, None, refusal),
     };
@@ -100,14 +100,14 @@ fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
 /// `{"id","requestTime","data","signature"}`, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Body {
+struct EnvelopeBody {
     id: String,
     request_time: String,
     data: String,
     signature: String,
 }
 
-impl Body {
+impl EnvelopeBody {
     fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Refusal> {
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if media_type.split(';').next().map(str::trim) != Some("application/json") {
@@ -123,7 +123,7 @@ impl Body {
 }
 
 /// Checks everything there is to check, in the order of the real mediator, and records the event.
-fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusal> {
+fn accept(world: &Arc<World>, kind: Kind, body: &EnvelopeBody) -> Result<Receipt, Refusal> {
     check_request_time(&body.request_time)?;
     let envelope = decode_standard(&body.data)?;
     let signature = decode_standard(&body.signature)?;

@@ -32,9 +32,9 @@ mod answer;
 pub mod credentials;
 mod envelope;
 mod event;
+pub mod fake_ida;
 pub mod history;
 mod hostility;
-pub mod ida;
 mod knobs;
 mod listener;
 mod manage;
@@ -152,7 +152,7 @@ struct World {
     partners: Vec<Certificate>,
     pusher: Option<push::Pusher>,
     ida: Ida,
-    ida_memory: ida::Memory,
+    ida_memory: fake_ida::Memory,
     history: History,
     controls: Controls,
     clock: Clock,
@@ -172,7 +172,7 @@ impl World {
             partners,
             pusher,
             ida,
-            ida_memory: ida::Memory::default(),
+            ida_memory: fake_ida::Memory::default(),
             history: History::default(),
             controls: Controls::default(),
             clock,
@@ -184,7 +184,7 @@ fn routes(world: Arc<World>) -> Router {
     Router::new()
         .merge(mediator::routes(&world))
         .merge(tokens::routes())
-        .merge(ida::routes())
+        .merge(fake_ida::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .layer(axum::middleware::map_response(answer::mark))

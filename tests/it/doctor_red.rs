@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use crate::support::gateway::{EXAMPLE, secrets};
-use crate::support::ida::simulator;
+use crate::support::ida_setup::simulator;
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Diagnosis, Level};
 use mosip_gateway::simulator::Running;

@@ -7,7 +7,7 @@ use mosip_gateway::crypto::base64;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::keys::Ring;
 use mosip_gateway::mosip::envelope::{self, Format, Policy, SealOptions, Sealed, SignOver};
-use mosip_gateway::mosip::ida::{self, Answer, Expected, Reply, Service};
+use mosip_gateway::mosip::ida::{self, Answer, Expected, RawReply, Service};
 use mosip_gateway::mosip::{Evidence, Transport, signature};
 use serde_json::{Value, json};
 
@@ -235,7 +235,7 @@ fn the_kyc_reply_becomes_an_identity_only_where_an_absent_signature_is_accepted(
     let read = |body: &Value, danger_accept_unsigned| {
         let body = body.to_string();
         let headers = http::HeaderMap::new();
-        let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+        let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
         let expected = Expected {
             service: Service::Kyc,
             transaction: &transaction,
@@ -280,7 +280,7 @@ fn every_error_reply_of_ida_has_its_fault_and_code_or_is_a_verdict_with_its_proo
             .into_iter()
             .collect();
         let status = u16::try_from(case["status"].as_u64().unwrap()).unwrap();
-        let reply = Reply {
+        let reply = RawReply {
             status: http::StatusCode::from_u16(status).unwrap(),
             headers: &headers,
             body: text(case, "body").as_bytes(),

@@ -1,7 +1,7 @@
 //! UINTOKENs for many, `/v1/uin-tokens`, and for the deceased of an event, through a whole gateway against the simulator's strict IDA.
 
 use crate::support::gateway::{Running, json as read};
-use crate::support::ida::{UIN, World};
+use crate::support::ida_setup::{UIN, World};
 use crate::support::logs::Logs;
 use crate::support::seeder::{
     BOUNDARY, VID, assert_nobody_decided, batch, death, finished, leila, submit, text, upload,

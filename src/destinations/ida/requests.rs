@@ -149,7 +149,7 @@ impl Requests {
             now: self.clock.now(),
         };
         let Reply { status, headers, body } = reply;
-        ida::read(ida::Reply { status: *status, headers, body }, expected)
+        ida::read(ida::RawReply { status: *status, headers, body }, expected)
             .map_err(|error| reply.explain(error))
     }
 

@@ -21,7 +21,7 @@ const FETCHED_WITHIN: Duration = Duration::from_mins(5);
 
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct Remark {
     pub(super) tone: Tone,
     pub(super) text: String,
     /// What to do.
@@ -41,7 +41,7 @@ pub(super) enum Tone {
 
 /// At least one line: what keeps events from flowing, or that nothing does; then what needs somebody's eye some day. `refused`: events
 /// are in the queue again after an attempt that failed.
-pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
+pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Remark> {
     let mut lines = Vec::new();
     disk(standing, &mut lines);
     unreadable(standing, &mut lines);
@@ -59,7 +59,7 @@ pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
     lines
 }
 
-fn disk(standing: &Standing, lines: &mut Vec<Line>) {
+fn disk(standing: &Standing, lines: &mut Vec<Remark>) {
     if let Some(trouble) = &standing.trouble {
         let detail = trouble.detail();
         lines.push(act(
@@ -71,7 +71,7 @@ fn disk(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
+fn unreadable(standing: &Standing, lines: &mut Vec<Remark>) {
     let rows: u64 = standing.unreadable.values().sum();
     if rows > 0 {
         let are = if rows == 1 { "row of the outbox does" } else { "rows of the outbox do" };
@@ -83,7 +83,7 @@ fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// What pauses two channels alike is said once.
-fn paused(standing: &Standing, lines: &mut Vec<Line>) {
+fn paused(standing: &Standing, lines: &mut Vec<Remark>) {
     let mut causes: Vec<(&Error, &ChannelStatus, Waiting)> = Vec::new();
     for channel in &standing.channels {
         let Flow::Paused { reason, .. } = &channel.flow else { continue };
@@ -150,18 +150,18 @@ impl Waiting {
     }
 }
 
-fn missing_keys(standing: &Standing, lines: &mut Vec<Line>) {
+fn missing_keys(standing: &Standing, lines: &mut Vec<Remark>) {
     for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
         let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
         lines.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }
 }
 
-fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
+fn odd_keys(standing: &Standing, lines: &mut Vec<Remark>) {
     let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
     if odd > 0 {
         let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
-        lines.push(Line {
+        lines.push(Remark {
             tone: Tone::Waits,
             text: format!("{odd} {are} should be."),
             advice: "See the keys below. Nothing stops for it today.".to_owned(),
@@ -170,7 +170,7 @@ fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Destinations that do not answer, each said once.
-fn broken(standing: &Standing, lines: &mut Vec<Line>) {
+fn broken(standing: &Standing, lines: &mut Vec<Remark>) {
     let broken = |destination: &str| {
         let is_broken = |channel: &&ChannelStatus| {
             channel.destination == destination && matches!(channel.flow, Flow::Broken { .. })
@@ -190,7 +190,7 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
             Queue::Deliveries => continue,
         };
         let Some((since, waiting)) = broken(destination) else { continue };
-        lines.push(Line {
+        lines.push(Remark {
             tone: Tone::Waits,
             text: format!("{system} is away since {since}: {waiting}, nothing is lost."),
             advice: format!(
@@ -207,7 +207,7 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Messages that the mediator refuses one by one, or does not fetch.
-fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
+fn undelivered(standing: &Standing, lines: &mut Vec<Remark>) {
     let Some(stored) = &standing.stored else { return };
     let Some(oldest) = stored.oldest_delivery.map(|since| standing.waited(since)) else { return };
     let waiting = words::wait(&[(stored.deliveries, "message", "messages")]);
@@ -219,7 +219,7 @@ fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
             let text = format!("Results do not reach the mediator: {waiting}. {detail} Nothing is lost.");
             lines.push(act(text, &refusal.advice));
         }
-        (None, _) if oldest > FETCHED_WITHIN => lines.push(Line {
+        (None, _) if oldest > FETCHED_WITHIN => lines.push(Remark {
             tone: Tone::Waits,
             text: format!("Results do not reach the mediator, which does not fetch them: {waiting}."),
             advice: "Let the mediator read GET /v1/inbox and acknowledge what it took, or set deliver.url."
@@ -229,7 +229,7 @@ fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
+fn undecided(standing: &Standing, lines: &mut Vec<Remark>) {
     let parked = standing.count(State::Parked);
     if parked > 0 {
         let are = if parked == 1 { "event is parked and needs" } else { "events are parked and need" };
@@ -262,7 +262,7 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
+fn given_twice(standing: &Standing, lines: &mut Vec<Remark>) {
     for [one, other] in standing.stored.iter().flat_map(|stored| &stored.aids_given_twice) {
         lines.push(act(
             format!(
@@ -273,7 +273,7 @@ fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
+fn expiry(standing: &Standing, lines: &mut Vec<Remark>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
         if dated.needs_restart() {
@@ -281,7 +281,7 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
             expiry_at_start(&format!("{whose} {}", dated.name), days, lines);
         } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;
-            lines.push(Line {
+            lines.push(Remark {
                 tone: Tone::Waits,
                 text: format!("The certificate of {name} expires in {}.", words::days(days)),
                 advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
@@ -291,11 +291,11 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
-fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
+fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Remark>) {
     const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
     match days {
         ..0 => lines.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
-        0..RENEW_DAYS => lines.push(Line {
+        0..RENEW_DAYS => lines.push(Remark {
             tone: Tone::Waits,
             text: format!("The certificate {whose} expires in {}.", words::days(days)),
             advice: ADVICE.to_owned(),
@@ -304,10 +304,10 @@ fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
     }
 }
 
-fn flowing(standing: &Standing, refused: bool) -> Line {
+fn flowing(standing: &Standing, refused: bool) -> Remark {
     let waiting = standing.count(State::Queued) + standing.count(State::Leased);
     if refused {
-        return Line {
+        return Remark {
             tone: Tone::Waits,
             text: format!(
                 "Not every event was taken: {}, nothing is lost.",
@@ -327,11 +327,11 @@ fn flowing(standing: &Standing, refused: bool) -> Line {
             format!("{}, the oldest for {}.", words::under_way(waiting), words::length(standing.oldest_age()))
         }
     };
-    Line { tone: Tone::Flows, text: "Everything flows.".to_owned(), advice }
+    Remark { tone: Tone::Flows, text: "Everything flows.".to_owned(), advice }
 }
 
-fn act(text: impl Into<String>, advice: &str) -> Line {
-    Line { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
+fn act(text: impl Into<String>, advice: &str) -> Remark {
+    Remark { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
 }
 
 #[cfg(test)]

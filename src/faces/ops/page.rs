@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::Ops;
 use super::decision::Done;
-use super::headline::{self, Line, Tone};
+use super::headline::{self, Remark, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ impl Query {
 pub(super) struct View {
     query: Query,
     standing: Standing,
-    lines: Vec<Line>,
+    lines: Vec<Remark>,
     lists: Option<Lists>,
     event: Option<Entry>,
     forms: Forms,
@@ -191,8 +191,8 @@ pub(super) fn refusal(error: &Error) -> Markup {
     )
 }
 
-fn headline(lines: &[Line]) -> Markup {
-    let class = |line: &Line| match line.tone {
+fn headline(lines: &[Remark]) -> Markup {
+    let class = |line: &Remark| match line.tone {
         Tone::Flows => "flows",
         Tone::Waits => "waits",
         Tone::Act => "act",

@@ -17,7 +17,7 @@ use crate::store;
 pub(super) struct Readiness {
     ready: bool,
     outbox: Outbox,
-    channels: Vec<Channel>,
+    channels: Vec<ChannelView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     quarantine: Option<Quarantine>,
@@ -106,7 +106,8 @@ struct Depth {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Channel {
+#[schema(as = Channel)]
+struct ChannelView {
     /// `mediator`, `ida`, `opencrvs`, `delivery`
     destination: String,
     host: String,
@@ -170,7 +171,7 @@ impl Readiness {
                 unreadable: standing.unreadable.clone(),
                 depth,
             },
-            channels: standing.channels.iter().map(|channel| Channel::of(channel, standing)).collect(),
+            channels: standing.channels.iter().map(|channel| ChannelView::of(channel, standing)).collect(),
             quarantine: stored
                 .map(|stored| stored.quarantined())
                 .map(|(messages, bytes)| Quarantine { messages, bytes }),
@@ -229,7 +230,7 @@ impl Trouble {
     }
 }
 
-impl Channel {
+impl ChannelView {
     fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
         let refusal = match &channel.flow {
             Flow::Paused { reason, .. } => Some(Refusal {

@@ -9,12 +9,12 @@ use crate::error::{Fault, Result};
 use crate::faces::App;
 use crate::mosip::authtoken::{Refused, UNKNOWN_ERROR};
 use crate::mosip::codes::Reason;
-use crate::mosip::ida::{Answer, Line, Record};
+use crate::mosip::ida::{Answer, ListedRecord, Record};
 
 const NOT_ASKED: &str = "Correct the record; MOSIP was not asked.";
 
 /// Asks IDA about one person.
-pub(super) async fn at_once(app: &App, line: Line<Refused>) -> Value {
+pub(super) async fn at_once(app: &App, line: ListedRecord<Refused>) -> Value {
     let record = match line.record {
         Ok(record) => record,
         Err(Refused { code, message }) => return nobody_decided(app, code, message, NOT_ASKED),

@@ -28,7 +28,7 @@ use crate::http::guard;
 use crate::ledger::IdempotencyKey;
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
-use crate::mosip::ida::Line;
+use crate::mosip::ida::ListedRecord;
 use crate::pool;
 use crate::store::State as RecordState;
 
@@ -187,7 +187,7 @@ async fn submit(app: &App, batch: Batch, key: Option<IdempotencyKey>) -> Result<
     let records = batch
         .lines
         .into_iter()
-        .map(|Line { id, record }| match record {
+        .map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),
             Err(Refused { code, message }) => {
                 let reason = Reason { code: code.to_owned(), message: message.to_owned(), pointer: None };

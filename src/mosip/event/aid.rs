@@ -101,7 +101,7 @@ impl AidPlace {
 /// Where `added` stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
 pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: Added) -> Result<AidPlace> {
     #[derive(Deserialize)]
-    struct Wire<'a> {
+    struct PatientMembers<'a> {
         #[serde(borrow, default, deserialize_with = "even_null")]
         identifier: Option<&'a RawValue>,
     }
@@ -133,7 +133,7 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         }
     }
 
-    let wire: Wire<'_> = read_at(patient.get(), pointer)?;
+    let wire: PatientMembers<'_> = read_at(patient.get(), pointer)?;
     let Some(raw) = wire.identifier else {
         // A Patient has a resourceType, so something follows the opening brace.
         let at = offset_in(text, patient.get()) + 1;

@@ -53,7 +53,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn read(raw: &RawValue, pointer: &str) -> Result<Self> {
         #[derive(Deserialize)]
-        struct Wire {
+        struct TaskMembers {
             focus: Option<Focus>,
             #[serde(default)]
             identifier: Value,
@@ -62,7 +62,7 @@ impl Task {
         struct Focus {
             reference: Option<String>,
         }
-        let wire: Wire = read_at(raw.get(), pointer)?;
+        let wire: TaskMembers = read_at(raw.get(), pointer)?;
         let at = format!("{pointer}/focus/reference");
         let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
         let composition_id = reference

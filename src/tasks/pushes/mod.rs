@@ -29,9 +29,9 @@ const REST: Duration = Duration::from_secs(1);
 
 /// What was pushed to this gateway. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Pushes(Arc<Parts>);
+pub(crate) struct Pushes(Arc<PushesInner>);
 
-struct Parts {
+struct PushesInner {
     ledger: Ledger,
     routes: EventRoutes,
     keys: Keyring,
@@ -53,7 +53,7 @@ impl Pushes {
         policy: Policy,
         credentials: Result<Arc<Credentials>>,
     ) -> Self {
-        Self(Arc::new(Parts {
+        Self(Arc::new(PushesInner {
             ledger,
             routes,
             keys,
@@ -113,7 +113,7 @@ impl Pushes {
     }
 }
 
-impl Parts {
+impl PushesInner {
     async fn examine_all(&self) {
         let mut after = 0;
         loop {

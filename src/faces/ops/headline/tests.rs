@@ -80,7 +80,7 @@ fn texts(standing: &Standing, refused: bool) -> Vec<String> {
 #[test]
 fn nothing_to_do_is_said_in_so_many_words() {
     let all = lines(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
-    let wanted = Line {
+    let wanted = Remark {
         tone: Tone::Flows,
         text: "Everything flows.".to_owned(),
         advice: "No event waits.".to_owned(),

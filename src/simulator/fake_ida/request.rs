@@ -77,7 +77,7 @@ impl Refusal {
 /// The members that IDA knows; any other is refused here.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wire {
+struct RequestMembers {
     id: Option<String>,
     version: Option<String>,
     individual_id: Option<String>,
@@ -116,7 +116,8 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn parse(service: Service, body: &[u8]) -> Result<Self, Refusal> {
         let by_filter = |refusal: Refusal| refusal.at(Stage::Filter);
-        let wire: Wire = serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
+        let wire: RequestMembers =
+            serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
         let need = |name, value: Option<String>| {
             value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
         };
