@@ -188,7 +188,7 @@ impl Error {
         self
     }
 
-    /// Puts `prefix` in front of the pointer, if there is one: what was wrong stands inside a larger body.
+    /// Puts `prefix` in front of the pointer, if there is one: what is wrong is inside a larger body.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
         if let Some(pointer) = &mut self.0.pointer {

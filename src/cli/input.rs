@@ -30,7 +30,7 @@ impl ConfigFile {
         Ok(Config::load(self.file.as_deref(), &variables())?)
     }
 
-    /// The configuration for a command that calls nobody outside: it needs no secret of theirs, so that one whose variable is set for the
+    /// The configuration for a command that calls no other system: it needs no secret of theirs, so a secret whose variable is set for the
     /// service alone is no bar. Whatever is wrong elsewhere is refused as `serve` refuses it.
     pub(super) fn load_local(&self) -> Result<Config, Failure> {
         self.load_without(is_of_others)
@@ -84,7 +84,7 @@ impl ClientCertificate {
     }
 }
 
-/// The sections about those whom the gateway calls, and who call it from outside.
+/// The sections about the systems that the gateway calls, and that call it from outside.
 const OF_OTHERS: [&str; 10] = [
     "upstream",
     "callback",
@@ -112,7 +112,7 @@ impl From<TargetError> for Failure {
     }
 }
 
-/// The variables of the process, as far as they are text.
+/// The variables of the process that are text.
 pub(super) fn variables() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

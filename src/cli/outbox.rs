@@ -80,7 +80,7 @@ enum Command {
     /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
     SetAside,
     /// Copies the database whole into a new file, while a gateway runs or not. Keep `outbox.key_file` apart from it: without the key the
-    /// copy opens for nobody.
+    /// copy cannot be opened.
     Backup {
         /// The file that is made; a folder that the gateway can write to.
         file: PathBuf,

@@ -97,7 +97,7 @@ pub struct Websub {
     pub topic: Option<String>,
     /// What the hub signs with.
     pub secret: Option<SecretBytes>,
-    /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed.
+    /// The part of `callback_url` after `/websub/callback/`, where it cannot be guessed.
     pub callback_path: Option<SecretBytes>,
 }
 
@@ -156,7 +156,7 @@ impl Password {
         }
     }
 
-    /// The files in which they stand.
+    /// The files that hold them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let (container, key) = self.parts();
         [container, key].into_iter().filter_map(|password| match password {

@@ -295,7 +295,7 @@ pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
 }
 
-/// Whether there is such a file; one that cannot be read counts, so that whoever needs it says why.
+/// Whether there is such a file; one that cannot be read counts, and the code that needs it says why.
 fn stands(read: ReadFile<'_>, file: &Path) -> bool {
     match read(file).map(SecretBytes::new) {
         Ok(_) => true,

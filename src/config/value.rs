@@ -11,7 +11,7 @@ use toml::Value;
 
 use super::Address;
 
-/// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
+/// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on the place of the value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Complaint {
     pub(crate) what: String,

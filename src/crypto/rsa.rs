@@ -81,7 +81,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// What is signed, hashed piece by piece as it comes, so that it never has to stand in one buffer.
+/// What is signed, hashed piece by piece as it comes, so that it is never copied into one buffer.
 pub(super) struct Message {
     alg: SignatureAlgorithm,
     context: digest::Context,

@@ -11,7 +11,7 @@ use crate::queue::outside::Network;
 
 const SUBJECT: &str = "upstream.ida";
 
-/// No person has this number: a UIN never begins with 0. So nobody's attempts are counted.
+/// No person has this number: a UIN never begins with 0. So the call counts as an attempt of no person.
 fn nobody(uin_length: usize) -> String {
     let uin = "0".repeat(uin_length);
     format!(
@@ -34,7 +34,7 @@ pub(super) async fn call(
     };
     match answer.await {
         Ok(Answer::Refused(_)) => {
-            Finding::ok(SUBJECT, "a call goes there and back; nobody was found, as nobody was meant")
+            Finding::ok(SUBJECT, "a call goes there and back; the made-up person was not found, as expected")
         }
         Ok(Answer::Given(_)) => Finding::fail(
             SUBJECT,

@@ -116,7 +116,7 @@ impl Services {
         let stopping = stop.clone();
         let moving = async { engine.run(stopping, keys).await };
         let stopped = async move {
-            // Whoever has the other end is gone: then everything stops, too.
+            // The receiver is gone, so everything stops.
             let _ = stop.wait_for(|stop| *stop).await;
             tasks.shutdown().await;
         };

@@ -19,7 +19,7 @@ use crate::pool;
 /// A declared length reserves at most this much; beyond it memory grows with what arrives, so that a claim costs nothing.
 const RESERVE: usize = 1 << 20;
 
-/// What a body has to keep to. Clones share the budget.
+/// The limits of a body. Clones share the budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     body: usize,
@@ -216,7 +216,7 @@ async fn collect(
 }
 
 impl Share {
-    /// Charges `len` bytes more. A body that waits while it has a part already would keep others from theirs, and they it: one at a time
+    /// Charges `len` bytes more. Bodies that wait while they hold a part could block one another for good: one at a time
     /// goes on beyond the budget.
     async fn charge(&mut self, limits: &Limits, len: usize, spent: Spent) -> Result<()> {
         if self.beyond.is_some() {
@@ -253,7 +253,7 @@ impl Limits {
         Some((of_address.transpose().ok()?, Arc::clone(&self.in_flight).try_acquire_many_owned(len).ok()?))
     }
 
-    /// First to the address, so that one address which has spent its share does not stand in the line of all.
+    /// First to the address, so that one address which has spent its share does not wait in the queue of all.
     async fn charge(&self, len: u32) -> Option<Charged> {
         let of_address = match &self.of_address {
             Some(share) => Some(Arc::clone(share).acquire_many_owned(len).await.ok()?),

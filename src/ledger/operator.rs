@@ -29,7 +29,7 @@ pub(crate) struct Filter {
     pub(crate) after: i64,
 }
 
-/// Rows that stand where they are for one reason.
+/// Rows that are in their state for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     /// Names the reason in addresses and forms: 16 hexadecimal digits.
@@ -179,7 +179,7 @@ impl Ledger {
                 break;
             }
             for id in &ids {
-                // Nobody may be waiting.
+                // There may be no receiver.
                 let _ = self.rules.settled.send(id.clone());
             }
             discarded.extend(ids);
@@ -231,7 +231,7 @@ impl Ledger {
                 book.entry(&id)
             })
             .await?;
-        // Nobody may be waiting.
+        // There may be no receiver.
         let _ = self.rules.settled.send(entry.id.clone());
         self.wake();
         Ok(entry)
@@ -288,7 +288,7 @@ impl Book<'_> {
         self.shown(row)
     }
 
-    /// An application id that was damaged on the disk is not shown, and keeps nobody from the rest.
+    /// An application id that was damaged on the disk is not shown, and does not hide the rest.
     fn shown(&self, row: Row) -> Result<Entry> {
         let aid = row.result.as_ref().and_then(|sealed| {
             let plain = self.unseal(TABLE, &row.id, "aid", sealed).ok()?;

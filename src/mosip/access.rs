@@ -35,7 +35,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
+    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not
+    /// kept.
     pub fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
@@ -56,7 +57,7 @@ impl AccessToken {
     }
 }
 
-/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says.
+/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown.
 pub(crate) fn expiry(token: &str, expires_in: Option<i64>, now: Timestamp) -> Option<Timestamp> {
     let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
     let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));

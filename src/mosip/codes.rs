@@ -104,7 +104,7 @@ pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
 enum Weight {
     /// It is absent, or nothing that a code can be.
     NoCode,
-    /// It stands for every failure.
+    /// IDA gives it for every failure.
     Generic,
     /// It is not in the table: MOSIP's administrator may know it.
     Unknown,

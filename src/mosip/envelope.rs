@@ -28,7 +28,7 @@ pub use open::{Policy, Sealed, open};
 /// The header of the current form.
 pub(crate) const VERSION: &[u8; 6] = b"VER_R2";
 
-/// What stands between the wrapped key and the body.
+/// What separates the wrapped key from the body.
 pub const SPLITTER: &[u8; 14] = b"#KEY_SPLITTER#";
 
 const THUMBPRINT_LEN: usize = 32;
@@ -226,7 +226,7 @@ pub struct Parts {
 
 impl Parts {
     /// Finds the splitter at the offsets that the usual key lengths give, and only then by scanning, so that a splitter inside a
-    /// thumbprint, a wrapped key or a plaintext misleads nobody.
+    /// thumbprint, a wrapped key or a plaintext misleads no reader.
     pub fn parse(envelope: &[u8]) -> Result<Self, CryptoError> {
         let headed = envelope.starts_with(VERSION);
         let at_usual = |prefix: usize| {
@@ -280,7 +280,7 @@ fn scan(envelope: &[u8]) -> Option<usize> {
     memchr::memmem::find(envelope, SPLITTER)
 }
 
-/// An opened message: the buffer it was opened in, wiped on drop, and where the plaintext stands in it.
+/// An opened message: the buffer it was opened in, wiped on drop, and the range of the plaintext in it.
 pub struct Plaintext {
     buffer: Zeroizing<Vec<u8>>,
     range: Range<usize>,

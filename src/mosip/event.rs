@@ -111,7 +111,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: nobody can be asked any
+    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: the sender cannot be asked any
     /// more what was meant. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of what is wrong.
     pub fn from_webhook(body: Bytes) -> Result<Self> {
         let text = json::text(&body)?;

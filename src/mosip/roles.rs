@@ -90,7 +90,7 @@ pub(crate) fn asked_signer<'r>(
     signer(ring, name, now)
 }
 
-/// What stands in the way of the entry, else what to do where there is no entry.
+/// What makes the entry unusable, else what to do where there is no entry.
 fn cure(troubles: Option<Vec<&Trouble>>, absent: impl FnOnce() -> String) -> String {
     let hinders = troubles.into_iter().flatten().find(|trouble| trouble.fatal);
     hinders.map_or_else(absent, ToString::to_string)

@@ -28,14 +28,14 @@ impl ClientToken {
         self.bearer.clone()
     }
 
-    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
+    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not kept.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 }
 
 /// What is posted to, without a body: `<auth_url>/token?client_id&client_secret&grant_type=client_credentials`. OpenCRVS 1.x reads the
-/// query alone, so the URL is a secret: nobody logs it.
+/// query alone, so the URL is a secret and is not logged.
 pub(crate) fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> Result<Uri> {
     let mut path = SecretWriter::default();
     path.push(auth_url.path().trim_end_matches('/').as_bytes());

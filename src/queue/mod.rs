@@ -197,7 +197,7 @@ impl Engine {
         entry
     }
 
-    /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.
+    /// Waits until the entry `id` is done, parked or discarded, and returns its state then.
     pub(crate) async fn settled(&self, id: &str) -> Result<Entry> {
         let mut settled = self.0.ledger.settled();
         loop {

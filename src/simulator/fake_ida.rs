@@ -33,7 +33,7 @@ use crate::clock::Timestamp;
 
 const BODY_LIMIT: usize = 16 << 20;
 
-/// The one-time password of everybody.
+/// The one-time password of every person.
 pub(crate) const OTP: &str = "111111";
 /// How long it lives, milliseconds.
 const OTP_LIFETIME: i64 = 180_000;

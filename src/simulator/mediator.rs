@@ -122,7 +122,7 @@ impl EnvelopeBody {
     }
 }
 
-/// Checks everything there is to check, in the order of the real mediator, and records the event.
+/// Checks everything there is to check, in the order of the real MOSIP-side mediator, and records the event.
 fn accept(world: &Arc<World>, kind: Kind, body: &EnvelopeBody) -> Result<Receipt, Refusal> {
     check_request_time(&body.request_time)?;
     let envelope = decode_standard(&body.data)?;

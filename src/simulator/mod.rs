@@ -1,4 +1,4 @@
-//! A fake of the MOSIP side: mediator, Keycloak, authmanager and IDA on one port. **Not for production**: it keeps everything in
+//! A fake of the MOSIP side: MOSIP-side mediator, Keycloak, authmanager and IDA on one port. **Not for production**: it keeps everything in
 //! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
@@ -9,12 +9,12 @@
 //!
 //! # Strictness
 //!
-//! The real mediator checks the token and, on `/birth`, the signature. This one demands on every route:
-//! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
-//! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate
-//! (the real one takes any: [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
-//! deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its own,
-//! so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
+//! The real MOSIP-side mediator checks the token and, on `/birth`, the signature. This one demands on every route: the cookie token
+//! (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64, SHA512withRSA over the envelope
+//! bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate (the real one takes any:
+//! [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits),
+//! and on births and deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its
+//! own, so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
 //!
 //! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
 //! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.

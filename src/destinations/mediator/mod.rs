@@ -113,7 +113,7 @@ impl Mediator {
         })
     }
 
-    /// The event under its id, sealed with the keys of the moment. That it may have arrived is stored before its first byte leaves.
+    /// The event under its id, sealed with the current keys. That it may have arrived is stored before its first byte leaves.
     fn send_step(
         &self,
         uri: Uri,

@@ -60,7 +60,7 @@ pub(crate) struct Callers {
     pub(crate) opencrvs_jwt: Option<CallerKey>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
     pub(crate) hub_hmac: Option<SecretBytes>,
-    /// The last part of `websub.callback_url`, where it cannot be guessed: whoever knows it is the hub.
+    /// The last part of `websub.callback_url`, where it cannot be guessed: a caller that knows it is the hub.
     pub(crate) hub_path: Option<SecretBytes>,
     /// The topic whose subscription is confirmed.
     pub(crate) topic: Option<String>,

@@ -1,4 +1,4 @@
-//! How it stands in a sentence, for somebody who has just opened the page; the first sentence is the one that matters most.
+//! The state of the gateway in sentences, for a person who has just opened the page. The first sentence is the one that matters most.
 
 use std::time::Duration;
 
@@ -31,15 +31,15 @@ pub(super) struct Remark {
 /// Whose move it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Nobody's.
+    /// Nothing has to be done.
     Flows,
-    /// Somebody else's.
+    /// Another party has to act.
     Waits,
     /// The operator's.
     Act,
 }
 
-/// At least one line: what keeps events from flowing, or that nothing does; then what needs somebody's eye some day. `refused`: events
+/// At least one remark: what keeps events from flowing, or that nothing does; then what a person should look at some day. `refused`: events
 /// are in the queue again after an attempt that failed.
 pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Remark> {
     let mut lines = Vec::new();

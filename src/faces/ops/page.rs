@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::ledger::entry::Entry;
 use lists::{List, Lists};
 
-/// The overview is loaded again after this many seconds; pages with forms are not, so that nobody loses what they write.
+/// The overview is loaded again after this many seconds; pages with forms are not, so that a person does not lose what they write.
 const REFRESH: u32 = 20;
 
 const STYLE: &str = include_str!("page.css");
@@ -276,7 +276,7 @@ impl Forms {
                 input type="hidden" name="about" value=(subject);
                 input type="hidden" name="token" value=(token);
                 label {
-                    span { "Reason; it is logged, so name nobody" }
+                    span { "Reason; it is logged, so do not name a person" }
                     input name="reason" required maxlength=(super::decision::LONGEST_REASON) autocomplete="off";
                 }
                 div {

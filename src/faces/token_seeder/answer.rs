@@ -1,5 +1,5 @@
 //! The answer at once, in the shape of IDA's own, which OpenCRVS reads. `authStatus` stands in it only where IDA has decided about the
-//! person: when IDA is away nobody is invalid.
+//! person: while IDA is away no person is invalid.
 
 use std::sync::Arc;
 

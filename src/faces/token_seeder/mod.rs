@@ -173,7 +173,7 @@ async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
             Some("csv_file") => &mut file,
             _ => continue,
         };
-        // Which of two counts, nobody could say.
+        // Nothing says which of the two counts.
         if place.replace(field.bytes().await.ok()?).is_some() {
             return None;
         }

@@ -12,7 +12,7 @@ use super::MakeError;
 pub(crate) enum Access {
     /// Its owner alone (0600).
     Private,
-    /// Everybody (0644).
+    /// Every user (0644).
     Public,
 }
 

@@ -141,7 +141,7 @@ pub fn parse_own_under(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMate
     let certificates = std::mem::take(&mut contents.certificates);
     let notable = contents.refused.into_iter().filter(|part| match part.kind {
         Kind::Key => part.error == LoadError::KeyPassword,
-        // A key without its certificate signs, and nobody can tell whose key it is.
+        // A key without its certificate can sign, and no receiver can tell whose key it is.
         Kind::Public => certificates.is_empty(),
         Kind::Container | Kind::Other => false,
     });

@@ -24,7 +24,7 @@ pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch
     let columns = rows.next().transpose().map_err(|_| Refused::INVALID)?.unwrap_or_default();
     let names: BTreeSet<&String> = columns.iter().filter(|name| !name.is_empty()).collect();
     if names.len() != columns.iter().filter(|name| !name.is_empty()).count() {
-        // Which of two columns of one name counts, nobody could say: IDA would be asked about another person.
+        // Two columns have one name, and nothing says which counts: IDA might be asked about another person.
         return Err(Refused::INVALID);
     }
     rows.columns = Some(columns.len());

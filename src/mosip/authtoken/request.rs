@@ -23,7 +23,7 @@ pub struct Batch {
     pub lines: Vec<ListedRecord<Refused>>,
 }
 
-/// `{"request":{…}}`; what stands beside it (id, version, requesttime) says nothing to us.
+/// `{"request":{…}}`; its other members (id, version, requesttime) are not used.
 #[derive(Deserialize)]
 struct Envelope {
     request: Object<Request>,

@@ -110,7 +110,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value> {
     }
 }
 
-/// An embedded proof. Whatever else stood in it would be signed, too.
+/// An embedded proof. Any further member in it would be signed, too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Proof<'a> {

@@ -1,4 +1,4 @@
-//! The application id, and where it stands or goes in an event.
+//! The application id, and its place in an event.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -98,7 +98,7 @@ impl AidPlace {
     }
 }
 
-/// Where `added` stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
+/// Where `added` is or goes in `patient`, which is the part of `text` at `pointer`.
 pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: Added) -> Result<AidPlace> {
     #[derive(Deserialize)]
     struct PatientMembers<'a> {

@@ -11,7 +11,7 @@ use crate::json::read_at;
 /// Real numbers have 7 to 20 characters. A longer text is no number that anybody searches by.
 const LONGEST_NUMBER: usize = 128;
 
-/// The numbers that OpenCRVS gives a registration, as far as the event has them. No `Debug`: they lead to a person.
+/// The numbers that OpenCRVS gives a registration, those that the event has. No `Debug`: they lead to a person.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Tracking id, which the informant gets when the event is declared.

@@ -28,7 +28,7 @@ struct RecordMembers<D> {
     demographics: Option<D>,
 }
 
-/// A record as it came: its number, as far as there is one, and the record or what is wrong with it.
+/// A record as it came: its number, if it has one, and the record or what is wrong with it.
 pub struct ListedRecord<E = Error> {
     /// The number of the person, unchecked.
     pub id: String,
@@ -36,7 +36,7 @@ pub struct ListedRecord<E = Error> {
     pub record: Result<Record, E>,
 }
 
-/// Records in one list: more than any body of the routes holds in earnest.
+/// Records in one list: more than an honest body of these routes holds.
 pub(crate) const MOST_RECORDS: usize = 50_000;
 
 /// By how many digits a number without a type is told to be a UIN or a VID.

@@ -216,7 +216,7 @@ pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<
             }
             (None, ..) => None,
             _ if !given.kyc_status => None,
-            // It was signed as it is: nobody altered it.
+            // It is signed as it is, so it is unaltered.
             (Some(_), Some(_), None) => {
                 return Err(broken("a sealed identity without the thumbprint that names its key").advise(
                     "Ask MOSIP for a release of IDA that sends `thumbprint` in the response of kyc.",

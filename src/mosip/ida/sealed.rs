@@ -30,7 +30,8 @@ pub(super) struct Sealed {
 }
 
 impl Sealed {
-    /// Seals `inner` (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate, where it stands. [`OVERHEAD`] spare bytes save it from moving.
+    /// Seals `inner` (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate, in place. With [`OVERHEAD`] spare
+    /// bytes the buffer does not move.
     pub(super) fn new(mut inner: Zeroizing<Vec<u8>>, to: &Certificate) -> Result<Self> {
         let key = SessionKey::generate();
         let mut digest = Vec::with_capacity(64 + OVERHEAD);
@@ -49,7 +50,7 @@ pub fn sign_body(own: &OwnKey, body: &[u8]) -> Result<String> {
 }
 
 /// Checks a `response-signature` (or a request's `Signature`) over the exact body, by one of `signers`: the one whose certificate
-/// stands in `x5c`, or any where the token names none.
+/// is in `x5c`, or any where the token names none.
 pub fn verify_body(signers: &[&Peer], body: &[u8], header: &str, now: Timestamp) -> Result<()> {
     let token = Jws::parse(header)?;
     let named = token.x5c_first().map(Thumbprint::of);

@@ -18,7 +18,7 @@ pub(crate) struct Person {
     pub name: &'static [(&'static str, &'static str)],
     /// `yyyy/MM/dd`
     pub dob: &'static str,
-    /// By language; nobody asked in one case.
+    /// By language.
     pub gender: &'static [(&'static str, &'static str)],
     /// Whole number.
     pub phone: &'static str,
@@ -55,7 +55,7 @@ pub(crate) enum Factor {
 /// The languages that are set up.
 pub(super) const LANGUAGES: [&str; 3] = ["eng", "fra", "ara"];
 
-/// Everybody.
+/// All persons.
 pub(crate) fn all() -> impl Iterator<Item = &'static Person> {
     PEOPLE.iter()
 }

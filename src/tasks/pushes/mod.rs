@@ -1,4 +1,4 @@
-//! Pushes of MOSIP: stored first, examined after, delivered once they verify. And webhooks of OpenCRVS, which are events or are kept
+//! Pushes of MOSIP: stored first, examined after, delivered once they verify. Webhooks of OpenCRVS, too: they become events or are kept
 //! in quarantine.
 
 #[cfg(test)]
@@ -95,7 +95,7 @@ impl Pushes {
         }
     }
 
-    /// Examines what comes, in order, and what is in quarantine at the start and whenever keys change. Runs for ever.
+    /// Examines new pushes in order, and those in quarantine at the start and whenever keys change. Runs for ever.
     pub(crate) async fn run(&self, mut keys: Keyring) {
         // Keys may have been put right while nothing ran.
         self.examine_again().await;
@@ -186,7 +186,7 @@ impl PushesInner {
     }
 }
 
-/// Not the message's fault: it has not been examined.
+/// The message is not at fault: it has not been examined.
 fn is_ours(error: &Error) -> bool {
     matches!(error.fault(), Fault::Storage)
         || matches!(error.code(), Code::Busy | Code::Bug | Code::KeyUnavailable)
