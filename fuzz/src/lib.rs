@@ -10,4 +10,5 @@ pub mod edit;
 pub mod ida_side;
 pub mod keys;
 pub mod known;
+pub mod offset;
 pub mod refusal;

@@ -16,6 +16,7 @@ use mosip_gateway::mosip::ida::{
     self, Answer, Expected, RawReply, Response, Service, TransactionId,
 };
 use mosip_gateway::mosip::{Evidence, Transport};
+use mosip_gateway_fuzz::offset::{Offset, WINDOW};
 use mosip_gateway_fuzz::{edit, ida_side, keys, refusal};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -23,8 +24,6 @@ use serde_json::{Value, json};
 const TRANSACTION: &str = "1234567890";
 const OTHER_TRANSACTION: &str = "1234567891";
 const SERVICES: [Service; 3] = [Service::Auth, Service::Kyc, Service::Otp];
-/// How far a reply's time may lie from ours, milliseconds.
-const WINDOW: i64 = 300_000;
 const HEADER: &str = "response-signature";
 
 /// A reply that MOSIP signed.
@@ -217,27 +216,6 @@ fn well_signed(service: Service, body: &[u8]) {
             }
         }
         Service::Otp => drop(narrowed(answer.try_map(ida::read_otp_sent))),
-    }
-}
-
-/// Milliseconds between two clocks, mostly just beside what is allowed.
-#[derive(Arbitrary)]
-enum Offset {
-    None,
-    Near { past: bool, beyond: u8 },
-    Any(i32),
-}
-
-impl Offset {
-    fn millis(&self) -> i64 {
-        match *self {
-            Self::None => 0,
-            Self::Near { past, beyond } => {
-                let distance = WINDOW - 1 + i64::from(beyond % 3);
-                if past { -distance } else { distance }
-            }
-            Self::Any(seconds) => i64::from(seconds) * 1000,
-        }
     }
 }
 
