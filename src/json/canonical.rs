@@ -84,7 +84,7 @@ impl<F: FnMut(&str)> Sink for Rfc8785<F> {
     }
 }
 
-/// A JSON text in which each object has each name once, and where its members stand.
+/// A JSON text in which each object has each name once, and the places of its members.
 pub(super) struct Ordered<'t> {
     text: &'t str,
     /// For each object of two members or more, in the order of the text: where it begins, and which of `names` are its.

@@ -15,7 +15,7 @@ use crate::store::{Advance, Fence, Filter, Lane, Millis, Pick, Queue, Row, Seq, 
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
-/// Entries that are looked at together for their age.
+/// Entries whose age is checked in one transaction.
 const AGED_AT_ONCE: usize = 100;
 
 /// A row that a worker holds.

@@ -192,7 +192,7 @@ async fn an_ida_without_signers_of_replies_is_red_and_it_is_said_once() {
     let mut site = Site::new().await;
     site.replace("reply_signers = [\"ida-sign\"]", "");
     let diagnosis = site.examine().await;
-    is_red(&diagnosis, "upstream.ida.reply_signers", "names nobody");
+    is_red(&diagnosis, "upstream.ida.reply_signers", "names no peer");
     let said = diagnosis.findings.iter().filter(|finding| finding.what.contains("reply_signers"));
     assert_eq!(said.count(), 0, "the warning of the start says it again: {diagnosis:#?}");
 }
