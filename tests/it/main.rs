@@ -49,6 +49,7 @@ mod mosip_vectors;
 mod openapi;
 #[cfg(feature = "simulator")]
 mod ops;
+#[cfg(feature = "simulator")]
 mod ops_truth;
 #[cfg(feature = "simulator")]
 mod outbox;
