@@ -174,7 +174,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     }
     if asks_ida {
         let uin_length = requests.id_lengths().uin;
-        findings.push(ida::call(network, requests, uin_length, pool).await);
+        findings.push(ida_calls::call(network, requests, uin_length, pool).await);
     }
     findings
 }

@@ -22,13 +22,13 @@ use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
 pub use self::problem::{Problem, Problems};
-pub use self::reader::ReadFile;
+pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::loopback::is_loopback;
 
-/// Where a listener stands.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// `ip:port`

@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         Ok(contents)
     }
 
-    /// The path of a file that can be read now; whoever uses it reads it again.
+    /// The path of a file that can be read now; the code that uses it reads it again.
     pub(crate) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
         self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that nobody asked for; then all that was found.
+    /// Refuses variables that name no setting; then all that was found.
     pub(crate) fn finish(self) -> Found {
         self.refuse_unknown_variables();
         self.mention_aliases();

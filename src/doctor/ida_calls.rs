@@ -1,4 +1,4 @@
-//! IDA: one call that can harm nobody, to see which of registration, certificate and clock is wrong.
+//! IDA: one call that does no harm and shows which of registration, certificate and clock is wrong.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn nobody(uin_length: usize) -> String {
     )
 }
 
-/// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
+/// Asks IDA about a person who does not exist. A refusal proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(
     network: Arc<Network>,

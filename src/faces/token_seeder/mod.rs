@@ -73,7 +73,9 @@ impl Face for TokenSeeder {
     }
 
     fn router(app: &App, _: Settings, _: &[&'static str], _: &watch::Receiver<bool>) -> Option<Router> {
-        tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
+        tracing::info!(
+            "seeder.consent is on: each person that /authtoken asks about counts as having consented"
+        );
         let (routes, _) = routes().split_for_parts();
         let limits = app.limits().apart(BODY_LIMIT);
         let routes = routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits));
