@@ -79,7 +79,7 @@ fn median(turns: usize, work: impl Fn()) -> Duration {
 }
 
 async fn start() -> (simulator::Running, Gateway) {
-    let simulator = support::rings::ida::simulator(None).await;
+    let simulator = support::rings::ida_setup::simulator(None).await;
     let mut gateway = Gateway::new();
     let ida = format!("{}/idauthentication/v1", simulator.base_url);
     gateway.set(&[("UPSTREAM__IDA__URL", &ida)]);

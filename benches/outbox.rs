@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use support::process::peak_memory;
 use support::rings::event::birth;
-use support::rings::ida::simulator;
+use support::rings::ida_setup::simulator;
 use support::rings::process::{Gateway, client, post};
 use support::rings::world::urls;
 use tokio::task::JoinSet;

@@ -1,6 +1,6 @@
 //! Arguments, subcommands, exit codes: 0 ok, 1 refused, 2 usage, 3 environment.
 //!
-//! No logic stands here: a command reads its files, calls the room that knows, and prints.
+//! There is no logic here: a command reads its files, calls the module that does the work, and prints.
 
 mod doctor;
 mod health;

@@ -60,7 +60,7 @@ impl Clock {
         Self(None)
     }
 
-    /// A clock that stands still until [`Clock::set`]; for tests.
+    /// A clock that does not move until [`Clock::set`]; for tests.
     pub fn fixed(at: Timestamp) -> Self {
         Self(Some(Arc::new(AtomicI64::new(at.millis()))))
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -261,7 +262,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Self> {
-        let name = format!("mosip-gateway-demo-{:016x}", u64::from_be_bytes(secret::random()));
+        let name = format!("mosip-gateway-demo-{}", HEXLOWER.encode(&secret::random::<8>()));
         let path = std::env::temp_dir().join(name);
         std::fs::create_dir(&path).map_err(broken)?;
         Ok(Self(path))

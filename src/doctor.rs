@@ -1,13 +1,14 @@
 //! Looks at everything the gateway is given before it has to work: configuration, files, keys, certificates, clock, URLs. What is
 //! wrong, and what to do.
 //!
-//! Nothing is printed, and only [`call`] sends anything. A finding names settings, files and variables and never repeats what stands in them.
+//! Nothing is printed, and only [`call`] sends anything. A finding names settings, files and variables and never repeats what stands in
+//! them.
 
 mod clock;
 mod credentials;
 mod files;
 mod hub;
-mod ida;
+mod ida_calls;
 mod keys;
 mod listeners;
 mod outbox;
@@ -146,7 +147,7 @@ pub fn examine(
 }
 
 /// Reaches the server of every URL that is configured, compares its clock with ours, fetches the tokens that calls need, and makes one
-/// harmless call to IDA, with the keys of the moment. What needs a server that cannot be reached is not tried.
+/// harmless call to IDA, with the current keys. What needs a server that cannot be reached is not tried.
 ///
 /// Empty where no URL is configured, or where the configuration cannot be read, which [`examine`] says.
 pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clock: Clock) -> Vec<Finding> {
@@ -179,7 +180,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     }
     if asks_ida {
         let uin_length = requests.id_lengths().uin;
-        findings.push(ida::call(network, requests, uin_length, pool).await);
+        findings.push(ida_calls::call(network, requests, uin_length, pool).await);
     }
     findings
 }

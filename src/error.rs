@@ -175,20 +175,20 @@ impl Error {
 
     /// Replaces the advice.
     #[must_use]
-    pub fn advise(mut self, advice: impl Into<String>) -> Self {
+    pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = advice.into();
         self
     }
 
     /// Replaces fault and retryability (MOSIP's code table decides them for upstream answers).
     #[must_use]
-    pub fn blame(mut self, fault: Fault, retryable: bool) -> Self {
+    pub(crate) fn blame(mut self, fault: Fault, retryable: bool) -> Self {
         self.0.fault = fault;
         self.0.retryable = retryable;
         self
     }
 
-    /// Puts `prefix` in front of the pointer, if there is one: what was wrong stands inside a larger body.
+    /// Puts `prefix` in front of the pointer, if there is one: what is wrong is inside a larger body.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
         if let Some(pointer) = &mut self.0.pointer {
@@ -199,14 +199,14 @@ impl Error {
 
     /// Carries MOSIP's own code along.
     #[must_use]
-    pub fn with_upstream(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn with_upstream(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
         self.0.upstream = Some(UpstreamCode { code: code.into(), message: message.into() });
         self
     }
 
     /// MOSIP answered with a status of 500 or above. It is away or broken, whatever the body of the answer says.
     #[must_use]
-    pub fn with_server_error(mut self) -> Self {
+    pub(crate) fn with_server_error(mut self) -> Self {
         self.0.code = Code::Upstream;
         self.0.pointer = None;
         self.0.is_server_error = true;
@@ -215,14 +215,14 @@ impl Error {
 
     /// MOSIP asked to be left alone for this long.
     #[must_use]
-    pub fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
+    pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
         self.0.retry_after = wait;
         self
     }
 
     /// Adds a detail for the operator's log only (never personal, never secret): which step of opening failed.
     #[must_use]
-    pub fn for_operator(mut self, detail: impl Into<String>) -> Self {
+    pub(crate) fn for_operator(mut self, detail: impl Into<String>) -> Self {
         self.0.operator = Some(detail.into());
         self
     }
@@ -256,11 +256,11 @@ impl Error {
         self.0.upstream.as_ref()
     }
     /// Whether MOSIP answered with a status of 500 or above.
-    pub fn is_server_error(&self) -> bool {
+    pub(crate) fn is_server_error(&self) -> bool {
         self.0.is_server_error
     }
     /// How long MOSIP asked to be left alone, unbounded.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
     /// The operator's detail.

@@ -54,7 +54,7 @@ pub enum StartError {
     /// A setting, a key or the store; the error says what to do.
     #[error(transparent)]
     Refused(#[from] Error),
-    /// A listener cannot stand.
+    /// A listener cannot be bound.
     #[error("{0}; {advice}", advice = .0.advice())]
     Listener(#[from] BindError),
 }
@@ -195,13 +195,13 @@ impl Gateway {
         Ok(Self { listeners, limits, watcher, keys, services, meters, stop })
     }
 
-    /// Where the listener `name` (`internal`, `callback`, `faces`, `ops`) stands; port 0 has become the real one.
+    /// Where the listener `name` (`internal`, `callback`, `faces`, `ops`) is bound; port 0 has become the real one.
     pub fn address(&self, name: &str) -> Option<&Address> {
         let listener = self.listeners.iter().find(|(listener, ..)| *listener == name);
         listener.map(|(_, server, _)| server.local_address())
     }
 
-    /// The keys, for whoever has to have them read anew at once.
+    /// The keys, for a caller that has to have them read again at once.
     pub fn keys(&self) -> &Keyring {
         &self.keys
     }
@@ -245,7 +245,7 @@ async fn supervised(
 /// Files that the store, the keys and calls to upstreams may have open at once.
 const OWN_FILES: u64 = 128;
 
-/// How many files this process may open, raised as far as the system lets it. None: as many as it likes.
+/// How many files this process may open, raised as far as the system allows. None: there is no limit.
 fn raise_file_limit() -> Option<u64> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -1,4 +1,4 @@
-//! What bytes hold, told without opening them: an envelope, a token, a credential, a certificate, a key or a bundle.
+//! Describes bytes without opening them: an envelope, a token, a credential, a certificate, a key or a bundle.
 //!
 //! No key is used but to look into a container (its password), no signature is verified, and no plaintext, payload, private number or
 //! password is part of a report.

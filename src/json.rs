@@ -30,7 +30,7 @@ pub(crate) fn text(body: &[u8]) -> Result<&str> {
     std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
 }
 
-/// Reads a part of a body that is unambiguous. It stands at `pointer`.
+/// Reads a part of a body that is unambiguous; `pointer` is its place.
 pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -78,7 +78,7 @@ pub(crate) enum Mismatch {
 }
 
 impl Mismatch {
-    /// Reads the text of an error of serde. Only what stands behind the last `, expected ` and the name of a missing field are ours.
+    /// Reads the text of an error of serde. Only what follows the last `, expected ` and the name of a missing field are ours.
     pub(crate) fn of(text: &str) -> Self {
         if let Some(name) = text.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`')) {
             return Self::Missing { name: name.to_owned() };
@@ -127,7 +127,7 @@ fn ordered(text: &str) -> Result<Ordered<'_>> {
     })
 }
 
-/// The pointer (RFC 6901) of the member `name` of what stands at `pointer`.
+/// The pointer (RFC 6901) of the member `name` of the value at `pointer`.
 pub(crate) fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }

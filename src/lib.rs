@@ -26,7 +26,7 @@
 //! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
 //! | [`config`], [`clock`], [`error`], [`json`], `loopback`, `place`, `pool`, `random`, [`telemetry`] | leaves | – |
 //!
-//! What the code cannot say about itself stands in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
+//! What the code cannot say about itself is in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
 //! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
 #![forbid(unsafe_code)]
 

@@ -2,22 +2,22 @@
 //! running outbox.
 
 use std::fmt;
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::client::conn::http1;
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use rustls::ClientConfig;
+use tokio::net::UnixStream;
 
-use crate::config::Address;
+use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::settings::Config;
+use crate::upstream::{Client, Reply, Request, SendError, tcp};
+
+mod tls;
 
 /// The path of the ops listener that says whether an event post would be taken.
 pub(crate) const READY: &str = "/readyz";
@@ -25,85 +25,86 @@ pub(crate) const READY: &str = "/readyz";
 /// Largest answer that is read, bytes.
 const LARGEST_ANSWER: usize = 16 << 20;
 
-/// Whom to ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Target(Transport);
+/// Which listener is asked, and how.
+#[derive(Debug)]
+pub(crate) struct Target {
+    transport: Transport,
+    scheme: &'static str,
+    tls: ClientConfig,
+}
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 enum Transport {
-    Tcp { host: String, port: u16 },
+    /// `host:port`
+    Tcp(String),
     Unix(PathBuf),
 }
 
-/// Why there is nobody to ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// The files of a client certificate and its key, PEM.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientFiles<'a> {
+    pub(crate) cert: &'a Path,
+    pub(crate) key: &'a Path,
+}
+
+/// Why a listener cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum TargetError {
     /// `https`, a path alone, and everything else.
-    #[error("only absolute http URLs are probed")]
+    #[error(
+        "only absolute http URLs are asked; a listener with TLS is asked by the configuration, with --config in place of --url"
+    )]
     NotHttp,
-    /// It would need a name and roots, perhaps a client certificate.
-    #[error("the listener speaks TLS, which this command does not; call it over https")]
-    Tls,
-}
-
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub(crate) enum ProbeError {
-    /// Nobody is there.
-    #[error("cannot reach {0}: {1}")]
-    Connect(Target, io::Error),
-    /// It was no HTTP, it broke off, or it is too long.
-    #[error("{0} does not answer in HTTP: {1}")]
-    Http(Target, Box<dyn std::error::Error + Send + Sync>),
-    /// The deadline passed.
-    #[error("{0} does not answer within {seconds} s", seconds = .1.as_secs())]
-    Timeout(Target, Duration),
-}
-
-/// What came back.
-pub(crate) struct Answer {
-    /// HTTP status.
-    pub(crate) status: StatusCode,
-    /// The whole body.
-    pub(crate) body: Bytes,
+    /// The listener has `client_ca`.
+    #[error("the listener demands a client certificate: name one with --client-cert and --client-key")]
+    ClientCertificate,
+    /// A file that TLS needs is of no use.
+    #[error("{}: {what}", file.display())]
+    File {
+        /// Its path.
+        file: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
 }
 
 impl Target {
     /// From an `http` URL, and the path that it asks for; without one, [`READY`].
     pub(crate) fn from_url(url: &Uri) -> Result<(Self, String), TargetError> {
-        if url.scheme_str() != Some("http") {
+        let (Some("http"), Some(host)) = (url.scheme_str(), url.host()) else {
             return Err(TargetError::NotHttp);
-        }
-        let host = url.host().ok_or(TargetError::NotHttp)?;
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let target = Self(Transport::Tcp { host, port: url.port_u16().unwrap_or(80) });
+        };
+        let transport = Transport::Tcp(format!("{host}:{}", url.port_u16().unwrap_or(80)));
         let path = url.path_and_query().map_or("/", |path| path.as_str());
+        let target = Self { transport, scheme: "http", tls: tls::unused()? };
         Ok((target, if path == "/" { READY } else { path }.to_owned()))
     }
 
     /// The ops listener of `config`.
-    pub(crate) fn ops(config: &Config) -> Result<Self, TargetError> {
-        Self::listener(&config.listen.ops, config.ops.tls.is_some())
+    pub(crate) fn ops(config: &Config, client: Option<ClientFiles<'_>>) -> Result<Self, TargetError> {
+        Self::listener(&config.listen.ops, config.ops.tls.as_ref(), client)
     }
 
     /// The plain API of `config`.
-    pub(crate) fn internal(config: &Config) -> Result<Self, TargetError> {
-        Self::listener(&config.listen.internal, config.internal.tls.is_some())
+    pub(crate) fn internal(config: &Config, client: Option<ClientFiles<'_>>) -> Result<Self, TargetError> {
+        Self::listener(&config.listen.internal, config.internal.tls.as_ref(), client)
     }
 
     /// A listener on all addresses is asked on the loopback.
-    fn listener(address: &Address, tls: bool) -> Result<Self, TargetError> {
-        if tls {
-            return Err(TargetError::Tls);
-        }
-        Ok(Self(match address {
+    fn listener(
+        address: &Address,
+        server: Option<&ServerTls>,
+        client: Option<ClientFiles<'_>>,
+    ) -> Result<Self, TargetError> {
+        let transport = match address {
             Address::Unix(path) => Transport::Unix(path.clone()),
-            Address::Tcp(socket) => {
-                Transport::Tcp { host: reachable(socket).to_string(), port: socket.port() }
-            }
-        }))
+            Address::Tcp(socket) => Transport::Tcp(reachable(socket).to_string()),
+        };
+        match server {
+            None => Ok(Self { transport, scheme: "http", tls: tls::unused()? }),
+            Some(server) => Ok(Self { transport, scheme: "https", tls: tls::to_listener(server, client)? }),
+        }
     }
 
     /// The answer to one request without a body; `token` is that of the listener.
@@ -113,67 +114,63 @@ impl Target {
         path: &str,
         token: Option<&SecretBytes>,
         deadline: Duration,
-    ) -> Result<Answer, ProbeError> {
-        let mut request = Request::new(Empty::<Bytes>::new());
-        *request.method_mut() = method;
-        // The path came from a URL, or is ours.
-        *request.uri_mut() = path.parse().unwrap_or_default();
-        request.headers_mut().insert(header::HOST, HeaderValue::from_static("localhost"));
-        let bearer = token.map(|token| [b"Bearer ", token.expose()].concat());
-        if let Some(mut bearer) = bearer.and_then(|bearer| HeaderValue::from_bytes(&bearer).ok()) {
-            bearer.set_sensitive(true);
-            request.headers_mut().insert(header::AUTHORIZATION, bearer);
-        }
-        tokio::time::timeout(deadline, self.send(request))
-            .await
-            .unwrap_or_else(|_| Err(ProbeError::Timeout(self.clone(), deadline)))
-    }
-
-    async fn send(&self, request: Request<Empty<Bytes>>) -> Result<Answer, ProbeError> {
-        let unreachable = |error| ProbeError::Connect(self.clone(), error);
-        match &self.0 {
-            Transport::Tcp { host, port } => {
-                let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
-                self.exchange(stream, request).await
-            }
+    ) -> Result<Reply, SendError> {
+        let authority = match &self.transport {
+            Transport::Tcp(authority) => authority,
+            Transport::Unix(_) => "localhost",
+        };
+        let request = Request {
+            method,
+            // The authority came from a URL or a socket address, and the path from a URL or from us.
+            uri: format!("{}://{authority}{path}", self.scheme).parse().unwrap_or_default(),
+            headers: headers(token),
+            body: Bytes::new(),
+            deadline,
+            max_response: LARGEST_ANSWER,
+        };
+        let (name, tls) = (self.to_string(), self.tls.clone());
+        match &self.transport {
+            Transport::Tcp(_) => Client::for_listener(name, tls, tcp()).send(request).await,
             Transport::Unix(path) => {
-                self.exchange(UnixStream::connect(path).await.map_err(unreachable)?, request).await
+                let path = path.clone();
+                let connector = tower::service_fn(move |_: Uri| {
+                    let path = path.clone();
+                    Box::pin(async move { UnixStream::connect(path).await.map(TokioIo::new) })
+                });
+                Client::for_listener(name, tls, connector).send(request).await
             }
         }
-    }
-
-    async fn exchange<S>(&self, stream: S, request: Request<Empty<Bytes>>) -> Result<Answer, ProbeError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let broken = |error: hyper::Error| ProbeError::Http(self.clone(), error.into());
-        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-        let driver = tokio::spawn(connection);
-        let answer = sender.send_request(request).await.map_err(broken)?;
-        let status = answer.status();
-        let body = Limited::new(answer.into_body(), LARGEST_ANSWER).collect().await;
-        driver.abort();
-        Ok(Answer { status, body: body.map_err(|error| ProbeError::Http(self.clone(), error))?.to_bytes() })
     }
 }
 
-/// Where it is asked, without path and query.
+/// The address that is asked, without path and query.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Transport::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Transport::Tcp { host, port } => write!(f, "{host}:{port}"),
+        match &self.transport {
+            Transport::Tcp(authority) => f.write_str(authority),
             Transport::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
 
-fn reachable(socket: &SocketAddr) -> IpAddr {
-    match socket.ip() {
+/// A listener beyond the loopback takes `localhost` as its name, too.
+fn headers(token: Option<&SecretBytes>) -> HeaderMap {
+    let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
+    let bearer = token.map(|token| [b"Bearer ", token.expose()].concat());
+    if let Some(mut bearer) = bearer.and_then(|bearer| HeaderValue::from_bytes(&bearer).ok()) {
+        bearer.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, bearer);
+    }
+    headers
+}
+
+fn reachable(socket: &SocketAddr) -> SocketAddr {
+    let address: IpAddr = match socket.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
         address => address,
-    }
+    };
+    SocketAddr::new(address, socket.port())
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! OpenCRVS's messages, without I/O: its webhooks, what its country configuration is posted, and the token of the gateway's own client.
 
-pub mod client_token;
+pub(crate) mod client_token;
 pub mod legacy;
 pub mod webhook;

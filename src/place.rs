@@ -43,7 +43,7 @@ pub(crate) fn new_file(file: &Path, bytes: &[u8]) -> io::Result<()> {
         })
         .and_then(|()| name(&unfinished, file));
     if named.is_err() {
-        // It takes room, and a later attempt makes it anew.
+        // It takes room, and a later attempt makes it again.
         let _ = std::fs::remove_file(&unfinished);
     }
     named

@@ -53,7 +53,7 @@ impl Pool {
     {
         let (answer, outcome) = oneshot::channel();
         let work = Box::new(move || {
-            // Nobody waits any more: the caller hung up.
+            // The caller hung up and no longer waits.
             let _ = answer.send(work());
         });
         self.0

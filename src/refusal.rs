@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::error::{Code, Error, Fault};
 
-/// The advice where nobody here can say whether the record or the other side is at fault.
+/// The advice where the gateway cannot tell whether the record or the other side is at fault.
 pub(crate) const UNKNOWN: &str = "The gateway does not know this refusal, and so not whether the record or the other side has to be put right. Ask the \
      administrator of that side, whose log says why.";
 

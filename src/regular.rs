@@ -1,4 +1,4 @@
-//! Regular files, and nothing else: opening a pipe that nobody writes to would never end.
+//! Regular files, and nothing else: opening a pipe without a writer would never return.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};

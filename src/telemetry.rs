@@ -19,7 +19,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 /// The variable that sets the level.
-pub const LEVEL_VARIABLE: &str = "MOSIP_GATEWAY_LOG";
+pub(crate) const LEVEL_VARIABLE: &str = "MOSIP_GATEWAY_LOG";
 
 /// The level that the content of [`LEVEL_VARIABLE`] names; `info` without it.
 ///
@@ -48,7 +48,7 @@ pub struct UnknownLevel;
 /// # Errors
 ///
 /// If the process logs elsewhere already.
-pub fn init(level: LevelFilter) -> Result<(), TryInitError> {
+pub(crate) fn init(level: LevelFilter) -> Result<(), TryInitError> {
     subscriber(io::stderr, level).try_init()
 }
 

@@ -7,6 +7,8 @@
 
 pub mod credentials;
 pub mod edit;
+pub mod ida_side;
 pub mod keys;
 pub mod known;
+pub mod offset;
 pub mod refusal;

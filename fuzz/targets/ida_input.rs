@@ -10,9 +10,9 @@ use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::mosip::authtoken::{self, Asked, Refused};
 use mosip_gateway::mosip::ida::{
-    self, IdLengths, IdType, Individual, Intent, Line, Origin, Record, SealedRequest, Service, SignedRequest,
+    self, IdLengths, IdType, Individual, Intent, ListedRecord, Origin, Record, Service, SignedRequest,
 };
-use mosip_gateway_fuzz::keys;
+use mosip_gateway_fuzz::{ida_side, keys};
 use mosip_gateway_fuzz::refusal::{self, NUMBER, SECRET};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -66,9 +66,7 @@ fn intent(service: Service, body: &[u8]) {
 
 /// Only the receiver reads the factors, and reads them as they were given.
 fn check_sealed(sent: &SignedRequest, asked: &Value) {
-    let sealed: SealedRequest = serde_json::from_slice(&sent.body).unwrap();
-    let opened = ida::open_request(keys::mosip_key(), &sealed).unwrap();
-    let inner: Value = serde_json::from_slice(&opened).unwrap();
+    let inner = ida_side::open(&sent.body, keys::mosip_key());
     let given = |name: &str| asked.get(name).filter(|value| !value.is_null());
     assert_eq!(inner["timestamp"], keys::NOW.to_iso());
     assert_eq!(inner.get("demographics"), given("demographics"));
@@ -230,7 +228,7 @@ fn columns(request: &[u8], row: &[u8]) -> Option<usize> {
 }
 
 /// The number of a line, and what is kept of it or its code. The length of the number says what it is.
-fn seeded(line: Line<Refused>) -> (String, Result<Value, Refused>) {
+fn seeded(line: ListedRecord<Refused>) -> (String, Result<Value, Refused>) {
     let record = line.record.map(|record| {
         let kept = kept(record);
         let id_type = if line.id.len() == LENGTHS.uin { IdType::Uin } else { IdType::Vid };

@@ -18,7 +18,7 @@ pub(super) struct Doctor {
     /// Only warn about the public keys of `keys.example`.
     #[arg(long)]
     allow_example_keys: bool,
-    /// Also reach every server that is configured, fetch a token, and make one call to IDA that can harm nobody.
+    /// Also reach every server that is configured, fetch a token, and make one harmless call to IDA.
     #[arg(long)]
     online: bool,
     /// What is in order, too, on a line each.

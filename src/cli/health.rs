@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use http::{Method, StatusCode, Uri};
 
-use super::input::ConfigFile;
+use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::local::{READY, Target};
 
@@ -21,15 +21,16 @@ pub(super) struct Health {
     url: Option<Uri>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    client: ClientCertificate,
 }
 
 impl Health {
     pub(super) fn run(&self) -> Outcome {
         let (target, path) = match &self.url {
-            Some(url) => Target::from_url(url),
-            None => Target::ops(&self.config.load_local()?).map(|target| (target, READY.to_owned())),
-        }
-        .map_err(|error| Failure::Usage(error.to_string()))?;
+            Some(url) => Target::from_url(url)?,
+            None => (Target::ops(&self.config.load_local()?, self.client.files()?)?, READY.to_owned()),
+        };
         let asked = outcome::block_on(target.ask(Method::GET, &path, None, DEADLINE))?;
         match asked.map_err(Failure::environment)?.status {
             StatusCode::OK => outcome::print(b"ready\n"),

@@ -12,6 +12,7 @@ use super::outcome::Failure;
 use crate::config::{Problem, Problems};
 use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
+use crate::local::{ClientFiles, TargetError};
 use crate::settings::Config;
 
 /// Which configuration counts.
@@ -29,7 +30,7 @@ impl ConfigFile {
         Ok(Config::load(self.file.as_deref(), &variables())?)
     }
 
-    /// The configuration for a command that calls nobody outside: it needs no secret of theirs, so that one whose variable is set for the
+    /// The configuration for a command that calls no other system: it needs no secret of theirs, so a secret whose variable is set for the
     /// service alone is no bar. Whatever is wrong elsewhere is refused as `serve` refuses it.
     pub(super) fn load_local(&self) -> Result<Config, Failure> {
         self.load_without(is_of_others)
@@ -61,7 +62,29 @@ impl ConfigFile {
     }
 }
 
-/// The sections about those whom the gateway calls, and who call it from outside.
+/// The client certificate that is shown to a listener of a running gateway.
+#[derive(Args)]
+pub(super) struct ClientCertificate {
+    /// Client certificate in PEM, for a listener whose `tls.client_ca` demands one.
+    #[arg(long, value_name = "FILE", global = true)]
+    client_cert: Option<PathBuf>,
+    /// Its private key in PEM.
+    #[arg(long, value_name = "FILE", global = true)]
+    client_key: Option<PathBuf>,
+}
+
+impl ClientCertificate {
+    /// Its files, where there is one.
+    pub(super) fn files(&self) -> Result<Option<ClientFiles<'_>>, Failure> {
+        match (&self.client_cert, &self.client_key) {
+            (Some(cert), Some(key)) => Ok(Some(ClientFiles { cert, key })),
+            (None, None) => Ok(None),
+            _ => Err(Failure::Usage("--client-cert and --client-key go together".to_owned())),
+        }
+    }
+}
+
+/// The sections about the systems that the gateway calls, and that call it from outside.
 const OF_OTHERS: [&str; 10] = [
     "upstream",
     "callback",
@@ -80,7 +103,16 @@ fn is_of_others(problem: &Problem) -> bool {
     OF_OTHERS.contains(&section)
 }
 
-/// The variables of the process, as far as they are text.
+impl From<TargetError> for Failure {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::File { .. } => Self::Environment(error.to_string()),
+            _ => Self::Usage(error.to_string()),
+        }
+    }
+}
+
+/// The variables of the process that are text.
 pub(super) fn variables() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
+use percent_encoding::NON_ALPHANUMERIC;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::input::ConfigFile;
+use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::error::Fault;
@@ -27,6 +28,8 @@ const DEADLINE: Duration = Duration::from_mins(10);
 pub(super) struct Outbox {
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    client: ClientCertificate,
     #[command(subcommand)]
     command: Command,
 }
@@ -77,7 +80,7 @@ enum Command {
     /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
     SetAside,
     /// Copies the database whole into a new file, while a gateway runs or not. Keep `outbox.key_file` apart from it: without the key the
-    /// copy opens for nobody.
+    /// copy cannot be opened.
     Backup {
         /// The file that is made; a folder that the gateway can write to.
         file: PathBuf,
@@ -91,14 +94,14 @@ impl Outbox {
         let remains = store::at(path).remains();
         let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
         match &self.command {
-            Command::Resume => return self.command.on_running_gateway(&config),
+            Command::Resume => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
             Command::SetAside => return set_aside(&config),
             Command::Backup { .. } if remains != Remains::Database => return missing(),
             Command::Backup { file } => return backup(&config, file),
             _ if remains != Remains::Database => {
                 // A running gateway has it open still where it was removed.
-                return match self.command.on_running_gateway(&config) {
+                return match self.on_running_gateway(&config) {
                     Err(Failure::Environment(_)) => missing(),
                     answered => answered,
                 };
@@ -107,9 +110,14 @@ impl Outbox {
         }
         match Ledger::on_disk(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
-            Err(OpenError::InUse(_)) => self.command.on_running_gateway(&config),
+            Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
+    }
+
+    fn on_running_gateway(&self, config: &Config) -> Outcome {
+        let target = Target::internal(config, self.client.files()?)?;
+        outcome::block_on(self.command.on_gateway(&target, config))?
     }
 }
 
@@ -134,11 +142,6 @@ impl Command {
             Self::Rekey => print(&ledger.rekey().await?),
             Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
         }
-    }
-
-    fn on_running_gateway(&self, config: &Config) -> Outcome {
-        let target = Target::internal(config).map_err(|error| Failure::Usage(error.to_string()))?;
-        outcome::block_on(self.on_gateway(&target, config))?
     }
 
     /// The gateway that runs decides; its answer is printed as it came.
@@ -166,7 +169,7 @@ impl Command {
             }
             text.finish()
         };
-        let segment = |id: &str| form_urlencoded::byte_serialize(id.as_bytes()).collect::<String>();
+        let segment = |id: &str| percent_encoding::utf8_percent_encode(id, NON_ALPHANUMERIC).to_string();
         match self {
             Self::List { state, fault, cursor } => {
                 let pairs = [
@@ -210,4 +213,15 @@ fn print(answer: &impl Serialize) -> Outcome {
     let mut text = serde_json::to_vec_pretty(answer).map_err(Failure::environment)?;
     text.push(b'\n');
     outcome::print(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_one_segment_of_the_path_whatever_it_holds() {
+        let (_, path) = Command::Show { id: "a b/é".to_owned() }.request();
+        assert_eq!(path, "/v1/events/a%20b%2F%C3%A9");
+    }
 }

@@ -79,7 +79,7 @@ impl Failure {
     }
 }
 
-/// `given`, the advice that goes with `code`, for somebody who sits before a command line: it speaks of options and files in place of
+/// `given`, the advice that goes with `code`, for a person at a command line: it speaks of options and files in place of
 /// routes and JSON pointers. Advice of its own stays as it is.
 pub(super) fn advice(code: &str, pointer: &str, given: &str) -> String {
     const OPTIONS: [&str; 5] = ["to", "from", "key", "aad", "signature"];
@@ -113,7 +113,7 @@ pub(super) fn advice(code: &str, pointer: &str, given: &str) -> String {
 /// Prints what is left to say and gives the exit code.
 pub(super) fn conclude(outcome: Outcome, json: bool) -> ExitCode {
     outcome.unwrap_or_else(|failure| {
-        // Nobody is left to tell where standard error is closed.
+        // There is nothing left to do where standard error is closed.
         let _ = failure.print(json);
         ExitCode::from(failure.code())
     })

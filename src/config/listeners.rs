@@ -30,7 +30,7 @@ pub(crate) fn listen(root: &mut Section<'_>) -> Listen {
     };
     let danger = section.danger(
         "danger_internal_beyond_loopback",
-        "whoever reaches the plain API has messages signed and opened",
+        "every caller that reaches the plain API has messages signed and opened",
     );
     if !listen.internal.is_local() && !danger {
         section.problem(

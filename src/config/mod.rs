@@ -22,13 +22,13 @@ use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
 pub use self::problem::{Problem, Problems};
-pub use self::reader::ReadFile;
+pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::loopback::is_loopback;
 
-/// Where a listener stands.
+/// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// `ip:port`
@@ -49,7 +49,7 @@ impl fmt::Display for Address {
 
 impl Address {
     /// Whether only processes of this host reach the listener.
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         match self {
             Self::Tcp(socket) => is_loopback(socket.ip()),
             Self::Unix(_) => true,
@@ -146,7 +146,7 @@ impl Password {
         }
     }
 
-    /// The files in which they stand.
+    /// The files that hold them.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         let (container, key) = self.parts();
         [container, key].into_iter().filter_map(|password| match password {

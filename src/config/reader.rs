@@ -18,7 +18,7 @@ use crate::regular;
 const PREFIX: &str = "MOSIP_GATEWAY__";
 
 /// How a file is read: a function, so that tests and the fuzzer need no disk.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
+pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Where a setting came from, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         Ok(contents)
     }
 
-    /// The path of a file that can be read now; whoever uses it reads it again.
+    /// The path of a file that can be read now; the code that uses it reads it again.
     pub(crate) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
         self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that nobody asked for; then all that was found.
+    /// Refuses variables that name no setting; then all that was found.
     pub(crate) fn finish(self) -> Found {
         self.refuse_unknown_variables();
         self.mention_aliases();
@@ -295,7 +295,7 @@ pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
 }
 
-/// Whether there is such a file; one that cannot be read counts, so that whoever needs it says why.
+/// Whether there is such a file; one that cannot be read counts, and the code that needs it says why.
 fn stands(read: ReadFile<'_>, file: &Path) -> bool {
     match read(file).map(SecretBytes::new) {
         Ok(_) => true,

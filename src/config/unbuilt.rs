@@ -53,7 +53,7 @@ fn token_settings(section: &mut Section<'_>, plain: &PlainHttp) {
     }
 }
 
-/// The face of `mosip-api`: its routes are not there, so nothing stands open that a setting here would protect.
+/// The face of `mosip-api`: its routes are not built, so a setting here has nothing to protect.
 pub(crate) fn mosip_api(section: &mut Section<'_>, plain: &PlainHttp) {
     let is_on = section.flag("mosip_api", false);
     section.flag("consent", true);

@@ -11,7 +11,7 @@ use toml::Value;
 
 use super::Address;
 
-/// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on where the value stands.
+/// Why a value is refused: the two halves of a [`super::Problem`] that do not depend on the place of the value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Complaint {
     pub(crate) what: String,
@@ -103,7 +103,7 @@ pub(crate) fn word<T: Copy>(words: &[(&str, T)]) -> impl Fn(&str) -> Result<T, C
     }
 }
 
-/// A host name or address as it stands in `Host`, without a port.
+/// A host name or address as `Host` has it, without a port.
 pub(crate) fn host(text: &str) -> Result<String, Complaint> {
     match text.parse::<http::uri::Authority>() {
         Ok(authority) if authority.host() == text => Ok(text.to_owned()),

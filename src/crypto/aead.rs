@@ -20,7 +20,7 @@ pub enum Nonce<'a> {
     Sixteen(&'a [u8; 16]),
 }
 
-/// Encrypts `buffer[from..]` in place and appends the tag; what stands before `from` is left as it is.
+/// Encrypts `buffer[from..]` in place and appends the tag; the bytes before `from` are left as they are.
 ///
 /// Reserve [`TAG_LEN`] spare bytes beforehand to save the buffer from moving.
 pub fn seal_tail(

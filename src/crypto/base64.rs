@@ -47,12 +47,12 @@ pub fn encode_url(bytes: &[u8]) -> String {
 }
 
 /// Appends the URL-safe, unpadded form of `bytes` to `text`.
-pub fn encode_url_append(bytes: &[u8], text: &mut String) {
+pub(crate) fn encode_url_append(bytes: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD_SIMD.encode_append(bytes, text);
 }
 
 /// Characters that `len` bytes take in the unpadded form.
-pub const fn encoded_url_len(len: usize) -> usize {
+pub(crate) const fn encoded_url_len(len: usize) -> usize {
     len / 3 * 4 + (len % 3 * 4).div_ceil(3)
 }
 

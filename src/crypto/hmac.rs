@@ -1,8 +1,7 @@
 //! HMAC (RFC 2104) with SHA-1, SHA-256, SHA-384 and SHA-512, for hub and webhook signatures.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::{constant_time, hmac};
+use data_encoding::HEXLOWER;
 
 use super::CryptoError;
 
@@ -77,14 +76,14 @@ pub fn verify_hub_header<'p>(
 }
 
 /// As [`verify_hub_header`], over a body that comes in piece by piece. No `Debug`.
-pub struct HubSignature {
+pub(crate) struct HubSignature {
     context: hmac::Context,
     given: String,
 }
 
 impl HubSignature {
     /// Refused where the header names no method, or one that is not known.
-    pub fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
+    pub(crate) fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
         let (method, given) =
             header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
         let alg = HmacAlgorithm::from_method(method)
@@ -94,13 +93,13 @@ impl HubSignature {
     }
 
     /// The next piece.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
     }
 
     /// Whether the tag fits all pieces, in constant time.
-    pub fn verify(self) -> Result<(), CryptoError> {
-        same(hex(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
+    pub(crate) fn verify(self) -> Result<(), CryptoError> {
+        same(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
     }
 }
 
@@ -115,14 +114,6 @@ fn compute<'p>(alg: HmacAlgorithm, key: &[u8], parts: impl IntoIterator<Item = &
 fn same(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
     constant_time::verify_slices_are_equal(expected, given)
         .map_err(|_| CryptoError::Signature("the MAC does not fit key and content"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

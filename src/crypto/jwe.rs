@@ -74,7 +74,7 @@ impl<'a> Jwe<'a> {
     }
 
     /// Bytes of the wrapped key: tells which of our keys can fit.
-    pub fn wrapped_len(&self) -> usize {
+    pub(crate) fn wrapped_len(&self) -> usize {
         self.wrapped.len()
     }
 

@@ -100,7 +100,7 @@ pub struct Jws<'a> {
 impl<'a> Jws<'a> {
     /// Whether `text` is meant as a JWS: a header, which is a JSON object in base64, stands before two dots or more. Says nothing about
     /// whether it is a good one. That of a JWE names `enc`.
-    pub fn has_shape(text: &str) -> bool {
+    pub(crate) fn has_shape(text: &str) -> bool {
         let Some((header, rest)) = text.trim_start().split_once('.') else { return false };
         let header = base64::decode(header.as_bytes()).unwrap_or_default();
         let is_jwe = || Header::read(&header).is_ok_and(|header| header.enc.is_some());
@@ -151,7 +151,7 @@ impl<'a> Jws<'a> {
     }
 
     /// Whether the payload segment is empty.
-    pub fn is_detached(&self) -> bool {
+    pub(crate) fn is_detached(&self) -> bool {
         self.payload.is_empty()
     }
 
@@ -217,7 +217,7 @@ fn unencoded_payload_option(header: &Header) -> Result<bool, CryptoError> {
 }
 
 /// DER of an entry of `x5c`. Peers write base64 of the DER, of PEM text with newlines, or base64url of PEM text.
-pub fn x5c_entry(text: &str) -> Result<Vec<u8>, CryptoError> {
+pub(crate) fn x5c_entry(text: &str) -> Result<Vec<u8>, CryptoError> {
     let bytes = base64::decode(text.as_bytes())
         .or_else(|_| base64::decode(text.replace(['\r', '\n'], "").as_bytes()))
         .map_err(|_| NO_CERTIFICATE)?;

@@ -17,8 +17,10 @@ use super::secret::SessionKey;
 
 pub use aws_lc_rs::digest::Digest;
 #[cfg(test)]
+pub(crate) use private::KeyError;
+pub use private::PrivateKey;
+#[cfg(test)]
 pub(crate) use private::fake::Keeper;
-pub use private::{KeyError, PrivateKey, PrivateKeyOperations};
 
 /// Signature algorithms by their JOSE names (RFC 7518 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,7 +40,7 @@ impl SignatureAlgorithm {
     pub const ALL: [Self; 4] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256];
 
     /// From the JOSE name; `None` for everything that is not accepted here (`none`, HS256, …).
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
 
@@ -79,7 +81,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// What is signed, hashed piece by piece as it comes, so that it never has to stand in one buffer.
+/// What is signed, hashed piece by piece as it comes, so that it is never copied into one buffer.
 pub(super) struct Message {
     alg: SignatureAlgorithm,
     context: digest::Context,

@@ -22,7 +22,7 @@ impl SecretBytes {
     }
 
     /// The bytes, for the one call that needs them.
-    pub fn expose(&self) -> &[u8] {
+    pub(crate) fn expose(&self) -> &[u8] {
         &self.0
     }
 

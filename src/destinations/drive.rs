@@ -31,11 +31,11 @@ pub(crate) trait Outside: Send + Sync {
 
 /// Where it is kept how far an entry has come.
 pub(crate) trait Keep: Send + Sync {
-    /// It is durable once this returns; false: somebody else has the entry by now.
+    /// It is durable once this returns; false: another worker has the entry by now.
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>>;
 }
 
-/// Takes `work` all its steps. `None`: somebody else has the entry by now.
+/// Takes `work` all its steps. `None`: another worker has the entry by now.
 pub(crate) async fn drive(
     outside: &dyn Outside,
     steps: &Arc<dyn Steps>,

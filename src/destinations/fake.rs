@@ -44,7 +44,7 @@ pub(crate) fn is_silent() -> Answer {
 pub(crate) struct Script {
     answers: Mutex<VecDeque<Answer>>,
     pub(crate) sent: Mutex<Vec<(Option<&'static str>, Request)>>,
-    /// Done where the keys are read anew.
+    /// Done where the keys are read again.
     pub(crate) on_refresh: Option<Box<dyn Fn() + Send + Sync>>,
 }
 

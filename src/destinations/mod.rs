@@ -43,7 +43,7 @@ destinations! {
     example: tests::addition::Example,
 }
 
-/// Somewhere that entries go.
+/// A system that entries go to.
 pub(crate) trait Destination: Steps {
     /// How its rows are called.
     fn rows(&self) -> Rows;
@@ -150,11 +150,11 @@ pub(crate) struct Tools {
 /// The steps of an entry on its way.
 pub(crate) trait Steps: Send + Sync {
     /// The next step of `work`. It is asked for again after each call, and after a crash with what was stored last; so it depends on
-    /// `work` alone, and on keys and clock of the moment. It may sign and decrypt, so it is called where that may take its time.
+    /// `work`, the current keys and the clock alone. It may sign and decrypt, so it is called where that may take long.
     ///
     /// # Errors
     ///
-    /// What stands in the way of a step counts as a failed attempt: a key that is missing pauses the channel, a fault of the caller
+    /// What prevents a step counts as a failed attempt: a key that is missing pauses the channel, a fault of the caller
     /// parks the entry.
     fn next(&self, work: &Work) -> Result<Step>;
 }
@@ -231,7 +231,7 @@ pub(crate) enum Read {
     Advance { progress: Progress, news: Option<News> },
     /// It has arrived.
     Done(Done),
-    /// Our keys may be old. They are read anew, and then `then` says what the answer means; `None`: the step is made again.
+    /// Our keys may be old. They are read again, and then `then` says what the answer means; `None`: the step is made again.
     KeysMayBeOld { then: Box<dyn FnOnce() -> Result<Option<Read>> + Send> },
 }
 

@@ -9,7 +9,7 @@ use crate::gateway::listeners;
 use crate::keys::source::file::readable_by_others;
 use crate::settings::Config;
 
-/// Secret files, password files, TLS keys and the folder of keys. What is missing is reported by whoever needs it.
+/// Secret files, password files, TLS keys and the folder of keys. A file that is missing is reported by the check that needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let passwords = config.keys.own.iter().flat_map(|own| own.password.files());
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.as_path()));

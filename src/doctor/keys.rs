@@ -157,7 +157,7 @@ fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
     )
 }
 
-/// Roles that nobody is configured for, as far as something configured needs them.
+/// Roles without a key in the configuration that something configured needs.
 fn unfilled_roles(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mediator = &config.destinations.mediator;

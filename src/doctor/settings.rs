@@ -65,7 +65,7 @@ pub(super) fn nothing_is_set(config: &Config) -> Option<Finding> {
     })
 }
 
-/// The variable stands in the subject, so that whoever moves from an older system sees at once which of theirs counts.
+/// The subject names the variable: a person who moves from an older system sees at once which of their variables counts.
 fn origin_of(path: &str, origin: &str) -> Finding {
     match origin {
         "file" => Finding::ok(path, "set by the file"),

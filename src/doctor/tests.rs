@@ -313,7 +313,7 @@ fn a_configuration_of_ida_alone_is_complete() {
 fn what_calls_to_ida_lack_is_named() {
     let diagnosis = examine_ida("", "");
     for (subject, what) in [
-        ("upstream.ida.reply_signers", "names nobody"),
+        ("upstream.ida.reply_signers", "names no peer"),
         ("keys.own", "no key that signs, and upstream.ida wants signatures"),
         ("keys.peers", "no peer `ida`"),
     ] {

@@ -28,7 +28,7 @@ pub(crate) struct App(Arc<Shared>);
 
 /// The parts of an [`App`].
 pub(crate) struct Shared {
-    /// The keys of now.
+    /// The current keys.
     pub(crate) keys: Keyring,
     /// What works behind the listeners.
     pub(crate) services: Services,

@@ -134,7 +134,7 @@ where
 pub(super) async fn read_json<T, F>(request: Request, limits: &body::Limits, read: F) -> Result<T>
 where
     T: Send + 'static,
-    F: FnOnce(body::Body) -> Result<T> + Send + 'static,
+    F: FnOnce(body::HeldBody) -> Result<T> + Send + 'static,
 {
     guard::require_json(request.headers())?;
     guard::refuse_compressed(request.headers())?;

@@ -1,4 +1,4 @@
-//! The one list of listeners: the gateway binds what stands in it, `doctor` examines it, readiness, metrics and the page show it, and
+//! The one list of listeners: the gateway binds what is in it, `doctor` examines it, readiness, metrics and the page show it, and
 //! the documents of the API follow it. A further listener is one more entry of [`ALL`].
 
 use std::sync::Arc;
@@ -242,12 +242,12 @@ fn identified(router: Router, trusted: Vec<IpNet>) -> Router {
     router.layer(middleware::from_fn_with_state(Strangers::new(trusted), caller::identify))
 }
 
-/// Whether strangers reach the listener `name`, wherever it stands.
+/// Whether strangers reach the listener `name`, at whatever address.
 pub(super) fn is_open(name: &str) -> bool {
     [callback::LISTENER, faces::LISTENER].contains(&name)
 }
 
-/// Whether nobody reaches the listener at `address` unknown: it is local, or demands a token or a client certificate.
+/// Whether every caller of the listener at `address` is known: it is local, or demands a token or a client certificate.
 fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&ServerTls>) -> bool {
     address.is_local() || token.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some())
 }

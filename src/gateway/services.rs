@@ -78,7 +78,7 @@ impl Services {
         let Settings { mut destinations, death_link, probe_interval } = settings;
         let Tools { client, keys, pool, clock, policy, credentials } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
-            // Without a URL for deliveries nobody else waits for what goes there.
+            // Without `deliver.url` the mediator is not waiting for these messages.
             let settles = destinations.delivery.url.is_none();
             let token_member = destinations.opencrvs.legacy_token_member;
             ledger.post_to_opencrvs(LegacyPosts { token_member, settles });
@@ -137,7 +137,7 @@ impl Services {
         }));
         let moving = async { engine.run(stopping, keys).await };
         let stopped = async move {
-            // Whoever has the other end is gone: then everything stops, too.
+            // The receiver is gone, so everything stops.
             let _ = stop.wait_for(|stop| *stop).await;
             tasks.shutdown().await;
         };

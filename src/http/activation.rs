@@ -51,7 +51,7 @@ impl Sockets {
         self.0.remove(name)
     }
 
-    /// Refuses a socket that no listener took: whoever connects to it would wait for ever.
+    /// Refuses a socket that no listener took: a client that connects to it would wait for ever.
     pub(crate) fn all_taken(&self) -> Result<(), BindError> {
         match self.0.keys().next() {
             None => Ok(()),
@@ -73,7 +73,7 @@ impl Socket {
         socket.ok_or_else(|| io::Error::other("it is not there"))
     }
 
-    /// Where it stands.
+    /// The address that it is bound to.
     pub(super) fn address(&self) -> io::Result<Address> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(Address::Tcp),

@@ -19,7 +19,7 @@ use crate::pool;
 /// A declared length reserves at most this much; beyond it memory grows with what arrives, so that a claim costs nothing.
 const RESERVE: usize = 1 << 20;
 
-/// What a body has to keep to. Clones share the budget.
+/// The limits of a body. Clones share the budget.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
     body: usize,
@@ -99,8 +99,8 @@ impl Limits {
     }
 }
 
-/// A whole body. Its share of the budget is given back when it, or what [`Body::into_bytes`] made of it, is dropped.
-pub(crate) struct Body {
+/// A whole body. Its share of the budget is given back when it, or what [`HeldBody::into_bytes`] made of it, is dropped.
+pub(crate) struct HeldBody {
     bytes: Bytes,
     share: Share,
 }
@@ -113,7 +113,7 @@ pub(crate) struct Share {
     beyond: Option<OwnedSemaphorePermit>,
 }
 
-impl Body {
+impl HeldBody {
     /// What `read` makes of it, a large one beside the reactor.
     pub(crate) async fn read_as<T, F>(self, read: F) -> Result<T>
     where
@@ -134,7 +134,7 @@ impl Body {
     }
 }
 
-impl Deref for Body {
+impl Deref for HeldBody {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -142,7 +142,7 @@ impl Deref for Body {
     }
 }
 
-impl AsRef<[u8]> for Body {
+impl AsRef<[u8]> for HeldBody {
     fn as_ref(&self) -> &[u8] {
         self
     }
@@ -150,17 +150,21 @@ impl AsRef<[u8]> for Body {
 
 /// The body of `request`: [`Code::TooLarge`] (at once where `Content-Length` says so), [`Code::Timeout`], [`Code::Busy`] when the
 /// budget is used up, [`Code::Malformed`] when it breaks off. Only bytes that have arrived are charged to the budget.
-pub(crate) async fn read(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read(request: Request, limits: &Limits) -> Result<HeldBody> {
     read_under(request, limits, Spent::Refused, |_| ()).await
 }
 
 /// As [`read`]; `see` is shown each piece as it comes in.
-pub(crate) async fn read_seeing(request: Request, limits: &Limits, see: impl FnMut(&[u8])) -> Result<Body> {
+pub(crate) async fn read_seeing(
+    request: Request,
+    limits: &Limits,
+    see: impl FnMut(&[u8]),
+) -> Result<HeldBody> {
     read_under(request, limits, Spent::Refused, see).await
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
-pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<Body> {
+pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<HeldBody> {
     read_under(request, limits, Spent::Waits, |_| ()).await
 }
 
@@ -171,7 +175,12 @@ enum Spent {
     Waits,
 }
 
-async fn read_under(request: Request, limits: &Limits, spent: Spent, see: impl FnMut(&[u8])) -> Result<Body> {
+async fn read_under(
+    request: Request,
+    limits: &Limits,
+    spent: Spent,
+    see: impl FnMut(&[u8]),
+) -> Result<HeldBody> {
     let _coming_in = request.extensions().get().map(Caller::begin_body);
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
@@ -188,7 +197,7 @@ async fn collect(
     limits: &Limits,
     spent: Spent,
     mut see: impl FnMut(&[u8]),
-) -> Result<Body> {
+) -> Result<HeldBody> {
     let declared = usize::try_from(body.size_hint().lower()).unwrap_or(RESERVE);
     let mut bytes = BytesMut::with_capacity(declared.min(RESERVE));
     let mut share = Share::default();
@@ -203,11 +212,11 @@ async fn collect(
         see(&data);
         bytes.extend_from_slice(&data);
     }
-    Ok(Body { bytes: bytes.freeze(), share })
+    Ok(HeldBody { bytes: bytes.freeze(), share })
 }
 
 impl Share {
-    /// Charges `len` bytes more. A body that waits while it has a part already would keep others from theirs, and they it: one at a time
+    /// Charges `len` bytes more. Bodies that wait while they hold a part could block one another for good: one at a time
     /// goes on beyond the budget.
     async fn charge(&mut self, limits: &Limits, len: usize, spent: Spent) -> Result<()> {
         if self.beyond.is_some() {
@@ -244,7 +253,7 @@ impl Limits {
         Some((of_address.transpose().ok()?, Arc::clone(&self.in_flight).try_acquire_many_owned(len).ok()?))
     }
 
-    /// First to the address, so that one address which has spent its share does not stand in the line of all.
+    /// First to the address, so that one address which has spent its share does not wait in the queue of all.
     async fn charge(&self, len: u32) -> Option<Charged> {
         let of_address = match &self.of_address {
             Some(share) => Some(Arc::clone(share).acquire_many_owned(len).await.ok()?),

@@ -1,4 +1,4 @@
-//! Who sends a request, as far as limits go: a caller that has proved itself, or a stranger that counts for its address alone.
+//! Who sends a request, for the limits: a caller that has proved who it is, or a stranger that is counted by its address.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};

@@ -1,5 +1,5 @@
 //! Who may talk to a listener that signs and decrypts: no page in a browser, no name that was rebound to
-//! this address, and where a token is configured nobody without it.
+//! this address, and where a token is configured a caller without it.
 
 use std::sync::Arc;
 

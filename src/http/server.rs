@@ -121,14 +121,14 @@ impl Transport {
 pub(crate) struct Hangup(Arc<Notify>);
 
 impl Hangup {
-    /// Never returns: the connection is closed, and whoever waits here is dropped with it.
+    /// Never returns: the connection is closed, and the future that waits here is dropped with it.
     pub(crate) async fn now(&self) -> Infallible {
         self.0.notify_one();
         std::future::pending().await
     }
 }
 
-/// Why a listener does not stand. Names the address or the file.
+/// Why a listener cannot be bound. Names the address or the file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BindError {
@@ -159,7 +159,7 @@ pub enum BindError {
 }
 
 impl BindError {
-    /// Whether somebody listens there.
+    /// Whether a process listens there.
     pub(crate) fn is_taken(&self) -> bool {
         matches!(self, Self::Address { what, .. } if what.kind() == io::ErrorKind::AddrInUse)
     }
@@ -177,7 +177,7 @@ impl BindError {
 }
 
 impl Server {
-    /// Takes `address`. A unix socket left behind by a dead process is replaced; one that somebody listens on is not.
+    /// Takes `address`. A unix socket left behind by a dead process is replaced; one that a process listens on is not.
     pub(crate) async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
         let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
         let refuse = |error: io::Error| BindError::Address { address: shown(address), what: error };
@@ -195,7 +195,7 @@ impl Server {
         self
     }
 
-    /// Goes on with a socket that was passed under `name`. It has to stand at `address`, since the checks of the configuration are
+    /// Goes on with a socket that was passed under `name`. It has to be bound to `address`, since the checks of the configuration are
     /// about that.
     pub(crate) fn adopt(
         name: &str,
@@ -262,7 +262,7 @@ pub(crate) fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
     Acceptor::load(settings).map(drop)
 }
 
-/// Whether a listener could stand at `address`, for `doctor`: a port is taken and given back, a socket file is not touched.
+/// Whether a listener could be bound to `address`, for `doctor`: a port is taken and given back, a socket file is not touched.
 pub(crate) fn try_address(address: &Address) -> Result<(), BindError> {
     let tried = match address {
         Address::Tcp(address) => std::net::TcpListener::bind(address).map(drop),

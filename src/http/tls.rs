@@ -72,7 +72,7 @@ impl Acceptor {
         Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects, has_client_ca })
     }
 
-    /// Whether nobody comes in without a client certificate.
+    /// Whether every client has to show a certificate.
     pub(super) fn demands_certificates(&self) -> bool {
         self.has_client_ca
     }

@@ -1,11 +1,12 @@
-//! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Never a path as it came (an id
-//! in it may be personal), a query, a header or a body.
+//! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Never a
+//! path as it came (an id in it may be personal), a query, a header or a body.
 
 use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
+use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue};
 
 use super::meters::Meters;
@@ -20,7 +21,7 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenerName(pub(crate) &'static str);
 
-/// What is refused because of who asks, or because nobody asks for it that knows this gateway.
+/// Refusals because of who asks, or of a request that no client of this gateway makes.
 const UNKNOWN_CALLER: [Code; 3] = [Code::Unauthorized, Code::Forbidden, Code::CallerSignature];
 
 /// Middleware for every listener; `listener` is its name. What strangers cause is logged once in an interval: each refusal of a listener
@@ -34,7 +35,7 @@ pub(crate) async fn log(
 ) -> Response {
     let started = Instant::now();
     let random: [u8; 8] = secret::random();
-    let id = format!("{:016x}", u64::from_be_bytes(random));
+    let id = HEXLOWER.encode(&random);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(ListenerName(listener));

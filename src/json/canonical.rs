@@ -22,7 +22,7 @@ pub(super) enum Fault {
     Large,
     /// It is nested deeper than [`MOST_LEVELS`]. Where, in bytes.
     Deep(usize),
-    /// An object has two members of one name. Where the second one stands, in bytes.
+    /// An object has two members of one name. The place of the second one, in bytes.
     Repeated(usize),
 }
 
@@ -84,7 +84,7 @@ impl<F: FnMut(&str)> Sink for Rfc8785<F> {
     }
 }
 
-/// A JSON text in which each object has each name once, and where its members stand.
+/// A JSON text in which each object has each name once, and the places of its members.
 pub(super) struct Ordered<'t> {
     text: &'t str,
     /// For each object of two members or more, in the order of the text: where it begins, and which of `names` are its.
@@ -256,7 +256,7 @@ fn string_end(text: &str, at: usize) -> usize {
     bytes.len()
 }
 
-/// What stands between the quotation marks of the string that begins at `at`.
+/// The text between the quotation marks of the string that begins at `at`.
 fn name_at(text: &str, at: u32) -> &str {
     let at = to_usize(at);
     text.get(at + 1..string_end(text, at).saturating_sub(1)).unwrap_or_default()
@@ -289,7 +289,7 @@ enum Part {
     Lone(u16),
 }
 
-/// What stands in a string, its escapes resolved.
+/// The text of a string, its escapes resolved.
 fn parts(raw: &str) -> impl Iterator<Item = Part> {
     let mut rest = raw.chars();
     std::iter::from_fn(move || {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE, HEXUPPER};
 use sha2::{Digest, Sha256};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::oid_registry::OID_PKCS1_RSAENCRYPTION;
@@ -31,7 +32,7 @@ impl Thumbprint {
     /// Hex (either case) or base64url: IDA tries hex first, so do we.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = match text.len() {
-            64 => from_hex(text)?,
+            64 => HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()?,
             _ => base64::decode(text.as_bytes()).ok()?,
         };
         bytes.try_into().ok().map(Self)
@@ -44,11 +45,11 @@ impl Thumbprint {
 
     /// Upper-case hex, as IDA writes it.
     pub fn to_hex_upper(self) -> String {
-        self.to_string().to_uppercase()
+        HEXUPPER.encode(&self.0)
     }
 
     /// base64url, as JOSE headers carry it.
-    pub fn to_base64url(self) -> String {
+    pub(crate) fn to_base64url(self) -> String {
         base64::encode_url(&self.0)
     }
 }
@@ -56,7 +57,7 @@ impl Thumbprint {
 /// Lower-case hex, as our own answers carry it.
 impl fmt::Display for Thumbprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex(&self.0))
+        f.write_str(&HEXLOWER.encode(&self.0))
     }
 }
 
@@ -68,7 +69,7 @@ impl fmt::Debug for Thumbprint {
 
 /// Where a moment stands in a certificate's dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
+pub(crate) enum Validity {
     /// Inside.
     Valid,
     /// Expired at this moment.
@@ -79,7 +80,7 @@ pub enum Validity {
 
 /// The first and the last moment in which a certificate counts, to the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dates {
+pub(crate) struct Dates {
     /// First valid moment.
     pub not_before: Timestamp,
     /// Last valid moment.
@@ -88,7 +89,7 @@ pub struct Dates {
 
 impl Dates {
     /// Of a certificate in DER, whatever its key is.
-    pub fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
+    pub(crate) fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
         parse(der).map(|certificate| Self::of(&certificate))
     }
 
@@ -101,7 +102,7 @@ impl Dates {
     }
 
     /// Where `now` stands.
-    pub fn validity(self, now: Timestamp) -> Validity {
+    pub(crate) fn validity(self, now: Timestamp) -> Validity {
         if now.seconds() < self.not_before.seconds() {
             Validity::NotYetValid(self.not_before)
         } else if now.seconds() > self.not_after.seconds() {
@@ -191,7 +192,7 @@ impl Certificate {
     }
 
     /// First and last valid moment.
-    pub fn dates(&self) -> Dates {
+    pub(crate) fn dates(&self) -> Dates {
         self.0.dates
     }
 
@@ -206,27 +207,27 @@ impl Certificate {
     }
 
     /// Where `now` stands.
-    pub fn validity(&self, now: Timestamp) -> Validity {
+    pub(crate) fn validity(&self, now: Timestamp) -> Validity {
         self.0.dates.validity(now)
     }
 
     /// Whether basicConstraints says CA (RFC 5280 4.2.1.9). Leaves of MOSIP may say so too.
-    pub fn is_ca(&self) -> bool {
+    pub(crate) fn is_ca(&self) -> bool {
         self.0.ca
     }
 
     /// keyUsage in words (`Digital Signature, Key Encipherment`); `None` where the extension is absent, which allows everything.
-    pub fn key_usage(&self) -> Option<String> {
+    pub(crate) fn key_usage(&self) -> Option<String> {
         self.0.usage.as_ref().map(KeyUsage::to_string)
     }
 
     /// Whether keyUsage allows signatures over messages (RFC 5280 4.2.1.3).
-    pub fn may_sign(&self) -> bool {
+    pub(crate) fn may_sign(&self) -> bool {
         self.0.usage.as_ref().is_none_or(|usage| usage.digital_signature() || usage.non_repudiation())
     }
 
     /// Whether keyUsage allows session keys to be wrapped to it.
-    pub fn may_wrap(&self) -> bool {
+    pub(crate) fn may_wrap(&self) -> bool {
         self.0.usage.as_ref().is_none_or(|usage| usage.key_encipherment() || usage.data_encipherment())
     }
 
@@ -333,25 +334,6 @@ pub(super) fn key_type(oid: &str) -> String {
 /// Names come from strangers and go to logs: no control character passes.
 fn printable(name: &str) -> String {
     name.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
-/// Lower-case hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Hex of even length, either case.
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    text.as_bytes()
-        .chunks(2)
-        .map(|pair| match pair {
-            [high, low] => {
-                let digit = |byte: &u8| char::from(*byte).to_digit(16);
-                u8::try_from(digit(high)? * 16 + digit(low)?).ok()
-            }
-            _ => None,
-        })
-        .collect()
 }
 
 #[cfg(test)]

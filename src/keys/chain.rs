@@ -5,7 +5,7 @@
 use super::cert::{Certificate, Validity};
 use crate::clock::Timestamp;
 
-/// The issuers of `leaf` among `candidates`, its own issuer first, as far as they go.
+/// The issuers of `leaf` among `candidates`, its own issuer first, up to the last that is there.
 pub(super) fn issuers(leaf: &Certificate, candidates: &[Certificate]) -> Vec<Certificate> {
     let mut chain: Vec<Certificate> = Vec::new();
     let mut subject = leaf;

@@ -1,8 +1,8 @@
 //! Development keys, recognised by public key wherever they turn up: their private halves are published with this program.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
-use super::cert::hex;
 use crate::crypto::rsa::PublicKey;
 
 /// SHA-256 over the SubjectPublicKeyInfo of every key in `keys.example` and `tests/vectors/keys`, lower-case hex.
@@ -32,7 +32,7 @@ pub(super) fn is_example(key: &PublicKey) -> bool {
 
 /// SHA-256 over the SubjectPublicKeyInfo of `key`, lower-case hex.
 pub(super) fn digest(key: &PublicKey) -> String {
-    hex(&Sha256::digest(key.spki_der()))
+    HEXLOWER.encode(&Sha256::digest(key.spki_der()))
 }
 
 #[cfg(test)]
@@ -60,7 +60,7 @@ mod tests {
                     parse_peer(&bytes, Timestamp::from_seconds(1_800_000_000)).map(|peer| vec![peer.key])
                 })
                 .unwrap_or_default();
-            digests.extend(keys.iter().map(|key| hex(&Sha256::digest(key.spki_der()))));
+            digests.extend(keys.iter().map(|key| HEXLOWER.encode(&Sha256::digest(key.spki_der()))));
         }
     }
 

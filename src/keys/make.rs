@@ -28,9 +28,9 @@ use super::source::file::first_private_key;
 use crate::clock::Timestamp;
 use crate::crypto::base64;
 
-pub use development::development_set;
-pub use file::{Access, write_new};
-pub use subject::Subject;
+pub(crate) use development::development_set;
+pub(crate) use file::{Access, write_new};
+pub(crate) use subject::Subject;
 
 /// A private key that can be written out. No `Debug`.
 pub struct KeyMaker(rsa::PrivateKey);
@@ -104,22 +104,22 @@ impl KeyMaker {
     }
 
     /// The first private key in the bytes of any container that the gateway reads.
-    pub fn from_file(bytes: &[u8], password: Option<&[u8]>) -> Result<Self, MakeError> {
+    pub(crate) fn from_file(bytes: &[u8], password: Option<&[u8]>) -> Result<Self, MakeError> {
         Ok(Self(first_private_key(bytes, password)?))
     }
 
     /// PKCS#8 PEM (RFC 5958).
-    pub fn to_pem(&self) -> Result<Zeroizing<String>, MakeError> {
+    pub(crate) fn to_pem(&self) -> Result<Zeroizing<String>, MakeError> {
         self.0.to_pkcs8_pem(LineEnding::LF).map_err(|_| MakeError::Encoding("key"))
     }
 
     /// PKCS#1 PEM (RFC 8017 A.1.2), for receivers that know no other.
-    pub fn to_pkcs1_pem(&self) -> Result<Zeroizing<String>, MakeError> {
+    pub(crate) fn to_pkcs1_pem(&self) -> Result<Zeroizing<String>, MakeError> {
         self.0.to_pkcs1_pem(LineEnding::LF).map_err(|_| MakeError::Encoding("key"))
     }
 
     /// The public half as SubjectPublicKeyInfo PEM.
-    pub fn to_public_pem(&self) -> Result<String, MakeError> {
+    pub(crate) fn to_public_pem(&self) -> Result<String, MakeError> {
         self.0
             .as_public_key()
             .to_public_key_pem(LineEnding::LF)
@@ -127,7 +127,7 @@ impl KeyMaker {
     }
 
     /// Private JWK (RFC 7518 6.3.2) with `use` sig and `alg` RS256, in standard base64: eSignet's `esignet-jwk.txt`.
-    pub fn to_jwk_base64(&self) -> Result<Zeroizing<String>, MakeError> {
+    pub(crate) fn to_jwk_base64(&self) -> Result<Zeroizing<String>, MakeError> {
         let key = &self.0;
         let (Some(dp), Some(dq), Some(qi), [p, q]) =
             (key.dp(), key.dq(), key.crt_coefficient(), key.primes())
@@ -200,7 +200,7 @@ impl KeyMaker {
 }
 
 /// A certificate as PEM.
-pub fn certificate_pem(certificate: &Certificate) -> Result<String, MakeError> {
+pub(crate) fn certificate_pem(certificate: &Certificate) -> Result<String, MakeError> {
     pem::encode_string("CERTIFICATE", LineEnding::LF, certificate.der())
         .map_err(|_| MakeError::Encoding("certificate"))
 }

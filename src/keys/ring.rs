@@ -90,12 +90,12 @@ pub struct Ring {
     peers: Vec<Arc<Peer>>,
     retired: Vec<Arc<OwnKey>>,
     troubles: Vec<Trouble>,
-    parts: Parts,
+    parts: RingEntries,
 }
 
 /// What a ring is made of, entry by entry, so that the next one can fall back on it.
 #[derive(Default, Clone)]
-struct Parts {
+struct RingEntries {
     own: Vec<Slot<OwnKey>>,
     peers: Vec<Slot<Peer>>,
     /// What is wrong with `keys.ca_file`, or with the volume as a whole.
@@ -171,7 +171,7 @@ impl Ring {
 
     /// The same without development keys: each is a trouble of its file.
     #[must_use]
-    pub fn without_example_keys(mut self) -> Self {
+    pub(crate) fn without_example_keys(mut self) -> Self {
         for slot in &mut self.parts.own {
             slot.refuse_example(|key| key.private.public_key());
         }
@@ -187,7 +187,7 @@ impl Ring {
         succeed::succeed(previous, next)
     }
 
-    fn assemble(parts: Parts, retired: Vec<Arc<OwnKey>>) -> Self {
+    fn assemble(parts: RingEntries, retired: Vec<Arc<OwnKey>>) -> Self {
         let troubles = parts
             .ca_troubles
             .iter()
@@ -215,7 +215,7 @@ impl Ring {
     }
 
     /// Own keys of former generations, latest first. They decrypt and do nothing else.
-    pub fn retired(&self) -> &[Arc<OwnKey>] {
+    pub(crate) fn retired(&self) -> &[Arc<OwnKey>] {
         &self.retired
     }
 
@@ -225,14 +225,14 @@ impl Ring {
     }
 
     /// The own key (use decrypt) whose certificate has this thumbprint, be it of a former generation.
-    pub fn decryptor(&self, thumbprint: &Thumbprint) -> Option<&Arc<OwnKey>> {
+    pub(crate) fn decryptor(&self, thumbprint: &Thumbprint) -> Option<&Arc<OwnKey>> {
         self.decryptors().find(|key| {
             key.certificate.as_ref().is_some_and(|certificate| certificate.thumbprint() == *thumbprint)
         })
     }
 
     /// Own keys (use decrypt) whose modulus has `modulus_len` bytes, in order, each once.
-    pub fn decryptors_of_len(&self, modulus_len: usize) -> Vec<&Arc<OwnKey>> {
+    pub(crate) fn decryptors_of_len(&self, modulus_len: usize) -> Vec<&Arc<OwnKey>> {
         let mut fitting: Vec<&Arc<OwnKey>> = Vec::new();
         for key in self.decryptors().filter(|key| key.private.modulus_len() == modulus_len) {
             if !fitting.iter().any(|found| found.private.public_key() == key.private.public_key()) {
@@ -253,19 +253,19 @@ impl Ring {
     }
 
     /// Names of the configured peers, be they loaded or not, in configuration order.
-    pub fn peer_names(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn peer_names(&self) -> impl Iterator<Item = &str> {
         self.parts.peers.iter().filter_map(|slot| slot.entry.name.as_deref())
     }
 
     /// What is wrong with the entry of the peer `name`; `None` where no entry has that name.
-    pub fn peer_troubles(&self, name: &str) -> Option<Vec<&Trouble>> {
+    pub(crate) fn peer_troubles(&self, name: &str) -> Option<Vec<&Trouble>> {
         let mut slots = self.parts.peers.iter();
         let slot = slots.find(|slot| slot.entry.name.as_deref() == Some(name))?;
         Some(self.parts.ca_troubles.iter().chain(&slot.troubles).collect())
     }
 
     /// What is wrong with the entries that [`Ring::signer`] chooses from; `None` where there is no such entry.
-    pub fn signer_troubles(&self, name: Option<&str>) -> Option<Vec<&Trouble>> {
+    pub(crate) fn signer_troubles(&self, name: Option<&str>) -> Option<Vec<&Trouble>> {
         let is_meant = |entry: &Entry| {
             entry.uses.is_some_and(|uses| uses.sign) && (name.is_none() || entry.name.as_deref() == name)
         };
@@ -275,7 +275,7 @@ impl Ring {
     }
 
     /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.
-    pub fn example_keys(&self) -> Vec<PathBuf> {
+    pub(crate) fn example_keys(&self) -> Vec<PathBuf> {
         let own = self.own.iter().map(|key| (key.private.public_key(), &key.file));
         let peers = self.peers.iter().map(|peer| (&peer.key, &peer.file));
         own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, file)| file.clone()).collect()
@@ -287,7 +287,7 @@ impl Ring {
     }
 
     /// The certificates of `keys.ca_file`.
-    pub fn authorities(&self) -> &[Certificate] {
+    pub(crate) fn authorities(&self) -> &[Certificate] {
         self.parts.trust.roots.as_deref().unwrap_or_default()
     }
 

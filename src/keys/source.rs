@@ -60,7 +60,7 @@ pub struct KeyMaterial {
 }
 
 /// A private key with what belongs to it.
-pub struct MatchedKey {
+pub(crate) struct MatchedKey {
     /// The private key.
     pub private: PrivateKey,
     /// The certificate with the same public key; a JWK or a bare key may have none.
@@ -77,7 +77,11 @@ impl KeyMaterial {
     /// The certificate is sought among `configured` (the `cert` file), or where that is empty in the source itself. The first key whose
     /// certificate is valid at `now` is taken, else the first that has one; of several certificates of that key (signed by the CA and by
     /// MOSIP) the one valid at `now`, then the latest.
-    pub fn matched(mut self, configured: Vec<Certificate>, now: Timestamp) -> Result<MatchedKey, LoadError> {
+    pub(crate) fn matched(
+        mut self,
+        configured: Vec<Certificate>,
+        now: Timestamp,
+    ) -> Result<MatchedKey, LoadError> {
         let pool = if configured.is_empty() { &self.certificates } else { &configured };
         let of_key = |key: &PrivateKey| {
             let mine = pool.iter().filter(|found| found.public_key() == key.public_key());

@@ -1,7 +1,7 @@
 //! Watches the key volume: validate, then swap.
 //!
 //! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
-//! the ring of the moment they asked.
+//! the ring that was current when they asked.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -22,14 +22,14 @@ use crate::config;
 /// How long a look at the key files may take. A volume that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The current ring, for everybody who needs keys. Cheap to clone.
+/// The current ring, for all code that needs keys. Cheap to clone.
 #[derive(Clone)]
 pub struct Keyring {
     ring: watch::Receiver<Arc<Ring>>,
     requests: mpsc::Sender<Request>,
 }
 
-/// A look at the files out of turn.
+/// A look at the files before the next interval.
 struct Request {
     /// Loads whether or not a file changed.
     forced: bool,
@@ -37,7 +37,7 @@ struct Request {
 }
 
 impl Keyring {
-    /// The ring of this moment.
+    /// The current ring.
     pub fn current(&self) -> Arc<Ring> {
         Arc::clone(&self.ring.borrow())
     }
@@ -48,12 +48,12 @@ impl Keyring {
         Some(Arc::clone(&self.ring.borrow_and_update()))
     }
 
-    /// Loads anew at once, whether or not a file changed, and waits for it. Does nothing once the watcher is gone.
+    /// Loads again at once, whether or not a file changed, and waits for it. Does nothing once the watcher is gone.
     pub async fn reload(&self) {
         self.look(true).await;
     }
 
-    /// Looks at the files now instead of in a few seconds, loads anew if one changed, and waits for it.
+    /// Looks at the files now instead of in a few seconds, loads again if one changed, and waits for it.
     pub async fn refresh(&self) {
         self.look(false).await;
     }
@@ -115,10 +115,10 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
     let (sender, loaded) = std_mpsc::channel();
     let load = move || {
         let ring = state.load();
-        // Whoever has the other end is gone: so is the gateway.
+        // The receiver is gone, and the gateway with it.
         let _ = sender.send((state, ring));
     };
-    // A thread of its own: one that a hung volume holds keeps nothing else from its work.
+    // A thread of its own: a volume that hangs blocks this thread alone.
     std::thread::spawn(load);
     let (look, first) = match loaded.recv_timeout(DEADLINE) {
         Ok((state, ring)) => (Look::Ended(state), ring),
@@ -137,7 +137,7 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
 impl Watcher {
     /// Development keys that come into the volume later are taken, too.
     #[must_use]
-    pub fn allow_example_keys(mut self, allow: bool) -> Self {
+    pub(crate) fn allow_example_keys(mut self, allow: bool) -> Self {
         self.published.allow_example = allow;
         self
     }
@@ -187,7 +187,7 @@ fn unless_it_panics(look: impl FnOnce() -> Option<Ring>) -> Option<Ring> {
     })
 }
 
-/// The ring that everybody has, and what may follow it.
+/// The ring that is published, and what may follow it.
 struct Published {
     /// How long a look at the files may take before the volume counts as one that hangs.
     deadline: Duration,
@@ -212,7 +212,7 @@ impl Published {
         Some(state)
     }
 
-    /// Waits for `look` and publishes what it found. Beyond the deadline the trouble is published first, and whoever asks meanwhile is
+    /// Waits for `look` and publishes what it found. Beyond the deadline the trouble is published first, and a caller that asks meanwhile is
     /// not kept waiting. `None` when the watcher has to end.
     async fn follow(
         &mut self,
@@ -274,7 +274,7 @@ impl Published {
     }
 }
 
-/// Lets go of whoever asked.
+/// Answers the callers that wait.
 fn answer(request: Option<Request>) {
     if let Some(request) = request {
         // They may have gone.
@@ -282,7 +282,7 @@ fn answer(request: Option<Request>) {
     }
 }
 
-/// Waits for `look` and answers whoever asks meanwhile: the keys are as they are. `None` once nobody can ask any more.
+/// Waits for `look` and answers callers meanwhile with the keys as they are. `None` once no caller is left.
 async fn answering<T>(
     mut look: JoinHandle<T>,
     requests: &mut mpsc::Receiver<Request>,

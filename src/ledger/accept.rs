@@ -1,4 +1,4 @@
-//! Taking an event: once, whatever key it carries and however often it comes, under an id that stays.
+//! Takes an event once, whatever key it carries and however often it comes, under an id that stays.
 
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::{Aid, Event, EventKind};
@@ -43,7 +43,7 @@ const OLDEST: &str = "mediator";
 pub(crate) struct Accepted {
     /// The entry that speaks for the event: MOSIP's, else the first one.
     pub(crate) id: String,
-    /// Where it stands.
+    /// Its state.
     pub(crate) state: State,
     /// The application id it carries, once it has one.
     pub(crate) aid: Option<Aid>,

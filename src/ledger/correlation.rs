@@ -16,7 +16,7 @@ use crate::store::{CorrelationRow, Filter, Queue, Row};
 const TABLE: &str = "correlation";
 /// Stands in the database until every entry of an older version has its row.
 const UNCORRELATED: &str = "uncorrelated";
-/// Entries of an older database that get their row in one transaction: few, so that nobody who posts waits for it.
+/// Entries of an older database that get their row in one transaction: few, so that a caller who posts does not wait for it.
 const AT_ONCE: usize = 100;
 /// Events with one number that are looked at. Real ones have a birth and a few corrections.
 const ALIKE: usize = 100;

@@ -1,7 +1,8 @@
-//! What waits for the mediator: posted to `deliver.url`, or pulled and acknowledged where none is set. Taken = gone from here.
+//! What waits for the mediator: posted to `deliver.url`, or pulled and acknowledged where none is set. A message that was taken is removed.
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
@@ -17,15 +18,15 @@ use crate::store::{Filter, Millis, NewRow, Queue};
 pub(super) const TABLE: &str = "delivery";
 /// The destination of deliveries in the rows.
 pub(crate) const DESTINATION: &str = "delivery";
-/// News of our own events, which `GET /v1/events` tells as well.
+/// Messages about our own events, which `GET /v1/events` shows as well.
 const OWN_NEWS: [&str; 2] = ["aid.assigned", "event.accepted"];
-/// Old messages that are dropped together.
+/// Old messages that one transaction drops.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 
 /// One delivery, as the mediator gets it.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Body<'a> {
+struct DeliveryBody<'a> {
     id: &'a str,
     #[serde(rename = "type")]
     kind: &'a str,
@@ -45,7 +46,7 @@ pub(crate) struct Undelivered {
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
 
-/// What is told, but for its id and its time.
+/// The content of a message, without its id and time.
 pub(super) struct Message<'a> {
     pub(super) kind: &'static str,
     pub(super) subject: &'a Subject,
@@ -119,7 +120,7 @@ impl Book<'_> {
         self.tell_of_event("event.accepted", id, json!({}), None)
     }
 
-    /// `event.parked`: it cannot go as it is, and the registrar must learn of it.
+    /// `event.parked`: it cannot be sent as it is, and the registrar must learn of it.
     pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
         let data = serde_json::to_value(refusal)
             .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
@@ -147,7 +148,8 @@ impl Book<'_> {
     pub(super) fn tell(&self, message: Message<'_>) -> Result<()> {
         let Message { kind, subject, data, verified, key, met_by } = message;
         let id = format!("msg_{}", self.rules.random.name());
-        let body = Body { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
+        let body =
+            DeliveryBody { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
         let text = serde_json::to_vec(&body)
             .map(Zeroizing::new)
             .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
@@ -170,17 +172,17 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// What orders the messages of a subject: its composition, else its first name, which stands nowhere in the open.
+    /// What orders the messages of a subject: its composition, else a hash of its first name, which is never stored in the open.
     fn line_of(&self, subject: &Subject) -> Option<String> {
         if let Some(composition) = &subject.composition_id {
             return Some(composition.clone());
         }
         let (name, value) = subject.names().next()?;
         let hash = self.identity(&[b"line", name.as_bytes(), value.as_bytes()]);
-        Some(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        Some(HEXLOWER.encode(&hash))
     }
 
-    /// OpenCRVS took the entry `id`: where nobody else waits for it, its message has met its purpose.
+    /// OpenCRVS took the entry `id`: where the mediator does not wait for its message, that message has met its purpose.
     pub(super) fn settle_message(&self, id: &str) -> Result<()> {
         if self.is_settled_by_opencrvs() {
             self.tx().delete_met_by(id)?;
@@ -188,13 +190,13 @@ impl Book<'_> {
         Ok(())
     }
 
-    /// Whether good news is for OpenCRVS alone.
+    /// Whether success is reported to OpenCRVS alone.
     pub(super) fn is_settled_by_opencrvs(&self) -> bool {
         self.rules.legacy.get().is_some_and(|legacy::LegacyPosts { settles, .. }| *settles)
     }
 
-    /// News of our own events that nobody took for `retention` is dropped. What MOSIP sent, and what is parked, stays until it is
-    /// taken; so does what does not open, which nobody could take.
+    /// A message about our own events that the mediator did not take within `retention` is dropped. What MOSIP sent, and what is parked,
+    /// stays until it is taken; so does what does not open, which cannot be taken.
     pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
         let filter = Filter {
             kinds: OWN_NEWS.map(str::to_owned).to_vec(),

@@ -11,7 +11,7 @@ use crate::mosip::event::Aid;
 pub(crate) use crate::store::State;
 use crate::store::{self, Millis, NewRow, Queue};
 
-/// Where an entry can stand.
+/// The state of an entry.
 pub(crate) const STATES: [State; 5] =
     [State::Queued, State::Leased, State::Done, State::Parked, State::Discarded];
 
@@ -101,7 +101,7 @@ impl From<&Error> for Refusal {
     }
 }
 
-/// What is told of an entry: everything but its payload.
+/// What callers see of an entry: everything but its payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Order of acceptance; also the cursor of lists.
@@ -111,7 +111,7 @@ pub(crate) struct Entry {
     /// What it is, and where it goes.
     pub(crate) kind: String,
     pub(crate) destination: String,
-    /// Where it stands.
+    /// Its state.
     pub(crate) state: State,
     /// Attempts begun.
     pub(crate) attempts: u32,

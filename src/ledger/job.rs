@@ -1,4 +1,4 @@
-//! A job: many persons whose UINTOKENs are asked for one by one. What stands in the database about it, without the database.
+//! A job: many persons whose UINTOKENs are asked for one by one. What the database keeps about it, without the database.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -149,7 +149,7 @@ fn is_zero(count: &u64) -> bool {
 pub(crate) struct Settled {
     /// Its place in the list, from 0.
     pub(crate) record: u64,
-    /// Where it stands.
+    /// Its state.
     pub(crate) state: State,
     /// What became of it.
     #[serde(flatten)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::accept::IdempotencyKey;
@@ -16,7 +17,7 @@ use crate::mosip::ida;
 use crate::store::{Filter, JobRow, NewRow, Queue, Row, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
-/// What is counted of results that do not open.
+/// The code of results that do not open.
 const RESULTS: &str = "job_result";
 /// Jobs that are looked at when the unfinished ones are counted.
 const COUNTED: usize = 10_000;
@@ -91,7 +92,7 @@ impl Ledger {
             key: self.identity(&[b"key", KIND.as_bytes(), key])?,
             content: self.identity(&content)?,
             // As long as a name that is drawn.
-            job: name.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            job: HEXLOWER.encode(name.get(..16).unwrap_or(&name)),
         })
     }
 
@@ -205,7 +206,7 @@ impl Ledger {
                 let outcome = match book.unseal(TABLE, &row.id, "result", sealed) {
                     Ok(text) => serde_json::from_slice(&text)
                         .map_err(|_| Error::new(Code::Bug, "an outcome cannot be read"))?,
-                    // It stays as it is, and holds no other back.
+                    // It stays as it is, and delays no other.
                     Err(error) => {
                         book.rules.unreadable.note(RESULTS, &row.id, &error);
                         Outcome::without_token(String::new(), vec![Reason::from(&error)])

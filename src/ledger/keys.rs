@@ -24,11 +24,11 @@ const IDENTITY_PLACE: Place<'static> = Place { table: "meta", row: IDENTITY, col
 
 /// The keys of one database, whether or not it could be opened yet.
 pub(super) struct Keys {
-    /// `outbox.path`, for what is said.
+    /// `outbox.path`, for errors and logs.
     database: PathBuf,
     key_file: PathBuf,
     opened: RwLock<Option<Opened>>,
-    /// The key file as it was when it was last seen to hold the key that seals; none: nobody has looked yet.
+    /// The key file as it was when it was last seen to hold the key that seals; none: it has not been read yet.
     seen: Mutex<Option<Stamp>>,
 }
 
@@ -43,7 +43,7 @@ pub(super) struct Opened {
     pub(super) uptime: Uptime,
 }
 
-/// Which file it is, and which content it has.
+/// The identity of the file, and its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     device: u64,

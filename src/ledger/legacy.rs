@@ -17,7 +17,7 @@ use crate::store::Queue;
 pub(crate) struct LegacyPosts {
     /// The member that holds the UINTOKEN.
     pub(crate) token_member: &'static str,
-    /// Nobody else waits for them: no message is delivered, so one whose purpose is met is settled with that.
+    /// The mediator does not wait for them: no message is delivered, so one whose purpose is met is settled with that.
     pub(crate) settles: bool,
 }
 

@@ -1,7 +1,7 @@
 //! What was accepted and what came, with the rules: ids, the same event once, sealing, correlation, quarantine, bodies of deliveries.
 //!
-//! The rows lie in [`crate::store`]; every rule about them stands here. A job of the store works on a [`Book`]: the rows of its
-//! transaction, with the keys and the time of the moment.
+//! The rows are in [`crate::store`]; every rule about them is here. A job of the store works on a [`Book`]: the rows of its
+//! transaction, with the current keys and time.
 
 mod accept;
 mod answers;
@@ -65,8 +65,8 @@ pub(crate) struct Ledger {
     rules: Arc<Rules>,
 }
 
-/// All but the rows. A job of the store holds this and never the store: whoever drops the last of that waits for the thread that the
-/// job runs on.
+/// All but the rows. A job of the store holds this and never the store: the thread that drops the last handle of the store waits for the
+/// thread that the job runs on.
 struct Rules {
     keys: Arc<Keys>,
     clock: Clock,
@@ -82,7 +82,7 @@ struct Rules {
     unreadable: Unreadable,
     /// Something was queued, or may go now; workers follow it.
     queued: broadcast::Sender<()>,
-    /// Ids of entries that do not move by themselves any more.
+    /// Ids of entries that no longer move by themselves.
     settled: broadcast::Sender<String>,
     /// Held by the rekey that is under way.
     rekeying: tokio::sync::Mutex<()>,
@@ -98,7 +98,7 @@ struct Book<'t> {
     wall: Timestamp,
 }
 
-/// Where a ledger's chance and time come from.
+/// The sources of a ledger's randomness and time.
 #[derive(Clone, Default)]
 pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
@@ -216,17 +216,17 @@ impl Ledger {
         Ok(())
     }
 
-    /// Follows what is queued, or may go now; whoever is behind has missed nothing but repetition. Unlike a watch, it wakes in order.
+    /// Announces what is queued, or may go now; a reader that is late has missed nothing but repetition. Unlike a watch, it wakes in order.
     pub(crate) fn queued(&self) -> broadcast::Receiver<()> {
         self.rules.queued.subscribe()
     }
 
-    /// Follows the ids of entries that do not move by themselves any more.
+    /// Announces the ids of entries that no longer move by themselves.
     pub(crate) fn settled(&self) -> broadcast::Receiver<String> {
         self.rules.settled.subscribe()
     }
 
-    /// Whoever waits for work looks again.
+    /// Wakes every worker that waits.
     pub(crate) fn wake(&self) {
         self.rules.wake();
     }
@@ -240,7 +240,7 @@ impl Ledger {
         self.store.run(job).await
     }
 
-    /// As [`Self::run`], for what somebody is told is safe; it holds `locks`.
+    /// As [`Self::run`], for what a caller is told is safe; it holds `locks`.
     async fn take<T: Send + 'static>(
         &self,
         locks: Vec<String>,
@@ -258,11 +258,11 @@ impl Ledger {
 
 impl Rules {
     fn wake(&self) {
-        // Nobody may be waiting.
+        // There may be no receiver.
         let _ = self.queued.send(());
     }
 
-    /// A job of the store, under the keys of the moment at which it runs: a rekey may have come between.
+    /// A job of the store, under the keys that are current when it runs: a rekey may have come between.
     fn job<T>(
         self: &Arc<Self>,
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
@@ -277,7 +277,7 @@ impl Rules {
 }
 
 impl<'t> Book<'t> {
-    /// The rows. Nobody holds them over a call of another function of the book.
+    /// The rows. The borrow ends before another function of the book is called.
     fn tx(&self) -> RefMut<'_, &'t mut dyn Tx> {
         self.tx.borrow_mut()
     }

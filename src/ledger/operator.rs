@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,7 @@ pub(crate) struct Filter {
     pub(crate) after: i64,
 }
 
-/// Rows that stand where they are for one reason.
+/// Rows that are in their state for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Group {
     /// Names the reason in addresses and forms: 16 hexadecimal digits.
@@ -47,7 +48,7 @@ impl Group {
 /// The name of the reason that the rows keep as `text`.
 pub(super) fn reason_name(text: Option<&str>) -> String {
     let digest = Sha256::digest(text.unwrap_or_default());
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(digest.get(..8).unwrap_or(&digest))
 }
 
 /// A part of a list.
@@ -178,7 +179,7 @@ impl Ledger {
                 break;
             }
             for id in &ids {
-                // Nobody may be waiting.
+                // There may be no receiver.
                 let _ = self.rules.settled.send(id.clone());
             }
             discarded.extend(ids);
@@ -230,7 +231,7 @@ impl Ledger {
                 book.entry(&id)
             })
             .await?;
-        // Nobody may be waiting.
+        // There may be no receiver.
         let _ = self.rules.settled.send(entry.id.clone());
         self.wake();
         Ok(entry)
@@ -287,7 +288,7 @@ impl Book<'_> {
         self.shown(row)
     }
 
-    /// An application id that was damaged on the disk is not shown, and keeps nobody from the rest.
+    /// An application id that was damaged on the disk is not shown, and does not hide the rest.
     fn shown(&self, row: Row) -> Result<Entry> {
         let aid = row.result.as_ref().and_then(|sealed| {
             let plain = self.unseal(TABLE, &row.id, "aid", sealed).ok()?;

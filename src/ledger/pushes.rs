@@ -143,7 +143,7 @@ impl Ledger {
         self.room().left.is_none_or(|left| left >= self.rules.outbox.reserve)
     }
 
-    /// The oldest push after `after` that nobody has looked at yet. One that does not open is kept in quarantine with fault
+    /// The oldest push after `after` that has not been verified yet. One that does not open is kept in quarantine with fault
     /// `storage`, and looked at again after a start, a rekey, or new keys.
     pub(crate) async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
         self.run(move |book| {

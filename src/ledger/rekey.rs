@@ -42,7 +42,7 @@ impl Ledger {
     /// Reads `outbox.key_file` anew and seals every row, and the identity key, under its first key; nothing under a former key is left in
     /// what the database keeps. [`Code::Storage`], and nothing has changed, unless the file holds every key that anything is sealed under.
     pub(crate) async fn rekey(&self) -> Result<Rekeyed> {
-        // The keys that are proved to be in the file are those of the moment: another rekey must not come between.
+        // The keys that are proved to be in the file are the current ones: another rekey must not come between.
         let _alone = self.rules.rekeying.lock().await;
         if let Some(trouble) = self.trouble() {
             return Err((&trouble).into());
@@ -106,7 +106,7 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    /// Seals anew what is not under the first key, among the next values after `from`. The last value looked at; none: the column is
+    /// Seals again what is not under the first key, among the next values after `from`. The last value looked at; none: the column is
     /// through.
     pub(super) fn reseal(&self, column: SealedColumn, from: Seq) -> Result<(Option<Seq>, Rekeyed)> {
         let SealedColumn { table, column: name, .. } = column;

@@ -1,4 +1,5 @@
-//! Application ids that MOSIP gave to two events. Both are sent, since nobody here can know whose it is; MOSIP's people have to say.
+//! Application ids that MOSIP gave to two events. Both are sent, since the gateway cannot know which event it belongs to; MOSIP's
+//! administrators have to say.
 
 use super::correlation::cause;
 use super::vault::Place;

@@ -1,4 +1,4 @@
-//! Rows that do not open: each waits where it is, is told of once, and is looked at again after a start, a rekey, or an hour.
+//! Rows that do not open: each waits where it is, is logged once, and is read again after a start, a rekey, or an hour.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,7 @@ impl Unreadable {
         self.lock().get(table).map(|rows| rows.iter().cloned().collect()).unwrap_or_default()
     }
 
-    /// All are looked at anew.
+    /// All are read again.
     pub(crate) fn clear(&self) {
         self.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! The outbox's own clock: milliseconds that a gateway has run over this database. It stands still while none runs and follows no
+//! The outbox's own clock: milliseconds that a gateway has run over this database. It stops while none runs and follows no
 //! step of the machine's clock, so that neither a wrong date nor its correction gives up, forgets or delays an event.
 
 use tokio::time::Instant;

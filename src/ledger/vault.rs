@@ -53,7 +53,7 @@ impl std::fmt::Display for KeyTag {
     }
 }
 
-/// Where a sealed value stands. A value moved elsewhere does not open.
+/// The place of a sealed value. A value moved elsewhere does not open.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
     /// The table.
@@ -91,7 +91,7 @@ pub(crate) enum VaultError {
     /// A sealed value opens with none of the keys.
     #[error("a row opens with no key of outbox.key_file")]
     WrongKey,
-    /// A sealed value was changed, or stands where it was not written.
+    /// A sealed value was changed, or is where it was not written.
     #[error("a row was changed outside the gateway")]
     Changed,
 }

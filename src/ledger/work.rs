@@ -1,4 +1,4 @@
-//! What the engine sees: rows that it leases, how far they come, how they end.
+//! What the engine uses: it leases rows, stores their progress, and ends them.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::store::{Advance, Fence, Filter, Lane, Millis, Pick, Queue, Row, Seq, 
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
-/// Entries that are looked at together for their age.
+/// Entries whose age is checked in one transaction.
 const AGED_AT_ONCE: usize = 100;
 
 /// A row that a worker holds.
@@ -41,7 +41,7 @@ pub(crate) struct Leased {
 pub(crate) enum Ending {
     /// It has arrived.
     Done(Done),
-    /// Back into the queue until this moment; without an error the attempt was broken off, and the row keeps its place.
+    /// It is queued, and due at this time; without an error the attempt was broken off, and the row keeps its position.
     Again { next_at: Millis, error: Option<Error> },
     /// A person decides. A record of a job is settled with the error as its reason.
     Park(Error),
@@ -76,20 +76,20 @@ impl Ledger {
         }
     }
 
-    /// When the next row of `lane` falls due; none: nothing waits for a moment.
+    /// When the next row of `lane` falls due; none: no row waits for a time.
     pub(crate) async fn next_due(&self, lane: &Lane) -> Result<Option<Millis>> {
         let lane = lane.clone();
         self.run(move |book| book.tx().next_due(&lane, book.now)).await
     }
 
-    /// Prolongs leases, all of one queue; those that hold no more are left out.
+    /// Prolongs leases, all of one queue; lost ones are left out of the answer.
     pub(crate) async fn renew(&self, held: &[Held], lease: Duration) -> Result<Vec<Seq>> {
         let Some(queue) = held.first().map(|held| held.queue) else { return Ok(Vec::new()) };
         let held: Vec<(Seq, Fence)> = held.iter().map(|held| (held.seq, held.fence)).collect();
         self.run(move |book| book.tx().renew(queue, &held, book.now + millis(lease))).await
     }
 
-    /// Stores how far a row has come, and tells others of it; false: the lease holds no more.
+    /// Stores the progress of a row and announces it; false: the lease is lost.
     pub(crate) async fn advance(&self, held: &Held, progress: &Progress, news: Option<News>) -> Result<bool> {
         let (held, progress) = (held.clone(), progress.clone());
         self.run(move |book| {
@@ -113,7 +113,7 @@ impl Ledger {
         .await
     }
 
-    /// Writes how an attempt ended, and tells others of it; false: the lease holds no more, and nothing changed.
+    /// Writes how an attempt ended and announces it; false: the lease is lost, and nothing changed.
     pub(crate) async fn settle(&self, held: &Held, ending: &Ending) -> Result<bool> {
         let (held, ending) = (held.clone(), Ending::clone(ending));
         let is_final = match ending {
@@ -131,7 +131,7 @@ impl Ledger {
             })
             .await?;
         if holds && is_final {
-            // Nobody may be waiting.
+            // There may be no receiver.
             let _ = self.rules.settled.send(id);
             // What waits behind it may belong to another lane: a correction behind its birth.
             self.wake();
@@ -164,7 +164,7 @@ impl Ledger {
                 .await?;
             parked += aged.len();
             for id in aged {
-                // Nobody may be waiting.
+                // There may be no receiver.
                 let _ = self.rules.settled.send(id);
             }
             after = last;
@@ -278,7 +278,7 @@ impl Book<'_> {
         let verdict = match ending {
             Ending::Done(_) => Verdict::Gone,
             Ending::Again { next_at, error } => again(*next_at, error.as_ref())?,
-            // A message is for the mediator until it takes it.
+            // A message belongs to the mediator until it is taken.
             Ending::Park(error) => again(self.now + unreadable::REST, Some(error))?,
         };
         self.tx().settle(Queue::Deliveries, held.seq, held.fence, &verdict, self.now)

@@ -35,7 +35,8 @@ pub struct AccessToken {
 }
 
 impl AccessToken {
-    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
+    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not
+    /// kept.
     pub fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
@@ -56,7 +57,7 @@ impl AccessToken {
     }
 }
 
-/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says.
+/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown.
 pub(crate) fn expiry(token: &str, expires_in: Option<i64>, now: Timestamp) -> Option<Timestamp> {
     let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
     let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));
@@ -159,13 +160,13 @@ fn authmanager_body(settings: &Token, app_id: &str, now: Timestamp) -> Result<Se
 
 fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<AccessToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct KeycloakReply {
         access_token: Option<String>,
         expires_in: Option<serde_json::Value>,
         error: Option<String>,
         error_description: Option<String>,
     }
-    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<KeycloakReply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
     if let Some(word) = reply.error {
         return Err(keycloak_refusal(status, word, reply.error_description.unwrap_or_default()));
     }
@@ -199,10 +200,11 @@ fn read_authmanager(
     now: Timestamp,
 ) -> Result<AccessToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct AuthmanagerReply {
         errors: Option<Vec<UpstreamError>>,
     }
-    let Object(reply): Object<Reply> = serde_json::from_slice(body).map_err(|_| not_json(status))?;
+    let Object(reply): Object<AuthmanagerReply> =
+        serde_json::from_slice(body).map_err(|_| not_json(status))?;
     codes::check(reply.errors)?;
     if !status.is_success() {
         return Err(refusal::of_status(IAM, status, SETTING));

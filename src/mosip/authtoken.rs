@@ -11,7 +11,8 @@ pub use csv::read_csv;
 pub use request::{Asked, Batch, read_json};
 
 /// What a record may hold, in the seeder's order.
-pub const FIELDS: [&str; 7] = ["vid", "name", "gender", "dob", "phoneNumber", "emailId", "fullAddress"];
+pub(crate) const FIELDS: [&str; 7] =
+    ["vid", "name", "gender", "dob", "phoneNumber", "emailId", "fullAddress"];
 
 /// Which form the file of a job has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
@@ -39,37 +40,38 @@ const fn refused(code: &'static str, message: &'static str) -> Refused {
 
 impl Refused {
     /// The number is neither a UIN nor a VID.
-    pub const VID_WRONG: Self = refused("ATS-REQ-002", "the number is as long as neither a UIN nor a VID");
+    pub(crate) const VID_WRONG: Self =
+        refused("ATS-REQ-002", "the number is as long as neither a UIN nor a VID");
     /// A name without a letter.
-    pub const NAME_EMPTY: Self = refused("ATS-REQ-003", "name is not provided");
+    pub(crate) const NAME_EMPTY: Self = refused("ATS-REQ-003", "name is not provided");
     /// An empty gender.
-    pub const GENDER_EMPTY: Self = refused("ATS-REQ-004", "gender is empty");
+    pub(crate) const GENDER_EMPTY: Self = refused("ATS-REQ-004", "gender is empty");
     /// An empty date of birth.
-    pub const DOB_EMPTY: Self = refused("ATS-REQ-006", "date of birth is empty");
+    pub(crate) const DOB_EMPTY: Self = refused("ATS-REQ-006", "date of birth is empty");
     /// Not `yyyy/MM/dd`.
-    pub const DOB_WRONG: Self = refused("ATS-REQ-007", "date of birth has not the form yyyy/MM/dd");
+    pub(crate) const DOB_WRONG: Self = refused("ATS-REQ-007", "date of birth has not the form yyyy/MM/dd");
     /// An empty address.
-    pub const ADDRESS_EMPTY: Self = refused("ATS-REQ-008", "address is empty");
+    pub(crate) const ADDRESS_EMPTY: Self = refused("ATS-REQ-008", "address is empty");
     /// No number.
-    pub const VID_ABSENT: Self = refused("ATS-REQ-009", "vid or its mapping not present");
+    pub(crate) const VID_ABSENT: Self = refused("ATS-REQ-009", "vid or its mapping not present");
     /// No name.
-    pub const NAME_ABSENT: Self = refused("ATS-REQ-010", "name or its mapping not present");
+    pub(crate) const NAME_ABSENT: Self = refused("ATS-REQ-010", "name or its mapping not present");
     /// No gender.
-    pub const GENDER_ABSENT: Self = refused("ATS-REQ-011", "gender or its mapping not present");
+    pub(crate) const GENDER_ABSENT: Self = refused("ATS-REQ-011", "gender or its mapping not present");
     /// No date of birth.
-    pub const DOB_ABSENT: Self = refused("ATS-REQ-012", "dateOfBirth or its mapping not present");
+    pub(crate) const DOB_ABSENT: Self = refused("ATS-REQ-012", "dateOfBirth or its mapping not present");
     /// No telephone number where the mapping names one.
-    pub const PHONE_ABSENT: Self = refused("ATS-REQ-013", "phoneNumber or its mapping not present");
+    pub(crate) const PHONE_ABSENT: Self = refused("ATS-REQ-013", "phoneNumber or its mapping not present");
     /// No e-mail address where the mapping names one.
-    pub const EMAIL_ABSENT: Self = refused("ATS-REQ-014", "emailId or its mapping not present");
+    pub(crate) const EMAIL_ABSENT: Self = refused("ATS-REQ-014", "emailId or its mapping not present");
     /// No address where the mapping names one.
-    pub const ADDRESS_ABSENT: Self = refused("ATS-REQ-015", "fullAddress or its mapping not present");
+    pub(crate) const ADDRESS_ABSENT: Self = refused("ATS-REQ-015", "fullAddress or its mapping not present");
     /// No such request.
     pub const UNKNOWN: Self = refused("ATS-REQ-016", "no auth request found for the given identifier");
     /// No file yet.
-    pub const NOT_PROCESSED: Self = refused("ATS-REQ-017", "auth request not processed yet");
+    pub(crate) const NOT_PROCESSED: Self = refused("ATS-REQ-017", "auth request not processed yet");
     /// Every record is wrong.
-    pub const NO_RECORD: Self = refused("ATS-REQ-101", "none of the record form a valid request");
+    pub(crate) const NO_RECORD: Self = refused("ATS-REQ-101", "none of the record form a valid request");
     /// The request itself is wrong.
     pub const INVALID: Self = refused("ATS-REQ-102", "invalid input");
     /// A record that is an object of texts in no way.
@@ -84,6 +86,6 @@ impl Refused {
 }
 
 /// Nothing is known of the person: IDA is away, or its reply does not verify.
-pub const UNKNOWN_ERROR: &str = "ATS-REQ-100";
+pub(crate) const UNKNOWN_ERROR: &str = "ATS-REQ-100";
 /// Several errors of IDA, joined.
-pub const SEVERAL_ERRORS: &str = "ATS-REQ-103";
+pub(crate) const SEVERAL_ERRORS: &str = "ATS-REQ-103";

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::error::{Code, Error, Result};
 
-/// What stands around a payload: names, ids, a signature.
+/// What surrounds a payload: names, ids, a signature.
 const AROUND: usize = 2048;
 
 /// `message` as JSON, in a buffer that is reserved once for its payload of `payload_len` characters. One that grows while it is

@@ -3,7 +3,7 @@
 //! MOSIP reports errors inside HTTP 200 as well as with real statuses, as `errorMessage` or as `message`. A list may hold several:
 //! IDA's filter puts IDA-MLC-007, which says nothing, in front of the code that says what is wrong.
 
-mod ida;
+mod ida_codes;
 
 use serde::Deserialize;
 
@@ -61,13 +61,13 @@ pub struct Meaning {
 impl Meaning {
     /// What `error` means: its code, and where one code stands for two things its sentence.
     fn of_error(error: &UpstreamError) -> Self {
-        ida::meaning_of_sentence(&error.error_code, &error.error_message)
+        ida_codes::meaning_of_sentence(&error.error_code, &error.error_message)
             .unwrap_or_else(|| Self::of(&error.error_code))
     }
 
     /// Looks `code` up; a code that is not in the table says nothing against the record.
     pub fn of(code: &str) -> Self {
-        if let Some(meaning) = ida::meaning(code) {
+        if let Some(meaning) = ida_codes::meaning(code) {
             return meaning;
         }
         let (fault, registrar, operator) = row(code)
@@ -104,7 +104,7 @@ pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
 enum Weight {
     /// It is absent, or nothing that a code can be.
     NoCode,
-    /// It stands for every failure.
+    /// IDA gives it for every failure.
     Generic,
     /// It is not in the table: MOSIP's administrator may know it.
     Unknown,
@@ -116,9 +116,9 @@ impl Weight {
     fn of(code: &str) -> Self {
         if printable(code) != code {
             Self::NoCode
-        } else if code == ida::GENERIC {
+        } else if code == ida_codes::GENERIC {
             Self::Generic
-        } else if ida::known(code).is_some() || row(code).is_some() {
+        } else if ida_codes::known(code).is_some() || row(code).is_some() {
             Self::Known
         } else {
             Self::Unknown

@@ -26,9 +26,9 @@ pub(in crate::mosip) use open::open_with_ring;
 pub use open::{Policy, Sealed, open};
 
 /// The header of the current form.
-pub const VERSION: &[u8; 6] = b"VER_R2";
+pub(crate) const VERSION: &[u8; 6] = b"VER_R2";
 
-/// What stands between the wrapped key and the body.
+/// What separates the wrapped key from the body.
 pub const SPLITTER: &[u8; 14] = b"#KEY_SPLITTER#";
 
 const THUMBPRINT_LEN: usize = 32;
@@ -226,7 +226,7 @@ pub struct Parts {
 
 impl Parts {
     /// Finds the splitter at the offsets that the usual key lengths give, and only then by scanning, so that a splitter inside a
-    /// thumbprint, a wrapped key or a plaintext misleads nobody.
+    /// thumbprint, a wrapped key or a plaintext misleads no reader.
     pub fn parse(envelope: &[u8]) -> Result<Self, CryptoError> {
         let headed = envelope.starts_with(VERSION);
         let at_usual = |prefix: usize| {
@@ -267,7 +267,7 @@ impl Parts {
     }
 
     /// Bytes of the ciphertext, and so of the plaintext.
-    pub fn ciphertext_len(&self) -> usize {
+    pub(crate) fn ciphertext_len(&self) -> usize {
         self.body.len().saturating_sub(self.layout.overhead())
     }
 }
@@ -280,7 +280,7 @@ fn scan(envelope: &[u8]) -> Option<usize> {
     memchr::memmem::find(envelope, SPLITTER)
 }
 
-/// An opened message: the buffer it was opened in, wiped on drop, and where the plaintext stands in it.
+/// An opened message: the buffer it was opened in, wiped on drop, and the range of the plaintext in it.
 pub struct Plaintext {
     buffer: Zeroizing<Vec<u8>>,
     range: Range<usize>,
@@ -311,19 +311,6 @@ impl From<Zeroizing<Vec<u8>>> for Plaintext {
         let range = 0..buffer.len();
         Self { buffer, range }
     }
-}
-
-/// Opens one envelope with one key. Every refusal after [`Parts::parse`] is the same `Decrypt`.
-pub fn open_with(
-    key: &PrivateKey,
-    parts: &Parts,
-    mut envelope: Vec<u8>,
-    caller_aad: &[u8],
-) -> Result<Plaintext, CryptoError> {
-    let wrapped = envelope.get(parts.wrapped.clone()).ok_or(CryptoError::Decrypt("offsets"))?;
-    let session = key.unwrap(wrapped)?;
-    open_body(&session, parts, &mut envelope, caller_aad)
-        .map(|range| Plaintext { buffer: Zeroizing::new(envelope), range })
 }
 
 fn open_body(

@@ -75,12 +75,12 @@ impl EventKind {
     }
 
     /// The kind whose events have the topic `topic` in OpenCRVS.
-    pub fn of_topic(topic: &str) -> Option<Self> {
+    pub(crate) fn of_topic(topic: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.topic() == Some(topic))
     }
 
     /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
-    pub const fn takes_aid(self) -> bool {
+    pub(crate) const fn takes_aid(self) -> bool {
         matches!(self, Self::Birth | Self::Death)
     }
 }
@@ -111,7 +111,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: nobody can be asked any
+    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: the sender cannot be asked any
     /// more what was meant. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of what is wrong.
     pub fn from_webhook(body: Bytes) -> Result<Self> {
         let text = json::text(&body)?;
@@ -220,11 +220,11 @@ impl Event {
 #[derive(Deserialize)]
 struct Webhook<'a> {
     #[serde(borrow)]
-    event: Option<Body<'a>>,
+    event: Option<EventMember<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct EventMember<'a> {
     hub: Option<Hub>,
     #[serde(borrow)]
     context: Option<Vec<Bundle<'a>>>,

@@ -10,18 +10,19 @@ mod request;
 mod sealed;
 
 pub use input::{
-    Attribute, Authentication, Channel, Demographics, IdType, Individual, Intent, OtpOrder, Text,
+    Attribute, Authentication, Demographics, IdType, Individual, Intent, OtpChannel, OtpOrder, Text,
     TransactionId,
 };
-pub use record::{IdLengths, Line, MOST_RECORDS, Record, read_kept, read_records};
+pub(crate) use record::MOST_RECORDS;
+pub use record::{IdLengths, ListedRecord, Record, read_kept, read_records};
 pub use reply::{
-    Answer, Authenticated, Expected, Known, OtpSent, Reply, Response, read, read_authenticated, read_known,
-    read_otp_sent,
+    Answer, Authenticated, Expected, Known, OtpSent, RawReply, Response, read, read_authenticated,
+    read_known, read_otp_sent,
 };
 pub use request::{Origin, SignedRequest, request};
-pub use sealed::{
-    SealedIdentity, SealedRequest, open_identity, open_request, seal_request, sign_body, verify_body,
-};
+#[cfg(test)]
+pub(super) use sealed::{SealedIdentity, open_identity};
+pub use sealed::{sign_body, verify_body};
 
 /// Which of IDA's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -55,11 +55,11 @@ pub struct Accepted;
 /// Accepted is: 2xx, a JSON object, `errors` absent, null or empty, `response` an object.
 pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accepted>> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct EventReply {
         errors: Option<Vec<UpstreamError>>,
         response: Option<serde_json::Map<String, serde_json::Value>>,
     }
-    let Object(reply): Object<Reply> = read_json(status, body, EVENTS)?;
+    let Object(reply): Object<EventReply> = read_json(status, body, EVENTS)?;
     codes::check(reply.errors)?;
     expect_success(status, EVENTS)?;
     reply
@@ -72,17 +72,17 @@ pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accep
 pub fn read_aid(status: StatusCode, body: &[u8]) -> Result<Attested<Aid>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Reply {
+    enum AidReply {
         Aid(String),
         Refusal { errors: Option<Vec<UpstreamError>> },
     }
     match read_json(status, body, AID)? {
-        Reply::Refusal { errors } => {
+        AidReply::Refusal { errors } => {
             codes::check(errors)?;
             expect_success(status, AID)?;
             Err(broken("an object where the application id should be", AID))
         }
-        Reply::Aid(text) => {
+        AidReply::Aid(text) => {
             expect_success(status, AID)?;
             let aid = Aid::parse(&text).ok_or_else(|| broken("no application id in the answer", AID))?;
             Ok(Attested::new(aid))
@@ -163,12 +163,12 @@ pub(crate) fn verify_nid(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>
 fn read_nid(plaintext: Plaintext) -> Result<Nid> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Wire {
+    struct NidMembers {
         uin_token: Option<String>,
         #[serde(rename = "opencrvsBRN")]
         brn: Option<String>,
     }
-    let Object(wire): Object<Wire> = serde_json::from_slice(&plaintext).map_err(|_| {
+    let Object(wire): Object<NidMembers> = serde_json::from_slice(&plaintext).map_err(|_| {
         Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
     })?;
     for (value, pointer, what) in [

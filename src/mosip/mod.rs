@@ -15,7 +15,7 @@ pub mod ida;
 pub mod mediator;
 pub mod primitives;
 pub(crate) mod push;
-pub mod roles;
+pub(crate) mod roles;
 pub mod signature;
 pub(crate) mod subject;
 mod verified;

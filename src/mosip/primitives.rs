@@ -18,7 +18,7 @@ use crate::keys::{Certificate, Ring};
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Seal {
+pub(crate) struct Seal {
     /// Peer that it is sealed to.
     pub to: String,
     /// Layout of the envelope.
@@ -39,7 +39,7 @@ pub struct Seal {
 
 impl Seal {
     /// Seals `plaintext` (may be empty) with the keys of `ring`.
-    pub fn seal(&self, ring: &Ring, now: Timestamp, plaintext: &[u8]) -> Result<SealedMessage> {
+    pub(crate) fn seal(&self, ring: &Ring, now: Timestamp, plaintext: &[u8]) -> Result<SealedMessage> {
         let to = roles::asked_recipient(ring, &self.to, "to", now)?;
         let signer = match self.sign {
             SignOver::None => None,
@@ -128,7 +128,7 @@ impl Open {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Sign {
+pub(crate) struct Sign {
     /// What is written.
     #[param(inline)]
     pub form: Form,
@@ -138,14 +138,14 @@ pub struct Sign {
 
 /// The answer of `/v1/sign`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Signed {
+pub(crate) struct Signed {
     /// In the form asked for.
     pub signature: String,
 }
 
 impl Sign {
     /// Signs `payload` with a key of `ring`.
-    pub fn sign(&self, ring: &Ring, now: Timestamp, payload: &[u8]) -> Result<Signed> {
+    pub(crate) fn sign(&self, ring: &Ring, now: Timestamp, payload: &[u8]) -> Result<Signed> {
         let own = roles::asked_signer(ring, self.key.as_deref(), "key", now)?;
         Ok(Signed { signature: signature::sign_as(own, payload, self.form)? })
     }
@@ -154,7 +154,7 @@ impl Sign {
 /// A token to verify: the body of `/v1/verify`. No `Debug`: it holds a payload.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Verify {
+pub(crate) struct Verify {
     /// Compact or detached JWS.
     pub token: String,
     /// Payload of a detached token, as text.
@@ -188,7 +188,7 @@ pub struct Valid {
 impl Verify {
     /// From the bytes of a file: a JSON object with `token` (the body of `/v1/verify`) or `signature` (the answer of `/v1/sign`), other
     /// members skipped, or the token itself.
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Carried {
             #[serde(alias = "signature")]
@@ -211,7 +211,7 @@ impl Verify {
     }
 
     /// Verifies under the key of the peer and no other.
-    pub fn verify(self, ring: &Ring, now: Timestamp) -> Result<Valid> {
+    pub(crate) fn verify(self, ring: &Ring, now: Timestamp) -> Result<Valid> {
         let detached = match (self.payload, self.payload_b64) {
             (Some(_), Some(_)) => {
                 return Err(Error::field("/payload_b64", "give payload or payload_b64, not both"));

@@ -11,13 +11,13 @@ use crate::keys::cert::Validity;
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Trouble};
 
 /// The peer that the MOSIP-side mediator is.
-pub const MOSIP: &str = "mosip";
+pub(crate) const MOSIP: &str = "mosip";
 
 /// The peer that IDA is to those who seal to it.
-pub const IDA: &str = "ida";
+pub(crate) const IDA: &str = "ida";
 
 /// The peer `name`, which the gateway itself needs.
-pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
+pub(crate) fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {
         Error::new(Code::Keys, format!("no certificate of peer `{name}` is loaded"))
             .advise(cure(ring.peer_troubles(name), || format!("Add a peer named `{name}` to keys.peers.")))
@@ -25,7 +25,7 @@ pub fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
 }
 
 /// The peer `name`, which the caller named at `pointer`.
-pub fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Result<&'r Arc<Peer>> {
+pub(crate) fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Result<&'r Arc<Peer>> {
     match ring.peer_troubles(name) {
         Some(_) => peer(ring, name),
         None => Err(Error::field(pointer, "no peer of this name is configured")
@@ -34,7 +34,7 @@ pub fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Result<&'r A
 }
 
 /// The peer `from`, or the only one that is configured, be it loaded or not: a broken file never makes a message another peer's.
-pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
+pub(crate) fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
     if let Some(name) = from {
         return asked_peer(ring, name, "/from");
     }
@@ -47,12 +47,12 @@ pub fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Pe
 }
 
 /// The certificate of the peer `name` that is sealed to.
-pub fn recipient<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<&'r Certificate> {
+pub(crate) fn recipient<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<&'r Certificate> {
     sealable(peer(ring, name)?, now)
 }
 
 /// As [`recipient`], for a name that the caller brought at `pointer`.
-pub fn asked_recipient<'r>(
+pub(crate) fn asked_recipient<'r>(
     ring: &'r Ring,
     name: &str,
     pointer: &str,
@@ -62,7 +62,7 @@ pub fn asked_recipient<'r>(
 }
 
 /// The own key that signs: the one of this name, or the first with use `sign`.
-pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<&'r Arc<OwnKey>> {
+pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<&'r Arc<OwnKey>> {
     let own = ring.signer(name).ok_or_else(|| {
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
@@ -77,7 +77,7 @@ pub fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<
 }
 
 /// As [`signer`], for a name that the caller may have brought at `pointer`.
-pub fn asked_signer<'r>(
+pub(crate) fn asked_signer<'r>(
     ring: &'r Ring,
     name: Option<&str>,
     pointer: &str,
@@ -90,7 +90,7 @@ pub fn asked_signer<'r>(
     signer(ring, name, now)
 }
 
-/// What stands in the way of the entry, else what to do where there is no entry.
+/// What makes the entry unusable, else what to do where there is no entry.
 fn cure(troubles: Option<Vec<&Trouble>>, absent: impl FnOnce() -> String) -> String {
     let hinders = troubles.into_iter().flatten().find(|trouble| trouble.fatal);
     hinders.map_or_else(absent, ToString::to_string)

@@ -24,7 +24,7 @@ pub enum Form {
 }
 
 /// Signs `payload` in the form asked for.
-pub fn sign_as(own: &OwnKey, payload: &[u8], form: Form) -> Result<String> {
+pub(crate) fn sign_as(own: &OwnKey, payload: &[u8], form: Form) -> Result<String> {
     match form {
         Form::JwsDetached => sign(own, payload, true),
         Form::Jws => sign(own, payload, false),

@@ -81,7 +81,7 @@ impl Subject {
         Self::NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
-    /// What several events that bear one number have in common: a name on which two of them differ is left out, since nobody can tell
+    /// What several events that bear one number have in common: a name on which two of them differ is left out, since nothing can tell
     /// which of them is meant.
     pub(crate) fn common(subjects: &[Self]) -> Self {
         Self::of_each(|name| {

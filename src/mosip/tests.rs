@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::envelope::{self, Format, Policy, Sealed, SignOver};
-use super::ida::{self, Answer, Expected, Reply, SealedIdentity, Service, TransactionId};
+use super::ida::{self, Answer, Expected, RawReply, SealedIdentity, Service, TransactionId};
 use super::primitives::{Seal, Sign};
 use super::{mediator, roles, signature};
 use crate::clock::Timestamp;
@@ -116,7 +116,7 @@ fn a_kyc_identity_under_an_unavailable_key_is_not_tampered() {
     let (headers, body) = (http::HeaderMap::new(), kyc.to_string());
     let transaction = TransactionId::parse("1234567890".to_owned()).unwrap();
     let known = || {
-        let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+        let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
         let expected = Expected {
             service: Service::Kyc,
             transaction: &transaction,
@@ -148,7 +148,7 @@ fn a_kyc_reply_without_thumbprint_or_session_key_says_so() {
                 Some(null) => kyc["response"][member] = null,
             }
             let (headers, body) = (http::HeaderMap::new(), kyc.to_string());
-            let reply = Reply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
+            let reply = RawReply { status: http::StatusCode::OK, headers: &headers, body: body.as_bytes() };
             let transaction = TransactionId::parse("1234567890".to_owned()).unwrap();
             let expected = Expected {
                 service: Service::Kyc,

@@ -16,7 +16,7 @@ use crate::{refusal, upstream};
 const REFUSED: &str = "Check opencrvs.client_id and its secret in OpenCRVS under Integrations, and that the client is active there.";
 
 /// A token for OpenCRVS. No `Debug`.
-pub struct ClientToken {
+pub(crate) struct ClientToken {
     /// `Bearer <token>`, marked sensitive.
     bearer: HeaderValue,
     expires: Option<Timestamp>,
@@ -24,19 +24,19 @@ pub struct ClientToken {
 
 impl ClientToken {
     /// The value of `Authorization`.
-    pub fn bearer(&self) -> HeaderValue {
+    pub(crate) fn bearer(&self) -> HeaderValue {
         self.bearer.clone()
     }
 
-    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: nobody says, do not keep it.
-    pub fn expires(&self) -> Option<Timestamp> {
+    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not kept.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 }
 
 /// What is posted to, without a body: `<auth_url>/token?client_id&client_secret&grant_type=client_credentials`. OpenCRVS 1.x reads the
-/// query alone, so the URL is a secret: nobody logs it.
-pub fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> Result<Uri> {
+/// query alone, so the URL is a secret and is not logged.
+pub(crate) fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> Result<Uri> {
     let mut path = SecretWriter::default();
     path.push(auth_url.path().trim_end_matches('/').as_bytes());
     let fields: [(&[u8], &[u8]); 2] =
@@ -53,9 +53,9 @@ pub fn request(auth_url: &Uri, client_id: &str, client_secret: &SecretBytes) -> 
 
 /// The token in the answer: `{"access_token"}`. [`Code::Partner`] where OpenCRVS refuses the client, [`Code::Upstream`] where its auth
 /// service is away or broken.
-pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientToken> {
+pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientToken> {
     #[derive(Deserialize)]
-    struct Reply {
+    struct TokenReply {
         access_token: Option<String>,
         expires_in: Option<serde_json::Value>,
     }
@@ -69,7 +69,7 @@ pub fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<ClientTok
         }
         _ => {}
     }
-    let Object(reply): Object<Reply> =
+    let Object(reply): Object<TokenReply> =
         serde_json::from_slice(body).map_err(|_| broken("a body that is not the expected JSON"))?;
     let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
     // RFC 6750 2.1, b64token. Anything else is no token.

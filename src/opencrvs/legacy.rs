@@ -18,7 +18,7 @@ pub enum Number<'a> {
 }
 
 /// `{"BRN"|"DRN": number, "MOSIP_AID": aid}`
-pub fn aid_body(number: Number<'_>, aid: &Aid) -> Result<Vec<u8>> {
+pub(crate) fn aid_body(number: Number<'_>, aid: &Aid) -> Result<Vec<u8>> {
     let (name, number) = match number {
         Number::Brn(number) => ("BRN", number),
         Number::Drn(number) => ("DRN", number),
@@ -27,7 +27,7 @@ pub fn aid_body(number: Number<'_>, aid: &Aid) -> Result<Vec<u8>> {
 }
 
 /// `{"BRN": number, "<member>": token}`; `member` is `MOSIP_PSUT_TOKEN_ID`, or `UINTOKEN` for the oldest country configurations.
-pub fn token_body(brn: &str, member: &str, uin_token: &str) -> Result<Vec<u8>> {
+pub(crate) fn token_body(brn: &str, member: &str, uin_token: &str) -> Result<Vec<u8>> {
     body([("BRN", brn), (member, uin_token)])
 }
 
@@ -38,7 +38,7 @@ fn body(members: [(&str, &str); 2]) -> Result<Vec<u8>> {
 
 /// Taken is 2xx, whatever the body. 401 is a token that is refused, and it refuses every entry alike. Any other 4xx is about this entry;
 /// but 408 and 429 only ask for time, as 5xx does: the country configuration answers 500 for a record that it does not find yet.
-pub fn read_answer(status: StatusCode) -> Result<()> {
+pub(crate) fn read_answer(status: StatusCode) -> Result<()> {
     let answered = format!("the country configuration of OpenCRVS answered {}", status.as_u16());
     match status {
         status if status.is_success() => Ok(()),

@@ -29,13 +29,13 @@ const REFUSED_IN_A_ROW: usize = 5;
 const REFUSED_KEPT: usize = 64;
 /// Such refusals of one entry, while others go through, that are put down to the entry.
 const REFUSED_ALONE: u32 = 10;
-/// The least that the longest wait of an entry between two attempts is.
+/// Lower bound of the longest wait of an entry between two attempts.
 const LONGEST_BACKOFF: Millis = 60_000;
 
 /// What is known of one upstream URL.
 pub(crate) struct Channel {
     flow: Flow,
-    /// Since when it has not been open.
+    /// When it was last open.
     stopped_at: Option<Millis>,
     probe_interval: Millis,
     longest_backoff: Millis,
@@ -50,14 +50,14 @@ pub(crate) struct Channel {
 /// Whether entries flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// All that are due go.
+    /// All that are due may go.
     Open,
-    /// MOSIP is away: one is tried at this moment.
+    /// MOSIP is away: one entry is tried at this time.
     Broken {
         /// On the outbox's clock.
         until: Millis,
     },
-    /// A person has to put something right: one is tried every `probe_interval` and when keys change.
+    /// A person has to put something right: one entry is tried every `probe_interval` and when keys change.
     Paused {
         /// What has to be put right. MOSIP's own sentence is not kept: it may name a person.
         reason: Error,
@@ -80,28 +80,28 @@ impl Flow {
     }
 }
 
-/// Who may go now.
+/// How many entries may go now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Admission {
     /// As many as the concurrency allows.
     Free,
-    /// One, to see whether it is over.
+    /// One, to find out whether the trouble is over.
     Trial,
-    /// Nobody before this moment.
+    /// No entry before this time.
     Wait(Millis),
 }
 
-/// What becomes of an entry whose attempt failed.
+/// What happens to an entry whose attempt failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// Back into the queue until this moment.
+    /// It is queued, and due at this time.
     Again(Millis),
     /// Parked.
     Park(Error),
 }
 
 impl Channel {
-    /// A channel that nothing is known of: its entries go. A call may take up to `deadline`.
+    /// A channel without a history: its entries may go. A call may take up to `deadline`.
     pub(crate) fn new(probe_interval: Duration, deadline: Duration) -> Self {
         Self {
             flow: Flow::Open,
@@ -125,7 +125,7 @@ impl Channel {
         self.stopped_at
     }
 
-    /// Who may go at `now`.
+    /// How many entries may go at `now`.
     pub(crate) fn admission(&self, now: Millis) -> Admission {
         match self.flow {
             Flow::Open => Admission::Free,
@@ -141,7 +141,7 @@ impl Channel {
         }
     }
 
-    /// Nothing waits for this channel, and a trial is due: that it was stopped says nothing any more. The next entry shows how it stands,
+    /// Nothing waits for this channel, and a trial is due: that it was stopped no longer says anything. The next entry shows its state,
     /// and the failures that were counted still count.
     pub(crate) fn nothing_waits(&mut self, now: Millis) {
         if self.admission(now) == Admission::Trial {
@@ -158,7 +158,7 @@ impl Channel {
         }
     }
 
-    /// MOSIP took `entry`: everything flows again.
+    /// MOSIP took `entry`: all entries may go again.
     pub(crate) fn succeeded(&mut self, entry: &str) {
         self.resume();
         self.successes += 1;
@@ -187,7 +187,7 @@ impl Channel {
         }
         let asked = error.retry_after().map_or(0, |asked| millis(asked).min(self.longest_backoff));
         let wait = match self.flow {
-            // It is the channel that waits. The next trial takes the next entry, whenever this one would be due.
+            // The channel waits, not the entry. The next trial takes the next entry, whenever this one would be due.
             Flow::Paused { .. } => 0,
             Flow::Broken { .. } if !was_open => 0,
             Flow::Open | Flow::Broken { .. } => self.backoff(attempts, die),
@@ -200,7 +200,7 @@ impl Channel {
         backoff(attempts, self.longest_backoff, die)
     }
 
-    /// What the failure says of the channel. Some: it is the entry's, which parks for this reason.
+    /// What the failure says of the channel. Some: the entry is at fault, and parks for this reason.
     fn note_failure(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         match error.fault() {
             _ if is_transport(error) => self.note_transport_failure(now),
@@ -224,7 +224,7 @@ impl Channel {
         None
     }
 
-    /// Everything flows.
+    /// All entries may go.
     fn resume(&mut self) {
         self.flow = Flow::Open;
         self.stopped_at = None;
@@ -262,8 +262,9 @@ impl Channel {
         }
     }
 
-    /// The mediator could not verify or open what we sent, or IDA failed without looking. Once or twice that happens under load; in a
-    /// row it is something that a person has to put right; of one entry alone it is the entry, which then parks for the reason returned.
+    /// The MOSIP-side mediator could not verify or open what we sent, or IDA failed without looking. Under load that happens now and then;
+    /// in a row it is something that a person has to put right; of one entry alone it is the entry, which then parks for the reason
+    /// returned.
     fn note_refusal(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         if self.refused.len() == REFUSED_KEPT {
             self.refused.remove(0);
@@ -292,8 +293,8 @@ impl Channel {
     }
 }
 
-/// The mediator refused our signature or could not open our envelope; IDA refused a call without looking at the person (a clock that
-/// is wrong, a partner that has expired). It may be this entry or all.
+/// The MOSIP-side mediator refused our signature or could not open our envelope, or IDA refused a call without looking at the person (a
+/// clock that is wrong, a partner that has expired). It may be this entry or all.
 fn may_hit_every_entry(error: &Error) -> bool {
     error.upstream().is_some_and(|said| {
         matches!(said.code.as_str(), "OPN-CRVS-026" | "OPN-CRVS-022") || said.code.starts_with("IDA-")
@@ -305,13 +306,13 @@ fn was_answered(error: &Error) -> bool {
     error.upstream().is_some() || error.code() == Code::Upstream
 }
 
-/// Refused, timed out, 5xx whatever its body says, not JSON: nobody answered in MOSIP's language.
+/// Refused, timed out, 5xx whatever its body says, not JSON: what answered is not MOSIP.
 fn is_transport(error: &Error) -> bool {
     let is_away = matches!(error.code(), Code::Upstream | Code::UpstreamTimeout);
     error.fault() == Fault::Upstream && is_away && (error.is_server_error() || error.upstream().is_none())
 }
 
-/// The longest wait between two attempts where a call may take up to `deadline`. It is longer than the call, so that entries on which
+/// The longest wait between two attempts where a call may take up to `deadline`. It is longer than the call, so entries on which
 /// MOSIP hangs do not take every second turn.
 fn longest_backoff(deadline: Duration) -> Millis {
     millis(deadline).saturating_mul(2).max(LONGEST_BACKOFF)

@@ -1,4 +1,4 @@
-//! The health of an upstream URL, shared by the worker that uses it and by whoever looks at it.
+//! The health of an upstream URL, shared by the worker that uses it and by what reports it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -18,13 +18,13 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    /// Nothing is known yet: entries go. A paused channel is tried every `probe_interval`; a call may take up to `deadline`.
+    /// Nothing is known yet, so entries may go. A paused channel is tried every `probe_interval`; a call may take up to `deadline`.
     pub(crate) fn new(probe_interval: Duration, deadline: Duration, random: Random) -> Self {
         let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline)));
         Self { channel, pace: Arc::default(), random }
     }
 
-    /// Who may go at `now`.
+    /// How many entries may go at `now`.
     pub(crate) fn admission(&self, now: Millis) -> Admission {
         self.channel().admission(now)
     }
@@ -54,7 +54,7 @@ impl Health {
         (pace.last(), pace.per_minute(now))
     }
 
-    /// The `attempts`th attempt of `entry` failed: what becomes of the entry.
+    /// The `attempts`th attempt of `entry` failed: what happens to the entry.
     pub(crate) fn failed(&self, entry: &str, attempts: u32, error: &Error, now: Millis) -> Next {
         let die = self.random.u32();
         self.channel().failed(entry, attempts, error, now, die)

@@ -23,7 +23,7 @@ struct Attempt {
 const DONE: &str = "done";
 
 impl Meters {
-    /// Every outcome of `kind` stands at zero, so that its first failure is seen as an increase.
+    /// Every outcome of `kind` starts at zero, so that its first failure is seen as an increase.
     pub(crate) fn expect(&self, kind: &str) {
         for outcome in [DONE].into_iter().chain(Fault::ALL.map(Fault::as_str)) {
             drop(self.attempts.get_or_create(&Attempt { kind: kind.to_owned(), outcome }));

@@ -34,17 +34,17 @@ use crate::store::{Lane, Millis, Queue};
 
 /// The loops, and what they share. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Engine(Arc<Parts>);
+pub(crate) struct Engine(Arc<EngineInner>);
 
-struct Parts {
+struct EngineInner {
     ledger: Ledger,
-    lines: Vec<Line>,
+    loops: Vec<UrlLoop>,
     meters: Meters,
     resumed: Arc<Notify>,
 }
 
 /// A loop and the URL that it serves.
-struct Line {
+struct UrlLoop {
     host: String,
     worker: Arc<Worker>,
 }
@@ -101,7 +101,7 @@ impl Engine {
     ) -> Self {
         let Settings { probe_interval, lease, random } = settings;
         let (meters, resumed) = (Meters::default(), Arc::<Notify>::default());
-        let mut lines = Vec::new();
+        let mut loops = Vec::new();
         for destination in destinations {
             for route in destination.routes() {
                 let rows = destination.rows();
@@ -123,16 +123,16 @@ impl Engine {
                     concurrency: route.concurrency,
                     lease,
                 });
-                lines.push(Line { host: route.host, worker });
+                loops.push(UrlLoop { host: route.host, worker });
             }
         }
-        Self(Arc::new(Parts { ledger, lines, meters, resumed }))
+        Self(Arc::new(EngineInner { ledger, loops, meters, resumed }))
     }
 
     /// The breaker of the records of jobs, for those who call IDA beside them.
     pub(crate) fn breaker_of_records(&self) -> Option<Arc<dyn Breaker>> {
-        let line = self.0.lines.iter().find(|line| line.worker.lane.queue == Queue::Records)?;
-        let Worker { health, ledger, .. } = &*line.worker;
+        let url_loop = self.0.loops.iter().find(|url_loop| url_loop.worker.lane.queue == Queue::Records)?;
+        let Worker { health, ledger, .. } = &*url_loop.worker;
         Some(Arc::new(Shared { health: health.clone(), ledger: ledger.clone() }))
     }
 
@@ -143,8 +143,8 @@ impl Engine {
 
     /// Keys changed, or a person does not want to wait: a paused channel is tried at once.
     pub(crate) fn probe_now(&self) {
-        for line in &self.0.lines {
-            line.worker.health.probe_now();
+        for url_loop in &self.0.loops {
+            url_loop.worker.health.probe_now();
         }
         self.0.ledger.wake();
     }
@@ -173,14 +173,14 @@ impl Engine {
     /// The health of every upstream URL.
     pub(crate) fn status(&self) -> Vec<ChannelStatus> {
         let now = self.0.ledger.uptime();
-        let status = |Line { host, worker }: &Line| {
+        let status = |UrlLoop { host, worker }: &UrlLoop| {
             let Lane { queue, destination, kinds } = worker.lane.clone();
             let (flow, stopped_at) = worker.health.status();
             let (last_success, per_minute) = worker.health.rate(now);
             let host = host.clone();
             ChannelStatus { destination, queue, host, kinds, flow, stopped_at, last_success, per_minute }
         };
-        self.0.lines.iter().map(status).collect()
+        self.0.loops.iter().map(status).collect()
     }
 
     /// `entry` with the moment at which it is tried in place of that at which it is due: where its channel is stopped, not before the next
@@ -191,13 +191,13 @@ impl Engine {
                 && lane.destination == entry.destination
                 && (lane.kinds.is_empty() || lane.kinds.contains(&entry.kind))
         };
-        if let Some(line) = self.0.lines.iter().find(|line| goes_there(&line.worker.lane)) {
-            entry.next_at = line.worker.health.try_at(entry.next_at);
+        if let Some(url_loop) = self.0.loops.iter().find(|url_loop| goes_there(&url_loop.worker.lane)) {
+            entry.next_at = url_loop.worker.health.try_at(entry.next_at);
         }
         entry
     }
 
-    /// Waits until the entry `id` is done, parked or discarded, and says how it stands then.
+    /// Waits until the entry `id` is done, parked or discarded, and returns its state then.
     pub(crate) async fn settled(&self, id: &str) -> Result<Entry> {
         let mut settled = self.0.ledger.settled();
         loop {
@@ -219,8 +219,8 @@ impl Engine {
     /// Moves everything until `stop` turns true, and then finishes what is under way. New keys, and the end of another pause, end pauses.
     pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut keys: Keyring) {
         let mut running = JoinSet::new();
-        for line in &self.0.lines {
-            running.spawn(keep_running(Arc::clone(&line.worker), stop.clone()));
+        for url_loop in &self.0.loops {
+            running.spawn(keep_running(Arc::clone(&url_loop.worker), stop.clone()));
         }
         let follow_keys = async {
             while keys.changed().await.is_some() {

@@ -1,4 +1,4 @@
-//! The real outside of the engine: the HTTP client with its tokens, the threads for private keys, the key files.
+//! What the engine reaches in production: the HTTP client with its tokens, the threads for private keys, the key files.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::keys::Keyring;
 use crate::pool::Pool;
 use crate::upstream::{Client, Reply, Request, SendError};
 
-/// Largest answer of who gives tokens, bytes. A token has a few KiB.
+/// Largest answer of a token endpoint, bytes. A token has a few KiB.
 const MAX_TOKEN_REPLY: usize = 1 << 20;
 /// For the token that `doctor` asks for.
 const TOKEN_DEADLINE: Duration = Duration::from_secs(30);

@@ -1,5 +1,5 @@
-//! The one loop of the engine: it leases what may go, takes it its steps, and writes how that ended. Events, records of jobs and
-//! deliveries are worked on alike; what differs stands in their destination and in the ledger.
+//! The one loop of the engine: it leases rows that may go, makes their steps, and writes how each attempt ended. Events, records of jobs and
+//! deliveries are handled alike; what differs is in their destinations and in the ledger.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::store::{Lane, Millis, Queue};
 
 /// How long the loop rests when the store refuses.
 pub(super) const STORE_REST: Duration = Duration::from_secs(1);
-/// How long a row waits whose verdict is refused for a defect of ours, milliseconds.
+/// How long a row waits when a defect of ours makes the store refuse its verdict, milliseconds.
 const PUT_OFF: Millis = 3_600_000;
 /// A lease is renewed this many times before it would end.
 const RENEWALS: u32 = 3;
@@ -33,10 +33,10 @@ pub(crate) struct Worker {
     pub(crate) ledger: Ledger,
     pub(crate) outside: Arc<dyn Outside>,
     pub(crate) health: Health,
-    /// Rung when a pause has ended: what was put right may have paused other channels, too.
+    /// Notified when a pause has ended: the same cause may have paused other channels.
     pub(crate) resumed: Arc<Notify>,
     pub(crate) meters: Meters,
-    /// Rows under way at once.
+    /// Largest number of attempts under way.
     pub(crate) concurrency: usize,
     /// How long a lease holds without being renewed.
     pub(crate) lease: Duration,
@@ -57,7 +57,7 @@ struct Attempt {
     attempts: u32,
     /// When the lease ends.
     until: Instant,
-    /// Rung when the row may be somebody else's: the attempt is broken off.
+    /// Notified when another worker may have the row: the attempt is broken off.
     lost: Arc<Notify>,
 }
 
@@ -72,7 +72,7 @@ impl Worker {
             if stopping && under_way.tasks.is_empty() {
                 return;
             }
-            // Before anything is leased: what is held here and was not renewed in time would be leased a second time.
+            // This comes before leasing: a row whose lease was not renewed in time would be leased a second time.
             let mut alarm = None;
             if under_way.attempts.is_empty() {
                 renew_at = Instant::now() + self.renewal();
@@ -91,7 +91,7 @@ impl Worker {
                 biased;
                 _ = stop.changed(), if !stopping => {}
                 Some(ended) = under_way.tasks.join_next_with_id() => self.ended(&mut under_way, ended),
-                // Behind or not, there may be something to do.
+                // Missed or not, a message says that there may be something to do.
                 _ = queued.recv() => {}
                 () = sleep_for(alarm) => {}
                 () = sleep_until(renew_at), if !under_way.attempts.is_empty() => {}
@@ -99,14 +99,14 @@ impl Worker {
         }
     }
 
-    /// Begins what may go now. How long until it is of use to look again; `None`: not before something happens.
+    /// Begins the attempts that may begin now. Returns when to look again; `None`: not before something happens.
     async fn take(self: &Arc<Self>, under_way: &mut UnderWay) -> Option<Duration> {
         let now = self.ledger.uptime();
         let turn = self.health.admission(now);
         let room = match turn {
             Admission::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
             Admission::Trial if under_way.tasks.is_empty() => 1,
-            // The attempt that ends says how it goes on.
+            // The end of the attempt wakes the loop.
             Admission::Trial => return None,
             Admission::Wait(at) => return Some(until(at, now)),
         };
@@ -130,7 +130,7 @@ impl Worker {
                 for leased in leased {
                     under_way.begin(self, leased);
                 }
-                // There may be more.
+                // More rows may be due.
                 Some(Duration::ZERO)
                     .filter(|_| turn == Admission::Free && under_way.tasks.len() < self.concurrency)
             }
@@ -169,7 +169,7 @@ impl Worker {
         }
     }
 
-    /// Renews the leases of all that is under way; false: the store refuses. What is held no more, or may soon not be, is broken off,
+    /// Renews the leases of all that is under way; false: the store refuses. An attempt whose lease is lost, or may soon be, is broken off,
     /// so that no two gateways call for one row. A verdict that is being written is not: the store refuses it where it comes too late.
     async fn renew(&self, under_way: &mut UnderWay) -> bool {
         let held: Vec<Held> = under_way.attempts.iter().map(|attempt| attempt.held.clone()).collect();
@@ -270,7 +270,7 @@ impl Worker {
                 "a verdict cannot be written"
             );
             match error.fault() {
-                // It would be refused alike each time: the row waits, and the others go on.
+                // It would be refused each time: the row waits, and the others go on.
                 Fault::Bug if is_put_off => return,
                 Fault::Bug => {
                     is_put_off = true;
@@ -286,7 +286,7 @@ impl Worker {
         tracing::warn!(
             entry = held.id,
             destination = held.destination,
-            "the lease was lost; whoever holds the entry now goes on with it"
+            "the lease was lost; the worker that holds the entry now goes on with it"
         );
     }
 }
@@ -316,7 +316,7 @@ fn until(at: i64, now: i64) -> Duration {
     Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs())
 }
 
-/// Sleeps; without an alarm, for ever.
+/// Sleeps until `alarm`; without one, for ever.
 async fn sleep_for(alarm: Option<Duration>) {
     match alarm {
         Some(alarm) => sleep(alarm).await,

@@ -26,7 +26,7 @@ impl Config {
     }
 
     /// As [`Config::load`], with the problems beside what can be read in spite of them, so that `doctor` looks at the keys of a
-    /// configuration that lacks a secret. Never to be served where there are problems: defaults stand in for wrong settings.
+    /// configuration that lacks a secret. Never to be served where there are problems: defaults replace wrong settings.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Config {
         Self::read(&name, &text, base, variables, &read_named)
     }
 
-    /// From the text of a file that stands in the folder `base`. `read` reads every other file, so that no disk is needed.
+    /// From the text of a file in the folder `base`. `read` reads every other file, so that no disk is needed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The mediator's answers, and the ones that are none.
+//! The answers of the MOSIP-side mediator, and the faults that replace them.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::clock::Timestamp;
 
-/// Why the mediator refuses. Its sentence never repeats anything of the request.
+/// Why the MOSIP-side mediator refuses. Its sentence never repeats anything of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -51,7 +51,7 @@ impl Refusal {
         message: "Unknown Exception occured",
     };
 
-    /// A defect that only this mediator refuses; `code` begins with `SIM-`.
+    /// A defect that only the simulator refuses; `code` begins with `SIM-`.
     pub(super) const fn strict(code: &'static str, message: &'static str) -> Self {
         Self { status: StatusCode::BAD_REQUEST, code, message }
     }
@@ -95,7 +95,7 @@ pub(super) fn hang_up() -> Response {
     Response::new(Body::new(BrokenBody))
 }
 
-/// Nobody shall take an answer for MOSIP's.
+/// Marks an answer, so that it is not taken for MOSIP's.
 pub(super) async fn mark(mut response: Response) -> Response {
     response
         .headers_mut()

@@ -13,7 +13,7 @@ const HEADER: &[u8] = b"VER_R2";
 const SPLITTER: &[u8] = b"#KEY_SPLITTER#";
 const NONCE_LEN: usize = 12;
 
-/// Opens an envelope that is addressed to `thumbprint` and to nobody else; none: whatever it is addressed to.
+/// Opens an envelope that is addressed to `thumbprint`; without one, whatever it is addressed to.
 pub(super) fn open(
     envelope: &[u8],
     key: &PrivateKey,
@@ -40,7 +40,7 @@ pub(super) fn open(
     Ok(plaintext.to_vec())
 }
 
-/// Seals as the real mediator does: under a random thumbprint.
+/// Seals as the real MOSIP-side mediator does: under a random thumbprint.
 pub(super) fn seal(to: &PublicKey, plaintext: &[u8]) -> Result<Vec<u8>, CryptoError> {
     seal_under(&random::<32>(), to, plaintext)
 }

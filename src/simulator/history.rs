@@ -29,7 +29,7 @@ struct Inner {
 pub struct Record {
     /// Events, one entry for each id.
     pub accepted: VecDeque<Accepted>,
-    /// What the mediator refused.
+    /// What the MOSIP-side mediator refused.
     pub refused: VecDeque<Refused>,
     /// AIDs handed out.
     pub aids: VecDeque<Aid>,
@@ -78,7 +78,7 @@ pub struct Accepted {
     pub digest: String,
 }
 
-/// A request that the mediator refused.
+/// A request that the MOSIP-side mediator refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
     /// The path's last segment.
@@ -296,7 +296,7 @@ pub(super) struct Arrival {
 pub(super) enum Receipt {
     /// The first under its id.
     First,
-    /// Processed once more: only births are remembered by the real mediator.
+    /// Processed once more: only births are remembered by the real MOSIP-side mediator.
     Again,
     /// A repeated birth.
     Dropped,

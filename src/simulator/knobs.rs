@@ -22,22 +22,22 @@ pub struct Behaviour {
     /// Close every connection without an answer.
     #[arg(long, env = "SIMULATOR_DOWN")]
     pub down: bool,
-    /// The mediator answers HTTP 200 with an HTML error page, and does nothing.
+    /// The MOSIP-side mediator answers HTTP 200 with an HTML error page, and does nothing.
     #[arg(long, env = "SIMULATOR_ANSWER_HTML")]
     pub answer_html: bool,
-    /// The mediator answers HTTP 200 with this error code, and does nothing.
+    /// The MOSIP-side mediator answers HTTP 200 with this error code, and does nothing.
     #[arg(long, env = "SIMULATOR_ERRORS_IN_200")]
     pub errors_in_200: Option<String>,
-    /// The mediator accepts an event, and then fails to say so.
+    /// The MOSIP-side mediator accepts an event, and then fails to say so.
     #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
     pub fault_after_accept: Option<AfterAccept>,
-    /// The mediator answers the next request 401 (OPN-AUT-002); then the knob is off again.
+    /// The MOSIP-side mediator answers the next request 401 (OPN-AUT-002); then the knob is off again.
     #[arg(long, env = "SIMULATOR_REJECT_TOKEN_ONCE")]
     pub reject_token_once: bool,
     /// Refuse every client secret.
     #[arg(long, env = "SIMULATOR_BAD_CLIENT_SECRET")]
     pub bad_client_secret: bool,
-    /// Take events under any thumbprint, as the real mediator does.
+    /// Take events under any thumbprint, as the real MOSIP-side mediator does.
     #[arg(long, env = "SIMULATOR_ANY_THUMBPRINT")]
     pub any_thumbprint: bool,
     /// Seconds that a token lives; 0 makes tokens that have expired already.
@@ -49,7 +49,7 @@ pub struct Behaviour {
     /// Push without a signature.
     #[arg(long, env = "SIMULATOR_UNSIGNED_PUSH")]
     pub unsigned_push: bool,
-    /// Seal the push to a key that nobody has.
+    /// Seal the push to a key that no one has.
     #[arg(long, env = "SIMULATOR_PUSH_SEALED_TO_STRANGER")]
     pub push_sealed_to_stranger: bool,
     /// IDA answers HTTP 200 with this error code, behind IDA-MLC-007 where its filter says it, and does nothing.
@@ -135,9 +135,9 @@ pub enum AfterAccept {
 pub enum IdaReply {
     /// It bears no signature; refusals too.
     Unsigned,
-    /// Somebody else has signed it, under a certificate of their own; refusals too.
+    /// A stranger has signed it, under a certificate of their own; refusals too.
     Stranger,
-    /// Somebody else has signed it, and shows IDA's certificate; refusals too.
+    /// A stranger has signed it, and shows IDA's certificate; refusals too.
     Forged,
     /// It was changed after it was signed; refusals too.
     Altered,
@@ -165,7 +165,7 @@ impl Controls {
         self.lock().clone()
     }
 
-    /// Sets all of them, and starts the count behind `fault_rate` anew.
+    /// Sets all of them, and starts the count behind `fault_rate` again.
     pub fn set(&self, knobs: Behaviour) {
         *self.lock() = knobs;
         self.0.requests.store(0, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! TLS for `axum::serve`: handshakes run beside each other, so that a silent client holds up nobody.
+//! TLS for `axum::serve`: handshakes run beside each other, so that a silent client delays no other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -57,7 +58,7 @@ async fn receive(
     let Some(kind) = Kind::from_segment(&segment) else {
         return StatusCode::NOT_FOUND.into_response();
     };
-    let body = match check_token(&world, &headers).and_then(|()| Body::parse(&headers, &body)) {
+    let body = match check_token(&world, &headers).and_then(|()| EnvelopeBody::parse(&headers, &body)) {
         Ok(body) => body,
         Err(refusal) => return refuse(&world, &segment, None, refusal),
     };
@@ -99,14 +100,14 @@ pub(super) fn check_token(world: &World, headers: &HeaderMap) -> Result<(), Refu
 /// `{"id","requestTime","data","signature"}`, and nothing else.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Body {
+struct EnvelopeBody {
     id: String,
     request_time: String,
     data: String,
     signature: String,
 }
 
-impl Body {
+impl EnvelopeBody {
     fn parse(headers: &HeaderMap, bytes: &[u8]) -> Result<Self, Refusal> {
         let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         if media_type.split(';').next().map(str::trim) != Some("application/json") {
@@ -121,8 +122,8 @@ impl Body {
     }
 }
 
-/// Checks everything there is to check, in the order of the real mediator, and records the event.
-fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusal> {
+/// Checks everything there is to check, in the order of the real MOSIP-side mediator, and records the event.
+fn accept(world: &Arc<World>, kind: Kind, body: &EnvelopeBody) -> Result<Receipt, Refusal> {
     check_request_time(&body.request_time)?;
     let envelope = decode_standard(&body.data)?;
     let signature = decode_standard(&body.signature)?;
@@ -144,7 +145,7 @@ fn accept(world: &Arc<World>, kind: Kind, body: &Body) -> Result<Receipt, Refusa
         aid: event.aid,
         thumbprint: thumbprint.to_string(),
         envelope_bytes: envelope.len(),
-        digest: hex(&Sha256::digest(&plaintext)),
+        digest: HEXLOWER.encode(&Sha256::digest(&plaintext)),
     })?;
     if let (Kind::Birth, Receipt::First, Some(brn)) = (kind, receipt, event.birth_registration_number) {
         Uin { id: body.id.clone(), brn }.push(world);
@@ -181,8 +182,4 @@ fn check_id(id: &str, composition: &str) -> Result<(), Refusal> {
         None => false,
     };
     fits.then_some(()).ok_or(Refusal::strict("SIM-ID", "the id does not belong to the composition inside"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

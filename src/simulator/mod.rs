@@ -1,5 +1,5 @@
-//! A fake of the MOSIP side: mediator, Keycloak, authmanager, IDA and the WebSub hub on one port. **Not for production**: it keeps everything in
-//! memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
+//! A fake of the MOSIP side: MOSIP-side mediator, Keycloak, authmanager, IDA and the WebSub hub on one port. **Not for production**: it
+//! keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
 //!
@@ -9,12 +9,12 @@
 //!
 //! # Strictness
 //!
-//! The real mediator checks the token and, on `/birth`, the signature. This one demands on every route:
-//! the cookie token (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64,
-//! SHA512withRSA over the envelope bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate
-//! (the real one takes any: [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits), and on births and
-//! deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its own,
-//! so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
+//! The real MOSIP-side mediator checks the token and, on `/birth`, the signature. This one demands on every route: the cookie token
+//! (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64, SHA512withRSA over the envelope
+//! bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate (the real one takes any:
+//! [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits),
+//! and on births and deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its
+//! own, so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
 //!
 //! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
 //! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
@@ -32,10 +32,10 @@ mod answer;
 pub mod credentials;
 mod envelope;
 mod event;
+pub mod fake_ida;
 pub mod history;
 mod hostility;
 pub mod hub;
-pub mod ida;
 mod knobs;
 mod listener;
 mod manage;
@@ -135,7 +135,7 @@ impl Running {
 }
 
 /// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` is told its base URL.
-pub async fn run_alone(
+pub(crate) async fn run_alone(
     settings: Settings,
     knobs: Behaviour,
     started: impl FnOnce(&str),
@@ -158,7 +158,7 @@ struct World {
     pusher: Option<push::Pusher>,
     hub: hub::Hub,
     ida: Ida,
-    ida_memory: ida::Memory,
+    ida_memory: fake_ida::Memory,
     history: History,
     controls: Controls,
     clock: Clock,
@@ -185,7 +185,7 @@ impl World {
             pusher,
             hub,
             ida,
-            ida_memory: ida::Memory::default(),
+            ida_memory: fake_ida::Memory::default(),
             history,
             controls,
             clock,
@@ -197,7 +197,7 @@ fn routes(world: Arc<World>) -> Router {
     Router::new()
         .merge(mediator::routes(&world))
         .merge(tokens::routes())
-        .merge(ida::routes())
+        .merge(fake_ida::routes())
         .merge(hub::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())

@@ -1,11 +1,11 @@
-//! Rows and transactions, nothing else: no rules, no view for the API, no name of a message.
+//! Rows and transactions. There are no rules here, no views for the API, and no kinds of messages.
 //!
-//! Whoever uses it hands over a job, a function over [`Tx`]. All that a job does becomes durable together, or none of it. A job may
+//! A caller hands over a job, a function over [`Tx`]. All that a job does becomes durable together, or none of it. A job may
 //! run more than once (a lost connection, a deadlock), so that it has no effect but through [`Tx`]. It names beforehand what it
 //! locks: two jobs that name the same lock never run side by side, and rows that a lock orders are inserted in the order of their
 //! commits.
 //!
-//! Sealed values are bytes to a store: it has no key. A backend is one folder, and holds once the suite in `conformance` passes.
+//! Sealed values are bytes to a store: it has no key. A backend is one folder, and has to pass the suite in `conformance`.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -40,7 +40,7 @@ pub(crate) trait Backend: Send + Sync {
     /// Runs a job in a transaction and answers once its commit is durable; an error of the job undoes it alone.
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>>;
 
-    /// Why nothing is taken; `None`: what comes is.
+    /// Why nothing is taken; `None`: everything is taken.
     fn trouble(&self) -> Option<Trouble> {
         None
     }
@@ -50,7 +50,7 @@ pub(crate) trait Backend: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
-    /// A person says that what was gone is there again; [`Code::Storage`] with what is still wrong.
+    /// A person says that the files that were gone are there again; [`Code::Storage`] with what is still wrong.
     fn resume(&self) -> BoxFuture<'_, Result<()>> {
         std::future::ready(Ok(())).boxed()
     }
@@ -60,7 +60,7 @@ pub(crate) trait Backend: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
-    /// Leaves nothing of settled rows in what is kept beside the rows, as far as nobody reads it now.
+    /// Leaves nothing of settled rows in what is kept beside the rows, unless a reader uses it now.
     fn empty_log(&self) -> BoxFuture<'_, Result<()>> {
         std::future::ready(Ok(())).boxed()
     }
@@ -76,7 +76,7 @@ pub(crate) struct Order {
     /// Two jobs that name the same lock never run side by side.
     #[allow(dead_code, reason = "SQLite runs its jobs one after another anyhow")]
     pub(crate) locks: Vec<String>,
-    /// Somebody outside is told that what they sent is safe: refused where the database is not what was opened.
+    /// The job acknowledges something to a caller: it is refused where the database is not the one that was opened.
     pub(crate) acknowledges: bool,
     pub(crate) job: Job,
 }
@@ -93,7 +93,7 @@ pub(crate) struct Room {
     pub(crate) used: u64,
 }
 
-/// Who seals the rows: what a database asks them.
+/// What a database asks of the owner of its rows, who seals them.
 pub(crate) trait Owner: Send + Sync {
     /// A database is about to be made: what seals its rows is made first, unless it is there.
     fn prepare(&self) -> Result<(), OwnerError>;
@@ -137,7 +137,7 @@ impl Store {
         self.order(Vec::new(), false, job).await
     }
 
-    /// As [`Self::run`], for what somebody outside is told is safe: [`Code::Storage`] while nothing is taken. It holds `locks`.
+    /// As [`Self::run`], for what a caller is told is safe: [`Code::Storage`] while nothing is taken. It holds `locks`.
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         locks: Vec<String>,

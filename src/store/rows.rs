@@ -8,7 +8,7 @@ pub(crate) type Millis = i64;
 /// Order of insertion within a queue; also the cursor of lists.
 pub(crate) type Seq = i64;
 
-/// Names one lease of a row: the number of its attempt. Whoever holds an older one has lost the row.
+/// Names one lease of a row: the number of its attempt. The holder of an older one has lost the row.
 pub(crate) type Fence = i64;
 
 /// The three tables of work that a worker leases from.
@@ -22,7 +22,7 @@ pub(crate) enum Queue {
     Deliveries,
 }
 
-/// Where a row stands.
+/// The state of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
@@ -75,7 +75,7 @@ pub(crate) struct Row {
     /// Where it goes.
     pub(crate) destination: String,
     pub(crate) kind: String,
-    /// Rows of one line at one destination go one at a time, in the order of their insertion. `None`: it waits for nobody.
+    /// Rows of one line at one destination go one at a time, in the order of their insertion. `None`: it waits for no other row.
     pub(crate) line: Option<String>,
     pub(crate) state: State,
     /// Attempts begun.
@@ -128,7 +128,7 @@ pub(crate) struct NewRow {
     pub(crate) met_by: Option<String>,
     /// The job that a record belongs to, and its place there.
     pub(crate) job: Option<(Seq, u32)>,
-    /// It is inserted as [`State::Invalid`], and nobody leases it.
+    /// It is inserted as [`State::Invalid`], and is never leased.
     pub(crate) is_invalid: bool,
 }
 
@@ -164,7 +164,7 @@ pub(crate) enum Verdict {
     /// Back into the queue, behind all that wait, and not before this moment.
     Again {
         next_at: Millis,
-        /// Absent: nobody failed, the attempt was broken off.
+        /// Absent: nothing failed, the attempt was broken off.
         refusal: Option<Refusal>,
     },
     /// A person decides.
@@ -277,7 +277,7 @@ pub(crate) const SEALED: [SealedColumn; 11] = [
     SealedColumn { table: "correlation", name: "entry", column: "answer" },
 ];
 
-/// Where sealed values stand.
+/// The places of sealed values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SealedColumn {
     pub(crate) table: &'static str,
@@ -285,7 +285,7 @@ pub(crate) struct SealedColumn {
     pub(crate) column: &'static str,
 }
 
-/// A sealed value and where it stands.
+/// A sealed value and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SealedValue {
     /// Order within its column.

@@ -19,10 +19,10 @@ pub enum Piece {
 
 impl Piece {
     /// Every piece.
-    pub const ALL: [Self; 4] = [Self::Database, Self::Log, Self::Key, Self::Lock];
+    pub(crate) const ALL: [Self; 4] = [Self::Database, Self::Log, Self::Key, Self::Lock];
 
     /// The word in metrics and in the body of `/readyz`.
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Database => "database",
             Self::Log => "log",

@@ -20,9 +20,9 @@ pub(crate) trait Tx {
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>>;
     /// Up to `limit` rows after `after`.
     fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>>;
-    /// Why rows in `state` stand there, each reason (JSON) with its number of rows, the commonest first.
+    /// Why rows are in `state`: each reason (JSON) with its number of rows, the commonest first.
     fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>>;
-    /// How many rows stand where.
+    /// How many rows there are in each state.
     fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>>;
 
     /// Leases up to `pick.limit` rows of `lane` that are due: queued, or leased until a moment that has passed; the one that has
@@ -31,11 +31,11 @@ pub(crate) trait Tx {
     fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>>;
     /// When the next row of `lane` falls due that is not due at `now`.
     fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>>;
-    /// Prolongs leases; those that hold no more are left out of the answer.
+    /// Prolongs leases; lost ones are left out of the answer.
     fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Result<Vec<Seq>>;
-    /// Writes how far a leased row has come; false: the lease holds no more.
+    /// Writes the progress of a leased row; false: the lease is lost.
     fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> Result<bool>;
-    /// Ends a lease; false: it holds no more, and nothing changes.
+    /// Ends a lease; false: it is lost, and nothing changes.
     fn settle(
         &mut self,
         queue: Queue,
@@ -44,11 +44,11 @@ pub(crate) trait Tx {
         verdict: &Verdict,
         now: Millis,
     ) -> Result<bool>;
-    /// Queues every leased row again, due at once, and makes every queued one due: whoever held them is gone.
+    /// Queues every leased row again, due at once, and makes every queued one due: the process that held them is gone.
     fn release_all(&mut self) -> Result<()>;
 
-    /// A person's decision about a row that is queued or parked: it is queued and due, and its age counts anew. A queued one keeps its
-    /// place, a parked one goes behind all that wait; false for others.
+    /// A person's decision about a row that is queued or parked: it is queued and due, and its age starts again. A queued one keeps its
+    /// position, a parked one joins the end of the queue; false for others.
     fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool>;
     /// A decision about a row that is queued or parked: it is settled without payload, with what came of it where that is known; false
     /// for others.
@@ -113,7 +113,7 @@ pub(crate) trait Tx {
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;
     fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>>;
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()>;
-    /// How many records of a job stand where.
+    /// How many records of a job there are in each state.
     fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>>;
     /// Up to `limit` records of a job that have a result, with their places, from the place `from` on.
     fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>>;

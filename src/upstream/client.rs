@@ -8,9 +8,10 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::connect::{HttpConnector, capture_connection};
+use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connection};
 use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::ClientConfig;
 use tokio::sync::Notify;
 
 use super::failure::SendError;
@@ -28,10 +29,12 @@ const POOL_IDLE: Duration = Duration::from_secs(45);
 /// Interim answers (1xx) to one request. A server that works for long sends one every few seconds.
 const MOST_INTERIM: usize = 100;
 
-/// The HTTP client of every upstream. Cheap to clone.
+/// The HTTP client of every upstream, and of the commands that ask a running gateway. Cheap to clone.
 #[derive(Clone)]
-pub struct Client {
-    hyper: HyperClient<HttpsConnector<HttpConnector>, Full<Bytes>>,
+pub struct Client<C = HttpConnector> {
+    hyper: HyperClient<HttpsConnector<C>, Full<Bytes>>,
+    /// What errors call the server; without it, host and port of the URL.
+    name: Option<String>,
     danger_plain_http: bool,
     danger_plain_http_hosts: Arc<[String]>,
 }
@@ -65,7 +68,7 @@ pub struct Reply {
 impl Reply {
     /// `error`, to which reading this answer led, with what its head says: a status of 500 or above means that MOSIP is away or
     /// broken whatever the body says, except where a signature is wrong, and `Retry-After` says how long to wait.
-    pub fn explain(&self, error: Error) -> Error {
+    pub(crate) fn explain(&self, error: Error) -> Error {
         let error = error.with_retry_after(self.retry_after());
         if self.status.is_server_error() && error.fault() != Fault::Tampered {
             return error.with_server_error();
@@ -86,30 +89,33 @@ impl Client {
     /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given.
     pub fn new(upstream: &config::Upstream) -> Result<Self> {
         let tls = roots::client_config(upstream.ca_pem.as_deref())?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let https = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(http);
-        let hyper = HyperClient::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .retry_canceled_requests(false)
-            .build(https);
         Ok(Self {
-            hyper,
+            hyper: hyper_client(tls, tcp()),
+            name: None,
             danger_plain_http: upstream.danger_plain_http,
             danger_plain_http_hosts: upstream.danger_plain_http_hosts.as_slice().into(),
         })
     }
+}
+
+impl<C> Client<C>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    HttpsConnector<C>: Connect,
+{
+    /// A client for one listener of a running gateway, which errors call `name`. Plain http may go to it wherever it is.
+    pub(crate) fn for_listener(name: String, tls: ClientConfig, connector: C) -> Self {
+        Self {
+            hyper: hyper_client(tls, connector),
+            name: Some(name),
+            danger_plain_http: true,
+            danger_plain_http_hosts: Arc::new([]),
+        }
+    }
 
     /// Sends once. A redirect is an answer like any other.
     pub async fn send(&self, request: Request) -> Result<Reply, SendError> {
-        let host = host_and_port(&request.uri);
+        let host = self.name.clone().unwrap_or_else(|| host_and_port(&request.uri));
         if !self.may_speak_to(&request.uri) {
             return Err(SendError::PlainHttp { host });
         }
@@ -170,6 +176,32 @@ impl Client {
         })?;
         Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
     }
+}
+
+/// Connects over TCP.
+pub(crate) fn tcp() -> HttpConnector {
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    http.set_nodelay(true);
+    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
+    http
+}
+
+fn hyper_client<C>(tls: ClientConfig, connector: C) -> HyperClient<HttpsConnector<C>, Full<Bytes>>
+where
+    C: Clone,
+    HttpsConnector<C>: Connect + Clone,
+{
+    let https = hyper_rustls::HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_http1()
+        .wrap_connector(connector);
+    HyperClient::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .retry_canceled_requests(false)
+        .build(https)
 }
 
 /// The interim answers (1xx) to one request. hyper passes them over without end, as fast as they come, which costs a whole core.

@@ -93,7 +93,7 @@ impl SendError {
     }
 
     /// Whether not one byte of the request has left, so that repeating it cannot double it.
-    pub fn is_retry_safe(&self) -> bool {
+    pub(crate) fn is_retry_safe(&self) -> bool {
         matches!(self, Self::NotSent { .. } | Self::Certificate { .. } | Self::PlainHttp { .. })
     }
 }

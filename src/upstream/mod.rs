@@ -7,10 +7,10 @@ mod roots;
 pub(crate) mod test_pki;
 mod tokens;
 
-pub(crate) use client::is_loopback;
 pub use client::{Client, Reply, Request};
+pub(crate) use client::{is_loopback, tcp};
 pub use failure::{NotTrusted, SendError};
-pub use tokens::TokenCache;
+pub(crate) use tokens::TokenCache;
 
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -27,7 +27,7 @@ pub(crate) fn with_secret_path(base: &Uri, path: SecretWriter) -> Option<Uri> {
 
 /// Scheme, host and port of a URL, and how many path segments follow. Paths hold IDA's licence and API keys, and queries hold worse, so
 /// nothing else of a URL is ever shown.
-pub fn redact(uri: &Uri) -> String {
+pub(crate) fn redact(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("?");
     let segments = uri.path().split('/').filter(|segment| !segment.is_empty()).count();
     format!("{scheme}://{}/… ({segments} segments)", host_and_port(uri))

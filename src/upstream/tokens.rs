@@ -14,7 +14,7 @@ const MARGIN_MILLIS: i64 = 30_000;
 const LONGEST_MILLIS: i64 = 86_400_000;
 
 /// A cache of one token of type `T`. Empty at first.
-pub struct TokenCache<T> {
+pub(crate) struct TokenCache<T> {
     slot: Mutex<Slot<T>>,
 }
 
@@ -30,13 +30,13 @@ type Flight<T> = OnceCell<Result<(Arc<T>, Option<Timestamp>)>>;
 
 impl<T> TokenCache<T> {
     /// An empty cache.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { slot: Mutex::new(Slot { kept: None, flight: None }) }
     }
 
     /// The kept token while it lives 30 s longer, else what `fetch` brings: a token and when it ends. Without an end it is not
     /// kept. Callers that come while a fetch is under way share its outcome, a failure too, so that a slow issuer is asked once.
-    pub async fn get<F>(&self, now: Timestamp, fetch: F) -> Result<Arc<T>>
+    pub(crate) async fn get<F>(&self, now: Timestamp, fetch: F) -> Result<Arc<T>>
     where
         F: AsyncFnOnce() -> Result<(T, Option<Timestamp>)>,
     {
@@ -65,7 +65,7 @@ impl<T> TokenCache<T> {
     }
 
     /// Forgets `token` after a 401. A token that was fetched since stays.
-    pub fn drop_if(&self, token: &Arc<T>) {
+    pub(crate) fn drop_if(&self, token: &Arc<T>) {
         let mut slot = self.slot();
         if slot.kept.as_ref().is_some_and(|(kept, _)| Arc::ptr_eq(kept, token)) {
             slot.kept = None;

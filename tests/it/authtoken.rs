@@ -1,7 +1,7 @@
 //! The face of MOSIP's Token Seeder, which OpenCRVS and existing tools call, through a whole gateway against the simulator's strict IDA.
 
 use crate::support::gateway::{Running, json as read};
-use crate::support::ida::{UIN, World};
+use crate::support::ida_setup::{UIN, World};
 use crate::support::port::Port;
 use crate::support::seeder::{VID, assert_nobody_decided, batch, death, leila, text, upload};
 use http::{HeaderMap, Method, header};

@@ -1,7 +1,7 @@
 //! `doctor --online`: which of partner id, licence key, API key, certificate and clock IDA refuses, and with what advice.
 
 use crate::support::gateway::{EXAMPLE, secrets};
-use crate::support::ida::simulator;
+use crate::support::ida_setup::simulator;
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Finding, Level};
 use mosip_gateway::simulator::Running;

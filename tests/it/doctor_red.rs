@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use crate::support::gateway::{EXAMPLE, secrets};
-use crate::support::ida::simulator;
+use crate::support::ida_setup::simulator;
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::doctor::{self, Diagnosis, Level};
 use mosip_gateway::simulator::Running;
@@ -192,7 +192,7 @@ async fn an_ida_without_signers_of_replies_is_red_and_it_is_said_once() {
     let mut site = Site::new().await;
     site.replace("reply_signers = [\"ida-sign\"]", "");
     let diagnosis = site.examine().await;
-    is_red(&diagnosis, "upstream.ida.reply_signers", "names nobody");
+    is_red(&diagnosis, "upstream.ida.reply_signers", "names no peer");
     let said = diagnosis.findings.iter().filter(|finding| finding.what.contains("reply_signers"));
     assert_eq!(said.count(), 0, "the warning of the start says it again: {diagnosis:#?}");
 }

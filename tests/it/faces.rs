@@ -2,6 +2,7 @@
 
 use crate::support::event::BIRTH;
 use crate::support::gateway::{EXAMPLE, Running};
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, Method, StatusCode};
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
 use mosip_gateway::upstream::Reply;
@@ -31,8 +32,7 @@ async fn home() -> Home {
 
 fn signed(body: &str, method: &str, algorithm: HmacAlgorithm) -> String {
     let tag = hmac::tag(algorithm, SECRET.as_bytes(), &[body.as_bytes()]);
-    let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{method}={hex}")
+    format!("{method}={}", HEXLOWER.encode(&tag))
 }
 
 impl Home {

@@ -3,7 +3,7 @@
 use crate::support::event::{birth, event};
 use crate::support::fake::{Fake, Then};
 use crate::support::gateway::Running;
-use crate::support::ida::{self, UIN};
+use crate::support::ida_setup::{self, UIN};
 use crate::support::patience;
 use crate::support::seeder::{VID, leila, submit};
 use crate::support::world::{Setup, World};
@@ -152,7 +152,7 @@ async fn retry_after_counts_on_every_call_of_an_event() {
 #[tokio::test]
 async fn retry_after_counts_on_the_calls_of_a_job() {
     let fake = Fake::start().await;
-    let world = ida::World::start(&[("UPSTREAM__IDA__URL", &fake.url)]).await;
+    let world = ida_setup::World::start(&[("UPSTREAM__IDA__URL", &fake.url)]).await;
     fake.answers_retry_after_an_hour("503 Service Unavailable", "<html>");
     submit(&world, &[leila(UIN)]).await;
     let next_at = next_at(&world.gateway, "job_record").await;
@@ -162,7 +162,7 @@ async fn retry_after_counts_on_the_calls_of_a_job() {
 #[tokio::test]
 async fn a_person_on_whom_ida_hangs_does_not_stop_the_others() {
     let fake = Fake::start().await;
-    let world = ida::World::start(&[("UPSTREAM__IDA__URL", &fake.url)]).await;
+    let world = ida_setup::World::start(&[("UPSTREAM__IDA__URL", &fake.url)]).await;
     fake.answers("", Then::Hangs);
     submit(&world, &[leila(UIN)]).await;
     fake.next_id().await;

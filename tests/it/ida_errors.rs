@@ -2,7 +2,7 @@
 
 use crate::support::fake::{Fake, Then};
 use crate::support::gateway::Running;
-use crate::support::ida::{UIN, assert_problem, call, copy_of_the_example_keys, person};
+use crate::support::ida_setup::{UIN, assert_problem, call, copy_of_the_example_keys, person};
 use crate::support::seeder::leila;
 use crate::support::{text, vector_file, vectors};
 use serde_json::{Value, json};

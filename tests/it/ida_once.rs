@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::support::gateway::Running;
-use crate::support::ida::{World, assert_problem, call, copy_of_the_example_keys, person, simulator};
+use crate::support::ida_setup::{World, assert_problem, call, copy_of_the_example_keys, person, simulator};
 use crate::support::patience;
 use crate::support::pki::Authority;
 use mosip_gateway::simulator::{Behaviour, Tls};

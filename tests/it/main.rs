@@ -35,11 +35,11 @@ mod hanging;
 #[cfg(feature = "simulator")]
 mod hostile;
 #[cfg(feature = "simulator")]
-mod ida;
-#[cfg(feature = "simulator")]
 mod ida_errors;
 #[cfg(feature = "simulator")]
 mod ida_once;
+#[cfg(feature = "simulator")]
+mod ida_routes;
 #[cfg(feature = "simulator")]
 mod kill;
 #[cfg(feature = "simulator")]
@@ -49,6 +49,7 @@ mod mosip_vectors;
 mod openapi;
 #[cfg(feature = "simulator")]
 mod ops;
+#[cfg(feature = "simulator")]
 mod ops_truth;
 #[cfg(feature = "simulator")]
 mod outbox;

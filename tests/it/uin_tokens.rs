@@ -1,11 +1,12 @@
 //! UINTOKENs for many, `/v1/uin-tokens`, and for the deceased of an event, through a whole gateway against the simulator's strict IDA.
 
 use crate::support::gateway::{Running, json as read};
-use crate::support::ida::{UIN, World};
+use crate::support::ida_setup::{UIN, World};
 use crate::support::logs::Logs;
 use crate::support::seeder::{
     BOUNDARY, VID, assert_nobody_decided, batch, death, finished, leila, submit, text, upload,
 };
+use data_encoding::HEXLOWER;
 use http::{HeaderMap, Method, header};
 use mosip_gateway::mosip::event::{Aid, Event, EventKind};
 use mosip_gateway::simulator::{Behaviour, IdaReply};
@@ -218,7 +219,7 @@ fn death_event(composition: &str) -> String {
 }
 
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(bytes))
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ pub(super) struct KeyFile {
     pub(super) uses: &'static [&'static str],
     /// The setting that names an own key.
     pub(super) sign_with: Option<&'static str>,
-    /// Where a system looks that is told nothing; only what stands there counts.
+    /// Where a system looks by default; only a file that is there counts.
     pub(super) default: (System, &'static str),
 }
 
@@ -134,7 +134,7 @@ pub(super) const OF_MOSIP_API: &[&str] = &["MOSIP_CREATE_PACKET_URL"];
 /// Begins the names of the Token Seeder.
 pub(super) const OF_SEEDER: &str = "TOKENSEEDER_";
 
-/// Read by the older system and without a counterpart here, so that whoever set them has to know.
+/// Variables that the older system reads and that have no counterpart here. Their use is reported.
 #[rustfmt::skip]
 pub(super) const WITHOUT_EFFECT: &[(System, &[&str])] = &[
     (System::Mediator, &["CARDS_PATH_PREFIX", "CERT_PUBLIC_KEY_PATH", "IS_THUMBRPINT", "SIGN_ALGORITHM", "WG_PEERS"]),

@@ -1,3 +1,5 @@
+use data_encoding::HEXLOWER;
+
 use super::*;
 
 const TWELVE: Nonce<'_> = Nonce::Twelve(&[1; 12]);
@@ -16,9 +18,7 @@ fn sealed(nonce: Nonce<'_>) -> Vec<u8> {
 /// Test case 16 of the GCM specification (McGrew and Viega), which NIST SP 800-38D took over.
 #[test]
 fn known_answer_of_the_gcm_specification() {
-    let hex = |text: &str| -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    };
+    let hex = |text: &str| HEXLOWER.decode(text.as_bytes()).unwrap();
     let key = hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308");
     let mut buffer = hex(concat!(
         "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72",

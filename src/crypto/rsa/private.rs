@@ -15,7 +15,7 @@ use crate::crypto::secret::SessionKey;
 
 /// Why a private key does not do what it is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
+pub(crate) enum KeyError {
     /// This key cannot do it, now or later: the wrapped bytes are not for this key, or it does not sign in this way. Holds the
     /// step that refuses, for the operator's log.
     #[error("this key cannot do it: {0}")]
@@ -23,11 +23,18 @@ pub enum KeyError {
     /// What keeps the key is away (a token, its session, a file), so that nothing is known about the bytes. Holds what is away, by
     /// the name that the operator gave it; nothing secret.
     #[error("the private key is unavailable: {0}")]
+    #[cfg_attr(
+        not(test),
+        expect(
+            dead_code,
+            reason = "a key in a file is always there; one in a token or behind a service is not"
+        )
+    )]
     Unavailable(String),
 }
 
 /// The private-key operations (RFC 8017) of one key. An implementation never gives its private numbers out.
-pub trait PrivateKeyOperations: Send + Sync {
+pub(crate) trait PrivateKeyOperations: Send + Sync {
     /// Signs `digest`, which was made with the hash of `alg`. The signature is as long as the modulus.
     fn sign(&self, alg: SignatureAlgorithm, digest: &Digest) -> Result<Vec<u8>, KeyError>;
 
@@ -50,7 +57,7 @@ pub struct PrivateKey {
 
 impl PrivateKey {
     /// A key that is kept elsewhere. `public` comes from its certificate.
-    pub fn new(public: PublicKey, operations: impl PrivateKeyOperations + 'static) -> Self {
+    pub(crate) fn new(public: PublicKey, operations: impl PrivateKeyOperations + 'static) -> Self {
         Self { public, operations: Box::new(operations) }
     }
 

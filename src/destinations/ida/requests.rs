@@ -1,4 +1,4 @@
-//! Calls to IDA: built under the keys and the clock of the moment; the reply is checked before anything of it is used.
+//! Calls to IDA: built with the current keys and time; the reply is checked before anything in it is used.
 //!
 //! An attempt counts towards locking the person, so nothing is sent twice but what never left, and what IDA could not open because
 //! its certificate had been replaced.
@@ -34,7 +34,7 @@ pub(crate) struct Requests {
     breaker: OnceLock<Arc<dyn Breaker>>,
 }
 
-/// What is known of IDA by whoever calls it: those who ask beside the records heed it, and add to it.
+/// What is known of the health of IDA. Calls outside jobs follow it, and add to it.
 pub(crate) trait Breaker: Send + Sync {
     /// Whether a call may go now.
     fn lets_through(&self) -> bool;
@@ -84,7 +84,7 @@ impl Requests {
         self.settings.as_ref().map_or_else(unset, |settings| upstream::host_and_port(&settings.url))
     }
 
-    /// The keys of the moment.
+    /// The current keys.
     pub(super) fn keys(&self) -> &Keyring {
         &self.keys
     }
@@ -149,7 +149,7 @@ impl Requests {
             now: self.clock.now(),
         };
         let Reply { status, headers, body } = reply;
-        ida::read(ida::Reply { status: *status, headers, body }, expected)
+        ida::read(ida::RawReply { status: *status, headers, body }, expected)
             .map_err(|error| reply.explain(error))
     }
 

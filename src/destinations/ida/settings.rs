@@ -63,7 +63,7 @@ impl super::super::DestinationSettings for Option<Settings> {
         let lacks_signers = settings.reply_signers.is_empty() && !settings.danger_accept_unsigned_replies;
         let signers = lacks_signers.then(|| Lack {
             subject: "upstream.ida.reply_signers",
-            what: "names nobody, so that no reply counts".to_owned(),
+            what: "names no peer, so no reply counts".to_owned(),
             advice: "name the peers whose certificates sign IDA's replies",
         });
         settings.unset.iter().map(unset).chain(signers).collect()

@@ -14,8 +14,8 @@ use crate::mosip::ida::{Answer, Response, read_authenticated};
 /// No call about the deceased takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Asks IDA about the deceased. `None`: there is nobody to ask about, or IDA cannot be asked. While IDA is away or refuses us, the deaths
-/// do not wait for it one by one: they share the breaker of the records of jobs.
+/// Asks IDA about the deceased. `None`: the event names no person to ask about, or IDA cannot be asked. While IDA is away or refuses us,
+/// the deaths do not wait for it one by one: they share the breaker of the records of jobs.
 pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) -> Option<Call> {
     let record = event.deceased(requests.id_lengths())?;
     let breaker = requests.breaker();

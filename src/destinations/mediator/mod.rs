@@ -66,7 +66,7 @@ struct Notes {
 }
 
 impl Mediator {
-    /// Which keys events need and do not find, of the files of the moment; empty where no event goes anywhere.
+    /// Which keys events need and the current files do not have; empty where no URL for events is set.
     pub(crate) fn lacking_keys(&self) -> Vec<Error> {
         if self.settings.events.is_empty() {
             return Vec::new();
@@ -113,7 +113,7 @@ impl Mediator {
         })
     }
 
-    /// The event under its id, sealed with the keys of the moment. That it may have arrived is stored before its first byte leaves.
+    /// The event under its id, sealed with the current keys. That it may have arrived is stored before its first byte leaves.
     fn send_step(
         &self,
         uri: Uri,

@@ -62,7 +62,7 @@ pub(crate) struct Callers {
     pub(crate) opencrvs_jwt: Option<CallerKey>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
     pub(crate) hub_hmac: Option<Arc<SecretBytes>>,
-    /// The last part of `websub.callback_url`, where it cannot be guessed: whoever knows it is the hub.
+    /// The last part of `websub.callback_url`, where it cannot be guessed: a caller that knows it is the hub.
     pub(crate) hub_path: Option<SecretBytes>,
     /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
     /// `callback.danger_open` is on. Otherwise such a route is not there.

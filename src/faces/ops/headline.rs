@@ -1,4 +1,4 @@
-//! How it stands in a sentence, for somebody who has just opened the page; the first sentence is the one that matters most.
+//! The state of the gateway in sentences, for a person who has just opened the page. The first sentence is the one that matters most.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const FETCHED_WITHIN: Duration = Duration::from_mins(5);
 
 /// One thing to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(super) struct Remark {
     pub(super) tone: Tone,
     pub(super) text: String,
     /// What to do.
@@ -32,53 +32,53 @@ pub(super) struct Line {
 /// Whose move it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
-    /// Nobody's.
+    /// Nothing has to be done.
     Flows,
-    /// Somebody else's.
+    /// Another party has to act.
     Waits,
     /// The operator's.
     Act,
 }
 
-/// At least one line: what keeps events from flowing, or that nothing does; then what needs somebody's eye some day. `refused`: events
+/// At least one remark: what keeps events from flowing, or that nothing does; then what a person should look at some day. `refused`: events
 /// are in the queue again after an attempt that failed.
-pub(super) fn lines(standing: &Standing, refused: bool) -> Vec<Line> {
-    let mut lines = Vec::new();
-    disk(standing, &mut lines);
-    unreadable(standing, &mut lines);
-    paused(standing, &mut lines);
-    missing_keys(standing, &mut lines);
-    broken(standing, &mut lines);
-    undelivered(standing, &mut lines);
-    hub::lines(standing, &mut lines);
-    undecided(standing, &mut lines);
-    given_twice(standing, &mut lines);
-    if lines.is_empty() {
-        lines.push(flowing(standing, refused));
+pub(super) fn remarks(standing: &Standing, refused: bool) -> Vec<Remark> {
+    let mut remarks = Vec::new();
+    disk(standing, &mut remarks);
+    unreadable(standing, &mut remarks);
+    paused(standing, &mut remarks);
+    missing_keys(standing, &mut remarks);
+    broken(standing, &mut remarks);
+    undelivered(standing, &mut remarks);
+    hub::remarks(standing, &mut remarks);
+    undecided(standing, &mut remarks);
+    given_twice(standing, &mut remarks);
+    if remarks.is_empty() {
+        remarks.push(flowing(standing, refused));
     }
-    hub::silent(standing, &mut lines);
-    odd_keys(standing, &mut lines);
-    expiry(standing, &mut lines);
-    lines
+    hub::silent(standing, &mut remarks);
+    odd_keys(standing, &mut remarks);
+    expiry(standing, &mut remarks);
+    remarks
 }
 
-fn disk(standing: &Standing, lines: &mut Vec<Line>) {
+fn disk(standing: &Standing, remarks: &mut Vec<Remark>) {
     if let Some(trouble) = &standing.trouble {
         let detail = trouble.detail();
-        lines.push(act(
+        remarks.push(act(
             format!("Put right: {detail}. Events are refused with 507; what was accepted is kept."),
             trouble.advice(),
         ));
     } else if standing.stored.is_none() {
-        lines.push(act("Put right: the database does not answer.", "Look at the disk that it is on."));
+        remarks.push(act("Put right: the database does not answer.", "Look at the disk that it is on."));
     }
 }
 
-fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
+fn unreadable(standing: &Standing, remarks: &mut Vec<Remark>) {
     let rows: u64 = standing.unreadable.values().sum();
     if rows > 0 {
         let are = if rows == 1 { "row of the outbox does" } else { "rows of the outbox do" };
-        lines.push(act(
+        remarks.push(act(
             format!("Put right: {rows} {are} not open. They wait; the others go on."),
             "Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.",
         ));
@@ -86,7 +86,7 @@ fn unreadable(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// What pauses two channels alike is said once.
-fn paused(standing: &Standing, lines: &mut Vec<Line>) {
+fn paused(standing: &Standing, remarks: &mut Vec<Remark>) {
     let mut causes: Vec<(&Error, &ChannelStatus, Waiting)> = Vec::new();
     for channel in &standing.channels {
         let Flow::Paused { reason, .. } = &channel.flow else { continue };
@@ -100,7 +100,7 @@ fn paused(standing: &Standing, lines: &mut Vec<Line>) {
         let what = to_put_right(channel, reason);
         let detail = words::sentence(reason.detail());
         let text = format!("Put right {what}. {detail} {}, nothing is lost.", waiting.sentence());
-        lines.push(act(text, reason.advice()));
+        remarks.push(act(text, reason.advice()));
     }
 }
 
@@ -154,18 +154,18 @@ impl Waiting {
     }
 }
 
-fn missing_keys(standing: &Standing, lines: &mut Vec<Line>) {
+fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
         let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        lines.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
+        remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }
 }
 
-fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
+fn odd_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
     if odd > 0 {
         let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
-        lines.push(Line {
+        remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("{odd} {are} should be."),
             advice: "See the keys below. Nothing stops for it today.".to_owned(),
@@ -174,7 +174,7 @@ fn odd_keys(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Destinations that do not answer, each said once.
-fn broken(standing: &Standing, lines: &mut Vec<Line>) {
+fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
     let broken = |destination: &str| {
         let is_broken = |channel: &&ChannelStatus| {
             channel.destination == destination && matches!(channel.flow, Flow::Broken { .. })
@@ -194,7 +194,7 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
             Queue::Deliveries => continue,
         };
         let Some((since, waiting)) = broken(destination) else { continue };
-        lines.push(Line {
+        remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("{system} is away since {since}: {waiting}, nothing is lost."),
             advice: format!(
@@ -203,7 +203,7 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
         });
     }
     if let Some((since, waiting)) = broken("delivery") {
-        lines.push(act(
+        remarks.push(act(
             format!("Results do not reach the mediator since {since}: {waiting}, nothing is lost."),
             "Start the mediator, or correct deliver.url. One message is tried every 5 seconds.",
         ));
@@ -211,7 +211,7 @@ fn broken(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Messages that the mediator refuses one by one, or does not fetch.
-fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
+fn undelivered(standing: &Standing, remarks: &mut Vec<Remark>) {
     let Some(stored) = &standing.stored else { return };
     let Some(oldest) = stored.oldest_delivery.map(|since| standing.waited(since)) else { return };
     let waiting = words::wait(&[(stored.deliveries, "message", "messages")]);
@@ -221,9 +221,9 @@ fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
         (Some(channel), Some(refusal)) if channel.flow == Flow::Open => {
             let detail = words::sentence(&refusal.detail);
             let text = format!("Results do not reach the mediator: {waiting}. {detail} Nothing is lost.");
-            lines.push(act(text, &refusal.advice));
+            remarks.push(act(text, &refusal.advice));
         }
-        (None, _) if oldest > FETCHED_WITHIN => lines.push(Line {
+        (None, _) if oldest > FETCHED_WITHIN => remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("Results do not reach the mediator, which does not fetch them: {waiting}."),
             advice: "Let the mediator read GET /v1/inbox and acknowledge what it took, or set deliver.url."
@@ -233,11 +233,11 @@ fn undelivered(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
+fn undecided(standing: &Standing, remarks: &mut Vec<Remark>) {
     let parked = standing.count(State::Parked);
     if parked > 0 {
         let are = if parked == 1 { "event is parked and needs" } else { "events are parked and need" };
-        lines.push(act(
+        remarks.push(act(
             format!("Put right: {parked} {are} a decision."),
             "See below what is wrong with each; then try it again, or discard it.",
         ));
@@ -252,23 +252,23 @@ fn undecided(standing: &Standing, lines: &mut Vec<Line>) {
         } else {
             "webhooks of OpenCRVS are no events"
         };
-        lines.push(act(
+        remarks.push(act(
             format!("Put right: {webhooks} {are} yet and did not reach MOSIP."),
             "See below why. Set what is missing and start the gateway again; or try the message again, or discard it.",
         ));
     }
     if quarantined > 0 {
         let are = if quarantined == 1 { "message of MOSIP does" } else { "messages of MOSIP do" };
-        lines.push(act(
+        remarks.push(act(
             format!("Put right: {quarantined} {are} not verify and did not reach the mediator."),
             "See below why. Once a key or certificate is replaced, they are tried again by themselves.",
         ));
     }
 }
 
-fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
+fn given_twice(standing: &Standing, remarks: &mut Vec<Remark>) {
     for [one, other] in standing.stored.iter().flat_map(|stored| &stored.aids_given_twice) {
-        lines.push(act(
+        remarks.push(act(
             format!(
                 "Put right: MOSIP gave one application id to the events {one} and {other}. Both are sent."
             ),
@@ -277,15 +277,15 @@ fn given_twice(standing: &Standing, lines: &mut Vec<Line>) {
     }
 }
 
-fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
+fn expiry(standing: &Standing, remarks: &mut Vec<Remark>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
         if dated.needs_restart() {
             let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
-            expiry_at_start(&format!("{whose} {}", dated.name), days, lines);
+            expiry_at_start(&format!("{whose} {}", dated.name), days, remarks);
         } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;
-            lines.push(Line {
+            remarks.push(Remark {
                 tone: Tone::Waits,
                 text: format!("The certificate of {name} expires in {}.", words::days(days)),
                 advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
@@ -295,11 +295,11 @@ fn expiry(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
-fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
+fn expiry_at_start(whose: &str, days: i64, remarks: &mut Vec<Remark>) {
     const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
     match days {
-        ..0 => lines.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
-        0..RENEW_DAYS => lines.push(Line {
+        ..0 => remarks.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
+        0..RENEW_DAYS => remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("The certificate {whose} expires in {}.", words::days(days)),
             advice: ADVICE.to_owned(),
@@ -308,10 +308,10 @@ fn expiry_at_start(whose: &str, days: i64, lines: &mut Vec<Line>) {
     }
 }
 
-fn flowing(standing: &Standing, refused: bool) -> Line {
+fn flowing(standing: &Standing, refused: bool) -> Remark {
     let waiting = standing.count(State::Queued) + standing.count(State::Leased);
     if refused {
-        return Line {
+        return Remark {
             tone: Tone::Waits,
             text: format!(
                 "Not every event was taken: {}, nothing is lost.",
@@ -331,11 +331,11 @@ fn flowing(standing: &Standing, refused: bool) -> Line {
             format!("{}, the oldest for {}.", words::under_way(waiting), words::length(standing.oldest_age()))
         }
     };
-    Line { tone: Tone::Flows, text: "Everything flows.".to_owned(), advice }
+    Remark { tone: Tone::Flows, text: "Everything flows.".to_owned(), advice }
 }
 
-fn act(text: impl Into<String>, advice: &str) -> Line {
-    Line { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
+fn act(text: impl Into<String>, advice: &str) -> Remark {
+    Remark { tone: Tone::Act, text: text.into(), advice: words::sentence(advice) }
 }
 
 #[cfg(test)]

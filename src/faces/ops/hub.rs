@@ -9,7 +9,7 @@ use prometheus_client::registry::Registry;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::headline::{Line, Tone};
+use super::headline::{Remark, Tone};
 use super::page::{section, table, words};
 use super::readiness::Refusal;
 use super::standing::Standing;
@@ -99,10 +99,10 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
 }
 
 /// In the headline.
-pub(super) fn lines(standing: &Standing, lines: &mut Vec<Line>) {
+pub(super) fn remarks(standing: &Standing, remarks: &mut Vec<Remark>) {
     let Some(hub) = &standing.hub else { return };
     if !hub.unset.is_empty() {
-        lines.push(act(
+        remarks.push(act(
             "Put right: nothing is subscribed at MOSIP's hub.".to_owned(),
             format!("Set {}, and start the gateway again.", hub.unset.join(", ")),
         ));
@@ -122,16 +122,16 @@ pub(super) fn lines(standing: &Standing, lines: &mut Vec<Line>) {
             words::sentence(refusal.detail())
         );
         let advice = words::sentence(refusal.advice());
-        lines.push(match refusal.fault() {
+        remarks.push(match refusal.fault() {
             Fault::Upstream => {
-                Line { tone: Tone::Waits, text, advice: format!("It is tried again by itself. {advice}") }
+                Remark { tone: Tone::Waits, text, advice: format!("It is tried again by itself. {advice}") }
             }
             _ => act(text, advice),
         });
     }
     if let Some(Gap { since, until }) = hub.gap {
         let until = until.map_or_else(|| "now".to_owned(), words::moment);
-        lines.push(act(
+        remarks.push(act(
             format!("Messages of MOSIP's hub may be missing from {} until {until}: there was no room for them.", words::moment(since)),
             "Ask the MOSIP administrator to send the credentials of that time again. A start of the gateway ends this line.".to_owned(),
         ));
@@ -139,11 +139,11 @@ pub(super) fn lines(standing: &Standing, lines: &mut Vec<Line>) {
 }
 
 /// Registrations that MOSIP is silent about: its move.
-pub(super) fn silent(standing: &Standing, lines: &mut Vec<Line>) {
+pub(super) fn silent(standing: &Standing, remarks: &mut Vec<Remark>) {
     let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
     if silent > 0 {
         let (of, have) = if silent == 1 { ("registration", "has") } else { ("registrations", "have") };
-        lines.push(Line {
+        remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("{silent} {of} {have} no answer of MOSIP within websub.expect_within."),
             advice: "Ask the MOSIP administrator what became of them; the mediator was told of each."
@@ -176,6 +176,6 @@ pub(super) fn shown(standing: &Standing) -> Markup {
     )
 }
 
-fn act(text: String, advice: String) -> Line {
-    Line { tone: Tone::Act, text, advice }
+fn act(text: String, advice: String) -> Remark {
+    Remark { tone: Tone::Act, text, advice }
 }

@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::Ops;
 use super::decision::Done;
-use super::headline::{self, Line, Tone};
+use super::headline::{self, Remark, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
 use crate::error::{Error, Result};
@@ -24,7 +24,7 @@ use crate::ledger::Answer;
 use crate::ledger::entry::Entry;
 use lists::{List, Lists};
 
-/// The overview is loaded again after this many seconds; pages with forms are not, so that nobody loses what they write.
+/// The overview is loaded again after this many seconds; pages with forms are not, so that a person does not lose what they write.
 const REFRESH: u32 = 20;
 
 const STYLE: &str = include_str!("page.css");
@@ -82,7 +82,7 @@ impl Query {
 pub(super) struct View {
     query: Query,
     standing: Standing,
-    lines: Vec<Line>,
+    lines: Vec<Remark>,
     lists: Option<Lists>,
     event: Option<(Entry, Option<Answer>)>,
     forms: Forms,
@@ -110,7 +110,7 @@ impl View {
             None => None,
         };
         let refused = lists.as_ref().is_some_and(Lists::has_refused);
-        let lines = headline::lines(&standing, refused);
+        let lines = headline::remarks(&standing, refused);
         let forms = Forms { ops: ops.clone(), address: query.address() };
         Ok(Self { query, standing, lines, lists, event, forms })
     }
@@ -196,8 +196,8 @@ pub(super) fn refusal(error: &Error) -> Markup {
     )
 }
 
-fn headline(lines: &[Line]) -> Markup {
-    let class = |line: &Line| match line.tone {
+fn headline(lines: &[Remark]) -> Markup {
+    let class = |line: &Remark| match line.tone {
         Tone::Flows => "flows",
         Tone::Waits => "waits",
         Tone::Act => "act",
@@ -281,7 +281,7 @@ impl Forms {
                 input type="hidden" name="about" value=(subject);
                 input type="hidden" name="token" value=(token);
                 label {
-                    span { "Reason; it is logged, so name nobody" }
+                    span { "Reason; it is logged, so do not name a person" }
                     input name="reason" required maxlength=(super::decision::LONGEST_REASON) autocomplete="off";
                 }
                 div {

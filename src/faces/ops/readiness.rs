@@ -18,7 +18,7 @@ use crate::store;
 pub(super) struct Readiness {
     ready: bool,
     outbox: Outbox,
-    channels: Vec<Channel>,
+    channels: Vec<ChannelView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     quarantine: Option<Quarantine>,
@@ -111,7 +111,8 @@ struct Depth {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Channel {
+#[schema(as = Channel)]
+struct ChannelView {
     /// `mediator`, `ida`, `opencrvs`, `hub`, `delivery`
     destination: String,
     host: String,
@@ -175,7 +176,7 @@ impl Readiness {
                 unreadable: standing.unreadable.clone(),
                 depth,
             },
-            channels: standing.channels.iter().map(|channel| Channel::of(channel, standing)).collect(),
+            channels: standing.channels.iter().map(|channel| ChannelView::of(channel, standing)).collect(),
             quarantine: stored
                 .map(|stored| stored.quarantined())
                 .map(|(messages, bytes)| Quarantine { messages, bytes }),
@@ -245,7 +246,7 @@ impl Trouble {
     }
 }
 
-impl Channel {
+impl ChannelView {
     fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
         let refusal = match &channel.flow {
             Flow::Paused { reason, .. } => Some(Refusal::of(reason)),

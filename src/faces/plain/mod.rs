@@ -2,7 +2,7 @@
 
 mod credentials;
 mod events;
-mod ida;
+mod ida_routes;
 mod inbox;
 mod schema;
 mod settings;
@@ -84,7 +84,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         ))
         .merge(events::routes())
         .merge(inbox::routes())
-        .merge(ida::routes())
+        .merge(ida_routes::routes())
         .merge(credentials::routes())
         .merge(uin_tokens::routes())
         .merge(openapi::routes());

@@ -18,7 +18,7 @@ use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason as WhyCancelled, idempotency_key, read_json};
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::Form;
-use crate::mosip::ida::{self, Line};
+use crate::mosip::ida::{self, ListedRecord};
 
 /// Largest body, bytes: some 20,000 records.
 const BODY_LIMIT: usize = 5 << 20;
@@ -54,7 +54,7 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
     }
     let records = lines
         .into_iter()
-        .map(|Line { id, record }| match record {
+        .map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),
             Err(error) => NewRecord::Invalid(Outcome::without_token(id, vec![Reason::from(&error)])),
         })

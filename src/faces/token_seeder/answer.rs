@@ -1,5 +1,5 @@
 //! The answer at once, in the shape of IDA's own, which OpenCRVS reads. `authStatus` stands in it only where IDA has decided about the
-//! person: when IDA is away nobody is invalid.
+//! person: while IDA is away no person is invalid.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::error::{Fault, Result};
 use crate::faces::App;
 use crate::mosip::authtoken::{Refused, UNKNOWN_ERROR};
 use crate::mosip::codes::Reason;
-use crate::mosip::ida::{Answer, Line, Record};
+use crate::mosip::ida::{Answer, ListedRecord, Record};
 
 const NOT_ASKED: &str = "Correct the record; MOSIP was not asked.";
 
 /// Asks IDA about one person.
-pub(super) async fn at_once(app: &App, line: Line<Refused>) -> Value {
+pub(super) async fn at_once(app: &App, line: ListedRecord<Refused>) -> Value {
     let record = match line.record {
         Ok(record) => record,
         Err(Refused { code, message }) => return nobody_decided(app, code, message, NOT_ASKED),

@@ -28,7 +28,7 @@ use crate::http::guard;
 use crate::ledger::IdempotencyKey;
 use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
-use crate::mosip::ida::Line;
+use crate::mosip::ida::ListedRecord;
 use crate::pool;
 use crate::store::State as RecordState;
 
@@ -73,7 +73,9 @@ impl Face for TokenSeeder {
     }
 
     fn router(app: &App, _: Settings, _: &[&'static str], _: &watch::Receiver<bool>) -> Option<Router> {
-        tracing::info!("seeder.consent is on: whoever /authtoken asks about counts as having consented");
+        tracing::info!(
+            "seeder.consent is on: each person that /authtoken asks about counts as having consented"
+        );
         let (routes, _) = routes().split_for_parts();
         let limits = app.limits().apart(BODY_LIMIT);
         let routes = routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits));
@@ -173,7 +175,7 @@ async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
             Some("csv_file") => &mut file,
             _ => continue,
         };
-        // Which of two counts, nobody could say.
+        // Nothing says which of the two counts.
         if place.replace(field.bytes().await.ok()?).is_some() {
             return None;
         }
@@ -187,7 +189,7 @@ async fn submit(app: &App, batch: Batch, key: Option<IdempotencyKey>) -> Result<
     let records = batch
         .lines
         .into_iter()
-        .map(|Line { id, record }| match record {
+        .map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),
             Err(Refused { code, message }) => {
                 let reason = Reason { code: code.to_owned(), message: message.to_owned(), pointer: None };

@@ -25,7 +25,7 @@ use super::openapi::{at, refusing};
 use super::request::{Query, method_not_allowed};
 use super::{App, Callers, Face, hub_signature, signature_refused};
 use crate::error::{Code, Error, Result};
-use crate::http::body::{self, Body, Limits};
+use crate::http::body::{self, HeldBody, Limits};
 use crate::http::caller::Caller;
 use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
@@ -112,7 +112,7 @@ async fn receive(
     caller: Caller,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>)> {
-    let line = Line { webhooks, hangup, listener, caller };
+    let line = OpenPost { webhooks, hangup, listener, caller };
     let signature =
         hub_signature(request.headers()).map_err(|refusal| refusal.advise(line.advice()))?.to_owned();
     let body = line.read(request).await?;
@@ -125,16 +125,16 @@ async fn receive(
 }
 
 /// One post with its connection.
-struct Line {
+struct OpenPost {
     webhooks: Arc<Shared>,
     hangup: Hangup,
     listener: ListenerName,
     caller: Caller,
 }
 
-impl Line {
+impl OpenPost {
     /// The whole body, in its turn.
-    async fn read(&self, request: Request) -> Result<Body> {
+    async fn read(&self, request: Request) -> Result<HeldBody> {
         let limits = self.webhooks.limits.of(self.caller.address());
         match body::read_in_turn(request, &limits).await {
             Err(error) if error.code() == Code::Timeout => {
@@ -152,9 +152,9 @@ impl Line {
         }
     }
 
-    async fn check(&self, body: Body, signature: String) -> Result<Body> {
+    async fn check(&self, body: HeldBody, signature: String) -> Result<HeldBody> {
         let webhooks = Arc::clone(&self.webhooks);
-        let verify = move |body: Body| {
+        let verify = move |body: HeldBody| {
             let Settings { secret, signature: accepted } = &webhooks.settings;
             crate::opencrvs::webhook::verify_signature(secret.expose(), &body, &signature, *accepted)
                 .map_err(|refusal| signature_refused(&refusal))?;
@@ -172,7 +172,7 @@ impl Line {
     }
 
     /// Stores what is signed; returns once it is on the disk.
-    async fn store(&self, body: Body) -> Taken {
+    async fn store(&self, body: HeldBody) -> Taken {
         let (body, share) = body.into_parts();
         let refusal = match self.take(&body).await {
             Ok(taken) => return taken,

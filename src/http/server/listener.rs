@@ -48,7 +48,7 @@ impl Stream {
 
 impl Listener {
     /// Takes `address`; with it the address as it is: the port that the system gave where port 0 was asked for. A unix socket left
-    /// behind by a dead process is replaced; one that somebody listens on is not.
+    /// behind by a dead process is replaced; one that a process listens on is not.
     pub(super) async fn bind(address: &Address) -> io::Result<(Self, Address)> {
         match address {
             Address::Tcp(wanted) => {
@@ -64,7 +64,7 @@ impl Listener {
         }
     }
 
-    /// Goes on with a socket that is bound already. Its file, if it has one, belongs to whoever bound it.
+    /// Goes on with a socket that is bound already. Its file, if it has one, belongs to the process that bound it.
     pub(super) fn adopt(socket: Socket) -> io::Result<Self> {
         match socket {
             Socket::Tcp(listener) => {

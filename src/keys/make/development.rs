@@ -17,8 +17,8 @@ const LIFETIME_SECONDS: i64 = 20 * 31_557_600;
 ///
 /// Our side is `keystore.p12` with `keystore.password` and `partner.crt`, `opencrvs-priv.key` with `opencrvs-pub.key`, and
 /// `esignet-jwk.txt`; theirs `mosip-public.key`, `ida-partner.crt`, `ida-sign.crt`, `issuer.crt`; OpenCRVS's `opencrvs-jwt.pem`.
-/// `simulator/` holds the private keys of everybody else.
-pub fn development_set(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, MakeError> {
+/// `simulator/` holds the private keys of all other parties.
+pub(crate) fn development_set(dir: &Path, now: Timestamp) -> Result<Vec<PathBuf>, MakeError> {
     let mut set = Set { dir, now, written: Vec::new() };
     let (partner, partner_certificate) = set.identity("opencrvs-partner")?;
     let keystore = partner.to_pkcs12(std::slice::from_ref(&partner_certificate), PASSWORD)?;

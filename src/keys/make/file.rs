@@ -9,10 +9,10 @@ use super::MakeError;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Its owner alone (0600).
     Private,
-    /// Everybody (0644).
+    /// Every user (0644).
     Public,
 }
 
@@ -30,7 +30,7 @@ impl Access {
 /// # Errors
 ///
 /// [`MakeError::File`], also where a file of this name is there.
-pub fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), MakeError> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), MakeError> {
     let write = || {
         if let Some(parent) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o755).create(parent)?;

@@ -6,7 +6,7 @@ use super::MakeError;
 
 /// The three names that MOSIP's partner management looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Subject {
+pub(crate) struct Subject {
     /// `C`, two letters.
     pub country: String,
     /// `O`: the organisation under which the partner is registered.

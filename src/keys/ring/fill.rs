@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Entry, OwnKey, Parts, Peer, Slot, Trouble, Trust};
+use super::{Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::keys::cert::{Certificate, Validity};
@@ -15,7 +15,7 @@ use crate::keys::source::file::{parse_certificates, parse_peer, read_file};
 use crate::keys::source::{LoadError, Source};
 
 /// Loads every entry of `keys`.
-pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
+pub(super) fn load(keys: &config::Keys, now: Timestamp) -> RingEntries {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
     let roots = keys.ca_file.as_ref().map(|path| {
@@ -31,16 +31,16 @@ pub(super) fn load(keys: &config::Keys, now: Timestamp) -> Parts {
     let trust = Trust { roots, now };
     let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
-    Parts { own, peers, ca_troubles, trust }
+    RingEntries { own, peers, ca_troubles, trust }
 }
 
 /// The entries of `keys` without keys.
-pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Parts {
+pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> RingEntries {
     let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
     let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), now };
-    Parts { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
+    RingEntries { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
 }
 
 fn of_own(entry: &config::OwnKey) -> Entry {

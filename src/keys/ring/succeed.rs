@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{OwnKey, Parts, Peer, Ring, Slot, Trust};
+use super::{OwnKey, Peer, Ring, RingEntries, Slot, Trust};
 
 /// How many own keys of former generations go on decrypting: years of rotations, and a bound.
 const RETIRED_KEPT: usize = 8;
 
 pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
-    let Parts { mut own, mut peers, ca_troubles, trust } = next.parts;
+    let RingEntries { mut own, mut peers, ca_troubles, trust } = next.parts;
     for slot in &mut own {
         fall_back(slot, &previous.parts.own, |key| own_is_trusted(key, &trust));
     }
@@ -16,7 +16,7 @@ pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
         fall_back(slot, &previous.parts.peers, |peer| peer_is_trusted(peer, &trust));
     }
     let retired = retire(previous, &own);
-    Ring::assemble(Parts { own, peers, ca_troubles, trust }, retired)
+    Ring::assemble(RingEntries { own, peers, ca_troubles, trust }, retired)
 }
 
 /// Puts the key of the former generation where the file broke meanwhile, unless `keys.ca_file` has come to refuse it.

@@ -24,7 +24,7 @@ pub enum LoadError {
     /// Larger than any key file.
     #[error("is larger than 1 MiB")]
     TooLarge,
-    /// A private key whose file mode lets everybody read it.
+    /// A private key whose file mode lets every user read it.
     #[error("holds a private key that every user of this machine can read")]
     ReadableByOthers,
     /// No byte but white space.
@@ -202,7 +202,7 @@ impl LoadError {
             }
             Self::TooMany(_) => "leave in the file what belongs to this key or peer alone",
             Self::Defect => "report the defect, and write the file anew in another form until it is mended",
-            Self::NoMac => "export it again with a MAC, or make sure that nobody else can write it",
+            Self::NoMac => "export it again with a MAC, or make sure that no one else can write it",
             Self::NoPrivateKey => {
                 "supply the file that holds the private key; this one holds the public part"
             }

@@ -141,7 +141,7 @@ pub fn parse_own_under(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMate
     let certificates = std::mem::take(&mut contents.certificates);
     let notable = contents.refused.into_iter().filter(|part| match part.kind {
         Kind::Key => part.error == LoadError::KeyPassword,
-        // A key without its certificate signs, and nobody can tell whose key it is.
+        // A key without its certificate can sign, and no receiver can tell whose key it is.
         Kind::Public => certificates.is_empty(),
         Kind::Container | Kind::Other => false,
     });
@@ -238,7 +238,7 @@ pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Met
 }
 
 /// The password in `path`, without the one newline and the byte order mark that editors add. UTF-16 behind such a mark is read as text.
-pub fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
+pub(crate) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
     let (bytes, _) = read_file(path)?;
     let mut password = text::from_marked_utf16(&bytes)
         .unwrap_or_else(|| Zeroizing::new(text::without_mark(&bytes).to_vec()));
@@ -252,7 +252,7 @@ pub fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
 }
 
 /// Whether every user of the machine may read the file. Group access is common: Kubernetes gives it for `fsGroup`.
-pub fn readable_by_others(metadata: &Metadata) -> bool {
+pub(crate) fn readable_by_others(metadata: &Metadata) -> bool {
     metadata.permissions().mode() & 0o004 != 0
 }
 

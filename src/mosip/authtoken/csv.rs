@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Refused;
 use super::request::{self, Batch};
-use crate::mosip::ida::{IdLengths, Line, MOST_RECORDS};
+use crate::mosip::ida::{IdLengths, ListedRecord, MOST_RECORDS};
 
 /// Reads the form field `request` and the file, whose first row names the columns. A file without a record is a batch without one.
 pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch, Refused> {
@@ -24,7 +24,7 @@ pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch
     let columns = rows.next().transpose().map_err(|_| Refused::INVALID)?.unwrap_or_default();
     let names: BTreeSet<&String> = columns.iter().filter(|name| !name.is_empty()).collect();
     if names.len() != columns.iter().filter(|name| !name.is_empty()).count() {
-        // Which of two columns of one name counts, nobody could say: IDA would be asked about another person.
+        // Two columns have one name, and nothing says which counts: IDA might be asked about another person.
         return Err(Refused::INVALID);
     }
     rows.columns = Some(columns.len());
@@ -35,7 +35,7 @@ pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch
         }
         lines.push(match row.and_then(|fields| named(&columns, fields)) {
             Ok(person) => request.line(&person, lengths),
-            Err(refused) => Line { id: String::new(), record: Err(refused) },
+            Err(refused) => ListedRecord { id: String::new(), record: Err(refused) },
         });
     }
     Ok(Batch { form: request.output.unwrap_or_default(), lines })

@@ -5,12 +5,12 @@ use serde_json::{Map, Value};
 
 use super::{Form, Refused};
 use crate::json::{self, Object};
-use crate::mosip::ida::{Attribute, IdLengths, Line, MOST_RECORDS, Record, Text};
+use crate::mosip::ida::{Attribute, IdLengths, ListedRecord, MOST_RECORDS, Record, Text};
 
 /// What is asked.
 pub enum Asked {
     /// One person, at once: what OpenCRVS sends.
-    One(Line<Refused>),
+    One(ListedRecord<Refused>),
     /// Many, as a job.
     Many(Batch),
 }
@@ -20,10 +20,10 @@ pub struct Batch {
     /// Of the file.
     pub form: Form,
     /// In order.
-    pub lines: Vec<Line<Refused>>,
+    pub lines: Vec<ListedRecord<Refused>>,
 }
 
-/// `{"request":{…}}`; what stands beside it (id, version, requesttime) says nothing to us.
+/// `{"request":{…}}`; its other members (id, version, requesttime) are not used.
 #[derive(Deserialize)]
 struct Envelope {
     request: Object<Request>,
@@ -73,7 +73,7 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
         Value::Array(people) if (1..=MOST_RECORDS).contains(&people.len()) => {
             let line = |person: &Value| match person {
                 Value::Object(person) => request.line(person, lengths),
-                _ => Line { id: String::new(), record: Err(Refused::RECORD_WRONG) },
+                _ => ListedRecord { id: String::new(), record: Err(Refused::RECORD_WRONG) },
             };
             match (request.deliverytype == Some(Delivery::Sync), people.as_slice()) {
                 (true, [person]) => Ok(Asked::One(line(person))),
@@ -94,12 +94,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
 }
 
 impl Request {
-    pub(super) fn line(&self, person: &Map<String, Value>, lengths: IdLengths) -> Line<Refused> {
+    pub(super) fn line(&self, person: &Map<String, Value>, lengths: IdLengths) -> ListedRecord<Refused> {
         let default = Mapping::default();
         let mapping = self.mapping.as_ref().map_or(&default, |Object(mapping)| mapping);
         let id = text_at(person, mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
         let record = self.record(mapping, person, id.clone(), lengths);
-        Line { id, record }
+        ListedRecord { id, record }
     }
 
     /// Name, gender and date of birth have to be there, as for the seeder; the rest where the mapping names it.

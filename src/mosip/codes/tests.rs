@@ -61,7 +61,7 @@ fn protocol_codes() -> Vec<String> {
 #[test]
 fn every_code_of_the_protocol_has_a_row_with_a_sentence_for_each_reader() {
     for code in protocol_codes() {
-        let meaning = ida::meaning(&code).unwrap_or_else(|| panic!("{code} has no row"));
+        let meaning = ida_codes::meaning(&code).unwrap_or_else(|| panic!("{code} has no row"));
         for sentence in [meaning.registrar, meaning.operator] {
             assert!(
                 sentence.starts_with(|c: char| c.is_ascii_uppercase()) && sentence.ends_with('.'),

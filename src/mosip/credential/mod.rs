@@ -64,7 +64,7 @@ pub struct Issuer {
 pub struct Covered {
     /// JSON pointers to the values that the proof covers, in order.
     pub covered: Vec<String>,
-    /// To those that it does not: the contexts give them no meaning, so that whoever carried the credential could have written them.
+    /// The names that it does not cover: the contexts give them no meaning, so anyone who carried the credential may have written them.
     pub not_covered: Vec<String>,
     /// Thumbprint of the issuer's certificate.
     pub key: Thumbprint,
@@ -110,7 +110,7 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value> {
     }
 }
 
-/// An embedded proof. Whatever else stood in it would be signed, too.
+/// An embedded proof. Any further member in it would be signed, too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Proof<'a> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
 use super::contexts::{ContextError, PinError, by_library};
@@ -158,8 +159,7 @@ fn the_text_of_a_proof_is_the_known_one() {
         verification_method: "https://api.example.org/.well-known/public-key.json",
         jws: "",
     };
-    let hash = Sha256::digest(proof.text().as_bytes());
-    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = HEXLOWER.encode(&Sha256::digest(proof.text().as_bytes()));
     assert_eq!(hash, "36754f6001842ad7c53334491c202be156a919dff33f21e7caa57f70b619d22b");
 }
 

@@ -40,7 +40,7 @@ pub struct Policy {
 }
 
 /// Opens a message from `from` with our ring and checks its signature. A JWE that holds a JWS is verified under `from`, by the same rules
-/// as a JWS that stands alone.
+/// as a JWS by itself.
 pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
     let envelope = match base64::decode(message.data.as_bytes()) {
         Ok(envelope) => envelope,
@@ -79,7 +79,7 @@ fn check_signature(
     let refused =
         |why| Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name));
     let signature = base64::decode(signature.as_bytes()).map_err(|error| {
-        // A tool wrote it in lines: nobody altered it.
+        // A tool broke it into lines. That is no alteration.
         if signature.contains(|c: char| c.is_ascii_whitespace()) {
             return Error::new(Code::Malformed, format!("the signature does not read: {error}"));
         }

@@ -1,4 +1,4 @@
-//! The application id, and where it stands or goes in an event.
+//! The application id, and its place in an event.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -98,10 +98,10 @@ impl AidPlace {
     }
 }
 
-/// Where `added` stands or goes in `patient`, which is a part of `text` and stands at `pointer`.
+/// Where `added` is or goes in `patient`, which is the part of `text` at `pointer`.
 pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: Added) -> Result<AidPlace> {
     #[derive(Deserialize)]
-    struct Wire<'a> {
+    struct PatientMembers<'a> {
         #[serde(borrow, default, deserialize_with = "even_null")]
         identifier: Option<&'a RawValue>,
     }
@@ -133,7 +133,7 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         }
     }
 
-    let wire: Wire<'_> = read_at(patient.get(), pointer)?;
+    let wire: PatientMembers<'_> = read_at(patient.get(), pointer)?;
     let Some(raw) = wire.identifier else {
         // A Patient has a resourceType, so something follows the opening brace.
         let at = offset_in(text, patient.get()) + 1;

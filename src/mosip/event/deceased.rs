@@ -77,26 +77,26 @@ struct Name {
     #[serde(rename = "use")]
     language: Option<String>,
     #[serde(default)]
-    given: Parts,
+    given: NameParts,
     #[serde(default)]
-    family: Parts,
+    family: NameParts,
 }
 
 /// OpenCRVS writes a family name as a text or as a list.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Parts {
+enum NameParts {
     One(String),
     Many(Vec<String>),
 }
 
-impl Default for Parts {
+impl Default for NameParts {
     fn default() -> Self {
         Self::Many(Vec::new())
     }
 }
 
-impl Parts {
+impl NameParts {
     fn iter(&self) -> impl Iterator<Item = &str> {
         match self {
             Self::One(part) => std::slice::from_ref(part),

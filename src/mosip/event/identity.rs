@@ -26,10 +26,10 @@ fn context(body: &[u8]) -> Result<&str> {
     #[derive(Deserialize)]
     struct Webhook<'a> {
         #[serde(borrow)]
-        event: Object<Body<'a>>,
+        event: Object<EventMember<'a>>,
     }
     #[derive(Deserialize)]
-    struct Body<'a> {
+    struct EventMember<'a> {
         #[serde(borrow)]
         context: &'a RawValue,
     }

@@ -11,7 +11,7 @@ use crate::json::read_at;
 /// Real numbers have 7 to 20 characters. A longer text is no number that anybody searches by.
 const LONGEST_NUMBER: usize = 128;
 
-/// The numbers that OpenCRVS gives a registration, as far as the event has them. No `Debug`: they lead to a person.
+/// The numbers that OpenCRVS gives a registration, those that the event has. No `Debug`: they lead to a person.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Tracking id, which the informant gets when the event is declared.
@@ -53,7 +53,7 @@ pub(super) struct Task {
 impl Task {
     pub(super) fn read(raw: &RawValue, pointer: &str) -> Result<Self> {
         #[derive(Deserialize)]
-        struct Wire {
+        struct TaskMembers {
             focus: Option<Focus>,
             #[serde(default)]
             identifier: Value,
@@ -62,7 +62,7 @@ impl Task {
         struct Focus {
             reference: Option<String>,
         }
-        let wire: Wire = read_at(raw.get(), pointer)?;
+        let wire: TaskMembers = read_at(raw.get(), pointer)?;
         let at = format!("{pointer}/focus/reference");
         let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
         let composition_id = reference

@@ -45,13 +45,13 @@ pub struct OtpOrder {
     /// To be given again where the password is used.
     pub transaction: TransactionId,
     /// Where it is sent; never empty.
-    pub channels: Vec<Channel>,
+    pub channels: Vec<OtpChannel>,
 }
 
 /// Where a one-time password is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Channel {
+pub enum OtpChannel {
     /// `email`
     #[serde(alias = "EMAIL")]
     Email,
@@ -82,7 +82,7 @@ struct Asked {
     demographics: Option<demographics::Members>,
     otp: Option<String>,
     biometrics: Option<Vec<Box<RawValue>>>,
-    otp_channel: Option<Vec<Channel>>,
+    otp_channel: Option<Vec<OtpChannel>>,
 }
 
 impl Intent {

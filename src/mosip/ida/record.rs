@@ -17,7 +17,7 @@ pub struct Record {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wire<D> {
+struct RecordMembers<D> {
     #[serde(skip_serializing_if = "Option::is_none")]
     individual_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,16 +28,16 @@ struct Wire<D> {
     demographics: Option<D>,
 }
 
-/// A record as it came: its number, as far as there is one, and the record or what is wrong with it.
-pub struct Line<E = Error> {
+/// A record as it came: its number, if it has one, and the record or what is wrong with it.
+pub struct ListedRecord<E = Error> {
     /// The number of the person, unchecked.
     pub id: String,
     /// The record.
     pub record: Result<Record, E>,
 }
 
-/// Records in one list: more than any body of the routes holds in earnest.
-pub const MOST_RECORDS: usize = 50_000;
+/// Records in one list: more than an honest body of these routes holds.
+pub(crate) const MOST_RECORDS: usize = 50_000;
 
 /// By how many digits a number without a type is told to be a UIN or a VID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,7 @@ impl IdLengths {
 }
 
 /// Reads the list of `POST /v1/uin-tokens`. A wrong record is refused by itself, its pointer beginning with its place in the list.
-pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
+pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<ListedRecord>> {
     let items: Vec<&RawValue> = json::read_at(json::text(body)?, "")?;
     if items.is_empty() {
         return Err(Error::field("", "the list is empty"));
@@ -81,30 +81,35 @@ pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<Line>> {
     Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place, lengths)).collect())
 }
 
-fn line(text: &str, place: usize, lengths: IdLengths) -> Line {
+fn line(text: &str, place: usize, lengths: IdLengths) -> ListedRecord {
     let mut id = String::new();
-    let record = json::read(text.as_bytes()).and_then(|Object(wire): Object<Wire<Box<RawValue>>>| {
-        id = wire.individual_id.clone().unwrap_or_default();
-        Record::from_wire(wire, lengths)
-    });
+    let record =
+        json::read(text.as_bytes()).and_then(|Object(wire): Object<RecordMembers<Box<RawValue>>>| {
+            id = wire.individual_id.clone().unwrap_or_default();
+            Record::from_wire(wire, lengths)
+        });
     // What is malformed has no pointer: it is the record as a whole.
     let record = record.map_err(|error| match error.pointer() {
         Some(_) => error.under(&format!("/{place}")),
         None => Error::field(format!("/{place}"), error.detail()),
     });
-    Line { id, record }
+    ListedRecord { id, record }
 }
 
 impl Record {
     /// A person whose consent the operator answers for. The length of their number says which it is.
-    pub fn with_operators_consent(
+    pub(crate) fn with_operators_consent(
         id: String,
         lengths: IdLengths,
         demographics: Vec<(String, Attribute)>,
     ) -> Result<Self> {
         let demographics = Some(Demographics::new(demographics)?);
-        let wire =
-            Wire { individual_id: Some(id), individual_id_type: None, consent: Some(true), demographics };
+        let wire = RecordMembers {
+            individual_id: Some(id),
+            individual_id_type: None,
+            consent: Some(true),
+            demographics,
+        };
         Self::from_wire(wire, lengths)
     }
 
@@ -123,7 +128,7 @@ impl Record {
         read_kept(&self.json)
     }
 
-    fn from_wire<D: Serialize>(mut wire: Wire<D>, lengths: IdLengths) -> Result<Self> {
+    fn from_wire<D: Serialize>(mut wire: RecordMembers<D>, lengths: IdLengths) -> Result<Self> {
         let id = wire.individual_id.clone().unwrap_or_default();
         if wire.individual_id_type.is_none() {
             wire.individual_id_type = Some(lengths.id_type(&id)?.to_owned());

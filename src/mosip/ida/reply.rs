@@ -26,7 +26,7 @@ const WINDOW: u64 = 5 * 60 * 1000;
 
 /// What came back.
 #[derive(Clone, Copy)]
-pub struct Reply<'a> {
+pub struct RawReply<'a> {
     /// IDA answers refusals with 200, too.
     pub status: StatusCode,
     /// Of which `response-signature` is read.
@@ -87,7 +87,7 @@ pub struct Response(Box<RawValue>);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Wire<'a> {
+struct ReplyMembers<'a> {
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "transactionID")]
@@ -103,8 +103,8 @@ struct Wire<'a> {
 const SETTING: &str = "upstream.ida.url";
 
 /// Reads `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
-pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
-    let Object(wire): Object<Wire<'_>> =
+pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
+    let Object(wire): Object<ReplyMembers<'_>> =
         serde_json::from_slice(reply.body).map_err(|_| refusal::of_body("IDA", reply.status, SETTING))?;
     let evidence = evidence(reply, expected)?;
     match wire.errors {
@@ -149,7 +149,7 @@ pub fn read(reply: Reply<'_>, expected: Expected<'_>) -> Result<Answer<Response>
 }
 
 /// What the signature covers; none where there is no signature.
-fn evidence(reply: Reply<'_>, expected: Expected<'_>) -> Result<Option<Evidence>> {
+fn evidence(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Option<Evidence>> {
     let mut signatures = reply.headers.get_all(SIGNATURE).iter();
     let Some(signature) = signatures.next() else { return Ok(None) };
     if signatures.next().is_some() {
@@ -216,7 +216,7 @@ pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<
             }
             (None, ..) => None,
             _ if !given.kyc_status => None,
-            // It was signed as it is: nobody altered it.
+            // It is signed as it is, so it is unaltered.
             (Some(_), Some(_), None) => {
                 return Err(broken("a sealed identity without the thumbprint that names its key").advise(
                     "Ask MOSIP for a release of IDA that sends `thumbprint` in the response of kyc.",

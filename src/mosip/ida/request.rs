@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::Service;
-use super::input::{Authentication, Channel, Demographics, IdType, Intent, OtpOrder};
+use super::input::{Authentication, Demographics, IdType, Intent, OtpChannel, OtpOrder};
 use super::sealed::{self, OVERHEAD, Sealed};
 use crate::clock::Timestamp;
 use crate::crypto::base64;
@@ -84,13 +84,13 @@ impl<'a> Head<'a> {
 fn otp(order: &OtpOrder, stamp: &str) -> Result<String> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    struct Body<'a> {
+    struct OtpBody<'a> {
         #[serde(flatten)]
         head: Head<'a>,
-        otp_channel: &'a [Channel],
+        otp_channel: &'a [OtpChannel],
     }
     let head = Head::new(Service::Otp, &order.individual, &order.transaction, stamp);
-    serde_json::to_string(&Body { head, otp_channel: &order.channels }).map_err(not_serialised)
+    serde_json::to_string(&OtpBody { head, otp_channel: &order.channels }).map_err(not_serialised)
 }
 
 fn authentication(

@@ -1,12 +1,12 @@
 //! IDA's cryptography: the sealed request, the detached signatures over bodies, the sealed kyc identity.
 
-use serde::{Deserialize, Serialize};
+use data_encoding::HEXUPPER;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::clock::Timestamp;
 use crate::crypto::aead::{self, Nonce};
 use crate::crypto::jws::Jws;
-use crate::crypto::rsa::PrivateKey;
 use crate::crypto::secret::{self, SessionKey};
 use crate::crypto::{CryptoError, base64, sha256};
 use crate::error::{Code, Error, Result};
@@ -19,43 +19,19 @@ const IV_LEN: usize = 16;
 /// What sealing adds to a plaintext: tag and IV.
 pub(super) const OVERHEAD: usize = aead::TAG_LEN + IV_LEN;
 
-/// The four sealed members of an IDA request, in unpadded base64url.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct SealedRequest {
-    /// Thumbprint of the certificate that was sealed to.
-    pub thumbprint: String,
-    /// `ciphertext ‖ tag ‖ iv 16` of the inner request, no AAD.
-    pub request: String,
-    /// The AES key under RSA-OAEP-256.
-    pub request_session_key: String,
-    /// Not an HMAC: the upper-case hex SHA-256 of the inner request, sealed under the same key with an IV of its own.
-    #[serde(rename = "requestHMAC")]
-    pub request_hmac: String,
-}
-
-/// Seals the inner request (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate.
-pub fn seal_request(inner: &[u8], to: &Certificate) -> Result<SealedRequest> {
-    let mut buffer = Zeroizing::new(Vec::with_capacity(inner.len() + OVERHEAD));
-    buffer.extend_from_slice(inner);
-    let sealed = Sealed::new(buffer, to)?;
-    Ok(SealedRequest {
-        thumbprint: to.thumbprint().to_base64url(),
-        request: base64::encode_url(&sealed.request),
-        request_session_key: base64::encode_url(&sealed.session_key),
-        request_hmac: base64::encode_url(&sealed.hmac),
-    })
-}
-
-/// A sealed inner request before base64.
+/// The sealed members of a request, before base64.
 pub(super) struct Sealed {
+    /// `ciphertext ‖ tag ‖ iv 16` of the inner request, no AAD.
     pub(super) request: Vec<u8>,
+    /// The AES key under RSA-OAEP-256.
     pub(super) session_key: Vec<u8>,
+    /// `requestHMAC`. Not an HMAC: the upper-case hex SHA-256 of the inner request, sealed under the same key with an IV of its own.
     pub(super) hmac: Vec<u8>,
 }
 
 impl Sealed {
-    /// Seals `inner` where it stands. [`OVERHEAD`] spare bytes save it from moving.
+    /// Seals `inner` (`{"otp","timestamp","demographics","biometrics"}`) to IDA's partner certificate, in place. With [`OVERHEAD`] spare
+    /// bytes the buffer does not move.
     pub(super) fn new(mut inner: Zeroizing<Vec<u8>>, to: &Certificate) -> Result<Self> {
         let key = SessionKey::generate();
         let mut digest = Vec::with_capacity(64 + OVERHEAD);
@@ -68,24 +44,13 @@ impl Sealed {
     }
 }
 
-/// What IDA does with a request: unwraps, opens, compares the digest. For tests.
-pub fn open_request(key: &PrivateKey, sealed: &SealedRequest) -> Result<Plaintext> {
-    let session = key.unwrap(&base64::decode(sealed.request_session_key.as_bytes())?)?;
-    let inner = open(&session, &sealed.request)?;
-    let digest = open(&session, &sealed.request_hmac)?;
-    if *digest != hex_digest(&inner) {
-        return Err(Error::new(Code::Decrypt, "the requestHMAC is not the digest of the request"));
-    }
-    Ok(inner.into())
-}
-
 /// The `Signature` header: a detached JWS over the very bytes that are sent.
 pub fn sign_body(own: &OwnKey, body: &[u8]) -> Result<String> {
     signature::sign(own, body, true)
 }
 
 /// Checks a `response-signature` (or a request's `Signature`) over the exact body, by one of `signers`: the one whose certificate
-/// stands in `x5c`, or any where the token names none.
+/// is in `x5c`, or any where the token names none.
 pub fn verify_body(signers: &[&Peer], body: &[u8], header: &str, now: Timestamp) -> Result<()> {
     let token = Jws::parse(header)?;
     let named = token.x5c_first().map(Thumbprint::of);
@@ -106,17 +71,17 @@ pub fn verify_body(signers: &[&Peer], body: &[u8], header: &str, now: Timestamp)
 /// The sealed members of a kyc reply's `response`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct SealedIdentity {
+pub(crate) struct SealedIdentity {
     /// Upper-case hex (or base64url) SHA-256 of our certificate.
-    pub thumbprint: String,
+    pub(crate) thumbprint: String,
     /// The AES key under RSA-OAEP-256; arrives without padding.
-    pub session_key: String,
+    pub(crate) session_key: String,
     /// `ciphertext ‖ tag ‖ iv 16` of a JSON object.
-    pub identity: String,
+    pub(crate) identity: String,
 }
 
 /// Opens a kyc identity with the key that its thumbprint names. The reply's signature is checked beside this, over the whole body.
-pub fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> {
+pub(crate) fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> {
     let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
         Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
     })?;
@@ -129,11 +94,8 @@ pub fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> 
 
 /// SHA-256 in upper-case hex, compared by IDA to the letter.
 fn hex_digest(bytes: &[u8]) -> [u8; 64] {
-    let digit = |nibble: u8| nibble + if nibble < 10 { b'0' } else { b'A' - 10 };
     let mut hex = [0; 64];
-    for (pair, byte) in hex.chunks_exact_mut(2).zip(sha256(bytes)) {
-        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-    }
+    HEXUPPER.encode_mut(&sha256(bytes), &mut hex);
     hex
 }
 

@@ -1,8 +1,8 @@
 //! The fake, driven over the loopback by a partner made by hand from the primitives.
 
 mod credentials;
+mod fake_ida;
 mod hostility;
-mod ida;
 mod mediator;
 mod partner;
 mod push;

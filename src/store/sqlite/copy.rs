@@ -41,7 +41,7 @@ pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), CopyError> {
             synced.and_then(|()| place::name(&unfinished, to)).map_err(target)
         });
     if copied.is_err() {
-        // It takes room, and a later attempt makes it anew.
+        // It takes room, and a later attempt makes it again.
         let _ = std::fs::remove_file(&unfinished);
     }
     copied

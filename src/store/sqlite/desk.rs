@@ -1,4 +1,4 @@
-//! What the thread of the store works with: the connection, or what stands in for it while the disk is full.
+//! What the thread of the store works with: the connection, or what replaces it while the disk is full.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::store::{Piece, REMOVED, Trouble};
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.
 const TRIAL: usize = 256 << 10;
 /// A disk with less room left is tried even before a write fails; and one that refused needs this much before anything is taken again,
-/// so that it is not full and open by turns.
+/// so that the store does not switch back and forth.
 const LOW: usize = 4 * TRIAL;
 
 /// The connection and its site. The connection is closed first: the locks of the site outlive it.
@@ -35,7 +35,7 @@ pub(super) enum Link {
 }
 
 impl Desk {
-    /// Opens the database of `site`, or makes it; a full disk is no bar.
+    /// Opens the database of `site`, or makes it; a full disk does not prevent that.
     pub(super) fn open(site: Arc<Site>) -> Result<Self, OpenError> {
         let mut desk = Self { link: Link::Closed, site };
         match open::establish(&desk.site) {
@@ -47,7 +47,7 @@ impl Desk {
             }
             Err(error) => return Err(error),
         }
-        // What a disk refuses is known before the first post.
+        // A disk that refuses is found before the first post.
         if let (Link::Open(_), Err(error)) = (&desk.link, place::try_room(&desk.site.path, TRIAL)) {
             desk.site.health.unwritable(trouble_of(&error));
         }
@@ -92,7 +92,7 @@ impl Desk {
 
     /// Looks whether the files are there, and whether a disk that refused, or that is nearly full, takes writes.
     pub(super) fn look_after(&mut self) -> Result<()> {
-        // Before anything else: a database that went while the disk was full is not made anew.
+        // Before anything else: a database that went while the disk was full is not made again.
         let _ = self.site.check_files();
         let is_low = place::disk_left(&self.site.path).is_some_and(|left| left < LOW as u64);
         match self.site.health.trouble() {
@@ -133,7 +133,7 @@ impl Desk {
         if let Link::Open(connection) = &self.link {
             let _ = self.site.files().take(path);
             let committed = try_commit(connection);
-            // The trial stands in the log: without this it takes the very room that it has just proved.
+            // The trial row is in the log: without this it takes up the room that it has just proved.
             let _ = write_log_back(connection);
             match committed {
                 Ok(()) => self.site.health.written(),
@@ -148,8 +148,8 @@ impl Desk {
         self.site.health.check()
     }
 
-    /// A person says that the files are there again. A removed log is written into the database and made anew, and a lock file is
-    /// taken anew; [`Code::Storage`] with what is still wrong.
+    /// Called when a person says that the files are there again. A removed log is written into the database and made again, and a lock file
+    /// is taken again; [`Code::Storage`] with what is still wrong.
     pub(super) fn resume(&mut self) -> Result<()> {
         let path = self.site.path.clone();
         let gone = self.site.files_gone();
@@ -187,7 +187,7 @@ impl Desk {
         Ok(())
     }
 
-    /// The log holds the payloads of rows that were settled since it was last begun anew.
+    /// The log holds the payloads of rows that were settled since it was last emptied.
     pub(super) fn empty_log(&mut self) -> Result<()> {
         if let Link::Open(connection) = &self.link {
             // Where another program reads the database, the next call tries again.
@@ -211,7 +211,7 @@ impl Desk {
     }
 }
 
-/// Writes the whole log into the database and cuts it to nothing; false: somebody reads it, or the disk refuses.
+/// Writes the whole log into the database and cuts it to nothing; false: a reader uses it, or the disk refuses.
 fn write_log_back(connection: &Connection) -> bool {
     let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0));
     matches!(busy, Ok(0))
@@ -250,7 +250,7 @@ fn try_commit(connection: &Connection) -> rusqlite::Result<()> {
 /// One transaction. A job that fails is undone alone; a disk that fails undoes the group.
 fn run(connection: &Connection, begin: &str, group: &mut [Waiting]) -> Result<()> {
     let outcome = run_and_commit(connection, begin, group);
-    // What could not be ended, for want of space or whatever else, must not stand in the way of the next group.
+    // A transaction that could not be ended, for want of space or another reason, must not block the next group.
     if outcome.is_err() && !connection.is_autocommit() {
         let _ = execute(connection, "ROLLBACK");
     }

@@ -35,7 +35,7 @@ struct Id {
 }
 
 impl Files {
-    /// Locks the database at `path` and its lock file, as far as they are there or can be made. A full disk that takes no lock file
+    /// Locks the database at `path` and its lock file, where they exist or can be made. A full disk that takes no lock file
     /// is no bar where the database itself is locked.
     pub(super) fn take(&mut self, path: &Path) -> Result<(), OpenError> {
         self.take_database(path)?;
@@ -74,7 +74,7 @@ impl Files {
         self.database = None;
     }
 
-    /// Lets go of the lock file, and takes the one that stands at its place now.
+    /// Lets go of the lock file, and takes the one that is in its place now.
     pub(super) fn take_lock_again(&mut self, path: &Path) -> Result<(), OpenError> {
         let before = self.lock.take();
         let taken = self.take_lock(path);

@@ -22,7 +22,7 @@ pub(super) struct Group {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The file is closed when this returns, so that whoever holds the lock may give it up. Where a job held the last handle, this is the
+/// The file is closed when this returns, so the holder of the lock may release it. Where a job held the last handle, this is the
 /// thread itself, which ends by itself.
 impl Drop for Group {
     fn drop(&mut self) {
@@ -42,10 +42,10 @@ enum Order {
     Command(Box<dyn FnOnce(&mut Desk) + Send>),
 }
 
-/// A job, and who waits for it.
+/// A job, and the channel for its answer.
 pub(super) struct Waiting {
     pub(super) job: store::Job,
-    /// Whether somebody outside is told that what they sent is safe.
+    /// Whether a caller is told that what they sent is safe.
     pub(super) acknowledges: bool,
     /// `None`: it has not run.
     pub(super) outcome: Option<Result<()>>,
@@ -59,7 +59,7 @@ impl Waiting {
             Some(Err(error)) => Err(error),
             _ => commit,
         };
-        // Nobody waits any more: the caller hung up.
+        // The caller hung up and no longer waits.
         let _ = self.answer.send(outcome);
     }
 }
@@ -88,7 +88,7 @@ impl Group {
     {
         let (answer, outcome) = oneshot::channel();
         let command = move |desk: &mut Desk| {
-            // Nobody waits any more: the caller hung up.
+            // The caller hung up and no longer waits.
             let _ = answer.send(command(desk));
         };
         self.order(Order::Command(Box::new(command))).await?;
@@ -105,7 +105,7 @@ fn closed() -> Error {
     Error::new(Code::Storage, "the outbox is closed")
 }
 
-/// Ends the process when the thread panics: without it nothing is stored, and a new start is what helps.
+/// Ends the process when the thread panics: without it nothing is stored, and only a new start helps.
 struct EndsWithThread;
 
 impl Drop for EndsWithThread {

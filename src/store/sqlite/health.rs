@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::error::Result;
 use crate::store::{Gone, Trouble};
 
-/// The trouble of the moment, if there is any.
+/// The current trouble, if there is any.
 #[derive(Default)]
 pub(super) struct Health(Mutex<Option<Trouble>>);
 

@@ -1,4 +1,4 @@
-//! Opening the database: locked, ours, of a version we know, and usable for its owner; or refused with what to do.
+//! Opening the database: it has to be locked, ours, of a known version, and usable for its owner; otherwise it is refused with what to do.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -274,7 +274,7 @@ pub(super) fn prepare(
     transaction.commit().map_err(failed)
 }
 
-/// What a refusal of SQLite over `path` means. A full disk hides behind several codes, so that it is asked.
+/// What a refusal of SQLite over `path` means. Several codes can mean a full disk, so the disk is asked.
 pub(super) fn refused(path: &Path, error: &rusqlite::Error) -> OpenError {
     use rusqlite::ErrorCode::{
         CannotOpen, DatabaseBusy, DatabaseLocked, DiskFull, NotADatabase, ReadOnly, SystemIoFailure,

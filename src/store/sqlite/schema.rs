@@ -119,7 +119,7 @@ INSERT INTO meta (name, value) SELECT 'position', max(
   (SELECT coalesce(max(seq), 0) FROM entry), (SELECT coalesce(max(seq), 0) FROM job_record));
 ";
 
-/// What is kept of an event when its payload is gone, and entries that go elsewhere than to MOSIP. `meta.uncorrelated` stands there until
+/// What is kept of an event when its payload is gone, and entries that go elsewhere than to MOSIP. `meta.uncorrelated` is there until
 /// every entry of an older database has its row.
 const CORRELATION: &str = "
 CREATE TABLE correlation (
@@ -143,7 +143,7 @@ CREATE INDEX delivery_settled_by ON delivery (settled_by) WHERE settled_by IS NO
 ";
 
 /// One shape for the three tables of work: where a row goes, its line, its lease, its progress. What is leased is found by
-/// `entry_state` in `entry`, and by an index of its own in the others. Two tables are made anew, because theirs allowed fewer states
+/// `entry_state` in `entry`, and by an index of its own in the others. Two tables are made again, because theirs allowed fewer states
 /// and no row without a body; their numbers go on where they were.
 const ENGINE: &str = "
 ALTER TABLE entry RENAME COLUMN composition TO line;

@@ -10,7 +10,7 @@ use crate::store::{
     PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
 };
 
-/// Rows that one call of [`Tx::forget`] takes from a table, so that nobody who posts waits for it.
+/// Rows that one call of [`Tx::forget`] takes from a table, so that a caller who posts does not wait for it.
 const FORGOTTEN_AT_ONCE: i64 = 1_000;
 
 const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];

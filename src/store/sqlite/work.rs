@@ -1,6 +1,6 @@
 //! The three tables of work: insertion, leases, verdicts, decisions.
 //!
-//! A queued row that is due stands in an index by its place; one that is not due yet stands in another by its moment and changes over
+//! A queued row that is due is in an index by its position; one that is not due yet is in another by its time and changes over
 //! once that has come. A row that has to wait for an older one of its line is `held` until that is settled. So leasing costs the
 //! same, however many wait.
 
@@ -194,7 +194,7 @@ impl Table {
             let values = params![lane.destination, kind, now];
             moments.extend(next_later.query_row(values, |row| row.get::<_, Option<Millis>>(0))?);
         }
-        // No more rows are leased than workers have in hand.
+        // No more rows are leased than workers handle.
         let mut leased = connection.prepare_cached(&self.leased)?;
         let mut rows = leased.query(params![lane.destination, now])?;
         while let Some(row) = rows.next()? {
@@ -281,7 +281,7 @@ impl Table {
         self.release_line_of(connection, seq)
     }
 
-    /// The oldest unsettled row of the line of `seq`, other than itself, waits for nobody.
+    /// The oldest unsettled row of the line of `seq`, other than itself, no longer waits.
     fn release_line_of(&self, connection: &Connection, seq: Seq) -> Result<()> {
         let line: Option<(String, String)> = connection
             .prepare_cached(&self.line_of)?

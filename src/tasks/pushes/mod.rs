@@ -1,4 +1,4 @@
-//! Pushes of MOSIP: stored first, examined after, delivered once they verify. And webhooks of OpenCRVS, which are events or are kept
+//! Pushes of MOSIP: stored first, examined after, delivered once they verify. Webhooks of OpenCRVS, too: they become events or are kept
 //! in quarantine.
 
 #[cfg(test)]
@@ -30,9 +30,9 @@ const REST: Duration = Duration::from_secs(1);
 
 /// What was pushed to this gateway. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Pushes(Arc<Parts>);
+pub(crate) struct Pushes(Arc<PushesInner>);
 
-struct Parts {
+struct PushesInner {
     ledger: Ledger,
     routes: EventRoutes,
     hub: Hub,
@@ -55,7 +55,7 @@ impl Pushes {
     /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `routes` says where events go, `hub` which
     /// topics are ours.
     pub(crate) fn new(ledger: Ledger, routes: EventRoutes, hub: Hub, tools: Tools) -> Self {
-        Self(Arc::new(Parts { ledger, routes, hub, tools, wake: Notify::new() }))
+        Self(Arc::new(PushesInner { ledger, routes, hub, tools, wake: Notify::new() }))
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.
@@ -88,7 +88,7 @@ impl Pushes {
         }
     }
 
-    /// Examines what comes, in order, and what is in quarantine at the start and whenever keys change. Runs for ever.
+    /// Examines new pushes in order, and those in quarantine at the start and whenever keys change. Runs for ever.
     pub(crate) async fn run(&self, mut keys: Keyring) {
         // Keys may have been put right while nothing ran.
         self.examine_again().await;
@@ -106,7 +106,7 @@ impl Pushes {
     }
 }
 
-impl Parts {
+impl PushesInner {
     async fn examine_all(&self) {
         let mut after = 0;
         loop {
@@ -184,7 +184,7 @@ impl Parts {
     }
 }
 
-/// Not the message's fault: it has not been examined.
+/// The message is not at fault: it has not been examined.
 fn is_ours(error: &Error) -> bool {
     matches!(error.fault(), Fault::Storage)
         || matches!(error.code(), Code::Busy | Code::Bug | Code::KeyUnavailable)

@@ -39,7 +39,7 @@ impl Home {
         Self::with(dir, keys)
     }
 
-    /// The keys of `dir` and of the vectors, which [`Keyring::reload`] loads anew.
+    /// The keys of `dir` and of the vectors, which [`Keyring::reload`] loads again.
     fn watched(dir: &Path) -> Keyring {
         std::fs::copy(key("stranger.crt.pem"), dir.join("mosip.crt")).unwrap();
         let settings = config::Keys {

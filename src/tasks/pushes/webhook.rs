@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Parts, Pushes};
+use super::{Pushes, PushesInner};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::Accepted;
 use crate::ledger::entry::Refusal;
@@ -43,7 +43,7 @@ impl Pushes {
     }
 }
 
-impl Parts {
+impl PushesInner {
     /// Makes the quarantined webhook `push` an event, in one transaction; else it is kept with its present reason, which is returned.
     pub(super) async fn examine_webhook(&self, push: String, body: Bytes) -> Result<()> {
         match self.accept_webhook(body, Some(push.clone())).await {

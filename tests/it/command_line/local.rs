@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::support::event::birth;
+use crate::support::patience;
+use crate::support::pki::Authority;
 use crate::support::process::Gateway;
 
 #[test]
@@ -70,6 +72,65 @@ async fn a_backup_is_made_while_the_gateway_runs_and_holds_what_was_taken() {
     gateway.set(&[("OUTBOX__PATH", copy.to_str().unwrap()), ("OUTBOX__KEY_FILE", key.to_str().unwrap())]);
     let listed = gateway.run(&["outbox", "show", "backed-up"]);
     assert!(listed.status.success(), "{listed:?}");
+}
+
+/// A gateway whose internal and ops listeners speak TLS and demand a client certificate.
+#[tokio::test]
+async fn commands_reach_listeners_that_demand_a_client_certificate_over_tcp_and_a_unix_socket() {
+    let (authority, folder) = (Authority::new("country"), TempDir::new().unwrap());
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    // The certificate is made out to the name by which others know the gateway.
+    let (server, other) = (authority.server(&["gateway.example"]), authority.server(&["127.0.0.1"]));
+    let (cert, key) = (write("server.crt", &server.cert), write("server.key", &server.key));
+    let (other_cert, client_ca) = (write("other.crt", &other.cert), write("ca.crt", authority.pem()));
+    let client = authority.client("operator");
+    let (client_cert, client_key) = (write("client.crt", &client.cert), write("client.key", &client.key));
+    let shown = ["--client-cert", client_cert.as_str(), "--client-key", &client_key];
+    let socket = format!("unix:{}/internal.sock", folder.path().display());
+
+    let mut gateway = Gateway::new();
+    gateway.set(&[
+        ("UPSTREAM__MEDIATOR__BIRTH", "http://127.0.0.1:9/birth"),
+        ("INTERNAL__TLS__CERT", &cert),
+        ("INTERNAL__TLS__KEY", &key),
+        ("INTERNAL__TLS__CLIENT_CA", &client_ca),
+        ("OPS__TLS__CERT", &cert),
+        ("OPS__TLS__KEY", &key),
+        ("OPS__TLS__CLIENT_CA", &client_ca),
+    ]);
+    for unix in [false, true] {
+        if unix {
+            gateway.set(&[("LISTEN__INTERNAL", &socket)]);
+        }
+        gateway.start();
+        patience::until("health over TLS", async || {
+            let health = gateway.run(&[&["health"], &shown[..]].concat());
+            if health.status.success() { Ok(()) } else { Err(health) }
+        })
+        .await;
+        let listed = gateway.run(&[&["outbox", "list"], &shown[..]].concat());
+        assert!(listed.status.success(), "{listed:?}");
+        let page: Value = serde_json::from_slice(&listed.stdout).unwrap();
+        assert_eq!(page, json!({ "events": [], "next": null }));
+
+        let refused = |arguments: &[&str], code: i32, said: &str| {
+            let ended = gateway.run(arguments);
+            let text = String::from_utf8(ended.stderr).unwrap();
+            assert!(ended.status.code() == Some(code) && text.contains(said), "{text}");
+        };
+        refused(&["outbox", "list"], USAGE, "--client-cert and --client-key");
+        refused(&["outbox", "list", "--client-key", &client_key], USAGE, "go together");
+        gateway.set(&[("INTERNAL__TLS__CERT", &other_cert)]);
+        let ended = gateway.run(&[&["outbox", "list"], &shown[..]].concat());
+        let text = String::from_utf8(ended.stderr).unwrap();
+        assert!(ended.status.code() == Some(ENVIRONMENT) && text.contains("is not the one in"), "{text}");
+        gateway.set(&[("INTERNAL__TLS__CERT", &cert)]);
+        gateway.kill();
+    }
 }
 
 #[tokio::test]

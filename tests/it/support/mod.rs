@@ -12,7 +12,7 @@ pub(crate) mod event;
 pub(crate) mod fake;
 pub(crate) mod gateway;
 #[cfg(feature = "simulator")]
-pub(crate) mod ida;
+pub(crate) mod ida_setup;
 pub(crate) mod key_volume;
 pub(crate) mod logs;
 pub(crate) mod mediator;

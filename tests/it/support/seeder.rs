@@ -4,7 +4,7 @@ use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
 
 use super::gateway::json as read;
-use super::ida::World;
+use super::ida_setup::World;
 
 /// Leila Karim's number in place of her UIN.
 pub(crate) const VID: &str = "6042817395162840";

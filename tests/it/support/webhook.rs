@@ -1,6 +1,8 @@
 //! OpenCRVS as it posts webhooks. `webhooks.rs` holds its signatures against those that OpenCRVS's own formula made.
 
+use data_encoding::HEXLOWER;
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -10,7 +12,7 @@ pub(crate) const SHA_SECRET: &str = "3f6c1a4e-9a0e-4a53-8f63-2f4c7a0d11aa";
 
 /// `X-Hub-Signature` as OpenCRVS makes it.
 pub(crate) fn signature(body: &str) -> String {
-    header("sha256", HmacAlgorithm::Sha256, format!("sha256:{}", encode_uri_component(body)).as_bytes())
+    header("sha256", HmacAlgorithm::Sha256, format!("sha256:{}", utf8_percent_encode(body, KEPT)).as_bytes())
 }
 
 /// `X-Hub-Signature` over the body itself.
@@ -21,17 +23,20 @@ pub(crate) fn raw_signature(body: &[u8]) -> String {
 /// `method=hex` over `signed`.
 pub(crate) fn header(method: &str, algorithm: HmacAlgorithm, signed: &[u8]) -> String {
     let tag = hmac::tag(algorithm, SHA_SECRET.as_bytes(), &[signed]);
-    let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{method}={hex}")
+    format!("{method}={}", HEXLOWER.encode(&tag))
 }
 
-fn encode_uri_component(text: &str) -> String {
-    let piece = |byte: u8| match byte {
-        byte if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) => char::from(byte).to_string(),
-        byte => format!("%{byte:02X}"),
-    };
-    text.bytes().map(piece).collect()
-}
+/// What JavaScript's `encodeURIComponent` leaves as it is.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
 
 /// A post whose answer has not been read yet.
 pub(crate) struct Post(TcpStream);

@@ -76,13 +76,13 @@ fn paused(kind: EventKind, error: Error) -> ChannelStatus {
 }
 
 fn texts(standing: &Standing, refused: bool) -> Vec<String> {
-    lines(standing, refused).into_iter().map(|line| line.text).collect()
+    remarks(standing, refused).into_iter().map(|line| line.text).collect()
 }
 
 #[test]
 fn nothing_to_do_is_said_in_so_many_words() {
-    let all = lines(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
-    let wanted = Line {
+    let all = remarks(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
+    let wanted = Remark {
         tone: Tone::Flows,
         text: "Everything flows.".to_owned(),
         advice: "No event waits.".to_owned(),
@@ -92,13 +92,13 @@ fn nothing_to_do_is_said_in_so_many_words() {
 
 #[test]
 fn events_under_way_are_no_trouble() {
-    let all = lines(&standing(3, 0, 0, Vec::new()), false);
+    let all = remarks(&standing(3, 0, 0, Vec::new()), false);
     assert_eq!(all[0].advice, "3 events are on their way, the oldest for 2h 1m.");
 }
 
 #[test]
 fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
-    let all = lines(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
+    let all = remarks(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
         (Tone::Waits, "Not every event was taken: 1 event waits, nothing is lost.")
@@ -109,7 +109,7 @@ fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
 fn mosip_away_says_since_when_and_that_nothing_is_lost() {
     let away = || Flow::Broken { until: 0 };
     let channels = vec![channel(EventKind::Birth, away()), channel(EventKind::Death, away())];
-    let all = lines(&standing(12, 0, 0, channels), false);
+    let all = remarks(&standing(12, 0, 0, channels), false);
     assert_eq!(all.len(), 1, "said once for both URLs");
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
@@ -136,7 +136,7 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
             "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
         ]
     );
-    assert_eq!(lines(&standing, true)[0].advice, "Check the client secret.");
+    assert_eq!(remarks(&standing, true)[0].advice, "Check the client secret.");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
 fn events_that_got_one_application_id_are_named() {
     let mut standing = standing(0, 0, 0, Vec::new());
     standing.stored.as_mut().unwrap().aids_given_twice = vec![["c1".to_owned(), "c2".to_owned()]];
-    let all = lines(&standing, false);
+    let all = remarks(&standing, false);
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
         (Tone::Act, "Put right: MOSIP gave one application id to the events c1 and c2. Both are sent.")
@@ -243,7 +243,7 @@ fn nothing_flows_while_results_do_not_reach_the_mediator() {
             Tone::Waits,
         ),
     ] {
-        let all = lines(&standing, false);
+        let all = remarks(&standing, false);
         assert_eq!((all.len(), all[0].text.as_str(), all[0].tone), (1, text, tone));
     }
     for under_way in
@@ -271,7 +271,7 @@ fn nothing_flows_while_a_job_is_paused_or_ida_is_away() {
         ["IDA is away since 2027-01-15 07:50 UTC: 4 records of jobs wait, nothing is lost."]
     );
     standing.channels = vec![to(Queue::Records, "ida", Flow::Open)];
-    assert_eq!(lines(&standing, false)[0].advice, "4 records of jobs wait for IDA's answer.");
+    assert_eq!(remarks(&standing, false)[0].advice, "4 records of jobs wait for IDA's answer.");
 }
 
 #[test]

@@ -15,13 +15,13 @@ const ANSWER: &[u8] = &[b'x'; 64 << 10];
 const CAPACITY: usize = 1 << 10;
 
 /// A connection that no system's buffers take part in, so that the paused clock alone decides when what happens.
-struct Wire {
+struct Pipe {
     client: DuplexStream,
     served: JoinHandle<()>,
     _graceful: GracefulShutdown,
 }
 
-impl Wire {
+impl Pipe {
     fn new(limits: Limits) -> Self {
         let (client, server) = tokio::io::duplex(CAPACITY);
         let router = Router::new().route("/", get(async || ANSWER));
@@ -71,7 +71,7 @@ fn is(limit: Duration, elapsed: Duration) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_pooled_connection_is_not_closed_by_the_limit_of_a_head() {
-    let mut wire = Wire::new(LIMITS);
+    let mut wire = Pipe::new(LIMITS);
     for _ in 0..3 {
         wire.exchange().await;
         sleep(LIMITS.idle - Duration::from_secs(1)).await;
@@ -84,7 +84,7 @@ async fn a_pooled_connection_is_not_closed_by_the_limit_of_a_head() {
 #[tokio::test(start_paused = true)]
 async fn a_first_head_that_never_comes_or_never_ends_is_late_not_idle() {
     for head in ["", "GET / HTTP/1.1\r\nHost: loc"] {
-        let mut wire = Wire::new(LIMITS);
+        let mut wire = Pipe::new(LIMITS);
         wire.send(head).await;
         let elapsed = wire.closes_after().await;
         assert!(is(LIMITS.head, elapsed), "{head:?}: {elapsed:?}");
@@ -93,7 +93,7 @@ async fn a_first_head_that_never_comes_or_never_ends_is_late_not_idle() {
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_stops_half_way_on_a_pooled_connection_is_closed_by_the_limit_of_a_head() {
-    let mut wire = Wire::new(LIMITS);
+    let mut wire = Pipe::new(LIMITS);
     wire.exchange().await;
     sleep(LIMITS.idle / 2).await;
     wire.send("GET / HT").await;
@@ -103,7 +103,7 @@ async fn a_head_that_stops_half_way_on_a_pooled_connection_is_closed_by_the_limi
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_drips_does_not_buy_time() {
-    let mut wire = Wire::new(LIMITS);
+    let mut wire = Pipe::new(LIMITS);
     wire.exchange().await;
     let start = Instant::now();
     let mut drips = KEPT.bytes().map(|byte| char::from(byte).to_string());
@@ -118,7 +118,7 @@ async fn a_head_that_drips_does_not_buy_time() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_take_its_answer_is_closed() {
     for head in [KEPT, GET] {
-        let mut wire = Wire::new(LIMITS);
+        let mut wire = Pipe::new(LIMITS);
         let start = Instant::now();
         wire.send(head).await;
         wire.served.await.unwrap();
@@ -128,7 +128,7 @@ async fn a_client_that_does_not_take_its_answer_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
-    let mut wire = Wire::new(Limits { idle: Duration::from_hours(1), ..LIMITS });
+    let mut wire = Pipe::new(Limits { idle: Duration::from_hours(1), ..LIMITS });
     wire.send(KEPT).await;
     wire.receive(LIMITS.write - Duration::from_secs(1)).await;
 }

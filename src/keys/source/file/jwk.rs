@@ -11,7 +11,7 @@ use super::numbers::{NUMBERS, check_private, check_public, significant};
 use crate::crypto::base64;
 use crate::json::{Object, Text};
 
-/// RSA members, borrowed where they can be, so that no copy of a private one is left behind. The CRT members are made anew, not
+/// RSA members, borrowed where they can be, so that no copy of a private one is left behind. The CRT members are made again, not
 /// believed. A member that is null counts as absent: writers with empty fields are common.
 #[derive(Deserialize)]
 struct Jwk<'a> {
@@ -106,7 +106,7 @@ fn public(jwk: &Jwk<'_>) -> Result<rsa::PublicKey, LoadError> {
         .map_err(|_| NUMBERS)
 }
 
-/// Where the primes are not there, they are found anew.
+/// Where the primes are not there, they are found again.
 fn private(jwk: &Jwk<'_>) -> Result<rsa::PrivateKey, LoadError> {
     let (n, e, d) = (member(jwk.n.as_ref())?, member(jwk.e.as_ref())?, member(jwk.d.as_ref())?);
     let primes = match (&jwk.p, &jwk.q) {

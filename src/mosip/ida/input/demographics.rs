@@ -103,7 +103,7 @@ fn check_name(name: &str, attribute: &Attribute, pointer: &str) -> Result<()> {
     };
     let unnumbered = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let meant = KNOWN.iter().find(|(known, _)| {
-        // `location4` is a country's own; `nmae`, `full_address` and `Gender` are nobody's.
+        // `location4` is a country's own; `nmae`, `full_address` and `Gender` are no member names of IDA.
         unnumbered(name) != unnumbered(known) && strsim::damerau_levenshtein(&bare(name), &bare(known)) <= 1
     });
     match meant {

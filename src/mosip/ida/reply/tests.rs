@@ -76,7 +76,7 @@ fn read(status: u16, signatures: &[String], body: &str, danger: bool) -> Result<
     }
     let (transaction, peer) = (TransactionId::parse("1234567890".to_owned()).unwrap(), Signer::ida().peer());
     let reply =
-        Reply { status: StatusCode::from_u16(status).unwrap(), headers: &headers, body: body.as_bytes() };
+        RawReply { status: StatusCode::from_u16(status).unwrap(), headers: &headers, body: body.as_bytes() };
     let expected = Expected {
         service: Service::Auth,
         transaction: &transaction,

@@ -1,9 +1,11 @@
+use data_encoding::HEXUPPER;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::crypto::aead::{self, Nonce};
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
-use crate::mosip::ida::{SealedRequest, open_request};
+use crate::crypto::sha256;
 
 const NOW: Timestamp = Timestamp::from_millis(1_795_507_200_123);
 
@@ -35,6 +37,59 @@ fn built(service: Service, asked: &Value, origin: Origin<'_>) -> (SignedRequest,
     (request, body)
 }
 
+/// What IDA finds in the request `body`: it unwraps the session key, opens both members, and compares the digest.
+fn opened(body: &[u8]) -> Option<Vec<u8>> {
+    let body: Value = serde_json::from_slice(body).unwrap();
+    let member = |name: &str| base64::decode(body[name].as_str().unwrap().as_bytes()).ok();
+    let key = pem(include_bytes!("../../../../tests/vectors/keys/ida.key.pem"));
+    let session = PrivateKey::from_pkcs8_der(&key).unwrap().unwrap(&member("requestSessionKey")?).ok()?;
+    let open = |name: &str| {
+        let mut bytes = member(name)?;
+        let iv: [u8; 16] = bytes.split_off(bytes.len().checked_sub(16)?).try_into().unwrap();
+        Some(aead::open_in_place(&session, Nonce::Sixteen(&iv), &[], &mut bytes).ok()?.to_vec())
+    };
+    let (inner, digest) = (open("request")?, open("requestHMAC")?);
+    (digest == HEXUPPER.encode(&sha256(&inner)).as_bytes()).then_some(inner)
+}
+
+/// A request that MOSIP's published SDK made, sealed to the same key.
+fn of_the_sdk() -> Value {
+    let vector: Value = serde_json::from_slice(include_bytes!("../../../../tests/vectors/ida.json")).unwrap();
+    vector["request"].clone()
+}
+
+#[test]
+fn the_sdks_request_opens_here_as_at_ida() {
+    let vector = of_the_sdk();
+    let inner = opened(vector["body"].as_str().unwrap().as_bytes()).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), vector["expect_request"]);
+}
+
+#[test]
+fn what_we_seal_for_the_sdks_person_is_what_the_sdk_seals() {
+    let vector = of_the_sdk();
+    let asked = json!({
+        "individualId": "2345678901", "individualIdType": "UIN", "consent": true, "transactionId": "1234567890",
+        "demographics": vector["expect_request"]["demographics"],
+    });
+    let intent = Intent::parse(Service::Auth, asked.to_string().as_bytes()).ok().unwrap();
+    let origin = Origin { domain_uri: Some("https://ida.example"), env: Some("Staging") };
+    let stamp = Timestamp::from_iso("2026-11-24T08:00:00.000Z").unwrap();
+    let request = request(&intent, origin, &ida(), &partner(), stamp).unwrap();
+    let inner = opened(&request.body).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&inner).unwrap(), vector["expect_request"]);
+
+    let mut sent: Value = serde_json::from_slice(&request.body).unwrap();
+    let mut sdk: Value = serde_json::from_str(vector["body"].as_str().unwrap()).unwrap();
+    // Random each time, or padded by the SDK alone; `metadata` is optional.
+    for member in ["request", "requestHMAC", "requestSessionKey", "thumbprint", "metadata"] {
+        for body in [&mut sent, &mut sdk] {
+            body.as_object_mut().unwrap().remove(member);
+        }
+    }
+    assert_eq!(sent, sdk);
+}
+
 fn asked() -> Value {
     json!({
         "individualId": "4152630978", "individualIdType": "UIN", "consent": true, "transactionId": "1234567890",
@@ -61,9 +116,7 @@ fn a_request_says_in_the_open_what_ida_demands_and_seals_the_rest_under_one_stam
         assert_eq!(rest, open);
         assert_eq!(request.sealed_to, Some(ida().thumbprint()));
 
-        let key = pem(include_bytes!("../../../../tests/vectors/keys/ida.key.pem"));
-        let sealed: SealedRequest = serde_json::from_slice(&request.body).unwrap();
-        let inner = open_request(&PrivateKey::from_pkcs8_der(&key).unwrap(), &sealed).unwrap();
+        let inner = opened(&request.body).unwrap();
         let mut expected = asked();
         expected
             .as_object_mut()
@@ -79,10 +132,7 @@ fn a_factor_that_is_not_used_is_sealed_as_the_sdk_does_and_an_unset_origin_is_le
     let by_otp = json!({"individualId": "1", "individualIdType": "VID", "consent": true, "otp": "111111"});
     let (request, body) = built(Service::Auth, &by_otp, Origin::default());
     assert!(body.get("domainUri").is_none() && body.get("env").is_none());
-    let key = pem(include_bytes!("../../../../tests/vectors/keys/ida.key.pem"));
-    let sealed: SealedRequest = serde_json::from_slice(&request.body).unwrap();
-    let inner = open_request(&PrivateKey::from_pkcs8_der(&key).unwrap(), &sealed).unwrap();
-    let inner: Value = serde_json::from_slice(&inner).unwrap();
+    let inner: Value = serde_json::from_slice(&opened(&request.body).unwrap()).unwrap();
     assert_eq!(inner, json!({"otp": "111111", "timestamp": "2026-11-24T08:00:00.123Z", "biometrics": []}));
 }
 

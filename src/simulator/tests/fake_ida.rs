@@ -1,5 +1,6 @@
 //! IDA's strictness, defect by defect, against requests put together here and not by the gateway.
 
+use data_encoding::{HEXLOWER, HEXUPPER};
 use http::HeaderName;
 use http::header::AUTHORIZATION;
 use serde_json::{Value, json};
@@ -66,8 +67,8 @@ impl Draft {
                 base64::encode_url(&bytes)
             };
             let inner = self.inner.to_string();
-            let hex: String = Sha256::digest(&inner).iter().map(|byte| format!("{byte:02x}")).collect();
-            let digest = if self.uppercase_digest { hex.to_uppercase() } else { hex };
+            let form = if self.uppercase_digest { HEXUPPER } else { HEXLOWER };
+            let digest = form.encode(&Sha256::digest(&inner));
             let wrapped = certificate(vector!("ida.crt.pem")).public_key().wrap(&key).unwrap();
             for (name, value) in [
                 ("request", seal(inner.as_bytes())),

@@ -2,7 +2,7 @@
 //! logged.
 
 use crate::support::gateway::{API_KEY, LICENSE_KEY, Running};
-use crate::support::ida::{UIN, World, assert_problem, call, person};
+use crate::support::ida_setup::{UIN, World, assert_problem, call, person};
 use crate::support::logs::Logs;
 use mosip_gateway::simulator::{Behaviour, IdaReply};
 use serde_json::{Value, json};

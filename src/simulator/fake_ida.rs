@@ -10,7 +10,7 @@
 //! Of biometrics the form alone counts: what is well-formed fits.
 
 mod demographics;
-pub mod population;
+pub(crate) mod population;
 mod reply;
 mod request;
 
@@ -33,8 +33,8 @@ use crate::clock::Timestamp;
 
 const BODY_LIMIT: usize = 16 << 20;
 
-/// The one-time password of everybody.
-pub const OTP: &str = "111111";
+/// The one-time password of every person.
+pub(crate) const OTP: &str = "111111";
 /// How long it lives, milliseconds.
 const OTP_LIFETIME: i64 = 180_000;
 const WRONG_OTPS: u32 = 3;

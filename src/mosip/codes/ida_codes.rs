@@ -49,7 +49,7 @@ const fn sent(pointer: &'static str, registrar: &'static str, operator: &'static
     }
 }
 
-/// Nobody looked at the person.
+/// IDA did not look at the person.
 const fn failure(fault: Fault, retryable: bool, registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning { fault, retryable, is_verdict: false, pointer: None, registrar, operator }
 }

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 /// A person as MOSIP holds them.
-pub struct Person {
+pub(crate) struct Person {
     /// Ten digits.
     pub uin: &'static str,
     /// Sixteen digits.
@@ -18,7 +18,7 @@ pub struct Person {
     pub name: &'static [(&'static str, &'static str)],
     /// `yyyy/MM/dd`
     pub dob: &'static str,
-    /// By language; nobody asked in one case.
+    /// By language.
     pub gender: &'static [(&'static str, &'static str)],
     /// Whole number.
     pub phone: &'static str,
@@ -32,7 +32,7 @@ pub struct Person {
 
 /// Whether a person's numbers count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// They do.
     Active,
     /// None does.
@@ -43,7 +43,7 @@ pub enum Status {
 
 /// A way of being recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Factor {
+pub(crate) enum Factor {
     /// By what one knows of them.
     Demographics,
     /// By their telephone.
@@ -55,8 +55,8 @@ pub enum Factor {
 /// The languages that are set up.
 pub(super) const LANGUAGES: [&str; 3] = ["eng", "fra", "ara"];
 
-/// Everybody.
-pub fn all() -> impl Iterator<Item = &'static Person> {
+/// All persons.
+pub(crate) fn all() -> impl Iterator<Item = &'static Person> {
     PEOPLE.iter()
 }
 

@@ -1,4 +1,4 @@
-//! IDA: one call that can harm nobody, to see which of registration, certificate and clock is wrong.
+//! IDA: one call that does no harm and shows which of registration, certificate and clock is wrong.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::queue::outside::Network;
 
 const SUBJECT: &str = "upstream.ida";
 
-/// No person has this number: a UIN never begins with 0. So nobody's attempts are counted.
+/// No person has this number: a UIN never begins with 0. So the call counts as an attempt of no person.
 fn nobody(uin_length: usize) -> String {
     let uin = "0".repeat(uin_length);
     format!(
@@ -19,7 +19,7 @@ fn nobody(uin_length: usize) -> String {
     )
 }
 
-/// Asks IDA whether nobody is who they say. That it says no proves everything before that question: path, partner, licence and API
+/// Asks IDA about a person who does not exist. A refusal proves everything before that question: path, partner, licence and API
 /// key, our signature and certificate, IDA's certificate, both clocks, and the signer of replies.
 pub(super) async fn call(
     network: Arc<Network>,
@@ -34,7 +34,7 @@ pub(super) async fn call(
     };
     match answer.await {
         Ok(Answer::Refused(_)) => {
-            Finding::ok(SUBJECT, "a call goes there and back; nobody was found, as nobody was meant")
+            Finding::ok(SUBJECT, "a call goes there and back; the made-up person was not found, as expected")
         }
         Ok(Answer::Given(_)) => Finding::fail(
             SUBJECT,

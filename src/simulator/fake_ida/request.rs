@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use data_encoding::{HEXLOWER, HEXUPPER};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -76,7 +77,7 @@ impl Refusal {
 /// The members that IDA knows; any other is refused here.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Wire {
+struct RequestMembers {
     id: Option<String>,
     version: Option<String>,
     individual_id: Option<String>,
@@ -115,7 +116,8 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn parse(service: Service, body: &[u8]) -> Result<Self, Refusal> {
         let by_filter = |refusal: Refusal| refusal.at(Stage::Filter);
-        let wire: Wire = serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
+        let wire: RequestMembers =
+            serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
         let need = |name, value: Option<String>| {
             value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
         };
@@ -249,7 +251,7 @@ impl Inner {
         };
         let plaintext = open(&request).ok_or_else(Refusal::undecryptable)?;
         let digest = open(&hmac).ok_or_else(Refusal::undecryptable)?;
-        let expected: String = Sha256::digest(&plaintext).iter().map(|byte| format!("{byte:02X}")).collect();
+        let expected = HEXUPPER.encode(&Sha256::digest(&plaintext));
         if digest != expected.as_bytes() {
             return Err(Refusal::new("IDA-MPA-016", "HMAC Validation failed"));
         }
@@ -260,8 +262,7 @@ impl Inner {
 /// Hex first, then base64url, as IDA tries it.
 fn names(thumbprint: &str, certificate: &Certificate) -> bool {
     let digest = Sha256::digest(certificate.der());
-    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-    thumbprint.eq_ignore_ascii_case(&hex)
+    thumbprint.eq_ignore_ascii_case(&HEXLOWER.encode(&digest))
         || decode_url(thumbprint).is_some_and(|bytes| bytes == digest.as_slice())
 }
 

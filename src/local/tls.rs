@@ -1,0 +1,113 @@
+//! TLS to a listener of ours. The configuration names its certificate, so that this very certificate counts: whatever name it is made out
+//! to, and whoever signed it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+
+use super::{ClientFiles, TargetError};
+use crate::config::ServerTls;
+use crate::regular;
+
+/// For a listener without TLS: trusts no server.
+pub(super) fn unused() -> Result<ClientConfig, TargetError> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder =
+        builder.with_safe_default_protocol_versions().map_err(|error| refuse(Path::new(""), error))?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// For the listener whose settings are `server`; `client` is what it is shown.
+pub(super) fn to_listener(
+    server: &ServerTls,
+    client: Option<ClientFiles<'_>>,
+) -> Result<ClientConfig, TargetError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let certificate = certificates(&server.cert)?
+        .into_iter()
+        .next()
+        .ok_or_else(|| refuse(&server.cert, "this holds no certificate in PEM"))?;
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refuse(&server.cert, error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(ThisCertificate {
+            certificate,
+            file: server.cert.clone(),
+            provider,
+        }));
+    match (client, &server.client_ca) {
+        (Some(files), _) => {
+            let key = regular::read(files.key).map_err(|error| refuse(files.key, error))?;
+            let key = PrivateKeyDer::from_pem_slice(&key)
+                .map_err(|_| refuse(files.key, "this holds no private key in PEM"))?;
+            builder
+                .with_client_auth_cert(certificates(files.cert)?, key)
+                .map_err(|error| refuse(files.cert, error))
+        }
+        (None, Some(_)) => Err(TargetError::ClientCertificate),
+        (None, None) => Ok(builder.with_no_client_auth()),
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
+    let bytes = regular::read(file).map_err(|error| refuse(file, error))?;
+    CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<_, _>>()
+        .map_err(|_| refuse(file, "this is not PEM"))
+}
+
+fn refuse(file: &Path, what: impl ToString) -> TargetError {
+    TargetError::File { file: file.to_owned(), what: what.to_string() }
+}
+
+/// Lets the server through whose certificate is this one, byte for byte, and that has its key.
+#[derive(Debug)]
+struct ThisCertificate {
+    certificate: CertificateDer<'static>,
+    file: PathBuf,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for ThisCertificate {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if *end_entity == self.certificate {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(Error::General(format!("the listener's certificate is not the one in {}", self.file.display())))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
