@@ -39,7 +39,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// `yyyy-MM-ddTHH:mm:ss.SSSZ`, the one form that every MOSIP service accepts (PROTOCOL 2: milliseconds are mandatory).
+    /// `yyyy-MM-ddTHH:mm:ss.SSSZ`, the one form that every MOSIP service accepts (IDA refuses a time without milliseconds).
     pub fn to_iso(self) -> String {
         let format =
             format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");

@@ -12,8 +12,8 @@ use mosip_gateway::mosip::authtoken::{self, Asked, Refused};
 use mosip_gateway::mosip::ida::{
     self, IdLengths, IdType, Individual, Intent, ListedRecord, Origin, Record, Service, SignedRequest,
 };
-use mosip_gateway_fuzz::{ida_side, keys};
 use mosip_gateway_fuzz::refusal::{self, NUMBER, SECRET};
+use mosip_gateway_fuzz::{ida_side, keys};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 

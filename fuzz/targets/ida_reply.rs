@@ -12,9 +12,7 @@ use mosip_gateway::clock::Timestamp;
 use mosip_gateway::crypto::jws::{self, Protected};
 use mosip_gateway::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use mosip_gateway::error::{self, Code};
-use mosip_gateway::mosip::ida::{
-    self, Answer, Expected, RawReply, Response, Service, TransactionId,
-};
+use mosip_gateway::mosip::ida::{self, Answer, Expected, RawReply, Response, Service, TransactionId};
 use mosip_gateway::mosip::{Evidence, Transport};
 use mosip_gateway_fuzz::offset::{Offset, WINDOW};
 use mosip_gateway_fuzz::{edit, ida_side, keys, refusal};

@@ -34,8 +34,8 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 /// address all of them have.
 fn proxies(config: &Config) -> Option<Finding> {
     const SUBJECT: &str = "callback.trusted_proxies";
-    let Some(Address::Tcp(address)) = config.listen.callback else { return None };
-    Some(match (config.callback.trusted_proxies.is_empty(), address.ip().is_loopback()) {
+    let Some(address @ Address::Tcp(_)) = &config.listen.callback else { return None };
+    Some(match (config.callback.trusted_proxies.is_empty(), address.is_local()) {
         (false, _) => Finding::ok(SUBJECT, "strangers are told apart by the address that these proxies say"),
         (true, false) => Finding::ok(
             SUBJECT,

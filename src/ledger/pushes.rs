@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::answers::Outcome;
@@ -90,8 +91,7 @@ impl Ledger {
             Ok((body, hash))
         })
         .await?;
-        let id: String = hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("push_{id}");
+        let id = format!("push_{}", HEXLOWER.encode(hash.get(..16).unwrap_or(&hash)));
         let (max_bytes, max_rows) = (self.rules.quarantine.max_bytes, self.rules.quarantine.max_rows);
         self.take(Vec::new(), move |book| {
             let is_known = book.tx().push(&id)?.is_some();

@@ -111,7 +111,7 @@ fn signature() {
     }
 }
 
-/// Opens a well-formed VER_R2 envelope to `partner` (PROTOCOL 1), by the primitives alone.
+/// Opens a well-formed VER_R2 envelope to `partner`, by the primitives alone.
 fn open_ver_r2(envelope: &[u8]) -> Vec<u8> {
     let (_version_and_thumbprint, rest) = envelope.split_at(6 + 32);
     let (wrapped, rest) = rest.split_at(256);

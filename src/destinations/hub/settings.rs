@@ -166,6 +166,11 @@ impl DestinationSettings for Settings {
 
 fn topics(section: &mut Section<'_>) -> Topics {
     let older = section.parsed("topic", text);
+    if older.is_some() {
+        section.reader().warn(
+            "websub.topic is the older name of websub.topics.credential: it still counts, and should be renamed".to_owned(),
+        );
+    }
     let mut section = section.section("topics");
     let topics = Topics {
         credential: section.parsed("credential", text).or(older),

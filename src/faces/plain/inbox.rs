@@ -34,6 +34,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         Code::SignatureMissing,
         Code::SignerExpired,
         Code::Keys,
+        Code::KindNotConfigured,
         Code::Storage,
     ];
     OpenApiRouter::new()

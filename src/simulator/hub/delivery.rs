@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use form_urlencoded::byte_serialize;
 use http::header::{CONTENT_TYPE, LINK};
 use http::{Method, Request, Uri};
@@ -133,7 +134,7 @@ impl Hub {
         let body = written_anew(message, knobs);
         let other: &[u8] = if knobs.hub_wrong_hmac { b" " } else { b"" };
         let tag = hmac::tag(HmacAlgorithm::Sha256, post.secret.expose(), &[body.as_bytes(), other]);
-        let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = HEXLOWER.encode(&tag);
         let link = format!("<{PATH}>; rel=\"hub\", <{}>; rel=\"self\"", post.topic);
         let request = Request::builder()
             .method(Method::POST)

@@ -15,6 +15,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use data_encoding::HEXLOWER;
 use http::Uri;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -276,7 +277,7 @@ fn id(topic: &str, callback: &Uri) -> String {
 }
 
 fn uuid() -> String {
-    let hex: String = random::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = HEXLOWER.encode(&random::<16>());
     let part = |range: std::ops::Range<usize>| hex.get(range).unwrap_or_default().to_owned();
     [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
 }
