@@ -8,7 +8,7 @@ use super::App;
 use crate::error::{Code, Error, Result};
 use crate::ledger::IdempotencyKey;
 use crate::ledger::entry::Refusal;
-use crate::ledger::job::{Job, NewRecord, Settled};
+use crate::ledger::job::{Job, Records, Settled};
 use crate::mosip::authtoken::Form;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
@@ -49,7 +49,7 @@ impl Pace {
 pub(super) async fn submit(
     app: &App,
     form: Form,
-    records: Vec<NewRecord>,
+    records: impl Records,
     key: Option<IdempotencyKey>,
 ) -> Result<String> {
     app.ida().check_configured()?;

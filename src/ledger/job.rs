@@ -8,7 +8,32 @@ use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::store::State;
 
+/// The records of a new job. They are read one at a time and, where that is needed, again: sealed, all together take several times the
+/// memory of what was posted.
+pub(crate) trait Records: Send + Sync + 'static {
+    /// All, in order; the same each time.
+    fn records(&self) -> impl Iterator<Item = NewRecord>;
+
+    /// How many bytes they are made of.
+    fn size(&self) -> usize;
+}
+
+impl Records for Vec<NewRecord> {
+    fn records(&self) -> impl Iterator<Item = NewRecord> {
+        self.iter().cloned()
+    }
+
+    fn size(&self) -> usize {
+        let size = |record: &NewRecord| match record {
+            NewRecord::Ask(kept) => kept.len(),
+            NewRecord::Invalid(outcome) => outcome.individual_id.len(),
+        };
+        self.iter().map(size).sum()
+    }
+}
+
 /// A record as a job begins with it.
+#[derive(Clone)]
 pub(crate) enum NewRecord {
     /// IDA is to be asked this.
     Ask(Zeroizing<Vec<u8>>),

@@ -1,20 +1,16 @@
-//! Jobs for many UINTOKENs: one commit for all records, then lease, settle, and results; the payload of a settled record is gone.
+//! Jobs for many UINTOKENs: lease, settle, and results; the payload of a settled record is gone.
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use zeroize::Zeroizing;
-
-use super::accept::IdempotencyKey;
 use super::entry::Refusal;
-use super::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
+use super::job::{Job, Outcome, Progress, Reason, Settled};
 use super::uptime::millis;
 use super::work::{Ending, Held, again};
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida;
-use crate::store::{Filter, JobRow, NewRow, Queue, Row, Seq, State, Verdict};
+use crate::store::{Filter, JobRow, Queue, Row, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
 /// The code of results that do not open.
@@ -23,79 +19,11 @@ const RESULTS: &str = "job_result";
 const COUNTED: usize = 10_000;
 /// The destination of records in the rows, and their kind.
 pub(crate) const DESTINATION: &str = "ida";
-const KIND: &str = "uin-token";
+pub(super) const KIND: &str = "uin-token";
 /// Records that one transaction decides about, so that the events between are not kept waiting.
 const AT_ONCE: usize = 500;
 
 impl Ledger {
-    /// Stores a job with all its records; they are on the disk once this returns. A job that came under `key` before is that job, or
-    /// [`Code::IdempotencyConflict`] where its records were others. [`Code::Storage`] where the disk has less than `outbox.reserve`
-    /// left: that belongs to event posts.
-    pub(crate) async fn create_job(
-        &self,
-        form: Form,
-        records: Vec<NewRecord>,
-        key: Option<IdempotencyKey>,
-    ) -> Result<String> {
-        if !self.leaves_reserve() {
-            return Err(Error::new(Code::Storage, "the disk, but for outbox.reserve, is full"));
-        }
-        let claim = key.map(|key| self.claim(&key, form, &records)).transpose()?;
-        let id = self
-            .take(Vec::new(), move |book| {
-                let id = match &claim {
-                    Some(claim) => match book.claimed(claim)? {
-                        Claimed::Before => return Ok(claim.job.clone()),
-                        Claimed::Now => claim.job.clone(),
-                    },
-                    None => book.rules.random.name(),
-                };
-                let job = book.tx().insert_job(&id, form_word(form), book.now)?;
-                let (mut numbered, mut is_settled) = ((0..).zip(&records), true);
-                loop {
-                    // A few at a time: sealed rows take several times the memory of their records.
-                    let some = numbered.by_ref().take(AT_ONCE);
-                    let rows: Vec<NewRow> = some
-                        .map(|(place, record)| book.new_record(job, &id, place, record))
-                        .collect::<Result<_>>()?;
-                    if rows.is_empty() {
-                        break;
-                    }
-                    is_settled &= rows.iter().all(|row| row.is_invalid);
-                    book.tx().insert(&rows)?;
-                }
-                if is_settled {
-                    book.tx().settle_job(job, book.now)?;
-                }
-                Ok(id)
-            })
-            .await?;
-        self.wake();
-        Ok(id)
-    }
-
-    fn claim(&self, key: &IdempotencyKey, form: Form, records: &[NewRecord]) -> Result<Claim> {
-        let mut parts: Vec<Zeroizing<Vec<u8>>> = Vec::with_capacity(records.len());
-        for record in records {
-            parts.push(match record {
-                NewRecord::Ask(kept) => kept.clone(),
-                NewRecord::Invalid(outcome) => outcome.to_json()?,
-            });
-        }
-        let content: Vec<&[u8]> = [b"job".as_slice(), form_word(form).as_bytes()]
-            .into_iter()
-            .chain(parts.iter().map(|part| part.as_slice()))
-            .collect();
-        let key = key.as_bytes();
-        let name = self.identity(&[b"job-name", key])?;
-        Ok(Claim {
-            key: self.identity(&[b"key", KIND.as_bytes(), key])?,
-            content: self.identity(&content)?,
-            // As long as a name that is drawn.
-            job: HEXLOWER.encode(name.get(..16).unwrap_or(&name)),
-        })
-    }
-
     /// Up to `limit` jobs after the cursor `after`, in order of acceptance, and the cursor of the next page if there is one.
     pub(crate) async fn jobs(&self, after: Seq, limit: usize) -> Result<(Vec<Job>, Option<Seq>)> {
         self.run(move |book| {
@@ -221,36 +149,7 @@ impl Ledger {
     }
 }
 
-/// What an `Idempotency-Key` stands for.
-struct Claim {
-    key: Vec<u8>,
-    content: Vec<u8>,
-    /// The name of the job, which follows from the key.
-    job: String,
-}
-
-enum Claimed {
-    Now,
-    Before,
-}
-
 impl Book<'_> {
-    /// Whether the job was stored under this key before. Its key outlives it: a job that is forgotten is not begun again.
-    fn claimed(&self, claim: &Claim) -> Result<Claimed> {
-        let before = self.tx().key(&claim.key)?;
-        match before {
-            Some(content) if content == claim.content => Ok(Claimed::Before),
-            Some(_) => Err(Error::new(
-                Code::IdempotencyConflict,
-                "this Idempotency-Key came with another list before",
-            )),
-            None => {
-                self.tx().insert_key(&claim.key, &claim.content, self.now)?;
-                Ok(Claimed::Now)
-            }
-        }
-    }
-
     /// Settles a record that waits without a token; false: it does not wait. One that does not open stays.
     fn refuse_record(&self, row: &Row, why: &Reason, reason: Option<&str>) -> Result<bool> {
         if row.state != State::Queued {
@@ -275,28 +174,6 @@ impl Book<'_> {
             self.tx().settle_job(job, self.now)?;
         }
         Ok(())
-    }
-
-    fn new_record(&self, job: Seq, job_id: &str, place: u32, record: &NewRecord) -> Result<NewRow> {
-        let id = record_id(job_id, place.into());
-        let (payload, result) = match record {
-            NewRecord::Ask(kept) => (Some(self.seal(TABLE, &id, "payload", kept)?), None),
-            NewRecord::Invalid(outcome) => (None, Some(self.seal_outcome(&id, outcome)?)),
-        };
-        Ok(NewRow {
-            queue: Queue::Records,
-            destination: DESTINATION.to_owned(),
-            kind: KIND.to_owned(),
-            line: None,
-            accepted_at: self.wall.millis(),
-            waiting_since: self.now,
-            is_invalid: payload.is_none(),
-            payload,
-            result,
-            met_by: None,
-            job: Some((job, place)),
-            id,
-        })
     }
 
     /// A record that ends with a token is done, one that ends without is refused.
@@ -364,11 +241,11 @@ impl Book<'_> {
     }
 }
 
-fn record_id(job: &str, place: u64) -> String {
+pub(super) fn record_id(job: &str, place: u64) -> String {
     format!("{job}/{place}")
 }
 
-const fn form_word(form: Form) -> &'static str {
+pub(super) const fn form_word(form: Form) -> &'static str {
     match form {
         Form::Json => "json",
         Form::Csv => "csv",

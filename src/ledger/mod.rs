@@ -16,6 +16,7 @@ pub(crate) mod job;
 mod jobs;
 mod keys;
 mod legacy;
+mod new_job;
 mod operator;
 mod pushes;
 mod rekey;
@@ -29,6 +30,7 @@ mod work;
 
 use std::cell::{RefCell, RefMut};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -302,8 +304,24 @@ impl<'t> Book<'t> {
 }
 
 fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
-    let framed = framed(parts);
-    hmac::tag(HmacAlgorithm::Sha256, key, &framed.iter().map(Vec::as_slice).collect::<Vec<_>>())
+    let Ok(identity) = identity_written(key, |part| {
+        parts.iter().for_each(|each| part(each));
+        Ok::<_, Infallible>(())
+    });
+    identity
+}
+
+/// As [`identity`], of the parts that `write` hands over one by one.
+fn identity_written<E>(
+    key: &[u8],
+    write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    hmac::tag_written(HmacAlgorithm::Sha256, key, |piece| {
+        write(&mut |part| {
+            piece(&(part.len() as u64).to_be_bytes());
+            piece(part);
+        })
+    })
 }
 
 /// Each part behind its length.

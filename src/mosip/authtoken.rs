@@ -2,13 +2,15 @@
 //!
 //! Its bodies have no place for consent: `seeder.consent` stands for it.
 
+mod batch;
 mod csv;
 mod request;
 
 use serde::Deserialize;
 
+pub use batch::Batch;
 pub use csv::read_csv;
-pub use request::{Asked, Batch, read_json};
+pub use request::{Asked, read_json};
 
 /// What a record may hold, in the seeder's order.
 pub(crate) const FIELDS: [&str; 7] =

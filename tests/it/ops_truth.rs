@@ -7,6 +7,8 @@ use crate::support::patience;
 use crate::support::world::{Setup, World};
 use http::{HeaderMap, Method};
 use mosip_gateway::simulator::Behaviour;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 async fn text(gateway: &Running, path: &str) -> String {
     let url = format!("http://{}{path}", gateway.ops);
@@ -124,4 +126,61 @@ async fn the_overview_names_its_installation_and_loads_again_without_a_script() 
     assert!(!page.contains("<form"), "what is loaded again takes nobody's words: {page}");
     let list = text(&gateway, "/?list=parked").await;
     assert!(!list.contains("http-equiv"), "{list}");
+}
+
+#[tokio::test]
+async fn an_authority_of_the_keys_stands_with_its_days_in_metrics_in_readiness_and_on_the_page() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("authorities.pem");
+    let set = [("KEYS__CA_FILE", file.to_str().unwrap())];
+    for (days, on_the_page, said) in [
+        (12, "12 days", "The certificate of keys.ca_file expires in 12 days."),
+        (-1, "expired", "authorities.pem: the certificate expired on "),
+    ] {
+        // Every certificate of the example is trusted too, so that no key is missing.
+        let examples = [
+            "partner.crt",
+            "opencrvs-pub.key",
+            "mosip-public.key",
+            "ida-partner.crt",
+            "ida-sign.crt",
+            "issuer.crt",
+        ];
+        let pem = examples.map(|name| std::fs::read_to_string(format!("keys.example/{name}")).unwrap());
+        let authority =
+            authority_until(OffsetDateTime::now_utc() + Duration::days(days) + Duration::hours(1));
+        std::fs::write(&file, pem.concat() + &authority).unwrap();
+        let gateway = Running::start(&set).await;
+
+        let metrics = text(&gateway, "/metrics").await;
+        let sample =
+            format!("mosip_gateway_certificate_days_left{{role=\"authority\",name=\"keys.ca_file\"}} {days}");
+        assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
+
+        let (status, ready) = gateway.readiness().await;
+        let shown = json!({"role": "authority", "name": "keys.ca_file", "days_to_expiry": days});
+        let certificates = ready["certificates"].as_array().unwrap();
+        assert_eq!(
+            certificates.iter().filter(|one| one["role"] == "authority").collect::<Vec<_>>(),
+            [&shown]
+        );
+        assert_eq!((status, &ready["keys"]["days_to_first_expiry"]), (200, &json!(days)), "{ready}");
+
+        let page = page_with(&gateway, said).await;
+        let row = page.split("<tr").find(|row| row.contains("keys.ca_file") && row.contains("<td"));
+        let row = row.unwrap_or_else(|| panic!("no row of keys.ca_file in {page}"));
+        assert!(row.contains("trusted by a setting") && row.contains(on_the_page), "{row}");
+        gateway.stop().await;
+    }
+}
+
+/// The certificate of an authority that is valid up to `not_after`, in PEM.
+fn authority_until(not_after: OffsetDateTime) -> String {
+    let mut parameters = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_after = not_after;
+    // The authorities of MOSIP have RSA keys, which are the ones that are read.
+    let key = std::fs::read_to_string("tests/vectors/keys/issuer.key.pem").unwrap();
+    parameters.self_signed(&rcgen::KeyPair::from_pem(&key).unwrap()).unwrap().pem()
 }

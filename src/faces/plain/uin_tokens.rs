@@ -52,7 +52,7 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
         let first = lines.into_iter().find_map(|line| line.record.err());
         return Err(first.unwrap_or_else(|| Error::field("", "the list is empty")));
     }
-    let records = lines
+    let records: Vec<NewRecord> = lines
         .into_iter()
         .map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),

@@ -23,10 +23,10 @@ use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_cs
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json};
 use crate::faces::{App, Callers, Face};
-use crate::http::body::{self, Limits};
+use crate::http::body::{self, Limits, Share};
 use crate::http::guard;
 use crate::ledger::IdempotencyKey;
-use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
+use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Records, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
 use crate::mosip::ida::ListedRecord;
 use crate::pool;
@@ -131,9 +131,15 @@ async fn take_json(
 ) -> Result<Response> {
     let key = idempotency_key(request.headers())?;
     let lengths = app.ida().id_lengths();
-    match read_json(request, &limits, move |body| Ok(authtoken::read_json(&body, lengths))).await? {
+    let (asked, share) = read_json(request, &limits, move |body| {
+        let asked = authtoken::read_json(&body, lengths);
+        let (_, share) = body.into_parts();
+        Ok((asked, share))
+    })
+    .await?;
+    match asked {
         Ok(Asked::One(line)) => Ok(Json(answer::at_once(&app, line).await).into_response()),
-        Ok(Asked::Many(batch)) => submit(&app, batch, key).await,
+        Ok(Asked::Many(batch)) => submit(&app, Posted { batch: *batch, _share: share }, key).await,
         Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
@@ -149,18 +155,18 @@ async fn take_csv(
     guard::refuse_compressed(request.headers())?;
     let key = idempotency_key(request.headers())?;
     let headers = request.headers().clone();
-    let body = body::read(request, &limits).await?;
-    let mut whole = Request::new(Body::from(body.into_bytes()));
+    let (body, share) = body::read(request, &limits).await?.into_parts();
+    let mut whole = Request::new(Body::from(body));
     *whole.headers_mut() = headers;
     let batch = match read_form(whole).await {
         Some((request, file)) => {
             let lengths = app.ida().id_lengths();
-            pool::offload(file.len(), move || Ok(authtoken::read_csv(&request, &file, lengths))).await?
+            pool::offload(file.len(), move || Ok(authtoken::read_csv(&request, file, lengths))).await?
         }
         None => Err(Refused::INVALID),
     };
     match batch {
-        Ok(batch) => submit(&app, batch, key).await,
+        Ok(batch) => submit(&app, Posted { batch, _share: share }, key).await,
         Err(refused) => Ok(refuse(&app, StatusCode::BAD_REQUEST, refused)),
     }
 }
@@ -169,35 +175,51 @@ async fn take_csv(
 async fn read_form(request: Request) -> Option<(Bytes, Bytes)> {
     let mut form = Multipart::from_request(request, &()).await.ok()?;
     let (mut asked, mut file) = (None, None);
-    while let Some(field) = form.next_field().await.ok()? {
+    while let Some(mut field) = form.next_field().await.ok()? {
         let place = match field.name() {
             Some("request") => &mut asked,
             Some("csv_file") => &mut file,
             _ => continue,
         };
+        // The body is whole, so that a field mostly comes in one piece, which is not copied.
+        let mut content = field.chunk().await.ok()?.unwrap_or_default();
+        while let Some(more) = field.chunk().await.ok()? {
+            content = [content, more].concat().into();
+        }
         // Nothing says which of the two counts.
-        if place.replace(field.bytes().await.ok()?).is_some() {
+        if place.replace(content).is_some() {
             return None;
         }
     }
     asked.zip(file)
 }
 
-/// Also a batch of nothing but wrong records becomes a job, as in the seeder.
-async fn submit(app: &App, batch: Batch, key: Option<IdempotencyKey>) -> Result<Response> {
-    let is_hopeless = batch.lines.iter().all(|line| line.record.is_err());
-    let records = batch
-        .lines
-        .into_iter()
-        .map(|ListedRecord { id, record }| match record {
+/// A batch, and what its body has of the budget for as long as it is read.
+struct Posted {
+    batch: Batch,
+    _share: Share,
+}
+
+impl Records for Posted {
+    fn records(&self) -> impl Iterator<Item = NewRecord> {
+        self.batch.lines().map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),
             Err(Refused { code, message }) => {
                 let reason = Reason { code: code.to_owned(), message: message.to_owned(), pointer: None };
                 NewRecord::Invalid(Outcome::without_token(id, vec![reason]))
             }
         })
-        .collect();
-    let job = submit_job(app, batch.form, records, key).await?;
+    }
+
+    fn size(&self) -> usize {
+        self.batch.size()
+    }
+}
+
+/// Also a batch of nothing but wrong records becomes a job, as in the seeder.
+async fn submit(app: &App, posted: Posted, key: Option<IdempotencyKey>) -> Result<Response> {
+    let Batch { form, is_hopeless, .. } = posted.batch;
+    let job = submit_job(app, form, posted, key).await?;
     let refused = is_hopeless.then_some(Refused::NO_RECORD);
     Ok(reply(app, StatusCode::OK, refused, json!({ "request_identifier": job })))
 }

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::ledger::job::{NewRecord, Outcome, Reason};
+use crate::ledger::job::{NewRecord, Outcome, Reason, Records as _};
 use crate::ledger::jobs::DESTINATION;
 use crate::mosip::authtoken::Form;
 
@@ -29,7 +29,7 @@ fn given(token: Option<&str>) -> Ending {
 }
 
 async fn job(ledger: &Ledger, records: usize) -> String {
-    ledger.create_job(Form::Json, (0..records).map(ask).collect(), None).await.unwrap()
+    ledger.create_job(Form::Json, (0..records).map(ask).collect::<Vec<_>>(), None).await.unwrap()
 }
 
 async fn lease_records(ledger: &Ledger) -> Vec<Leased> {
@@ -195,7 +195,7 @@ async fn a_job_that_comes_again_under_its_key_is_the_same_job() {
     let home = Home::new();
     let ledger = home.open();
     let create = async |records: usize, under| {
-        ledger.create_job(Form::Json, (0..records).map(ask).collect(), under).await
+        ledger.create_job(Form::Json, (0..records).map(ask).collect::<Vec<_>>(), under).await
     };
     let first = create(2, key("night-1")).await.unwrap();
     assert_eq!(create(2, key("night-1")).await.unwrap(), first);
@@ -203,6 +203,34 @@ async fn a_job_that_comes_again_under_its_key_is_the_same_job() {
     assert_ne!(create(2, None).await.unwrap(), first);
     assert_eq!(create(3, key("night-1")).await.unwrap_err().code(), Code::IdempotencyConflict);
     assert_eq!(lease_records(&ledger).await.len(), 6, "nobody is asked about twice");
+}
+
+#[tokio::test]
+async fn the_records_of_a_large_job_keep_their_places_and_each_has_its_own_payload() {
+    const RECORDS: usize = 1_203;
+    let home = Home::new();
+    let ledger = home.open();
+    let wrong = |number: usize| {
+        let reason = Reason { code: number.to_string(), message: String::new(), pointer: None };
+        NewRecord::Invalid(Outcome::without_token(number.to_string(), vec![reason]))
+    };
+    let record = |number| if number % 3 == 0 { wrong(number) } else { ask(number) };
+    let create = async || {
+        let records: Vec<_> = (0..RECORDS).map(record).collect();
+        assert!(records.size() > 100 << 10, "it is large");
+        ledger.create_job(Form::Json, records, key("night-1")).await.unwrap()
+    };
+    let id = create().await;
+    assert_eq!(create().await, id);
+    let (job, settled) = ledger.job_page(id.clone(), 0, RECORDS).await.unwrap();
+    assert_eq!((job.progress.records, job.progress.invalid, job.progress.queued), (1_203, 401, 802));
+    let places = settled.iter().map(|record| (record.record, record.outcome.individual_id.clone()));
+    assert!(places.eq((0..1_203).step_by(3).map(|place| (place, place.to_string()))));
+    for leased in lease_some(&ledger, 5).await {
+        let place: usize = leased.held.id.rsplit_once('/').unwrap().1.parse().unwrap();
+        let NewRecord::Ask(kept) = ask(place) else { unreachable!() };
+        assert_eq!(*leased.work.payload, *kept, "{}", leased.held.id);
+    }
 }
 
 #[tokio::test]

@@ -3,42 +3,101 @@
 //! What is broken in one row ends with it: a quotation mark that is left open would take all that follows for one cell. So lines are
 //! one row only if that row is as wide as the header.
 
-use std::collections::BTreeSet;
-
-use serde_json::{Map, Value};
+use bytes::Bytes;
+use csv::StringRecord;
 
 use super::Refused;
-use super::request::{self, Batch};
-use crate::mosip::ida::{IdLengths, ListedRecord, MOST_RECORDS};
+use super::batch::{Batch, People};
+use super::request::{self, Person};
+use crate::mosip::ida::{IdLengths, MOST_RECORDS};
 
 /// Reads the form field `request` and the file, whose first row names the columns. A file without a record is a batch without one.
-pub fn read_csv(request: &[u8], file: &[u8], lengths: IdLengths) -> Result<Batch, Refused> {
+pub fn read_csv(request: &[u8], file: Bytes, lengths: IdLengths) -> Result<Batch, Refused> {
     let request = request::parse(request)?;
     let delimiter = match request.csv_delimiter.as_deref().map(str::as_bytes) {
         None => b',',
         Some(&[delimiter]) if delimiter != b'"' => delimiter,
         Some(_) => return Err(Refused::INVALID),
     };
-    let file = file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(file);
-    let mut rows = Rows { rest: file, delimiter, columns: None };
-    let columns = rows.next().transpose().map_err(|_| Refused::INVALID)?.unwrap_or_default();
-    let names: BTreeSet<&String> = columns.iter().filter(|name| !name.is_empty()).collect();
-    if names.len() != columns.iter().filter(|name| !name.is_empty()).count() {
-        // Two columns have one name, and nothing says which counts: IDA might be asked about another person.
+    let mut header =
+        Rows { rest: file.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&file), delimiter, columns: None };
+    let columns = header.next().transpose().map_err(|_| Refused::INVALID)?.unwrap_or_default();
+    let columns = Columns::new(columns).ok_or(Refused::INVALID)?;
+    let file = File { rows: file.slice_ref(header.rest), columns, delimiter };
+    if file.rows().nth(MOST_RECORDS).is_some() {
         return Err(Refused::INVALID);
     }
-    rows.columns = Some(columns.len());
-    let mut lines = Vec::new();
-    for row in rows {
-        if lines.len() == MOST_RECORDS {
-            return Err(Refused::INVALID);
-        }
-        lines.push(match row.and_then(|fields| named(&columns, fields)) {
-            Ok(person) => request.line(&person, lengths),
-            Err(refused) => ListedRecord { id: String::new(), record: Err(refused) },
-        });
+    Ok(Batch::new(request, People::Rows(file), lengths))
+}
+
+/// A file behind its header.
+pub(super) struct File {
+    rows: Bytes,
+    columns: Columns,
+    delimiter: u8,
+}
+
+impl File {
+    fn rows(&self) -> Rows<'_> {
+        Rows { rest: &self.rows, delimiter: self.delimiter, columns: Some(self.columns.names.len()) }
     }
-    Ok(Batch { form: request.output.unwrap_or_default(), lines })
+
+    /// How many bytes it has.
+    pub(super) fn size(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Its rows in order, each with the names of its columns, or what is wrong with it.
+    pub(super) fn people(&self) -> impl Iterator<Item = Result<impl Person, Refused>> {
+        self.rows().map(|row| {
+            let cells = row?;
+            if cells.len() == self.columns.names.len() {
+                Ok(Named { columns: &self.columns, cells })
+            } else {
+                Err(Refused::ROW_LENGTH)
+            }
+        })
+    }
+}
+
+/// The names of columns.
+struct Columns {
+    names: StringRecord,
+    /// Their places, in order of the names and, where there is none, of the places.
+    by_name: Vec<usize>,
+}
+
+impl Columns {
+    /// `None`: two have one name, and nothing says which counts: IDA might be asked about another person.
+    fn new(names: StringRecord) -> Option<Self> {
+        let mut by_name: Vec<usize> = (0..names.len()).collect();
+        by_name.sort_by_key(|place| names.get(*place));
+        let is_twice = |pair: &[usize]| match pair {
+            [one, other] => names.get(*one) == names.get(*other) && names.get(*one) != Some(""),
+            _ => false,
+        };
+        if by_name.windows(2).any(is_twice) { None } else { Some(Self { names, by_name }) }
+    }
+
+    /// Where the column `name` stands; of those without a name the last one.
+    fn place(&self, name: &str) -> Option<usize> {
+        let behind = self.by_name.partition_point(|place| self.names.get(*place) <= Some(name));
+        let place = *self.by_name.get(behind.checked_sub(1)?)?;
+        (self.names.get(place) == Some(name)).then_some(place)
+    }
+}
+
+/// A row that is as wide as the header.
+struct Named<'f> {
+    columns: &'f Columns,
+    cells: StringRecord,
+}
+
+impl Person for Named<'_> {
+    /// A cell has no members that a dot could lead into.
+    fn text_at(&self, path: &str) -> Option<String> {
+        self.cells.get(self.columns.place(path)?).map(str::to_owned)
+    }
 }
 
 /// The rows of a file that are not empty.
@@ -50,7 +109,7 @@ struct Rows<'f> {
 }
 
 impl Iterator for Rows<'_> {
-    type Item = Result<Vec<String>, Refused>;
+    type Item = Result<StringRecord, Refused>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -136,14 +195,7 @@ fn quotes_whole_cells(row: &[u8], delimiter: u8) -> bool {
     }
 }
 
-fn named(columns: &[String], fields: Vec<String>) -> Result<Map<String, Value>, Refused> {
-    if fields.len() != columns.len() {
-        return Err(Refused::ROW_LENGTH);
-    }
-    Ok(columns.iter().cloned().zip(fields.into_iter().map(Value::String)).collect())
-}
-
-fn fields(row: &[u8], delimiter: u8) -> Result<Vec<String>, Refused> {
+fn fields(row: &[u8], delimiter: u8) -> Result<StringRecord, Refused> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
@@ -153,9 +205,9 @@ fn fields(row: &[u8], delimiter: u8) -> Result<Vec<String>, Refused> {
         .trim(csv::Trim::All)
         .buffer_capacity(256)
         .from_reader(row);
-    let (mut record, mut further) = (csv::StringRecord::new(), csv::StringRecord::new());
+    let (mut record, mut further) = (StringRecord::new(), StringRecord::new());
     match (reader.read_record(&mut record), reader.read_record(&mut further)) {
-        (Ok(true), Ok(false)) => Ok(record.iter().map(str::to_owned).collect()),
+        (Ok(true), Ok(false)) => Ok(record),
         // A quotation mark that stands inside a cell opens none, so that the row has ended before.
         (Ok(true), Ok(true)) => Err(Refused::ROW_QUOTES),
         _ => Err(Refused::ROW_NOT_TEXT),
@@ -170,8 +222,8 @@ mod tests {
     fn a_carriage_return_inside_a_row_does_not_hide_what_follows() {
         let row = "4152630978,Leila,Female,1990/03/14";
         let file = format!("vid,name,gender,dob\n{row}\r{row}\n{row}\r\n");
-        let batch = read_csv(br#"{"request":{}}"#, file.as_bytes(), IdLengths::default()).ok().unwrap();
-        let refusals: Vec<_> = batch.lines.iter().map(|line| line.record.as_ref().err().copied()).collect();
+        let batch = read_csv(br#"{"request":{}}"#, file.into(), IdLengths::default()).ok().unwrap();
+        let refusals: Vec<_> = batch.lines().map(|line| line.record.err()).collect();
         assert_eq!(refusals, [Some(Refused::ROW_LENGTH), None]);
     }
 
@@ -180,8 +232,8 @@ mod tests {
     /// What became of each row of a file with an address.
     fn rows(rows: &str) -> Vec<Option<Refused>> {
         let file = format!("vid,name,gender,dob,fullAddress\n{rows}");
-        let batch = read_csv(br#"{"request":{}}"#, file.as_bytes(), IdLengths::default()).ok().unwrap();
-        batch.lines.iter().map(|line| line.record.as_ref().err().copied()).collect()
+        let batch = read_csv(br#"{"request":{}}"#, file.into(), IdLengths::default()).ok().unwrap();
+        batch.lines().map(|line| line.record.err()).collect()
     }
 
     #[test]
@@ -192,8 +244,8 @@ mod tests {
         let header = "vid,name,gender,dob,\"full\nAddress\"\n";
         let file = format!("{header}{PERSON},x");
         let mapping = br#"{"request":{"mapping":{"fullAddress":["full\nAddress"]}}}"#;
-        let batch = read_csv(mapping, file.as_bytes(), IdLengths::default()).ok().unwrap();
-        assert!(batch.lines.iter().all(|line| line.record.is_ok()));
+        let batch = read_csv(mapping, file.into(), IdLengths::default()).ok().unwrap();
+        assert!(batch.lines().all(|line| line.record.is_ok()));
     }
 
     #[test]
@@ -213,10 +265,51 @@ mod tests {
     fn a_file_without_a_record_is_a_batch_without_one() {
         assert_eq!(rows(""), []);
         for file in ["", "\n\n", "\u{feff}"] {
-            let batch = read_csv(br#"{"request":{"output":"csv"}}"#, file.as_bytes(), IdLengths::default());
-            assert!(batch.is_ok_and(|batch| batch.lines.is_empty()), "{file:?}");
+            let batch = read_csv(
+                br#"{"request":{"output":"csv"}}"#,
+                Bytes::from_static(file.as_bytes()),
+                IdLengths::default(),
+            );
+            assert!(batch.is_ok_and(|batch| batch.is_hopeless && batch.lines().next().is_none()), "{file:?}");
         }
-        let broken = read_csv(br#"{"request":{}}"#, b"\"vid,name\n", IdLengths::default());
+        let broken =
+            read_csv(br#"{"request":{}}"#, Bytes::from_static(b"\"vid,name\n"), IdLengths::default());
         assert_eq!(broken.err(), Some(Refused::INVALID));
+    }
+
+    /// What becomes of a column that a dot, an empty name or two mappings lead to.
+    #[test]
+    fn a_mapping_finds_whole_names_of_columns_and_of_nameless_ones_the_last() {
+        let file = "card.number,,first,\n4152630978,Nobody,Leila,Karim\n";
+        for (mapping, wanted) in [
+            (r#""vid":"card.number","name":["first",""],"gender":"first""#, Ok("Leila Karim")),
+            (r#""vid":"card","name":["first"],"gender":"first""#, Err(Refused::VID_ABSENT)),
+            (r#""vid":"card.number","name":["first.x"],"gender":"first""#, Err(Refused::NAME_ABSENT)),
+        ] {
+            let request = format!(r#"{{"request":{{"mapping":{{{mapping},"dob":"born"}}}}}}"#);
+            let file = file.replace("\n4", ",born\n4").replace("Karim\n", "Karim,1990/03/14\n");
+            let batch = read_csv(request.as_bytes(), file.into(), IdLengths::default()).ok().unwrap();
+            for read in ["first", "second"] {
+                let line = batch.lines().next().unwrap();
+                let name = line.record.map(|record| {
+                    let kept: serde_json::Value = serde_json::from_slice(&record.into_kept()).unwrap();
+                    kept["demographics"]["name"][0]["value"].as_str().unwrap().to_owned()
+                });
+                assert_eq!(name, wanted.map(str::to_owned), "{mapping}, {read}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_of_more_records_than_a_list_may_have_is_refused() {
+        let read = |records: usize| {
+            read_csv(
+                br#"{"request":{}}"#,
+                format!("vid\n{}", "1\n".repeat(records)).into(),
+                IdLengths::default(),
+            )
+        };
+        assert_eq!(read(MOST_RECORDS).ok().unwrap().lines().count(), MOST_RECORDS);
+        assert_eq!(read(MOST_RECORDS + 1).err(), Some(Refused::INVALID));
     }
 }

@@ -1,8 +1,13 @@
 //! The JSON of `POST /authtoken/json`, and the form field `request` of `POST /authtoken/csv`.
 
+use std::fmt;
+
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use super::batch::{Batch, People};
 use super::{Form, Refused};
 use crate::json::{self, Object};
 use crate::mosip::ida::{Attribute, IdLengths, ListedRecord, MOST_RECORDS, Record, Text};
@@ -12,15 +17,7 @@ pub enum Asked {
     /// One person, at once: what OpenCRVS sends.
     One(ListedRecord<Refused>),
     /// Many, as a job.
-    Many(Batch),
-}
-
-/// Many persons.
-pub struct Batch {
-    /// Of the file.
-    pub form: Form,
-    /// In order.
-    pub lines: Vec<ListedRecord<Refused>>,
+    Many(Box<Batch>),
 }
 
 /// `{"request":{…}}`; its other members (id, version, requesttime) are not used.
@@ -40,7 +37,7 @@ pub(super) struct Request {
     #[serde(default)]
     mapping: Option<Object<Mapping>>,
     #[serde(default)]
-    authdata: Value,
+    authdata: Option<Box<RawValue>>,
     #[serde(default, rename = "csvDelimiter")]
     pub(super) csv_delimiter: Option<String>,
 }
@@ -51,6 +48,9 @@ enum Delivery {
     Download,
     Sync,
 }
+
+/// Parts of a name or of an address, at most: the record of one line is bounded by the line, however long the mapping is.
+const MOST_PARTS: usize = 64;
 
 /// Which members of a record hold what; a dot leads into a member.
 #[derive(Deserialize, Default)]
@@ -65,24 +65,24 @@ struct Mapping {
     full_address: Option<Vec<String>>,
 }
 
+/// One person, whose texts the mapping finds.
+pub(super) trait Person {
+    /// The text or number at `path`, in which dots lead into members.
+    fn text_at(&self, path: &str) -> Option<String>;
+}
+
 /// Reads the body. One object in `authdata`, or `"deliverytype":"sync"`, asks for an answer at once.
 pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
-    let request = parse(body)?;
-    match &request.authdata {
-        Value::Object(person) => Ok(Asked::One(request.line(person, lengths))),
-        Value::Array(people) if (1..=MOST_RECORDS).contains(&people.len()) => {
-            let line = |person: &Value| match person {
-                Value::Object(person) => request.line(person, lengths),
-                _ => ListedRecord { id: String::new(), record: Err(Refused::RECORD_WRONG) },
-            };
-            match (request.deliverytype == Some(Delivery::Sync), people.as_slice()) {
-                (true, [person]) => Ok(Asked::One(line(person))),
-                (true, _) => Err(Refused::INVALID),
-                (false, people) => Ok(Asked::Many(Batch {
-                    form: request.output.unwrap_or_default(),
-                    lines: people.iter().map(line).collect(),
-                })),
-            }
+    let mut request = parse(body)?;
+    let people = request.authdata.take().ok_or(Refused::INVALID)?;
+    if people.get().starts_with('{') {
+        return Ok(Asked::One(request.listed(&people, lengths)));
+    }
+    let list: Vec<&RawValue> = serde_json::from_str(people.get()).map_err(|_| Refused::INVALID)?;
+    match (request.deliverytype == Some(Delivery::Sync), list.as_slice()) {
+        (true, [person]) => Ok(Asked::One(request.listed(person, lengths))),
+        (false, list) if (1..=MOST_RECORDS).contains(&list.len()) => {
+            Ok(Asked::Many(Box::new(Batch::new(request, People::Listed(people), lengths))))
         }
         _ => Err(Refused::INVALID),
     }
@@ -90,14 +90,33 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
 
 pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
     let Object(Envelope { request: Object(request) }) = json::read(body).map_err(|_| Refused::INVALID)?;
-    Ok(request)
+    // What stands in it is read one person at a time, later: that each can be read is known before the first.
+    let can_be_read = |people: &RawValue| serde_json::from_str::<Readable>(people.get()).is_ok();
+    let is_short = |parts: &Option<Vec<String>>| parts.as_ref().is_none_or(|parts| parts.len() <= MOST_PARTS);
+    let mapping = request.mapping.as_ref().map(|Object(mapping)| mapping);
+    let has_few_parts =
+        mapping.is_none_or(|mapping| is_short(&mapping.name) && is_short(&mapping.full_address));
+    if has_few_parts && request.authdata.as_deref().is_none_or(can_be_read) {
+        Ok(request)
+    } else {
+        Err(Refused::INVALID)
+    }
 }
 
 impl Request {
-    pub(super) fn line(&self, person: &Map<String, Value>, lengths: IdLengths) -> ListedRecord<Refused> {
+    /// The record in `person`, an element of a JSON list.
+    pub(super) fn listed(&self, person: &RawValue, lengths: IdLengths) -> ListedRecord<Refused> {
+        match serde_json::from_str::<Map<String, Value>>(person.get()) {
+            Ok(person) => self.line(&person, lengths),
+            Err(_) => ListedRecord { id: String::new(), record: Err(Refused::RECORD_WRONG) },
+        }
+    }
+
+    /// The record of `person`.
+    pub(super) fn line(&self, person: &impl Person, lengths: IdLengths) -> ListedRecord<Refused> {
         let default = Mapping::default();
         let mapping = self.mapping.as_ref().map_or(&default, |Object(mapping)| mapping);
-        let id = text_at(person, mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
+        let id = person.text_at(mapping.vid.as_deref().unwrap_or("vid")).unwrap_or_default();
         let record = self.record(mapping, person, id.clone(), lengths);
         ListedRecord { id, record }
     }
@@ -106,7 +125,7 @@ impl Request {
     fn record(
         &self,
         mapping: &Mapping,
-        person: &Map<String, Value>,
+        person: &impl Person,
         id: String,
         lengths: IdLengths,
     ) -> Result<Record, Refused> {
@@ -114,7 +133,7 @@ impl Request {
             return Err(Refused::VID_ABSENT);
         }
         let one = |name: &Option<String>, default: &str, absent, empty| {
-            let text = text_at(person, name.as_deref().unwrap_or(default)).ok_or(absent)?;
+            let text = person.text_at(name.as_deref().unwrap_or(default)).ok_or(absent)?;
             if text.trim().is_empty() { Err(empty) } else { Ok(text) }
         };
         let name = joined(person, mapping.name.as_deref(), "name", " ")?;
@@ -134,7 +153,7 @@ impl Request {
             ("emailId", &mapping.email_id, Refused::EMAIL_ABSENT),
         ];
         for (attribute, mapped, absent) in plain {
-            match text_at(person, mapped.as_deref().unwrap_or(attribute)) {
+            match person.text_at(mapped.as_deref().unwrap_or(attribute)) {
                 Some(text) if !text.trim().is_empty() => {
                     demographics.push((attribute.to_owned(), Attribute::Plain(text)));
                 }
@@ -164,28 +183,71 @@ impl Request {
 
 /// The parts that the mapping names, joined. Unmapped, the member `default`, if it is there; a mapped part has to be there.
 fn joined(
-    person: &Map<String, Value>,
+    person: &impl Person,
     mapped: Option<&[String]>,
     default: &str,
     between: &str,
 ) -> Result<Option<String>, Refused> {
-    let Some(names) = mapped else { return Ok(text_at(person, default)) };
-    let parts: Option<Vec<String>> = names.iter().map(|name| text_at(person, name)).collect();
+    let Some(names) = mapped else { return Ok(person.text_at(default)) };
+    let parts: Option<Vec<String>> = names.iter().map(|name| person.text_at(name)).collect();
     let parts = parts.ok_or(Refused::NAME_ABSENT)?;
     let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.trim().is_empty()).collect();
     Ok(Some(parts.join(between)).filter(|_| !names.is_empty()))
 }
 
-/// The text or number at `path`, in which dots lead into members.
-fn text_at(person: &Map<String, Value>, path: &str) -> Option<String> {
-    let value = person.get(path).or_else(|| {
-        let (first, rest) = path.split_once('.')?;
-        rest.split('.').try_fold(person.get(first)?, |value, name| value.get(name))
-    })?;
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
+impl Person for Map<String, Value> {
+    fn text_at(&self, path: &str) -> Option<String> {
+        let value = self.get(path).or_else(|| {
+            let (first, rest) = path.split_once('.')?;
+            rest.split('.').try_fold(self.get(first)?, |value, name| value.get(name))
+        })?;
+        match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Any value that [`Value`] can hold: no number is out of range, no surrogate stands alone. Nothing of it is kept.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ReadableVisitor;
+        impl<'de> Visitor<'de> for ReadableVisitor {
+            type Value = Readable;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+            fn visit_bool<E>(self, _: bool) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_u64<E>(self, _: u64) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_f64<E>(self, _: f64) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_str<E>(self, _: &str) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_unit<E>(self) -> Result<Readable, E> {
+                Ok(Readable)
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Readable, A::Error> {
+                while items.next_element::<Readable>()?.is_some() {}
+                Ok(Readable)
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Readable, A::Error> {
+                while map.next_entry::<Readable, Readable>()?.is_some() {}
+                Ok(Readable)
+            }
+        }
+        deserializer.deserialize_any(ReadableVisitor)
     }
 }
 
@@ -206,6 +268,41 @@ mod tests {
             ),
         ] {
             assert_eq!(read(body.clone()).err(), Some(Refused::INVALID), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_no_text_can_hold_spoils_the_request_wherever_in_authdata_it_stands() {
+        let person = r#"{"vid":"4152630978","name":"Leila","gender":"Female","dob":"1990/03/14"}"#;
+        for broken in [r#""\ud800""#, "1e999", r#"{"\udc00":1}"#, r#"[[{"a":["\ud800x"]}]]"#] {
+            let member = format!(r#"{{"vid":"4152630978","photo":{broken}}}"#);
+            for authdata in [member.clone(), format!("[{person},{member}]"), format!("[{person},{broken}]")] {
+                let body = format!(r#"{{"request":{{"authdata":{authdata}}}}}"#);
+                let read = read_json(body.as_bytes(), IdLengths::default());
+                assert_eq!(read.err(), Some(Refused::INVALID), "{body}");
+                assert_eq!(parse(body.as_bytes()).err(), Some(Refused::INVALID), "beside a file: {body}");
+            }
+        }
+        let body =
+            format!(r#"{{"request":{{"authdata":[{person},"\ud83d\ude00",-1.5e3,null,true,[{{}}]]}}}}"#);
+        let Ok(Asked::Many(batch)) = read_json(body.as_bytes(), IdLengths::default()) else {
+            panic!("{body}")
+        };
+        let refused: Vec<_> = batch.lines().map(|line| line.record.err()).collect();
+        assert_eq!(refused[0], None);
+        assert!(refused[1..].iter().all(|refused| *refused == Some(Refused::RECORD_WRONG)));
+        assert_eq!((refused.len(), batch.is_hopeless), (6, false));
+    }
+
+    #[test]
+    fn a_mapping_of_more_parts_than_a_name_has_is_refused() {
+        for (member, parts, wanted) in [
+            ("name", 64, None),
+            ("name", 65, Some(Refused::INVALID)),
+            ("fullAddress", 65, Some(Refused::INVALID)),
+        ] {
+            let mapping = serde_json::json!({"request": {"mapping": {member: vec!["a"; parts]}}});
+            assert_eq!(parse(mapping.to_string().as_bytes()).err(), wanted, "{member} of {parts} parts");
         }
     }
 }

@@ -127,7 +127,7 @@ impl Call {
             Post::Job => {
                 let key = IdempotencyKey::parse(b"job")?;
                 let ask = |place: u64| NewRecord::Ask(Zeroizing::new(person(place).into_bytes()));
-                ledger.create_job(Form::Json, (0..RECORDS).map(ask).collect(), Some(key)).await
+                ledger.create_job(Form::Json, (0..RECORDS).map(ask).collect::<Vec<_>>(), Some(key)).await
             }
             Post::Push { composition, token } => {
                 let body = json!({ "brn": brn(composition), "token": token }).to_string();
