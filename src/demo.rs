@@ -1,5 +1,7 @@
 //! `mosip-gateway demo`: one birth there and back through a whole gateway against the simulator, with MOSIP switched off in the
-//! middle; or, with `--ida`, what IDA says of a person. Printed step by step.
+//! middle; with `--ida`, what IDA says of a person; with `--credentials`, what MOSIP's hub brings. Printed step by step.
+
+mod credentials;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -21,16 +23,17 @@ use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::gateway::Gateway;
 use crate::settings::Config;
-use crate::simulator::{Behaviour, Callback, IdaReply, Running, Settings, Simulator};
+use crate::simulator::{Behaviour, Callback, IdaReply, Running, Settings, Simulator, contexts};
 use crate::upstream::{Client, Request};
 
 const BIRTH: &[u8] = include_bytes!("demo/birth.json");
 const CONFIG: &str = include_str!("demo/demo.toml");
 /// Variables of `demo.toml`.
-const SECRETS: [(&str, &str); 3] = [
+const SECRETS: [(&str, &str); 4] = [
     ("MOSIP_GATEWAY_DEMO_SECRET", "example-client-secret"),
     ("MOSIP_GATEWAY_DEMO_LICENCE", "example-licence-key"),
     ("MOSIP_GATEWAY_DEMO_API_KEY", "example-api-key"),
+    ("MOSIP_GATEWAY_DEMO_HUB_SECRET", "example-hub-secret"),
 ];
 
 /// No step takes this long.
@@ -43,6 +46,8 @@ pub enum Scene {
     Birth,
     /// A person is confirmed, another is not, an identity is fetched, and a forged reply is refused.
     Ida,
+    /// A credential comes over the hub and is delivered, false ones are refused, and a rejected registration is told.
+    Credentials,
 }
 
 /// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. `Ok` only if what came back
@@ -69,6 +74,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
     let callback = reserved.local_addr().map_err(broken)?.to_string();
     drop(reserved);
     let simulator = simulator(&callback).await?;
+    contexts::write_into(&folder.join("contexts")).map_err(broken)?;
     let config = config(&[
         ("@CALLBACK@", &callback),
         ("@FOLDER@", &folder.display().to_string()),
@@ -91,6 +97,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
     match scene {
         Scene::Birth => stage.birth(out).await?,
         Scene::Ida => stage.ida(out).await?,
+        Scene::Credentials => stage.credentials(out).await?,
     }
     let _ = stop.send(());
     running.await.map_err(broken)?.map_err(broken)?;

@@ -76,14 +76,21 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 #[derive(Args)]
 pub(super) struct Demo {
     /// What IDA says of a person, in place of a birth.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "credentials")]
     ida: bool,
+    /// What MOSIP's hub brings: a credential, three that are false, and a rejection.
+    #[arg(long)]
+    credentials: bool,
 }
 
 impl Demo {
     pub(super) fn run(&self) -> Outcome {
         let runtime = Runtime::new().map_err(Failure::environment)?;
-        let scene = if self.ida { Scene::Ida } else { Scene::Birth };
+        let scene = match (self.ida, self.credentials) {
+            (true, _) => Scene::Ida,
+            (_, true) => Scene::Credentials,
+            _ => Scene::Birth,
+        };
         runtime.block_on(demo::run(scene, &mut std::io::stdout()))?;
         Ok(ExitCode::SUCCESS)
     }

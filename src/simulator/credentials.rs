@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -48,7 +49,8 @@ pub struct IssuerSettings {
 }
 
 /// What MOSIP calls the form of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CredentialType {
     /// JSON-LD with an embedded proof; a VID.
     Vercred,
@@ -59,7 +61,8 @@ pub enum CredentialType {
 }
 
 /// Who is registered.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Registration {
     /// MOSIP's id of the registration.
     pub registration_id: String,
@@ -72,7 +75,8 @@ pub struct Registration {
 }
 
 /// What is wrong with a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Lie {
     /// The proof beside the credential is a stranger's.
     WrongEventProof,

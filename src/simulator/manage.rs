@@ -1,4 +1,4 @@
-//! `GET` and `POST /simulator/knobs`, `GET /simulator/history`: what tests in other languages use.
+//! `GET` and `POST /simulator/knobs`, `GET /simulator/history`, `POST /simulator/issue`: what tests in other languages use.
 
 use std::sync::Arc;
 
@@ -7,17 +7,20 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use serde::Serialize;
+use axum::routing::{get, post};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::World;
 use super::answer::json_response;
+use super::credentials::{CredentialType, IssueError, Lie, Registration};
 use super::knobs::Behaviour;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/simulator/knobs", get(knobs).post(set_knobs))
         .route("/simulator/history", get(history))
+        .route("/simulator/issue", post(issue))
 }
 
 async fn knobs(State(world): State<Arc<World>>) -> Response {
@@ -36,6 +39,31 @@ async fn set_knobs(State(world): State<Arc<World>>, body: Bytes) -> Response {
 
 async fn history(State(world): State<Arc<World>>) -> Response {
     show(&world.history.record())
+}
+
+/// What is issued over the hub.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Issue {
+    registration: Registration,
+    credential_type: CredentialType,
+    lie: Option<Lie>,
+}
+
+async fn issue(State(world): State<Arc<World>>, body: Bytes) -> Response {
+    let asked: Issue = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    let Issue { registration, credential_type, lie } = asked;
+    let issued = || -> Result<usize, IssueError> {
+        let published = world.issuer.publish(&registration, credential_type, lie, world.clock.now())?;
+        Ok(world.hub.publish_credential(&published)?)
+    };
+    match issued() {
+        Ok(reached) => json_response(StatusCode::OK, &json!({ "subscribers": reached })),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
 }
 
 fn show(value: &impl Serialize) -> Response {

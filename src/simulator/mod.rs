@@ -29,6 +29,7 @@
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
 mod answer;
+pub(crate) mod contexts;
 pub mod credentials;
 mod envelope;
 mod event;
@@ -83,6 +84,7 @@ impl Simulator {
         let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
         let world = Arc::new(World::new(settings, &base_url, clock)?);
         let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
+        let issuer = Arc::clone(&world.issuer);
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -104,7 +106,7 @@ impl Simulator {
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
         let _stop_hub = hub::StopHub(hub.clone());
-        Ok(Running { base_url, history, controls, hub, stop, serving, _stop_hub })
+        Ok(Running { base_url, history, controls, hub, issuer, stop, serving, _stop_hub })
     }
 }
 
@@ -118,6 +120,8 @@ pub struct Running {
     pub controls: Controls,
     /// Its hub.
     pub hub: hub::Hub,
+    /// Its issuer of credentials, whose messages [`hub::Hub::publish_credential`] delivers.
+    pub issuer: Arc<credentials::CredentialIssuer>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     _stop_hub: hub::StopHub,
@@ -157,6 +161,7 @@ struct World {
     partners: Vec<Certificate>,
     pusher: Option<push::Pusher>,
     hub: hub::Hub,
+    issuer: Arc<credentials::CredentialIssuer>,
     ida: Ida,
     ida_memory: fake_ida::Memory,
     history: History,
@@ -166,8 +171,9 @@ struct World {
 
 impl World {
     fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
-        let Settings { mosip_key, mosip_certificate, partners, client, opencrvs, ida, callback, .. } =
-            settings;
+        let Settings {
+            mosip_key, mosip_certificate, partners, client, opencrvs, ida, issuer, callback, ..
+        } = settings;
         // Callbacks of the hub's subscribers stand where UINTOKENs are posted, under the same certificate.
         let roots = callback.as_ref().and_then(|callback| callback.roots_pem.as_deref());
         let identity = callback.as_ref().and_then(|callback| callback.client.as_ref());
@@ -184,6 +190,7 @@ impl World {
             partners,
             pusher,
             hub,
+            issuer: Arc::new(credentials::CredentialIssuer::new(issuer)),
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
+use super::contexts;
+use super::credentials::IssuerSettings;
 use crate::crypto::rsa::PrivateKey;
 use crate::crypto::secret::SecretBytes;
 use crate::keys::Certificate;
@@ -32,6 +34,8 @@ pub struct Settings {
     pub opencrvs: OpenCrvs,
     /// IDA's side.
     pub ida: Ida,
+    /// The issuer of credentials.
+    pub issuer: IssuerSettings,
     /// Where UINTOKENs are posted; absent: nowhere.
     pub callback: Option<Callback>,
 }
@@ -95,9 +99,10 @@ pub struct Tls {
 }
 
 impl Settings {
-    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key`, `partner.crt`, `ida-partner.crt` and `ida-sign.crt`
-    /// (certificates all), and under `simulator/` `mosip-priv.key`, `opencrvs-jwt-priv.key`, `ida-priv.key` and `ida-sign-priv.key`
-    /// (PKCS#8 PEM). `opencrvs-pub.key` and `partner.crt` may sign events, `partner.crt` alone requests to IDA.
+    /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key`, `partner.crt`, `ida-partner.crt`, `ida-sign.crt` and
+    /// `issuer.crt` (certificates all), and under `simulator/` `mosip-priv.key`, `opencrvs-jwt-priv.key`, `ida-priv.key`, `ida-sign-priv.key`
+    /// and `issuer-priv.key` (PKCS#8 PEM). `opencrvs-pub.key` and `partner.crt` may sign events, `partner.crt` alone requests to IDA. Credentials are
+    /// sealed to `partner.crt`; where the issuer lies, the stranger's key is `mosip-priv.key`.
     ///
     /// Listens on `127.0.0.1:4600` without TLS, pushes nowhere, knows the example client (`opencrvs`, `example-client-secret`,
     /// `opencrvs-user`, `example-password`) and, at IDA, the example partner (`opencrvs-partner`, `example-licence-key`,
@@ -106,10 +111,22 @@ impl Settings {
         let own = dir.join("simulator");
         let opencrvs = certificate(&dir.join("opencrvs-pub.key"))?;
         let partner = certificate(&dir.join("partner.crt"))?;
+        let mosip_key = Arc::new(private_key(&own.join("mosip-priv.key"))?);
+        let partner_id = "opencrvs-partner".to_owned();
+        let issuer = IssuerSettings {
+            key: Arc::new(private_key(&own.join("issuer-priv.key"))?),
+            certificate: certificate(&dir.join("issuer.crt"))?,
+            verification_method: "https://api.example.org/.well-known/public-key.json".to_owned(),
+            partner_id: partner_id.clone(),
+            partner: partner.clone(),
+            stranger: Arc::clone(&mosip_key),
+            documents: Arc::new(contexts::documents()),
+            context: contexts::context(),
+        };
         Ok(Self {
             bind: DEFAULT_BIND,
             tls: None,
-            mosip_key: Arc::new(private_key(&own.join("mosip-priv.key"))?),
+            mosip_key,
             mosip_certificate: certificate(&dir.join("mosip-public.key"))?,
             partners: vec![partner.clone(), opencrvs.clone()],
             client: Client::example(),
@@ -124,9 +141,10 @@ impl Settings {
                 sign_certificate: certificate(&dir.join("ida-sign.crt"))?,
                 partner_certificate: partner,
                 license_key: SecretBytes::new(b"example-licence-key".to_vec()),
-                partner_id: "opencrvs-partner".to_owned(),
+                partner_id,
                 api_key: SecretBytes::new(b"example-api-key".to_vec()),
             },
+            issuer,
             callback: None,
         })
     }

@@ -28,6 +28,23 @@ async fn a_person_is_confirmed_and_what_does_not_verify_is_refused() {
     assert_eq!(text.matches("tampered").count(), 3, "{text}");
 }
 
+#[tokio::test]
+async fn a_credential_of_the_hub_is_delivered_three_false_ones_are_refused_and_a_rejection_is_told() {
+    let mut out = Vec::new();
+    run(Scene::Credentials, &mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let line = |what: &str| lines.iter().position(|line| line.contains(what)).unwrap();
+    assert!(line("2026BDEMO01, delivered in plain JSON") < line("refused"), "{text}");
+    let refused: Vec<_> = lines.iter().filter(|line| line.contains("refused")).collect();
+    let codes = ["signature-invalid", "signature-invalid", "unknown-key"];
+    assert!(
+        refused.len() == 3 && refused.iter().zip(codes).all(|(line, code)| line.contains(code)),
+        "{text}"
+    );
+    assert!(lines.last().unwrap().contains("PACKET_REJECTED, delivered as registration.rejected"), "{text}");
+}
+
 #[test]
 fn the_simulator_listens_where_it_is_told_and_prints_its_url() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))

@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 
 use super::World;
 use super::answer::json_response;
+use super::credentials::Published;
 use super::history::{History, HubCall};
 use super::knobs::Controls;
 use super::mediator::check_token;
@@ -94,6 +95,16 @@ impl Hub {
         drop(subscribers);
         self.0.changed.send_replace(());
         reached
+    }
+
+    /// Hands a message of the issuer to every subscriber of its topic; how many there are.
+    ///
+    /// # Errors
+    ///
+    /// The message is no JSON.
+    pub fn publish_credential(&self, published: &Published) -> Result<usize, serde_json::Error> {
+        let message = serde_json::from_slice(&published.body)?;
+        Ok(self.publish(&published.topic, &message))
     }
 
     /// The registration processor says that it has `result` (`PROCESSED`, `REJECTED`, `FAILED`) of a packet.

@@ -49,8 +49,9 @@ fn context() -> Vec<Value> {
     ]
 }
 
-fn issuer() -> CredentialIssuer {
-    CredentialIssuer::new(IssuerSettings {
+/// With the keys of the vectors.
+pub(super) fn settings() -> IssuerSettings {
+    IssuerSettings {
         key: key("issuer"),
         certificate: certificate("issuer"),
         verification_method: METHOD.to_owned(),
@@ -59,7 +60,11 @@ fn issuer() -> CredentialIssuer {
         stranger: key("stranger"),
         documents: Arc::new(documents()),
         context: context(),
-    })
+    }
+}
+
+fn issuer() -> CredentialIssuer {
+    CredentialIssuer::new(settings())
 }
 
 /// What the gateway is configured with.

@@ -69,6 +69,7 @@ pub(super) fn settings() -> Settings {
             partner_id: "partner".to_owned(),
             api_key: SecretBytes::new(b"api".to_vec()),
         },
+        issuer: super::credentials::settings(),
         callback: None,
     }
 }

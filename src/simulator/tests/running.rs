@@ -31,6 +31,17 @@ async fn knobs_are_turned_while_everything_else_is_down() {
 }
 
 #[tokio::test]
+async fn a_credential_is_issued_over_http() {
+    let partner = Partner::start().await;
+    let issue = async |body: Value| partner.call("POST", "/simulator/issue", &[], body.to_string()).await;
+    let asked = json!({ "registration": { "registration_id": "10001" }, "credential_type": "vercred", "lie": "other-partner" });
+    let answer = issue(asked).await.unwrap();
+    assert_eq!((answer.status, answer.json()), (200.try_into().unwrap(), json!({ "subscribers": 0 })));
+    let misspelt = json!({ "registration": {}, "credential_type": "vercred", "lie": "small" });
+    assert_eq!(issue(misspelt).await.unwrap().status, 400);
+}
+
+#[tokio::test]
 async fn the_history_is_read_over_http() {
     let partner = Partner::start().await;
     partner.send_birth().await;
