@@ -78,8 +78,9 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     let names = not_built(&config);
     let others: Vec<_> = config.warnings.iter().filter(|warning| !warning.contains("not built")).collect();
     // Of the callback the sample demands nothing, so that the hub has nowhere to post.
-    let [hosts, hub] = others[..] else { panic!("{others:?}") };
+    let [hosts, topic, hub] = others[..] else { panic!("{others:?}") };
     assert!(hosts.contains("danger_plain_http_hosts") && hub.contains("hub-hmac"), "{others:?}");
+    assert!(topic.contains("websub.topics.credential"), "an older name is named: {others:?}");
     assert!(names.contains(&"esignet"), "{names:?}");
     assert_eq!(config.destinations.mediator.events.len(), 6);
     assert_eq!((config.keys.own.len(), config.keys.peers.len()), (2, 2));
