@@ -96,6 +96,8 @@ fn a_development_key_set_is_read() {
     write("ida-sign.crt", vector!("issuer.crt.pem"));
     write("simulator/ida-priv.key", vector!("ida.key.pem"));
     write("simulator/ida-sign-priv.key", vector!("issuer.key.pem"));
+    write("issuer.crt", vector!("issuer.crt.pem"));
+    write("simulator/issuer-priv.key", vector!("issuer.key.pem"));
 
     let settings = Settings::from_key_set(dir.path()).unwrap();
     assert!(settings.mosip_key.public_key() == settings.mosip_certificate.public_key());
