@@ -21,7 +21,7 @@ use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 /// The variable that sets the level.
 pub(crate) const LEVEL_VARIABLE: &str = "MOSIP_GATEWAY_LOG";
 
-/// The level that the content of [`LEVEL_VARIABLE`] names; `info` without it.
+/// The level that the content of `LEVEL_VARIABLE` names; `info` without it.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub fn level(text: Option<&str>) -> Result<LevelFilter, UnknownLevel> {
     }
 }
 
-/// What [`LEVEL_VARIABLE`] holds is not a level.
+/// What `LEVEL_VARIABLE` holds is not a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("MOSIP_GATEWAY_LOG is not a level; set it to off, error, warn, info, debug or trace")]
 pub struct UnknownLevel;
@@ -52,7 +52,7 @@ pub(crate) fn init(level: LevelFilter) -> Result<(), TryInitError> {
     subscriber(io::stderr, level).try_init()
 }
 
-/// What [`init`] installs, on any writer: our own lines up to `level`, those of dependencies up to `warn` at most.
+/// What `init` installs, on any writer: our own lines up to `level`, those of dependencies up to `warn` at most.
 pub fn subscriber<W>(writer: W, level: LevelFilter) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

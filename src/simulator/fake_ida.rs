@@ -2,7 +2,7 @@
 //!
 //! It checks in the order of the real one, with its codes and with HTTP 200: form, signature over the raw bytes by the certificate
 //! that it knows of the partner, `Authorization`, sealing and `requestHMAC`, the triple in the path, the window of 60 s back and
-//! 30 s ahead, consent. Then it looks into [`population`]. Every one-time password is `111111`, lives three minutes and counts once,
+//! 30 s ahead, consent. Then it looks into `population`. Every one-time password is `111111`, lives three minutes and counts once,
 //! under the transaction that it was ordered by; three wrong ones lock the person.
 //!
 //! Every reply is signed. What IDA's filter refuses (all of the list above but the window and consent) comes as a pair: IDA-MLC-007

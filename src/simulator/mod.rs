@@ -19,7 +19,7 @@
 //! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
 //! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
 //!
-//! [`ida`] says how strict IDA is, and [`hub`] how the hub behaves.
+//! [`fake_ida`] says how strict IDA is, and [`hub`] how the hub behaves.
 //!
 //! # Limitations
 //!
