@@ -7,6 +7,7 @@ mod shell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use futures_util::future::join_all;
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::{self, Behaviour, Callback, Settings, Simulator};
 
@@ -21,19 +22,22 @@ use crate::support::world::{Hub, urls};
 /// Each document has a gateway, a simulator and a shell of its own, so that none depends on what another one did.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_line_of_the_documents_prints_what_they_show() {
-    let mut wrong = Vec::new();
-    for path in documents() {
-        let commands = commands(&path, &std::fs::read_to_string(&path).unwrap());
-        if commands.is_empty() {
-            continue;
-        }
-        let stage = Stage::start().await;
-        let mut shell = Shell::start(&stage.variables(), &stage.replacements());
-        wrong.extend(commands.iter().filter_map(|command| shell.run(command).err()));
-        drop(shell);
-        stage.gateway.stop().await;
-    }
+    let wrong = join_all(documents().into_iter().map(wrong_commands)).await.concat();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+/// The commands of the document at `path` that do not print what it shows, each with what it prints.
+async fn wrong_commands(path: PathBuf) -> Vec<String> {
+    let commands = commands(&path, &std::fs::read_to_string(&path).unwrap());
+    if commands.is_empty() {
+        return Vec::new();
+    }
+    let stage = Stage::start().await;
+    let mut shell = Shell::start(&stage.variables(), &stage.replacements());
+    let running = move || commands.iter().filter_map(|command| shell.run(command).err()).collect();
+    let wrong = tokio::task::spawn_blocking(running).await.unwrap();
+    stage.gateway.stop().await;
+    wrong
 }
 
 #[test]
