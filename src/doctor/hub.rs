@@ -9,7 +9,7 @@ use super::reach::Reached;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings};
 use crate::error::Result;
-use crate::mosip::websub::{self, Answer};
+use crate::mosip::websub::{self, Answer, Mode};
 use crate::queue::outside::Network;
 use crate::upstream::Request;
 
@@ -32,7 +32,7 @@ pub(super) fn examine(websub: &Settings) -> Vec<Finding> {
     if websub.unset.is_empty() && websub.hub_url.is_some() && websub.callback_path().is_none() {
         findings.push(Finding::warn(
             SUBJECT,
-            "websub.callback_url has no part that cannot be guessed, so that strangers may use up the connections of the hub",
+            "websub.callback_url has no part that cannot be guessed, so that strangers may use up the connections of the hub, and say in its place that a topic is subscribed",
             "let it end with /websub/callback/ and 16 random characters or more",
         ));
     }
@@ -46,8 +46,8 @@ pub(super) fn can_be_asked(hub: &Publisher, reached: &Reached) -> bool {
     settings.unset.is_empty() && has_token && reached.includes(settings.hub_url.as_ref())
 }
 
-/// Subscribes each topic once. It changes nothing: the gateway subscribes the same topics at the same address. A hub that takes a
-/// subscription verifies it with the gateway that runs, and without one it forgets it.
+/// Subscribes each topic once. It changes nothing: the gateway subscribes the same topics at the same address. A hub that has them says
+/// so; else it asks the gateway that runs, which answers for its own requests alone, so that the hub forgets this one.
 pub(super) async fn call(network: &Network, hub: &Publisher) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, topic) in hub.settings().topics.set() {
@@ -69,7 +69,7 @@ async fn subscribe(network: &Network, publisher: &Publisher, topic: &str) -> Res
         // What is unset has been found without a call.
         return Ok(Answer::Accepted);
     };
-    let (uri, headers, body) = websub::subscribe(hub, topic, callback, secret);
+    let (uri, headers, body) = websub::request(Mode::Subscribe, hub, topic, callback, secret);
     let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
     let request = Request { method, uri, headers, body, deadline, max_response };
     let reply = network.send(publisher.token(), request).await??;

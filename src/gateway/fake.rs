@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -17,6 +18,7 @@ pub(crate) struct Running {
     pub(crate) services: Services,
     internal: Address,
     ops: Address,
+    callback: Option<Address>,
     client: Client,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -36,26 +38,51 @@ impl Running {
         let gateway = Gateway::bind(config, false).await.unwrap();
         let address = |name| gateway.address(name).unwrap().clone();
         let (internal, ops) = (address("internal"), address("ops"));
+        let callback = gateway.address("callback").cloned();
         let services = gateway.services.clone();
         let (stop, stopped) = oneshot::channel();
         let running = gateway.run(async { drop(stopped.await) });
         let task = tokio::spawn(async { running.await.unwrap() });
-        Self { _dir: dir, services, internal, ops, client, stop, task }
+        Self { _dir: dir, services, internal, ops, callback, client, stop, task }
     }
 
     /// A page of the internal listener: its status and its body.
     pub(crate) async fn get(&self, path: &str) -> (StatusCode, String) {
-        self.call(Method::GET, &self.internal, path, Bytes::new()).await
+        self.call(Method::GET, &self.internal, path, &[], Bytes::new()).await
+    }
+
+    /// The first entry of a list of the internal listener, once there is one.
+    pub(crate) async fn first(&self, path: &str) -> Value {
+        loop {
+            let (_, body) = self.get(path).await;
+            let mut list: Value = serde_json::from_str(&body).unwrap();
+            match list["messages"].get_mut(0).map(Value::take) {
+                None => tokio::task::yield_now().await,
+                Some(first) => return first,
+            }
+        }
+    }
+
+    /// A request to the callback listener: the status and the body of the answer.
+    pub(crate) async fn callback(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> (StatusCode, String) {
+        let address = self.callback.as_ref().unwrap();
+        self.call(method, address, path, headers, Bytes::copy_from_slice(body.as_bytes())).await
     }
 
     /// Posts JSON to the internal listener: the status and the body of the answer.
     pub(crate) async fn post(&self, path: &str, body: &str) -> (StatusCode, String) {
-        self.call(Method::POST, &self.internal, path, Bytes::copy_from_slice(body.as_bytes())).await
+        self.call(Method::POST, &self.internal, path, &[], Bytes::copy_from_slice(body.as_bytes())).await
     }
 
     /// The body of a page of the ops listener.
     pub(crate) async fn ops(&self, path: &str) -> String {
-        let (status, body) = self.call(Method::GET, &self.ops, path, Bytes::new()).await;
+        let (status, body) = self.call(Method::GET, &self.ops, path, &[], Bytes::new()).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }
@@ -66,12 +93,23 @@ impl Running {
         self.task.await.unwrap();
     }
 
-    async fn call(&self, method: Method, address: &Address, path: &str, body: Bytes) -> (StatusCode, String) {
+    async fn call(
+        &self,
+        method: Method,
+        address: &Address,
+        path: &str,
+        further: &[(&'static str, &str)],
+        body: Bytes,
+    ) -> (StatusCode, String) {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]);
+        for (name, value) in further {
+            headers.insert(*name, value.parse().unwrap());
+        }
         let request = Request {
             method,
             uri: format!("http://{address}{path}").parse().unwrap(),
-            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]),
+            headers,
             body,
             deadline: Duration::from_secs(30),
             max_response: 1 << 20,

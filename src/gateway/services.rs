@@ -83,7 +83,7 @@ impl Services {
             let token_member = destinations.opencrvs.legacy_token_member;
             ledger.post_to_opencrvs(LegacyPosts { token_member, settles });
         }
-        if let Some(topic) = &destinations.hub.topics.credential {
+        if let Some(topic) = destinations.hub.topics.credential() {
             ledger.expect_answers_within(destinations.hub.expect_within);
             if destinations.hub.publish_status {
                 // `<partner>/CREDENTIAL_ISSUED`
@@ -123,8 +123,10 @@ impl Services {
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
         let Self { ledger, engine, pushes, hub, .. } = self;
         let mut tasks = JoinSet::new();
-        let others = pushes.clone();
-        tasks.spawn(supervised("housekeeping", move || housekeeping::run(ledger.clone(), others.clone())));
+        let (others, of_hub) = (pushes.clone(), hub.clone());
+        tasks.spawn(supervised("housekeeping", move || {
+            housekeeping::run(ledger.clone(), others.clone(), of_hub.clone())
+        }));
         let reloads = keys.clone();
         tasks.spawn(supervised("pushes", move || {
             let (pushes, reloads) = (pushes.clone(), reloads.clone());

@@ -15,7 +15,7 @@ use super::work::Held;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::EventKind;
-use crate::mosip::websub::status;
+use crate::mosip::push::Outcome;
 use crate::store::OutcomeRow;
 
 const TABLE: &str = "correlation";
@@ -23,57 +23,8 @@ const TABLE: &str = "correlation";
 const PACKETS: &str = "packets";
 /// Registrations that are told about in one transaction.
 const AT_ONCE: usize = 100;
-
-/// What came of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Its credential came.
-    Issued,
-    /// MOSIP refused it, or could not process it.
-    Rejected,
-    /// MOSIP said nothing in time.
-    Silent,
-    /// MOSIP processed its packet, and its credential has not come yet.
-    Processed,
-    /// MOSIP waits for more of the applicant.
-    Paused,
-}
-
-impl Outcome {
-    const ALL: [Self; 5] = [Self::Issued, Self::Rejected, Self::Silent, Self::Processed, Self::Paused];
-
-    /// The word in the database and the API.
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Issued => "issued",
-            Self::Rejected => "rejected",
-            Self::Silent => "silent",
-            Self::Processed => "processed",
-            Self::Paused => "paused",
-        }
-    }
-
-    /// What a push of this type of delivery says came of its registration, if it does.
-    pub(super) fn of(kind: &str) -> Option<Self> {
-        match kind {
-            "credential.issued" => Some(Self::Issued),
-            status::REJECTED => Some(Self::Rejected),
-            status::PROCESSED => Some(Self::Processed),
-            status::PAUSED => Some(Self::Paused),
-            _ => None,
-        }
-    }
-
-    /// Whether nothing else is waited for.
-    const fn is_final(self) -> bool {
-        matches!(self, Self::Issued | Self::Rejected)
-    }
-
-    /// Whether the mediator is told; the rest is shown with the event.
-    pub(super) const fn is_told(self) -> bool {
-        !matches!(self, Self::Processed | Self::Paused)
-    }
-}
+/// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
+const SILENT: &str = "silent";
 
 /// What came of a registration, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -111,7 +62,7 @@ impl Ledger {
 
     /// How many registrations MOSIP has not answered in time, nor since.
     pub(crate) async fn silent(&self) -> Result<u64> {
-        self.run(|book| book.tx().outcomes(Outcome::Silent.as_str())).await
+        self.run(|book| book.tx().outcomes(SILENT)).await
     }
 
     /// Tells of the registrations about which MOSIP has been silent for too long.
@@ -163,7 +114,7 @@ impl Book<'_> {
         let is_answered = known.and_then(|row| self::outcome(&row)).is_some_and(Outcome::is_final);
         // A verdict is not undone by what was sent before it and comes late.
         if outcome.is_final() || !is_answered {
-            self.write_outcome(entry, outcome, &said)?;
+            self.write_outcome(entry, outcome.as_str(), &said)?;
         }
         if outcome.is_final() {
             self.tx().expect(entry, None)?;
@@ -193,26 +144,27 @@ impl Book<'_> {
                 met_by: None,
             })?;
             let said = Said { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
-            self.write_outcome(entry, Outcome::Silent, &said)?;
+            self.write_outcome(entry, SILENT, &said)?;
             self.tx().expect(entry, None)?;
         }
         Ok(overdue.len())
     }
 
-    fn write_outcome(&self, entry: &str, outcome: Outcome, said: &Said) -> Result<()> {
+    fn write_outcome(&self, entry: &str, outcome: &str, said: &Said) -> Result<()> {
         let text =
             serde_json::to_vec(said).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
-        let row = OutcomeRow {
-            outcome: outcome.as_str().to_owned(),
-            answer: self.seal(TABLE, entry, "answer", &text)?,
-        };
+        let row =
+            OutcomeRow { outcome: outcome.to_owned(), answer: self.seal(TABLE, entry, "answer", &text)? };
         self.tx().conclude(entry, &row)
     }
 
     fn answer(&self, id: &str) -> Result<Option<Answer>> {
         let entry = self.answered_under(id)?;
         let Some(row) = self.tx().outcome(&entry)? else { return Ok(None) };
-        let Some(outcome) = outcome(&row) else { return Ok(None) };
+        let of_mosip = outcome(&row).map(Outcome::as_str);
+        let Some(outcome) = of_mosip.or_else(|| (row.outcome == SILENT).then_some(SILENT)) else {
+            return Ok(None);
+        };
         let said = match self.unseal(TABLE, &entry, "answer", &row.answer) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
             Err(error) => {
@@ -220,7 +172,7 @@ impl Book<'_> {
                 Said::default()
             }
         };
-        Ok(Some(Answer { outcome: outcome.as_str(), said }))
+        Ok(Some(Answer { outcome, said }))
     }
 
     /// The name of the correlation row of the entry `id`: its own, or that of the entry that it was accepted with.
@@ -230,6 +182,7 @@ impl Book<'_> {
     }
 }
 
+/// What MOSIP said, where it did.
 fn outcome(row: &OutcomeRow) -> Option<Outcome> {
     Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == row.outcome)
 }

@@ -89,6 +89,17 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Why a message of somebody else is kept, for the operator, who sees no more of it: with the place of what is wrong.
+    pub(crate) fn of_message(error: &Error) -> Self {
+        let mut refusal = Self::from(error);
+        if let Some(pointer) = error.pointer() {
+            refusal.detail = format!("{} (at {pointer})", refusal.detail);
+        }
+        refusal
+    }
+}
+
 impl From<&Error> for Refusal {
     fn from(error: &Error) -> Self {
         Self {

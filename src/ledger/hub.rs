@@ -19,18 +19,16 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    /// The credential that `push` brought was received: its issuer hears so under the id of the request, without which it could not tell
-    /// which credential is meant.
+    /// The credential that `push` brought was received: its issuer hears so under the id `request` of the request, without which it could
+    /// not tell which credential is meant.
     pub(super) fn publish_received(
         &self,
         push: &str,
         named: Option<&Named>,
         subject: &Subject,
+        request: Option<&str>,
     ) -> Result<()> {
-        let Some((publisher, request)) = self.rules.publisher.get().zip(subject.transaction_id.as_deref())
-        else {
-            return Ok(());
-        };
+        let Some((publisher, request)) = self.rules.publisher.get().zip(request) else { return Ok(()) };
         let cause = match named {
             Some(named) => named.entry.as_str(),
             None => {

@@ -2,24 +2,28 @@
 //! OpenCRVS that cannot become events yet, which are in quarantine from the first.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
-use super::answers::Outcome;
 use super::deliveries::Message;
 use super::entry::Refusal;
 use super::operator::Group;
+use super::uptime::millis;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::Stated;
-use crate::mosip::push::{Notice, PushKind};
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind};
 use crate::pool;
 use crate::store::PushRow;
 
 const TABLE: &str = "push";
+
+/// The hub tries a message three times, each for a minute at most, with pauses of seconds: what says the same later is another message.
+const HUB_TRIES_FOR: Duration = Duration::from_mins(10);
 
 /// The kind of a webhook that OpenCRVS signed and that cannot become an event as it is. The other kinds are MOSIP's.
 pub(crate) const WEBHOOK: &str = "webhook";
@@ -87,7 +91,7 @@ impl Ledger {
         }
         let ledger = self.clone();
         let (body, hash) = pool::offload(body.len(), move || {
-            let hash = ledger.identity(&[b"unverified", kind.name().as_bytes(), &body])?;
+            let hash = ledger.identity(&[b"unverified", kind.name.as_bytes(), &body])?;
             Ok((body, hash))
         })
         .await?;
@@ -98,15 +102,15 @@ impl Ledger {
             if is_known {
                 return Ok(id.clone());
             }
-            let (rows, bytes) = book.kept(kind.name())?;
+            let (rows, bytes) = book.kept(kind.name)?;
             let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
             let is_full = rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes;
             if is_full && sender == Sender::Stranger {
                 return Err(full("the quarantine"));
             }
-            book.insert_push(&id, kind.name(), &body, None)?;
+            book.insert_push(&id, kind.name, &body, None)?;
             if is_full {
-                book.warn_of_quarantine(kind.name(), rows + 1, bytes.saturating_add(size));
+                book.warn_of_quarantine(kind.name, rows + 1, bytes.saturating_add(size));
             }
             Ok(id.clone())
         })
@@ -171,15 +175,14 @@ impl Ledger {
     /// The push verified: `notice` goes to the mediator, under every name of the event that it is about, and its UINTOKEN to OpenCRVS 1.x
     /// where that is configured, unless the same message did before. False: it did.
     pub(crate) async fn verified(&self, id: String, kind: &str, notice: Stated<Notice>) -> Result<bool> {
-        let hash = self.identity(&[b"push", kind.as_bytes(), notice.get().identity.as_bytes()])?;
+        let of = kind.to_owned();
         self.run(move |book| {
             book.remove_push(&id)?;
-            if !book.tx().mark_verified(&hash, book.now)? {
+            let Notice { kind, outcome, subject: held, identity, data, uin_token, request_id } = notice.get();
+            if book.came_before(&of, identity)? {
                 return Ok(false);
             }
-            let Notice { kind, subject: held, data, uin_token, .. } = notice.get();
-            let named = book.named(held)?;
-            let outcome = Outcome::of(kind);
+            let (outcome, named) = (*outcome, book.named(held)?);
             if let (Some(outcome), Some(named)) = (outcome, &named) {
                 book.conclude(&named.entry, outcome, data)?;
             }
@@ -200,7 +203,7 @@ impl Ledger {
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
             if outcome == Some(Outcome::Issued) {
-                book.publish_received(&id, named.as_ref(), &subject)?;
+                book.publish_received(&id, named.as_ref(), &subject, request_id.as_deref())?;
             }
             Ok(true)
         })
@@ -286,6 +289,23 @@ impl Book<'_> {
             bytes,
             "more messages are in quarantine than quarantine.max_rows and quarantine.max_bytes say; they go on being kept"
         );
+    }
+
+    /// Whether a push of `kind` that verifies came before, and is told of. From now on it did.
+    fn came_before(&self, kind: &str, identity: &Identity) -> Result<bool> {
+        let mark = |word: &[u8], text: &str| {
+            let hash = self.identity(&[word, kind.as_bytes(), text.as_bytes()]);
+            self.tx().mark_verified(&hash, self.now)
+        };
+        match identity {
+            Identity::Once(id) => Ok(mark(b"push", id)?.is_some()),
+            Identity::Repeatable { about, says } => {
+                let (last, same) = (mark(b"push-about", about)?, mark(b"push", says)?);
+                let soon = |at| self.now.saturating_sub(at) <= millis(HUB_TRIES_FOR);
+                // Both were marked at one moment: it is the last that was said.
+                Ok(same.is_some_and(|at| last == same && soon(at)))
+            }
+        }
     }
 
     /// A new push; with `refusal`, in quarantine already.

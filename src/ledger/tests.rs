@@ -29,7 +29,9 @@ use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::fake;
-use crate::mosip::push::{BIRTH_NID, CREDENTIAL, Notice, Trust};
+use crate::mosip::mediator::BIRTH_NID;
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Trust};
+use crate::mosip::websub::credential::CREDENTIAL;
 use crate::store::memory::Memory;
 use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
@@ -229,11 +231,16 @@ fn registered(kind: EventKind, composition: &str, number: &str) -> Event {
 
 /// What `message` of MOSIP tells, verified.
 fn notice(message: &[u8]) -> Stated<Notice> {
+    verified(BIRTH_NID, message)
+}
+
+/// What `message`, a push of `kind`, tells.
+fn verified(kind: PushKind, message: &[u8]) -> Stated<Notice> {
     let ring = ring(&[("partner", &Keeper::there("file"))], UnknownThumbprint::Try);
     let policy = Policy { danger_accept_unsigned: false };
     let now = Timestamp::from_seconds(1_800_000_000);
     let credentials = Err(Error::new(Code::Keys, "no credentials here"));
-    BIRTH_NID.verify(message, Trust { ring: &ring, now, policy, credentials: &credentials }).unwrap()
+    kind.verify(message, Trust { ring: &ring, now, policy, credentials: &credentials }).unwrap()
 }
 
 /// MOSIP pushes `token` for `brn`, and it verifies: the id of the push, and whether it is told.
@@ -241,7 +248,7 @@ async fn push(ledger: &Ledger, brn: &str, token: &str) -> (String, bool) {
     let message = fake::uin_token(token, brn);
     let verified = notice(&message);
     let id = ledger.receive(BIRTH_NID, message, Sender::Stranger).await.unwrap();
-    let is_new = ledger.verified(id.clone(), BIRTH_NID.name(), verified).await.unwrap();
+    let is_new = ledger.verified(id.clone(), BIRTH_NID.name, verified).await.unwrap();
     (id, is_new)
 }
 

@@ -9,13 +9,13 @@ use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
 use super::event::Aid;
-use super::push::{Notice, Trust};
+use super::push::{Identity, Notice, PushKind, Trust};
 use super::subject::Subject;
 use super::{Attested, Stated, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
-use crate::json::{Object, Text};
+use crate::json::{self, Object, Text};
 use crate::keys::{Certificate, Peer, Ring};
 use crate::refusal;
 
@@ -136,25 +136,29 @@ pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result
         #[serde(borrow)]
         signature: Option<Text<'a>>,
     }
-    let Object(push): Object<Push<'_>> = serde_json::from_slice(body)
-        .map_err(|_| Error::new(Code::Malformed, "the body is not `{\"data\",\"signature\"}` in JSON"))?;
+    let Object(push): Object<Push<'_>> = json::read(body)?;
     let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
     let signature = push.signature.as_deref().filter(|signature| !signature.is_empty());
     envelope::open(ring, from, Sealed { data: &data, signature, aad: &[] }, policy)?.try_map(read_nid)
 }
 
+/// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.
+pub(crate) const BIRTH_NID: PushKind = PushKind { name: "birth-nid", topic: None, verify: verify_nid };
+
 /// The UINTOKEN of a push, under the signature of peer `mosip`.
-pub(crate) fn verify_nid(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
+fn verify_nid(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
     let from = roles::peer(trust.ring, roles::MOSIP)?;
     let nid = open_nid(trust.ring, from, body, trust.policy)?;
     let notice = nid.try_map(|Nid { uin_token, brn }| {
         Ok::<_, Error>(Notice {
             kind: "uin-token.received",
-            // The message bears no id: its `id` is always empty.
-            identity: format!("{brn}\0{uin_token}"),
+            outcome: None,
+            // The message bears no id: its `id` is always empty. A birth gets one token, once.
+            identity: Identity::Once(format!("{brn}\0{uin_token}")),
             data: json!({ "uinToken": uin_token }),
             subject: Subject { brn: Some(brn), ..Subject::default() },
             uin_token: Some(uin_token),
+            request_id: None,
         })
     });
     notice.map(Stated::Signed)
@@ -168,9 +172,7 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
         #[serde(rename = "opencrvsBRN")]
         brn: Option<String>,
     }
-    let Object(wire): Object<NidMembers> = serde_json::from_slice(&plaintext).map_err(|_| {
-        Error::new(Code::Malformed, "the opened message is not `{\"uinToken\",\"opencrvsBRN\"}`")
-    })?;
+    let Object(wire): Object<NidMembers> = json::read(&plaintext)?;
     for (value, pointer, what) in [
         (&wire.uin_token, "/uinToken", "the opened message holds no UINTOKEN"),
         (&wire.brn, "/opencrvsBRN", "the opened message holds no registration number"),

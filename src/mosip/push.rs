@@ -1,4 +1,7 @@
-//! What MOSIP pushes. One more kind is a file that verifies it and a line in [`KINDS`].
+//! What MOSIP pushes. One more kind is a file that reads and verifies it, and a line in [`PushKind::ALL`].
+
+#[cfg(test)]
+mod addition;
 
 use std::sync::Arc;
 
@@ -15,12 +18,24 @@ use crate::keys::Ring;
 /// A kind of push.
 #[derive(Clone, Copy)]
 pub(crate) struct PushKind {
-    name: &'static str,
-    verify: Verify,
+    /// The word in the database and the API.
+    pub(crate) name: &'static str,
+    /// How the hub's messages of this kind are known; `None`: they come another way.
+    pub(crate) topic: Option<Topic>,
+    pub(crate) verify: Verify,
+}
+
+/// A topic of the hub.
+#[derive(Clone, Copy)]
+pub(crate) struct Topic {
+    /// The setting under `websub.topics` that names it.
+    pub(crate) setting: &'static str,
+    /// Whether a message that names no topic is one of this topic, by its members.
+    pub(crate) is_like: fn(&[u8]) -> bool,
 }
 
 /// Reads a body. What MOSIP signs comes out only under its signature; what it never signs says what it came under.
-type Verify = fn(&[u8], Trust<'_>) -> Result<Stated<Notice>>;
+pub(crate) type Verify = fn(&[u8], Trust<'_>) -> Result<Stated<Notice>>;
 
 /// What a push is verified against.
 #[derive(Clone, Copy)]
@@ -33,54 +48,101 @@ pub(crate) struct Trust<'a> {
     pub(crate) credentials: &'a Result<Arc<Credentials>>,
 }
 
-/// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.
-pub(crate) const BIRTH_NID: PushKind = PushKind { name: "birth-nid", verify: mediator::verify_nid };
-
-/// A credential, from the hub.
-pub(crate) const CREDENTIAL: PushKind = PushKind { name: "credential", verify: websub::verify_credential };
-
-/// What the workflow of a packet came to, from the hub.
-pub(crate) const PACKET_STATUS: PushKind =
-    PushKind { name: "packet-status", verify: websub::status::verify_status };
-
-/// Why a registration failed, on a country's own topic, from the hub.
-pub(crate) const REGISTRATION_ERROR: PushKind =
-    PushKind { name: "registration-error", verify: websub::status::verify_error };
-
-/// A message of the hub on a topic that is none of ours.
-pub(crate) const HUB: PushKind = PushKind { name: "hub", verify: websub::refuse_unknown };
-
-/// Every kind.
-const KINDS: [PushKind; 5] = [BIRTH_NID, CREDENTIAL, PACKET_STATUS, REGISTRATION_ERROR, HUB];
-
 /// What a verified push tells. No `Debug`: it is about a person.
 pub(crate) struct Notice {
     /// The type of the delivery, such as `uin-token.received`.
     pub(crate) kind: &'static str,
-    /// The names that the push held. By any of them it finds its event, whose further names the delivery tells too.
+    /// What it says came of its registration, if it does.
+    pub(crate) outcome: Option<Outcome>,
+    /// The names that the push held. By any of them it finds its event, whose further names the delivery tells too. A name that could
+    /// have been written by somebody else than who vouches for the push is not among them.
     pub(crate) subject: Subject,
-    /// What makes it the same message when it comes again: its own id, such as the hub's `event.id`, or what it says where it bears none.
-    /// Only an HMAC of it is kept.
-    pub(crate) identity: String,
+    pub(crate) identity: Identity,
     /// The member `data` of the delivery.
     pub(crate) data: Value,
     /// The UINTOKEN that it brings, which OpenCRVS 1.x is told of too.
     pub(crate) uin_token: Option<String>,
+    /// MOSIP's id of the request that it answers, under which its receipt is published.
+    pub(crate) request_id: Option<String>,
+}
+
+/// What makes a push the same message when it comes again. Only HMACs of it are kept.
+pub(crate) enum Identity {
+    /// Its own id, such as the hub's `event.id`, or what it says where that can be said once alone.
+    Once(String),
+    /// MOSIP gives it neither an id nor a time, and can mean the same words again: it is the same message when it comes again soon, and
+    /// nothing else about its registration came between.
+    Repeatable {
+        /// The registration.
+        about: String,
+        /// The whole message.
+        says: String,
+    },
+}
+
+/// What MOSIP says came of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Its credential came.
+    Issued,
+    /// MOSIP refused it, or could not process it.
+    Rejected,
+    /// MOSIP processed its packet, and its credential has not come yet.
+    Processed,
+    /// MOSIP waits for more of the applicant.
+    Paused,
 }
 
 impl PushKind {
-    /// The word in the database and the API.
-    pub(crate) const fn name(self) -> &'static str {
-        self.name
-    }
+    /// Every kind. Of a message without a topic the first one counts that it is like.
+    pub(crate) const ALL: &[Self] = &[
+        mediator::BIRTH_NID,
+        websub::credential::CREDENTIAL,
+        websub::status::PACKET_PAUSED,
+        websub::status::PACKET_STATUS,
+        websub::status::REGISTRATION_ERROR,
+        websub::HUB,
+        #[cfg(test)]
+        addition::EXAMPLE,
+    ];
 
     /// The kind of this name.
     pub(crate) fn find(name: &str) -> Option<Self> {
-        KINDS.into_iter().find(|kind| kind.name == name)
+        Self::ALL.iter().find(|kind| kind.name == name).copied()
+    }
+
+    /// Those that the hub brings, each with its topic.
+    pub(crate) fn of_hub() -> impl Iterator<Item = (Self, Topic)> {
+        Self::ALL.iter().filter_map(|kind| Some((*kind, kind.topic?)))
     }
 
     /// What `body` tells, and how far that is verified.
     pub(crate) fn verify(self, body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
         (self.verify)(body, trust)
+    }
+}
+
+impl Outcome {
+    /// Every one.
+    pub(crate) const ALL: [Self; 4] = [Self::Issued, Self::Rejected, Self::Processed, Self::Paused];
+
+    /// The word in the database and the API.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Rejected => "rejected",
+            Self::Processed => "processed",
+            Self::Paused => "paused",
+        }
+    }
+
+    /// Whether nothing else is waited for.
+    pub(crate) const fn is_final(self) -> bool {
+        matches!(self, Self::Issued | Self::Rejected)
+    }
+
+    /// Whether the mediator is told; the rest is shown with the event.
+    pub(crate) const fn is_told(self) -> bool {
+        matches!(self, Self::Issued | Self::Rejected)
     }
 }

@@ -106,8 +106,8 @@ pub(crate) trait Tx {
     fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>>;
     /// Rows and bytes of the quarantine, by kind and by the reason.
     fn push_reasons(&mut self) -> Result<Vec<PushReason>>;
-    /// Marks a message as delivered; false: it was.
-    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<bool>;
+    /// Marks a message as delivered `now`; when it was before, if it was.
+    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>>;
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq>;
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use super::hub::Hub;
 use super::pushes::Pushes;
 use crate::ledger::Ledger;
 
@@ -13,7 +14,7 @@ const HOUSEKEEPING: Duration = Duration::from_mins(1);
 const WATCH: Duration = Duration::from_secs(1);
 
 /// Runs for ever.
-pub(crate) async fn run(ledger: Ledger, pushes: Pushes) {
+pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut since_kept = HOUSEKEEPING;
@@ -29,7 +30,12 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes) {
         }
         if takes && since_kept >= HOUSEKEEPING {
             match ledger.housekeep().await {
-                Ok(()) => since_kept = Duration::ZERO,
+                Ok(()) => {
+                    since_kept = Duration::ZERO;
+                    if let Ok(silent) = ledger.silent().await {
+                        hub.set_waited_for(silent > 0);
+                    }
+                }
                 Err(error) => {
                     tracing::error!(
                         code = error.code().as_str(),

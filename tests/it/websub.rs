@@ -38,14 +38,25 @@ fn is_subscribed(hub: &Value) -> bool {
 
 /// Posts to the callback as the hub does.
 async fn post(world: &World, signatures: &[&str], body: &str) -> Reply {
+    post_to(world, Hub::CALLBACK, signatures, body).await
+}
+
+async fn post_to(world: &World, path: &str, signatures: &[&str], body: &str) -> Reply {
     let name = HeaderName::from_static("x-hub-signature");
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
     for signature in signatures {
         headers.append(&name, signature.parse().unwrap());
     }
-    let url = format!("http://{}{}", world.gateway.callback, Hub::CALLBACK);
+    let url = format!("http://{}{path}", world.gateway.callback);
     world.gateway.request(Method::POST, url, headers, body).await
+}
+
+/// A page of the ops listener.
+async fn ops(world: &World, route: &str) -> String {
+    let url = format!("http://{}{route}", world.gateway.ops);
+    let reply = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+    String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
 fn sign(secret: &str, body: &str) -> String {
@@ -139,6 +150,30 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     assert!(record.hub_deliveries.iter().all(|delivery| delivery.status == Some(401)));
     assert!(quarantine(&world).await.is_empty());
     assert_eq!(world.gateway.get("/v1/inbox").await.1["messages"], json!([]));
+
+    // The operator hears of it: the sender knew the address that the hub alone is told.
+    let refused = |hub: &Value| (hub["refused"]["messages"].clone(), hub["refused"]["code"].clone());
+    let hub = hub_until(&world, |hub| !hub["refused"].is_null()).await;
+    assert_eq!(refused(&hub), (json!(3), json!("unauthorized")), "{hub}");
+    assert_eq!((&hub["refused"]["is_hub"], &hub["gap"]["cause"]), (&json!(true), &json!("refused")));
+    assert!(ops(&world, "/metrics").await.contains("mosip_gateway_hub_messages_refused 3"));
+    let page = ops(&world, "/").await;
+    assert!(
+        page.contains("3 messages of MOSIP's hub were refused") && page.contains("may be missing"),
+        "{page}"
+    );
+    // A stranger who does not know that address moves nothing.
+    let body = r#"{"instanceId":"1","resultCode":"REJECTED"}"#;
+    assert_eq!(
+        post_to(&world, "/websub/callback", &["sha256=00"], body).await.status,
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(refused(&hub_until(&world, |_| true).await).0, json!(3));
+    // What is taken ends the alarm; that messages may be missing is told until a start.
+    assert_eq!(post(&world, &[&sign(HUB_SECRET, body)], body).await.status, StatusCode::OK);
+    let hub = hub_until(&world, |hub| hub["refused"].is_null()).await;
+    assert!(hub["gap"]["until"].is_string(), "{hub}");
+    assert!(ops(&world, "/metrics").await.contains("mosip_gateway_hub_messages_refused 0"));
 }
 
 #[tokio::test]
@@ -226,18 +261,13 @@ async fn of_two_signatures_neither_counts() {
 async fn the_state_of_the_hub_stands_in_metrics_and_on_the_page() {
     let world = world(Behaviour::default()).await;
     hub_until(&world, is_subscribed).await;
-    let text = async |route: &str| {
-        let url = format!("http://{}{route}", world.gateway.ops);
-        let reply = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
-        String::from_utf8(reply.body.to_vec()).unwrap()
-    };
-    let metrics = text("/metrics").await;
+    let metrics = ops(&world, "/metrics").await;
     for topic in ["credential", "packet_status", "errors"] {
         let line = format!(r#"mosip_gateway_subscription{{topic="{topic}",state="active"}} 1"#);
         assert!(metrics.contains(&line), "{metrics}");
     }
     assert!(metrics.contains("mosip_gateway_registrations_silent 0"), "{metrics}");
-    let page = text("/").await;
+    let page = ops(&world, "/").await;
     assert!(page.contains("MOSIP's hub, ") && page.contains("packet_status"), "{page}");
 }
 
@@ -269,19 +299,30 @@ async fn doctor_asks_the_hub_for_each_topic_and_says_what_to_put_right() {
 }
 
 #[tokio::test]
-async fn a_challenge_comes_back_byte_for_byte_and_for_our_topics_alone() {
-    let world = world(Behaviour::default()).await;
-    hub_until(&world, is_subscribed).await;
-    let ask = async |mode: &str, topic: &str| {
+async fn a_challenge_comes_back_byte_for_byte_at_the_hubs_address_and_while_our_request_waits_for_it() {
+    let world = world(Behaviour { hub_never_verifies: true, ..Behaviour::default() }).await;
+    world.simulator.history.wait_until(|record| record.hub_calls.len() == 3).await;
+    let ask_at = async |path: &str, mode: &str, topic: &str, challenge: &str| {
         let topic: String = form_urlencoded::byte_serialize(topic.as_bytes()).collect();
-        let challenge = "%3Cb%3E+%2B%25%C3%A9%0A";
-        let url = format!(
-            "http://{}{}?hub.mode={mode}&hub.topic={topic}&hub.challenge={challenge}&hub.lease_seconds=1",
-            world.gateway.callback,
-            Hub::CALLBACK
-        );
+        let query =
+            format!("hub.mode={mode}&hub.topic={topic}&hub.challenge={challenge}&hub.lease_seconds=1");
+        let url = format!("http://{}{path}?{query}", world.gateway.callback);
         world.gateway.request(Method::GET, url, HeaderMap::new(), "").await
     };
+    let ask =
+        async |mode: &str, topic: &str| ask_at(Hub::CALLBACK, mode, topic, "%3Cb%3E+%2B%25%C3%A9%0A").await;
+    let guesses =
+        ["/websub/callback", "/websub/callback/", "/websub/callback/0123456789abcdef0123456789abcdee"];
+    for path in guesses {
+        for mode in ["subscribe", "denied", "hub-error"] {
+            let status = ask_at(path, mode, Hub::CREDENTIALS, "x").await.status;
+            assert_eq!(status, StatusCode::NOT_FOUND, "{path} {mode}");
+        }
+    }
+    let long = ask_at(Hub::CALLBACK, "subscribe", Hub::CREDENTIALS, &"A".repeat(1025)).await;
+    assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let state = hub_until(&world, |_| true).await["subscriptions"][0]["state"].clone();
+    assert_eq!(state, "pending", "nobody has said anything that counts");
     let reply = ask("subscribe", Hub::CREDENTIALS).await;
     assert_eq!((reply.status, std::str::from_utf8(&reply.body).unwrap()), (StatusCode::OK, "<b> +%é\n"));
     assert!(reply.headers["content-type"].to_str().unwrap().starts_with("text/plain"));
@@ -294,4 +335,5 @@ async fn a_challenge_comes_back_byte_for_byte_and_for_our_topics_alone() {
         assert_eq!(ask(mode, topic).await.status, StatusCode::NOT_FOUND, "{mode} {topic}");
     }
     assert_eq!(ask("denied", Hub::CREDENTIALS).await.body, "");
+    hub_until(&world, |hub| hub["subscriptions"][0]["state"] == "active").await;
 }

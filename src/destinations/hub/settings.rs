@@ -13,7 +13,8 @@ use crate::config::unbuilt;
 use crate::config::value::{complaint, duration, text};
 use crate::crypto::secret::SecretBytes;
 use crate::faces::callback::{self, CallerAuth};
-use crate::mosip::websub::Topics;
+use crate::mosip::push::{PushKind, Topic};
+use crate::mosip::websub::{self, Topics};
 
 /// How often subscriptions are renewed, where no lease ends before.
 const RENEW_EVERY: Duration = Duration::from_hours(6);
@@ -137,7 +138,7 @@ impl DestinationSettings for Settings {
             ];
             websub.unset.extend(needs.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name)));
         }
-        if websub.publish_status && (websub.hub_url.is_none() || websub.topics.credential.is_none()) {
+        if websub.publish_status && (websub.hub_url.is_none() || websub.topics.credential().is_none()) {
             section.problem(
                 "publish_status",
                 "needs websub.hub_url and websub.topics.credential",
@@ -165,18 +166,19 @@ impl DestinationSettings for Settings {
 }
 
 fn topics(section: &mut Section<'_>) -> Topics {
-    let older = section.parsed("topic", text);
+    let mut older = section.parsed("topic", text);
     if older.is_some() {
         section.reader().warn(
             "websub.topic is the older name of websub.topics.credential: it still counts, and should be renamed".to_owned(),
         );
     }
     let mut section = section.section("topics");
-    let topics = Topics {
-        credential: section.parsed("credential", text).or(older),
-        packet_status: section.parsed("packet_status", text),
-        errors: section.parsed("errors", text),
-    };
+    let topics: Topics = PushKind::of_hub()
+        .filter_map(|(_, Topic { setting, .. })| {
+            let older = (setting == websub::credential::SETTING).then(|| older.take()).flatten();
+            Some((setting, section.parsed(setting, text).or(older)?))
+        })
+        .collect();
     let mut names: Vec<_> = topics.set().map(|(_, topic)| topic).collect();
     let all = names.len();
     names.sort_unstable();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -25,7 +26,7 @@ use crate::http::body;
 use crate::http::caller::Caller;
 use crate::ledger::Sender;
 use crate::mosip::caller::CallerKey;
-use crate::mosip::push;
+use crate::mosip::mediator::BIRTH_NID;
 use crate::pool;
 
 /// The listener's name.
@@ -76,6 +77,9 @@ impl Callers {
         self.hub_path.as_ref().zip(part).is_some_and(|(wanted, part)| wanted.matches(part.as_bytes()))
     }
 }
+
+/// Longest question of the hub whether a request is meant, bytes. MOSIP's is a UUID.
+const LONGEST_CHALLENGE: usize = 1 << 10;
 
 /// What its routes may answer to a post.
 const POSTED: [Code; 6] =
@@ -162,7 +166,7 @@ async fn birth_receive_nid(
         }
     };
     let body = body::read(request, &limits).await?;
-    app.pushes().receive(push::BIRTH_NID, body.into_bytes(), sender).await?;
+    app.pushes().receive(BIRTH_NID, body.into_bytes(), sender).await?;
     Ok(StatusCode::OK)
 }
 
@@ -176,28 +180,45 @@ async fn websub_message(
     request: Request,
 ) -> Result<StatusCode> {
     let app = &callback.app;
+    let knows_path = callback.callers.knows_path(request.uri().path());
+    let is_hub = knows_path || caller.has_certificate();
+    let signed = signed_by_hub(&callback, &caller, knows_path, request).await;
+    // Where the hub has an address of its own, what comes to another one is a stranger's.
+    let concerns_hub = is_hub || callback.callers.hub_path.is_none();
+    let body = signed.inspect_err(|refusal| {
+        if concerns_hub {
+            app.hub().refused(refusal.code(), is_hub);
+        }
+    })?;
+    caller.prove();
+    // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
+    let hub = app.hub().clone();
+    let read = pool::offload(body.len(), move || Ok((hub.kind_of(&body), body))).await;
+    let (kind, body) = read.inspect_err(|refusal| app.hub().refused(refusal.code(), true))?;
+    match app.pushes().receive(kind, body, Sender::Known).await {
+        Ok(_) => app.hub().arrived(kind),
+        Err(refusal) => {
+            app.hub().missed(kind);
+            return Err(refusal);
+        }
+    }
+    Ok(StatusCode::OK)
+}
+
+/// The body of a message under the hub's signature.
+async fn signed_by_hub(
+    callback: &Callback,
+    caller: &Caller,
+    knows_path: bool,
+    request: Request,
+) -> Result<Bytes> {
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
     let mut signature = HubSignature::begin(secret.expose(), hub_signature(request.headers())?)
         .map_err(|refusal| signature_refused(&refusal))?;
-    let limits = match callback.callers.knows_path(request.uri().path()) {
-        true => callback.known.clone(),
-        false => callback.limits(&caller),
-    };
+    let limits = if knows_path { callback.known.clone() } else { callback.limits(caller) };
     let body = body::read_seeing(request, &limits, |piece| signature.update(piece)).await?;
     signature.verify().map_err(|refusal| signature_refused(&refusal))?;
-    caller.prove();
-    // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
-    let (hub, body) = (app.hub().clone(), body.into_bytes());
-    let read = pool::offload(body.len(), move || Ok((hub.kind_of(&body), body)));
-    let stored = async {
-        let (kind, body) = read.await?;
-        app.pushes().receive(kind, body, Sender::Known).await
-    };
-    if let Err(refusal) = stored.await {
-        app.hub().missed();
-        return Err(refusal);
-    }
-    Ok(StatusCode::OK)
+    Ok(body.into_bytes())
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -215,8 +236,9 @@ struct Intent {
     reason: Option<String>,
 }
 
-/// The hub asks whether we meant to subscribe: the challenge comes back, byte for byte, for a topic that was asked for. That a subscription
-/// is denied or broken is a hint, since nothing proves who says so: the gateway subscribes again, once in a while.
+/// The hub asks whether we meant to subscribe, or to end a subscription: the challenge comes back, byte for byte, while a request of the
+/// gateway about that topic waits for it. That a subscription is denied or broken is a hint, since nothing proves who says so: the gateway
+/// subscribes again, once in a while. Where `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
 async fn websub_intent(
     State(callback): State<Callback>,
@@ -224,8 +246,12 @@ async fn websub_intent(
     uri: OriginalUri,
     Query(intent): Query<Intent>,
 ) -> Result<String> {
-    if !caller.has_certificate() && !callback.callers.knows_path(uri.path()) {
+    let knows_path = callback.callers.knows_path(uri.path());
+    if !caller.has_certificate() && !knows_path {
         caller.count()?;
+    }
+    if !knows_path && callback.callers.hub_path.is_some() {
+        return Err(Error::new(Code::NotFound, "the hub has another address"));
     }
     let hub = callback.app.hub();
     let Intent { mode, topic, challenge, lease, reason } = intent;
@@ -233,10 +259,14 @@ async fn websub_intent(
         hub.denied(topic.as_deref(), reason.as_deref());
         return Ok(String::new());
     }
-    let asked_for = |topic: &str| mode == "subscribe" && hub.verify(topic, lease.as_deref());
+    if challenge.as_ref().is_some_and(|challenge| challenge.len() > LONGEST_CHALLENGE) {
+        let what = format!("`hub.challenge` is longer than {LONGEST_CHALLENGE} bytes");
+        return Err(Error::new(Code::Field, what));
+    }
+    let asked_for = |topic: &str| hub.verify(&mode, topic, lease.as_deref());
     challenge
         .filter(|_| topic.as_deref().is_some_and(asked_for))
-        .ok_or_else(|| Error::new(Code::NotFound, "this gateway does not subscribe to that topic"))
+        .ok_or_else(|| Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic"))
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str> {

@@ -14,8 +14,8 @@ use super::page::{section, table, words};
 use super::readiness::Refusal;
 use super::standing::Standing;
 use crate::clock::Timestamp;
-use crate::error::Fault;
-use crate::tasks::hub::{Gap, Standing as How, Status};
+use crate::error::{Code, Fault};
+use crate::tasks::hub::{self, Cause, Gap, Standing as How, Status};
 
 /// In readiness.
 #[derive(Serialize, ToSchema)]
@@ -25,10 +25,14 @@ pub(super) struct Hub {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unset: Vec<&'static str>,
     subscriptions: Vec<Subscription>,
-    /// While messages of the hub may have been lost, since there was no room for them.
+    /// While messages of the hub may have been lost.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     gap: Option<Lost>,
+    /// Messages that were refused before they could be stored, where none was taken since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refused: Option<Refused>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -46,11 +50,24 @@ struct Subscription {
 
 #[derive(Serialize, ToSchema)]
 struct Lost {
+    /// `no-room`, `refused`, `silence`
+    cause: &'static str,
     since: String,
-    /// When there was room again.
+    /// When messages were taken again.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     until: Option<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Refused {
+    messages: u64,
+    since: String,
+    last: String,
+    /// Why the last one was, such as `unauthorized` for a signature that does not fit.
+    code: &'static str,
+    /// Whether one of them came from the hub; else anybody may have sent them.
+    is_hub: bool,
 }
 
 impl Hub {
@@ -65,7 +82,15 @@ impl Hub {
             host: status.host.clone(),
             unset: status.unset.clone(),
             subscriptions: subscriptions.collect(),
-            gap: status.gap.map(|Gap { since, until }| Lost {
+            refused: status.refused.map(|hub::Refused { messages, since, last, code, is_hub }| Refused {
+                messages,
+                since: since.to_iso(),
+                last: last.to_iso(),
+                code: code.as_str(),
+                is_hub,
+            }),
+            gap: status.gap.map(|Gap { since, until, cause }| Lost {
+                cause: cause.as_str(),
                 since: since.to_iso(),
                 until: until.map(Timestamp::to_iso),
             }),
@@ -89,6 +114,13 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
         }
     }
     registry.register("subscription", "1 for the state of the subscription at MOSIP's hub", subscriptions);
+    let refused = standing.hub.as_ref().and_then(|hub| hub.refused).map_or(0, |refused| refused.messages);
+    super::metrics::gauge(
+        registry,
+        "hub_messages_refused",
+        "Messages at the hub's callback that were refused before they could be stored, since one was taken",
+        refused,
+    );
     let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
     super::metrics::gauge(
         registry,
@@ -129,13 +161,43 @@ pub(super) fn remarks(standing: &Standing, remarks: &mut Vec<Remark>) {
             _ => act(text, advice),
         });
     }
-    if let Some(Gap { since, until }) = hub.gap {
+    remarks.extend(hub.refused.map(refused));
+    if let Some(Gap { since, until, cause }) = hub.gap {
         let until = until.map_or_else(|| "now".to_owned(), words::moment);
+        let why = match cause {
+            Cause::NoRoom => "there was no room for them",
+            Cause::Refused => "they were refused before they could be stored",
+            Cause::Silence => "the hub delivered nothing, and was subscribed to anew",
+        };
         remarks.push(act(
-            format!("Messages of MOSIP's hub may be missing from {} until {until}: there was no room for them.", words::moment(since)),
+            format!("Messages of MOSIP's hub may be missing from {} until {until}: {why}.", words::moment(since)),
             "Ask the MOSIP administrator to send the credentials of that time again. A start of the gateway ends this line.".to_owned(),
         ));
     }
+}
+
+fn refused(refused: hub::Refused) -> Remark {
+    let hub::Refused { messages, since, last, code, is_hub } = refused;
+    let (what, were) = if messages == 1 { ("message", "was") } else { ("messages", "were") };
+    let from = if is_hub { "of MOSIP's hub" } else { "of the hub, or of somebody who knows its address," };
+    let why = match code {
+        Code::CallerSignature => "the signature does not fit",
+        Code::TooLarge => "a message may have 6 MiB",
+        _ => "it did not arrive whole",
+    };
+    let text = format!(
+        "{messages} {what} {from} {were} refused from {} until {}: {why}. Nothing of them is stored.",
+        words::moment(since),
+        words::moment(last)
+    );
+    let advice = match code {
+        Code::CallerSignature => {
+            "Check that nothing else subscribes websub.callback_url with another secret, and that no proxy changes bodies. A subscription \
+             that was made with an older secret is made anew within minutes."
+        }
+        _ => "Ask the MOSIP administrator what the hub sends, and look at the proxies on its way.",
+    };
+    act(text, advice.to_owned())
 }
 
 /// Registrations that MOSIP is silent about: its move.

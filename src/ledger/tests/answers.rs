@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::mosip::subject::Subject;
-use crate::mosip::websub::status;
+use crate::mosip::websub::status::{PACKET_STATUS, REJECTED};
 use crate::store::NewRow;
 
+const ISSUED: &str = "credential.issued";
 const WITHIN: Duration = Duration::from_hours(24);
 
 fn expecting(home: &Home) -> Ledger {
@@ -59,13 +60,28 @@ async fn packet(ledger: &Ledger, id: &'static str) {
 }
 
 /// MOSIP says this of the registration.
-async fn says(ledger: &Ledger, kind: &'static str, id: &str, own_id: &str) {
+async fn says(ledger: &Ledger, outcome: Outcome, id: &str, own_id: &str) {
+    let kind = if outcome == Outcome::Issued { ISSUED } else { REJECTED };
     let body = Bytes::from(format!("{kind}{id}{own_id}"));
     let push = ledger.receive(CREDENTIAL, body, Sender::Known).await.unwrap();
     let subject = Subject { registration_id: Some(id.to_owned()), ..Subject::default() };
     let data = json!({ "registrationId": id, "reason": "PACKET_REJECTED", "advice": "Register it again." });
-    let notice = Notice { kind, subject, identity: own_id.to_owned(), data, uin_token: None };
+    let identity = Identity::Once(own_id.to_owned());
+    let outcome = Some(outcome);
+    let notice = Notice { kind, outcome, subject, identity, data, uin_token: None, request_id: None };
     assert!(ledger.verified(push, kind, fake::under_the_hub(notice)).await.unwrap());
+}
+
+/// The registration processor's bare message, as the hub brings it; whether it is new.
+async fn status(ledger: &Ledger, id: &str, result: &str) -> bool {
+    let body = json!({
+        "instanceId": id, "resultCode": result, "workflowType": "CRVS_NEW",
+        "errorCode": format!("PACKET_{result}"),
+    });
+    let body = body.to_string();
+    let notice = verified(PACKET_STATUS, body.as_bytes());
+    let push = ledger.receive(PACKET_STATUS, body.into(), Sender::Known).await.unwrap();
+    ledger.verified(push, PACKET_STATUS.name, notice).await.unwrap()
 }
 
 async fn types(ledger: &Ledger) -> Vec<String> {
@@ -133,21 +149,70 @@ async fn only_births_and_deaths_that_went_as_packets_are_expected_back_and_only_
 
 #[tokio::test(start_paused = true)]
 async fn a_credential_or_a_rejection_ends_the_wait_and_a_packet_that_was_processed_does_not() {
-    for (kind, ends) in [
-        ("credential.issued", true),
-        (status::REJECTED, true),
-        (status::PROCESSED, false),
-        (status::PAUSED, false),
+    for (outcome, ends) in [
+        (Outcome::Issued, true),
+        (Outcome::Rejected, true),
+        (Outcome::Processed, false),
+        (Outcome::Paused, false),
     ] {
         let home = Home::new();
         let ledger = expecting(&home);
         packet(&ledger, "1").await;
-        says(&ledger, kind, "1", "e1").await;
+        says(&ledger, outcome, "1", "e1").await;
         let before = types(&ledger).await;
-        assert_eq!(before.len(), usize::from(ends), "{kind}");
+        assert_eq!(before.len(), usize::from(ends), "{outcome:?}");
         after(&ledger, 2 * WITHIN).await;
-        assert_eq!(types(&ledger).await.len() - before.len(), usize::from(!ends), "{kind}");
+        let told = types(&ledger).await.split_off(before.len());
+        assert_eq!(told, ["registration.silent"][..usize::from(!ends)], "{outcome:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_credential_after_a_rejection_is_told_and_is_what_came_of_it_and_no_silence_follows() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    says(&ledger, Outcome::Rejected, "1", "e1").await;
+    after(&ledger, 2 * WITHIN).await;
+    says(&ledger, Outcome::Issued, "1", "e2").await;
+    after(&ledger, 2 * WITHIN).await;
+    assert_eq!(types(&ledger).await, [REJECTED, ISSUED]);
+    assert_eq!(outcome(&ledger, "1").await, Some("issued"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_status_that_the_hub_brings_again_at_once_is_one_and_one_that_mosip_says_again_is_another() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    assert!(status(&ledger, "1", "REJECTED").await);
+    for _ in 0..3 {
+        // As long as the hub tries.
+        run_for(Duration::from_mins(9)).await;
+        assert!(!status(&ledger, "1", "REJECTED").await, "the hub tries again");
+    }
+    run_for(Duration::from_mins(11)).await;
+    assert!(status(&ledger, "1", "REJECTED").await, "it was processed once more");
+    assert_eq!(types(&ledger).await, [REJECTED, REJECTED]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_after_the_packet_was_processed_again_is_told_however_soon_it_comes() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    for (result, is_new) in [
+        ("REJECTED", true),
+        ("REJECTED", false),
+        ("PROCESSED", true),
+        ("PROCESSED", false),
+        ("REJECTED", true),
+        ("REJECTED", false),
+    ] {
+        run_for(Duration::from_secs(1)).await;
+        assert_eq!(status(&ledger, "1", result).await, is_new, "{result}");
+        assert!(status(&ledger, "2", result).await == is_new, "one registration is not another");
+    }
+    assert_eq!(types(&ledger).await, [REJECTED; 4]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,10 +220,10 @@ async fn an_answer_that_is_faster_than_the_entry_is_no_silence_later() {
     let home = Home::new();
     let ledger = expecting(&home);
     insert(&ledger, "1", "birth", "packets").await;
-    says(&ledger, status::REJECTED, "1", "e1").await;
+    says(&ledger, Outcome::Rejected, "1", "e1").await;
     send(&ledger, "packets").await;
     after(&ledger, 2 * WITHIN).await;
-    assert_eq!(types(&ledger).await, [status::REJECTED]);
+    assert_eq!(types(&ledger).await, [REJECTED]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,12 +232,12 @@ async fn a_rejection_and_a_credential_that_come_after_silence_are_told_all_the_s
     let ledger = expecting(&home);
     packet(&ledger, "1").await;
     after(&ledger, WITHIN).await;
-    says(&ledger, status::REJECTED, "1", "e1").await;
+    says(&ledger, Outcome::Rejected, "1", "e1").await;
     assert_eq!((outcome(&ledger, "1").await, ledger.silent().await.unwrap()), (Some("rejected"), 0));
-    says(&ledger, "credential.issued", "1", "e2").await;
-    assert_eq!(types(&ledger).await, ["registration.silent", status::REJECTED, "credential.issued"]);
+    says(&ledger, Outcome::Issued, "1", "e2").await;
+    assert_eq!(types(&ledger).await, ["registration.silent", REJECTED, ISSUED]);
     assert_eq!(outcome(&ledger, "1").await, Some("issued"));
-    says(&ledger, status::PROCESSED, "1", "e3").await;
+    says(&ledger, Outcome::Processed, "1", "e3").await;
     assert_eq!(outcome(&ledger, "1").await, Some("issued"), "what was sent before comes late");
 }
 
@@ -181,8 +246,8 @@ async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_
     let home = Home::new();
     let ledger = expecting(&home);
     packet(&ledger, "1").await;
-    says(&ledger, status::REJECTED, "1", "e1").await;
-    says(&ledger, status::REJECTED, "unknown", "e2").await;
+    says(&ledger, Outcome::Rejected, "1", "e1").await;
+    says(&ledger, Outcome::Rejected, "unknown", "e2").await;
     let told = told(&ledger).await;
     assert_eq!(told[0].1, json!({ "trackingId": "T1", "brn": "B1", "registrationId": "1" }));
     assert_eq!(told[1].1, json!({ "registrationId": "unknown" }));
@@ -200,11 +265,15 @@ async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_
     packet(&ledger, "1").await;
     let issue = async |request: Option<&str>, own_id: &str| {
         let push = ledger.receive(CREDENTIAL, own_id.to_owned().into(), Sender::Known).await.unwrap();
-        let transaction_id = request.map(str::to_owned);
-        let subject = Subject { transaction_id, registration_id: Some("1".to_owned()), ..Subject::default() };
-        let identity = own_id.to_owned();
-        let notice =
-            Notice { kind: "credential.issued", subject, identity, data: json!({}), uin_token: None };
+        let notice = Notice {
+            kind: ISSUED,
+            outcome: Some(Outcome::Issued),
+            subject: Subject { registration_id: Some("1".to_owned()), ..Subject::default() },
+            identity: Identity::Once(own_id.to_owned()),
+            data: json!({}),
+            uin_token: None,
+            request_id: request.map(str::to_owned),
+        };
         ledger.verified(push, "credential", fake::under_the_hub(notice)).await.unwrap()
     };
     assert!(issue(Some("request-1"), "e1").await && !issue(Some("request-1"), "e1").await);

@@ -48,7 +48,7 @@ async fn a_forged_push_first_does_not_bar_the_real_one() {
     let forged = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
     ledger.quarantine(forged, refusal()).await.unwrap();
     let real = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
-    assert!(ledger.verified(real, BIRTH_NID.name(), notice(&message)).await.unwrap());
+    assert!(ledger.verified(real, BIRTH_NID.name, notice(&message)).await.unwrap());
 }
 
 #[tokio::test]
@@ -108,8 +108,15 @@ async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() 
 /// A push of the hub, as any kind of it may be: its own id, what it names, what it says.
 async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, subject: Subject, data: Value) -> bool {
     let id = receive(ledger, b"hub").await;
-    let notice =
-        Notice { kind: "registration.rejected", subject, identity: own_id.to_owned(), data, uin_token: None };
+    let notice = Notice {
+        kind: "registration.rejected",
+        outcome: Some(Outcome::Rejected),
+        subject,
+        identity: Identity::Once(own_id.to_owned()),
+        data,
+        uin_token: None,
+        request_id: None,
+    };
     ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
 }
 

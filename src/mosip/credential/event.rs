@@ -61,18 +61,18 @@ pub struct Notification<'a>(Message<'a>);
 pub struct Issued {
     /// The hub's id of the message, by which a repeat is known.
     pub event_id: String,
-    /// MOSIP's id of the request for a credential, which a status goes back under.
+    /// MOSIP's id of the request for a credential, which a status goes back under. Nothing signs it.
     pub transaction_id: Option<String>,
-    /// Names of the registration: the one that is signed, the last part of the subject's id, first.
-    pub registration_ids: Vec<String>,
-    /// `vercred`, `euin`, `opencrvs` or another word of the deployment.
+    /// The id of the registration: the last part of the subject's id, else what the message says, which nothing signs.
+    pub registration_id: Option<Named>,
+    /// `vercred`, `euin`, `opencrvs` or another word of the deployment. Nothing signs it.
     pub credential_type: Option<String>,
     /// What it says of the person's number.
     pub number: Option<IssuedNumber>,
     /// Why it was issued.
     pub occasion: Occasion,
     /// The birth or death registration number that it holds.
-    pub certificate_number: Option<CertificateNumber>,
+    pub certificate_number: Option<Named>,
     /// The credential.
     pub credential: Value,
     /// JSON pointers to the values that a proof covers.
@@ -83,10 +83,10 @@ pub struct Issued {
     pub issuer: Option<Thumbprint>,
 }
 
-/// The number of the certificate of a birth or a death.
+/// A name of the registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateNumber {
-    /// The number.
+pub struct Named {
+    /// The number of the certificate of a birth or a death, or the id of the registration.
     pub value: String,
     /// Whether a proof covers it, or there is none and the hub alone is trusted.
     pub is_covered: bool,
@@ -128,8 +128,16 @@ impl Issued {
             Some(IssuedNumber::Uin(number)) => (None, Some(number)),
             None => (None, None),
         };
+        let is_unsigned = self.registration_id.as_ref().is_some_and(|id| !id.is_covered);
+        let unsigned = [
+            ("registrationId", is_unsigned),
+            ("transactionId", self.transaction_id.is_some()),
+            ("credentialType", self.credential_type.is_some()),
+        ];
+        let unsigned: Vec<_> =
+            unsigned.into_iter().filter_map(|(name, is_unsigned)| is_unsigned.then_some(name)).collect();
         let members = [
-            ("registrationId", self.registration_ids.first().map(|id| json!(id))),
+            ("registrationId", self.registration_id.as_ref().map(|id| json!(id.value))),
             ("transactionId", self.transaction_id.as_ref().map(|id| json!(id))),
             ("credentialType", self.credential_type.as_ref().map(|kind| json!(kind))),
             ("event", Some(json!(self.occasion.as_str()))),
@@ -137,6 +145,7 @@ impl Issued {
             ("uin", uin.map(|number| json!(number))),
             ("certificateNumber", self.certificate_number.as_ref().map(|number| json!(number.value))),
             ("issuer", self.issuer.map(|issuer| json!(issuer.to_string()))),
+            ("unsigned", Some(json!(unsigned))),
             ("covered", Some(json!(self.covered))),
             ("not_covered", Some(json!(self.not_covered))),
             ("credential", Some(self.credential.clone())),
@@ -243,16 +252,17 @@ impl Credentials {
         let subject = Subject::read(&credential)?;
         let certificate_number = subject.certificate_number.map(|(name, value)| {
             let pointer = format!("/credentialSubject/{name}");
-            CertificateNumber { value, is_covered: !is_enough || covered.contains(&pointer) }
+            Named { value, is_covered: !is_enough || covered.contains(&pointer) }
         });
+        let id_is_covered = !is_enough || covered.iter().any(|pointer| pointer == "/credentialSubject/id");
+        let of_subject = subject.registration_id.map(|value| Named { value, is_covered: id_is_covered });
         let told = registration_id.as_deref().filter(|told| !told.is_empty());
-        let mut registration_ids = Vec::from_iter(subject.registration_id.clone());
-        registration_ids
-            .extend(told.filter(|told| subject.registration_id.as_deref() != Some(told)).map(str::to_owned));
+        let of_message = || Some(Named { value: told?.to_owned(), is_covered: !is_enough });
+        let registration_id = of_subject.or_else(of_message);
         let issued = Issued {
             event_id: id.to_string(),
             transaction_id: transaction_id.as_deref().map(str::to_owned),
-            registration_ids,
+            registration_id,
             credential_type: credential_type.as_deref().map(str::to_owned),
             number: subject.number,
             occasion: subject.occasion,

@@ -2,13 +2,23 @@
 
 use crate::error::{Error, Result};
 use crate::mosip::Stated;
-use crate::mosip::credential::event::{Issued, Notification, Occasion};
-use crate::mosip::push::{Notice, Trust};
+use crate::mosip::credential::event::{Issued, Named, Notification, Occasion};
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
 use crate::mosip::subject::Subject;
+
+/// The setting under `websub.topics`.
+pub(crate) const SETTING: &str = "credential";
+
+/// A credential. MOSIP's topic is `<partner>/CREDENTIAL_ISSUED`.
+pub(crate) const CREDENTIAL: PushKind = PushKind {
+    name: "credential",
+    topic: Some(Topic { setting: SETTING, is_like: |_| false }),
+    verify: verify_credential,
+};
 
 /// The credential of a `CREDENTIAL_ISSUED` message, opened and verified. One that is in a data share stays in quarantine, since nothing
 /// fetches it yet.
-pub(crate) fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
+fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
     let Trust { ring, now, credentials, .. } = trust;
     let notification = Notification::read(body)?;
     let credentials = credentials.as_ref().map_err(Clone::clone)?;
@@ -18,17 +28,23 @@ pub(crate) fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<
 
 fn notice(issued: Issued) -> Notice {
     let data = issued.data();
-    let Issued { event_id, transaction_id, mut registration_ids, certificate_number, occasion, .. } = issued;
-    // A number that no proof covers leads to no registration: whoever carried the credential could have written it.
-    let number = certificate_number.filter(|number| number.is_covered).map(|number| number.value);
+    let Issued { event_id, transaction_id, registration_id, certificate_number, occasion, .. } = issued;
+    // A name that no proof covers leads to no registration: whoever carried the credential could have written it.
+    let covered = |named: Option<Named>| named.filter(|named| named.is_covered).map(|named| named.value);
+    let (number, registration_id) = (covered(certificate_number), covered(registration_id));
     let (brn, drn) = match occasion {
         Occasion::Birth => (number, None),
         Occasion::Death => (None, number),
     };
-    registration_ids.truncate(1);
-    let subject =
-        Subject { brn, drn, registration_id: registration_ids.pop(), transaction_id, ..Subject::default() };
-    Notice { kind: "credential.issued", subject, identity: event_id, data, uin_token: None }
+    Notice {
+        kind: "credential.issued",
+        outcome: Some(Outcome::Issued),
+        subject: Subject { brn, drn, registration_id, ..Subject::default() },
+        identity: Identity::Once(event_id),
+        data,
+        uin_token: None,
+        request_id: transaction_id,
+    }
 }
 
 #[cfg(test)]
@@ -59,13 +75,14 @@ mod tests {
             let notice = verify_credential(message.to_string().as_bytes(), trust).unwrap();
             assert_eq!(notice.word(), "signature");
             let Notice { kind, subject, identity, data, .. } = notice.get();
-            assert_eq!(
-                (*kind, identity.as_str()),
-                ("credential.issued", "2104f44a-339d-4e22-ad55-18f8dfc2be85")
-            );
+            assert_eq!(*kind, "credential.issued");
+            assert!(matches!(identity, Identity::Once(id) if id == "2104f44a-339d-4e22-ad55-18f8dfc2be85"));
             assert_eq!(subject.registration_id.as_deref(), Some("100010033575073"));
             assert_eq!((subject.brn.as_deref(), subject.drn.as_deref()), (brn, None));
             assert_eq!((&data["vid"], &data["event"]), (&"8031687218".into(), &"birth".into()));
+            // Nothing signs them, and they are told as that alone.
+            assert!(subject.transaction_id.is_none() && data["transactionId"].is_string());
+            assert_eq!(data["unsigned"], serde_json::json!(["transactionId", "credentialType"]));
         }
         let unset = Err(Error::new(Code::Keys, "credentials.issuers is not set"));
         let error = verify_credential(good.to_string().as_bytes(), Trust { credentials: &unset, ..trust });

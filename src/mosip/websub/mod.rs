@@ -1,6 +1,6 @@
 //! Messages of MOSIP's WebSub hub: a subscription and the hub's answer, which kind of message a push is, and what is published back.
 
-mod credential;
+pub(crate) mod credential;
 pub(crate) mod status;
 mod subscription;
 #[cfg(test)]
@@ -11,70 +11,70 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
-pub(crate) use self::credential::verify_credential;
-pub(crate) use self::subscription::{Answer, is_already_registered, lease, read_answer, subscribe};
+pub(crate) use self::subscription::{Answer, Mode, is_already_registered, lease, read_answer, request};
 use super::Stated;
-use super::push::{self, Notice, PushKind, Trust};
+use super::push::{Notice, PushKind, Trust};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
+use crate::json::{self, Object};
 
 /// The topic that the issuer of credentials listens on.
 const STATUS_TOPIC: &str = "CREDENTIAL_STATUS_UPDATE";
 
-/// `websub.topics`: as the hub names them.
+/// A message of the hub on a topic that is none of ours.
+pub(crate) const HUB: PushKind = PushKind { name: "hub", topic: None, verify: refuse_unknown };
+
+/// `websub.topics`: each as the hub names it, with its setting.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Topics {
-    /// Credentials of registrations, `<partner>/CREDENTIAL_ISSUED`; `websub.topic` is the older name.
-    pub(crate) credential: Option<String>,
-    /// `REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT`
-    pub(crate) packet_status: Option<String>,
-    /// A country's own topic for registrations that fail.
-    pub(crate) errors: Option<String>,
-}
+pub(crate) struct Topics(Vec<(&'static str, String)>);
 
 impl Topics {
     /// Those that are set, each with the name of its setting.
     pub(crate) fn set(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let all = [
-            ("credential", &self.credential),
-            ("packet_status", &self.packet_status),
-            ("errors", &self.errors),
-        ];
-        all.into_iter().filter_map(|(name, topic)| Some((name, topic.as_deref()?)))
+        self.0.iter().map(|(setting, topic)| (*setting, topic.as_str()))
+    }
+
+    /// The topic of the setting `setting`.
+    pub(crate) fn of(&self, setting: &str) -> Option<&str> {
+        self.set().find(|(of, _)| *of == setting).map(|(_, topic)| topic)
+    }
+
+    /// The topic of credentials, `<partner>/CREDENTIAL_ISSUED`.
+    pub(crate) fn credential(&self) -> Option<&str> {
+        self.of(credential::SETTING)
+    }
+}
+
+impl FromIterator<(&'static str, String)> for Topics {
+    fn from_iter<T: IntoIterator<Item = (&'static str, String)>>(topics: T) -> Self {
+        Self(topics.into_iter().collect())
     }
 }
 
 /// Which kind of message `body` is, by the topic that stands in it. Messages of the registration processor may hold none: what they
 /// hold says what they are. Nothing that the hub did not sign, such as a header, decides.
 pub(crate) fn kind_of(body: &[u8], topics: &Topics) -> PushKind {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Peek {
-        topic: Option<String>,
-        instance_id: Option<serde::de::IgnoredAny>,
-        failure_reason: Option<serde::de::IgnoredAny>,
-    }
-    let Ok(peek) = serde_json::from_slice::<Peek>(body) else { return push::HUB };
-    let ours = [
-        (&topics.credential, push::CREDENTIAL, false),
-        (&topics.packet_status, push::PACKET_STATUS, peek.instance_id.is_some()),
-        (&topics.errors, push::REGISTRATION_ERROR, peek.failure_reason.is_some()),
-    ];
-    let fits = |(topic, _, looks_like_it): &(&Option<String>, PushKind, bool)| match (topic, &peek.topic) {
+    let Ok(Object(Peek { topic })) = serde_json::from_slice(body) else { return HUB };
+    let fits = |of: &super::push::Topic| match (topics.of(of.setting), &topic) {
         (Some(ours), Some(theirs)) => ours == theirs,
-        (Some(_), None) => *looks_like_it,
+        (Some(_), None) => (of.is_like)(body),
         (None, _) => false,
     };
-    ours.into_iter().find(fits).map_or(push::HUB, |(_, kind, _)| kind)
+    PushKind::of_hub().find(|(_, of)| fits(of)).map_or(HUB, |(kind, _)| kind)
+}
+
+#[derive(Deserialize)]
+struct Peek {
+    topic: Option<String>,
 }
 
 /// A message of the hub whose topic is none of `websub.topics` stays in quarantine until a start with settings that name it.
-pub(crate) fn refuse_unknown(_: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
-    Err(Error::new(Code::Field, "the topic of this message is none of websub.topics").advise(
+fn refuse_unknown(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
+    let Object(Peek { .. }) = json::read(body)?;
+    Err(Error::field("/topic", "the topic of this message is none of websub.topics").advise(
         "Name the topic in websub.topics and start the gateway again, or discard the message and end its subscription at the hub.",
     ))
 }
-
 /// The body of `CREDENTIAL_STATUS_UPDATE`: the credential of the request `request_id` was received. Of a message the issuer reads
 /// `requestId`, `status` and `url` alone.
 pub(crate) fn credential_received(

@@ -6,33 +6,83 @@
 //! in `event.data`, too.
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::json;
 
-use crate::error::{Code, Error, Result};
-use crate::json;
-use crate::mosip::push::{Notice, Trust};
+use crate::error::{Error, Result};
+use crate::json::{self, Object};
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
 use crate::mosip::subject::Subject;
 use crate::mosip::{Attested, Stated, Transport};
+
+/// What the workflow of a packet came to. MOSIP's topic is `REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT`.
+pub(crate) const PACKET_STATUS: PushKind = PushKind {
+    name: "packet-status",
+    topic: Some(Topic { setting: "packet_status", is_like: |body| Members::of(body).instance_id.is_some() }),
+    verify: verify_status,
+};
+
+/// A packet waits for more of the applicant. MOSIP's topic is `REGISTRATION_PROCESSOR_WORKFLOW_PAUSED_FOR_ADDITIONAL_INFO_EVENT`.
+pub(crate) const PACKET_PAUSED: PushKind = PushKind {
+    name: "packet-paused",
+    topic: Some(Topic { setting: "packet_paused", is_like: |body| Members::of(body).is_paused() }),
+    verify: verify_status,
+};
+
+/// Why a registration failed, on a country's own topic.
+pub(crate) const REGISTRATION_ERROR: PushKind = PushKind {
+    name: "registration-error",
+    topic: Some(Topic { setting: "errors", is_like: |body| Members::of(body).failure_reason.is_some() }),
+    verify: verify_error,
+};
 
 /// A registration was refused: this is delivered.
 pub(crate) const REJECTED: &str = "registration.rejected";
 /// Its packet was processed. Nobody is told: the credential comes by itself.
-pub(crate) const PROCESSED: &str = "registration.processed";
+const PROCESSED: &str = "registration.processed";
 /// MOSIP waits for more of the applicant. Nobody is told: it is no verdict, and it is shown with the event.
-pub(crate) const PAUSED: &str = "registration.paused";
+const PAUSED: &str = "registration.paused";
 
 /// Longest registration id, characters.
 const LONGEST_ID: usize = 128;
+/// Longest reason, characters. MOSIP's are a word or a sentence.
+const LONGEST_REASON: usize = 500;
 
-#[derive(Deserialize)]
-struct Around<T> {
-    event: Option<Event<T>>,
+/// The members by which a message without a topic is known.
+#[derive(Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct Members {
+    instance_id: Option<IgnoredAny>,
+    additional_info_process: Option<IgnoredAny>,
+    additional_info_request_id: Option<IgnoredAny>,
+    failure_reason: Option<IgnoredAny>,
+}
+
+impl Members {
+    /// Those of `body`, or of its `event.data`.
+    fn of(body: &[u8]) -> Self {
+        let around =
+            serde_json::from_slice::<Object<Around<Self>>>(body).ok().and_then(|around| around.0.event);
+        let bare = || serde_json::from_slice::<Object<Self>>(body).ok().map(|bare| bare.0);
+        around.map(|Object(event)| event.data.0).or_else(bare).unwrap_or_default()
+    }
+
+    fn is_paused(&self) -> bool {
+        self.additional_info_process.is_some() || self.additional_info_request_id.is_some()
+    }
 }
 
 #[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
+struct Around<T> {
+    event: Option<Object<Event<T>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound = "T: DeserializeOwned")]
 struct Event<T> {
     id: Option<String>,
-    data: T,
+    data: Object<T>,
 }
 
 #[derive(Deserialize)]
@@ -52,80 +102,123 @@ struct Failure {
     failure_reason: String,
 }
 
-/// What the workflow of a packet came to.
-pub(crate) fn verify_status(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
-    let (id, status) = read::<Status>(body)?;
-    let Status { instance_id, result_code, error_code, .. } = &status;
-    let registration = registration_id(instance_id)?;
-    let (kind, result, advice) = match result_code.as_deref() {
+/// What a message says of a registration.
+struct Said<'a> {
+    kind: &'static str,
+    outcome: Outcome,
+    registration: &'a str,
+    result: &'static str,
+    reason: String,
+    advice: &'static str,
+}
+
+fn verify_status(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
+    let Read { id, data: status, at } = read::<Status>(body)?;
+    let registration = registration_id(&status.instance_id, at, "instanceId")?;
+    let (kind, outcome, result, advice) = match status.result_code.as_deref() {
         Some("REJECTED") => (
             REJECTED,
+            Outcome::Rejected,
             "REJECTED",
             "MOSIP processed this registration and rejected it. Ask the MOSIP office why, correct the record, and register it again.",
         ),
         Some("FAILED") => (
             REJECTED,
+            Outcome::Rejected,
             "FAILED",
             "MOSIP could not process this registration. The record may be right: ask the MOSIP office before it is registered again.",
         ),
-        Some("PROCESSED") => (PROCESSED, "PROCESSED", ""),
+        Some("PROCESSED") => (PROCESSED, Outcome::Processed, "PROCESSED", ""),
         None if status.additional_info_process.is_some() || status.additional_info_request_id.is_some() => {
-            (PAUSED, "PAUSED", "")
+            (PAUSED, Outcome::Paused, "PAUSED", "")
         }
         _ => {
-            return Err(Error::new(Code::Field, "resultCode is none of PROCESSED, REJECTED and FAILED")
+            let what = "this is none of PROCESSED, REJECTED and FAILED";
+            return Err(Error::field(format!("{at}/resultCode"), what)
                 .advise("Ask the MOSIP administrator what this code means, then discard the message."));
         }
     };
-    let reason = error_code.as_deref().filter(|code| !code.is_empty()).unwrap_or(result);
-    // Without an id of its own, what it says makes it the same message when it comes again.
-    let identity = id.unwrap_or_else(|| format!("{registration}\0{result}\0{reason}"));
-    Ok(told(kind, registration, identity, result, reason, advice))
+    let reason = status.error_code.as_deref().map(readable).filter(|code| !code.is_empty());
+    let reason = reason.unwrap_or_else(|| result.to_owned());
+    told(body, id, Said { kind, outcome, registration, result, reason, advice })
 }
 
-/// Why a registration failed, in MOSIP's words.
-pub(crate) fn verify_error(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
-    let (id, Failure { registration_id: registration, failure_reason: reason }) = read(body)?;
-    let registration = self::registration_id(&registration)?;
-    if reason.trim().is_empty() {
-        return Err(Error::new(Code::Field, "failureReason is empty"));
+fn verify_error(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
+    let Read { id, data: failure, at } = read::<Failure>(body)?;
+    let registration = registration_id(&failure.registration_id, at, "registrationId")?;
+    let reason = readable(&failure.failure_reason);
+    if reason.is_empty() {
+        return Err(Error::field(format!("{at}/failureReason"), "this is empty"));
     }
-    let identity = id.unwrap_or_else(|| format!("{registration}\0{reason}"));
+    let (kind, outcome, result) = (REJECTED, Outcome::Rejected, "ERROR");
     let advice = "MOSIP refused this registration for the reason that it gives. Correct the record, and register it again.";
-    Ok(told(REJECTED, registration, identity, "ERROR", &reason, advice))
+    told(body, id, Said { kind, outcome, registration, result, reason, advice })
 }
 
-/// The id of the event, where it has one, and what it says.
-fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<(Option<String>, T)> {
-    if serde_json::from_slice::<Around<serde::de::IgnoredAny>>(body)
-        .is_ok_and(|around| around.event.is_some())
-    {
-        let around: Around<T> = json::read(body)?;
-        let event = around.event.ok_or_else(|| Error::new(Code::Bug, "an event that was there is gone"))?;
-        return Ok((event.id.filter(|id| !id.is_empty()), event.data));
+struct Read<T> {
+    /// The id of the event, where it has one.
+    id: Option<String>,
+    data: T,
+    /// The JSON pointer to `data`.
+    at: &'static str,
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<Read<T>> {
+    #[derive(Deserialize)]
+    struct Peek {
+        event: Option<IgnoredAny>,
     }
-    Ok((None, json::read(body)?))
+    let is_around = serde_json::from_slice(body).is_ok_and(|Object(Peek { event })| event.is_some());
+    let Some(Object(Event { id, data: Object(data) })) = (match is_around {
+        true => json::read::<Object<Around<T>>>(body)?.0.event,
+        false => None,
+    }) else {
+        return json::read(body).map(|Object(data)| Read { id: None, data, at: "" });
+    };
+    Ok(Read { id: id.filter(|id| !id.is_empty()), data, at: "/event/data" })
 }
 
-fn registration_id(text: &str) -> Result<&str> {
+/// The id of a registration, which stands in the member `name` of the value at `at`.
+fn registration_id<'a>(text: &'a str, at: &str, name: &str) -> Result<&'a str> {
     let fits = (1..=LONGEST_ID).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    fits.then_some(text).ok_or_else(|| Error::new(Code::Field, "the id of the registration is none"))
+    let refusal = || Error::field(format!("{at}/{name}"), "this is not the id of a registration");
+    fits.then_some(text).ok_or_else(refusal)
 }
 
-fn told(
-    kind: &'static str,
-    registration: &str,
-    identity: String,
-    result: &str,
-    reason: &str,
-    advice: &str,
-) -> Stated<Notice> {
+/// `text` of MOSIP as a person may be shown it: on one line, of at most [`LONGEST_REASON`] characters, each of them visible where it stands.
+fn readable(text: &str) -> String {
+    let mut characters = text.trim().chars().map(|c| if turns_or_controls(c) { ' ' } else { c });
+    let mut shown: String = characters.by_ref().take(LONGEST_REASON).collect();
+    if characters.next().is_some() {
+        shown.push('…');
+    }
+    shown.trim().to_owned()
+}
+
+/// Control characters, ends of lines and paragraphs, and marks that turn the direction of the text behind them.
+fn turns_or_controls(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn told(body: &[u8], id: Option<String>, said: Said<'_>) -> Result<Stated<Notice>> {
+    let Said { kind, outcome, registration, result, reason, advice } = said;
+    let identity = match id {
+        Some(id) => Identity::Once(id),
+        None => {
+            let mut says = String::new();
+            json::write_canonical(json::text(body)?, &mut |piece| says.push_str(piece))?;
+            Identity::Repeatable { about: registration.to_owned(), says }
+        }
+    };
     let notice = Notice {
         kind,
+        outcome: Some(outcome),
         subject: Subject { registration_id: Some(registration.to_owned()), ..Subject::default() },
         identity,
         data: json!({ "registrationId": registration, "result": result, "reason": reason, "advice": advice }),
         uin_token: None,
+        request_id: None,
     };
-    Stated::Unsigned(Attested::over(notice, Transport::Hub))
+    Ok(Stated::Unsigned(Attested::over(notice, Transport::Hub)))
 }

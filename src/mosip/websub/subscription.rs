@@ -30,8 +30,28 @@ const USUAL_LEASE: Duration = Duration::from_hours(24);
 const HUB: &str = "MOSIP's hub";
 const SETTING: &str = "websub.hub_url";
 
-/// The post that subscribes `callback` to `topic`, whose messages the hub signs with `secret`.
-pub(crate) fn subscribe(
+/// What the hub is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// To deliver what comes on a topic.
+    Subscribe,
+    /// To end that.
+    Unsubscribe,
+}
+
+impl Mode {
+    /// The word on the wire.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::Unsubscribe => "unsubscribe",
+        }
+    }
+}
+
+/// The post that subscribes `callback` to `topic`, or ends that. The hub signs its messages with `secret`.
+pub(crate) fn request(
+    mode: Mode,
     hub: &Uri,
     topic: &str,
     callback: &Uri,
@@ -39,7 +59,7 @@ pub(crate) fn subscribe(
 ) -> (Uri, HeaderMap, Bytes) {
     const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
     let callback = callback.to_string();
-    let mut form = Zeroizing::new("hub.mode=subscribe".to_owned());
+    let mut form = Zeroizing::new(format!("hub.mode={}", mode.as_str()));
     let fields =
         [("topic", topic.as_bytes()), ("callback", callback.as_bytes()), ("secret", secret.expose())];
     for (name, value) in fields {

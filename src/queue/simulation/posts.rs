@@ -11,7 +11,8 @@ use crate::ledger::job::NewRecord;
 use crate::ledger::{IdempotencyKey, Ledger, Sender};
 use crate::mosip::authtoken::Form;
 use crate::mosip::event::{Event, EventKind};
-use crate::mosip::push::{BIRTH_NID, Notice};
+use crate::mosip::mediator::BIRTH_NID;
+use crate::mosip::push::{Identity, Notice};
 use crate::mosip::subject::Subject;
 use crate::mosip::{Stated, fake};
 use crate::random::Random;
@@ -149,7 +150,9 @@ pub(super) fn notice(body: &[u8]) -> Stated<Notice> {
     fake::under_the_hub(Notice {
         kind: "uin-token.received",
         subject: Subject { brn: body["brn"].as_str().map(str::to_owned), ..Subject::default() },
-        identity: token.clone(),
+        outcome: None,
+        request_id: None,
+        identity: Identity::Once(token.clone()),
         data: json!({ "uinToken": token }),
         uin_token: None,
     })

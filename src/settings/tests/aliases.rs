@@ -211,7 +211,7 @@ fn esignet_is_accepted_with_a_warning() {
 fn the_hub_secret_and_topic_are_what_the_callback_checks() {
     let set = [("MOSIP_WEBSUB_TOPIC", "topic"), ("MOSIP_WEBSUB_SECRET", "secret")];
     let websub = accepted("", &set).destinations.hub;
-    assert_eq!(websub.topics.credential.as_deref(), Some("topic"));
+    assert_eq!(websub.topics.credential(), Some("topic"));
     assert!(websub.secret.unwrap().matches(b"secret"));
 }
 

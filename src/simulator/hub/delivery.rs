@@ -36,10 +36,15 @@ struct Post {
 }
 
 impl Hub {
-    /// The body of a callback that answers 2xx to the question whether it meant to subscribe.
-    pub(super) async fn verify(&self, subscription: &Subscription, challenge: &str) -> Option<Bytes> {
+    /// The body of a callback that answers 2xx to the question whether it meant `mode`.
+    pub(super) async fn verify(
+        &self,
+        mode: &str,
+        subscription: &Subscription,
+        challenge: &str,
+    ) -> Option<Bytes> {
         let query = [
-            ("hub.mode", "subscribe"),
+            ("hub.mode", mode),
             ("hub.topic", &subscription.topic),
             ("hub.challenge", challenge),
             ("hub.lease_seconds", "86400"),

@@ -2,7 +2,7 @@
 //!
 //! As the real one it takes its token from the cookie alone, answers a subscription at once and verifies it afterwards, tells of one that it
 //! has already as of a denial, writes messages anew before it signs them, delivers at least once, and gives a subscriber up after three
-//! attempts: what was not delivered waits until some other subscription is new.
+//! attempts: what was not delivered waits until some other subscription is new, or is gone with its subscription.
 
 mod delivery;
 
@@ -160,7 +160,7 @@ impl Hub {
                 return;
             }
             let challenge = uuid();
-            let answer = hub.verify(&subscription, &challenge).await;
+            let answer = hub.verify("subscribe", &subscription, &challenge).await;
             if answer.as_deref() != Some(challenge.as_bytes()) {
                 return hub.deny(&subscription, "Subscription intent verification failed").await;
             }
@@ -175,6 +175,20 @@ impl Hub {
             hub.0.changed.send_replace(());
             let deliver = hub.clone();
             hub.run(async move { deliver.deliver(&id).await });
+        });
+    }
+
+    /// Ends a subscription, with what waits for it, once the subscriber has said that it means it.
+    fn end(&self, subscription: Subscription) {
+        let hub = self.clone();
+        self.run(async move {
+            let id = id(&subscription.topic, &subscription.callback);
+            let challenge = uuid();
+            let answer = hub.verify("unsubscribe", &subscription, &challenge).await;
+            if answer.as_deref() == Some(challenge.as_bytes()) {
+                hub.subscribers().remove(&id);
+                hub.0.changed.send_replace(());
+            }
         });
     }
 }
@@ -256,7 +270,7 @@ fn subscribe(
         if world.controls.get().hub_denies {
             return Err("not authorized");
         }
-        if mode != "subscribe" {
+        if !matches!(mode.as_str(), "subscribe" | "unsubscribe") {
             return Err("hub.mode is none that the hub knows");
         }
         let is_credentials = topic.ends_with("/CREDENTIAL_ISSUED");
@@ -266,9 +280,16 @@ fn subscribe(
         let callback: Uri = field("hub.callback").and_then(|url| url.parse().ok()).ok_or("no callback")?;
         let secret = field("hub.secret").ok_or("no secret")?.into_bytes();
         let secret = Arc::new(SecretBytes::new(secret));
+        let id = id(&topic, &callback);
+        if mode == "unsubscribe" && !world.hub.subscribers().contains_key(&id) {
+            return Err("Subscriber is not registered with the Hub");
+        }
         Ok(Subscription { topic: topic.clone(), callback, secret })
     };
-    let taken = subscription().map(|subscription| world.hub.take(subscription));
+    let taken = subscription().map(|subscription| match mode.as_str() {
+        "unsubscribe" => world.hub.end(subscription),
+        _ => world.hub.take(subscription),
+    });
     (mode, topic, taken)
 }
 

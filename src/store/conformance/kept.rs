@@ -157,11 +157,13 @@ pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &
     assert!(run(store, |tx| tx.push("a")).await.is_none());
 }
 
-pub(crate) async fn a_message_is_marked_once(store: &Store) {
-    assert!(run(store, |tx| tx.mark_verified(b"hash", 10)).await);
-    assert!(!run(store, |tx| tx.mark_verified(b"hash", 11)).await);
+pub(crate) async fn a_message_is_marked_with_when_it_came_last(store: &Store) {
+    assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 10)).await, None);
+    assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 25)).await, Some(10));
     run(store, |tx| tx.forget(0, 20)).await;
-    assert!(run(store, |tx| tx.mark_verified(b"hash", 30)).await);
+    assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 26)).await, Some(25), "it came again since");
+    run(store, |tx| tx.forget(0, 30)).await;
+    assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 40)).await, None);
 }
 
 pub(crate) async fn a_job_is_forgotten_with_its_records(store: &Store) {

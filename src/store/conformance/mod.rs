@@ -36,7 +36,7 @@ macro_rules! suite {
             what_is_expected_is_overdue_until_it_is_answered_or_given_up,
             a_delivery_goes_with_the_entry_that_meets_its_purpose,
             a_push_is_received_quarantined_released_and_deleted,
-            a_message_is_marked_once,
+            a_message_is_marked_with_when_it_came_last,
             a_job_is_forgotten_with_its_records,
             every_sealed_column_is_walked_and_replaced,
         );

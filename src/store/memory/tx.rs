@@ -202,8 +202,10 @@ impl Tx for Tables {
         Ok(self.pushes.reasons())
     }
 
-    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<bool> {
-        Ok(self.kept.verified.insert(hash.to_vec(), now))
+    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
+        let before = self.kept.verified.get(hash).copied();
+        self.kept.verified.insert(hash.to_vec(), now);
+        Ok(before)
     }
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {

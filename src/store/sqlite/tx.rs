@@ -278,9 +278,10 @@ impl Tx for Transaction<'_> {
         })
     }
 
-    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<bool> {
-        let insert = "INSERT OR IGNORE INTO verified (hash, seen_at) VALUES (?1, ?2)";
-        Ok(self.run(insert, params![hash, now])? == 1)
+    fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
+        let before = self.find("SELECT seen_at FROM verified WHERE hash=?1", [hash], |row| row.get(0))?;
+        self.run("INSERT OR REPLACE INTO verified (hash, seen_at) VALUES (?1, ?2)", params![hash, now])?;
+        Ok(before)
     }
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {

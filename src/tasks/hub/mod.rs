@@ -4,6 +4,7 @@
 mod state;
 #[cfg(test)]
 mod tests;
+mod topic;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,16 +14,16 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use self::state::State;
-pub(crate) use self::state::{Gap, Standing, Status};
+pub(crate) use self::state::{Cause, Gap, Refused, Standing, Status};
 use crate::clock::Clock;
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ledger::Ledger;
 use crate::mosip::push::PushKind;
-use crate::mosip::websub::{self, Answer, Topics};
+use crate::mosip::websub::{self, Answer, Mode, Topics};
 use crate::random::Random;
 use crate::upstream::{self, Request};
 
@@ -35,12 +36,12 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// The hub, and what is subscribed there. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Hub(Arc<Parts>);
+pub(crate) struct Hub(Arc<HubInner>);
 
-struct Parts {
+struct HubInner {
     topics: Topics,
-    /// `None`: nothing is subscribed from here.
-    target: Option<Target>,
+    /// `None`: the gateway subscribes nothing.
+    subscriber: Option<Subscriber>,
     /// What `websub.hub_url` needs and is not set.
     unset: Vec<&'static str>,
     host: Option<String>,
@@ -53,8 +54,8 @@ struct Parts {
     wake: Notify,
 }
 
-/// Where is subscribed, and what for.
-struct Target {
+/// What a subscription takes, beside its topic.
+struct Subscriber {
     hub: Uri,
     callback: Uri,
     secret: Arc<SecretBytes>,
@@ -70,16 +71,16 @@ impl Hub {
         random: Random,
     ) -> Self {
         let Settings { hub_url, callback_url, secret, topics, renew_every, unset, .. } = publisher.settings();
-        let target = match (hub_url, callback_url, secret) {
+        let subscriber = match (hub_url, callback_url, secret) {
             (Some(hub), Some(callback), Some(secret)) if unset.is_empty() => {
-                Some(Target { hub: hub.clone(), callback: callback.clone(), secret: Arc::clone(secret) })
+                Some(Subscriber { hub: hub.clone(), callback: callback.clone(), secret: Arc::clone(secret) })
             }
             _ => None,
         };
-        Self(Arc::new(Parts {
+        Self(Arc::new(HubInner {
             topics: topics.clone(),
             state: Mutex::new(State::new(topics, *renew_every)),
-            target,
+            subscriber,
             unset: unset.clone(),
             host: hub_url.as_ref().map(upstream::host_and_port),
             outside,
@@ -96,11 +97,18 @@ impl Hub {
         websub::kind_of(body, &self.0.topics)
     }
 
-    /// The hub verifies that a subscription to `topic` was meant; `lease` as it says it. True where it was asked for. Where nothing is
-    /// subscribed from here, a topic of the settings is somebody else's subscription.
-    pub(crate) fn verify(&self, topic: &str, lease: Option<&str>) -> bool {
-        let Some(_) = self.0.target else { return self.0.topics.set().any(|(_, ours)| ours == topic) };
-        let is_ours = self.0.state().verified(topic, websub::lease(lease), self.0.clock.now());
+    /// The hub asks whether what it was asked about `topic` is meant; `lease` as it says it. True where a request of ours waits for that.
+    /// Where no hub is set, a topic of the settings is somebody else's subscription.
+    pub(crate) fn verify(&self, mode: &str, topic: &str, lease: Option<&str>) -> bool {
+        let Some(mode) =
+            [Mode::Subscribe, Mode::Unsubscribe].into_iter().find(|known| known.as_str() == mode)
+        else {
+            return false;
+        };
+        if self.0.host.is_none() {
+            return mode == Mode::Subscribe && self.0.topics.set().any(|(_, ours)| ours == topic);
+        }
+        let is_ours = self.0.state().verified(topic, mode, websub::lease(lease), self.0.clock.now());
         if is_ours {
             self.0.wake.notify_one();
         }
@@ -108,21 +116,31 @@ impl Hub {
     }
 
     /// Somebody says, as the hub does, that a subscription to `topic` is denied or broken. Nothing proves it: it makes the gateway
-    /// subscribe again, once in a while, and nothing else.
+    /// subscribe again, once in a while, and nothing else. That the hub has the topic already counts while a request of ours waits for
+    /// an answer, as its verification does.
     pub(crate) fn denied(&self, topic: Option<&str>, reason: Option<&str>) {
-        if self.0.target.is_none() {
+        if self.0.subscriber.is_none() {
             return;
         }
-        let is_known = reason.is_some_and(websub::is_already_registered);
-        if self.0.state().denied(topic, is_known, self.0.clock.now()) {
-            tracing::warn!("the hub tells of a subscription that is denied or broken: it is asked again");
+        match (reason.is_some_and(websub::is_already_registered), topic) {
+            (true, Some(topic)) => self.0.state().registered(topic, self.0.clock.now()),
+            (true, None) => {}
+            (false, topic) if self.0.state().denied(topic) => {
+                tracing::warn!("the hub tells of a subscription that is denied or broken: it is asked again");
+            }
+            (false, _) => {}
         }
         self.0.wake.notify_one();
     }
 
+    /// A message of the hub, of this kind, was taken.
+    pub(crate) fn arrived(&self, kind: PushKind) {
+        self.0.state().arrived(kind.topic.map(|topic| topic.setting), self.0.clock.now());
+    }
+
     /// A message of the hub could not be stored, so that the hub may have given up.
-    pub(crate) fn missed(&self) {
-        if self.0.state().missed(self.0.clock.now()) {
+    pub(crate) fn missed(&self, kind: PushKind) {
+        if self.0.state().missed(kind.topic.map(|topic| topic.setting), self.0.clock.now()) {
             tracing::error!(
                 "a message of MOSIP's hub could not be stored: the hub may stop delivering, and is subscribed to again once there is room"
             );
@@ -130,20 +148,39 @@ impl Hub {
         self.0.wake.notify_one();
     }
 
+    /// A message at the callback was refused, because of `code`, before it could be stored; `is_hub`: its sender knows what the hub alone
+    /// is told.
+    pub(crate) fn refused(&self, code: Code, is_hub: bool) {
+        if self.0.state().refuse(code, is_hub, self.0.clock.now()) {
+            tracing::error!(
+                code = code.as_str(),
+                is_hub,
+                "messages at the hub's callback are refused and not stored; after three attempts the hub delivers nothing more"
+            );
+        }
+        self.0.wake.notify_one();
+    }
+
+    /// Whether MOSIP is silent about registrations. Alone that says nothing of the hub: MOSIP may be slow.
+    pub(crate) fn set_waited_for(&self, is_waited_for: bool) {
+        self.0.state().set_waited_for(is_waited_for);
+    }
+
     /// How it stands; `None`: no hub is set.
     pub(crate) fn status(&self) -> Option<Status> {
         let host = self.0.host.clone()?;
         let state = self.0.state();
-        let subscriptions = match self.0.target {
+        let subscriptions = match self.0.subscriber {
             Some(_) => state.subscriptions(),
             None => Vec::new(),
         };
-        Some(Status { host, unset: self.0.unset.clone(), subscriptions, gap: state.gap() })
+        let (gap, refused) = (state.gap(), state.refused());
+        Some(Status { host, unset: self.0.unset.clone(), subscriptions, gap, refused })
     }
 
     /// Subscribes, and keeps what is subscribed. Runs for ever.
     pub(crate) async fn run(&self) {
-        let Some(target) = &self.0.target else { return std::future::pending().await };
+        let Some(subscriber) = &self.0.subscriber else { return std::future::pending().await };
         loop {
             let (due, next) = {
                 let mut state = self.0.state();
@@ -156,7 +193,7 @@ impl Hub {
                 (due, look.map_or(next, |look| look.min(next)))
             };
             match due {
-                Some(topic) => self.0.ask(target, &topic).await,
+                Some((topic, mode)) => self.0.ask(subscriber, &topic, mode).await,
                 None => tokio::select! {
                     () = sleep_until(next) => {}
                     () = self.0.wake.notified() => {}
@@ -166,13 +203,16 @@ impl Hub {
     }
 }
 
-impl Parts {
-    async fn ask(&self, target: &Target, topic: &str) {
-        self.state().asked(topic);
-        let answer = self.subscribe(target, topic).await;
+impl HubInner {
+    async fn ask(&self, subscriber: &Subscriber, topic: &str, mode: Mode) {
+        self.state().asked(topic, mode, self.clock.now());
+        let answer = self.send(subscriber, topic, mode).await;
         match &answer {
-            Ok(_) => tracing::info!("MOSIP's hub takes the subscription"),
+            Ok(_) => {
+                tracing::info!(mode = mode.as_str(), "MOSIP's hub takes the request about a subscription")
+            }
             Err(error) => tracing::warn!(
+                mode = mode.as_str(),
                 code = error.code().as_str(),
                 detail = error.detail(),
                 advice = error.advice(),
@@ -182,9 +222,9 @@ impl Parts {
         self.state().answered(topic, answer, self.random.u32(), self.clock.now());
     }
 
-    async fn subscribe(&self, target: &Target, topic: &str) -> Result<Answer> {
-        let Target { hub, callback, secret } = target;
-        let (uri, headers, body) = websub::subscribe(hub, topic, callback, secret);
+    async fn send(&self, subscriber: &Subscriber, topic: &str, mode: Mode) -> Result<Answer> {
+        let Subscriber { hub, callback, secret } = subscriber;
+        let (uri, headers, body) = websub::request(mode, hub, topic, callback, secret);
         let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
         let request = Request { method, uri, headers, body, deadline, max_response };
         let reply = self.outside.send(self.token.clone(), request).await??;

@@ -1,21 +1,18 @@
-//! How each subscription stands, and when it is asked for next.
+//! How all subscriptions stand together, and what of the hub's messages may be missing.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::topic::{LONGEST_PAUSE, Topic};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::mosip::websub::{Answer, Topics};
+use crate::mosip::websub::{Answer, Mode, Topics};
 
-/// The hub verifies a subscription within this time, or it does not reach the callback.
-const VERIFIED_WITHIN: Duration = Duration::from_mins(2);
-/// Pauses between attempts begin with this, and double.
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// No pause between attempts is longer.
-const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// What strangers may say makes the gateway ask the hub no more often than this.
+/// What anybody can say on the callback makes the gateway ask the hub no more often than this.
 const HINTS_EVERY: Duration = Duration::from_mins(5);
+/// That messages are refused is logged no more often than this.
+const LOGGED_EVERY: Duration = Duration::from_mins(5);
 
 /// How the hub stands, for operators.
 pub(crate) struct Status {
@@ -26,14 +23,51 @@ pub(crate) struct Status {
     pub(crate) subscriptions: Vec<Subscription>,
     /// While messages of the hub may have been lost.
     pub(crate) gap: Option<Gap>,
+    /// Messages that were refused, where none was taken since.
+    pub(crate) refused: Option<Refused>,
 }
 
-/// A time in which a message of the hub could not be stored.
+/// A time of which messages of the hub may be missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Gap {
     pub(crate) since: Timestamp,
-    /// `None`: there is still no room.
+    /// `None`: it is not over.
     pub(crate) until: Option<Timestamp>,
+    pub(crate) cause: Cause,
+}
+
+/// Why messages of the hub may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// There was no room for them.
+    NoRoom,
+    /// They were refused before they could be stored, such as for a wrong signature.
+    Refused,
+    /// The hub delivered nothing while registrations waited for an answer, so that it was subscribed to anew.
+    Silence,
+}
+
+impl Cause {
+    /// The word in readiness.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRoom => "no-room",
+            Self::Refused => "refused",
+            Self::Silence => "silence",
+        }
+    }
+}
+
+/// Messages at the callback that were refused before they could be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) messages: u64,
+    pub(crate) since: Timestamp,
+    pub(crate) last: Timestamp,
+    /// Why the last one was.
+    pub(crate) code: Code,
+    /// One of them came from the hub: its sender knew what the hub alone is told, or showed a certificate. Else anybody may have sent them.
+    pub(crate) is_hub: bool,
 }
 
 /// One topic.
@@ -79,30 +113,25 @@ pub(super) struct State {
     renew_every: Duration,
     hinted: Option<Instant>,
     gap: Option<Gap>,
-}
-
-struct Topic {
-    topic: String,
-    shown: Subscription,
-    /// A request for it has left since the start.
-    asked: bool,
-    /// The hub took it, and has to verify it before it is asked for again.
-    awaits: bool,
-    failures: u32,
-    next_at: Instant,
+    /// A message could not be stored, and there has been no room since.
+    waits_for_room: bool,
+    is_waited_for: bool,
+    refused: Option<Refused>,
+    logged: Option<Instant>,
 }
 
 impl State {
     pub(super) fn new(topics: &Topics, renew_every: Duration) -> Self {
-        let topic = |(name, topic): (&'static str, &str)| Topic {
-            topic: topic.to_owned(),
-            shown: Subscription { name, standing: Standing::Pending, since: None, refusal: None },
-            asked: false,
-            awaits: false,
-            failures: 0,
-            next_at: Instant::now(),
-        };
-        Self { topics: topics.set().map(topic).collect(), renew_every, hinted: None, gap: None }
+        Self {
+            topics: topics.set().map(|(setting, topic)| Topic::new(setting, topic)).collect(),
+            renew_every,
+            hinted: None,
+            gap: None,
+            waits_for_room: false,
+            is_waited_for: false,
+            refused: None,
+            logged: None,
+        }
     }
 
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
@@ -113,66 +142,56 @@ impl State {
         self.gap
     }
 
-    /// A topic that is to be asked for now, or none, and when the next one is.
-    pub(super) fn due(&mut self) -> (Option<String>, Instant) {
+    pub(super) fn refused(&self) -> Option<Refused> {
+        self.refused
+    }
+
+    /// A topic that the hub is to be asked about now, with what is asked, or none, and when the next one is.
+    pub(super) fn due(&self) -> (Option<(String, Mode)>, Instant) {
         let next = self.topics.iter().min_by_key(|topic| topic.next_at);
         let Some(next) = next else { return (None, Instant::now() + LONGEST_PAUSE) };
         let is_due = next.next_at <= Instant::now();
-        (is_due.then(|| next.topic.clone()), next.next_at)
+        (is_due.then(|| (next.topic.clone(), next.next)), next.next_at)
     }
 
-    /// A request for `topic` is about to leave: from now on its verification is answered.
-    pub(super) fn asked(&mut self, topic: &str) {
-        if let Some(topic) = self.find(topic) {
-            topic.asked = true;
-        }
-    }
-
-    /// What came of a request for `topic`; `die`: 32 random bits.
-    pub(super) fn answered(&mut self, topic: &str, answer: Result<Answer>, die: u32, now: Timestamp) {
-        let renew_every = self.renew_every;
+    /// A request about `topic` is about to leave: from now on the hub's question whether it is meant is answered. Where registrations wait
+    /// for an answer of MOSIP, and no message of the topic came since the hub was last asked, it may have stopped.
+    pub(super) fn asked(&mut self, topic: &str, mode: Mode, now: Timestamp) {
+        let is_waited_for = self.is_waited_for && mode == Mode::Subscribe;
         let Some(topic) = self.find(topic) else { return };
-        let was_unverified = topic.awaits;
-        topic.awaits = false;
-        match answer {
-            Ok(Answer::AlreadyRegistered) => topic.activate(renew_every, now),
-            // Its verification came while the answer was on its way.
-            Ok(Answer::Accepted) if topic.verified_early() => {}
-            Ok(Answer::Accepted) => {
-                topic.awaits = true;
-                topic.next_at = Instant::now() + VERIFIED_WITHIN.max(topic.pause(die));
-                if was_unverified {
-                    topic.fail(Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
-                        "Check that the hub reaches websub.callback_url, and that it leads to /websub/callback of this gateway.",
-                    ), now);
-                }
-            }
-            Err(error) => {
-                let asked_to_wait = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
-                topic.next_at = Instant::now() + topic.pause(die).max(asked_to_wait);
-                topic.fail(error, now);
-            }
+        let may_have_ended = is_waited_for && topic.may_have_ended();
+        topic.ask(mode);
+        if may_have_ended {
+            self.open_gap(Cause::Silence, now);
+            self.close_gap(now);
         }
     }
 
-    /// The hub verifies a subscription to `topic`, for `lease`; false: it was not asked for.
-    pub(super) fn verified(&mut self, topic: &str, lease: Duration, now: Timestamp) -> bool {
+    /// What came of the request about `topic`; `random`: 32 random bits.
+    pub(super) fn answered(&mut self, topic: &str, answer: Result<Answer>, random: u32, now: Timestamp) {
         let renew_every = self.renew_every;
-        let Some(topic) = self.find(topic).filter(|topic| topic.asked) else { return false };
-        // Before the lease ends, with time for a hub that is away for a while.
-        topic.activate(renew_every.min(lease / 4 * 3), now);
-        true
+        if let Some(topic) = self.find(topic) {
+            topic.answered(answer, random, renew_every, now);
+        }
     }
 
-    /// A hint that `topic` (`None`: some topic) is denied; `is_registered`: because the hub has it. True: the hub is asked again.
-    pub(super) fn denied(&mut self, topic: Option<&str>, is_registered: bool, now: Timestamp) -> bool {
-        if is_registered {
-            let renew_every = self.renew_every;
-            if let Some(topic) = topic.and_then(|topic| self.find(topic)).filter(|topic| topic.awaits) {
-                topic.activate(renew_every, now);
-            }
-            return false;
+    /// The hub asks whether what it was asked about `topic` is meant, and grants `lease`. False: no such request of ours waits for that.
+    pub(super) fn verified(&mut self, topic: &str, mode: Mode, lease: Duration, now: Timestamp) -> bool {
+        // Before the lease ends, with time for a hub that is away for a while.
+        let renew_in = self.renew_every.min(lease / 4 * 3);
+        self.find(topic).is_some_and(|topic| topic.verified(mode, renew_in, now))
+    }
+
+    /// Anybody says that the hub has `topic` already.
+    pub(super) fn registered(&mut self, topic: &str, now: Timestamp) {
+        let renew_every = self.renew_every;
+        if let Some(topic) = self.find(topic) {
+            topic.registered_late(renew_every, now);
         }
+    }
+
+    /// Anybody says that `topic` (`None`: some topic) is denied. True: the hub is asked again.
+    pub(super) fn denied(&mut self, topic: Option<&str>) -> bool {
         let instant = Instant::now();
         if self.hinted.is_some_and(|hinted| instant < hinted + HINTS_EVERY) {
             return false;
@@ -184,68 +203,86 @@ impl State {
         true
     }
 
-    /// A message could not be stored; false: it is not the first.
-    pub(super) fn missed(&mut self, now: Timestamp) -> bool {
-        match self.gap {
-            Some(Gap { until: None, .. }) => false,
-            Some(Gap { since, .. }) => {
-                self.gap = Some(Gap { since, until: None });
-                true
-            }
-            None => {
-                self.gap = Some(Gap { since: now, until: None });
-                true
-            }
+    /// A message was taken whose topic the setting `setting` names.
+    pub(super) fn arrived(&mut self, setting: Option<&str>, now: Timestamp) {
+        for topic in self.topics.iter_mut().filter(|topic| setting == Some(topic.shown.name)) {
+            topic.delivers();
         }
+        self.refused = None;
+        if !self.waits_for_room {
+            self.close_gap(now);
+        }
+    }
+
+    /// A message of the topic that the setting `setting` names could not be stored; false: it is not the first.
+    pub(super) fn missed(&mut self, setting: Option<&str>, now: Timestamp) -> bool {
+        let is_first = !self.waits_for_room;
+        self.waits_for_room = true;
+        self.may_be_given_up(setting);
+        self.open_gap(Cause::NoRoom, now);
+        is_first
+    }
+
+    /// A message was refused, because of `code`, before anything was known of its topic. True: it is to be logged.
+    pub(super) fn refuse(&mut self, code: Code, is_hub: bool, now: Timestamp) -> bool {
+        let before = self.refused;
+        self.refused = Some(Refused {
+            messages: before.map_or(0, |before| before.messages).saturating_add(1),
+            since: before.map_or(now, |before| before.since),
+            last: now,
+            code,
+            is_hub: is_hub || before.is_some_and(|before| before.is_hub),
+        });
+        if is_hub {
+            self.may_be_given_up(None);
+            self.open_gap(Cause::Refused, now);
+        }
+        let instant = Instant::now();
+        let is_logged = self.logged.is_none_or(|logged| instant >= logged + LOGGED_EVERY);
+        if is_logged {
+            self.logged = Some(instant);
+        }
+        is_logged
+    }
+
+    /// Whether MOSIP is silent about registrations.
+    pub(super) fn set_waited_for(&mut self, is_waited_for: bool) {
+        self.is_waited_for = is_waited_for;
     }
 
     /// Whether there is still no room for messages.
     pub(super) fn is_missing(&self) -> bool {
-        self.gap.is_some_and(|gap| gap.until.is_none())
+        self.waits_for_room
     }
 
     /// There is room again: everything is subscribed anew.
     pub(super) fn room_again(&mut self, now: Timestamp) {
-        self.gap = self.gap.map(|gap| Gap { until: Some(now), ..gap });
+        self.waits_for_room = false;
+        self.close_gap(now);
         for topic in &mut self.topics {
             topic.next_at = Instant::now();
         }
     }
 
+    /// The hub may give up what it delivers on the topic of `setting`, or on any.
+    fn may_be_given_up(&mut self, setting: Option<&str>) {
+        let is_meant = |topic: &&mut Topic| setting.is_none_or(|setting| topic.shown.name == setting);
+        self.topics.iter_mut().filter(is_meant).for_each(Topic::may_be_given_up);
+    }
+
+    fn open_gap(&mut self, cause: Cause, now: Timestamp) {
+        self.gap = Some(match self.gap {
+            Some(gap @ Gap { until: None, .. }) => gap,
+            Some(Gap { since, .. }) => Gap { since, until: None, cause },
+            None => Gap { since: now, until: None, cause },
+        });
+    }
+
+    fn close_gap(&mut self, now: Timestamp) {
+        self.gap = self.gap.map(|gap| Gap { until: gap.until.or(Some(now)), ..gap });
+    }
+
     fn find(&mut self, topic: &str) -> Option<&mut Topic> {
         self.topics.iter_mut().find(|known| known.topic == topic)
-    }
-}
-
-impl Topic {
-    fn activate(&mut self, renew_in: Duration, now: Timestamp) {
-        if self.shown.standing != Standing::Active {
-            self.shown.since = Some(now);
-        }
-        self.shown.standing = Standing::Active;
-        self.shown.refusal = None;
-        (self.awaits, self.failures) = (false, 0);
-        self.next_at = Instant::now() + renew_in;
-    }
-
-    fn fail(&mut self, error: Error, now: Timestamp) {
-        if self.shown.standing != Standing::Failing {
-            self.shown.since = Some(now);
-        }
-        self.shown.standing = Standing::Failing;
-        self.shown.refusal = Some(error);
-    }
-
-    /// Whether the hub verified this request before it answered it: then the next one is not due.
-    fn verified_early(&self) -> bool {
-        self.shown.standing == Standing::Active && self.next_at > Instant::now()
-    }
-
-    /// 1 s, doubling, at most five minutes, and by chance at least half of that.
-    fn pause(&mut self, die: u32) -> Duration {
-        let longest = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
-        self.failures = self.failures.saturating_add(1);
-        let half = longest / 2;
-        half + half.mul_f64(f64::from(die) / f64::from(u32::MAX))
     }
 }

@@ -19,10 +19,12 @@ use crate::clock::Clock;
 use crate::destinations::EventRoutes;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
+use crate::ledger::entry::Refusal;
 use crate::ledger::{Ledger, Received, Sender, WEBHOOK};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
-use crate::mosip::push::{self, PushKind, Trust};
+use crate::mosip::push::{PushKind, Trust};
+use crate::mosip::websub;
 use crate::pool::Pool;
 
 /// How long examining rests when the store or the pool refuses.
@@ -145,8 +147,8 @@ impl PushesInner {
         }
         let (ring, now, policy) = (self.tools.keys.current(), self.tools.clock.now(), self.tools.policy);
         // A message on a topic that was none of ours is one of ours where the settings name it by now.
-        let kind = match kind == push::HUB.name() {
-            true => self.hub.kind_of(&body).name().to_owned(),
+        let kind = match kind == websub::HUB.name {
+            true => self.hub.kind_of(&body).name.to_owned(),
             false => kind,
         };
         let credentials = self.tools.credentials.clone();
@@ -170,11 +172,12 @@ impl PushesInner {
                 tracing::warn!(
                     push = id,
                     code = error.code().as_str(),
+                    pointer = error.pointer(),
                     detail = error.detail(),
                     step = error.operator_detail(),
                     "a push does not verify and is kept in quarantine"
                 );
-                self.ledger.quarantine(id, (&error).into()).await?;
+                self.ledger.quarantine(id, Refusal::of_message(&error)).await?;
                 return Err(error);
             }
         };

@@ -17,8 +17,9 @@ use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
 use crate::keys::watch::watch;
 use crate::ledger::Filter;
-use crate::mosip::push::{BIRTH_NID, CREDENTIAL};
+use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::websub::Topics;
+use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::{credential, fake};
 use crate::random::Random;
 
@@ -90,11 +91,8 @@ impl Home {
         // Whatever this machine's clock says.
         credentials.issuers[0].history = true;
         let credentials = Ok(Arc::new(credentials));
-        let topics = Topics {
-            packet_status: Some("STATUS".to_owned()),
-            errors: Some("ERRORS".to_owned()),
-            ..Topics::default()
-        };
+        let topics =
+            Topics::from_iter([("packet_status", "STATUS".to_owned()), ("errors", "ERRORS".to_owned())]);
         let settings = hub::Settings { topics, ..hub::Settings::default() };
         let publisher = Publisher::new(settings, &tools);
         let outside = Arc::new(Script::new([]));
@@ -276,7 +274,7 @@ async fn a_message_on_another_topic_is_kept_until_the_settings_name_it() {
     let home = Home::new();
     let body = Bytes::from_static(br#"{"topic":"OTHER","event":{"id":"1","data":{}}}"#);
     let kind = home.pushes.0.hub.kind_of(&body);
-    assert_eq!(kind.name(), "hub");
+    assert_eq!(kind.name, "hub");
     let id = home.pushes.receive(kind, body, Sender::Known).await.unwrap();
     assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::Field);
     let kept = home.ledger.quarantined(0).await.unwrap().remove(0);
@@ -285,7 +283,7 @@ async fn a_message_on_another_topic_is_kept_until_the_settings_name_it() {
     let status = Bytes::from_static(
         br#"{"topic":"STATUS","event":{"data":{"instanceId":"1","resultCode":"REJECTED"}}}"#,
     );
-    let id = home.pushes.receive(crate::mosip::push::HUB, status, Sender::Known).await.unwrap();
+    let id = home.pushes.receive(crate::mosip::websub::HUB, status, Sender::Known).await.unwrap();
     home.pushes.verify(id).await.unwrap();
     assert_eq!(home.ledger.undelivered_count().await.unwrap().0, 1);
 }

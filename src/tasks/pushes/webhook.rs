@@ -71,10 +71,7 @@ impl PushesInner {
 
 /// Why a webhook is kept, for the operator: what is said to a caller is of no use to them, since OpenCRVS cannot correct what it posted.
 fn reason(refusal: &Error) -> Refusal {
-    let mut reason = Refusal::from(refusal);
-    if let Some(pointer) = refusal.pointer() {
-        reason.detail = format!("{} (at {pointer})", reason.detail);
-    }
+    let mut reason = Refusal::of_message(refusal);
     if refusal.fault() == Fault::Caller && refusal.code() != Code::KindNotConfigured {
         ADVICE.clone_into(&mut reason.advice);
     }

@@ -10,7 +10,7 @@ use crate::ledger::QuarantineCount;
 use crate::ledger::entry::Refusal;
 use crate::ledger::job::Progress;
 use crate::mosip::event::EventKind;
-use crate::mosip::push::BIRTH_NID;
+use crate::mosip::mediator::BIRTH_NID;
 use crate::queue::ChannelStatus;
 use crate::store::{Millis, Queue, Trouble};
 
@@ -33,7 +33,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             oldest_delivery: None,
             delivery_refusal: None,
             jobs: (0, Progress::default()),
-            quarantine: vec![in_quarantine(BIRTH_NID.name(), quarantined)],
+            quarantine: vec![in_quarantine(BIRTH_NID.name, quarantined)],
             aids_given_twice: Vec::new(),
             silent: 0,
         }),

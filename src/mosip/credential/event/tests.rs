@@ -70,18 +70,23 @@ fn what_verifies_says_whom_it_is_for() {
     let told = json!({
         "registrationId": "100010033575073", "transactionId": "a6115271-3ef7-49ef-a4b4-ea9b8f26819d",
         "credentialType": "vercred", "event": "birth", "vid": "8031687218", "certificateNumber": "C83B0shared",
+        "unsigned": ["transactionId", "credentialType"],
         "issuer": null, "covered": null, "not_covered": [], "credential": null,
     });
     assert_eq!(data, told);
     assert_eq!(issued.event_id, "2104f44a-339d-4e22-ad55-18f8dfc2be85");
     assert_eq!(issued.transaction_id.as_deref(), Some("a6115271-3ef7-49ef-a4b4-ea9b8f26819d"));
-    assert_eq!(issued.registration_ids, ["100010033575073"]);
+    assert_eq!(issued.registration_id, Some(named("100010033575073", true)));
     assert_eq!(issued.credential_type.as_deref(), Some("vercred"));
     assert!(issued.number == Some(IssuedNumber::Vid("8031687218".to_owned())));
-    let number = CertificateNumber { value: "C83B0shared".to_owned(), is_covered: true };
-    assert_eq!((issued.occasion, issued.certificate_number), (Occasion::Birth, Some(number)));
+    let number = Some(named("C83B0shared", true));
+    assert_eq!((issued.occasion, issued.certificate_number), (Occasion::Birth, number));
     assert!(issued.covered.contains(&"/credentialSubject/birthCertificateNumber".to_owned()));
     assert!(issued.not_covered.is_empty(), "the proof beside it covers every byte");
+}
+
+fn named(value: &str, is_covered: bool) -> Named {
+    Named { value: value.to_owned(), is_covered }
 }
 
 #[test]
@@ -138,6 +143,7 @@ fn one_of_the_proofs_that_are_required_has_to_be_there() {
     assert_eq!(issued.not_covered, ["/credentialSubject/birthCertificateNumber", "/type/1"]);
     assert!(issued.covered.contains(&"/credentialSubject/VID".to_owned()));
     assert!(issued.certificate_number.is_some_and(|number| !number.is_covered));
+    assert!(issued.registration_id.is_some_and(|id| id.is_covered));
 }
 
 #[test]
@@ -197,7 +203,14 @@ fn a_birth_brings_a_number_and_a_death_needs_none() {
         .unwrap()
         .into_inner();
     assert!(uin.number == Some(IssuedNumber::Uin("4961827350".to_owned())));
-    assert_eq!(uin.registration_ids, ["7", "10001"], "what is signed stands first");
+    assert_eq!(
+        uin.registration_id,
+        Some(named("7", true)),
+        "what is signed goes before what the message says"
+    );
+    let without_id = about(json!({ "VID": "1" })).unwrap().into_inner();
+    assert_eq!(without_id.registration_id, Some(named("10001", false)));
+    assert_eq!(without_id.data()["unsigned"], json!(["registrationId", "transactionId", "credentialType"]));
     for (subject, occasion) in [
         (json!({ "id": "http://a.example/7", "vcVer": "VC-V1" }), Occasion::Death),
         (json!({ "deathCertificateNumber": "D1", "VID": "1" }), Occasion::Death),

@@ -1,0 +1,230 @@
+//! One topic: what the hub was asked about it, what is asked next, and when.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::state::{Standing, Subscription};
+use crate::clock::Timestamp;
+use crate::error::{Code, Error, Fault, Result};
+use crate::mosip::websub::{Answer, Mode};
+
+/// The hub verifies a request within this time, or it does not reach the callback.
+const VERIFIED_WITHIN: Duration = Duration::from_mins(2);
+/// A hub whose connection broke may ask again whether a request is meant, within this time.
+const REPEATED_WITHIN: Duration = Duration::from_secs(30);
+/// Pauses between attempts begin with this, and double.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// No pause between attempts is longer.
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
+/// The hub tries a message three times, each for a minute at most; then it delivers nothing of the topic any more.
+const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
+/// A subscription is ended, to be made anew, no more often than this: what MOSIP publishes in between may be lost.
+const ENDED_EVERY: Duration = Duration::from_hours(1);
+/// The same, where nothing but silence speaks for it.
+const ENDED_FOR_SILENCE_EVERY: Duration = Duration::from_hours(24);
+
+pub(super) struct Topic {
+    /// As the hub names it.
+    pub(super) topic: String,
+    pub(super) shown: Subscription,
+    /// What is asked next, and when.
+    pub(super) next: Mode,
+    pub(super) next_at: Instant,
+    /// The last request.
+    request: Option<Request>,
+    failures: u32,
+    /// When a message was last refused that may be of this topic, where none has been taken since.
+    refused_at: Option<Instant>,
+    /// A message was taken since the hub was last asked to subscribe.
+    delivers: bool,
+    ended_at: Option<Instant>,
+}
+
+/// A request about a topic. The hub asks on the callback whether it is meant, and anybody who knows the callback can ask the same.
+struct Request {
+    mode: Mode,
+    /// The question is answered until then.
+    until: Instant,
+    /// No further answer to the question, nor a word that the hub has the topic, changes anything.
+    is_settled: bool,
+    /// The hub took the request before it and never verified it.
+    follows_unverified: bool,
+}
+
+impl Topic {
+    pub(super) fn new(setting: &'static str, topic: &str) -> Self {
+        Self {
+            topic: topic.to_owned(),
+            shown: Subscription { name: setting, standing: Standing::Pending, since: None, refusal: None },
+            next: Mode::Subscribe,
+            next_at: Instant::now(),
+            request: None,
+            failures: 0,
+            refused_at: None,
+            // Before a whole term has passed, nothing is known.
+            delivers: true,
+            ended_at: None,
+        }
+    }
+
+    /// A request is about to leave.
+    pub(super) fn ask(&mut self, mode: Mode) {
+        self.delivers &= mode == Mode::Unsubscribe;
+        let before = self.request.take();
+        let follows_unverified = before.is_some_and(|before| before.mode == mode && !before.is_settled);
+        let until = Instant::now() + VERIFIED_WITHIN;
+        self.request = Some(Request { mode, until, is_settled: false, follows_unverified });
+    }
+
+    /// What the hub answered to it; `random`: 32 random bits.
+    pub(super) fn answered(
+        &mut self,
+        answer: Result<Answer>,
+        random: u32,
+        renew_every: Duration,
+        now: Timestamp,
+    ) {
+        let Some(request) = self.request.as_mut() else { return };
+        match (answer, request.mode) {
+            // Its verification came while the answer was on its way.
+            (Ok(Answer::Accepted), _) if request.is_settled => {}
+            (Ok(Answer::Accepted), Mode::Subscribe) => {
+                request.until = Instant::now() + VERIFIED_WITHIN;
+                let is_unreached = request.follows_unverified;
+                self.next_at = Instant::now() + VERIFIED_WITHIN.max(self.pause(random));
+                if is_unreached {
+                    self.fail(Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
+                        "Check that the hub reaches websub.callback_url, with the whole of its path, and that it leads to /websub/callback of this gateway.",
+                    ), now);
+                }
+            }
+            (Ok(_), Mode::Unsubscribe) => {
+                self.next = Mode::Subscribe;
+                self.next_at = Instant::now() + REPEATED_WITHIN;
+            }
+            (Ok(Answer::AlreadyRegistered), Mode::Subscribe) => {
+                self.request = None;
+                self.registered(renew_every, now);
+            }
+            (Err(error), mode) => {
+                // Where the answer did not come, the hub may have taken the request, and may ask. That it does proves nothing.
+                match error.fault() {
+                    Fault::Upstream => request.is_settled = true,
+                    _ => self.request = None,
+                }
+                if mode == Mode::Unsubscribe {
+                    // The next request tells whether the hub still has it.
+                    self.next = Mode::Subscribe;
+                }
+                let asked_to_wait = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
+                self.next_at = Instant::now() + self.pause(random).max(asked_to_wait);
+                self.fail(error, now);
+            }
+        }
+    }
+
+    /// The hub, or anybody, asks whether the request is meant. False: none of ours waits for that.
+    pub(super) fn verified(&mut self, mode: Mode, renew_in: Duration, now: Timestamp) -> bool {
+        let Some(request) = self.awaited(mode) else { return false };
+        if !std::mem::replace(&mut request.is_settled, true) {
+            request.until = Instant::now() + REPEATED_WITHIN;
+            match mode {
+                // What the hub verifies is new there.
+                Mode::Subscribe => {
+                    self.refused_at = None;
+                    self.activate(renew_in, now);
+                }
+                Mode::Unsubscribe => self.ended(now),
+            }
+        }
+        true
+    }
+
+    /// The hub, or anybody, says on the callback that it has this topic already.
+    pub(super) fn registered_late(&mut self, renew_every: Duration, now: Timestamp) {
+        let Some(request) = self.awaited(Mode::Subscribe) else { return };
+        if !std::mem::replace(&mut request.is_settled, true) {
+            self.registered(renew_every, now);
+        }
+    }
+
+    /// A message of this topic was taken.
+    pub(super) fn delivers(&mut self) {
+        self.delivers = true;
+        self.refused_at = None;
+    }
+
+    /// A message that may be of this topic was refused.
+    pub(super) fn may_be_given_up(&mut self) {
+        let instant = Instant::now();
+        self.refused_at = Some(instant);
+        self.next_at = self.next_at.min(instant + GIVEN_UP_AFTER);
+    }
+
+    /// Something is waited for. Where nothing came since the hub was last asked, it is taken as a hub that has given the topic up: true.
+    pub(super) fn may_have_ended(&mut self) -> bool {
+        let is_quiet =
+            !self.delivers && self.refused_at.is_none() && self.has_rested(ENDED_FOR_SILENCE_EVERY);
+        if is_quiet {
+            self.refused_at = Instant::now().checked_sub(GIVEN_UP_AFTER);
+        }
+        is_quiet
+    }
+
+    /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
+    fn registered(&mut self, renew_every: Duration, now: Timestamp) {
+        let given_up_at = self.refused_at.map(|refused| refused + GIVEN_UP_AFTER);
+        let is_over = given_up_at.is_some_and(|at| at <= Instant::now());
+        if is_over && self.has_rested(ENDED_EVERY) {
+            self.refused_at = None;
+            self.ended_at = Some(Instant::now());
+            (self.next, self.next_at) = (Mode::Unsubscribe, Instant::now());
+            return;
+        }
+        let at_most = given_up_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
+        self.activate(renew_every.min(at_most.unwrap_or(renew_every)), now);
+    }
+
+    fn activate(&mut self, renew_in: Duration, now: Timestamp) {
+        self.stand(Standing::Active, now);
+        self.shown.refusal = None;
+        self.failures = 0;
+        (self.next, self.next_at) = (Mode::Subscribe, Instant::now() + renew_in);
+    }
+
+    /// The subscription ends once the hub has read the answer to its question.
+    fn ended(&mut self, now: Timestamp) {
+        self.stand(Standing::Pending, now);
+        (self.next, self.next_at) = (Mode::Subscribe, Instant::now() + FIRST_PAUSE);
+    }
+
+    fn fail(&mut self, error: Error, now: Timestamp) {
+        self.stand(Standing::Failing, now);
+        self.shown.refusal = Some(error);
+    }
+
+    fn stand(&mut self, standing: Standing, now: Timestamp) {
+        if self.shown.standing != standing {
+            self.shown.since = Some(now);
+        }
+        self.shown.standing = standing;
+    }
+
+    /// The request that the hub may ask about.
+    fn awaited(&mut self, mode: Mode) -> Option<&mut Request> {
+        self.request.as_mut().filter(|request| request.mode == mode && Instant::now() < request.until)
+    }
+
+    fn has_rested(&self, every: Duration) -> bool {
+        self.ended_at.is_none_or(|ended| Instant::now() >= ended + every)
+    }
+
+    /// 1 s, doubling, at most five minutes, and by chance at least half of that.
+    fn pause(&mut self, random: u32) -> Duration {
+        let longest = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
+        self.failures = self.failures.saturating_add(1);
+        let half = longest / 2;
+        half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    }
+}
