@@ -222,7 +222,9 @@ impl Channel {
                 return Some(error.clone());
             }
             Fault::Partner | Fault::Keys => self.pause(error, now),
-            Fault::Upstream if self.may_hit_every_entry(error) => return self.note_refusal(entry, error, now),
+            Fault::Upstream if self.may_hit_every_entry(error) => {
+                return self.note_refusal(entry, error, now);
+            }
             Fault::Upstream if error.upstream().is_some() => self.note_answer(now),
             // A reply that does not verify, our disk or our load says nothing about the channel; a trial comes again.
             _ => self.rest(now),
