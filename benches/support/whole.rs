@@ -1,11 +1,10 @@
 //! Bodies at a gateway in a process of its own: what it holds at most beside what it holds when idle.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a bench says so by panicking")]
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -13,6 +12,7 @@ use crate::support::process::{memory, peak_memory};
 use crate::support::rings::event::birth;
 use crate::support::rings::mosip::{Push, private_key};
 use crate::support::rings::process::{Gateway, client, post_large};
+use crate::support::rings::rows::Rows;
 use crate::support::rings::seeder::{BOUNDARY, batch, leila};
 use crate::support::rings::world::urls;
 
@@ -95,7 +95,7 @@ impl Case {
         (bytes / AT_ONCE, (extra << 10) as f64 / bytes as f64)
     }
 
-    async fn started_over(&self, database: &PathBuf) -> Gateway {
+    async fn started_over(&self, database: &Path) -> Gateway {
         let mut gateway = Gateway::new();
         let mosip = urls(AWAY);
         gateway.set(&mosip.iter().map(|(name, url)| (*name, url.as_str())).collect::<Vec<_>>());
@@ -106,10 +106,8 @@ impl Case {
         gateway.ready().await;
         if self.is_upgraded {
             gateway.terminate();
-            let removed = Connection::open(database)
-                .unwrap()
-                .execute("DELETE FROM meta WHERE name = 'since-formula'", []);
-            assert_eq!(removed.unwrap(), 1, "the database says since which formula it stands");
+            let removed = Rows::of(database).change("DELETE FROM meta WHERE name = 'since-formula'", []);
+            assert_eq!(removed, 1, "the database says since which formula it stands");
             gateway.start();
             gateway.ready().await;
         }

@@ -18,7 +18,7 @@ use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
 use crate::settings::Config;
-use crate::store::{self, OpenError, Remains};
+use crate::store::{OpenError, Remains};
 
 /// `rekey` of a large database takes its time.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -90,9 +90,9 @@ enum Command {
 impl Outbox {
     pub(super) fn run(&self) -> Outcome {
         let config = self.config.load_local()?;
-        let path = &config.outbox.path;
-        let remains = store::at(path).remains();
-        let missing = || Err(Failure::Environment(format!("{}: there is no outbox", path.display())));
+        let location = &config.outbox.location;
+        let remains = location.remains();
+        let missing = || Err(Failure::Environment(format!("{location}: there is no outbox")));
         match &self.command {
             Command::Resume => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
@@ -198,12 +198,14 @@ impl Command {
 }
 
 fn backup(config: &Config, file: &Path) -> Outcome {
-    store::at(&config.outbox.path).copy(file).map_err(|error| Failure::Environment(error.to_string()))?;
+    config.outbox.location.copy(file).map_err(|error| Failure::Environment(error.to_string()))?;
     outcome::print(format!("copied to {}\n", file.display()).as_bytes())
 }
 
 fn set_aside(config: &Config) -> Outcome {
-    let aside = store::at(&config.outbox.path)
+    let aside = config
+        .outbox
+        .location
         .set_aside(Clock::system().now())
         .map_err(|error| Failure::Unfit(error.to_string()))?;
     outcome::print(format!("moved to {}\n", aside.display()).as_bytes())

@@ -27,6 +27,7 @@ pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::loopback::is_loopback;
+use crate::store::Location;
 
 /// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,7 +199,7 @@ pub struct Envelope {
 #[derive(Debug, Clone)]
 pub struct Outbox {
     /// The database; default `outbox.db` in the folder of the configuration file.
-    pub path: PathBuf,
+    pub(crate) location: Location,
     /// The keys its rows are sealed under; default `outbox.key` beside it. Never inside `keys.dir`.
     pub key_file: PathBuf,
     /// How long settled rows stay listed; default 30 days.

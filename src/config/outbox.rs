@@ -8,15 +8,19 @@ use bytesize::{MIB, TIB};
 use super::section::Section;
 use super::value::{duration, is_inside, size};
 use super::{Outbox, Quarantine};
+use crate::store::Location;
 
 const DAY: Duration = Duration::from_hours(24);
 
 /// `[outbox]`; its key never lies in `keys_dir`.
 pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
-    let base = root.reader().base();
     let mut section = root.section("outbox");
-    let path = section.path("path").unwrap_or_else(|| base.join("outbox.db"));
-    let key_file = section.path("key_file").unwrap_or_else(|| path.with_file_name("outbox.key"));
+    let location = Location::read(&mut section);
+    let beside = match location.file() {
+        Some((_, file)) => file.with_file_name("outbox.key"),
+        None => section.reader().base().join("outbox.key"),
+    };
+    let key_file = section.path("key_file").unwrap_or(beside);
     if is_inside(&key_file, keys_dir) {
         section.problem(
             "key_file",
@@ -37,7 +41,7 @@ pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
     }
     let reserve = section.parsed("reserve", size(0..=TIB)).unwrap_or(512 * MIB);
     section.finish();
-    Outbox { path, key_file, retention, remember, give_up_after, reserve }
+    Outbox { location, key_file, retention, remember, give_up_after, reserve }
 }
 
 /// `[quarantine]`

@@ -55,6 +55,12 @@ pub(crate) trait Destination: Steps {
     fn tokens(&self) -> Vec<Arc<TokenSource>> {
         Vec::new()
     }
+
+    /// Which codes say that what was sent was refused before anybody looked at what is in it: it could not be verified or opened, or the
+    /// sender was refused. That may be one entry or all.
+    fn is_unread(&self) -> fn(code: &str) -> bool {
+        |_| false
+    }
 }
 
 /// A destination of the list.

@@ -9,7 +9,6 @@ use crate::http::server;
 use crate::keys::cert::Validity;
 use crate::mosip::caller::CallerKey;
 use crate::settings::Config;
-use crate::store;
 
 /// The files of every listener.
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
@@ -52,7 +51,7 @@ fn proxies(config: &Config) -> Option<Finding> {
 /// Every address, by taking it for a moment. What a running gateway holds is as it should be.
 fn addresses(config: &Config) -> Vec<Finding> {
     let mut running = None;
-    let mut is_running = || *running.get_or_insert_with(|| store::at(&config.outbox.path).is_in_use());
+    let mut is_running = || *running.get_or_insert_with(|| config.outbox.location.is_in_use());
     let mut taken: Vec<&Address> = Vec::new();
     let mut findings = Vec::new();
     for listener in &listeners::ALL {

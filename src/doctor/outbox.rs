@@ -11,29 +11,28 @@ use crate::config::Outbox;
 use crate::ledger::missing_keys;
 use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
 use crate::place;
-use crate::store::{self, Head};
+use crate::store::{Head, Location};
 
 const RESTORE: &str = "restore outbox.key_file and the database from the same backup";
 
 /// Room on the disk, the key file, and whether it opens what is stored.
 pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
-    let folders: Vec<Finding> = [("outbox.path", &outbox.path), ("outbox.key_file", &outbox.key_file)]
-        .into_iter()
-        .filter_map(|(setting, file)| folder(setting, file))
-        .collect();
+    let key_file = ("outbox.key_file", outbox.key_file.as_path());
+    let files = outbox.location.file().into_iter().chain([key_file]);
+    let folders: Vec<Finding> = files.filter_map(|(setting, file)| folder(setting, file)).collect();
     if !folders.is_empty() {
         return folders;
     }
     let mut findings: Vec<Finding> = room(outbox).into_iter().collect();
-    let stored = match store::at(&outbox.path).heads(KEY_HEAD_LEN) {
+    let stored = match outbox.location.heads(KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
-            findings.push(Finding::warn(outbox.path.display(), refusal.to_string(), refusal.advice()));
+            findings.push(Finding::warn(&outbox.location, refusal.to_string(), refusal.advice()));
             return findings;
         }
     };
     findings.push(match Vault::load(&outbox.key_file) {
-        Ok(vault) => fit(&outbox.path, &vault, &stored),
+        Ok(vault) => fit(&outbox.location, &vault, &stored),
         Err(VaultError::Missing(_) | VaultError::Empty(_)) if stored.is_empty() => {
             Finding::ok(outbox.key_file.display(), "is made at the first start")
         }
@@ -71,14 +70,14 @@ fn folder(setting: &str, file: &Path) -> Option<Finding> {
 }
 
 fn room(outbox: &Outbox) -> Option<Finding> {
-    let left = place::disk_left(&outbox.path)?;
+    let left = place::disk_left(outbox.location.file()?.1)?;
     (left < outbox.reserve).then(|| {
         let what = format!("has {} KiB of room left, less than outbox.reserve", left >> 10);
-        Finding::warn(outbox.path.display(), what, "free space on the volume of outbox.path")
+        Finding::warn(&outbox.location, what, "free space on the volume of outbox.path")
     })
 }
 
-fn fit(path: &Path, vault: &Vault, stored: &[Head]) -> Finding {
+fn fit(location: &Location, vault: &Vault, stored: &[Head]) -> Finding {
     let missing = missing_keys(vault, stored.iter().map(|head| (head.head.as_slice(), head.values)));
     if missing.is_empty() {
         return Finding::ok("outbox.key_file", "holds every key that the database is sealed under");
@@ -89,7 +88,7 @@ fn fit(path: &Path, vault: &Vault, stored: &[Head]) -> Finding {
     };
     let keys: Vec<_> = missing.keys().map(KeyTag::to_string).collect();
     Finding::fail(
-        path.display(),
+        location,
         format!("{values} sealed under a key that outbox.key_file does not hold ({})", keys.join(", ")),
         RESTORE,
     )

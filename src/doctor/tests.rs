@@ -266,7 +266,7 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
 
     let folder = TempDir::new().unwrap();
     let outbox = config::Outbox {
-        path: folder.path().join("outbox.db"),
+        location: crate::store::Location::in_file(folder.path().join("outbox.db")),
         key_file: folder.path().join("outbox.key"),
         retention: std::time::Duration::from_secs(60),
         remember: std::time::Duration::from_secs(60),

@@ -54,7 +54,7 @@ impl World {
         let (clock, pool) = (Clock::system(), Pool::for_this_machine().unwrap());
         let policy = Policy { danger_accept_unsigned: true };
         let settings = config::Outbox {
-            path: dir.path().join("outbox.db"),
+            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
             remember: Duration::from_hours(1),

@@ -8,10 +8,10 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::destinations::drive::Outside;
-use crate::destinations::ida::{Ida, Requests};
+use crate::destinations::ida::{Breaker, Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
-use crate::destinations::{self, Destinations, EventRoutes};
-use crate::error::Result;
+use crate::destinations::{self, Destinations, EventRoutes, Listed};
+use crate::error::{Error, Result};
 use crate::keys::Keyring;
 use crate::ledger::{Ledger, LegacyPosts};
 use crate::mosip::credential::Credentials;
@@ -105,8 +105,8 @@ impl Services {
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.all(), settings);
         let routes = EventRoutes::of(&destinations.all());
         let Destinations { mediator, hub, .. } = destinations;
-        if let Some(breaker) = engine.breaker_of_records() {
-            requests.share(breaker);
+        if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
+            requests.share(Arc::new(breaker));
         }
         let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
         let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
@@ -144,5 +144,23 @@ impl Services {
             tasks.shutdown().await;
         };
         tokio::join!(moving, stopped);
+    }
+}
+
+impl Breaker for queue::Breaker {
+    fn lets_through(&self) -> bool {
+        self.lets_through()
+    }
+
+    fn is_away_for(&self) -> Option<Duration> {
+        self.is_away_for()
+    }
+
+    fn succeeded(&self) {
+        self.succeeded();
+    }
+
+    fn failed(&self, error: &Error) {
+        self.failed(error);
     }
 }

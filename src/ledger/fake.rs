@@ -10,7 +10,7 @@ use crate::config;
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{NewRow, Store};
+use crate::store::{Location, NewRow, Store};
 
 const LONG: Duration = Duration::from_hours(24 * 400);
 
@@ -25,7 +25,7 @@ impl Ledger {
         voids_leases: bool,
     ) -> Self {
         let outbox = config::Outbox {
-            path: "outbox.db".into(),
+            location: Location::in_file("outbox.db".into()),
             key_file: key_file.to_owned(),
             retention: LONG,
             remember: LONG,
@@ -38,6 +38,14 @@ impl Ledger {
             memory.opened_by(&*owner, voids_leases).map(|()| store)
         };
         Self::open(outbox, quarantine, Surroundings { clock, random }, open).unwrap()
+    }
+
+    /// What the rows hold.
+    pub(crate) async fn run_on_rows<T: Send + 'static>(
+        &self,
+        job: impl Fn(&mut dyn crate::store::Tx) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.store.run(job).await
     }
 
     /// Inserts `row`, whose payload is sealed first.

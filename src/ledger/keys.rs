@@ -13,7 +13,7 @@ use super::vault::{Place, Vault, VaultError};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::FORMULA;
-use crate::store::{Millis, Owner, OwnerError, Tx};
+use crate::store::{Location, Millis, Owner, OwnerError, Tx};
 
 /// Names the rows that hold what belongs to the database itself.
 const IDENTITY: &str = "identity";
@@ -24,8 +24,8 @@ const IDENTITY_PLACE: Place<'static> = Place { table: "meta", row: IDENTITY, col
 
 /// The keys of one database, whether or not it could be opened yet.
 pub(super) struct Keys {
-    /// `outbox.path`, for errors and logs.
-    database: PathBuf,
+    /// For errors and logs.
+    database: Location,
     key_file: PathBuf,
     opened: RwLock<Option<Opened>>,
     /// The key file as it was when it was last seen to hold the key that seals; none: it has not been read yet.
@@ -53,7 +53,7 @@ struct Stamp {
 }
 
 impl Keys {
-    pub(super) fn new(database: PathBuf, key_file: PathBuf) -> Self {
+    pub(super) fn new(database: Location, key_file: PathBuf) -> Self {
         Self { database, key_file, opened: RwLock::new(None), seen: Mutex::new(None) }
     }
 
@@ -92,7 +92,7 @@ impl Keys {
     fn unusable(&self, key_error: &VaultError) -> OwnerError {
         OwnerError::Refused(format!(
             "{key_error}, and {} has rows sealed under it; restore the key, or move the database away with `mosip-gateway outbox set-aside`",
-            self.database.display()
+            self.database
         ))
     }
 }

@@ -55,7 +55,7 @@ use crate::config;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
-use crate::store::{self, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
+use crate::store::{Millis, OpenError, Owner, Room, Store, Trouble, Tx};
 
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
@@ -115,7 +115,7 @@ impl Ledger {
         surroundings: Surroundings,
         open: impl FnOnce(&config::Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
     ) -> std::result::Result<Self, E> {
-        let keys = Arc::new(Keys::new(outbox.path.clone(), outbox.key_file.clone()));
+        let keys = Arc::new(Keys::new(outbox.location.clone(), outbox.key_file.clone()));
         let store = open(&outbox, Arc::<Keys>::clone(&keys))?;
         let Surroundings { clock, random } = surroundings;
         let rules = Rules {
@@ -142,7 +142,7 @@ impl Ledger {
         clock: Clock,
     ) -> std::result::Result<Self, OpenError> {
         let surroundings = Surroundings { clock, ..Surroundings::default() };
-        let open = |outbox: &config::Outbox, owner| store::at(&outbox.path).open(owner);
+        let open = |outbox: &config::Outbox, owner| outbox.location.open(owner);
         Self::open(outbox, quarantine, surroundings, open)
     }
 

@@ -57,7 +57,7 @@ impl Home {
 
     fn settings(&self) -> config::Outbox {
         config::Outbox {
-            path: self.dir.path().join("outbox.db"),
+            location: crate::store::Location::in_file(self.dir.path().join("outbox.db")),
             key_file: self.dir.path().join("outbox.key"),
             retention: 30 * DAY,
             remember: 400 * DAY,

@@ -5,12 +5,12 @@
 //!
 //! | outcome | open | broken | paused |
 //! |---|---|---|---|
-//! | MOSIP takes it, or refuses it for what is in it | open | open | open |
+//! | the upstream takes it, or refuses it for what is in it | open | open | open |
 //! | what is wrong with it is found before it is sent | open | broken | paused |
 //! | `partner`, `keys` | paused | paused | paused, by the new reason |
 //! | no connection, no answer in time, 5xx, not JSON | broken at the tenth in a row | broken | paused |
-//! | MOSIP could not verify or open it | paused at the fifth in a row | open | paused |
-//! | a code that is not known, a defect that MOSIP reports | open | open | paused |
+//! | the upstream refused it unread, such as an envelope that does not open | paused at the fifth in a row | open | paused |
+//! | a code that is not known, a defect that the upstream reports | open | open | paused |
 //! | a reply that does not verify; our disk; our own load | open | broken | paused |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,21 +45,26 @@ pub(crate) struct Channel {
     refused: Vec<String>,
     /// By entry: how often that happened, and `successes` at its first.
     refused_entries: BTreeMap<String, (u32, u64)>,
+    is_unread: IsUnread,
 }
+
+/// Whether a code says that the upstream refused what was sent before it looked at what is in it: it could not verify or open it, or it
+/// refused the sender. That may be this entry or all.
+pub(crate) type IsUnread = fn(&str) -> bool;
 
 /// Whether entries flow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Flow {
     /// All that are due may go.
     Open,
-    /// MOSIP is away: one entry is tried at this time.
+    /// The upstream is away: one entry is tried at this time.
     Broken {
         /// On the outbox's clock.
         until: Millis,
     },
     /// A person has to put something right: one entry is tried every `probe_interval` and when keys change.
     Paused {
-        /// What has to be put right. MOSIP's own sentence is not kept: it may name a person.
+        /// What has to be put right. The upstream's own sentence is not kept: it may name a person.
         reason: Error,
         /// When the next is tried, on the outbox's clock.
         probe_at: Millis,
@@ -102,7 +107,7 @@ pub(crate) enum Next {
 
 impl Channel {
     /// A channel without a history: its entries may go. A call may take up to `deadline`.
-    pub(crate) fn new(probe_interval: Duration, deadline: Duration) -> Self {
+    pub(crate) fn new(probe_interval: Duration, deadline: Duration, is_unread: IsUnread) -> Self {
         Self {
             flow: Flow::Open,
             stopped_at: None,
@@ -112,6 +117,7 @@ impl Channel {
             successes: 0,
             refused: Vec::new(),
             refused_entries: BTreeMap::new(),
+            is_unread,
         }
     }
 
@@ -158,7 +164,7 @@ impl Channel {
         }
     }
 
-    /// MOSIP took `entry`: all entries may go again.
+    /// The upstream took `entry`: all entries may go again.
     pub(crate) fn succeeded(&mut self, entry: &str) {
         self.resume();
         self.successes += 1;
@@ -216,12 +222,18 @@ impl Channel {
                 return Some(error.clone());
             }
             Fault::Partner | Fault::Keys => self.pause(error, now),
-            Fault::Upstream if may_hit_every_entry(error) => return self.note_refusal(entry, error, now),
+            Fault::Upstream if self.may_hit_every_entry(error) => {
+                return self.note_refusal(entry, error, now);
+            }
             Fault::Upstream if error.upstream().is_some() => self.note_answer(now),
             // A reply that does not verify, our disk or our load says nothing about the channel; a trial comes again.
             _ => self.rest(now),
         }
         None
+    }
+
+    fn may_hit_every_entry(&self, error: &Error) -> bool {
+        error.upstream().is_some_and(|said| (self.is_unread)(&said.code))
     }
 
     /// All entries may go.
@@ -231,7 +243,7 @@ impl Channel {
         self.transport_failures = 0;
     }
 
-    /// MOSIP answered, so it is not away. Whether a person has put right what paused the channel is not known from that.
+    /// The upstream answered, so it is not away. Whether a person has put right what paused the channel is not known from that.
     fn note_answer(&mut self, now: Millis) {
         self.transport_failures = 0;
         match self.flow {
@@ -262,9 +274,8 @@ impl Channel {
         }
     }
 
-    /// The MOSIP-side mediator could not verify or open what we sent, or IDA failed without looking. Under load that happens now and then;
-    /// in a row it is something that a person has to put right; of one entry alone it is the entry, which then parks for the reason
-    /// returned.
+    /// The upstream refused what we sent unread. Under load that happens now and then; in a row it is something that a person has to put
+    /// right; of one entry alone it is the entry, which then parks for the reason returned.
     fn note_refusal(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         if self.refused.len() == REFUSED_KEPT {
             self.refused.remove(0);
@@ -293,27 +304,19 @@ impl Channel {
     }
 }
 
-/// The MOSIP-side mediator refused our signature or could not open our envelope, or IDA refused a call without looking at the person (a
-/// clock that is wrong, a partner that has expired). It may be this entry or all.
-fn may_hit_every_entry(error: &Error) -> bool {
-    error.upstream().is_some_and(|said| {
-        matches!(said.code.as_str(), "OPN-CRVS-026" | "OPN-CRVS-022") || said.code.starts_with("IDA-")
-    })
-}
-
-/// The refusal came from the other side: by a code of MOSIP's, or by a status of OpenCRVS, which has no codes.
+/// The refusal came from the other side: by a code, or by a status where the upstream has no codes.
 fn was_answered(error: &Error) -> bool {
     error.upstream().is_some() || error.code() == Code::Upstream
 }
 
-/// Refused, timed out, 5xx whatever its body says, not JSON: what answered is not MOSIP.
+/// Refused, timed out, 5xx whatever its body says, not JSON: what answered is not the upstream.
 fn is_transport(error: &Error) -> bool {
     let is_away = matches!(error.code(), Code::Upstream | Code::UpstreamTimeout);
     error.fault() == Fault::Upstream && is_away && (error.is_server_error() || error.upstream().is_none())
 }
 
 /// The longest wait between two attempts where a call may take up to `deadline`. It is longer than the call, so entries on which
-/// MOSIP hangs do not take every second turn.
+/// the upstream hangs do not take every second turn.
 fn longest_backoff(deadline: Duration) -> Millis {
     millis(deadline).saturating_mul(2).max(LONGEST_BACKOFF)
 }
@@ -330,7 +333,7 @@ pub(super) fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
-/// `error` with the code that MOSIP gave in `source`, and without MOSIP's sentence.
+/// `error` with the code that the upstream gave in `source`, and without its sentence.
 fn without_sentence(error: Error, source: &Error) -> Error {
     match source.upstream() {
         Some(said) => error.with_upstream(said.code.clone(), ""),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::channel::{Admission, Channel, Flow, Next};
+use super::channel::{Admission, Channel, Flow, IsUnread, Next};
 use super::pace::Pace;
 use crate::error::Error;
 use crate::random::Random;
@@ -19,8 +19,13 @@ pub(crate) struct Health {
 
 impl Health {
     /// Nothing is known yet, so entries may go. A paused channel is tried every `probe_interval`; a call may take up to `deadline`.
-    pub(crate) fn new(probe_interval: Duration, deadline: Duration, random: Random) -> Self {
-        let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline)));
+    pub(crate) fn new(
+        probe_interval: Duration,
+        deadline: Duration,
+        is_unread: IsUnread,
+        random: Random,
+    ) -> Self {
+        let channel = Arc::new(Mutex::new(Channel::new(probe_interval, deadline, is_unread)));
         Self { channel, pace: Arc::default(), random }
     }
 

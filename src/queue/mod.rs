@@ -1,6 +1,7 @@
 //! The engine: one loop for each URL that entries go to, the breaker and the pauses of that URL, and what a failure means. It knows no
 //! kind of message: destinations say what the steps of an entry are, the ledger says what follows from them.
 
+mod breaker;
 pub(crate) mod channel;
 pub(crate) mod health;
 pub(crate) mod meters;
@@ -18,14 +19,14 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use self::channel::{Admission, Flow};
+pub(crate) use self::breaker::Breaker;
+use self::channel::Flow;
 use self::health::Health;
 use self::meters::Meters;
 use self::worker::{STORE_REST, Worker};
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;
-use crate::destinations::ida::Breaker;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
@@ -117,7 +118,12 @@ impl Engine {
                     steps: Arc::<dyn Destination>::clone(destination),
                     ledger: ledger.clone(),
                     outside: Arc::clone(&outside),
-                    health: Health::new(probe_interval, route.deadline, random.clone()),
+                    health: Health::new(
+                        probe_interval,
+                        route.deadline,
+                        destination.is_unread(),
+                        random.clone(),
+                    ),
                     meters: meters.clone(),
                     resumed: Arc::clone(&resumed),
                     concurrency: route.concurrency,
@@ -129,11 +135,11 @@ impl Engine {
         Self(Arc::new(EngineInner { ledger, loops, meters, resumed }))
     }
 
-    /// The breaker of the records of jobs, for those who call IDA beside them.
-    pub(crate) fn breaker_of_records(&self) -> Option<Arc<dyn Breaker>> {
-        let url_loop = self.0.loops.iter().find(|url_loop| url_loop.worker.lane.queue == Queue::Records)?;
-        let Worker { health, ledger, .. } = &*url_loop.worker;
-        Some(Arc::new(Shared { health: health.clone(), ledger: ledger.clone() }))
+    /// The breaker of the URL that the rows of `destination` go to, for those who call it beside them.
+    pub(crate) fn breaker(&self, destination: &str) -> Option<Breaker> {
+        let goes_there = |url_loop: &&UrlLoop| url_loop.worker.lane.destination == destination;
+        let Worker { health, ledger, .. } = &*self.0.loops.iter().find(goes_there)?.worker;
+        Some(Breaker { health: health.clone(), ledger: ledger.clone() })
     }
 
     /// What has been counted since the process began.
@@ -241,44 +247,6 @@ impl Engine {
             () = follow_resumed => {}
         }
         while running.join_next().await.is_some() {}
-    }
-}
-
-/// The breaker of a loop, for those who call its URL beside it. It does not hold the loop: the loop holds who calls.
-struct Shared {
-    health: Health,
-    ledger: Ledger,
-}
-
-/// What such a call is known by. No entry has this name.
-const BESIDE: &str = "beside";
-
-impl Breaker for Shared {
-    fn lets_through(&self) -> bool {
-        !matches!(self.health.admission(self.ledger.uptime()), Admission::Wait(_))
-    }
-
-    fn is_away_for(&self) -> Option<Duration> {
-        let now = self.ledger.uptime();
-        let is_broken = matches!(self.health.status().0, Flow::Broken { .. });
-        match self.health.admission(now) {
-            Admission::Wait(at) if is_broken => {
-                Some(Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs()))
-            }
-            _ => None,
-        }
-    }
-
-    fn succeeded(&self) {
-        let flowed = self.health.status().0 == Flow::Open;
-        self.health.succeeded(BESIDE, self.ledger.uptime());
-        if !flowed {
-            self.ledger.wake();
-        }
-    }
-
-    fn failed(&self, error: &Error) {
-        self.health.failed(BESIDE, 1, error, self.ledger.uptime());
     }
 }
 

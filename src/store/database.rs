@@ -3,12 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::sqlite::File;
 use super::{Owner, SealedColumn, Store};
 use crate::clock::Timestamp;
 
 /// What the command line and `doctor` do with a database. Each backend has one; nothing else names a backend.
-pub(crate) trait Database {
+pub(crate) trait Database: Send + Sync {
+    /// How it is called in errors and logs. It holds no secret.
+    fn name(&self) -> String;
+
+    /// The setting that names its file, and the file, where it is on this machine's disk.
+    fn file(&self) -> Option<(&'static str, &Path)>;
+
     /// Opens it for this process, or makes it.
     fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, OpenError>;
 
@@ -27,11 +32,6 @@ pub(crate) trait Database {
 
     /// Moves it away untouched, and says where to. [`OpenError::InUse`] while a gateway runs over it.
     fn set_aside(&self, now: Timestamp) -> Result<PathBuf, OpenError>;
-}
-
-/// The database at `path`.
-pub(crate) fn at(path: &Path) -> Box<dyn Database> {
-    Box::new(File::new(path))
 }
 
 /// What there is of a database.

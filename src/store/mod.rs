@@ -10,6 +10,7 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod database;
+mod location;
 #[cfg(test)]
 pub(crate) mod memory;
 mod rows;
@@ -22,7 +23,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains, at};
+pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains};
+pub(crate) use self::location::Location;
 pub(crate) use self::rows::{
     Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
     PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,

@@ -5,9 +5,9 @@ use crate::support::fake::{Fake, Then};
 use crate::support::gateway::Running;
 use crate::support::ida_setup::{self, UIN};
 use crate::support::patience;
+use crate::support::rows::Rows;
 use crate::support::seeder::{VID, leila, submit};
 use crate::support::world::{Setup, World};
-use rusqlite::Connection;
 use serde_json::json;
 
 /// A minute: the longest wait after an attempt where the deadline of a call is short.
@@ -36,10 +36,10 @@ async fn flow_becomes(gateway: &Running, wanted: &str) {
 
 /// The longest that anything in `table` has to wait, once an attempt has failed: a moment on the outbox's clock, which began at 0.
 async fn next_at(gateway: &Running, table: &str) -> i64 {
-    let database = Connection::open(gateway.outbox()).unwrap();
+    let database = Rows::of(&gateway.outbox());
     let latest = format!("SELECT max(next_at) FROM {table} WHERE state='queued' AND next_at>0");
     patience::until("a failed attempt", async || {
-        let latest: Option<i64> = database.query_row(&latest, [], |row| row.get(0)).unwrap();
+        let latest: Option<i64> = database.one(&latest, |row| row.get(0));
         latest.ok_or("none has failed")
     })
     .await
@@ -168,13 +168,12 @@ async fn a_person_on_whom_ida_hangs_does_not_stop_the_others() {
     fake.next_id().await;
     fake.answers_json("503 Service Unavailable", "<html>");
     submit(&world, &[leila(VID)]).await;
-    let database = Connection::open(world.gateway.outbox()).unwrap();
+    let database = Rows::of(&world.gateway.outbox());
     let hanging = patience::until("another attempt", async || {
         let both =
             "SELECT hung.state || hung.attempts, other.attempts FROM job_record AS hung, job_record AS other
                     WHERE hung.job=1 AND other.job=2";
-        let (hung, attempts): (String, u32) =
-            database.query_row(both, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let (hung, attempts): (String, u32) = database.one(both, |row| Ok((row.get(0)?, row.get(1)?)));
         if attempts > 1 { Ok(hung) } else { Err(attempts) }
     })
     .await;

@@ -9,13 +9,13 @@ use crate::support::logs::Logs;
 use crate::support::mosip::Push;
 use crate::support::patience;
 use crate::support::port::Port;
+use crate::support::rows::Rows;
 use crate::support::world::{Setup, World};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use mosip_gateway::simulator::Behaviour;
 use mosip_gateway::upstream::Reply;
-use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -48,8 +48,8 @@ impl Place {
     }
 
     /// The database, from outside, as a repair or a fault would come to it.
-    fn database(&self) -> Connection {
-        Connection::open(self.gateway().outbox()).unwrap()
+    fn database(&self) -> Rows {
+        Rows::of(&self.gateway().outbox())
     }
 
     async fn queue(&self, composition: &str) {
@@ -63,7 +63,7 @@ impl Place {
         let park = "UPDATE entry SET state='parked', fault=?2, refusal=?3 WHERE id=?1 AND state='queued'";
         let database = self.database();
         patience::until("the end of its attempt", async || {
-            match database.execute(park, (composition, fault, refusal.to_string())).unwrap() {
+            match database.change(park, (composition, fault, refusal.to_string())) {
                 0 => Err("no entry is queued"),
                 _ => Ok(()),
             }
@@ -231,7 +231,7 @@ async fn readiness_follows_the_disk_and_not_mosip() {
     let database = place.database();
     let full = "CREATE TRIGGER full BEFORE INSERT ON entry BEGIN SELECT RAISE(ROLLBACK, 'full'); END;
                 CREATE TRIGGER full_too BEFORE UPDATE ON meta BEGIN SELECT RAISE(ROLLBACK, 'full'); END;";
-    database.execute_batch(full).unwrap();
+    database.run(full);
     let (status, _) = place.gateway().post_birth(&birth("refused")).await;
     assert!(status >= 500, "answered {status}");
     let (status, body) = place.gateway().readiness().await;
@@ -241,7 +241,7 @@ async fn readiness_follows_the_disk_and_not_mosip() {
     assert!(place.text("/").await.contains("<h1>Put right: the disk is full or fails."));
     assert_eq!(place.get("/livez", &[]).await.status, StatusCode::OK);
 
-    database.execute_batch("DROP TRIGGER full; DROP TRIGGER full_too;").unwrap();
+    database.run("DROP TRIGGER full; DROP TRIGGER full_too;");
     patience::until("a disk that takes writes", async || match place.gateway().readiness().await {
         (200, body) => Ok(body),
         (_, body) => Err(body),
@@ -275,10 +275,7 @@ async fn the_page_says_how_many_messages_the_mediator_has_not_taken_and_since_wh
     assert!(page().await.contains("<dt>For the mediator</dt><dd>0</dd>"), "{}", page().await);
     gateway.push(&Push::new("1").body()).await;
     gateway.until("/v1/inbox", |inbox| inbox["messages"][0].is_object()).await;
-    Connection::open(gateway.outbox())
-        .unwrap()
-        .execute("UPDATE delivery SET waiting_since=waiting_since-7200000", ())
-        .unwrap();
+    Rows::of(&gateway.outbox()).run("UPDATE delivery SET waiting_since=waiting_since-7200000");
     let page = page().await;
     assert!(page.contains("<dt>For the mediator</dt><dd>1 <small>the oldest for 2h"), "{page}");
 }

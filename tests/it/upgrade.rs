@@ -37,6 +37,11 @@ impl Left {
         Self { folder, before }
     }
 
+    /// Whether that gateway subscribed at MOSIP's hub.
+    fn has_hub(&self) -> bool {
+        self.before.get("answers").is_some()
+    }
+
     fn list(&self, name: &str) -> &[Value] {
         self.before[name].as_array().unwrap()
     }
@@ -84,6 +89,10 @@ impl Place {
             ("DELIVER__URL", &mediator),
             ("KEYS__DIR", keys.path()),
         ]);
+        let hub = format!("{}/hub", simulator.base_url);
+        if left.has_hub() {
+            set.push(("WEBSUB__HUB_URL", &hub));
+        }
         let (home, gateway) = left.start(&set).await;
         Self { simulator, opencrvs, reserved, keys, gateway, _home: home }
     }
@@ -144,6 +153,10 @@ async fn every_event_of_then_goes_once_under_its_old_id_and_is_found_as_a_repeat
         // The webhook whose kind had no URL then.
         place.gateway.event_in("death", "done").await;
 
+        for (id, answer) in left.before["answers"].as_object().into_iter().flatten() {
+            let (_, known) = place.gateway.get(&format!("/v1/events/{id}")).await;
+            assert_eq!(&known["answer"], answer, "what came of it is still known");
+        }
         for before in &held {
             let (_, still) = place.gateway.get(&format!("/v1/events/{}", text(&before["id"]))).await;
             assert_eq!((&still["state"], &still["lastFault"]), (&before["state"], &before["lastFault"]));
@@ -260,7 +273,8 @@ async fn every_value_that_was_sealed_then_opens_and_is_sealed_anew() {
         let (_, inbox) = gateway.get("/v1/inbox").await;
         assert_eq!(&inbox["messages"].as_array().unwrap()[..left.list("inbox").len()], left.list("inbox"));
         let settled = left.list("events").iter().find(|event| event["id"] == "settled").unwrap();
-        assert_eq!(gateway.get("/v1/events/settled").await.1["aid"], settled["aid"]);
+        let known = gateway.get("/v1/events/settled").await.1;
+        assert_eq!((&known["aid"], &known["answer"]), (&settled["aid"], &left.before["answers"]["settled"]));
         gateway.stop().await;
     }
 }

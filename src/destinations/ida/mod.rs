@@ -18,6 +18,7 @@ pub(crate) use self::settings::Settings;
 use super::{Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::job::{Outcome, Reason};
+use crate::mosip::codes;
 use crate::mosip::ida::{self, Answer, Authenticated, Response};
 use crate::store::Queue;
 
@@ -49,6 +50,10 @@ impl Destination for Records {
     fn routes(&self) -> Vec<Route> {
         let host = self.0.host();
         vec![Route { host, kinds: Vec::new(), concurrency: CONCURRENCY, deadline: DEADLINE }]
+    }
+
+    fn is_unread(&self) -> fn(&str) -> bool {
+        codes::is_unread
     }
 }
 

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
 use crate::mosip::event::{Aid, Event, EventKind};
-use crate::mosip::{Attested, mediator, roles};
+use crate::mosip::{Attested, codes, mediator, roles};
 use crate::store::Queue;
 use crate::upstream::{self, Reply, Request};
 
@@ -195,6 +195,10 @@ impl Destination for Mediator {
 
     fn tokens(&self) -> Vec<Arc<TokenSource>> {
         self.token.iter().cloned().collect()
+    }
+
+    fn is_unread(&self) -> fn(&str) -> bool {
+        codes::is_unread
     }
 }
 

@@ -34,7 +34,7 @@ async fn housekeeping_leaves_no_payload_of_a_settled_event_in_the_log() {
     accept(&ledger, birth("c1")).await;
     let leased = lease(&ledger, EventKind::Birth).await.remove(0);
     settle(&ledger, &leased, done()).await;
-    let log = crate::place::beside(&home.settings().path, "-wal");
+    let log = crate::place::beside(home.settings().location.file().unwrap().1, "-wal");
     assert_ne!(std::fs::metadata(&log).unwrap().len(), 0);
     ledger.housekeep().await.unwrap();
     assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);

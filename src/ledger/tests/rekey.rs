@@ -204,7 +204,7 @@ async fn a_key_file_that_changed_while_the_gateway_started_is_gone() {
 #[tokio::test]
 async fn before_a_database_is_open_no_key_is_missing_and_nothing_is_sealed() {
     let home = Home::new();
-    let keys = Keys::new(home.settings().path, home.settings().key_file);
+    let keys = Keys::new(home.settings().location, home.settings().key_file);
     assert_eq!(keys.missing(), None);
     assert_eq!(keys.opened().err().unwrap().code(), Code::Storage);
 }

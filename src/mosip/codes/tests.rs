@@ -175,3 +175,13 @@ fn a_fault_of_the_capture_device_is_no_verdict() {
         assert!(matches!(refusal.fault(), Fault::Partner | Fault::Caller), "{code}");
     }
 }
+
+#[test]
+fn a_refusal_before_the_content_is_looked_at_may_hit_every_entry_and_one_of_the_content_may_not() {
+    for code in ["OPN-CRVS-026", "OPN-CRVS-022", "IDA-MPA-009", "IDA-MLC-007"] {
+        assert!(is_unread(code), "{code}");
+    }
+    for code in ["OPN-CRVS-001", "OPN-SUB-001", "KER-ATH-401", "RPR-PKR-002", ""] {
+        assert!(!is_unread(code), "{code}");
+    }
+}

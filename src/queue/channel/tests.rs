@@ -6,7 +6,7 @@ const DIE: u32 = 0x1234_5678;
 const DEADLINE: Duration = Duration::from_secs(90);
 
 fn channel() -> Channel {
-    Channel::new(PROBE, DEADLINE)
+    Channel::new(PROBE, DEADLINE, |code| code.starts_with("UNREAD"))
 }
 
 fn away() -> Error {
@@ -91,7 +91,7 @@ fn it_has_stopped_since_the_first_moment_that_it_did_not_flow() {
 fn a_5xx_counts_for_the_breaker_whatever_its_body_says() {
     for body in [
         said("OPN-SUB-001"),
-        said("OPN-CRVS-026"),
+        said("UNREAD-1"),
         said("IDA-MLC-007"),
         Error::new(Code::Partner, "refused").with_upstream("OPN-AUT-005", ""),
         Error::new(Code::Keys, "no key").with_upstream("KER-KMS-025", ""),
@@ -112,7 +112,7 @@ fn a_5xx_counts_for_the_breaker_whatever_its_body_says() {
 }
 
 #[test]
-fn an_answer_in_mosips_language_is_no_transport_failure() {
+fn an_answer_with_a_code_is_no_transport_failure() {
     let mut channel = channel();
     for _ in 0..9 {
         fail(&mut channel, "a", &away(), 0);
@@ -163,7 +163,7 @@ fn what_is_wrong_with_one_entry_parks_it_and_leaves_the_channel_alone() {
 
 #[test]
 fn five_refused_signatures_of_two_entries_count_as_keys() {
-    let refused = said("OPN-CRVS-026");
+    let refused = said("UNREAD-1");
     let mut alone = channel();
     for _ in 0..9 {
         fail(&mut alone, "a", &refused, 0);
@@ -176,7 +176,7 @@ fn five_refused_signatures_of_two_entries_count_as_keys() {
     }
     fail(&mut channel, "a", &refused, 0);
     assert!(
-        matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Keys && reason.upstream().is_some_and(|said| said.code == "OPN-CRVS-026"))
+        matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Keys && reason.upstream().is_some_and(|said| said.code == "UNREAD-1"))
     );
 }
 
@@ -184,11 +184,11 @@ fn five_refused_signatures_of_two_entries_count_as_keys() {
 fn a_success_in_between_takes_the_blame_off_the_keys() {
     let mut channel = channel();
     for entry in ["a", "b", "a", "b"] {
-        fail(&mut channel, entry, &said("OPN-CRVS-022"), 0);
+        fail(&mut channel, entry, &said("UNREAD-2"), 0);
     }
     channel.succeeded("c");
     for entry in ["a", "b", "a", "b"] {
-        fail(&mut channel, entry, &said("OPN-CRVS-022"), 0);
+        fail(&mut channel, entry, &said("UNREAD-2"), 0);
     }
     assert_eq!(channel.admission(0), Admission::Free);
 }
@@ -197,13 +197,13 @@ fn a_success_in_between_takes_the_blame_off_the_keys() {
 fn an_entry_that_alone_is_refused_ten_times_is_a_bug() {
     let mut channel = channel();
     for _ in 0..9 {
-        assert!(matches!(fail(&mut channel, "poisoned", &said("OPN-CRVS-026"), 0), Next::Again(_)));
+        assert!(matches!(fail(&mut channel, "poisoned", &said("UNREAD-1"), 0), Next::Again(_)));
         channel.succeeded("other");
     }
-    let next = fail(&mut channel, "poisoned", &said("OPN-CRVS-026"), 0);
+    let next = fail(&mut channel, "poisoned", &said("UNREAD-1"), 0);
     let Next::Park(reason) = next else { panic!("it goes on for ever") };
     let code = reason.upstream().map(|said| said.code.as_str());
-    assert_eq!((reason.fault(), code), (Fault::Bug, Some("OPN-CRVS-026")));
+    assert_eq!((reason.fault(), code), (Fault::Bug, Some("UNREAD-1")));
     assert_eq!(channel.admission(0), Admission::Free);
 }
 
@@ -275,7 +275,7 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
         ),
         ("an unknown code", Some(said("XYZ-001")), ["open", "open", "paused"], false),
         ("a known code of MOSIP's own trouble", Some(said("OPN-SUB-001")), ["open", "open", "paused"], false),
-        ("an envelope that does not open", Some(said("OPN-CRVS-022")), ["open", "open", "paused"], false),
+        ("an envelope that does not open", Some(said("UNREAD-2")), ["open", "open", "paused"], false),
         ("IDA gives no reason", Some(said("IDA-MLC-007")), ["open", "open", "paused"], false),
         ("a reply that does not verify", Some(tampered), ["open", "broken", "paused"], false),
         ("our disk", Some(Error::new(Code::Storage, "full")), ["open", "broken", "paused"], false),
@@ -317,7 +317,7 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
 #[test]
 fn a_probe_that_proves_nothing_leaves_what_a_person_has_to_put_right() {
     let mut channel = flowing("paused");
-    for (round, error) in [said("XYZ-001"), said("OPN-CRVS-026"), away()].iter().enumerate() {
+    for (round, error) in [said("XYZ-001"), said("UNREAD-1"), away()].iter().enumerate() {
         let now = NOW * (i64::try_from(round).unwrap() + 1);
         assert_eq!(channel.admission(now), Admission::Trial);
         fail(&mut channel, "a", error, now);

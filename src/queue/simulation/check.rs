@@ -1,13 +1,75 @@
-//! What must hold when everything has come to rest.
+//! What must hold at any moment, and what must hold when everything has come to rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use super::posts::{DESTINATIONS, Posts, RECORDS, composition, person};
-use super::world::{Post, Seen};
+use super::world::Seen;
+use crate::error::Result;
 use crate::ledger::Ledger;
-use crate::store::{Row, State};
+use crate::store::memory::Memory;
+use crate::store::{Filter, Queue, Row, State, Store, Tx};
 
-/// Every event arrived at each destination: under the id that was acknowledged, with one application id, in order of acceptance.
+/// The type of a message that tells of a push.
+const TOLD: &str = "uin-token.received";
+
+/// Looks after each commit and each crash whether what was acknowledged is in the store. What arrives is looked at by [`Seen`].
+#[derive(Clone)]
+pub(super) struct Watch {
+    pub(super) posts: Arc<Mutex<Posts>>,
+    pub(super) seen: Arc<Mutex<Seen>>,
+}
+
+impl Watch {
+    pub(super) async fn look(&self, memory: &Memory) {
+        let watch = self.clone();
+        let missing = Store::new(memory.clone()).run(move |tx| watch.missing(tx)).await.unwrap();
+        let mut seen = self.seen.lock().unwrap();
+        for what in missing {
+            seen.fault(format!("{what} was acknowledged and is not in the store"));
+        }
+    }
+
+    fn missing(&self, tx: &mut dyn Tx) -> Result<Vec<String>> {
+        let (posts, seen) = (self.posts.lock().unwrap(), self.seen.lock().unwrap());
+        let mut missing = Vec::new();
+        for id in posts.events.values() {
+            for destination in DESTINATIONS {
+                let is_first = destination == DESTINATIONS[0];
+                let name = if is_first { id.clone() } else { format!("{id}@{destination}") };
+                if tx.row(Queue::Entries, &name)?.is_none() {
+                    missing.push(name);
+                }
+            }
+        }
+        if let Some(id) = &posts.job {
+            let job = tx.job(id)?;
+            let records = job.map_or(Ok(Vec::new()), |job| tx.progress(job.seq))?;
+            if records.iter().map(|(_, count)| count).sum::<u64>() != RECORDS {
+                missing.push(format!("a record of {id}"));
+            }
+        }
+        let mut gone = Vec::new();
+        for (token, push) in &posts.pushes {
+            if let Some(id) = &push.acknowledged
+                && !seen.tokens.contains(token)
+                && tx.push(id)?.is_none()
+            {
+                gone.push(token.clone());
+            }
+        }
+        // One that was verified is a message that waits.
+        if !gone.is_empty() {
+            let told = Filter { kinds: vec![TOLD.to_owned()], ..Filter::default() };
+            if tx.rows(Queue::Deliveries, &told, 0, gone.len())?.len() < gone.len() {
+                missing.extend(gone);
+            }
+        }
+        Ok(missing)
+    }
+}
+
+/// Every event arrived at each destination, under the id that was acknowledged.
 pub(super) fn events(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
     let mut faults = Vec::new();
     for (content, id) in &posts.events {
@@ -19,29 +81,13 @@ pub(super) fn events(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
                 }
                 Some(_) => {}
             }
-            let arrived: Vec<&Post> = (seen.posts.iter())
-                .filter(|post| post.destination == destination && post.content.as_bytes() == content)
-                .collect();
-            if arrived.is_empty() {
-                faults.push(format!("{id} never arrived at {destination}"));
-            }
-            for post in &arrived {
-                if post.id != *id {
-                    faults.push(format!("{id} arrived at {destination} as {}", post.id));
+            match seen.first_of(destination, content) {
+                None => faults.push(format!("{id} never arrived at {destination}")),
+                Some(first) if first.id != *id => {
+                    faults.push(format!("{id} arrived at {destination} as {}", first.id));
                 }
-                if arrived.first().is_some_and(|first| first.aid != post.aid) {
-                    faults.push(format!("{id} arrived with two application ids"));
-                }
+                Some(_) => {}
             }
-        }
-    }
-    let mut last: BTreeMap<(&str, &str), i64> = BTreeMap::new();
-    let mut arrived: BTreeSet<(&str, &str)> = BTreeSet::new();
-    for post in seen.posts.iter().filter(|post| arrived.insert((&post.destination, &post.content))) {
-        let Some(row) = row_of(rows, &post.destination, &post.id) else { continue };
-        let before = last.insert((&post.destination, &post.line), row.seq);
-        if before.is_some_and(|before| before > row.seq) {
-            faults.push(format!("{} arrived behind its successor at {}", post.id, post.destination));
         }
     }
     faults
@@ -53,14 +99,14 @@ fn row_of<'a>(rows: &'a [Row], destination: &str, id: &str) -> Option<&'a Row> {
     rows.iter().find(|row| row.destination == destination && (row.id == id || row.id == name))
 }
 
-/// Every message that is due was taken, as one message however often, and in order for one subject.
+/// Every message that is due was taken, as one message however often.
 pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut due: BTreeSet<(&str, &str)> = BTreeSet::new();
     due.extend(rows.iter().map(|row| ("event.accepted", row.id.as_str())));
     due.extend(rows.iter().filter(|row| row.result.is_some()).map(|row| ("aid.assigned", row.id.as_str())));
-    let acknowledged = posts.pushes.iter().filter(|(_, push)| push.is_acknowledged);
-    due.extend(acknowledged.map(|(token, _)| ("uin-token.received", token.as_str())));
+    let acknowledged = posts.pushes.iter().filter(|(_, push)| push.acknowledged.is_some());
+    due.extend(acknowledged.map(|(token, _)| (TOLD, token.as_str())));
     let mut told: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for message in &seen.messages {
         let text = |value: &'static str| message.body.pointer(value).and_then(|value| value.as_str());
@@ -81,12 +127,6 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> 
             0 => faults.push(format!("{kind} of {about} was never told")),
             1 => {}
             messages => faults.push(format!("{kind} of {about} was told in {messages} messages")),
-        }
-    }
-    let (mut last, mut taken) = (BTreeMap::new(), BTreeSet::new());
-    for message in seen.messages.iter().filter(|message| taken.insert(message.seq)) {
-        if last.insert(&message.line, message.seq).is_some_and(|before| before > message.seq) {
-            faults.push(format!("{} was taken behind its successor", message.body["id"]));
         }
     }
     faults

@@ -1,5 +1,4 @@
-//! The end of a process: before or after any commit and any call, at a point that the seed picks. What was about to happen then never
-//! does.
+//! The end of a process: before or after any commit and any call. What was about to happen then never does.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,22 +10,29 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Plant;
+use super::check::Watch;
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Backend, Order, Tx};
+use crate::store::{Backend, Order, PushRow, Store, Tx};
 
-/// Burns a step at every point at which a process may die, and then stops it.
+/// Counts the points at which a process may die, and stops it at one of them.
 #[derive(Clone)]
 pub(super) struct Fuse {
-    left: Arc<AtomicU32>,
+    dies_at: Option<u32>,
+    passed: Arc<AtomicU32>,
     blown: Arc<Notify>,
 }
 
 impl Fuse {
-    /// Blows at the point `steps` from now; 0 blows at once, [`u32::MAX`] never.
-    pub(super) fn new(steps: u32) -> Self {
-        Self { left: Arc::new(AtomicU32::new(steps)), blown: Arc::new(Notify::new()) }
+    /// The process dies at the point with this number, counted from 0; `None`: at none.
+    pub(super) fn new(dies_at: Option<u32>) -> Self {
+        Self { dies_at, passed: Arc::default(), blown: Arc::default() }
+    }
+
+    /// How many points the process has passed.
+    pub(super) fn passed(&self) -> u32 {
+        self.passed.load(Ordering::SeqCst)
     }
 
     /// Done once the process has died.
@@ -36,16 +42,16 @@ impl Fuse {
 
     /// A point at which the process may die. Nothing goes on after that.
     pub(super) async fn pass(&self) {
-        let left = self.left.load(Ordering::SeqCst);
-        if left == 0 {
+        if self.dies_at == Some(self.passed()) {
             self.blown.notify_one();
             std::future::pending::<()>().await;
         }
-        if left < u32::MAX {
-            self.left.store(left - 1, Ordering::SeqCst);
-        }
+        self.passed.fetch_add(1, Ordering::SeqCst);
     }
 }
+
+/// Commits for which [`Plant::WrittenLate`] keeps a push to itself.
+const LATE: u32 = 3;
 
 /// Rows in memory that a process reaches until it dies. What was committed outlives it.
 pub(super) struct Disk {
@@ -53,20 +59,64 @@ pub(super) struct Disk {
     fuse: Fuse,
     random: Random,
     plant: Option<Plant>,
+    watch: Watch,
     /// What a crash leaves where a commit is acknowledged too early.
     durable: Arc<Mutex<Memory>>,
+    /// A push that is not written yet, and after how many commits it is.
+    unwritten: Arc<Mutex<Option<(u32, PushRow)>>>,
 }
 
 impl Disk {
-    pub(super) fn new(memory: Memory, fuse: Fuse, random: Random, plant: Option<Plant>) -> Self {
+    pub(super) fn new(
+        memory: Memory,
+        fuse: Fuse,
+        random: Random,
+        plant: Option<Plant>,
+        watch: Watch,
+    ) -> Self {
         let durable = Arc::new(Mutex::new(memory.clone()));
-        Self { memory, fuse, random, plant, durable }
+        Self { memory, fuse, random, plant, watch, durable, unwritten: Arc::default() }
     }
 
     /// What is found after the process has died.
     pub(super) fn durable(&self) -> Arc<Mutex<Memory>> {
         Arc::clone(&self.durable)
     }
+
+    /// Does what the planted defect does after each commit.
+    async fn spoil(&self) -> Result<()> {
+        let store = Store::new(self.memory.clone());
+        match self.plant {
+            Some(Plant::DroppedLease) if self.random.u32().is_multiple_of(8) => {
+                store.run(|tx| tx.release_all()).await
+            }
+            Some(Plant::WrittenLate) => {
+                let unwritten = Arc::clone(&self.unwritten);
+                store.run(move |tx| write_late(tx, &mut unwritten.lock().unwrap())).await
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Takes a push that was just written out of the rows, and puts it there again some commits later.
+fn write_late(tx: &mut dyn Tx, unwritten: &mut Option<(u32, PushRow)>) -> Result<()> {
+    match unwritten {
+        Some((0, push)) => {
+            tx.insert_push(push)?;
+            // This one has been late; no other is.
+            *unwritten = Some((u32::MAX, push.clone()));
+        }
+        Some((u32::MAX, _)) => {}
+        Some((left, _)) => *left -= 1,
+        None => {
+            if let Some(push) = tx.pushes(false, 0, 1)?.pop() {
+                tx.delete_push(&push.id)?;
+                *unwritten = Some((LATE, push));
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Backend for Disk {
@@ -77,10 +127,11 @@ impl Backend for Disk {
             if self.plant == Some(Plant::VerdictBeforeCommit) {
                 *self.durable.lock().unwrap() = self.memory.copy();
             }
+            let before = self.memory.changes();
             let outcome = self.memory.run(order).await;
-            if self.plant == Some(Plant::DroppedLease) && self.random.u32().is_multiple_of(8) {
-                let job = Box::new(|tx: &mut dyn Tx| tx.release_all());
-                self.memory.run(Order { locks: Vec::new(), acknowledges: false, job }).await?;
+            self.spoil().await?;
+            if self.memory.changes() > before {
+                self.watch.look(&self.memory).await;
             }
             self.fuse.pass().await;
             outcome

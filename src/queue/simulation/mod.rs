@@ -1,19 +1,24 @@
 //! The engine under a deterministic scheduler: rows in memory, a faked upstream, a clock that stands until everybody waits, and chance
-//! from a seed. The process dies before or after commits and calls, and is started again. A seed repeats a run:
+//! from a seed. Of each seed one run counts the commits and the calls; then the process dies before and after each of them in turn, and is
+//! started again, after which it may die at random. Seed and point repeat a run:
 //!
 //! ```text
-//! SIMULATION_SEED=17 cargo test --lib queue::simulation      one schedule
+//! SIMULATION_SEED=17 cargo test --lib queue::simulation                       all points of one seed
+//! SIMULATION_SEED=17 SIMULATION_POINT=123 cargo test --lib queue::simulation  one of them
 //! SIMULATION_SCHEDULES=1000000 cargo test --lib queue::simulation
 //! ```
 //!
 //! Events go to two destinations, a job asks for tokens, MOSIP pushes before and after the events that its pushes are about, and the
 //! mediator takes messages.
 //!
-//! What counts as a failure: an acknowledged event, record or push that is not settled in the end; one event under two ids at one
-//! destination; an event that arrives with two application ids; events of one composition that first arrive at a destination in another
-//! order than they were accepted, or two of them under way there at once; a record with the answer of another; what counts as settled
-//! before that is durable; a message for the mediator that is missing, told as two, or out of order for its subject; a push that is joined
-//! to another event than its own, or to none though its event was there.
+//! What counts as a failure at any moment, which is looked for after each commit, each call and each crash: what was acknowledged and is not
+//! in the store; one event under two ids at one destination; an event that arrives with two application ids; events of one composition that
+//! first arrive at a destination in another order than they were accepted, or two of them under way there at once; what counts as settled
+//! before that is durable; a message for the mediator that comes out of order for its subject.
+//!
+//! What counts as a failure in the end: an acknowledged event, record or push that is not settled; an event that arrived under another id
+//! than was acknowledged; a record with the answer of another; a message that is missing, or told as two; a push that is joined to another
+//! event than its own, or to none though its event was there.
 
 mod check;
 mod crash;
@@ -32,6 +37,7 @@ use tempfile::TempDir;
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
+use self::check::Watch;
 use self::crash::{Disk, Fuse};
 use self::fakes::{Deliveries, Ida, Mediator, System};
 use self::posts::Posts;
@@ -59,21 +65,26 @@ enum Plant {
     UnansweredDelivery,
     /// A crash costs a record of a job that waits.
     DroppedRecord,
+    /// The store writes a push a while after it said that it is durable.
+    WrittenLate,
 }
 
 impl Plant {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::DroppedLease,
         Self::VerdictBeforeCommit,
         Self::UnstoredAid,
         Self::AnotherId,
         Self::UnansweredDelivery,
         Self::DroppedRecord,
+        Self::WrittenLate,
     ];
 }
 
-/// The process dies this often at most.
-const MOST_CRASHES: u32 = 4;
+/// The process dies this often at most: at the point of the schedule, and then at random.
+const MOST_CRASHES: u32 = 3;
+/// A process that dies at random passes fewer points than this.
+const LONGEST_LIFE: u32 = 300;
 const LEASE: Duration = Duration::from_secs(60);
 /// By then everything is settled, on the clock of the simulation.
 const END: Duration = Duration::from_hours(24 * 30);
@@ -89,34 +100,91 @@ struct Outer {
     posts: Arc<Mutex<Posts>>,
 }
 
-/// Runs the schedule of `seed` to its end. What must not have happened, if anything did.
-fn simulate(seed: u64, plant: Option<Plant>, dir: &TempDir) -> Vec<String> {
+/// What happens in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Schedule {
+    seed: u64,
+    /// The point of its first life at which the process dies; `None`: it never dies.
+    dies_at: Option<u32>,
+}
+
+/// What a run shows.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Run {
+    /// Points that the first life passed.
+    points: u32,
+    /// What must not have happened, seen as it happened.
+    at_once: Vec<String>,
+    /// What must not have happened, seen when everything had come to rest.
+    in_the_end: Vec<String>,
+}
+
+impl Run {
+    fn is_right(&self) -> bool {
+        self.at_once.is_empty() && self.in_the_end.is_empty()
+    }
+}
+
+/// Runs a schedule to its end.
+fn simulate(schedule: Schedule, plant: Option<Plant>, dir: &TempDir) -> Run {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.unwrap().block_on(async {
-        let random = Random::seeded(seed);
+        let random = Random::seeded(schedule.seed);
         let posts = Arc::new(Mutex::new(Posts::new(&random)));
         let (memory, key_file) = (Memory::default(), dir.path().join("outbox.key"));
         let mut outer = Outer { random, plant, memory, key_file, seen: Arc::default(), posts };
+        let mut run = Run::default();
         let lives = async {
-            let mut crashes = 0;
-            while outer.live(crashes < MOST_CRASHES).await.is_continue() {
+            let (points, ended) = outer.live(schedule.dies_at).await;
+            run.points = points;
+            let (mut ended, mut crashes) = (ended, 1);
+            while ended.is_continue() {
+                let die = outer.random.u32() % LONGEST_LIFE;
+                ended = outer.live(Some(die).filter(|_| crashes < MOST_CRASHES)).await.1;
                 crashes += 1;
             }
         };
         if timeout(END, lives).await.is_err() {
-            outer.seen.lock().unwrap().faults.push("not everything was settled in the end".to_owned());
+            run.in_the_end.push("not everything was settled".to_owned());
         }
-        outer.check().await;
-        std::mem::take(&mut outer.seen.lock().unwrap().faults)
+        run.in_the_end.extend(outer.check().await);
+        run.at_once = std::mem::take(&mut outer.seen.lock().unwrap().faults);
+        run
     })
 }
 
+/// Runs the schedules of `seed` until one goes wrong: one in which nothing dies, and one for every `step`th point of it. How many were
+/// run, and what went wrong.
+fn simulate_points(
+    seed: u64,
+    step: usize,
+    plant: Option<Plant>,
+    dir: &TempDir,
+) -> (u64, Option<(Schedule, Run)>) {
+    let whole = Schedule { seed, dies_at: None };
+    let run = simulate(whole, plant, dir);
+    if !run.is_right() {
+        return (1, Some((whole, run)));
+    }
+    let mut done = 1;
+    for point in (0..run.points).step_by(step) {
+        let schedule = Schedule { seed, dies_at: Some(point) };
+        let run = simulate(schedule, plant, dir);
+        done += 1;
+        if !run.is_right() {
+            return (done, Some((schedule, run)));
+        }
+    }
+    (done, None)
+}
+
 impl Outer {
-    /// One life of the process, until everything is settled or it dies.
-    async fn live(&mut self, may_crash: bool) -> ControlFlow<()> {
-        let steps = if may_crash { self.random.u32() % 300 } else { u32::MAX };
-        let fuse = Fuse::new(steps);
-        let disk = Disk::new(self.memory.clone(), fuse.clone(), self.random.clone(), self.plant);
+    /// One life of the process, until everything is settled or it dies at a point. How many points it passed.
+    async fn live(&mut self, dies_at: Option<u32>) -> (u32, ControlFlow<()>) {
+        let fuse = Fuse::new(dies_at);
+        let watch = Watch { posts: Arc::clone(&self.posts), seen: Arc::clone(&self.seen) };
+        let (memory, random) = (self.memory.clone(), self.random.clone());
+        let disk = Disk::new(memory, fuse.clone(), random, self.plant, watch.clone());
         let durable = disk.durable();
         let store = Store::new(disk);
         // One gateway that owns its database voids the leases of a dead one; several wait until they end.
@@ -156,11 +224,12 @@ impl Outer {
         };
         if ended.is_continue() {
             self.memory = durable.lock().unwrap().clone();
+            watch.look(&self.memory).await;
             if self.plant == Some(Plant::DroppedRecord) {
                 self.drop_record().await;
             }
         }
-        ended
+        (fuse.passed(), ended)
     }
 
     /// What is posted, and posted again where it was not acknowledged before the process died.
@@ -177,7 +246,7 @@ impl Outer {
     /// Pushes are verified in the order in which they came, some long after.
     async fn examine(&self, ledger: &Ledger) {
         loop {
-            sleep(Duration::from_millis(u64::from(self.random.u32() % 60_000))).await;
+            sleep(Duration::from_millis(u64::from(self.random.u32() % 300_000))).await;
             while let Ok(Some((_, push))) = ledger.next_received(0).await {
                 let _ = ledger.verified(push.id, &push.kind, posts::notice(&push.body)).await;
             }
@@ -225,7 +294,7 @@ impl Outer {
                 found => found.iter().all(|row| row.state.is_settled() || row.state == State::Parked),
             };
             if !is_so {
-                self.seen.lock().unwrap().faults.push(format!("{id} counts as settled and is not"));
+                self.seen.lock().unwrap().fault(format!("{id} counts as settled and is not"));
             }
         }
         std::future::pending::<()>().await;
@@ -244,17 +313,16 @@ impl Outer {
         }
     }
 
-    async fn check(&self) {
+    async fn check(&self) -> Vec<String> {
         let rows = self.rows(Queue::Entries).await;
         let store = Store::new(self.memory.clone());
         let ledger = Ledger::over(&self.key_file, &self.memory, store, self.random.clone(), false);
         let job = self.posts.lock().unwrap().job.clone();
         let mut faults = check::records(job, &ledger).await;
-        let mut seen = self.seen.lock().unwrap();
-        let posts = self.posts.lock().unwrap();
+        let (posts, seen) = (self.posts.lock().unwrap(), self.seen.lock().unwrap());
         faults.extend(check::events(&posts, &seen, &rows));
         faults.extend(check::messages(&posts, &seen, &rows));
-        seen.faults.extend(faults);
+        faults
     }
 }
 
@@ -262,27 +330,38 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }
 
+/// A seed that was begun is run to its last point, so that there are a few schedules more than are asked for. Where none are asked for, each
+/// seed is looked at here and there.
 #[test]
 fn nothing_is_lost_doubled_or_out_of_order_wherever_the_process_dies() {
-    let seeds = match number("SIMULATION_SEED") {
-        Some(seed) => seed..seed + 1,
-        None => 0..number("SIMULATION_SCHEDULES").unwrap_or(500),
-    };
-    let next = AtomicU64::new(seeds.start);
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let (seed, point) = (number("SIMULATION_SEED"), number("SIMULATION_POINT"));
+    if let (Some(seed), Some(point)) = (seed, point) {
+        let dies_at = u32::try_from(point).ok();
+        let run = simulate(Schedule { seed, dies_at }, None, &tempfile::tempdir().unwrap());
+        assert!(run.is_right(), "{run:#?}");
+        return;
+    }
+    let asked = number("SIMULATION_SCHEDULES").or(seed.map(|_| 1));
+    let (schedules, step) = asked.map_or((200, 37), |asked| (asked, 1));
+    let (next, done) = (AtomicU64::new(seed.unwrap_or(0)), AtomicU64::new(0));
+    let threads =
+        if seed.is_some() { 1 } else { std::thread::available_parallelism().map_or(1, NonZero::get) };
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
                 let dir = tempfile::tempdir().unwrap();
-                while let seed = next.fetch_add(1, Ordering::Relaxed)
-                    && seed < seeds.end
-                {
-                    let faults = simulate(seed, None, &dir);
-                    assert!(faults.is_empty(), "SIMULATION_SEED={seed}: {faults:#?}");
+                while done.load(Ordering::Relaxed) < schedules {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let (run, wrong) = simulate_points(seed, step, None, &dir);
+                    if let Some((Schedule { seed, dies_at }, run)) = wrong {
+                        panic!("SIMULATION_SEED={seed}, point {dies_at:?}: {run:#?}");
+                    }
+                    done.fetch_add(run, Ordering::Relaxed);
                 }
             });
         }
     });
+    println!("{} schedules of {} seeds", done.into_inner(), next.into_inner());
 }
 
 /// A simulation that finds nothing proves nothing.
@@ -290,16 +369,26 @@ fn nothing_is_lost_doubled_or_out_of_order_wherever_the_process_dies() {
 fn planted_defects_are_found() {
     let dir = tempfile::tempdir().unwrap();
     for plant in Plant::ALL {
-        let found = (0..50).find(|seed| !simulate(*seed, Some(plant), &dir).is_empty());
+        let found = (0..9).find_map(|seed| simulate_points(seed, 3, Some(plant), &dir).1);
         assert!(found.is_some(), "{plant:?}");
     }
 }
 
+/// What is written late is there in the end, unless the process dies just then.
 #[test]
-fn a_seed_repeats_a_run() {
+fn a_defect_that_is_over_before_the_end_is_found_when_it_happens() {
+    let dir = tempfile::tempdir().unwrap();
+    let run = simulate(Schedule { seed: 0, dies_at: None }, Some(Plant::WrittenLate), &dir);
+    assert_eq!(run.in_the_end, Vec::<String>::new());
+    assert!(run.at_once.iter().any(|fault| fault.starts_with("token-")), "{run:?}");
+}
+
+#[test]
+fn a_schedule_repeats_a_run() {
     let dir = tempfile::tempdir().unwrap();
     let plants = [None, Some(Plant::DroppedLease), Some(Plant::AnotherId)];
-    for (plant, seed) in plants.into_iter().zip([3, 5, 7]) {
-        assert_eq!(simulate(seed, plant, &dir), simulate(seed, plant, &dir));
+    for (plant, (seed, dies_at)) in plants.into_iter().zip([(3, Some(40)), (5, None), (7, Some(90))]) {
+        let schedule = Schedule { seed, dies_at };
+        assert_eq!(simulate(schedule, plant, &dir), simulate(schedule, plant, &dir));
     }
 }

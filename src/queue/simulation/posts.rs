@@ -37,7 +37,8 @@ pub(super) struct Push {
     pub(super) composition: u32,
     /// Whether an event of its composition had been acknowledged before it was sent first.
     pub(super) finds_event: bool,
-    pub(super) is_acknowledged: bool,
+    /// The id that was acknowledged.
+    pub(super) acknowledged: Option<String>,
 }
 
 /// What is posted, in order, and what came of it.
@@ -90,7 +91,7 @@ impl Posts {
         let post = self.waiting.last()?.clone();
         if let Post::Push { composition, token } = &post {
             let finds_event = self.known.contains(composition);
-            let push = Push { composition: *composition, finds_event, is_acknowledged: false };
+            let push = Push { composition: *composition, finds_event, acknowledged: None };
             self.pushes.entry(token.clone()).or_insert(push);
         }
         Some(Call(post))
@@ -106,7 +107,7 @@ impl Posts {
             Some(Post::Job) => self.job = Some(id),
             Some(Post::Push { token, .. }) => {
                 if let Some(push) = self.pushes.get_mut(&token) {
-                    push.is_acknowledged = true;
+                    push.acknowledged = Some(id);
                 }
             }
             None => {}

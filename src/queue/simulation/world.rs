@@ -1,6 +1,6 @@
 //! What lies outside the engine: an upstream that takes its time, answers in every way there is, and writes down what it saw.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::destinations::{Step, Steps, TokenSource, Work};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Queue, Row, Seq, Store};
+use crate::store::{Queue, Row, Seq, Store, Tx};
 use crate::upstream::{Reply, Request, SendError};
 
 /// Calls take up to this long, so that some outlive the lease they were made under.
@@ -43,16 +43,71 @@ pub(super) struct Message {
     pub(super) line: String,
 }
 
-/// What the upstream saw, over all lives of the gateway.
+/// What the upstream saw, over all lives of the gateway. What must hold of that is looked at as it comes.
 #[derive(Default)]
 pub(super) struct Seen {
-    /// The events that it took, repeats too, in order.
-    pub(super) posts: Vec<Post>,
+    /// By destination and content, the event as it arrived first.
+    first: BTreeMap<(String, String), Post>,
+    /// By destination and line, the place of the last event that arrived.
+    last: BTreeMap<(String, String), Seq>,
     /// The messages that it took, repeats too, in order.
     pub(super) messages: Vec<Message>,
-    /// What must not have happened.
+    /// By line, the place of the last message.
+    last_message: BTreeMap<String, Seq>,
+    /// Of pushes, what it was told.
+    pub(super) tokens: BTreeSet<String>,
+    /// What must not have happened, each once.
     pub(super) faults: Vec<String>,
     last_aid: u32,
+}
+
+impl Seen {
+    pub(super) fn fault(&mut self, fault: String) {
+        if !self.faults.contains(&fault) {
+            self.faults.push(fault);
+        }
+    }
+
+    /// The event with this content as it arrived first at `destination`.
+    pub(super) fn first_of(&self, destination: &str, content: &[u8]) -> Option<&Post> {
+        let content = std::str::from_utf8(content).unwrap();
+        self.first.get(&(destination.to_owned(), content.to_owned()))
+    }
+
+    /// An event arrives at a destination, for which `seq` is its place. It comes under one id and with one application id however often,
+    /// and the events of one composition arrive first in the order in which they were accepted.
+    fn arrive(&mut self, post: Post, seq: Option<Seq>) {
+        let key = (post.destination.clone(), post.content.clone());
+        let Some(first) = self.first.get(&key) else {
+            let line = (post.destination.clone(), post.line.clone());
+            if let Some(seq) = seq
+                && self.last.insert(line, seq).is_some_and(|before| before > seq)
+            {
+                self.fault(format!("{} arrived behind its successor at {}", post.id, post.destination));
+            }
+            self.first.insert(key, post);
+            return;
+        };
+        let (other_id, other_aid) = (first.id != post.id, first.aid != post.aid);
+        if other_id {
+            self.fault(format!("{} arrived at {} under two ids", post.id, post.destination));
+        }
+        if other_aid {
+            self.fault(format!("{} arrived with two application ids", post.id));
+        }
+    }
+
+    /// The mediator takes a message. The messages of one line come first in order.
+    fn hear(&mut self, message: Message) {
+        let is_repeat = self.messages.iter().any(|known| known.seq == message.seq);
+        let before = self.last_message.get(&message.line).copied();
+        if !is_repeat && before.is_some_and(|before| before > message.seq) {
+            self.fault(format!("{} was taken behind its successor", message.body["id"]));
+        }
+        self.last_message.insert(message.line.clone(), message.seq.max(before.unwrap_or_default()));
+        self.tokens.extend(message.body["data"]["uinToken"].as_str().map(str::to_owned));
+        self.messages.push(message);
+    }
 }
 
 /// One life of the gateway's surroundings.
@@ -69,7 +124,8 @@ pub(super) struct World {
 /// What the upstream is asked.
 enum Asked {
     Aid,
-    Event(Post),
+    /// And its place in the order of acceptance, unless its id is none of the gateway's.
+    Event(Post, Option<Seq>),
     Person(Bytes),
     Message(Message),
 }
@@ -98,7 +154,7 @@ impl World {
         }
         let asked = self.read(&request).await;
         let _under_way = match &asked {
-            Asked::Event(post) => Some(UnderWay::begin(self, &post.destination, &post.line, &post.id)),
+            Asked::Event(post, _) => Some(UnderWay::begin(self, &post.destination, &post.line, &post.id)),
             Asked::Message(Message { body, line, .. }) => {
                 Some(UnderWay::begin(self, "delivery", line, body["id"].as_str().unwrap_or_default()))
             }
@@ -124,7 +180,17 @@ impl World {
     async fn read(&self, request: &Request) -> Asked {
         match request.uri.path() {
             "/aid" => Asked::Aid,
-            "/events" => Asked::Event(serde_json::from_slice(&request.body).unwrap()),
+            "/events" => {
+                let post: Post = serde_json::from_slice(&request.body).unwrap();
+                let (id, destination) = (post.id.clone(), post.destination.clone());
+                let find = move |tx: &mut dyn Tx| {
+                    let name = format!("{id}@{destination}");
+                    let rows = [tx.row(Queue::Entries, &id)?, tx.row(Queue::Entries, &name)?];
+                    Ok(rows.into_iter().flatten().find(|row| row.destination == destination))
+                };
+                let row = self.store.run(find).await.unwrap();
+                Asked::Event(post, row.map(|row| row.seq))
+            }
             "/ida" => Asked::Person(request.body.clone()),
             _ => {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
@@ -139,9 +205,9 @@ impl World {
     fn take(&self, asked: Asked) -> Bytes {
         match asked {
             Asked::Aid => return self.fresh_aid(),
-            Asked::Event(post) => self.seen().posts.push(post),
+            Asked::Event(post, seq) => self.seen().arrive(post, seq),
             Asked::Person(person) => return person,
-            Asked::Message(message) => self.seen().messages.push(message),
+            Asked::Message(message) => self.seen().hear(message),
         }
         Bytes::new()
     }
@@ -157,7 +223,7 @@ impl<'a> UnderWay<'a> {
     fn begin(world: &'a World, destination: &str, line: &str, id: &str) -> Self {
         let line = (destination.to_owned(), line.to_owned());
         if !world.under_way.lock().unwrap().insert(line.clone()) {
-            world.seen().faults.push(format!("{id} goes to {destination} beside another of its line"));
+            world.seen().fault(format!("{id} goes to {destination} beside another of its line"));
         }
         Self { world, line }
     }

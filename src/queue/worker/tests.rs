@@ -120,7 +120,12 @@ impl Bench {
             steps: Arc::new(Post),
             ledger: ledger.clone(),
             outside: Arc::clone(&upstream) as Arc<_>,
-            health: Health::new(Duration::from_secs(30), Duration::from_secs(90), Random::seeded(1)),
+            health: Health::new(
+                Duration::from_secs(30),
+                Duration::from_secs(90),
+                |_| false,
+                Random::seeded(1),
+            ),
             resumed: Arc::default(),
             meters: Meters::default(),
             concurrency,

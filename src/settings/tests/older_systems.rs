@@ -143,7 +143,7 @@ fn the_published_environment_of_the_older_mediator() {
 fn the_published_environment_of_mosip_api() {
     let config = accepted("", MOSIP_API);
     assert_eq!(config.faces.listen, Some(Address::Tcp("0.0.0.0:2024".parse().unwrap())));
-    assert_eq!(config.outbox.path.to_str(), Some("/data/sqlite/outbox.db"));
+    assert_eq!(config.outbox.location.to_string(), "/data/sqlite/outbox.db");
     assert!(config.destinations.mediator.token.is_none(), "authmanager's URL is none of Keycloak's");
     let ida = config.destinations.ida.as_ref().unwrap();
     assert_eq!(ida.url, "http://mosip-mock.opencrvs.svc.cluster.local:20240/idauthentication/v1");

@@ -118,7 +118,7 @@ pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store:
     assert_eq!(ids(&leased), ["y", "z", "behind"], "what stood behind it waits for nobody");
 }
 
-fn push(id: &str, kind: &str) -> PushRow {
+pub(super) fn push(id: &str, kind: &str) -> PushRow {
     PushRow {
         seq: 0,
         id: id.to_owned(),
@@ -155,6 +155,32 @@ pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &
     assert_eq!(listed(false).await, ["a", "b"]);
     assert!(run(store, |tx| tx.delete_push("a")).await && !run(store, |tx| tx.delete_push("a")).await);
     assert!(run(store, |tx| tx.push("a")).await.is_none());
+}
+
+pub(crate) async fn the_quarantine_is_counted_by_kind_and_reason(store: &Store) {
+    run(store, |tx| {
+        for id in ["a", "b", "c", "received"] {
+            tx.insert_push(&push(id, "credential"))?;
+        }
+        tx.insert_push(&push("d", "birth-nid"))?;
+        for (id, reason) in [("a", "{1}"), ("b", "{2}"), ("c", "{1}"), ("d", "{1}")] {
+            tx.quarantine(id, reason)?;
+        }
+        Ok(())
+    })
+    .await;
+    let counted =
+        |kind: &str, reason: &str, rows, bytes| (kind.to_owned(), Some(reason.to_owned()), rows, bytes);
+    assert_eq!(
+        run(store, |tx| tx.push_reasons()).await,
+        [
+            counted("birth-nid", "{1}", 1, 7),
+            counted("credential", "{1}", 2, 14),
+            counted("credential", "{2}", 1, 7)
+        ]
+    );
+    run(store, |tx| tx.release_quarantine()).await;
+    assert!(run(store, |tx| tx.push_reasons()).await.is_empty());
 }
 
 pub(crate) async fn a_message_is_marked_with_when_it_came_last(store: &Store) {

@@ -1,9 +1,12 @@
 //! What a backend has to keep to, as one suite. A backend calls [`suite!`] with a function that makes an empty database.
 
 mod kept;
+mod planted;
+mod runs;
 mod work;
 
 pub(crate) use self::kept::*;
+pub(crate) use self::runs::*;
 pub(crate) use self::work::*;
 
 use super::{Lane, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
@@ -14,6 +17,8 @@ macro_rules! suite {
     ($open:expr) => {
         $crate::store::conformance::suite!($open;
             a_job_that_fails_leaves_nothing_and_the_next_one_runs,
+            jobs_that_name_the_same_lock_run_one_after_another_and_rows_stand_in_that_order,
+            whatever_a_job_did_is_undone_where_it_fails_and_it_runs_again_as_if_for_the_first_time,
             rows_are_listed_in_the_order_of_their_insertion,
             a_name_is_taken_once_in_its_queue,
             a_lease_takes_what_is_due_in_order_and_counts_an_attempt,
@@ -22,6 +27,7 @@ macro_rules! suite {
             what_failed_goes_behind_all_that_wait,
             what_a_person_puts_back_goes_behind_all_that_wait,
             what_was_broken_off_keeps_its_place,
+            what_falls_due_goes_by_its_place_and_not_by_its_moment_or_kind,
             a_lane_sees_its_own_kinds_alone,
             a_late_verdict_changes_nothing,
             a_lease_that_ended_is_taken_over_and_a_renewed_one_is_not,
@@ -36,6 +42,7 @@ macro_rules! suite {
             what_is_expected_is_overdue_until_it_is_answered_or_given_up,
             a_delivery_goes_with_the_entry_that_meets_its_purpose,
             a_push_is_received_quarantined_released_and_deleted,
+            the_quarantine_is_counted_by_kind_and_reason,
             a_message_is_marked_with_when_it_came_last,
             a_job_is_forgotten_with_its_records,
             every_sealed_column_is_walked_and_replaced,

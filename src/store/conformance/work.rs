@@ -172,6 +172,19 @@ pub(crate) async fn what_was_broken_off_keeps_its_place(store: &Store) {
     assert_eq!((again.id.as_str(), again.fault), ("a", None));
 }
 
+pub(crate) async fn what_falls_due_goes_by_its_place_and_not_by_its_moment_or_kind(store: &Store) {
+    let death = |id: &str| NewRow { kind: "death".to_owned(), ..new(id) };
+    insert(store, vec![new("a"), death("b"), new("c"), death("d"), new("e")]).await;
+    for (id, until) in [("a", 60), ("b", 40), ("e", 30)] {
+        let seq = row(store, id).await.seq;
+        run(store, move |tx| tx.postpone(Queue::Entries, seq, until, None)).await;
+    }
+    assert_eq!(ids(&lease_at(store, 20, 1).await), ["c"]);
+    for next in ["a", "b", "d", "e"] {
+        assert_eq!(ids(&lease_at(store, 60, 1).await), [next]);
+    }
+}
+
 pub(crate) async fn a_lane_sees_its_own_kinds_alone(store: &Store) {
     let correction = NewRow { kind: "birth-correction".to_owned(), ..new("a") };
     let record = NewRow { queue: Queue::Records, job: Some((1, 0)), ..new("b") };

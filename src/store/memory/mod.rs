@@ -1,6 +1,7 @@
 //! Rows in memory, for tests and simulations. A transaction works on the rows themselves, and one that fails is undone row by row.
 //! Nothing outlives the process.
 
+pub(super) mod database;
 mod kept;
 mod pushes;
 mod table;
@@ -49,6 +50,11 @@ impl Memory {
 }
 
 impl Memory {
+    /// How many commits changed something.
+    pub(crate) fn changes(&self) -> u64 {
+        self.tables().changes
+    }
+
     /// The rows as they are now, as a database of their own.
     pub(crate) fn copy(&self) -> Self {
         let tables = self.tables();
@@ -68,6 +74,8 @@ impl Backend for Memory {
 /// All tables of a database, and the transaction over them.
 #[derive(Default)]
 struct Tables {
+    /// Commits that changed something.
+    changes: u64,
     numbers: Table<String, i64>,
     sealed: Table<String, Vec<u8>>,
     work: Work,
@@ -78,7 +86,7 @@ struct Tables {
 impl Tables {
     /// The transaction is over.
     fn end(&mut self, is_committed: bool) {
-        let Self { numbers, sealed, work: Work { rows, jobs, .. }, kept, pushes } = self;
+        let Self { changes, numbers, sealed, work: Work { rows, jobs, .. }, kept, pushes } = self;
         let Kept { identities, keys, correlations, correlated, expected, outcomes, verified, .. } = kept;
         let tables: [&mut dyn Transacted; 12] = [
             numbers,
@@ -94,9 +102,9 @@ impl Tables {
             verified,
             &mut pushes.rows,
         ];
-        for table in tables {
-            table.end(is_committed);
-        }
+        let changed =
+            tables.into_iter().map(|table| table.end(is_committed)).filter(|changed| *changed).count();
+        *changes += u64::from(is_committed && changed > 0);
     }
 
     fn column(&self, column: SealedColumn) -> Vec<SealedValue> {
@@ -159,8 +167,9 @@ impl Tables {
 
 impl Tables {
     fn copy(&self) -> Self {
-        let Self { numbers, sealed, work, kept, pushes } = self;
+        let Self { changes, numbers, sealed, work, kept, pushes } = self;
         Self {
+            changes: *changes,
             numbers: numbers.copy(),
             sealed: sealed.copy(),
             work: Work { last: work.last, rows: work.rows.copy(), jobs: work.jobs.copy() },
@@ -181,12 +190,19 @@ impl Tables {
 
 /// A table of any rows, at the end of a transaction.
 trait Transacted {
-    fn end(&mut self, is_committed: bool);
+    /// Whether it changed anything there.
+    fn end(&mut self, is_committed: bool) -> bool;
 }
 
 impl<K: Ord + Clone, V: Clone> Transacted for Table<K, V> {
-    fn end(&mut self, is_committed: bool) {
-        if is_committed { self.commit() } else { self.undo() }
+    fn end(&mut self, is_committed: bool) -> bool {
+        let changed = self.is_changed();
+        if is_committed {
+            self.commit()
+        } else {
+            self.undo()
+        }
+        changed
     }
 }
 

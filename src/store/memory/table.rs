@@ -25,6 +25,11 @@ impl<K, V> Deref for Table<K, V> {
 }
 
 impl<K: Ord + Clone, V: Clone> Table<K, V> {
+    /// Whether the transaction changed a row.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.before.is_empty()
+    }
+
     /// The row of `key`, to be changed.
     pub(super) fn change(&mut self, key: &K) -> Option<&mut V> {
         let row = self.rows.get_mut(key)?;

@@ -3,10 +3,12 @@
 //!
 //! What seals the rows belongs to an [`Owner`], who takes part when the database is made and when it is opened. Nothing here knows a
 //! key, a clock or a message.
+#![allow(clippy::disallowed_types, reason = "this is where rows are reached by way of SQLite")]
 
 mod copy;
 mod desk;
 mod files;
+mod forget;
 mod group;
 mod health;
 mod log;
@@ -29,7 +31,9 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-pub(crate) use self::outside::File;
+#[cfg(test)]
+pub(crate) use self::outside::in_file;
+pub(crate) use self::outside::read;
 
 use self::desk::Desk;
 use self::group::Group;

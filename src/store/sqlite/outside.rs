@@ -1,4 +1,4 @@
-//! A database in a file, as the command line and `doctor` see it.
+//! A database in a file: its settings, and what the command line and `doctor` see of it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,19 +6,33 @@ use std::sync::Arc;
 use super::look::LookError;
 use super::{OpenError, Sqlite, copy, look, set_aside};
 use crate::clock::Timestamp;
+use crate::config::section::Section;
 use crate::place::beside;
-use crate::store::{self, CopyError, Database, Head, Owner, Remains, Store};
+use crate::store::{self, CopyError, Database, Head, Location, Owner, Remains, Store};
 
 /// Where a database lies, or will lie.
-pub(crate) struct File(PathBuf);
+struct File(PathBuf);
 
-impl File {
-    pub(crate) fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
+/// `outbox.path`
+pub(crate) fn read(section: &mut Section<'_>) -> Location {
+    let path = section.path("path").unwrap_or_else(|| section.reader().base().join("outbox.db"));
+    Location::new(File(path))
+}
+
+#[cfg(test)]
+pub(crate) fn in_file(path: PathBuf) -> Location {
+    Location::new(File(path))
 }
 
 impl Database for File {
+    fn name(&self) -> String {
+        self.0.display().to_string()
+    }
+
+    fn file(&self) -> Option<(&'static str, &Path)> {
+        Some(("outbox.path", &self.0))
+    }
+
     fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, store::OpenError> {
         Ok(Store::new(Sqlite::open(&self.0, owner)?))
     }

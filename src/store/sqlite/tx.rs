@@ -3,15 +3,12 @@
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
 use super::sql::table;
-use super::work;
+use super::{forget, work};
 use crate::error::Result;
 use crate::store::{
     Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
     PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
 };
-
-/// Rows that one call of [`Tx::forget`] takes from a table, so that a caller who posts does not wait for it.
-const FORGOTTEN_AT_ONCE: i64 = 1_000;
 
 const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
 
@@ -19,7 +16,7 @@ const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
 pub(crate) struct Transaction<'c>(pub(crate) &'c Connection);
 
 impl Transaction<'_> {
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
+    pub(super) fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {
         Ok(self.0.prepare_cached(sql)?.execute(values)?)
     }
 
@@ -333,39 +330,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn forget(&mut self, settled: Millis, seen: Millis) -> Result<()> {
-        let old = format!(
-            "SELECT id FROM entry WHERE settled_at<=?1 ORDER BY settled_at, seq LIMIT {FORGOTTEN_AT_ONCE}"
-        );
-        let remember = format!(
-            "UPDATE identity SET last_state=(SELECT state FROM entry WHERE id=identity.entry) WHERE entry IN ({old})"
-        );
-        self.run(&remember, [settled])?;
-        self.run(&format!("DELETE FROM entry WHERE id IN ({old})"), [settled])?;
-        let records = format!(
-            "DELETE FROM job_record WHERE seq IN (SELECT job_record.seq FROM job JOIN job_record \
-             ON job_record.job=job.seq WHERE job.settled_at<=?1 LIMIT {FORGOTTEN_AT_ONCE})"
-        );
-        self.run(&records, [settled])?;
-        let jobs = "DELETE FROM job WHERE settled_at<=?1 AND NOT EXISTS
-            (SELECT 1 FROM job_record WHERE job=job.seq)";
-        self.run(jobs, [settled])?;
-        for (table, condition) in [
-            ("identity", "seen_at<=?1 AND last_state IS NOT NULL"),
-            ("idempotency", "seen_at<=?1"),
-            ("verified", "seen_at<=?1"),
-        ] {
-            let forget = format!(
-                "DELETE FROM {table} WHERE hash IN (SELECT hash FROM {table} WHERE {condition} LIMIT {FORGOTTEN_AT_ONCE})"
-            );
-            self.run(&forget, [seen])?;
-        }
-        let old = format!(
-            "SELECT correlation.entry FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
-             WHERE made_at<=?1 AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
-             ORDER BY made_at, correlation.seq LIMIT {FORGOTTEN_AT_ONCE}"
-        );
-        self.run(&format!("DELETE FROM correlation_name WHERE entry IN ({old})"), [seen])?;
-        self.run(&format!("DELETE FROM correlation WHERE entry IN ({old})"), [seen]).map(drop)
+        forget::forget(self, settled, seen)
     }
 }
 

@@ -30,7 +30,7 @@ impl Home {
     fn new(answers: impl IntoIterator<Item = Said>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let outbox = config::Outbox {
-            path: dir.path().join("outbox.db"),
+            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
             remember: Duration::from_hours(1),

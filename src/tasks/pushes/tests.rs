@@ -69,7 +69,7 @@ impl Home {
 
     fn with(dir: TempDir, keys: Keyring) -> Self {
         let outbox = config::Outbox {
-            path: dir.path().join("outbox.db"),
+            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
             remember: Duration::from_hours(1),

@@ -65,12 +65,11 @@ async fn the_page_loads_nothing_runs_nothing_and_is_not_kept() {
 #[tokio::test]
 async fn a_long_list_goes_on_over_pages() {
     let place = Place::new().await;
-    let filled = place.database().execute_batch(
+    place.database().run(
         "WITH RECURSIVE number(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 130)
          INSERT INTO entry (id, destination, kind, line, state, accepted_at, waiting_since, next_at)
          SELECT 'event-' || n, 'mediator', 'birth', 'event-' || n, 'parked', 0, 0, 0 FROM number",
     );
-    filled.unwrap();
     let rows = |page: &str| page.matches("<code>event-").count();
     let overview = place.text("/").await;
     assert_eq!((rows(&overview), overview.contains("Parked: 130")), (0, true));

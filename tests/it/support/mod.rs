@@ -24,6 +24,7 @@ pub(crate) mod pki;
 pub(crate) mod port;
 pub(crate) mod process;
 pub(crate) mod random;
+pub(crate) mod rows;
 #[cfg(feature = "simulator")]
 pub(crate) mod seeder;
 pub(crate) mod small_disk;

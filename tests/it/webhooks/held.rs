@@ -4,6 +4,7 @@ use std::net::TcpListener;
 
 use super::*;
 use crate::support::process;
+use crate::support::rows::Rows;
 
 impl Home {
     async fn held(&self, posts: u64) {
@@ -11,10 +12,8 @@ impl Home {
     }
 
     /// Nothing can be written until what this returns is dropped.
-    fn lock_store(&self) -> rusqlite::Connection {
-        let other = rusqlite::Connection::open(self.dir.path().join("outbox.db")).unwrap();
-        other.execute_batch("BEGIN IMMEDIATE").unwrap();
-        other
+    fn lock_store(&self) -> Rows {
+        Rows::locked(&self.dir.path().join("outbox.db"))
     }
 
     /// From now on the store refuses each new event and each new message at once.
@@ -32,7 +31,7 @@ fn take_rows(dir: &TempDir) {
 }
 
 fn alter(dir: &TempDir, sql: &str) {
-    rusqlite::Connection::open(dir.path().join("outbox.db")).unwrap().execute_batch(sql).unwrap();
+    Rows::of(&dir.path().join("outbox.db")).run(sql);
 }
 
 #[tokio::test]

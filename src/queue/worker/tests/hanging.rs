@@ -54,7 +54,7 @@ async fn two_entries_on_which_mosip_hangs_do_not_stop_the_others() {
         steps: Arc::new(Post),
         ledger: ledger.clone(),
         outside: Arc::clone(&mosip) as Arc<_>,
-        health: Health::new(Duration::from_secs(30), DEADLINE, Random::seeded(1)),
+        health: Health::new(Duration::from_secs(30), DEADLINE, |_| false, Random::seeded(1)),
         resumed: Arc::default(),
         meters: Meters::default(),
         concurrency: 1,

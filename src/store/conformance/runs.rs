@@ -1,0 +1,164 @@
+//! How jobs run: apart where they name the same lock, and as if they had not run where they fail, so that they can run again.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::future::join_all;
+
+use super::{again, insert, lane, new, push, refusal, run};
+use crate::error::{Code, Error, Result};
+use crate::store::{
+    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, State, Store, Tx,
+};
+
+/// Jobs that are handed over at the same time.
+const JOBS: i64 = 20;
+
+pub(crate) async fn jobs_that_name_the_same_lock_run_one_after_another_and_rows_stand_in_that_order(
+    store: &Store,
+) {
+    let count = |tx: &mut dyn Tx| {
+        let number = tx.number("n")?.unwrap_or(0);
+        tx.insert(&[new(&format!("{number:02}"))])?;
+        tx.set_number("n", number + 1)
+    };
+    let counted = join_all((0..JOBS).map(|_| store.take(vec!["lock".to_owned()], count))).await;
+    assert!(counted.iter().all(Result::is_ok), "{counted:?}");
+    assert_eq!(
+        run(store, |tx| tx.number("n")).await,
+        Some(JOBS),
+        "none reads what another is about to change"
+    );
+    let rows = run(store, |tx| tx.rows(Queue::Entries, &Filter::default(), 0, 99)).await;
+    assert!(rows.len() == 20 && rows.is_sorted_by_key(|row| row.id.clone()), "{rows:?}");
+}
+
+type Verb = fn(&mut dyn Tx) -> Result<()>;
+
+/// Every verb that changes something, in an order in which each finds what it changes.
+const VERBS: [(&str, Verb); 30] = [
+    ("set_number", |tx| tx.set_number("n", 2)),
+    ("set_sealed", |tx| tx.set_sealed("s", b"2")),
+    ("insert", |tx| tx.insert(&[new("e")])),
+    ("lease", lease),
+    ("renew", |tx| {
+        let row = entry(tx, "a")?;
+        tx.renew(Queue::Entries, &[(row.seq, row.fence())], 900).map(drop)
+    }),
+    ("advance", |tx| {
+        let row = entry(tx, "a")?;
+        let advance = Advance { result: Some(b"result".to_vec()), sent: true, ..Advance::default() };
+        tx.advance(Queue::Entries, row.seq, row.fence(), &advance).map(drop)
+    }),
+    ("settle", |tx| {
+        let row = entry(tx, "a")?;
+        tx.settle(Queue::Entries, row.seq, row.fence(), &again(500), 50).map(drop)
+    }),
+    ("park", |tx| {
+        let row = entry(tx, "a")?;
+        tx.park(Queue::Entries, row.seq, &refusal()).map(drop)
+    }),
+    ("requeue", |tx| {
+        let row = entry(tx, "a")?;
+        tx.requeue(Queue::Entries, row.seq, 60).map(drop)
+    }),
+    ("postpone", |tx| {
+        let row = entry(tx, "b")?;
+        tx.postpone(Queue::Entries, row.seq, 700, None)
+    }),
+    ("close", |tx| {
+        let row = entry(tx, "c")?;
+        tx.close(Queue::Entries, row.seq, State::Discarded, Some("why"), None, 70).map(drop)
+    }),
+    ("lease another", lease),
+    ("release_all", |tx| tx.release_all()),
+    ("delete_met_by", |tx| tx.delete_met_by("a")),
+    ("delete", |tx| {
+        let row = entry(tx, "d")?;
+        tx.delete(Queue::Entries, row.seq).map(drop)
+    }),
+    ("insert_identity", |tx| tx.insert_identity(b"hash", "a", 10)),
+    ("insert_key", |tx| tx.insert_key(b"key", b"hash", 10)),
+    ("correlate", |tx| {
+        let row = CorrelationRow { entry: "a".to_owned(), subject: b"subject".to_vec(), seen_at: 10 };
+        tx.correlate(&row, &[b"name".to_vec()])
+    }),
+    ("expect", |tx| tx.expect("a", Some(20))),
+    ("conclude", |tx| {
+        tx.conclude("a", &OutcomeRow { outcome: "silent".to_owned(), answer: b"answer".to_vec() })
+    }),
+    ("insert_push", |tx| tx.insert_push(&push("p", "credential")).map(drop)),
+    ("quarantine", |tx| tx.quarantine("p", "{}")),
+    ("release_quarantine", |tx| tx.release_quarantine().map(drop)),
+    ("delete_push", |tx| tx.delete_push("p").map(drop)),
+    ("mark_verified", |tx| match tx.mark_verified(b"message", 10)? {
+        None => tx.set_number("marked", 1),
+        Some(_) => Err(Error::new(Code::Bug, "it is marked already")),
+    }),
+    ("insert_job", |tx| tx.insert_job("job", "json", 10).map(drop)),
+    ("insert a record", |tx| {
+        let job = tx.job("job")?.map(|job| (job.seq, 0));
+        tx.insert(&[NewRow { queue: Queue::Records, job, ..new("r") }])
+    }),
+    ("settle_job", |tx| {
+        let job = tx.job("job")?.map_or(0, |job| job.seq);
+        tx.settle_job(job, 10)
+    }),
+    ("replace_sealed", |tx| {
+        let [meta, ..] = SEALED;
+        let at = tx.sealed_values(meta, Millis::MIN, 1)?.first().map_or(0, |value| value.at);
+        tx.replace_sealed(meta, at, b"again")
+    }),
+    ("forget", |tx| tx.forget(100, 100)),
+];
+
+fn lease(tx: &mut dyn Tx) -> Result<()> {
+    tx.lease(&lane(), Pick { now: 10, until: 110, limit: 1 }).map(drop)
+}
+
+fn entry(tx: &mut dyn Tx, id: &str) -> Result<Row> {
+    tx.row(Queue::Entries, id)?.ok_or_else(|| Error::new(Code::NotFound, "no such row"))
+}
+
+/// All that can be read.
+fn everything(tx: &mut dyn Tx) -> Result<String> {
+    let mut all = String::new();
+    for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
+        all += &format!("{:?}\n", tx.rows(queue, &Filter::default(), 0, 99)?);
+    }
+    for column in SEALED {
+        all += &format!("{:?}\n", tx.sealed_values(column, Millis::MIN, 99)?);
+    }
+    let meta = (tx.number("n")?, tx.number("marked")?, tx.sealed("s")?);
+    let identities = (tx.identity(b"hash")?, tx.key(b"key")?, tx.is_named("a")?);
+    let correlations = (tx.correlation("a")?, tx.named(b"name", 9)?, tx.overdue(99, 9)?, tx.outcome("a")?);
+    let pushes = (tx.pushes(false, 0, 9)?, tx.pushes(true, 0, 9)?);
+    Ok(all + &format!("{meta:?} {identities:?} {correlations:?} {pushes:?} {:?}", tx.jobs(0, 9)?))
+}
+
+pub(crate) async fn whatever_a_job_did_is_undone_where_it_fails_and_it_runs_again_as_if_for_the_first_time(
+    store: &Store,
+) {
+    let met = NewRow { queue: Queue::Deliveries, met_by: Some("a".to_owned()), ..new("x") };
+    insert(store, vec![new("a"), new("b"), new("c"), new("d"), met]).await;
+    for (name, verb) in VERBS {
+        let before = run(store, everything).await;
+        let is_first = AtomicBool::new(true);
+        // A job is handed over again: a lost connection, a deadlock.
+        let job = std::sync::Arc::new(move |tx: &mut dyn Tx| {
+            verb(tx)?;
+            match is_first.swap(false, Ordering::SeqCst) {
+                true => Err(Error::new(Code::IdempotencyConflict, "the connection is lost")),
+                false => Ok(()),
+            }
+        });
+        let again = std::sync::Arc::clone(&job);
+        assert_eq!(
+            store.run(move |tx| job(tx)).await.unwrap_err().code(),
+            Code::IdempotencyConflict,
+            "{name}"
+        );
+        assert_eq!(run(store, everything).await, before, "{name} is undone");
+        store.run(move |tx| again(tx)).await.unwrap();
+        assert_ne!(run(store, everything).await, before, "{name} changes something");
+    }
+}
