@@ -27,11 +27,11 @@ use crate::http::server::{Limits, Server};
 use crate::http::{body, trace};
 use crate::keys::Keyring;
 use crate::keys::source::file::readable_by_others;
-use crate::keys::watch::{self as key_watch, Watcher};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
 use crate::settings::Config;
+use crate::tasks::key_watch::{self, Watcher};
 use crate::upstream::Client;
 
 /// How long the key files are left alone between two looks.

@@ -3,12 +3,13 @@
 pub mod cert;
 mod chain;
 mod example;
+mod keyring;
 pub mod make;
 mod promote;
 pub mod ring;
 pub mod source;
-pub mod watch;
 
 pub use cert::{Certificate, Thumbprint};
+pub use keyring::Keyring;
+pub(crate) use keyring::Look;
 pub use ring::{OwnKey, Peer, Ring, Trouble};
-pub use watch::Keyring;

@@ -66,7 +66,7 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    pub(super) fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
+    pub(crate) fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
         Self {
             file: file.to_owned(),
             what: error.to_string(),
@@ -158,12 +158,12 @@ impl Ring {
     }
 
     /// The keys that `keys` names while none of their files can be read because of `trouble`.
-    pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
+    pub(crate) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
         Self::assemble(fill::unread(keys, now, trouble), Vec::new())
     }
 
     /// The same with `trouble` before all others.
-    pub(super) fn troubled(&self, trouble: Trouble) -> Self {
+    pub(crate) fn troubled(&self, trouble: Trouble) -> Self {
         let mut parts = self.parts.clone();
         parts.ca_troubles.insert(0, trouble);
         Self::assemble(parts, self.retired.clone())
@@ -281,7 +281,7 @@ impl Ring {
         own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, file)| file.clone()).collect()
     }
 
-    /// The moment for which this ring was made: a certificate that began or ended since makes another (see `watch`).
+    /// The moment for which this ring was made: a certificate that began or ended since makes another (see `tasks::key_watch`).
     pub fn moment(&self) -> Timestamp {
         self.parts.trust.now
     }
@@ -292,7 +292,7 @@ impl Ring {
     }
 
     /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
-    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
         own.chain(peers)

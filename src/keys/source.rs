@@ -23,26 +23,26 @@ pub use foreign::Foreign;
 const MOST_PARTS: usize = 64;
 
 /// Where the key of an entry of `keys.own` is kept.
-pub(super) enum Source<'a> {
+pub(crate) enum Source<'a> {
     /// In a file of the key volume.
     File(file::KeyFile<'a>),
 }
 
 impl<'a> Source<'a> {
     /// The source that `entry` names.
-    pub(super) fn of(entry: &'a config::OwnKey) -> Self {
+    pub(crate) fn of(entry: &'a config::OwnKey) -> Self {
         Self::File(file::KeyFile::of(entry))
     }
 
     /// The keys and certificates that are there. Fails where there is no key that can be used.
-    pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
+    pub(crate) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
         match self {
             Self::File(file) => file.load(strict_permissions),
         }
     }
 
     /// The files whose change means that the key has to be loaded again.
-    pub(super) fn watched(&self) -> Vec<&'a Path> {
+    pub(crate) fn watched(&self) -> Vec<&'a Path> {
         match self {
             Self::File(file) => file.watched(),
         }

@@ -48,7 +48,7 @@ pub struct Passwords<'a> {
 }
 
 /// A key file of ours and its passwords, as an entry of `keys.own` names them.
-pub(in crate::keys) struct KeyFile<'a> {
+pub(crate) struct KeyFile<'a> {
     path: &'a Path,
     password: &'a Password,
 }
@@ -221,7 +221,7 @@ pub(in crate::keys) fn first_private_key(
 }
 
 /// The bytes of a file of at most 1 MiB and its metadata.
-pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
+pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
         io::ErrorKind::InvalidInput => LoadError::NotRegular,

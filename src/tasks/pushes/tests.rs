@@ -15,13 +15,13 @@ use crate::destinations::mediator::{self, Mediator};
 use crate::destinations::{self, Destination, Listed as _};
 use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
-use crate::keys::watch::watch;
 use crate::ledger::Filter;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::websub::Topics;
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::{credential, fake};
 use crate::random::Random;
+use crate::tasks::key_watch::watch;
 
 const KEYS: &str = "tests/vectors/keys";
 

@@ -3,6 +3,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::clock::Timestamp;
@@ -219,7 +220,7 @@ async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
         (state, None)
     });
     let (done, answered) = oneshot::channel();
-    let request = Some(Request { forced: true, done });
+    let request = Some(Request::new(true, done));
     let following =
         tokio::spawn(async move { published.follow(look, &reading, request, &mut requests).await.is_some() });
     answered.await.unwrap();
