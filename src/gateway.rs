@@ -87,7 +87,7 @@ impl Gateway {
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
         if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
-            let what = format!("{}: this development key is public", file.display());
+            let what = format!("{file}: this development key is public");
             return Err(Error::new(Code::Keys, what)
                 .advise("Use your own keys, or say --allow-example-keys outside production.")
                 .into());

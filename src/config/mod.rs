@@ -17,7 +17,8 @@ pub(crate) mod value;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
@@ -25,7 +26,7 @@ pub use self::problem::{Problem, Problems};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
-use crate::crypto::secret::SecretBytes;
+use crate::keys::source::KeySource;
 use crate::loopback::is_loopback;
 
 /// The address of a listener.
@@ -109,51 +110,12 @@ pub struct Keys {
 pub struct OwnKey {
     /// For `sign_with` and `?key=`.
     pub name: Option<String>,
-    /// Joined with `keys.dir`.
-    pub file: PathBuf,
+    /// Where the key is kept: a file, or whatever else `keys/source` knows.
+    pub source: Arc<dyn KeySource>,
     /// Certificate beside a bare key; joined with `keys.dir`.
     pub cert: Option<PathBuf>,
-    /// Password of the container, and of the private key in it.
-    pub password: Password,
     /// What it may be used for.
     pub uses: Uses,
-}
-
-/// Where a container's password comes from. Read when the key is loaded, so that a rotated password file is seen; a file in
-/// `keys.dir` that cannot be read degrades the key, it does not stop `serve`.
-pub enum Password {
-    /// None is needed.
-    None,
-    /// `password_file`, joined with `keys.dir`.
-    File(PathBuf),
-    /// A variable held it (`password_env`, or an alias).
-    Value(SecretBytes),
-    /// The private key has a password of its own (`key_password_file`, `key_password_env`).
-    AndOfKey {
-        /// Of the container.
-        container: Box<Password>,
-        /// Of the private key.
-        key: Box<Password>,
-    },
-}
-
-impl Password {
-    /// That of the container and that of the private key.
-    pub fn parts(&self) -> (&Self, &Self) {
-        match self {
-            Self::AndOfKey { container, key } => (container, key),
-            container => (container, &Self::None),
-        }
-    }
-
-    /// The files that hold them.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let (container, key) = self.parts();
-        [container, key].into_iter().filter_map(|password| match password {
-            Self::File(path) => Some(path.as_path()),
-            Self::None | Self::Value(_) | Self::AndOfKey { .. } => None,
-        })
-    }
 }
 
 /// `use = ["sign", "decrypt"]`

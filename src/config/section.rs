@@ -226,6 +226,12 @@ impl<'r> Section<'r> {
         secret
     }
 
+    /// Whether the file, or what stands in its place, has the setting `name`. It is not looked for in variables, which set nothing in
+    /// lists.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
     /// Whether the secret `name` has been set, rightly or wrongly.
     pub(crate) fn is_secret_set(&self, name: &str) -> bool {
         self.is_set(&format!("{name}_file")) || self.is_set(&format!("{name}_env")) || self.is_set(name)

@@ -6,6 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::{Address, ServerTls};
 use crate::gateway::listeners::{self, Listener};
 use crate::http::server;
+use crate::keys::Location;
 use crate::keys::cert::Validity;
 use crate::mosip::caller::CallerKey;
 use crate::settings::Config;
@@ -85,7 +86,7 @@ fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Find
     let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
     findings.extend(listeners::dates(tls).map(|dates| {
         let what = format!("certificate of listener {}", listener.name);
-        let finding = dated(&tls.cert, dates, &what, now);
+        let finding = dated(&Location::from(&tls.cert), dates, &what, now);
         let is_expired = matches!(dates.validity(now), Validity::ExpiredSince(_));
         Finding { level: if is_expired { Level::Fail } else { finding.level }, ..finding }
     }));

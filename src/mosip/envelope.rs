@@ -22,7 +22,7 @@ use crate::mosip::body;
 
 mod open;
 
-pub(in crate::mosip) use open::open_with_ring;
+pub(in crate::mosip) use open::{open_with_ring, unknown_key};
 pub use open::{Policy, Sealed, open};
 
 /// The header of the current form.

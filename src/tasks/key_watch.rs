@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use crate::clock::Clock;
 use crate::config;
 use crate::keys::source::file::read_file;
-use crate::keys::source::{LoadError, Source};
+use crate::keys::source::LoadError;
 use crate::keys::{Keyring, Look as Request, Ring, Trouble};
 
 /// How long a look at the key files may take. A volume that takes longer hangs.
@@ -252,21 +252,24 @@ impl State {
         Ring::load(&self.keys, self.clock.now())
     }
 
-    /// What has to follow `previous`, if a file changed, a certificate began or ended, or `forced`.
+    /// What has to follow `previous`, if a file changed, a certificate began or ended, a key that was unavailable is there, or `forced`.
     fn step(&mut self, previous: &Ring, forced: bool) -> Option<Ring> {
         let now = self.clock.now();
         let found = fingerprint(&self.keys, &self.reading);
-        if !forced && found == self.seen && !previous.is_stale(now) {
-            return None;
+        if forced || found != self.seen || previous.is_stale(now) {
+            self.seen = found;
+            return Some(Ring::load(&self.keys, now));
         }
-        self.seen = found;
-        Some(Ring::load(&self.keys, now))
+        // No file tells that a token or a service is back.
+        let away = previous.away();
+        let next = (!away.is_empty()).then(|| Ring::load(&self.keys, now));
+        next.filter(|next| next.away() != away)
     }
 }
 
 fn fingerprint(keys: &config::Keys, reading: &Reading) -> Fingerprint {
     let own =
-        keys.own.iter().flat_map(|own| Source::of(own).watched().into_iter().chain(own.cert.as_deref()));
+        keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
     for path in own.chain(peers).chain(keys.ca_file.as_deref()) {

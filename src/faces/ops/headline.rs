@@ -156,7 +156,7 @@ impl Waiting {
 
 fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
-        let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let file = trouble.location.short();
         remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }
 }

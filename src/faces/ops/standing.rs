@@ -203,8 +203,7 @@ impl Standing {
     /// file; of the authorities in `keys.ca_file` the next to expire counts, and one that has expired before all others.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
-            let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
-            let name = own.name.clone().or(file).unwrap_or_default();
+            let name = own.name.clone().unwrap_or_else(|| own.location.short());
             Some(Dated { role: "own", name, not_after: own.certificate.as_ref()?.not_after() })
         });
         let peers = self.ring.peers().iter().filter_map(|peer| {

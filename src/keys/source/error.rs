@@ -223,7 +223,7 @@ impl LoadError {
                 "supply the certificate that was issued for this key, or the key of this certificate"
             }
             Self::CrossCheck => "do not use this key; export it again from where it was made",
-            Self::Unavailable(_) => "bring back what keeps the key, and start the gateway again",
+            Self::Unavailable(_) => "bring back what keeps the key; it is tried again every 10 s",
             Self::Example => "use your own key, or start with --allow-example-keys outside production",
             Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
             Self::SeveralCertificates(_) => "leave the peer's certificate and its issuers alone in the file",

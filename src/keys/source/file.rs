@@ -9,29 +9,34 @@ mod contents;
 mod describe;
 mod jwk;
 mod numbers;
+mod password;
 mod pbe;
 mod pem;
 mod pkcs12;
+mod settings;
 mod text;
 
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, LoadError, MOST_PARTS};
+use super::{KeyMaterial, KeySource, LoadError, MOST_PARTS};
 use crate::clock::Timestamp;
-use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
-use crate::keys::Trouble;
+use crate::keys::{Location, Trouble};
 use crate::keys::cert::{Certificate, CertificateError};
 use crate::keys::chain;
 use crate::keys::promote::promote;
 use crate::regular;
 use contents::{Contents, Kind};
+
+pub use password::Password;
+pub(super) use settings::KIND;
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
 
@@ -48,20 +53,35 @@ pub struct Passwords<'a> {
 }
 
 /// A key file of ours and its passwords, as an entry of `keys.own` names them.
-pub(crate) struct KeyFile<'a> {
-    path: &'a Path,
-    password: &'a Password,
+pub struct KeyFile {
+    /// Joined with `keys.dir`.
+    pub path: PathBuf,
+    /// Of the container, and of the private key in it.
+    pub password: Password,
 }
 
-impl<'a> KeyFile<'a> {
-    pub(super) fn of(entry: &'a config::OwnKey) -> Self {
-        Self { path: &entry.file, password: &entry.password }
+impl KeyFile {
+    /// The source of an entry.
+    pub fn source(path: impl Into<PathBuf>, password: Password) -> Arc<dyn KeySource> {
+        Arc::new(Self { path: path.into(), password })
     }
 
-    /// Reads the file. One that every user of the machine can read is refused under `strict_permissions`, else a warning.
-    pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
-        let refusal = |error: LoadError| Trouble::new(self.path, &error, true);
-        let (bytes, metadata) = read_file(self.path).map_err(refusal)?;
+    /// The file of `source`, which is one.
+    #[cfg(test)]
+    pub(crate) fn of(source: &dyn KeySource) -> &Self {
+        (source as &dyn std::any::Any).downcast_ref().unwrap()
+    }
+}
+
+impl KeySource for KeyFile {
+    fn location(&self) -> Location {
+        Location::from(&self.path)
+    }
+
+    /// One that every user of the machine can read is refused under `strict_permissions`, else a warning.
+    fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
+        let refusal = |error: LoadError| Trouble::new(&self.path, &error, true);
+        let (bytes, metadata) = read_file(&self.path).map_err(refusal)?;
         let (container, key) = self.password.parts();
         let (container, key) = (ReadPassword::of(container)?, ReadPassword::of(key)?);
         let passwords = Passwords { container: container.expose(), key: key.expose() };
@@ -75,9 +95,12 @@ impl<'a> KeyFile<'a> {
         Ok(material)
     }
 
-    /// The files whose change means that the key has to be loaded again.
-    pub(super) fn watched(&self) -> Vec<&'a Path> {
-        std::iter::once(self.path).chain(self.password.files()).collect()
+    fn watched(&self) -> Vec<&Path> {
+        std::iter::once(self.path.as_path()).chain(self.password.files()).collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        self.password.files().collect()
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{accepted, exposed, problems};
-use crate::config::{Address, Password, TokenKind, UnknownThumbprint, Uses};
+use crate::config::{Address, TokenKind, UnknownThumbprint, Uses};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::faces::callback::CallerAuth;
 
@@ -104,18 +105,20 @@ fn keys_and_peers() {
     let keys = config.keys;
     let [partner, opencrvs, third] = keys.own.as_slice() else { panic!("three keys") };
     assert_eq!(partner.name.as_deref(), Some("partner"));
-    assert_eq!(partner.file, Path::new("/etc/gateway/keys/keystore.p12"));
-    assert!(matches!(&partner.password, Password::File(file) if file == "/etc/gateway/keys/absent.password"));
+    let [of_partner, of_opencrvs, of_third] =
+        [partner, opencrvs, third].map(|key| KeyFile::of(&*key.source));
+    assert_eq!(of_partner.path, Path::new("/etc/gateway/keys/keystore.p12"));
+    assert!(matches!(&of_partner.password, Password::File(file) if file == "/etc/gateway/keys/absent.password"));
     assert_eq!(partner.uses, Uses { sign: true, decrypt: false });
-    assert_eq!(opencrvs.file, Path::new("/abs/opencrvs.key"));
+    assert_eq!(of_opencrvs.path, Path::new("/abs/opencrvs.key"));
     assert_eq!(opencrvs.cert, Some(PathBuf::from("/etc/gateway/keys/opencrvs.crt")));
-    assert!(matches!(opencrvs.password, Password::None));
+    assert!(matches!(of_opencrvs.password, Password::None));
     assert_eq!(opencrvs.uses, Uses { sign: true, decrypt: true });
-    let (container, key) = third.password.parts();
+    let (container, key) = of_third.password.parts();
     assert!(matches!(container, Password::Value(value) if value.expose() == b"of the third"));
     assert!(matches!(key, Password::File(file) if file == "/etc/gateway/keys/third.key"));
-    assert_eq!(third.password.files().collect::<Vec<_>>(), [Path::new("/etc/gateway/keys/third.key")]);
-    assert_eq!(opencrvs.password.files().count(), 0);
+    assert_eq!(of_third.password.files().collect::<Vec<_>>(), [Path::new("/etc/gateway/keys/third.key")]);
+    assert_eq!(of_opencrvs.password.files().count(), 0);
     assert_eq!(third.uses, Uses { sign: false, decrypt: true });
 
     let [mosip, ida] = keys.peers.as_slice() else { panic!("two peers") };

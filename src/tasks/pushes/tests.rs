@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
+use crate::config::{self, OwnKey, Peer, UnknownThumbprint, Uses};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
 use crate::destinations::fake::Script;
 use crate::destinations::hub::{self, Publisher};
@@ -47,9 +48,8 @@ impl Home {
             dir: dir.to_owned(),
             own: vec![OwnKey {
                 name: None,
-                file: key("partner.key.pem"),
+                source: KeyFile::source(key("partner.key.pem"), Password::None),
                 cert: Some(key("partner.crt.pem")),
-                password: Password::None,
                 uses: Uses { sign: true, decrypt: true },
             }],
             peers: vec![Peer {

@@ -47,7 +47,7 @@ fn unreadable_ca_file_refuses_every_certificate() {
     let mut volume = Volume::new();
     volume.keys.ca_file = Some(volume.path("ca.pem"));
     let ring = volume.load();
-    assert_eq!(ring.troubles()[0].file, volume.path("ca.pem"));
+    assert_eq!(ring.troubles()[0].location, crate::keys::Location::from(&volume.path("ca.pem")));
     assert_eq!((ring.own().len(), ring.peers().len()), (0, 0));
 }
 

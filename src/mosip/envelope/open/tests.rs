@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{self, Uses};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::jwe;
 use crate::crypto::jws::{self, Protected};
 use crate::keys::source::file::parse_own;
@@ -21,9 +22,8 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
     let own = config::OwnKey {
         name: None,
-        file: dir.join("partner.key.pem"),
+        source: KeyFile::source(dir.join("partner.key.pem"), Password::None),
         cert: Some(dir.join("partner.crt.pem")),
-        password: config::Password::None,
         uses: Uses { sign: true, decrypt: true },
     };
     let peer = |name: &str| config::Peer {
