@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use mosip_gateway::clock::Timestamp;
 use mosip_gateway::config::{self, UnknownThumbprint, Uses};
-use mosip_gateway::keys::source::file::{KeyFile, Password};
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 use mosip_gateway::keys::source::file;
+use mosip_gateway::keys::source::file::{KeyFile, Password};
 use mosip_gateway::keys::{Certificate, Peer, Ring};
 
 /// A moment at which the certificates of the vectors are valid: 2027-01-15.

@@ -16,13 +16,13 @@ pub(crate) mod upstream;
 pub(crate) mod value;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
-pub use self::problem::{Problem, Problems};
+pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -54,6 +54,23 @@ impl Address {
         match self {
             Self::Tcp(socket) => is_loopback(socket.ip()),
             Self::Unix(_) => true,
+        }
+    }
+
+    /// Whether no two listeners can have these addresses: they are one, or one of them is every address of the other's port.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                let (ours, theirs) = (one.ip(), other.ip());
+                let all =
+                    |all: IpAddr, other: IpAddr| all.is_unspecified() && (all.is_ipv6() || other.is_ipv4());
+                // Port 0 is a free one.
+                one.port() == other.port()
+                    && one.port() != 0
+                    && (ours == theirs || all(ours, theirs) || all(theirs, ours))
+            }
+            (Self::Unix(one), Self::Unix(other)) => value::resolved(one) == value::resolved(other),
+            _ => false,
         }
     }
 }

@@ -1,9 +1,9 @@
 //! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
 
 mod calls;
+mod measure;
 mod url;
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use toml::{Table, Value};
@@ -158,17 +158,6 @@ impl<'r> Section<'r> {
             self.reader.warn(format!("{} is on: {means}", self.path_of(name)));
         }
         on
-    }
-
-    /// A whole number within `range`.
-    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let raw = self.take(name)?;
-        self.settle(&raw, |raw| {
-            let number = u32::try_from(raw.number()?).ok().filter(|number| range.contains(number));
-            number.ok_or_else(|| {
-                complaint("is out of range", format!("set between {} and {}", range.start(), range.end()))
-            })
-        })
     }
 
     /// A list of texts, if all of them are right.

@@ -12,10 +12,10 @@ use super::drive::{Keep, Outside};
 use super::{News, Progress, Step, Steps, TokenSource, Tools, Work, ida};
 use crate::clock::{Clock, Timestamp};
 use crate::config;
-use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::keys::{Keyring, Ring};
 use crate::upstream::{Reply, Request, SendError};
 

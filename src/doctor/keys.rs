@@ -9,9 +9,9 @@ use crate::mosip::roles;
 use crate::settings::Config;
 
 /// Fewer days than this are too few to have a new certificate issued without haste.
-const DAYS_TO_RENEW: i64 = 30;
+pub(super) const DAYS_TO_RENEW: i64 = 30;
 
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// All keys, then what no key is configured for.
 pub(super) fn examine(
@@ -34,13 +34,19 @@ pub(super) fn examine(
     }
     for peer in ring.peers() {
         findings.push(Finding::ok(peer.file.display(), describe_peer(peer)));
-        findings.extend(certificates(&Location::from(&peer.file), peer.certificate.as_ref(), &peer.chain, now));
+        findings.extend(certificates(
+            &Location::from(&peer.file),
+            peer.certificate.as_ref(),
+            &peer.chain,
+            now,
+        ));
     }
     if let Some(file) = &config.keys.ca_file {
         // One outside its dates stands among the troubles already.
-        let valid = ring.authorities().iter().filter(|authority| authority.validity(now) == Validity::Valid);
+        let valid =
+            ring.authorities().iter().filter(|authority| authority.dates.validity(now) == Validity::Valid);
         findings.extend(valid.map(|authority| {
-            dated(&Location::from(file), authority.dates(), &format!("authority {}", authority.subject()), now)
+            dated(&Location::from(file), authority.dates, &format!("authority {}", authority.subject), now)
         }));
     }
     for file in ring.example_keys() {

@@ -28,7 +28,8 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
     let stored = match store::at(&outbox.path).heads(KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
-            findings.push(Finding::warn(outbox.path.display(), refusal.to_string(), refusal.advice()));
+            let level = if refusal.stops_start { Finding::fail } else { Finding::warn };
+            findings.push(level(&outbox.path.display(), refusal.what, refusal.advice));
             return findings;
         }
     };

@@ -9,7 +9,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cert::{Certificate, Thumbprint};
+use super::cert::{Certificate, Summary, Thumbprint};
 use super::source::LoadError;
 use super::{Location, chain, example};
 use crate::clock::Timestamp;
@@ -155,6 +155,8 @@ impl RingEntries {
 struct Trust {
     /// Content of `keys.ca_file`; `None`: certificates are pinned by their file alone.
     roots: Option<Vec<Certificate>>,
+    /// All certificates of that file, also those that can vouch for nothing.
+    authorities: Vec<Summary>,
     now: Timestamp,
 }
 
@@ -271,13 +273,15 @@ impl Ring {
     /// An own key (use decrypt) that is unavailable: what no other key opens may be for it.
     pub(crate) fn decryptor_away(&self) -> Option<&Trouble> {
         let mut slots = self.parts.own.iter();
-        let slot = slots.find(|slot| slot.entry.uses.is_some_and(|uses| uses.decrypt) && self.parts.is_away(slot))?;
+        let slot = slots
+            .find(|slot| slot.entry.uses.is_some_and(|uses| uses.decrypt) && self.parts.is_away(slot))?;
         self.parts.ca_troubles.iter().chain(&slot.troubles).find(|trouble| trouble.unavailable)
     }
 
     /// The own keys that are unavailable, in configuration order.
     pub(crate) fn away(&self) -> Vec<&Location> {
-        let away = self.parts.own.iter().filter(|slot| slot.troubles.iter().any(|trouble| trouble.unavailable));
+        let away =
+            self.parts.own.iter().filter(|slot| slot.troubles.iter().any(|trouble| trouble.unavailable));
         away.map(|slot| &slot.entry.location).collect()
     }
 
@@ -317,18 +321,20 @@ impl Ring {
         self.parts.trust.now
     }
 
-    /// The certificates of `keys.ca_file`.
-    pub(crate) fn authorities(&self) -> &[Certificate] {
-        self.parts.trust.roots.as_deref().unwrap_or_default()
+    /// The certificates of `keys.ca_file`, whatever their keys are.
+    pub(crate) fn authorities(&self) -> &[Summary] {
+        &self.parts.trust.authorities
     }
 
     /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
+        let authorities = self.authorities().iter().map(|authority| authority.dates);
         own.chain(peers)
-            .chain(self.authorities())
-            .any(|certificate| certificate.validity(now) != certificate.validity(self.parts.trust.now))
+            .map(Certificate::dates)
+            .chain(authorities)
+            .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
     }
 
     fn decryptors(&self) -> impl Iterator<Item = &Arc<OwnKey>> {

@@ -15,8 +15,8 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock::Clock;
 use crate::config;
-use crate::keys::source::file::read_file;
 use crate::keys::source::LoadError;
+use crate::keys::source::file::read_file;
 use crate::keys::{Keyring, Look as Request, Ring, Trouble};
 
 /// How long a look at the key files may take. A volume that takes longer hangs.
@@ -268,8 +268,7 @@ impl State {
 }
 
 fn fingerprint(keys: &config::Keys, reading: &Reading) -> Fingerprint {
-    let own =
-        keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
+    let own = keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
     for path in own.chain(peers).chain(keys.ca_file.as_deref()) {

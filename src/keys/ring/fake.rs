@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::{OwnKey, Ring};
 use crate::clock::Timestamp;
 use crate::config::{self, UnknownThumbprint, Uses};
-use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
+use crate::keys::source::file::{KeyFile, Password};
 
 /// Own keys by the names of their files, each with its keeper, and the peers `mosip` and `ida`.
 pub(crate) fn ring(own: &[(&str, &Arc<Keeper>)], unknown_thumbprint: UnknownThumbprint) -> Ring {

@@ -9,26 +9,36 @@ use zeroize::Zeroizing;
 use super::{Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
 use crate::config;
-use crate::keys::cert::{Certificate, Validity};
-use crate::keys::{Location, chain};
-use crate::keys::source::file::{parse_certificates, parse_peer, read_file};
+use crate::keys::cert::{Certificate, Summary, Validity};
 use crate::keys::source::LoadError;
+use crate::keys::source::file::{Authorities, parse_authorities, parse_certificates, parse_peer, read_file};
+use crate::keys::{Location, chain};
 
 /// Loads every entry of `keys`.
 pub(super) fn load(keys: &config::Keys, now: Timestamp) -> RingEntries {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
-    let roots = keys.ca_file.as_ref().map(|path| {
-        guarded(&Location::from(path), || read_certificates(path)).unwrap_or_else(|trouble| {
+    let found = keys.ca_file.as_ref().map(|path| {
+        guarded(&Location::from(path), || read_authorities(path)).unwrap_or_else(|trouble| {
             ca_troubles.push(trouble);
-            Vec::new()
+            Authorities { certificates: Vec::new(), useless: Vec::new() }
         })
     });
-    if let Some(path) = &keys.ca_file {
-        let dates = roots.iter().flatten().filter_map(|root| outside_dates(root, now));
+    let mut authorities = Vec::new();
+    if let (Some(path), Some(found)) = (&keys.ca_file, &found) {
+        let dates = found.certificates.iter().filter_map(|root| outside_dates(root, now));
         ca_troubles.extend(dates.map(|dates| Trouble::new(path, &dates, false)));
+        let useless = found.useless.iter().map(|(authority, why)| {
+            Trouble::new(path, &LoadError::Authority(authority.subject.clone(), why.clone()), false)
+        });
+        ca_troubles.extend(useless);
+        let of_use = found
+            .certificates
+            .iter()
+            .map(|root| Summary { subject: root.subject().to_owned(), dates: root.dates() });
+        authorities = of_use.chain(found.useless.iter().map(|(authority, _)| authority.clone())).collect();
     }
-    let trust = Trust { roots, now };
+    let trust = Trust { roots: found.map(|found| found.certificates), authorities, now };
     let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
     RingEntries { own, peers, ca_troubles, trust }
@@ -39,7 +49,7 @@ pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> R
     let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
-    let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), now };
+    let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), authorities: Vec::new(), now };
     RingEntries { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
 }
 
@@ -170,7 +180,9 @@ fn check_certificate<const N: usize>(
         }
         troubles.push(trouble);
     }
-    troubles.extend(outside_dates(certificate, trust.now).map(|dates| Trouble::new(location.clone(), &dates, false)));
+    troubles.extend(
+        outside_dates(certificate, trust.now).map(|dates| Trouble::new(location.clone(), &dates, false)),
+    );
     Ok(())
 }
 
@@ -180,6 +192,11 @@ fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError>
         Validity::ExpiredSince(moment) => Some(LoadError::Expired(moment)),
         Validity::NotYetValid(moment) => Some(LoadError::NotYetValid(moment)),
     }
+}
+
+fn read_authorities(path: &Path) -> Result<Authorities, Trouble> {
+    let (bytes, _): (Zeroizing<Vec<u8>>, _) = read_file(path).map_err(fatal(path))?;
+    parse_authorities(&bytes).map_err(fatal(path))
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Trouble> {

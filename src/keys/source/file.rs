@@ -28,10 +28,10 @@ use zeroize::Zeroizing;
 use super::{KeyMaterial, KeySource, LoadError, MOST_PARTS};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
-use crate::keys::{Location, Trouble};
-use crate::keys::cert::{Certificate, CertificateError};
+use crate::keys::cert::{Certificate, CertificateError, Summary};
 use crate::keys::chain;
 use crate::keys::promote::promote;
+use crate::keys::{Location, Trouble};
 use crate::regular;
 use contents::{Contents, Kind};
 
@@ -231,6 +231,27 @@ pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
         return Err(contents.refusal(Kind::Public, CertificateError::Malformed.into()));
     }
     Ok(certificates)
+}
+
+/// As [`parse_certificates`], with the certificates whose keys are of no use here, each with why.
+pub(in crate::keys) fn parse_authorities(bytes: &[u8]) -> Result<Authorities, LoadError> {
+    let mut contents = Contents::read(bytes, Passwords::default())?;
+    let certificates = std::mem::take(&mut contents.certificates);
+    let of_no_use = std::mem::take(&mut contents.useless).into_iter();
+    let useless: Vec<_> =
+        of_no_use.filter_map(|(der, why)| Some((Summary::of_der(&der).ok()?, why))).collect();
+    if certificates.is_empty() && useless.is_empty() {
+        return Err(contents.refusal(Kind::Public, CertificateError::Malformed.into()));
+    }
+    Ok(Authorities { certificates, useless })
+}
+
+/// What the file of authorities holds.
+pub(in crate::keys) struct Authorities {
+    /// Those that can vouch.
+    pub(in crate::keys) certificates: Vec<Certificate>,
+    /// Those that cannot, and why.
+    pub(in crate::keys) useless: Vec<(Summary, CertificateError)>,
 }
 
 /// The first private key of a file, for `keygen`, which writes it out again.

@@ -104,9 +104,8 @@ fn open_envelope(
     let parts = Parts::parse(&envelope)?;
     let wrapped = envelope.get(parts.wrapped.clone()).unwrap_or_default();
     let keys = candidates(ring, policy, parts.thumbprint, parts.wrapped.len())?;
-    let opened = unwrap_any(keys, |key| key.unwrap(wrapped)).and_then(|(own, session)| {
-        Ok((own, open_body(&session, &parts, &mut envelope, caller_aad)?))
-    });
+    let opened = unwrap_any(keys, |key| key.unwrap(wrapped))
+        .and_then(|(own, session)| Ok((own, open_body(&session, &parts, &mut envelope, caller_aad)?)));
     let (own, range) = opened.map_err(|error| or_away(ring, parts.thumbprint, error))?;
     Ok((Plaintext { buffer: Zeroizing::new(envelope), range }, thumbprint_of(&own)))
 }

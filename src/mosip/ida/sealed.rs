@@ -85,9 +85,7 @@ pub(crate) fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plai
     let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
         Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
     })?;
-    let own = ring
-        .decryptor(&thumbprint)
-        .ok_or_else(|| unknown_key(ring, thumbprint))?;
+    let own = ring.decryptor(&thumbprint).ok_or_else(|| unknown_key(ring, thumbprint))?;
     let session = own.private.unwrap(&base64::decode(sealed.session_key.as_bytes())?)?;
     Ok(open(&session, &sealed.identity)?.into())
 }

@@ -2,8 +2,8 @@
 
 use super::{accepted, exposed, origin, problems};
 use crate::config::{OwnKey, Token, TokenKind};
-use crate::keys::source::file::{KeyFile, Password};
 use crate::destinations::ida;
+use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
 
 const IDA_URL: (&str, &str) = ("IDA_AUTH_URL", "https://ida.example.org/idauthentication/v1/auth");

@@ -237,7 +237,8 @@ fn files_where_the_older_systems_look_by_themselves() {
     assert_eq!(accepted("", MEDIATOR).keys.own.len(), 0, "nothing stands there");
     assert_eq!(accepted_with_files("", &[]).keys.own.len(), 0, "no older system is there");
     let api = accepted_with_files("", &[MOSIP_API[3]]);
-    let files: Vec<_> = api.keys.own.iter().filter_map(|key| KeyFile::of(&*key.source).path.to_str()).collect();
+    let files: Vec<_> =
+        api.keys.own.iter().filter_map(|key| KeyFile::of(&*key.source).path.to_str()).collect();
     assert_eq!(files, ["/certs/keystore.p12"; 2]);
     assert_eq!(api.keys.peers[0].file.to_str(), Some("/certs/ida-partner.crt"));
 }

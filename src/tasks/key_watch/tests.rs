@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{UnknownThumbprint, Uses};
-use crate::keys::source::file::{KeyFile, Password};
 use crate::keys::make::KeyMaker;
+use crate::keys::source::file::{KeyFile, Password};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PARTNER: &[u8] = include_bytes!("../../../tests/vectors/keys/partner.key.pem");

@@ -36,9 +36,9 @@ use std::path::{Path, PathBuf};
 
 use mosip_gateway::clock::{Clock, Timestamp};
 use mosip_gateway::config::{self, UnknownThumbprint, Uses};
-use mosip_gateway::keys::source::file::{KeyFile, Password};
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::source::file::{KeyFile, Password};
 use serde_json::Value;
 
 /// The folder of the known answers.

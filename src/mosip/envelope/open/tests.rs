@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::*;
 use crate::clock::Timestamp;
 use crate::config::{self, Uses};
-use crate::keys::source::file::{KeyFile, Password};
 use crate::crypto::jwe;
 use crate::crypto::jws::{self, Protected};
 use crate::keys::source::file::parse_own;
+use crate::keys::source::file::{KeyFile, Password};
 use crate::mosip::primitives::Open;
 
 /// In the years of the partner's certificate, and of that of `issuer`.
