@@ -25,10 +25,11 @@ use serde::Serialize;
 use crate::clock::{Clock, Timestamp};
 use crate::destinations::ida::Requests;
 use crate::destinations::{DestinationSettings as _, Destinations, TokenSource, Tools};
-use crate::keys::{Ring, watch};
+use crate::keys::Ring;
 use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
+use crate::tasks::key_watch;
 use crate::upstream::Client;
 
 /// One call needs no second look at the key files.
@@ -158,7 +159,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     };
     let reached = reach::every_server(&client, &config.destinations.urls(), &clock).await;
     // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
-    let (_, keys) = watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
+    let (_, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
     let mut settings = config.destinations;
     // What is unset has been found without a call.
     let asks_ida = settings.ida.lacks().is_empty()

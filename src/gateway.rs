@@ -5,7 +5,8 @@ pub(crate) mod credentials;
 pub(crate) mod fake;
 pub(crate) mod listeners;
 pub(crate) mod services;
-mod trusted;
+mod troubles;
+pub(crate) mod trusted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,12 +27,11 @@ pub use crate::http::server::BindError;
 use crate::http::server::{Limits, Server};
 use crate::http::{body, trace};
 use crate::keys::Keyring;
-use crate::keys::source::file::readable_by_others;
-use crate::keys::watch::{self as key_watch, Watcher};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
 use crate::settings::Config;
+use crate::tasks::key_watch::{self, Watcher};
 use crate::upstream::Client;
 
 /// How long the key files are left alone between two looks.
@@ -82,17 +82,17 @@ impl Gateway {
         let clock = Clock::system();
         let wanted = listeners::wanted(&config);
         let shown: Arc<[_]> = wanted.iter().map(Wanted::shown).collect();
-        let trusted = trusted::dates(&config, clock.now()).into();
+        let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
         if let (Some(file), false) = (ring.example_keys().first(), allow_example_keys) {
-            let what = format!("{}: this development key is public", file.display());
+            let what = format!("{file}: this development key is public");
             return Err(Error::new(Code::Keys, what)
                 .advise("Use your own keys, or say --allow-example-keys outside production.")
                 .into());
         }
-        for line in config.warnings {
+        for line in &config.warnings {
             tracing::warn!(line, "configuration");
         }
         for trouble in ring.troubles() {
@@ -113,12 +113,9 @@ impl Gateway {
         let ledger = Ledger::on_disk(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
-        if std::fs::metadata(&outbox_key).is_ok_and(|metadata| readable_by_others(&metadata)) {
-            tracing::warn!(
-                file = %outbox_key.display(),
-                "every user of this machine can read outbox.key_file, which seals the outbox; take read access from others (chmod o=)"
-            );
-        }
+        let mut troubles = config.troubles;
+        troubles.extend(troubles::of_key_file(&outbox_key));
+        troubles.extend(troubles::of_trusted(&trusted, clock.now()));
         let websub = &config.destinations.hub;
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
@@ -127,6 +124,10 @@ impl Gateway {
             probe_interval: config.upstream.probe_interval,
         };
         let credentials = credentials::load(&config.credentials).map(Arc::new);
+        troubles.extend(troubles::of_credentials(&config.credentials, credentials.as_ref().err()));
+        for trouble in &troubles {
+            tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
+        }
         let tools = Tools {
             client,
             keys: keys.clone(),
@@ -158,6 +159,8 @@ impl Gateway {
             documents: listeners::documents(),
             listeners: shown,
             trusted,
+            troubles: troubles.into(),
+            warnings: config.warnings.into(),
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });

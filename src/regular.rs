@@ -1,12 +1,19 @@
-//! Regular files, and nothing else: opening a pipe without a writer would never return.
+//! Regular files, and nothing else: opening a pipe without a writer would never return. Whatever is read at a start is read here, so that a
+//! volume that hangs stops no start.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
+
+/// How long a file may take.
+const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Opens `path` to read it, without waiting; [`io::ErrorKind::InvalidInput`] where it is no regular file.
 pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
@@ -15,21 +22,56 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, Metadata)> {
     let metadata = file.metadata()?;
     match metadata.is_file() {
         true => Ok((file, metadata)),
-        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file")),
+        false => Err(not_regular()),
     }
 }
 
-/// The content of `path`; refusals as [`open`].
+/// Whether there is a file at `path`; refusals as [`read`], also where the file is no regular one.
+pub(crate) fn stands(path: &Path) -> io::Result<bool> {
+    in_time(path, |path| match std::fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(true),
+        Ok(_) => Err(not_regular()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    })
+}
+
+/// The content of `path`; refusals as [`open`], and [`io::ErrorKind::TimedOut`] where its file system does not answer.
 pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (file, metadata) = open(path)?;
-    whole(file, metadata.len())
+    in_time(path, |path| {
+        let (file, metadata) = open(path)?;
+        whole(file, metadata.len())
+    })
 }
 
 /// As [`read`]; a file of more than `limit` bytes is [`io::ErrorKind::FileTooLarge`].
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    let (file, metadata) = open(path)?;
-    let bytes = whole(file.take(limit + 1), metadata.len().min(limit))?;
-    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    in_time(path, move |path| {
+        let (file, metadata) = open(path)?;
+        let bytes = whole(file.take(limit + 1), metadata.len().min(limit))?;
+        if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    })
+}
+
+/// What `look` finds at `path`, on a thread of its own: one that a volume holds is left behind.
+fn in_time<T: Send + 'static>(
+    path: &Path,
+    look: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (sender, found) = mpsc::channel();
+    let path = path.to_owned();
+    thread::Builder::new().spawn(move || {
+        // Whoever waited may have given up.
+        let _ = sender.send(look(&path));
+    })?;
+    found.recv_timeout(DEADLINE).unwrap_or_else(|_| {
+        let what = format!("its file system has not answered for {} s", DEADLINE.as_secs());
+        Err(io::Error::new(io::ErrorKind::TimedOut, what))
+    })
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file")
 }
 
 /// Why a file cannot be read: ours where it is no regular file, else the operating system's.
@@ -58,6 +100,8 @@ mod tests {
         for refused in [read(&pipe), read_bounded(&pipe, 10), read(dir.path())] {
             assert_eq!(reason(&refused.unwrap_err()), "this is no regular file");
         }
+        assert_eq!(reason(&stands(&pipe).unwrap_err()), "this is no regular file");
+        assert!(!stands(&dir.path().join("none")).unwrap());
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use mosip_gateway::clock::Timestamp;
-use mosip_gateway::config::{self, Password, UnknownThumbprint, Uses};
+use mosip_gateway::config::{self, UnknownThumbprint, Uses};
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 use mosip_gateway::keys::source::file;
+use mosip_gateway::keys::source::file::{KeyFile, Password};
 use mosip_gateway::keys::{Certificate, Peer, Ring};
 
 /// A moment at which the certificates of the vectors are valid: 2027-01-15.
@@ -70,9 +71,8 @@ fn load_ring() -> Ring {
     let settings = config::Keys {
         own: vec![config::OwnKey {
             name: Some("partner".to_owned()),
-            file: dir.join("partner.key.pem"),
+            source: KeyFile::source(dir.join("partner.key.pem"), Password::None),
             cert: Some(dir.join("partner.crt.pem")),
-            password: Password::None,
             uses: Uses { sign: true, decrypt: true },
         }],
         peers: vec![

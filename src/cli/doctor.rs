@@ -1,5 +1,6 @@
 //! `doctor`
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -51,25 +52,82 @@ impl Doctor {
 /// `level  subject: what; advice`, a line each, and how many there are of each level. What is in order is one line without `all`.
 fn text(diagnosis: &Diagnosis, all: bool) -> String {
     let mut lines = String::new();
-    let mut in_order: Vec<&str> = Vec::new();
-    for finding in &diagnosis.findings {
-        if finding.level == Level::Ok && !all {
-            let subject = finding.subject.as_str();
-            if !in_order.contains(&subject) {
-                in_order.push(subject);
-            }
-            continue;
-        }
+    for finding in diagnosis.findings.iter().filter(|finding| all || finding.level != Level::Ok) {
         let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
         // Writing to a string never fails.
         let _ =
             writeln!(lines, "{:4}  {}: {}{advice}", finding.level.as_str(), finding.subject, finding.what);
     }
-    if !in_order.is_empty() {
-        let _ = writeln!(lines, "ok    {} (--all says more)", in_order.join(", "));
+    if !all && diagnosis.count(Level::Ok) > 0 {
+        let _ = writeln!(lines, "ok    {} (--all says more)", in_order(diagnosis));
     }
     let count = |level| diagnosis.count(level);
     let (fail, warn, ok) = (count(Level::Fail), count(Level::Warn), count(Level::Ok));
     let _ = writeln!(lines, "{fail} failed, {warn} to be looked at, {ok} as they should be");
     lines
+}
+
+/// What is in order, counted by what it is, each subject once. Variables that set something are named: who moves from an older system
+/// sees at once which of theirs count.
+fn in_order(diagnosis: &Diagnosis) -> String {
+    let (mut files, mut listeners, mut settings) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let mut variables = BTreeSet::new();
+    for finding in diagnosis.findings.iter().filter(|finding| finding.level == Level::Ok) {
+        let subject = finding.subject.as_str();
+        match subject.split_once(" (from ") {
+            Some((setting, variable)) => {
+                settings.insert(setting);
+                variables.insert(variable.trim_end_matches(')'));
+            }
+            None if subject.starts_with("listener ") => drop(listeners.insert(subject)),
+            None if subject.contains('/') => drop(files.insert(subject)),
+            None => drop(settings.insert(subject)),
+        }
+    }
+    let counted = [(&settings, "setting"), (&files, "file"), (&listeners, "listener")];
+    let mut parts: Vec<String> = counted
+        .into_iter()
+        .filter(|(subjects, _)| !subjects.is_empty())
+        .map(|(subjects, what)| {
+            format!("{} {what}{}", subjects.len(), if subjects.len() == 1 { "" } else { "s" })
+        })
+        .collect();
+    if !variables.is_empty() {
+        parts.push(format!("set by variables: {}", Vec::from_iter(variables).join(", ")));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Finding;
+
+    #[test]
+    fn what_is_in_order_is_counted_once_each_and_variables_are_named() {
+        let found = |level, subject: &str| Finding {
+            level,
+            subject: subject.to_owned(),
+            what: subject.to_owned(),
+            advice: (level == Level::Fail).then(|| "do it".to_owned()),
+        };
+        let mut twice = found(Level::Ok, "/keys/own.crt");
+        twice.what = "365 days left".to_owned();
+        let diagnosis = Diagnosis {
+            findings: vec![
+                found(Level::Fail, "clock"),
+                found(Level::Ok, "/keys/own.crt"),
+                twice,
+                found(Level::Ok, "listener ops"),
+                found(Level::Ok, "keys.dir"),
+                found(Level::Ok, "upstream.token.url (from MOSIP_AUTH_URL)"),
+            ],
+        };
+        let told = text(&diagnosis, false);
+        assert_eq!(
+            told.lines().nth(1),
+            Some("ok    2 settings, 1 file, 1 listener, set by variables: MOSIP_AUTH_URL (--all says more)")
+        );
+        assert_eq!(text(&diagnosis, true).lines().count(), 7);
+    }
 }

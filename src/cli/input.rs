@@ -1,7 +1,7 @@
 //! What commands read: files, standard input, configuration, variables.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,7 @@ use crate::config::{Problem, Problems};
 use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
 use crate::local::{ClientFiles, TargetError};
+use crate::regular;
 use crate::settings::Config;
 
 /// Which configuration counts.
@@ -56,7 +57,7 @@ impl ConfigFile {
     /// A file that is not there is the environment's fault, one with problems is not.
     pub(super) fn check_readable(&self) -> Result<(), Failure> {
         match &self.file {
-            Some(path) => File::open(path).map(drop).map_err(|error| unreadable(path, &error)),
+            Some(path) => regular::open(path).map(drop).map_err(|error| unreadable(path, &error)),
             None => Ok(()),
         }
     }

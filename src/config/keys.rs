@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::section::{SecretSetting, Section, Unset};
+use super::section::Section;
 use super::value::{Complaint, complaint, path_under, text, word};
-use super::{Keys, OwnKey, Password, Peer, UnknownThumbprint, Uses};
+use super::{Keys, OwnKey, Peer, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
+use crate::keys::source;
 
 /// The shared volume that OpenCRVS documents.
 const DEFAULT_DIR: &str = "/data/secrets/mosip";
@@ -62,24 +63,11 @@ fn own(section: &mut Section<'_>, dir: &Path) -> Vec<OwnKey> {
 }
 
 fn own_key(mut section: Section<'_>, name: Option<String>, dir: &Path) -> Option<OwnKey> {
-    let file = section.required("file", path_under(dir));
+    let source = source::read(&mut section, dir);
     let cert = section.parsed("cert", path_under(dir));
-    let container = password(&mut section, "password", dir);
-    let password = match password(&mut section, "key_password", dir) {
-        Password::None => container,
-        key => Password::AndOfKey { container: Box::new(container), key: Box::new(key) },
-    };
     let uses = uses(&mut section);
     section.finish();
-    Some(OwnKey { name, file: file?, cert, password, uses })
-}
-
-fn password(section: &mut Section<'_>, setting: &str, dir: &Path) -> Password {
-    match section.secret_setting(setting, Unset::Refused) {
-        None => Password::None,
-        Some(SecretSetting::File(file)) => Password::File(dir.join(file)),
-        Some(SecretSetting::Value(password)) => Password::Value(password),
-    }
+    Some(OwnKey { name, source: source?, cert, uses })
 }
 
 fn uses(section: &mut Section<'_>) -> Uses {

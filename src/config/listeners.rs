@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytesize::{GIB, KIB, MIB};
 
 use super::section::Section;
-use super::value::{self, duration, text};
+use super::value::{self, text};
 use super::{Address, Listen, ServerTls};
 
 /// `[listen]`
@@ -21,10 +21,10 @@ pub(crate) fn listen(root: &mut Section<'_>) -> Listen {
         body_limit: bytes(&mut section, "body_limit", 50 * MIB),
         in_flight_limit: bytes(&mut section, "in_flight_limit", 256 * MIB),
         request_deadline: section
-            .parsed("request_deadline", duration(Duration::from_secs(1)..=Duration::from_mins(10)))
+            .duration("request_deadline", Duration::from_secs(1)..=Duration::from_mins(10))
             .unwrap_or(Duration::from_secs(30)),
         drain: section
-            .parsed("drain", duration(Duration::ZERO..=Duration::from_mins(10)))
+            .duration("drain", Duration::ZERO..=Duration::from_mins(10))
             .unwrap_or(Duration::from_secs(25)),
         hosts: section.list("hosts", value::host).unwrap_or_default(),
     };
@@ -66,6 +66,6 @@ pub(crate) fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {
 }
 
 fn bytes(section: &mut Section<'_>, name: &str, default: u64) -> usize {
-    let bytes = section.parsed(name, value::size(KIB..=4 * GIB)).unwrap_or(default);
+    let bytes = section.size(name, KIB..=4 * GIB).unwrap_or(default);
     usize::try_from(bytes).unwrap_or(usize::MAX)
 }

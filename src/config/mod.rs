@@ -16,16 +16,17 @@ pub(crate) mod upstream;
 pub(crate) mod value;
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::credentials::{Credentials, Issuer};
-pub use self::problem::{Problem, Problems};
+pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
-use crate::crypto::secret::SecretBytes;
+use crate::keys::source::KeySource;
 use crate::loopback::is_loopback;
 use crate::store::Location;
 
@@ -54,6 +55,23 @@ impl Address {
         match self {
             Self::Tcp(socket) => is_loopback(socket.ip()),
             Self::Unix(_) => true,
+        }
+    }
+
+    /// Whether no two listeners can have these addresses: they are one, or one of them is every address of the other's port.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                let (ours, theirs) = (one.ip(), other.ip());
+                let all =
+                    |all: IpAddr, other: IpAddr| all.is_unspecified() && (all.is_ipv6() || other.is_ipv4());
+                // Port 0 is a free one.
+                one.port() == other.port()
+                    && one.port() != 0
+                    && (ours == theirs || all(ours, theirs) || all(theirs, ours))
+            }
+            (Self::Unix(one), Self::Unix(other)) => value::resolved(one) == value::resolved(other),
+            _ => false,
         }
     }
 }
@@ -110,51 +128,12 @@ pub struct Keys {
 pub struct OwnKey {
     /// For `sign_with` and `?key=`.
     pub name: Option<String>,
-    /// Joined with `keys.dir`.
-    pub file: PathBuf,
+    /// Where the key is kept: a file, or whatever else `keys/source` knows.
+    pub source: Arc<dyn KeySource>,
     /// Certificate beside a bare key; joined with `keys.dir`.
     pub cert: Option<PathBuf>,
-    /// Password of the container, and of the private key in it.
-    pub password: Password,
     /// What it may be used for.
     pub uses: Uses,
-}
-
-/// Where a container's password comes from. Read when the key is loaded, so that a rotated password file is seen; a file in
-/// `keys.dir` that cannot be read degrades the key, it does not stop `serve`.
-pub enum Password {
-    /// None is needed.
-    None,
-    /// `password_file`, joined with `keys.dir`.
-    File(PathBuf),
-    /// A variable held it (`password_env`, or an alias).
-    Value(SecretBytes),
-    /// The private key has a password of its own (`key_password_file`, `key_password_env`).
-    AndOfKey {
-        /// Of the container.
-        container: Box<Password>,
-        /// Of the private key.
-        key: Box<Password>,
-    },
-}
-
-impl Password {
-    /// That of the container and that of the private key.
-    pub fn parts(&self) -> (&Self, &Self) {
-        match self {
-            Self::AndOfKey { container, key } => (container, key),
-            container => (container, &Self::None),
-        }
-    }
-
-    /// The files that hold them.
-    pub fn files(&self) -> impl Iterator<Item = &Path> {
-        let (container, key) = self.parts();
-        [container, key].into_iter().filter_map(|password| match password {
-            Self::File(path) => Some(path.as_path()),
-            Self::None | Self::Value(_) | Self::AndOfKey { .. } => None,
-        })
-    }
 }
 
 /// `use = ["sign", "decrypt"]`

@@ -21,6 +21,38 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What is not as it should be with what the gateway was told, and stops no start. Never holds the value that was set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// A setting, or a file.
+    pub subject: String,
+    /// What is wrong, as the rest of a sentence.
+    pub what: String,
+    /// What to do.
+    pub advice: String,
+    /// Something that the configuration asks for cannot work.
+    pub fatal: bool,
+}
+
+impl Trouble {
+    /// One that works today.
+    pub(crate) fn new(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { subject: subject.to_string(), what: what.into(), advice: advice.into(), fatal: false }
+    }
+
+    /// One for which something does not work.
+    pub(crate) fn fatal(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { fatal: true, ..Self::new(subject, what, advice) }
+    }
+}
+
+/// As it is logged: `<subject>: <what>; <what to do>`.
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}; {}", self.subject, self.what, self.advice)
+    }
+}
+
 /// Everything that is wrong, never empty. `Display` is one line each: `<source>: <path>: <what>; <what to do>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(Vec<Problem>);

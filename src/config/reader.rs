@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use toml::Table;
 
-use super::Problem;
 use super::aliases::{Alias, Aliases, Entry, Variables};
 use super::section::Section;
 use super::value::Complaint;
+use super::{Problem, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::regular;
 
@@ -57,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) problems: Vec<Problem>,
     /// Sentences for the log at start.
     pub(crate) warnings: Vec<String>,
+    /// What is not as it should be, and stops no start.
+    pub(crate) troubles: Vec<Trouble>,
     /// The path of each setting that was set, and `file` or the variable that set it.
     pub(crate) origins: Vec<(String, String)>,
     /// The files that secrets were read from.
@@ -69,6 +71,7 @@ pub(crate) struct Found {
 struct Gathered {
     problems: Vec<Problem>,
     warnings: Vec<String>,
+    troubles: Vec<Trouble>,
     origins: BTreeMap<String, Origin>,
     secret_files: Vec<PathBuf>,
     /// Paths of all settings that were looked for.
@@ -190,6 +193,11 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().warnings.push(sentence);
     }
 
+    /// Reports what is not as it should be, and stops no start.
+    pub(crate) fn trouble(&self, trouble: Trouble) {
+        self.found.borrow_mut().troubles.push(trouble);
+    }
+
     /// Warns that a setting or section is checked and has no effect.
     pub(crate) fn warn_not_built(&self, path: &str) {
         self.warn(format!("{path} is not built yet: it has no effect"));
@@ -223,6 +231,7 @@ impl<'a> Reader<'a> {
         Found {
             problems: found.problems,
             warnings: found.warnings,
+            troubles: found.troubles,
             origins: origins.collect(),
             secret_files: found.secret_files,
             plain_hosts: found.plain_hosts.into_keys().collect(),
@@ -286,12 +295,22 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `did you mean …?` for the nearest of `known`, if no more than one letter in four is wrong.
-pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
-    known
+/// A name of fewer letters is the beginning of too many others.
+const SHORTEST_BEGINNING: usize = 3;
+
+/// `did you mean …?` for the nearest of `known`, if no more than one letter in four is wrong, or else for the shortest that begins so.
+pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str> + Clone) -> String {
+    let near = known
+        .clone()
         .map(|candidate| (strsim::osa_distance(name, candidate), candidate))
-        .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1))
-        .min()
+        .filter(|(wrong, candidate)| *wrong <= (candidate.len() / 4).max(1));
+    let begins = known
+        .filter(|candidate| {
+            name.len() >= SHORTEST_BEGINNING && !name.ends_with('_') && candidate.starts_with(name)
+        })
+        .map(|candidate| (candidate.len(), candidate));
+    near.min()
+        .or_else(|| begins.min())
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
 }
 

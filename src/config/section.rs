@@ -1,9 +1,9 @@
 //! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
 
 mod calls;
+mod measure;
 mod url;
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use toml::{Table, Value};
@@ -160,17 +160,6 @@ impl<'r> Section<'r> {
         on
     }
 
-    /// A whole number within `range`.
-    pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
-        let raw = self.take(name)?;
-        self.settle(&raw, |raw| {
-            let number = u32::try_from(raw.number()?).ok().filter(|number| range.contains(number));
-            number.ok_or_else(|| {
-                complaint("is out of range", format!("set between {} and {}", range.start(), range.end()))
-            })
-        })
-    }
-
     /// A list of texts, if all of them are right.
     pub(crate) fn list<T>(
         &mut self,
@@ -224,6 +213,12 @@ impl<'r> Section<'r> {
             self.missing(&format!("{name}_file"));
         }
         secret
+    }
+
+    /// Whether the file, or what stands in its place, has the setting `name`. It is not looked for in variables, which set nothing in
+    /// lists.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        self.table.contains_key(name)
     }
 
     /// Whether the secret `name` has been set, rightly or wrongly.

@@ -5,14 +5,13 @@ use std::time::Duration;
 use super::Upstream;
 use super::plain_http::PlainHttp;
 use super::section::Section;
-use super::value::duration;
 
 /// What stands in `[upstream]` itself, and where plain http may go.
 pub(crate) fn upstream(section: &mut Section<'_>) -> (Upstream, PlainHttp) {
     let reader = section.reader();
     let plain = PlainHttp::read(section);
     let probe_interval = section
-        .parsed("probe_interval", duration(Duration::from_secs(1)..=Duration::from_hours(1)))
+        .duration("probe_interval", Duration::from_secs(1)..=Duration::from_hours(1))
         .unwrap_or(Duration::from_secs(30));
     let upstream = Upstream {
         ca_pem: section.parsed("ca_file", |text| reader.contents(text)),

@@ -23,7 +23,7 @@ pub(crate) fn complaint(what: impl Into<String>, advice: impl Into<String>) -> C
 }
 
 /// A value of another type than the one that is `wanted`.
-pub(super) fn wrong_type(wanted: &str, found: &Value) -> Complaint {
+pub(crate) fn wrong_type(wanted: &str, found: &Value) -> Complaint {
     complaint(format!("is of type {}", found.type_str()), format!("write {wanted}"))
 }
 
@@ -143,7 +143,7 @@ pub(crate) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))
 }
 
-fn resolved(path: &Path) -> PathBuf {
+pub(super) fn resolved(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {

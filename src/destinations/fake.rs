@@ -15,6 +15,7 @@ use crate::config;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::keys::{Keyring, Ring};
 use crate::upstream::{Reply, Request, SendError};
 
@@ -150,9 +151,8 @@ pub(crate) fn ring(own: &str, peers: &[(&str, &str)]) -> Ring {
     };
     let own = config::OwnKey {
         name: None,
-        file: dir.join(format!("{own}.key.pem")),
+        source: KeyFile::source(dir.join(format!("{own}.key.pem")), Password::None),
         cert: Some(dir.join(format!("{own}.crt.pem"))),
-        password: config::Password::None,
         uses: config::Uses { sign: true, decrypt: true },
     };
     let peers = peers.iter().map(peer).collect();

@@ -19,7 +19,7 @@ pub(super) fn examine(ring: &Ring, now: Timestamp) -> Vec<Finding> {
     }
     let early = ring.own().iter().find_map(|own| {
         let starts = own.certificate.as_ref()?.not_before();
-        (now < starts).then(|| (own.file.display(), starts.to_iso()))
+        (now < starts).then(|| (own.location.to_string(), starts.to_iso()))
     });
     match early {
         Some((file, starts)) => {

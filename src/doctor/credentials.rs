@@ -5,6 +5,7 @@ use super::keys::dated;
 use crate::clock::Timestamp;
 use crate::config;
 use crate::gateway::credentials;
+use crate::keys::Location;
 use crate::keys::cert::Validity;
 use crate::mosip::credential::{Issuer, ProofKind};
 
@@ -56,7 +57,7 @@ fn examine_issuer(settings: &config::Issuer, issuer: &Issuer, now: Timestamp) ->
             format!("the certificate of an issuer has expired on {}", at.to_iso()),
             "add the issuer's new certificate to credentials.issuers, and set history = true for this one",
         ),
-        _ => dated(&settings.file, dates, "certificate of an issuer of credentials", now),
+        _ => dated(&Location::from(&settings.file), dates, "certificate of an issuer of credentials", now),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::settings::Config;
 
 /// Secret files, password files, TLS keys and the folder of keys. A file that is missing is reported by the check that needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
-    let passwords = config.keys.own.iter().flat_map(|own| own.password.files());
+    let passwords = config.keys.own.iter().flat_map(|own| own.source.secret_files());
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.as_path()));
     let secrets = config.secret_files.iter().map(|path| path.as_path());
     let mut findings: Vec<Finding> =

@@ -29,13 +29,6 @@ pub(super) fn examine(websub: &Settings) -> Vec<Finding> {
             "set it unless the hub takes subscriptions from anybody: MOSIP's does not",
         ));
     }
-    if websub.unset.is_empty() && websub.hub_url.is_some() && websub.callback_path().is_none() {
-        findings.push(Finding::warn(
-            SUBJECT,
-            "websub.callback_url has no part that cannot be guessed, so that strangers may use up the connections of the hub, and say in its place that a topic is subscribed",
-            "let it end with /websub/callback/ and 16 random characters or more",
-        ));
-    }
     findings
 }
 

@@ -1,19 +1,17 @@
 //! Every key and certificate of the ring: loaded or not, whose, for what, and for how many days.
 
-use std::path::Path;
-
 use super::Finding;
 use crate::clock::Timestamp;
 use crate::config::Uses;
 use crate::keys::cert::{Dates, Validity};
-use crate::keys::{Certificate, OwnKey, Peer, Ring};
+use crate::keys::{Certificate, Location, OwnKey, Peer, Ring};
 use crate::mosip::roles;
 use crate::settings::Config;
 
 /// Fewer days than this are too few to have a new certificate issued without haste.
-const DAYS_TO_RENEW: i64 = 30;
+pub(super) const DAYS_TO_RENEW: i64 = 30;
 
-const SECONDS_PER_DAY: i64 = 86_400;
+pub(super) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// All keys, then what no key is configured for.
 pub(super) fn examine(
@@ -27,28 +25,34 @@ pub(super) fn examine(
         .iter()
         .map(|trouble| {
             let level = if trouble.fatal || trouble.outdated { Finding::fail } else { Finding::warn };
-            level(trouble.file.display(), trouble.what.clone(), trouble.advice.clone())
+            level(&trouble.location, trouble.what.clone(), trouble.advice.clone())
         })
         .collect();
     for own in ring.own() {
-        findings.push(Finding::ok(own.file.display(), describe_own(own)));
-        findings.extend(certificates(&own.file, own.certificate.as_ref(), &own.chain, now));
+        findings.push(Finding::ok(&own.location, describe_own(own)));
+        findings.extend(certificates(&own.location, own.certificate.as_ref(), &own.chain, now));
     }
     for peer in ring.peers() {
         findings.push(Finding::ok(peer.file.display(), describe_peer(peer)));
-        findings.extend(certificates(&peer.file, peer.certificate.as_ref(), &peer.chain, now));
+        findings.extend(certificates(
+            &Location::from(&peer.file),
+            peer.certificate.as_ref(),
+            &peer.chain,
+            now,
+        ));
     }
     if let Some(file) = &config.keys.ca_file {
         // One outside its dates stands among the troubles already.
-        let valid = ring.authorities().iter().filter(|authority| authority.validity(now) == Validity::Valid);
+        let valid =
+            ring.authorities().iter().filter(|authority| authority.dates.validity(now) == Validity::Valid);
         findings.extend(valid.map(|authority| {
-            dated(file, authority.dates(), &format!("authority {}", authority.subject()), now)
+            dated(&Location::from(file), authority.dates, &format!("authority {}", authority.subject), now)
         }));
     }
     for file in ring.example_keys() {
         let level = if allow_example_keys { Finding::warn } else { Finding::fail };
         findings.push(level(
-            file.display(),
+            file,
             "holds a development key, whose private half is public",
             "use your own keys; outside production, say --allow-example-keys to `serve` and to `doctor`",
         ));
@@ -103,41 +107,41 @@ fn describe_peer(peer: &Peer) -> String {
 
 /// The certificate of a key and its issuers. One outside its dates stands among the troubles of the ring already.
 fn certificates(
-    file: &Path,
+    location: &Location,
     certificate: Option<&Certificate>,
     issuers: &[Certificate],
     now: Timestamp,
 ) -> Vec<Finding> {
     let own = certificate.into_iter().filter(|certificate| certificate.validity(now) == Validity::Valid);
     let mut findings: Vec<Finding> = own
-        .map(|certificate| dated(file, certificate.dates(), &describe(certificate, issuers), now))
+        .map(|certificate| dated(location, certificate.dates(), &describe(certificate, issuers), now))
         .collect();
     findings.extend(
         issuers
             .iter()
-            .map(|issuer| dated(file, issuer.dates(), &format!("issuer {}", issuer.subject()), now)),
+            .map(|issuer| dated(location, issuer.dates(), &format!("issuer {}", issuer.subject()), now)),
     );
     findings
 }
 
-pub(super) fn dated(file: &Path, dates: Dates, what: &str, now: Timestamp) -> Finding {
+pub(super) fn dated(location: &Location, dates: Dates, what: &str, now: Timestamp) -> Finding {
     const RENEW: &str = "have a new certificate issued and replace the file";
     match dates.validity(now) {
         Validity::NotYetValid(at) => Finding::warn(
-            file.display(),
+            location,
             format!("{what}: not valid before {}", at.to_iso()),
             "check this machine's clock, or wait until then",
         ),
         Validity::ExpiredSince(at) => {
-            Finding::warn(file.display(), format!("{what}: expired on {}", at.to_iso()), RENEW)
+            Finding::warn(location, format!("{what}: expired on {}", at.to_iso()), RENEW)
         }
         Validity::Valid => {
             let end = dates.not_after;
             let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
             let what = format!("{what}: {days} days left, until {}", end.to_iso());
             match days < DAYS_TO_RENEW {
-                true => Finding::warn(file.display(), what, RENEW),
-                false => Finding::ok(file.display(), what),
+                true => Finding::warn(location, what, RENEW),
+                false => Finding::ok(location, what),
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Every listener that the gateway knows: its certificate, and how its callers are known.
 
-use super::keys::dated;
+use super::keys::{DAYS_TO_RENEW, SECONDS_PER_DAY, dated};
 use super::{Finding, Level};
 use crate::clock::Timestamp;
 use crate::config::{Address, ServerTls};
 use crate::gateway::listeners::{self, Listener};
+use crate::gateway::trusted;
 use crate::http::server;
+use crate::keys::Location;
 use crate::keys::cert::Validity;
-use crate::mosip::caller::CallerKey;
 use crate::settings::Config;
 
 /// The files of every listener.
@@ -17,16 +18,34 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
         with_tls.flat_map(|(listener, tls)| examine_tls(listener, tls, now)).collect();
     findings.extend(addresses(config));
     findings.extend(proxies(config));
-    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| {
-        match CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone()) {
-            Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
-            Err(refusal) => {
-                let advice = "supply the public key of OpenCRVS's auth service";
-                Finding::fail("callback.opencrvs_jwt", refusal.detail(), advice)
-            }
-        }
+    findings.extend(trusted(config, now));
+    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| match jwt.key() {
+        Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
+        Err(refusal) => Finding::fail("callback.opencrvs_jwt", refusal.detail(), refusal.advice()),
     }));
     findings
+}
+
+/// What settings trust. Issuers of credentials are looked at with their contexts.
+fn trusted(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let trusted =
+        trusted::dates(config, now).into_iter().filter(|(setting, _)| !setting.starts_with("credentials."));
+    trusted
+        .map(|(setting, end)| {
+            let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
+            let what = format!("trusts a certificate until {}", end.to_iso());
+            let renew = "replace its file, and start the gateway again";
+            match days {
+                ..0 => Finding::fail(
+                    setting,
+                    format!("trusts a certificate that has expired on {}", end.to_iso()),
+                    renew,
+                ),
+                0..DAYS_TO_RENEW => Finding::warn(setting, what, renew),
+                _ => Finding::ok(setting, what),
+            }
+        })
+        .collect()
 }
 
 /// How callers of the callback listener who have proved nothing yet are told apart. On the loopback something stands before it, whose
@@ -52,18 +71,17 @@ fn proxies(config: &Config) -> Option<Finding> {
 fn addresses(config: &Config) -> Vec<Finding> {
     let mut running = None;
     let mut is_running = || *running.get_or_insert_with(|| config.outbox.location.is_in_use());
-    let mut taken: Vec<&Address> = Vec::new();
+    let mut taken: Vec<(&str, &Address)> = Vec::new();
     let mut findings = Vec::new();
     for listener in &listeners::ALL {
         let Some(address) = (listener.address)(config) else { continue };
         let subject = format!("listener {}", listener.name);
-        let is_fixed = !matches!(address, Address::Tcp(socket) if socket.port() == 0);
-        if is_fixed && taken.contains(&address) {
-            let what = format!("{address} is the address of another listener, too");
+        if let Some((other, _)) = taken.iter().find(|(_, other)| address.overlaps(other)) {
+            let what = format!("{address} is the address of another listener ({other}), too");
             findings.push(Finding::fail(subject, what, "give every listener an address of its own"));
             continue;
         }
-        taken.push(address);
+        taken.push((listener.name, address));
         findings.push(match server::try_address(address) {
             Ok(()) => Finding::ok(subject, format!("{address} is free")),
             Err(refusal) if refusal.is_taken() && is_running() => {
@@ -84,7 +102,7 @@ fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Find
     let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
     findings.extend(listeners::dates(tls).map(|dates| {
         let what = format!("certificate of listener {}", listener.name);
-        let finding = dated(&tls.cert, dates, &what, now);
+        let finding = dated(&Location::from(&tls.cert), dates, &what, now);
         let is_expired = matches!(dates.validity(now), Validity::ExpiredSince(_));
         Finding { level: if is_expired { Level::Fail } else { finding.level }, ..finding }
     }));

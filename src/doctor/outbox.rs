@@ -27,7 +27,8 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
     let stored = match outbox.location.heads(KEY_HEAD_LEN) {
         Ok(stored) => stored,
         Err(refusal) => {
-            findings.push(Finding::warn(&outbox.location, refusal.to_string(), refusal.advice()));
+            let level = if refusal.stops_start { Finding::fail } else { Finding::warn };
+            findings.push(level(&outbox.location, refusal.what, refusal.advice));
             return findings;
         }
     };

@@ -35,6 +35,10 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(warnings.map(|sentence| {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
     }));
+    findings.extend(config.troubles.iter().map(|trouble| {
+        let level = if trouble.fatal { Finding::fail } else { Finding::warn };
+        level(&trouble.subject, trouble.what.clone(), trouble.advice.clone())
+    }));
     findings.extend(urls.into_iter().map(check_url));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     findings.extend(webhooks_lead_nowhere(config));

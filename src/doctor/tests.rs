@@ -1,3 +1,5 @@
+mod refused;
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -372,8 +374,8 @@ fn webhooks_that_lead_nowhere_and_a_proxy_that_is_not_named_are_warned_of() {
 fn settings_that_protect_nothing_are_warned_of_and_do_not_stop_the_start() {
     let extra = "faces.token_file = \"own.crt\"\nlisten.callback = \"127.0.0.1:0\"\ncallback.opencrvs_jwt.file = \"own.crt\"";
     let diagnosis = Site::new(-1..365, extra).examine();
-    for what in ["faces.token_file protects nothing", "callback.opencrvs_jwt protects nothing"] {
-        finding(&diagnosis, Level::Warn, "configuration", what);
+    for setting in ["faces.token_file", "callback.opencrvs_jwt"] {
+        finding(&diagnosis, Level::Warn, setting, "protects nothing");
     }
     assert!(
         !diagnosis.findings.iter().any(|finding| finding.subject.contains("gateway.toml")),

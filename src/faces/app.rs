@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
+use crate::config::Trouble;
 use crate::destinations::EventRoutes;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
@@ -52,6 +53,10 @@ pub(crate) struct Shared {
     pub(crate) listeners: Arc<[Listener]>,
     /// The settings that trust a certificate, and when the next of its certificates expires.
     pub(crate) trusted: Arc<[(String, Timestamp)]>,
+    /// What is not as it should be with the settings and their files.
+    pub(crate) troubles: Arc<[Trouble]>,
+    /// What the log says of the settings at the start.
+    pub(crate) warnings: Arc<[String]>,
     /// The faces that stand in for older systems, and whether each is on.
     pub(crate) faces: Arc<[(&'static str, bool)]>,
     /// `ops.name`
@@ -103,6 +108,14 @@ impl App {
 
     pub(super) fn trusted(&self) -> Arc<[(String, Timestamp)]> {
         Arc::clone(&self.0.trusted)
+    }
+
+    pub(super) fn troubles(&self) -> Arc<[Trouble]> {
+        Arc::clone(&self.0.troubles)
+    }
+
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.0.warnings
     }
 
     pub(super) fn faces(&self) -> Arc<[(&'static str, bool)]> {

@@ -58,9 +58,11 @@ impl Settings {
         if settings.listen.is_none() {
             let protecting = [("token_file", settings.token.is_some()), ("tls", settings.tls.is_some())];
             for (name, _) in protecting.into_iter().filter(|(_, is_set)| *is_set) {
-                section.reader().warn(format!(
-                    "faces.{name} protects nothing without faces.listen; on the internal listener internal.token_file and internal.tls protect"
-                ));
+                section.trouble(
+                    name,
+                    "protects nothing without faces.listen",
+                    "set faces.listen, or remove it; on the internal listener internal.token_file and internal.tls protect",
+                );
             }
         }
         unbuilt::mosip_api(&mut section, plain);

@@ -102,6 +102,8 @@ impl World {
             documents: Vec::new(),
             listeners: Arc::new([]),
             trusted: Arc::new([]),
+            troubles: Arc::new([]),
+            warnings: Arc::new([]),
             faces: Arc::new([]),
             name: None,
         });

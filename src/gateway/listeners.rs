@@ -19,7 +19,6 @@ use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
 use crate::keys::cert::Dates;
-use crate::mosip::caller::CallerKey;
 use crate::settings::Config;
 
 /// A listener as the program knows it.
@@ -256,9 +255,7 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 fn callers(settings: &callback::Settings, hub: &mut HubProof, address: &Address) -> Result<Callers> {
     let demands = |kind| settings.require.contains(&kind);
     let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
-        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => {
-            Some(CallerKey::from_pem(&jwt.pem, jwt.issuer.clone(), jwt.audience.clone())?)
-        }
+        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => Some(jwt.key()?),
         _ => None,
     };
     Ok(Callers {

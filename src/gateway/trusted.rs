@@ -9,7 +9,7 @@ use crate::settings::Config;
 
 /// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
 /// last of those days. `keys.ca_file` is looked after with the keys.
-pub(super) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)> {
+pub(crate) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)> {
     let mut trusted = Vec::new();
     let mut note = |setting: String, pem: &[u8]| trusted.extend(next(pem, now).map(|end| (setting, end)));
     if let Some(pem) = &config.upstream.ca_pem {
@@ -23,6 +23,13 @@ pub(super) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)>
         if let Some(pem) = roots.and_then(|file| crate::regular::read(file).ok()) {
             note(format!("{}.client_ca", listener.tls_setting), &pem);
         }
+    }
+    // A former certificate goes on to count for what it signed.
+    for issuer in config.credentials.issuers.iter().filter(|issuer| !issuer.history) {
+        let issuer_of = crate::gateway::credentials::issuer(issuer);
+        let end = issuer_of.map(|found| found.certificate.not_after());
+        let name = issuer.file.file_name().unwrap_or_default().to_string_lossy();
+        trusted.extend(end.ok().map(|end| (format!("credentials.issuers ({name})"), end)));
     }
     trusted
 }

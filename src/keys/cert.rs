@@ -113,6 +113,23 @@ impl Dates {
     }
 }
 
+/// Whose a certificate is, and when it counts, whatever its key is.
+#[derive(Debug, Clone)]
+pub(crate) struct Summary {
+    /// As [`Certificate::subject`].
+    pub(crate) subject: String,
+    /// First and last valid moment.
+    pub(crate) dates: Dates,
+}
+
+impl Summary {
+    /// Of a certificate in DER.
+    pub(crate) fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
+        let certificate = parse(der)?;
+        Ok(Self { subject: printable(&certificate.subject().to_string()), dates: Dates::of(&certificate) })
+    }
+}
+
 /// A parsed certificate with an RSA key. Cheap to clone; equality is equality of the DER.
 #[derive(Clone)]
 pub struct Certificate(Arc<Parsed>);

@@ -3,12 +3,15 @@
 pub mod cert;
 mod chain;
 mod example;
+mod keyring;
+mod location;
 pub mod make;
 mod promote;
 pub mod ring;
 pub mod source;
-pub mod watch;
 
 pub use cert::{Certificate, Thumbprint};
+pub use keyring::Keyring;
+pub(crate) use keyring::Look;
+pub use location::Location;
 pub use ring::{OwnKey, Peer, Ring, Trouble};
-pub use watch::Keyring;

@@ -6,12 +6,12 @@ mod fill;
 mod succeed;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::cert::{Certificate, Thumbprint};
+use super::cert::{Certificate, Summary, Thumbprint};
 use super::source::LoadError;
-use super::{chain, example};
+use super::{Location, chain, example};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
@@ -21,7 +21,7 @@ pub struct OwnKey {
     /// From the configuration.
     pub name: Option<String>,
     /// Where it came from.
-    pub file: PathBuf,
+    pub location: Location,
     /// The private key.
     pub private: PrivateKey,
     /// Its certificate; a JWK or a bare key may have none.
@@ -50,11 +50,11 @@ pub struct Peer {
     pub algs: Vec<SignatureAlgorithm>,
 }
 
-/// A file that is not as it should be. `Display` is `<file>: <what>; <what to do>`.
+/// A file, or another place of a key, that is not as it should be. `Display` is `<place>: <what>; <what to do>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// The file.
-    pub file: PathBuf,
+    /// The place.
+    pub location: Location,
     /// What is wrong.
     pub what: String,
     /// What to do.
@@ -63,23 +63,26 @@ pub struct Trouble {
     pub fatal: bool,
     /// The certificate is outside its dates.
     pub outdated: bool,
+    /// What keeps the key cannot be reached now, so that nothing is known of the key.
+    pub unavailable: bool,
 }
 
 impl Trouble {
-    pub(super) fn new(file: &Path, error: &LoadError, fatal: bool) -> Self {
+    pub(crate) fn new(location: impl Into<Location>, error: &LoadError, fatal: bool) -> Self {
         Self {
-            file: file.to_owned(),
+            location: location.into(),
             what: error.to_string(),
             advice: error.advice().to_owned(),
             fatal,
             outdated: matches!(error, LoadError::Expired(_) | LoadError::NotYetValid(_)),
+            unavailable: matches!(error, LoadError::Unavailable(_) | LoadError::Hangs(_)),
         }
     }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}; {}", self.file.display(), self.what, self.advice)
+        write!(f, "{}: {}; {}", self.location, self.what, self.advice)
     }
 }
 
@@ -119,7 +122,7 @@ impl<T> Clone for Slot<T> {
 impl<T> Slot<T> {
     fn refuse_example(&mut self, key: impl Fn(&T) -> &PublicKey) {
         if self.key.take_if(|held| example::is_example(key(held))).is_some() {
-            self.troubles.push(Trouble::new(&self.entry.file, &LoadError::Example, true));
+            self.troubles.push(Trouble::new(self.entry.location.clone(), &LoadError::Example, true));
         }
     }
 }
@@ -127,9 +130,24 @@ impl<T> Slot<T> {
 /// Tells the entries of the configuration apart, over reloads of it.
 #[derive(PartialEq, Eq, Clone)]
 struct Entry {
-    file: PathBuf,
+    location: Location,
     name: Option<String>,
     uses: Option<config::Uses>,
+}
+
+impl Entry {
+    /// Whether it may sign where `name`, or any name, is asked for.
+    fn is_signer(&self, name: Option<&str>) -> bool {
+        self.uses.is_some_and(|uses| uses.sign) && (name.is_none() || self.name.as_deref() == name)
+    }
+}
+
+impl RingEntries {
+    /// Whether the key of `slot` is unavailable, by itself or with the whole volume.
+    fn is_away<T>(&self, slot: &Slot<T>) -> bool {
+        let mut troubles = self.ca_troubles.iter().chain(&slot.troubles);
+        slot.key.is_none() && troubles.any(|trouble| trouble.unavailable)
+    }
 }
 
 /// What certificates have to lead to, and at which moment.
@@ -137,6 +155,8 @@ struct Entry {
 struct Trust {
     /// Content of `keys.ca_file`; `None`: certificates are pinned by their file alone.
     roots: Option<Vec<Certificate>>,
+    /// All certificates of that file, also those that can vouch for nothing.
+    authorities: Vec<Summary>,
     now: Timestamp,
 }
 
@@ -158,12 +178,12 @@ impl Ring {
     }
 
     /// The keys that `keys` names while none of their files can be read because of `trouble`.
-    pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
+    pub(crate) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
         Self::assemble(fill::unread(keys, now, trouble), Vec::new())
     }
 
     /// The same with `trouble` before all others.
-    pub(super) fn troubled(&self, trouble: Trouble) -> Self {
+    pub(crate) fn troubled(&self, trouble: Trouble) -> Self {
         let mut parts = self.parts.clone();
         parts.ca_troubles.insert(0, trouble);
         Self::assemble(parts, self.retired.clone())
@@ -243,8 +263,26 @@ impl Ring {
     }
 
     /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` checks them.
+    ///
+    /// One that is unavailable is none, and the next one does not sign in its place.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {
-        self.own.iter().find(|key| key.uses.sign && (name.is_none() || key.name.as_deref() == name))
+        let mut slots = self.parts.own.iter().filter(|slot| slot.entry.is_signer(name));
+        slots.find(|slot| slot.key.is_some() || self.parts.is_away(slot))?.key.as_ref()
+    }
+
+    /// An own key (use decrypt) that is unavailable: what no other key opens may be for it.
+    pub(crate) fn decryptor_away(&self) -> Option<&Trouble> {
+        let mut slots = self.parts.own.iter();
+        let slot = slots
+            .find(|slot| slot.entry.uses.is_some_and(|uses| uses.decrypt) && self.parts.is_away(slot))?;
+        self.parts.ca_troubles.iter().chain(&slot.troubles).find(|trouble| trouble.unavailable)
+    }
+
+    /// The own keys that are unavailable, in configuration order.
+    pub(crate) fn away(&self) -> Vec<&Location> {
+        let away =
+            self.parts.own.iter().filter(|slot| slot.troubles.iter().any(|trouble| trouble.unavailable));
+        away.map(|slot| &slot.entry.location).collect()
     }
 
     /// The peer of this name.
@@ -266,38 +304,37 @@ impl Ring {
 
     /// What is wrong with the entries that [`Ring::signer`] chooses from; `None` where there is no such entry.
     pub(crate) fn signer_troubles(&self, name: Option<&str>) -> Option<Vec<&Trouble>> {
-        let is_meant = |entry: &Entry| {
-            entry.uses.is_some_and(|uses| uses.sign) && (name.is_none() || entry.name.as_deref() == name)
-        };
-        let slots: Vec<_> = self.parts.own.iter().filter(|slot| is_meant(&slot.entry)).collect();
+        let slots: Vec<_> = self.parts.own.iter().filter(|slot| slot.entry.is_signer(name)).collect();
         let troubles = slots.iter().flat_map(|slot| &slot.troubles);
         (!slots.is_empty()).then(|| self.parts.ca_troubles.iter().chain(troubles).collect())
     }
 
     /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.
-    pub(crate) fn example_keys(&self) -> Vec<PathBuf> {
-        let own = self.own.iter().map(|key| (key.private.public_key(), &key.file));
-        let peers = self.peers.iter().map(|peer| (&peer.key, &peer.file));
-        own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, file)| file.clone()).collect()
+    pub(crate) fn example_keys(&self) -> Vec<Location> {
+        let own = self.own.iter().map(|key| (key.private.public_key(), key.location.clone()));
+        let peers = self.peers.iter().map(|peer| (&peer.key, Location::from(&peer.file)));
+        own.chain(peers).filter(|(key, _)| example::is_example(key)).map(|(_, location)| location).collect()
     }
 
-    /// The moment for which this ring was made: a certificate that began or ended since makes another (see `watch`).
+    /// The moment for which this ring was made: a certificate that began or ended since makes another (see `tasks::key_watch`).
     pub fn moment(&self) -> Timestamp {
         self.parts.trust.now
     }
 
-    /// The certificates of `keys.ca_file`.
-    pub(crate) fn authorities(&self) -> &[Certificate] {
-        self.parts.trust.roots.as_deref().unwrap_or_default()
+    /// The certificates of `keys.ca_file`, whatever their keys are.
+    pub(crate) fn authorities(&self) -> &[Summary] {
+        &self.parts.trust.authorities
     }
 
     /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
-    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
+        let authorities = self.authorities().iter().map(|authority| authority.dates);
         own.chain(peers)
-            .chain(self.authorities())
-            .any(|certificate| certificate.validity(now) != certificate.validity(self.parts.trust.now))
+            .map(Certificate::dates)
+            .chain(authorities)
+            .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
     }
 
     fn decryptors(&self) -> impl Iterator<Item = &Arc<OwnKey>> {

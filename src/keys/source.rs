@@ -1,18 +1,22 @@
 //! Where our private keys are kept: one file for each kind of place, chosen from the settings.
 //!
-//! A source gives keys that production uses through [`PrivateKey`] alone, each of them promoted. To add one: a file here, and its line
-//! in `Source`.
+//! A source reads its own settings of an entry of `keys.own`, and gives keys that production uses through [`PrivateKey`] alone, each of
+//! them promoted. To add one: a file here, and its line in `KINDS`.
 
+#[cfg(test)]
+mod addition;
 mod error;
 pub mod file;
 mod foreign;
 
+use std::any::Any;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::Trouble;
 use super::cert::{Certificate, Validity};
+use super::{Location, Trouble};
 use crate::clock::Timestamp;
-use crate::config;
+use crate::config::section::Section;
 use crate::crypto::rsa::PrivateKey;
 
 pub use error::LoadError;
@@ -22,29 +26,54 @@ pub use foreign::Foreign;
 /// that a file of a thousand would take minutes.
 const MOST_PARTS: usize = 64;
 
-/// Where the key of an entry of `keys.own` is kept.
-pub(super) enum Source<'a> {
-    /// In a file of the key volume.
-    File(file::KeyFile<'a>),
+/// Every kind of place in which a private key is kept, a line each.
+const KINDS: &[Kind] = &[
+    file::KIND,
+    #[cfg(test)]
+    addition::KIND,
+];
+
+/// A kind of place.
+struct Kind {
+    /// The setting of an entry of `keys.own` that says that its key is there.
+    setting: &'static str,
+    /// Reads that and the other settings of the place; files are joined with the folder of keys. `None`: a problem has been told.
+    read: fn(&mut Section<'_>, &Path) -> Option<Arc<dyn KeySource>>,
 }
 
-impl<'a> Source<'a> {
-    /// The source that `entry` names.
-    pub(super) fn of(entry: &'a config::OwnKey) -> Self {
-        Self::File(file::KeyFile::of(entry))
-    }
+/// Where the key of an entry of `keys.own` is kept. It is asked again whenever keys are loaded, so that it holds settings alone.
+pub trait KeySource: Any + Send + Sync {
+    /// The place, as operators name it. Nothing secret.
+    fn location(&self) -> Location;
 
-    /// The keys and certificates that are there. Fails where there is no key that can be used.
-    pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
-        match self {
-            Self::File(file) => file.load(strict_permissions),
-        }
-    }
+    /// The keys and certificates that are there. Fails where there is no key that can be used; [`LoadError::Unavailable`] means that
+    /// the key is there and cannot be reached now.
+    fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble>;
 
     /// The files whose change means that the key has to be loaded again.
-    pub(super) fn watched(&self) -> Vec<&'a Path> {
-        match self {
-            Self::File(file) => file.watched(),
+    fn watched(&self) -> Vec<&Path>;
+
+    /// Those of them that hold nothing but a secret.
+    fn secret_files(&self) -> Vec<&Path> {
+        Vec::new()
+    }
+}
+
+/// Reads where the key of `section`, an entry of `keys.own`, is kept. `None`: a problem has been told.
+pub(crate) fn read(section: &mut Section<'_>, dir: &Path) -> Option<Arc<dyn KeySource>> {
+    let named: Vec<&Kind> = KINDS.iter().filter(|kind| section.holds(kind.setting)).collect();
+    match named.as_slice() {
+        [] => (file::KIND.read)(section, dir),
+        [kind] => (kind.read)(section, dir),
+        [first, others @ ..] => {
+            for kind in &named {
+                (kind.read)(section, dir);
+            }
+            for other in others {
+                let what = format!("is set beside {}", first.setting);
+                section.problem(other.setting, &what, "name one place in which the key is kept");
+            }
+            None
         }
     }
 }

@@ -2,7 +2,7 @@
 //! `keys` refusal that names the file, so that a queued event waits for it. A name that the caller brought and that is not
 //! configured is the caller's mistake.
 
-use std::path::Path;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -71,7 +71,7 @@ pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> 
         }))
     })?;
     if let Some(certificate) = &own.certificate {
-        in_date(certificate, &own.file, now)?;
+        in_date(certificate, &own.location, now)?;
     }
     Ok(own)
 }
@@ -102,13 +102,13 @@ fn sealable(peer: &Peer, now: Timestamp) -> Result<&Certificate> {
         Error::new(Code::Keys, format!("`{file}` is a bare public key; nothing can be sealed to it"))
             .advise(format!("Put the certificate of peer `{}` there.", peer.name))
     })?;
-    in_date(certificate, &peer.file, now)?;
+    in_date(certificate, &peer.file.display(), now)?;
     Ok(certificate)
 }
 
-fn in_date(certificate: &Certificate, file: &Path, now: Timestamp) -> Result<()> {
+fn in_date(certificate: &Certificate, place: &impl Display, now: Timestamp) -> Result<()> {
     let refuse = |what: &str, at: Timestamp| {
-        Err(Error::new(Code::Keys, format!("{}: {what} {}", file.display(), at.to_iso()))
+        Err(Error::new(Code::Keys, format!("{place}: {what} {}", at.to_iso()))
             .advise("Replace this file with the current certificate, or correct the machine's clock."))
     };
     match certificate.validity(now) {

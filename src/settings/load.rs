@@ -1,8 +1,7 @@
 //! From a file and variables to a [`Config`].
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 use super::Config;
@@ -47,8 +46,8 @@ impl Config {
                 advice: "name a TOML file that this process can read".to_owned(),
             })
         };
-        let bytes =
-            read_itself(path).map_err(|error| unreadable(format!("cannot be read ({})", error.kind())))?;
+        let bytes = read_named(path)
+            .map_err(|error| unreadable(format!("cannot be read ({})", regular::reason(&error))))?;
         let text = String::from_utf8(bytes).map_err(|_| unreadable("is not UTF-8".to_owned()))?;
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let base = absolute.parent().unwrap_or(Path::new(""));
@@ -88,9 +87,9 @@ impl Config {
         })?;
         let reader = Reader::new(name, base, variables, read);
         let mut config = Self::settings(reader.root(table));
-        let Found { problems, warnings, origins, secret_files, plain_hosts } = reader.finish();
+        let Found { problems, warnings, troubles, origins, secret_files, plain_hosts } = reader.finish();
         config.upstream.danger_plain_http_hosts.extend(plain_hosts);
-        let config = Self { warnings, origins, secret_files, ..config };
+        let config = Self { warnings, troubles, origins, secret_files, ..config };
         Ok((config, problems))
     }
 }
@@ -98,14 +97,7 @@ impl Config {
 /// No file that is read at start is larger: secrets, tokens, certificates, the configuration itself.
 pub(super) const LARGEST_FILE: u64 = 1024 * 1024;
 
-/// The configuration itself, which whoever starts the gateway may hand over through a pipe.
-fn read_itself(file: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    File::open(file)?.take(LARGEST_FILE + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST_FILE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
-}
-
-/// A file that a setting names.
+/// The configuration itself, or a file that a setting names.
 fn read_named(file: &Path) -> io::Result<Vec<u8>> {
     // Whoever holds a secret wipes it; nothing is copied here.
     regular::read_bounded(file, LARGEST_FILE).map(|mut bytes| std::mem::take(&mut *bytes))

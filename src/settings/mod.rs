@@ -9,8 +9,8 @@ use std::path::PathBuf;
 
 use crate::config::section::Section;
 use crate::config::{
-    Credentials, Envelope, Keys, Listen, Outbox, Quarantine, Upstream, credentials, keys, listeners, outbox,
-    unbuilt, upstream,
+    Credentials, Envelope, Keys, Listen, Outbox, Quarantine, Trouble, Upstream, credentials, keys, listeners,
+    outbox, unbuilt, upstream,
 };
 use crate::destinations;
 use crate::faces::{self, callback, ops, plain};
@@ -45,6 +45,8 @@ pub struct Config {
     pub(crate) events: Events,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
     pub warnings: Vec<String>,
+    /// What is not as it should be, and stops no start: on the page, in readiness, in metrics, in the log.
+    pub troubles: Vec<Trouble>,
     /// Where each setting that was set came from, for `doctor`: its path, and `file` or the name of the variable. No values.
     pub origins: Vec<(String, String)>,
     /// The files that secrets were read from at start (`…_file` outside `[keys]`), for `doctor`.
@@ -84,7 +86,7 @@ impl Config {
         let credentials = credentials::credentials(&mut root, &plain);
         unbuilt::check(&mut root, &plain);
         root.finish();
-        let (warnings, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new());
+        let (warnings, troubles, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
             listen,
             keys,
@@ -100,6 +102,7 @@ impl Config {
             destinations,
             events,
             warnings,
+            troubles,
             origins,
             secret_files,
         }

@@ -68,19 +68,12 @@ pub(crate) enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct LookError {
-    what: String,
-    advice: &'static str,
-}
-
-impl LookError {
-    pub(crate) fn new(what: String, advice: &'static str) -> Self {
-        Self { what, advice }
-    }
-
+    /// What is wrong, as the rest of a sentence about the database.
+    pub(crate) what: String,
     /// What to do.
-    pub(crate) const fn advice(&self) -> &'static str {
-        self.advice
-    }
+    pub(crate) advice: String,
+    /// A gateway refuses to start over it.
+    pub(crate) stops_start: bool,
 }
 
 /// Why there is no copy. `Display` is `<where>: <what>; <what to do>`.

@@ -1,7 +1,8 @@
-//! What runs by itself: pushes are examined, MOSIP's hub is subscribed to, the outbox is looked after.
+//! What runs by itself: keys are kept current, pushes are examined, MOSIP's hub is subscribed to, the outbox is looked after.
 
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
+pub(crate) mod key_watch;
 pub(crate) mod pushes;
 
 use std::time::Duration;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::super::Keys;
-use super::super::value::{duration, text};
+use super::super::value::text;
 use super::Section;
 
 impl Section<'_> {
     /// `deadline`: how long one call may take.
     pub(crate) fn deadline(&mut self, default: Duration) -> Duration {
         let range = Duration::from_secs(1)..=Duration::from_mins(10);
-        self.parsed("deadline", duration(range)).unwrap_or(default)
+        self.duration("deadline", range).unwrap_or(default)
     }
 
     /// `concurrency`: calls at once.

@@ -6,11 +6,11 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::{DestinationSettings, Lack, Sources, Url};
-use crate::config::Address;
 use crate::config::section::{Section, Unset};
 use crate::config::token::{self, Token};
 use crate::config::unbuilt;
-use crate::config::value::{complaint, duration, text};
+use crate::config::value::{complaint, text};
+use crate::config::{Address, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::faces::callback::{self, CallerAuth};
 use crate::mosip::push::{PushKind, Topic};
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) callback_url: Option<Uri>,
     /// What the hub signs with.
     pub(crate) secret: Option<Arc<SecretBytes>>,
+    /// `secret` is set, rightly or wrongly.
+    pub(crate) is_secret_set: bool,
     /// `websub.token`; absent = no token is sent.
     pub(crate) token: Option<Token>,
     /// `websub.topics`
@@ -54,6 +56,7 @@ impl Default for Settings {
             hub_url: None,
             callback_url: None,
             secret: None,
+            is_secret_set: false,
             token: None,
             topics: Topics::default(),
             renew_every: RENEW_EVERY,
@@ -90,6 +93,12 @@ impl Settings {
         if !self.unset.is_empty() {
             let missing = self.unset.join(", ");
             root.reader().warn(format!("nothing is subscribed at MOSIP's hub until this is set: {missing}"));
+        } else if self.callback_path().is_none() {
+            root.reader().trouble(Trouble::new(
+                "websub.callback_url",
+                "has no part of 16 characters or more that cannot be guessed, so that strangers may use up the connections of the hub, and say in its place that a topic is subscribed",
+                "let it end with /websub/callback/ and 16 random characters or more",
+            ));
         }
     }
 }
@@ -122,21 +131,29 @@ impl DestinationSettings for Settings {
         let mut websub = Self {
             token,
             topics,
-            renew_every: section.parsed("renew_every", duration(renew)).unwrap_or(RENEW_EVERY),
-            expect_within: section.parsed("expect_within", duration(expect)).unwrap_or(EXPECT_WITHIN),
+            renew_every: section.duration("renew_every", renew).unwrap_or(RENEW_EVERY),
+            expect_within: section.duration("expect_within", expect).unwrap_or(EXPECT_WITHIN),
             publish_status: section.flag("publish_status", false),
             unset: Vec::new(),
             hub_url,
             callback_url,
+            is_secret_set: section.is_secret_set("secret"),
             secret: secret.map(Arc::new),
         };
         if websub.hub_url.is_some() {
             let needs = [
                 ("websub.callback_url", websub.callback_url.is_none()),
-                ("websub.secret_file", websub.secret.is_none()),
+                ("websub.secret_file", !websub.is_secret_set),
                 ("websub.topics", websub.topics.set().next().is_none()),
             ];
             websub.unset.extend(needs.into_iter().filter_map(|(name, is_unset)| is_unset.then_some(name)));
+        }
+        if websub.callback_url.as_ref().is_some_and(|url| !is_served(url.path())) {
+            section.trouble(
+                "callback_url",
+                "leads to a path that the gateway does not serve",
+                "let it end with /websub/callback/ and 16 random characters or more, unless a proxy before the gateway rewrites it",
+            );
         }
         if websub.publish_status && (websub.hub_url.is_none() || websub.topics.credential().is_none()) {
             section.problem(
@@ -163,6 +180,14 @@ impl DestinationSettings for Settings {
         };
         self.unset.iter().map(lack).collect()
     }
+}
+
+/// Whether the callback listener serves `path`, perhaps below a folder of a proxy.
+fn is_served(path: &str) -> bool {
+    const ROUTE: &str = "/websub/callback";
+    let rest =
+        path.rfind(ROUTE).and_then(|at| path.get(at + ROUTE.len()..)).map(|rest| rest.trim_end_matches('/'));
+    rest.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('/').is_some_and(|part| !part.contains('/')))
 }
 
 fn topics(section: &mut Section<'_>) -> Topics {

@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) vid_length: usize,
     /// Accept unsigned success replies.
     pub(crate) danger_accept_unsigned_replies: bool,
-    /// Of partner id, licence key and API key those that are not set, by the setting or by the variable that should hold it.
+    /// Of partner id, licence key and API key those that are not set: the setting, and the variable that should hold it.
     pub(crate) unset: Vec<String>,
 }
 
@@ -86,7 +86,10 @@ impl Settings {
         ]
         .into_iter()
         .filter_map(|(name, is_unset, variable)| {
-            is_unset.then(|| variable.unwrap_or_else(|| format!("upstream.ida.{name}")))
+            is_unset.then(|| {
+                let by = variable.map(|variable| format!(" (the variable {variable})")).unwrap_or_default();
+                format!("upstream.ida.{name}{by}")
+            })
         })
         .collect::<Vec<String>>();
         let reply_signers = section.list("reply_signers", text).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `[callback]`: who may call it, and how they prove themselves.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use ipnet::IpNet;
 
@@ -8,6 +9,8 @@ use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text};
 use crate::config::{Address, ServerTls, listeners};
 use crate::destinations::hub;
+use crate::error::{Error, Result};
+use crate::mosip::caller::CallerKey;
 
 /// `[callback]`
 pub(crate) struct Settings {
@@ -36,12 +39,24 @@ pub(crate) enum CallerAuth {
 
 /// `callback.opencrvs_jwt`
 pub(crate) struct OpencrvsJwt {
+    /// The file of the key, for who has to replace it.
+    pub(crate) file: PathBuf,
     /// PEM of the public key or certificate: the bytes of the file, read at start.
     pub(crate) pem: Vec<u8>,
     /// Demanded `iss`.
     pub(crate) issuer: String,
     /// Demanded in `aud`.
     pub(crate) audience: String,
+}
+
+impl OpencrvsJwt {
+    /// The key that tokens are checked with; [`Code::Keys`](crate::error::Code::Keys) naming the file.
+    pub(crate) fn key(&self) -> Result<CallerKey> {
+        CallerKey::from_pem(&self.pem, self.issuer.clone(), self.audience.clone()).map_err(|error| {
+            Error::new(error.code(), format!("{}: {}", self.file.display(), error.detail()))
+                .advise("Put the public key of OpenCRVS's auth service there, and start the gateway again.")
+        })
+    }
 }
 
 impl Settings {
@@ -63,7 +78,7 @@ impl Settings {
         if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
             section.missing("opencrvs_jwt");
         }
-        if callback.require.contains(&CallerAuth::HubHmac) && websub.secret.is_none() {
+        if callback.require.contains(&CallerAuth::HubHmac) && !websub.is_secret_set {
             section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
         }
         if callback.require.contains(&CallerAuth::Mtls)
@@ -79,9 +94,10 @@ impl Settings {
                 "require one that its caller can bring, or set callback.danger_open = true",
             );
         } else if callback.opencrvs_jwt.is_some() && !callback.require.contains(&CallerAuth::OpencrvsJwt) {
-            section.reader().warn(
-                "callback.opencrvs_jwt protects nothing while callback.require does not list opencrvs-jwt"
-                    .to_owned(),
+            section.trouble(
+                "opencrvs_jwt",
+                "protects nothing while callback.require does not list opencrvs-jwt",
+                "list it, or remove the setting",
             );
         }
         section.finish();
@@ -90,7 +106,7 @@ impl Settings {
 }
 
 /// An address, or a network as address and length of its prefix.
-fn network(text: &str) -> Result<IpNet, Complaint> {
+fn network(text: &str) -> std::result::Result<IpNet, Complaint> {
     let of_address = || text.parse::<IpAddr>().ok().map(IpNet::from);
     text.parse()
         .ok()
@@ -98,7 +114,7 @@ fn network(text: &str) -> Result<IpNet, Complaint> {
         .ok_or_else(|| complaint("is neither an address nor a network", "write it as 10.0.0.7 or 10.0.0.0/8"))
 }
 
-fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
+fn caller_auth(kind: &str) -> std::result::Result<CallerAuth, Complaint> {
     match kind {
         "opencrvs-jwt" => Ok(CallerAuth::OpencrvsJwt),
         "hub-hmac" => Ok(CallerAuth::HubHmac),
@@ -116,9 +132,10 @@ fn caller_auth(kind: &str) -> Result<CallerAuth, Complaint> {
 
 fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
     let reader = section.reader();
-    let pem = section.required("file", |text| reader.contents(text));
+    let file = section.required("file", |text| Ok((reader.base().join(text), reader.contents(text)?)));
     let issuer = section.parsed("issuer", text).unwrap_or_else(|| "opencrvs:auth-service".to_owned());
     let audience = section.parsed("audience", text).unwrap_or_else(|| "opencrvs:mosip-user".to_owned());
     section.finish();
-    Some(OpencrvsJwt { pem: pem?, issuer, audience })
+    let (file, pem) = file?;
+    Some(OpencrvsJwt { file, pem, issuer, audience })
 }

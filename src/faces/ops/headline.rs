@@ -57,6 +57,7 @@ pub(super) fn remarks(standing: &Standing, refused: bool) -> Vec<Remark> {
         remarks.push(flowing(standing, refused));
     }
     hub::silent(standing, &mut remarks);
+    odd_settings(standing, &mut remarks);
     odd_keys(standing, &mut remarks);
     expiry(standing, &mut remarks);
     remarks
@@ -156,8 +157,26 @@ impl Waiting {
 
 fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
-        let file = trouble.file.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        let file = trouble.location.short();
         remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
+    }
+}
+
+fn odd_settings(standing: &Standing, remarks: &mut Vec<Remark>) {
+    for trouble in standing.setting_troubles.iter().filter(|trouble| trouble.fatal) {
+        // An expired certificate is told with the others.
+        if !standing.trusted.iter().any(|(setting, _)| *setting == trouble.subject) {
+            remarks.push(act(format!("Put right: {}: {}.", trouble.subject, trouble.what), &trouble.advice));
+        }
+    }
+    let odd = standing.setting_troubles.iter().filter(|trouble| !trouble.fatal).count();
+    if odd > 0 {
+        let are = if odd == 1 { "setting is not as it" } else { "settings are not as they" };
+        remarks.push(Remark {
+            tone: Tone::Waits,
+            text: format!("{odd} {are} should be."),
+            advice: "See the settings below. Nothing stops for it today.".to_owned(),
+        });
     }
 }
 

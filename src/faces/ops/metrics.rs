@@ -183,6 +183,13 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
     registry.register("certificate_days_left", "Whole days until the certificate expires", days);
     let troubles = u64::try_from(standing.ring.troubles().len()).unwrap_or(u64::MAX);
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
+    let troubles = standing.setting_troubles.len() as u64;
+    gauge(
+        registry,
+        "setting_troubles",
+        "Settings, or files that they name, that are not as they should be",
+        troubles,
+    );
 }
 
 pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {

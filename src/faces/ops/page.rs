@@ -142,6 +142,7 @@ impl View {
                     (super::hub::shown(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
+                    (overview::settings(&self.standing, self.forms.ops.app.warnings()))
                 } @else if let Some((entry, answer)) = &self.event {
                     (event::shown(entry, answer.as_ref(), &self.standing, &self.forms))
                 } @else if self.query.find.is_some() {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
 use crate::clock::Timestamp;
+use crate::config;
 use crate::error::{Error, Fault};
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
@@ -32,6 +33,8 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hub: Option<Hub>,
+    /// Settings, files, keys and certificates that are not as they should be. They do not change the status.
+    troubles: Vec<Odd>,
     keys: Keys,
     listeners: Vec<Listener>,
     /// Every one that is loaded, shown or trusted.
@@ -66,6 +69,17 @@ struct Certificate {
     name: String,
     /// Negative once it has expired.
     days_to_expiry: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = SettingTrouble)]
+struct Odd {
+    /// A setting, or a file.
+    subject: String,
+    detail: String,
+    advice: String,
+    /// Something that the configuration asks for cannot work.
+    fatal: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -200,6 +214,16 @@ impl Readiness {
                 })
                 .collect(),
             hub: standing.hub.as_ref().map(Hub::of),
+            troubles: standing
+                .troubles()
+                .into_iter()
+                .map(|config::Trouble { subject, what: detail, advice, fatal }| Odd {
+                    subject,
+                    detail,
+                    advice,
+                    fatal,
+                })
+                .collect(),
             faces: standing.faces.iter().copied().collect(),
             keys: Keys {
                 healthy: ring.troubles().is_empty() && !standing.lacks_keys,

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Ops;
 use crate::clock::Timestamp;
+use crate::config;
 use crate::error::Result;
 use crate::faces::Listener;
-use crate::keys::{Certificate, Ring};
+use crate::keys::Ring;
 use crate::ledger::entry::{Refusal, State};
 use crate::ledger::job::Progress;
 use crate::ledger::{Ledger, Pair, QuarantineCount};
@@ -53,6 +54,8 @@ pub(super) struct Standing {
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
     pub(super) trusted: Arc<[(String, Timestamp)]>,
+    /// What is not as it should be with the settings and their files.
+    pub(super) setting_troubles: Arc<[config::Trouble]>,
     /// Faces that stand in for older systems, and whether each is on.
     pub(super) faces: Arc<[(&'static str, bool)]>,
     pub(super) uptime: Millis,
@@ -115,6 +118,7 @@ impl Standing {
             lacks_keys: !ops.app.mediator().lacking_keys().is_empty(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
+            setting_troubles: ops.app.troubles(),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
         }
@@ -203,15 +207,14 @@ impl Standing {
     /// file; of the authorities in `keys.ca_file` the next to expire counts, and one that has expired before all others.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
-            let file = own.file.file_name().map(|name| name.to_string_lossy().into_owned());
-            let name = own.name.clone().or(file).unwrap_or_default();
+            let name = own.name.clone().unwrap_or_else(|| own.location.short());
             Some(Dated { role: "own", name, not_after: own.certificate.as_ref()?.not_after() })
         });
         let peers = self.ring.peers().iter().filter_map(|peer| {
             let not_after = peer.certificate.as_ref()?.not_after();
             Some(Dated { role: "peer", name: peer.name.clone(), not_after })
         });
-        let authorities = self.ring.authorities().iter().map(Certificate::not_after).min();
+        let authorities = self.ring.authorities().iter().map(|authority| authority.dates.not_after).min();
         let authorities = authorities.map(|not_after| Dated {
             role: AUTHORITY,
             name: "keys.ca_file".to_owned(),
@@ -227,6 +230,17 @@ impl Standing {
             not_after: *not_after,
         });
         own.chain(peers).chain(authorities).chain(listeners).chain(trusted)
+    }
+
+    /// Everything that is not as it should be with settings, files, keys and certificates. Nothing of it keeps events from being taken.
+    pub(super) fn troubles(&self) -> Vec<config::Trouble> {
+        let keys = self.ring.troubles().iter().map(|trouble| config::Trouble {
+            subject: trouble.location.short(),
+            what: trouble.what.clone(),
+            advice: trouble.advice.clone(),
+            fatal: trouble.fatal,
+        });
+        self.setting_troubles.iter().cloned().chain(keys).collect()
     }
 
     fn count_of(&self, counts: impl Fn(&str, &str) -> bool, states: &[State]) -> u64 {

@@ -9,26 +9,36 @@ use zeroize::Zeroizing;
 use super::{Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
 use crate::config;
-use crate::keys::cert::{Certificate, Validity};
-use crate::keys::chain;
-use crate::keys::source::file::{parse_certificates, parse_peer, read_file};
-use crate::keys::source::{LoadError, Source};
+use crate::keys::cert::{Certificate, Summary, Validity};
+use crate::keys::source::LoadError;
+use crate::keys::source::file::{Authorities, parse_authorities, parse_certificates, parse_peer, read_file};
+use crate::keys::{Location, chain};
 
 /// Loads every entry of `keys`.
 pub(super) fn load(keys: &config::Keys, now: Timestamp) -> RingEntries {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
-    let roots = keys.ca_file.as_ref().map(|path| {
-        guarded(path, || read_certificates(path)).unwrap_or_else(|trouble| {
+    let found = keys.ca_file.as_ref().map(|path| {
+        guarded(&Location::from(path), || read_authorities(path)).unwrap_or_else(|trouble| {
             ca_troubles.push(trouble);
-            Vec::new()
+            Authorities { certificates: Vec::new(), useless: Vec::new() }
         })
     });
-    if let Some(path) = &keys.ca_file {
-        let dates = roots.iter().flatten().filter_map(|root| outside_dates(root, now));
+    let mut authorities = Vec::new();
+    if let (Some(path), Some(found)) = (&keys.ca_file, &found) {
+        let dates = found.certificates.iter().filter_map(|root| outside_dates(root, now));
         ca_troubles.extend(dates.map(|dates| Trouble::new(path, &dates, false)));
+        let useless = found.useless.iter().map(|(authority, why)| {
+            Trouble::new(path, &LoadError::Authority(authority.subject.clone(), why.clone()), false)
+        });
+        ca_troubles.extend(useless);
+        let of_use = found
+            .certificates
+            .iter()
+            .map(|root| Summary { subject: root.subject().to_owned(), dates: root.dates() });
+        authorities = of_use.chain(found.useless.iter().map(|(authority, _)| authority.clone())).collect();
     }
-    let trust = Trust { roots, now };
+    let trust = Trust { roots: found.map(|found| found.certificates), authorities, now };
     let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
     RingEntries { own, peers, ca_troubles, trust }
@@ -39,16 +49,16 @@ pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> R
     let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
-    let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), now };
+    let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), authorities: Vec::new(), now };
     RingEntries { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
 }
 
 fn of_own(entry: &config::OwnKey) -> Entry {
-    Entry { file: entry.file.clone(), name: entry.name.clone(), uses: Some(entry.uses) }
+    Entry { location: entry.source.location(), name: entry.name.clone(), uses: Some(entry.uses) }
 }
 
 fn of_peer(entry: &config::Peer) -> Entry {
-    Entry { file: entry.file.clone(), name: Some(entry.name.clone()), uses: None }
+    Entry { location: Location::from(&entry.file), name: Some(entry.name.clone()), uses: None }
 }
 
 fn own_slot(entry: &config::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
@@ -63,7 +73,7 @@ impl<T> Slot<T> {
     /// `load` adds what does not hinder to its argument and returns what does.
     pub(super) fn new(entry: Entry, load: impl FnOnce(&mut Vec<Trouble>) -> Result<T, Trouble>) -> Self {
         let mut troubles = Vec::new();
-        let key = match guarded(&entry.file, || load(&mut troubles)) {
+        let key = match guarded(&entry.location, || load(&mut troubles)) {
             Ok(key) => Some(Arc::new(key)),
             Err(trouble) => {
                 troubles.push(trouble);
@@ -74,10 +84,10 @@ impl<T> Slot<T> {
     }
 }
 
-/// A panic is a trouble of the file that caused it: the other keys are loaded all the same.
-fn guarded<T>(file: &Path, load: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
+/// A panic is a trouble of the place that caused it: the other keys are loaded all the same.
+fn guarded<T>(location: &Location, load: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
     let loaded = catch_unwind(AssertUnwindSafe(load));
-    loaded.unwrap_or_else(|_| Err(Trouble::new(file, &LoadError::Defect, true)))
+    loaded.unwrap_or_else(|_| Err(Trouble::new(location.clone(), &LoadError::Defect, true)))
 }
 
 fn own_key(
@@ -86,13 +96,15 @@ fn own_key(
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
 ) -> Result<OwnKey, Trouble> {
-    let file = &entry.file;
-    let certificate_file = entry.cert.as_ref().unwrap_or(file);
-    let mut material = Source::of(entry).load(strict_permissions)?;
-    let warning = |warning| Trouble::new(file, &warning, false);
+    let location = entry.source.location();
+    let certificate_at = entry.cert.as_ref().map_or_else(|| location.clone(), Location::from);
+    let mut material = entry.source.load(strict_permissions)?;
+    let warning = |warning| Trouble::new(location.clone(), &warning, false);
     troubles.extend(material.warnings.drain(..).map(warning));
     let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
-    let matched = material.matched(configured, trust.now).map_err(fatal(certificate_file))?;
+    let matched = material
+        .matched(configured, trust.now)
+        .map_err(|error| Trouble::new(certificate_at.clone(), &error, true))?;
     troubles.extend(matched.warnings.into_iter().map(warning));
 
     let mut chain = Vec::new();
@@ -103,11 +115,11 @@ fn own_key(
             (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
         ];
         let is_trusted = trust.accepts_own(certificate, &matched.others);
-        check_certificate(certificate, is_trusted, certificate_file, wanted, trust, troubles)?;
+        check_certificate(certificate, is_trusted, &certificate_at, wanted, trust, troubles)?;
     }
     Ok(OwnKey {
         name: entry.name.clone(),
-        file: file.clone(),
+        location,
         private: matched.private,
         certificate: matched.certificate,
         chain,
@@ -128,7 +140,7 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
         check_certificate(
             certificate,
             trust.accepts(certificate, &material.others),
-            file,
+            &Location::from(file),
             [(useless, "signatures or encryption")],
             trust,
             troubles,
@@ -152,23 +164,25 @@ fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Res
 fn check_certificate<const N: usize>(
     certificate: &Certificate,
     is_trusted: bool,
-    file: &Path,
+    location: &Location,
     forbidden: [(bool, &'static str); N],
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
 ) -> Result<(), Trouble> {
     if !is_trusted {
-        return Err(Trouble::new(file, &LoadError::NoChain, true));
+        return Err(Trouble::new(location.clone(), &LoadError::NoChain, true));
     }
     if let Some((_, use_)) = forbidden.iter().find(|(forbidden, _)| *forbidden) {
         let enforced = trust.roots.is_some();
-        let trouble = Trouble::new(file, &LoadError::Usage(use_), enforced);
+        let trouble = Trouble::new(location.clone(), &LoadError::Usage(use_), enforced);
         if enforced {
             return Err(trouble);
         }
         troubles.push(trouble);
     }
-    troubles.extend(outside_dates(certificate, trust.now).map(|dates| Trouble::new(file, &dates, false)));
+    troubles.extend(
+        outside_dates(certificate, trust.now).map(|dates| Trouble::new(location.clone(), &dates, false)),
+    );
     Ok(())
 }
 
@@ -178,6 +192,11 @@ fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError>
         Validity::ExpiredSince(moment) => Some(LoadError::Expired(moment)),
         Validity::NotYetValid(moment) => Some(LoadError::NotYetValid(moment)),
     }
+}
+
+fn read_authorities(path: &Path) -> Result<Authorities, Trouble> {
+    let (bytes, _): (Zeroizing<Vec<u8>>, _) = read_file(path).map_err(fatal(path))?;
+    parse_authorities(&bytes).map_err(fatal(path))
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Trouble> {

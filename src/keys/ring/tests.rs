@@ -3,12 +3,14 @@ mod succession;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{Password, UnknownThumbprint, Uses};
+use crate::config::{UnknownThumbprint, Uses};
 use crate::keys::make::{CertificateRequest, KeyMaker, certificate_pem};
+use crate::keys::source::file::{KeyFile, Password};
 
 /// A key file of the vectors.
 fn vector(name: &str) -> Vec<u8> {
@@ -32,16 +34,14 @@ impl Volume {
         let own = vec![
             config::OwnKey {
                 name: Some("partner".into()),
-                file: path("partner.p12"),
+                source: KeyFile::source(path("partner.p12"), Password::File(path("partner.password"))),
                 cert: None,
-                password: Password::File(path("partner.password")),
                 uses: BOTH,
             },
             config::OwnKey {
                 name: None,
-                file: path("second.key"),
+                source: KeyFile::source(path("second.key"), Password::None),
                 cert: Some(path("second.crt")),
-                password: Password::None,
                 uses: Uses { sign: false, decrypt: true },
             },
         ];
@@ -117,7 +117,7 @@ fn request(common_name: &str, ca: bool) -> CertificateRequest<'_> {
 
 #[test]
 fn a_panic_while_a_file_is_read_is_a_trouble_of_that_file() {
-    let entry = Entry { file: "own.key".into(), name: None, uses: None };
+    let entry = Entry { location: Location::from("own.key"), name: None, uses: None };
     let slot = Slot::<OwnKey>::new(entry, |_| panic!("a defect"));
     assert!(slot.key.is_none());
     let [trouble] = slot.troubles.as_slice() else { panic!("one trouble expected: {:?}", slot.troubles) };
@@ -156,10 +156,9 @@ fn key_without_use_decrypt_does_not_decrypt_and_without_use_sign_does_not_sign()
 #[test]
 fn one_key_named_twice_is_tried_once() {
     let mut volume = Volume::new();
-    volume.keys.own[1].file = volume.path("partner.p12");
+    let password = Password::Value(crate::crypto::secret::SecretBytes::new(b"mosip123".to_vec()));
+    volume.keys.own[1].source = KeyFile::source(volume.path("partner.p12"), password);
     volume.keys.own[1].cert = None;
-    volume.keys.own[1].password =
-        Password::Value(crate::crypto::secret::SecretBytes::new(b"mosip123".to_vec()));
     let ring = volume.load();
     assert_eq!(ring.own().len(), 2);
     assert_eq!(ring.decryptors_of_len(256).len(), 1);
@@ -302,7 +301,8 @@ fn development_keys_are_recognised_in_every_container() {
     ] {
         volume.write(name, bytes);
     }
-    let all = ["partner.p12", "second.key", "mosip-public.key"].map(|name| volume.path(name));
+    let all =
+        ["partner.p12", "second.key", "mosip-public.key"].map(|name| Location::from(&volume.path(name)));
     assert_eq!(volume.load().example_keys(), all);
 
     let fresh = KeyMaker::generate(2048).ok().unwrap();
@@ -317,9 +317,8 @@ fn example_set_loads_and_every_file_of_it_is_recognised() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys.example");
     let own = |file: &str, cert: Option<&str>| config::OwnKey {
         name: None,
-        file: dir.join(file),
+        source: KeyFile::source(dir.join(file), Password::File(dir.join("keystore.password"))),
         cert: cert.map(|cert| dir.join(cert)),
-        password: Password::File(dir.join("keystore.password")),
         uses: BOTH,
     };
     let peer = |file: &str| config::Peer {

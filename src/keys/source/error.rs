@@ -113,6 +113,9 @@ pub enum LoadError {
     /// A key of `keys.example` where such are not allowed.
     #[error("this development key is public")]
     Example,
+    /// An authority whose certificate is of no use here; its subject, and why.
+    #[error("holds the authority {0}, which vouches for nothing: its certificate {1}")]
+    Authority(String, CertificateError),
     /// More than one private key; how many.
     #[error("holds {0} private keys, of which one is used")]
     SeveralKeys(usize),
@@ -223,8 +226,11 @@ impl LoadError {
                 "supply the certificate that was issued for this key, or the key of this certificate"
             }
             Self::CrossCheck => "do not use this key; export it again from where it was made",
-            Self::Unavailable(_) => "bring back what keeps the key, and start the gateway again",
+            Self::Unavailable(_) => "bring back what keeps the key; it is tried again every 10 s",
             Self::Example => "use your own key, or start with --allow-example-keys outside production",
+            Self::Authority(..) => {
+                "add the RSA authority that MOSIP's certificates lead to, or take this one out"
+            }
             Self::SeveralKeys(_) => "name the certificate of the right one as `cert`",
             Self::SeveralCertificates(_) => "leave the peer's certificate and its issuers alone in the file",
             Self::AuthoritiesOnly(_) => "make sure that the peer's own certificate is in the file",

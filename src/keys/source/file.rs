@@ -9,29 +9,34 @@ mod contents;
 mod describe;
 mod jwk;
 mod numbers;
+mod password;
 mod pbe;
 mod pem;
 mod pkcs12;
+mod settings;
 mod text;
 
 use std::fs::Metadata;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, LoadError, MOST_PARTS};
+use super::{KeyMaterial, KeySource, LoadError, MOST_PARTS};
 use crate::clock::Timestamp;
-use crate::config::{self, Password};
 use crate::crypto::rsa::{PrivateKey, PublicKey};
-use crate::keys::Trouble;
-use crate::keys::cert::{Certificate, CertificateError};
+use crate::keys::cert::{Certificate, CertificateError, Summary};
 use crate::keys::chain;
 use crate::keys::promote::promote;
+use crate::keys::{Location, Trouble};
 use crate::regular;
 use contents::{Contents, Kind};
+
+pub use password::Password;
+pub(super) use settings::KIND;
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
 
@@ -48,20 +53,35 @@ pub struct Passwords<'a> {
 }
 
 /// A key file of ours and its passwords, as an entry of `keys.own` names them.
-pub(in crate::keys) struct KeyFile<'a> {
-    path: &'a Path,
-    password: &'a Password,
+pub struct KeyFile {
+    /// Joined with `keys.dir`.
+    pub path: PathBuf,
+    /// Of the container, and of the private key in it.
+    pub password: Password,
 }
 
-impl<'a> KeyFile<'a> {
-    pub(super) fn of(entry: &'a config::OwnKey) -> Self {
-        Self { path: &entry.file, password: &entry.password }
+impl KeyFile {
+    /// The source of an entry.
+    pub fn source(path: impl Into<PathBuf>, password: Password) -> Arc<dyn KeySource> {
+        Arc::new(Self { path: path.into(), password })
     }
 
-    /// Reads the file. One that every user of the machine can read is refused under `strict_permissions`, else a warning.
-    pub(super) fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
-        let refusal = |error: LoadError| Trouble::new(self.path, &error, true);
-        let (bytes, metadata) = read_file(self.path).map_err(refusal)?;
+    /// The file of `source`, which is one.
+    #[cfg(test)]
+    pub(crate) fn of(source: &dyn KeySource) -> &Self {
+        (source as &dyn std::any::Any).downcast_ref().unwrap()
+    }
+}
+
+impl KeySource for KeyFile {
+    fn location(&self) -> Location {
+        Location::from(&self.path)
+    }
+
+    /// One that every user of the machine can read is refused under `strict_permissions`, else a warning.
+    fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
+        let refusal = |error: LoadError| Trouble::new(&self.path, &error, true);
+        let (bytes, metadata) = read_file(&self.path).map_err(refusal)?;
         let (container, key) = self.password.parts();
         let (container, key) = (ReadPassword::of(container)?, ReadPassword::of(key)?);
         let passwords = Passwords { container: container.expose(), key: key.expose() };
@@ -75,9 +95,12 @@ impl<'a> KeyFile<'a> {
         Ok(material)
     }
 
-    /// The files whose change means that the key has to be loaded again.
-    pub(super) fn watched(&self) -> Vec<&'a Path> {
-        std::iter::once(self.path).chain(self.password.files()).collect()
+    fn watched(&self) -> Vec<&Path> {
+        std::iter::once(self.path.as_path()).chain(self.password.files()).collect()
+    }
+
+    fn secret_files(&self) -> Vec<&Path> {
+        self.password.files().collect()
     }
 }
 
@@ -210,6 +233,27 @@ pub fn parse_certificates(bytes: &[u8]) -> Result<Vec<Certificate>, LoadError> {
     Ok(certificates)
 }
 
+/// As [`parse_certificates`], with the certificates whose keys are of no use here, each with why.
+pub(in crate::keys) fn parse_authorities(bytes: &[u8]) -> Result<Authorities, LoadError> {
+    let mut contents = Contents::read(bytes, Passwords::default())?;
+    let certificates = std::mem::take(&mut contents.certificates);
+    let of_no_use = std::mem::take(&mut contents.useless).into_iter();
+    let useless: Vec<_> =
+        of_no_use.filter_map(|(der, why)| Some((Summary::of_der(&der).ok()?, why))).collect();
+    if certificates.is_empty() && useless.is_empty() {
+        return Err(contents.refusal(Kind::Public, CertificateError::Malformed.into()));
+    }
+    Ok(Authorities { certificates, useless })
+}
+
+/// What the file of authorities holds.
+pub(in crate::keys) struct Authorities {
+    /// Those that can vouch.
+    pub(in crate::keys) certificates: Vec<Certificate>,
+    /// Those that cannot, and why.
+    pub(in crate::keys) useless: Vec<(Summary, CertificateError)>,
+}
+
 /// The first private key of a file, for `keygen`, which writes it out again.
 pub(in crate::keys) fn first_private_key(
     bytes: &[u8],
@@ -221,7 +265,7 @@ pub(in crate::keys) fn first_private_key(
 }
 
 /// The bytes of a file of at most 1 MiB and its metadata.
-pub(in crate::keys) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
+pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
         io::ErrorKind::InvalidInput => LoadError::NotRegular,

@@ -104,8 +104,9 @@ fn open_envelope(
     let parts = Parts::parse(&envelope)?;
     let wrapped = envelope.get(parts.wrapped.clone()).unwrap_or_default();
     let keys = candidates(ring, policy, parts.thumbprint, parts.wrapped.len())?;
-    let (own, session) = unwrap_any(keys, |key| key.unwrap(wrapped))?;
-    let range = open_body(&session, &parts, &mut envelope, caller_aad)?;
+    let opened = unwrap_any(keys, |key| key.unwrap(wrapped))
+        .and_then(|(own, session)| Ok((own, open_body(&session, &parts, &mut envelope, caller_aad)?)));
+    let (own, range) = opened.map_err(|error| or_away(ring, parts.thumbprint, error))?;
     Ok((Plaintext { buffer: Zeroizing::new(envelope), range }, thumbprint_of(&own)))
 }
 
@@ -120,9 +121,27 @@ fn candidates(
         return Ok(vec![Arc::clone(own)]);
     }
     if let (Some(thumbprint), UnknownThumbprint::Reject) = (named, policy) {
-        return Err(Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}")));
+        return Err(unknown_key(ring, thumbprint));
     }
     Ok(ring.decryptors_of_len(wrapped_len).into_iter().take(MAX_TRIES).cloned().collect())
+}
+
+/// No own key has this thumbprint; while one is unavailable, the message may be for that.
+pub(in crate::mosip) fn unknown_key(ring: &Ring, thumbprint: Thumbprint) -> Error {
+    let unknown = || Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}"));
+    away(ring).unwrap_or_else(unknown)
+}
+
+/// What tried keys do not open may be for one that is unavailable. Every refusal to decrypt becomes that one alike, wherever it stopped, and
+/// one by the key that the message names stays.
+fn or_away(ring: &Ring, named: Option<Thumbprint>, error: Error) -> Error {
+    let is_named = named.is_some_and(|thumbprint| ring.decryptor(&thumbprint).is_some());
+    if is_named || error.code() != Code::Decrypt { error } else { away(ring).unwrap_or(error) }
+}
+
+fn away(ring: &Ring) -> Option<Error> {
+    let trouble = ring.decryptor_away()?;
+    Some(CryptoError::Unavailable(format!("{}: {}", trouble.location, trouble.what)).into())
 }
 
 /// The first of `keys` that unwraps. A key that is unavailable ends the search: the message may be for it.
@@ -156,7 +175,8 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
         return Err(Error::new(Code::UnknownKey, "the kid of the token is no thumbprint of a certificate"));
     }
     let keys = candidates(ring, from.unknown_thumbprint, named.flatten(), jwe.wrapped_len())?;
-    let (own, opened) = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED))?;
+    let opened = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED));
+    let (own, opened) = opened.map_err(|error| or_away(ring, named.flatten(), error))?;
     let key = thumbprint_of(&own);
     let nested = std::str::from_utf8(&opened).ok().filter(|text| Jws::has_shape(text));
     // One that is refused stays refused: a signature that does not count is no absent one.

@@ -11,7 +11,7 @@ use crate::crypto::secret::{self, SessionKey};
 use crate::crypto::{CryptoError, base64, sha256};
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
-use crate::mosip::envelope::Plaintext;
+use crate::mosip::envelope::{Plaintext, unknown_key};
 use crate::mosip::signature;
 
 const IV_LEN: usize = 16;
@@ -85,9 +85,7 @@ pub(crate) fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plai
     let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
         Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
     })?;
-    let own = ring
-        .decryptor(&thumbprint)
-        .ok_or_else(|| Error::new(Code::UnknownKey, format!("no own key has the thumbprint {thumbprint}")))?;
+    let own = ring.decryptor(&thumbprint).ok_or_else(|| unknown_key(ring, thumbprint))?;
     let session = own.private.unwrap(&base64::decode(sealed.session_key.as_bytes())?)?;
     Ok(open(&session, &sealed.identity)?.into())
 }

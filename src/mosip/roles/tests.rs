@@ -1,6 +1,9 @@
+use std::path::Path;
+
 use super::*;
-use crate::config::{self, Password, UnknownThumbprint, Uses};
+use crate::config::{self, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
+use crate::keys::source::file::{KeyFile, Password};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
@@ -10,9 +13,8 @@ fn ring() -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
     let own = |name: &str, file: &str, sign: bool| config::OwnKey {
         name: Some(name.to_owned()),
-        file: dir.join(file),
+        source: KeyFile::source(dir.join(file), Password::None),
         cert: None,
-        password: Password::None,
         uses: Uses { sign, decrypt: true },
     };
     let peer = |name: &str, file: &str| config::Peer {

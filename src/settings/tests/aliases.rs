@@ -1,8 +1,9 @@
 //! Every variable of an older system.
 
 use super::{accepted, exposed, origin, problems};
-use crate::config::{OwnKey, Password, Token, TokenKind};
+use crate::config::{OwnKey, Token, TokenKind};
 use crate::destinations::ida;
+use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
 
 const IDA_URL: (&str, &str) = ("IDA_AUTH_URL", "https://ida.example.org/idauthentication/v1/auth");
@@ -66,8 +67,12 @@ fn only_key(config: &Config) -> &OwnKey {
     key
 }
 
+fn file(key: &OwnKey) -> &KeyFile {
+    KeyFile::of(&*key.source)
+}
+
 fn password(key: &OwnKey) -> Option<&str> {
-    match &key.password {
+    match &file(key).password {
         Password::Value(password) => exposed(Some(password)),
         Password::None => None,
         Password::File(file) => panic!("{}", file.display()),
@@ -82,7 +87,7 @@ fn the_signing_container() {
         let secret = format!("{prefix}SIGN_P12_FILE_PASSWORD");
         let config = accepted("keys.dir = \"keys\"", &[IDA_URL, (&path, "sign.p12"), (&secret, "mosip123")]);
         let key = only_key(&config);
-        assert_eq!(key.file.to_str(), Some("/etc/gateway/keys/sign.p12"));
+        assert_eq!(file(key).path.to_str(), Some("/etc/gateway/keys/sign.p12"));
         assert_eq!(password(key), Some("mosip123"));
         assert_eq!((key.uses.sign, key.uses.decrypt), (true, false));
         assert!(key.name.is_some());
@@ -96,7 +101,7 @@ fn the_decryption_container() {
     let config =
         accepted("", &[("DECRYPT_P12_FILE_PATH", "/p/d.p12"), ("DECRYPT_P12_FILE_PASSWORD", "mosip123")]);
     let key = only_key(&config);
-    assert_eq!(key.file.to_str(), Some("/p/d.p12"));
+    assert_eq!(file(key).path.to_str(), Some("/p/d.p12"));
     assert_eq!(password(key), Some("mosip123"));
     assert_eq!((key.uses.sign, key.uses.decrypt), (false, true));
 }
@@ -105,7 +110,7 @@ fn the_decryption_container() {
 fn the_key_of_the_mediator() {
     let config = accepted("", &[("OPENCRVS_PRIV_KEY_PATH", "opencrvs-priv.key")]);
     let key = only_key(&config);
-    assert_eq!(key.file.to_str(), Some("/data/secrets/mosip/opencrvs-priv.key"));
+    assert_eq!(file(key).path.to_str(), Some("/data/secrets/mosip/opencrvs-priv.key"));
     assert_eq!(password(key), None);
     assert_eq!((key.uses.sign, key.uses.decrypt), (true, true));
     assert!(key.name.is_some());
@@ -117,7 +122,7 @@ fn keys_of_the_file_come_before_those_of_aliases() {
     let text =
         "keys.own = [{ name = \"partner\", file = \"p.p12\" }]\nupstream.mediator.sign_with = \"partner\"";
     let config = accepted(text, &[("OPENCRVS_PRIV_KEY_PATH", "o.key"), ("DECRYPT_P12_FILE_PATH", "d.p12")]);
-    let files: Vec<_> = config.keys.own.iter().filter_map(|key| key.file.file_name()).collect();
+    let files: Vec<_> = config.keys.own.iter().filter_map(|key| file(key).path.file_name()).collect();
     assert_eq!(files, ["p.p12", "d.p12", "o.key"]);
     assert_eq!(config.destinations.mediator.sign_with.as_deref(), Some("partner"));
 }

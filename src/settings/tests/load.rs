@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
 use super::variables;
 use crate::settings::Config;
 use crate::settings::load::LARGEST_FILE;
@@ -66,4 +68,66 @@ fn a_file_without_end_is_refused() {
     assert!(the_problem(Config::load(Some(&file), &BTreeMap::new())).what.contains("file too large"));
     fs::write(&token, vec![b'x'; largest]).unwrap();
     assert!(Config::load(Some(&file), &BTreeMap::new()).is_ok());
+}
+
+/// The settings of `value` that name a file, by their paths.
+fn files_in(value: &toml::Value, path: &str, found: &mut Vec<(String, String)>) {
+    const NAMES: [&str; 7] = ["file", "cert", "key", "client_ca", "client_cert", "client_key", "path"];
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        toml::Value::Table(table) => {
+            for (name, value) in table {
+                match value.as_str() {
+                    Some(file) if name.ends_with("_file") || NAMES.contains(&name.as_str()) => {
+                        found.push((below(name), file.to_owned()));
+                    }
+                    _ => files_in(value, &below(name), found),
+                }
+            }
+        }
+        toml::Value::Array(items) => {
+            for (place, item) in items.iter().enumerate() {
+                files_in(item, &format!("{path}[{place}]"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Every file of the complete sample is a pipe without a writer: what is read with the configuration is named, and nothing is waited for.
+#[test]
+fn no_file_that_a_setting_names_is_waited_for() {
+    // Read later, and shown to be read without waiting where that is tested: keys, outbox, issuers. Not built: eSignet.
+    const LATER: [&str; 4] = ["keys.", "outbox.", "credentials.issuers", "esignet."];
+    let text = super::sample::uncommented().replace("ca_file = \"mosip-ca.pem\"", "");
+    let mut named = Vec::new();
+    files_in(&toml::Value::Table(text.parse().unwrap()), "", &mut named);
+    let folder = tempfile::tempdir().unwrap();
+    for (_, file) in &named {
+        let pipe = folder.path().join(file);
+        if !pipe.exists() {
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        }
+    }
+    let sample = folder.path().join("gateway.toml");
+    std::fs::write(&sample, &text).unwrap();
+    let told = Config::load(Some(&sample), &BTreeMap::new()).err().unwrap().to_string();
+    let at_once: Vec<_> =
+        named.iter().filter(|(path, _)| !LATER.iter().any(|later| path.starts_with(later))).collect();
+    assert!(at_once.len() >= 15, "{at_once:?}");
+    for (path, _) in at_once {
+        let is_told = told
+            .lines()
+            .any(|line| line.contains(&format!(" {path}: ")) && line.contains("this is no regular file"));
+        assert!(is_told, "{path}: {told}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_a_pipe_is_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("gateway.toml");
+    mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    let told = Config::load(Some(&pipe), &BTreeMap::new()).err().unwrap().to_string();
+    assert!(told.contains("cannot be read (this is no regular file)"), "{told}");
 }

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::{accepted, exposed, files, origin, problems, variables};
-use crate::config::{Address, OwnKey, Password};
+use crate::config::{Address, OwnKey};
+use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
 
 /// `samples/k8s-deployment.yaml` of the older mediator, its Secret filled in.
@@ -148,7 +149,7 @@ fn the_published_environment_of_mosip_api() {
     let ida = config.destinations.ida.as_ref().unwrap();
     assert_eq!(ida.url, "http://mosip-mock.opencrvs.svc.cluster.local:20240/idauthentication/v1");
     assert_eq!(ida.partner_id.as_deref(), Some("aaaaaAAAAAbbbbbBBBBBcccccCCCCCdddddDDDDD"));
-    let password = |key: &OwnKey| match &key.password {
+    let password = |key: &OwnKey| match &KeyFile::of(&*key.source).password {
         Password::Value(password) => exposed(Some(password)).map(str::to_owned),
         _ => None,
     };
@@ -225,18 +226,19 @@ fn common_names_count_only_beside_those_of_their_system() {
 fn files_where_the_older_systems_look_by_themselves() {
     let config = accepted_with_files("", MEDIATOR);
     let [key] = config.keys.own.as_slice() else { panic!("{} keys", config.keys.own.len()) };
-    assert_eq!(key.file.to_str(), Some("/certs/mnt/opencrvs-priv.key"));
+    assert_eq!(KeyFile::of(&*key.source).path.to_str(), Some("/certs/mnt/opencrvs-priv.key"));
     assert_eq!(config.destinations.mediator.sign_with, key.name);
     let [peer] = config.keys.peers.as_slice() else { panic!("{} peers", config.keys.peers.len()) };
     assert_eq!((peer.name.as_str(), peer.file.to_str()), ("mosip", Some("/certs/mnt/mosip-public.key")));
     assert_eq!(warnings_with(&config, "the default of OPENCRVS_PRIV_KEY_PATH").len(), 1);
 
     let told = accepted_with_files("", &with(MEDIATOR, &[("OPENCRVS_PRIV_KEY_PATH", "/own/key.pem")]));
-    assert_eq!(told.keys.own[0].file.to_str(), Some("/own/key.pem"));
+    assert_eq!(KeyFile::of(&*told.keys.own[0].source).path.to_str(), Some("/own/key.pem"));
     assert_eq!(accepted("", MEDIATOR).keys.own.len(), 0, "nothing stands there");
     assert_eq!(accepted_with_files("", &[]).keys.own.len(), 0, "no older system is there");
     let api = accepted_with_files("", &[MOSIP_API[3]]);
-    let files: Vec<_> = api.keys.own.iter().filter_map(|key| key.file.to_str()).collect();
+    let files: Vec<_> =
+        api.keys.own.iter().filter_map(|key| KeyFile::of(&*key.source).path.to_str()).collect();
     assert_eq!(files, ["/certs/keystore.p12"; 2]);
     assert_eq!(api.keys.peers[0].file.to_str(), Some("/certs/ida-partner.crt"));
 }

@@ -1,5 +1,6 @@
 //! What is refused, each named for its defect.
 
+mod advice;
 mod secrets;
 
 use super::{problems, refused};
@@ -102,7 +103,6 @@ fn a_variable_that_is_the_bare_prefix() {
 #[test]
 fn values_of_the_wrong_type() {
     refused("listen = 1", "file: listen: is of type integer; write a table");
-    refused("listen.drain = 30", "file: listen.drain: is of type integer; write a string");
     refused("listen.hosts = \"a\"", "file: listen.hosts: is of type string; write a list");
     refused("listen.hosts = [1]", "file: listen.hosts[0]: is of type integer; write a string");
     refused(

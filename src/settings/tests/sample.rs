@@ -26,7 +26,7 @@ const NAMED: [(&str, &str); 4] = [
 ];
 
 /// The sample with the `#` gone from every setting, and the example's secrets in variables.
-fn uncommented() -> String {
+pub(super) fn uncommented() -> String {
     uncommented_of(SAMPLE)
 }
 
@@ -153,6 +153,58 @@ fn is_other_form(path: &str) -> bool {
     path.starts_with("credentials.data_share.token.")
         || path == "websub.topics.example"
         || OTHER.contains(&path)
+}
+
+/// The configuration that a Kubernetes ConfigMap holds.
+fn of_kubernetes() -> String {
+    let (_, rest) =
+        include_str!("../../../deploy/kubernetes.yaml").split_once("mosip-gateway.toml: |\n").unwrap();
+    let (text, _) = rest.split_once("\n---\n").unwrap();
+    text.lines().map(|line| format!("{}\n", line.trim_start())).collect()
+}
+
+/// The variables that compose sets.
+fn of_compose() -> Vec<(&'static str, &'static str)> {
+    let lines = include_str!("../../../deploy/compose.yaml").lines();
+    lines
+        .filter_map(|line| {
+            line.trim().split_once(": ").filter(|(name, _)| name.starts_with("MOSIP_GATEWAY__"))
+        })
+        .collect()
+}
+
+#[test]
+fn every_sample_of_a_deployment_is_read_and_says_what_it_needs() {
+    let secrets = [NAMED[0], NAMED[1], NAMED[2], ("HUB_SECRET", "h")];
+    for text in
+        [include_str!("../../../deploy/example.toml"), include_str!("../../../deploy/example-hub.toml")]
+    {
+        let config = accepted(text, &secrets);
+        assert_eq!((config.warnings, config.troubles), (Vec::new(), Vec::new()));
+    }
+    let hub = accepted(include_str!("../../../deploy/example-hub.toml"), &secrets);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let mut credentials = hub.credentials;
+    credentials.contexts_dir = Some(folder.join("../tests/vectors/contexts"));
+    credentials.issuers[0].file = folder.join("../keys.example/issuer.crt");
+    assert!(
+        crate::gateway::credentials::load(&credentials).is_ok(),
+        "the credentials of the simulator can be verified"
+    );
+
+    let config = accepted(&of_kubernetes(), &[]);
+    assert_eq!((config.warnings, config.troubles), (Vec::new(), Vec::new()));
+
+    let variables = of_compose();
+    assert_eq!(variables.len(), 6, "{variables:?}");
+    let refused = problems(SAMPLE, &variables);
+    assert!(
+        matches!(&refused[..], [one] if one.contains("callback.require")),
+        "as the comment says: {refused:?}"
+    );
+    let told =
+        "require = [\"opencrvs-jwt\"]\nopencrvs_jwt = { file = \"/data/secrets/mosip/opencrvs-jwt.pem\" }";
+    assert_eq!(accepted(&SAMPLE.replace("require = []", told), &variables).troubles, []);
 }
 
 /// Every text in `value` replaced by `by`.

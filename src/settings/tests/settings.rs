@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{accepted, exposed, problems};
-use crate::config::{Address, Password, TokenKind, UnknownThumbprint, Uses};
+use crate::config::{Address, TokenKind, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::faces::callback::CallerAuth;
+use crate::keys::source::file::{KeyFile, Password};
 
 #[test]
 fn defaults() {
@@ -104,18 +105,21 @@ fn keys_and_peers() {
     let keys = config.keys;
     let [partner, opencrvs, third] = keys.own.as_slice() else { panic!("three keys") };
     assert_eq!(partner.name.as_deref(), Some("partner"));
-    assert_eq!(partner.file, Path::new("/etc/gateway/keys/keystore.p12"));
-    assert!(matches!(&partner.password, Password::File(file) if file == "/etc/gateway/keys/absent.password"));
+    let [of_partner, of_opencrvs, of_third] = [partner, opencrvs, third].map(|key| KeyFile::of(&*key.source));
+    assert_eq!(of_partner.path, Path::new("/etc/gateway/keys/keystore.p12"));
+    assert!(
+        matches!(&of_partner.password, Password::File(file) if file == "/etc/gateway/keys/absent.password")
+    );
     assert_eq!(partner.uses, Uses { sign: true, decrypt: false });
-    assert_eq!(opencrvs.file, Path::new("/abs/opencrvs.key"));
+    assert_eq!(of_opencrvs.path, Path::new("/abs/opencrvs.key"));
     assert_eq!(opencrvs.cert, Some(PathBuf::from("/etc/gateway/keys/opencrvs.crt")));
-    assert!(matches!(opencrvs.password, Password::None));
+    assert!(matches!(of_opencrvs.password, Password::None));
     assert_eq!(opencrvs.uses, Uses { sign: true, decrypt: true });
-    let (container, key) = third.password.parts();
+    let (container, key) = of_third.password.parts();
     assert!(matches!(container, Password::Value(value) if value.expose() == b"of the third"));
     assert!(matches!(key, Password::File(file) if file == "/etc/gateway/keys/third.key"));
-    assert_eq!(third.password.files().collect::<Vec<_>>(), [Path::new("/etc/gateway/keys/third.key")]);
-    assert_eq!(opencrvs.password.files().count(), 0);
+    assert_eq!(of_third.password.files().collect::<Vec<_>>(), [Path::new("/etc/gateway/keys/third.key")]);
+    assert_eq!(of_opencrvs.password.files().count(), 0);
     assert_eq!(third.uses, Uses { sign: false, decrypt: true });
 
     let [mosip, ida] = keys.peers.as_slice() else { panic!("two peers") };
@@ -269,10 +273,14 @@ fn what_ida_lacks_is_named_by_the_variable_or_the_setting_that_should_hold_it() 
         ["upstream.ida.misp_license_key_env", "upstream.ida.partner_id", "upstream.ida.api_key_env"]
     );
     let text = "partner_id = \"p\"\nmisp_license_key_env = \"LICENCE\"\napi_key_env = \"API\"";
-    assert_eq!(unset(text, &[]), ["LICENCE", "API"]);
-    assert_eq!(unset(text, &[("LICENCE", "l")]), ["API"]);
+    let names = [
+        "upstream.ida.misp_license_key_env (the variable LICENCE)",
+        "upstream.ida.api_key_env (the variable API)",
+    ];
+    assert_eq!(unset(text, &[]), names);
+    assert_eq!(unset(text, &[("LICENCE", "l")]), [names[1]]);
     let elsewhere = [("MOSIP_GATEWAY__UPSTREAM__IDA__API_KEY_ENV", "OTHER"), ("LICENCE", "l")];
-    assert_eq!(unset(text, &elsewhere), ["OTHER"]);
+    assert_eq!(unset(text, &elsewhere), ["upstream.ida.api_key_env (the variable OTHER)"]);
     assert!(unset(text, &[("LICENCE", "l"), ("API", "a")]).is_empty());
     assert!(unset("", &[("PARTNER_MISP_LK", "l"), ("PARTNER_APIKEY", "a"), ("PARTNER_ID", "p")]).is_empty());
 }

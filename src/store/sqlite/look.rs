@@ -1,24 +1,34 @@
 //! A look at a database from outside, for `doctor`: how its sealed values begin. Nothing is written, and no lock is taken that a
 //! running gateway would notice.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{OpenError, make};
-use crate::place;
+use super::{OpenError, make, open};
 use crate::store::{Head, SEALED, SealedColumn};
+use crate::{place, regular};
 
 /// Why a database cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LookError {
-    /// A log whose database is gone.
-    #[error("the database is missing, and its log is there")]
-    LogAlone,
+    /// No gateway starts over it.
+    #[error("{0}")]
+    Refused(OpenError),
     /// SQLite's words.
     #[error("cannot be read: {0}")]
     Unreadable(String),
+}
+
+/// Another program that holds the database now, or a full disk, is no bar for good.
+impl From<OpenError> for LookError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Held(_) | OpenError::NoRoom(_) => Self::Unreadable(error.to_string()),
+            error => Self::Refused(error),
+        }
+    }
 }
 
 impl From<rusqlite::Error> for LookError {
@@ -31,18 +41,19 @@ impl From<rusqlite::Error> for LookError {
 /// that a process runs.
 pub(crate) fn is_in_use(path: &Path) -> bool {
     let lock = place::beside(&place::resolved(path), ".lock");
-    File::open(lock).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    regular::open(&lock)
+        .is_ok_and(|(file, _)| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// How the sealed values of the database at `path` begin: the first `length` bytes. None where there is no database yet.
 pub(crate) fn heads(path: &Path, length: usize) -> Result<Vec<Head>, LookError> {
     let path = &place::resolved(path);
-    match make::is_missing(path) {
-        Ok(true) => return Ok(Vec::new()),
-        Err(OpenError::LogAlone(_)) => return Err(LookError::LogAlone),
-        _ => {}
+    open::check_regular(path)?;
+    if make::is_missing(path)? {
+        return Ok(Vec::new());
     }
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    open::version(&connection, path)?;
     let has_column = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name=?2)";
     let mut heads = Vec::new();
     for at in SEALED {

@@ -13,6 +13,7 @@ use super::tx::Transaction;
 use super::{DAMAGED, DISK_FULL, HELD, make, schema};
 use crate::error::{Code, Error};
 use crate::place::{self, beside};
+use crate::regular;
 use crate::store::{Owner, OwnerError};
 
 /// A database below this size is checked page by page at start.
@@ -33,6 +34,9 @@ pub(crate) enum OpenError {
     /// A file cannot be made, read or locked.
     #[error("{}", unusable(.0, .1))]
     Io(PathBuf, io::Error),
+    /// A folder, a pipe or a device in the place of the database, or of a file that belongs to it.
+    #[error("{}: this is no regular file; move it away, or name another outbox.path", .0.display())]
+    NotRegular(PathBuf),
     /// The disk is full. The gateway starts all the same and goes on once there is room.
     #[error("{}: the disk is full; free space on it", .0.display())]
     NoRoom(PathBuf),
@@ -111,7 +115,8 @@ fn unusable(file: &Path, error: &io::Error) -> String {
             file.display(),
             place::folder(file).display()
         ),
-        kind => {
+        _ => {
+            let kind = regular::reason(error);
             format!("{}: {kind}; make the folder of outbox.path writable for the gateway", file.display())
         }
     }
@@ -120,6 +125,7 @@ fn unusable(file: &Path, error: &io::Error) -> String {
 /// Locks and opens the database of `site`, or makes it. This process alone owns the file from then on.
 pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
     let path = &site.path;
+    check_regular(path)?;
     site.files().take(path)?;
     if make::is_missing(path)? {
         make::database(site)?;
@@ -136,6 +142,18 @@ pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
     begin_log(&connection).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;
     Ok(connection)
+}
+
+/// Refuses what cannot be opened without waiting, in the place of the database at `path` and of each file that belongs to it.
+pub(super) fn check_regular(path: &Path) -> Result<(), OpenError> {
+    for suffix in ["", "-wal", "-shm", "-journal", ".lock"] {
+        let file = beside(path, suffix);
+        regular::stands(&file).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidInput => OpenError::NotRegular(file),
+            _ => OpenError::Io(file, error),
+        })?;
+    }
+    Ok(())
 }
 
 /// Opens the database of `site` once more, whose log has been written into it.
@@ -231,7 +249,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// The version of the database; 0 of one that is not made yet, or whose making was cut off and so undone by SQLite.
-fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let number = |pragma| {
         connection
             .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))

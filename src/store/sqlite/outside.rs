@@ -51,16 +51,19 @@ impl Database for File {
     }
 
     fn heads(&self, length: usize) -> Result<Vec<Head>, store::LookError> {
-        look::heads(&self.0, length).map_err(|error| {
-            let advice = match error {
-                LookError::LogAlone => {
-                    "restore the database beside its log, or move the log away with `mosip-gateway outbox set-aside`"
-                }
-                LookError::Unreadable(_) => {
-                    "look at the disk; where the database is damaged, restore it from a backup"
-                }
-            };
-            store::LookError::new(error.to_string(), advice)
+        look::heads(&self.0, length).map_err(|error| match error {
+            LookError::Refused(error) => {
+                // `<file>: <what>; <what to do>`
+                let sentence = error.to_string();
+                let what = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest);
+                let (what, advice) = what.rsplit_once("; ").unwrap_or((what, "look at the file"));
+                store::LookError { what: what.to_owned(), advice: advice.to_owned(), stops_start: true }
+            }
+            LookError::Unreadable(_) => store::LookError {
+                what: error.to_string(),
+                advice: "look at the disk, and whether another program holds the database".to_owned(),
+                stops_start: false,
+            },
         })
     }
 

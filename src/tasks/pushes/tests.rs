@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{self, OwnKey, Password, Peer, UnknownThumbprint, Uses};
+use crate::config::{self, OwnKey, Peer, UnknownThumbprint, Uses};
 use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
 use crate::destinations::fake::Script;
 use crate::destinations::hub::{self, Publisher};
@@ -15,13 +15,14 @@ use crate::destinations::mediator::{self, Mediator};
 use crate::destinations::{self, Destination, Listed as _};
 use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
-use crate::keys::watch::watch;
+use crate::keys::source::file::{KeyFile, Password};
 use crate::ledger::Filter;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::websub::Topics;
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::{credential, fake};
 use crate::random::Random;
+use crate::tasks::key_watch::watch;
 
 const KEYS: &str = "tests/vectors/keys";
 
@@ -47,9 +48,8 @@ impl Home {
             dir: dir.to_owned(),
             own: vec![OwnKey {
                 name: None,
-                file: key("partner.key.pem"),
+                source: KeyFile::source(key("partner.key.pem"), Password::None),
                 cert: Some(key("partner.crt.pem")),
-                password: Password::None,
                 uses: Uses { sign: true, decrypt: true },
             }],
             peers: vec![Peer {

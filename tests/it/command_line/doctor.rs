@@ -42,7 +42,7 @@ fn doctor_without_a_licence_key_ends_with_1_and_names_the_variable() {
     let doctor = ["doctor", "--config", "deploy/example.toml", "--allow-example-keys"];
     let ended = call_under(&variables, &doctor, b"");
     assert_eq!(ended.code, REFUSED, "{}", ended.text());
-    assert!(ended.text().contains("NO_SUCH_LICENCE is not set"), "{}", ended.text());
+    assert!(ended.text().contains("(the variable NO_SUCH_LICENCE) is not set"), "{}", ended.text());
 }
 
 #[test]

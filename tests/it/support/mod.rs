@@ -36,9 +36,10 @@ pub(crate) mod world;
 use std::path::{Path, PathBuf};
 
 use mosip_gateway::clock::{Clock, Timestamp};
-use mosip_gateway::config::{self, Password, UnknownThumbprint, Uses};
+use mosip_gateway::config::{self, UnknownThumbprint, Uses};
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::source::file::{KeyFile, Password};
 use serde_json::Value;
 
 /// The folder of the known answers.
@@ -74,9 +75,8 @@ pub(crate) fn key_settings(
             .iter()
             .map(|name| config::OwnKey {
                 name: Some((*name).to_owned()),
-                file: dir.join(format!("{name}.key.pem")),
+                source: KeyFile::source(dir.join(format!("{name}.key.pem")), Password::None),
                 cert: Some(dir.join(format!("{name}.crt.pem"))),
-                password: Password::None,
                 uses: Uses { sign: true, decrypt: true },
             })
             .collect(),

@@ -44,6 +44,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
         trusted: Arc::new([]),
+        setting_troubles: Arc::new([]),
         faces: Arc::new([]),
         uptime: 600_000,
     }
@@ -319,4 +320,21 @@ fn a_trusted_certificate_that_expires_is_named_by_its_setting() {
             "The certificate in ops.tls.client_ca expires in 12 days.",
         ]
     );
+}
+
+#[test]
+fn troubles_of_settings_are_told_beside_what_flows() {
+    use crate::config;
+    let mut standing = standing(0, 0, 0, Vec::new());
+    standing.setting_troubles = Arc::new([
+        config::Trouble::new("faces.token_file", "protects nothing", "remove it"),
+        config::Trouble::fatal("credentials", "cannot be verified", "correct the file"),
+    ]);
+    let told = texts(&standing, false);
+    let wanted = [
+        "Everything flows.",
+        "Put right: credentials: cannot be verified.",
+        "1 setting is not as it should be.",
+    ];
+    assert_eq!(told, wanted);
 }

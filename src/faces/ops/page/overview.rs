@@ -149,3 +149,20 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         },
     )
 }
+
+/// Settings that are not as they should be, and what the log said of others at the start. Nothing where all are in order.
+pub(super) fn settings(standing: &Standing, warnings: &[String]) -> Markup {
+    if standing.setting_troubles.is_empty() && warnings.is_empty() {
+        return Markup::default();
+    }
+    section(
+        "settings",
+        "Settings",
+        html! {
+            ul {
+                @for trouble in standing.setting_troubles.iter() { li { (trouble) "." } }
+                @for warning in warnings { li { (words::sentence(warning)) } }
+            }
+        },
+    )
+}

@@ -47,7 +47,7 @@ fn unreadable_ca_file_refuses_every_certificate() {
     let mut volume = Volume::new();
     volume.keys.ca_file = Some(volume.path("ca.pem"));
     let ring = volume.load();
-    assert_eq!(ring.troubles()[0].file, volume.path("ca.pem"));
+    assert_eq!(ring.troubles()[0].location, crate::keys::Location::from(&volume.path("ca.pem")));
     assert_eq!((ring.own().len(), ring.peers().len()), (0, 0));
 }
 
@@ -62,4 +62,32 @@ fn key_usage_that_forbids_signing_is_reported_and_with_a_ca_refused() {
     volume.keys.ca_file = Some(volume.path("ca.pem"));
     volume.write("ca.pem", &[vector("partner.crt.pem"), vector("mosip.crt.pem"), cert.into_bytes()].concat());
     volume.assert_trouble(what, true);
+}
+
+#[test]
+fn an_authority_with_an_ec_key_is_shown_and_said_to_vouch_for_nothing() {
+    let mut volume = Volume::new();
+    volume.keys.ca_file = Some(volume.path("ca.pem"));
+    let bundle = [
+        vector("partner.crt.pem"),
+        vector("partner-3072.crt.pem"),
+        vector("mosip.crt.pem"),
+        vector("ec.crt.pem"),
+    ];
+    volume.write("ca.pem", &bundle.concat());
+    let ring = volume.load();
+    assert_eq!(
+        (ring.own().len(), ring.peers().len(), ring.authorities().len()),
+        (2, 1, 4),
+        "{:?}",
+        ring.troubles()
+    );
+    let [trouble] = ring.troubles() else { panic!("{:?}", ring.troubles()) };
+    assert!(
+        trouble.what.contains("vouches for nothing: its certificate holds a key that is not RSA (EC)"),
+        "{trouble}"
+    );
+    assert!(!trouble.fatal);
+    volume.write("ca.pem", &vector("ec.crt.pem"));
+    assert!(volume.load().own().is_empty(), "it vouches for nothing");
 }

@@ -8,6 +8,7 @@ use crate::config::{self, Uses};
 use crate::crypto::jwe;
 use crate::crypto::jws::{self, Protected};
 use crate::keys::source::file::parse_own;
+use crate::keys::source::file::{KeyFile, Password};
 use crate::mosip::primitives::Open;
 
 /// In the years of the partner's certificate, and of that of `issuer`.
@@ -21,9 +22,8 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
     let own = config::OwnKey {
         name: None,
-        file: dir.join("partner.key.pem"),
+        source: KeyFile::source(dir.join("partner.key.pem"), Password::None),
         cert: Some(dir.join("partner.crt.pem")),
-        password: config::Password::None,
         uses: Uses { sign: true, decrypt: true },
     };
     let peer = |name: &str| config::Peer {

@@ -22,7 +22,7 @@ fn partner() -> OwnKey {
     let key = pem(include_bytes!("../../../../tests/vectors/keys/partner.key.pem"));
     OwnKey {
         name: None,
-        file: "partner.key.pem".into(),
+        location: crate::keys::Location::from("partner.key.pem"),
         private: PrivateKey::from_pkcs8_der(&key).unwrap(),
         certificate: Some(Certificate::from_der(&certificate).unwrap()),
         chain: Vec::new(),

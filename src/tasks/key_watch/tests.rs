@@ -3,12 +3,13 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::Password;
 use crate::config::{UnknownThumbprint, Uses};
 use crate::keys::make::KeyMaker;
+use crate::keys::source::file::{KeyFile, Password};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PARTNER: &[u8] = include_bytes!("../../../tests/vectors/keys/partner.key.pem");
@@ -27,9 +28,8 @@ fn volume(dir: &Path) -> Arc<config::Keys> {
         dir: dir.into(),
         own: vec![config::OwnKey {
             name: None,
-            file: dir.join("own.key"),
+            source: KeyFile::source(dir.join("own.key"), Password::None),
             cert: None,
-            password: Password::None,
             uses: Uses { sign: true, decrypt: true },
         }],
         peers: vec![config::Peer {
@@ -97,7 +97,7 @@ fn swapped_symlink_is_seen() {
     let data = dir.path().join("..data");
     symlink(&one, &data).unwrap();
     let mut keys = Arc::into_inner(volume(&data)).unwrap();
-    keys.own[0].file = data.join("own.key");
+    keys.own[0].source = KeyFile::source(data.join("own.key"), Password::None);
     let (watcher, keyring) = watch(Arc::new(keys), Clock::fixed(NOW), NEVER);
     let mut watcher = watcher.allow_example_keys(true);
 
@@ -219,7 +219,7 @@ async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
         (state, None)
     });
     let (done, answered) = oneshot::channel();
-    let request = Some(Request { forced: true, done });
+    let request = Some(Request::new(true, done));
     let following =
         tokio::spawn(async move { published.follow(look, &reading, request, &mut requests).await.is_some() });
     answered.await.unwrap();

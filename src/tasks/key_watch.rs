@@ -9,78 +9,21 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::ring::{Ring, Trouble};
-use super::source::file::read_file;
-use super::source::{LoadError, Source};
 use crate::clock::Clock;
 use crate::config;
+use crate::keys::source::LoadError;
+use crate::keys::source::file::read_file;
+use crate::keys::{Keyring, Look as Request, Ring, Trouble};
 
 /// How long a look at the key files may take. A volume that takes longer hangs.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The current ring, for all code that needs keys. Cheap to clone.
-#[derive(Clone)]
-pub struct Keyring {
-    ring: watch::Receiver<Arc<Ring>>,
-    requests: mpsc::Sender<Request>,
-}
-
-/// A look at the files before the next interval.
-struct Request {
-    /// Loads whether or not a file changed.
-    forced: bool,
-    done: oneshot::Sender<()>,
-}
-
-impl Keyring {
-    /// The current ring.
-    pub fn current(&self) -> Arc<Ring> {
-        Arc::clone(&self.ring.borrow())
-    }
-
-    /// Waits for the next ring. `None` once the watcher is gone.
-    pub async fn changed(&mut self) -> Option<Arc<Ring>> {
-        self.ring.changed().await.ok()?;
-        Some(Arc::clone(&self.ring.borrow_and_update()))
-    }
-
-    /// Loads again at once, whether or not a file changed, and waits for it. Does nothing once the watcher is gone.
-    pub async fn reload(&self) {
-        self.look(true).await;
-    }
-
-    /// Looks at the files now instead of in a few seconds, loads again if one changed, and waits for it.
-    pub async fn refresh(&self) {
-        self.look(false).await;
-    }
-
-    /// A ring that no watcher replaces.
-    #[cfg(test)]
-    pub(crate) fn fixed(ring: Ring) -> Self {
-        Self { ring: watch::channel(Arc::new(ring)).1, requests: mpsc::channel(1).0 }
-    }
-
-    /// A ring that the test replaces.
-    #[cfg(test)]
-    pub(crate) fn changing(ring: Ring) -> (watch::Sender<Arc<Ring>>, Self) {
-        let (sender, ring) = watch::channel(Arc::new(ring));
-        (sender, Self { ring, requests: mpsc::channel(1).0 })
-    }
-
-    async fn look(&self, forced: bool) {
-        let (done, wait) = oneshot::channel();
-        if self.requests.send(Request { forced, done }).await.is_ok() {
-            let _ = wait.await;
-        }
-    }
-}
-
 /// Keeps a [`Keyring`] current.
-pub struct Watcher {
+pub(crate) struct Watcher {
     every: Duration,
     requests: mpsc::Receiver<Request>,
     look: Look,
@@ -108,7 +51,7 @@ type Reading = Arc<Mutex<PathBuf>>;
 type Fingerprint = [u8; 32];
 
 /// Loads the first ring, blocking, but no longer than a look may take. [`Watcher::run`] then looks at the files `every` so often.
-pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher, Keyring) {
+pub(crate) fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher, Keyring) {
     let reading = Reading::new(Mutex::new(keys.dir.clone()));
     let mut state =
         State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], reading: Arc::clone(&reading) };
@@ -131,7 +74,7 @@ pub fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher
     let (sent, requests) = mpsc::channel(1);
     let published = Published { deadline: DEADLINE, allow_example: false, ring };
     let watcher = Watcher { every, requests, look, published };
-    (watcher, Keyring { ring: receiver, requests: sent })
+    (watcher, Keyring::new(receiver, sent))
 }
 
 impl Watcher {
@@ -143,7 +86,7 @@ impl Watcher {
     }
 
     /// Runs until every [`Keyring`] is dropped. Files are read and keys are tried off the reactor.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let Self { every, mut requests, look, mut published } = self;
         let mut state = match look {
             Look::Ended(state) => state,
@@ -278,7 +221,7 @@ impl Published {
 fn answer(request: Option<Request>) {
     if let Some(request) = request {
         // They may have gone.
-        let _ = request.done.send(());
+        request.answer();
     }
 }
 
@@ -290,7 +233,7 @@ async fn answering<T>(
     loop {
         tokio::select! {
             ended = &mut look => return Some(ended),
-            request = requests.recv() => drop(request?.done.send(())),
+            request = requests.recv() => request?.answer(),
         }
     }
 }
@@ -309,21 +252,23 @@ impl State {
         Ring::load(&self.keys, self.clock.now())
     }
 
-    /// What has to follow `previous`, if a file changed, a certificate began or ended, or `forced`.
+    /// What has to follow `previous`, if a file changed, a certificate began or ended, a key that was unavailable is there, or `forced`.
     fn step(&mut self, previous: &Ring, forced: bool) -> Option<Ring> {
         let now = self.clock.now();
         let found = fingerprint(&self.keys, &self.reading);
-        if !forced && found == self.seen && !previous.is_stale(now) {
-            return None;
+        if forced || found != self.seen || previous.is_stale(now) {
+            self.seen = found;
+            return Some(Ring::load(&self.keys, now));
         }
-        self.seen = found;
-        Some(Ring::load(&self.keys, now))
+        // No file tells that a token or a service is back.
+        let away = previous.away();
+        let next = (!away.is_empty()).then(|| Ring::load(&self.keys, now));
+        next.filter(|next| next.away() != away)
     }
 }
 
 fn fingerprint(keys: &config::Keys, reading: &Reading) -> Fingerprint {
-    let own =
-        keys.own.iter().flat_map(|own| Source::of(own).watched().into_iter().chain(own.cert.as_deref()));
+    let own = keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
     for path in own.chain(peers).chain(keys.ca_file.as_deref()) {
