@@ -92,7 +92,7 @@ impl Gateway {
                 .advise("Use your own keys, or say --allow-example-keys outside production.")
                 .into());
         }
-        for line in config.warnings {
+        for line in &config.warnings {
             tracing::warn!(line, "configuration");
         }
         for trouble in ring.troubles() {
@@ -120,12 +120,14 @@ impl Gateway {
             );
         }
         let websub = &config.destinations.hub;
+        let wants_credentials = websub.topics.credential().is_some();
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
             destinations: config.destinations,
             death_link: config.events.death_link,
             probe_interval: config.upstream.probe_interval,
         };
+        let wants_credentials = config.credentials.is_begun() || wants_credentials;
         let credentials = credentials::load(&config.credentials).map(Arc::new);
         let tools = Tools {
             client,
@@ -160,6 +162,8 @@ impl Gateway {
             trusted,
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
+            wants_credentials,
+            warnings: config.warnings.into(),
         });
 
         let (stop, stopping) = watch::channel(false);
@@ -214,8 +218,7 @@ impl Gateway {
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();
-            let is_open = listeners::is_open(name);
-            let log = move |request, next| trace::log(name, is_open, meters.clone(), request, next);
+            let log = move |request, next| trace::log(name, meters.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));
             let server = server.counting(name, self.meters.clone());
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));

@@ -6,7 +6,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::destinations::EventRoutes;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::faces::openapi::Documents;
 use crate::gateway::services::Services;
 use crate::http::{body, meters};
@@ -56,6 +56,10 @@ pub(crate) struct Shared {
     pub(crate) faces: Arc<[(&'static str, bool)]>,
     /// `ops.name`
     pub(crate) name: Option<String>,
+    /// Credentials are to come, so that it is a trouble where none can be verified.
+    pub(crate) wants_credentials: bool,
+    /// What was found in the configuration.
+    pub(crate) warnings: Arc<[String]>,
 }
 
 /// A listener as operators see it.
@@ -178,6 +182,15 @@ impl App {
     /// [`Code::Keys`](crate::error::Code::Keys) where none can be verified.
     pub(super) fn credentials(&self) -> Result<Arc<Credentials>> {
         self.0.credentials.clone()
+    }
+
+    /// Why no credential can be verified, where some are to come.
+    pub(super) fn lacking_credentials(&self) -> Option<Error> {
+        self.0.credentials.as_ref().err().filter(|_| self.0.wants_credentials).cloned()
+    }
+
+    pub(super) fn warnings(&self) -> Arc<[String]> {
+        Arc::clone(&self.0.warnings)
     }
 
     pub(super) fn ida(&self) -> &Ida {

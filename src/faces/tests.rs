@@ -104,6 +104,8 @@ impl World {
             trusted: Arc::new([]),
             faces: Arc::new([]),
             name: None,
+            wants_credentials: false,
+            warnings: Arc::new([]),
         });
         Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }
     }

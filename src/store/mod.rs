@@ -12,6 +12,7 @@ pub(crate) mod conformance;
 mod database;
 #[cfg(test)]
 pub(crate) mod memory;
+mod overview;
 mod rows;
 mod sqlite;
 mod trouble;
@@ -23,9 +24,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains, at};
+pub(crate) use self::overview::{ATTEMPTS_KEPT, Overview};
 pub(crate) use self::rows::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
-    PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
+    Advance, AttemptRow, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow,
+    OutcomeRow, Pick, PushReason, PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq,
+    State, Verdict,
 };
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::Tx;

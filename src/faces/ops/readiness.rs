@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::failing::FailingView;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
 use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
-use crate::ledger::entry::State;
+use crate::ledger::entry::{self, State};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store;
@@ -25,6 +26,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     deliveries: Option<Deliveries>,
+    /// What is refused, by its reason, counted over all rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failing: Option<Vec<FailingView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jobs: Option<Jobs>,
@@ -46,7 +51,7 @@ struct Deliveries {
     waiting: u64,
     /// For how long the oldest has waited.
     oldest_seconds: u64,
-    /// Why its last attempt failed.
+    /// Why most of those failed that were tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refusal: Option<Refusal>,
@@ -183,12 +188,9 @@ impl Readiness {
             deliveries: stored.map(|stored| Deliveries {
                 waiting: stored.deliveries,
                 oldest_seconds: stored.oldest_delivery.map_or(0, |since| standing.waited(since).as_secs()),
-                refusal: stored.delivery_refusal.as_ref().map(|refusal| Refusal {
-                    fault: refusal.fault.clone(),
-                    code: refusal.code.clone(),
-                    advice: refusal.advice.clone(),
-                }),
+                refusal: stored.delivery_refusal().map(Refusal::of_row),
             }),
+            failing: stored.map(FailingView::all),
             jobs: stored
                 .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
             certificates: standing
@@ -202,7 +204,7 @@ impl Readiness {
             hub: standing.hub.as_ref().map(Hub::of),
             faces: standing.faces.iter().copied().collect(),
             keys: Keys {
-                healthy: ring.troubles().is_empty() && !standing.lacks_keys,
+                healthy: ring.troubles().is_empty() && standing.lacking.is_empty(),
                 own: ring.own().len(),
                 peers: ring.peers().len(),
                 troubles: ring.troubles().len(),
@@ -226,6 +228,11 @@ impl Readiness {
 }
 
 impl Refusal {
+    pub(super) fn of_row(refusal: &entry::Refusal) -> Self {
+        let entry::Refusal { fault, code, advice, .. } = refusal.clone();
+        Self { fault, code, advice }
+    }
+
     pub(super) fn of(error: &Error) -> Self {
         Self {
             fault: error.fault().as_str().to_owned(),

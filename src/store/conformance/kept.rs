@@ -118,7 +118,7 @@ pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store:
     assert_eq!(ids(&leased), ["y", "z", "behind"], "what stood behind it waits for nobody");
 }
 
-fn push(id: &str, kind: &str) -> PushRow {
+pub(super) fn push(id: &str, kind: &str) -> PushRow {
     PushRow {
         seq: 0,
         id: id.to_owned(),

@@ -14,6 +14,7 @@ mod look;
 mod make;
 mod open;
 mod outside;
+mod overview;
 mod schema;
 mod set_aside;
 mod site;
