@@ -117,6 +117,7 @@ impl Gateway {
         troubles.extend(troubles::of_key_file(&outbox_key));
         troubles.extend(troubles::of_trusted(&trusted, clock.now()));
         let websub = &config.destinations.hub;
+        let wants_credentials = config.credentials.is_begun() || websub.topics.credential().is_some();
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
             destinations: config.destinations,
@@ -124,7 +125,7 @@ impl Gateway {
             probe_interval: config.upstream.probe_interval,
         };
         let credentials = credentials::load(&config.credentials).map(Arc::new);
-        troubles.extend(troubles::of_credentials(&config.credentials, credentials.as_ref().err()));
+        troubles.extend(troubles::of_credentials(credentials.as_ref().err().filter(|_| wants_credentials)));
         for trouble in &troubles {
             tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
         }
@@ -217,8 +218,7 @@ impl Gateway {
         for (name, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();
-            let is_open = listeners::is_open(name);
-            let log = move |request, next| trace::log(name, is_open, meters.clone(), request, next);
+            let log = move |request, next| trace::log(name, meters.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));
             let server = server.counting(name, self.meters.clone());
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));

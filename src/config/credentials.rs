@@ -31,6 +31,13 @@ pub struct Credentials {
     pub danger_accept_hub_alone: bool,
 }
 
+impl Credentials {
+    /// Whether anything is set that says whose credentials count.
+    pub(crate) fn is_begun(&self) -> bool {
+        self.contexts_dir.is_some() || !self.context.is_empty() || !self.issuers.is_empty()
+    }
+}
+
 /// `[credentials.data_share]`
 pub struct Share {
     /// The folder of the shares.

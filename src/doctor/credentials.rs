@@ -12,7 +12,7 @@ use crate::mosip::credential::{Issuer, ProofKind};
 /// What the section lacks, and what is wrong with its files. Empty where nothing of it is set.
 pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Finding> {
     let config::Credentials { contexts_dir, context, issuers, require, .. } = settings;
-    if contexts_dir.is_none() && context.is_empty() && issuers.is_empty() {
+    if !settings.is_begun() {
         return Vec::new();
     }
     let unset = |name: &str, why: &str| {

@@ -241,11 +241,6 @@ fn identified(router: Router, trusted: Vec<IpNet>) -> Router {
     router.layer(middleware::from_fn_with_state(Strangers::new(trusted), caller::identify))
 }
 
-/// Whether strangers reach the listener `name`, at whatever address.
-pub(super) fn is_open(name: &str) -> bool {
-    [callback::LISTENER, faces::LISTENER].contains(&name)
-}
-
 /// Whether every caller of the listener at `address` is known: it is local, or demands a token or a client certificate.
 fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&ServerTls>) -> bool {
     address.is_local() || token.is_some() || tls.is_some_and(|tls| tls.client_ca.is_some())

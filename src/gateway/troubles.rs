@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::clock::Timestamp;
-use crate::config::{Credentials, Trouble};
+use crate::config::Trouble;
 use crate::error::Error;
 use crate::keys::source::file::readable_by_others;
 
@@ -31,11 +31,9 @@ pub(super) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> Vec
     expired.collect()
 }
 
-/// `[credentials]` that is set and cannot verify anything, for the reason `refusal`.
-pub(super) fn of_credentials(settings: &Credentials, refusal: Option<&Error>) -> Option<Trouble> {
-    let Credentials { contexts_dir, context, issuers, .. } = settings;
-    let is_set = contexts_dir.is_some() || !context.is_empty() || !issuers.is_empty();
-    let refusal = refusal.filter(|_| is_set)?;
+/// Credentials are to come, and none can be verified, for the reason `refusal`.
+pub(super) fn of_credentials(refusal: Option<&Error>) -> Option<Trouble> {
+    let refusal = refusal?;
     Some(Trouble::fatal("credentials", refusal.detail(), refusal.advice()))
 }
 

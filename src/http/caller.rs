@@ -4,15 +4,17 @@ use std::convert::Infallible;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use http::request::Parts;
 use ipnet::IpNet;
 
+use super::problem::Refusal;
 use super::server::{Standing, UnderWay};
 use crate::error::{Code, Error, Result};
 
@@ -20,8 +22,8 @@ use crate::error::{Code, Error, Result};
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(1000).unwrap();
 
-/// Beyond so many addresses those that are quiet again are forgotten.
-const MOST_ADDRESSES: usize = 4096;
+/// After so many requests the addresses that are quiet again are forgotten, so that a look at all of them costs each request the same.
+const REQUESTS_BETWEEN_LOOKS: usize = 4096;
 
 /// The rate of strangers at one listener. Cheap to clone.
 #[derive(Clone)]
@@ -31,13 +33,21 @@ struct Rates {
     /// Proxies whose `X-Forwarded-For` is believed.
     trusted: Vec<IpNet>,
     rate: DefaultKeyedRateLimiter<IpAddr>,
+    requests: AtomicUsize,
+}
+
+impl Rates {
+    /// Whether this request is the one that looks at all addresses.
+    fn looks(&self) -> bool {
+        self.requests.fetch_add(1, Ordering::Relaxed) % REQUESTS_BETWEEN_LOOKS == REQUESTS_BETWEEN_LOOKS - 1
+    }
 }
 
 impl Strangers {
     /// `trusted`: the proxies whose `X-Forwarded-For` is believed.
     pub(crate) fn new(trusted: Vec<IpNet>) -> Self {
         let rate = RateLimiter::keyed(Quota::per_second(PER_SECOND).allow_burst(BURST));
-        Self(Arc::new(Rates { trusted, rate }))
+        Self(Arc::new(Rates { trusted, rate, requests: AtomicUsize::new(0) }))
     }
 
     /// The address that a request of `peer` comes from: the last one that no trusted proxy has.
@@ -57,7 +67,7 @@ impl Strangers {
     }
 
     fn admits(&self, address: IpAddr) -> bool {
-        if self.0.rate.len() > MOST_ADDRESSES {
+        if self.0.looks() {
             self.0.rate.retain_recent();
         }
         self.0.rate.check_key(&address).is_ok()
@@ -71,7 +81,8 @@ fn forwarded(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port)
 }
 
-/// Middleware for listeners that strangers reach: `router.layer(from_fn_with_state(strangers, caller::identify))`.
+/// Middleware for listeners that strangers reach. What is refused counts for the address of a caller that did not prove who it is, and is
+/// [`Code::Busy`] beyond its rate: a token or a signature that is wrong costs as much as none. `router.layer(from_fn_with_state(strangers, caller::identify))`.
 pub(crate) async fn identify(
     State(strangers): State<Strangers>,
     mut request: Request,
@@ -80,8 +91,15 @@ pub(crate) async fn identify(
     let mut caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     caller.address = caller.address.map(|peer| strangers.origin(peer, request.headers()));
     caller.strangers = Some(strangers);
-    request.extensions_mut().insert(caller);
-    next.run(request).await
+    caller.turn = Arc::default();
+    request.extensions_mut().insert(caller.clone());
+    let response = next.run(request).await;
+    let refusal = response.extensions().get::<Refusal>().map(|Refusal(error)| error.code());
+    match refusal {
+        // The one who sent it may be known by a signature over what could not be read.
+        Some(Code::TooLarge | Code::Timeout) | None => response,
+        Some(_) => caller.count_once().map_or_else(IntoResponse::into_response, |()| response),
+    }
 }
 
 /// Who sends a request; an extension of every request.
@@ -92,12 +110,20 @@ pub(crate) struct Caller {
     address: Option<IpAddr>,
     /// `None`: the listener has no rate.
     strangers: Option<Strangers>,
+    turn: Arc<Turn>,
+}
+
+/// What is known of one request.
+#[derive(Default)]
+struct Turn {
+    is_proved: AtomicBool,
+    is_counted: AtomicBool,
 }
 
 impl Caller {
     /// At the other end of the connection `standing`, from `address`.
     pub(crate) fn new(standing: Arc<Standing>, address: Option<IpAddr>) -> Self {
-        Self { standing, address, strangers: None }
+        Self { standing, address, strangers: None, turn: Arc::default() }
     }
 
     /// What strangers are counted by: an address, and of an IPv6 address the network that one customer has.
@@ -114,7 +140,13 @@ impl Caller {
 
     /// The caller has proved who it is, by this request or by its connection: no rate refuses it.
     pub(crate) fn prove(&self) {
+        self.turn.is_proved.store(true, Ordering::Relaxed);
         self.standing.prove();
+    }
+
+    /// Whether it has proved who it is, by a request of this connection or by the connection.
+    pub(super) fn is_known(&self) -> bool {
+        self.standing.is_known()
     }
 
     /// The body of its request is coming in as long as what this returns lives.
@@ -129,12 +161,21 @@ impl Caller {
 
     /// Counts a request that proves nothing; [`Code::Busy`] beyond the rate of its address.
     pub(crate) fn count(&self) -> Result<()> {
+        self.turn.is_counted.store(true, Ordering::Relaxed);
         match &self.strangers {
             Some(strangers) if !strangers.admits(self.address()) => {
                 Err(Error::new(Code::Busy, "too many requests a second come from this address"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// As [`Self::count`], unless the request was counted or its caller has proved who it is.
+    fn count_once(&self) -> Result<()> {
+        let Turn { is_proved, is_counted } = &*self.turn;
+        let is_over =
+            is_proved.load(Ordering::Relaxed) || is_counted.load(Ordering::Relaxed) || self.has_certificate();
+        if is_over { Ok(()) } else { self.count() }
     }
 }
 

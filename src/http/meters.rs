@@ -19,7 +19,10 @@ pub(crate) const NO_ANSWER: &str = "no-answer";
 /// The code of a TLS handshake that is refused.
 const TLS: &str = "tls-handshake";
 
-/// A line that strangers can cause is written once in this time.
+/// Stands for a code where a request was not refused.
+pub(super) const ANSWERED: &str = "answered";
+
+/// A line that a caller can cause at will is written once in this time.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Counts of all listeners. Clones count together.
@@ -91,8 +94,10 @@ impl Meters {
             tokio::time::sleep(INTERVAL).await;
             let again = logged.lock().unwrap_or_else(PoisonError::into_inner).remove(&line).unwrap_or(0);
             let Refused { listener, route, code } = line;
-            if again > 0 {
-                let seconds = INTERVAL.as_secs();
+            let seconds = INTERVAL.as_secs();
+            if again > 0 && code == ANSWERED {
+                tracing::info!(listener, route, again, seconds, "requested again");
+            } else if again > 0 {
                 tracing::warn!(listener, route, code = &*code, again, seconds, "refused again");
             }
         });

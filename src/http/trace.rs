@@ -1,4 +1,5 @@
-//! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Never a
+//! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Refusals,
+//! and all that callers ask who have not proved who they are, have one line for each route and code in an interval, and a count. Never a
 //! path as it came (an id in it may be personal), a query, a header or a body.
 
 use std::time::Instant;
@@ -9,10 +10,10 @@ use axum::response::Response;
 use data_encoding::HEXLOWER;
 use http::{HeaderName, HeaderValue};
 
-use super::meters::Meters;
+use super::caller::Caller;
+use super::meters::{ANSWERED, Meters};
 use super::problem::Refusal;
 use crate::crypto::secret;
-use crate::error::Code;
 
 /// Names a request in the log and in its answer.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,14 +22,9 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenerName(pub(crate) &'static str);
 
-/// Refusals because of who asks, or of a request that no client of this gateway makes.
-const UNKNOWN_CALLER: [Code; 3] = [Code::Unauthorized, Code::Forbidden, Code::CallerSignature];
-
-/// Middleware for every listener; `listener` is its name. What strangers cause is logged once in an interval: each refusal of a listener
-/// that `is_open` to them, and elsewhere those of callers that are not known.
+/// Middleware for every listener; `listener` is its name.
 pub(crate) async fn log(
     listener: &'static str,
-    is_open: bool,
     meters: Meters,
     mut request: Request,
     next: Next,
@@ -38,6 +34,7 @@ pub(crate) async fn log(
     let id = HEXLOWER.encode(&random);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     request.extensions_mut().insert(ListenerName(listener));
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
@@ -50,10 +47,9 @@ pub(crate) async fn log(
         meters.refused(listener, route, status.to_string());
     }
     match refusal {
+        None if !caller.is_known() && !meters.is_first(listener, route, ANSWERED) => {}
         None => tracing::info!(listener, id, %method, route, status, micros, "request"),
-        Some(Refusal(error))
-            if (is_open || route == "-" || UNKNOWN_CALLER.contains(&error.code()))
-                && !meters.is_first(listener, route, error.code().as_str()) => {}
+        Some(Refusal(error)) if !meters.is_first(listener, route, error.code().as_str()) => {}
         Some(Refusal(error)) => tracing::warn!(
             listener,
             id,

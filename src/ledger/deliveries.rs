@@ -90,15 +90,13 @@ impl Ledger {
         .await
     }
 
-    /// How many messages wait, since when the oldest does, and why its last attempt failed.
-    pub(crate) async fn undelivered_count(&self) -> Result<(u64, Option<Millis>, Option<Refusal>)> {
+    /// How many messages wait, and since when the oldest does.
+    pub(crate) async fn undelivered_count(&self) -> Result<(u64, Option<Millis>)> {
         self.run(|book| {
             let counts = book.tx().counts(Queue::Deliveries)?;
             let oldest = book.tx().rows(Queue::Deliveries, &Filter::default(), 0, 1)?;
             let count = counts.into_iter().map(|(.., count)| count).sum();
-            let oldest = oldest.first();
-            let refusal = oldest.and_then(|row| Refusal::read(row.refusal.as_deref()));
-            Ok((count, oldest.map(|row| row.waiting_since), refusal))
+            Ok((count, oldest.first().map(|row| row.waiting_since)))
         })
         .await
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Book;
 use super::accept::TABLE;
 use super::answers::Answer;
+use super::overview::Attempt;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::event::Aid;
@@ -89,27 +90,28 @@ impl Refusal {
     }
 }
 
-impl Refusal {
-    /// Why a message of somebody else is kept, for the operator, who sees no more of it: with the place of what is wrong.
-    pub(crate) fn of_message(error: &Error) -> Self {
-        let mut refusal = Self::from(error);
-        if let Some(pointer) = error.pointer() {
-            refusal.detail = format!("{} (at {pointer})", refusal.detail);
-        }
-        refusal
-    }
-}
-
 impl From<&Error> for Refusal {
+    /// Nobody who reads it later has the body at hand, so that a pointer into it becomes a part of the sentence.
     fn from(error: &Error) -> Self {
+        let pointer = error.pointer().filter(|pointer| !pointer.is_empty() && error.upstream().is_none());
+        let (mut detail, mut advice) = (error.detail().to_owned(), error.advice().to_owned());
+        if let Some(pointer) = pointer {
+            detail = format!("{detail} (at {pointer})");
+            advice = advice.replace("`pointer`", pointer);
+        }
         Self {
             code: error.code().as_str().to_owned(),
             fault: error.fault().as_str().to_owned(),
-            detail: error.detail().to_owned(),
-            advice: error.advice().to_owned(),
+            detail,
+            advice,
             upstream: error.upstream().map(|upstream| upstream.code.clone()),
         }
     }
+}
+
+/// Why a row is given up that was never tried.
+pub(super) fn never_tried() -> Error {
+    Error::new(Code::Upstream, "its turn never came before outbox.give_up_after")
 }
 
 /// What callers see of an entry: everything but its payload.
@@ -132,6 +134,8 @@ pub(crate) struct Entry {
     pub(crate) next_at: Millis,
     /// Why the last attempt failed.
     pub(crate) refusal: Option<Refusal>,
+    /// Why a person discarded it.
+    pub(crate) discarded_for: Option<String>,
     /// The application id that it carries.
     pub(crate) aid: Option<Aid>,
 }
@@ -152,6 +156,12 @@ pub(crate) struct EntryView {
     aid: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_fault: Option<Refusal>,
+    /// Why a person discarded it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discarded_for: Option<String>,
+    /// How its last attempts ended, in order; of one event alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<Attempt>>,
     /// What came of it at MOSIP, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Answer>,
@@ -171,6 +181,8 @@ impl EntryView {
             next_try_in: waits.then(|| entry.next_at.saturating_sub(now).max(0) / 1000),
             aid: entry.aid.map(|aid| aid.to_string()),
             last_fault: entry.refusal,
+            discarded_for: entry.discarded_for,
+            history: None,
             answer: None,
         }
     }
@@ -178,5 +190,10 @@ impl EntryView {
     /// With what came of it at MOSIP.
     pub(crate) fn answered(self, answer: Option<Answer>) -> Self {
         Self { answer, ..self }
+    }
+
+    /// With how its last attempts ended.
+    pub(crate) fn tried(self, attempts: Vec<Attempt>) -> Self {
+        Self { history: Some(attempts), ..self }
     }
 }

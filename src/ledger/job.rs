@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::entry::Refusal;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::authtoken::Form;
+use crate::mosip::codes::UpstreamError;
 use crate::store::State;
 
 /// The records of a new job. They are read one at a time and, where that is needed, again: sealed, all together take several times the
@@ -41,6 +42,11 @@ pub(crate) enum NewRecord {
     Invalid(Outcome),
 }
 
+/// The code of a record whose person IDA confirms without a token.
+pub(crate) const NO_TOKEN: &str = "no-token";
+/// The code of a record whose person IDA does not confirm, without a reason.
+pub(crate) const NOT_CONFIRMED: &str = "not-confirmed";
+
 /// What became of a record; sealed at rest. No `Debug`: it is personal.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +59,13 @@ pub(crate) struct Outcome {
     pub(crate) verified: Option<String>,
     /// Why there is no token.
     pub(crate) errors: Vec<Reason>,
+}
+
+/// What a code of ours means.
+struct Meaning {
+    fault: Fault,
+    detail: &'static str,
+    advice: &'static str,
 }
 
 /// Why there is no token. MOSIP's sentence may name what of a person did not fit.
@@ -71,6 +84,34 @@ impl Outcome {
     /// There is no token, because of `reasons`.
     pub(crate) fn without_token(individual_id: String, errors: Vec<Reason>) -> Self {
         Self { individual_id, token: None, verified: None, errors }
+    }
+
+    /// Why there is no token, without anything of a person: MOSIP's sentence is left out, and its code is explained. `None`: there is one.
+    pub(super) fn refusal(&self) -> Option<Refusal> {
+        let reason = self.errors.first().filter(|_| self.token.is_none())?;
+        let Meaning { fault, detail, advice } = match reason.code.as_str() {
+            NO_TOKEN => Meaning {
+                fault: Fault::Partner,
+                detail: "IDA confirms the person, and the policy of this partner shares no token",
+                advice: "Have the MOSIP administrator give this partner a policy that shares the token.",
+            },
+            NOT_CONFIRMED => Meaning {
+                fault: Fault::Caller,
+                detail: "IDA does not confirm the person, and gives no reason",
+                advice: "Correct the details of the person, and ask again in another job.",
+            },
+            code => {
+                let (error_code, error_message) = (code.to_owned(), reason.message.clone());
+                return Some(Refusal::from(&Error::from(UpstreamError { error_code, error_message })));
+            }
+        };
+        Some(Refusal {
+            code: reason.code.clone(),
+            fault: fault.as_str().to_owned(),
+            detail: detail.to_owned(),
+            advice: advice.to_owned(),
+            upstream: None,
+        })
     }
 
     /// As it is sealed.
@@ -96,8 +137,7 @@ impl Reason {
 
     /// The record waited too long, and IDA was never asked.
     pub(super) fn never_asked() -> Self {
-        let error = Error::new(Code::Upstream, "its turn never came before outbox.give_up_after");
-        Self::from(&error)
+        Self::from(&super::entry::never_tried())
     }
 }
 

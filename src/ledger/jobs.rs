@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::entry::Refusal;
+use super::entry::{Refusal, never_tried};
 use super::job::{Job, Outcome, Progress, Reason, Settled};
 use super::uptime::millis;
 use super::work::{Ending, Held, again};
@@ -15,8 +15,6 @@ use crate::store::{Filter, JobRow, Queue, Row, Seq, State, Verdict};
 pub(super) const TABLE: &str = "job_record";
 /// The code of results that do not open.
 const RESULTS: &str = "job_result";
-/// Jobs that are looked at when the unfinished ones are counted.
-const COUNTED: usize = 10_000;
 /// The destination of records in the rows, and their kind.
 pub(crate) const DESTINATION: &str = "ida";
 pub(super) const KIND: &str = "uin-token";
@@ -85,7 +83,11 @@ impl Ledger {
                         let job = book.tx().job_of(row.seq)?;
                         let last = Refusal::read(row.refusal.as_deref());
                         let why = last.as_ref().map_or_else(Reason::never_asked, Reason::of_last);
-                        count += usize::from(book.refuse_record(row, &why, None)?);
+                        if book.refuse_record(row, &why, None)? {
+                            count += 1;
+                            let last = last.unwrap_or_else(|| Refusal::from(&never_tried()));
+                            book.tx().explain(Queue::Records, row.seq, &last.kept()?)?;
+                        }
                         if let Some(job) = job {
                             book.end_job(job)?;
                         }
@@ -108,12 +110,12 @@ impl Ledger {
         .await
     }
 
-    /// Jobs that are not finished, and how far all of them together have come. At most [`COUNTED`] jobs are looked at.
+    /// Jobs that are not finished, and how far all of them together have come.
     pub(crate) async fn unfinished_jobs(&self) -> Result<(u64, Progress)> {
         self.run(|book| {
             let (mut jobs, mut sum) = (0, Progress::default());
-            let all = book.tx().jobs(0, COUNTED)?;
-            for job in all.into_iter().filter(|job| job.settled_at.is_none()) {
+            let unfinished = book.tx().unfinished_jobs()?;
+            for job in unfinished {
                 jobs += 1;
                 sum = sum.and(book.read_job(&job)?.progress);
             }
@@ -193,10 +195,17 @@ impl Book<'_> {
             }
         };
         let state = if outcome.token.is_some() { State::Done } else { State::Refused };
+        let refusal = match ending {
+            Ending::Park(error) => Some(Refusal::from(error)),
+            _ => outcome.refusal(),
+        };
         let result = Some(self.seal_outcome(&held.id, &outcome)?);
         let verdict = Verdict::Settled { state, result };
         if !self.tx().settle(Queue::Records, held.seq, held.fence, &verdict, self.now)? {
             return Ok(false);
+        }
+        if let Some(refusal) = refusal {
+            self.tx().explain(Queue::Records, held.seq, &refusal.kept()?)?;
         }
         let job = self.tx().job_of(held.seq)?;
         if let Some(job) = job {

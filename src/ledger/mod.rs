@@ -18,6 +18,7 @@ mod keys;
 mod legacy;
 mod new_job;
 mod operator;
+mod overview;
 mod pushes;
 mod rekey;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::answers::Answer;
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView};
+pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::twice::Pair;

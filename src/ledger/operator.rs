@@ -40,7 +40,7 @@ pub(crate) struct Group {
 
 impl Group {
     /// Of `rows` for the reason that the rows keep as `text`.
-    pub(super) fn of(text: Option<&str>, rows: u64) -> Self {
+    fn of(text: Option<&str>, rows: u64) -> Self {
         Self { name: reason_name(text), rows, refusal: Refusal::read(text) }
     }
 }
@@ -303,6 +303,7 @@ impl Book<'_> {
             accepted_at: Timestamp::from_millis(row.accepted_at),
             next_at: row.next_at,
             refusal: Refusal::read(row.refusal.as_deref()),
+            discarded_for: row.reason,
             aid,
             id: row.id,
         })

@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 
 use super::deliveries::Message;
 use super::entry::Refusal;
-use super::operator::Group;
 use super::uptime::millis;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
@@ -62,6 +61,19 @@ pub(crate) struct Quarantined {
     pub(crate) bytes: u64,
     /// Why it did not verify.
     pub(crate) refusal: Option<Refusal>,
+}
+
+impl From<PushRow> for Quarantined {
+    fn from(push: PushRow) -> Self {
+        Self {
+            seq: push.seq,
+            id: push.id,
+            kind: push.kind,
+            received_at: Timestamp::from_millis(push.received_at),
+            bytes: push.bytes,
+            refusal: Refusal::read(push.refusal.as_deref()),
+        }
+    }
 }
 
 /// How much of one kind is in quarantine for reasons of one code.
@@ -231,15 +243,7 @@ impl Ledger {
     pub(crate) async fn quarantined(&self, after: i64) -> Result<Vec<Quarantined>> {
         self.run(move |book| {
             let pushes = book.tx().pushes(true, after, 100)?;
-            let shown = pushes.into_iter().map(|push| Quarantined {
-                seq: push.seq,
-                id: push.id,
-                kind: push.kind,
-                received_at: Timestamp::from_millis(push.received_at),
-                bytes: push.bytes,
-                refusal: Refusal::read(push.refusal.as_deref()),
-            });
-            Ok(shown.collect())
+            Ok(pushes.into_iter().map(Quarantined::from).collect())
         })
         .await
     }
@@ -247,17 +251,6 @@ impl Ledger {
     /// Has everything quarantined looked at again; how many. After a key reload.
     pub(crate) async fn examine_again(&self) -> Result<usize> {
         self.run(|book| book.tx().release_quarantine()).await
-    }
-
-    /// What is in quarantine, by its reason, with the kind of the messages.
-    pub(crate) async fn quarantine_groups(&self) -> Result<Vec<(String, Group)>> {
-        self.run(|book| {
-            let reasons = book.tx().push_reasons()?;
-            let group =
-                |(kind, text, rows, _): (_, Option<String>, _, _)| (kind, Group::of(text.as_deref(), rows));
-            Ok(reasons.into_iter().map(group).collect())
-        })
-        .await
     }
 
     /// What is in quarantine, by kind and by the code of the reason.

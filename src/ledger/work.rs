@@ -6,7 +6,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::accept::TABLE as ENTRY;
-use super::entry::{Refusal, State};
+use super::entry::{Refusal, State, never_tried};
 use super::uptime::millis;
 use super::{Book, Ledger, unreadable};
 use crate::destinations::{Done, News, Progress, Work};
@@ -210,9 +210,13 @@ impl Book<'_> {
             Ok(work) => work,
             Err(error) => {
                 self.rules.unreadable.note(table, &row.id, &error);
-                let refusal = Some(Refusal::from(&error).kept()?);
-                let again = Verdict::Again { next_at: self.now + unreadable::REST, refusal };
+                let refusal = Refusal::from(&error);
+                let again =
+                    Verdict::Again { next_at: self.now + unreadable::REST, refusal: Some(refusal.kept()?) };
                 self.tx().settle(row.queue, row.seq, row.fence(), &again, self.now)?;
+                if row.queue == Queue::Entries {
+                    self.note_attempt(row.seq, row.fence(), Some(&refusal))?;
+                }
                 return Ok(None);
             }
         };
@@ -260,6 +264,13 @@ impl Book<'_> {
         if !self.tx().settle(Queue::Entries, held.seq, held.fence, &verdict, self.now)? {
             return Ok(false);
         }
+        let failure = match ending {
+            Ending::Done(_) | Ending::Again { error: None, .. } => None,
+            Ending::Again { error: Some(error), .. } | Ending::Park(error) => Some(Refusal::from(error)),
+        };
+        if failure.is_some() || matches!(ending, Ending::Done(_)) {
+            self.note_attempt(held.seq, held.fence, failure.as_ref())?;
+        }
         match ending {
             Ending::Done(done) => {
                 if done.news == Some(News::Accepted) && !self.is_settled_by_opencrvs() {
@@ -292,9 +303,8 @@ impl Book<'_> {
             self.tx().postpone(Queue::Entries, row.seq, until, Some(&refusal))?;
             return Ok(false);
         }
-        let refusal = Refusal::read(row.refusal.as_deref()).unwrap_or_else(|| {
-            Refusal::from(&Error::new(Code::Upstream, "its turn never came before outbox.give_up_after"))
-        });
+        let last = Refusal::read(row.refusal.as_deref());
+        let refusal = last.unwrap_or_else(|| Refusal::from(&never_tried()));
         if !self.tx().park(Queue::Entries, row.seq, &refusal.kept()?)? {
             return Ok(false);
         }

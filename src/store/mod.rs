@@ -13,6 +13,7 @@ mod database;
 mod location;
 #[cfg(test)]
 pub(crate) mod memory;
+mod overview;
 mod rows;
 mod sqlite;
 mod trouble;
@@ -25,9 +26,11 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains};
 pub(crate) use self::location::Location;
+pub(crate) use self::overview::{ATTEMPTS_KEPT, Overview};
 pub(crate) use self::rows::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
-    PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
+    Advance, AttemptRow, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow,
+    OutcomeRow, Pick, PushReason, PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq,
+    State, Verdict,
 };
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::Tx;

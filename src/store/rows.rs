@@ -183,6 +183,33 @@ pub(crate) struct Refusal {
     pub(crate) text: String,
 }
 
+/// Rows that are refused for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) destination: String,
+    pub(crate) kind: String,
+    pub(crate) state: State,
+    /// The reason, as JSON.
+    pub(crate) refusal: String,
+    /// How many.
+    pub(crate) rows: u64,
+    /// When the last of them was settled, if they are.
+    pub(crate) last_settled: Option<Millis>,
+}
+
+/// How an attempt of an entry ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AttemptRow {
+    /// The first is 1.
+    pub(crate) number: Fence,
+    /// By the machine's clock, milliseconds since the Unix epoch.
+    pub(crate) ended_at: i64,
+    /// A word of the ledger's.
+    pub(crate) outcome: String,
+    /// The other side's own code.
+    pub(crate) upstream: Option<String>,
+}
+
 /// Which rows a list holds, or a decision is about.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {

@@ -1,13 +1,14 @@
 //! The verbs of a transaction.
 
+use super::overview::Overview;
 use super::rows::{
     Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
-    PushReason, PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Verdict,
+    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Verdict,
 };
 use crate::error::Result;
 
 /// What a job does. Every list is in the order of insertion.
-pub(crate) trait Tx {
+pub(crate) trait Tx: Overview {
     /// A number of the database's own, such as its clock.
     fn number(&mut self, name: &str) -> Result<Option<i64>>;
     fn set_number(&mut self, name: &str, value: i64) -> Result<()>;
@@ -104,8 +105,6 @@ pub(crate) trait Tx {
     fn delete_push(&mut self, id: &str) -> Result<bool>;
     /// Rows and bytes of each kind, the quarantined ones or all.
     fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>>;
-    /// Rows and bytes of the quarantine, by kind and by the reason.
-    fn push_reasons(&mut self) -> Result<Vec<PushReason>>;
     /// Marks a message as delivered `now`; when it was before, if it was.
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>>;
 

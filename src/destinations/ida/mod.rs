@@ -17,7 +17,7 @@ pub(crate) use self::requests::{Breaker, Requests};
 pub(crate) use self::settings::Settings;
 use super::{Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::job::{Outcome, Reason};
+use crate::ledger::job::{self, Outcome, Reason};
 use crate::mosip::codes;
 use crate::mosip::ida::{self, Answer, Authenticated, Response};
 use crate::store::Queue;
@@ -106,11 +106,14 @@ fn outcome(individual_id: String, answer: Answer<Authenticated>) -> Outcome {
             let errors = match (&token, auth_status) {
                 (Some(_), _) => Vec::new(),
                 (None, true) => vec![own_reason(
-                    "no-token",
+                    job::NO_TOKEN,
                     "IDA confirms the person; the policy of this partner shares no token",
                 )],
                 (None, false) => {
-                    vec![own_reason("not-confirmed", "IDA does not confirm the person, and gives no reason")]
+                    vec![own_reason(
+                        job::NOT_CONFIRMED,
+                        "IDA does not confirm the person, and gives no reason",
+                    )]
                 }
             };
             Outcome { individual_id, token, verified, errors }

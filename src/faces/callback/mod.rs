@@ -182,6 +182,9 @@ async fn websub_message(
     let app = &callback.app;
     let knows_path = callback.callers.knows_path(request.uri().path());
     let is_hub = knows_path || caller.has_certificate();
+    if knows_path {
+        caller.prove();
+    }
     let signed = signed_by_hub(&callback, &caller, knows_path, request).await;
     // Where the hub has an address of its own, what comes to another one is a stranger's.
     let concerns_hub = is_hub || callback.callers.hub_path.is_none();
@@ -247,7 +250,9 @@ async fn websub_intent(
     Query(intent): Query<Intent>,
 ) -> Result<String> {
     let knows_path = callback.callers.knows_path(uri.path());
-    if !caller.has_certificate() && !knows_path {
+    if knows_path {
+        caller.prove();
+    } else if !caller.has_certificate() {
         caller.count()?;
     }
     if !knows_path && callback.callers.hub_path.is_some() {

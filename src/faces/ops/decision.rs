@@ -11,6 +11,9 @@ use crate::http::server::{Peer, Transport};
 /// Longest reason, characters.
 pub(super) const LONGEST_REASON: usize = 500;
 
+/// Names all of the quarantine.
+const ALL: &str = "all";
+
 /// A decision whose form was ours, with its reason.
 pub(super) struct Decision {
     what: What,
@@ -27,6 +30,10 @@ enum What {
     DiscardGroup(String),
     /// All that is in quarantine.
     VerifyAll,
+    /// All that is in quarantine for one reason.
+    VerifyGroup(String),
+    /// Likewise.
+    DiscardMessages(String),
     /// A message in quarantine.
     Verify(String),
     /// Likewise.
@@ -45,6 +52,8 @@ pub(super) enum Done {
     /// What is in quarantine is looked at again.
     Examined,
     MessageDiscarded,
+    /// So many messages are gone.
+    MessagesDiscarded(usize),
 }
 
 impl Decision {
@@ -64,7 +73,9 @@ impl Decision {
             ("retry", "fault") => What::RetryAll(name.parse()?),
             ("retry", "reason") => What::RetryGroup(name.to_owned()),
             ("discard", "reason") => What::DiscardGroup(name.to_owned()),
-            ("verify", "quarantine") => What::VerifyAll,
+            ("verify", "quarantine") if name == ALL => What::VerifyAll,
+            ("verify", "quarantine") => What::VerifyGroup(name.to_owned()),
+            ("discard", "quarantine") if name != ALL => What::DiscardMessages(name.to_owned()),
             ("verify", "message") => What::Verify(name.to_owned()),
             ("discard", "message") => What::DiscardMessage(name.to_owned()),
             _ => return Err(unknown()),
@@ -109,6 +120,18 @@ impl Decision {
                 app.pushes().examine_again().await;
                 Ok(Done::Examined)
             }
+            What::VerifyGroup(group) => {
+                let pushes = app.pushes().examine_group(group).await?;
+                tracing::warn!(pushes, by, reason, "pushes of one reason are tried again on the page");
+                Ok(Done::Examined)
+            }
+            What::DiscardMessages(group) => {
+                let discarded = app.pushes().discard_group(group).await?;
+                for push in &discarded {
+                    tracing::warn!(push, by, reason, "a push is discarded on the page");
+                }
+                Ok(Done::MessagesDiscarded(discarded.len()))
+            }
             What::Verify(id) => {
                 tracing::warn!(push = id, by, reason, "a push is tried again on the page");
                 app.pushes().verify(id).await?;
@@ -133,6 +156,7 @@ impl Done {
             Self::Examined => ("examined", 1),
             Self::Verified => ("verified", 1),
             Self::MessageDiscarded => ("message-discarded", 1),
+            Self::MessagesDiscarded(messages) => ("messages-discarded", messages),
         }
     }
 
@@ -145,6 +169,7 @@ impl Done {
             "examined" => Some(Self::Examined),
             "verified" => Some(Self::Verified),
             "message-discarded" => Some(Self::MessageDiscarded),
+            "messages-discarded" => Some(Self::MessagesDiscarded(events)),
             _ => None,
         }
     }
@@ -211,6 +236,8 @@ mod tests {
             ("reason:0123456789abcdef", "retry"),
             ("reason:0123456789abcdef", "discard"),
             ("quarantine:all", "verify"),
+            ("quarantine:0123456789abcdef", "verify"),
+            ("quarantine:0123456789abcdef", "discard"),
             ("message:p", "verify"),
             ("message:p", "discard"),
         ] {

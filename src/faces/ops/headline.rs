@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::failing;
 use super::hub;
 use super::page::words;
 use super::standing::{Standing, Stored, TRUSTED};
@@ -40,9 +41,8 @@ pub(super) enum Tone {
     Act,
 }
 
-/// At least one remark: what keeps events from flowing, or that nothing does; then what a person should look at some day. `refused`: events
-/// are in the queue again after an attempt that failed.
-pub(super) fn remarks(standing: &Standing, refused: bool) -> Vec<Remark> {
+/// At least one remark: what keeps events from flowing, or that nothing does; then what a person should look at some day.
+pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     let mut remarks = Vec::new();
     disk(standing, &mut remarks);
     unreadable(standing, &mut remarks);
@@ -50,11 +50,13 @@ pub(super) fn remarks(standing: &Standing, refused: bool) -> Vec<Remark> {
     missing_keys(standing, &mut remarks);
     broken(standing, &mut remarks);
     undelivered(standing, &mut remarks);
+    failing::remarks(standing, &mut remarks);
     hub::remarks(standing, &mut remarks);
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);
+    failing::refused_records(standing, &mut remarks);
     if remarks.is_empty() {
-        remarks.push(flowing(standing, refused));
+        remarks.push(flowing(standing));
     }
     hub::silent(standing, &mut remarks);
     odd_settings(standing, &mut remarks);
@@ -156,7 +158,12 @@ impl Waiting {
 }
 
 fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
-    for trouble in standing.ring.troubles().iter().filter(|trouble| trouble.fatal) {
+    let mut fatal = standing.ring.troubles().iter().filter(|trouble| trouble.fatal).peekable();
+    if let (None, Some(lacking)) = (fatal.peek(), standing.lacking.first()) {
+        let detail = words::sentence(lacking.detail());
+        remarks.push(act(format!("Put right our keys: events wait for one. {detail}"), lacking.advice()));
+    }
+    for trouble in fatal {
         let file = trouble.location.short();
         remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }
@@ -236,7 +243,7 @@ fn undelivered(standing: &Standing, remarks: &mut Vec<Remark>) {
     let waiting = words::wait(&[(stored.deliveries, "message", "messages")]);
     let waiting = format!("{}, the oldest for {}", words::uncapitalised(&waiting), words::length(oldest));
     let channel = standing.channels.iter().find(|channel| channel.queue == Queue::Deliveries);
-    match (channel, &stored.delivery_refusal) {
+    match (channel, stored.delivery_refusal()) {
         (Some(channel), Some(refusal)) if channel.flow == Flow::Open => {
             let detail = words::sentence(&refusal.detail);
             let text = format!("Results do not reach the mediator: {waiting}. {detail} Nothing is lost.");
@@ -327,18 +334,9 @@ fn expiry_at_start(whose: &str, days: i64, remarks: &mut Vec<Remark>) {
     }
 }
 
-fn flowing(standing: &Standing, refused: bool) -> Remark {
+/// Credentials that come are kept in quarantine, all of them.
+fn flowing(standing: &Standing) -> Remark {
     let waiting = standing.count(State::Queued) + standing.count(State::Leased);
-    if refused {
-        return Remark {
-            tone: Tone::Waits,
-            text: format!(
-                "Not every event was taken: {}, nothing is lost.",
-                words::uncapitalised(&words::wait(&[(waiting, "event", "events")]))
-            ),
-            advice: "They are tried again by themselves.".to_owned(),
-        };
-    }
     let records = standing.stored.as_ref().map_or(0, Stored::records_waiting);
     let advice = match waiting {
         0 if records > 0 => {

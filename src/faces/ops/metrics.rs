@@ -32,6 +32,7 @@ pub(super) fn exposition(
     gauge(&mut registry, "ready", "1 while an event post would be taken", u64::from(standing.ready));
     if let Some(stored) = &standing.stored {
         register_stored(&mut registry, standing, stored);
+        super::failing::register(&mut registry, stored);
     }
     meters.register(&mut registry);
     listeners.register(&mut registry);

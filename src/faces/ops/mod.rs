@@ -5,6 +5,7 @@
 
 mod csrf;
 mod decision;
+mod failing;
 mod headline;
 mod hub;
 mod metrics;
@@ -95,7 +96,7 @@ pub(crate) fn openapi() -> OpenApi {
 #[schema(as = DecisionForm)]
 #[allow(dead_code, reason = "it stands for a body in the documents alone")]
 struct Form {
-    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`.
+    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`, `quarantine:` and the name of a reason.
     about: String,
     /// `retry`, `discard` or `verify`.
     r#do: String,

@@ -3,7 +3,7 @@
 //! It shows ids, reasons and advice; never a payload, an application id or MOSIP's own words.
 
 mod event;
-mod lists;
+pub(super) mod lists;
 mod overview;
 pub(super) mod words;
 
@@ -16,12 +16,13 @@ use utoipa::IntoParams;
 
 use super::Ops;
 use super::decision::Done;
+use super::failing;
 use super::headline::{self, Remark, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
 use crate::error::{Error, Result};
-use crate::ledger::Answer;
 use crate::ledger::entry::Entry;
+use event::Event;
 use lists::{List, Lists};
 
 /// The overview is loaded again after this many seconds; pages with forms are not, so that a person does not lose what they write.
@@ -48,7 +49,7 @@ pub(super) struct Query {
     event: Option<String>,
     /// The form that looks for an event.
     find: Option<String>,
-    /// Of the parked ones those of this reason.
+    /// Of what is parked or in quarantine that for this reason.
     reason: Option<String>,
     /// Where that list begins.
     #[serde(default)]
@@ -84,7 +85,7 @@ pub(super) struct View {
     standing: Standing,
     lines: Vec<Remark>,
     lists: Option<Lists>,
-    event: Option<(Entry, Option<Answer>)>,
+    event: Option<Event>,
     forms: Forms,
 }
 
@@ -99,8 +100,12 @@ impl View {
         let standing = Standing::of(ops).await;
         let event = match &query.event {
             Some(id) => {
-                let entry = ops.app.engine().timed(ops.app.ledger().entry(id.clone()).await?);
-                Some((entry, ops.app.ledger().answer(id.clone()).await?))
+                let ledger = ops.app.ledger();
+                Some(Event {
+                    entry: ops.app.engine().timed(ledger.entry(id.clone()).await?),
+                    attempts: ledger.attempts(id.clone()).await?,
+                    answer: ledger.answer(id.clone()).await?,
+                })
             }
             None => None,
         };
@@ -109,8 +114,7 @@ impl View {
             Some(_) => Some(Lists::load(&ops.app, query.list, query.after, query.reason.clone()).await?),
             None => None,
         };
-        let refused = lists.as_ref().is_some_and(Lists::has_refused);
-        let lines = headline::remarks(&standing, refused);
+        let lines = headline::remarks(&standing);
         let forms = Forms { ops: ops.clone(), address: query.address() };
         Ok(Self { query, standing, lines, lists, event, forms })
     }
@@ -137,14 +141,15 @@ impl View {
                 @if is_overview {
                     nav { a href="?find=" { "Find an event" } }
                     (overview::figures(&self.standing))
+                    (failing::shown(&self.standing))
                     @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
                     (super::hub::shown(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
                     (overview::settings(&self.standing, self.forms.ops.app.warnings()))
-                } @else if let Some((entry, answer)) = &self.event {
-                    (event::shown(entry, answer.as_ref(), &self.standing, &self.forms))
+                } @else if let Some(event) = &self.event {
+                    (event::shown(event, &self.standing, &self.forms))
                 } @else if self.query.find.is_some() {
                     (event::search())
                 } @else if let Some(lists) = &self.lists {

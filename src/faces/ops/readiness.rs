@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::failing::FailingView;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
 use crate::clock::Timestamp;
 use crate::config;
 use crate::error::{Error, Fault};
-use crate::ledger::entry::State;
+use crate::ledger::entry::{self, State};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store;
@@ -26,6 +27,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     deliveries: Option<Deliveries>,
+    /// What is refused, by its reason, counted over all rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    failing: Option<Vec<FailingView>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jobs: Option<Jobs>,
@@ -49,7 +54,7 @@ struct Deliveries {
     waiting: u64,
     /// For how long the oldest has waited.
     oldest_seconds: u64,
-    /// Why its last attempt failed.
+    /// Why most of those failed that were tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refusal: Option<Refusal>,
@@ -197,12 +202,9 @@ impl Readiness {
             deliveries: stored.map(|stored| Deliveries {
                 waiting: stored.deliveries,
                 oldest_seconds: stored.oldest_delivery.map_or(0, |since| standing.waited(since).as_secs()),
-                refusal: stored.delivery_refusal.as_ref().map(|refusal| Refusal {
-                    fault: refusal.fault.clone(),
-                    code: refusal.code.clone(),
-                    advice: refusal.advice.clone(),
-                }),
+                refusal: stored.delivery_refusal().map(Refusal::of_row),
             }),
+            failing: stored.map(FailingView::all),
             jobs: stored
                 .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
             certificates: standing
@@ -226,7 +228,7 @@ impl Readiness {
                 .collect(),
             faces: standing.faces.iter().copied().collect(),
             keys: Keys {
-                healthy: ring.troubles().is_empty() && !standing.lacks_keys,
+                healthy: ring.troubles().is_empty() && standing.lacking.is_empty(),
                 own: ring.own().len(),
                 peers: ring.peers().len(),
                 troubles: ring.troubles().len(),
@@ -250,6 +252,11 @@ impl Readiness {
 }
 
 impl Refusal {
+    pub(super) fn of_row(refusal: &entry::Refusal) -> Self {
+        let entry::Refusal { fault, code, advice, .. } = refusal.clone();
+        Self { fault, code, advice }
+    }
+
     pub(super) fn of(error: &Error) -> Self {
         Self {
             fault: error.fault().as_str().to_owned(),

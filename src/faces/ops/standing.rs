@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Ops;
+use super::{Ops, failing};
 use crate::clock::Timestamp;
 use crate::config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::faces::Listener;
 use crate::keys::Ring;
-use crate::ledger::entry::{Refusal, State};
+use crate::ledger::entry::{Entry, Refusal, State};
 use crate::ledger::job::Progress;
-use crate::ledger::{Ledger, Pair, QuarantineCount};
+use crate::ledger::{Failing, Ledger, Pair, QuarantineCount};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
@@ -49,8 +49,8 @@ pub(super) struct Standing {
     pub(super) disk_used: u64,
     /// MOSIP's hub; `None`: none is set.
     pub(super) hub: Option<hub::Status>,
-    /// Events need a key that is not there.
-    pub(super) lacks_keys: bool,
+    /// Keys that events need and that are not there.
+    pub(super) lacking: Vec<Error>,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
     pub(super) trusted: Arc<[(String, Timestamp)]>,
@@ -69,8 +69,8 @@ pub(super) struct Stored {
     pub(super) deliveries: u64,
     /// Since when the oldest of them waits.
     pub(super) oldest_delivery: Option<Millis>,
-    /// Why its last attempt failed.
-    pub(super) delivery_refusal: Option<Refusal>,
+    /// What is refused, by its reason: over all rows, whatever their state.
+    pub(super) failing: Vec<Failing>,
     /// Jobs that are not finished, and how far they have come together.
     pub(super) jobs: (u64, Progress),
     pub(super) quarantine: Vec<QuarantineCount>,
@@ -115,7 +115,7 @@ impl Standing {
             disk_used,
             ring: ops.app.ring(),
             hub: ops.app.hub().status(),
-            lacks_keys: !ops.app.mediator().lacking_keys().is_empty(),
+            lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
             setting_troubles: ops.app.troubles(),
@@ -159,6 +159,15 @@ impl Standing {
         self.count_of(goes_there, &WAITING)
     }
 
+    /// The channel that carries `entry`.
+    pub(super) fn channel_of(&self, entry: &Entry) -> Option<&ChannelStatus> {
+        self.channels.iter().find(|channel| {
+            channel.queue == Queue::Entries
+                && channel.destination == entry.destination
+                && (channel.kinds.is_empty() || channel.kinds.contains(&entry.kind))
+        })
+    }
+
     /// When `channel` stopped, by the machine's clock.
     pub(super) fn stopped_at(&self, channel: &ChannelStatus) -> Timestamp {
         let ago = channel.stopped_at.map_or(0, |at| self.uptime.saturating_sub(at));
@@ -171,10 +180,10 @@ impl Standing {
         Some(Timestamp::from_millis(self.now.millis().saturating_sub(ago)))
     }
 
-    /// Why the oldest message for the mediator is not taken, where `channel` carries it and is open: each is refused by itself.
+    /// Why messages for the mediator are not taken, where `channel` carries it and is open: each is refused by itself.
     pub(super) fn refused(&self, channel: &ChannelStatus) -> Option<&Refusal> {
         let is_open = channel.queue == Queue::Deliveries && channel.flow == Flow::Open;
-        self.stored.as_ref().filter(|_| is_open)?.delivery_refusal.as_ref()
+        self.stored.as_ref().filter(|_| is_open)?.delivery_refusal()
     }
 
     /// How long until nothing waits for `channel`, at the rate of the last minutes. `None`: nothing waits, it does not flow, or its rate is
@@ -273,27 +282,33 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (counts, oldest_waiting, undelivered, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
+        let (counts, oldest_waiting, undelivered, failing, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
             ledger.counts(),
             ledger.oldest_waiting(),
             ledger.undelivered_count(),
+            ledger.failing(),
             ledger.quarantine_counts(),
             ledger.unfinished_jobs(),
             ledger.aids_given_twice(),
             ledger.silent()
         )?;
-        let (deliveries, oldest_delivery, delivery_refusal) = undelivered;
+        let (deliveries, oldest_delivery) = undelivered;
         Ok(Self {
             counts,
             oldest_waiting,
             deliveries,
             oldest_delivery,
-            delivery_refusal,
+            failing,
             jobs,
             quarantine,
             aids_given_twice,
             silent,
         })
+    }
+
+    /// Why most of the messages that wait for the mediator after an attempt that failed were not taken.
+    pub(super) fn delivery_refusal(&self) -> Option<&Refusal> {
+        failing::waiting(self, Queue::Deliveries).first().map(|group| group.refusal)
     }
 
     /// Records of jobs that IDA has not been asked about.

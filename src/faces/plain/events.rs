@@ -125,8 +125,10 @@ async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<
 #[utoipa::path(get, path = "/v1/events/{id}", params(("id" = String, Path, description = "The id of the event.")), responses((status = 200, description = "The event.", body = schema::Event)))]
 async fn show(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>> {
     let entry = app.ledger().entry(id.clone()).await?;
+    let attempts = app.ledger().attempts(id.clone()).await?;
     let answer = app.ledger().answer(id).await?;
-    Ok(Json(EntryView::of(app.engine().timed(entry), app.ledger().uptime()).answered(answer)))
+    let view = EntryView::of(app.engine().timed(entry), app.ledger().uptime());
+    Ok(Json(view.tried(attempts).answered(answer)))
 }
 
 /// Tries an event at once, and with it whether MOSIP takes us again.

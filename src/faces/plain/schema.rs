@@ -26,9 +26,29 @@ pub(super) struct Event {
     /// Why the last attempt failed.
     #[schema(nullable = false)]
     last_fault: Option<LastFault>,
+    /// Why a person discarded it.
+    #[schema(nullable = false)]
+    discarded_for: Option<String>,
+    /// How its last attempts ended, 20 at most, in order; in the answer about one event alone.
+    #[schema(nullable = false)]
+    history: Option<Vec<Attempt>>,
     /// What came of it at MOSIP, where that is known; in the answer about one event alone.
     #[schema(nullable = false)]
     answer: Option<Answer>,
+}
+
+/// How an attempt ended.
+#[derive(ToSchema)]
+struct Attempt {
+    /// The first is 1.
+    attempt: u32,
+    /// RFC 3339, UTC.
+    at: String,
+    /// `done`, or the code of the problem.
+    outcome: String,
+    /// MOSIP's own code.
+    #[schema(nullable = false)]
+    upstream: Option<String>,
 }
 
 /// What came of a registration.

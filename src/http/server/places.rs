@@ -41,6 +41,10 @@ impl Standing {
         self.prove();
     }
 
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn has_certificate(&self) -> bool {
         self.has_certificate.load(Ordering::Relaxed)
     }
@@ -59,8 +63,7 @@ impl Standing {
     fn rank(&self) -> Option<bool> {
         let requests = self.requests.load(Ordering::Relaxed);
         let bodies = self.bodies.load(Ordering::Relaxed);
-        let is_known = self.is_known.load(Ordering::Relaxed);
-        (!is_known && (requests == 0 || bodies > 0)).then_some(requests > 0)
+        (!self.is_known() && (requests == 0 || bodies > 0)).then_some(requests > 0)
     }
 
     /// Returns when the connection has to make room.

@@ -172,6 +172,31 @@ async fn rekeying_reaches_records_and_results() {
 }
 
 #[tokio::test]
+async fn a_record_without_a_token_keeps_the_reason_without_the_person() {
+    let home = Home::new();
+    let ledger = home.open();
+    job(&ledger, 3).await;
+    let leased = lease_records(&ledger).await;
+    for record in &leased[..2] {
+        let reason = Reason {
+            code: "IDA-DEA-001".to_owned(),
+            message: "Demographic data gender of Leila did not match".to_owned(),
+            pointer: None,
+        };
+        let outcome = Outcome::without_token(NUMBER.to_owned(), vec![reason]);
+        let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
+        settle(&ledger, record, Ending::Done(Done { news: None, result })).await;
+    }
+    settle(&ledger, &leased[2], Ending::Again { next_at: 0, error: Some(away()) }).await;
+    let failing = ledger.failing().await.unwrap();
+    let shown: Vec<_> = failing.iter().map(|failing| (failing.state, failing.rows)).collect();
+    assert_eq!(shown, [(State::Refused, 2), (State::Queued, 1)]);
+    let refusal = &failing[0].refusal;
+    assert_eq!(refusal.upstream.as_deref(), Some("IDA-DEA-001"));
+    assert!(!format!("{refusal:?}").contains("Leila"), "{refusal:?}");
+}
+
+#[tokio::test]
 async fn unfinished_jobs_are_counted_with_what_waits_in_all_of_them() {
     let home = Home::new();
     let ledger = home.open();

@@ -1,11 +1,13 @@
 //! What a backend has to keep to, as one suite. A backend calls [`suite!`] with a function that makes an empty database.
 
 mod kept;
+mod overview;
 mod planted;
 mod runs;
 mod work;
 
 pub(crate) use self::kept::*;
+pub(crate) use self::overview::*;
 pub(crate) use self::runs::*;
 pub(crate) use self::work::*;
 
@@ -46,6 +48,10 @@ macro_rules! suite {
             a_message_is_marked_with_when_it_came_last,
             a_job_is_forgotten_with_its_records,
             every_sealed_column_is_walked_and_replaced,
+            what_fails_is_counted_by_its_reason_whatever_its_state,
+            the_last_attempts_of_an_entry_are_kept_and_go_with_it,
+            unfinished_jobs_are_found_behind_any_number_of_finished_ones,
+            the_quarantine_is_decided_about_reason_by_reason,
         );
     };
     ($open:expr; $($rule:ident,)*) => {

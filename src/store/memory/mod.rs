@@ -3,6 +3,7 @@
 
 pub(super) mod database;
 mod kept;
+mod overview;
 mod pushes;
 mod table;
 mod tx;
@@ -17,7 +18,9 @@ use self::kept::Kept;
 use self::pushes::Pushes;
 use self::table::Table;
 use self::work::Work;
-use super::{Backend, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq, Store};
+use super::{
+    AttemptRow, Backend, Fence, Order, Owner, OwnerError, Queue, SealedColumn, SealedValue, Seq, Store,
+};
 use crate::error::Result;
 
 /// A database in memory. Clones are the same database.
@@ -79,6 +82,7 @@ struct Tables {
     numbers: Table<String, i64>,
     sealed: Table<String, Vec<u8>>,
     work: Work,
+    attempts: Table<(Seq, Fence), AttemptRow>,
     kept: Kept,
     pushes: Pushes,
 }
@@ -86,13 +90,14 @@ struct Tables {
 impl Tables {
     /// The transaction is over.
     fn end(&mut self, is_committed: bool) {
-        let Self { changes, numbers, sealed, work: Work { rows, jobs, .. }, kept, pushes } = self;
+        let Self { changes, numbers, sealed, work: Work { rows, jobs, .. }, attempts, kept, pushes } = self;
         let Kept { identities, keys, correlations, correlated, expected, outcomes, verified, .. } = kept;
-        let tables: [&mut dyn Transacted; 12] = [
+        let tables: [&mut dyn Transacted; 13] = [
             numbers,
             sealed,
             rows,
             jobs,
+            attempts,
             identities,
             keys,
             correlations,
@@ -167,12 +172,13 @@ impl Tables {
 
 impl Tables {
     fn copy(&self) -> Self {
-        let Self { changes, numbers, sealed, work, kept, pushes } = self;
+        let Self { changes, numbers, sealed, work, attempts, kept, pushes } = self;
         Self {
             changes: *changes,
             numbers: numbers.copy(),
             sealed: sealed.copy(),
             work: Work { last: work.last, rows: work.rows.copy(), jobs: work.jobs.copy() },
+            attempts: attempts.copy(),
             kept: Kept {
                 last: kept.last,
                 identities: kept.identities.copy(),

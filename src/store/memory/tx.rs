@@ -198,10 +198,6 @@ impl Tx for Tables {
         Ok(self.work.refusals(queue, state))
     }
 
-    fn push_reasons(&mut self) -> Result<Vec<(String, Option<String>, u64, u64)>> {
-        Ok(self.pushes.reasons())
-    }
-
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
         let before = self.kept.verified.get(hash).copied();
         self.kept.verified.insert(hash.to_vec(), now);
@@ -254,6 +250,8 @@ impl Tx for Tables {
         for row in self.work.forget(settled) {
             self.kept.outlive(&row);
         }
+        let rows = &self.work.rows;
+        self.attempts.remove_those(|(entry, _), _| !rows.contains_key(&(Queue::Entries, *entry)));
         self.kept.forget(seen, &self.work.unsettled());
         Ok(())
     }

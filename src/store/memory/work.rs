@@ -23,7 +23,7 @@ pub(super) struct Waiting {
     place: Seq,
     met_by: Option<String>,
     job: Option<(Seq, u32)>,
-    row: Row,
+    pub(super) row: Row,
 }
 
 impl Waiting {
@@ -38,7 +38,7 @@ impl Work {
         self.last
     }
 
-    fn waiting(&self, queue: Queue) -> impl DoubleEndedIterator<Item = &Waiting> {
+    pub(super) fn waiting(&self, queue: Queue) -> impl DoubleEndedIterator<Item = &Waiting> {
         self.rows.range((queue, Seq::MIN)..=(queue, Seq::MAX)).map(|(_, waiting)| waiting)
     }
 
@@ -391,6 +391,6 @@ fn close(row: &mut Row, state: State, now: Millis) {
     row.progress = None;
 }
 
-fn refuse(row: &mut Row, refusal: &Refusal) {
+pub(super) fn refuse(row: &mut Row, refusal: &Refusal) {
     (row.fault, row.refusal) = (Some(refusal.fault.clone()), Some(refusal.text.clone()));
 }

@@ -16,6 +16,7 @@ mod look;
 mod make;
 mod open;
 mod outside;
+mod overview;
 mod schema;
 mod set_aside;
 mod site;

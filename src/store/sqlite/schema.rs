@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 6] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS];
+const MIGRATIONS: [&str; 7] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -244,6 +244,25 @@ ALTER TABLE correlation ADD COLUMN outcome TEXT;
 ALTER TABLE correlation ADD COLUMN answer BLOB;
 CREATE INDEX correlation_expected ON correlation (expected_by) WHERE expected_by IS NOT NULL;
 CREATE INDEX correlation_outcome ON correlation (outcome) WHERE outcome IS NOT NULL;
+";
+
+/// What people are shown: what fails and why, by an index that holds refused rows alone, the jobs that are not finished, and how the last
+/// attempts of an entry ended.
+const OVERVIEW: &str = "
+CREATE INDEX entry_refused ON entry (destination, kind, state, refusal, settled_at) WHERE refusal IS NOT NULL;
+CREATE INDEX job_record_refused ON job_record (destination, kind, state, refusal, settled_at) WHERE refusal IS NOT NULL;
+CREATE INDEX delivery_refused ON delivery (destination, kind, state, refusal, settled_at) WHERE refusal IS NOT NULL;
+CREATE INDEX job_unfinished ON job (seq) WHERE settled_at IS NULL;
+
+CREATE TABLE attempt (
+  entry INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  ended_at INTEGER NOT NULL,
+  outcome TEXT NOT NULL,
+  upstream TEXT,
+  PRIMARY KEY (entry, number)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER entry_forgotten AFTER DELETE ON entry BEGIN DELETE FROM attempt WHERE entry=OLD.seq; END;
 ";
 
 /// The newest version.

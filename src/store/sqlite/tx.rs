@@ -29,7 +29,7 @@ impl Transaction<'_> {
         Ok(self.0.prepare_cached(sql)?.query_row(values, read).optional()?)
     }
 
-    fn list<T>(
+    pub(super) fn list<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
@@ -265,16 +265,6 @@ impl Tx for Transaction<'_> {
         })
     }
 
-    fn push_reasons(&mut self) -> Result<Vec<(String, Option<String>, u64, u64)>> {
-        let reasons =
-            "SELECT kind, refusal, count(*), coalesce(sum(bytes), 0) FROM push WHERE state='quarantined'
-            GROUP BY kind, refusal ORDER BY kind, refusal";
-        self.list(reasons, (), |row| {
-            let (rows, bytes): (i64, i64) = (row.get(2)?, row.get(3)?);
-            Ok((row.get(0)?, row.get(1)?, rows.unsigned_abs(), bytes.unsigned_abs()))
-        })
-    }
-
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
         let before = self.find("SELECT seen_at FROM verified WHERE hash=?1", [hash], |row| row.get(0))?;
         self.run("INSERT OR REPLACE INTO verified (hash, seen_at) VALUES (?1, ?2)", params![hash, now])?;
@@ -334,14 +324,14 @@ impl Tx for Transaction<'_> {
     }
 }
 
-const PUSH: &str = "SELECT seq, id, kind, state, received_at, bytes, refusal, body FROM push";
-const JOB: &str = "SELECT seq, id, form, made_at, settled_at FROM job";
+pub(super) const PUSH: &str = "SELECT seq, id, kind, state, received_at, bytes, refusal, body FROM push";
+pub(super) const JOB: &str = "SELECT seq, id, form, made_at, settled_at FROM job";
 
 const fn push_state(is_quarantined: bool) -> &'static str {
     if is_quarantined { "quarantined" } else { "received" }
 }
 
-fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
+pub(super) fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
     Ok(PushRow {
         seq: row.get(0)?,
         id: row.get(1)?,
@@ -354,7 +344,7 @@ fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
     })
 }
 
-fn read_job(row: &SqlRow<'_>) -> rusqlite::Result<JobRow> {
+pub(super) fn read_job(row: &SqlRow<'_>) -> rusqlite::Result<JobRow> {
     Ok(JobRow {
         seq: row.get(0)?,
         id: row.get(1)?,

@@ -365,7 +365,7 @@ fn next_position(connection: &Connection) -> Result<Seq> {
     Ok(connection.prepare_cached(next)?.query_row((), |row| row.get(0))?)
 }
 
-fn count(rows: usize) -> i64 {
+pub(super) fn count(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 

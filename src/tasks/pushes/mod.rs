@@ -27,6 +27,9 @@ use crate::mosip::push::{PushKind, Trust};
 use crate::mosip::websub;
 use crate::pool::Pool;
 
+/// On a message of MOSIP that is not as its kind is.
+const ADVICE: &str = "Nothing in the gateway can put this right: report the reason to the MOSIP administrator. Discard the message, or keep it for a gateway that reads it.";
+
 /// How long examining rests when the store or the pool refuses.
 const REST: Duration = Duration::from_secs(1);
 
@@ -76,6 +79,18 @@ impl Pushes {
     /// A person decides that a quarantined push is nothing to wait for.
     pub(crate) async fn discard(&self, id: String) -> Result<()> {
         self.0.ledger.discard_push(id).await
+    }
+
+    /// What is in quarantine for the reason that `group` names is examined again; how many. [`Code::NotFound`] where nothing is.
+    pub(crate) async fn examine_group(&self, group: String) -> Result<usize> {
+        let pushes = self.0.ledger.examine_group(group).await?;
+        self.0.wake.notify_one();
+        Ok(pushes)
+    }
+
+    /// As [`Self::discard`], for all of one reason; their ids.
+    pub(crate) async fn discard_group(&self, group: String) -> Result<Vec<String>> {
+        self.0.ledger.discard_push_group(group).await
     }
 
     /// Everything in quarantine is examined again.
@@ -177,7 +192,7 @@ impl PushesInner {
                     step = error.operator_detail(),
                     "a push does not verify and is kept in quarantine"
                 );
-                self.ledger.quarantine(id, Refusal::of_message(&error)).await?;
+                self.ledger.quarantine(id, reason(&error)).await?;
                 return Err(error);
             }
         };
@@ -185,6 +200,16 @@ impl PushesInner {
         tracing::info!(push = id, repeated = !is_new, "a push verifies");
         Ok(())
     }
+}
+
+/// Why a message of MOSIP is kept, for the operator: what is said to a caller is of no use to them, since the message is MOSIP's.
+fn reason(refusal: &Error) -> Refusal {
+    let mut reason = Refusal::from(refusal);
+    let is_of_callers = refusal.advice() == refusal.code().advice();
+    if is_of_callers && matches!(refusal.code(), Code::Malformed | Code::Field) {
+        ADVICE.clone_into(&mut reason.advice);
+    }
+    reason
 }
 
 /// The message is not at fault: it has not been examined.

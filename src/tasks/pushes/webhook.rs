@@ -71,7 +71,7 @@ impl PushesInner {
 
 /// Why a webhook is kept, for the operator: what is said to a caller is of no use to them, since OpenCRVS cannot correct what it posted.
 fn reason(refusal: &Error) -> Refusal {
-    let mut reason = Refusal::of_message(refusal);
+    let mut reason = Refusal::from(refusal);
     if refusal.fault() == Fault::Caller && refusal.code() != Code::KindNotConfigured {
         ADVICE.clone_into(&mut reason.advice);
     }

@@ -124,3 +124,71 @@ async fn off_the_loopback_there_is_no_page_without_a_token() {
     };
     assert_eq!((ask("/").await, ask("/readyz").await, ask("/metrics").await), (404, 200, 200));
 }
+
+#[tokio::test]
+async fn what_is_in_quarantine_for_one_reason_is_decided_about_at_once() {
+    let place = Place::new().await;
+    for body in [r#"{"data":"AAAA","signature":"AAAA"}"#, r#"{"data":"BBBB","signature":"AAAA"}"#, "no JSON"]
+    {
+        place.gateway().push(body).await;
+    }
+    place.gateway().until("/v1/quarantine", |kept| kept["messages"][2].is_object()).await;
+    let overview = place.text("/").await;
+    let names: Vec<_> = overview
+        .split("list=quarantine&amp;after=0&amp;reason=")
+        .skip(1)
+        .map(|rest| rest.split_once('"').unwrap().0.to_owned())
+        .collect();
+    let [one, other] = names.as_slice() else { panic!("two reasons: {overview}") };
+    let count = async |name: &String| {
+        let list = place.text(&format!("/?list=quarantine&reason={name}")).await;
+        list.matches("<code>push_").count()
+    };
+    let both = (count(one).await, count(other).await);
+    assert!(both == (1, 2) || both == (2, 1), "{both:?}");
+    let about = format!("quarantine:{one}");
+    let token = place.token(&about).await;
+    let form = |verb| [("about", about.as_str()), ("token", &token), ("do", verb), ("reason", "a test")];
+    let reply = place.decide(&form("verify"), &[]).await;
+    assert!(place.text(&format!("/{}", location(&reply))).await.contains("looked at again"));
+    place.gateway().until("/v1/quarantine", |kept| kept["messages"][2].is_object()).await;
+    let reply = place.decide(&form("discard"), &[]).await;
+    let page = place.text(&format!("/{}", location(&reply))).await;
+    let said = if both.0 == 1 { "The message is discarded." } else { "2 messages are discarded." };
+    assert!(page.contains(said), "{page}");
+    let (_, kept) = place.gateway().get("/v1/quarantine").await;
+    assert_eq!(kept["messages"].as_array().unwrap().len(), both.1, "{kept}");
+    let again = place.decide(&form("verify"), &[]).await;
+    assert_eq!(again.status, StatusCode::NOT_FOUND, "nothing is left of it");
+}
+
+#[tokio::test]
+async fn an_event_shows_its_attempts_and_why_it_was_discarded() {
+    let place = Place::new().await;
+    place.behave(Behaviour { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Behaviour::default() });
+    place.queue("tried").await;
+    let failed = place.gateway().failed_event("tried").await;
+    let history = failed["history"].as_array().unwrap();
+    let first = &history[0];
+    assert_eq!((&first["attempt"], &first["outcome"]), (&json!(1), &json!("upstream")), "{failed}");
+    assert_eq!(first["upstream"], "OPN-SUB-001", "{failed}");
+    let page = place.text("/?event=tried").await;
+    for words in ["Attempts that ended", "OPN-SUB-001", "last took something", "1 event waits"] {
+        assert!(page.contains(words), "{words} is not on {page}");
+    }
+    let overview = place.page_with("<h1>The last attempt failed: 1 event waits for MOSIP").await;
+    assert!(overview.contains("Waiting after an attempt that failed"), "{overview}");
+    let (_, ready) = place.gateway().readiness().await;
+    assert_eq!((&ready["failing"][0]["rows"], &ready["failing"][0]["code"]), (&json!(1), &json!("upstream")));
+
+    place.behave(Behaviour::default());
+    place.gateway().discard("tried").await;
+    let (_, discarded) = place.gateway().get("/v1/events/tried").await;
+    let reason = discarded["discardedFor"].as_str().unwrap().to_owned();
+    assert!(!reason.is_empty() && discarded["history"][0]["attempt"] == 1, "{discarded}");
+    assert!(place.text("/?event=tried").await.contains(&reason));
+
+    place.queue("taken").await;
+    let taken = place.gateway().event_in("taken", "done").await;
+    assert_eq!(taken["history"].as_array().unwrap().last().unwrap()["outcome"], "done", "{taken}");
+}

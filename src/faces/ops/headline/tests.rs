@@ -6,9 +6,9 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
-use crate::ledger::QuarantineCount;
 use crate::ledger::entry::Refusal;
 use crate::ledger::job::Progress;
+use crate::ledger::{Failing, QuarantineCount};
 use crate::mosip::event::EventKind;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::queue::ChannelStatus;
@@ -31,7 +31,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
             deliveries: 0,
             oldest_delivery: None,
-            delivery_refusal: None,
+            failing: Vec::new(),
             jobs: (0, Progress::default()),
             quarantine: vec![in_quarantine(BIRTH_NID.name, quarantined)],
             aids_given_twice: Vec::new(),
@@ -40,7 +40,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         disk_left: None,
         disk_used: 0,
         hub: None,
-        lacks_keys: false,
+        lacking: Vec::new(),
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
         trusted: Arc::new([]),
@@ -76,13 +76,13 @@ fn paused(kind: EventKind, error: Error) -> ChannelStatus {
     channel(kind, Flow::Paused { reason: error, probe_at: 0 })
 }
 
-fn texts(standing: &Standing, refused: bool) -> Vec<String> {
-    remarks(standing, refused).into_iter().map(|line| line.text).collect()
+fn texts(standing: &Standing) -> Vec<String> {
+    remarks(standing).into_iter().map(|line| line.text).collect()
 }
 
 #[test]
 fn nothing_to_do_is_said_in_so_many_words() {
-    let all = remarks(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), false);
+    let all = remarks(&standing(0, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]));
     let wanted = Remark {
         tone: Tone::Flows,
         text: "Everything flows.".to_owned(),
@@ -93,24 +93,82 @@ fn nothing_to_do_is_said_in_so_many_words() {
 
 #[test]
 fn events_under_way_are_no_trouble() {
-    let all = remarks(&standing(3, 0, 0, Vec::new()), false);
+    let all = remarks(&standing(3, 0, 0, Vec::new()));
     assert_eq!(all[0].advice, "3 events are on their way, the oldest for 2h 1m.");
 }
 
+fn failed(queue: Queue, destination: &str, state: State, rows: u64, error: &Error) -> Failing {
+    Failing {
+        queue,
+        destination: destination.to_owned(),
+        kind: "birth".to_owned(),
+        state,
+        rows,
+        refusal: Refusal::from(error),
+        last_settled: state.is_settled().then_some(599_000),
+    }
+}
+
 #[test]
-fn an_attempt_that_failed_is_not_called_flowing_before_the_breaker_opens() {
-    let all = remarks(&standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]), true);
+fn an_attempt_that_failed_is_not_called_flowing_whatever_the_state_of_its_event() {
+    let error = Error::new(Code::Upstream, "MOSIP answered 503");
+    for state in [State::Queued, State::Leased] {
+        let mut standing = standing(1, 0, 0, vec![channel(EventKind::Birth, Flow::Open)]);
+        let failing = &mut standing.stored.as_mut().unwrap().failing;
+        failing.push(failed(Queue::Entries, "mediator", state, 1, &error));
+        assert_eq!(
+            texts(&standing),
+            ["The last attempt failed: 1 event waits for MOSIP, nothing is lost. MOSIP answered 503."]
+        );
+        assert_eq!(remarks(&standing)[0].tone, Tone::Waits);
+        standing.channels = vec![channel(EventKind::Birth, Flow::Broken { until: 0 })];
+        assert_eq!(texts(&standing).len(), 1, "what is away is said once");
+    }
+}
+
+#[test]
+fn reasons_of_one_destination_are_counted_together() {
+    let mut standing = standing(9, 0, 0, Vec::new());
+    let failing = &mut standing.stored.as_mut().unwrap().failing;
+    let (one, other) = (Error::new(Code::Upstream, "it is slow"), Error::new(Code::Upstream, "it is odd"));
+    failing.push(failed(Queue::Entries, "mediator", State::Queued, 2, &one));
+    failing.push(failed(Queue::Entries, "mediator", State::Queued, 4, &other));
+    failing.push(failed(Queue::Entries, "mediator", State::Leased, 1, &other));
+    failing.push(failed(Queue::Records, "ida", State::Queued, 1, &one));
+    failing.push(failed(Queue::Entries, "mediator", State::Parked, 1, &one));
     assert_eq!(
-        (all[0].tone, all[0].text.as_str()),
-        (Tone::Waits, "Not every event was taken: 1 event waits, nothing is lost.")
+        texts(&standing),
+        [
+            "The last attempt failed: 7 events wait for MOSIP, nothing is lost. It is odd. There are 2 reasons: see below.",
+            "The last attempt failed: 1 record of a job waits for IDA, nothing is lost. It is slow.",
+        ]
     );
+}
+
+#[test]
+fn a_job_whose_records_are_refused_is_not_called_flowing() {
+    let mut standing = standing(0, 0, 0, vec![to(Queue::Records, "ida", Flow::Open)]);
+    let error = Error::new(Code::Field, "MOSIP answered IDA-DEA-001").advise("Correct the details.");
+    let refused = failed(Queue::Records, "ida", State::Refused, 3, &error);
+    standing.stored.as_mut().unwrap().failing.push(refused);
+    assert_eq!(texts(&standing), ["3 records of jobs have no UINTOKEN. MOSIP answered IDA-DEA-001."]);
+    assert!(remarks(&standing)[0].advice.starts_with("Correct the details. "));
+    standing.uptime += 86_400_000;
+    assert_eq!(texts(&standing), ["Everything flows."], "a person has had a day to read it");
+}
+
+#[test]
+fn what_keeps_events_is_said_before_the_first_of_them_fails() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    standing.lacking = vec![Error::new(Code::Keys, "no own key may sign")];
+    assert_eq!(texts(&standing), ["Put right our keys: events wait for one. No own key may sign."]);
 }
 
 #[test]
 fn mosip_away_says_since_when_and_that_nothing_is_lost() {
     let away = || Flow::Broken { until: 0 };
     let channels = vec![channel(EventKind::Birth, away()), channel(EventKind::Death, away())];
-    let all = remarks(&standing(12, 0, 0, channels), false);
+    let all = remarks(&standing(12, 0, 0, channels));
     assert_eq!(all.len(), 1, "said once for both URLs");
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
@@ -129,7 +187,7 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
     ];
     let standing = standing(1, 2, 1, channels);
     assert_eq!(
-        texts(&standing, true),
+        texts(&standing),
         [
             "Put right the registration with MOSIP. MOSIP answered OPN-AUT-003. 1 event waits, nothing is lost.",
             "MOSIP is away since 2027-01-15 07:50 UTC: no event waits, nothing is lost.",
@@ -137,7 +195,7 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
             "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
         ]
     );
-    assert_eq!(remarks(&standing, true)[0].advice, "Check the client secret.");
+    assert_eq!(remarks(&standing)[0].advice, "Check the client secret.");
 }
 
 #[test]
@@ -146,7 +204,7 @@ fn webhooks_that_are_no_events_are_not_laid_at_mosips_door() {
     let stored = standing.stored.as_mut().unwrap();
     stored.quarantine.push(in_quarantine(WEBHOOK, 2));
     assert_eq!(
-        texts(&standing, false),
+        texts(&standing),
         [
             "Put right: 2 webhooks of OpenCRVS are no events yet and did not reach MOSIP.",
             "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
@@ -157,7 +215,7 @@ fn webhooks_that_are_no_events_are_not_laid_at_mosips_door() {
 #[test]
 fn a_pause_for_keys_names_our_keys() {
     let gone = Error::new(Code::Keys, "no own key may sign");
-    let all = texts(&standing(0, 0, 0, vec![paused(EventKind::Birth, gone)]), false);
+    let all = texts(&standing(0, 0, 0, vec![paused(EventKind::Birth, gone)]));
     assert_eq!(all, ["Put right our keys. No own key may sign. No event waits, nothing is lost."]);
 }
 
@@ -165,17 +223,17 @@ fn a_pause_for_keys_names_our_keys() {
 fn a_disk_that_refuses_outranks_everything() {
     let mut standing = standing(1, 1, 1, vec![channel(EventKind::Birth, Flow::Broken { until: 0 })]);
     standing.trouble = Some(Trouble::full());
-    assert!(texts(&standing, false)[0].starts_with("Put right: the disk of the outbox is full."));
+    assert!(texts(&standing)[0].starts_with("Put right: the disk of the outbox is full."));
     standing.trouble = None;
     standing.stored = None;
-    assert_eq!(texts(&standing, false)[0], "Put right: the database does not answer.");
+    assert_eq!(texts(&standing)[0], "Put right: the database does not answer.");
 }
 
 #[test]
 fn opencrvs_and_mosip_are_not_taken_for_each_other() {
     let away = |destination, kind| channel_to(destination, kind, Flow::Broken { until: 0 });
     let both = standing(1, 0, 0, vec![away("mediator", "birth"), away("opencrvs", "legacy")]);
-    let texts_of = texts(&both, false);
+    let texts_of = texts(&both);
     assert!(
         texts_of[0].starts_with("MOSIP is away since") && texts_of[0].contains("1 event waits"),
         "{texts_of:?}"
@@ -187,18 +245,14 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
     let refused = Error::new(Code::Partner, "OpenCRVS's auth service answered 401");
     let flow = Flow::Paused { reason: refused, probe_at: 0 };
     let paused = standing(1, 0, 0, vec![channel_to("opencrvs", "legacy", flow)]);
-    assert!(
-        texts(&paused, false)[0].starts_with("Put right the client of OpenCRVS."),
-        "{:?}",
-        texts(&paused, false)
-    );
+    assert!(texts(&paused)[0].starts_with("Put right the client of OpenCRVS."), "{:?}", texts(&paused));
 }
 
 #[test]
 fn events_that_got_one_application_id_are_named() {
     let mut standing = standing(0, 0, 0, Vec::new());
     standing.stored.as_mut().unwrap().aids_given_twice = vec![["c1".to_owned(), "c2".to_owned()]];
-    let all = remarks(&standing, false);
+    let all = remarks(&standing);
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
         (Tone::Act, "Put right: MOSIP gave one application id to the events c1 and c2. Both are sent.")
@@ -219,7 +273,9 @@ fn undelivered(
     let mut standing = standing(0, 0, 0, channels);
     let stored = standing.stored.as_mut().unwrap();
     (stored.deliveries, stored.oldest_delivery) = (messages, Some(since));
-    stored.delivery_refusal = refusal.map(Refusal::from);
+    stored
+        .failing
+        .extend(refusal.map(|error| failed(Queue::Deliveries, "delivery", State::Queued, messages, error)));
     standing
 }
 
@@ -244,13 +300,13 @@ fn nothing_flows_while_results_do_not_reach_the_mediator() {
             Tone::Waits,
         ),
     ] {
-        let all = remarks(&standing, false);
+        let all = remarks(&standing);
         assert_eq!((all.len(), all[0].text.as_str(), all[0].tone), (1, text, tone));
     }
     for under_way in
         [undelivered(deliveries(Flow::Open), 2, 0, None), undelivered(Vec::new(), 2, 599_000, None)]
     {
-        assert_eq!(texts(&under_way, false), ["Everything flows."]);
+        assert_eq!(texts(&under_way), ["Everything flows."]);
     }
 }
 
@@ -261,18 +317,18 @@ fn nothing_flows_while_a_job_is_paused_or_ida_is_away() {
     let mut standing = standing(0, 0, 0, vec![to(Queue::Records, "ida", paused)]);
     standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 4, ..Progress::default() });
     assert_eq!(
-        texts(&standing, false),
+        texts(&standing),
         [
             "Put right the keys or settings of IDA. No certificate of peer `ida` is loaded. 4 records of jobs wait, nothing is lost."
         ]
     );
     standing.channels = vec![to(Queue::Records, "ida", Flow::Broken { until: 0 })];
     assert_eq!(
-        texts(&standing, false),
+        texts(&standing),
         ["IDA is away since 2027-01-15 07:50 UTC: 4 records of jobs wait, nothing is lost."]
     );
     standing.channels = vec![to(Queue::Records, "ida", Flow::Open)];
-    assert_eq!(remarks(&standing, false)[0].advice, "4 records of jobs wait for IDA's answer.");
+    assert_eq!(remarks(&standing)[0].advice, "4 records of jobs wait for IDA's answer.");
 }
 
 #[test]
@@ -283,7 +339,7 @@ fn a_token_that_mosip_refuses_is_said_once_for_events_and_records() {
         standing(2, 0, 0, vec![paused(EventKind::Birth, refused()), to(Queue::Records, "ida", records)]);
     standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 1, ..Progress::default() });
     assert_eq!(
-        texts(&standing, false),
+        texts(&standing),
         [
             "Put right the registration with MOSIP. The token service answered 401. 2 events and 1 record of a job wait, nothing is lost."
         ]
@@ -313,7 +369,7 @@ fn a_trusted_certificate_that_expires_is_named_by_its_setting() {
         ("callback.tls.client_ca".to_owned(), day(90)),
     ]);
     assert_eq!(
-        texts(&standing, false),
+        texts(&standing),
         [
             "Everything flows.",
             "Put right: the certificate in upstream.ca_file has expired.",
@@ -330,7 +386,7 @@ fn troubles_of_settings_are_told_beside_what_flows() {
         config::Trouble::new("faces.token_file", "protects nothing", "remove it"),
         config::Trouble::fatal("credentials", "cannot be verified", "correct the file"),
     ]);
-    let told = texts(&standing, false);
+    let told = texts(&standing);
     let wanted = [
         "Everything flows.",
         "Put right: credentials: cannot be verified.",

@@ -3,14 +3,24 @@
 use maud::{Markup, html};
 
 use super::lists::{DISCARD, RETRY, event, reason};
-use super::{Forms, event_address, section, table, words};
+use super::{Forms, event_address, overview, section, table, words};
 use crate::destinations::Rows;
 use crate::faces::ops::standing::Standing;
-use crate::ledger::Answer;
 use crate::ledger::entry::{Entry, State};
+use crate::ledger::{Answer, Attempt};
+
+/// All that is known of one event.
+pub(super) struct Event {
+    pub(super) entry: Entry,
+    /// How its last attempts ended, in order.
+    pub(super) attempts: Vec<Attempt>,
+    /// What came of it at MOSIP.
+    pub(super) answer: Option<Answer>,
+}
 
 /// The event with its decision.
-pub(super) fn shown(entry: &Entry, answer: Option<&Answer>, standing: &Standing, forms: &Forms) -> Markup {
+pub(super) fn shown(event: &Event, standing: &Standing, forms: &Forms) -> Markup {
+    let Event { entry, attempts, answer } = event;
     let due = standing.until(entry.next_at);
     let next = match entry.state {
         State::Queued if due.as_secs() > 0 => format!("in {}", words::length(due)),
@@ -31,6 +41,12 @@ pub(super) fn shown(entry: &Entry, answer: Option<&Answer>, standing: &Standing,
     if entry.refusal.is_some() {
         rows.push(row("Last attempt", reason(entry.refusal.as_ref())));
     }
+    if let Some(reason) = &entry.discarded_for {
+        rows.push(row("Discarded because", html! { (reason) }));
+    }
+    if let Some(channel) = standing.channel_of(entry) {
+        rows.push(row("Its way", overview::pace(standing, channel)));
+    }
     if let Some(answer) = answer {
         let said = [answer.said.reason.as_deref(), answer.said.advice.as_deref()].into_iter().flatten();
         let said: Vec<_> = said.map(words::sentence).collect();
@@ -44,11 +60,31 @@ pub(super) fn shown(entry: &Entry, answer: Option<&Answer>, standing: &Standing,
         &format!("Event {}", entry.id),
         html! {
             (table("event", &["", "Value"], rows))
+            (tried(attempts))
             @if matches!(entry.state, State::Queued | State::Parked) {
                 (forms.form(&format!("event:{}", entry.id), &[RETRY, DISCARD]))
             }
         },
     )
+}
+
+/// The last attempts, the newest first.
+fn tried(attempts: &[Attempt]) -> Markup {
+    let rows = attempts.iter().rev().map(|attempt| {
+        vec![
+            html! { (attempt.attempt) },
+            words::time(attempt.at),
+            html! {
+                (attempt.outcome)
+                @if let Some(upstream) = &attempt.upstream { " " small { (upstream) } }
+            },
+        ]
+    });
+    html! {
+        @if !attempts.is_empty() {
+            (section("attempts", "Attempts that ended", table("attempts", &["Attempt", "Ended", "Outcome"], rows)))
+        }
+    }
 }
 
 /// The form that looks for an event.

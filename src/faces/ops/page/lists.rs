@@ -49,7 +49,7 @@ impl List {
 /// The lists of one page.
 #[derive(Default)]
 pub(super) struct Lists {
-    /// Of the parked ones those of this reason.
+    /// Of what is parked or in quarantine that for this reason.
     group: Option<String>,
     parked_groups: Vec<Group>,
     quarantine_groups: Vec<(String, Group)>,
@@ -83,7 +83,7 @@ impl Lists {
         if matches!(only, None | Some(List::Parked)) {
             lists.parked_groups = ledger.parked_groups().await?;
         }
-        if only.is_none() {
+        if matches!(only, None | Some(List::Quarantine)) {
             lists.quarantine_groups = ledger.quarantine_groups().await?;
         }
         if only == Some(List::Parked) {
@@ -91,9 +91,12 @@ impl Lists {
             lists.parked = Part::of(entries, next, List::Parked, lists.group.as_deref());
         }
         if only == Some(List::Quarantine) {
-            let pushes = ledger.quarantined(after).await?;
+            let pushes = match &lists.group {
+                Some(group) => ledger.quarantined_for(group.clone(), after).await?,
+                None => ledger.quarantined(after).await?,
+            };
             let next = pushes.last().map(|push| push.seq).filter(|_| pushes.len() == Page::SIZE);
-            lists.quarantine = Part::of(pushes, next, List::Quarantine, None);
+            lists.quarantine = Part::of(pushes, next, List::Quarantine, lists.group.as_deref());
         }
         if matches!(only, None | Some(List::Queued)) {
             let Page { entries, next } = entries(State::Queued, None).await?;
@@ -103,11 +106,6 @@ impl Lists {
             }
         }
         Ok(lists)
-    }
-
-    /// Whether an event is in the queue again after an attempt that failed.
-    pub(super) fn has_refused(&self) -> bool {
-        self.queued.rows.iter().any(|entry| entry.refusal.is_some())
     }
 
     /// What needs a decision, by its reason, and the beginning of the queue. Nothing here is a form: it is loaded again by itself.
@@ -124,7 +122,7 @@ impl Lists {
             vec![
                 html! { (words::counted(group.rows, "message", "messages")) " " small { (kind) } },
                 reason(group.refusal.as_ref()),
-                html! { a href=(List::Quarantine.address(0, None)) { "Show and decide" } },
+                html! { a href=(List::Quarantine.address(0, Some(&group.name))) { "Show and decide" } },
             ]
         });
         html! {
@@ -202,12 +200,25 @@ impl Lists {
                 forms.folded("Decide", &format!("message:{}", push.id), &[VERIFY, DISCARD]),
             ]
         });
+        let group = self.group.as_ref();
+        let group = group.and_then(|name| {
+            self.quarantine_groups.iter().map(|(_, group)| group).find(|it| it.name == *name)
+        });
+        let heading = group.map_or_else(
+            || "In quarantine".to_owned(),
+            |group| format!("In quarantine for one reason: {}", group.rows),
+        );
         section(
             "quarantine",
-            "In quarantine",
+            &heading,
             html! {
                 p { (QUARANTINE) }
-                @if !self.quarantine.rows.is_empty() { (forms.folded("Try all again", "quarantine:all", &[VERIFY])) }
+                @if let Some(group) = group {
+                    @let summary = format!("Decide about all {} at once", group.rows);
+                    (forms.folded(&summary, &format!("quarantine:{}", group.name), &[VERIFY, DISCARD]))
+                } @else if !self.quarantine.rows.is_empty() {
+                    (forms.folded("Try all again", "quarantine:all", &[VERIFY]))
+                }
                 (self.quarantine.table("quarantine", &["Message", "Received", "Reason", "Decision"], rows))
             },
         )
@@ -277,7 +288,7 @@ pub(super) fn event(entry: &Entry) -> Markup {
     html! { code { (entry.id) } " " small { (entry.kind) } }
 }
 
-pub(super) fn reason(refusal: Option<&Refusal>) -> Markup {
+pub(in crate::faces::ops) fn reason(refusal: Option<&Refusal>) -> Markup {
     html! {
         @if let Some(refusal) = refusal {
             strong { (words::sentence(&refusal.detail)) } " " (words::sentence(&refusal.advice)) " "

@@ -8,6 +8,7 @@ use crate::destinations::mediator::Mediator;
 use crate::destinations::{Listed, Rows};
 use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED, WAITING};
 use crate::ledger::entry::State;
+use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
 
@@ -85,13 +86,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             (standing.waiting(channel))
             @if let Some(left) = standing.drained_in(channel) { " " small { "none in about " (words::length(left)) } }
         };
-        let taken = html! {
-            @match standing.last_success(channel) {
-                Some(at) => (words::time(at)),
-                None => "not since the start",
-            }
-            @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
-        };
+        let taken = taken(standing, channel);
         vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, why]
     });
     section(
@@ -99,6 +94,26 @@ pub(super) fn channels(standing: &Standing) -> Markup {
         "MOSIP, OpenCRVS and the mediator",
         table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows),
     )
+}
+
+/// When `channel` last took something, and its rate.
+fn taken(standing: &Standing, channel: &ChannelStatus) -> Markup {
+    html! {
+        @match standing.last_success(channel) {
+            Some(at) => (words::time(at)),
+            None => "not since the start",
+        }
+        @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
+    }
+}
+
+/// How fast `channel` takes what waits for it, in a sentence.
+pub(super) fn pace(standing: &Standing, channel: &ChannelStatus) -> Markup {
+    html! {
+        (channel.host) " last took something: " (taken(standing, channel)) ". "
+        (words::wait(&[(standing.waiting(channel), "event", "events")])) "."
+        @if let Some(left) = standing.drained_in(channel) { " None waits in about " (words::length(left)) "." }
+    }
 }
 
 /// The listeners, and the faces that stand in for older systems.

@@ -77,7 +77,7 @@ pub(in crate::faces::ops) fn under_way(events: u64) -> String {
 }
 
 /// `3 events`
-pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+pub(in crate::faces::ops) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
@@ -111,7 +111,12 @@ pub(super) fn done(done: Done) -> String {
         Done::AllDiscarded(events) => format!("{events} events are discarded. They will not go to MOSIP."),
         Done::Examined => "What is in quarantine is looked at again.".to_owned(),
         Done::Discarded => "The event is discarded. It will not go to MOSIP.".to_owned(),
-        Done::MessageDiscarded => "The message is discarded. The mediator will not see it.".to_owned(),
+        Done::MessagesDiscarded(1) | Done::MessageDiscarded => {
+            "The message is discarded. The mediator will not see it.".to_owned()
+        }
+        Done::MessagesDiscarded(messages) => {
+            format!("{messages} messages are discarded. The mediator will not see them.")
+        }
         Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),
     }
 }
