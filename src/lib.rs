@@ -56,7 +56,9 @@ mod pool;
 mod queue;
 mod random;
 mod refusal;
+pub mod registration;
 mod regular;
+mod services;
 pub mod settings;
 #[cfg(feature = "simulator")]
 pub mod simulator;

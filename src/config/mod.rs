@@ -2,7 +2,6 @@
 //! its own settings from a section; here stands how that is done, and the sections that are nobody's own.
 
 mod aliases;
-pub(crate) mod credentials;
 pub(crate) mod keys;
 pub(crate) mod listeners;
 pub(crate) mod outbox;
@@ -20,7 +19,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use self::credentials::{Credentials, Issuer};
 pub use self::problem::{Problem, Problems};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};

@@ -29,7 +29,7 @@ pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
@@ -247,7 +247,7 @@ pub(crate) struct Done {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
     /// An application id was assigned.
-    AidAssigned(crate::mosip::event::Aid),
+    AidAssigned(crate::registration::Aid),
     /// MOSIP took the event.
     Accepted,
 }

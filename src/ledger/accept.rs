@@ -1,14 +1,14 @@
 //! Takes an event once, whatever key it carries and however often it comes, under an id that stays.
 
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event, EventKind};
+use crate::opencrvs::event::{Event, EventKind};
 use crate::pool;
 use crate::store::Queue;
 
 use super::entry::{NewEntry, State};
 use super::identity::Identities;
 use super::{Book, Ledger};
-use crate::mosip::subject::Subject;
+use crate::registration::Aid;
 
 pub(super) const TABLE: &str = "entry";
 
@@ -238,7 +238,7 @@ impl Book<'_> {
             self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
             made.push(Known { id: name, state: State::Queued, aid: event.aid().cloned() });
         }
-        self.correlate(&id, &Subject::of(event))?;
+        self.correlate(&id, &event.subject())?;
         Ok(made)
     }
 

@@ -14,7 +14,7 @@ use super::uptime::millis;
 use super::work::Held;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::mosip::push::Outcome;
 use crate::store::OutcomeRow;
 

@@ -9,8 +9,8 @@ use super::{Book, Ledger};
 use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event, EventKind};
-use crate::mosip::subject::Subject;
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::{Aid, Subject};
 use crate::store::{CorrelationRow, Filter, Queue, Row};
 
 const TABLE: &str = "correlation";
@@ -162,7 +162,7 @@ impl Book<'_> {
         let Ok(payload) = self.unseal(ENTRY, &row.id, "payload", sealed) else { return Ok(None) };
         let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let Ok(event) = Event::parse(kind, Bytes::from_owner(payload)) else { return Ok(None) };
-        let mut subject = Subject::of(&event);
+        let mut subject = event.subject();
         if subject.aid.is_none() {
             subject.aid = self.entry(&row.id)?.aid.map(|aid| aid.to_string());
         }

@@ -7,7 +7,7 @@ use super::accept::TABLE;
 use super::answers::Answer;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::Aid;
+use crate::registration::Aid;
 pub(crate) use crate::store::State;
 use crate::store::{self, Millis, NewRow, Queue};
 

@@ -7,8 +7,8 @@ use super::{Book, Ledger};
 use crate::destinations::Listed;
 use crate::destinations::hub::{Publisher, STATUS};
 use crate::error::Result;
-use crate::mosip::subject::Subject;
 use crate::mosip::websub;
+use crate::registration::Subject;
 
 impl Ledger {
     /// From now on it is published, as `publisher`, that a credential was received. Called once, before anything moves.

@@ -7,9 +7,9 @@ use super::{Book, Ledger};
 use crate::destinations::Listed;
 use crate::destinations::opencrvs::{LEGACY, Opencrvs};
 use crate::error::Result;
-use crate::mosip::event::{Aid, EventKind};
-use crate::mosip::subject::Subject;
+use crate::opencrvs::event::EventKind;
 use crate::opencrvs::legacy::{self, Number};
+use crate::registration::{Aid, Subject};
 use crate::store::Queue;
 
 /// How application ids and UINTOKENs reach OpenCRVS 1.x.

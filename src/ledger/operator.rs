@@ -13,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Fault, Result};
-use crate::mosip::event::Aid;
+use crate::registration::Aid;
 use crate::store::{self, Millis, Queue, Row};
 
 /// Which entries a list holds.

@@ -27,7 +27,6 @@ use crate::destinations::{Done, News, Progress};
 use crate::keys::ring::fake::ring;
 use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
-use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::fake;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Trust};

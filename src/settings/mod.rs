@@ -1,16 +1,17 @@
 //! Everything that the gateway is told, in one list: each room reads its own settings from its sections, so that all problems are told at
 //! once.
 
+pub(crate) mod credentials;
 mod load;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
+pub use self::credentials::Credentials;
 use crate::config::section::Section;
 use crate::config::{
-    Credentials, Envelope, Keys, Listen, Outbox, Quarantine, Upstream, credentials, keys, listeners, outbox,
-    unbuilt, upstream,
+    Envelope, Keys, Listen, Outbox, Quarantine, Upstream, keys, listeners, outbox, unbuilt, upstream,
 };
 use crate::destinations;
 use crate::faces::{self, callback, ops, plain};

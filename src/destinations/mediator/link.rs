@@ -8,8 +8,8 @@ use super::super::ida::{self, Requests};
 use super::super::{Call, Progress, Read};
 use super::Notes;
 use crate::error::{Error, Result};
-use crate::mosip::event::Event;
 use crate::mosip::ida::{Answer, Response, read_authenticated};
+use crate::opencrvs::event::Event;
 
 /// No call about the deceased takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -25,8 +25,9 @@ use super::{
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
-use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::{Attested, mediator, roles};
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::Aid;
 use crate::store::Queue;
 use crate::upstream::{self, Reply, Request};
 

@@ -10,7 +10,7 @@ use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::Result;
 use crate::gateway::fake::Running;
 use crate::json::{self, Object};
-use crate::mosip::subject::Subject;
+use crate::registration::Subject;
 use crate::mosip::{Attested, Stated, Transport};
 
 /// A registration that another office withdrew.

@@ -11,8 +11,9 @@ use super::world::Post;
 use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Rows, Step, Steps, Work};
 use crate::error::{Code, Error, Result};
 use crate::ledger::job::Outcome;
-use crate::mosip::event::{Aid, Event, EventKind};
+use crate::opencrvs::event::{Event, EventKind};
 use crate::random::Random;
+use crate::registration::Aid;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 

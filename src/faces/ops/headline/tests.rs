@@ -9,7 +9,7 @@ use crate::keys::Ring;
 use crate::ledger::QuarantineCount;
 use crate::ledger::entry::Refusal;
 use crate::ledger::job::Progress;
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::queue::ChannelStatus;
 use crate::store::{Millis, Queue, Trouble};

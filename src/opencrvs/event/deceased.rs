@@ -3,10 +3,11 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::aid::{Aid, AidPlace};
+use super::place::AidPlace;
 use super::{Event, EventKind};
 use crate::error::{Error, Result};
 use crate::mosip::ida::{Attribute, IdLengths, Record, Text};
+use crate::registration::Aid;
 
 impl Event {
     /// Whom IDA is to be asked about, as OpenCRVS itself would ask: by national id, name, gender and date of birth. `None` for what is
