@@ -235,12 +235,14 @@ pub(crate) enum Read {
     KeysMayBeOld { then: Box<dyn FnOnce() -> Result<Option<Read>> + Send> },
 }
 
-/// An entry has arrived.
-#[derive(Default)]
+/// An entry has arrived. No `Debug`: its result may be about a person.
+#[derive(Clone, Default)]
 pub(crate) struct Done {
     pub(crate) news: Option<News>,
     /// What came of it, where that is not known yet.
     pub(crate) result: Option<Zeroizing<Vec<u8>>>,
+    /// MOSIP took a registration, and says later, in a push, what came of it: as of a packet.
+    pub(crate) is_answered_later: bool,
 }
 
 /// What others learn of a step.

@@ -36,7 +36,7 @@ const MOSIP: [&str; 2] = ["mediator", "packets"];
 
 /// The one destination of older gateways. What is known of an event there is kept under the plain identity, elsewhere under one of that
 /// destination.
-const OLDEST: &str = "mediator";
+pub(super) const OLDEST: &str = "mediator";
 
 /// An event that is safe: the entries it is, or was already, one for each destination.
 #[derive(Debug, Clone, PartialEq, Eq)]

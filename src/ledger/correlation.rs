@@ -3,11 +3,9 @@
 
 use bytes::Bytes;
 
-use super::accept::TABLE as ENTRY;
+use super::accept::{OLDEST, TABLE as ENTRY};
 use super::entry::Entry;
 use super::{Book, Ledger};
-use crate::destinations::Listed;
-use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::{Aid, Subject};
@@ -185,7 +183,7 @@ impl Book<'_> {
 
     /// The next entries after `after`: the last one looked at, or none where the table is through, and how many were skipped.
     fn correlate_next(&self, after: i64) -> Result<(Option<i64>, u64)> {
-        let destination = Some(Mediator::ROWS.destination.to_owned());
+        let destination = Some(OLDEST.to_owned());
         let filter = Filter { destination, ..Filter::default() };
         let rows = self.tx().rows(Queue::Entries, &filter, after, AT_ONCE)?;
         let mut skipped = 0;

@@ -1,11 +1,12 @@
 //! A job: many persons whose UINTOKENs are asked for one by one. What the database keeps about it, without the database.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::entry::Refusal;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error};
 use crate::mosip::authtoken::Form;
+use crate::mosip::ida::{Outcome, Reason};
 use crate::store::State;
 
 /// The records of a new job. They are read one at a time and, where that is needed, again: sealed, all together take several times the
@@ -41,77 +42,21 @@ pub(crate) enum NewRecord {
     Invalid(Outcome),
 }
 
-/// What became of a record; sealed at rest. No `Debug`: it is personal.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Outcome {
-    /// The number of the person, as it was given.
-    pub(crate) individual_id: String,
-    /// The UINTOKEN.
-    pub(crate) token: Option<String>,
-    /// By what the outcome is known: `signature`, `tls`, `none`; absent where IDA said nothing of this person.
-    pub(crate) verified: Option<String>,
-    /// Why there is no token.
-    pub(crate) errors: Vec<Reason>,
+/// The reason of a record whose job a person cancelled, and said why.
+pub(super) fn cancelled(why: &str) -> Reason {
+    Reason::new("cancelled", format!("the job was cancelled: {why}"))
 }
 
-/// Why there is no token. MOSIP's sentence may name what of a person did not fit.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Reason {
-    /// MOSIP's code, or ours.
-    pub(crate) code: String,
-    /// The sentence that goes with it.
-    pub(crate) message: String,
-    /// Which value of the record, as a JSON pointer into the list that was posted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) pointer: Option<String>,
+/// The reason of a record that waited too long; its last attempt failed so.
+pub(super) fn given_up(last: &Refusal) -> Reason {
+    let message = format!("given up after outbox.give_up_after; the last attempt: {}", last.detail);
+    Reason::new(last.upstream.as_ref().unwrap_or(&last.code), message)
 }
 
-impl Outcome {
-    /// There is no token, because of `reasons`.
-    pub(crate) fn without_token(individual_id: String, errors: Vec<Reason>) -> Self {
-        Self { individual_id, token: None, verified: None, errors }
-    }
-
-    /// As it is sealed.
-    pub(super) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>> {
-        serde_json::to_vec(self)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))
-    }
-}
-
-impl Reason {
-    /// A person cancelled the job, and said why.
-    pub(super) fn cancelled(why: &str) -> Self {
-        Self { code: "cancelled".to_owned(), message: format!("the job was cancelled: {why}"), pointer: None }
-    }
-
-    /// The record waited too long, and the last attempt failed so.
-    pub(super) fn of_last(refusal: &Refusal) -> Self {
-        let message = format!("given up after outbox.give_up_after; the last attempt: {}", refusal.detail);
-        let code = refusal.upstream.as_ref().unwrap_or(&refusal.code);
-        Self { code: code.clone(), message, pointer: None }
-    }
-
-    /// The record waited too long, and IDA was never asked.
-    pub(super) fn never_asked() -> Self {
-        let error = Error::new(Code::Upstream, "its turn never came before outbox.give_up_after");
-        Self::from(&error)
-    }
-}
-
-impl From<&Error> for Reason {
-    fn from(error: &Error) -> Self {
-        match error.upstream() {
-            Some(said) => Self { code: said.code.clone(), message: said.message.clone(), pointer: None },
-            None => Self {
-                code: error.code().as_str().to_owned(),
-                message: error.detail().to_owned(),
-                pointer: error.pointer().map(str::to_owned),
-            },
-        }
-    }
+/// The reason of a record that waited too long, and about which IDA was never asked.
+pub(super) fn never_asked() -> Reason {
+    let error = Error::new(Code::Upstream, "its turn never came before outbox.give_up_after");
+    Reason::from(&error)
 }
 
 /// How far a job has come.

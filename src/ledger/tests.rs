@@ -31,6 +31,8 @@ use crate::mosip::fake;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Trust};
 use crate::mosip::websub::credential::CREDENTIAL;
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::Aid;
 use crate::store::memory::Memory;
 use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
@@ -182,7 +184,7 @@ async fn settle(ledger: &Ledger, leased: &Leased, ending: Ending) {
 }
 
 fn done() -> Ending {
-    Ending::Done(Done { news: Some(News::Accepted), result: None })
+    Ending::Done(Done { news: Some(News::Accepted), ..Done::default() })
 }
 
 fn away() -> Error {

@@ -20,6 +20,7 @@ mod identity;
 mod place;
 mod task;
 
+pub use deceased::Deceased;
 pub(crate) use identity::FORMULA;
 use place::{Added, AidPlace, find_place};
 pub use task::Numbers;

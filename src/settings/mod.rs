@@ -78,8 +78,9 @@ impl Config {
         });
         unbuilt::packets(section.section("packets"), &plain);
         section.finish();
-        let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &destinations.hub);
-        destinations.hub.look_at_callback(&callback, listen.callback.as_ref(), &root);
+        let address = listen.callback.as_ref();
+        let callback = callback::Settings::read(&mut root, address, destinations.hub.secret.is_some());
+        destinations.hub.check_listener(callback.lacks_for_hub(address), &root);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);

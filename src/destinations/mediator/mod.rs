@@ -137,7 +137,7 @@ impl Mediator {
         let read = Box::new(|reply: Result<Reply, _>| {
             let reply = reply?;
             mediator::read_acceptance(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
-            Ok(Read::Done(Done { news: Some(News::Accepted), result: None }))
+            Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() }))
         });
         Ok(self.call(Method::POST, uri, body, before, read))
     }

@@ -7,7 +7,6 @@ use ipnet::IpNet;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text};
 use crate::config::{Address, ServerTls, listeners};
-use crate::destinations::hub;
 
 /// `[callback]`
 pub(crate) struct Settings {
@@ -45,8 +44,8 @@ pub(crate) struct OpencrvsJwt {
 }
 
 impl Settings {
-    /// Reads `[callback]`, which depends on the `address` that it listens on, and on what is known of the hub.
-    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, websub: &hub::Settings) -> Self {
+    /// Reads `[callback]`, which depends on the `address` that it listens on, and on whether a secret is shared with the hub.
+    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, has_hub_secret: bool) -> Self {
         let mut section = root.section("callback");
         let jwt = section.optional_section("opencrvs_jwt");
         let has_jwt = jwt.is_some();
@@ -63,7 +62,7 @@ impl Settings {
         if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
             section.missing("opencrvs_jwt");
         }
-        if callback.require.contains(&CallerAuth::HubHmac) && websub.secret.is_none() {
+        if callback.require.contains(&CallerAuth::HubHmac) && !has_hub_secret {
             section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
         }
         if callback.require.contains(&CallerAuth::Mtls)
@@ -86,6 +85,17 @@ impl Settings {
         }
         section.finish();
         callback
+    }
+}
+
+impl Settings {
+    /// What the hub needs of the listener at `address` and is not set.
+    pub(crate) fn lacks_for_hub(&self, address: Option<&Address>) -> Option<&'static str> {
+        match address {
+            None => Some("listen.callback"),
+            Some(_) if self.require.contains(&CallerAuth::HubHmac) => None,
+            Some(_) => Some("hub-hmac in callback.require"),
+        }
     }
 }
 

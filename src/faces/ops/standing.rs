@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::Ops;
 use crate::clock::Timestamp;
+use crate::destinations::Listed;
+use crate::destinations::mediator::Mediator;
 use crate::error::Result;
 use crate::faces::Listener;
 use crate::keys::{Certificate, Ring};
@@ -261,7 +263,7 @@ impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
         let (counts, oldest_waiting, undelivered, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
             ledger.counts(),
-            ledger.oldest_waiting(),
+            ledger.oldest_waiting(Mediator::ROWS.destination),
             ledger.undelivered_count(),
             ledger.quarantine_counts(),
             ledger.unfinished_jobs(),

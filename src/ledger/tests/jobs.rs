@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::ledger::job::{NewRecord, Outcome, Reason, Records as _};
+use crate::ledger::job::{NewRecord, Records as _};
 use crate::ledger::jobs::DESTINATION;
 use crate::mosip::authtoken::Form;
+use crate::mosip::ida::{Outcome, Reason};
 
 const NUMBER: &str = "4152630978";
 
@@ -25,7 +26,7 @@ fn given(token: Option<&str>) -> Ending {
         errors: Vec::new(),
     };
     let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
-    Ending::Done(Done { news: None, result })
+    Ending::Done(Done { result, ..Done::default() })
 }
 
 async fn job(ledger: &Ledger, records: usize) -> String {
