@@ -327,6 +327,15 @@ impl Code {
         self.row().4
     }
 
+    /// How a caller can prove itself who has not, for `WWW-Authenticate` (RFC 9110 11.6.1).
+    pub const fn challenge(self) -> Option<&'static str> {
+        match self {
+            Self::Unauthorized => Some("Bearer"),
+            Self::CallerSignature => Some("X-Hub-Signature"),
+            _ => None,
+        }
+    }
+
     /// The human title of RFC 9457.
     pub const fn title(self) -> &'static str {
         self.row().3

@@ -4,7 +4,6 @@ pub(crate) mod credentials;
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod listeners;
-pub(crate) mod services;
 mod troubles;
 pub(crate) mod trusted;
 
@@ -16,7 +15,6 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::listeners::{HubProof, Site, Wanted};
-use self::services::{Services, Settings, Tools};
 use crate::clock::Clock;
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
@@ -30,6 +28,7 @@ use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
+use crate::services::{Services, Settings, Tools};
 use crate::settings::Config;
 use crate::tasks::key_watch::{self, Watcher};
 use crate::upstream::Client;

@@ -7,24 +7,7 @@
 //! caller ◀─ delivery ◀─ queue (durable) ◀─ Verified, or quarantine ◀─ stored first ◀─ callback ◀─ MOSIP pushes
 //! ```
 //!
-//! | room | what lives there | may use |
-//! | --- | --- | --- |
-//! | [`cli`], [`gateway`], [`settings`] | commands; what is made at start, in which order, and how it stops; the settings of all rooms | all |
-//! | `faces` | what others call, one folder for each: routes, bodies, who may call | everything below |
-//! | `destinations` | what we send to, one folder for each; a destination says what the next step of an entry is, without I/O | mosip, opencrvs, keys |
-//! | `ledger` | what was accepted and what came, with the rules | store, crypto, mosip, opencrvs |
-//! | `tasks` | what runs by itself | ledger, mosip, keys |
-//! | `queue` | the engine: one worker loop, breaker and pauses, what a failure means | ledger, store, upstream |
-//! | `store` | rows and transactions | leaves |
-//! | [`mosip`] | a message kind a file, without I/O; its results are [`mosip::Verified`] or [`mosip::Attested`] | keys, crypto |
-//! | [`opencrvs`] | OpenCRVS's messages, without I/O | mosip, keys, crypto |
-//! | [`keys`] | from files to an immutable ring, validated before it is swapped in | crypto |
-//! | [`crypto`] | bytes in, bytes out | nothing of ours |
-//! | `http` | transport: listeners, TLS, limits, and the one place where an error becomes a reply | leaves |
-//! | [`upstream`] | carries bytes: TLS, deadlines, caps, the cache of the token | leaves |
-//! | [`doctor`], `inspect`, `local` | the work of commands | what they report on |
-//! | `simulator`, `demo` | a strict fake of the MOSIP side (feature `simulator`, on by default) | mosip, keys, crypto; the demo: all |
-//! | [`config`], [`clock`], [`error`], [`json`], `loopback`, `place`, `pool`, `random`, [`telemetry`] | leaves | – |
+//! The rooms, and what each may use, stand in `docs/architecture.md`; a test holds that table true.
 //!
 //! What the code cannot say about itself is in `docs/`: `architecture.md` (the life of an event, the data model, the decisions),
 //! `protocol.md` (every byte layout), `security.md` (the threat model), `glossary.md` (the words).
@@ -56,7 +39,9 @@ mod pool;
 mod queue;
 mod random;
 mod refusal;
+pub mod registration;
 mod regular;
+mod services;
 pub mod settings;
 #[cfg(feature = "simulator")]
 pub mod simulator;

@@ -1,11 +1,12 @@
-//! `mosip::event`: reading a webhook body, and splicing an application id into it.
+//! `opencrvs::event`: reading a webhook body, and splicing an application id into it.
 
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mosip_gateway::error::Code;
-use mosip_gateway::mosip::event::{Aid, Event, EventKind};
+use mosip_gateway::opencrvs::event::{Event, EventKind};
+use mosip_gateway::registration::Aid;
 use serde_json::Value;
 use serde_json::value::RawValue;
 

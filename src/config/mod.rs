@@ -2,7 +2,6 @@
 //! its own settings from a section; here stands how that is done, and the sections that are nobody's own.
 
 mod aliases;
-pub(crate) mod credentials;
 pub(crate) mod keys;
 pub(crate) mod listeners;
 pub(crate) mod outbox;
@@ -21,7 +20,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::credentials::{Credentials, Issuer};
 pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};

@@ -1,6 +1,7 @@
 //! From step to step: what a destination asks for is done, and how far the entry has come is stored after each step.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -27,6 +28,18 @@ pub(crate) trait Outside: Send + Sync {
 
     /// Has the key files read at once, where they changed.
     fn refresh_keys(&self) -> BoxFuture<'_, ()>;
+}
+
+/// What is known of the health of a URL that entries go to. Calls beside the entries follow it, and add to it.
+pub(crate) trait Breaker: Send + Sync {
+    /// Whether a call may go now.
+    fn lets_through(&self) -> bool;
+    /// For how long the URL, which is away, is left alone. `None`: it is not known to be away, or a call is due.
+    fn is_away_for(&self) -> Option<Duration>;
+    /// It answered.
+    fn succeeded(&self);
+    /// A call failed.
+    fn failed(&self, error: &Error);
 }
 
 /// Where it is kept how far an entry has come.

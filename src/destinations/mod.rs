@@ -29,7 +29,7 @@ pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
@@ -241,19 +241,21 @@ pub(crate) enum Read {
     KeysMayBeOld { then: Box<dyn FnOnce() -> Result<Option<Read>> + Send> },
 }
 
-/// An entry has arrived.
-#[derive(Default)]
+/// An entry has arrived. No `Debug`: its result may be about a person.
+#[derive(Clone, Default)]
 pub(crate) struct Done {
     pub(crate) news: Option<News>,
     /// What came of it, where that is not known yet.
     pub(crate) result: Option<Zeroizing<Vec<u8>>>,
+    /// MOSIP took a registration, and says later, in a push, what came of it: as of a packet.
+    pub(crate) is_answered_later: bool,
 }
 
 /// What others learn of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum News {
     /// An application id was assigned.
-    AidAssigned(crate::mosip::event::Aid),
+    AidAssigned(crate::registration::Aid),
     /// MOSIP took the event.
     Accepted,
 }

@@ -3,15 +3,15 @@
 use super::Finding;
 use super::keys::dated;
 use crate::clock::Timestamp;
-use crate::config;
 use crate::gateway::credentials;
 use crate::keys::Location;
 use crate::keys::cert::Validity;
 use crate::mosip::credential::{Issuer, ProofKind};
+use crate::settings;
 
 /// What the section lacks, and what is wrong with its files. Empty where nothing of it is set.
-pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Finding> {
-    let config::Credentials { contexts_dir, context, issuers, require, .. } = settings;
+pub(super) fn examine(settings: &settings::Credentials, now: Timestamp) -> Vec<Finding> {
+    let settings::Credentials { contexts_dir, context, issuers, require, .. } = settings;
     if !settings.is_begun() {
         return Vec::new();
     }
@@ -42,7 +42,7 @@ pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Fin
     findings
 }
 
-fn examine_issuer(settings: &config::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {
+fn examine_issuer(settings: &settings::credentials::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {
     let dates = issuer.certificate.dates();
     match (dates.validity(now), issuer.history) {
         (_, true) => Finding::ok(
@@ -70,12 +70,12 @@ mod tests {
     use super::*;
     use crate::doctor::Level;
 
-    fn settings() -> config::Credentials {
+    fn settings() -> settings::Credentials {
         let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-        config::Credentials {
+        settings::Credentials {
             contexts_dir: Some(vectors.join("contexts")),
             context: vec![json!("https://www.w3.org/2018/credentials/v1")],
-            issuers: vec![config::Issuer {
+            issuers: vec![settings::credentials::Issuer {
                 verification_method: "https://a.example/key".to_owned(),
                 file: vectors.join("keys/issuer.crt.pem"),
                 history: false,
@@ -90,7 +90,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     /// Subject, level and words of each finding.
-    fn told(settings: &config::Credentials, now: Timestamp) -> Vec<(Level, String)> {
+    fn told(settings: &settings::Credentials, now: Timestamp) -> Vec<(Level, String)> {
         let told = examine(settings, now).into_iter();
         told.map(|finding| (finding.level, format!("{}: {}", finding.subject, finding.what))).collect()
     }
@@ -99,9 +99,10 @@ mod tests {
     fn what_can_verify_credentials_is_in_order() {
         let found = told(&settings(), NOW);
         assert!(found.len() == 2 && found.iter().all(|(level, _)| *level == Level::Ok), "{found:?}");
-        let none = config::Credentials { contexts_dir: None, context: vec![], issuers: vec![], ..settings() };
+        let none =
+            settings::Credentials { contexts_dir: None, context: vec![], issuers: vec![], ..settings() };
         assert_eq!(told(&none, NOW), []);
-        let event = config::Credentials {
+        let event = settings::Credentials {
             contexts_dir: None,
             context: vec![],
             require: vec![ProofKind::Event],
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_named() {
-        let one = |settings: &config::Credentials, now: Timestamp| {
+        let one = |settings: &settings::Credentials, now: Timestamp| {
             let told = told(settings, now);
             let mut wrong = told.into_iter().filter(|(level, _)| *level == Level::Fail);
             let (_, words) = wrong.next().unwrap();
@@ -120,18 +121,18 @@ mod tests {
             words
         };
         assert!(
-            one(&config::Credentials { issuers: vec![], ..settings() }, NOW)
+            one(&settings::Credentials { issuers: vec![], ..settings() }, NOW)
                 .starts_with("credentials.issuers:")
         );
         assert!(
-            one(&config::Credentials { context: vec![], ..settings() }, NOW)
+            one(&settings::Credentials { context: vec![], ..settings() }, NOW)
                 .starts_with("credentials.context:")
         );
         assert!(
-            one(&config::Credentials { contexts_dir: None, ..settings() }, NOW)
+            one(&settings::Credentials { contexts_dir: None, ..settings() }, NOW)
                 .contains("contexts_dir: is not set")
         );
-        let unknown = config::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
+        let unknown = settings::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
         assert!(one(&unknown, NOW).contains("names no file for https://a.example/c"));
         let mut wrong = settings();
         wrong.issuers[0].file = "Cargo.toml".into();

@@ -6,7 +6,7 @@ use super::Finding;
 use crate::config::Problem;
 use crate::destinations::{Lack, Url};
 use crate::faces::FaceSettings as _;
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::settings::Config;
 use crate::upstream::{self, Client};
 

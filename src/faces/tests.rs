@@ -24,7 +24,6 @@ use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
 use crate::destinations::{self, mediator};
 use crate::error::{Code, Error};
-use crate::gateway::services::{self, Services, Tools};
 use crate::http::body;
 use crate::keys::ring::fake::ring;
 use crate::keys::{Keyring, Ring};
@@ -32,6 +31,7 @@ use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
 use crate::queue::channel::Flow;
+use crate::services::{self, Services, Tools};
 use crate::store::{Queue, State};
 use crate::upstream::Client;
 

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::file::parse_certificates;
 use crate::mosip::credential::contexts::PinError;
 use crate::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};
 use crate::regular;
+use crate::settings;
 
 /// Largest context or certificate, bytes.
 const LARGEST: u64 = 1 << 20;
@@ -19,7 +19,7 @@ const INDEX: &str = "index.toml";
 
 /// Reads what `settings` names. [`Code::Keys`] naming the setting or the file that is missing or wrong: then no credential can be
 /// verified before a new start, and everything else goes on.
-pub(crate) fn load(settings: &config::Credentials) -> Result<Credentials> {
+pub(crate) fn load(settings: &settings::Credentials) -> Result<Credentials> {
     let unset = |name: &str| {
         Err(Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
             .advise("Set it, and start the gateway again."))
@@ -64,8 +64,8 @@ pub(crate) fn contexts(folder: &Path, context: &[Value]) -> Result<Contexts> {
 }
 
 /// The certificate of an issuer.
-pub(crate) fn issuer(settings: &config::Issuer) -> Result<Issuer> {
-    let config::Issuer { verification_method, file, history } = settings;
+pub(crate) fn issuer(settings: &settings::credentials::Issuer) -> Result<Issuer> {
+    let settings::credentials::Issuer { verification_method, file, history } = settings;
     let certificates = parse_certificates(&read(file)?).unwrap_or_default();
     let mut own = certificates.iter().filter(|certificate| !certificate.is_ca());
     let certificate = own
@@ -96,16 +96,16 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
-    fn settings() -> config::Credentials {
+    fn settings() -> settings::Credentials {
         let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
-        config::Credentials {
+        settings::Credentials {
             contexts_dir: Some(vectors.join("contexts")),
             context: vec![
                 json!("https://www.w3.org/2018/credentials/v1"),
                 json!("https://api.example.org/.well-known/mosip-context.json"),
                 json!({ "sec": "https://w3id.org/security#" }),
             ],
-            issuers: vec![config::Issuer {
+            issuers: vec![settings::credentials::Issuer {
                 verification_method: "https://api.example.org/.well-known/public-key.json".to_owned(),
                 file: vectors.join("keys/issuer.crt.pem"),
                 history: false,
@@ -117,7 +117,7 @@ mod tests {
         }
     }
 
-    fn refusal(settings: &config::Credentials) -> String {
+    fn refusal(settings: &settings::Credentials) -> String {
         let error = load(settings).err().unwrap();
         assert_eq!(error.code(), Code::Keys);
         error.detail().to_owned()
@@ -134,15 +134,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_wrong_is_named() {
-        let unset = config::Credentials { contexts_dir: None, ..settings() };
+        let unset = settings::Credentials { contexts_dir: None, ..settings() };
         assert!(refusal(&unset).contains("credentials.contexts_dir"));
-        let unset = config::Credentials { context: Vec::new(), ..settings() };
+        let unset = settings::Credentials { context: Vec::new(), ..settings() };
         assert!(refusal(&unset).contains("credentials.context "));
-        let unset = config::Credentials { issuers: Vec::new(), ..settings() };
+        let unset = settings::Credentials { issuers: Vec::new(), ..settings() };
         assert!(refusal(&unset).contains("credentials.issuers"));
-        let gone = config::Credentials { contexts_dir: Some(PathBuf::from("nowhere")), ..settings() };
+        let gone = settings::Credentials { contexts_dir: Some(PathBuf::from("nowhere")), ..settings() };
         assert!(refusal(&gone).contains("nowhere/index.toml"));
-        let unmapped = config::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
+        let unmapped = settings::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
         assert!(refusal(&unmapped).contains("https://a.example/c"));
         let mut wrong = settings();
         wrong.issuers[0].file = PathBuf::from("Cargo.toml");

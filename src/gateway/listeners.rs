@@ -229,7 +229,7 @@ fn ops(site: &mut Site, address: &Address) -> Result<Option<Router>> {
         tracing::warn!("the operators' page is off: listen.ops is off the loopback without ops.token_file");
     }
     let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
-    Ok(Some(guarded(router, Guard::for_browsers(site.hosts.clone(), token))))
+    Ok(Some(guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES))))
 }
 
 fn guarded(router: Router, guard: Guard) -> Router {

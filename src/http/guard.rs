@@ -20,9 +20,6 @@ use crate::error::{Code, Error, Result};
 /// Fetch Metadata, sent by every current browser.
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// Probes come from the kubelet and from Prometheus, under the address of the pod and without a token.
-const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
-
 /// What makes a browser ask for the token.
 const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"mosip-gateway\", charset=\"UTF-8\"");
 
@@ -39,23 +36,30 @@ struct Demands {
     token: Option<SecretBytes>,
     /// Whether the token may come as the password of `Authorization: Basic`.
     basic: bool,
+    /// Paths that a page alone is refused.
+    probes: &'static [&'static str],
 }
 
 impl Guard {
     /// `hosts`: further names accepted in `Host` (`listen.hosts`); `token`: the bearer token to demand, if any.
     pub(crate) fn new(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: false }))
+        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: false, probes: &[] }))
     }
 
     /// As [`Guard::new`], for a listener with a page: a browser cannot send a bearer token, so the token is taken as the password of
     /// `Authorization: Basic` (RFC 7617) too, under any name.
-    pub(crate) fn for_browsers(hosts: Vec<String>, token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: true }))
+    /// Probes come under the address of the pod and without a token: the paths `probes` need neither.
+    pub(crate) fn for_browsers(
+        hosts: Vec<String>,
+        token: Option<SecretBytes>,
+        probes: &'static [&'static str],
+    ) -> Self {
+        Self(Arc::new(Demands { hosts: Some(hosts), token, basic: true, probes }))
     }
 
     /// As [`Guard::new`], for a listener that has other names in the network.
     pub(crate) fn under_any_name(token: Option<SecretBytes>) -> Self {
-        Self(Arc::new(Demands { hosts: None, token, basic: false }))
+        Self(Arc::new(Demands { hosts: None, token, basic: false, probes: &[] }))
     }
 
     /// Whether the caller has proved who it is: it brings the token, shows a client certificate or is a process of this host. A probe
@@ -63,7 +67,7 @@ impl Guard {
     fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<bool> {
         let host = named_host(uri, headers);
         refuse_pages(host.as_ref(), headers)?;
-        if PROBES.contains(&uri.path()) {
+        if self.0.probes.contains(&uri.path()) {
             return Ok(false);
         }
         if !matches!(peer, Some(Peer { transport: Transport::Unix, .. })) {

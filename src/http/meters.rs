@@ -1,4 +1,4 @@
-//! What listeners refuse and hold since the process began; `faces::ops` shows it.
+//! What listeners refuse and hold open since the process began.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -110,12 +110,15 @@ impl Meters {
         Held(self.held.clone())
     }
 
-    /// `refused_total{listener, route, code}` and `webhooks_held`
+    /// How many requests are held open.
+    pub(crate) fn held(&self) -> Gauge {
+        self.held.clone()
+    }
+
+    /// `refused_total{listener, route, code}`
     pub(crate) fn register(&self, registry: &mut Registry) {
         let help = "Requests that were refused, by the code of the problem";
         registry.register("refused", help, self.refused.clone());
-        let help = "Webhooks of OpenCRVS that are held open because they cannot be stored";
-        registry.register("webhooks_held", help, self.held.clone());
     }
 
     fn of(&self, listener: &'static str, route: &str, code: Cow<'static, str>) -> Counter {

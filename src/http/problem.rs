@@ -80,14 +80,12 @@ impl<'a> Problem<'a> {
 pub(crate) fn headers(code: Code) -> HeaderMap {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    match code {
-        Code::Busy => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
-        Code::Unauthorized => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
-        Code::CallerSignature => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("X-Hub-Signature"))
-        }
-        _ => None,
-    };
+    if code == Code::Busy {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let Some(challenge) = code.challenge() {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     headers
 }
 

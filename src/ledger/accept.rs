@@ -1,14 +1,14 @@
 //! Takes an event once, whatever key it carries and however often it comes, under an id that stays.
 
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event, EventKind};
+use crate::opencrvs::event::{Event, EventKind};
 use crate::pool;
 use crate::store::Queue;
 
 use super::entry::{NewEntry, State};
 use super::identity::Identities;
 use super::{Book, Ledger};
-use crate::mosip::subject::Subject;
+use crate::registration::Aid;
 
 pub(super) const TABLE: &str = "entry";
 
@@ -36,7 +36,7 @@ const MOSIP: [&str; 2] = ["mediator", "packets"];
 
 /// The one destination of older gateways. What is known of an event there is kept under the plain identity, elsewhere under one of that
 /// destination.
-const OLDEST: &str = "mediator";
+pub(super) const OLDEST: &str = "mediator";
 
 /// An event that is safe: the entries it is, or was already, one for each destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,7 +238,7 @@ impl Book<'_> {
             self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
             made.push(Known { id: name, state: State::Queued, aid: event.aid().cloned() });
         }
-        self.correlate(&id, &Subject::of(event))?;
+        self.correlate(&id, &event.subject())?;
         Ok(made)
     }
 

@@ -14,13 +14,11 @@ use super::uptime::millis;
 use super::work::Held;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::EventKind;
 use crate::mosip::push::Outcome;
+use crate::opencrvs::event::EventKind;
 use crate::store::OutcomeRow;
 
 const TABLE: &str = "correlation";
-/// The destination of registrations that go to MOSIP as packets, in the rows.
-const PACKETS: &str = "packets";
 /// Registrations that are told about in one transaction.
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
@@ -84,11 +82,11 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    /// An entry has arrived: where it is a birth or death that went as a packet, MOSIP is to say what came of it.
+    /// An entry has arrived where its answer comes later: where it is a birth or death, MOSIP is to say what came of it.
     pub(super) fn expect_answer(&self, held: &Held) -> Result<()> {
         let Some(within) = self.rules.expected_within.get() else { return Ok(()) };
         let kinds = [EventKind::Birth.as_str(), EventKind::Death.as_str()];
-        if held.destination != PACKETS || !kinds.contains(&held.kind.as_str()) {
+        if !kinds.contains(&held.kind.as_str()) {
             return Ok(());
         }
         let entry = self.answered_under(&held.id)?;

@@ -3,14 +3,12 @@
 
 use bytes::Bytes;
 
-use super::accept::TABLE as ENTRY;
+use super::accept::{OLDEST, TABLE as ENTRY};
 use super::entry::Entry;
 use super::{Book, Ledger};
-use crate::destinations::Listed;
-use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::{Aid, Event, EventKind};
-use crate::mosip::subject::Subject;
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::{Aid, Subject};
 use crate::store::{CorrelationRow, Filter, Queue, Row};
 
 const TABLE: &str = "correlation";
@@ -162,7 +160,7 @@ impl Book<'_> {
         let Ok(payload) = self.unseal(ENTRY, &row.id, "payload", sealed) else { return Ok(None) };
         let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let Ok(event) = Event::parse(kind, Bytes::from_owner(payload)) else { return Ok(None) };
-        let mut subject = Subject::of(&event);
+        let mut subject = event.subject();
         if subject.aid.is_none() {
             subject.aid = self.entry(&row.id)?.aid.map(|aid| aid.to_string());
         }
@@ -185,7 +183,7 @@ impl Book<'_> {
 
     /// The next entries after `after`: the last one looked at, or none where the table is through, and how many were skipped.
     fn correlate_next(&self, after: i64) -> Result<(Option<i64>, u64)> {
-        let destination = Some(Mediator::ROWS.destination.to_owned());
+        let destination = Some(OLDEST.to_owned());
         let filter = Filter { destination, ..Filter::default() };
         let rows = self.tx().rows(Queue::Entries, &filter, after, AT_ONCE)?;
         let mut skipped = 0;

@@ -11,8 +11,7 @@ use super::entry::Refusal;
 use super::uptime::millis;
 use super::{Book, Ledger, legacy};
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::Aid;
-use crate::mosip::subject::Subject;
+use crate::registration::{Aid, Subject};
 use crate::store::{Filter, Millis, NewRow, Queue};
 
 pub(super) const TABLE: &str = "delivery";

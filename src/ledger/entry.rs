@@ -8,7 +8,7 @@ use super::answers::Answer;
 use super::overview::Attempt;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::Aid;
+use crate::registration::Aid;
 pub(crate) use crate::store::State;
 use crate::store::{self, Millis, NewRow, Queue};
 

@@ -4,17 +4,25 @@
 use super::correlation::Named;
 use super::entry::NewEntry;
 use super::{Book, Ledger};
-use crate::destinations::Listed;
-use crate::destinations::hub::{Publisher, STATUS};
 use crate::error::Result;
-use crate::mosip::subject::Subject;
 use crate::mosip::websub;
+use crate::registration::Subject;
+
+/// How it is published that a credential was received.
+#[derive(Debug, Clone)]
+pub(crate) struct Publications {
+    /// The destination and the kind of their entries.
+    pub(crate) destination: &'static str,
+    pub(crate) kind: &'static str,
+    /// The partner as whom it is published.
+    pub(crate) publisher: String,
+}
 
 impl Ledger {
-    /// From now on it is published, as `publisher`, that a credential was received. Called once, before anything moves.
-    pub(crate) fn publish_received_as(&self, publisher: String) {
+    /// From now on it is published that a credential was received. Called once, before anything moves.
+    pub(crate) fn publish_received(&self, publications: Publications) {
         // A second call changes nothing.
-        let _ = self.rules.publisher.set(publisher);
+        let _ = self.rules.publications.set(publications);
     }
 }
 
@@ -28,7 +36,7 @@ impl Book<'_> {
         subject: &Subject,
         request: Option<&str>,
     ) -> Result<()> {
-        let Some((publisher, request)) = self.rules.publisher.get().zip(request) else { return Ok(()) };
+        let Some((publications, request)) = self.rules.publications.get().zip(request) else { return Ok(()) };
         let cause = match named {
             Some(named) => named.entry.as_str(),
             None => {
@@ -36,10 +44,11 @@ impl Book<'_> {
                 push
             }
         };
+        let Publications { destination, kind, publisher } = publications;
         let id = self.free_name(&format!("{cause}@hub"))?;
         let body = websub::credential_received(publisher, &self.uuid(), request, self.wall)?;
-        let (destination, line) = (Publisher::ROWS.destination, id.clone());
-        self.queue(NewEntry { destination, kind: STATUS, id, line, payload: &body, aid: None })?;
+        let line = id.clone();
+        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None })?;
         self.rules.wake();
         Ok(())
     }

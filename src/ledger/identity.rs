@@ -3,7 +3,7 @@
 use super::{Ledger, framed};
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::Result;
-use crate::mosip::event::{Event, FORMULA};
+use crate::opencrvs::event::{Event, FORMULA};
 
 /// By what an event is known.
 pub(super) struct Identities {
@@ -65,7 +65,7 @@ mod tests {
 
     use super::*;
     use crate::ledger::identity;
-    use crate::mosip::event::EventKind;
+    use crate::opencrvs::event::EventKind;
 
     fn event(note: &str) -> Event {
         let body = format!(

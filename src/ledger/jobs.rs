@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::entry::{Refusal, never_tried};
-use super::job::{Job, Outcome, Progress, Reason, Settled};
+use super::job::{self, Job, Progress, Settled};
 use super::uptime::millis;
 use super::work::{Ending, Held, again};
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
-use crate::mosip::ida;
+use crate::mosip::ida::{self, Outcome, Reason};
 use crate::store::{Filter, JobRow, Queue, Row, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
@@ -45,7 +45,7 @@ impl Ledger {
             cancelled += self
                 .run(move |book| {
                     let job = book.find_job(&id)?;
-                    let why = Reason::cancelled(&reason);
+                    let why = job::cancelled(&reason);
                     let mut cancelled = 0;
                     for place in from..to {
                         let Some(row) = book.tx().row(Queue::Records, &record_id(&id, place))? else {
@@ -82,7 +82,7 @@ impl Ledger {
                     for row in &rows {
                         let job = book.tx().job_of(row.seq)?;
                         let last = Refusal::read(row.refusal.as_deref());
-                        let why = last.as_ref().map_or_else(Reason::never_asked, Reason::of_last);
+                        let why = last.as_ref().map_or_else(job::never_asked, job::given_up);
                         if book.refuse_record(row, &why, None)? {
                             count += 1;
                             let last = last.unwrap_or_else(|| Refusal::from(&never_tried()));
@@ -197,7 +197,7 @@ impl Book<'_> {
         let state = if outcome.token.is_some() { State::Done } else { State::Refused };
         let refusal = match ending {
             Ending::Park(error) => Some(Refusal::from(error)),
-            _ => outcome.refusal(),
+            _ => job::refusal(&outcome),
         };
         let result = Some(self.seal_outcome(&held.id, &outcome)?);
         let verdict = Verdict::Settled { state, result };

@@ -12,7 +12,7 @@ use super::uptime::Uptime;
 use super::vault::{Place, Vault, VaultError};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::FORMULA;
+use crate::opencrvs::event::FORMULA;
 use crate::store::{Location, Millis, Owner, OwnerError, Tx};
 
 /// Names the rows that hold what belongs to the database itself.

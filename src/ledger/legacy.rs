@@ -4,17 +4,18 @@
 use super::correlation::Named;
 use super::entry::NewEntry;
 use super::{Book, Ledger};
-use crate::destinations::Listed;
-use crate::destinations::opencrvs::{LEGACY, Opencrvs};
 use crate::error::Result;
-use crate::mosip::event::{Aid, EventKind};
-use crate::mosip::subject::Subject;
+use crate::opencrvs::event::EventKind;
 use crate::opencrvs::legacy::{self, Number};
+use crate::registration::{Aid, Subject};
 use crate::store::Queue;
 
 /// How application ids and UINTOKENs reach OpenCRVS 1.x.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LegacyPosts {
+    /// The destination and the kind of their entries.
+    pub(crate) destination: &'static str,
+    pub(crate) kind: &'static str,
     /// The member that holds the UINTOKEN.
     pub(crate) token_member: &'static str,
     /// The mediator does not wait for them: no message is delivered, so one whose purpose is met is settled with that.
@@ -24,6 +25,8 @@ pub(crate) struct LegacyPosts {
 /// An entry for OpenCRVS that is to be made.
 pub(super) struct LegacyPost {
     pub(super) id: String,
+    destination: &'static str,
+    kind: &'static str,
     line: String,
     body: Vec<u8>,
 }
@@ -40,9 +43,7 @@ impl Book<'_> {
     /// The application id of `entry`, for OpenCRVS. Without a registration number OpenCRVS could not tell whose it is: then the
     /// message for the mediator alone tells of it.
     pub(super) fn aid_post(&self, entry: &str, aid: &Aid) -> Result<Option<LegacyPost>> {
-        if self.rules.legacy.get().is_none() {
-            return Ok(None);
-        }
+        let Some(posts) = self.rules.legacy.get() else { return Ok(None) };
         let row = self.row(entry)?;
         let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let subject = self.subject_of(entry)?;
@@ -54,7 +55,7 @@ impl Book<'_> {
             return Ok(None);
         };
         let body = legacy::aid_body(number, aid)?;
-        self.legacy_post(&format!("{entry}@legacy-aid"), row.line.unwrap_or_default(), body).map(Some)
+        self.legacy_post(posts, &format!("{entry}@legacy-aid"), row.line.unwrap_or_default(), body).map(Some)
     }
 
     /// The UINTOKEN that `push` brought for `subject`, for OpenCRVS, behind what went there for the event `named` before. Without a birth
@@ -76,11 +77,18 @@ impl Book<'_> {
             }
         };
         let body = legacy::token_body(brn, posts.token_member, uin_token)?;
-        self.legacy_post(&format!("{cause}@legacy-token"), line.to_owned(), body).map(Some)
+        self.legacy_post(posts, &format!("{cause}@legacy-token"), line.to_owned(), body).map(Some)
     }
 
-    fn legacy_post(&self, name: &str, line: String, body: Vec<u8>) -> Result<LegacyPost> {
-        Ok(LegacyPost { id: self.free_name(name)?, line, body })
+    fn legacy_post(
+        &self,
+        posts: &LegacyPosts,
+        name: &str,
+        line: String,
+        body: Vec<u8>,
+    ) -> Result<LegacyPost> {
+        let LegacyPosts { destination, kind, .. } = *posts;
+        Ok(LegacyPost { id: self.free_name(name)?, destination, kind, line, body })
     }
 
     /// `name`, with an end of its own where an entry has it.
@@ -93,9 +101,8 @@ impl Book<'_> {
     }
 
     pub(super) fn queue_legacy(&self, post: LegacyPost) -> Result<()> {
-        let LegacyPost { id, line, body } = post;
-        let destination = Opencrvs::ROWS.destination;
-        self.queue(NewEntry { destination, kind: LEGACY, id, line, payload: &body, aid: None })?;
+        let LegacyPost { id, destination, kind, line, body } = post;
+        self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None })?;
         self.rules.wake();
         Ok(())
     }

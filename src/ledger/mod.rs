@@ -40,6 +40,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::answers::Answer;
+pub(crate) use self::hub::Publications;
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView};
 pub(crate) use self::overview::{Attempt, Failing};
@@ -81,8 +82,8 @@ struct Rules {
     legacy: OnceLock<LegacyPosts>,
     /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
     expected_within: OnceLock<Duration>,
-    /// As whom it is published that credentials were received; unset: it is not.
-    publisher: OnceLock<String>,
+    /// How it is published that credentials were received; unset: it is not.
+    publications: OnceLock<Publications>,
     unreadable: Unreadable,
     /// Something was queued, or may go now; workers follow it.
     queued: broadcast::Sender<()>,
@@ -128,7 +129,7 @@ impl Ledger {
             quarantine,
             legacy: OnceLock::new(),
             expected_within: OnceLock::new(),
-            publisher: OnceLock::new(),
+            publications: OnceLock::new(),
             unreadable: Unreadable::default(),
             queued: broadcast::channel(1).0,
             settled: broadcast::channel(SETTLED_BACKLOG).0,

@@ -10,10 +10,8 @@ use super::accept::TABLE;
 use super::entry::{Entry, EntryView, Refusal, State};
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
-use crate::destinations::Listed;
-use crate::destinations::mediator::Mediator;
 use crate::error::{Code, Error, Fault, Result};
-use crate::mosip::event::Aid;
+use crate::registration::Aid;
 use crate::store::{self, Millis, Queue, Row};
 
 /// Which entries a list holds.
@@ -246,14 +244,14 @@ impl Ledger {
         .await
     }
 
-    /// When the oldest event that waits for MOSIP was accepted.
-    pub(crate) async fn oldest_waiting(&self) -> Result<Option<Timestamp>> {
-        self.run(|book| {
+    /// When the oldest entry that waits for `destination` was accepted.
+    pub(crate) async fn oldest_waiting(&self, destination: &'static str) -> Result<Option<Timestamp>> {
+        self.run(move |book| {
             let mut oldest: Option<Row> = None;
             for state in [State::Queued, State::Leased] {
                 let filter = store::Filter {
                     states: vec![state],
-                    destination: Some(Mediator::ROWS.destination.to_owned()),
+                    destination: Some(destination.to_owned()),
                     ..store::Filter::default()
                 };
                 let first = book.tx().rows(Queue::Entries, &filter, 0, 1)?;

@@ -27,11 +27,12 @@ use crate::destinations::{Done, News, Progress};
 use crate::keys::ring::fake::ring;
 use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
-use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::fake;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Trust};
 use crate::mosip::websub::credential::CREDENTIAL;
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::Aid;
 use crate::store::memory::Memory;
 use crate::store::{Lane, Queue, SEALED, SealedColumn, Seq};
 
@@ -183,7 +184,7 @@ async fn settle(ledger: &Ledger, leased: &Leased, ending: Ending) {
 }
 
 fn done() -> Ending {
-    Ending::Done(Done { news: Some(News::Accepted), result: None })
+    Ending::Done(Done { news: Some(News::Accepted), ..Done::default() })
 }
 
 fn away() -> Error {

@@ -5,7 +5,7 @@ use super::correlation::cause;
 use super::vault::Place;
 use super::{Book, Ledger, unusable};
 use crate::error::{Code, Error, Result};
-use crate::mosip::event::Aid;
+use crate::registration::Aid;
 use crate::store::Queue;
 
 const NAME: &str = "aid-twice";

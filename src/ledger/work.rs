@@ -176,7 +176,7 @@ impl Ledger {
 impl Clone for Ending {
     fn clone(&self) -> Self {
         match self {
-            Self::Done(done) => Self::Done(Done { news: done.news.clone(), result: done.result.clone() }),
+            Self::Done(done) => Self::Done(done.clone()),
             Self::Again { next_at, error } => Self::Again { next_at: *next_at, error: error.clone() },
             Self::Park(error) => Self::Park(error.clone()),
         }
@@ -277,7 +277,9 @@ impl Book<'_> {
                     self.tell_accepted(&held.id)?;
                 }
                 self.settle_message(&held.id)?;
-                self.expect_answer(held)?;
+                if done.is_answered_later {
+                    self.expect_answer(held)?;
+                }
             }
             Ending::Again { .. } => {}
             Ending::Park(error) => self.tell_parked(&held.id, &Refusal::from(error))?,

@@ -10,14 +10,10 @@ use super::codes::{self, UpstreamError};
 use crate::bearer;
 use crate::clock::Timestamp;
 use crate::config::{Token, TokenKind};
-use crate::crypto::base64;
 use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 use crate::refusal;
-
-/// No lifetime beyond a day is believed.
-const LONGEST_SECONDS: i64 = 86_400;
 
 const REFUSED: &str =
     "Check upstream.token with the MOSIP administrator: the client id, its secret and its roles.";
@@ -53,15 +49,8 @@ impl AccessToken {
         let mut cookie = HeaderValue::from_maybe_shared(text.into_bytes())
             .map_err(|_| broken("a token that is not text"))?;
         cookie.set_sensitive(true);
-        Ok(Self { cookie, expires: expiry(token, expires_in, now) })
+        Ok(Self { cookie, expires: bearer::expiry(token, expires_in, now) })
     }
-}
-
-/// When `token` ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown.
-pub(crate) fn expiry(token: &str, expires_in: Option<i64>, now: Timestamp) -> Option<Timestamp> {
-    let lifetime = expires_in.filter(|&seconds| seconds > 0).map(|seconds| seconds.min(LONGEST_SECONDS));
-    let by_lifetime = || lifetime.map(|s| Timestamp::from_seconds(now.seconds().saturating_add(s)));
-    jwt_exp(token).or_else(by_lifetime)
 }
 
 /// `Authorization=<token>`, the value of the `Cookie` header that MOSIP's services read; marked sensitive.
@@ -226,23 +215,6 @@ fn token_in_headers(headers: &HeaderMap) -> Option<&str> {
 fn token_in_cookie(value: &HeaderValue) -> Option<&str> {
     let pair = value.to_str().ok()?.split(';').next()?;
     pair.trim().strip_prefix("Authorization=").filter(|token| !token.is_empty())
-}
-
-/// `exp` (RFC 7519 4.1.4), unverified: it only says how long to keep the token.
-fn jwt_exp(token: &str) -> Option<Timestamp> {
-    #[derive(Deserialize)]
-    struct Claims {
-        exp: serde_json::Value,
-    }
-    let mut segments = token.split('.');
-    let (Some(_), Some(claims), Some(_), None) =
-        (segments.next(), segments.next(), segments.next(), segments.next())
-    else {
-        return None;
-    };
-    let claims = base64::decode_url_strict(claims.as_bytes()).ok()?;
-    let Claims { exp } = serde_json::from_slice(&claims).ok()?;
-    json::seconds(&exp).map(Timestamp::from_seconds)
 }
 
 fn not_json(status: StatusCode) -> Error {

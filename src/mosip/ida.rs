@@ -4,6 +4,7 @@
 //! the reading of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Stated`, signed or not.
 
 mod input;
+mod outcome;
 mod record;
 mod reply;
 mod request;
@@ -13,6 +14,7 @@ pub use input::{
     Attribute, Authentication, Demographics, IdType, Individual, Intent, OtpChannel, OtpOrder, Text,
     TransactionId,
 };
+pub(crate) use outcome::{NO_TOKEN, NOT_CONFIRMED, Outcome, Reason};
 pub(crate) use record::MOST_RECORDS;
 pub use record::{IdLengths, ListedRecord, Record, read_kept, read_records};
 pub use reply::{

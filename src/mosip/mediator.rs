@@ -8,9 +8,7 @@ use serde_json::json;
 use super::body;
 use super::codes::{self, UpstreamError};
 use super::envelope::{self, Plaintext, Policy, SealOptions, Sealed};
-use super::event::Aid;
 use super::push::{Identity, Notice, PushKind, Trust};
-use super::subject::Subject;
 use super::{Attested, Stated, Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::PrivateKey;
@@ -18,6 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, Text};
 use crate::keys::{Certificate, Peer, Ring};
 use crate::refusal;
+use crate::registration::{Aid, Subject};
 
 /// What is posted for one event, in the names and order of the wire.
 #[derive(Serialize)]

@@ -8,7 +8,6 @@ pub mod caller;
 pub mod codes;
 pub mod credential;
 pub mod envelope;
-pub mod event;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod ida;
@@ -17,7 +16,6 @@ pub mod primitives;
 pub(crate) mod push;
 pub(crate) mod roles;
 pub mod signature;
-pub(crate) mod subject;
 mod verified;
 pub(crate) mod websub;
 

@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use super::credential::Credentials;
 use super::envelope::Policy;
-use super::subject::Subject;
 use super::{Stated, mediator, websub};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::keys::Ring;
+use crate::registration::Subject;
 
 /// A kind of push.
 #[derive(Clone, Copy)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 
 use crate::error::{Code, Error, Fault, Result};
-use crate::mosip::event::Aid;
 use crate::refusal;
+use crate::registration::Aid;
 
 /// The number by which OpenCRVS finds the registration.
 #[derive(Clone, Copy)]

@@ -1,16 +1,17 @@
 //! Everything that the gateway is told, in one list: each room reads its own settings from its sections, so that all problems are told at
 //! once.
 
+pub(crate) mod credentials;
 mod load;
 #[cfg(test)]
 mod tests;
 
 use std::path::PathBuf;
 
+pub use self::credentials::Credentials;
 use crate::config::section::Section;
 use crate::config::{
-    Credentials, Envelope, Keys, Listen, Outbox, Quarantine, Trouble, Upstream, credentials, keys, listeners,
-    outbox, unbuilt, upstream,
+    Envelope, Keys, Listen, Outbox, Quarantine, Trouble, Upstream, keys, listeners, outbox, unbuilt, upstream,
 };
 use crate::destinations;
 use crate::faces::{self, callback, ops, plain};
@@ -79,8 +80,9 @@ impl Config {
         });
         unbuilt::packets(section.section("packets"), &plain);
         section.finish();
-        let callback = callback::Settings::read(&mut root, listen.callback.as_ref(), &destinations.hub);
-        destinations.hub.look_at_callback(&callback, listen.callback.as_ref(), &root);
+        let address = listen.callback.as_ref();
+        let callback = callback::Settings::read(&mut root, address, destinations.hub.secret.is_some());
+        destinations.hub.check_listener(callback.lacks_for_hub(address), &root);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);

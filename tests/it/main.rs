@@ -55,6 +55,7 @@ mod ops_truth;
 mod outbox;
 #[cfg(feature = "simulator")]
 mod readme;
+mod rooms;
 mod round_trips;
 mod stop;
 mod strangers;

@@ -13,7 +13,8 @@ use mosip_gateway::mosip::Verified;
 use mosip_gateway::mosip::envelope::{
     self, Flavour, Format, Layout, Parts, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
 };
-use mosip_gateway::mosip::event::{Aid, Event, EventKind};
+use mosip_gateway::opencrvs::event::{Event, EventKind};
+use mosip_gateway::registration::Aid;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -8,7 +8,8 @@ use crate::support::seeder::{
 };
 use data_encoding::HEXLOWER;
 use http::{HeaderMap, Method, header};
-use mosip_gateway::mosip::event::{Aid, Event, EventKind};
+use mosip_gateway::opencrvs::event::{Event, EventKind};
+use mosip_gateway::registration::Aid;
 use mosip_gateway::simulator::{Behaviour, IdaReply};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};

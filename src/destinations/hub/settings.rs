@@ -6,13 +6,12 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::{DestinationSettings, Lack, Sources, Url};
+use crate::config::Trouble;
 use crate::config::section::{Section, Unset};
 use crate::config::token::{self, Token};
 use crate::config::unbuilt;
 use crate::config::value::{complaint, text};
-use crate::config::{Address, Trouble};
 use crate::crypto::secret::SecretBytes;
-use crate::faces::callback::{self, CallerAuth};
 use crate::mosip::push::{PushKind, Topic};
 use crate::mosip::websub::{self, Topics};
 
@@ -75,21 +74,12 @@ impl Settings {
         (part.len() >= UNGUESSABLE).then(|| SecretBytes::new(part.as_bytes().to_vec()))
     }
 
-    /// Notes what a subscription needs of the callback listener at `address`, and warns of all that is not set.
-    pub(crate) fn look_at_callback(
-        &mut self,
-        callback: &callback::Settings,
-        address: Option<&Address>,
-        root: &Section<'_>,
-    ) {
+    /// Notes `lacking`, a setting of the listener that the hub posts to, and warns of all that a subscription needs and is not set.
+    pub(crate) fn check_listener(&mut self, lacking: Option<&'static str>, root: &Section<'_>) {
         if self.hub_url.is_none() {
             return;
         }
-        if address.is_none() {
-            self.unset.push("listen.callback");
-        } else if !callback.require.contains(&CallerAuth::HubHmac) {
-            self.unset.push("hub-hmac in callback.require");
-        }
+        self.unset.extend(lacking);
         if !self.unset.is_empty() {
             let missing = self.unset.join(", ");
             root.reader().warn(format!("nothing is subscribed at MOSIP's hub until this is set: {missing}"));

@@ -10,16 +10,14 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use zeroize::Zeroizing;
-
 pub(crate) use self::at_once::Ida;
-pub(crate) use self::requests::{Breaker, Requests};
+pub(crate) use self::requests::Requests;
 pub(crate) use self::settings::Settings;
+use super::drive::Breaker;
 use super::{Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
-use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::job::{self, Outcome, Reason};
+use crate::error::{Error, Fault, Result};
 use crate::mosip::codes;
-use crate::mosip::ida::{self, Answer, Authenticated, Response};
+use crate::mosip::ida::{self, Answer, Authenticated, NO_TOKEN, NOT_CONFIRMED, Outcome, Reason, Response};
 use crate::store::Queue;
 
 /// For one call. IDA takes seconds where it compares biometrics.
@@ -64,9 +62,8 @@ impl Steps for Records {
         let finish = |answer: Result<Answer<Response>>| {
             let answer = answer.and_then(|answer| answer.try_map(ida::read_authenticated));
             let outcome = outcome(individual_id, answer.map_err(for_the_channel)?);
-            let result = serde_json::to_vec(&outcome)
-                .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))?;
-            Ok(Read::Done(Done { news: None, result: Some(Zeroizing::new(result)) }))
+            let result = Some(outcome.to_json()?);
+            Ok(Read::Done(Done { result, ..Done::default() }))
         };
         self.0.call(Arc::new(intent), DEADLINE, finish).map(Step::from)
     }
@@ -105,15 +102,12 @@ fn outcome(individual_id: String, answer: Answer<Authenticated>) -> Outcome {
             let Authenticated { auth_status, token } = given.into_inner();
             let errors = match (&token, auth_status) {
                 (Some(_), _) => Vec::new(),
-                (None, true) => vec![own_reason(
-                    job::NO_TOKEN,
+                (None, true) => vec![Reason::new(
+                    NO_TOKEN,
                     "IDA confirms the person; the policy of this partner shares no token",
                 )],
                 (None, false) => {
-                    vec![own_reason(
-                        job::NOT_CONFIRMED,
-                        "IDA does not confirm the person, and gives no reason",
-                    )]
+                    vec![Reason::new(NOT_CONFIRMED, "IDA does not confirm the person, and gives no reason")]
                 }
             };
             Outcome { individual_id, token, verified, errors }
@@ -123,13 +117,9 @@ fn outcome(individual_id: String, answer: Answer<Authenticated>) -> Outcome {
             let errors = reasons
                 .into_inner()
                 .into_iter()
-                .map(|reason| Reason { code: reason.code, message: reason.message, pointer: None })
+                .map(|reason| Reason::new(reason.code, reason.message))
                 .collect();
             Outcome { individual_id, token: None, verified, errors }
         }
     }
-}
-
-fn own_reason(code: &str, message: &str) -> Reason {
-    Reason { code: code.to_owned(), message: message.to_owned(), pointer: None }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
+use super::super::drive::Breaker;
 use super::super::{Call, Read};
 use super::Settings;
 use crate::clock::Clock;
@@ -32,18 +33,6 @@ pub(crate) struct Requests {
     keys: Keyring,
     clock: Clock,
     breaker: OnceLock<Arc<dyn Breaker>>,
-}
-
-/// What is known of the health of IDA. Calls outside jobs follow it, and add to it.
-pub(crate) trait Breaker: Send + Sync {
-    /// Whether a call may go now.
-    fn lets_through(&self) -> bool;
-    /// For how long IDA, which is away, is left alone. `None`: it is not known to be away, or a call is due.
-    fn is_away_for(&self) -> Option<Duration>;
-    /// IDA answered.
-    fn succeeded(&self);
-    /// A call failed.
-    fn failed(&self, error: &Error);
 }
 
 impl Requests {

@@ -6,6 +6,7 @@ use super::super::fake::{
 };
 use super::*;
 use crate::clock::Clock;
+use crate::error::Code;
 use crate::keys::Keyring;
 use crate::mosip::ida::{Intent, Service};
 use crate::pool::Pool;

@@ -8,8 +8,8 @@ use super::super::ida::{self, Requests};
 use super::super::{Call, Progress, Read};
 use super::Notes;
 use crate::error::{Error, Result};
-use crate::mosip::event::Event;
-use crate::mosip::ida::{Answer, Response, read_authenticated};
+use crate::mosip::ida::{Answer, Attribute, IdLengths, Record, Response, Text, read_authenticated};
+use crate::opencrvs::event::{Deceased, Event};
 
 /// No call about the deceased takes longer.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -17,7 +17,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Asks IDA about the deceased. `None`: the event names no person to ask about, or IDA cannot be asked. While IDA is away or refuses us,
 /// the deaths do not wait for it one by one: they share the breaker of the records of jobs.
 pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) -> Option<Call> {
-    let record = event.deceased(requests.id_lengths())?;
+    let record = record(event.deceased()?, requests.id_lengths())?;
     let breaker = requests.breaker();
     if breaker.as_ref().is_some_and(|breaker| !breaker.lets_through()) {
         tracing::info!("IDA is away or refuses calls: the death goes without a UINTOKEN");
@@ -40,6 +40,18 @@ pub(super) fn ask(requests: &Arc<Requests>, event: &Event, progress: &Progress) 
             None
         }
     }
+}
+
+/// What IDA is asked about them. `None` where a value has not the form that IDA wants.
+fn record(deceased: Deceased, lengths: IdLengths) -> Option<Record> {
+    let Deceased { national_id, name, gender, birth_date } = deceased;
+    let in_english = |value| Attribute::InLanguages(vec![Text { language: "eng".to_owned(), value }]);
+    let demographics = vec![
+        ("name".to_owned(), in_english(name)),
+        ("gender".to_owned(), in_english(gender)),
+        ("dob".to_owned(), Attribute::Plain(birth_date.replace('-', "/"))),
+    ];
+    Record::with_operators_consent(national_id, lengths, demographics).ok()
 }
 
 /// The token, where IDA gives it under its signature.
@@ -69,4 +81,26 @@ fn warn(error: &Error) {
         detail = error.detail(),
         "IDA could not be asked about the deceased: the death goes without a UINTOKEN"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deceased(national_id: &str, birth_date: &str) -> Deceased {
+        Deceased {
+            national_id: national_id.to_owned(),
+            name: "Frank Spencer".to_owned(),
+            gender: "male".to_owned(),
+            birth_date: birth_date.to_owned(),
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_about_whose_number_or_date_ida_would_refuse() {
+        let asks = |id, date| record(deceased(id, date), IdLengths::default()).is_some();
+        assert!(asks("2784528096", "1990-09-20"));
+        assert!(!asks("12", "1990-09-20"), "neither a UIN nor a VID");
+        assert!(!asks("2784528096", "1990"));
+    }
 }

@@ -25,8 +25,9 @@ use super::{
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
-use crate::mosip::event::{Aid, Event, EventKind};
 use crate::mosip::{Attested, codes, mediator, roles};
+use crate::opencrvs::event::{Event, EventKind};
+use crate::registration::Aid;
 use crate::store::Queue;
 use crate::upstream::{self, Reply, Request};
 
@@ -136,7 +137,7 @@ impl Mediator {
         let read = Box::new(|reply: Result<Reply, _>| {
             let reply = reply?;
             mediator::read_acceptance(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
-            Ok(Read::Done(Done { news: Some(News::Accepted), result: None }))
+            Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() }))
         });
         Ok(self.call(Method::POST, uri, body, before, read))
     }

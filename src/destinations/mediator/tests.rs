@@ -217,7 +217,7 @@ struct Stuck {
     heard: std::sync::Mutex<Vec<Option<Fault>>>,
 }
 
-impl crate::destinations::ida::Breaker for Stuck {
+impl crate::destinations::drive::Breaker for Stuck {
     fn lets_through(&self) -> bool {
         self.lets_through
     }

@@ -8,7 +8,7 @@ use super::settings::Client;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::client_token;
-use crate::upstream::Reply;
+use crate::upstream::{self, Reply};
 
 impl Grant for Client {
     fn section(&self) -> &'static str {
@@ -31,7 +31,11 @@ impl Grant for Client {
             return Err(Error::new(Code::Keys, what)
                 .advise("Set them as OpenCRVS gave them under Integrations, and start the gateway again."));
         };
-        let uri = client_token::request(auth_url, client_id, client_secret)?;
+        let path = client_token::request(auth_url.path(), client_id, client_secret);
+        let uri = upstream::with_secret_path(auth_url, path).ok_or_else(|| {
+            Error::new(Code::Partner, "the client of OpenCRVS does not fit into a URL")
+                .advise(client_token::REFUSED)
+        })?;
         Ok(TokenRequest { uri, headers: HeaderMap::new(), body: Bytes::new() })
     }
 

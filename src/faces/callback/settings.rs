@@ -8,7 +8,6 @@ use ipnet::IpNet;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text};
 use crate::config::{Address, ServerTls, listeners};
-use crate::destinations::hub;
 use crate::error::{Error, Result};
 use crate::mosip::caller::CallerKey;
 
@@ -60,8 +59,8 @@ impl OpencrvsJwt {
 }
 
 impl Settings {
-    /// Reads `[callback]`, which depends on the `address` that it listens on, and on what is known of the hub.
-    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, websub: &hub::Settings) -> Self {
+    /// Reads `[callback]`, which depends on the `address` that it listens on, and on whether a secret is shared with the hub.
+    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, has_hub_secret: bool) -> Self {
         let mut section = root.section("callback");
         let jwt = section.optional_section("opencrvs_jwt");
         let has_jwt = jwt.is_some();
@@ -78,7 +77,7 @@ impl Settings {
         if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
             section.missing("opencrvs_jwt");
         }
-        if callback.require.contains(&CallerAuth::HubHmac) && !websub.is_secret_set {
+        if callback.require.contains(&CallerAuth::HubHmac) && !has_hub_secret {
             section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
         }
         if callback.require.contains(&CallerAuth::Mtls)
@@ -102,6 +101,17 @@ impl Settings {
         }
         section.finish();
         callback
+    }
+}
+
+impl Settings {
+    /// What the hub needs of the listener at `address` and is not set.
+    pub(crate) fn lacks_for_hub(&self, address: Option<&Address>) -> Option<&'static str> {
+        match address {
+            None => Some("listen.callback"),
+            Some(_) if self.require.contains(&CallerAuth::HubHmac) => None,
+            Some(_) => Some("hub-hmac in callback.require"),
+        }
     }
 }
 

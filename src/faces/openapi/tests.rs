@@ -127,7 +127,7 @@ fn what_is_named_twice_or_not_at_all_is_found() {
 
 #[test]
 fn faults_and_kinds_are_those_of_the_program() {
-    use crate::mosip::event::EventKind;
+    use crate::opencrvs::event::EventKind;
     let (_, document) = documents().remove(0);
     let words = |schema: &str| -> Vec<String> {
         serde_json::from_value(document["components"]["schemas"][schema]["enum"].clone()).unwrap()

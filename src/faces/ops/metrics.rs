@@ -36,6 +36,8 @@ pub(super) fn exposition(
     }
     meters.register(&mut registry);
     listeners.register(&mut registry);
+    let held = "Webhooks of OpenCRVS that are held open because they cannot be stored";
+    registry.register("webhooks_held", held, listeners.held());
     register_channels(&mut registry, standing);
     super::hub::register(&mut registry, standing);
     if let Some(left) = standing.disk_left {

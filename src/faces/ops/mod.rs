@@ -40,6 +40,9 @@ use crate::http::body;
 use crate::http::problem::Refusal;
 use crate::http::server::Peer;
 
+/// What the kubelet and Prometheus ask for.
+pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+
 /// The listener of operators.
 pub(crate) const LISTENER: &str = "ops";
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::{Ops, failing};
 use crate::clock::Timestamp;
 use crate::config;
+use crate::destinations::Listed;
+use crate::destinations::mediator::Mediator;
 use crate::error::{Error, Result};
 use crate::faces::Listener;
 use crate::keys::Ring;
@@ -284,7 +286,7 @@ impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
         let (counts, oldest_waiting, undelivered, failing, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
             ledger.counts(),
-            ledger.oldest_waiting(),
+            ledger.oldest_waiting(Mediator::ROWS.destination),
             ledger.undelivered_count(),
             ledger.failing(),
             ledger.quarantine_counts(),

@@ -21,7 +21,7 @@ use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, idempotency_key, read_json};
 use crate::ledger::entry::{EntryView, parse_state};
 use crate::ledger::{Filter, PageView};
-use crate::mosip::event::{Event, EventKind};
+use crate::opencrvs::event::{Event, EventKind};
 
 /// Longest `Prefer: wait`, seconds.
 const LONGEST_WAIT: u64 = 60;

@@ -16,9 +16,9 @@ use crate::faces::App;
 use crate::faces::jobs::{self, PAGE, Pace, all_results, attachment, write_csv};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason as WhyCancelled, idempotency_key, read_json};
-use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Settled};
+use crate::ledger::job::{Job, NewRecord, Progress, Settled};
 use crate::mosip::authtoken::Form;
-use crate::mosip::ida::{self, ListedRecord};
+use crate::mosip::ida::{self, ListedRecord, Outcome, Reason};
 
 /// Largest body, bytes: some 20,000 records.
 const BODY_LIMIT: usize = 5 << 20;

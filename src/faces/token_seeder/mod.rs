@@ -26,9 +26,9 @@ use crate::faces::{App, Callers, Face};
 use crate::http::body::{self, Limits, Share};
 use crate::http::guard;
 use crate::ledger::IdempotencyKey;
-use crate::ledger::job::{Job, NewRecord, Outcome, Progress, Reason, Records, Settled};
+use crate::ledger::job::{Job, NewRecord, Progress, Records, Settled};
 use crate::mosip::authtoken::{self, Asked, Batch, Form, Refused, SEVERAL_ERRORS};
-use crate::mosip::ida::ListedRecord;
+use crate::mosip::ida::{ListedRecord, Outcome, Reason};
 use crate::pool;
 use crate::store::State as RecordState;
 

@@ -30,7 +30,7 @@ use crate::http::caller::Caller;
 use crate::http::meters::NO_ANSWER;
 use crate::http::server::Hangup;
 use crate::http::trace::ListenerName;
-use crate::mosip::event::EventKind;
+use crate::opencrvs::event::EventKind;
 use crate::opencrvs::webhook::WebhookSignature;
 use crate::tasks::pushes::Taken;
 

@@ -112,13 +112,17 @@ async fn a_unix_socket_has_no_host_to_check_and_still_refuses_pages() {
 
 #[tokio::test]
 async fn probes_need_neither_host_nor_token_and_pages_are_still_refused() {
-    let guard = || Guard::new(Vec::new(), Some(SecretBytes::new(b"secret".to_vec())));
+    const PROBES: [&str; 2] = ["/livez", "/metrics"];
+    let token = || Some(SecretBytes::new(b"secret".to_vec()));
+    let guard = || Guard::for_browsers(Vec::new(), token(), &PROBES);
     for probe in PROBES {
         assert_eq!(status(guard(), None, probe, &[("host", "10.0.0.7:4548")]).await, StatusCode::OK);
         let page = [("host", "10.0.0.7:4548"), ("sec-fetch-site", "cross-site")];
         assert_eq!(status(guard(), None, probe, &page).await, StatusCode::FORBIDDEN);
     }
     assert_eq!(status(guard(), None, "/livez/", &[("host", "10.0.0.7")]).await, StatusCode::FORBIDDEN);
+    let other = Guard::new(Vec::new(), token());
+    assert_eq!(status(other, None, "/livez", &[("host", "10.0.0.7")]).await, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -153,7 +157,7 @@ async fn a_browser_may_send_the_token_as_a_password_where_there_is_a_page_only()
         ("Basic !".to_owned(), StatusCode::UNAUTHORIZED),
     ] {
         let headers = [("host", "localhost"), ("authorization", sent.as_str())];
-        let page = Guard::for_browsers(Vec::new(), token());
+        let page = Guard::for_browsers(Vec::new(), token(), &[]);
         assert_eq!(status(page, Some(unix()), "/", &headers).await, expected, "{sent}");
     }
     let password = basic("operator:sec:ret");

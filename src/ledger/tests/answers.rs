@@ -1,8 +1,8 @@
 //! What MOSIP says of a registration that went as a packet, and that it says nothing. The rows are those that a packet leaves.
 
 use super::*;
-use crate::mosip::subject::Subject;
 use crate::mosip::websub::status::{PACKET_STATUS, REJECTED};
+use crate::registration::Subject;
 use crate::store::NewRow;
 
 const ISSUED: &str = "credential.issued";
@@ -50,7 +50,9 @@ async fn insert(ledger: &Ledger, id: &'static str, kind: &str, destination: &str
 /// It is sent, and MOSIP takes it.
 async fn send(ledger: &Ledger, destination: &str) {
     for leased in lease_all(ledger, &lane_to(Queue::Entries, destination)).await {
-        settle(ledger, &leased, Ending::Done(Done::default())).await;
+        let is_answered_later = destination == "packets";
+        let done = Done { is_answered_later, ..Done::default() };
+        settle(ledger, &leased, Ending::Done(done)).await;
     }
 }
 
@@ -261,7 +263,11 @@ async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_
 async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_of() {
     let home = Home::new();
     let ledger = expecting(&home);
-    ledger.publish_received_as("opencrvs-partner".to_owned());
+    ledger.publish_received(Publications {
+        destination: "hub",
+        kind: "hub-status",
+        publisher: "opencrvs-partner".to_owned(),
+    });
     packet(&ledger, "1").await;
     let issue = async |request: Option<&str>, own_id: &str| {
         let push = ledger.receive(CREDENTIAL, own_id.to_owned().into(), Sender::Known).await.unwrap();

@@ -1,7 +1,7 @@
 //! The names of an event outlive its payload, and pushes find the event by them.
 
 use super::*;
-use crate::mosip::subject::Subject;
+use crate::registration::Subject;
 use crate::store::NewRow;
 
 #[tokio::test(start_paused = true)]

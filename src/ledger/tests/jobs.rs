@@ -3,9 +3,10 @@
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::ledger::job::{NewRecord, Outcome, Reason, Records as _};
+use crate::ledger::job::{NewRecord, Records as _};
 use crate::ledger::jobs::DESTINATION;
 use crate::mosip::authtoken::Form;
+use crate::mosip::ida::{Outcome, Reason};
 
 const NUMBER: &str = "4152630978";
 
@@ -25,7 +26,7 @@ fn given(token: Option<&str>) -> Ending {
         errors: Vec::new(),
     };
     let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
-    Ending::Done(Done { news: None, result })
+    Ending::Done(Done { result, ..Done::default() })
 }
 
 async fn job(ledger: &Ledger, records: usize) -> String {
@@ -185,7 +186,7 @@ async fn a_record_without_a_token_keeps_the_reason_without_the_person() {
         };
         let outcome = Outcome::without_token(NUMBER.to_owned(), vec![reason]);
         let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
-        settle(&ledger, record, Ending::Done(Done { news: None, result })).await;
+        settle(&ledger, record, Ending::Done(Done { news: None, result, is_answered_later: false })).await;
     }
     settle(&ledger, &leased[2], Ending::Again { next_at: 0, error: Some(away()) }).await;
     let failing = ledger.failing().await.unwrap();

@@ -4,7 +4,12 @@ use super::*;
 
 fn posting(home: &Home, settles: bool) -> Ledger {
     let ledger = home.open();
-    ledger.post_to_opencrvs(LegacyPosts { token_member: "MOSIP_PSUT_TOKEN_ID", settles });
+    ledger.post_to_opencrvs(LegacyPosts {
+        destination: "opencrvs",
+        kind: "legacy",
+        token_member: "MOSIP_PSUT_TOKEN_ID",
+        settles,
+    });
     ledger
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ledger::entry::Refusal;
-use crate::mosip::subject::Subject;
+use crate::registration::Subject;
 
 fn refusal() -> Refusal {
     Refusal::from(&Error::new(Code::SignatureInvalid, "the signature is wrong"))

@@ -24,7 +24,7 @@ fn settings(kind: TokenKind) -> Token {
 
 /// A token whose claims are `claims`, signed by nobody.
 fn jwt(claims: &str) -> String {
-    format!("e30.{}.c2ln", base64::encode_url(claims.as_bytes()))
+    format!("e30.{}.c2ln", crate::crypto::base64::encode_url(claims.as_bytes()))
 }
 
 fn read_with(kind: &TokenKind, status: u16, headers: Headers<'_>, body: &str) -> Result<AccessToken> {

@@ -10,8 +10,8 @@ use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::Result;
 use crate::gateway::fake::Running;
 use crate::json::{self, Object};
-use crate::mosip::subject::Subject;
 use crate::mosip::{Attested, Stated, Transport};
+use crate::registration::Subject;
 
 /// A registration that another office withdrew.
 pub(super) const EXAMPLE: PushKind =

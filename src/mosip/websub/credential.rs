@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::credential::event::{Issued, Named, Notification, Occasion};
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
-use crate::mosip::subject::Subject;
+use crate::registration::Subject;
 
 /// The setting under `websub.topics`.
 pub(crate) const SETTING: &str = "credential";

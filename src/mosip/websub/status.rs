@@ -12,8 +12,8 @@ use serde_json::json;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
-use crate::mosip::subject::Subject;
 use crate::mosip::{Attested, Stated, Transport};
+use crate::registration::Subject;
 
 /// What the workflow of a packet came to. MOSIP's topic is `REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT`.
 pub(crate) const PACKET_STATUS: PushKind = PushKind {

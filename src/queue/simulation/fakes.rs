@@ -10,9 +10,10 @@ use super::Plant;
 use super::world::Post;
 use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Rows, Step, Steps, Work};
 use crate::error::{Code, Error, Result};
-use crate::ledger::job::Outcome;
-use crate::mosip::event::{Aid, Event, EventKind};
+use crate::mosip::ida::Outcome;
+use crate::opencrvs::event::{Event, EventKind};
 use crate::random::Random;
+use crate::registration::Aid;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
@@ -124,7 +125,7 @@ fn post(destination: &str, event: &Event, id: String, aid: Option<String>, progr
     let destination = destination.to_owned();
     let post = Post { destination, id, line: event.composition_id().to_owned(), content, aid };
     let before = Some(Progress { sent: true, ..progress });
-    let read = Box::new(|_: &Reply| Ok(Read::Done(Done { news: Some(News::Accepted), result: None })));
+    let read = Box::new(|_: &Reply| Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() })));
     call("/events", serde_json::to_vec(&post).unwrap(), before, read)
 }
 
@@ -149,7 +150,7 @@ impl Steps for Ida {
             let outcome =
                 Outcome { individual_id, token, verified: Some("signature".to_owned()), errors: Vec::new() };
             let result = Some(Zeroizing::new(serde_json::to_vec(&outcome).unwrap()));
-            Ok(Read::Done(Done { news: None, result }))
+            Ok(Read::Done(Done { result, ..Done::default() }))
         });
         Ok(call("/ida", work.payload.to_vec(), None, read))
     }

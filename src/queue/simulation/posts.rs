@@ -10,12 +10,12 @@ use crate::error::Result;
 use crate::ledger::job::NewRecord;
 use crate::ledger::{IdempotencyKey, Ledger, Sender};
 use crate::mosip::authtoken::Form;
-use crate::mosip::event::{Event, EventKind};
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice};
-use crate::mosip::subject::Subject;
 use crate::mosip::{Stated, fake};
+use crate::opencrvs::event::{Event, EventKind};
 use crate::random::Random;
+use crate::registration::Subject;
 
 /// Where every event goes.
 pub(super) const DESTINATIONS: [&str; 2] = ["mediator", "system"];

@@ -7,7 +7,7 @@ use super::{Pushes, PushesInner};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::Accepted;
 use crate::ledger::entry::Refusal;
-use crate::mosip::event::Event;
+use crate::opencrvs::event::Event;
 use crate::pool;
 
 /// On a webhook that is no event.

@@ -9,8 +9,8 @@ use crate::keys::Ring;
 use crate::ledger::entry::Refusal;
 use crate::ledger::job::Progress;
 use crate::ledger::{Failing, QuarantineCount};
-use crate::mosip::event::EventKind;
 use crate::mosip::mediator::BIRTH_NID;
+use crate::opencrvs::event::EventKind;
 use crate::queue::ChannelStatus;
 use crate::store::{Millis, Queue, Trouble};
 

@@ -13,15 +13,16 @@ use serde_json::value::RawValue;
 
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, read_at};
+use crate::registration::{Aid, Subject};
 
-mod aid;
 mod deceased;
 mod identity;
+mod place;
 mod task;
 
-pub use aid::Aid;
-use aid::{Added, AidPlace, find_place};
+pub use deceased::Deceased;
 pub(crate) use identity::FORMULA;
+use place::{Added, AidPlace, find_place};
 pub use task::Numbers;
 use task::Task;
 
@@ -181,6 +182,18 @@ impl Event {
         &self.numbers
     }
 
+    /// The names that the event holds.
+    pub(crate) fn subject(&self) -> Subject {
+        Subject {
+            composition_id: Some(self.composition_id.clone()),
+            tracking_id: self.numbers.tracking_id.clone(),
+            brn: self.numbers.brn.clone(),
+            drn: self.numbers.drn.clone(),
+            aid: self.aid().map(ToString::to_string),
+            ..Subject::default()
+        }
+    }
+
     /// The AID the event came with.
     pub fn aid(&self) -> Option<&Aid> {
         match &self.aid {
@@ -252,12 +265,6 @@ struct Entry<'a> {
 struct Kind<'a> {
     #[serde(borrow)]
     resource_type: Option<Cow<'a, str>>,
-}
-
-/// A FHIR id (R4 2.24.0.1): what may stand in an upstream request without escaping.
-fn is_id(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
 }
 
 fn check_topic(kind: EventKind, topic: Option<String>) -> Result<()> {

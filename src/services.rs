@@ -7,13 +7,16 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::destinations::drive::Breaker;
 use crate::destinations::drive::Outside;
-use crate::destinations::ida::{Breaker, Ida, Records, Requests};
+use crate::destinations::hub::{self, Publisher};
+use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
+use crate::destinations::opencrvs::{self, Opencrvs};
 use crate::destinations::{self, Destinations, EventRoutes, Listed};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
-use crate::ledger::{Ledger, LegacyPosts};
+use crate::ledger::{Ledger, LegacyPosts, Publications};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
@@ -81,14 +84,19 @@ impl Services {
             // Without `deliver.url` the mediator is not waiting for these messages.
             let settles = destinations.delivery.url.is_none();
             let token_member = destinations.opencrvs.legacy_token_member;
-            ledger.post_to_opencrvs(LegacyPosts { token_member, settles });
+            let (destination, kind) = (Opencrvs::ROWS.destination, opencrvs::LEGACY);
+            ledger.post_to_opencrvs(LegacyPosts { destination, kind, token_member, settles });
         }
         if let Some(topic) = destinations.hub.topics.credential() {
             ledger.expect_answers_within(destinations.hub.expect_within);
             if destinations.hub.publish_status {
                 // `<partner>/CREDENTIAL_ISSUED`
                 let partner = topic.split('/').next().unwrap_or(topic);
-                ledger.publish_received_as(partner.to_owned());
+                ledger.publish_received(Publications {
+                    destination: Publisher::ROWS.destination,
+                    kind: hub::STATUS,
+                    publisher: partner.to_owned(),
+                });
             }
         }
         let outside: Arc<dyn Outside> =

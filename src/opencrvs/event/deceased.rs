@@ -1,17 +1,29 @@
-//! The deceased of a death: who they are to IDA, and their UINTOKEN among their identifiers.
+//! The deceased of a death: what tells who they are, and their UINTOKEN among their identifiers.
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::aid::{Aid, AidPlace};
+use super::place::AidPlace;
 use super::{Event, EventKind};
 use crate::error::{Error, Result};
-use crate::mosip::ida::{Attribute, IdLengths, Record, Text};
+use crate::registration::Aid;
+
+/// Who died, as OpenCRVS itself would ask MOSIP about them. No `Debug`: it is a person.
+#[derive(PartialEq, Eq)]
+pub struct Deceased {
+    /// Their number in the national ID system, unchecked.
+    pub national_id: String,
+    /// Given and family names in English.
+    pub name: String,
+    /// As FHIR writes it.
+    pub gender: String,
+    /// `yyyy-MM-dd`, unchecked.
+    pub birth_date: String,
+}
 
 impl Event {
-    /// Whom IDA is to be asked about, as OpenCRVS itself would ask: by national id, name, gender and date of birth. `None` for what is
-    /// no death, what has a UINTOKEN already, and where one of these is missing or has not its form.
-    pub fn deceased(&self, lengths: IdLengths) -> Option<Record> {
+    /// Who died. `None` for what is no death, what has a UINTOKEN already, and where one of the values is missing.
+    pub fn deceased(&self) -> Option<Deceased> {
         if self.kind != EventKind::Death || !matches!(self.uin_token, AidPlace::At { .. }) {
             return None;
         }
@@ -22,16 +34,13 @@ impl Event {
             .filter_map(|entry| entry.get("resource"))
             .find(|resource| resource.get("resourceType").and_then(Value::as_str) == Some("Patient"))?;
         let patient: Patient = Deserialize::deserialize(patient).ok()?;
-        let id = patient.identifier.into_iter().find(Identifier::is_national)?.value?;
-        let in_english =
-            |value: String| Attribute::InLanguages(vec![Text { language: "eng".to_owned(), value }]);
         let name = patient.name.into_iter().find(|name| name.language.as_deref() == Some("en"))?;
-        let demographics = vec![
-            ("name".to_owned(), in_english(name.full())),
-            ("gender".to_owned(), in_english(patient.gender?)),
-            ("dob".to_owned(), Attribute::Plain(patient.birth_date?.replace('-', "/"))),
-        ];
-        Record::with_operators_consent(id, lengths, demographics).ok()
+        Some(Deceased {
+            national_id: patient.identifier.into_iter().find(Identifier::is_national)?.value?,
+            name: name.full(),
+            gender: patient.gender?,
+            birth_date: patient.birth_date?,
+        })
     }
 
     /// The event with `token` appended to the identifiers of the deceased, in the shape that the event uses.
@@ -141,11 +150,13 @@ mod tests {
             ),
         ] {
             let event = death(&format!(r#"{PERSON},"identifier":[{{"type":{kind},"value":"2784528096"}}]"#));
-            assert_eq!(event.deceased(IdLengths::default()).unwrap().id(), "2784528096");
+            let deceased = event.deceased().unwrap();
+            assert_eq!((&*deceased.national_id, &*deceased.name), ("2784528096", "Frank Spencer"));
+            assert_eq!((&*deceased.gender, &*deceased.birth_date), ("male", "1990-09-20"));
             let linked = event.with_uin_token("123").unwrap();
             let expected = format!(r#""value":"2784528096"}},{{"type":{typed},"value":"123"}}]"#);
             assert!(std::str::from_utf8(linked.body()).unwrap().contains(&expected), "{expected}");
-            assert!(linked.deceased(IdLengths::default()).is_none(), "once is enough");
+            assert!(linked.deceased().is_none(), "once is enough");
             assert!(linked.wants_aid(), "the application id still has its place");
         }
     }
@@ -155,12 +166,11 @@ mod tests {
         let number = r#"{"type":"NATIONAL_ID","value":"2784528096"}"#;
         for patient in [
             format!(r#"{PERSON},"identifier":[{number},{{"type":"MOSIP_UINTOKEN","value":"x y"}}]"#),
-            format!(r#"{PERSON},"identifier":[{{"type":"NATIONAL_ID","value":"12"}}]"#),
             format!(r#"{PERSON},"identifier":[]"#),
-            format!(r#"{},"identifier":[{number}]"#, PERSON.replace("1990-09-20", "1990")),
+            format!(r#"{},"identifier":[{number}]"#, PERSON.replace(r#""birthDate""#, r#""born""#)),
             format!(r#"{},"identifier":[{number}]"#, PERSON.replace(r#""gender""#, r#""sex""#)),
         ] {
-            assert!(death(&patient).deceased(IdLengths::default()).is_none(), "{patient}");
+            assert!(death(&patient).deceased().is_none(), "{patient}");
         }
     }
 

@@ -4,9 +4,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{is_id, missing};
+use super::missing;
 use crate::error::{Error, Result};
 use crate::json::read_at;
+use crate::registration::is_id;
 
 /// Real numbers have 7 to 20 characters. A longer text is no number that anybody searches by.
 const LONGEST_NUMBER: usize = 128;

@@ -1,38 +1,15 @@
-//! The application id, and its place in an event.
+//! The place of an application id, and of a UINTOKEN, in an event.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::is_id;
 use crate::error::{Error, Result};
 use crate::json::read_at;
-
-/// MOSIP's application id: 1 to 64 ASCII letters, digits, hyphens or dots (29 digits in practice).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Aid(String);
-
-impl Aid {
-    /// `None` where `text` has not the form of an application id.
-    pub fn parse(text: &str) -> Option<Self> {
-        is_id(text).then(|| Self(text.to_owned()))
-    }
-
-    /// The id.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Aid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
+use crate::registration::Aid;
 
 /// An identifier that the gateway adds to a Patient.
 #[derive(Clone, Copy, PartialEq, Eq)]

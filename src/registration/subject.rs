@@ -2,8 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::mosip::event::Event;
-
 /// The `subject` of a delivery: every name that the event or the push held, and no other. The same text, sealed, is what is kept of an
 /// event when its payload is gone. No `Debug`: the names lead to a person.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,19 +49,6 @@ impl Subject {
         "aid",
         "transactionId",
     ];
-
-    /// The names that `event` holds.
-    pub(crate) fn of(event: &Event) -> Self {
-        let numbers = event.numbers();
-        Self {
-            composition_id: Some(event.composition_id().to_owned()),
-            tracking_id: numbers.tracking_id.clone(),
-            brn: numbers.brn.clone(),
-            drn: numbers.drn.clone(),
-            aid: event.aid().map(ToString::to_string),
-            ..Self::default()
-        }
-    }
 
     /// The names that are there, each with its spelling on the wire.
     pub(crate) fn names(&self) -> impl Iterator<Item = (&'static str, &str)> {

@@ -5,11 +5,10 @@ use std::path::PathBuf;
 use http::Uri;
 use toml::Value;
 
-use super::Token;
-use super::plain_http::PlainHttp;
-use super::section::Section;
-use super::token;
-use super::value::{path_under, text, word};
+use crate::config::plain_http::PlainHttp;
+use crate::config::section::Section;
+use crate::config::token::{self, Token};
+use crate::config::value::{path_under, text, word};
 use crate::mosip::credential::ProofKind;
 use crate::mosip::credential::share::DataShare;
 
