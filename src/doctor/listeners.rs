@@ -55,13 +55,17 @@ fn addresses(config: &Config) -> Vec<Finding> {
     let mut is_running = || *running.get_or_insert_with(|| store::at(&config.outbox.path).is_in_use());
     let mut taken: Vec<&Address> = Vec::new();
     let mut findings = Vec::new();
-    for listener in &listeners::ALL {
+    for listener in listeners::ALL {
         let Some(address) = (listener.address)(config) else { continue };
         let subject = format!("listener {}", listener.name);
         let is_fixed = !matches!(address, Address::Tcp(socket) if socket.port() == 0);
         if is_fixed && taken.contains(&address) {
             let what = format!("{address} is the address of another listener, too");
-            findings.push(Finding::fail(subject, what, "give every listener an address of its own"));
+            findings.push(Finding::fail(
+                subject,
+                what,
+                format!("give it an address of its own in {}", listener.address_setting),
+            ));
             continue;
         }
         taken.push(address);

@@ -188,7 +188,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// `internal` (the default), `callback`, `faces` or `ops`.
+    /// The name of a listener; `internal` where none is given.
     listener: Option<String>,
 }
 
