@@ -17,7 +17,7 @@ use self::listeners::{HubProof, Listener, Site, Wanted};
 use crate::clock::Clock;
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
-use crate::faces::{App, Shared};
+use crate::faces::{App, Shared, openapi};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 pub use crate::http::server::BindError;
@@ -187,6 +187,7 @@ impl Gateway {
                 Some(socket) => Server::adopt(listener.name, socket, &address, tls.as_ref())?,
                 None => Server::bind(&address, tls.as_ref()).await?,
             };
+            let router = openapi::compared(router, &(listener.document)());
             listeners.push((listener, server, router));
         }
         sockets.all_taken()?;

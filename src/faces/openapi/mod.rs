@@ -2,6 +2,7 @@
 //!
 //! A document describes all that a listener can serve. Which settings switch a route off stands in its text.
 
+mod codes;
 mod page;
 
 use axum::extract::State;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+pub(crate) use self::codes::compared;
 use super::request::Query;
 use super::{App, plain};
 use crate::error::{Code, Error, Result};
