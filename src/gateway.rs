@@ -14,15 +14,16 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::listeners::{HubProof, Site, Wanted};
+use self::listeners::{HubProof, Listener, Site, Wanted};
 use crate::clock::Clock;
 use crate::config::Address;
 use crate::error::{Code, Error, Result};
-use crate::faces::{App, Shared};
+use crate::faces::{App, Shared, openapi};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 pub use crate::http::server::BindError;
 use crate::http::server::{Limits, Server};
+use crate::http::trace::NO_ROUTE;
 use crate::http::{body, trace};
 use crate::keys::Keyring;
 use crate::ledger::Ledger;
@@ -38,7 +39,7 @@ const WATCH: Duration = Duration::from_secs(10);
 
 /// A gateway whose listeners are bound and not yet served.
 pub struct Gateway {
-    listeners: Vec<(&'static str, Server, Router)>,
+    listeners: Vec<(&'static Listener, Server, Router)>,
     limits: Limits,
     watcher: Watcher,
     keys: Keyring,
@@ -190,7 +191,8 @@ impl Gateway {
                 Some(socket) => Server::adopt(listener.name, socket, &address, tls.as_ref())?,
                 None => Server::bind(&address, tls.as_ref()).await?,
             };
-            listeners.push((listener.name, server, router));
+            let router = openapi::compared(router, &(listener.document)());
+            listeners.push((listener, server, router));
         }
         sockets.all_taken()?;
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
@@ -198,10 +200,14 @@ impl Gateway {
         Ok(Self { listeners, limits, watcher, keys, services, meters, stop })
     }
 
-    /// Where the listener `name` (`internal`, `callback`, `faces`, `ops`) is bound; port 0 has become the real one.
+    /// Where each listener is bound, by its name; port 0 has become the real one.
+    pub fn addresses(&self) -> impl Iterator<Item = (&'static str, &Address)> {
+        self.listeners.iter().map(|(listener, server, _)| (listener.name, server.local_address()))
+    }
+
+    /// Where the listener `name` is bound.
     pub fn address(&self, name: &str) -> Option<&Address> {
-        let listener = self.listeners.iter().find(|(listener, ..)| *listener == name);
-        listener.map(|(_, server, _)| server.local_address())
+        self.addresses().find_map(|(listener, address)| (listener == name).then_some(address))
     }
 
     /// The keys, for a caller that has to have them read again at once.
@@ -214,9 +220,10 @@ impl Gateway {
         tokio::spawn(self.watcher.run());
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
-        for (name, server, router) in self.listeners {
+        for (&Listener { name, .. }, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
             let meters = self.meters.clone();
+            meters.expect(name, NO_ROUTE, &[Code::NotFound]);
             let log = move |request, next| trace::log(name, meters.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));
             let server = server.counting(name, self.meters.clone());

@@ -73,12 +73,16 @@ fn addresses(config: &Config) -> Vec<Finding> {
     let mut is_running = || *running.get_or_insert_with(|| config.outbox.location.is_in_use());
     let mut taken: Vec<(&str, &Address)> = Vec::new();
     let mut findings = Vec::new();
-    for listener in &listeners::ALL {
+    for listener in listeners::ALL {
         let Some(address) = (listener.address)(config) else { continue };
         let subject = format!("listener {}", listener.name);
         if let Some((other, _)) = taken.iter().find(|(_, other)| address.overlaps(other)) {
             let what = format!("{address} is the address of another listener ({other}), too");
-            findings.push(Finding::fail(subject, what, "give every listener an address of its own"));
+            findings.push(Finding::fail(
+                subject,
+                what,
+                format!("give it an address of its own in {}", listener.address_setting),
+            ));
             continue;
         }
         taken.push((listener.name, address));

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
 pub(crate) use self::app::{App, Listener, Shared};
+use self::openapi::About;
 pub(crate) use self::request::not_found;
 pub(crate) use self::settings::{FaceSettings, Settings, Sources};
 use crate::crypto::CryptoError;
@@ -36,6 +37,16 @@ faces! {
     authtoken: token_seeder::TokenSeeder,
     #[cfg(test)]
     example: tests::addition::Example,
+}
+
+/// All that the listener of these faces alone can serve.
+pub(crate) fn document() -> OpenApi {
+    let about = About {
+        name: LISTENER,
+        text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
+        token: Some("faces.token_file"),
+    };
+    openapi::document(&about, openapi_of_each())
 }
 
 /// A face that stands in for an older system.

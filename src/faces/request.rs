@@ -62,15 +62,20 @@ pub(super) async fn refuse_unread_query(
     request: Request,
     next: Next,
 ) -> Result<Response> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let path = path.map(|path| path.as_str().to_owned());
     if path.is_some_and(|path| !takes.contains(&(method, path))) {
-        let Nothing {} = read_query(request.uri().query().unwrap_or_default())?;
+        refuse_query(&request)?;
     }
     Ok(next.run(request).await)
+}
+
+/// Refuses the query of `request`, if it has one.
+pub(super) fn refuse_query(request: &Request) -> Result<()> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    read_query(request.uri().query().unwrap_or_default()).map(|Nothing {}| ())
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {

@@ -19,6 +19,7 @@ pub(crate) struct Running {
     internal: Address,
     ops: Address,
     callback: Option<Address>,
+    listeners: Vec<&'static str>,
     client: Client,
     stop: oneshot::Sender<()>,
     task: JoinHandle<()>,
@@ -28,22 +29,31 @@ impl Running {
     /// What `text` says beside the listeners, with the `secrets` in variables.
     pub(crate) async fn start(text: &str, secrets: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let listeners = "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"127.0.0.1:0\"\n";
+        let addresses = match text.contains("listen.internal") {
+            true => "",
+            false => "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"127.0.0.1:0\"\n",
+        };
         let variables: BTreeMap<_, _> =
             secrets.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
         let read = |file: &std::path::Path| std::fs::read(file);
-        let config = Config::from_toml(&format!("{listeners}{text}"), dir.path(), &variables, &read);
+        let config = Config::from_toml(&format!("{addresses}{text}"), dir.path(), &variables, &read);
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         let client = Client::new(&config.upstream).unwrap();
         let gateway = Gateway::bind(config, false).await.unwrap();
         let address = |name| gateway.address(name).unwrap().clone();
         let (internal, ops) = (address("internal"), address("ops"));
         let callback = gateway.address("callback").cloned();
+        let listeners = gateway.addresses().map(|(name, _)| name).collect();
         let services = gateway.services.clone();
         let (stop, stopped) = oneshot::channel();
         let running = gateway.run(async { drop(stopped.await) });
         let task = tokio::spawn(async { running.await.unwrap() });
-        Self { _dir: dir, services, internal, ops, callback, client, stop, task }
+        Self { _dir: dir, services, internal, ops, callback, listeners, client, stop, task }
+    }
+
+    /// Whether the listener `name` is bound.
+    pub(crate) fn listens(&self, name: &str) -> bool {
+        self.listeners.contains(&name)
     }
 
     /// A page of the internal listener: its status and its body.

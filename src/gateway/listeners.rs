@@ -14,7 +14,7 @@ use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Result;
 use crate::faces::callback::{CallerAuth, Callers};
-use crate::faces::openapi::{self, About, Documents};
+use crate::faces::openapi::Documents;
 use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
@@ -25,12 +25,16 @@ use crate::settings::Config;
 pub(crate) struct Listener {
     /// Its name in logs, metrics, sockets that systemd passes, and `openapi --listener`.
     pub(crate) name: &'static str,
+    /// The setting of its address.
+    pub(crate) address_setting: &'static str,
     /// The setting of its certificate.
     pub(crate) tls_setting: &'static str,
     /// Where the configuration puts it; `None`: it is off.
     pub(crate) address: fn(&Config) -> Option<&Address>,
     /// Its TLS settings.
     pub(crate) tls: fn(&Config) -> Option<&ServerTls>,
+    /// Whether the faces that stand in for older systems are among what it serves.
+    serves_stand_ins: bool,
     /// What it serves; `None`: nothing is left to serve.
     pub(super) router: fn(&mut Site, &Address) -> Result<Option<Router>>,
     /// All that it can serve, as OpenAPI.
@@ -38,38 +42,46 @@ pub(crate) struct Listener {
 }
 
 /// Every listener, in the order in which they are bound.
-pub(crate) const ALL: [Listener; 4] = [
+pub(crate) static ALL: &[Listener] = &[
     Listener {
         name: plain::LISTENER,
+        address_setting: "listen.internal",
         tls_setting: "internal.tls",
         address: |config| Some(&config.listen.internal),
         tls: |config| config.internal.tls.as_ref(),
+        serves_stand_ins: true,
         router: internal,
-        document: internal_document,
+        document: plain::document,
     },
     Listener {
         name: callback::LISTENER,
+        address_setting: "listen.callback",
         tls_setting: "callback.tls",
         address: |config| config.listen.callback.as_ref(),
         tls: |config| config.callback.tls.as_ref(),
+        serves_stand_ins: false,
         router: callback,
-        document: callback_document,
+        document: callback::document,
     },
     Listener {
         name: faces::LISTENER,
+        address_setting: "faces.listen",
         tls_setting: "faces.tls",
         address: |config| config.faces.listen.as_ref(),
         tls: |config| config.faces.tls.as_ref(),
+        serves_stand_ins: true,
         router: stand_ins,
-        document: stand_ins_document,
+        document: faces::document,
     },
     Listener {
         name: ops::LISTENER,
+        address_setting: "listen.ops",
         tls_setting: "ops.tls",
         address: |config| Some(&config.listen.ops),
         tls: |config| config.ops.tls.as_ref(),
+        serves_stand_ins: false,
         router: ops,
-        document: ops_document,
+        document: ops::document,
     },
 ];
 
@@ -82,12 +94,11 @@ pub(super) struct Wanted {
 
 /// What `config` asks for.
 pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
-    static LISTENERS: [Listener; 4] = ALL;
     let wanted = |listener: &'static Listener| {
         let address = (listener.address)(config)?.clone();
         Some(Wanted { listener, address, tls: (listener.tls)(config).cloned() })
     };
-    LISTENERS.iter().filter_map(wanted).collect()
+    ALL.iter().filter_map(wanted).collect()
 }
 
 impl Wanted {
@@ -108,42 +119,6 @@ pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
 /// The documents of all listeners.
 pub(super) fn documents() -> Documents {
     ALL.iter().map(|listener| (listener.name, (listener.document)())).collect()
-}
-
-fn internal_document() -> OpenApi {
-    let about = About {
-        name: plain::LISTENER,
-        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
-        token: Some("internal.token_file"),
-    };
-    openapi::document(&about, plain::openapi().merge_from(faces::openapi_of_each()))
-}
-
-fn callback_document() -> OpenApi {
-    let about = About {
-        name: callback::LISTENER,
-        text: "What MOSIP calls. `callback.require` says how callers prove themselves; a route of which no proof is demanded is off where the listener is off the loopback, unless `callback.danger_open` is on.",
-        token: None,
-    };
-    openapi::document(&about, callback::openapi())
-}
-
-fn stand_ins_document() -> OpenApi {
-    let about = About {
-        name: faces::LISTENER,
-        text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
-        token: Some("faces.token_file"),
-    };
-    openapi::document(&about, faces::openapi_of_each())
-}
-
-fn ops_document() -> OpenApi {
-    let about = About {
-        name: ops::LISTENER,
-        text: "For operators and Prometheus. Off the loopback the page needs `ops.token_file`, which a browser sends as the password of Basic authentication.",
-        token: Some("ops.token_file"),
-    };
-    openapi::document(&about, ops::openapi())
 }
 
 /// How MOSIP's hub proves itself.
@@ -181,8 +156,9 @@ impl Site {
         wanted: &[Wanted],
         stopping: &watch::Receiver<bool>,
     ) -> Faces {
-        let serves = |name: &&'static str| [plain::LISTENER, faces::LISTENER].contains(name);
-        let on: Vec<_> = wanted.iter().map(|wanted| wanted.listener.name).filter(serves).collect();
+        let serving =
+            wanted.iter().map(|wanted| wanted.listener).filter(|listener| listener.serves_stand_ins);
+        let on: Vec<_> = serving.map(|listener| listener.name).collect();
         Faces::new(app, settings, &on, stopping)
     }
 }
@@ -260,3 +236,6 @@ fn callers(settings: &callback::Settings, hub: &mut HubProof, address: &Address)
         hub_path: hub.path.take(),
     })
 }
+
+#[cfg(test)]
+mod tests;

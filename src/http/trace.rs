@@ -18,6 +18,9 @@ use crate::crypto::secret;
 /// Names a request in the log and in its answer.
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// The route of what leads to none, in log and metrics.
+pub(crate) const NO_ROUTE: &str = "-";
+
 /// The name of the listener that took a request; an extension of every request.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenerName(pub(crate) &'static str);
@@ -39,7 +42,7 @@ pub(crate) async fn log(
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-    let route = route.as_ref().map_or("-", MatchedPath::as_str);
+    let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
     let refusal = response.extensions().get::<Refusal>();
     if let Some(Refusal(error)) = refusal {
         meters.refused(listener, route, error.code().as_str());

@@ -344,3 +344,15 @@ async fn a_batch_that_is_posted_again_under_its_key_is_the_same_job() {
     let (status, problem) = submit(people(&[UIN]), "night-1").await;
     assert_eq!((status, &problem["code"]), (409, &json!("idempotency-conflict")), "{problem}");
 }
+
+/// Nothing of it would happen, and nothing of it comes back.
+#[tokio::test]
+async fn a_query_is_refused_in_the_form_of_the_seeder() {
+    let world = World::start(&[]).await;
+    for route in ["/ping", "/authtoken/authfields", "/authtoken/status/x", "/authtoken/file/x"] {
+        let reply = world.gateway.ask(Method::GET, &format!("{route}?vid=4711081547")).await;
+        assert!(!text(&reply).contains("4711081547"), "{route}");
+        let (status, answer) = read(reply);
+        assert_eq!((status, &answer["errors"][0]["errorCode"]), (400, &json!("ATS-REQ-102")), "{answer}");
+    }
+}

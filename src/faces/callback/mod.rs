@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::{CallerAuth, Settings};
-use super::openapi::{at, refusing, with_rest};
+use super::openapi::{self, About, at, refusing, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, hub_signature, signature_refused};
 use crate::bearer;
@@ -119,9 +119,14 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
     routes
 }
 
-/// The routes as the documents describe them.
-pub(crate) fn openapi() -> OpenApi {
-    routes(true, true).into_openapi()
+/// All that the listener can serve.
+pub(crate) fn document() -> OpenApi {
+    let about = About {
+        name: LISTENER,
+        text: "What MOSIP calls. `callback.require` says how callers prove themselves; a route of which no proof is demanded is off where the listener is off the loopback, unless `callback.danger_open` is on.",
+        token: None,
+    };
+    openapi::document(&about, routes(true, true).into_openapi())
 }
 
 /// Routes of the callback listener.

@@ -2,6 +2,7 @@
 //!
 //! A document describes all that a listener can serve. Which settings switch a route off stands in its text.
 
+mod codes;
 mod page;
 
 use axum::extract::State;
@@ -19,6 +20,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 use utoipa_axum::routes;
 
+pub(crate) use self::codes::compared;
 use super::request::Query;
 use super::{App, plain};
 use crate::error::{Code, Error, Result};
@@ -188,7 +190,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Which {
-    /// `internal` (the default), `callback`, `faces` or `ops`.
+    /// The name of a listener; `internal` where none is given.
     listener: Option<String>,
 }
 

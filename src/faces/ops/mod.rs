@@ -33,7 +33,7 @@ use self::readiness::Readiness;
 pub(crate) use self::settings::Settings;
 use self::standing::Standing;
 use super::App;
-use super::openapi::refusing;
+use super::openapi::{self, About, refusing};
 use super::request::{Query, method_not_allowed, not_found};
 use crate::error::{Code, Error, Result};
 use crate::http::body;
@@ -89,9 +89,14 @@ fn routes(has_page: bool) -> OpenApiRouter<Ops> {
     routes.merge(shown.layer(axum::middleware::map_response(protect)))
 }
 
-/// The routes as the documents describe them.
-pub(crate) fn openapi() -> OpenApi {
-    routes(true).into_openapi()
+/// All that the listener can serve.
+pub(crate) fn document() -> OpenApi {
+    let about = About {
+        name: LISTENER,
+        text: "For operators and Prometheus. Off the loopback the page needs `ops.token_file`, which a browser sends as the password of Basic authentication.",
+        token: Some("ops.token_file"),
+    };
+    openapi::document(&about, routes(true).into_openapi())
 }
 
 /// A form of the page.

@@ -35,6 +35,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         Code::SignerExpired,
         Code::Keys,
         Code::KindNotConfigured,
+        Code::Busy,
         Code::Storage,
     ];
     OpenApiRouter::new()

@@ -21,9 +21,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
-use super::App;
-use super::openapi::{self, RawBytes, refusing};
+use super::openapi::{self, About, RawBytes, refusing};
 use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};
+use super::{App, openapi_of_each};
 use crate::error::{Code, Result};
 use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
@@ -100,9 +100,14 @@ fn primitive_routes() -> OpenApiRouter<App> {
         .routes(refusing(routes!(verify), &JSON, &[Code::SignatureInvalid, Code::Keys]))
 }
 
-/// The routes as the documents describe them.
-pub(crate) fn openapi() -> OpenApi {
-    routes(true).into_openapi()
+/// All that the listener can serve, the faces that stand in for older systems among it.
+pub(crate) fn document() -> OpenApi {
+    let about = About {
+        name: LISTENER,
+        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
+        token: Some("internal.token_file"),
+    };
+    openapi::document(&about, routes(true).into_openapi().merge_from(openapi_of_each()))
 }
 
 /// The plain API with the `faces` that stand on its listener.

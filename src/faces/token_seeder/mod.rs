@@ -5,6 +5,7 @@ mod settings;
 
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use bytes::Bytes;
@@ -21,7 +22,7 @@ pub(crate) use self::settings::Settings;
 use crate::error::{Code, Error, Result};
 use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
 use crate::faces::openapi::refusing;
-use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json};
+use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json, refuse_query};
 use crate::faces::{App, Callers, Face};
 use crate::http::body::{self, Limits, Share};
 use crate::http::guard;
@@ -78,8 +79,21 @@ impl Face for TokenSeeder {
         );
         let (routes, _) = routes().split_for_parts();
         let limits = app.limits().apart(BODY_LIMIT);
-        let routes = routes.method_not_allowed_fallback(method_not_allowed).layer(Extension(limits));
+        let queries = middleware::from_fn_with_state(app.clone(), take_no_query);
+        let routes =
+            routes.layer(queries).method_not_allowed_fallback(method_not_allowed).layer(Extension(limits));
         Some(routes.with_state(app.clone()))
+    }
+}
+
+/// No route takes a query: whoever wrote one means something that would not happen.
+async fn take_no_query(State(app): State<App>, request: Request, next: Next) -> Response {
+    match refuse_query(&request) {
+        Ok(()) => next.run(request).await,
+        Err(_) => {
+            let refused = Refused { message: "no query is taken here", ..Refused::INVALID };
+            refuse(&app, StatusCode::BAD_REQUEST, refused)
+        }
     }
 }
 

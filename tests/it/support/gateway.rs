@@ -55,6 +55,8 @@ pub(crate) struct Running {
     pub(crate) ops: String,
     /// Where the outbox is, unless the caller set another place.
     pub(crate) home: TempDir,
+    /// Every listener, by name, with its address.
+    pub(crate) listeners: Vec<(&'static str, String)>,
     /// To have the key files read at once.
     pub(crate) keys: Keyring,
     text: String,
@@ -88,9 +90,9 @@ impl Running {
         extend(&mut variables, set);
         let callback = variables["MOSIP_GATEWAY__LISTEN__CALLBACK"].clone();
         let client = Client::new(&load(text, &variables).upstream).unwrap();
-        let (keys, stop, task) = run(text, &variables).await;
+        let (keys, listeners, stop, task) = run(text, &variables).await;
         let text = text.to_owned();
-        Self { api, callback, ops, home, keys, text, variables, client, stop, task, _ports: ports }
+        Self { api, callback, ops, home, listeners, keys, text, variables, client, stop, task, _ports: ports }
     }
 
     /// Kills it where it is and starts it again over the same outbox, with `set` over what was set before.
@@ -101,7 +103,7 @@ impl Running {
         extend(&mut self.variables, set);
         // The connections of the old one lead nowhere.
         self.client = Client::new(&load(&self.text, &self.variables).upstream).unwrap();
-        (self.keys, self.stop, self.task) = run(&self.text, &self.variables).await;
+        (self.keys, self.listeners, self.stop, self.task) = run(&self.text, &self.variables).await;
     }
 
     /// The database.
@@ -266,7 +268,7 @@ fn load(text: &str, variables: &BTreeMap<String, String>) -> Config {
 async fn run(
     text: &str,
     variables: &BTreeMap<String, String>,
-) -> (Keyring, oneshot::Sender<()>, JoinHandle<()>) {
+) -> (Keyring, Vec<(&'static str, String)>, oneshot::Sender<()>, JoinHandle<()>) {
     let gateway =
         patience::until("a gateway", async || match Gateway::bind(load(text, variables), true).await {
             Ok(gateway) => Ok(gateway),
@@ -276,9 +278,10 @@ async fn run(
         .await;
     let (stop, stopped) = oneshot::channel();
     let keys = gateway.keys().clone();
+    let listeners = gateway.addresses().map(|(name, address)| (name, address.to_string())).collect();
     let shutdown = async {
         let _ = stopped.await;
     };
     let task = tokio::spawn(async move { gateway.run(shutdown).await.unwrap() });
-    (keys, stop, task)
+    (keys, listeners, stop, task)
 }
