@@ -98,7 +98,10 @@ pub(crate) async fn identify(
     match refusal {
         // The one who sent it may be known by a signature over what could not be read.
         Some(Code::TooLarge | Code::Timeout) | None => response,
-        Some(_) => caller.count_once().map_or_else(IntoResponse::into_response, |()| response),
+        Some(_) => match caller.count_once() {
+            Err(busy) if !caller.turn.keeps_its_answer.load(Ordering::Relaxed) => busy.into_response(),
+            _ => response,
+        },
     }
 }
 
@@ -118,6 +121,7 @@ pub(crate) struct Caller {
 struct Turn {
     is_proved: AtomicBool,
     is_counted: AtomicBool,
+    keeps_its_answer: AtomicBool,
 }
 
 impl Caller {
@@ -142,6 +146,11 @@ impl Caller {
     pub(crate) fn prove(&self) {
         self.turn.is_proved.store(true, Ordering::Relaxed);
         self.standing.prove();
+    }
+
+    /// What is refused of this request counts as any other, and no rate changes its answer.
+    pub(crate) fn keep_answer(&self) {
+        self.turn.keeps_its_answer.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has proved who it is, by a request of this connection or by the connection.
@@ -172,7 +181,7 @@ impl Caller {
 
     /// As [`Self::count`], unless the request was counted or its caller has proved who it is.
     fn count_once(&self) -> Result<()> {
-        let Turn { is_proved, is_counted } = &*self.turn;
+        let Turn { is_proved, is_counted, .. } = &*self.turn;
         let is_over =
             is_proved.load(Ordering::Relaxed) || is_counted.load(Ordering::Relaxed) || self.has_certificate();
         if is_over { Ok(()) } else { self.count() }

@@ -112,6 +112,7 @@ async fn receive(
     caller: Caller,
     request: Request,
 ) -> Result<(StatusCode, Json<Value>)> {
+    caller.keep_answer();
     let line = OpenPost { webhooks, hangup, listener, caller };
     let signature =
         hub_signature(request.headers()).map_err(|refusal| refusal.advise(line.advice()))?.to_owned();

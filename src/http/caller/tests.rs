@@ -97,4 +97,9 @@ async fn what_a_stranger_gets_wrong_counts_for_its_address_and_what_a_known_call
     assert_eq!(turned_away(known).await, 0);
     let large = |_: &Caller| Error::new(Code::TooLarge, "it is too large");
     assert_eq!(turned_away(large).await, 0, "who sent it cannot be known");
+    let of_opencrvs = |caller: &Caller| {
+        caller.keep_answer();
+        Error::new(Code::CallerSignature, "X-Hub-Signature does not fit the body")
+    };
+    assert_eq!(turned_away(of_opencrvs).await, 0);
 }
