@@ -31,6 +31,13 @@ pub struct Credentials {
     pub danger_accept_hub_alone: bool,
 }
 
+impl Credentials {
+    /// Whether credentials are to be verified: something says by what.
+    pub(crate) fn is_set(&self) -> bool {
+        self.contexts_dir.is_some() || !self.context.is_empty() || !self.issuers.is_empty()
+    }
+}
+
 /// `[credentials.data_share]`
 pub struct Share {
     /// The folder of the shares.

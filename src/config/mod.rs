@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::credentials::{Credentials, Issuer};
+pub use self::credentials::{Credentials, Issuer, Share};
 pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};

@@ -4,6 +4,7 @@ use super::Finding;
 use super::keys::dated;
 use crate::clock::Timestamp;
 use crate::config;
+use crate::destinations::Url;
 use crate::gateway::credentials;
 use crate::keys::Location;
 use crate::keys::cert::Validity;
@@ -12,7 +13,7 @@ use crate::mosip::credential::{Issuer, ProofKind};
 /// What the section lacks, and what is wrong with its files. Empty where nothing of it is set.
 pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Finding> {
     let config::Credentials { contexts_dir, context, issuers, require, .. } = settings;
-    if contexts_dir.is_none() && context.is_empty() && issuers.is_empty() {
+    if !settings.is_set() {
         return Vec::new();
     }
     let unset = |name: &str, why: &str| {
@@ -40,6 +41,18 @@ pub(super) fn examine(settings: &config::Credentials, now: Timestamp) -> Vec<Fin
         Err(error) => Finding::fail(issuer.file.display(), error.detail(), error.advice()),
     }));
     findings
+}
+
+/// Where credentials are fetched that the hub only names.
+pub(super) fn urls(settings: &config::Credentials) -> Vec<Url<'_>> {
+    let share = settings.data_share.iter();
+    share
+        .flat_map(|share| {
+            let token = share.token.iter();
+            let token = token.map(|token| Url::whole("credentials.data_share.token.url", &token.url));
+            token.chain([Url::begun("credentials.data_share.url", &share.url)])
+        })
+        .collect()
 }
 
 fn examine_issuer(settings: &config::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {

@@ -31,12 +31,11 @@ pub(super) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> Vec
     expired.collect()
 }
 
-/// `[credentials]` that is set and cannot verify anything, for the reason `refusal`.
-pub(super) fn of_credentials(settings: &Credentials, refusal: Option<&Error>) -> Option<Trouble> {
-    let Credentials { contexts_dir, context, issuers, .. } = settings;
-    let is_set = contexts_dir.is_some() || !context.is_empty() || !issuers.is_empty();
-    let refusal = refusal.filter(|_| is_set)?;
-    Some(Trouble::fatal("credentials", refusal.detail(), refusal.advice()))
+/// `[credentials]` that is set and cannot verify anything, for each of the reasons `refusals`.
+pub(super) fn of_credentials(settings: &Credentials, refusals: Option<&Vec<Error>>) -> Vec<Trouble> {
+    let refusals = refusals.filter(|_| settings.is_set()).into_iter().flatten();
+    let trouble = |refusal: &Error| Trouble::fatal("credentials", refusal.detail(), refusal.advice());
+    refusals.map(trouble).collect()
 }
 
 #[cfg(test)]

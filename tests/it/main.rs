@@ -56,6 +56,7 @@ mod outbox;
 #[cfg(feature = "simulator")]
 mod readme;
 mod round_trips;
+mod shares;
 mod stop;
 mod strangers;
 #[cfg(feature = "simulator")]
