@@ -64,17 +64,17 @@ async fn a_shared_credential_is_fetched_with_a_token_and_delivered_as_one_that_c
 #[tokio::test]
 async fn a_share_that_is_not_there_is_tried_again_by_itself_until_it_is() {
     let mut world = world().await;
-    for (reply, words) in [
-        (ShareReply::Missing, "the share is not there (status 404)"),
-        (ShareReply::Html, "a page is there in place of the share"),
-        (ShareReply::Redirect, "no redirect is followed"),
+    for (reply, id, words) in [
+        (ShareReply::Missing, "10001", "the share is not there (status 404)"),
+        (ShareReply::Html, "10002", "a page is there in place of the share"),
+        (ShareReply::Redirect, "10003", "no redirect is followed"),
     ] {
         world.simulator.controls.set(Behaviour { share: Some(reply), ..Behaviour::default() });
-        issue(&world, words);
+        issue(&world, id);
         kept(&world, |code, detail| code == "upstream" && detail.contains(words)).await;
         world.simulator.controls.set(Behaviour::default());
         let (_, delivery) = world.mediator.next_of("credential.issued").await;
-        assert_eq!(delivery["verified"], "signature");
+        assert_eq!(delivery["data"]["registrationId"], id);
     }
     let record = world.simulator.history.record();
     assert!(

@@ -1,8 +1,12 @@
 //! `CREDENTIAL_ISSUED`: a credential that MOSIP's hub brings, sealed to us, with a signature beside it.
 
+mod subject;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub(super) use self::subject::MEMBERS;
+use self::subject::{NUMBERS, SUBJECT, Subject};
 use super::{Credentials, Issuer, ProofKind, refused, shape, values};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
@@ -156,21 +160,6 @@ impl Issued {
         members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
-
-/// Where a credential says whom it is about.
-const SUBJECT: &str = "/credentialSubject";
-/// Members of a subject that hold the number of the person.
-const NUMBERS: [&str; 2] = ["VID", "UIN"];
-/// Members of a subject that are read, each of which only one name may stand for.
-pub(super) const MEMBERS: [&str; 6] =
-    ["VID", "UIN", "birthCertificateNumber", "opencrvsBRN", "deathCertificateNumber", "opencrvsDRN"];
-/// Members of a subject that hold the number of the certificate of a birth or a death.
-const CERTIFICATE_NUMBERS: [(&str, Occasion); 4] = [
-    ("birthCertificateNumber", Occasion::Birth),
-    ("opencrvsBRN", Occasion::Birth),
-    ("deathCertificateNumber", Occasion::Death),
-    ("opencrvsDRN", Occasion::Death),
-];
 
 impl<'a> Notification<'a> {
     /// Reads the body of a push.
@@ -351,61 +340,11 @@ fn open(credential: Option<&str>, ring: &Ring) -> Result<(Plaintext, Option<Thum
     open_with_ring(ring, sealed)
 }
 
-/// What a credential says about whom it is for.
-struct Subject {
-    registration_id: Option<String>,
-    number: Option<IssuedNumber>,
-    occasion: Occasion,
-    certificate_number: Option<String>,
-}
-
-impl Subject {
-    /// By the members that count.
-    fn read(credential: &Value, counts: impl Fn(&str) -> bool) -> Result<Self> {
-        let subject = credential.get("credentialSubject").and_then(Value::as_object);
-        let subject = subject
-            .ok_or_else(|| Error::field(format!("/credential{SUBJECT}"), "the credential is about nobody"))?;
-        let text = |name: &'static str| {
-            match subject.get(name).filter(|_| counts(name)) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.clone()).filter(|text| !text.trim().is_empty())),
-            Some(Value::Number(number)) if number.is_u64() => Ok(Some(number.to_string())),
-            // Read as nothing, it would make another kind of event.
-            Some(_) => Err(Error::field(
-                format!("/credential{SUBJECT}/{name}"),
-                "this is neither a text nor a whole number, as MOSIP writes it",
-            )
-            .advise("Ask the MOSIP administrator why the credential was issued in another form; the message is kept.")),
-        }
-        };
-        let number = match (text("VID")?, text("UIN")?) {
-            (Some(vid), _) => Some(IssuedNumber::Vid(vid)),
-            (None, uin) => uin.map(IssuedNumber::Uin),
-        };
-        let mut certificate = None;
-        for (name, occasion) in CERTIFICATE_NUMBERS {
-            let number = text(name)?;
-            certificate = certificate.or(number.map(|number| (number, occasion)));
-        }
-        let occasion = match (&certificate, &number) {
-            (Some((_, occasion)), _) => *occasion,
-            (None, Some(_)) => Occasion::Birth,
-            (None, None) => Occasion::Death,
-        };
-        if occasion == Occasion::Birth && number.is_none() {
-            return Err(Error::field(format!("/credential{SUBJECT}/VID"), "the credential of a birth brings no number").advise(
-                "Ask the MOSIP administrator why the credential was issued without VID and UIN; the message is kept.",
-            ));
-        }
-        let id = text("id")?;
-        let registration_id = id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| !id.is_empty());
-        Ok(Self {
-            registration_id: registration_id.map(str::to_owned),
-            number,
-            occasion,
-            certificate_number: certificate.map(|(number, _)| number),
-        })
-    }
+/// Whether `covered` holds the value at `pointer`, or a part of it.
+fn is_covered(covered: &[String], pointer: &str) -> bool {
+    let is_part =
+        |at: &String| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    covered.iter().any(is_part)
 }
 
 #[cfg(test)]
