@@ -14,6 +14,7 @@ mod support;
 mod authtoken;
 mod bad_input;
 mod command_line;
+mod credentials;
 mod crypto_vectors;
 #[cfg(feature = "simulator")]
 mod decisions;
