@@ -30,6 +30,7 @@ use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
 use crate::tasks::key_watch;
+use crate::tasks::pushes::share;
 use crate::upstream::Client;
 
 /// One call needs no second look at the key files.
@@ -157,7 +158,10 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
         return Vec::new();
     };
-    let reached = reach::every_server(&client, &config.destinations.urls(), &clock).await;
+    let mut urls = config.destinations.urls();
+    urls.extend(credentials::urls(&config.credentials));
+    let reached = reach::every_server(&client, &urls, &clock).await;
+    let share_token = config.credentials.data_share.and_then(|share| share.token).map(share::token);
     // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
     let (_, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
     let mut settings = config.destinations;
@@ -171,7 +175,8 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let asks_hub = hub::can_be_asked(&destinations.hub, &reached);
     let network = Arc::new(Network::new(client, keys, pool.clone(), clock));
     let mut findings = reached.findings.clone();
-    for source in destinations.all().iter().flat_map(|destination| destination.tokens()) {
+    let tokens = destinations.all().into_iter().flat_map(|destination| destination.tokens());
+    for source in tokens.chain(share_token) {
         if reached.includes(source.grant().url()) {
             findings.push(token(&network, &source).await);
         }

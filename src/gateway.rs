@@ -73,7 +73,7 @@ impl Gateway {
 
     /// As [`Self::bind`], with the sockets that were passed at start in place of new ones.
     pub(crate) async fn bind_with(
-        config: Config,
+        mut config: Config,
         allow_example_keys: bool,
         mut sockets: Sockets,
     ) -> Result<Self, StartError> {
@@ -123,12 +123,15 @@ impl Gateway {
             destinations: config.destinations,
             death_link: config.events.death_link,
             probe_interval: config.upstream.probe_interval,
+            data_share: config.credentials.data_share.take(),
         };
-        let credentials = credentials::load(&config.credentials).map(Arc::new);
-        troubles.extend(troubles::of_credentials(credentials.as_ref().err().filter(|_| wants_credentials)));
+        let credentials = credentials::examine(&config.credentials);
+        let refusals = credentials.as_ref().err().filter(|_| wants_credentials);
+        troubles.extend(troubles::of_credentials(refusals.map_or(&[], Vec::as_slice)));
         for trouble in &troubles {
             tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
         }
+        let credentials = credentials.map(Arc::new).map_err(credentials::first);
         let tools = Tools {
             client,
             keys: keys.clone(),

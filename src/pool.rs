@@ -71,12 +71,18 @@ where
     T: Send + 'static,
     F: FnOnce() -> Result<T> + Send + 'static,
 {
-    if len <= SMALL {
-        return work();
-    }
+    if len <= SMALL { work() } else { beside(work).await }
+}
+
+/// Runs `work`, which needs no private key and takes its time, on a thread of its own.
+pub(crate) async fn beside<T, F>(work: F) -> Result<T>
+where
+    T: Send + 'static,
+    F: FnOnce() -> Result<T> + Send + 'static,
+{
     tokio::task::spawn_blocking(work)
         .await
-        .unwrap_or_else(|_| Err(Error::new(Code::Bug, "reading a body stopped unexpectedly")))
+        .unwrap_or_else(|_| Err(Error::new(Code::Bug, "work beside the reactor stopped unexpectedly")))
 }
 
 fn serve(queue: &Receiver<Work>) {

@@ -7,8 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::destinations::drive::Breaker;
-use crate::destinations::drive::Outside;
+use crate::destinations::drive::{Breaker, Outside};
 use crate::destinations::hub::{self, Publisher};
 use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
@@ -24,6 +23,7 @@ use crate::queue::outside::Network;
 use crate::queue::{self, Engine};
 use crate::random::Random;
 use crate::tasks::hub::Hub;
+use crate::tasks::pushes::share::{self, Shares};
 use crate::tasks::pushes::{self, Pushes};
 use crate::tasks::{housekeeping, supervised};
 use crate::upstream::Client;
@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) death_link: bool,
     /// `upstream.probe_interval`
     pub(crate) probe_interval: Duration,
+    /// `credentials.data_share`
+    pub(crate) data_share: Option<share::Settings>,
 }
 
 /// What the services work with.
@@ -78,7 +80,7 @@ pub(crate) struct Tools {
 impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
-        let Settings { mut destinations, death_link, probe_interval } = settings;
+        let Settings { mut destinations, death_link, probe_interval, data_share } = settings;
         let Tools { client, keys, pool, clock, policy, credentials } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
             // Without `deliver.url` the mediator is not waiting for these messages.
@@ -116,14 +118,11 @@ impl Services {
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
         }
-        let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
+        let ida = Ida::new(requests, Arc::clone(&outside), pool);
         let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
-        let pushes = Pushes::new(
-            ledger.clone(),
-            routes.clone(),
-            hub.clone(),
-            pushes::Tools { keys, pool, clock, policy, credentials },
-        );
+        let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
+        let tools = pushes::Tools { keys, clock, policy, credentials };
+        let pushes = Pushes::new(ledger.clone(), routes.clone(), hub.clone(), shares, tools);
         Self { ledger, engine, pushes, hub, routes, mediator, ida, outside }
     }
 

@@ -66,11 +66,11 @@ pub fn is_known(credential: &Value, covered: &[String]) -> bool {
     known().iter().any(|known| covered.iter().all(|pointer| says_the_same(known, credential, pointer)))
 }
 
-/// What stands in an array has no order, one value may stand without its array, and what is named by an IRI may say so as `id`.
+/// What stands in an array has no order, and an object may stand without its array.
 fn says_the_same(known: &Value, credential: &Value, pointer: &str) -> bool {
     let Some(value) = credential.pointer(pointer) else { return false };
     let name = |pointer: &str| -> String {
-        let is_name = |part: &&str| part.parse::<u32>().is_err() && !matches!(*part, "id" | "uid");
+        let is_name = |part: &&str| part.parse::<u32>().is_err();
         pointer.split('/').filter(is_name).collect::<Vec<_>>().join("/")
     };
     let mut leaves = Vec::new();

@@ -3,6 +3,7 @@
 //!
 //! One more destination is a folder of its own and a line in the list below.
 
+pub(crate) mod cookie;
 pub(crate) mod delivery;
 pub(crate) mod drive;
 #[cfg(test)]

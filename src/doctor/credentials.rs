@@ -3,6 +3,7 @@
 use super::Finding;
 use super::keys::dated;
 use crate::clock::Timestamp;
+use crate::destinations::Url;
 use crate::gateway::credentials;
 use crate::keys::Location;
 use crate::keys::cert::Validity;
@@ -40,6 +41,18 @@ pub(super) fn examine(settings: &settings::Credentials, now: Timestamp) -> Vec<F
         Err(error) => Finding::fail(issuer.file.display(), error.detail(), error.advice()),
     }));
     findings
+}
+
+/// Where credentials are fetched that the hub only names.
+pub(super) fn urls(settings: &settings::Credentials) -> Vec<Url<'_>> {
+    let share = settings.data_share.iter();
+    share
+        .flat_map(|share| {
+            let token = share.token.iter();
+            let token = token.map(|token| Url::whole("credentials.data_share.token.url", &token.url));
+            token.chain([Url::begun("credentials.data_share.url", &share.url)])
+        })
+        .collect()
 }
 
 fn examine_issuer(settings: &settings::credentials::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {

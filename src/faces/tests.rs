@@ -78,6 +78,7 @@ impl World {
             destinations: destinations::Settings { mediator, ..destinations::Settings::default() },
             death_link: false,
             probe_interval: upstream.probe_interval,
+            data_share: None,
         };
         let tools = Tools {
             client,

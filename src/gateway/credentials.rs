@@ -20,28 +20,52 @@ const INDEX: &str = "index.toml";
 /// Reads what `settings` names. [`Code::Keys`] naming the setting or the file that is missing or wrong: then no credential can be
 /// verified before a new start, and everything else goes on.
 pub(crate) fn load(settings: &settings::Credentials) -> Result<Credentials> {
-    let unset = |name: &str| {
-        Err(Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
-            .advise("Set it, and start the gateway again."))
-    };
+    examine(settings).map_err(first)
+}
+
+/// As [`load`], with every trouble of the section: one for each setting and file that is missing or wrong. Never none.
+pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, Vec<Error>> {
+    let (mut issuers, mut troubles) = (Vec::new(), Vec::new());
     if settings.issuers.is_empty() {
-        return unset("issuers");
+        troubles.push(unset("issuers"));
+    }
+    for outcome in settings.issuers.iter().map(issuer) {
+        match outcome {
+            Ok(issuer) => issuers.push(issuer),
+            Err(error) => troubles.push(error),
+        }
     }
     let contexts = match (&settings.contexts_dir, settings.context.is_empty()) {
-        (Some(folder), false) => Some(contexts(folder, &settings.context)?),
+        (Some(folder), false) => contexts(folder, &settings.context).map(Some),
         // The proof beside a credential needs none.
-        (None, true) if !settings.require.contains(&ProofKind::Embedded) => None,
-        (None, _) => return unset("contexts_dir"),
-        (Some(_), true) => return unset("context"),
+        (None, true) if !settings.require.contains(&ProofKind::Embedded) => Ok(None),
+        (None, _) => Err(unset("contexts_dir")),
+        (Some(_), true) => Err(unset("context")),
     };
-    let issuers = settings.issuers.iter().map(issuer).collect::<Result<_>>()?;
-    Ok(Credentials {
-        contexts,
-        issuers,
-        require: settings.require.clone(),
-        danger_accept_jcs: settings.danger_accept_jcs,
-        danger_accept_hub_alone: settings.danger_accept_hub_alone,
-    })
+    match contexts {
+        Ok(contexts) if troubles.is_empty() => Ok(Credentials {
+            contexts,
+            issuers,
+            require: settings.require.clone(),
+            danger_accept_jcs: settings.danger_accept_jcs,
+            danger_accept_hub_alone: settings.danger_accept_hub_alone,
+        }),
+        contexts => {
+            troubles.extend(contexts.err());
+            Err(troubles)
+        }
+    }
+}
+
+/// The trouble that stands for all of them where one is told.
+pub(crate) fn first(troubles: Vec<Error>) -> Error {
+    let unknown = || Error::new(Code::Bug, "credentials cannot be verified, and nothing says why");
+    troubles.into_iter().next().unwrap_or_else(unknown)
+}
+
+fn unset(name: &str) -> Error {
+    Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
+        .advise("Set it, and start the gateway again.")
 }
 
 /// The contexts of `folder`, of which `context` is what a credential names.
@@ -147,5 +171,9 @@ mod tests {
         let mut wrong = settings();
         wrong.issuers[0].file = PathBuf::from("Cargo.toml");
         assert!(refusal(&wrong).contains("Cargo.toml holds no certificate"));
+        wrong.contexts_dir = Some(PathBuf::from("nowhere"));
+        let all = examine(&wrong).err().unwrap();
+        let all: Vec<_> = all.iter().map(Error::detail).collect();
+        assert!(all.len() == 2 && all[0].contains("Cargo.toml") && all[1].contains("nowhere"), "{all:?}");
     }
 }

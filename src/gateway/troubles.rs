@@ -31,10 +31,10 @@ pub(super) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> Vec
     expired.collect()
 }
 
-/// Credentials are to come, and none can be verified, for the reason `refusal`.
-pub(super) fn of_credentials(refusal: Option<&Error>) -> Option<Trouble> {
-    let refusal = refusal?;
-    Some(Trouble::fatal("credentials", refusal.detail(), refusal.advice()))
+/// Credentials are to come, and none can be verified, for each of the reasons `refusals`.
+pub(super) fn of_credentials(refusals: &[Error]) -> Vec<Trouble> {
+    let trouble = |refusal: &Error| Trouble::fatal("credentials", refusal.detail(), refusal.advice());
+    refusals.iter().map(trouble).collect()
 }
 
 #[cfg(test)]

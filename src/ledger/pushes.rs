@@ -227,6 +227,19 @@ impl Ledger {
         self.run(move |book| book.quarantine(&id, &refusal)).await
     }
 
+    /// What the push `id` only named was fetched: it is kept in quarantine with `body`, which holds it, in place of its own;
+    /// [`Code::NotFound`].
+    pub(crate) async fn complete_push(&self, id: String, body: Bytes) -> Result<()> {
+        self.run(move |book| {
+            let push = book.tx().push(&id)?.ok_or_else(no_such_message)?;
+            let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
+            let push = PushRow { bytes, body: book.seal(TABLE, &id, "body", &body)?, ..push };
+            book.tx().delete_push(&id)?;
+            book.tx().insert_push(&push).map(drop)
+        })
+        .await
+    }
+
     /// Takes a quarantined push out for good; [`Code::NotFound`], [`Code::StateConflict`] while it is to be looked at.
     pub(crate) async fn discard_push(&self, id: String) -> Result<()> {
         self.run(move |book| {

@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use http::Uri;
 use toml::Value;
 
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
-use crate::config::token::{self, Token};
+use crate::config::token;
 use crate::config::value::{path_under, text, word};
 use crate::mosip::credential::ProofKind;
 use crate::mosip::credential::share::DataShare;
+use crate::tasks::pushes::share;
 
 /// `[credentials]`
 pub struct Credentials {
@@ -23,7 +23,7 @@ pub struct Credentials {
     /// Which proofs suffice, one of them.
     pub require: Vec<ProofKind>,
     /// Where credentials are fetched that the hub only names; absent = nowhere.
-    pub data_share: Option<Share>,
+    pub data_share: Option<share::Settings>,
     /// A proof over the JSON text counts, as OpenCRVS's mock of MOSIP makes it.
     pub danger_accept_jcs: bool,
     /// A credential without any proof counts as far as the hub does that brought it.
@@ -35,16 +35,6 @@ impl Credentials {
     pub(crate) fn is_begun(&self) -> bool {
         self.contexts_dir.is_some() || !self.context.is_empty() || !self.issuers.is_empty()
     }
-}
-
-/// `[credentials.data_share]`
-pub struct Share {
-    /// The folder of the shares.
-    pub url: Uri,
-    /// The same, as addresses are compared with it.
-    pub place: DataShare,
-    /// Fetches the token that is shown there; absent = none is shown.
-    pub token: Option<Token>,
 }
 
 /// A key that credentials are signed with.
@@ -106,7 +96,7 @@ pub(crate) fn credentials(root: &mut Section<'_>, plain: &PlainHttp) -> Credenti
     credentials
 }
 
-fn share(mut section: Section<'_>, plain: &PlainHttp) -> Option<Share> {
+fn share(mut section: Section<'_>, plain: &PlainHttp) -> Option<share::Settings> {
     let url = section.required_url("url", plain);
     let place = url.as_ref().map(DataShare::below);
     if let Some(None) = place {
@@ -118,5 +108,5 @@ fn share(mut section: Section<'_>, plain: &PlainHttp) -> Option<Share> {
     }
     let token = section.optional_section("token").and_then(|section| token::token(section, plain));
     section.finish();
-    Some(Share { url: url?, place: place??, token })
+    Some(share::Settings { url: url?, place: place??, token })
 }

@@ -81,7 +81,7 @@ impl Config {
         unbuilt::packets(section.section("packets"), &plain);
         section.finish();
         let address = listen.callback.as_ref();
-        let callback = callback::Settings::read(&mut root, address, destinations.hub.secret.is_some());
+        let callback = callback::Settings::read(&mut root, address, destinations.hub.is_secret_set);
         destinations.hub.check_listener(callback.lacks_for_hub(address), &root);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);

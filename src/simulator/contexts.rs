@@ -13,17 +13,9 @@ const CREDENTIALS: &str = "https://www.w3.org/2018/credentials/v1";
 
 /// URL, name of the file, document.
 const DOCUMENTS: [(&str, &str, &[u8]); 3] = [
-    (
-        CREDENTIALS,
-        "credentials-v1.jsonld",
-        include_bytes!("../../tests/vectors/contexts/credentials-v1.jsonld"),
-    ),
-    (
-        "https://www.w3.org/ns/odrl.jsonld",
-        "odrl.jsonld",
-        include_bytes!("../../tests/vectors/contexts/odrl.jsonld"),
-    ),
-    (MOSIP, "mosip-context.json", include_bytes!("../../tests/vectors/contexts/mosip-context.json")),
+    (CREDENTIALS, "credentials-v1.jsonld", include_bytes!("contexts/credentials-v1.jsonld")),
+    ("https://www.w3.org/ns/odrl.jsonld", "odrl.jsonld", include_bytes!("contexts/odrl.jsonld")),
+    (MOSIP, "mosip-context.json", include_bytes!("contexts/mosip-context.json")),
 ];
 
 /// `@context` of every credential.
@@ -45,4 +37,19 @@ pub(crate) fn write_into(folder: &Path) -> io::Result<()> {
         index.push_str(&format!("\"{url}\" = \"{file}\"\n"));
     }
     std::fs::write(folder.join("index.toml"), index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_those_of_the_known_answers() {
+        for (_, file, document) in DOCUMENTS {
+            assert!(
+                std::fs::read(Path::new("tests/vectors/contexts").join(file)).unwrap() == document,
+                "{file}"
+            );
+        }
+    }
 }

@@ -58,6 +58,9 @@ pub struct Behaviour {
     /// What is wrong with IDA's replies.
     #[arg(long, env = "SIMULATOR_IDA_REPLY")]
     pub ida_reply: Option<IdaReply>,
+    /// What is there in place of every data share.
+    #[arg(long, env = "SIMULATOR_SHARE")]
+    pub share: Option<ShareReply>,
     /// The hub denies every subscription and publication.
     #[arg(long, env = "SIMULATOR_HUB_DENIES")]
     pub hub_denies: bool,
@@ -106,6 +109,7 @@ impl Default for Behaviour {
             push_sealed_to_stranger: false,
             ida_errors_in_200: None,
             ida_reply: None,
+            share: None,
             hub_denies: false,
             hub_never_verifies: false,
             hub_wrong_hmac: false,
@@ -127,6 +131,24 @@ pub enum AfterAccept {
     #[value(name = "answer-500")]
     #[serde(rename = "answer-500")]
     Answer500,
+}
+
+/// What is there in place of a data share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShareReply {
+    /// HTTP 404.
+    Missing,
+    /// A page, with HTTP 200.
+    Html,
+    /// A picture, with HTTP 200.
+    Image,
+    /// A redirect to another path.
+    Redirect,
+    /// 7 MiB.
+    Large,
+    /// A body without end.
+    Endless,
 }
 
 /// What is wrong with a reply of IDA.

@@ -48,6 +48,9 @@ struct Issue {
     registration: Registration,
     credential_type: CredentialType,
     lie: Option<Lie>,
+    /// The message names the credential and does not bring it.
+    #[serde(default)]
+    share: bool,
 }
 
 async fn issue(State(world): State<Arc<World>>, body: Bytes) -> Response {
@@ -55,9 +58,12 @@ async fn issue(State(world): State<Arc<World>>, body: Bytes) -> Response {
         Ok(asked) => asked,
         Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
     };
-    let Issue { registration, credential_type, lie } = asked;
+    let Issue { registration, credential_type, lie, share } = asked;
     let issued = || -> Result<usize, IssueError> {
-        let published = world.issuer.publish(&registration, credential_type, lie, world.clock.now())?;
+        let mut published = world.issuer.publish(&registration, credential_type, lie, world.clock.now())?;
+        if share {
+            published = world.shares.take_out(published)?;
+        }
         Ok(world.hub.publish_credential(&published)?)
     };
     match issued() {

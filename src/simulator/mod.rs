@@ -1,4 +1,4 @@
-//! A fake of the MOSIP side: MOSIP-side mediator, Keycloak, authmanager, IDA and the WebSub hub on one port. **Not for production**: it
+//! A fake of the MOSIP side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub and the data share on one port. **Not for production**: it
 //! keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
 //!
 //! # Goals
@@ -43,6 +43,7 @@ mod manage;
 mod mediator;
 mod push;
 mod settings;
+pub mod shares;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -57,7 +58,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use history::History;
-pub use knobs::{AfterAccept, Behaviour, Controls, IdaReply};
+pub use knobs::{AfterAccept, Behaviour, Controls, IdaReply, ShareReply};
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
 use crate::clock::Clock;
@@ -84,7 +85,7 @@ impl Simulator {
         let tls = settings.tls.as_ref().map(listener::acceptor).transpose()?;
         let world = Arc::new(World::new(settings, &base_url, clock)?);
         let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
-        let issuer = Arc::clone(&world.issuer);
+        let (issuer, shares) = (Arc::clone(&world.issuer), Arc::clone(&world.shares));
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -106,7 +107,7 @@ impl Simulator {
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
         let _stop_hub = hub::StopHub(hub.clone());
-        Ok(Running { base_url, history, controls, hub, issuer, stop, serving, _stop_hub })
+        Ok(Running { base_url, history, controls, hub, issuer, shares, stop, serving, _stop_hub })
     }
 }
 
@@ -122,6 +123,8 @@ pub struct Running {
     pub hub: hub::Hub,
     /// Its issuer of credentials, whose messages [`hub::Hub::publish_credential`] delivers.
     pub issuer: Arc<credentials::CredentialIssuer>,
+    /// Where credentials are that its messages only name.
+    pub shares: Arc<shares::Shares>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     _stop_hub: hub::StopHub,
@@ -162,6 +165,7 @@ struct World {
     pusher: Option<push::Pusher>,
     hub: hub::Hub,
     issuer: Arc<credentials::CredentialIssuer>,
+    shares: Arc<shares::Shares>,
     ida: Ida,
     ida_memory: fake_ida::Memory,
     history: History,
@@ -191,6 +195,7 @@ impl World {
             pusher,
             hub,
             issuer: Arc::new(credentials::CredentialIssuer::new(issuer)),
+            shares: Arc::new(shares::Shares::new(base_url)),
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,
@@ -206,6 +211,7 @@ fn routes(world: Arc<World>) -> Router {
         .merge(tokens::routes())
         .merge(fake_ida::routes())
         .merge(hub::routes())
+        .merge(shares::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .merge(hub::manage_routes())

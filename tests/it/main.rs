@@ -14,6 +14,7 @@ mod support;
 mod authtoken;
 mod bad_input;
 mod command_line;
+mod credentials;
 mod crypto_vectors;
 #[cfg(feature = "simulator")]
 mod decisions;
@@ -57,6 +58,7 @@ mod outbox;
 mod readme;
 mod rooms;
 mod round_trips;
+mod shares;
 mod stop;
 mod strangers;
 #[cfg(feature = "simulator")]

@@ -3,7 +3,6 @@
 mod settings;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use http::Method;
 
 pub(crate) use self::settings::Settings;
-use self::token::HubToken;
+use super::cookie::CookieToken;
 use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, TokenSource, Tools, Work};
 use crate::error::{Code, Error, Result};
 use crate::mosip::websub;
@@ -52,7 +51,10 @@ impl Listed for Publisher {
     type Settings = Settings;
 
     fn new(mut settings: Settings, _: &Tools) -> Self {
-        let token = settings.token.take().map(|token| Arc::new(TokenSource::new(HubToken(token))));
+        let token = settings
+            .token
+            .take()
+            .map(|settings| Arc::new(TokenSource::new(CookieToken { section: "websub.token", settings })));
         Self { settings, token }
     }
 }

@@ -1,7 +1,7 @@
 //! In builds for tests every refusal is compared with the document of its route: a code that a handler, a guard or a limit answers and
 //! that the document does not list makes the answer a bug, which the test that caused the refusal sees.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,8 +15,11 @@ use utoipa::openapi::OpenApi;
 use crate::error::{Code, Error};
 use crate::http::problem::Refusal;
 
+/// Where a response of a document lists its codes.
+const CODES: &str = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
+
 /// The codes of each operation of a document, by method and path.
-type Listed = Arc<HashMap<(Method, String), HashSet<String>>>;
+type Listed = Arc<BTreeMap<(Method, String), BTreeSet<String>>>;
 
 /// `router`, whose answers are compared with `document`; in a release as it came.
 pub(crate) fn compared(router: Router, document: &OpenApi) -> Router {
@@ -29,15 +32,14 @@ pub(crate) fn compared(router: Router, document: &OpenApi) -> Router {
 
 fn listed(document: &Value) -> Listed {
     let members = |value: &Value| value.as_object().cloned().into_iter().flatten();
-    let mut listed = HashMap::new();
-    for (path, item) in members(&document["paths"]) {
+    let mut listed = BTreeMap::new();
+    for (path, item) in document.get("paths").into_iter().flat_map(members) {
         for (method, operation) in members(&item) {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
-            let responses = members(&operation["responses"]).map(|(_, response)| {
-                response["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
-                    .clone()
+            let responses = operation.get("responses").into_iter().flat_map(members);
+            let codes = responses.flat_map(|(_, response)| {
+                response.pointer(CODES).and_then(Value::as_array).cloned().unwrap_or_default()
             });
-            let codes = responses.flat_map(|codes| codes.as_array().cloned().unwrap_or_default());
             listed.insert(
                 (method, path.clone()),
                 codes.filter_map(|code| code.as_str().map(str::to_owned)).collect(),

@@ -4,14 +4,15 @@
 //! what it wrote is compared by UTF-16 units. The other writes the text: it escapes every control. A general RDFC-1.0 library differs
 //! from this in values that hold controls, or characters beyond the BMP.
 
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use oxrdf::{GraphName, NamedOrBlankNode, Quad, Term};
 use sha2::{Digest, Sha256};
 
 /// More statements than any credential of MOSIP has.
-const MOST_STATEMENTS: usize = 1_000;
+pub(super) const MOST_STATEMENTS: usize = 1_000;
 const XSD_STRING: &str = "http://www.w3.org/2001/XMLSchema#string";
 
 /// Why there is no canonical form.
@@ -26,6 +27,9 @@ pub enum ShapeError {
     /// More than 1,000 statements.
     #[error("there are more than 1,000 statements")]
     Many,
+    /// The texts of its statements have more than 8 MiB.
+    #[error("its statements have more than 8 MiB")]
+    Large,
 }
 
 /// How a literal is written into a line.
@@ -33,7 +37,7 @@ type Escape = fn(&str, &mut String);
 
 /// The canonical text of `quads`; equal statements count once.
 pub fn write(quads: &[Quad]) -> Result<String, ShapeError> {
-    let mut statements: Vec<&Quad> = Vec::new();
+    let mut statements: HashSet<&Quad> = HashSet::new();
     for quad in quads {
         if quad.graph_name != GraphName::DefaultGraph {
             return Err(ShapeError::Graph);
@@ -41,37 +45,42 @@ pub fn write(quads: &[Quad]) -> Result<String, ShapeError> {
         if blank_of_subject(quad).is_some() && blank_of_object(quad).is_some() {
             return Err(ShapeError::Nested);
         }
-        if !statements.contains(&quad) {
-            statements.push(quad);
-        }
+        statements.insert(quad);
         if statements.len() > MOST_STATEMENTS {
             return Err(ShapeError::Many);
         }
     }
     let names = names(&statements);
     let name = |blank: &str| names.get(blank).cloned().unwrap_or_default();
-    let mut lines: Vec<(Vec<u16>, &Quad)> = statements
-        .into_iter()
-        .map(|quad| (line(quad, escape_for_order, &name).encode_utf16().collect(), quad))
-        .collect();
-    lines.sort_by(|(one, _), (other, _)| one.cmp(other));
-    Ok(lines.into_iter().map(|(_, quad)| line(quad, escape_for_text, &name)).collect())
+    let mut lines: Vec<(String, &Quad)> =
+        statements.into_iter().map(|quad| (line(quad, escape_for_order, &name), quad)).collect();
+    lines.sort_by(|(one, _), (other, _)| by_utf_16(one, other));
+    let mut text = String::new();
+    for (ordered, quad) in lines {
+        // The longest line may be as long as the credential, and is wanted once.
+        drop(ordered);
+        text.push_str(&line(quad, escape_for_text, &name));
+    }
+    Ok(text)
+}
+
+fn by_utf_16(one: &str, other: &str) -> Ordering {
+    one.encode_utf16().cmp(other.encode_utf16())
 }
 
 /// The canonical names of blank nodes: by their hashes, those that occur once before those that several share.
-fn names(statements: &[&Quad]) -> BTreeMap<String, String> {
-    let mut lines: BTreeMap<&str, Vec<Vec<u16>>> = BTreeMap::new();
+fn names(statements: &HashSet<&Quad>) -> BTreeMap<String, String> {
+    let mut lines: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for quad in statements {
         if let Some(blank) = blank_of_subject(quad).or_else(|| blank_of_object(quad)) {
             let own = line(quad, escape_for_order, &|_| "_:a".to_owned());
-            lines.entry(blank).or_default().push(own.encode_utf16().collect());
+            lines.entry(blank).or_default().push(own);
         }
     }
     let mut by_hash: BTreeMap<[u8; 32], Vec<&str>> = BTreeMap::new();
     for (blank, mut own) in lines {
-        own.sort();
-        let text = String::from_utf16_lossy(&own.concat());
-        by_hash.entry(Sha256::digest(text.as_bytes()).into()).or_default().push(blank);
+        own.sort_by(|one, other| by_utf_16(one, other));
+        by_hash.entry(Sha256::digest(own.concat()).into()).or_default().push(blank);
     }
     let (once, shared): (Vec<_>, Vec<_>) = by_hash.into_values().partition(|blanks| blanks.len() == 1);
     let ordered = once.into_iter().chain(shared).flatten();

@@ -8,9 +8,10 @@ use oxrdf::Quad;
 use serde_json::{Map, Value};
 
 use super::canonical::{self, ShapeError};
-use super::expand::{self, Expansion};
-use super::probe;
+use super::event::MEMBERS;
+use super::expand::{self, Expansion, Work};
 use super::terms::{Documents, Table};
+use super::{probe, shape};
 use crate::json::member;
 
 /// What `@context` of a credential has to equal, and what its names mean by that.
@@ -43,6 +44,9 @@ pub enum PinError {
     /// What credentials of MOSIP have no use for.
     #[error("the contexts use `{0}`, which is not supported here")]
     NotBuilt(String),
+    /// Whoever renamed the member would alter what a JSON reader finds, and no statement.
+    #[error("the contexts give `{0}` the meaning of another name, too")]
+    Shared(&'static str),
     /// A JSON-LD library reads the contexts otherwise.
     #[error("the contexts mean something else to a JSON-LD library, or are not valid: {0}")]
     Disagrees(String),
@@ -60,6 +64,9 @@ pub enum ContextError {
     /// It has another shape than MOSIP gives a credential.
     #[error("the value at {0} is not one that MOSIP puts into a credential")]
     NotBuilt(String),
+    /// It is larger than any credential of MOSIP.
+    #[error("{0}")]
+    Size(#[from] shape::SizeError),
     /// Its statements have no canonical form.
     #[error("{0}")]
     Shape(#[from] ShapeError),
@@ -85,6 +92,9 @@ impl Contexts {
         let parsed: Documents = documents.iter().map(read).collect::<Result<_, _>>()?;
         let table = Table::reduce(&parsed, &context)?;
         probe::compare(&Arc::new(documents), &context, &table)?;
+        if let Some(name) = MEMBERS.into_iter().find(|name| table.is_shared(name)) {
+            return Err(PinError::Shared(name));
+        }
         Ok(Self { context, table })
     }
 
@@ -97,10 +107,31 @@ impl Contexts {
     /// What `document` says. What a JSON reader sees in it is what its statements say: `@context` equals the pinned one and stands
     /// nowhere else, and no name has a colon or begins as a keyword does.
     pub(super) fn expand(&self, document: &Value) -> Result<Expansion, ContextError> {
+        self.expand_counting(document, &mut Work::of_credential())
+    }
+
+    /// As [`Self::expand`], with what it takes counted in `work`.
+    pub(super) fn expand_counting(
+        &self,
+        document: &Value,
+        work: &mut Work,
+    ) -> Result<Expansion, ContextError> {
+        shape::check_size(document)?;
         let members = document.as_object().filter(|members| members.get("@context") == Some(&self.context));
         let members = members.ok_or(ContextError::Other)?;
         check_members("", members)?;
-        expand::expand(&self.table, members)
+        expand::expand(&self.table, members, work)
+    }
+
+    /// Whether the member `name` of the subject would be part of what is signed, were it there, so that its absence says something.
+    pub(super) fn would_cover(&self, credential: &Value, name: &str) -> bool {
+        let mut with = credential.clone();
+        let subject = with.get_mut("credentialSubject").and_then(Value::as_object_mut);
+        if let Some(subject) = subject {
+            subject.insert(name.to_owned(), Value::String(String::new()));
+        }
+        let pointer = member("/credentialSubject", name);
+        self.expand(&with).is_ok_and(|expansion| expansion.covered.contains(&pointer))
     }
 }
 

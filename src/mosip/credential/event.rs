@@ -1,14 +1,18 @@
 //! `CREDENTIAL_ISSUED`: a credential that MOSIP's hub brings, sealed to us, with a signature beside it.
 
+mod subject;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Credentials, Issuer, ProofKind, refused, values};
+pub(super) use self::subject::MEMBERS;
+use self::subject::{NUMBERS, SUBJECT, Subject};
+use super::{Credentials, Issuer, ProofKind, refused, shape, values};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::error::{Code, Error, Result};
-use crate::json::{self, Object, Text};
+use crate::json::{self, Object, Text, member};
 use crate::keys::{Ring, Thumbprint};
 use crate::mosip::envelope::{Plaintext, open_with_ring};
 use crate::mosip::{Evidence, Verified};
@@ -58,6 +62,9 @@ struct EventProof<'a> {
 pub struct Notification<'a>(Message<'a>);
 
 /// What MOSIP issued. No `Debug`: it is about a person.
+///
+/// What it says of the registration and the person is read from values that a proof covers, and from others only where there is none and
+/// the hub alone is trusted: whoever carried the credential could have written them.
 pub struct Issued {
     /// The hub's id of the message, by which a repeat is known.
     pub event_id: String,
@@ -71,8 +78,8 @@ pub struct Issued {
     pub number: Option<IssuedNumber>,
     /// Why it was issued.
     pub occasion: Occasion,
-    /// The birth or death registration number that it holds.
-    pub certificate_number: Option<Named>,
+    /// The birth or death registration number.
+    pub certificate_number: Option<String>,
     /// The credential.
     pub credential: Value,
     /// JSON pointers to the values that a proof covers.
@@ -83,10 +90,10 @@ pub struct Issued {
     pub issuer: Option<Thumbprint>,
 }
 
-/// A name of the registration.
+/// The id of the registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Named {
-    /// The number of the certificate of a birth or a death, or the id of the registration.
+    /// The id.
     pub value: String,
     /// Whether a proof covers it, or there is none and the hub alone is trusted.
     pub is_covered: bool,
@@ -143,7 +150,7 @@ impl Issued {
             ("event", Some(json!(self.occasion.as_str()))),
             ("vid", vid.map(|number| json!(number))),
             ("uin", uin.map(|number| json!(number))),
-            ("certificateNumber", self.certificate_number.as_ref().map(|number| json!(number.value))),
+            ("certificateNumber", self.certificate_number.as_ref().map(|number| json!(number))),
             ("issuer", self.issuer.map(|issuer| json!(issuer.to_string()))),
             ("unsigned", Some(json!(unsigned))),
             ("covered", Some(json!(self.covered))),
@@ -153,14 +160,6 @@ impl Issued {
         members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
-
-/// Members of a subject that hold the number of the certificate of a birth or a death.
-const CERTIFICATE_NUMBERS: [(&str, Occasion); 4] = [
-    ("birthCertificateNumber", Occasion::Birth),
-    ("opencrvsBRN", Occasion::Birth),
-    ("deathCertificateNumber", Occasion::Death),
-    ("opencrvsDRN", Occasion::Death),
-];
 
 impl<'a> Notification<'a> {
     /// Reads the body of a push.
@@ -201,24 +200,24 @@ impl<'a> Notification<'a> {
 }
 
 impl Credentials {
-    /// Opens and verifies what `notification` brings; `share` is what its share answered, where the credential is there.
+    /// Opens and verifies what `notification` brings.
     ///
     /// # Errors
     ///
     /// [`Code::UnknownKey`] where it is sealed to another partner, [`Code::Decrypt`] where it does not open, [`Code::SignatureInvalid`]
-    /// where a proof is wrong, [`Code::SignatureMissing`] where none of `credentials.require` is there, [`Code::SignerExpired`] where
+    /// where a proof is wrong, [`Code::Keys`] where the credential is in a share, [`Code::SignatureMissing`] where none of `credentials.require` is there, [`Code::SignerExpired`] where
     /// the issuer's certificate has ended, [`Code::Field`] where it lacks what it is for.
     pub fn verify_issued(
         &self,
         notification: &Notification<'_>,
-        share: Option<&[u8]>,
         ring: &Ring,
         now: Timestamp,
     ) -> Result<Verified<Issued>> {
         let Event { id, transaction_id, data, .. } = &notification.0.event.0;
         let Data { registration_id, credential, credential_type, proof } = &data.0;
-        let (plaintext, key) = open(credential.as_deref(), share, ring)?;
-        let credential: Value = json::read(&plaintext).map_err(|error| error.under("/credential"))?;
+        let (plaintext, key) = open(credential.as_deref(), ring)?;
+        let credential = super::tree(&plaintext)?;
+        shape::check_size(&credential).map_err(|error| refused(&error.to_string()))?;
         if !credential.is_object() {
             return Err(Error::new(Code::Malformed, "what was sealed is no credential"));
         }
@@ -249,13 +248,17 @@ impl Credentials {
             (None, Some(embedded)) => (embedded.covered, embedded.not_covered),
             (None, None) => (Vec::new(), values(&credential)),
         };
-        let subject = Subject::read(&credential)?;
-        let certificate_number = subject.certificate_number.map(|(name, value)| {
-            let pointer = format!("/credentialSubject/{name}");
-            Named { value, is_covered: !is_enough || covered.contains(&pointer) }
-        });
-        let id_is_covered = !is_enough || covered.iter().any(|pointer| pointer == "/credentialSubject/id");
-        let of_subject = subject.registration_id.map(|value| Named { value, is_covered: id_is_covered });
+        let subject =
+            Subject::read(&credential, |name| !is_enough || is_covered(&covered, &member(SUBJECT, name)))?;
+        // What is not signed may have been taken out.
+        if subject.number.is_none()
+            && subject.certificate_number.is_none()
+            && is_enough
+            && signed_by.is_none()
+        {
+            self.check_absence(&credential)?;
+        }
+        let of_subject = subject.registration_id.map(|value| Named { value, is_covered: true });
         let told = registration_id.as_deref().filter(|told| !told.is_empty());
         let of_message = || Some(Named { value: told?.to_owned(), is_covered: !is_enough });
         let registration_id = of_subject.or_else(of_message);
@@ -266,13 +269,27 @@ impl Credentials {
             credential_type: credential_type.as_deref().map(str::to_owned),
             number: subject.number,
             occasion: subject.occasion,
-            certificate_number,
+            certificate_number: subject.certificate_number,
             credential,
             covered,
             not_covered,
             issuer,
         };
         Ok(Verified::new(issued, evidence, key))
+    }
+
+    /// A credential without a number is one of a death, where a number that was left out would have been part of what is signed.
+    fn check_absence(&self, credential: &Value) -> Result<()> {
+        let contexts = self.contexts.as_ref();
+        let is_signed = |name: &str| contexts.is_some_and(|contexts| contexts.would_cover(credential, name));
+        match NUMBERS.iter().find(|name| !is_signed(name)) {
+            None => Ok(()),
+            Some(name) => Err(Error::field(
+                format!("/credential{SUBJECT}/{name}"),
+                format!("the credential brings no number that its proof covers, and the contexts give {name} no meaning: nobody knows whether a number was taken out"),
+            )
+            .advise("Ask the MOSIP administrator for a signature beside the credential (event-proof), or for contexts that define VID and UIN.")),
+        }
     }
 
     /// The issuer whose key made the signature beside `plaintext`. What it covers says when it was issued.
@@ -314,65 +331,20 @@ fn unproved(has_other: bool) -> Error {
 }
 
 /// The text that was sealed, and the key of ours that it was sealed to.
-fn open(
-    credential: Option<&str>,
-    share: Option<&[u8]>,
-    ring: &Ring,
-) -> Result<(Plaintext, Option<Thumbprint>)> {
-    let sealed = match (credential, share) {
-        (Some(credential), _) => credential,
-        (None, Some(share)) => std::str::from_utf8(share)
-            .map_err(|_| Error::new(Code::Malformed, "the share holds no sealed credential"))?
-            .trim(),
-        (None, None) => {
-            return Err(Error::new(Code::Keys, "the credential is in a data share, and none is fetched")
-                .advise("Set credentials.data_share to the place that MOSIP shares under."));
-        }
-    };
+fn open(credential: Option<&str>, ring: &Ring) -> Result<(Plaintext, Option<Thumbprint>)> {
+    let sealed = credential.ok_or_else(|| {
+        Error::new(Code::Keys, "the credential is in a data share, and none is fetched").advise(
+            "Set credentials.data_share to the place that MOSIP shares under, and start the gateway again.",
+        )
+    })?;
     open_with_ring(ring, sealed)
 }
 
-/// What a credential says about whom it is for.
-struct Subject {
-    registration_id: Option<String>,
-    number: Option<IssuedNumber>,
-    occasion: Occasion,
-    /// With the name of its member.
-    certificate_number: Option<(&'static str, String)>,
-}
-
-impl Subject {
-    fn read(credential: &Value) -> Result<Self> {
-        const AT: &str = "/credential/credentialSubject";
-        let subject = credential.get("credentialSubject").and_then(Value::as_object);
-        let subject = subject.ok_or_else(|| Error::field(AT, "the credential is about nobody"))?;
-        let text = |name: &str| match subject.get(name) {
-            Some(Value::String(text)) if !text.trim().is_empty() => Some(text.clone()),
-            Some(Value::Number(number)) => Some(number.to_string()),
-            _ => None,
-        };
-        let number = text("VID").map(IssuedNumber::Vid).or_else(|| text("UIN").map(IssuedNumber::Uin));
-        let certificate =
-            CERTIFICATE_NUMBERS.iter().find_map(|(name, occasion)| Some(((*name, text(name)?), *occasion)));
-        let occasion = match (&certificate, &number) {
-            (Some((_, occasion)), _) => *occasion,
-            (None, Some(_)) => Occasion::Birth,
-            (None, None) => Occasion::Death,
-        };
-        if occasion == Occasion::Birth && number.is_none() {
-            return Err(Error::field(format!("{AT}/VID"), "the credential of a birth brings no number").advise(
-                "Ask the MOSIP administrator why the credential was issued without VID and UIN; the message is kept.",
-            ));
-        }
-        let id = text("id");
-        let registration_id = id.as_deref().and_then(|id| id.rsplit('/').next()).filter(|id| !id.is_empty());
-        Ok(Self {
-            registration_id: registration_id.map(str::to_owned),
-            number,
-            occasion,
-            certificate_number: certificate.map(|(number, _)| number),
-        })
-    }
+/// Whether `covered` holds the value at `pointer`, or a part of it.
+fn is_covered(covered: &[String], pointer: &str) -> bool {
+    let is_part =
+        |at: &String| at.strip_prefix(pointer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    covered.iter().any(is_part)
 }
 
 #[cfg(test)]

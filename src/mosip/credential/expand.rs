@@ -4,11 +4,17 @@ use std::collections::BTreeSet;
 
 use oxrdf::vocab::{rdf, xsd};
 use oxrdf::{BlankNode, GraphName, Literal, NamedNode, NamedOrBlankNode, Quad, Term as Object};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+use super::canonical::{MOST_STATEMENTS, ShapeError};
 use super::contexts::ContextError;
+use super::number::numeric;
 use super::terms::{Coercion, Meaning, Scope, Table, Term};
 use crate::json::member;
+
+/// Largest sum of the texts of all statements, bytes: more than the largest message of the hub, and a subject is repeated in each of its
+/// statements.
+const MOST_TEXT: usize = 8 << 20;
 
 /// What a credential says.
 pub(super) struct Expansion {
@@ -17,16 +23,57 @@ pub(super) struct Expansion {
     pub(super) covered: BTreeSet<String>,
 }
 
-/// The statements of `document`, but for its members `@context` and `proof`.
-pub(super) fn expand(table: &Table, document: &Map<String, Value>) -> Result<Expansion, ContextError> {
+/// What an expansion has made so far. It is counted as it is made, so that a credential that unfolds to much is refused at the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Work {
+    pub(super) statements: usize,
+    /// The sum of the texts of statements, bytes.
+    pub(super) text: usize,
+    most_statements: usize,
+    most_text: usize,
+}
+
+impl Work {
+    /// For what a stranger may have written.
+    pub(super) const fn of_credential() -> Self {
+        Self { statements: 0, text: 0, most_statements: MOST_STATEMENTS, most_text: MOST_TEXT }
+    }
+
+    /// For contexts of the configuration, whose size has been looked at.
+    pub(super) const fn of_contexts() -> Self {
+        Self { statements: 0, text: 0, most_statements: usize::MAX, most_text: usize::MAX }
+    }
+
+    fn add(&mut self, text: usize) -> Result<(), ShapeError> {
+        self.statements += 1;
+        self.text += text;
+        match self.statements > self.most_statements {
+            true => Err(ShapeError::Many),
+            false if self.text > self.most_text => Err(ShapeError::Large),
+            false => Ok(()),
+        }
+    }
+}
+
+/// The statements of `document`, but for its members `@context` and `proof`. `work` counts them.
+pub(super) fn expand(
+    table: &Table,
+    document: &Map<String, Value>,
+    work: &mut Work,
+) -> Result<Expansion, ContextError> {
     let expansion = Expansion { quads: Vec::new(), covered: BTreeSet::new() };
-    let mut expander = Expander { table, expansion, blanks: 0 };
+    let mut expander = Expander { table, expansion, work, blanks: 0, named: BTreeSet::new() };
     let active = Active { scope: table.base(), before: None };
     let members: Members<'_> =
         document.iter().filter(|(name, _)| !matches!(name.as_str(), "@context" | "proof")).collect();
     expander.node("", &members, active)?;
     Ok(expander.expansion)
 }
+
+/// The name of `@id` in credentials of MOSIP.
+pub(super) const ID: &str = "id";
+/// The name of `@type` in credentials of MOSIP.
+pub(super) const TYPE: &str = "type";
 
 type Members<'a> = Vec<(&'a String, &'a Value)>;
 
@@ -44,7 +91,10 @@ struct Active {
 struct Expander<'t> {
     table: &'t Table,
     expansion: Expansion,
+    work: &'t mut Work,
     blanks: u32,
+    /// The objects with an id. Two of one id would be one subject: what is said of it could move from one to the other.
+    named: BTreeSet<String>,
 }
 
 /// A property on its way to its values.
@@ -66,6 +116,7 @@ impl Expander<'_> {
         members: &Members<'_>,
         active: Active,
     ) -> Result<NamedOrBlankNode, ContextError> {
+        self.check_names(at, members, active)?;
         let (types, active) = self.types(at, members, active)?;
         let subject = self.subject(at, members, active)?;
         let from = self.expansion.quads.len();
@@ -74,7 +125,7 @@ impl Expander<'_> {
                 continue;
             };
             if let Ok(iri) = NamedNode::new(iri) {
-                self.state(&subject, &rdf::TYPE.into_owned(), iri.into(), pointer);
+                self.state(&subject, &rdf::TYPE.into_owned(), iri.into(), pointer)?;
             }
         }
         for (name, value) in members {
@@ -105,12 +156,32 @@ impl Expander<'_> {
             }
         }
         // What is inside something is named by a statement of that.
-        if (!at.is_empty() || self.expansion.quads.len() > from)
-            && let Some((name, _)) = self.named(members, active, |meaning| matches!(meaning, Meaning::Id))
-        {
-            self.expansion.covered.insert(member(at, name));
+        if (!at.is_empty() || self.expansion.quads.len() > from) && self.id(members, active).is_some() {
+            self.expansion.covered.insert(member(at, ID));
         }
         Ok(subject)
+    }
+
+    /// Contexts may give `@id` and `@type` further names. Whoever renamed one would alter what a JSON reader finds, and no statement.
+    fn check_names(&self, at: &str, members: &Members<'_>, active: Active) -> Result<(), ContextError> {
+        let is_other = |name: &str| match self.meaning(active, name) {
+            Some(Meaning::Id) => name != ID,
+            Some(Meaning::Type) => name != TYPE,
+            _ => false,
+        };
+        match members.iter().find(|(name, _)| is_other(name)) {
+            Some((name, _)) => Err(ContextError::NotBuilt(member(at, name))),
+            None => Ok(()),
+        }
+    }
+
+    fn meaning(&self, active: Active, name: &str) -> Option<&Meaning> {
+        self.table.term(active.scope, name).flatten().map(|term| &term.meaning)
+    }
+
+    fn id<'a>(&self, members: &Members<'a>, active: Active) -> Option<&'a Value> {
+        let is_meant = matches!(self.meaning(active, ID), Some(Meaning::Id));
+        members.iter().find(|(name, _)| is_meant && *name == ID).map(|(_, value)| *value)
     }
 
     /// The types of an object with their places, and the scope that they lead to.
@@ -120,14 +191,11 @@ impl Expander<'_> {
         members: &Members<'a>,
         active: Active,
     ) -> Result<(Types<'a>, Active), ContextError> {
-        let mut types = Vec::new();
-        let aliases = members.iter().filter(|(name, _)| {
-            let term = self.table.term(active.scope, name).flatten();
-            term.is_some_and(|term| matches!(term.meaning, Meaning::Type))
-        });
-        for (number, (name, value)) in aliases.enumerate() {
+        let mut types: Types<'a> = Vec::new();
+        let is_meant = matches!(self.meaning(active, TYPE), Some(Meaning::Type));
+        if let Some((name, value)) = members.iter().find(|(name, _)| is_meant && *name == TYPE) {
             let at = member(at, name);
-            let kinds = match value {
+            types = match value {
                 Value::String(kind) => vec![(at.clone(), kind.as_str())],
                 Value::Array(kinds) => kinds
                     .iter()
@@ -137,10 +205,6 @@ impl Expander<'_> {
                     .ok_or_else(|| ContextError::NotBuilt(at.clone()))?,
                 _ => return Err(ContextError::NotBuilt(at)),
             };
-            if number > 0 {
-                return Err(ContextError::NotBuilt(at));
-            }
-            types = kinds;
         }
         let mut inside = active;
         for (at, kind) in &types {
@@ -166,46 +230,48 @@ impl Expander<'_> {
         members: &Members<'_>,
         active: Active,
     ) -> Result<NamedOrBlankNode, ContextError> {
-        let Some((name, value)) = self.named(members, active, |meaning| matches!(meaning, Meaning::Id))
-        else {
+        let Some(value) = self.id(members, active) else {
             self.blanks += 1;
             return Ok(BlankNode::new_unchecked(format!("b{}", self.blanks)).into());
         };
-        let wrong = || ContextError::NotBuilt(member(at, name));
-        let others = members.iter().filter(|(other, _)| {
-            let term = self.table.term(active.scope, other).flatten();
-            *other != name && term.is_some_and(|term| matches!(term.meaning, Meaning::Id))
-        });
-        if others.count() > 0 {
-            return Err(wrong());
-        }
+        let wrong = || ContextError::NotBuilt(member(at, ID));
         let iri = self.table.expand_id(active.scope, value.as_str().ok_or_else(wrong)?);
-        NamedNode::new(iri).map(Into::into).map_err(|_| wrong())
-    }
-
-    fn named<'a>(
-        &self,
-        members: &Members<'a>,
-        active: Active,
-        is_meant: impl Fn(&Meaning) -> bool,
-    ) -> Option<(&'a String, &'a Value)> {
-        members.iter().copied().find(|(name, _)| {
-            self.table.term(active.scope, name).flatten().is_some_and(|term| is_meant(&term.meaning))
-        })
+        let iri = NamedNode::new(iri).map_err(|_| wrong())?;
+        match self.named.insert(iri.as_str().to_owned()) {
+            true => Ok(iri.into()),
+            false => Err(wrong()),
+        }
     }
 
     fn values(&mut self, at: &str, value: &Value, property: Property<'_>) -> Result<(), ContextError> {
         match value {
-            // Another value in their place would make a statement.
-            Value::Null => self.plain(at, None, property),
-            Value::Array(items) if items.is_empty() => self.plain(at, None, property),
-            Value::Array(items) => items
-                .iter()
-                .zip(0_u32..)
-                .try_for_each(|(item, index)| self.values(&format!("{at}/{index}"), item, property)),
+            Value::Array(items) => self.several(at, items, property),
             Value::Object(members) => self.object(at, members, property),
-            plain => self.plain(at, Some(plain), property),
+            plain => self.plain(at, plain, property),
         }
+    }
+
+    /// MOSIP writes an attribute in several languages as an array of objects without ids, and several values as an array of them. An array
+    /// that makes the same statement as one value by itself is neither: whoever put the value into it would alter what a JSON reader
+    /// finds, and no statement.
+    fn several(&mut self, at: &str, items: &[Value], property: Property<'_>) -> Result<(), ContextError> {
+        let wrong = |at: &str| Err(ContextError::NotBuilt(at.to_owned()));
+        let are_objects = items.first().is_some_and(Value::is_object);
+        let from = self.expansion.quads.len();
+        for (item, index) in items.iter().zip(0_u32..) {
+            let at = format!("{at}/{index}");
+            match item {
+                Value::Object(members) if are_objects && !members.contains_key(ID) => {
+                    self.object(&at, members, property)?;
+                }
+                Value::Object(_) | Value::Array(_) => return wrong(&at),
+                _ if are_objects => return wrong(&at),
+                plain => self.plain(&at, plain, property)?,
+            }
+        }
+        let made = self.expansion.quads.get(from..).unwrap_or_default();
+        let is_one = !made.is_empty() && made.iter().all(|quad| made.first() == Some(quad));
+        if items.is_empty() || (is_one && !are_objects) { wrong(at) } else { Ok(()) }
     }
 
     fn object(
@@ -215,10 +281,12 @@ impl Expander<'_> {
         property: Property<'_>,
     ) -> Result<(), ContextError> {
         let Property { subject, predicate, term, active, .. } = property;
+        // MOSIP writes a mere name as a text, which makes the same statement.
+        if members.len() == 1 && members.contains_key(ID) {
+            return Err(ContextError::NotBuilt(at.to_owned()));
+        }
         let members: Members<'_> = members.iter().collect();
-        let is_mere_name = members.len() == 1
-            && self.named(&members, active, |meaning| matches!(meaning, Meaning::Id)).is_some();
-        let scope = active.before.filter(|_| !is_mere_name).unwrap_or(active.scope);
+        let scope = active.before.unwrap_or(active.scope);
         let scope = match term {
             Some(term) => self.table.inside(scope, term),
             None => Some(scope),
@@ -226,12 +294,11 @@ impl Expander<'_> {
         let scope = scope.ok_or_else(|| ContextError::NotBuilt(at.to_owned()))?;
         let object = self.node(at, &members, Active { scope, before: None })?;
         let pointer = if members.is_empty() { at.to_owned() } else { String::new() };
-        self.state(subject, predicate, object.into(), pointer);
-        Ok(())
+        self.state(subject, predicate, object.into(), pointer)
     }
 
-    /// A value without parts; `None` stands for one that is not there.
-    fn plain(&mut self, at: &str, value: Option<&Value>, property: Property<'_>) -> Result<(), ContextError> {
+    /// A value without parts.
+    fn plain(&mut self, at: &str, value: &Value, property: Property<'_>) -> Result<(), ContextError> {
         let Property { subject, predicate, coercion, term, active } = property;
         let scope = || {
             let scope = term.map_or(Some(active.scope), |term| self.table.inside(active.scope, term));
@@ -242,12 +309,7 @@ impl Expander<'_> {
             _ => None,
         };
         let object: Object = match (value, coercion) {
-            (None, Coercion::Id | Coercion::Vocab) => return Ok(()),
-            (None, _) => {
-                self.expansion.covered.insert(at.to_owned());
-                return Ok(());
-            }
-            (Some(Value::String(text)), Coercion::Id | Coercion::Vocab) => {
+            (Value::String(text), Coercion::Id | Coercion::Vocab) => {
                 let iri = match coercion {
                     Coercion::Id => Some(self.table.expand_id(scope()?, text)),
                     _ => self.table.expand_vocab(scope()?, text),
@@ -260,22 +322,38 @@ impl Expander<'_> {
                     Some(Err(_)) => return Err(ContextError::NotBuilt(at.to_owned())),
                 }
             }
-            (Some(Value::String(text)), _) => match datatype {
+            (Value::String(text), _) => match datatype {
                 Some(datatype) => Literal::new_typed_literal(text, datatype).into(),
                 None => Literal::new_simple_literal(text).into(),
             },
-            (Some(Value::Bool(yes)), _) => {
+            (Value::Bool(yes), _) => {
                 let datatype = datatype.unwrap_or_else(|| xsd::BOOLEAN.into_owned());
                 Literal::new_typed_literal(if *yes { "true" } else { "false" }, datatype).into()
             }
-            (Some(Value::Number(number)), _) => numeric(number, datatype).into(),
-            (Some(_), _) => return Err(ContextError::NotBuilt(at.to_owned())),
+            (Value::Number(number), _) => numeric(number, datatype).into(),
+            // `null` makes no statement: whoever put it in place of nothing would alter what a JSON reader finds.
+            _ => return Err(ContextError::NotBuilt(at.to_owned())),
         };
-        self.state(subject, predicate, object, at.to_owned());
-        Ok(())
+        self.state(subject, predicate, object, at.to_owned())
     }
 
-    fn state(&mut self, subject: &NamedOrBlankNode, predicate: &NamedNode, object: Object, pointer: String) {
+    fn state(
+        &mut self,
+        subject: &NamedOrBlankNode,
+        predicate: &NamedNode,
+        object: Object,
+        pointer: String,
+    ) -> Result<(), ContextError> {
+        let name = |node: &NamedOrBlankNode| match node {
+            NamedOrBlankNode::NamedNode(iri) => iri.as_str().len(),
+            NamedOrBlankNode::BlankNode(blank) => blank.as_str().len(),
+        };
+        let value = match &object {
+            Object::NamedNode(iri) => iri.as_str().len(),
+            Object::BlankNode(blank) => blank.as_str().len(),
+            Object::Literal(literal) => literal.value().len(),
+        };
+        self.work.add(name(subject) + predicate.as_str().len() + value)?;
         self.expansion.quads.push(Quad::new(
             subject.clone(),
             predicate.clone(),
@@ -285,65 +363,6 @@ impl Expander<'_> {
         if !pointer.is_empty() {
             self.expansion.covered.insert(pointer);
         }
-    }
-}
-
-/// A number as a literal: whole ones below 10²¹ as `xsd:integer`, others as `xsd:double` in canonical form (JSON-LD 1.1 API, 8.6), under
-/// `datatype` where the term names one.
-fn numeric(number: &Number, datatype: Option<NamedNode>) -> Literal {
-    let (mut digits, exponent, is_negative) = digits(number);
-    let places = i32::try_from(digits.len()).unwrap_or(i32::MAX) - 1;
-    let wants_double = datatype.as_ref().is_some_and(|datatype| datatype.as_ref() == xsd::DOUBLE);
-    let sign = if is_negative { "-" } else { "" };
-    if !wants_double && (places..21).contains(&exponent) {
-        digits.extend(std::iter::repeat_n('0', usize::try_from(exponent - places).unwrap_or_default()));
-        let datatype = datatype.unwrap_or_else(|| xsd::INTEGER.into_owned());
-        return Literal::new_typed_literal(format!("{sign}{digits}"), datatype);
-    }
-    let (first, rest) = digits.split_at(1);
-    let rest = if rest.is_empty() { "0" } else { rest };
-    let datatype = datatype.unwrap_or_else(|| xsd::DOUBLE.into_owned());
-    Literal::new_typed_literal(format!("{sign}{first}.{rest}E{exponent}"), datatype)
-}
-
-/// The digits of a number without zeros at either end, the power of ten of the first, and whether it is below zero.
-fn digits(number: &Number) -> (String, i32, bool) {
-    // Rust writes the shortest digits that read back, as JSON writers do.
-    let text = match (number.as_u64(), number.as_i64(), number.as_f64()) {
-        (Some(whole), ..) => format!("{whole:e}"),
-        (_, Some(whole), _) => format!("{whole:e}"),
-        (.., Some(real)) => format!("{real:e}"),
-        _ => String::new(),
-    };
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let kept = digits.trim_end_matches('0');
-    match kept.is_empty() {
-        true => ("0".to_owned(), 0, false),
-        false => (kept.to_owned(), exponent.parse().unwrap_or_default(), mantissa.starts_with('-')),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// JSON-LD 1.1 API, 8.6: from 10²¹ on a number is a double. `oxjsonld` says so from 10²⁰ on.
-    #[test]
-    fn whole_numbers_are_integers_below_ten_to_the_twenty_first() {
-        for (number, expected) in [
-            ("100000000000000000000.0", "100000000000000000000"),
-            ("1e20", "100000000000000000000"),
-            ("-123456789012345678901.0", "-123456789012345680000"),
-            ("1e21", "1.0E21"),
-            ("18446744073709551615", "18446744073709551615"),
-            ("-0.0", "0"),
-            ("0.5", "5.0E-1"),
-        ] {
-            let number: Number = serde_json::from_str(number).unwrap();
-            assert_eq!(numeric(&number, None).value(), expected);
-        }
-        let double = numeric(&Number::from(120), Some(xsd::DOUBLE.into_owned()));
-        assert_eq!(double.value(), "1.2E2");
+        Ok(())
     }
 }

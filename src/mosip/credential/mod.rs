@@ -5,7 +5,9 @@ pub mod canonical;
 pub mod contexts;
 pub mod event;
 mod expand;
+mod number;
 mod probe;
+mod shape;
 pub mod share;
 mod terms;
 #[cfg(test)]
@@ -96,8 +98,7 @@ impl From<Verified<Covered>> for Verdict {
 ///
 /// [`Code::Malformed`] where it is no JSON object that all readers read alike.
 pub(crate) fn read(bytes: &[u8]) -> Result<Value> {
-    let value: Value = crate::json::read(bytes)?;
-    match value {
+    match tree(bytes)? {
         Value::Object(mut members) => match (members.len(), members.remove("credential")) {
             (1, Some(credential)) => Ok(credential),
             (_, Some(other)) => {
@@ -108,6 +109,18 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Value> {
         },
         _ => Err(Error::new(Code::Malformed, "this is no credential: it is no JSON object")),
     }
+}
+
+/// The tree of a text that may be a credential.
+///
+/// # Errors
+///
+/// [`Code::Malformed`] where it is no JSON that all readers read alike, or holds more values than any credential of MOSIP: its tree would
+/// take many times its bytes.
+pub(crate) fn tree(text: &[u8]) -> Result<Value> {
+    shape::check_text(text)
+        .map_err(|error| Error::new(Code::Malformed, format!("this is no credential of MOSIP: {error}")))?;
+    crate::json::read(text)
 }
 
 /// An embedded proof. Any further member in it would be signed, too.

@@ -7,8 +7,8 @@ use oxrdf::Quad;
 use serde_json::{Map, Value, json};
 
 use super::contexts::{PinError, by_library};
-use super::expand::expand;
-use super::terms::{Meaning, Scope, Table};
+use super::expand::{ID, TYPE, Work, expand};
+use super::terms::{Meaning, Scope, Table, Term};
 
 /// A name that nobody has.
 const ABSOLUTE: &str = "urn:mosip-gateway:probe";
@@ -33,7 +33,8 @@ pub(super) fn compare(
                     members.insert(name.to_owned(), inside.clone());
                 }
                 if let Some(members) = inside.as_object_mut() {
-                    members.insert(alias(table, base, &Meaning::Type)?, json!([name]));
+                    check_name(table, base, TYPE, &Meaning::Type)?;
+                    members.insert(TYPE.to_owned(), json!([name]));
                 }
             }
             _ => continue,
@@ -42,7 +43,8 @@ pub(super) fn compare(
     }
     let mut ours: HashSet<Quad> = HashSet::new();
     for members in probes.iter().filter_map(Value::as_object) {
-        let expansion = expand(table, members).map_err(|error| PinError::Disagrees(error.to_string()))?;
+        let expansion = expand(table, members, &mut Work::of_contexts())
+            .map_err(|error| PinError::Disagrees(error.to_string()))?;
         ours.extend(expansion.quads);
     }
     let document = json!({ "@context": context, "@graph": probes });
@@ -67,18 +69,18 @@ fn probe(table: &Table, scope: Scope, number: u32) -> Result<Value, PinError> {
             members.insert(name.to_owned(), json!([ABSOLUTE, 7, 2.5, true]));
         }
     }
-    members.insert(alias(table, scope, &Meaning::Id)?, json!(format!("{ABSOLUTE}:{number}")));
+    check_name(table, scope, ID, &Meaning::Id)?;
+    members.insert(ID.to_owned(), json!(format!("{ABSOLUTE}:{number}")));
     Ok(Value::Object(members))
 }
 
-/// The name that stands for `@id` or `@type`.
-fn alias(table: &Table, scope: Scope, meaning: &Meaning) -> Result<String, PinError> {
-    let is_meant = |other: &Meaning| std::mem::discriminant(other) == std::mem::discriminant(meaning);
-    let found =
-        table.visible(scope).into_iter().find(|(name, term)| is_meant(&term.meaning) && is_usable(name));
-    found
-        .map(|(name, _)| name.to_owned())
-        .ok_or_else(|| PinError::NotBuilt("objects without a name for @id or @type".to_owned()))
+/// Credentials of MOSIP write `@id` and `@type` as `id` and `type`.
+fn check_name(table: &Table, scope: Scope, name: &str, meaning: &Meaning) -> Result<(), PinError> {
+    let is_meant = |term: &Term| std::mem::discriminant(&term.meaning) == std::mem::discriminant(meaning);
+    match table.term(scope, name).flatten() {
+        Some(term) if is_meant(term) => Ok(()),
+        _ => Err(PinError::NotBuilt(format!("objects without the name `{name}` for `@{name}`"))),
+    }
 }
 
 /// Whether a credential may have a member of this name.

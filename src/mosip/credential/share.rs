@@ -1,6 +1,8 @@
 //! `credentials.data_share`: the one place from which credentials are fetched that the hub only names.
 
-use http::Uri;
+use http::{StatusCode, Uri};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::error::{Code, Error, Result};
 
@@ -54,6 +56,92 @@ impl DataShare {
             _ => Err(elsewhere()),
         }
     }
+}
+
+/// The sealed credential in the answer to the address of a share. Whatever its content type says, it is the text of an envelope in
+/// base64url.
+///
+/// # Errors
+///
+/// [`Code::Upstream`] and [`Code::Partner`] where the share may be there later or to another token, [`Code::Malformed`] where what is
+/// there is no sealed credential.
+pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<&str> {
+    let away = |what: &str| Error::new(Code::Upstream, what);
+    match status {
+        status if status.is_success() => {}
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            return Err(Error::new(
+                Code::Partner,
+                format!("MOSIP refuses the token for the share ({status})"),
+            )
+            .advise(
+                "Check credentials.data_share.token with the MOSIP administrator: the client, and its roles.",
+            ));
+        }
+        StatusCode::NOT_FOUND | StatusCode::GONE => {
+            return Err(ended(&format!("status {}", status.as_u16())));
+        }
+        status if status.is_redirection() => {
+            return Err(away("the share leads on to another address, and no redirect is followed").advise(
+                "Set credentials.data_share.url, and at MOSIP the address of shares, to the place that answers without a redirect.",
+            ));
+        }
+        status => return Err(away(&format!("the share is answered with status {}", status.as_u16()))),
+    }
+    let text = std::str::from_utf8(body).map(str::trim).unwrap_or("\0");
+    if text.is_empty() {
+        return Err(away("the share is empty"));
+    }
+    if is_base64(text) {
+        return Ok(text);
+    }
+    if text.starts_with('<') {
+        return Err(away("a page is there in place of the share").advise(
+            "Check credentials.data_share: a page is what a login or a proxy answers with in place of MOSIP.",
+        ));
+    }
+    match error_code(text) {
+        Some(code) => Err(ended(&code)),
+        None => Err(Error::new(Code::Malformed, "the share holds no sealed credential").advise(
+            "Ask the MOSIP administrator whether the partner's policy shares what is sealed to the partner (encryptionType).",
+        )),
+    }
+}
+
+/// `body`, a message that names a share, with `credential` in it as if it had come along.
+pub(crate) fn brought(body: &[u8], credential: &str) -> Result<Vec<u8>> {
+    let mut message = super::tree(body)?;
+    let data = message.pointer_mut("/event/data").and_then(Value::as_object_mut);
+    let data = data.ok_or_else(|| Error::field("/event/data", "this is no object"))?;
+    data.insert("credential".to_owned(), credential.into());
+    serde_json::to_vec(&message).map_err(|_| Error::new(Code::Bug, "a message does not serialise"))
+}
+
+fn ended(what: &str) -> Error {
+    Error::new(Code::Upstream, format!("the share is not there ({what})")).advise(
+        "It is tried again by itself. If the share has ended at MOSIP, ask for the credential to be issued again, and discard this message.",
+    )
+}
+
+fn is_base64(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'+' | b'/' | b'='))
+}
+
+/// MOSIP's code in what it answers in place of a share, such as `DAT-SER-006`.
+fn error_code(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        errors: Vec<Refusal>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Refusal {
+        error_code: String,
+    }
+    let code = serde_json::from_str::<Answer>(text).ok()?.errors.into_iter().next()?.error_code;
+    let is_code = (1..=32).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-');
+    Some(if is_code { code } else { "an error without a code".to_owned() })
 }
 
 /// Scheme, host and port, each in one spelling.
@@ -140,6 +228,48 @@ mod tests {
             assert_eq!(error.code(), Code::SignatureInvalid, "{share}");
             assert!(!error.detail().contains("example.org"), "what the hub says is not repeated");
         }
+    }
+
+    #[test]
+    fn what_answers_in_place_of_a_share_waits_or_is_refused() {
+        let told = |status: u16, body: &[u8]| {
+            let error = read(StatusCode::from_u16(status).unwrap(), body).unwrap_err();
+            (error.code(), error.detail().to_owned())
+        };
+        assert_eq!(read(StatusCode::OK, b" dGV4dA-_\n").unwrap(), "dGV4dA-_");
+        let expired =
+            br#"{"id":null,"errors":[{"errorCode":"DAT-SER-006","message":"Data share usage expired"}]}"#;
+        for (status, body, code, words) in [
+            (404, &b""[..], Code::Upstream, "not there (status 404)"),
+            (410, b"", Code::Upstream, "not there (status 410)"),
+            (200, expired, Code::Upstream, "not there (DAT-SER-006)"),
+            (200, br#"{"errors":[{"errorCode":"<script>"}]}"#, Code::Upstream, "without a code"),
+            (401, b"", Code::Partner, "refuses the token"),
+            (403, b"dGV4dA", Code::Partner, "refuses the token"),
+            (302, b"dGV4dA", Code::Upstream, "no redirect is followed"),
+            (503, b"dGV4dA", Code::Upstream, "status 503"),
+            (200, b"", Code::Upstream, "is empty"),
+            (200, b"<html>login</html>", Code::Upstream, "a page"),
+            (200, b"\x89PNG\r\n", Code::Malformed, "no sealed credential"),
+            (200, br#"{"credentialSubject":{"VID":"1"}}"#, Code::Malformed, "no sealed credential"),
+            (200, br#"{"errors":[]}"#, Code::Malformed, "no sealed credential"),
+            (200, b"\xff\xfe", Code::Malformed, "no sealed credential"),
+        ] {
+            let (found, detail) = told(status, body);
+            assert!(found == code && detail.contains(words), "{status}: {detail}");
+            assert!(!detail.contains("script"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_completed_with_what_its_share_holds() {
+        let body = br#"{"topic":"t","event":{"id":"1","dataShareUri":"https://a.example/s/1","data":{"proof":{"signature":"x"}}}}"#;
+        let completed: Value = serde_json::from_slice(&brought(body, "abc").unwrap()).unwrap();
+        assert_eq!(
+            completed["event"]["data"],
+            serde_json::json!({ "credential": "abc", "proof": { "signature": "x" } })
+        );
+        assert_eq!(brought(b"{}", "abc").unwrap_err().pointer(), Some("/event/data"));
     }
 
     #[test]

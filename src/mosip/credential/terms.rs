@@ -134,6 +134,19 @@ impl Table {
         self.visible(scope).into_iter().filter(|(_, term)| term.context.is_some()).collect()
     }
 
+    /// Whether another name means in a credential what `name` does.
+    pub(super) fn is_shared(&self, name: &str) -> bool {
+        let Some(iri) = self.expand_vocab(self.base, name).filter(|iri| iri.contains(':')) else {
+            return false;
+        };
+        let is_defined = self.term(self.base, name).is_some();
+        let others = self.visible(self.base).into_iter().filter(|(other, _)| *other != name);
+        let by_vocab = self.vocab(self.base).and_then(|vocab| iri.strip_prefix(vocab));
+        let is_other_by_vocab =
+            by_vocab.is_some_and(|rest| is_defined && rest != name && self.term(self.base, rest).is_none());
+        is_other_by_vocab || others.into_iter().any(|(_, term)| term.iri == iri)
+    }
+
     /// All terms of `scope`, by their names.
     pub(super) fn visible(&self, scope: Scope) -> Vec<(&str, &Term)> {
         let mut seen = BTreeSet::new();

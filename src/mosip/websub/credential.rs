@@ -16,25 +16,23 @@ pub(crate) const CREDENTIAL: PushKind = PushKind {
     verify: verify_credential,
 };
 
-/// The credential of a `CREDENTIAL_ISSUED` message, opened and verified. One that is in a data share stays in quarantine, since nothing
-/// fetches it yet.
+/// The credential of a `CREDENTIAL_ISSUED` message, opened and verified. One that is in a data share has been put into the message before.
 fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
     let Trust { ring, now, credentials, .. } = trust;
     let notification = Notification::read(body)?;
     let credentials = credentials.as_ref().map_err(Clone::clone)?;
-    let issued = credentials.verify_issued(&notification, None, ring, now)?;
+    let issued = credentials.verify_issued(&notification, ring, now)?;
     issued.try_map(|issued| Ok::<_, Error>(notice(issued))).map(Stated::Signed)
 }
 
 fn notice(issued: Issued) -> Notice {
     let data = issued.data();
     let Issued { event_id, transaction_id, registration_id, certificate_number, occasion, .. } = issued;
-    // A name that no proof covers leads to no registration: whoever carried the credential could have written it.
-    let covered = |named: Option<Named>| named.filter(|named| named.is_covered).map(|named| named.value);
-    let (number, registration_id) = (covered(certificate_number), covered(registration_id));
+    // An id that no proof covers leads to no registration: whoever carried the credential could have written it.
+    let registration_id = registration_id.filter(|id: &Named| id.is_covered).map(|id| id.value);
     let (brn, drn) = match occasion {
-        Occasion::Birth => (number, None),
-        Occasion::Death => (None, number),
+        Occasion::Birth => (certificate_number, None),
+        Occasion::Death => (None, certificate_number),
     };
     Notice {
         kind: "credential.issued",

@@ -1,6 +1,7 @@
 //! Pushes of MOSIP: stored first, examined after, delivered once they verify. Webhooks of OpenCRVS, too: they become events or are kept
 //! in quarantine.
 
+pub(crate) mod share;
 #[cfg(test)]
 mod tests;
 mod webhook;
@@ -12,6 +13,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use self::share::Shares;
 pub(crate) use self::webhook::Taken;
 use super::housekeeping;
 use super::hub::Hub;
@@ -25,12 +27,12 @@ use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::mosip::push::{PushKind, Trust};
 use crate::mosip::websub;
-use crate::pool::Pool;
+use crate::pool;
 
 /// On a message of MOSIP that is not as its kind is.
 const ADVICE: &str = "Nothing in the gateway can put this right: report the reason to the MOSIP administrator. Discard the message, or keep it for a gateway that reads it.";
 
-/// How long examining rests when the store or the pool refuses.
+/// How long examining rests when the store refuses.
 const REST: Duration = Duration::from_secs(1);
 
 /// What was pushed to this gateway. Cheap to clone.
@@ -42,13 +44,13 @@ struct PushesInner {
     routes: EventRoutes,
     hub: Hub,
     tools: Tools,
+    shares: Shares,
     wake: Notify,
 }
 
 /// What pushes are examined with.
 pub(crate) struct Tools {
     pub(crate) keys: Keyring,
-    pub(crate) pool: Pool,
     pub(crate) clock: Clock,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
@@ -58,9 +60,9 @@ pub(crate) struct Tools {
 
 impl Pushes {
     /// Kept in `ledger`. Nothing is examined before [`Self::run`]. `routes` says where events go, `hub` which
-    /// topics are ours.
-    pub(crate) fn new(ledger: Ledger, routes: EventRoutes, hub: Hub, tools: Tools) -> Self {
-        Self(Arc::new(PushesInner { ledger, routes, hub, tools, wake: Notify::new() }))
+    /// topics are ours, `shares` where credentials are that the hub only names.
+    pub(crate) fn new(ledger: Ledger, routes: EventRoutes, hub: Hub, shares: Shares, tools: Tools) -> Self {
+        Self(Arc::new(PushesInner { ledger, routes, hub, tools, shares, wake: Notify::new() }))
     }
 
     /// Stores a push; once this returns it is on the disk and the sender may forget it.
@@ -119,7 +121,7 @@ impl Pushes {
             housekeeping::correlate_older(&self.0.ledger).await;
             self.0.examine_all().await;
         };
-        tokio::join!(follow_keys, examine);
+        tokio::join!(follow_keys, examine, self.fetch_shares());
     }
 }
 
@@ -128,7 +130,7 @@ impl PushesInner {
         let mut after = 0;
         loop {
             match self.ledger.next_received(after).await {
-                Ok(Some((seq, push))) => match self.examine(push).await {
+                Ok(Some((seq, push))) => match self.examine_new(push).await {
                     // It stays where it is; the others go on.
                     Err(error) if is_ours(&error) => {
                         tracing::error!(
@@ -154,18 +156,37 @@ impl PushesInner {
         }
     }
 
-    /// Verified and queued for the mediator, or quarantined with its reason.
+    /// As [`Self::examine`], but what is in a share is left to those who fetch it.
+    async fn examine_new(&self, push: Received) -> Result<()> {
+        match self.look_for_share(self.of_its_kind(push)).await? {
+            (push, None) => self.examine_whole(push).await,
+            (push, Some(address)) => self.leave(push, &address).await,
+        }
+    }
+
+    /// Verified and queued for the mediator, or quarantined with its reason, which is returned.
     async fn examine(&self, push: Received) -> Result<()> {
+        let push = match self.look_for_share(self.of_its_kind(push)).await? {
+            (push, None) => push,
+            (push, Some(address)) => self.complete(push, &address).await?,
+        };
+        self.examine_whole(push).await
+    }
+
+    /// A message on a topic that was none of ours is one of ours where the settings name it by now.
+    fn of_its_kind(&self, push: Received) -> Received {
+        match push.kind == websub::HUB.name {
+            true => Received { kind: self.hub.kind_of(&push.body).name.to_owned(), ..push },
+            false => push,
+        }
+    }
+
+    async fn examine_whole(&self, push: Received) -> Result<()> {
         let Received { id, kind, body } = push;
         if kind == WEBHOOK {
             return self.examine_webhook(id, Bytes::from_owner(body)).await;
         }
         let (ring, now, policy) = (self.tools.keys.current(), self.tools.clock.now(), self.tools.policy);
-        // A message on a topic that was none of ours is one of ours where the settings name it by now.
-        let kind = match kind == websub::HUB.name {
-            true => self.hub.kind_of(&body).name.to_owned(),
-            false => kind,
-        };
         let credentials = self.tools.credentials.clone();
         let verified = match PushKind::find(&kind) {
             Some(kind) => {
@@ -173,7 +194,8 @@ impl PushesInner {
                     let trust = Trust { ring: &ring, now, policy, credentials: &credentials };
                     kind.verify(&body, trust)
                 };
-                self.tools.pool.run(verify).await
+                // One at a time, and not among the operations with private keys that callers wait for.
+                pool::beside(verify).await
             }
             None => {
                 Err(Error::new(Code::SignatureInvalid, "this gateway does not know messages of this kind")
@@ -184,21 +206,26 @@ impl PushesInner {
             Ok(notice) => notice,
             Err(error) if is_ours(&error) => return Err(error),
             Err(error) => {
-                tracing::warn!(
-                    push = id,
-                    code = error.code().as_str(),
-                    pointer = error.pointer(),
-                    detail = error.detail(),
-                    step = error.operator_detail(),
-                    "a push does not verify and is kept in quarantine"
-                );
-                self.ledger.quarantine(id, reason(&error)).await?;
+                self.refuse(id, error.clone()).await?;
                 return Err(error);
             }
         };
         let is_new = self.ledger.verified(id.clone(), &kind, notice).await?;
         tracing::info!(push = id, repeated = !is_new, "a push verifies");
         Ok(())
+    }
+
+    /// Keeps the push `id` in quarantine with its reason.
+    async fn refuse(&self, id: String, error: Error) -> Result<()> {
+        tracing::warn!(
+            push = id,
+            code = error.code().as_str(),
+            pointer = error.pointer(),
+            detail = error.detail(),
+            step = error.operator_detail(),
+            "a push does not verify and is kept in quarantine"
+        );
+        self.ledger.quarantine(id, reason(&error)).await
     }
 }
 

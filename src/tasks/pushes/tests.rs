@@ -27,11 +27,11 @@ use crate::tasks::key_watch::watch;
 const KEYS: &str = "tests/vectors/keys";
 
 /// Pushes that nothing examines by itself, with the certificate of MOSIP in a file of its own.
-struct Home {
+pub(super) struct Home {
     dir: TempDir,
-    keys: Keyring,
-    pushes: Pushes,
-    ledger: Ledger,
+    pub(super) keys: Keyring,
+    pub(super) pushes: Pushes,
+    pub(super) ledger: Ledger,
 }
 
 impl Home {
@@ -68,6 +68,23 @@ impl Home {
     }
 
     fn with(dir: TempDir, keys: Keyring) -> Self {
+        Self::with_shares(dir, keys, None, Arc::new(Script::new([])))
+    }
+
+    /// Shares of `place` are fetched from `outside`.
+    pub(super) fn sharing(place: Option<share::Settings>, outside: Arc<Script>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let keys = Self::watched(dir.path());
+        Self::with_shares(dir, keys, place, outside)
+    }
+
+    /// Another process with the same outbox.
+    pub(super) fn started_again(self, place: Option<share::Settings>, outside: Arc<Script>) -> Self {
+        let Self { dir, keys, ledger, .. } = self;
+        Self::over(dir, keys, ledger, place, outside)
+    }
+
+    fn with_shares(dir: TempDir, keys: Keyring, place: Option<share::Settings>, outside: Arc<Script>) -> Self {
         let outbox = config::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
@@ -78,8 +95,17 @@ impl Home {
         };
         let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
+        Self::over(dir, keys, ledger, place, outside)
+    }
+
+    fn over(
+        dir: TempDir,
+        keys: Keyring,
+        ledger: Ledger,
+        place: Option<share::Settings>,
+        outside: Arc<Script>,
+    ) -> Self {
         let policy = Policy { danger_accept_unsigned: false };
-        let pool = Pool::for_this_machine().unwrap();
         let mediator = mediator::Settings {
             events: BTreeMap::from([("birth".to_owned(), "https://mosip.example/birth".parse().unwrap())]),
             ..mediator::Settings::default()
@@ -95,10 +121,11 @@ impl Home {
             Topics::from_iter([("packet_status", "STATUS".to_owned()), ("errors", "ERRORS".to_owned())]);
         let settings = hub::Settings { topics, ..hub::Settings::default() };
         let publisher = Publisher::new(settings, &tools);
-        let outside = Arc::new(Script::new([]));
-        let hub = Hub::new(&publisher, outside, ledger.clone(), Clock::system(), Random::system());
-        let tools = Tools { keys: keys.clone(), pool, clock: Clock::system(), policy, credentials };
-        let pushes = Pushes::new(ledger.clone(), routes, hub, tools);
+        let nowhere = Arc::new(Script::new([]));
+        let hub = Hub::new(&publisher, nowhere, ledger.clone(), Clock::system(), Random::system());
+        let shares = Shares::new(place, outside, Random::seeded(1));
+        let tools = Tools { keys: keys.clone(), clock: Clock::system(), policy, credentials };
+        let pushes = Pushes::new(ledger.clone(), routes, hub, shares, tools);
         Self { dir, keys, pushes, ledger }
     }
 }

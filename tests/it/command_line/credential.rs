@@ -56,6 +56,52 @@ fn verify_says_what_the_proof_of_a_credential_covers() {
 }
 
 #[test]
+fn every_known_credential_has_one_verdict_in_both_commands() {
+    let folder = TempDir::new().unwrap();
+    let config = configured(&folder, "");
+    let vectors: Value = serde_json::from_slice(&std::fs::read("tests/vectors/vc.json").unwrap()).unwrap();
+    let events: Value = serde_json::from_slice(&std::fs::read("tests/vectors/event.json").unwrap()).unwrap();
+    let events = events.as_array().unwrap().iter().filter(|case| case["valid"] == true);
+    let carried = events.map(|case| (case["name"].clone(), case["expect"].to_string(), true, None));
+    let known = vectors["cases"].as_array().unwrap().iter().map(|case| {
+        let text =
+            case["credential_text"].as_str().map_or_else(|| case["credential"].to_string(), str::to_owned);
+        let valid = case["valid"] == true && case["form"] != "jcs";
+        (case["name"].clone(), text, valid, case.get("not_covered").filter(|_| valid).cloned())
+    });
+    let mut seen = 0;
+    for (name, text, valid, not_covered) in known.chain(carried) {
+        if !text.contains("proof") || !text.contains("@context") {
+            continue;
+        }
+        let output = call(&["verify", "--credential", "--config", &config], text.as_bytes());
+        let found = call(&["inspect", "--json", "--config", &config], text.as_bytes());
+        match valid {
+            true => {
+                let (verdict, found) = (output.ok().json(), found.ok().json());
+                assert_eq!((&verdict["valid"], &found["verifies"]), (&json!(true), &json!(true)), "{name}");
+                if let Some(not_covered) = not_covered {
+                    assert_eq!(
+                        (&verdict["not_covered"], &found["not_covered"]),
+                        (&not_covered, &not_covered),
+                        "{name}"
+                    );
+                }
+            }
+            false if name == "duplicate-json-key" => output.refused(REFUSED, "malformed: "),
+            false => {
+                output.refused(REFUSED, "signature-invalid: the credential does not verify: ");
+                let found = found.ok().json();
+                assert_eq!(found["verifies"], false, "{name}");
+                assert!(found["refusal"].as_str().unwrap().starts_with("signature-invalid: "), "{name}");
+            }
+        }
+        seen += 1;
+    }
+    assert!(seen >= 35, "{seen}");
+}
+
+#[test]
 fn inspect_tells_a_credential_and_its_verdict_but_not_the_person() {
     let birth = credential("birth").to_string();
     let without = call(&["inspect", "--json"], birth.as_bytes()).ok().json();

@@ -29,6 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) knobs: Behaviour,
     /// The gateway subscribes at the hub of MOSIP's side, for credentials, the status of packets and errors.
     pub(crate) hub: bool,
+    /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
+    pub(crate) shares: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
     pub(crate) set: Vec<(&'a str, &'a str)>,
 }
@@ -60,8 +62,11 @@ impl World {
             set.extend(hub.set());
         }
         set.extend(setup.set);
-        let text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text);
-        let gateway = gateway::Running::start_under(text, &set).await;
+        let mut text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text).to_owned();
+        if setup.shares {
+            text.push_str(&data_share(&simulator.base_url));
+        }
+        let gateway = gateway::Running::start_under(&text, &set).await;
         Self { simulator, gateway, mediator, _callback: port }
     }
 }
@@ -98,6 +103,17 @@ impl Hub {
     pub(crate) fn set(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables.iter().map(|(name, value)| (*name, value.as_str()))
     }
+}
+
+/// `[credentials.data_share]` beside a simulator at `base_url`.
+fn data_share(base_url: &str) -> String {
+    format!(
+        r#"
+[credentials.data_share]
+url = "{base_url}/v1/datashare/"
+token = {{ url = "{base_url}/auth/realms/mosip/protocol/openid-connect/token", client_id = "opencrvs", client_secret_env = "MOSIP_AUTH_CLIENT_SECRET" }}
+"#
+    )
 }
 
 /// The settings that lead to a simulator at `base_url`.

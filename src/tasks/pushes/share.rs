@@ -1,0 +1,263 @@
+//! Credentials that the hub only names: each is fetched from its data share and put into its message, which is then examined as any other.
+//!
+//! The message is durable before the hub is answered. Until its share is there it is in quarantine with the reason of the last attempt,
+//! and is tried again, after a start from the beginning.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Uri};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+
+use super::{Pushes, PushesInner, is_ours};
+use crate::config::Token;
+use crate::destinations::TokenSource;
+use crate::destinations::cookie::CookieToken;
+use crate::destinations::drive::Outside;
+use crate::error::{Code, Error, Fault, Result};
+use crate::ledger::Received;
+use crate::mosip::credential::event::Notification;
+use crate::mosip::credential::share::{self, DataShare, SHARE_LIMIT};
+use crate::mosip::websub::credential::CREDENTIAL;
+use crate::pool;
+use crate::random::Random;
+use crate::upstream::{Request, SendError};
+
+/// For one share.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// Shares that are fetched at once.
+const AT_ONCE: usize = 4;
+/// How long the second attempt waits at most; each further one waits twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(2);
+/// However often it failed, a share is tried again after this time.
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// When nothing waits.
+const REST: Duration = Duration::from_hours(24);
+
+/// `[credentials.data_share]`
+pub struct Settings {
+    /// The folder of the shares.
+    pub url: Uri,
+    /// The same, as addresses are compared with it.
+    pub place: DataShare,
+    /// Fetches the token that is shown there; absent = none is shown.
+    pub token: Option<Token>,
+}
+
+/// Where shares are fetched, and which messages wait for theirs.
+pub(crate) struct Shares {
+    place: Option<Place>,
+    outside: Arc<dyn Outside>,
+    random: Random,
+    waiting: Mutex<BTreeMap<String, Wait>>,
+    wake: Notify,
+}
+
+struct Place {
+    folder: DataShare,
+    token: Option<Arc<TokenSource>>,
+}
+
+/// When a message is tried again, and how often it was tried.
+#[derive(Clone, Copy)]
+struct Wait {
+    attempts: u32,
+    /// `None`: it is under way.
+    due: Option<Instant>,
+}
+
+/// The token that is shown to the place of shares, and nowhere else.
+pub(crate) fn token(settings: Token) -> Arc<TokenSource> {
+    Arc::new(TokenSource::new(CookieToken { section: "credentials.data_share.token", settings }))
+}
+
+impl Shares {
+    /// From the place of `settings`; without one, none is fetched.
+    pub(crate) fn new(settings: Option<Settings>, outside: Arc<dyn Outside>, random: Random) -> Self {
+        let place =
+            settings.map(|settings| Place { folder: settings.place, token: settings.token.map(token) });
+        Self { place, outside, random, waiting: Mutex::default(), wake: Notify::new() }
+    }
+
+    /// The sealed credential at `address`, which the hub named.
+    async fn fetch(&self, address: &str) -> Result<String> {
+        let place = self.place.as_ref().ok_or_else(is_unset)?;
+        let uri = place.folder.address(address)?;
+        let (method, deadline, max_response) = (Method::GET, DEADLINE, SHARE_LIMIT);
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        let request = Request { method, uri, headers, body, deadline, max_response };
+        let reply = match self.outside.send(place.token.clone(), request).await? {
+            Err(failure @ SendError::TooLarge { .. }) => {
+                return Err(Error::new(Code::Malformed, format!("the share is no credential: {failure}"))
+                    .advise("Ask the MOSIP administrator what is shared there."));
+            }
+            reply => reply?,
+        };
+        share::read(reply.status, &reply.body).map(str::to_owned).map_err(|error| reply.explain(error))
+    }
+
+    /// Refuses an `address` that is never called.
+    pub(super) fn check(&self, address: &str) -> Result<()> {
+        self.place.as_ref().ok_or_else(is_unset)?.folder.address(address).map(drop)
+    }
+
+    /// `id` is tried at once, unless it is under way.
+    pub(super) fn ask_for(&self, id: String) {
+        let now = Some(Instant::now());
+        let mut waiting = self.waiting();
+        let wait = waiting.entry(id).or_insert(Wait { attempts: 0, due: now });
+        if wait.due.is_some() {
+            wait.due = now;
+        }
+        drop(waiting);
+        self.wake.notify_one();
+    }
+
+    /// The message that is due first, which is under way from now on; else when the next one is.
+    fn next(&self) -> Result<String, Instant> {
+        let (mut waiting, now) = (self.waiting(), Instant::now());
+        let due = waiting.iter_mut().filter_map(|(id, wait)| Some((wait.due?, id, wait)));
+        match due.min_by_key(|(due, ..)| *due) {
+            Some((due, id, wait)) if due <= now => {
+                wait.due = None;
+                Ok(id.clone())
+            }
+            Some((due, ..)) => Err(due),
+            None => Err(now + REST),
+        }
+    }
+
+    /// An attempt for `id` failed by `error`, which may be over later.
+    fn failed(&self, id: &str, error: &Error) {
+        let mut waiting = self.waiting();
+        let wait = waiting.entry(id.to_owned()).or_insert(Wait { attempts: 0, due: None });
+        let most = FIRST_WAIT.saturating_mul(1 << wait.attempts.min(16)).min(LONGEST_WAIT);
+        // Between a half and the whole, so that what failed together is not tried together.
+        let half = u64::try_from(most.as_millis() / 2).unwrap_or(u64::MAX).max(1);
+        let wanted = Duration::from_millis(half + u64::from(self.random.u32()) % half);
+        let asked = error.retry_after().unwrap_or_default().min(LONGEST_WAIT);
+        wait.attempts = wait.attempts.saturating_add(1);
+        wait.due = Some(Instant::now() + wanted.max(asked));
+        drop(waiting);
+        self.wake.notify_one();
+    }
+
+    /// The attempt for `id` ended, and unless it failed in a way that may be over later it is the last one.
+    fn ended(&self, id: &str, outcome: &Result<()>) {
+        let is_under_way = self.waiting().get(id).is_some_and(|wait| wait.due.is_none());
+        match outcome {
+            Err(error) if is_under_way && is_ours(error) => self.failed(id, error),
+            _ if is_under_way => drop(self.waiting().remove(id)),
+            _ => {}
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Wait>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pushes {
+    /// Fetches what messages wait for. Runs for ever.
+    pub(super) async fn fetch_shares(&self) {
+        let shares = &self.0.shares;
+        // A run before this one may have stopped unexpectedly.
+        shares.waiting().values_mut().for_each(|wait| wait.due = wait.due.or(Some(Instant::now())));
+        let mut running = JoinSet::new();
+        loop {
+            let is_full = running.len() >= AT_ONCE;
+            let next = match (!is_full).then(|| shares.next()) {
+                Some(Ok(id)) => {
+                    let pushes = self.clone();
+                    running.spawn(async move {
+                        let outcome = pushes.verify(id.clone()).await;
+                        pushes.0.shares.ended(&id, &outcome);
+                    });
+                    continue;
+                }
+                Some(Err(due)) => due,
+                None => Instant::now(),
+            };
+            tokio::select! {
+                Some(_) = running.join_next() => {}
+                () = sleep_until(next), if !is_full => {}
+                () = shares.wake.notified(), if !is_full => {}
+            }
+        }
+    }
+}
+
+impl PushesInner {
+    /// The push of the kind that it is by now, and where the credential is that it brings, if that is not in it.
+    pub(super) async fn look_for_share(&self, push: Received) -> Result<(Received, Option<String>)> {
+        if push.kind != CREDENTIAL.name {
+            return Ok((push, None));
+        }
+        let read = move || {
+            // What cannot be read is refused where it is verified.
+            let notification = Notification::read(&push.body).ok();
+            let share = notification.and_then(|notification| notification.share().map(str::to_owned));
+            Ok((push, share))
+        };
+        pool::beside(read).await
+    }
+
+    /// Keeps `push` until what is at `address` has been fetched: other messages do not wait for it.
+    pub(super) async fn leave(&self, push: Received, address: &str) -> Result<()> {
+        let Received { id, .. } = push;
+        if let Err(error) = self.shares.check(address) {
+            return self.refuse(id, error).await;
+        }
+        let reason = Error::new(Code::Upstream, "the credential is in a data share, which is being fetched")
+            .advise("Nothing is to be done: it is tried again by itself until it is there.");
+        self.ledger.quarantine(id.clone(), (&reason).into()).await?;
+        self.shares.ask_for(id);
+        Ok(())
+    }
+
+    /// `push` with the credential at `address` in it, durable; else it is kept in quarantine with the reason, which is returned.
+    pub(super) async fn complete(&self, push: Received, address: &str) -> Result<Received> {
+        let Received { id, kind, body } = push;
+        let fetched = async {
+            let credential = self.shares.fetch(address).await?;
+            pool::beside(move || share::brought(&body, &credential).map(Bytes::from)).await
+        };
+        match fetched.await {
+            Ok(body) => {
+                self.ledger.complete_push(id.clone(), body.clone()).await?;
+                Ok(Received { id, kind, body: body.to_vec().into() })
+            }
+            Err(error) => {
+                if may_come(&error) {
+                    self.shares.failed(&id, &error);
+                }
+                tracing::warn!(
+                    push = id,
+                    code = error.code().as_str(),
+                    detail = error.detail(),
+                    "a credential cannot be fetched from its data share"
+                );
+                self.ledger.quarantine(id, (&error).into()).await?;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Nothing is wrong with the message: its share may be there later.
+fn may_come(error: &Error) -> bool {
+    is_ours(error) || matches!(error.fault(), Fault::Upstream | Fault::Partner)
+}
+
+fn is_unset() -> Error {
+    Error::new(Code::Keys, "the credential is in a data share, and none is fetched").advise(
+        "Set credentials.data_share to the place that MOSIP shares under, and start the gateway again.",
+    )
+}
+
+#[cfg(test)]
+mod tests;
