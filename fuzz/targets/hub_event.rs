@@ -26,7 +26,8 @@ static GOOD: LazyLock<(String, Value)> = LazyLock::new(|| {
 });
 
 /// Members of a subject that hold the number of a certificate.
-const CERTIFICATES: [&str; 4] = ["birthCertificateNumber", "opencrvsBRN", "deathCertificateNumber", "opencrvsDRN"];
+const CERTIFICATES: [&str; 4] =
+    ["birthCertificateNumber", "opencrvsBRN", "deathCertificateNumber", "opencrvsDRN"];
 
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };

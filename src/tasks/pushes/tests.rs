@@ -84,7 +84,12 @@ impl Home {
         Self::over(dir, keys, ledger, place, outside)
     }
 
-    fn with_shares(dir: TempDir, keys: Keyring, place: Option<share::Settings>, outside: Arc<Script>) -> Self {
+    fn with_shares(
+        dir: TempDir,
+        keys: Keyring,
+        place: Option<share::Settings>,
+        outside: Arc<Script>,
+    ) -> Self {
         let outbox = config::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),

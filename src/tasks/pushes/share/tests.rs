@@ -92,7 +92,7 @@ async fn the_address_alone_decides_whether_anything_is_called() {
         assert_eq!(kept(&home).await.0, "signature-invalid");
         let push = home.ledger.push(id).await.unwrap();
         home.pushes.0.examine_new(push).await.unwrap();
-        assert_eq!(home.pushes.0.shares.next().unwrap_err() > Instant::now(), true, "nothing waits");
+        assert!(home.pushes.0.shares.next().unwrap_err() > Instant::now(), "nothing waits");
     }
     let home = Home::sharing(None, Arc::new(Script::new([])));
     let id = received(&home, shared(&format!("{PLACE}key")).0).await;
