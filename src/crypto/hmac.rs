@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 
 use super::CryptoError;
 
-/// The hash inside.
+/// The hash function of an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HmacAlgorithm {
     /// HMAC-SHA1 (WebSub's oldest; accepted because hubs still send it).
@@ -45,7 +45,7 @@ pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     compute(alg, key, parts.iter().copied()).as_ref().to_vec()
 }
 
-/// The tag over what `write` hands over, piece by piece; its refusal, where it has one.
+/// The tag over the pieces that `write` hands over, or the error of `write`.
 pub(crate) fn tag_written<E>(
     alg: HmacAlgorithm,
     key: &[u8],
@@ -61,8 +61,8 @@ pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Re
     same(compute(alg, key, parts.iter().copied()).as_ref(), tag)
 }
 
-/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`: no method, unknown method
-/// or wrong tag is refused.
+/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`. A header without a
+/// method, with an unknown method or with a wrong tag is refused.
 pub fn verify_hub_header<'p>(
     key: &[u8],
     parts: impl IntoIterator<Item = &'p [u8]>,
@@ -82,7 +82,7 @@ pub(crate) struct HubSignature {
 }
 
 impl HubSignature {
-    /// Refused where the header names no method, or one that is not known.
+    /// Refuses a header that names no method or an unknown one.
     pub(crate) fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
         let (method, given) =
             header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
@@ -92,12 +92,12 @@ impl HubSignature {
         Ok(Self { context, given: given.to_ascii_lowercase() })
     }
 
-    /// The next piece.
+    /// Adds the next piece of the body.
     pub(crate) fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
     }
 
-    /// Whether the tag fits all pieces, in constant time.
+    /// Compares the tag with that of all pieces, in constant time.
     pub(crate) fn verify(self) -> Result<(), CryptoError> {
         same(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
     }
