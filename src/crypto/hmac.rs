@@ -30,7 +30,7 @@ impl HmacAlgorithm {
         }
     }
 
-    const fn of_library(self) -> hmac::Algorithm {
+    const fn library_algorithm(self) -> hmac::Algorithm {
         match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,
@@ -51,14 +51,14 @@ pub(crate) fn tag_written<E>(
     key: &[u8],
     write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
     write(&mut |piece| context.update(piece))?;
     Ok(context.sign().as_ref().to_vec())
 }
 
 /// Verifies in constant time. A shortened tag is refused.
 pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), CryptoError> {
-    same(compute(alg, key, parts.iter().copied()).as_ref(), tag)
+    check_equal(compute(alg, key, parts.iter().copied()).as_ref(), tag)
 }
 
 /// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`. A header without a
@@ -88,7 +88,7 @@ impl HubSignature {
             header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
         let alg = HmacAlgorithm::from_method(method)
             .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
-        let context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+        let context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
         Ok(Self { context, given: given.to_ascii_lowercase() })
     }
 
@@ -99,19 +99,19 @@ impl HubSignature {
 
     /// Compares the tag with that of all pieces, in constant time.
     pub(crate) fn verify(self) -> Result<(), CryptoError> {
-        same(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
+        check_equal(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
     }
 }
 
 fn compute<'p>(alg: HmacAlgorithm, key: &[u8], parts: impl IntoIterator<Item = &'p [u8]>) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
     for part in parts {
         context.update(part);
     }
     context.sign()
 }
 
-fn same(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
+fn check_equal(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
     constant_time::verify_slices_are_equal(expected, given)
         .map_err(|_| CryptoError::Signature("the MAC does not fit key and content"))
 }
