@@ -1,4 +1,4 @@
-//! Envelopes beside their bare primitives: `cargo bench --bench envelope`. What is summed stands in `support/bare.rs`.
+//! Measures envelopes beside their bare primitives, which `support/bare.rs` lists: `cargo bench --bench envelope`.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench says so by panicking, and prints")]
 
 mod support;

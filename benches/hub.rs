@@ -1,4 +1,4 @@
-//! What a message of MOSIP's hub costs until it is acknowledged, which is once it is on the disk, beside the durable posts of events of the
+//! Measures how fast messages of MOSIP's hub are acknowledged, which happens once they are on the disk, beside durable posts of events in the
 //! same run: acknowledgements a second and their latency at 16 connections.
 //!
 //! `cargo bench --bench hub` measures; `-- --test` only shows that it runs.
@@ -51,7 +51,7 @@ struct Measured {
 #[tokio::main]
 async fn main() {
     let is_test = std::env::args().any(|word| word == "--test");
-    // In turns, so that whatever else the machine does meets both alike.
+    // The two alternate, so that other work on the machine affects both alike.
     let (rounds, count) = if is_test { (1, 64) } else { (10, 2_000) };
     let disk = tempfile::tempdir_in("target").unwrap();
     let mut gateway = Gateway::new();

@@ -1,5 +1,5 @@
-//! IDA through the listeners of a whole gateway, beside the simulator on the same cores: calls a second, the gateway's CPU for a
-//! call beside what no call can do without, and a job of many UINTOKENs.
+//! Measures calls of IDA through the listeners of a whole gateway, with the simulator on the same cores: calls a second, the gateway's CPU
+//! time for a call beside that of the unavoidable cryptography, and a job of many UINTOKENs.
 //!
 //! `cargo bench --bench ida_http` measures; `-- --test` only shows that it runs.
 
@@ -93,7 +93,7 @@ async fn calls(gateway: &Gateway, count: usize, floor: Duration) {
     println!("| connections | calls/s | p50 | p99 | gateway CPU a call | of the above |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for connections in [1, 4, 16] {
-        // Connections and threads stand before anything is counted.
+        // Connections and threads are set up before anything is measured.
         call(gateway, 8 * connections, connections).await;
         let (begun, cpu) = (Instant::now(), cpu_time(gateway.pid()));
         let mut latencies = call(gateway, count, connections).await;

@@ -17,10 +17,10 @@ use support::{SIZES, Size, message, rings};
 
 const WANTED: f64 = 3.5;
 
-/// Small messages are all fixed cost (keys, wrapped keys, signatures).
+/// The memory of smaller messages is mostly a fixed cost (keys, wrapped keys, signatures).
 const FROM: usize = 64 << 10;
 
-/// Counts both buffers while one is moved into a bigger one, which the system may do in place: never too little.
+/// Counts both buffers while one is moved into a bigger one. The system may do that in place, so the result is never too low.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 

@@ -1,5 +1,5 @@
-//! What the durable outbox costs, through the listeners of a whole gateway: posts a second and their latency beside the fsync rate
-//! of the same disk, the drain against the simulator, and a start over a large backlog.
+//! Measures the durable outbox through the listeners of a whole gateway: posts a second and their latency beside the fsync rate of the same
+//! disk, how fast the simulator takes a backlog, and a start over a large backlog.
 //!
 //! `cargo bench --bench outbox` measures; `-- --test` only shows that it runs; `-- --backlog N` sets the backlog (100,000).
 
@@ -75,7 +75,7 @@ async fn posts(disk: &Path, count: usize) {
     }
 }
 
-/// From a backlog to MOSIP, with an application id each, one post at a time as the mediator demands.
+/// Sends a backlog to MOSIP, each event with an application id, one post at a time as the MOSIP-side mediator demands.
 async fn drain(disk: &Path, count: usize) {
     let simulator = simulator(None).await;
     let database = disk.join("drain.db");

@@ -1,5 +1,6 @@
-//! A day of a country in ten minutes: 100,000 births and deaths on a day's profile, MOSIP away for a third of it, the signing key
-//! replaced and the process killed, twice. Counts what MOSIP's side saw: lost 0, two ids for one event 0.
+//! Simulates the day of a country in ten minutes: 100,000 births and deaths spread as over a day, while MOSIP is away for a third of it, the
+//! signing key is replaced, and the process is killed twice. It then counts the events on MOSIP's side: none may be lost, and none may have
+//! two ids.
 //!
 //! `cargo bench --bench soak` runs it; `-- --events N --seconds S` makes it smaller, `-- --test` only shows that it runs.
 
@@ -192,7 +193,7 @@ fn count(record: &Record, events: usize) -> Count {
     }
 }
 
-/// MOSIP's side; it knows the successor of our signing key from the start.
+/// MOSIP's side. It knows the next signing key of the gateway from the start.
 async fn mosip(successor: Certificate) -> Running {
     let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
     settings.bind.set_port(0);
@@ -218,7 +219,7 @@ fn successor() -> (Vec<u8>, Certificate) {
     (key.to_pkcs12(std::slice::from_ref(&certificate), password.trim_end()).unwrap(), certificate)
 }
 
-/// As a volume is replaced: by rename.
+/// Replaces files as a volume does, by renaming.
 fn replace(file: &Path, content: &[u8]) {
     let fresh = file.with_extension("new");
     fs::write(&fresh, content).unwrap();

@@ -1,6 +1,6 @@
 //! Arguments, subcommands, exit codes: 0 ok, 1 refused, 2 usage, 3 environment.
 //!
-//! There is no logic here: a command reads its files, calls the module that does the work, and prints.
+//! A command reads its files, calls the module that does the work, and prints the result.
 
 mod doctor;
 mod health;
@@ -30,20 +30,20 @@ struct Arguments {
 enum Command {
     /// Runs the gateway.
     Serve(serve::Serve),
-    /// One birth there and back against the simulator, with the keys of `keys.example`.
+    /// Sends one birth to the simulator and receives its UINTOKEN, with the keys of `keys.example`.
     #[cfg(feature = "simulator")]
     Demo(simulator::Demo),
-    /// Runs the fake of the MOSIP side alone. Never in production.
+    /// Runs the simulator of MOSIP's side alone. Never in production.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Simulator),
-    /// Examines configuration, files, keys, certificates, clock and URLs: what is wrong, and what to do.
+    /// Checks configuration, files, keys, certificates, clock and URLs, and says what is wrong and what to do.
     Doctor(doctor::Doctor),
     /// Seals a plaintext to a peer and prints the message as `/v1/seal` answers it.
     Seal(primitives::Seal),
     /// Opens a sealed message, checks its signature and prints the plaintext.
     ///
     /// The file holds a JSON object with `data` (the body of `/v1/open`, what `seal` prints, what MOSIP pushes), base64 of an
-    /// envelope, a compact JWE, or a raw envelope. Which key opened it and what the signature covers stands on standard error.
+    /// envelope, a compact JWE, or a raw envelope. Standard error says which key opened it and what the signature covers.
     Open(primitives::Open),
     /// Signs a payload and prints the signature as `/v1/sign` answers it.
     Sign(primitives::Sign),
@@ -52,14 +52,14 @@ enum Command {
     /// The file holds the token, the body of `/v1/verify`, or what `sign` prints. With `--credential` it holds a credential, or the
     /// body of `/v1/credentials/verify`, whose answer is printed.
     Verify(primitives::Verify),
-    /// Says what an envelope, a token, a credential, a certificate, a key or a bundle holds. Opens nothing.
+    /// Describes an envelope, a token, a credential, a certificate, a key or a bundle, without decrypting anything.
     ///
-    /// Of a credential it says whether its proof verifies and which of its values the proof does not cover, where a configuration
-    /// is given.
+    /// Where a configuration is given, the description of a credential says whether its proof verifies and which of its values the proof
+    /// does not cover.
     Inspect(inspect::Inspect),
     /// Makes keys. Never in production: MOSIP hands out the real ones.
     Keygen(keygen::Keygen),
-    /// Works on the events that wait: through the running gateway, or on the database where none runs. Prints JSON.
+    /// Manages the events in the outbox, through the running gateway or, where none runs, in the database. Prints JSON.
     Outbox(outbox::Outbox),
     /// Prints the API of a listener as OpenAPI 3.1, as `/openapi.json` answers it.
     Openapi(openapi::Openapi),
@@ -69,7 +69,7 @@ enum Command {
 
 /// Runs the program.
 pub fn main() -> ExitCode {
-    // clap ends the process with 2 where the arguments are wrong.
+    // clap exits with code 2 where the arguments are wrong.
     match Arguments::parse().command {
         Command::Serve(command) => outcome::conclude(command.run(), false),
         #[cfg(feature = "simulator")]
@@ -77,10 +77,10 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "simulator")]
         Command::Simulator(command) => outcome::conclude(command.run(), false),
         Command::Doctor(command) => outcome::conclude(command.run(), false),
-        Command::Seal(command) => outcome::conclude(command.run(), command.given.json),
-        Command::Open(command) => outcome::conclude(command.run(), command.given.json),
-        Command::Sign(command) => outcome::conclude(command.run(), command.given.json),
-        Command::Verify(command) => outcome::conclude(command.run(), command.given.json),
+        Command::Seal(command) => outcome::conclude(command.run(), command.common.json),
+        Command::Open(command) => outcome::conclude(command.run(), command.common.json),
+        Command::Sign(command) => outcome::conclude(command.run(), command.common.json),
+        Command::Verify(command) => outcome::conclude(command.run(), command.common.json),
         Command::Inspect(command) => outcome::conclude(command.run(), command.json),
         Command::Keygen(command) => outcome::conclude(command.run(), false),
         Command::Outbox(command) => outcome::conclude(command.run(), false),

@@ -1,4 +1,4 @@
-//! Time as an argument: nothing below `lib.rs` reads the wall clock itself.
+//! Time is an argument: only this module reads the wall clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -65,7 +65,7 @@ impl Clock {
         Self(Some(Arc::new(AtomicI64::new(at.millis()))))
     }
 
-    /// Moves a fixed clock, forward or back; the machine's clock is left alone.
+    /// Moves a fixed clock, forward or back. It does not change the machine's clock.
     pub fn set(&self, at: Timestamp) {
         if let Some(cell) = &self.0 {
             cell.store(at.millis(), Ordering::SeqCst);

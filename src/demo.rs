@@ -1,5 +1,6 @@
-//! `mosip-gateway demo`: one birth there and back through a whole gateway against the simulator, with MOSIP switched off in the
-//! middle; with `--ida`, what IDA says of a person; with `--credentials`, what MOSIP's hub brings. Printed step by step.
+//! `mosip-gateway demo` prints, step by step, how a whole gateway works with the simulator. By default it sends one birth and receives its
+//! UINTOKEN, with MOSIP switched off in between. With `--ida` it asks IDA about a person. With `--credentials` it shows what MOSIP's hub
+//! delivers.
 
 mod credentials;
 
@@ -36,30 +37,30 @@ const SECRETS: [(&str, &str); 4] = [
     ("MOSIP_GATEWAY_DEMO_HUB_SECRET", "example-hub-secret"),
 ];
 
-/// No step takes this long.
+/// The time-out of each step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// What is shown.
+/// A scene of the demo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scene {
-    /// One birth there and back.
+    /// One birth is sent, and its UINTOKEN comes back.
     Birth,
     /// A person is confirmed, another is not, an identity is fetched, and a forged reply is refused.
     Ida,
-    /// A credential comes over the hub and is delivered, false ones are refused, and a rejected registration is told.
+    /// A credential of the hub is delivered, false ones are refused, and the rejection of a registration is delivered.
     Credentials,
 }
 
-/// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. `Ok` only if what came back
-/// was verified, and what does not verify was refused.
+/// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. It succeeds only if every
+/// message that came back was verified and every false one was refused.
 pub async fn run(scene: Scene, out: &mut (impl Write + Send)) -> Result<()> {
-    let folder = Folder::new()?;
+    let folder = TemporaryFolder::new()?;
     let result = play(scene, out, &folder.0).await;
     drop(folder);
     result
 }
 
-/// A gateway between MOSIP and a mediator.
+/// A running gateway between the simulator and a mediator.
 struct Stage {
     simulator: Running,
     client: Client,
@@ -70,11 +71,11 @@ struct Stage {
 
 async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Result<()> {
     let (deliver_url, deliveries) = mediator().await?;
-    let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
-    let callback = reserved.local_addr().map_err(broken)?.to_string();
+    let reserved = TcpListener::bind("127.0.0.1:0").await.map_err(demo_error)?;
+    let callback = reserved.local_addr().map_err(demo_error)?.to_string();
     drop(reserved);
     let simulator = simulator(&callback).await?;
-    contexts::write_into(&folder.join("contexts")).map_err(broken)?;
+    contexts::write_into(&folder.join("contexts")).map_err(demo_error)?;
     let config = config(&[
         ("@CALLBACK@", &callback),
         ("@FOLDER@", &folder.display().to_string()),
@@ -100,7 +101,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         Scene::Credentials => stage.credentials(out).await?,
     }
     let _ = stop.send(());
-    running.await.map_err(broken)?.map_err(broken)?;
+    running.await.map_err(demo_error)?.map_err(demo_error)?;
     stage.simulator.shutdown().await;
     Ok(())
 }
@@ -109,12 +110,16 @@ impl Stage {
     async fn birth(&mut self, out: &mut (impl Write + Send)) -> Result<()> {
         let Self { simulator, client, api, deliveries } = self;
         let events = format!("{api}/v1/events");
-        let mut say = |step, what, line| say(out, step, what, line);
+        let mut print_step = |step, what, line| print_step(out, step, what, line);
         simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
-        say(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
+        print_step(1, "MOSIP is off", "every connection to it is closed".to_owned())?;
         let (status, accepted) = call(client, Method::POST, &format!("{events}/birth"), BIRTH).await?;
         let id = text(&accepted, "/id").to_owned();
-        say(2, "plain event", format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")))?;
+        print_step(
+            2,
+            "plain event",
+            format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")),
+        )?;
         let tried = timeout(PATIENCE, async {
             loop {
                 let (_, entry) = call(client, Method::GET, &format!("{events}/{id}"), b"").await?;
@@ -124,32 +129,35 @@ impl Stage {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         });
-        say(
+        print_step(
             3,
             "kept",
-            format!("the attempt failed ({}), the event waits on the disk", tried.await.map_err(broken)??),
+            format!(
+                "the attempt failed ({}), the event waits on the disk",
+                tried.await.map_err(demo_error)??
+            ),
         )?;
 
         simulator.controls.set(Behaviour::default());
-        say(4, "MOSIP is back", String::new())?;
+        print_step(4, "MOSIP is back", String::new())?;
         let aid = delivery(deliveries, "aid.assigned").await?;
-        say(5, "application id", text(&aid, "/data/aid").to_owned())?;
+        print_step(5, "application id", text(&aid, "/data/aid").to_owned())?;
         let record = timeout(PATIENCE, simulator.history.wait_until(|record| !record.pushes.is_empty()));
-        let record = record.await.map_err(broken)?;
+        let record = record.await.map_err(demo_error)?;
         let (Some(taken), Some(push)) = (record.accepted.front(), record.pushes.front()) else {
             return Err(Error::new(Code::Bug, "MOSIP took nothing"));
         };
         let sealed = format!("{} bytes, to MOSIP's certificate {}", taken.envelope_bytes, taken.thumbprint);
-        say(6, "sealed envelope", sealed)?;
+        print_step(6, "sealed envelope", sealed)?;
         delivery(deliveries, "event.accepted").await?;
-        say(7, "MOSIP accepted", format!("id {}", taken.id))?;
-        say(8, "sealed answer", format!("{} bytes", push.sealed_bytes))?;
+        print_step(7, "MOSIP accepted", format!("id {}", taken.id))?;
+        print_step(8, "sealed answer", format!("{} bytes", push.sealed_bytes))?;
         let answer = delivery(deliveries, "uin-token.received").await?;
         if text(&answer, "/verified") != "signature" || text(&answer, "/data/uinToken") != push.uin_token {
             return Err(Error::new(Code::Tampered, "what was delivered is not what MOSIP signed"));
         }
         let (digits, brn) = (push.uin_token.len(), text(&answer, "/subject/brn"));
-        say(
+        print_step(
             9,
             "verified answer",
             format!("a UINTOKEN of {digits} digits for {brn}, delivered in plain JSON"),
@@ -160,34 +168,38 @@ impl Stage {
 
     async fn ida(&mut self, out: &mut (impl Write + Send)) -> Result<()> {
         let Self { simulator, client, api, .. } = self;
-        let mut say = |step, what, line| say(out, step, what, line);
+        let mut print_step = |step, what, line| print_step(out, step, what, line);
         let ask = async |service: &str, person: &'static str| {
             call(client, Method::POST, &format!("{api}/v1/ida/{service}"), person.as_bytes()).await
         };
         let (_, yes) = ask("auth", LEILA).await?;
-        expect(yes.get("authStatus") == Some(&Value::Bool(true)) && text(&yes, "/verified") == "signature")?;
-        say(
+        ensure(yes.get("authStatus") == Some(&Value::Bool(true)) && text(&yes, "/verified") == "signature")?;
+        print_step(
             1,
             "confirmed",
             format!("a UINTOKEN of {} digits, under IDA's signature", text(&yes, "/token").len()),
         )?;
         let (status, no) = ask("auth", SOMEBODY_ELSE).await?;
-        expect(status == 200 && no.get("authStatus") == Some(&Value::Bool(false)))?;
-        say(2, "not confirmed", text(&no, "/errors/0/code").to_owned())?;
+        ensure(status == 200 && no.get("authStatus") == Some(&Value::Bool(false)))?;
+        print_step(2, "not confirmed", text(&no, "/errors/0/code").to_owned())?;
         let (_, known) = ask("kyc", LEILA).await?;
         let members = known.get("identity").and_then(Value::as_object).map_or(0, serde_json::Map::len);
-        expect(members > 0)?;
-        say(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
+        ensure(members > 0)?;
+        print_step(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
         for (step, wrong) in [(4, IdaReply::Unsigned), (5, IdaReply::Forged), (6, IdaReply::Replayed)] {
             simulator.controls.set(Behaviour { ida_reply: Some(wrong), ..Behaviour::default() });
             let (status, problem) = ask("auth", LEILA).await?;
-            expect(status == 502 && problem.get("authStatus").is_none())?;
-            say(step, "refused", format!("a reply that is {wrong:?}: {}", text(&problem, "/code")))?;
+            ensure(status == 502 && problem.get("authStatus").is_none())?;
+            print_step(step, "refused", format!("a reply that is {wrong:?}: {}", text(&problem, "/code")))?;
         }
         simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
         let (status, problem) = ask("auth", LEILA).await?;
-        expect(status == 502 && text(&problem, "/fault") == "upstream")?;
-        say(7, "IDA is off", format!("fault {}: nothing is said about the person", text(&problem, "/fault")))
+        ensure(status == 502 && text(&problem, "/fault") == "upstream")?;
+        print_step(
+            7,
+            "IDA is off",
+            format!("fault {}: nothing is said about the person", text(&problem, "/fault")),
+        )
     }
 }
 
@@ -196,19 +208,19 @@ const LEILA: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","co
 const SOMEBODY_ELSE: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,
     "demographics":{"name":[{"language":"eng","value":"Somebody Else"}]}}"#;
 
-fn say(out: &mut impl Write, step: u8, what: &str, line: String) -> Result<()> {
+fn print_step(out: &mut impl Write, step: u8, what: &str, line: String) -> Result<()> {
     writeln!(out, "{step}  {what:<17}{line}").map_err(|_| Error::new(Code::Bug, "standard output is closed"))
 }
 
-fn expect(holds: bool) -> Result<()> {
+fn ensure(holds: bool) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::new(Code::Bug, "the demo did not go as it should")) }
 }
 
-/// The mediator's side: where deliveries arrive.
+/// Starts the mediator's side, which receives deliveries.
 async fn mediator() -> Result<(String, mpsc::Receiver<Value>)> {
     let (arrived, deliveries) = mpsc::channel::<Value>(8);
-    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(broken)?;
-    let url = format!("http://{}/mosip", listener.local_addr().map_err(broken)?);
+    let listener = TcpListener::bind("127.0.0.1:0").await.map_err(demo_error)?;
+    let url = format!("http://{}/mosip", listener.local_addr().map_err(demo_error)?);
     let receive = async move |Json(delivery): Json<Value>| match arrived.send(delivery).await {
         Ok(()) => StatusCode::NO_CONTENT,
         Err(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -219,36 +231,36 @@ async fn mediator() -> Result<(String, mpsc::Receiver<Value>)> {
 }
 
 async fn simulator(callback: &str) -> Result<Running> {
-    let mut settings = Settings::from_key_set(Path::new("keys.example")).map_err(broken)?;
+    let mut settings = Settings::from_key_set(Path::new("keys.example")).map_err(demo_error)?;
     settings.bind.set_port(0);
-    let url = format!("http://{callback}/birthReceiveNid").parse().map_err(broken)?;
+    let url = format!("http://{callback}/birthReceiveNid").parse().map_err(demo_error)?;
     settings.callback = Some(Callback { url, roots_pem: None, client: None });
-    Simulator::start(settings, Clock::system()).await.map_err(broken)
+    Simulator::start(settings, Clock::system()).await.map_err(demo_error)
 }
 
 fn config(places: &[(&str, &str)]) -> Result<Config> {
     let text = places.iter().fold(CONFIG.to_owned(), |text, (place, value)| text.replace(place, value));
     let variables = SECRETS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(broken)
+    Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(demo_error)
 }
 
 async fn call(client: &Client, method: Method, url: &str, body: &'static [u8]) -> Result<(u16, Value)> {
     let request = Request {
         method,
-        uri: url.parse().map_err(broken)?,
+        uri: url.parse().map_err(demo_error)?,
         headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
         body: Bytes::from_static(body),
         deadline: PATIENCE,
         max_response: 1 << 20,
     };
     let reply = client.send(request).await?;
-    Ok((reply.status.as_u16(), serde_json::from_slice(&reply.body).map_err(broken)?))
+    Ok((reply.status.as_u16(), serde_json::from_slice(&reply.body).map_err(demo_error)?))
 }
 
 /// The next delivery of type `wanted`.
 async fn delivery(deliveries: &mut mpsc::Receiver<Value>, wanted: &str) -> Result<Value> {
     loop {
-        let next = timeout(PATIENCE, deliveries.recv()).await.map_err(broken)?;
+        let next = timeout(PATIENCE, deliveries.recv()).await.map_err(demo_error)?;
         let next = next.ok_or_else(|| Error::new(Code::Bug, "the mediator is gone"))?;
         if text(&next, "/type") == wanted {
             return Ok(next);
@@ -260,25 +272,25 @@ fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or("none")
 }
 
-fn broken(error: impl std::fmt::Display) -> Error {
+fn demo_error(error: impl std::fmt::Display) -> Error {
     Error::new(Code::Bug, error.to_string())
 }
 
 /// A folder for the outbox of one run.
-struct Folder(PathBuf);
+struct TemporaryFolder(PathBuf);
 
-impl Folder {
+impl TemporaryFolder {
     fn new() -> Result<Self> {
         let name = format!("mosip-gateway-demo-{}", HEXLOWER.encode(&secret::random::<8>()));
         let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).map_err(broken)?;
+        std::fs::create_dir(&path).map_err(demo_error)?;
         Ok(Self(path))
     }
 }
 
-impl Drop for Folder {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What stays behind is in a folder for what may stay behind.
+        // Files that cannot be removed stay in the folder for temporary files.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -1,4 +1,4 @@
-//! Errors by fault: whose move it is, what to do, and nothing personal. `http::problem` turns one into a reply.
+//! Errors by fault: who has to act, and what they have to do. No error holds personal data. `http::problem` turns an error into a reply.
 
 use std::fmt;
 use std::time::Duration;
@@ -67,7 +67,7 @@ pub enum Code {
     Field,
     /// The thumbprint is not in the ring and the policy is `reject`.
     UnknownKey,
-    /// Anything in unwrapping or GCM: one answer, never finer.
+    /// Unwrapping or GCM failed. The caller never learns which.
     Decrypt,
     /// The signature is wrong.
     SignatureInvalid,
@@ -109,7 +109,7 @@ pub enum Code {
     Partner,
     /// A key or certificate is missing or unusable.
     Keys,
-    /// What keeps a private key is away for now; nothing is known about the message.
+    /// The place that holds a private key cannot be reached for now, so nothing is known about the message.
     KeyUnavailable,
     /// The disk.
     Storage,
@@ -117,7 +117,7 @@ pub enum Code {
     Bug,
 }
 
-/// One refusal: what, whose fault, what to do.
+/// One refusal: what is wrong, whose fault it is, and what to do.
 ///
 /// `detail` and `advice` are shown to the caller and logged, so neither ever holds a payload, a secret or personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,7 +188,7 @@ impl Error {
         self
     }
 
-    /// Puts `prefix` in front of the pointer, if there is one: what is wrong is inside a larger body.
+    /// Puts `prefix` in front of the pointer, if there is one, for a value inside a larger body.
     #[must_use]
     pub fn under(mut self, prefix: &str) -> Self {
         if let Some(pointer) = &mut self.0.pointer {
@@ -197,7 +197,7 @@ impl Error {
         self
     }
 
-    /// Carries MOSIP's own code along.
+    /// Adds MOSIP's own code and sentence.
     #[must_use]
     pub(crate) fn with_upstream(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
         self.0.upstream = Some(UpstreamCode { code: code.into(), message: message.into() });
@@ -231,7 +231,7 @@ impl Error {
     pub fn code(&self) -> Code {
         self.0.code
     }
-    /// Whose move it is.
+    /// Who has to act.
     pub fn fault(&self) -> Fault {
         self.0.fault
     }
@@ -251,7 +251,7 @@ impl Error {
     pub fn pointer(&self) -> Option<&str> {
         self.0.pointer.as_deref()
     }
-    /// MOSIP's own code, if MOSIP said one.
+    /// MOSIP's own code, if MOSIP gave one.
     pub fn upstream(&self) -> Option<&UpstreamCode> {
         self.0.upstream.as_ref()
     }
@@ -269,7 +269,7 @@ impl Error {
     }
 }
 
-/// One answer for whatever fails in unwrapping or decrypting; which step it was goes to the operator.
+/// The caller gets the same answer for every failure of unwrapping or decrypting. The step that failed goes to the operator's log.
 impl From<CryptoError> for Error {
     fn from(refusal: CryptoError) -> Self {
         let code = match &refusal {

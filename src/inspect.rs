@@ -1,7 +1,7 @@
-//! Describes bytes without opening them: an envelope, a token, a credential, a certificate, a key or a bundle.
+//! Describes an envelope, a token, a credential, a certificate, a key or a bundle, without decrypting anything.
 //!
-//! No key is used but to look into a container (its password), no signature is verified, and no plaintext, payload, private number or
-//! password is part of a report.
+//! Only a password is used, to read a container of keys. No signature is verified, and no plaintext, payload, private number or password is
+//! part of a report.
 
 mod credential;
 mod token;
@@ -18,7 +18,7 @@ use crate::mosip::primitives::{Open, Verify};
 pub(crate) use credential::Credential;
 pub(crate) use token::{Jwe, Jws};
 
-/// What was found.
+/// The description of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub(crate) enum Report {
@@ -34,14 +34,14 @@ pub(crate) enum Report {
     Keys(Description),
 }
 
-/// An envelope by its parts.
+/// The parts of an envelope.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Envelope {
-    /// `raw` or `base64`; `json` where it stood in a member `data`.
+    /// `raw` or `base64`, or `json` where the envelope was in a member `data`.
     pub(crate) carried_as: &'static str,
     /// `ver_r2`, `legacy` or `legacy-without-thumbprint`.
     pub(crate) layout: &'static str,
-    /// Recipient that it names, lower-case hex.
+    /// Thumbprint of the recipient that it names, lower-case hex.
     pub(crate) thumbprint: Option<String>,
     /// Its length.
     pub(crate) bytes: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Envelope {
     pub(crate) signature_bytes: Option<usize>,
 }
 
-/// Looks at the content of a file; `password` is for PKCS#12 and encrypted keys.
+/// Describes the content of a file. `password` is for PKCS#12 and encrypted keys.
 pub(crate) fn inspect(bytes: &[u8], password: Option<&[u8]>) -> Result<Report> {
     if bytes.trim_ascii().is_empty() {
         return Err(Error::new(Code::Malformed, "there is nothing to inspect"));
@@ -109,7 +109,7 @@ impl Envelope {
     }
 }
 
-/// Tells a message from a JWK, the other JSON object that is known here.
+/// Whether the JSON object is a message, and not a JWK.
 fn is_object_with_data(bytes: &[u8]) -> bool {
     #[derive(serde::Deserialize)]
     struct Data {

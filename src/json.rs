@@ -1,4 +1,4 @@
-//! Reads JSON of callers strictly. What serde says may quote a value, so only its place is passed on.
+//! Strict reading of the JSON that callers send. An error of serde may quote a value, so only its place is passed on.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -17,8 +17,8 @@ use canonical::{Fault, MOST_LEVELS, Ordered, Rfc8785};
 
 use crate::error::{Code, Error, Result};
 
-/// Reads the body of a request, the same way for every route. [`Code::Malformed`] where it is no JSON or where two readers may read
-/// it differently, with line and column; [`Code::Field`] where a value is missing, unknown or of another type, with its pointer.
+/// Reads the body of a request, the same way for every route. [`Code::Malformed`], with line and column, where it is not JSON or is
+/// ambiguous. [`Code::Field`], with a pointer, where a value is missing, unknown or of a wrong type.
 pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     let text = text(body)?;
     check_unambiguous(text)?;
@@ -30,7 +30,7 @@ pub(crate) fn text(body: &[u8]) -> Result<&str> {
     std::str::from_utf8(body).map_err(|_| Error::new(Code::Malformed, "the body is not UTF-8 text"))
 }
 
-/// Reads a part of a body that is unambiguous; `pointer` is its place.
+/// Reads a part of a body that was checked to be unambiguous. `pointer` is its place in the body.
 pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -39,7 +39,7 @@ pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> R
             return not_json(inner.line(), inner.column());
         }
         let mut segments: Vec<_> = error.path().iter().collect();
-        // serde_json puts the place behind what serde says.
+        // serde_json appends the place to the message of serde.
         let said = inner.to_string();
         let (name, what) = match Mismatch::of(said.rsplit_once(" at line ").map_or(&said, |(said, _)| said)) {
             // The path ends with the name, which is the caller's.
@@ -61,7 +61,7 @@ pub(crate) fn read_at<'a, T: Deserialize<'a>>(text: &'a str, pointer: &str) -> R
     Ok(value)
 }
 
-/// What serde says of a value that does not fit, without the words that it takes from the value.
+/// What serde reports of a value that does not fit, without the words that it takes from the value.
 pub(crate) enum Mismatch {
     /// A member or parameter is unknown.
     Unknown {
@@ -78,7 +78,8 @@ pub(crate) enum Mismatch {
 }
 
 impl Mismatch {
-    /// Reads the text of an error of serde. Only what follows the last `, expected ` and the name of a missing field are ours.
+    /// Reads the text of an error of serde. Only the text after the last `, expected ` and the name of a missing field come from our
+    /// types. Everything else may come from the caller.
     pub(crate) fn of(text: &str) -> Self {
         if let Some(name) = text.strip_prefix("missing field `").and_then(|name| name.strip_suffix('`')) {
             return Self::Missing { name: name.to_owned() };
@@ -92,20 +93,21 @@ impl Mismatch {
     }
 }
 
-/// Refuses a text that two readers may read differently: no JSON, deeper than 128 levels, or two members of one name in one object.
-/// A surrogate without its other half is no reason. [`Code::Malformed`]
+/// Refuses with [`Code::Malformed`] a text that two readers may read differently: text that is not JSON, is nested deeper than 128 levels,
+/// or has two members of one name in one object. A lone surrogate is accepted.
 pub(crate) fn check_unambiguous(text: &str) -> Result<()> {
     ordered(text).map(drop)
 }
 
-/// Hands the canonical form of `text` (RFC 8785, with numbers as their text came and a lone surrogate as its escape) to `sink`, piece
-/// by piece. It takes no tree, and refuses what [`check_unambiguous`] does.
+/// Hands the canonical form of `text` (RFC 8785, but numbers keep their text and a lone surrogate is written as its escape) to `sink`, piece
+/// by piece. It refuses what [`check_unambiguous`] refuses.
 pub(crate) fn write_canonical(text: &str, sink: &mut impl FnMut(&str)) -> Result<()> {
     ordered(text).map(|ordered| ordered.write(sink))
 }
 
-/// Hands the form of `text` by RFC 8785 to the letter, where numbers are floating-point numbers, to `sink`, piece by piece. Whether
-/// that form can write it: a number beyond the largest `f64` and a lone surrogate it cannot. Refuses what [`check_unambiguous`] does.
+/// Hands the exact RFC 8785 form of `text`, in which numbers are floating-point numbers, to `sink`, piece by piece. Returns whether that
+/// form can write the text, which it cannot with a number beyond the largest `f64` or with a lone surrogate. It refuses what
+/// [`check_unambiguous`] refuses.
 pub(crate) fn write_rfc8785(text: &str, sink: &mut impl FnMut(&str)) -> Result<bool> {
     let mut sink = Rfc8785::new(sink);
     ordered(text)?.write(&mut sink);
@@ -132,7 +134,7 @@ pub(crate) fn member(pointer: &str, name: &str) -> String {
     format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Seconds, as issuers of tokens write them: a number, a fraction (which is cut off), or either as text. `None` for anything else.
+/// Reads seconds as issuers of tokens write them: an integer, a fraction (which is cut off), or either of them as text.
 pub(crate) fn seconds(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64().or_else(|| whole(number.as_f64()?)),
@@ -145,11 +147,11 @@ pub(crate) fn seconds(value: &Value) -> Option<i64> {
 }
 
 fn whole(seconds: f64) -> Option<i64> {
-    // Saturates: what lies beyond the end of time lies beyond it.
+    // The conversion saturates, which is right for a moment beyond the range.
     seconds.is_finite().then_some(seconds.floor() as i64)
 }
 
-/// A JSON object that is read as `T`. A derived `T` alone would take a list for its members in order.
+/// A JSON object that is read as `T`. A derived `T` alone would also accept a list of its members in order.
 pub struct Object<T>(
     /// What was read.
     pub T,
@@ -171,8 +173,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
     }
 }
 
-/// A string, borrowed where it holds no escape. A `&str` alone would refuse escapes, which writers are free to use (`\\/`, `\\u003d`). The
-/// copy that an escape makes is wiped, since it may be of a private key.
+/// A string that is borrowed where it holds no escape. A plain `&str` would refuse escapes, which writers may use (`\\/`, `\\u003d`). The
+/// copy that an escape makes necessary is wiped, since it may hold a private key.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

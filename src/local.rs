@@ -1,5 +1,5 @@
-//! Asks a running gateway on one of its own listeners: the probe of a container that has no curl, and the commands that work on a
-//! running outbox.
+//! Calls a running gateway on one of its own listeners, for the probe of a container that has no curl and for the commands that work on
+//! the outbox of a running gateway.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -19,13 +19,13 @@ use crate::upstream::{Client, Reply, Request, SendError, tcp};
 
 mod tls;
 
-/// The path of the ops listener that says whether an event post would be taken.
+/// The path of the ops listener that says whether the gateway would accept a posted event.
 pub(crate) const READY: &str = "/readyz";
 
-/// Largest answer that is read, bytes.
+/// Largest answer that is read, in bytes.
 const LARGEST_ANSWER: usize = 16 << 20;
 
-/// Which listener is asked, and how.
+/// A listener to call, and how to reach it.
 #[derive(Debug)]
 pub(crate) struct Target {
     transport: Transport,
@@ -51,15 +51,15 @@ pub(crate) struct ClientFiles<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub(crate) enum TargetError {
-    /// `https`, a path alone, and everything else.
+    /// The URL is not an absolute `http` URL.
     #[error(
         "only absolute http URLs are asked; a listener with TLS is asked by the configuration, with --config in place of --url"
     )]
     NotHttp,
-    /// The listener has `client_ca`.
+    /// The listener has `client_ca`, and no client certificate was given.
     #[error("the listener demands a client certificate: name one with --client-cert and --client-key")]
     ClientCertificate,
-    /// A file that TLS needs is of no use.
+    /// A file that TLS needs cannot be used.
     #[error("{}: {what}", file.display())]
     File {
         /// Its path.
@@ -70,7 +70,7 @@ pub(crate) enum TargetError {
 }
 
 impl Target {
-    /// From an `http` URL, and the path that it asks for; without one, [`READY`].
+    /// The listener and the path that an `http` URL names. Without a path it is [`READY`].
     pub(crate) fn from_url(url: &Uri) -> Result<(Self, String), TargetError> {
         let (Some("http"), Some(host)) = (url.scheme_str(), url.host()) else {
             return Err(TargetError::NotHttp);
@@ -91,7 +91,7 @@ impl Target {
         Self::listener(&config.listen.internal, config.internal.tls.as_ref(), client)
     }
 
-    /// A listener on all addresses is asked on the loopback.
+    /// A listener on all addresses is called on the loopback address.
     fn listener(
         address: &Address,
         server: Option<&ServerTls>,
@@ -99,7 +99,7 @@ impl Target {
     ) -> Result<Self, TargetError> {
         let transport = match address {
             Address::Unix(path) => Transport::Unix(path.clone()),
-            Address::Tcp(socket) => Transport::Tcp(reachable(socket).to_string()),
+            Address::Tcp(socket) => Transport::Tcp(with_loopback(socket).to_string()),
         };
         match server {
             None => Ok(Self { transport, scheme: "http", tls: tls::unused()? }),
@@ -107,7 +107,7 @@ impl Target {
         }
     }
 
-    /// The answer to one request without a body; `token` is that of the listener.
+    /// Sends one request without a body and returns the answer. `token` is the bearer token of the listener.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -121,7 +121,6 @@ impl Target {
         };
         let request = Request {
             method,
-            // The authority came from a URL or a socket address, and the path from a URL or from us.
             uri: format!("{}://{authority}{path}", self.scheme).parse().unwrap_or_default(),
             headers: headers(token),
             body: Bytes::new(),
@@ -143,7 +142,7 @@ impl Target {
     }
 }
 
-/// The address that is asked, without path and query.
+/// The address of the listener, without path and query.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.transport {
@@ -153,7 +152,7 @@ impl fmt::Display for Target {
     }
 }
 
-/// A listener beyond the loopback takes `localhost` as its name, too.
+/// The headers of a request. Every listener accepts `localhost` in `Host`.
 fn headers(token: Option<&SecretBytes>) -> HeaderMap {
     let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
     let bearer = token.map(|token| [b"Bearer ", token.expose()].concat());
@@ -164,7 +163,7 @@ fn headers(token: Option<&SecretBytes>) -> HeaderMap {
     headers
 }
 
-fn reachable(socket: &SocketAddr) -> SocketAddr {
+fn with_loopback(socket: &SocketAddr) -> SocketAddr {
     let address: IpAddr = match socket.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),

@@ -5,8 +5,8 @@
 //! certificate subject that it came from. It never holds a body, a plaintext, a token, a password, a number of a person, a header,
 //! MOSIP's own sentence, or a URL with its path and query, since a path can be a secret (`/websub/callback/<unguessable>`).
 //!
-//! What dependencies log is not ours to vouch for, so they are capped at `warn`, whatever level is asked for. The names
-//! `timestamp`, `level`, `target`, `message` and `span` belong to the line itself: no field may bear them.
+//! Nobody can vouch for what dependencies log, so they log at `warn` at most, whatever the level. The names `timestamp`, `level`, `target`,
+//! `message` and `span` belong to the line itself, so no field may have them.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,8 @@ pub(crate) fn init(level: LevelFilter) -> Result<(), TryInitError> {
     subscriber(io::stderr, level).try_init()
 }
 
-/// What `init` installs, on any writer: our own lines up to `level`, those of dependencies up to `warn` at most.
+/// The subscriber that `init` installs, on any writer. It writes the gateway's own lines up to `level`, and those of dependencies up to
+/// `warn` at most.
 pub fn subscriber<W>(writer: W, level: LevelFilter) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,

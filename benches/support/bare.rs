@@ -1,6 +1,6 @@
 //! The primitives of one message with nothing around them: the same libraries, called in a straight line on buffers of the right
-//! length. No parsing, no layout check, no choice of key, no wiping, no JSON. Fresh memory is taken for what a caller gets back
-//! and for the copy that sealing in place needs, as every caller has to.
+//! length. No parsing, no layout check, no choice of key, no wiping, no JSON. As any caller must, it allocates memory for the
+//! result and for the copy that sealing in place needs.
 
 use std::hint::black_box;
 

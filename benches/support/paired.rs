@@ -1,4 +1,4 @@
-//! Two pieces of work measured in turns, so that what disturbs the machine disturbs both alike.
+//! Measures two pieces of work in turns, so that other work on the machine affects both alike.
 
 use std::fmt;
 use std::hint::black_box;
@@ -48,7 +48,7 @@ impl Comparison {
         Self { name, targets: true, rows }
     }
 
-    /// For work that has no target: it does by its nature more than its primitives.
+    /// For work without a target, because it necessarily does more than its primitives.
     pub(crate) fn without_targets(self) -> Self {
         Self { targets: false, ..self }
     }
@@ -83,7 +83,7 @@ fn measure<A, B>(
     pairs
 }
 
-/// Dropping the result counts: wiping and freeing are part of the work.
+/// Dropping the result is measured too, since wiping and freeing are part of the work.
 fn time<T>(work: impl Fn() -> T) -> Duration {
     let start = Instant::now();
     drop(black_box(work()));

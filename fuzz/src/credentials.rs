@@ -1,4 +1,4 @@
-//! The known credentials, the contexts they pin, and what may pass for one of them.
+//! The known credentials, their pinned contexts, and the check whether a credential equals one of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -25,7 +25,7 @@ pub fn edited(message: &[u8], input: &mut Unstructured<'_>) -> Result<Vec<u8>> {
     Ok(message)
 }
 
-/// Likewise for text; `None` where it is text no more.
+/// The same for text. `None` where the result is not UTF-8.
 pub fn edited_text(text: &str, input: &mut Unstructured<'_>) -> Result<Option<String>> {
     Ok(String::from_utf8(edited(text.as_bytes(), input)?).ok())
 }

@@ -1,4 +1,4 @@
-//! What IDA does with the bytes that we exchange with it.
+//! IDA's side of the cryptography: it opens our requests and seals identities.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;

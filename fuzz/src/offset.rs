@@ -1,11 +1,11 @@
-//! How far the clock of a reply lies from ours.
+//! The difference between the time of a reply and our clock.
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 
 /// How far a reply's time may lie from ours, milliseconds.
 pub const WINDOW: i64 = 300_000;
 
-/// Milliseconds between two clocks, mostly just beside what is allowed.
+/// Milliseconds between two clocks, mostly near the limit.
 #[derive(Arbitrary)]
 pub enum Offset {
     /// Both show the same time.

@@ -1,11 +1,11 @@
-//! What every refusal owes to its readers, and what it must not tell them.
+//! Checks what every refusal has to say, and what it must not reveal.
 
 use mosip_gateway::error::{Code, Error};
 
 /// Stands for tokens, names and all that is nobody's business in the seeds. It holds no letter but `~` that a code of MOSIP's cannot.
 pub const SECRET: &str = "wh0~is~th1s";
 
-/// Likewise where only digits fit. No sentence of ours has it.
+/// The same where only digits are allowed. No sentence of the gateway contains it.
 pub const NUMBER: &str = "4152630978";
 
 /// `error` is one of `codes`, says what is wrong and what to do, each on one line, and repeats neither [`SECRET`] nor [`NUMBER`].

@@ -22,10 +22,10 @@ pub(super) struct Doctor {
     /// Also reach every server that is configured, fetch a token, and make one harmless call to IDA.
     #[arg(long)]
     online: bool,
-    /// What is in order, too, on a line each.
+    /// Prints a line for each check that passed, too.
     #[arg(long)]
     all: bool,
-    /// All findings as JSON.
+    /// Prints all findings as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -49,7 +49,8 @@ impl Doctor {
     }
 }
 
-/// `level  subject: what; advice`, a line each, and how many there are of each level. What is in order is one line without `all`.
+/// The findings as `level  subject: what; advice`, one on each line, and their number by level. Without `all`, the checks that passed share
+/// one line.
 fn text(diagnosis: &Diagnosis, all: bool) -> String {
     let mut lines = String::new();
     for finding in diagnosis.findings.iter().filter(|finding| all || finding.level != Level::Ok) {

@@ -10,13 +10,13 @@ use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::local::{READY, Target};
 
-/// Shorter than the patience of the usual probes.
+/// Shorter than the time-out of the usual probes.
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Arguments of `health`. Without any, the default ops listener is asked.
 #[derive(Args)]
 pub(super) struct Health {
-    /// What is asked, `http://127.0.0.1:4548/readyz`; outranks the configuration.
+    /// The URL to ask, such as `http://127.0.0.1:4548/readyz`. It takes precedence over the configuration.
     #[arg(long)]
     url: Option<Uri>,
     #[command(flatten)]

@@ -16,7 +16,7 @@ use crate::local::{ClientFiles, TargetError};
 use crate::regular;
 use crate::settings::Config;
 
-/// Which configuration counts.
+/// The configuration that a command works with.
 #[derive(Args)]
 pub(super) struct ConfigFile {
     /// The configuration file; without one, variables and defaults alone.
@@ -31,10 +31,10 @@ impl ConfigFile {
         Ok(Config::load(self.file.as_deref(), &variables())?)
     }
 
-    /// The configuration for a command that calls no other system: it needs no secret of theirs, so a secret whose variable is set for the
-    /// service alone is no bar. Whatever is wrong elsewhere is refused as `serve` refuses it.
+    /// The configuration for a command that calls no other system. Such a command needs no secret for calls, so it runs even where the
+    /// variable of such a secret is set only for the service. Every other problem is refused as `serve` refuses it.
     pub(super) fn load_local(&self) -> Result<Config, Failure> {
-        self.load_without(is_of_others)
+        self.load_without(concerns_other_systems)
     }
 
     /// As [`Self::load_local`], for a command that verifies credentials.
@@ -43,18 +43,18 @@ impl ConfigFile {
             let path = &problem.path;
             let is_about_them =
                 path.starts_with("credentials") && !path.starts_with("credentials.data_share");
-            is_of_others(problem) && !is_about_them
+            concerns_other_systems(problem) && !is_about_them
         })
     }
 
-    fn load_without(&self, is_no_matter: impl Fn(&Problem) -> bool) -> Result<Config, Failure> {
+    fn load_without(&self, may_be_ignored: impl Fn(&Problem) -> bool) -> Result<Config, Failure> {
         self.check_readable()?;
         let (config, problems) = Config::examine(self.file.as_deref(), &variables())?;
-        Problems::check(problems.into_iter().filter(|problem| !is_no_matter(problem)).collect())?;
+        Problems::check(problems.into_iter().filter(|problem| !may_be_ignored(problem)).collect())?;
         Ok(config)
     }
 
-    /// A file that is not there is the environment's fault, one with problems is not.
+    /// A missing file is a failure of the environment (exit code 3). A file with problems is not.
     pub(super) fn check_readable(&self) -> Result<(), Failure> {
         match &self.file {
             Some(path) => regular::open(path).map(drop).map_err(|error| unreadable(path, &error)),
@@ -63,7 +63,7 @@ impl ConfigFile {
     }
 }
 
-/// The client certificate that is shown to a listener of a running gateway.
+/// The client certificate that a command presents to a listener of a running gateway.
 #[derive(Args)]
 pub(super) struct ClientCertificate {
     /// Client certificate in PEM, for a listener whose `tls.client_ca` demands one.
@@ -75,7 +75,7 @@ pub(super) struct ClientCertificate {
 }
 
 impl ClientCertificate {
-    /// Its files, where there is one.
+    /// Its files, where one is given.
     pub(super) fn files(&self) -> Result<Option<ClientFiles<'_>>, Failure> {
         match (&self.client_cert, &self.client_key) {
             (Some(cert), Some(key)) => Ok(Some(ClientFiles { cert, key })),
@@ -85,7 +85,7 @@ impl ClientCertificate {
     }
 }
 
-/// The sections about the systems that the gateway calls, and that call it from outside.
+/// The sections about the systems that the gateway calls and that call it from outside.
 const OF_OTHERS: [&str; 10] = [
     "upstream",
     "callback",
@@ -99,7 +99,7 @@ const OF_OTHERS: [&str; 10] = [
     "systems",
 ];
 
-fn is_of_others(problem: &Problem) -> bool {
+fn concerns_other_systems(problem: &Problem) -> bool {
     let section = problem.path.split(['.', '[']).next().unwrap_or_default();
     OF_OTHERS.contains(&section)
 }
@@ -113,14 +113,14 @@ impl From<TargetError> for Failure {
     }
 }
 
-/// The variables of the process that are text.
+/// The environment variables of the process whose names and values are UTF-8.
 pub(super) fn variables() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
 }
 
-/// The bytes of a file, or of standard input where there is none or it is `-`.
+/// The bytes of a file, or of standard input where no file is given or it is `-`.
 pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match file {
         Some(path) if path != Path::new("-") => {

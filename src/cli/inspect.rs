@@ -13,12 +13,12 @@ use crate::inspect::{self, Report};
 /// Arguments of `inspect`.
 #[derive(Args)]
 pub(super) struct Inspect {
-    /// The file that is looked at; standard input where it is absent or `-`.
+    /// The file to describe; standard input where it is absent or `-`.
     file: Option<PathBuf>,
-    /// Holds the password of a PKCS#12 file or an encrypted key.
+    /// A file that holds the password of a PKCS#12 file or an encrypted key.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
-    /// The report, and a refusal, as JSON.
+    /// Prints the report, or the refusal, as JSON.
     #[arg(long)]
     pub(super) json: bool,
     #[command(flatten)]
@@ -32,8 +32,8 @@ impl Inspect {
         let mut report = inspect::inspect(&bytes, password.as_deref().map(Vec::as_slice))?;
         if let (Report::Credential(credential), Some(_)) = (&mut report, &self.config.file) {
             match verify_credential(&self.config, &bytes) {
-                Ok(verdict) => credential.verifies(verdict),
-                Err(Failure::Refused(error)) => credential.is_refused(&error),
+                Ok(verdict) => credential.record_verdict(verdict),
+                Err(Failure::Refused(error)) => credential.record_refusal(&error),
                 Err(failure) => return Err(failure),
             }
         }
@@ -53,7 +53,7 @@ fn add_lines(path: &str, value: &Value, lines: &mut String) {
         Value::Null => {}
         Value::Bool(flag) => lines.push_str(&line(if *flag { "yes" } else { "no" })),
         Value::Number(number) => lines.push_str(&line(&number.to_string())),
-        // What a token says comes from strangers and goes to a terminal.
+        // The text of a token comes from strangers and goes to a terminal.
         Value::String(text) => lines.push_str(&line(&text.replace(char::is_control, "\u{fffd}"))),
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {

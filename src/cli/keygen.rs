@@ -21,11 +21,11 @@ const SECONDS_PER_DAY: i64 = 86_400;
 #[derive(Args)]
 pub(super) struct Keygen {
     #[command(subcommand)]
-    what: What,
+    command: KeygenCommand,
 }
 
 #[derive(Subcommand)]
-enum What {
+enum KeygenCommand {
     /// The complete development key set, into a new folder.
     Development {
         /// The folder. Existing files are never overwritten.
@@ -65,13 +65,13 @@ struct MakeCertificate {
     /// The private key, in any container that the gateway reads.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Whose it is: "C=XX, O=Ministry, CN=partner".
+    /// Its subject, such as "C=XX, O=Ministry, CN=partner".
     #[arg(long)]
     subject: String,
     /// How long it is valid from now.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     days: u16,
-    /// Lets it issue others.
+    /// Makes it a CA, which can issue other certificates.
     #[arg(long)]
     ca: bool,
     /// The issuer's private key.
@@ -80,13 +80,13 @@ struct MakeCertificate {
     /// The issuer's certificate.
     #[arg(long, value_name = "FILE", requires = "issuer_key")]
     issuer_cert: Option<PathBuf>,
-    /// The certificate, PEM.
+    /// The file for the certificate, PEM.
     #[arg(long, value_name = "FILE", required_unless_present = "p12")]
     out: Option<PathBuf>,
-    /// Key and certificate as PKCS#12.
+    /// Also writes key and certificate into this file, as PKCS#12.
     #[arg(long, value_name = "FILE", requires = "password_file")]
     p12: Option<PathBuf>,
-    /// Holds the password of the PKCS#12 file, and of the key where that is encrypted.
+    /// A file that holds the password of the PKCS#12 file, and of the key where that is encrypted.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -94,10 +94,10 @@ struct MakeCertificate {
 impl Keygen {
     pub(super) fn run(&self) -> Outcome {
         let now = Clock::system().now();
-        match &self.what {
-            What::Development { dir } => make::development_set(dir, now).map(drop)?,
-            What::Key(key) => key.make()?,
-            What::Certificate(certificate) => certificate.make(now)?,
+        match &self.command {
+            KeygenCommand::Development { dir } => make::development_set(dir, now).map(drop)?,
+            KeygenCommand::Key(key) => key.make()?,
+            KeygenCommand::Certificate(certificate) => certificate.make(now)?,
         }
         Ok(ExitCode::SUCCESS)
     }

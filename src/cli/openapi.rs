@@ -9,7 +9,7 @@ use crate::gateway::listeners;
 /// Arguments of `openapi`.
 #[derive(Args)]
 pub(super) struct Openapi {
-    /// Whose document it is.
+    /// The listener whose document is printed.
     #[arg(long, value_name = "NAME", default_value = "internal", value_parser = PossibleValuesParser::new(listeners::ALL.iter().map(|listener| listener.name)))]
     listener: String,
 }

@@ -20,7 +20,7 @@ use crate::local::Target;
 use crate::settings::Config;
 use crate::store::{OpenError, Remains};
 
-/// `rekey` of a large database takes its time.
+/// Long, because `rekey` of a large database takes minutes.
 const DEADLINE: Duration = Duration::from_mins(10);
 
 /// Arguments of `outbox`.
@@ -38,13 +38,13 @@ pub(super) struct Outbox {
 enum Command {
     /// Lists events in order of acceptance, a page at a time.
     List {
-        /// Only these: queued, leased, done, parked, discarded.
+        /// Lists only events in this state: queued, leased, done, parked, discarded.
         #[arg(long, value_parser = parse_state)]
         state: Option<State>,
-        /// Only those whose last attempt failed by this fault.
+        /// Lists only events whose last attempt failed with this fault.
         #[arg(long)]
         fault: Option<Fault>,
-        /// Where the page before ended.
+        /// The position at which the previous page ended.
         #[arg(long, default_value_t = 0)]
         cursor: i64,
     },
@@ -53,7 +53,7 @@ enum Command {
         /// Its id.
         id: String,
     },
-    /// Puts a parked event back into the queue, or all that one fault parked.
+    /// Puts a parked event back into the queue, or all events that were parked with one fault.
     #[command(
         override_usage = "mosip-gateway outbox retry <ID>\n       mosip-gateway outbox retry --fault <FAULT>"
     )]
@@ -61,28 +61,28 @@ enum Command {
         /// Its id.
         #[arg(required_unless_present = "fault")]
         id: Option<String>,
-        /// All that this fault parked.
+        /// Retries all events that were parked with this fault.
         #[arg(long, conflicts_with = "id")]
         fault: Option<Fault>,
     },
-    /// Takes an event out for good: MOSIP will never hear of it.
+    /// Takes an event out for good. MOSIP never receives it.
     Discard {
         /// Its id.
         id: String,
-        /// Why; written to the log and kept.
+        /// The reason. It is written to the log and kept.
         #[arg(long)]
         reason: String,
     },
-    /// Reads `outbox.key_file` anew and seals everything under its first key.
+    /// Reads `outbox.key_file` again and seals everything under its first key.
     Rekey,
-    /// Has the running gateway go on after a file of the outbox was removed or replaced and put back.
+    /// Lets the running gateway go on after a file of the outbox was removed or replaced, and put back.
     Resume,
-    /// Moves the database away untouched, so that the gateway starts with an empty one. What it holds is not sent.
+    /// Moves the database to another name without changing it, so that the gateway starts with an empty one. The events in it are not sent.
     SetAside,
-    /// Copies the database whole into a new file, while a gateway runs or not. Keep `outbox.key_file` apart from it: without the key the
-    /// copy cannot be opened.
+    /// Copies the whole database into a new file, whether or not a gateway runs. Keep `outbox.key_file` apart from the copy: without the
+    /// key the copy cannot be opened.
     Backup {
-        /// The file that is made; a folder that the gateway can write to.
+        /// The new file, in a folder that the gateway can write to.
         file: PathBuf,
     },
 }
@@ -100,7 +100,7 @@ impl Outbox {
             Command::Backup { .. } if remains != Remains::Database => return missing(),
             Command::Backup { file } => return backup(&config, file),
             _ if remains != Remains::Database => {
-                // A running gateway has it open still where it was removed.
+                // A running gateway still has the file open after it was removed.
                 return match self.on_running_gateway(&config) {
                     Err(Failure::Environment(_)) => missing(),
                     answered => answered,
@@ -122,7 +122,7 @@ impl Outbox {
 }
 
 impl Command {
-    /// No gateway runs.
+    /// Works on the database itself, since no gateway runs.
     async fn on_file(&self, ledger: &Ledger) -> Outcome {
         let now = ledger.uptime();
         match self {
@@ -144,7 +144,7 @@ impl Command {
         }
     }
 
-    /// The gateway that runs decides; its answer is printed as it came.
+    /// Asks the running gateway and prints its answer unchanged.
     async fn on_gateway(&self, target: &Target, config: &Config) -> Outcome {
         let (method, path) = self.request();
         let answer = target.ask(method, &path, config.internal.token.as_ref(), DEADLINE).await;

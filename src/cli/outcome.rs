@@ -10,7 +10,7 @@ use crate::config::Problems;
 use crate::error::{Code, Error};
 use crate::http::problem::Problem;
 
-/// The code of a command that was refused.
+/// The exit code of a command that was refused.
 pub(super) const REFUSED: u8 = 1;
 
 /// The exit code, or why there is no answer.
@@ -18,13 +18,13 @@ pub(super) type Outcome = Result<ExitCode, Failure>;
 
 /// Why a command has no answer.
 pub(super) enum Failure {
-    /// The message, the key or the name is refused: 1.
+    /// The message, the key or the name is refused. Exit code 1.
     Refused(Error),
-    /// Something else is refused, in one sentence: 1.
+    /// Something else is refused, with one sentence that says why. Exit code 1.
     Unfit(String),
-    /// An argument is of no use: 2.
+    /// An argument is wrong. Exit code 2.
     Usage(String),
-    /// A file that cannot be read or written, a gateway that cannot be reached: 3.
+    /// A file cannot be read or written, or a gateway cannot be reached. Exit code 3.
     Environment(String),
 }
 
@@ -54,7 +54,7 @@ impl Failure {
         }
     }
 
-    /// One refusal on standard error: `code: detail; advice`, or with `json` the problem of the plain API.
+    /// Prints one refusal to standard error as `code: detail; advice`, or with `json` as the problem of the plain API.
     fn print(&self, json: bool) -> io::Result<()> {
         let mut err = io::stderr();
         match self {
@@ -79,8 +79,8 @@ impl Failure {
     }
 }
 
-/// `given`, the advice that goes with `code`, for a person at a command line: it speaks of options and files in place of
-/// routes and JSON pointers. Advice of its own stays as it is.
+/// The advice for `code` in words for a person at a command line: it names options and files in place of routes and JSON pointers. Advice
+/// `given` that differs from the usual one of the code is kept.
 pub(super) fn advice(code: &str, pointer: &str, given: &str) -> String {
     const OPTIONS: [&str; 5] = ["to", "from", "key", "aad", "signature"];
     let usual = |code: Code| given == Error::new(code, "").advice();
@@ -110,16 +110,16 @@ pub(super) fn advice(code: &str, pointer: &str, given: &str) -> String {
     .to_owned()
 }
 
-/// Prints what is left to say and gives the exit code.
+/// Prints the failure, where there is one, and returns the exit code.
 pub(super) fn conclude(outcome: Outcome, json: bool) -> ExitCode {
     outcome.unwrap_or_else(|failure| {
-        // There is nothing left to do where standard error is closed.
+        // Nothing can be reported where standard error is closed.
         let _ = failure.print(json);
         ExitCode::from(failure.code())
     })
 }
 
-/// Prints an answer to standard output, byte for byte. A reader that has read enough, such as `head`, is no failure.
+/// Prints an answer to standard output, byte for byte. A reader that closes the pipe early, such as `head`, is no failure.
 pub(super) fn print(bytes: &[u8]) -> Outcome {
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {

@@ -19,46 +19,46 @@ use crate::mosip::primitives;
 use crate::mosip::signature::Form;
 use crate::settings::Config;
 
-/// What all four take.
+/// The arguments that all four commands have.
 #[derive(Args)]
-pub(super) struct Given {
+pub(super) struct CommonArguments {
     #[command(flatten)]
     config: ConfigFile,
-    /// Answers and refusals as JSON.
+    /// Prints answers and refusals as JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// The file that is read; standard input where it is absent or `-`.
+    /// The file to read; standard input where it is absent or `-`.
     file: Option<PathBuf>,
 }
 
 /// Arguments of `seal`.
 #[derive(Args)]
 pub(super) struct Seal {
-    /// Peer that is sealed to.
+    /// The peer to seal to.
     #[arg(long, value_name = "PEER")]
     to: String,
     /// Layout: ver_r2 or legacy.
-    #[arg(long, default_value = "ver_r2", value_parser = word::<Format>)]
+    #[arg(long, default_value = "ver_r2", value_parser = parse_word::<Format>)]
     format: Format,
     /// What is signed: envelope, plaintext or none.
-    #[arg(long, default_value = "envelope", value_parser = word::<SignOver>)]
+    #[arg(long, default_value = "envelope", value_parser = parse_word::<SignOver>)]
     sign: SignOver,
     /// Alphabet: standard (padded) or url (unpadded).
-    #[arg(long, default_value = "standard", value_parser = word::<Flavour>)]
+    #[arg(long, default_value = "standard", value_parser = parse_word::<Flavour>)]
     base64: Flavour,
     /// Own key that signs; by default the first with use sign.
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
     #[command(flatten)]
-    pub(super) given: Given,
+    pub(super) common: CommonArguments,
 }
 
 impl Seal {
     pub(super) fn run(&self) -> Outcome {
-        let keys = Keys::load(&self.given)?;
-        let plaintext = input::read(self.given.file())?;
+        let keys = Keys::load(&self.common)?;
+        let plaintext = input::read(self.common.file())?;
         if plaintext.is_empty() {
-            let what = self.given.file().filter(|path| *path != Path::new("-"));
+            let what = self.common.file().filter(|path| *path != Path::new("-"));
             let what = what.map_or_else(|| "standard input".to_owned(), |path| path.display().to_string());
             writeln!(std::io::stderr(), "mosip-gateway: {what} is empty, so an empty plaintext is sealed")
                 .map_err(Failure::environment)?;
@@ -77,17 +77,17 @@ impl Seal {
 /// Arguments of `open`.
 #[derive(Args)]
 pub(super) struct Open {
-    /// Peer whose message it is; by default the only one that is configured.
+    /// The peer that sent the message; by default the only one that is configured.
     #[arg(long, value_name = "PEER")]
     from: Option<String>,
-    /// What the sender bound to a legacy envelope.
+    /// The additional data (AAD) that the sender bound to a legacy envelope.
     #[arg(long, value_name = "BASE64")]
     aad: Option<String>,
     /// The signature beside an envelope that is not in a JSON object.
     #[arg(long, value_name = "BASE64")]
     signature: Option<String>,
     #[command(flatten)]
-    pub(super) given: Given,
+    pub(super) common: CommonArguments,
 }
 
 #[derive(Serialize)]
@@ -99,15 +99,15 @@ struct Opened {
 
 impl Open {
     pub(super) fn run(&self) -> Outcome {
-        let keys = Keys::load(&self.given)?;
-        let mut asked = primitives::Open::from_bytes(&input::read(self.given.file())?)?;
+        let keys = Keys::load(&self.common)?;
+        let mut asked = primitives::Open::from_bytes(&input::read(self.common.file())?)?;
         asked.from = self.from.clone().or(asked.from);
         asked.aad = self.aad.clone().or(asked.aad);
         asked.signature = self.signature.clone().or(asked.signature);
         let opened = asked.open(&keys.ring, keys.policy)?;
         let key = opened.key().map(|key| key.to_string());
         let verified = opened.evidence().as_str();
-        if self.given.json {
+        if self.common.json {
             return outcome::print_json(&Opened { payload_b64: base64::encode(opened.get()), key, verified });
         }
         let key = key.as_deref().unwrap_or("without a certificate");
@@ -119,20 +119,20 @@ impl Open {
 /// Arguments of `sign`.
 #[derive(Args)]
 pub(super) struct Sign {
-    /// What is written: jws-detached, jws or raw-sha512.
-    #[arg(long, value_parser = word::<Form>)]
+    /// Form of the signature: jws-detached, jws or raw-sha512.
+    #[arg(long, value_parser = parse_word::<Form>)]
     form: Form,
     /// Own key that signs; by default the first with use sign.
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
     #[command(flatten)]
-    pub(super) given: Given,
+    pub(super) common: CommonArguments,
 }
 
 impl Sign {
     pub(super) fn run(&self) -> Outcome {
-        let keys = Keys::load(&self.given)?;
-        let payload = input::read(self.given.file())?;
+        let keys = Keys::load(&self.common)?;
+        let payload = input::read(self.common.file())?;
         let asked = primitives::Sign { form: self.form, key: self.key.clone() };
         outcome::print_json(&asked.sign(&keys.ring, keys.now, &payload)?)
     }
@@ -141,27 +141,27 @@ impl Sign {
 /// Arguments of `verify`.
 #[derive(Args)]
 pub(super) struct Verify {
-    /// Peer whose token it is; by default the only one that is configured.
+    /// The peer that signed the token; by default the only one that is configured.
     #[arg(long, value_name = "PEER")]
     from: Option<String>,
     /// The payload of a detached token.
     #[arg(long, value_name = "FILE")]
     payload: Option<PathBuf>,
-    /// The file holds a credential: its proof is verified by the contexts and issuers of `[credentials]`.
+    /// The file holds a credential. Its proof is verified with the contexts and issuers of `[credentials]`.
     #[arg(long, conflicts_with_all = ["from", "payload"])]
     credential: bool,
     #[command(flatten)]
-    pub(super) given: Given,
+    pub(super) common: CommonArguments,
 }
 
 impl Verify {
     pub(super) fn run(&self) -> Outcome {
         if self.credential {
-            let bytes = input::read(self.given.file())?;
-            return outcome::print_json(&verify_credential(&self.given.config, &bytes)?);
+            let bytes = input::read(self.common.file())?;
+            return outcome::print_json(&verify_credential(&self.common.config, &bytes)?);
         }
-        let keys = Keys::load(&self.given)?;
-        let mut asked = primitives::Verify::from_bytes(&input::read(self.given.file())?)?;
+        let keys = Keys::load(&self.common)?;
+        let mut asked = primitives::Verify::from_bytes(&input::read(self.common.file())?)?;
         asked.from = self.from.clone().or(asked.from);
         if let Some(file) = &self.payload {
             (asked.payload, asked.payload_b64) = (None, Some(base64::encode(&input::read(Some(file))?)));
@@ -170,7 +170,7 @@ impl Verify {
     }
 }
 
-/// What the proof inside a credential says, by the configuration.
+/// Verifies the proof inside a credential by the configuration.
 pub(super) fn verify_credential(config: &ConfigFile, bytes: &[u8]) -> Result<Verdict, Failure> {
     let settings = config.load_with_credentials()?.credentials;
     let credential = credential::read(bytes)?;
@@ -186,21 +186,21 @@ struct Keys {
 }
 
 impl Keys {
-    fn load(given: &Given) -> Result<Self, Failure> {
-        let Config { keys, envelope, .. } = given.config.load_local()?;
+    fn load(common: &CommonArguments) -> Result<Self, Failure> {
+        let Config { keys, envelope, .. } = common.config.load_local()?;
         let now = Clock::system().now();
         let policy = Policy { danger_accept_unsigned: envelope.danger_accept_unsigned };
         Ok(Self { ring: Ring::load(&keys, now), policy, now })
     }
 }
 
-impl Given {
+impl CommonArguments {
     fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 }
 
-/// One of the words that the plain API knows for a `T`.
-fn word<T: DeserializeOwned>(text: &str) -> Result<T, value::Error> {
+/// Reads a word as the plain API reads it.
+fn parse_word<T: DeserializeOwned>(text: &str) -> Result<T, value::Error> {
     T::deserialize(text.into_deserializer())
 }

@@ -13,7 +13,7 @@ use crate::gateway::{Gateway, StartError};
 use crate::http::activation::Sockets;
 use crate::telemetry;
 
-/// How long threads that read or write have to end after the drain, so that all has ended five seconds after it.
+/// How long threads that read or write have to end after the drain, so that the process ends five seconds after it.
 const AFTER_DRAIN: Duration = Duration::from_secs(4);
 
 /// The exit code after a defect of the program (`EX_SOFTWARE`).
@@ -24,7 +24,7 @@ const DEFECT: u8 = 70;
 pub(super) struct Serve {
     #[command(flatten)]
     config: ConfigFile,
-    /// Serve with the public keys of `keys.example`. Never in production.
+    /// Accepts the published keys of `keys.example`. Never in production.
     #[arg(long)]
     allow_example_keys: bool,
 }
@@ -37,7 +37,7 @@ impl Serve {
         telemetry::init(level).map_err(Failure::environment)?;
         let sockets = Sockets::from_environment().map_err(Failure::environment)?;
         let runtime = Builder::new_multi_thread()
-            .worker_threads(reactors())
+            .worker_threads(listener_threads())
             .enable_all()
             .build()
             .map_err(Failure::environment)?;
@@ -51,27 +51,27 @@ impl Serve {
                 );
             let gateway = bound?;
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
-            if let Err(ended) = gateway.run(asked_to_stop()).await {
+            if let Err(ended) = gateway.run(wait_for_stop_signal()).await {
                 tracing::error!("{ended}");
                 return Ok(ExitCode::from(DEFECT));
             }
             tracing::info!("the gateway has stopped");
             Ok(ExitCode::SUCCESS)
         });
-        // What still waits for a file or a disk that does not answer is left behind.
+        // Threads that still wait for a file or a disk that does not answer are abandoned.
         runtime.shutdown_timeout(AFTER_DRAIN);
         outcome
     }
 }
 
-/// Half of the cores: a message costs its private-key operation, which has threads of its own (`pool`), several times what the
-/// listeners do for it, and threads that find nothing to do wake each other (`benches/README.md`).
-fn reactors() -> usize {
+/// The number of threads for the listeners: half of the cores. The private-key operation of a message has threads of its own (`pool`) and
+/// costs several times as much as the work of the listeners, and idle threads wake each other (`benches/README.md`).
+fn listener_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// SIGTERM or Ctrl-C. Without handlers, never.
-pub(super) async fn asked_to_stop() {
+/// Waits for SIGTERM or Ctrl-C. It never returns where no handler can be installed.
+pub(super) async fn wait_for_stop_signal() {
     let (Ok(mut term), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {

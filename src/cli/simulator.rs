@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 
 use super::outcome::{Failure, Outcome};
-use super::serve::asked_to_stop;
+use super::serve::wait_for_stop_signal;
 use crate::demo::{self, Scene};
 use crate::simulator::{Behaviour, Callback, Settings, Tls, run_alone};
 use crate::telemetry;
@@ -18,16 +18,16 @@ use crate::telemetry;
 /// Arguments of `simulator`.
 #[derive(Args)]
 pub(super) struct Simulator {
-    /// The development key set.
+    /// The folder of the development key set.
     #[arg(long, default_value = "keys.example")]
     keys: PathBuf,
-    /// Where it listens; port 0 takes a free one. The first line that it prints is its URL.
+    /// The address to listen on. Port 0 takes a free port. The first line that is printed is the URL.
     #[arg(long, env = "SIMULATOR_LISTEN", default_value = "127.0.0.1:4600")]
     listen: SocketAddr,
-    /// Where UINTOKENs are posted, `http://127.0.0.1:4547/birthReceiveNid`.
+    /// The URL to post UINTOKENs to, such as `http://127.0.0.1:4547/birthReceiveNid`.
     #[arg(long, env = "SIMULATOR_CALLBACK")]
     callback: Option<http::Uri>,
-    /// Authorities (PEM) that the callback's certificate has to lead to, in place of the public ones.
+    /// Root certificates (PEM) that the callback's certificate must chain to, in place of the public ones.
     #[arg(long, env = "SIMULATOR_CALLBACK_CA", requires = "callback")]
     callback_ca: Option<PathBuf>,
     /// Client certificate (PEM chain) for the callback.
@@ -49,11 +49,11 @@ impl Simulator {
         telemetry::init(LevelFilter::INFO).map_err(Failure::environment)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
         let started = |base_url: &str| {
-            // Who closed the pipe does not want to know.
+            // A reader that closed the pipe does not need the URL.
             let _ = writeln!(std::io::stdout(), "{base_url}");
         };
         runtime
-            .block_on(run_alone(settings, self.knobs.clone(), started, asked_to_stop()))
+            .block_on(run_alone(settings, self.knobs.clone(), started, wait_for_stop_signal()))
             .map_err(|error| unfit(&error))?;
         Ok(ExitCode::SUCCESS)
     }
@@ -75,10 +75,10 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 /// Arguments of `demo`.
 #[derive(Args)]
 pub(super) struct Demo {
-    /// What IDA says of a person, in place of a birth.
+    /// Shows calls of IDA about a person, in place of a birth.
     #[arg(long, conflicts_with = "credentials")]
     ida: bool,
-    /// What MOSIP's hub brings: a credential, three that are false, and a rejection.
+    /// Shows what MOSIP's hub delivers: a credential, three false ones, and a rejected registration.
     #[arg(long)]
     credentials: bool,
 }

@@ -1,8 +1,8 @@
-//! Variables of the token seeder, the older mediator and `mosip-api`, so that a deployment moves without renaming.
+//! Reads variables of the Token Seeder, the older mediator and `mosip-api`, so that a deployment can move without renaming them.
 //!
-//! An alias stands under the file and under our own variables. An empty one counts as unset. Where several name the same
-//! setting, the first of the row counts. Names that other programs use too count only where a name beside them says which system
-//! is meant. Keys and certificates are added to those of the file, except for a peer whose name the file has already.
+//! The file and the gateway's own variables override an alias. An empty alias counts as unset. Where several set the same setting, the first
+//! of the row counts. A name that other programs use too counts only where another variable shows which system is meant. Keys and
+//! certificates are added to those of the file, except a peer whose name the file has already.
 
 mod table;
 
@@ -16,14 +16,14 @@ use table::{
     KeyFile, OF_MEDIATOR, OF_MOSIP_API, OF_SEEDER, OWN_KEYS, PEERS, SCALARS, Sets, System, WITHOUT_EFFECT,
 };
 
-/// The process's variables.
+/// The environment variables of the process.
 pub(super) type Variables = BTreeMap<String, String>;
 
 /// The setting that a variable stands for.
 pub(super) struct Alias {
     /// The variable.
     pub(super) variable: String,
-    /// What the setting is set to.
+    /// The value of the setting.
     pub(super) value: String,
 }
 
@@ -32,13 +32,13 @@ pub(super) struct Alias {
 pub(super) struct Entry {
     /// The name it gets.
     pub(super) name: &'static str,
-    /// The variable, or the default of one.
+    /// The variable, or the default that a system has for it.
     pub(super) variable: String,
     /// The entry as the file would hold it.
     pub(super) table: Table,
 }
 
-/// What the variables of older systems set.
+/// Everything that the variables of older systems set.
 pub(super) struct Aliases {
     /// Settings, by path.
     pub(super) scalars: BTreeMap<&'static str, Alias>,
@@ -51,12 +51,13 @@ pub(super) struct Aliases {
 }
 
 impl Aliases {
-    /// `stands` says whether there is such a file.
-    pub(super) fn read(variables: &Variables, stands: &dyn Fn(&Path) -> bool) -> Self {
+    /// `exists` says whether there is such a file.
+    pub(super) fn read(variables: &Variables, exists: &dyn Fn(&Path) -> bool) -> Self {
         let systems = Systems::of(variables);
         let mut scalars = BTreeMap::new();
         for (system, path, sets, names) in SCALARS {
-            let Some((variable, value)) = first(variables, names).filter(|_| systems.are(*system)) else {
+            let Some((variable, value)) = first_set(variables, names).filter(|_| systems.include(*system))
+            else {
                 continue;
             };
             let value = match sets {
@@ -70,7 +71,7 @@ impl Aliases {
         }
         let mut add = |files: &[KeyFile]| -> Vec<Entry> {
             let added =
-                files.iter().filter_map(|file| Some((file, entry(file, variables, systems, stands)?)));
+                files.iter().filter_map(|file| Some((file, entry(file, variables, systems, exists)?)));
             let name_it = |(file, entry): (&KeyFile, Entry)| {
                 if let Some(path) = file.sign_with {
                     scalars.insert(
@@ -90,7 +91,7 @@ impl Aliases {
     }
 }
 
-/// Which older systems the variables are of.
+/// The older systems that the variables belong to.
 #[derive(Clone, Copy)]
 struct Systems {
     mediator: bool,
@@ -100,15 +101,15 @@ struct Systems {
 
 impl Systems {
     fn of(variables: &Variables) -> Self {
-        let token = first(variables, &["MOSIP_AUTH_URL"]).map(|(_, url)| url.trim_end_matches('/'));
+        let token = first_set(variables, &["MOSIP_AUTH_URL"]).map(|(_, url)| url.trim_end_matches('/'));
         Self {
-            mediator: first(variables, OF_MEDIATOR).is_some(),
-            mosip_api: first(variables, OF_MOSIP_API).is_some(),
+            mediator: first_set(variables, OF_MEDIATOR).is_some(),
+            mosip_api: first_set(variables, OF_MOSIP_API).is_some(),
             authmanager: token.is_some_and(|url| url.ends_with("clientidsecretkey")),
         }
     }
 
-    fn are(self, system: System) -> bool {
+    fn include(self, system: System) -> bool {
         match system {
             System::Any => true,
             System::Mediator => self.mediator,
@@ -123,11 +124,11 @@ fn entry(
     file: &KeyFile,
     variables: &Variables,
     systems: Systems,
-    stands: &dyn Fn(&Path) -> bool,
+    exists: &dyn Fn(&Path) -> bool,
 ) -> Option<Entry> {
     let (system, default) = file.default;
-    let is_default_there = || systems.are(system) && stands(Path::new(default));
-    let (variable, path) = match (first(variables, file.paths), file.paths.last()) {
+    let is_default_there = || systems.include(system) && exists(Path::new(default));
+    let (variable, path) = match (first_set(variables, file.paths), file.paths.last()) {
         (Some((variable, path)), _) => (variable.to_owned(), path),
         (None, Some(name)) if is_default_there() => (format!("the default of {name}"), default),
         _ => return None,
@@ -135,7 +136,7 @@ fn entry(
     let mut table = Table::from_iter(
         [("name", file.name), ("file", path)].map(|(key, text)| (key.to_owned(), text.into())),
     );
-    if let Some((password, _)) = first(variables, file.passwords) {
+    if let Some((password, _)) = first_set(variables, file.passwords) {
         table.insert("password_env".to_owned(), password.into());
     }
     if !file.uses.is_empty() {
@@ -146,8 +147,8 @@ fn entry(
 
 /// Where `mosip-api` listens.
 fn listener_of_mosip_api(variables: &Variables) -> Alias {
-    let host = first(variables, &["HOST"]);
-    let port = first(variables, &["PORT"]);
+    let host = first_set(variables, &["HOST"]);
+    let port = first_set(variables, &["PORT"]);
     let address = match host.map_or("0.0.0.0", |(_, host)| host) {
         "localhost" => "127.0.0.1",
         address => address,
@@ -161,16 +162,16 @@ fn listener_of_mosip_api(variables: &Variables) -> Alias {
     Alias { variable, value }
 }
 
-/// Of the variables of the systems at hand those that set nothing.
+/// The variables of these systems that are set and have no effect.
 fn without_effect(variables: &Variables, systems: Systems) -> Vec<String> {
     let mut names: Vec<&str> = Vec::new();
     for (system, idle) in WITHOUT_EFFECT {
-        names.extend(idle.iter().filter(|_| systems.are(*system)));
+        names.extend(idle.iter().filter(|_| systems.include(*system)));
     }
     if systems.mediator && !systems.mosip_api {
         names.extend(["HOST", "PORT"]);
     }
-    // What only sets a kind of token that is not asked for.
+    // These variables configure a kind of token that is not used.
     let of_tokens = |authmanager: bool| {
         let system = if authmanager { System::Authmanager } else { System::Keycloak };
         SCALARS
@@ -184,7 +185,7 @@ fn without_effect(variables: &Variables, systems: Systems) -> Vec<String> {
         let keys = OWN_KEYS.iter().chain(PEERS).flat_map(|file| file.paths.iter().chain(file.passwords));
         SCALARS.iter().flat_map(|(_, _, _, names)| names.iter()).chain(keys)
     };
-    // A cluster adds variables of its own about a service of that name, with single underscores.
+    // Kubernetes adds variables about a service of that name, with single underscores.
     let is_of_seeder = |name: &str| name.starts_with(OF_SEEDER) && name.contains("__");
     let of_seeder = variables
         .keys()
@@ -193,11 +194,11 @@ fn without_effect(variables: &Variables, systems: Systems) -> Vec<String> {
     names.extend(of_seeder);
     names.sort_unstable();
     names.dedup();
-    names.into_iter().filter(|name| first(variables, &[name]).is_some()).map(str::to_owned).collect()
+    names.into_iter().filter(|name| first_set(variables, &[name]).is_some()).map(str::to_owned).collect()
 }
 
 /// The first of `names` that is set and not empty: its name and value.
-fn first<'a>(variables: &'a Variables, names: &[&str]) -> Option<(&'a str, &'a str)> {
+fn first_set<'a>(variables: &'a Variables, names: &[&str]) -> Option<(&'a str, &'a str)> {
     names
         .iter()
         .filter_map(|name| variables.get_key_value(*name))

@@ -11,7 +11,7 @@ use crate::keys::source;
 /// The shared volume that OpenCRVS documents.
 const DEFAULT_DIR: &str = "/data/secrets/mosip";
 
-/// What a peer may sign with unless `algs` says less.
+/// The algorithms that a peer may sign with, unless `algs` names fewer.
 const ALGS: [SignatureAlgorithm; 4] = [
     SignatureAlgorithm::Rs256,
     SignatureAlgorithm::Rs384,
@@ -19,7 +19,7 @@ const ALGS: [SignatureAlgorithm; 4] = [
     SignatureAlgorithm::Ps256,
 ];
 
-/// `[keys]`. No file of the ring is read here, so that a bad one degrades the gateway and does not stop it.
+/// `[keys]`. No key file is read here, so that a broken one degrades the gateway and does not stop it.
 pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
     let mut section = root.section("keys");
     let dir = section.path("dir").unwrap_or_else(|| PathBuf::from(DEFAULT_DIR));
@@ -35,12 +35,12 @@ pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
 }
 
 impl Keys {
-    /// Whether the own key `name` is there and may sign.
+    /// Whether the own key `name` is configured and may sign.
     pub(crate) fn has_signer(&self, name: &str) -> bool {
         self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
     }
 
-    /// Whether the peer `name` is there.
+    /// Whether the peer `name` is configured.
     pub(crate) fn has_peer(&self, name: &str) -> bool {
         self.peers.iter().any(|peer| peer.name == name)
     }

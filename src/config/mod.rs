@@ -1,5 +1,6 @@
-//! From text to typed settings: one TOML file, environment over it, aliases under both; every problem reported at once. Each room reads
-//! its own settings from a section; here stands how that is done, and the sections that are nobody's own.
+//! Reads typed settings from one TOML file, from environment variables, which override it, and from aliases, which both override. All
+//! problems are reported at once. Each module reads its own settings from a section. This module holds the reader, and the sections that
+//! belong to no module.
 
 mod aliases;
 pub(crate) mod keys;
@@ -37,7 +38,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-/// As the configuration names it.
+/// Writes the address as the configuration does.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

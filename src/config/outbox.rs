@@ -12,7 +12,7 @@ use crate::store::Location;
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// `[outbox]`; its key never lies in `keys_dir`.
+/// `[outbox]`. Its key must not be in `keys_dir`.
 pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
     let mut section = root.section("outbox");
     let location = Location::read(&mut section);

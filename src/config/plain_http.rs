@@ -1,4 +1,4 @@
-//! Where plain http may go beyond this machine.
+//! The hosts beyond this machine to which plain http is allowed.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub(crate) struct PlainHttp {
 }
 
 impl PlainHttp {
-    /// Of `[upstream]`. What is on is warned of.
+    /// Reads the settings in `[upstream]`, and warns of each that is on.
     pub(crate) fn read(section: &mut Section<'_>) -> Self {
         let everywhere = section.danger(
             "danger_plain_http",
@@ -32,7 +32,7 @@ impl PlainHttp {
         Self { everywhere, hosts }
     }
 
-    /// Whether every host may be spoken to.
+    /// Whether plain http is allowed to every host.
     pub(crate) fn is_everywhere(&self) -> bool {
         self.everywhere
     }
@@ -42,7 +42,7 @@ impl PlainHttp {
         &self.hosts
     }
 
-    /// The host of `uri`, if it would be spoken to over plain http and may not.
+    /// The host of `uri`, if `uri` is plain http and that is not allowed to this host.
     pub(crate) fn forbidden_host<'u>(&self, uri: &'u Uri) -> Option<&'u str> {
         let host = uri.host().filter(|_| uri.scheme_str() == Some("http"))?;
         let is_allowed = self.everywhere
@@ -52,8 +52,8 @@ impl PlainHttp {
     }
 }
 
-/// Whether `host` names what no public network leads to: a private address, a name of one label, the `service.namespace` of a
-/// cluster, or a name under `.svc`, `.svc.cluster.local`, `.internal` or `.local`.
+/// Whether `host` cannot be reached over a public network: a private address, a name of one label, the `service.namespace` of a cluster, or
+/// a name under `.svc`, `.svc.cluster.local`, `.internal` or `.local`.
 pub(crate) fn is_private(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     if let Ok(address) = bare.parse::<IpAddr>() {
@@ -66,11 +66,11 @@ pub(crate) fn is_private(host: &str) -> bool {
     let labels: Vec<&str> = host.split('.').collect();
     match labels.as_slice() {
         [] => false,
-        // An address in another spelling, such as `0x08080808`: names end with a label that begins with a letter.
+        // `0x08080808` is an address in another spelling. The last label of a name begins with a letter.
         [.., last] if !last.starts_with(|first: char| first.is_ascii_alphabetic()) => false,
         [_] => true,
         [.., last] if ["svc", "internal", "local"].iter().any(|end| last.eq_ignore_ascii_case(end)) => true,
-        // No domain can be registered under what is no top-level domain.
+        // Nobody can register a domain under a label that is no top-level domain.
         [_, namespace] => !tld::exist_case_insensitive(namespace),
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! The sources of settings and what is found in them: problems, warnings, origins.
+//! The sources of settings, and the problems, warnings and origins that are found in them.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,16 +14,16 @@ use super::{Problem, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::regular;
 
-/// Begins the name of every variable of ours.
+/// The prefix of every variable of the gateway.
 const PREFIX: &str = "MOSIP_GATEWAY__";
 
-/// How a file is read: a function, so that tests and the fuzzer need no disk.
+/// Reads a file. It is a function, so that tests and the fuzzer need no disk.
 pub(crate) type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
-/// Where a setting came from, the strongest first.
+/// The source of a setting, the strongest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A variable of ours.
+    /// A variable of the gateway.
     Variable(String),
     /// The configuration file.
     File,
@@ -32,7 +32,7 @@ pub(crate) enum Origin {
 }
 
 impl Origin {
-    /// Whether one overrides the other; two variables of ours do not.
+    /// The rank of the source. A lower rank overrides a higher one; two variables of the gateway do not override each other.
     pub(crate) fn rank(&self) -> u8 {
         match self {
             Self::Variable(_) => 0,
@@ -42,7 +42,7 @@ impl Origin {
     }
 }
 
-/// All sources of one configuration, and what has been found in them so far.
+/// All sources of one configuration, and everything that was found in them so far.
 pub(crate) struct Reader<'a> {
     file_name: String,
     base: &'a Path,
@@ -52,18 +52,18 @@ pub(crate) struct Reader<'a> {
     found: RefCell<Gathered>,
 }
 
-/// What was found beside the settings themselves.
+/// Everything that was found besides the settings themselves.
 pub(crate) struct Found {
     pub(crate) problems: Vec<Problem>,
     /// Sentences for the log at start.
     pub(crate) warnings: Vec<String>,
-    /// What is not as it should be, and stops no start.
+    /// Findings that do not prevent a start.
     pub(crate) troubles: Vec<Trouble>,
-    /// The path of each setting that was set, and `file` or the variable that set it.
+    /// The path of each setting that is set, with `file` or the variable that sets it.
     pub(crate) origins: Vec<(String, String)>,
     /// The files that secrets were read from.
     pub(crate) secret_files: Vec<PathBuf>,
-    /// Hosts that variables of an older system have plain http spoken to.
+    /// Hosts to which variables of an older system allow plain http.
     pub(crate) plain_hosts: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
             file_name: file_name.to_owned(),
             base,
             variables,
-            aliases: Aliases::read(variables, &|file| stands(read, file)),
+            aliases: Aliases::read(variables, &|file| exists(read, file)),
             read,
             found: RefCell::default(),
         }
@@ -113,12 +113,12 @@ impl<'a> Reader<'a> {
         self.aliases.peers.clone()
     }
 
-    /// All variables, for secrets that they hold.
+    /// All variables, to look up the secrets that some of them hold.
     pub(crate) fn variables(&self) -> &'a Variables {
         self.variables
     }
 
-    /// Our variable for the setting at `path`, if it is set. Settings inside lists have none.
+    /// The gateway's variable for the setting at `path`, if it is set. Settings inside lists have none.
     pub(crate) fn variable(&self, path: &str) -> Option<(String, &'a str)> {
         if is_in_list(path) {
             return None;
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
         self.variables.get(&name).map(|value| (name, value.as_str()))
     }
 
-    /// Whether one of our variables is set below `path`.
+    /// Whether one of the gateway's variables is set below `path`.
     pub(crate) fn has_variable_under(&self, path: &str) -> bool {
         let prefix = variable_name(path) + "__";
         self.variables.range(prefix.clone()..).next().is_some_and(|(name, _)| name.starts_with(&prefix))
@@ -144,8 +144,8 @@ impl<'a> Reader<'a> {
         self.aliases.scalars.keys().any(|alias| below(alias))
     }
 
-    /// Remembers that a variable of an older system has plain http spoken to `host`, which is in the cluster.
-    pub(crate) fn speaks_plain_http(&self, host: &str, variable: &str) {
+    /// Records that a variable of an older system allows plain http to `host`, which is in the cluster.
+    pub(crate) fn record_plain_http(&self, host: &str, variable: &str) {
         let mut found = self.found.borrow_mut();
         found.plain_hosts.entry(host.to_ascii_lowercase()).or_default().insert(variable.to_owned());
     }
@@ -166,24 +166,24 @@ impl<'a> Reader<'a> {
         Ok(contents)
     }
 
-    /// The path of a file that can be read now; the code that uses it reads it again.
+    /// The path of a file that can be read now. The code that uses the file reads it again.
     pub(crate) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
         self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
 
-    /// Remembers that the setting at `path` was looked for.
-    pub(crate) fn asked(&self, path: &str) {
+    /// Records that the setting at `path` was looked for.
+    pub(crate) fn record_lookup(&self, path: &str) {
         if !is_in_list(path) {
             self.found.borrow_mut().asked.insert(path.to_owned());
         }
     }
 
-    /// Remembers that the setting at `path` counts, and from where.
-    pub(crate) fn came_from(&self, path: &str, origin: &Origin) {
+    /// Records that the setting at `path` is used, and its source.
+    pub(crate) fn record_origin(&self, path: &str, origin: &Origin) {
         self.found.borrow_mut().origins.insert(path.to_owned(), origin.clone());
     }
 
-    /// Where the setting at `path` came from, once it has been found.
+    /// The source of the setting at `path`, once it has been found.
     pub(crate) fn origin(&self, path: &str) -> Option<Origin> {
         self.found.borrow().origins.get(path).cloned()
     }
@@ -218,11 +218,11 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().problems.push(Problem { source, path: path.to_owned(), what, advice });
     }
 
-    /// Refuses variables that name no setting; then all that was found.
+    /// Refuses variables that name no setting, and returns everything that was found.
     pub(crate) fn finish(self) -> Found {
         self.refuse_unknown_variables();
-        self.mention_aliases();
-        self.mention_plain_hosts();
+        self.warn_of_aliases();
+        self.warn_of_plain_hosts();
         let found = self.found.into_inner();
         let origins = found.origins.into_iter().map(|(path, origin)| match origin {
             Origin::Variable(name) | Origin::Alias(name) => (path, name),
@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         let known: BTreeSet<String> =
             self.found.borrow().asked.iter().map(|path| variable_name(path)).collect();
         for name in self.variables.keys().filter(|name| name.starts_with(PREFIX) && !known.contains(*name)) {
-            // The bare prefix names no setting; a problem has a path all the same.
+            // The bare prefix names no setting, but a problem needs a path.
             let rest = name.strip_prefix(PREFIX).filter(|rest| !rest.is_empty()).unwrap_or("environment");
             let path = rest.to_lowercase().replace("__", ".");
             let advice = suggestion(name, known.iter().map(String::as_str));
@@ -261,7 +261,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn mention_aliases(&self) {
+    fn warn_of_aliases(&self) {
         let mut used = BTreeMap::<String, Vec<String>>::new();
         for (path, origin) in &self.found.borrow().origins {
             if let Origin::Alias(variable) = origin {
@@ -271,7 +271,7 @@ impl<'a> Reader<'a> {
         for (variable, paths) in used {
             self.warn(format!("{variable}, a name of an older system, sets {}", paths.join(", ")));
         }
-        // Left over where the section that an alias belongs to is not there.
+        // An alias has no effect where its section is absent.
         for (path, alias) in &self.aliases.scalars {
             if !self.found.borrow().asked.contains(*path) {
                 let section = path.rsplit_once('.').map_or(*path, |(section, _)| section);
@@ -284,7 +284,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn mention_plain_hosts(&self) {
+    fn warn_of_plain_hosts(&self) {
         let hosts = self.found.borrow().plain_hosts.clone();
         for (host, variables) in hosts {
             let variables = Vec::from_iter(variables).join(", ");
@@ -314,8 +314,8 @@ pub(crate) fn suggestion<'k>(name: &str, known: impl Iterator<Item = &'k str> + 
         .map_or_else(|| "remove it".to_owned(), |(_, candidate)| format!("did you mean {candidate}?"))
 }
 
-/// Whether there is such a file; one that cannot be read counts, and the code that needs it says why.
-fn stands(read: ReadFile<'_>, file: &Path) -> bool {
+/// Whether the file exists. A file that cannot be read counts as existing, and the code that needs it reports why.
+fn exists(read: ReadFile<'_>, file: &Path) -> bool {
     match read(file).map(SecretBytes::new) {
         Ok(_) => true,
         Err(error) => error.kind() != io::ErrorKind::NotFound,

@@ -1,4 +1,4 @@
-//! One table of the configuration, read setting by setting. What has not been asked for in the end is refused.
+//! One table of the configuration, read setting by setting. Settings that no code looked for are refused at the end.
 
 mod calls;
 mod measure;
@@ -13,12 +13,12 @@ use super::reader::{Origin, Reader, suggestion};
 use super::value::{Complaint, complaint, path_under, unset_variable, wrong_type};
 use crate::crypto::secret::SecretBytes;
 
-/// A table of the file with the variables over it and the aliases under it.
+/// A table of the file. Variables override it, and it overrides the aliases.
 pub(crate) struct Section<'r> {
     reader: &'r Reader<'r>,
     path: String,
     table: Table,
-    /// Where `table` came from.
+    /// The source of `table`.
     origin: Origin,
     /// Names that were looked for.
     asked: Vec<String>,
@@ -26,14 +26,14 @@ pub(crate) struct Section<'r> {
     set: bool,
 }
 
-/// A setting as it was found.
+/// A setting as it was found, unparsed.
 struct Raw {
     path: String,
     value: Value,
     origin: Origin,
 }
 
-/// A secret that is set: where it is, or itself.
+/// A secret that is set: the file that holds it, or its content.
 pub(crate) enum SecretSetting {
     /// `…_file`, as written.
     File(String),
@@ -41,12 +41,12 @@ pub(crate) enum SecretSetting {
     Value(SecretBytes),
 }
 
-/// What it means that the variable which `…_env` names is not set.
+/// What to do where the variable that `…_env` names is not set.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unset {
-    /// A problem.
+    /// Report a problem.
     Refused,
-    /// As if the setting were absent.
+    /// Treat the setting as absent.
     Absent,
 }
 
@@ -55,7 +55,7 @@ impl<'r> Section<'r> {
         Self { reader, path, table, origin, asked: Vec::new(), set: false }
     }
 
-    /// The sources that this is a part of.
+    /// The sources that this section belongs to.
     pub(crate) fn reader(&self) -> &'r Reader<'r> {
         self.reader
     }
@@ -75,7 +75,7 @@ impl<'r> Section<'r> {
         Section::new(self.reader, path, table, self.origin.clone())
     }
 
-    /// The table `name`, if it stands in the file, or a variable sets something in it, or an alias sets its `url`.
+    /// The table `name`, if it is in the file, or a variable sets something in it, or an alias sets its `url`.
     pub(crate) fn optional_section(&mut self, name: &str) -> Option<Section<'r>> {
         let path = self.path_of(name);
         let present = self.table.contains_key(name)
@@ -116,14 +116,14 @@ impl<'r> Section<'r> {
         Section::new(self.reader, path, entry.table, Origin::Alias(entry.variable))
     }
 
-    /// The setting `name`, if it is set and right.
+    /// The setting `name`, if it is set and valid.
     pub(crate) fn parsed<T>(
         &mut self,
         name: &str,
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
         let raw = self.take(name)?;
-        self.settle(&raw, |raw| parse(raw.text()?))
+        self.parse_or_report(&raw, |raw| parse(raw.text()?))
     }
 
     /// As [`Self::parsed`]; absence is a problem.
@@ -133,7 +133,7 @@ impl<'r> Section<'r> {
         parse: impl FnOnce(&str) -> Result<T, Complaint>,
     ) -> Option<T> {
         match self.take(name) {
-            Some(raw) => self.settle(&raw, |raw| parse(raw.text()?)),
+            Some(raw) => self.parse_or_report(&raw, |raw| parse(raw.text()?)),
             None => {
                 self.missing(name);
                 None
@@ -148,10 +148,10 @@ impl<'r> Section<'r> {
 
     /// `true` or `false`.
     pub(crate) fn flag(&mut self, name: &str, default: bool) -> bool {
-        self.take(name).and_then(|raw| self.settle(&raw, Raw::flag)).unwrap_or(default)
+        self.take(name).and_then(|raw| self.parse_or_report(&raw, Raw::flag)).unwrap_or(default)
     }
 
-    /// A way round a check: off by default, and a warning when on.
+    /// A `danger_…` setting, which switches a check off. It is off by default and causes a warning when on.
     pub(crate) fn danger(&mut self, name: &str, means: &str) -> bool {
         let on = self.flag(name, false);
         if on {
@@ -160,7 +160,7 @@ impl<'r> Section<'r> {
         on
     }
 
-    /// A list of texts, if all of them are right.
+    /// A list of texts, if all of them are valid.
     pub(crate) fn list<T>(
         &mut self,
         name: &str,
@@ -170,16 +170,16 @@ impl<'r> Section<'r> {
         let origin = self.origin.clone();
         let items = self.array(name)?.into_iter().enumerate().map(|(index, value)| {
             let raw = Raw { path: format!("{list_path}[{index}]"), value, origin: origin.clone() };
-            self.settle(&raw, |raw| parse(raw.text()?))
+            self.parse_or_report(&raw, |raw| parse(raw.text()?))
         });
-        // Every item is looked at before the first wrong one decides.
+        // Every item is parsed, so that all problems are reported.
         items.collect::<Vec<_>>().into_iter().collect()
     }
 
     /// A list of anything.
     pub(crate) fn array(&mut self, name: &str) -> Option<Vec<Value>> {
         let raw = self.take(name)?;
-        self.settle(&raw, |raw| match &raw.value {
+        self.parse_or_report(&raw, |raw| match &raw.value {
             Value::Array(items) => Ok(items.clone()),
             _ if matches!(raw.origin, Origin::Variable(_)) => {
                 Err(complaint("is a list, which no variable can set", "set it in the configuration file"))
@@ -215,18 +215,17 @@ impl<'r> Section<'r> {
         secret
     }
 
-    /// Whether the file, or what stands in its place, has the setting `name`. It is not looked for in variables, which set nothing in
-    /// lists.
+    /// Whether the table of the file, or of an alias, has the setting `name`. Variables are not looked at, since they set nothing in lists.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.table.contains_key(name)
     }
 
-    /// Whether the secret `name` has been set, rightly or wrongly.
+    /// Whether the secret `name` is set, even to something invalid.
     pub(crate) fn is_secret_set(&self, name: &str) -> bool {
         self.is_set(&format!("{name}_file")) || self.is_set(&format!("{name}_env")) || self.is_set(name)
     }
 
-    /// What `<name>_env` is set to: the variable that holds a secret, or should. Asked before the secret is taken.
+    /// The value of `<name>_env`, which is the variable that holds the secret. It has to be called before the secret is taken.
     pub(crate) fn secret_variable(&self, name: &str) -> Option<String> {
         let name = format!("{name}_env");
         let path = self.path_of(&name);
@@ -236,12 +235,12 @@ impl<'r> Section<'r> {
         by_variable.or_else(in_file).or_else(by_alias)
     }
 
-    /// Whether the setting `name` has been found, right or wrong.
+    /// Whether the setting `name` was found, even with something invalid.
     pub(crate) fn is_set(&self, name: &str) -> bool {
         self.reader.origin(&self.path_of(name)).is_some()
     }
 
-    /// As [`Self::secret`], with the file not read yet.
+    /// As [`Self::secret`], but the file is not read yet.
     pub(crate) fn secret_setting(&mut self, name: &str, unset: Unset) -> Option<SecretSetting> {
         let [in_file, in_variable] = [format!("{name}_file"), format!("{name}_env")];
         self.refuse(name, "is a secret in the open", &format!("set {in_file} or {in_variable} instead"));
@@ -258,12 +257,13 @@ impl<'r> Section<'r> {
             either => either,
         };
         if let Some(raw) = file {
-            self.counts(&raw);
-            return self.settle(&raw, |raw| raw.text().map(|text| SecretSetting::File(text.to_owned())));
+            self.record_use(&raw);
+            return self
+                .parse_or_report(&raw, |raw| raw.text().map(|text| SecretSetting::File(text.to_owned())));
         }
         let raw = variable?;
-        self.counts(&raw);
-        self.settle(&raw, |raw| match self.reader.variables().get(raw.text()?) {
+        self.record_use(&raw);
+        self.parse_or_report(&raw, |raw| match self.reader.variables().get(raw.text()?) {
             Some(value) if !value.is_empty() => {
                 secret_of(value.clone().into_bytes()).map(|secret| Some(SecretSetting::Value(secret)))
             }
@@ -273,7 +273,7 @@ impl<'r> Section<'r> {
         .flatten()
     }
 
-    /// Refuses the setting `name`, whatever it is set to.
+    /// Refuses the setting `name` with any value.
     pub(crate) fn refuse(&mut self, name: &str, what: &str, advice: &str) {
         if let Some(raw) = self.take(name) {
             self.reader.problem_from(&raw.origin, &raw.path, complaint(what, advice));
@@ -285,7 +285,7 @@ impl<'r> Section<'r> {
         self.reader.problem(&self.path_of(name), complaint(what, advice));
     }
 
-    /// Refuses what has not been asked for.
+    /// Refuses the settings that nobody looked for.
     pub(crate) fn finish(self) {
         for key in self.table.keys() {
             let advice = suggestion(key, self.asked.iter().map(String::as_str));
@@ -294,7 +294,7 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// As [`Self::finish`], for a section without effect: warns if anything was set in it.
+    /// As [`Self::finish`], for a section without effect. It warns if anything was set in it.
     pub(crate) fn finish_not_built(self) {
         if self.set {
             self.reader.warn_not_built(&self.path);
@@ -302,11 +302,11 @@ impl<'r> Section<'r> {
         self.finish();
     }
 
-    /// What the strongest source says about the setting `name`; not yet what counts.
+    /// The setting `name` in the strongest source. This does not record that it is used.
     fn find(&mut self, name: &str) -> Option<Raw> {
         let path = self.path_of(name);
         self.asked.push(name.to_owned());
-        self.reader.asked(&path);
+        self.reader.record_lookup(&path);
         let in_file = self.table.remove(name).map(|value| (value, self.origin.clone()));
         let by_variable =
             self.reader.variable(&path).map(|(name, text)| (text.into(), Origin::Variable(name)));
@@ -318,20 +318,20 @@ impl<'r> Section<'r> {
         Some(Raw { path, value, origin })
     }
 
-    /// Finds the setting `name` and lets it count.
+    /// Finds the setting `name` and records that it is used.
     fn take(&mut self, name: &str) -> Option<Raw> {
         let raw = self.find(name)?;
-        self.counts(&raw);
+        self.record_use(&raw);
         Some(raw)
     }
 
-    fn counts(&mut self, raw: &Raw) {
+    fn record_use(&mut self, raw: &Raw) {
         self.set = true;
-        self.reader.came_from(&raw.path, &raw.origin);
+        self.reader.record_origin(&raw.path, &raw.origin);
     }
 
-    /// The value, or nothing and a problem.
-    fn settle<T>(&self, raw: &Raw, read: impl FnOnce(&Raw) -> Result<T, Complaint>) -> Option<T> {
+    /// Parses the value, and reports a problem where that fails.
+    fn parse_or_report<T>(&self, raw: &Raw, read: impl FnOnce(&Raw) -> Result<T, Complaint>) -> Option<T> {
         read(raw).map_err(|complaint| self.reader.problem_from(&raw.origin, &raw.path, complaint)).ok()
     }
 

@@ -1,4 +1,4 @@
-//! An access token that calls carry: where it is asked for, and as whom.
+//! The settings of an access token: where it is requested, and with which registration.
 
 use http::Uri;
 
@@ -19,7 +19,7 @@ pub struct Token {
     pub client_secret: SecretBytes,
 }
 
-/// How the token is asked for.
+/// How the token is requested.
 pub enum TokenKind {
     /// Grant `client_credentials`.
     KeycloakClientCredentials,

@@ -1,11 +1,11 @@
-//! Sections of the schema whose features are not built yet: checked all the same, so that a file written today stays right,
-//! and without effect, which a warning says. A setting in them that protects is refused.
+//! Sections whose features are not built yet. They are checked, so that a file written today stays valid, but they have no effect, which a
+//! warning says. A setting in them that would protect something is refused.
 
 use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
 use super::value::{text, url, word};
 
-/// Every section of its own that is not built yet.
+/// Every top-level section that is not built yet.
 pub(crate) fn check(root: &mut Section<'_>, plain: &PlainHttp) {
     esignet(root.section("esignet"), plain);
 }
@@ -30,13 +30,13 @@ pub(crate) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
     section.finish_not_built();
 }
 
-/// A token that nothing asks for yet.
+/// A token that nothing uses yet.
 fn token(mut section: Section<'_>, plain: &PlainHttp) {
     token_settings(&mut section, plain);
     section.finish_not_built();
 }
 
-/// A token that nothing asks for, since what needs it is off.
+/// A token that nothing uses, since the feature that needs it is off.
 pub(crate) fn unused_token(mut section: Section<'_>, plain: &PlainHttp) {
     token_settings(&mut section, plain);
     section.finish();
@@ -58,7 +58,7 @@ pub(crate) fn mosip_api(section: &mut Section<'_>, plain: &PlainHttp) {
     let is_on = section.flag("mosip_api", false);
     section.flag("consent", true);
     section.parsed("verify_names", word(&[("all", ()), ("first-last", ())]));
-    // A page's own origin: nothing is sent there.
+    // This is the origin of a page. Nothing is sent there.
     section.parsed("cors_origin", url);
     if let Some(mut jwt) = section.any_section("opencrvs_jwt") {
         jwt.url("url", plain);

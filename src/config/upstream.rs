@@ -1,4 +1,4 @@
-//! `[upstream]`: what is the same for every destination.
+//! `[upstream]`: the settings that all destinations share.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::Upstream;
 use super::plain_http::PlainHttp;
 use super::section::Section;
 
-/// What stands in `[upstream]` itself, and where plain http may go.
+/// Reads the settings of `[upstream]` itself, and the hosts to which plain http is allowed.
 pub(crate) fn upstream(section: &mut Section<'_>) -> (Upstream, PlainHttp) {
     let reader = section.reader();
     let plain = PlainHttp::read(section);

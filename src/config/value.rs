@@ -1,4 +1,4 @@
-//! From the text of a setting to a type that cannot be wrong. A complaint never repeats the text: it may be a secret in the
+//! Parses the text of a setting into a type that holds only valid values. A complaint never repeats the text, which may be a secret in the
 //! wrong place.
 
 use std::ops::RangeInclusive;
@@ -27,7 +27,7 @@ pub(crate) fn wrong_type(wanted: &str, found: &Value) -> Complaint {
     complaint(format!("is of type {}", found.type_str()), format!("write {wanted}"))
 }
 
-/// A secret is to come from the variable `name`, which is not set. A name that might be the secret itself is not repeated.
+/// The variable `name`, which should hold a secret, is not set. A name that might be the secret itself is not repeated.
 pub(crate) fn unset_variable(name: &str) -> Complaint {
     let looks_like_one = name.len() <= 64
         && name.starts_with(|first: char| first.is_ascii_uppercase())
@@ -40,7 +40,7 @@ pub(crate) fn unset_variable(name: &str) -> Complaint {
     complaint(what, "set that variable")
 }
 
-/// A text without further form.
+/// Any text.
 pub(crate) fn text(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())
 }
@@ -138,7 +138,7 @@ pub(crate) fn url(text: &str) -> Result<Uri, Complaint> {
     }
 }
 
-/// Whether `path` lies in `folder`, by the names alone: links are not followed.
+/// Whether `path` is in `folder`, by the names alone. Links are not followed.
 pub(crate) fn is_inside(path: &Path, folder: &Path) -> bool {
     resolved(path).starts_with(resolved(folder))
 }

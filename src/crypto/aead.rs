@@ -11,7 +11,7 @@ use super::secret::SessionKey;
 /// Bytes of the tag, always at the end of the ciphertext.
 pub const TAG_LEN: usize = 16;
 
-/// The nonce, by the length that decides the library.
+/// A nonce. Its length decides which library does the work.
 #[derive(Debug, Clone, Copy)]
 pub enum Nonce<'a> {
     /// 96 bits (VER_R2, JWE).
@@ -20,9 +20,9 @@ pub enum Nonce<'a> {
     Sixteen(&'a [u8; 16]),
 }
 
-/// Encrypts `buffer[from..]` in place and appends the tag; the bytes before `from` are left as they are.
+/// Encrypts `buffer[from..]` in place and appends the tag. The bytes before `from` stay as they are.
 ///
-/// Reserve [`TAG_LEN`] spare bytes beforehand to save the buffer from moving.
+/// The buffer does not move where [`TAG_LEN`] spare bytes were reserved.
 pub fn seal_tail(
     key: &SessionKey,
     nonce: Nonce<'_>,
@@ -46,8 +46,8 @@ pub fn seal_tail(
     Ok(())
 }
 
-/// Opens `ciphertext || tag` in place and returns the plaintext part. Every failure is `Decrypt`; what `buffer` then
-/// holds is of no use.
+/// Opens `ciphertext || tag` in place and returns the plaintext part. Every failure is `Decrypt`, and the
+/// content of `buffer` is meaningless afterwards.
 pub fn open_in_place<'a>(
     key: &SessionKey,
     nonce: Nonce<'_>,

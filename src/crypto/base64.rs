@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648): lenient in (both alphabets, padding optional), strict out.
+//! Base64 (RFC 4648). Reading is lenient (both alphabets, padding optional), writing is strict.
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -6,21 +6,21 @@ use base64_simd::{AsOut as _, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_P
 
 use super::CryptoError;
 
-/// From this length on SIMD pays; shorter texts (JOSE headers, signatures, IVs) go through safe code.
+/// From this length on SIMD is faster. Shorter texts (JOSE headers, signatures, IVs) are decoded without it.
 const SIMD_FROM: usize = 1024;
 
-/// Bytes that [`encode_url_chunks`] encodes at a time; a multiple of 3, so that no chunk but the last has a rest.
+/// Bytes that [`encode_url_chunks`] encodes at a time; a multiple of 3, so that only the last chunk can be incomplete.
 const CHUNK: usize = 3 * 1024;
 
 /// Decodes either alphabet, padded or not. Trailing bits, white space, over-padding and mixed alphabets are refused.
 pub fn decode(text: &[u8]) -> Result<Vec<u8>, CryptoError> {
     let (standard, url) =
         if text.ends_with(b"=") { (&STANDARD, &URL_SAFE) } else { (&STANDARD_NO_PAD, &URL_SAFE_NO_PAD_SIMD) };
-    // Trying is cheaper than looking for the alphabet first: a wrong engine stops at the first foreign character.
+    // Trying both alphabets is cheaper than detecting one first: the wrong engine stops at the first foreign character.
     standard.decode_to_vec(text).or_else(|_| url.decode_to_vec(text)).map_err(|_| refusal(text, NOT_BASE64))
 }
 
-/// Whether [`decode`] would take `text`; decodes nothing.
+/// Refuses what [`decode`] would refuse, without decoding.
 pub fn check(text: &[u8]) -> Result<(), CryptoError> {
     let (standard, url) =
         if text.ends_with(b"=") { (&STANDARD, &URL_SAFE) } else { (&STANDARD_NO_PAD, &URL_SAFE_NO_PAD_SIMD) };
@@ -56,7 +56,7 @@ pub(crate) const fn encoded_url_len(len: usize) -> usize {
     len / 3 * 4 + (len % 3 * 4).div_ceil(3)
 }
 
-/// Hands the URL-safe, unpadded form of `bytes` to `sink` piece by piece, without ever holding all of it.
+/// Hands the URL-safe, unpadded form of `bytes` to `sink` piece by piece, so that the whole text is never in memory.
 pub(super) fn encode_url_chunks(bytes: &[u8], mut sink: impl FnMut(&[u8])) {
     let mut buffer = [0; CHUNK / 3 * 4];
     for chunk in bytes.chunks(CHUNK) {
@@ -64,7 +64,7 @@ pub(super) fn encode_url_chunks(bytes: &[u8], mut sink: impl FnMut(&[u8])) {
     }
 }
 
-/// Why `text` is refused: tools that write base64 in lines are common, and the cure is at hand.
+/// Why `text` is refused. Line breaks get a message of their own, because many tools write base64 in lines and the remedy is simple.
 fn refusal(text: &[u8], otherwise: CryptoError) -> CryptoError {
     if text.iter().any(u8::is_ascii_whitespace) { IN_LINES } else { otherwise }
 }

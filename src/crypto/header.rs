@@ -1,4 +1,4 @@
-//! The protected header that JWS and JWE share (RFC 7515 4, RFC 7516 4): one JSON object, no name twice.
+//! The protected header that JWS and JWE share (RFC 7515 4, RFC 7516 4): a JSON object in which no name is repeated.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,8 +9,8 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
 use super::CryptoError;
 use super::base64::decode_url_strict;
 
-/// The header parameters that are looked at; others are skipped, as RFC 7515 4 wants. One that is null counts as absent: writers with
-/// empty fields are common.
+/// The header parameters that the gateway uses. Others are skipped, as RFC 7515 4 demands. A parameter that is null counts as absent,
+/// because many programs write their empty fields so.
 #[derive(Default)]
 pub(super) struct Header {
     pub(super) alg: Option<String>,
@@ -41,7 +41,7 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-/// By hand, because a derived one overlooks a repetition of the names it skips.
+/// This is not derived, because a derived implementation accepts a repetition of the names that it skips.
 struct HeaderVisitor;
 
 impl<'de> Visitor<'de> for HeaderVisitor {

@@ -5,7 +5,7 @@ use data_encoding::HEXLOWER;
 
 use super::CryptoError;
 
-/// The hash inside.
+/// The hash function of an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HmacAlgorithm {
     /// HMAC-SHA1 (WebSub's oldest; accepted because hubs still send it).
@@ -30,7 +30,7 @@ impl HmacAlgorithm {
         }
     }
 
-    const fn of_library(self) -> hmac::Algorithm {
+    const fn library_algorithm(self) -> hmac::Algorithm {
         match self {
             Self::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
             Self::Sha256 => hmac::HMAC_SHA256,
@@ -45,24 +45,24 @@ pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     compute(alg, key, parts.iter().copied()).as_ref().to_vec()
 }
 
-/// The tag over what `write` hands over, piece by piece; its refusal, where it has one.
+/// The tag over the pieces that `write` hands over, or the error of `write`.
 pub(crate) fn tag_written<E>(
     alg: HmacAlgorithm,
     key: &[u8],
     write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
     write(&mut |piece| context.update(piece))?;
     Ok(context.sign().as_ref().to_vec())
 }
 
 /// Verifies in constant time. A shortened tag is refused.
 pub fn verify(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]], tag: &[u8]) -> Result<(), CryptoError> {
-    same(compute(alg, key, parts.iter().copied()).as_ref(), tag)
+    check_equal(compute(alg, key, parts.iter().copied()).as_ref(), tag)
 }
 
-/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`: no method, unknown method
-/// or wrong tag is refused.
+/// Verifies an `X-Hub-Signature` header value, `method=hex` (WebSub 7), over the concatenation of `parts`. A header without a
+/// method, with an unknown method or with a wrong tag is refused.
 pub fn verify_hub_header<'p>(
     key: &[u8],
     parts: impl IntoIterator<Item = &'p [u8]>,
@@ -82,36 +82,36 @@ pub(crate) struct HubSignature {
 }
 
 impl HubSignature {
-    /// Refused where the header names no method, or one that is not known.
+    /// Refuses a header that names no method or an unknown one.
     pub(crate) fn begin(key: &[u8], header: &str) -> Result<Self, CryptoError> {
         let (method, given) =
             header.trim().split_once('=').ok_or(CryptoError::Signature("the header names no method"))?;
         let alg = HmacAlgorithm::from_method(method)
             .ok_or(CryptoError::Signature("the header names a method that is not known"))?;
-        let context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+        let context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
         Ok(Self { context, given: given.to_ascii_lowercase() })
     }
 
-    /// The next piece.
+    /// Adds the next piece of the body.
     pub(crate) fn update(&mut self, piece: &[u8]) {
         self.context.update(piece);
     }
 
-    /// Whether the tag fits all pieces, in constant time.
+    /// Compares the tag with that of all pieces, in constant time.
     pub(crate) fn verify(self) -> Result<(), CryptoError> {
-        same(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
+        check_equal(HEXLOWER.encode(self.context.sign().as_ref()).as_bytes(), self.given.as_bytes())
     }
 }
 
 fn compute<'p>(alg: HmacAlgorithm, key: &[u8], parts: impl IntoIterator<Item = &'p [u8]>) -> hmac::Tag {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.of_library(), key));
+    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
     for part in parts {
         context.update(part);
     }
     context.sign()
 }
 
-fn same(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
+fn check_equal(expected: &[u8], given: &[u8]) -> Result<(), CryptoError> {
     constant_time::verify_slices_are_equal(expected, given)
         .map_err(|_| CryptoError::Signature("the MAC does not fit key and content"))
 }

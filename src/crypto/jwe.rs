@@ -1,4 +1,4 @@
-//! JWE compact (RFC 7516): `RSA-OAEP-256` with `A256GCM`, `zip=DEF` under a cap.
+//! JWE compact (RFC 7516): `RSA-OAEP-256` with `A256GCM`, and `zip=DEF` up to a limit.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -73,12 +73,12 @@ impl<'a> Jwe<'a> {
         self.kid.as_deref()
     }
 
-    /// Bytes of the wrapped key: tells which of our keys can fit.
+    /// Bytes of the wrapped key, which say which of our keys can fit.
     pub(crate) fn wrapped_len(&self) -> usize {
         self.wrapped.len()
     }
 
-    /// Opens with `key`; a plaintext longer than `max_plaintext` bytes, inflated where `zip` says so, is refused.
+    /// Opens with `key` and inflates where `zip` says so. A plaintext longer than `max_plaintext` bytes is refused.
     /// Every failure but a ciphertext that is not base64url is `Decrypt`.
     pub fn decrypt(&self, key: &PrivateKey, max_plaintext: usize) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         let mut buffer = Zeroizing::new(base64::decode_url_strict(self.ciphertext.as_bytes())?);
@@ -158,7 +158,7 @@ fn deflated(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
         .map_err(|_| CryptoError::Malformed("the plaintext does not deflate"))
 }
 
-/// Raw DEFLATE (RFC 1951). Stops one byte beyond `cap`, so that a bomb costs no more than the cap.
+/// Inflates raw DEFLATE (RFC 1951). It stops one byte beyond `cap`, so that a decompression bomb costs no more than the cap.
 fn inflate(deflated: &[u8], cap: usize) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let mut decoder = DeflateDecoder::new(deflated);
     let mut plaintext = SecretWriter::default();

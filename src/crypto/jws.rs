@@ -1,4 +1,4 @@
-//! JWS compact and detached (RFC 7515, 7797 for `b64:false`), RSA only. One signature, one key the caller names.
+//! JWS compact and detached (RFC 7515, 7797 for `b64:false`), RSA only. A token has one signature, and the caller names the key.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use super::base64;
 use super::header::Header;
 use super::rsa::{Message, PrivateKey, PublicKey, SignatureAlgorithm};
 
-/// What to write into the protected header, in this order: `b64`+`crit`, `x5c`, `x5t#S256`, `kid`, `alg`.
+/// The parameters of the protected header. They are written in the order `b64`, `crit`, `x5c`, `x5t#S256`, `kid`, `alg`.
 #[derive(Clone, Copy)]
 pub struct Protected<'a> {
     /// `alg`.
@@ -24,7 +24,7 @@ pub struct Protected<'a> {
     pub b64: bool,
 }
 
-/// `header.payload.signature`. With `b64: false` it is refused: an unencoded payload travels detached.
+/// Makes `header.payload.signature`. `b64: false` is refused, because an unencoded payload always travels detached.
 pub fn sign(key: &PrivateKey, protected: Protected<'_>, payload: &[u8]) -> Result<String, CryptoError> {
     if !protected.b64 {
         return Err(UNENCODED_INSIDE);
@@ -38,7 +38,7 @@ pub fn sign(key: &PrivateKey, protected: Protected<'_>, payload: &[u8]) -> Resul
     Ok(token)
 }
 
-/// `header..signature`; the payload travels elsewhere.
+/// Makes `header..signature`. The payload travels apart from the token.
 pub fn sign_detached(
     key: &PrivateKey,
     protected: Protected<'_>,
@@ -98,8 +98,8 @@ pub struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Whether `text` is meant as a JWS: a header, which is a JSON object in base64, stands before two dots or more. Says nothing about
-    /// whether it is a good one. That of a JWE names `enc`.
+    /// Whether `text` looks like a JWS: a header, which is a JSON object in base64 without `enc` (which marks a JWE), stands before two
+    /// dots or more. The token may still be malformed.
     pub(crate) fn has_shape(text: &str) -> bool {
         let Some((header, rest)) = text.trim_start().split_once('.') else { return false };
         let header = base64::decode(header.as_bytes()).unwrap_or_default();
@@ -109,7 +109,7 @@ impl<'a> Jws<'a> {
 
     /// Splits and reads the header: three segments, strict base64url, a JSON object without duplicate names,
     /// `alg` known, `crit` holding nothing but `b64`, and `b64` only with it (RFC 7797 6). The payload is decoded
-    /// once it has verified, not here. A `b64:false` token that carries its payload is refused.
+    /// only after the signature verified. A `b64:false` token that carries its payload is refused.
     pub fn parse(token: &'a str) -> Result<Self, CryptoError> {
         let mut segments = token.split('.');
         let (Some(header_segment), Some(payload), Some(signature), None) =
@@ -145,7 +145,8 @@ impl<'a> Jws<'a> {
         self.kid.as_deref()
     }
 
-    /// First certificate of `x5c` as DER, unverified (DER or PEM inside is accepted, standard or url-safe base64, newlines tolerated: peers differ).
+    /// The first certificate of `x5c` as DER, unverified. Peers differ in how they write it, so DER and PEM, both alphabets of base64,
+    /// and newlines are accepted.
     pub fn x5c_first(&self) -> Option<&[u8]> {
         self.x5c_first.as_deref()
     }
@@ -185,11 +186,11 @@ impl<'a> Jws<'a> {
     }
 }
 
-/// What a verified token says.
+/// The payload of a verified token.
 pub struct Payload<'p> {
     /// The algorithm that verified.
     pub alg: SignatureAlgorithm,
-    /// The payload bytes: those that were handed in where detached, else those of the token.
+    /// The payload bytes: those of the token, or those that were passed in for a detached token.
     pub bytes: Cow<'p, [u8]>,
 }
 
@@ -206,7 +207,7 @@ fn detached_input(alg: SignatureAlgorithm, header: &str, b64: bool, payload: &[u
     message
 }
 
-/// The value of `b64`, after the rules of `crit` (RFC 7515 4.1.11, RFC 7797 6).
+/// The value of `b64`, once the rules of `crit` are checked (RFC 7515 4.1.11, RFC 7797 6).
 fn unencoded_payload_option(header: &Header) -> Result<bool, CryptoError> {
     match (header.crit.as_deref(), header.b64) {
         (None, None) => Ok(true),

@@ -1,4 +1,4 @@
-//! Bytes in, bytes out. Knows no file, clock, HTTP, configuration or MOSIP word.
+//! Cryptography over bytes. This module knows nothing of files, clocks, HTTP, the configuration or MOSIP.
 
 pub mod aead;
 pub mod base64;
@@ -11,29 +11,29 @@ pub mod secret;
 
 /// Why bytes were refused.
 ///
-/// `Decrypt` prints one sentence whatever failed inside: [`CryptoError::stage`] is for the operator's log only.
+/// `Decrypt` prints the same sentence whichever step failed. [`CryptoError::stage`] names the step, for the operator's log only.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CryptoError {
-    /// Not of the form; says what was expected.
+    /// The form is wrong. Holds what was expected.
     #[error("{0}")]
     Malformed(&'static str),
-    /// Unwrapping or authentication refused. One answer, never finer.
+    /// Unwrapping or authentication failed. Callers never learn which, since that would help an attacker.
     #[error("the message does not open")]
     Decrypt(&'static str),
     /// The signature is wrong, or the token is of a kind that is not accepted (algorithm, crit, key).
     #[error("the signature is not accepted: {0}")]
     Signature(&'static str),
-    /// A key that is not usable here.
+    /// The key cannot be used for this.
     #[error("the key is not usable: {0}")]
     Key(&'static str),
-    /// What keeps our private key is away, so that nothing is known about the message. The same call may succeed later.
+    /// The place that holds our private key cannot be reached, so nothing is known about the message. The same call may succeed later.
     #[error("the private key is unavailable: {0}")]
     Unavailable(String),
 }
 
 impl CryptoError {
-    /// Which step refused, for the operator's log.
+    /// The step that failed, for the operator's log.
     pub fn stage(&self) -> &str {
         match self {
             Self::Malformed(stage) | Self::Decrypt(stage) | Self::Signature(stage) | Self::Key(stage) => {

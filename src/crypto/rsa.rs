@@ -39,7 +39,7 @@ impl SignatureAlgorithm {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Ps256];
 
-    /// From the JOSE name; `None` for everything that is not accepted here (`none`, HS256, …).
+    /// From the JOSE name. `None` for an algorithm that is not accepted here, such as `none` or HS256.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|alg| alg.name() == name)
     }
@@ -81,7 +81,7 @@ impl SignatureAlgorithm {
     }
 }
 
-/// What is signed, hashed piece by piece as it comes, so that it is never copied into one buffer.
+/// The message that is signed. It is hashed piece by piece, so that it is never copied into one buffer.
 pub(super) struct Message {
     alg: SignatureAlgorithm,
     context: digest::Context,
@@ -107,19 +107,19 @@ impl Message {
     }
 }
 
-/// Bytes that are no RSA key of 2048 to 4096 bits.
+/// Why bytes are not an RSA key of 2048 to 4096 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnusableKey {
-    /// Not of the right form, or not an RSA key; what.
+    /// The bytes have a wrong form, or the key is not an RSA key. Holds which of them.
     #[error("the key is not usable: {0}")]
     Form(&'static str),
-    /// An RSA key that is too short or too long; the bits of its modulus.
+    /// The RSA key is too short or too long. Holds the bits of its modulus.
     #[error("the key is not usable: the RSA modulus has {0} bits, not 2048 to 4096")]
     Size(usize),
 }
 
 impl UnusableKey {
-    /// What is wrong with a SubjectPublicKeyInfo that is refused: its size where it is an RSA key of another, else `otherwise`.
+    /// The reason for refusing a SubjectPublicKeyInfo: the size where it is an RSA key of a size that is not accepted, else `otherwise`.
     fn of_spki(der: &[u8], otherwise: Self) -> Self {
         let spki = SubjectPublicKeyInfoRef::from_der(der).ok();
         let bits = spki.and_then(|spki| modulus_bits(spki.subject_public_key.as_bytes()?));
@@ -161,7 +161,7 @@ impl PublicKey {
         }
         let spki = key.as_der().map_err(|_| NOT_RSA)?;
         if spki.as_ref() != der {
-            // The parser overlooks trailing bytes; a key has one DER form.
+            // The parser ignores trailing bytes, but a key has exactly one DER form.
             return Err(NOT_RSA);
         }
         let parse = |alg: SignatureAlgorithm| ParsedPublicKey::new(alg.verifying(), der).map_err(|_| NOT_RSA);

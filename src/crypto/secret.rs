@@ -26,7 +26,7 @@ impl SecretBytes {
         &self.0
     }
 
-    /// Constant-time comparison; only the length may show in the time taken.
+    /// Compares in constant time. Only the length may show in the time taken.
     pub fn matches(&self, other: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.0, other).is_ok()
     }
@@ -62,23 +62,22 @@ impl SessionKey {
     }
 }
 
-/// Secret bytes that come one after another. Where they outgrow their memory they move to a larger one, and the old one is wiped: a
-/// plain `Vec` would leave copies behind. No `Debug`.
+/// A buffer to which secret bytes are appended. Where it has to grow, it moves and wipes the memory that it leaves: a plain `Vec` would
+/// leave copies behind. No `Debug`.
 #[derive(Default)]
 pub(crate) struct SecretWriter(Zeroizing<Vec<u8>>);
 
 impl SecretWriter {
-    /// What was written.
+    /// The bytes that were written.
     pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
     }
 
-    /// What was written, for what is sent; it is wiped when its last user is done with it.
+    /// The bytes that were written, for a request body. They are wiped when the last owner drops them.
     pub(crate) fn into_bytes(self) -> Bytes {
         Bytes::from_owner(self.0)
     }
 
-    /// Appends `bytes`.
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         let wanted = self.0.len() + bytes.len();
         if wanted > self.0.capacity() {
@@ -115,7 +114,7 @@ pub fn warm_up() {
 
 fn fill(bytes: &mut [u8]) {
     if rand::fill(bytes).is_err() {
-        // Without randomness every key and nonce to come would be guessable. AWS-LC itself stops the process in this case.
+        // Without randomness every later key and nonce would be guessable. AWS-LC itself stops the process in this case.
         std::process::abort();
     }
 }

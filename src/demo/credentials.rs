@@ -1,4 +1,4 @@
-//! What MOSIP's hub brings: a credential, three that are false, and a registration that MOSIP rejects.
+//! The scene of MOSIP's hub: it delivers a credential, three false ones, and the rejection of a registration.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,35 +7,43 @@ use http::Method;
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
-use super::{BIRTH, PATIENCE, Stage, broken, call, delivery, expect, say, text};
+use super::{BIRTH, PATIENCE, Stage, call, delivery, demo_error, ensure, print_step, text};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::simulator::credentials::{CredentialType, Lie, Registration};
 
 /// Topics that `demo.toml` names.
 const TOPICS: usize = 2;
-/// What is false, in words, and the code that the gateway refuses it with.
+/// Each false credential: what is false in it, in words, and the code with which the gateway refuses it.
 const FALSE_ONES: [(Lie, &str, &str); 3] = [
     (Lie::WrongEventProof, "signed by a stranger", "signature-invalid"),
     (Lie::Altered, "altered after it was signed", "signature-invalid"),
     (Lie::OtherPartner, "sealed to another partner", "unknown-key"),
 ];
-/// Another registration than the one of the birth.
+/// A registration other than that of the birth.
 const REJECTED: &str = "10001100010000220261128000000";
 
 impl Stage {
     pub(super) async fn credentials(&mut self, out: &mut (impl Write + Send)) -> Result<()> {
         let Self { simulator, client, api, deliveries } = self;
-        let mut say = |step, what, line| say(out, step, what, line);
-        until(async || Ok((simulator.hub.subscriptions().len() == TOPICS).then_some(()))).await?;
-        say(1, "subscribed", "at MOSIP's hub, to credentials and to what comes of packets".to_owned())?;
+        let mut print_step = |step, what, line| print_step(out, step, what, line);
+        poll_until(async || Ok((simulator.hub.subscriptions().len() == TOPICS).then_some(()))).await?;
+        print_step(
+            1,
+            "subscribed",
+            "at MOSIP's hub, to credentials and to what comes of packets".to_owned(),
+        )?;
 
         let (status, accepted) = call(client, Method::POST, &format!("{api}/v1/events/birth"), BIRTH).await?;
         let id = text(&accepted, "/id");
-        say(2, "plain event", format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")))?;
+        print_step(
+            2,
+            "plain event",
+            format!("a birth, answered {status} {} as {id}", text(&accepted, "/state")),
+        )?;
         let event = delivery(deliveries, "event.accepted").await?;
         let (aid, brn) = (text(&event, "/subject/aid"), text(&event, "/subject/brn"));
-        say(3, "MOSIP accepted", format!("registration {aid}"))?;
+        print_step(3, "MOSIP accepted", format!("registration {aid}"))?;
 
         let registration = Registration {
             registration_id: aid.to_owned(),
@@ -45,21 +53,23 @@ impl Stage {
         };
         let issue = |lie| -> Result<usize> {
             let now = Clock::system().now();
-            let published =
-                simulator.issuer.publish(&registration, CredentialType::Vercred, lie, now).map_err(broken)?;
-            expect(simulator.hub.publish_credential(&published).map_err(broken)? == 1)?;
+            let published = simulator
+                .issuer
+                .publish(&registration, CredentialType::Vercred, lie, now)
+                .map_err(demo_error)?;
+            ensure(simulator.hub.publish_credential(&published).map_err(demo_error)? == 1)?;
             Ok(published.body.len())
         };
         let bytes = issue(None)?;
-        say(4, "over the hub", format!("a credential, sealed to us, in a message of {bytes} bytes"))?;
+        print_step(4, "over the hub", format!("a credential, sealed to us, in a message of {bytes} bytes"))?;
         let issued = delivery(deliveries, "credential.issued").await?;
-        expect(
+        ensure(
             text(&issued, "/verified") == "signature"
                 && text(&issued, "/subject/compositionId") == id
                 && text(&issued, "/data/vid") == "4961027835190246",
         )?;
         let covered = issued.pointer("/data/covered").and_then(Value::as_array).map_or(0, Vec::len);
-        say(
+        print_step(
             5,
             "verified",
             format!("{covered} values under the issuer's signature, for {brn}, delivered in plain JSON"),
@@ -68,34 +78,38 @@ impl Stage {
         let quarantine = format!("{api}/v1/quarantine");
         for (index, ((lie, what, code), step)) in FALSE_ONES.into_iter().zip(6..).enumerate() {
             issue(Some(lie))?;
-            let refused = until(async || {
+            let refused = poll_until(async || {
                 let (_, kept) = call(client, Method::GET, &quarantine, b"").await?;
                 Ok(kept.pointer(&format!("/messages/{index}/reason")).cloned())
             })
             .await?;
-            expect(text(&refused, "/code") == code)?;
-            say(step, "refused", format!("a credential {what}: {code}, {}", text(&refused, "/detail")))?;
+            ensure(text(&refused, "/code") == code)?;
+            print_step(
+                step,
+                "refused",
+                format!("a credential {what}: {code}, {}", text(&refused, "/detail")),
+            )?;
         }
 
-        expect(simulator.hub.publish_result(REJECTED, "REJECTED") == 1)?;
+        ensure(simulator.hub.publish_result(REJECTED, "REJECTED") == 1)?;
         let rejected = loop {
-            let next = timeout(PATIENCE, deliveries.recv()).await.map_err(broken)?.unwrap_or_default();
+            let next = timeout(PATIENCE, deliveries.recv()).await.map_err(demo_error)?.unwrap_or_default();
             match text(&next, "/type") {
                 "registration.rejected" => break next,
-                // Neither may a false credential be delivered, nor may the mediator be gone.
-                kind => expect(!matches!(kind, "credential.issued" | "none"))?,
+                // No false credential may have been delivered, and the mediator must still run.
+                kind => ensure(!matches!(kind, "credential.issued" | "none"))?,
             }
         };
         let (registration, reason) =
             (text(&rejected, "/data/registrationId"), text(&rejected, "/data/reason"));
-        expect(registration == REJECTED && text(&rejected, "/verified") == "hub")?;
+        ensure(registration == REJECTED && text(&rejected, "/verified") == "hub")?;
         let line = format!("registration {registration}: {reason}, delivered as registration.rejected");
-        say(9, "MOSIP rejects", line)
+        print_step(9, "MOSIP rejects", line)
     }
 }
 
-/// What `look` finds, once it finds something.
-async fn until<T>(look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+/// Calls `look` again and again until it finds something.
+async fn poll_until<T>(look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
     let found = timeout(PATIENCE, async {
         loop {
             if let Some(found) = look().await? {
@@ -104,5 +118,5 @@ async fn until<T>(look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
             sleep(Duration::from_millis(20)).await;
         }
     });
-    found.await.map_err(broken)?
+    found.await.map_err(demo_error)?
 }

@@ -1,4 +1,4 @@
-//! A verifiable credential by its outside. What it says of a person is no part of a report.
+//! Describes a verifiable credential without its statements about a person.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -6,21 +6,21 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::mosip::credential::{self, Verdict};
 
-/// What stands round the subject.
+/// The members of a credential other than its subject.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Credential {
     pub(crate) types: Vec<String>,
     /// `issuanceDate`
     pub(crate) issued: Option<String>,
-    /// Who says it is theirs.
+    /// The issuer that it names.
     pub(crate) issuer: Option<String>,
-    /// The proof inside, where there is one.
+    /// The embedded proof, where there is one.
     pub(crate) proof: Option<Proof>,
-    /// How many values it holds.
+    /// The number of values that it holds.
     pub(crate) values: usize,
-    /// Whether the proof verifies by a configuration, where one was given.
+    /// Whether the proof verifies, where a configuration was given.
     pub(crate) verifies: Option<bool>,
-    /// Why it does not.
+    /// Why the proof does not verify.
     pub(crate) refusal: Option<String>,
     /// JSON pointers to the values that the proof does not cover.
     pub(crate) not_covered: Option<Vec<String>>,
@@ -36,7 +36,7 @@ pub(crate) struct Proof {
 }
 
 impl Credential {
-    /// Tells a credential by its subject.
+    /// Recognises a credential by its subject.
     pub(super) fn find(bytes: &[u8]) -> Option<Self> {
         if !bytes.trim_ascii_start().starts_with(b"{") {
             return None;
@@ -68,13 +68,13 @@ impl Credential {
         })
     }
 
-    /// Its proof verifies.
-    pub(crate) fn verifies(&mut self, verdict: Verdict) {
+    /// Records that the proof verifies.
+    pub(crate) fn record_verdict(&mut self, verdict: Verdict) {
         (self.verifies, self.not_covered) = (Some(true), Some(verdict.not_covered));
     }
 
-    /// Its proof does not verify, or nobody can say.
-    pub(crate) fn is_refused(&mut self, error: &Error) {
+    /// Records that the proof does not verify or cannot be checked.
+    pub(crate) fn record_refusal(&mut self, error: &Error) {
         (self.verifies, self.refusal) = (Some(false), Some(format!("{error}; {}", error.advice())));
     }
 }

@@ -1,4 +1,4 @@
-//! Compact tokens: header and sizes.
+//! Describes a compact token by its header and sizes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,9 +14,9 @@ use crate::keys::Thumbprint;
 pub(crate) struct Jws {
     /// The protected header.
     pub(crate) header: Header,
-    /// The payload travels elsewhere.
+    /// Whether the payload travels apart from the token.
     pub(crate) detached: bool,
-    /// From when until when it counts, where the payload is a JWT's and says so. Nothing else of the payload is shown.
+    /// The dates of validity, where the payload is that of a JWT and holds them. Nothing else of the payload is shown.
     pub(crate) dates: Dates,
     /// Length of the payload, decoded.
     pub(crate) payload_bytes: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
-    /// Leniently, as [`Header::read`].
+    /// Reads leniently, as [`Header::read`] does.
     fn read(payload: &str) -> Self {
         let claims = base64::decode(payload.as_bytes()).map(Zeroizing::new).ok();
         let claims =
@@ -51,7 +51,7 @@ impl Dates {
     }
 }
 
-/// The claims that are moments.
+/// The claims that hold a time.
 #[derive(Default, Deserialize)]
 struct Moments {
     iat: Option<f64>,
@@ -79,7 +79,7 @@ pub(crate) struct Jwe {
     pub(crate) refused: Option<String>,
 }
 
-/// The parameters of a protected header that mean something here; of all others the names.
+/// The parameters of a protected header that the gateway knows, and the names of all others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Header {
     /// `alg`
@@ -100,7 +100,7 @@ pub(crate) struct Header {
     pub b64: Option<bool>,
     /// `crit`
     pub(crate) crit: Vec<String>,
-    /// Thumbprints of the certificates in `x5c`, lower-case hex; `?` for what is no certificate.
+    /// Thumbprints of the certificates in `x5c`, lower-case hex; `?` for an entry that is no certificate.
     pub x5c: Vec<String>,
     /// Names of the other parameters.
     pub(crate) others: Vec<String>,
@@ -129,7 +129,7 @@ pub(super) fn report(text: &str) -> Option<Report> {
 }
 
 impl Header {
-    /// Leniently: a token that the gateway refuses is just what one wants to look at.
+    /// Reads leniently, because people mostly inspect tokens that the gateway refuses.
     fn read(segment: &str) -> Option<Self> {
         let json = base64::decode(segment.as_bytes()).ok()?;
         let parameters: Map<String, Value> = serde_json::from_slice(&json).ok()?;
@@ -166,7 +166,7 @@ fn thumbprint(entry: &str) -> String {
     jws::x5c_entry(entry).map_or_else(|_| "?".to_owned(), |der| Thumbprint::of(&der).to_string())
 }
 
-/// Of unpadded base64.
+/// The length of the bytes that unpadded base64 stands for.
 const fn decoded_len(segment: &str) -> usize {
     segment.len() * 3 / 4
 }

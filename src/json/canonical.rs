@@ -1,10 +1,10 @@
-//! The canonical form of a JSON text (RFC 8785), without a tree of it: members sorted by their names, no space, strings in their one
-//! spelling. It differs from RFC 8785 where that would lose something: a number keeps the text in which it came, since `1.0` and
-//! `1`, or two integers that are one `f64`, need not be the same; and a surrogate without its other half, which is no character and
-//! yet travels in JSON, is written as its escape.
+//! The canonical form of a JSON text (RFC 8785), made without building a tree: members are sorted by name, white space is left out, and
+//! each string is spelled in one way. It differs from RFC 8785 in two points where that standard would lose information. A number keeps
+//! its text, since `1.0` and `1`, or two integers that are one `f64`, need not mean the same. A lone surrogate, which is no character
+//! but can occur in JSON, is written as its escape.
 //!
-//! Beside the text there are 4 bytes for each member of an object and 8 for each object, and both only where an object has two
-//! members or more. The work is that of sorting the names, however deep the text is.
+//! Beyond the text it needs 4 bytes for each member and 8 for each object, and only for objects with two members or more. The time is
+//! that of sorting the names, however deep the text is nested.
 
 use std::cmp::Ordering;
 
@@ -16,17 +16,17 @@ pub(super) const MOST_LEVELS: usize = 128;
 /// Why a text has no canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// It is no JSON. Line and column, the first is 1.
+    /// It is not JSON. Line and column of the place, counted from 1.
     NotJson(usize, usize),
     /// It is larger than 4 GiB.
     Large,
-    /// It is nested deeper than [`MOST_LEVELS`]. Where, in bytes.
+    /// It is nested deeper than [`MOST_LEVELS`]. Holds the place in bytes.
     Deep(usize),
-    /// An object has two members of one name. The place of the second one, in bytes.
+    /// An object has two members of one name. Holds the place of the second one in bytes.
     Repeated(usize),
 }
 
-/// Where a canonical form goes, and how it writes what the forms differ in. A closure takes the form of this file.
+/// Receives a canonical form, and decides how numbers and lone surrogates are written. A closure receives the form of this file.
 pub(super) trait Sink {
     /// The next piece of the text.
     fn piece(&mut self, piece: &str);
@@ -36,7 +36,7 @@ pub(super) trait Sink {
         self.piece(text);
     }
 
-    /// A surrogate without its other half.
+    /// A surrogate that stands alone.
     fn lone_surrogate(&mut self, unit: u16) {
         self.piece(&format!("\\u{unit:04x}"));
     }
@@ -48,19 +48,18 @@ impl<F: FnMut(&str)> Sink for F {
     }
 }
 
-/// Writes RFC 8785 to the letter, where numbers are floating-point numbers.
+/// Writes exactly RFC 8785, in which numbers are floating-point numbers.
 pub(super) struct Rfc8785<F> {
     sink: F,
     is_writable: bool,
 }
 
 impl<F: FnMut(&str)> Rfc8785<F> {
-    /// Writes to `sink`.
     pub(super) const fn new(sink: F) -> Self {
         Self { sink, is_writable: true }
     }
 
-    /// Whether RFC 8785 could write all of it: neither a number beyond the largest `f64` nor a lone surrogate was there.
+    /// Whether RFC 8785 can write the text: it holds neither a number beyond the largest `f64` nor a lone surrogate.
     pub(super) const fn is_writable(&self) -> bool {
         self.is_writable
     }
@@ -87,9 +86,9 @@ impl<F: FnMut(&str)> Sink for Rfc8785<F> {
 /// A JSON text in which each object has each name once, and the places of its members.
 pub(super) struct Ordered<'t> {
     text: &'t str,
-    /// For each object of two members or more, in the order of the text: where it begins, and which of `names` are its.
+    /// For each object of two members or more, in the order of the text: where it begins, and which of `names` belong to it.
     objects: Vec<(u32, u32)>,
-    /// Of each of these objects: how many members it has, and then where their names begin, sorted.
+    /// For each of these objects: how many members it has, followed by the places of their names, sorted.
     names: Vec<u32>,
 }
 
@@ -100,7 +99,7 @@ impl<'t> Ordered<'t> {
         serde_json::from_str::<IgnoredAny>(text)
             .map_err(|error| Fault::NotJson(error.line(), error.column()))?;
         let mut found = Self { text, objects: Vec::new(), names: Vec::new() };
-        // Where each array or object that is open begins, and for an object how many names were pending before it.
+        // For each open array or object: where it begins, and for an object how many names were pending before it.
         let mut open: Vec<(usize, Option<usize>)> = Vec::new();
         let mut pending: Vec<u32> = Vec::new();
         let mut at = 0;
@@ -133,7 +132,7 @@ impl<'t> Ordered<'t> {
         Ok(found)
     }
 
-    /// Keeps the names of an object that is read.
+    /// Stores the names of an object that has been read to its end.
     fn close(&mut self, start: usize, mut names: Vec<u32>) -> Result<(), Fault> {
         if names.len() < 2 {
             return Ok(());
@@ -156,7 +155,7 @@ impl<'t> Ordered<'t> {
         self.value(skip_space(self.text, 0), sink);
     }
 
-    /// Writes the value that begins at `at`; where it ends.
+    /// Writes the value that begins at `at`, and returns where it ends.
     fn value(&self, at: usize, sink: &mut impl Sink) -> usize {
         match self.text.as_bytes().get(at) {
             Some(b'{') => self.object(at, sink),
@@ -262,13 +261,13 @@ fn name_at(text: &str, at: u32) -> &str {
     text.get(at + 1..string_end(text, at).saturating_sub(1)).unwrap_or_default()
 }
 
-/// By UTF-16 unit, as RFC 8785 3.2.3 says.
+/// Compares by UTF-16 unit, as RFC 8785 3.2.3 says.
 fn compare(a: &str, b: &str) -> Ordering {
     let is_plain = |name: &str| name.is_ascii() && !name.contains('\\');
     if is_plain(a) && is_plain(b) { a.cmp(b) } else { units(a).cmp(units(b)) }
 }
 
-/// What a string says, as UTF-16 units.
+/// The UTF-16 units of a string, with its escapes resolved.
 fn units(raw: &str) -> impl Iterator<Item = u16> {
     parts(raw).flat_map(|part| {
         let mut buffer = [0; 2];
@@ -283,13 +282,13 @@ fn units(raw: &str) -> impl Iterator<Item = u16> {
     })
 }
 
-/// A character, or a surrogate without its other half.
+/// A character or a lone surrogate.
 enum Part {
     Char(char),
     Lone(u16),
 }
 
-/// The text of a string, its escapes resolved.
+/// The characters and lone surrogates of a string, with its escapes resolved.
 fn parts(raw: &str) -> impl Iterator<Item = Part> {
     let mut rest = raw.chars();
     std::iter::from_fn(move || {
@@ -331,7 +330,7 @@ fn write_string(raw: &str, sink: &mut impl Sink) {
             write_part(&part, sink);
         }
     } else {
-        // Nothing that has to be escaped stands in a string as it is.
+        // A valid string without a backslash holds nothing that needs an escape.
         sink.piece(raw);
     }
     sink.piece("\"");

@@ -1,5 +1,5 @@
-//! TLS to a listener of ours. The configuration names its certificate, so that this very certificate counts: whatever name it is made out
-//! to, and whoever signed it.
+//! TLS to a listener of this gateway. The configuration names the certificate of the listener, so exactly that certificate is trusted,
+//! whatever name it is issued for and whoever signed it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::{ClientFiles, TargetError};
 use crate::config::ServerTls;
 use crate::regular;
 
-/// For a listener without TLS: trusts no server.
+/// The settings for a listener without TLS. They trust no server.
 pub(super) fn unused() -> Result<ClientConfig, TargetError> {
     let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
     let builder =
@@ -22,7 +22,7 @@ pub(super) fn unused() -> Result<ClientConfig, TargetError> {
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
-/// For the listener whose settings are `server`; `client` is what it is shown.
+/// The settings for the listener that is configured by `server`. `client` is the client certificate that is presented to it.
 pub(super) fn to_listener(
     server: &ServerTls,
     client: Option<ClientFiles<'_>>,
@@ -66,7 +66,7 @@ fn refuse(file: &Path, what: impl ToString) -> TargetError {
     TargetError::File { file: file.to_owned(), what: what.to_string() }
 }
 
-/// Lets the server through whose certificate is this one, byte for byte, and that has its key.
+/// Trusts only a server that has this certificate, byte for byte, and its private key.
 #[derive(Debug)]
 struct ThisCertificate {
     certificate: CertificateDer<'static>,

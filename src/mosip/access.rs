@@ -25,13 +25,13 @@ const IAM: &str = "MOSIP's IAM";
 /// A token that MOSIP's services accept in a cookie. Its `Debug` shows only when it ends.
 #[derive(Debug)]
 pub struct AccessToken {
-    /// Kept as it is sent, marked sensitive, and wiped; the buffers into which hyper copies it with every request are not.
+    /// Kept in the form in which it is sent and marked sensitive. It is wiped on drop, but the buffers into which hyper copies it are not.
     cookie: HeaderValue,
     expires: Option<Timestamp>,
 }
 
 impl AccessToken {
-    /// When the token ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not
+    /// When the token expires: `exp` where it is a JWT that has one, else by `expires_in`. `None` where that is unknown; such a token is not
     /// kept.
     pub fn expires(&self) -> Option<Timestamp> {
         self.expires
@@ -166,7 +166,7 @@ fn read_keycloak(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Acce
     AccessToken::new(&token, reply.expires_in.as_ref().and_then(json::seconds), now)
 }
 
-/// RFC 6749 5.2: words about the client or its grant come with 400 or 401. Any other refusal says that the URL leads elsewhere.
+/// By RFC 6749 5.2, an error code about the client or its grant comes with 400 or 401. Any other refusal means that the URL is wrong.
 fn keycloak_refusal(status: StatusCode, word: String, description: String) -> Error {
     const ABOUT_US: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_grant"];
     let known = ABOUT_US.into_iter().find(|known| *known == word);
@@ -177,7 +177,7 @@ fn keycloak_refusal(status: StatusCode, word: String, description: String) -> Er
         _ if status.is_success() => broken("with an error inside of success").advise(REALM),
         _ => refusal::of_status(IAM, status, SETTING).advise(REALM),
     };
-    // The code goes into logs; what is none, such as Keycloak's `Realm does not exist`, goes with the sentence.
+    // The code goes into logs. Text that is no code, such as Keycloak's `Realm does not exist`, joins the sentence.
     let message = if description.is_empty() { &word } else { &description };
     error.with_upstream(codes::printable(&word), message)
 }
@@ -200,7 +200,7 @@ fn read_authmanager(
     }
     let token =
         token_in_headers(headers).ok_or_else(|| broken("neither a cookie nor a header with a token"))?;
-    // `Max-Age` of the cookie is set apart from the token's life and says nothing about it.
+    // `Max-Age` of the cookie is configured separately and says nothing about the lifetime of the token.
     AccessToken::new(token, None, now)
 }
 

@@ -1,6 +1,6 @@
-//! The wire of MOSIP's Token Seeder: what callers post to it, read into records, and its codes.
+//! The wire format of MOSIP's Token Seeder: the requests of callers, read into records, and the error codes.
 //!
-//! Its bodies have no place for consent: `seeder.consent` stands for it.
+//! Its bodies cannot express consent, so the setting `seeder.consent` does.
 
 mod batch;
 mod csv;
@@ -27,7 +27,7 @@ pub enum Form {
     Csv,
 }
 
-/// Why the seeder refuses a request or a record, under its code.
+/// Why the Token Seeder refuses a request or a record, with its code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Refused {
     /// `ATS-REQ-…`
@@ -76,7 +76,7 @@ impl Refused {
     pub(crate) const NO_RECORD: Self = refused("ATS-REQ-101", "none of the record form a valid request");
     /// The request itself is wrong.
     pub const INVALID: Self = refused("ATS-REQ-102", "invalid input");
-    /// A record that is an object of texts in no way.
+    /// A record that is not an object of texts.
     pub const RECORD_WRONG: Self =
         refused("ATS-REQ-102", "the record is not an object of texts, or a value is wrong");
     /// A row of another length than the header.
@@ -87,7 +87,7 @@ impl Refused {
     pub const ROW_NOT_TEXT: Self = refused("ATS-REQ-102", "the row is not UTF-8 text");
 }
 
-/// Nothing is known of the person: IDA is away, or its reply does not verify.
+/// Nothing is known about the person: IDA is away, or its reply does not verify.
 pub(crate) const UNKNOWN_ERROR: &str = "ATS-REQ-100";
 /// Several errors of IDA, joined.
 pub(crate) const SEVERAL_ERRORS: &str = "ATS-REQ-103";

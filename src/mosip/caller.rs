@@ -1,7 +1,7 @@
-//! JWTs that callers bring: `opencrvs-jwt`, made by OpenCRVS's auth service and sent by the MOSIP-side mediator.
+//! The JWTs of callers: `opencrvs-jwt`, made by OpenCRVS's auth service and sent by the MOSIP-side mediator.
 //!
 //! `jsonwebtoken` checks form, algorithm and signature. It accepts an unknown `crit`, passes an absent `iss` and reads the wall
-//! clock, so those checks are made here, against our clock, with every claim demanded.
+//! clock, so those checks are made here, against our clock, and every claim is required.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
@@ -11,10 +11,10 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::json;
 
-/// What two clocks may differ by, seconds.
+/// How far two clocks may differ, in seconds.
 const LEEWAY: i64 = 60;
 
-/// The issuer's public key and what its tokens must say. No `Debug`.
+/// The issuer's public key and the claims that its tokens must have. No `Debug`.
 pub struct CallerKey {
     key: DecodingKey,
     issuer: String,
@@ -45,7 +45,7 @@ impl CallerKey {
         Ok(Self { key, issuer, audience })
     }
 
-    /// Checks a bearer token at `now`. Every refusal is the same to the caller; which check it was goes to the operator.
+    /// Checks a bearer token at `now`. The caller gets the same refusal for every failed check. The operator's log names the check.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<()> {
         let refuse =
             |why: &str| Error::new(Code::Unauthorized, "the bearer token is refused").for_operator(why);

@@ -1,4 +1,4 @@
-//! MOSIP's error codes in our fault language, and the one reading of its error lists.
+//! The meaning of MOSIP's error codes as faults, and the reading of MOSIP's error lists.
 //!
 //! MOSIP reports errors inside HTTP 200 as well as with real statuses, as `errorMessage` or as `message`. A list may hold several:
 //! IDA's filter puts IDA-MLC-007, which says nothing, in front of the code that says what is wrong.
@@ -48,9 +48,9 @@ pub struct Meaning {
     pub fault: Fault,
     /// Whether the same request may succeed later, at the latest once what `operator` says is done.
     pub retryable: bool,
-    /// It says something about the person, and is no failure of the call: IDA looked, and the person is not confirmed.
+    /// Whether the code is a verdict about the person, and not a failure of the call: IDA looked, and the person is not confirmed.
     pub is_verdict: bool,
-    /// What of the caller's body it is about, as a JSON pointer.
+    /// The part of the caller's body that the code is about, as a JSON pointer.
     pub pointer: Option<&'static str>,
     /// What it means, to the registrar who sits with the person.
     pub registrar: &'static str,
@@ -59,13 +59,13 @@ pub struct Meaning {
 }
 
 impl Meaning {
-    /// What `error` means: its code, and where one code stands for two things its sentence.
+    /// The meaning of `error`, by its code and, where one code stands for two things, by its sentence.
     fn of_error(error: &UpstreamError) -> Self {
         ida_codes::meaning_of_sentence(&error.error_code, &error.error_message)
             .unwrap_or_else(|| Self::of(&error.error_code))
     }
 
-    /// Looks `code` up; a code that is not in the table says nothing against the record.
+    /// Looks `code` up. An unknown code never counts as a fault of the record.
     pub fn of(code: &str) -> Self {
         if let Some(meaning) = ida_codes::meaning(code) {
             return meaning;
@@ -91,7 +91,7 @@ const TABLE: [(&str, Fault, &str); 6] = [
     ("KER-KMS-025", Fault::Keys, "MOSIP no longer has the key we seal to: fetch its current certificate into keys.dir."),
 ];
 
-/// The error of a list that says most, of equals the first; `Ok` for null, absent and empty, which all mean success.
+/// Returns the most specific error of a list, and the first of equally specific ones. A list that is null, absent or empty means success.
 pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
     let decisive = errors.into_iter().flatten().reduce(|kept, next| {
         if Weight::of(&next.error_code) > Weight::of(&kept.error_code) { next } else { kept }
@@ -99,14 +99,14 @@ pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
     decisive.map_or(Ok(()), |error| Err(error.into()))
 }
 
-/// How much a code says about what is wrong, the least first.
+/// How specific a code is, in ascending order.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
-    /// It is absent, or nothing that a code can be.
+    /// It is absent, or does not have the form of a code.
     NoCode,
     /// IDA gives it for every failure.
     Generic,
-    /// It is not in the table: MOSIP's administrator may know it.
+    /// It is not in the table, but MOSIP's administrator may know it.
     Unknown,
     /// It is in the table.
     Known,
@@ -146,8 +146,8 @@ pub struct Reason {
     pub meaning: Meaning,
 }
 
-/// Reads IDA's error list, which is not empty: the reasons where every error is a verdict about the person, else the failure of
-/// the call, as [`check`] chooses it among those that are no verdict. So a failure of the call never reads as an invalid person.
+/// Reads IDA's error list, which is not empty. Where every error is a verdict about the person, it returns the reasons. Otherwise it returns
+/// the failure that [`check`] chooses among the other errors, so that a failure of the call never reads as a verdict.
 pub fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
     let (mut reasons, mut failures) = (Vec::with_capacity(errors.len()), Vec::new());
     for error in errors {
@@ -168,7 +168,7 @@ impl From<Reason> for Error {
     }
 }
 
-/// A code is MOSIP's word in our sentence: only what a code can be made of is repeated.
+/// The code, if it has the form of a code. Our sentences repeat no other text of MOSIP.
 pub(super) fn printable(code: &str) -> &str {
     let fits =
         code.len() <= 32 && code.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));

@@ -36,11 +36,11 @@ const AAD_LEN: usize = 32;
 const NONCE_LEN: usize = 12;
 const IV_LEN: usize = 16;
 
-/// RSA-2048, -3072 and -4096: where the splitter is looked for before anything is scanned.
+/// The modulus lengths of RSA-2048, -3072 and -4096. The splitter is looked for at these offsets before anything is scanned.
 const USUAL_KEY_LENS: [usize; 3] = [256, 384, 512];
 const KEY_LEN_RANGE: Range<usize> = 256..513;
 
-/// What `seal` writes.
+/// The form that [`seal`] writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
@@ -98,10 +98,10 @@ pub fn sign(key: &PrivateKey, bytes: &[u8]) -> Result<Vec<u8>, CryptoError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignOver {
-    /// The envelope bytes: what the MOSIP-side mediator checks.
+    /// The envelope bytes, whose signature the MOSIP-side mediator checks.
     #[default]
     Envelope,
-    /// The plaintext bytes: what MOSIP does towards us.
+    /// The plaintext bytes, which MOSIP signs towards us.
     Plaintext,
     /// Unsigned.
     None,
@@ -138,7 +138,7 @@ pub struct SealOptions {
     pub base64: Flavour,
 }
 
-/// An envelope and its signature, as they travel.
+/// An envelope and its signature, in the form in which they travel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SealedMessage {
     /// base64 of the envelope.
@@ -181,7 +181,7 @@ pub fn seal_message(
     })
 }
 
-/// Which of the three layouts.
+/// The three layouts of an envelope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// The current form.
@@ -193,7 +193,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// A word for it.
+    /// The name of the layout.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::VerR2 => "ver_r2",
@@ -211,7 +211,7 @@ impl Layout {
     }
 }
 
-/// An envelope taken apart, unopened. Offsets into the bytes it was parsed from.
+/// The parts of an envelope, unopened, as offsets into the bytes that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parts {
     /// Which form.
@@ -225,8 +225,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Finds the splitter at the offsets that the usual key lengths give, and only then by scanning, so that a splitter inside a
-    /// thumbprint, a wrapped key or a plaintext misleads no reader.
+    /// Finds the splitter at the offsets that the usual key lengths give, and only then by scanning, so that the bytes of a
+    /// splitter inside a thumbprint, a wrapped key or a ciphertext do no harm.
     pub fn parse(envelope: &[u8]) -> Result<Self, CryptoError> {
         let headed = envelope.starts_with(VERSION);
         let at_usual = |prefix: usize| {
@@ -299,7 +299,7 @@ impl AsRef<[u8]> for Plaintext {
     }
 }
 
-/// Wiping goes byte by byte over what a vector holds and in one sweep over its spare capacity, so all of it is made spare first.
+/// `zeroize` wipes the content of a vector byte by byte and its spare capacity in one sweep, so the vector is cleared first.
 impl Drop for Plaintext {
     fn drop(&mut self) {
         self.buffer.clear();

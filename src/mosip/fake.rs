@@ -1,4 +1,4 @@
-//! What MOSIP's side sends, made with the keys of the vectors. For tests.
+//! Messages of MOSIP's side for tests, made with the keys of the vectors.
 
 use bytes::Bytes;
 use rustls::pki_types::pem::PemObject;
@@ -33,7 +33,7 @@ pub(crate) fn uin_token(token: &str, brn: &str) -> Bytes {
     push(&json!({ "uinToken": token, "opencrvsBRN": brn }).to_string())
 }
 
-/// What a push of the hub tells that MOSIP does not sign.
+/// A notice from a push of the hub that MOSIP does not sign.
 pub(crate) fn under_the_hub(notice: Notice) -> Stated<Notice> {
     Stated::Unsigned(Attested::over(notice, Transport::Hub))
 }

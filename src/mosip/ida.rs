@@ -1,7 +1,7 @@
 //! IDA: authentication, e-KYC and one-time passwords.
 //!
-//! [`Intent`] is what the caller asks for, [`request`] what is sent for it under the keys and the clock of one moment, [`read`]
-//! the reading of the reply. Nothing of a person leaves a reply but as `Verified`; a refusal by IDA is `Stated`, signed or not.
+//! [`Intent`] is what the caller asks for. [`request`] makes the request to IDA with the keys and the time of one moment, and [`read`] reads
+//! the reply. Personal data leaves a reply only as `Verified`. A refusal by IDA is `Stated`, signed or not.
 
 mod input;
 mod outcome;
@@ -26,7 +26,7 @@ pub use request::{Origin, SignedRequest, request};
 pub(super) use sealed::{SealedIdentity, open_identity};
 pub use sealed::{sign_body, verify_body};
 
-/// Which of IDA's services.
+/// A service of IDA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {
     /// Yes or no, and the UINTOKEN.
@@ -38,7 +38,7 @@ pub enum Service {
 }
 
 impl Service {
-    /// First path segment behind the URL of IDA.
+    /// The first path segment after the URL of IDA.
     pub const fn segment(self) -> &'static str {
         match self {
             Self::Auth => "auth",

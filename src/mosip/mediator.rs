@@ -18,7 +18,7 @@ use crate::keys::{Certificate, Peer, Ring};
 use crate::refusal;
 use crate::registration::{Aid, Subject};
 
-/// What is posted for one event, in the names and order of the wire.
+/// The body that is posted for one event. Names and order are those of the wire.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct EventRequest<'a> {
@@ -51,7 +51,7 @@ pub fn event_request(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted;
 
-/// Accepted is: 2xx, a JSON object, `errors` absent, null or empty, `response` an object.
+/// An event is accepted with a 2xx status and a JSON object whose `errors` is absent, null or empty and whose `response` is an object.
 pub fn read_acceptance(status: StatusCode, body: &[u8]) -> Result<Attested<Accepted>> {
     #[derive(Deserialize)]
     struct EventReply {
@@ -117,7 +117,7 @@ fn broken(what: &str, setting: &str) -> Error {
         .advise(format!("Check {setting}: something else than the MOSIP-side mediator answers there."))
 }
 
-/// What MOSIP pushes once a birth has a number. No `Debug`: a token names a person.
+/// The push of MOSIP once a birth has a number. No `Debug`: a token identifies a person.
 pub struct Nid {
     /// The UINTOKEN.
     pub uin_token: String,
@@ -126,7 +126,7 @@ pub struct Nid {
 }
 
 /// Opens the body of `POST /birthReceiveNid`: envelope and signature in unpadded base64url, signed over the plaintext, `id` and
-/// `requestTime` empty. Only a verified token comes out.
+/// `requestTime` empty. Only a verified token is returned.
 pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result<Verified<Nid>> {
     #[derive(Deserialize)]
     struct Push<'a> {

@@ -1,5 +1,5 @@
-//! What MOSIP says and hears, one message kind per file. Functions without I/O: (intent, keys, now) to a request, and
-//! (reply bytes, keys, now) to [`Verified`] or [`Attested`].
+//! The messages of MOSIP, one kind in each file. The functions do no I/O: they make a request from (intent, keys, now), and a
+//! [`Verified`] or [`Attested`] value from (reply bytes, keys, now).
 
 pub mod access;
 pub mod authtoken;

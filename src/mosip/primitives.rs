@@ -1,4 +1,4 @@
-//! The four primitives of the plain API and of the command line: what is asked, what is answered, and nothing of how it travels.
+//! The four primitives of the plain API and of the command line: their requests and answers, without the transport.
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -60,11 +60,11 @@ pub struct Open {
     pub signature: Option<String>,
     /// Peer whose message this is; absent: the only configured one.
     pub from: Option<String>,
-    /// base64 of what the sender bound to a legacy envelope.
+    /// base64 of the additional data (AAD) that the sender bound to a legacy envelope.
     pub aad: Option<String>,
 }
 
-/// [`Open`] with the members that MOSIP writes beside the message, so that its push reads as it came. A misspelt member is refused.
+/// [`Open`] with the members that MOSIP writes beside the message, so that a push can be read unchanged. A misspelt member is refused.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Pushed {
@@ -139,7 +139,7 @@ pub(crate) struct Sign {
 /// The answer of `/v1/sign`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Signed {
-    /// In the form asked for.
+    /// The signature, in the form that was asked for.
     pub signature: String,
 }
 

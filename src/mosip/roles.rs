@@ -1,6 +1,6 @@
-//! From a role to a usable key: who is sealed to, who signs, whose signature counts. What is missing or outside its dates is the
-//! `keys` refusal that names the file, so that a queued event waits for it. A name that the caller brought and that is not
-//! configured is the caller's mistake.
+//! Finds the usable key for a role: the peer to seal to, the own key that signs, the peer whose signature counts. A key that is missing or
+//! outside its dates is a refusal with fault `keys` that names the file, so that a queued event waits for it. A name that the caller sent
+//! and that is not configured is the fault of the caller.
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -10,17 +10,19 @@ use crate::error::{Code, Error, Result};
 use crate::keys::cert::Validity;
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Trouble};
 
-/// The peer that the MOSIP-side mediator is.
+/// The name of the peer that is the MOSIP-side mediator.
 pub(crate) const MOSIP: &str = "mosip";
 
-/// The peer that IDA is to those who seal to it.
+/// The name of the peer that is IDA, for sealing.
 pub(crate) const IDA: &str = "ida";
 
 /// The peer `name`, which the gateway itself needs.
 pub(crate) fn peer<'r>(ring: &'r Ring, name: &str) -> Result<&'r Arc<Peer>> {
     ring.peer(name).ok_or_else(|| {
         Error::new(Code::Keys, format!("no certificate of peer `{name}` is loaded"))
-            .advise(cure(ring.peer_troubles(name), || format!("Add a peer named `{name}` to keys.peers.")))
+            .advise(find_advice(ring.peer_troubles(name), || {
+                format!("Add a peer named `{name}` to keys.peers.")
+            }))
     })
 }
 
@@ -33,7 +35,8 @@ pub(crate) fn asked_peer<'r>(ring: &'r Ring, name: &str, pointer: &str) -> Resul
     }
 }
 
-/// The peer `from`, or the only one that is configured, be it loaded or not: a broken file never makes a message another peer's.
+/// The peer `from`, or the only one that is configured. Peers whose files are broken count too, so that a broken file never assigns a
+/// message to another peer.
 pub(crate) fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r Arc<Peer>> {
     if let Some(name) = from {
         return asked_peer(ring, name, "/from");
@@ -48,17 +51,17 @@ pub(crate) fn peer_or_only<'r>(ring: &'r Ring, from: Option<&str>) -> Result<&'r
 
 /// The certificate of the peer `name` that is sealed to.
 pub(crate) fn recipient<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<&'r Certificate> {
-    sealable(peer(ring, name)?, now)
+    certificate_to_seal_to(peer(ring, name)?, now)
 }
 
-/// As [`recipient`], for a name that the caller brought at `pointer`.
+/// As [`recipient`], for a name that the caller sent at `pointer`.
 pub(crate) fn asked_recipient<'r>(
     ring: &'r Ring,
     name: &str,
     pointer: &str,
     now: Timestamp,
 ) -> Result<&'r Certificate> {
-    sealable(asked_peer(ring, name, pointer)?, now)
+    certificate_to_seal_to(asked_peer(ring, name, pointer)?, now)
 }
 
 /// The own key that signs: the one of this name, or the first with use `sign`.
@@ -66,17 +69,18 @@ pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> 
     let own = ring.signer(name).ok_or_else(|| {
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
-        Error::new(Code::Keys, format!("{which} is loaded")).advise(cure(ring.signer_troubles(name), || {
-            "Add a key with use = [\"sign\"] to keys.own.".to_owned()
-        }))
+        Error::new(Code::Keys, format!("{which} is loaded"))
+            .advise(find_advice(ring.signer_troubles(name), || {
+                "Add a key with use = [\"sign\"] to keys.own.".to_owned()
+            }))
     })?;
     if let Some(certificate) = &own.certificate {
-        in_date(certificate, &own.location, now)?;
+        check_dates(certificate, &own.location, now)?;
     }
     Ok(own)
 }
 
-/// As [`signer`], for a name that the caller may have brought at `pointer`.
+/// As [`signer`], for a name that the caller may have sent at `pointer`.
 pub(crate) fn asked_signer<'r>(
     ring: &'r Ring,
     name: Option<&str>,
@@ -90,23 +94,23 @@ pub(crate) fn asked_signer<'r>(
     signer(ring, name, now)
 }
 
-/// What makes the entry unusable, else what to do where there is no entry.
-fn cure(troubles: Option<Vec<&Trouble>>, absent: impl FnOnce() -> String) -> String {
+/// The advice for a missing key: why its entry is unusable, or what to do where there is no entry.
+fn find_advice(troubles: Option<Vec<&Trouble>>, absent: impl FnOnce() -> String) -> String {
     let hinders = troubles.into_iter().flatten().find(|trouble| trouble.fatal);
     hinders.map_or_else(absent, ToString::to_string)
 }
 
-fn sealable(peer: &Peer, now: Timestamp) -> Result<&Certificate> {
+fn certificate_to_seal_to(peer: &Peer, now: Timestamp) -> Result<&Certificate> {
     let certificate = peer.certificate.as_ref().ok_or_else(|| {
         let file = peer.file.display();
         Error::new(Code::Keys, format!("`{file}` is a bare public key; nothing can be sealed to it"))
             .advise(format!("Put the certificate of peer `{}` there.", peer.name))
     })?;
-    in_date(certificate, &peer.file.display(), now)?;
+    check_dates(certificate, &peer.file.display(), now)?;
     Ok(certificate)
 }
 
-fn in_date(certificate: &Certificate, place: &impl Display, now: Timestamp) -> Result<()> {
+fn check_dates(certificate: &Certificate, place: &impl Display, now: Timestamp) -> Result<()> {
     let refuse = |what: &str, at: Timestamp| {
         Err(Error::new(Code::Keys, format!("{place}: {what} {}", at.to_iso()))
             .advise("Replace this file with the current certificate, or correct the machine's clock."))

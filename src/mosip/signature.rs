@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::keys::cert::Validity;
 use crate::keys::{Certificate, OwnKey, Peer};
 
-/// What `sign_as` writes.
+/// The form of a signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {

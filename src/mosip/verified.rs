@@ -1,4 +1,4 @@
-//! Proof by type: what left MOSIP with a signature, and what only came over the right line.
+//! Proof by type: [`Verified`] for values under a signature, [`Attested`] for values that rest on the connection they came over.
 
 use crate::keys::Thumbprint;
 
@@ -16,7 +16,7 @@ pub enum Evidence {
     Envelope,
     /// SHA512withRSA over the plaintext bytes, or a JWS inside the encryption.
     Plaintext,
-    /// Nothing: there was no signature, and the setting is on that accepts that (`envelope.danger_accept_unsigned`,
+    /// Nothing: there was no signature, and a setting accepts that (`envelope.danger_accept_unsigned`,
     /// `upstream.ida.danger_accept_unsigned_replies`).
     DangerUnsigned,
     /// The hub's HMAC alone: a credential without a proof, under `credentials.danger_accept_hub_alone`.
@@ -78,22 +78,22 @@ impl<T> Verified<T> {
     }
 }
 
-/// A value that MOSIP does not sign (acceptance, AID, token, an unsigned refusal of IDA, the status of a packet): it came from the
-/// configured URL, or under the hub's HMAC, and was strictly parsed. Marked with [`Attested::word`] wherever it leaves.
+/// A value that MOSIP does not sign (acceptance, AID, token, an unsigned refusal of IDA, the status of a packet). It came from the configured
+/// URL or under the hub's HMAC, and was strictly parsed. It is marked with [`Attested::word`] wherever it leaves the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attested<T> {
     value: T,
     transport: Transport,
 }
 
-/// What a message came over.
+/// The connection that a message came over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
     /// TLS, or the loopback.
     Protected,
     /// Plain http from another machine, under `upstream.danger_plain_http`.
     Plain,
-    /// A push of the hub, whose HMAC over the raw bytes fits.
+    /// A push of the hub, whose HMAC over the raw bytes is right.
     Hub,
 }
 
@@ -126,12 +126,12 @@ impl<T> Attested<T> {
     }
 }
 
-/// What counts with a signature and without one: a refusal of IDA, whose signature some releases and proxies lose, and what is pushed,
-/// of which MOSIP signs some kinds.
+/// A value that counts with a signature and without one: a refusal of IDA, whose signature some releases and proxies lose, or a push, of
+/// which MOSIP signs only some kinds.
 pub enum Stated<T> {
     /// Its signature was checked.
     Signed(Verified<T>),
-    /// It bore none.
+    /// It had no signature.
     Unsigned(Attested<T>),
 }
 

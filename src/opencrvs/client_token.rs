@@ -1,4 +1,4 @@
-//! The token of the gateway's own OpenCRVS client: asked of OpenCRVS's auth service and sent as a bearer token. The token itself stays
+//! The token of the gateway's own OpenCRVS client. OpenCRVS's auth service issues it, and it is sent as a bearer token. Its content stays
 //! opaque.
 
 use form_urlencoded::byte_serialize;
@@ -28,14 +28,14 @@ impl ClientToken {
         self.bearer.clone()
     }
 
-    /// When it ends: `exp` where it is a JWT that has one, else by `expires_in`. `None`: the end is unknown, and the token is not kept.
+    /// When it expires: `exp` where it is a JWT that has one, else by `expires_in`. `None` where that is unknown; such a token is not kept.
     pub(crate) fn expires(&self) -> Option<Timestamp> {
         self.expires
     }
 }
 
-/// Path and query of what is posted to, without a body: `<path of auth_url>/token?client_id&client_secret&grant_type=client_credentials`.
-/// OpenCRVS 1.x reads the query alone, so the URL is a secret and is not logged.
+/// Path and query of the URL to post to, without a body: `<path of auth_url>/token?client_id&client_secret&grant_type=client_credentials`.
+/// OpenCRVS 1.x reads only the query, so the URL is a secret and is not logged.
 pub(crate) fn request(auth_path: &str, client_id: &str, client_secret: &SecretBytes) -> SecretWriter {
     let mut path = SecretWriter::default();
     path.push(auth_path.trim_end_matches('/').as_bytes());
@@ -70,7 +70,7 @@ pub(crate) fn read(status: StatusCode, body: &[u8], now: Timestamp) -> Result<Cl
     let Object(reply): Object<TokenReply> =
         serde_json::from_slice(body).map_err(|_| broken("a body that is not the expected JSON"))?;
     let token = Zeroizing::new(reply.access_token.ok_or_else(|| broken("no access_token"))?);
-    // RFC 6750 2.1, b64token. Anything else is no token.
+    // A token is a b64token (RFC 6750 2.1).
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(&b);
     if token.is_empty() || !token.bytes().all(fits) {
         return Err(broken("a token that is none"));

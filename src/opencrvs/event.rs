@@ -1,7 +1,7 @@
-//! OpenCRVS's webhook: what an event must hold, and where MOSIP's application id goes in it.
+//! The webhook of OpenCRVS: the required content of an event, and the place of MOSIP's application id in it.
 //!
-//! The body travels on byte for byte as it came. An AID is spliced into the text; nothing is parsed and written again, so key
-//! order, number text and spacing stay the caller's.
+//! The body is passed on byte for byte. An AID is spliced into its text. Nothing is parsed and written again, so the order of members, the
+//! text of numbers and the spacing stay as the caller sent them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +26,7 @@ use place::{Added, AidPlace, find_place};
 pub use task::Numbers;
 use task::Task;
 
-/// What happened, and so which upstream URL it goes to. The spelling is that of the route and of the configuration.
+/// The kind of an event, which decides the upstream URL. The spelling is that of the route and of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EventKind {
     /// `birth`
@@ -80,7 +80,8 @@ impl EventKind {
         Self::ALL.into_iter().find(|kind| kind.topic() == Some(topic))
     }
 
-    /// Births and deaths become applications at MOSIP; the other kinds speak of one that exists.
+    /// Whether events of this kind get an AID. Births and deaths become applications at MOSIP, while the other kinds are about one that
+    /// exists.
     pub(crate) const fn takes_aid(self) -> bool {
         matches!(self, Self::Birth | Self::Death)
     }
@@ -112,8 +113,8 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a webhook whose topic says which kind it is. What two readers may read differently is refused: the sender cannot be asked any
-    /// more what was meant. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of what is wrong.
+    /// Reads a webhook whose topic names the kind. An ambiguous text is refused, since the sender can no longer be asked what was meant.
+    /// [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of the defect.
     pub fn from_webhook(body: Bytes) -> Result<Self> {
         let text = json::text(&body)?;
         json::check_unambiguous(text)?;
@@ -131,7 +132,7 @@ impl Event {
         Self::read(kind, body)
     }
 
-    /// Reads what is unambiguous.
+    /// Reads a body that was checked to be unambiguous.
     fn read(kind: EventKind, body: Bytes) -> Result<Self> {
         let text = json::text(&body)?;
         let Object(webhook): Object<Webhook<'_>> = read_at(text, "")?;
@@ -194,7 +195,7 @@ impl Event {
         }
     }
 
-    /// The AID the event came with.
+    /// The AID that the event already has.
     pub fn aid(&self) -> Option<&Aid> {
         match &self.aid {
             AidPlace::Given(aid) => Some(aid),
@@ -202,7 +203,7 @@ impl Event {
         }
     }
 
-    /// Whether an AID is to be fetched: the kind takes one, none is there, and there is a Patient to hold it.
+    /// Whether an AID has to be fetched: the kind takes one, the event has none, and it has a Patient to hold it.
     pub fn wants_aid(&self) -> bool {
         self.kind.takes_aid() && matches!(self.aid, AidPlace::At { .. })
     }
@@ -212,19 +213,19 @@ impl Event {
         &self.body
     }
 
-    /// Hands the canonical form of `event.context` to `sink`, piece by piece. By it two posts are one event.
+    /// Hands the canonical form of `event.context` to `sink`, piece by piece. Two posts with the same form are one event.
     pub(crate) fn write_context(&self, sink: &mut impl FnMut(&str)) -> Result<()> {
         identity::write_context(&self.body, sink)
     }
 
-    /// As [`Self::write_context`], in the form of older gateways: RFC 8785, where numbers are floating-point numbers. Whether that
-    /// form can write this one.
+    /// As [`Self::write_context`], in the form of older gateways: RFC 8785, in which numbers are floating-point numbers. Returns whether that
+    /// form can write the context.
     pub(crate) fn write_first_formula(&self, sink: &mut impl FnMut(&str)) -> Result<bool> {
         identity::write_first_formula(&self.body, sink)
     }
 
-    /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event that came
-    /// with an AID, or without a Patient, is returned as it came.
+    /// The body with `aid` appended to the identifiers of the first Patient, in the shape that the event uses. An event with an
+    /// AID or without a Patient is returned unchanged.
     pub fn with_aid(&self, aid: &Aid) -> Bytes {
         self.aid.splice(&self.body, aid)
     }

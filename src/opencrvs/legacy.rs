@@ -36,8 +36,9 @@ fn body(members: [(&str, &str); 2]) -> Result<Vec<u8>> {
         .map_err(|_| Error::new(Code::Bug, "a body for OpenCRVS does not serialise"))
 }
 
-/// Taken is 2xx, whatever the body. 401 is a token that is refused, and it refuses every entry alike. Any other 4xx is about this entry;
-/// but 408 and 429 only ask for time, as 5xx does: the country configuration answers 500 for a record that it does not find yet.
+/// 2xx means that the country configuration took the body, whatever it answers. 401 means that it refuses the token, which affects every
+/// entry alike. 408, 429 and 5xx ask for a later attempt: the country configuration answers 500 for a record that it does not find yet. Any
+/// other 4xx is about this entry.
 pub(crate) fn read_answer(status: StatusCode) -> Result<()> {
     let answered = format!("the country configuration of OpenCRVS answered {}", status.as_u16());
     match status {

@@ -1,4 +1,4 @@
-//! Who sent a webhook: the `X-Hub-Signature` of OpenCRVS 1.2 to 1.9.
+//! The signature of a webhook: the `X-Hub-Signature` of OpenCRVS 1.2 to 1.9.
 //!
 //! OpenCRVS does not sign the bytes that it posts. Its `packages/webhooks` computes HMAC-SHA256 over the text `sha256:` followed by
 //! JavaScript's `encodeURIComponent` of the body. Other senders of such webhooks, MOSIP's hub among them, sign the body itself.
@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 
-/// What `encodeURIComponent` writes as `%XX` (ECMA-262 19.2.6.4): everything but letters, digits and `-_.!~*'()`.
+/// The characters that `encodeURIComponent` writes as `%XX` (ECMA-262 19.2.6.4): all but letters, digits and `-_.!~*'()`.
 const ENCODE_URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -23,7 +23,7 @@ const ENCODE_URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 /// What the signature of a webhook has to cover.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WebhookSignature {
-    /// Either of the two (the default).
+    /// Either of the two below (the default).
     #[default]
     Either,
     /// `sha256:` and `encodeURIComponent` of the body, as OpenCRVS signs.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The `subject` of a delivery: every name that the event or the push held, and no other. The same text, sealed, is what is kept of an
-/// event when its payload is gone. No `Debug`: the names lead to a person.
+/// The `subject` of a delivery: every name that the event or the push held, and no other. The same text, sealed, stays in the outbox after
+/// the payload of an event is removed. No `Debug`: the names identify a person.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Subject {
@@ -66,7 +66,7 @@ impl Subject {
         Self::NAMES.into_iter().zip(values).filter_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 
-    /// What several events that bear one number have in common: a name on which two of them differ is left out, since nothing can tell
+    /// The names that several events with one number have in common. A name on which two of them differ is left out, since nothing says
     /// which of them is meant.
     pub(crate) fn common(subjects: &[Self]) -> Self {
         Self::of_each(|name| {
@@ -76,17 +76,17 @@ impl Subject {
         })
     }
 
-    /// These names, and beside them those of `other` that are not among them.
+    /// These names, and those of `other` that are not among them.
     pub(crate) fn and(&self, other: &Self) -> Self {
         Self::of_each(|name| name(self).clone().or_else(|| name(other).clone()))
     }
 
-    /// Whether `other` bears another value under one of these names: then it is not the same registration.
+    /// Whether `other` has a different value for one of these names, and so is not the same registration.
     pub(crate) fn contradicts(&self, other: &Self) -> bool {
         self.names().any(|(name, value)| other.names().any(|(of, another)| of == name && another != value))
     }
 
-    /// What orders the entries of this registration: its composition, or what stands for one.
+    /// The line of this registration, in which its entries go in order: its composition, or the name that stands for one.
     pub(crate) fn line(&self) -> Option<&str> {
         let candidates = [&self.composition_id, &self.event_id, &self.tracking_id, &self.registration_id];
         candidates.into_iter().find_map(|name| name.as_deref())

@@ -1,4 +1,4 @@
-//! `[credentials]`: whose credentials count, and the JSON-LD contexts that give them a meaning.
+//! `[credentials]`: the issuers whose credentials count, and the JSON-LD contexts that give them a meaning.
 
 use std::path::PathBuf;
 
@@ -16,17 +16,17 @@ use crate::tasks::pushes::share;
 pub struct Credentials {
     /// The folder of the contexts and of `index.toml`, which maps URLs to files of it; absent = no credential can be read.
     pub contexts_dir: Option<PathBuf>,
-    /// What `@context` of a credential has to equal, as JSON.
+    /// The JSON that `@context` of a credential has to equal.
     pub context: Vec<serde_json::Value>,
-    /// Whose signatures count.
+    /// The issuers whose signatures count.
     pub issuers: Vec<Issuer>,
-    /// Which proofs suffice, one of them.
+    /// The kinds of proof, each of which suffices.
     pub require: Vec<ProofKind>,
-    /// Where credentials are fetched that the hub only names; absent = nowhere.
+    /// Where the gateway fetches credentials that the hub only names; absent = it does not.
     pub data_share: Option<share::Settings>,
-    /// A proof over the JSON text counts, as OpenCRVS's mock of MOSIP makes it.
+    /// Accept a proof over the JSON text, as OpenCRVS's mock of MOSIP makes it.
     pub danger_accept_jcs: bool,
-    /// A credential without any proof counts as far as the hub does that brought it.
+    /// Accept a credential without any proof on the word of the hub.
     pub danger_accept_hub_alone: bool,
 }
 
@@ -43,7 +43,7 @@ pub struct Issuer {
     pub verification_method: String,
     /// Its certificate.
     pub file: PathBuf,
-    /// A former key: what it signed within its dates counts after them.
+    /// A former key. What it signed while it was valid counts after its expiry.
     pub history: bool,
 }
 

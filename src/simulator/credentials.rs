@@ -1,6 +1,6 @@
-//! MOSIP's issuer of credentials: what its hub brings to a partner, and what a liar brings.
+//! MOSIP's issuer of credentials. It makes the messages that the hub delivers to a partner, true and false ones.
 //!
-//! The statements under the embedded proof come from a JSON-LD library, and not from the table of terms by which the gateway reads them.
+//! A JSON-LD library makes the statements under the embedded proof, and not the table of terms with which the gateway reads them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use crate::mosip::credential::{canonical, contexts};
 
 /// Issues to one partner.
 pub struct CredentialIssuer {
-    /// What it signs with, and whom it issues to.
+    /// Its keys and names.
     settings: IssuerSettings,
     /// The last message, for [`Lie::Replayed`].
     last: Mutex<Option<Bytes>>,
@@ -40,7 +40,7 @@ pub struct IssuerSettings {
     pub partner_id: String,
     /// Credentials are sealed to it.
     pub partner: Certificate,
-    /// Signs and is sealed to where the issuer lies.
+    /// The stranger's key, which signs false messages and to which some are sealed.
     pub stranger: Arc<PrivateKey>,
     /// JSON-LD documents by their URLs.
     pub documents: Arc<BTreeMap<String, Vec<u8>>>,
@@ -48,7 +48,7 @@ pub struct IssuerSettings {
     pub context: Vec<Value>,
 }
 
-/// What MOSIP calls the form of a credential.
+/// The form of a credential, in MOSIP's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CredentialType {

@@ -1,4 +1,4 @@
-//! What the MOSIP-side mediator looks up in the webhook body that it opened.
+//! Reads what the MOSIP-side mediator needs from the webhook body that it opened.
 
 use serde::Serialize;
 use serde_json::Value;

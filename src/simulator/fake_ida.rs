@@ -7,7 +7,7 @@
 //!
 //! Every reply is signed. What IDA's filter refuses (all of the list above but the window and consent) comes as a pair: IDA-MLC-007
 //! and the code that says why, without `id` and `version`, for kyc without `transactionID`. What its controllers refuse comes alone.
-//! Of biometrics the form alone counts: what is well-formed fits.
+//! Biometrics match where they are well-formed.
 
 mod demographics;
 pub(crate) mod population;
@@ -45,12 +45,12 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
 }
 
-/// What it remembers between calls.
+/// The state that is kept between calls.
 #[derive(Default)]
 pub(super) struct Memory {
     orders: Mutex<BTreeMap<String, Order>>,
     wrong_otps: Mutex<BTreeMap<&'static str, u32>>,
-    /// The last signed reply of each service, for playing it back.
+    /// The last signed reply of each service, for replays.
     replies: Mutex<BTreeMap<Service, reply::Signed>>,
 }
 
@@ -163,7 +163,7 @@ fn send_otp(world: &World, asked: &Asked, now: Timestamp) -> Result<Value, Refus
 fn find(asked: &Asked) -> Result<&'static Person, Refusal> {
     let id = &asked.individual_id;
     let digits = |count: usize| id.len() == count && id.bytes().all(|b| b.is_ascii_digit());
-    // Where none is named it is told by the number.
+    // Without a type, the form of the number decides.
     let told = if digits(10) {
         "UIN"
     } else if digits(16) {

@@ -1,4 +1,4 @@
-//! What the fake saw, for tests to ask. Bounded: of each kind the last [`LIMIT`] entries.
+//! The record of what the simulator received, for tests. It keeps the last [`LIMIT`] entries of each kind.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,7 +184,7 @@ impl History {
         }
     }
 
-    /// An AID that a fake before this one handed out: MOSIP outlives its processes.
+    /// Records an AID that an earlier simulator handed out, since MOSIP outlives its processes.
     pub fn know_aid(&self, value: &str) {
         self.change(|record| remember(&mut record.aids, Aid { value: value.to_owned(), used_by: None }));
     }
@@ -200,7 +200,7 @@ impl History {
         })
     }
 
-    /// Records an event whose form is right, or says why it cannot be one of ours.
+    /// Records a well-formed event, or returns why it is refused.
     pub(super) fn accept(&self, arrival: Arrival) -> Result<Receipt, Refusal> {
         self.change(|record| record.accept(arrival))
     }
@@ -266,7 +266,7 @@ impl History {
     }
 }
 
-/// A request that is being answered; also one whose caller hung up has ended.
+/// A request that is being answered. It also ends when its caller hangs up.
 pub(super) struct Visit {
     history: History,
     path: String,
@@ -291,7 +291,7 @@ pub(super) struct Arrival {
     pub(super) digest: String,
 }
 
-/// What became of it.
+/// How an event was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Receipt {
     /// The first under its id.

@@ -1,4 +1,4 @@
-//! The knobs that answer in the place of the fake.
+//! The knobs that replace the answer to a request.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! How hostile the fake is, changeable while it runs.
+//! The knobs: settings for the behaviour of the simulator, which can be changed while it runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 
 /// All knobs. The default is a friendly MOSIP. Flags and `SIMULATOR_*` variables of `mosip-gateway simulator`, and the body of
-/// `POST /simulator/knobs`, where what is left out has its default.
+/// `POST /simulator/knobs`, set it. Members that are left out have their default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
@@ -121,7 +121,7 @@ impl Default for Behaviour {
     }
 }
 
-/// How an accepted event goes unacknowledged: the case that makes doubles.
+/// How the answer to an accepted event is lost, so that the gateway sends the event again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum AfterAccept {
@@ -171,7 +171,7 @@ pub enum IdaReply {
     TruncatedIdentity,
 }
 
-/// The handle to turn the knobs of a running fake. Cheap to clone.
+/// The handle to the knobs of a running simulator. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Controls(Arc<Inner>);
 
@@ -182,7 +182,7 @@ struct Inner {
 }
 
 impl Controls {
-    /// How they stand.
+    /// The current values.
     pub fn get(&self) -> Behaviour {
         self.lock().clone()
     }

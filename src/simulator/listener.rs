@@ -1,4 +1,4 @@
-//! TLS for `axum::serve`: handshakes run beside each other, so that a silent client delays no other.
+//! TLS for `axum::serve`. Handshakes run concurrently, so that a silent client delays no other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,11 +1,11 @@
-//! A fake of the MOSIP side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub and the data share on one port. **Not for production**: it
-//! keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may turn its knobs.
+//! A simulator of MOSIP's side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub and the data share on one port. **Not for
+//! production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may change its behaviour.
 //!
 //! # Goals
 //!
-//! - Let a developer and a test run births and deaths there and back on a machine that has never seen MOSIP.
-//! - Refuse whatever the real side might refuse one day, each defect under a code of its own.
-//! - Be hostile on request ([`Behaviour`]), and answer for what it saw ([`History`]).
+//! - Let developers and tests send births and deaths and receive UINTOKENs on a machine without MOSIP.
+//! - Refuse whatever the real side might refuse one day, each defect with a different code.
+//! - Be hostile on request ([`Behaviour`]), and show what it received ([`History`]).
 //!
 //! # Strictness
 //!
@@ -13,18 +13,19 @@
 //! (signature and `exp`), `application/json`, exactly the four members of the body, padded standard base64, SHA512withRSA over the envelope
 //! bytes by a known partner, a VER_R2 envelope with the thumbprint of MOSIP's own certificate (the real one takes any:
 //! [`Behaviour::any_thumbprint`]), a topic that fits the path, the id of the composition inside (or that id with `-` and eight hex digits),
-//! and on births and deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. It reads the wire with code of its
-//! own, so that it shares no misreading with the gateway. Defects that only it finds have codes that begin with `SIM-`.
+//! and on births and deaths exactly one `MOSIP_AID` that it handed out itself and that no other id used. Its code for
+//! the wire formats is separate from the gateway's, so that the two do not share a misreading. Codes that begin with `SIM-` are for defects
+//! that the real side does not find.
 //!
-//! As the real one, it drops a repeated birth id with a plain success, and after a birth it posts the UINTOKEN once and forgets
-//! it: signature over the plaintext, base64url without padding, a random thumbprint, an empty id.
+//! As the real one, it drops a repeated birth id with a plain success. After a birth it posts the UINTOKEN once and forgets it. That push has
+//! a signature over the plaintext, base64url without padding, a random thumbprint and an empty id.
 //!
 //! [`fake_ida`] says how strict IDA is, and [`hub`] how the hub behaves.
 //!
 //! # Limitations
 //!
 //! - It answers at once, where MOSIP uploads a packet first; use [`Behaviour::delay_ms`].
-//! - Of events it checks the form, not the content: no packet is made, no person is looked up, a UINTOKEN is 36 random digits.
+//! - It checks the form of events, not their content. It makes no packet and looks up no person, and a UINTOKEN is 36 random digits.
 //! - A birth without a birth registration number is accepted and pushes nothing.
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
@@ -115,7 +116,7 @@ impl Simulator {
 pub struct Running {
     /// `http://127.0.0.1:4600`, without a trailing slash.
     pub base_url: String,
-    /// What it saw.
+    /// What it received.
     pub history: History,
     /// Its knobs.
     pub controls: Controls,
@@ -141,7 +142,7 @@ impl Running {
     }
 }
 
-/// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` is told its base URL.
+/// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` receives its base URL.
 pub(crate) async fn run_alone(
     settings: Settings,
     knobs: Behaviour,
@@ -156,7 +157,7 @@ pub(crate) async fn run_alone(
     Ok(())
 }
 
-/// What every handler sees.
+/// The state that all handlers share.
 struct World {
     tokens: tokens::Issuer,
     mosip_key: Arc<PrivateKey>,
@@ -178,7 +179,7 @@ impl World {
         let Settings {
             mosip_key, mosip_certificate, partners, client, opencrvs, ida, issuer, callback, ..
         } = settings;
-        // Callbacks of the hub's subscribers stand where UINTOKENs are posted, under the same certificate.
+        // The callbacks of the hub's subscribers are on the server to which UINTOKENs are posted, with the same certificate.
         let roots = callback.as_ref().and_then(|callback| callback.roots_pem.as_deref());
         let identity = callback.as_ref().and_then(|callback| callback.client.as_ref());
         let http = push::http_client(roots, identity)?;

@@ -1,4 +1,4 @@
-//! `POST /birthReceiveNid`: the UINTOKEN, posted once and forgotten.
+//! Posts the UINTOKEN to `/birthReceiveNid`, once and without a repeat.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,7 +76,7 @@ impl Pusher {
         Ok(request)
     }
 
-    /// Posts and returns the status; every answer will do, none is asked for twice.
+    /// Posts once and returns the status, whatever it is.
     async fn post(&self, body: String, now: Timestamp) -> Result<u16, String> {
         let request = self.request(body, now).map_err(|error| error.to_string())?;
         match tokio::time::timeout(DEADLINE, self.http.request(request)).await {
@@ -96,7 +96,7 @@ pub(super) struct Uin {
 }
 
 impl Uin {
-    /// Posts the UINTOKEN in the background and records what became of it. Does nothing where no callback is set.
+    /// Posts the UINTOKEN in the background and records the outcome. Does nothing where no callback is set.
     pub(super) fn push(self, world: &Arc<World>) {
         let world = Arc::clone(world);
         tokio::spawn(async move {

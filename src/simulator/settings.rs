@@ -1,4 +1,4 @@
-//! What the fake is told, and how it is read from a development key set.
+//! The settings of the simulator, and how a development key set is read.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,10 +13,10 @@ use crate::crypto::rsa::PrivateKey;
 use crate::crypto::secret::SecretBytes;
 use crate::keys::Certificate;
 
-/// Where `mosip-gateway simulator` listens unless told otherwise.
+/// The default address of `mosip-gateway simulator`.
 const DEFAULT_BIND: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 4600);
 
-/// Where it listens, which keys it holds, whom it knows.
+/// The listener, keys and registrations of the simulator.
 pub struct Settings {
     /// Where to listen; port 0 takes a free one.
     pub bind: SocketAddr,
@@ -28,9 +28,9 @@ pub struct Settings {
     pub mosip_certificate: Certificate,
     /// Certificates whose signature on an envelope counts.
     pub partners: Vec<Certificate>,
-    /// Who may ask for a token.
+    /// The client that may request a token.
     pub client: Client,
-    /// Who receives the pushes.
+    /// The receiver of the pushes.
     pub opencrvs: OpenCrvs,
     /// IDA's side.
     pub ida: Ida,

@@ -37,7 +37,7 @@ pub(super) struct Issuer {
     client: Client,
 }
 
-/// The claims of a Keycloak access token that anybody looks at.
+/// The claims of a Keycloak access token that are used.
 #[derive(Serialize, Deserialize)]
 struct Claims {
     exp: i64,
@@ -51,7 +51,7 @@ struct Claims {
 }
 
 impl Issuer {
-    /// With a new key; tokens of another run are worth nothing.
+    /// With a new key, so that tokens of another run are invalid.
     pub(super) fn new(base_url: &str, client: Client) -> Result<Self, StartError> {
         let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| StartError::TokenKey)?;
         let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| StartError::TokenKey)?;
@@ -59,7 +59,7 @@ impl Issuer {
         Ok(Self { key, base_url: base_url.to_owned(), client })
     }
 
-    /// A key pair whose private half never leaves this place.
+    /// A key pair whose private half never leaves this struct.
     pub(super) fn public_key(&self) -> &PublicKey {
         self.key.public_key()
     }

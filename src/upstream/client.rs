@@ -1,4 +1,4 @@
-//! One request out, one answer in: never a redirect, never a silent resend, never without a deadline.
+//! The HTTP client: it sends a request once, follows no redirect, never repeats a request by itself, and always has a deadline.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,26 +20,26 @@ use crate::config;
 use crate::error::{Error, Fault, Result};
 use crate::loopback::names_loopback;
 
-/// A TCP connection that cannot be made in this time counts as away. Part of the request's own deadline.
+/// A server counts as unreachable where no TCP connection is made in this time, which is part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Idle connections are closed before the usual 60 s of servers and load balancers, so that few posts meet a dead one.
+/// Idle connections are closed before servers and load balancers close them (usually after 60 s), so that few posts meet a dead one.
 const POOL_IDLE: Duration = Duration::from_secs(45);
 
-/// Interim answers (1xx) to one request. A server that works for long sends one every few seconds.
+/// Most interim answers (1xx) to one request. A server that works for long sends one every few seconds.
 const MOST_INTERIM: usize = 100;
 
 /// The HTTP client of every upstream, and of the commands that ask a running gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Client<C = HttpConnector> {
     hyper: HyperClient<HttpsConnector<C>, Full<Bytes>>,
-    /// What errors call the server; without it, host and port of the URL.
+    /// The name of the server in errors; without it, host and port of the URL.
     name: Option<String>,
     danger_plain_http: bool,
     danger_plain_http_hosts: Arc<[String]>,
 }
 
-/// What is sent. No `Debug`: path and headers hold secrets.
+/// A request. No `Debug`: path and headers hold secrets.
 pub struct Request {
     /// Method.
     pub method: Method,
@@ -49,13 +49,13 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Body, sent as it is.
     pub body: Bytes,
-    /// For connection, request, answer head and answer body together.
+    /// The time for connection, request, answer head and answer body together.
     pub deadline: Duration,
     /// Largest answer body, bytes.
     pub max_response: usize,
 }
 
-/// What came back, whatever its status. No `Debug`: it holds tokens and personal data.
+/// An answer, whatever its status. No `Debug`: it holds tokens and personal data.
 pub struct Reply {
     /// Status.
     pub status: StatusCode,
@@ -66,8 +66,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// `error`, to which reading this answer led, with what its head says: a status of 500 or above means that MOSIP is away or
-    /// broken whatever the body says, except where a signature is wrong, and `Retry-After` says how long to wait.
+    /// Adds to `error`, which came of reading this answer, what the head of the answer says. A status of 500 or above means that MOSIP is
+    /// away or broken whatever the body says, except where a signature is wrong. `Retry-After` says how long to wait.
     pub(crate) fn explain(&self, error: Error) -> Error {
         let error = error.with_retry_after(self.retry_after());
         if self.status.is_server_error() && error.fault() != Fault::Tampered {
@@ -76,11 +76,11 @@ impl Reply {
         error
     }
 
-    /// Seconds in `Retry-After`. Its other form, a date, is not used by MOSIP and would trust two clocks.
+    /// The seconds in `Retry-After`. Its other form, a date, is ignored: MOSIP does not use it, and it depends on two clocks.
     fn retry_after(&self) -> Option<Duration> {
         let text = self.headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // A number that is too large for the type is still a number; who waits has a limit of their own.
+        // A number that is too large for the type is still a long wait, which the caller limits.
         is_number.then(|| Duration::from_secs(text.parse().unwrap_or(u64::MAX)))
     }
 }
@@ -103,7 +103,7 @@ where
     C: Connect + Clone + Send + Sync + 'static,
     HttpsConnector<C>: Connect,
 {
-    /// A client for one listener of a running gateway, which errors call `name`. Plain http may go to it wherever it is.
+    /// A client for one listener of a running gateway, which errors call `name`. Plain http is allowed, wherever the listener is.
     pub(crate) fn for_listener(name: String, tls: ClientConfig, connector: C) -> Self {
         Self {
             hyper: hyper_client(tls, connector),
@@ -128,7 +128,7 @@ where
         let exchange = async {
             tokio::select! {
                 biased;
-                () = interim.is_endless() => Err(SendError::Broken {
+                () = interim.exceeds_limit() => Err(SendError::Broken {
                     host: host.clone(),
                     reason: format!("more than {MOST_INTERIM} interim answers (1xx) came, and no final one"),
                 }),
@@ -137,7 +137,7 @@ where
         };
         match tokio::time::timeout(request.deadline, exchange).await {
             Ok(outcome) => outcome,
-            // The request is handed to a connection only once that is known, so without one nothing has left.
+            // hyper hands the request to a connection only once that stands, so nothing was sent where there is none.
             Err(_) if connection.connection_metadata().is_none() => {
                 let reason = format!("not made within {} ms", request.deadline.as_millis());
                 Err(SendError::NotSent { host, reason })
@@ -165,7 +165,7 @@ where
             .hyper
             .request(request)
             .await
-            .map_err(|error| SendError::of(host.to_owned(), may_have_left(&error), &error))?;
+            .map_err(|error| SendError::of(host.to_owned(), may_have_been_sent(&error), &error))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, max_response).collect().await.map_err(|error| {
             if error.is::<LengthLimitError>() {
@@ -204,7 +204,8 @@ where
         .build(https)
 }
 
-/// The interim answers (1xx) to one request. hyper passes them over without end, as fast as they come, which costs a whole core.
+/// Counts the interim answers (1xx) to one request. hyper skips them without a limit, and a server that keeps sending them would cost a
+/// whole core.
 struct Interim {
     count: AtomicUsize,
     endless: Notify,
@@ -222,14 +223,15 @@ impl Interim {
         interim
     }
 
-    /// Resolves once there were too many. The request is dropped then, and its connection with it.
-    async fn is_endless(&self) {
+    /// Resolves once there were too many. The caller then drops the request, and its connection with it.
+    async fn exceeds_limit(&self) {
         self.endless.notified().await;
     }
 }
 
-/// hyper reports a request as canceled only while it still holds the whole of it: the pooled connection was dead already.
-fn may_have_left(error: &HyperError) -> bool {
+/// Whether a part of the request may have been sent. hyper reports a request as canceled only while it still holds all of it, because the
+/// pooled connection was dead already.
+fn may_have_been_sent(error: &HyperError) -> bool {
     let canceled = std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<hyper::Error>())
         .is_some_and(hyper::Error::is_canceled);

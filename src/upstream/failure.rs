@@ -1,4 +1,4 @@
-//! Why there is no answer, and whose move it is.
+//! Why a request brought no answer, and who has to act.
 
 use std::error::Error as StdError;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub enum SendError {
     NotSent {
         /// `host[:port]`
         host: String,
-        /// The system's or rustls's words.
+        /// The message of the system or of rustls.
         reason: String,
     },
     /// The server's certificate does not verify. Nothing was sent.
@@ -29,13 +29,13 @@ pub enum SendError {
         /// What is wrong with it.
         reason: NotTrusted,
     },
-    /// `http` to another machine that no `danger` setting names. Nothing was sent.
+    /// The URL is `http` to another machine, and no `danger` setting allows it. Nothing was sent.
     #[error("plain http to {host} is refused: it is not this machine")]
     PlainHttp {
         /// `host[:port]`
         host: String,
     },
-    /// The deadline passed after the request had left, wholly or in part.
+    /// The deadline passed after the request had been sent, wholly or in part.
     #[error("{host} did not answer within {} ms", after.as_millis())]
     Timeout {
         /// `host[:port]`
@@ -51,12 +51,12 @@ pub enum SendError {
         /// The limit, bytes.
         limit: usize,
     },
-    /// The connection broke, or what came is not HTTP, after the request had left, wholly or in part.
+    /// The connection broke, or the answer is not HTTP, after the request had been sent, wholly or in part.
     #[error("the connection to {host} broke: {reason}")]
     Broken {
         /// `host[:port]`
         host: String,
-        /// The system's or hyper's words.
+        /// The message of the system or of hyper.
         reason: String,
     },
 }
@@ -68,22 +68,22 @@ pub enum NotTrusted {
     /// It chains to no root that we trust.
     #[error("none of the trusted roots has signed it")]
     UnknownRoot,
-    /// It is past its last day.
+    /// It has expired.
     #[error("it expired at {}", .0.to_iso())]
     Expired(Timestamp),
-    /// It is before its first day.
+    /// It is not valid yet.
     #[error("it is not valid before {}", .0.to_iso())]
     NotYetValid(Timestamp),
-    /// It is made out to other names.
+    /// It is issued for other names.
     #[error("it is made out to another name ({0})")]
     OtherName(String),
-    /// Anything else, in rustls's words.
+    /// Anything else, with the message of rustls.
     #[error("{0}")]
     Other(String),
 }
 
 impl SendError {
-    /// Sorts what the client reports: `sent` says whether the request may have left.
+    /// Classifies an error of the client. `sent` says whether the request may have been sent.
     pub(super) fn of(host: String, sent: bool, error: &(dyn StdError + 'static)) -> Self {
         match innermost(error) {
             Cause::Certificate(error) => Self::Certificate { host, reason: NotTrusted::of(error) },
@@ -92,7 +92,7 @@ impl SendError {
         }
     }
 
-    /// Whether not one byte of the request has left, so that repeating it cannot double it.
+    /// Whether no byte of the request was sent, so that a repeat cannot have a double effect.
     pub(crate) fn is_retry_safe(&self) -> bool {
         matches!(self, Self::NotSent { .. } | Self::Certificate { .. } | Self::PlainHttp { .. })
     }
@@ -144,7 +144,7 @@ enum Cause<'a> {
     Text(String),
 }
 
-/// Follows the sources down to the certificate, or to the last words. hyper, rustls and the system name no URL there.
+/// Follows the sources down to the certificate or to the innermost error. hyper, rustls and the system name no URL there.
 fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Cause<'a> {
     let mut last = error;
     loop {

@@ -1,4 +1,4 @@
-//! The way out: one HTTP/1.1 client over rustls with deadlines and caps, and a cache for an access token. Parses no MOSIP body.
+//! Outgoing calls: an HTTP/1.1 client over rustls with deadlines and size limits, and a cache for access tokens. It parses no MOSIP body.
 
 mod client;
 mod failure;
@@ -17,16 +17,16 @@ use http::uri::PathAndQuery;
 
 use crate::crypto::secret::SecretWriter;
 
-/// `path`, which may have a query, at the server of `base`. Its memory is wiped when the URL is dropped: scheme and host, which the pool
-/// of connections keeps, are no part of it. `None`: this is no path, or `base` names no server.
+/// The URL of `path`, which may have a query, at the server of `base`. The memory of the path is wiped when the URL is dropped, since the
+/// pool of connections keeps only scheme and host. `None` where `path` is not a path or `base` names no server.
 pub(crate) fn with_secret_path(base: &Uri, path: SecretWriter) -> Option<Uri> {
     let mut parts = base.clone().into_parts();
     parts.path_and_query = Some(PathAndQuery::from_maybe_shared(path.into_bytes()).ok()?);
     Uri::from_parts(parts).ok()
 }
 
-/// Scheme, host and port of a URL, and how many path segments follow. Paths hold IDA's licence and API keys, and queries hold worse, so
-/// nothing else of a URL is ever shown.
+/// Scheme, host and port of a URL, and the number of path segments. Paths hold IDA's licence and API keys and queries hold client secrets,
+/// so nothing else of a URL is ever shown.
 pub(crate) fn redact(uri: &Uri) -> String {
     let scheme = uri.scheme_str().unwrap_or("?");
     let segments = uri.path().split('/').filter(|segment| !segment.is_empty()).count();

@@ -1,4 +1,4 @@
-//! Which roots a TLS server certificate must chain to.
+//! The roots that the certificate of a TLS server must chain to.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Code, Error, Result};
 
-/// TLS 1.2 and 1.3 on aws-lc-rs. Private roots (PEM) replace the public ones: a country's own root is then the only one that counts.
+/// TLS 1.2 and 1.3 on aws-lc-rs. Private roots (PEM) replace the public ones, so that a country can trust its own root alone.
 pub(super) fn client_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig> {
     let roots = match ca_pem {
         Some(pem) => private(pem)?,

@@ -39,7 +39,7 @@ impl Authority {
         self.sign(params("server", names))
     }
 
-    /// As `server`, valid for a day long ago.
+    /// As `server`, but expired: the certificate was valid for one day long ago.
     pub(crate) fn expired_server(&self, names: &[&str]) -> Identity {
         let mut params = params("server", names);
         params.not_before = OffsetDateTime::UNIX_EPOCH;
@@ -54,7 +54,7 @@ impl Authority {
         self.sign(params)
     }
 
-    /// A client that trusts this root alone, and shows `identity`.
+    /// A client that trusts this root alone and presents `identity`.
     pub(crate) fn connector(&self, identity: Option<&Identity>) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();

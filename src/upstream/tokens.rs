@@ -1,4 +1,4 @@
-//! One access token, fetched once for all who wait for it.
+//! A cache for one access token. All callers that wait for a token share one fetch.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,10 +7,10 @@ use tokio::sync::OnceCell;
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// A token is renewed this long before it ends, so that none ends on its way.
+/// A token is renewed this long before it expires, so that none expires while a request is on its way.
 const MARGIN_MILLIS: i64 = 30_000;
 
-/// No token is kept longer, whatever its issuer says.
+/// No token is kept longer than this, whatever its issuer says.
 const LONGEST_MILLIS: i64 = 86_400_000;
 
 /// A cache of one token of type `T`. Empty at first.
@@ -21,41 +21,41 @@ pub(crate) struct TokenCache<T> {
 struct Slot<T> {
     /// The token and the moment from which it is not used any more.
     kept: Option<(Arc<T>, Timestamp)>,
-    /// The fetch under way.
-    flight: Option<Arc<Flight<T>>>,
+    /// The fetch that is under way.
+    fetch_under_way: Option<Arc<Fetch<T>>>,
 }
 
-/// Done once: the token and when it ends, or why there is none. If its fetcher is dropped, another waiter takes over.
-type Flight<T> = OnceCell<Result<(Arc<T>, Option<Timestamp>)>>;
+/// The outcome of one fetch: the token and when it expires, or the error. If the task that fetches is dropped, another waiter takes over.
+type Fetch<T> = OnceCell<Result<(Arc<T>, Option<Timestamp>)>>;
 
 impl<T> TokenCache<T> {
     /// An empty cache.
     pub(crate) fn new() -> Self {
-        Self { slot: Mutex::new(Slot { kept: None, flight: None }) }
+        Self { slot: Mutex::new(Slot { kept: None, fetch_under_way: None }) }
     }
 
-    /// The kept token while it lives 30 s longer, else what `fetch` brings: a token and when it ends. Without an end it is not
-    /// kept. Callers that come while a fetch is under way share its outcome, a failure too, so that a slow issuer is asked once.
+    /// Returns the kept token while it stays valid for 30 s more, else the one that `fetch` returns with its expiry. A token without an
+    /// expiry is not kept. Callers that arrive during a fetch share its outcome, even a failure, so that a slow issuer is asked once.
     pub(crate) async fn get<F>(&self, now: Timestamp, fetch: F) -> Result<Arc<T>>
     where
         F: AsyncFnOnce() -> Result<(T, Option<Timestamp>)>,
     {
-        let flight = {
+        let fetch_under_way = {
             let mut slot = self.slot();
             if let Some((token, until)) = &slot.kept
                 && now < *until
             {
                 return Ok(Arc::clone(token));
             }
-            Arc::clone(slot.flight.get_or_insert_default())
+            Arc::clone(slot.fetch_under_way.get_or_insert_default())
         };
-        let outcome = flight
+        let outcome = fetch_under_way
             .get_or_init(async || fetch().await.map(|(token, ends)| (Arc::new(token), ends)))
             .await
             .clone();
         let mut slot = self.slot();
-        if slot.flight.as_ref().is_some_and(|current| Arc::ptr_eq(current, &flight)) {
-            slot.flight = None;
+        if slot.fetch_under_way.as_ref().is_some_and(|current| Arc::ptr_eq(current, &fetch_under_way)) {
+            slot.fetch_under_way = None;
             slot.kept = match &outcome {
                 Ok((token, Some(ends))) => Some((Arc::clone(token), usable_until(*ends, now))),
                 _ => None,
@@ -64,7 +64,7 @@ impl<T> TokenCache<T> {
         outcome.map(|(token, _)| token)
     }
 
-    /// Forgets `token` after a 401. A token that was fetched since stays.
+    /// Forgets `token` after a 401. A token that was fetched since then is kept.
     pub(crate) fn drop_if(&self, token: &Arc<T>) {
         let mut slot = self.slot();
         if slot.kept.as_ref().is_some_and(|(kept, _)| Arc::ptr_eq(kept, token)) {

@@ -1,31 +1,31 @@
-//! Which variable of which system sets what.
+//! The variables of each older system and the settings that they set.
 
 /// A system whose variables are read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum System {
-    /// Any: the name alone says what is meant.
+    /// Any system: the name of the variable is unambiguous.
     Any,
     /// The older mediator (`opencrvs/mosip-mediator`).
     Mediator,
     /// `mosip-api`.
     MosipApi,
-    /// Whatever takes its tokens from Keycloak: the older mediator.
+    /// A system that gets its tokens from Keycloak: the older mediator.
     Keycloak,
-    /// Whatever takes its tokens from MOSIP's authmanager: `mosip-api`.
+    /// A system that gets its tokens from MOSIP's authmanager: `mosip-api`.
     Authmanager,
 }
 
 /// How a variable becomes a setting.
 pub(super) enum Sets {
-    /// Its value is the setting's.
+    /// Its value is the value of the setting.
     Value,
     /// It holds a secret, so the setting is its name (`…_env`).
     Name,
     /// Its value is a URL that may end with `/auth`; the setting ends before.
     BeforeAuth,
-    /// It is there, and that sets this word.
+    /// Its presence sets this word.
     Word(&'static str),
-    /// It names a file, and this one lies beside it.
+    /// It names a file, and the setting is the file of this name beside it.
     Beside(&'static str),
 }
 
@@ -33,7 +33,7 @@ pub(super) enum Sets {
 pub(super) struct KeyFile {
     /// The name it gets.
     pub(super) name: &'static str,
-    /// Variables with its path, the first that is set counts.
+    /// Variables with its path, of which the first that is set counts.
     pub(super) paths: &'static [&'static str],
     /// Variables with its password.
     pub(super) passwords: &'static [&'static str],
@@ -41,7 +41,7 @@ pub(super) struct KeyFile {
     pub(super) uses: &'static [&'static str],
     /// The setting that names an own key.
     pub(super) sign_with: Option<&'static str>,
-    /// Where a system looks by default; only a file that is there counts.
+    /// The path that a system uses by default. It counts only if the file exists.
     pub(super) default: (System, &'static str),
 }
 
@@ -61,7 +61,7 @@ pub(super) const PEERS: &[KeyFile] = &[
     KeyFile { name: "ida", paths: &["TOKENSEEDER_CRYPTO_ENCRYPT__ENCRYPT_CERT_PATH", "ENCRYPT_CERT_PATH"], passwords: &[], uses: &[], sign_with: None, default: (System::MosipApi, "/certs/ida-partner.crt") },
 ];
 
-/// One setting and the variables that set it, in each system. Of several rows for one setting the first that holds counts.
+/// One setting and the variables that set it, in each system. Of several rows for one setting the first that applies counts.
 #[rustfmt::skip]
 pub(super) const SCALARS: &[(System, &str, Sets, &[&str])] = &[
     (System::Any, "upstream.ida.misp_license_key_env", Sets::Name, &["TOKENSEEDER_MOSIP_AUTH__PARTNER_MISP_LK", "PARTNER_MISP_LK"]),
@@ -119,7 +119,7 @@ pub(super) const SCALARS: &[(System, &str, Sets, &[&str])] = &[
     (System::Any, "websub.secret_env", Sets::Name, &["MOSIP_WEBSUB_SECRET"]),
 ];
 
-/// What only the older mediator has.
+/// Variables of the older mediator alone.
 pub(super) const OF_MEDIATOR: &[&str] = &[
     "MOSIP_BIRTH_PROXY_CALLBACK_URL",
     "MOSIP_DEATH_PROXY_CALLBACK_URL",
@@ -128,10 +128,10 @@ pub(super) const OF_MEDIATOR: &[&str] = &[
     "SHA_SECRET",
 ];
 
-/// What only `mosip-api` has.
+/// Variables of `mosip-api` alone.
 pub(super) const OF_MOSIP_API: &[&str] = &["MOSIP_CREATE_PACKET_URL"];
 
-/// Begins the names of the Token Seeder.
+/// The prefix of the variables of the Token Seeder.
 pub(super) const OF_SEEDER: &str = "TOKENSEEDER_";
 
 /// Variables that the older system reads and that have no counterpart here. Their use is reported.

@@ -13,7 +13,7 @@ impl Section<'_> {
     /// A whole number within `range`.
     pub(crate) fn number(&mut self, name: &str, range: RangeInclusive<u32>) -> Option<u32> {
         let raw = self.take(name)?;
-        self.settle(&raw, |raw| {
+        self.parse_or_report(&raw, |raw| {
             let number = u32::try_from(raw.number()?).ok().filter(|number| range.contains(number));
             number.ok_or_else(|| {
                 complaint("is out of range", format!("set between {} and {}", range.start(), range.end()))
@@ -24,7 +24,7 @@ impl Section<'_> {
     /// A length of time within `range`.
     pub(crate) fn duration(&mut self, name: &str, range: RangeInclusive<Duration>) -> Option<Duration> {
         let raw = self.take(name)?;
-        self.settle(&raw, |raw| {
+        self.parse_or_report(&raw, |raw| {
             value::duration(range)(raw.measure("a number and a unit, such as \"30s\" or \"30d\"")?)
         })
     }
@@ -32,8 +32,9 @@ impl Section<'_> {
     /// A number of bytes within `range`. One without a unit counts as bytes, which is a trouble: most who write it mean another one.
     pub(crate) fn size(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
         let raw = self.take(name)?;
-        let size = self
-            .settle(&raw, |raw| value::size(range)(raw.measure("a number and a unit, such as \"50MiB\"")?))?;
+        let size = self.parse_or_report(&raw, |raw| {
+            value::size(range)(raw.measure("a number and a unit, such as \"50MiB\"")?)
+        })?;
         let is_bare = raw.text().is_ok_and(|text| text.trim().bytes().all(|byte| byte.is_ascii_digit()));
         if is_bare && size > 0 {
             self.trouble(

@@ -13,15 +13,15 @@ use super::{MAX_BITS, Message, PublicKey, SignatureAlgorithm, UnusableKey};
 use crate::crypto::CryptoError;
 use crate::crypto::secret::SessionKey;
 
-/// Why a private key does not do what it is asked for.
+/// Why an operation with a private key failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum KeyError {
-    /// This key cannot do it, now or later: the wrapped bytes are not for this key, or it does not sign in this way. Holds the
-    /// step that refuses, for the operator's log.
+    /// This key can never do it: the wrapped bytes are not for this key, or the key does not support the algorithm. Holds the step
+    /// that failed, for the operator's log.
     #[error("this key cannot do it: {0}")]
     Wrong(&'static str),
-    /// What keeps the key is away (a token, its session, a file), so that nothing is known about the bytes. Holds what is away, by
-    /// the name that the operator gave it; nothing secret.
+    /// The place that holds the key (a token, its session, a file) cannot be reached, so nothing is known about the bytes. Holds the
+    /// name that the operator gave that place, and nothing secret.
     #[error("the private key is unavailable: {0}")]
     #[cfg_attr(
         not(test),

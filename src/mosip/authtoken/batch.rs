@@ -7,10 +7,10 @@ use super::request::Request;
 use super::{Form, Refused};
 use crate::mosip::ida::{IdLengths, ListedRecord};
 
-/// Many persons. It keeps what came and makes a record of it when the record is wanted: all records together take several times the memory
-/// of the body.
+/// Many persons. It keeps the body and makes each record only when it is needed, because all records together take several times the
+/// memory of the body.
 pub struct Batch {
-    /// Of the file.
+    /// The form of the file.
     pub form: Form,
     /// Every record is wrong.
     pub is_hopeless: bool,
@@ -19,7 +19,7 @@ pub struct Batch {
     lengths: IdLengths,
 }
 
-/// As they came.
+/// The persons in the form in which they arrived.
 pub(super) enum People {
     /// A JSON list.
     Listed(Box<RawValue>),
@@ -37,12 +37,12 @@ impl Batch {
         batch
     }
 
-    /// Every record in order, each read when its turn comes.
+    /// Every record in order. Each is read when the iterator reaches it.
     pub fn lines(&self) -> Box<dyn Iterator<Item = ListedRecord<Refused>> + '_> {
         let Self { request, lengths, .. } = self;
         match &self.people {
             People::Listed(list) => {
-                // It was read as a list before.
+                // `read_json` checked that it is a list.
                 let people: Vec<&RawValue> = serde_json::from_str(list.get()).unwrap_or_default();
                 Box::new(people.into_iter().map(|person| request.listed(person, *lengths)))
             }

@@ -1,7 +1,7 @@
 //! The file of `POST /authtoken/csv` (RFC 4180). A row is a line, or several where a quoted cell goes over a line break.
 //!
-//! What is broken in one row ends with it: a quotation mark that is left open would take all that follows for one cell. So lines are
-//! one row only if that row is as wide as the header.
+//! A defect in one row must not spoil the rows after it: a quotation mark that is left open would turn the rest of the file into one cell.
+//! So several lines form one row only if that row has as many cells as the header.
 
 use bytes::Bytes;
 use csv::StringRecord;
@@ -30,7 +30,7 @@ pub fn read_csv(request: &[u8], file: Bytes, lengths: IdLengths) -> Result<Batch
     Ok(Batch::new(request, People::Rows(file), lengths))
 }
 
-/// A file behind its header.
+/// A file whose header has been read.
 pub(super) struct File {
     rows: Bytes,
     columns: Columns,
@@ -47,7 +47,7 @@ impl File {
         self.rows.len()
     }
 
-    /// Its rows in order, each with the names of its columns, or what is wrong with it.
+    /// Its rows in order, each with the names of its columns, or the reason why it is refused.
     pub(super) fn people(&self) -> impl Iterator<Item = Result<impl Person, Refused>> {
         self.rows().map(|row| {
             let cells = row?;
@@ -63,12 +63,12 @@ impl File {
 /// The names of columns.
 struct Columns {
     names: StringRecord,
-    /// Their places, in order of the names and, where there is none, of the places.
+    /// Their places, sorted by name. Columns without a name are sorted by place.
     by_name: Vec<usize>,
 }
 
 impl Columns {
-    /// `None`: two have one name, and nothing says which counts: IDA might be asked about another person.
+    /// `None` where two columns have one name. Nothing says which of them is meant, and IDA might be asked about the wrong person.
     fn new(names: StringRecord) -> Option<Self> {
         let mut by_name: Vec<usize> = (0..names.len()).collect();
         by_name.sort_by_key(|place| names.get(*place));
@@ -79,7 +79,7 @@ impl Columns {
         if by_name.windows(2).any(is_twice) { None } else { Some(Self { names, by_name }) }
     }
 
-    /// Where the column `name` stands; of those without a name the last one.
+    /// The place of the column `name`. Of the columns without a name it is the last one.
     fn place(&self, name: &str) -> Option<usize> {
         let behind = self.by_name.partition_point(|place| self.names.get(*place) <= Some(name));
         let place = *self.by_name.get(behind.checked_sub(1)?)?;
@@ -87,7 +87,7 @@ impl Columns {
     }
 }
 
-/// A row that is as wide as the header.
+/// A row that has as many cells as the header.
 struct Named<'f> {
     columns: &'f Columns,
     cells: StringRecord,
@@ -104,7 +104,7 @@ impl Person for Named<'_> {
 struct Rows<'f> {
     rest: &'f [u8],
     delimiter: u8,
-    /// How many the header has, once it is read.
+    /// The number of cells of the header, once it is read.
     columns: Option<usize>,
 }
 
@@ -145,7 +145,7 @@ fn split_line(file: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((line.strip_suffix(b"\r").unwrap_or(line), after.get(1..).unwrap_or_default()))
 }
 
-/// The lines of `file` up to the one that closes what the first one leaves open, and what follows.
+/// The lines of `file` up to the one that closes the quotation that the first line leaves open, and the rest of the file.
 fn split_row(file: &[u8]) -> Option<(&[u8], &[u8])> {
     let (mut rest, mut open) = (file, false);
     loop {
@@ -159,13 +159,13 @@ fn split_row(file: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// Whether a quotation mark of `line` is not closed in it.
+/// Whether `line` leaves a quotation open.
 fn is_open(line: &[u8]) -> bool {
     !memchr::memchr_iter(b'"', line).count().is_multiple_of(2)
 }
 
-/// Whether every quotation mark of `row` stands around a cell or is doubled inside one. Of a mark that was left open and the next one
-/// further down the second mostly stands before text.
+/// Whether every quotation mark of `row` stands around a cell or is doubled inside one. Where a mark was left open, the next mark in the
+/// file usually stands before text, which this check finds.
 fn quotes_whole_cells(row: &[u8], delimiter: u8) -> bool {
     let mut rest = row;
     loop {
@@ -199,7 +199,7 @@ fn fields(row: &[u8], delimiter: u8) -> Result<StringRecord, Refused> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .has_headers(false)
-        // By itself the reader would end a row at a carriage return, and what follows would be overlooked.
+        // By default the reader ends a row at a carriage return and ignores the rest.
         .terminator(csv::Terminator::Any(b'\n'))
         .flexible(true)
         .trim(csv::Trim::All)
@@ -208,7 +208,7 @@ fn fields(row: &[u8], delimiter: u8) -> Result<StringRecord, Refused> {
     let (mut record, mut further) = (StringRecord::new(), StringRecord::new());
     match (reader.read_record(&mut record), reader.read_record(&mut further)) {
         (Ok(true), Ok(false)) => Ok(record),
-        // A quotation mark that stands inside a cell opens none, so that the row has ended before.
+        // A quotation mark inside a cell opens no quotation, so the row has ended before.
         (Ok(true), Ok(true)) => Err(Refused::ROW_QUOTES),
         _ => Err(Refused::ROW_NOT_TEXT),
     }

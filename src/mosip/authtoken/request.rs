@@ -12,11 +12,11 @@ use super::{Form, Refused};
 use crate::json::{self, Object};
 use crate::mosip::ida::{Attribute, IdLengths, ListedRecord, MOST_RECORDS, Record, Text};
 
-/// What is asked.
+/// The request of a caller.
 pub enum Asked {
-    /// One person, at once: what OpenCRVS sends.
+    /// One person, to be answered at once. OpenCRVS sends this.
     One(ListedRecord<Refused>),
-    /// Many, as a job.
+    /// Many persons, as a job.
     Many(Box<Batch>),
 }
 
@@ -52,7 +52,7 @@ enum Delivery {
 /// Parts of a name or of an address, at most: the record of one line is bounded by the line, however long the mapping is.
 const MOST_PARTS: usize = 64;
 
-/// Which members of a record hold what; a dot leads into a member.
+/// Maps each attribute to members of a record. A dot in a name leads into a member.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Mapping {
@@ -65,7 +65,7 @@ struct Mapping {
     full_address: Option<Vec<String>>,
 }
 
-/// One person, whose texts the mapping finds.
+/// One person, in which the mapping finds texts.
 pub(super) trait Person {
     /// The text or number at `path`, in which dots lead into members.
     fn text_at(&self, path: &str) -> Option<String>;
@@ -90,7 +90,7 @@ pub fn read_json(body: &[u8], lengths: IdLengths) -> Result<Asked, Refused> {
 
 pub(super) fn parse(body: &[u8]) -> Result<Request, Refused> {
     let Object(Envelope { request: Object(request) }) = json::read(body).map_err(|_| Refused::INVALID)?;
-    // What stands in it is read one person at a time, later: that each can be read is known before the first.
+    // Persons are read one at a time, later. This check makes sure that all of them can be read before the first one is.
     let can_be_read = |people: &RawValue| serde_json::from_str::<Readable>(people.get()).is_ok();
     let is_short = |parts: &Option<Vec<String>>| parts.as_ref().is_none_or(|parts| parts.len() <= MOST_PARTS);
     let mapping = request.mapping.as_ref().map(|Object(mapping)| mapping);
@@ -121,7 +121,7 @@ impl Request {
         ListedRecord { id, record }
     }
 
-    /// Name, gender and date of birth have to be there, as for the seeder; the rest where the mapping names it.
+    /// Name, gender and date of birth are required, as in the Token Seeder. Other attributes are required where the mapping names them.
     fn record(
         &self,
         mapping: &Mapping,
@@ -181,7 +181,7 @@ impl Request {
     }
 }
 
-/// The parts that the mapping names, joined. Unmapped, the member `default`, if it is there; a mapped part has to be there.
+/// The parts that the mapping names, joined; every one of them is required. Without a mapping it is the member `default`, which is optional.
 fn joined(
     person: &impl Person,
     mapped: Option<&[String]>,

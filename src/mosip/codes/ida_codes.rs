@@ -4,10 +4,10 @@ use super::Meaning;
 use crate::error::Fault;
 use crate::refusal;
 
-/// IDA's filter puts it in front of the code that says what is wrong; alone it says nothing.
+/// IDA's filter puts this code in front of the one that says what is wrong. Alone it says nothing.
 pub(super) const GENERIC: &str = "IDA-MLC-007";
 
-/// The row of `code`, of its family, or of whatever else begins as IDA's codes do. `None` for what is no code of IDA.
+/// The row of `code`, of its family, or the general row for codes that begin like IDA's. `None` where it is not a code of IDA.
 pub(super) fn meaning(code: &str) -> Option<Meaning> {
     known(code).or_else(|| code.starts_with("IDA-").then_some(UNKNOWN))
 }
@@ -20,7 +20,7 @@ pub(super) fn known(code: &str) -> Option<Meaning> {
         .map(|&(_, meaning)| meaning)
 }
 
-/// About the person: `retryable` says whether time alone may change the answer.
+/// A verdict about the person. `retryable` says whether time alone may change it.
 const fn person(retryable: bool, registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning {
         fault: Fault::Caller,
@@ -32,12 +32,12 @@ const fn person(retryable: bool, registrar: &'static str, operator: &'static str
     }
 }
 
-/// A verdict that comes of the channel of a one-time password.
+/// A verdict about the channel of a one-time password.
 const fn channel(registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning { pointer: Some("/otpChannel"), ..person(false, registrar, operator) }
 }
 
-/// About what the caller sent.
+/// A failure because of what the caller sent.
 const fn sent(pointer: &'static str, registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning {
         fault: Fault::Caller,
@@ -49,7 +49,7 @@ const fn sent(pointer: &'static str, registrar: &'static str, operator: &'static
     }
 }
 
-/// IDA did not look at the person.
+/// A failure of the call: IDA did not look at the person.
 const fn failure(fault: Fault, retryable: bool, registrar: &'static str, operator: &'static str) -> Meaning {
     Meaning { fault, retryable, is_verdict: false, pointer: None, registrar, operator }
 }
@@ -58,7 +58,7 @@ const fn partner(operator: &'static str) -> Meaning {
     failure(Fault::Partner, true, REGISTRATION, operator)
 }
 
-/// The policy of the partner does not allow what was asked; something else may be asked now.
+/// The policy of the partner does not allow what was asked. The caller may ask for something else.
 const fn policy(registrar: &'static str, operator: &'static str) -> Meaning {
     failure(Fault::Partner, true, registrar, operator)
 }

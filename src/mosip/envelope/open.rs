@@ -1,4 +1,4 @@
-//! Opening with the ring: which key, which peer, and whether the signature holds.
+//! Opens messages with the key ring: it chooses the key and checks the signature of the peer.
 
 use std::sync::Arc;
 
@@ -15,27 +15,27 @@ use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
 use crate::mosip::{Evidence, Verified, signature};
 
-/// How many own keys are tried on an envelope that names none of them. Each try is one private-key operation.
+/// Most own keys that are tried on an envelope that names none of them. Each try is one private-key operation.
 const MAX_TRIES: usize = 4;
 
-/// A message that inflates beyond this is refused (JWE with `zip=DEF`).
+/// Largest plaintext of a JWE, in bytes; `zip=DEF` must not inflate beyond it.
 const MAX_INFLATED: usize = 64 << 20;
 
-/// A message to open, as it travels.
+/// A message to open, in the form in which it travels.
 #[derive(Clone, Copy)]
 pub struct Sealed<'a> {
     /// base64 of an envelope (either alphabet, padded or not), or a compact JWE.
     pub data: &'a str,
     /// base64 of SHA512withRSA over the envelope or over the plaintext.
     pub signature: Option<&'a str>,
-    /// What the sender bound to a legacy envelope.
+    /// The additional data (AAD) that the sender bound to a legacy envelope.
     pub aad: &'a [u8],
 }
 
-/// How far the operator trusts.
+/// The operator's settings for opening.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Policy {
-    /// `envelope.danger_accept_unsigned`: an absent signature passes, a wrong one never.
+    /// `envelope.danger_accept_unsigned`: an absent signature is accepted, a wrong one never.
     pub danger_accept_unsigned: bool,
 }
 
@@ -44,7 +44,7 @@ pub struct Policy {
 pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
     let envelope = match base64::decode(message.data.as_bytes()) {
         Ok(envelope) => envelope,
-        // The dots of a JWE are in no alphabet of base64.
+        // The dots of a JWE belong to neither alphabet of base64.
         Err(_) if looks_like_jwe(message.data) => return open_jwe(ring, from, message, policy),
         Err(error) => return Err(error.into()),
     };
@@ -56,8 +56,8 @@ pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     Ok(Verified::new(plaintext, evidence, key))
 }
 
-/// Opens `data`, base64 of an envelope that names a key of the ring, and checks no signature: whoever calls this has one to check. With
-/// the plaintext comes the thumbprint of the key that opened it.
+/// Opens `data`, base64 of an envelope that names a key of the ring, and returns the plaintext with the thumbprint of that key. It checks no
+/// signature, which the caller has to do.
 pub(in crate::mosip) fn open_with_ring(ring: &Ring, data: &str) -> Result<(Plaintext, Option<Thumbprint>)> {
     open_envelope(ring, UnknownThumbprint::Reject, base64::decode(data.as_bytes())?, &[])
 }
@@ -69,7 +69,8 @@ fn unsigned(policy: Policy) -> Result<Evidence> {
     Err(Error::new(Code::SignatureMissing, "the message opened, but it carries no signature"))
 }
 
-/// Over the plaintext first (MOSIP's habit towards us); an envelope, opened in place, is decoded again only if that fails.
+/// Checks the signature over the plaintext first, because MOSIP signs so towards us. Only where that fails, the envelope, which was opened
+/// in place, is decoded again.
 fn check_signature(
     from: &Peer,
     plaintext: &[u8],
@@ -79,7 +80,7 @@ fn check_signature(
     let refused =
         |why| Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name));
     let signature = base64::decode(signature.as_bytes()).map_err(|error| {
-        // A tool broke it into lines. That is no alteration.
+        // Some tool broke the text into lines, which does not mean that somebody altered it.
         if signature.contains(|c: char| c.is_ascii_whitespace()) {
             return Error::new(Code::Malformed, format!("the signature does not read: {error}"));
         }
@@ -110,7 +111,7 @@ fn open_envelope(
     Ok((Plaintext { buffer: Zeroizing::new(envelope), range }, thumbprint_of(&own)))
 }
 
-/// The keys that a message may be for: the one it names, else (policy `try`, or no name in it) those of fitting size.
+/// The keys that a message may be for: the one that it names, else (policy `try`, or a message that names none) those of the right size.
 fn candidates(
     ring: &Ring,
     policy: UnknownThumbprint,
@@ -179,7 +180,7 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     let (own, opened) = opened.map_err(|error| or_away(ring, named.flatten(), error))?;
     let key = thumbprint_of(&own);
     let nested = std::str::from_utf8(&opened).ok().filter(|text| Jws::has_shape(text));
-    // One that is refused stays refused: a signature that does not count is no absent one.
+    // A refused signature stays refused: it does not count as an absent one.
     if let Some(jws) = nested.map(Jws::parse).transpose()? {
         let payload = signature::verify_parsed(from, &jws, None, ring.moment())?;
         return Ok(Verified::new(

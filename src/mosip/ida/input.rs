@@ -1,5 +1,5 @@
-//! What callers ask of IDA, in plain JSON, read strictly: what IDA would refuse or, worse, overlook is refused here
-//! with its place. Nothing here has a `Debug`: all of it is personal.
+//! Requests of callers to IDA, in plain JSON. They are read strictly: what IDA would refuse or, worse, ignore is refused here with a JSON
+//! pointer. No type here has a `Debug`, because all of it is personal.
 
 mod biometrics;
 mod demographics;
@@ -14,7 +14,7 @@ use crate::crypto::secret;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 
-/// A call that may be made: consent is given, every value has its form, something is there to recognise the person by.
+/// A call that may be made: consent is given, every value is well-formed, and there is at least one factor to recognise the person by.
 pub enum Intent {
     /// `/v1/ida/auth`
     Auth(Authentication),
@@ -24,17 +24,17 @@ pub enum Intent {
     Otp(OtpOrder),
 }
 
-/// Who the person says they are, and by what they are to be recognised. At least one factor is there.
+/// Who the person claims to be, and the factors that prove it, of which there is at least one.
 pub struct Authentication {
     /// The person.
     pub individual: Individual,
-    /// Of this call; after a one-time password, that of its order.
+    /// The transaction of this call. With a one-time password, it is the transaction that ordered the password.
     pub transaction: TransactionId,
     /// Name, date of birth and the like.
     pub demographics: Option<Demographics>,
     /// The one-time password that they received.
     pub otp: Option<String>,
-    /// From a capture device, passed through as they came.
+    /// Biometrics from a capture device, passed on unchanged.
     pub biometrics: Vec<Box<RawValue>>,
 }
 
@@ -42,7 +42,7 @@ pub struct Authentication {
 pub struct OtpOrder {
     /// The person.
     pub individual: Individual,
-    /// To be given again where the password is used.
+    /// The transaction, which has to be given again when the password is used.
     pub transaction: TransactionId,
     /// Where it is sent; never empty.
     pub channels: Vec<OtpChannel>,
@@ -64,11 +64,11 @@ pub enum OtpChannel {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum IdType {
-    /// The number for life.
+    /// A UIN, which a person keeps for life.
     Uin,
-    /// A number in its place.
+    /// A VID, a number that stands in for a UIN.
     Vid,
-    /// A name in its place.
+    /// A handle, a name that stands in for a UIN.
     Handle,
 }
 
@@ -86,7 +86,7 @@ struct Asked {
 }
 
 impl Intent {
-    /// Reads the body of the route of `service`.
+    /// Reads the body that was posted to the route of `service`.
     pub fn parse(service: Service, body: &[u8]) -> Result<Self> {
         let Object(asked): Object<Asked> = json::read(body)?;
         match service {
@@ -96,7 +96,7 @@ impl Intent {
         }
     }
 
-    /// Which service it is for.
+    /// The service that is called.
     pub const fn service(&self) -> Service {
         match self {
             Self::Auth(_) => Service::Auth,
@@ -113,7 +113,7 @@ impl Intent {
         }
     }
 
-    /// The transaction that the reply has to name.
+    /// The transaction, which the reply has to name.
     pub const fn transaction(&self) -> &TransactionId {
         match self {
             Self::Auth(asked) | Self::Kyc(asked) => &asked.transaction,
@@ -222,7 +222,7 @@ pub struct TransactionId(String);
 impl TransactionId {
     const LEN: usize = 10;
 
-    /// The caller's.
+    /// Reads an id that the caller chose.
     pub fn parse(text: String) -> Result<Self> {
         if text.len() == Self::LEN && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
             Ok(Self(text))
@@ -231,9 +231,9 @@ impl TransactionId {
         }
     }
 
-    /// A fresh one of 50 random bits, so that no former reply fits it.
+    /// Makes a new one of 50 random bits, so that no earlier reply matches it.
     pub fn generate() -> Self {
-        // Crockford's: no letter is taken for a digit on the telephone.
+        // Crockford's alphabet: nobody mistakes a letter for a digit on the telephone.
         const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
         let random: [u8; Self::LEN] = secret::random();
         let symbol = |byte: &u8| ALPHABET.get(usize::from(byte & 31)).copied().map_or('0', char::from);

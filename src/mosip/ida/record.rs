@@ -9,7 +9,7 @@ use super::{Attribute, Demographics, Intent, Service};
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object};
 
-/// A record that IDA may be asked about: consent is given, every value has its form.
+/// A record that IDA may be asked about: consent is given, and every value is well-formed.
 pub struct Record {
     id: String,
     json: Zeroizing<Vec<u8>>,
@@ -28,7 +28,7 @@ struct RecordMembers<D> {
     demographics: Option<D>,
 }
 
-/// A record as it came: its number, if it has one, and the record or what is wrong with it.
+/// One element of a list: its number, if it has one, and the record or the reason why it is refused.
 pub struct ListedRecord<E = Error> {
     /// The number of the person, unchecked.
     pub id: String,
@@ -36,10 +36,10 @@ pub struct ListedRecord<E = Error> {
     pub record: Result<Record, E>,
 }
 
-/// Records in one list: more than an honest body of these routes holds.
+/// Most records in one list, which is more than an honest body of these routes holds.
 pub(crate) const MOST_RECORDS: usize = 50_000;
 
-/// By how many digits a number without a type is told to be a UIN or a VID.
+/// The numbers of digits by which a number without a type is recognised as a UIN or a VID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdLengths {
     /// `mosip.kernel.uin.length`
@@ -88,7 +88,7 @@ fn line(text: &str, place: usize, lengths: IdLengths) -> ListedRecord {
             id = wire.individual_id.clone().unwrap_or_default();
             Record::from_wire(wire, lengths)
         });
-    // What is malformed has no pointer: it is the record as a whole.
+    // A malformed record has no pointer of its own, since the whole record is wrong.
     let record = record.map_err(|error| match error.pointer() {
         Some(_) => error.under(&format!("/{place}")),
         None => Error::field(format!("/{place}"), error.detail()),
@@ -118,12 +118,12 @@ impl Record {
         &self.id
     }
 
-    /// What is kept; [`read_kept`] makes an intent of it.
+    /// The bytes that the outbox keeps. [`read_kept`] makes an intent of them.
     pub fn into_kept(self) -> Zeroizing<Vec<u8>> {
         self.json
     }
 
-    /// What IDA is asked about them now, under a fresh transaction.
+    /// The call of IDA about this person, under a new transaction.
     pub fn intent(&self) -> Result<Intent> {
         read_kept(&self.json)
     }
@@ -142,7 +142,7 @@ impl Record {
     }
 }
 
-/// The intent behind what [`Record::into_kept`] gave, under a fresh transaction.
+/// Reads the bytes of [`Record::into_kept`] as a call of IDA, under a new transaction.
 pub fn read_kept(kept: &[u8]) -> Result<Intent> {
     Intent::parse(Service::Auth, kept)
 }

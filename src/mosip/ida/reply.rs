@@ -1,6 +1,5 @@
-//! What IDA's replies say. Success counts only under the signature of a configured signer, over the very bytes, for our
-//! transaction, of this service, of these minutes. A refusal counts without a signature too, and never under a wrong one; it is
-//! never a token or an identity.
+//! Reads the replies of IDA. A success counts only if a configured signer signed exactly these bytes, and if transaction, service and time
+//! are those of the call. A refusal counts without a signature too, but never with a wrong one, and it never yields a token or an identity.
 
 use std::borrow::Cow;
 
@@ -24,44 +23,44 @@ const SIGNATURE: &str = "response-signature";
 /// How far `responseTime` may lie from our clock, milliseconds.
 const WINDOW: u64 = 5 * 60 * 1000;
 
-/// What came back.
+/// A reply of IDA, unread.
 #[derive(Clone, Copy)]
 pub struct RawReply<'a> {
-    /// IDA answers refusals with 200, too.
+    /// The status. IDA answers refusals with 200, too.
     pub status: StatusCode,
-    /// Of which `response-signature` is read.
+    /// The headers, of which `response-signature` is read.
     pub headers: &'a HeaderMap,
-    /// The very bytes.
+    /// The body, byte for byte.
     pub body: &'a [u8],
 }
 
-/// What a reply has to be.
+/// What a reply is checked against.
 #[derive(Clone, Copy)]
 pub struct Expected<'a> {
     /// The service that was called.
     pub service: Service,
-    /// The transaction that was named.
+    /// The transaction of the call.
     pub transaction: &'a TransactionId,
-    /// Whose signature counts.
+    /// The peers whose signature counts.
     pub signers: &'a [&'a Peer],
     /// `upstream.ida.danger_accept_unsigned_replies`: an absent signature is accepted, never a wrong one.
     pub danger_accept_unsigned: bool,
-    /// What the reply came over.
+    /// The connection that the reply came over.
     pub transport: Transport,
-    /// Our clock.
+    /// The time of our clock.
     pub now: Timestamp,
 }
 
-/// What IDA says.
+/// The answer of IDA.
 pub enum Answer<T> {
-    /// It did what was asked.
+    /// IDA did what was asked.
     Given(Verified<T>),
-    /// It looked at the person and does not confirm them; at least one reason.
+    /// IDA looked at the person and does not confirm them. Holds at least one reason.
     Refused(Stated<Vec<Reason>>),
 }
 
 impl<T> Answer<T> {
-    /// Reads what was given more narrowly.
+    /// Reads the value of a success into another type.
     pub fn try_map<U>(self, read: impl FnOnce(Verified<T>) -> Result<Verified<U>>) -> Result<Answer<U>> {
         match self {
             Self::Given(given) => read(given).map(Answer::Given),
@@ -69,7 +68,7 @@ impl<T> Answer<T> {
         }
     }
 
-    /// What was given; the problem of the first reason where IDA refuses.
+    /// The value of a success, or the problem of the first reason.
     pub fn given(self) -> Result<Verified<T>> {
         match self {
             Self::Given(given) => Ok(given),
@@ -148,7 +147,7 @@ pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Respon
     }
 }
 
-/// What the signature covers; none where there is no signature.
+/// What the signature covers, or `None` where there is no signature.
 fn evidence(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Option<Evidence>> {
     let mut signatures = reply.headers.get_all(SIGNATURE).iter();
     let Some(signature) = signatures.next() else { return Ok(None) };
@@ -163,9 +162,9 @@ fn evidence(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Option<Eviden
 
 /// The reply of `/auth`.
 pub struct Authenticated {
-    /// Whether they are who they say.
+    /// Whether the person is who they claim to be.
     pub auth_status: bool,
-    /// The UINTOKEN, where they are and the policy shares it.
+    /// The UINTOKEN, where the person is confirmed and the policy shares it.
     pub token: Option<String>,
 }
 
@@ -191,13 +190,13 @@ impl Authenticated {
 
 /// The reply of `/kyc`.
 pub struct Known {
-    /// As of `/auth`.
+    /// The same as for `/auth`.
     pub authenticated: Authenticated,
-    /// The JSON object of attributes, where they are who they say and the policy shares any.
+    /// The JSON object of attributes, where the person is confirmed and the policy shares any.
     pub identity: Option<Box<RawValue>>,
 }
 
-/// Reads the reply of `/kyc`; the identity is opened with the key of ours that its thumbprint names.
+/// Reads the reply of `/kyc`. The identity is opened with the own key that its thumbprint names.
 pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<Known>> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -229,7 +228,7 @@ pub fn read_known(response: Verified<Response>, ring: &Ring) -> Result<Verified<
     })
 }
 
-/// Its signature was good: a thumbprint that is not ours means that MOSIP seals to a certificate whose key was not loaded.
+/// Opens an identity whose signature was good. An unknown thumbprint means that MOSIP seals to a certificate whose key is not loaded.
 fn open(ring: &Ring, sealed: &SealedIdentity) -> Result<Box<RawValue>> {
     let opened = sealed::open_identity(ring, sealed).map_err(|error| match error.code() {
         Code::UnknownKey => Error::new(Code::Keys, error.detail()).advise(

@@ -1,4 +1,4 @@
-//! The body and the signature that go to IDA.
+//! Makes the body and the signature of a request to IDA.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, OwnKey, Thumbprint};
 
-/// Where the request says it comes from. Both have to equal what a capture device writes into biometrics.
+/// The origin that the request names. Both members have to equal those that a capture device writes into biometrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Origin<'a> {
     /// `domainUri`
@@ -22,17 +22,17 @@ pub struct Origin<'a> {
     pub env: Option<&'a str>,
 }
 
-/// What is sent, byte for byte.
+/// A request to IDA, byte for byte.
 pub struct SignedRequest {
     /// The body.
     pub body: Bytes,
     /// The `Signature` header: a detached JWS over the body.
     pub signature: String,
-    /// The certificate that the inner request is sealed to; a one-time password is asked for in the open.
+    /// The certificate that the inner request is sealed to. The request for a one-time password is not sealed.
     pub sealed_to: Option<Thumbprint>,
 }
 
-/// Builds the request for `intent`, stamped with `now`, of which IDA accepts 60 s back and 30 s ahead.
+/// Builds the request for `intent` with the time `now`. IDA accepts a time up to 60 s in the past and 30 s in the future.
 pub fn request(
     intent: &Intent,
     origin: Origin<'_>,
@@ -126,7 +126,7 @@ fn authentication(
     let Sealed { request, session_key, hmac } = Sealed::new(inner(asked, stamp)?, to)?;
     let sealed = [("request", &request), ("requestSessionKey", &session_key), ("requestHMAC", &hmac)];
 
-    // base64 needs no escape: it is written where it is sent from, and not copied again.
+    // base64 needs no escapes, so it is written directly into the body and never copied again.
     let room = |(name, bytes): &(&str, &Vec<u8>)| name.len() + 6 + base64::encoded_url_len(bytes.len());
     let mut body = String::with_capacity(open.len() + sealed.iter().map(room).sum::<usize>());
     body.push_str(open.strip_suffix('}').ok_or_else(|| Error::new(Code::Bug, "a struct is no JSON object"))?);
@@ -141,7 +141,7 @@ fn authentication(
     Ok(body)
 }
 
-/// What is sealed, in the form of MOSIP's SDK: a factor that is not used is there and empty.
+/// The inner request, which is sealed. As in MOSIP's SDK, a factor that is not used is present and empty.
 fn inner(asked: &Authentication, stamp: &str) -> Result<Zeroizing<Vec<u8>>> {
     #[derive(Serialize)]
     struct Inner<'a> {

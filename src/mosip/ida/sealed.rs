@@ -16,7 +16,7 @@ use crate::mosip::signature;
 
 const IV_LEN: usize = 16;
 
-/// What sealing adds to a plaintext: tag and IV.
+/// The bytes that sealing adds to a plaintext: tag and IV.
 pub(super) const OVERHEAD: usize = aead::TAG_LEN + IV_LEN;
 
 /// The sealed members of a request, before base64.
@@ -38,7 +38,7 @@ impl Sealed {
         digest.extend_from_slice(&hex_digest(&inner));
         seal(&key, &mut digest)?;
         seal(&key, &mut inner)?;
-        // What is taken out is ciphertext by now.
+        // The bytes that are taken out are ciphertext by now.
         let request = std::mem::take(&mut *inner);
         Ok(Self { request, session_key: to.public_key().wrap(&key)?, hmac: digest })
     }
@@ -80,7 +80,7 @@ pub(crate) struct SealedIdentity {
     pub(crate) identity: String,
 }
 
-/// Opens a kyc identity with the key that its thumbprint names. The reply's signature is checked beside this, over the whole body.
+/// Opens a kyc identity with the key that its thumbprint names. The signature of the reply, over the whole body, is checked elsewhere.
 pub(crate) fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plaintext> {
     let thumbprint = Thumbprint::parse(&sealed.thumbprint).ok_or_else(|| {
         Error::new(Code::Malformed, "the thumbprint of the identity is neither hex nor base64url")
@@ -90,7 +90,7 @@ pub(crate) fn open_identity(ring: &Ring, sealed: &SealedIdentity) -> Result<Plai
     Ok(open(&session, &sealed.identity)?.into())
 }
 
-/// SHA-256 in upper-case hex, compared by IDA to the letter.
+/// SHA-256 in upper-case hex, which IDA compares as text.
 fn hex_digest(bytes: &[u8]) -> [u8; 64] {
     let mut hex = [0; 64];
     HEXUPPER.encode_mut(&sha256(bytes), &mut hex);

@@ -1,4 +1,4 @@
-//! The deceased of a death: what tells who they are, and their UINTOKEN among their identifiers.
+//! The deceased of a death: the attributes that identify them, and their UINTOKEN among their identifiers.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub struct Deceased {
 }
 
 impl Event {
-    /// Who died. `None` for what is no death, what has a UINTOKEN already, and where one of the values is missing.
+    /// Who died. `None` where the event is not a death or has a UINTOKEN already, and where one of the values is missing.
     pub fn deceased(&self) -> Option<Deceased> {
         if self.kind != EventKind::Death || !matches!(self.uin_token, AidPlace::At { .. }) {
             return None;

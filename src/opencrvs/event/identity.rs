@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
 
-/// The version of the formula, which an identity that is kept carries. The first compared numbers as floating-point numbers; this
-/// one compares their texts, since two integers of more than 53 bits may be one floating-point number, and a false match costs an
-/// event where a false difference costs an entry.
+/// The version of the formula, which every stored identity carries. The first formula compared numbers as floating-point numbers. This one
+/// compares their texts, since two integers of more than 53 bits may be one floating-point number. A false match would lose an event,
+/// while a false difference only makes one entry too many.
 pub(crate) const FORMULA: u8 = 2;
 
 /// Hands the canonical form of `event.context` of `body`, a webhook, to `sink`, piece by piece.
@@ -17,7 +17,7 @@ pub(crate) fn write_context(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<
     json::write_canonical(context(body)?, sink)
 }
 
-/// As [`write_context`], by the first formula. Whether the first formula can write it.
+/// As [`write_context`], by the first formula. Returns whether the first formula can write the context.
 pub(crate) fn write_first_formula(body: &[u8], sink: &mut impl FnMut(&str)) -> Result<bool> {
     json::write_rfc8785(context(body)?, sink)
 }

@@ -40,7 +40,7 @@ impl Added {
         }
     }
 
-    /// The shape before.
+    /// The shape of older OpenCRVS bodies.
     const fn in_string(self) -> &'static str {
         match self {
             Self::Aid => r#""MOSIP_AID""#,
@@ -49,19 +49,19 @@ impl Added {
     }
 }
 
-/// Where the id is, seen from the event's text.
+/// The place of the id in the text of the event.
 #[derive(Clone)]
 pub(super) enum AidPlace {
-    /// The event came with one.
+    /// The event already has an id.
     Given(Aid),
-    /// Put `before`, the identifier, and `after` in place of these bytes (mostly none).
+    /// These bytes (mostly none) are replaced by `before`, the identifier and `after`.
     At { replace: Range<usize>, before: &'static str, typed: &'static str, after: &'static str },
     /// There is no `Patient`.
     Nowhere,
 }
 
 impl AidPlace {
-    /// `body` with `aid` in its place; as it came where there is one or where there is no place.
+    /// `body` with `aid` in its place. The body is unchanged where it has an id already or no place for one.
     pub(super) fn splice(&self, body: &Bytes, aid: &Aid) -> Bytes {
         let AidPlace::At { replace, before, typed, after } = self else { return body.clone() };
         let parts = body.get(..replace.start).zip(body.get(replace.end..));
@@ -75,11 +75,11 @@ impl AidPlace {
     }
 }
 
-/// Where `added` is or goes in `patient`, which is the part of `text` at `pointer`.
+/// Finds where `added` is, or has to go, in `patient`, which is the part of `text` at `pointer`.
 pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: Added) -> Result<AidPlace> {
     #[derive(Deserialize)]
     struct PatientMembers<'a> {
-        #[serde(borrow, default, deserialize_with = "even_null")]
+        #[serde(borrow, default, deserialize_with = "null_as_value")]
         identifier: Option<&'a RawValue>,
     }
     #[derive(Deserialize)]
@@ -132,7 +132,7 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         if identifier.kind.as_ref().is_some_and(|kind| kind.is(added)) {
             return match (identifier.value.as_deref().and_then(Aid::parse), added) {
                 (Some(id), _) => Ok(AidPlace::Given(id)),
-                // Whatever it is, it came from OpenCRVS and is left alone.
+                // An id of any form came from OpenCRVS and stays as it is.
                 (None, Added::UinToken) => Ok(AidPlace::Nowhere),
                 (None, Added::Aid) => {
                     Err(Error::field(format!("{pointer}/{index}/value"), "this is not an application id"))
@@ -149,8 +149,8 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
     })
 }
 
-/// Tells `null` from absent.
-fn even_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
+/// Reads `null` as a value, so that it differs from an absent member.
+fn null_as_value<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D::Error> {
     Deserialize::deserialize(value).map(Some)
 }
 

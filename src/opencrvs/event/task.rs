@@ -9,10 +9,10 @@ use crate::error::{Error, Result};
 use crate::json::read_at;
 use crate::registration::is_id;
 
-/// Real numbers have 7 to 20 characters. A longer text is no number that anybody searches by.
+/// Longest number. Real ones have 7 to 20 characters, and nobody searches by a longer text.
 const LONGEST_NUMBER: usize = 128;
 
-/// The numbers that OpenCRVS gives a registration, those that the event has. No `Debug`: they lead to a person.
+/// The numbers of the registration that the event holds. No `Debug`: they identify a person.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Numbers {
     /// Tracking id, which the informant gets when the event is declared.
@@ -24,8 +24,8 @@ pub struct Numbers {
 }
 
 impl Numbers {
-    /// From the identifiers of a `Task`: each has a `system` that ends with the name of the number, and a `value`. Nothing is required
-    /// of them: what has another form is passed over. Of two with one name the first counts.
+    /// Reads the identifiers of a `Task`. Each has a `system` that ends with the name of the number, and a `value`. Identifiers of another
+    /// form are skipped. Of two with one name the first counts.
     fn read(identifiers: &Value) -> Self {
         let mut numbers = Self::default();
         for identifier in identifiers.as_array().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Compares what was sent with what IDA holds.
+//! Compares the attributes of a request with those that IDA holds.
 
 use serde_json::{Map, Value};
 
@@ -10,9 +10,9 @@ enum Held {
     InLanguages(&'static [(&'static str, &'static str)]),
 }
 
-/// Every attribute has to fit.
+/// Every attribute has to match.
 pub(super) fn compare(sent: &Map<String, Value>, person: &'static Person) -> Result<(), Refusal> {
-    // The SDK sends what it has no value for.
+    // The SDK also sends attributes that have no value.
     let is_there = |value: &&Value| {
         !matches!(value, Value::Null) && **value != "" && *value != &Value::Array(Vec::new())
     };

@@ -1,4 +1,4 @@
-//! Whom IDA knows: invented people of an invented country, whose languages are English, French and Arabic.
+//! The persons whom IDA knows: invented people of an invented country, whose languages are English, French and Arabic.
 
 use sha2::{Digest as _, Sha256};
 
@@ -8,11 +8,11 @@ pub(crate) struct Person {
     pub uin: &'static str,
     /// Sixteen digits.
     pub vid: &'static str,
-    /// A name in the place of a number.
+    /// A handle, a name that stands in for a number.
     pub handle: &'static str,
-    /// Whether their numbers count.
+    /// Whether their numbers are valid.
     pub status: Status,
-    /// What they have locked.
+    /// The factors that they have locked.
     pub locked: Option<Factor>,
     /// By language.
     pub name: &'static [(&'static str, &'static str)],
@@ -30,29 +30,29 @@ pub(crate) struct Person {
     pub postal_code: &'static str,
 }
 
-/// Whether a person's numbers count.
+/// Whether the numbers of a person are valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// They do.
+    /// All are valid.
     Active,
-    /// None does.
+    /// None is valid.
     Blocked,
-    /// The UIN does.
+    /// Only the UIN is valid.
     VidExpired,
 }
 
-/// A way of being recognised.
+/// A kind of authentication factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Factor {
-    /// By what one knows of them.
+    /// Demographic attributes.
     Demographics,
-    /// By their telephone.
+    /// A one-time password, sent to their telephone.
     Otp,
-    /// By herself.
+    /// Biometrics.
     Biometrics,
 }
 
-/// The languages that are set up.
+/// The configured languages.
 pub(super) const LANGUAGES: [&str; 3] = ["eng", "fra", "ara"];
 
 /// All persons.

@@ -1,4 +1,4 @@
-//! IDA's replies, honest and otherwise.
+//! IDA's replies, honest and false.
 
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -75,7 +75,7 @@ impl Signed {
     }
 }
 
-/// A refusal has HTTP 200, and is signed as success is. The filter's has two codes, and says neither service nor version.
+/// A refusal has HTTP 200 and is signed like a success. A refusal of the filter has two codes and names neither service nor version.
 pub(super) fn refuse(
     world: &World,
     service: Service,

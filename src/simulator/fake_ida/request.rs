@@ -1,4 +1,4 @@
-//! A request as this side reads it, and everything for which it is refused before the person is looked at.
+//! Reads a request, and refuses it for every defect that IDA finds before it looks at the person.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ use crate::keys::cert::Validity;
 const OLDEST: i64 = 60_000;
 const AHEAD: i64 = 30_000;
 
-/// What the filter says in front of the code that says why, and alone where it knows no reason.
+/// The code that the filter puts in front of the specific one, or sends alone where it knows no reason.
 pub(super) const GENERIC: &str = "IDA-MLC-007";
 
 /// An element of `errors`. Its sentence repeats nothing of the request but names of members.
@@ -36,7 +36,7 @@ pub(super) struct Refusal {
     pub(super) stage: Stage,
 }
 
-/// Which part of IDA refuses, and so in which shape.
+/// The part of IDA that refuses, which decides the shape of the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     /// In front of every service: form, signature, sealing, partner.
@@ -139,7 +139,7 @@ impl Asked {
         }) {
             return Err(Refusal::invalid("env"));
         }
-        // Read so that they are known, and not looked at.
+        // These members are known but not used.
         let _ = (wire.spec_version, wire.domain_uri, wire.metadata, wire.requested_auth);
         Ok(Self {
             transaction_id,
@@ -197,7 +197,7 @@ pub(super) fn check_authorization(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-/// Licence key, partner id, API key: IDA looks the three up as one, and does not say which is wrong.
+/// Checks licence key, partner id and API key. IDA looks the three up together and does not say which is wrong.
 pub(super) fn check_partner(world: &World, path: &[String; 3]) -> Result<(), Refusal> {
     let [license_key, partner_id, api_key] = path;
     let is_registered = world.ida.license_key.matches(license_key.as_bytes())
@@ -217,7 +217,7 @@ pub(super) fn check_time(text: &str, now: Timestamp) -> Result<(), Refusal> {
     if (-AHEAD..=OLDEST).contains(&age) { Ok(()) } else { Err(late()) }
 }
 
-/// What was sealed.
+/// The inner request, which was sealed.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Inner {
@@ -266,7 +266,7 @@ fn names(thumbprint: &str, certificate: &Certificate) -> bool {
         || decode_url(thumbprint).is_some_and(|bytes| bytes == digest.as_slice())
 }
 
-/// Java's URL decoder: `+` and `/` are refused, padding is a matter of taste.
+/// Decodes like Java's URL decoder: `+` and `/` are refused, and padding is optional.
 fn decode_url(text: &str) -> Option<Vec<u8>> {
     base64::decode_url_strict(text.trim_end_matches('=').as_bytes()).ok()
 }

@@ -1,4 +1,4 @@
-//! What the hub sends to a callback: the verification of an intent, denials, messages.
+//! The requests of the hub to a callback: verifications of an intent, denials, messages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const ATTEMPTS: u32 = 3;
 /// Largest answer of a callback, bytes.
 const MAX_ANSWER: usize = 64 << 10;
 
-/// What is sent, and to whom.
+/// A request and its receiver.
 struct Post {
     topic: String,
     callback: Uri,
@@ -163,7 +163,7 @@ enum Delivered {
     Gone,
 }
 
-/// The hub keeps messages as values and writes them anew, with other spaces than their publisher.
+/// The hub keeps messages as values and serialises them again, so that the white space differs from that of the publisher.
 fn written_anew(message: &Value, knobs: &Behaviour) -> String {
     let mut message = message.clone();
     if let (true, Some(members)) = (knobs.hub_wrong_topic, message.as_object_mut()) {

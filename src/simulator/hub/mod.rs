@@ -1,8 +1,8 @@
 //! MOSIP's WebSub hub: `POST /hub`.
 //!
-//! As the real one it takes its token from the cookie alone, answers a subscription at once and verifies it afterwards, tells of one that it
-//! has already as of a denial, writes messages anew before it signs them, delivers at least once, and gives a subscriber up after three
-//! attempts: what was not delivered waits until some other subscription is new, or is gone with its subscription.
+//! It behaves as the real one. It accepts a token only in the cookie. It answers a subscription at once and verifies it afterwards, and it
+//! denies a subscription that it already has. It serialises messages again before it signs them, and delivers at least once. After three
+//! failed attempts it gives a subscriber up: undelivered messages wait until another subscription is made, or are lost with their own.
 
 mod delivery;
 
@@ -31,7 +31,7 @@ use super::mediator::check_token;
 use super::push::HttpClient;
 use crate::crypto::secret::{SecretBytes, random};
 
-/// The topic on which the registration processor says what came of a packet.
+/// The topic of the registration processor for the results of packets.
 pub const PACKET_STATUS: &str = "REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT";
 /// The topic on which receivers of credentials answer.
 pub const CREDENTIAL_STATUS: &str = "CREDENTIAL_STATUS_UPDATE";
@@ -64,13 +64,13 @@ struct Subscriber {
     topic: String,
     callback: Uri,
     secret: Arc<SecretBytes>,
-    /// What was not delivered, in order.
+    /// The undelivered messages, in order.
     queue: VecDeque<Value>,
-    /// Three attempts failed: nobody tries any more.
+    /// Three attempts failed, and there are no more.
     given_up: bool,
 }
 
-/// What subscribes.
+/// A subscriber.
 struct Subscription {
     topic: String,
     callback: Uri,
@@ -83,7 +83,7 @@ impl Hub {
         Self(Arc::new(Inner { http, history, controls, subscribers, tasks, changed }))
     }
 
-    /// Hands `message` to every subscriber of `topic`; how many there are.
+    /// Hands `message` to every subscriber of `topic`, and returns their number.
     pub fn publish(&self, topic: &str, message: &Value) -> usize {
         let mut subscribers = self.subscribers();
         let of_topic = subscribers.values_mut().filter(|subscriber| subscriber.topic == topic);
@@ -97,7 +97,7 @@ impl Hub {
         reached
     }
 
-    /// Hands a message of the issuer to every subscriber of its topic; how many there are.
+    /// Hands a message of the issuer to every subscriber of its topic, and returns their number.
     ///
     /// # Errors
     ///
@@ -107,7 +107,7 @@ impl Hub {
         Ok(self.publish(&published.topic, &message))
     }
 
-    /// The registration processor says that it has `result` (`PROCESSED`, `REJECTED`, `FAILED`) of a packet.
+    /// Publishes that the registration processor has the `result` (`PROCESSED`, `REJECTED`, `FAILED`) of a packet.
     pub fn publish_result(&self, registration_id: &str, result: &str) -> usize {
         let error = (result != "PROCESSED").then(|| format!("PACKET_{result}"));
         let message = json!({

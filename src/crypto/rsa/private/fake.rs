@@ -1,11 +1,11 @@
-//! A keeper of keys that can go away and come back, as an HSM can. For tests.
+//! A fake HSM for tests: it keeps keys, and it can become unavailable and available again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Digest, KeyError, PrivateKey, PrivateKeyOperations, SessionKey, SignatureAlgorithm};
 
-/// What keeps keys.
+/// The fake HSM.
 pub(crate) struct Keeper {
     name: &'static str,
     is_away: AtomicBool,
@@ -13,12 +13,12 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// One that is there.
+    /// An HSM that is available.
     pub(crate) fn there(name: &'static str) -> Arc<Self> {
         Arc::new(Self { name, is_away: AtomicBool::new(false), calls: AtomicUsize::new(0) })
     }
 
-    /// One that is away.
+    /// An HSM that is unavailable.
     pub(crate) fn away(name: &'static str) -> Arc<Self> {
         let keeper = Self::there(name);
         keeper.go_away();
@@ -33,7 +33,7 @@ impl Keeper {
         self.is_away.store(false, Ordering::SeqCst);
     }
 
-    /// How often it was asked for anything.
+    /// How many operations were asked of it.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }

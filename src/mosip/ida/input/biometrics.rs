@@ -1,4 +1,4 @@
-//! What a capture device hands out (MOSIP SBI). It is sealed and signed by the device, so its form alone is checked here.
+//! The output of a capture device (MOSIP SBI). The device seals and signs it, so only its form is checked here.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ struct Biometric<'a> {
     thumbprint: Cow<'a, str>,
 }
 
-/// Every item has its five members, and they are base64 (`hash` and `thumbprint` may be hex, which looks like it).
+/// Checks that every item has its five members, and that they are base64 (`hash` and `thumbprint` may be hex, which is also valid base64).
 pub(super) fn check(items: &[Box<RawValue>]) -> Result<()> {
     for (index, item) in items.iter().enumerate() {
         let pointer = format!("/biometrics/{index}");

@@ -12,7 +12,7 @@ use time::macros::format_description;
 use crate::error::{Error, Result};
 use crate::json::{Object, member};
 
-/// What IDA compares with its own record. Never empty.
+/// The attributes that IDA compares with its own record. Never empty.
 pub struct Demographics(Vec<(String, Attribute)>);
 
 /// One attribute.
@@ -86,8 +86,7 @@ impl Demographics {
     }
 }
 
-/// IDA overlooks a name that it does not know, and would confirm the person by what is left: what looks like a slip of the pen is
-/// refused.
+/// Refuses a name that looks like a typing error. IDA ignores names that it does not know, and would confirm the person by the rest.
 fn check_name(name: &str, attribute: &Attribute, pointer: &str) -> Result<()> {
     if let Some((_, form)) = KNOWN.iter().find(|(known, _)| *known == name) {
         return match (form, attribute) {
@@ -103,7 +102,7 @@ fn check_name(name: &str, attribute: &Attribute, pointer: &str) -> Result<()> {
     };
     let unnumbered = |name: &str| name.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned();
     let meant = KNOWN.iter().find(|(known, _)| {
-        // `location4` is a country's own; `nmae`, `full_address` and `Gender` are no member names of IDA.
+        // `location4` may be an attribute of a country, but `nmae`, `full_address` and `Gender` are not names that IDA knows.
         unnumbered(name) != unnumbered(known) && strsim::damerau_levenshtein(&bare(name), &bare(known)) <= 1
     });
     match meant {
