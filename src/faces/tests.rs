@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::{self, UnknownThumbprint};
 use crate::crypto::rsa::Keeper;
 use crate::destinations::{self, mediator};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Fault};
 use crate::http::body;
 use crate::keys::ring::fake::ring;
 use crate::keys::{Keyring, Ring};
@@ -179,10 +179,7 @@ async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_go
         }
     };
     let refusal = waiting.refusal.unwrap();
-    assert_eq!(
-        (waiting.state, refusal.code.as_str(), refusal.fault.as_str()),
-        (State::Queued, "keys", "keys")
-    );
+    assert_eq!((waiting.state, refusal.code.as_str(), refusal.fault), (State::Queued, "keys", Fault::Keys));
     let channel =
         world.services.engine.status().into_iter().find(|channel| channel.queue == Queue::Entries).unwrap();
     assert!(matches!(channel.flow, Flow::Paused { .. }), "the other events wait with it");
