@@ -13,11 +13,11 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use mosip_gateway::config::UnknownThumbprint;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::crypto::jws::Jws;
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::crypto::secret;
+use mosip_gateway::keys::settings::UnknownThumbprint;
 use mosip_gateway::keys::{Certificate, Ring};
 use mosip_gateway::mosip::credential::event::Notification;
 use mosip_gateway::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};

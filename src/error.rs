@@ -1,12 +1,18 @@
 //! Errors by fault: who has to act, and what they have to do. No error holds personal data. `http::problem` turns an error into a reply.
 
+mod code;
+
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
+pub use self::code::Code;
 use crate::crypto::CryptoError;
 
 /// Who can put it right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Fault {
     /// The caller's data.
     Caller,
@@ -55,66 +61,6 @@ impl std::str::FromStr for Fault {
             .advise("Write one of them.")
         })
     }
-}
-
-/// The problem codes of the plain API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Code {
-    /// Not JSON, not base64, not an envelope, not a token.
-    Malformed,
-    /// A value is wrong or missing; `pointer` says which.
-    Field,
-    /// The thumbprint is not in the ring and the policy is `reject`.
-    UnknownKey,
-    /// Unwrapping or GCM failed. The caller never learns which.
-    Decrypt,
-    /// The signature is wrong.
-    SignatureInvalid,
-    /// The signature is absent.
-    SignatureMissing,
-    /// The signature is good, but the certificate of the signer has ended.
-    SignerExpired,
-    /// The same `Idempotency-Key` with other content.
-    IdempotencyConflict,
-    /// Retry or discard of an entry in the wrong state.
-    StateConflict,
-    /// No such thing.
-    NotFound,
-    /// The wrong method on a known path.
-    MethodNotAllowed,
-    /// No upstream URL is set for this kind of event.
-    KindNotConfigured,
-    /// Larger than the limit.
-    TooLarge,
-    /// Not the content type the route wants.
-    MediaType,
-    /// No bearer token, or a wrong one.
-    Unauthorized,
-    /// No signature of the caller over its message, or a wrong one.
-    CallerSignature,
-    /// Refused origin, host or caller.
-    Forbidden,
-    /// The body did not arrive within the deadline.
-    Timeout,
-    /// Too much in flight; try again.
-    Busy,
-    /// A reply that does not verify.
-    Tampered,
-    /// MOSIP is away or broken; 504 on time-out.
-    Upstream,
-    /// MOSIP's deadline passed.
-    UpstreamTimeout,
-    /// The partner registration is refused.
-    Partner,
-    /// A key or certificate is missing or unusable.
-    Keys,
-    /// The place that holds a private key cannot be reached for now, so nothing is known about the message.
-    KeyUnavailable,
-    /// The disk.
-    Storage,
-    /// A defect of ours.
-    Bug,
 }
 
 /// One refusal: what is wrong, whose fault it is, and what to do.
@@ -290,87 +236,3 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-impl Code {
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        self.row().0
-    }
-
-    /// The HTTP status.
-    pub const fn status(self) -> u16 {
-        self.row().1
-    }
-
-    /// The fault this code has unless MOSIP's own code says otherwise.
-    pub const fn fault(self) -> Fault {
-        self.row().2
-    }
-
-    /// Whether the same request can succeed later, at the latest once its advice is followed.
-    pub const fn retryable(self) -> bool {
-        matches!(
-            self,
-            Self::Busy
-                | Self::Timeout
-                | Self::Upstream
-                | Self::UpstreamTimeout
-                | Self::Keys
-                | Self::KeyUnavailable
-                | Self::Partner
-                | Self::Storage
-        )
-    }
-
-    /// One sentence that says what to do.
-    pub const fn advice(self) -> &'static str {
-        self.row().4
-    }
-
-    /// How a caller can prove itself who has not, for `WWW-Authenticate` (RFC 9110 11.6.1).
-    pub const fn challenge(self) -> Option<&'static str> {
-        match self {
-            Self::Unauthorized => Some("Bearer"),
-            Self::CallerSignature => Some("X-Hub-Signature"),
-            _ => None,
-        }
-    }
-
-    /// The human title of RFC 9457.
-    pub const fn title(self) -> &'static str {
-        self.row().3
-    }
-
-    #[rustfmt::skip]
-    const fn row(self) -> (&'static str, u16, Fault, &'static str, &'static str) {
-        match self {
-            Self::Malformed => ("malformed", 400, Fault::Caller, "The message cannot be read", "Send the form that docs/api.md gives for this route."),
-            Self::Field => ("field", 422, Fault::Caller, "A value is wrong or missing", "Correct the value at `pointer`."),
-            Self::UnknownKey => ("unknown-key", 422, Fault::Keys, "The message is addressed to a key that is not loaded", "Put the key with this thumbprint into keys.dir, or set unknown_thumbprint = \"try\" for a peer that writes no real thumbprint."),
-            Self::Decrypt => ("decrypt", 422, Fault::Caller, "The message does not open", "Ask the sender to seal again to the certificate that /v1/keys lists; the operator's log says which step failed."),
-            Self::SignatureInvalid => ("signature-invalid", 422, Fault::Tampered, "The signature is wrong", "Do not use the message; check that the peer's certificate is the current one."),
-            Self::SignatureMissing => ("signature-missing", 422, Fault::Tampered, "The signature is absent", "Ask the sender to sign; an unsigned message is never passed on."),
-            Self::SignerExpired => ("signer-expired", 422, Fault::Keys, "The certificate of the signer has ended", "Put the signer's current certificate into the configuration."),
-            Self::IdempotencyConflict => ("idempotency-conflict", 409, Fault::Caller, "This key came with other content", "Give every event an Idempotency-Key of its own, or none."),
-            Self::StateConflict => ("state-conflict", 409, Fault::Caller, "The event is in another state", "Look at its state under /v1/events; only what is queued or parked can be retried or discarded."),
-            Self::NotFound => ("not-found", 404, Fault::Caller, "There is no such thing", "Check the path and the id."),
-            Self::MethodNotAllowed => ("method-not-allowed", 405, Fault::Caller, "The path does not take this method", "Use the method in the Allow header."),
-            Self::KindNotConfigured => ("kind-not-configured", 422, Fault::Caller, "No upstream URL is set for this kind", "Set the URL under [upstream.mediator]."),
-            Self::TooLarge => ("too-large", 413, Fault::Caller, "The body is larger than the limit", "Send less, or raise listen.body_limit."),
-            Self::MediaType => ("media-type", 415, Fault::Caller, "The content type is not the one this route takes", "Send Content-Type: application/json."),
-            Self::Unauthorized => ("unauthorized", 401, Fault::Caller, "The bearer token is absent or wrong", "Send Authorization: Bearer with the token this listener is configured with."),
-            Self::CallerSignature => ("unauthorized", 401, Fault::Caller, "The signature of the caller is absent or wrong", "Sign the body with the secret that this gateway is configured with, and send the signature in X-Hub-Signature."),
-            Self::Forbidden => ("forbidden", 403, Fault::Caller, "This caller is refused", "Call from the mediator, not from a browser page; add further host names to listen.hosts."),
-            Self::Timeout => ("timeout", 408, Fault::Caller, "The body did not arrive in time", "Send the whole body without pause."),
-            Self::Busy => ("busy", 503, Fault::Upstream, "Too much is in flight", "Try again after the time in Retry-After."),
-            Self::Tampered => ("tampered", 502, Fault::Tampered, "The reply does not verify", "Do not use the reply; check the certificate of the signer and the path to MOSIP."),
-            Self::Upstream => ("upstream", 502, Fault::Upstream, "MOSIP is away or broken", "Nothing is wrong with the record; it can be sent again."),
-            Self::UpstreamTimeout => ("upstream", 504, Fault::Upstream, "MOSIP did not answer in time", "Nothing is wrong with the record; it can be sent again."),
-            Self::Partner => ("partner", 502, Fault::Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator."),
-            Self::Keys => ("keys", 503, Fault::Keys, "A key or certificate is missing or unusable", "Run `mosip-gateway doctor` and replace the file it names."),
-            Self::KeyUnavailable => ("keys", 503, Fault::Keys, "A private key is unavailable", "Bring back what keeps the key; nothing is wrong with the message, and it can be sent again."),
-            Self::Storage => ("storage", 507, Fault::Storage, "The outbox cannot be read or written", "Free space on the volume of outbox.path."),
-            Self::Bug => ("bug", 500, Fault::Bug, "The gateway failed", "Report this with the log line of the same time."),
-        }
-    }
-}

@@ -14,9 +14,9 @@ pub(crate) mod process;
 #[path = "../../tests/it/support/mod.rs"]
 pub(crate) mod rings;
 
-use mosip_gateway::config::UnknownThumbprint;
 use mosip_gateway::crypto::secret;
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::settings::UnknownThumbprint;
 
 pub(crate) use self::rings::vectors;
 

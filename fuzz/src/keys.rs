@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use mosip_gateway::clock::Timestamp;
-use mosip_gateway::config::{self, UnknownThumbprint, Uses};
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
+use mosip_gateway::keys::settings::{UnknownThumbprint, Uses};
 use mosip_gateway::keys::source::file;
 use mosip_gateway::keys::source::file::{KeyFile, Password};
 use mosip_gateway::keys::{Certificate, Peer, Ring};
@@ -62,14 +62,14 @@ fn private(pem: &[u8]) -> PrivateKey {
 
 fn load_ring() -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/keys");
-    let peer = |name: &str, file: &str, unknown_thumbprint| config::Peer {
+    let peer = |name: &str, file: &str, unknown_thumbprint| mosip_gateway::keys::settings::Peer {
         name: name.to_owned(),
         file: dir.join(file),
         unknown_thumbprint,
         algs: SignatureAlgorithm::ALL.to_vec(),
     };
-    let settings = config::Keys {
-        own: vec![config::OwnKey {
+    let settings = mosip_gateway::keys::settings::Keys {
+        own: vec![mosip_gateway::keys::settings::OwnKey {
             name: Some("partner".to_owned()),
             source: KeyFile::source(dir.join("partner.key.pem"), Password::None),
             cert: Some(dir.join("partner.crt.pem")),

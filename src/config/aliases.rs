@@ -29,9 +29,9 @@ pub(super) struct Alias {
 
 /// An entry of `keys.own` or `keys.peers` made from a variable.
 #[derive(Clone)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The name it gets.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// The variable, or the default that a system has for it.
     pub(super) variable: String,
     /// The entry as the file would hold it.

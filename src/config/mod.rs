@@ -3,9 +3,7 @@
 //! belong to no module.
 
 mod aliases;
-pub(crate) mod keys;
 pub(crate) mod listeners;
-pub(crate) mod outbox;
 pub(crate) mod plain_http;
 mod problem;
 pub(crate) mod reader;
@@ -18,16 +16,12 @@ pub(crate) mod value;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};
-use crate::crypto::rsa::SignatureAlgorithm;
-use crate::keys::source::KeySource;
 use crate::loopback::is_loopback;
-use crate::store::Location;
 
 /// The address of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,94 +103,11 @@ pub struct ServerTls {
     pub client_subjects: Vec<String>,
 }
 
-/// `[keys]`
-pub struct Keys {
-    /// The shared volume; default `/data/secrets/mosip`.
-    pub dir: PathBuf,
-    /// Our keys.
-    pub own: Vec<OwnKey>,
-    /// Their certificates.
-    pub peers: Vec<Peer>,
-    /// Refuse private key files that others can read (otherwise a warning).
-    pub strict_permissions: bool,
-    /// PEM bundle: peers' and own certificates must chain to it; absent = pinned by file alone.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// One of `keys.own`.
-pub struct OwnKey {
-    /// For `sign_with` and `?key=`.
-    pub name: Option<String>,
-    /// Where the key is kept: a file, or whatever else `keys/source` knows.
-    pub source: Arc<dyn KeySource>,
-    /// Certificate beside a bare key; joined with `keys.dir`.
-    pub cert: Option<PathBuf>,
-    /// What it may be used for.
-    pub uses: Uses,
-}
-
-/// `use = ["sign", "decrypt"]`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Uses {
-    /// May sign.
-    pub sign: bool,
-    /// May unwrap.
-    pub decrypt: bool,
-}
-
-/// One of `keys.peers`.
-pub struct Peer {
-    /// `mosip`, `ida`, …
-    pub name: String,
-    /// Joined with `keys.dir`.
-    pub file: PathBuf,
-    /// What to do with an envelope from this peer whose thumbprint is not in the ring.
-    pub unknown_thumbprint: UnknownThumbprint,
-    /// Accepted signature algorithms; default RS256, RS384, RS512, PS256.
-    pub algs: Vec<SignatureAlgorithm>,
-}
-
-/// `unknown_thumbprint`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum UnknownThumbprint {
-    /// `unknown-key` (the default).
-    #[default]
-    Reject,
-    /// Try own keys of fitting size, at most four (today's mediators write random or zero thumbprints).
-    Try,
-}
-
 /// `[envelope]`
 #[derive(Debug, Clone, Default)]
 pub struct Envelope {
     /// Accept an absent signature, never a wrong one.
     pub danger_accept_unsigned: bool,
-}
-
-/// `[outbox]`
-#[derive(Debug, Clone)]
-pub struct Outbox {
-    /// The database; default `outbox.db` in the folder of the configuration file.
-    pub(crate) location: Location,
-    /// The keys its rows are sealed under; default `outbox.key` beside it. Never inside `keys.dir`.
-    pub key_file: PathBuf,
-    /// How long settled rows stay listed; default 30 days.
-    pub retention: Duration,
-    /// How long a repeated event is recognised; default 400 days.
-    pub remember: Duration,
-    /// After how long an entry that MOSIP never takes is parked; default 30 days.
-    pub give_up_after: Duration,
-    /// The last bytes of the disk, which belong to event posts; default 512 MiB.
-    pub reserve: u64,
-}
-
-/// `[quarantine]`
-#[derive(Debug, Clone)]
-pub struct Quarantine {
-    /// Bytes of pushes that are kept unverified; default 256 MiB.
-    pub max_bytes: u64,
-    /// How many; default 10,000.
-    pub max_rows: u32,
 }
 
 /// `[upstream]`

@@ -104,12 +104,12 @@ impl<'a> Reader<'a> {
     }
 
     /// Entries of `keys.own` that variables of an older system add.
-    pub(super) fn added_own_keys(&self) -> Vec<Entry> {
+    pub(crate) fn added_own_keys(&self) -> Vec<Entry> {
         self.aliases.own.clone()
     }
 
     /// Entries of `keys.peers` that variables of an older system add.
-    pub(super) fn added_peers(&self) -> Vec<Entry> {
+    pub(crate) fn added_peers(&self) -> Vec<Entry> {
         self.aliases.peers.clone()
     }
 

@@ -111,7 +111,7 @@ impl<'r> Section<'r> {
     }
 
     /// One more table of the list `name`, made from an alias.
-    pub(super) fn added(&self, name: &str, index: usize, entry: Entry) -> Section<'r> {
+    pub(crate) fn added(&self, name: &str, index: usize, entry: Entry) -> Section<'r> {
         let path = format!("{}[{index}]", self.path_of(name));
         Section::new(self.reader, path, entry.table, Origin::Alias(entry.variable))
     }

@@ -11,7 +11,6 @@ use http::{HeaderMap, StatusCode};
 use super::drive::{Keep, Outside};
 use super::{News, Progress, Step, Steps, TokenSource, Tools, Work, ida};
 use crate::clock::{Clock, Timestamp};
-use crate::config;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
@@ -143,21 +142,26 @@ pub(crate) const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 /// The keys of the vectors: our own is the file `own`, and each peer has the certificate in a file.
 pub(crate) fn ring(own: &str, peers: &[(&str, &str)]) -> Ring {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
-    let peer = |(name, file): &(&str, &str)| config::Peer {
+    let peer = |(name, file): &(&str, &str)| crate::keys::settings::Peer {
         name: (*name).to_owned(),
         file: dir.join(format!("{file}.crt.pem")),
-        unknown_thumbprint: config::UnknownThumbprint::Reject,
+        unknown_thumbprint: crate::keys::settings::UnknownThumbprint::Reject,
         algs: SignatureAlgorithm::ALL.to_vec(),
     };
-    let own = config::OwnKey {
+    let own = crate::keys::settings::OwnKey {
         name: None,
         source: KeyFile::source(dir.join(format!("{own}.key.pem")), Password::None),
         cert: Some(dir.join(format!("{own}.crt.pem"))),
-        uses: config::Uses { sign: true, decrypt: true },
+        uses: crate::keys::settings::Uses { sign: true, decrypt: true },
     };
     let peers = peers.iter().map(peer).collect();
-    let keys =
-        config::Keys { own: vec![own], peers, strict_permissions: false, ca_file: None, dir: dir.clone() };
+    let keys = crate::keys::settings::Keys {
+        own: vec![own],
+        peers,
+        strict_permissions: false,
+        ca_file: None,
+        dir: dir.clone(),
+    };
     Ring::load(&keys, NOW)
 }
 

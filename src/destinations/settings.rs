@@ -2,9 +2,9 @@
 
 use http::Uri;
 
-use crate::config::Keys;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
+use crate::keys::settings::Keys;
 
 /// Where a destination's settings are read from.
 pub(crate) struct Sources<'s, 'r> {

@@ -2,8 +2,8 @@
 
 use super::Finding;
 use crate::clock::Timestamp;
-use crate::config::Uses;
 use crate::keys::cert::{Dates, Validity};
+use crate::keys::settings::Uses;
 use crate::keys::{Certificate, Location, OwnKey, Peer, Ring};
 use crate::mosip::roles;
 use crate::settings::Config;

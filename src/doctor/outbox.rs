@@ -7,8 +7,8 @@ use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
 
 use super::Finding;
-use crate::config::Outbox;
 use crate::ledger::missing_keys;
+use crate::ledger::settings::Outbox;
 use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
 use crate::place;
 use crate::store::{Head, Location};

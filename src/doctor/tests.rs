@@ -262,12 +262,11 @@ fn a_country_configuration_without_a_client_is_a_failure_by_each_setting_that_is
 
 #[test]
 fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_running_gateway() {
-    use crate::config;
     use crate::ledger::Ledger;
     use crate::ledger::vault::Vault;
 
     let folder = TempDir::new().unwrap();
-    let outbox = config::Outbox {
+    let outbox = crate::ledger::settings::Outbox {
         location: crate::store::Location::in_file(folder.path().join("outbox.db")),
         key_file: folder.path().join("outbox.key"),
         retention: std::time::Duration::from_secs(60),
@@ -275,20 +274,24 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
         give_up_after: std::time::Duration::from_secs(60),
         reserve: 0,
     };
-    let quarantine = config::Quarantine { max_bytes: 1, max_rows: 1 };
-    let levels = |outbox: &config::Outbox| -> Vec<Level> {
+    let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1, max_rows: 1 };
+    let levels = |outbox: &crate::ledger::settings::Outbox| -> Vec<Level> {
         super::outbox::examine(outbox).iter().map(|finding| finding.level).collect()
     };
     assert_eq!(levels(&outbox), [Level::Ok], "before the first start");
     let store = Ledger::on_disk(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
     assert_eq!(levels(&outbox), [Level::Ok]);
     assert!(store.is_writable());
-    let other = config::Outbox { key_file: folder.path().join("other.key"), ..outbox.clone() };
+    let other =
+        crate::ledger::settings::Outbox { key_file: folder.path().join("other.key"), ..outbox.clone() };
     Vault::create(&other.key_file).unwrap();
     let findings = super::outbox::examine(&other);
     assert_eq!(findings[0].level, Level::Fail);
     assert!(findings[0].what.contains("1 value"), "{findings:?}");
-    assert_eq!(levels(&config::Outbox { reserve: u64::MAX, ..outbox }), [Level::Warn, Level::Ok]);
+    assert_eq!(
+        levels(&crate::ledger::settings::Outbox { reserve: u64::MAX, ..outbox }),
+        [Level::Warn, Level::Ok]
+    );
 }
 
 const IDA: &str = "upstream.ida = { url = \"https://ida.example.org/v1\", partner_id = \"p\", misp_license_key_env = \"LK\", api_key_env = \"AK\"";

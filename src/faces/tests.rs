@@ -20,12 +20,13 @@ use tower::ServiceExt as _;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{self, UnknownThumbprint};
+use crate::config;
 use crate::crypto::rsa::Keeper;
 use crate::destinations::{self, mediator};
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Fault};
 use crate::http::body;
 use crate::keys::ring::fake::ring;
+use crate::keys::settings::UnknownThumbprint;
 use crate::keys::{Keyring, Ring};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
@@ -53,7 +54,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let (clock, pool) = (Clock::system(), Pool::for_this_machine().unwrap());
         let policy = Policy { danger_accept_unsigned: true };
-        let settings = config::Outbox {
+        let settings = crate::ledger::settings::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
@@ -61,7 +62,7 @@ impl World {
             give_up_after: Duration::from_hours(1),
             reserve: 0,
         };
-        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
+        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let ledger = Ledger::on_disk(settings, quarantine, clock.clone()).unwrap();
         let upstream = config::Upstream {
             ca_pem: None,
@@ -179,10 +180,7 @@ async fn an_event_waits_with_fault_keys_while_the_key_is_unavailable_and_then_go
         }
     };
     let refusal = waiting.refusal.unwrap();
-    assert_eq!(
-        (waiting.state, refusal.code.as_str(), refusal.fault.as_str()),
-        (State::Queued, "keys", "keys")
-    );
+    assert_eq!((waiting.state, refusal.code.as_str(), refusal.fault), (State::Queued, "keys", Fault::Keys));
     let channel =
         world.services.engine.status().into_iter().find(|channel| channel.queue == Queue::Entries).unwrap();
     assert!(matches!(channel.flow, Flow::Paused { .. }), "the other events wait with it");

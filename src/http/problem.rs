@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::error::{Code, Error, UpstreamCode};
+use crate::error::{Code, Error, Fault, UpstreamCode};
 
 /// The error behind a reply, left in the extensions of the response for the log. Never sent.
 #[derive(Debug, Clone)]
@@ -21,9 +21,11 @@ pub(crate) struct Problem<'a> {
     status: u16,
     /// What is wrong. It repeats no value.
     detail: &'a str,
-    code: &'a str,
+    #[schema(value_type = String)]
+    code: Code,
     /// Whose move it is: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
-    fault: &'a str,
+    #[schema(value_type = String)]
+    fault: Fault,
     /// Whether the same request may succeed later.
     retryable: bool,
     /// What to do, for the person who can do it.
@@ -66,8 +68,8 @@ impl<'a> Problem<'a> {
             title: code.title(),
             status: code.status(),
             detail: error.detail(),
-            code: code.as_str(),
-            fault: error.fault().as_str(),
+            code,
+            fault: error.fault(),
             retryable: error.retryable(),
             advice: error.advice(),
             pointer: error.pointer(),

@@ -8,6 +8,7 @@ mod location;
 pub mod make;
 mod promote;
 pub mod ring;
+pub mod settings;
 pub mod source;
 
 pub use cert::{Certificate, Thumbprint};

@@ -13,7 +13,6 @@ use super::cert::{Certificate, Summary, Thumbprint};
 use super::source::LoadError;
 use super::{Location, chain, example};
 use crate::clock::Timestamp;
-use crate::config;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 
 /// One of our keys, promoted (signed and unwrapped once, cross-checked with the other library).
@@ -29,7 +28,7 @@ pub struct OwnKey {
     /// Intermediates that came along, issuer order.
     pub chain: Vec<Certificate>,
     /// What it may be used for.
-    pub uses: config::Uses,
+    pub uses: crate::keys::settings::Uses,
 }
 
 /// One of theirs.
@@ -45,7 +44,7 @@ pub struct Peer {
     /// The key that verifies.
     pub key: PublicKey,
     /// Policy for envelopes from this peer.
-    pub unknown_thumbprint: config::UnknownThumbprint,
+    pub unknown_thumbprint: crate::keys::settings::UnknownThumbprint,
     /// Accepted algorithms.
     pub algs: Vec<SignatureAlgorithm>,
 }
@@ -132,7 +131,7 @@ impl<T> Slot<T> {
 struct Entry {
     location: Location,
     name: Option<String>,
-    uses: Option<config::Uses>,
+    uses: Option<crate::keys::settings::Uses>,
 }
 
 impl Entry {
@@ -173,12 +172,12 @@ impl Trust {
 
 impl Ring {
     /// Loads what `keys` names. Never fails: what cannot be loaded stands in [`Ring::troubles`].
-    pub fn load(keys: &config::Keys, now: Timestamp) -> Self {
+    pub fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> Self {
         Self::assemble(fill::load(keys, now), Vec::new())
     }
 
     /// The keys that `keys` names while none of their files can be read because of `trouble`.
-    pub(crate) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> Self {
+    pub(crate) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble: Trouble) -> Self {
         Self::assemble(fill::unread(keys, now, trouble), Vec::new())
     }
 

@@ -7,7 +7,7 @@ use super::accept::TABLE;
 use super::answers::Answer;
 use super::overview::Attempt;
 use crate::clock::Timestamp;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::registration::Aid;
 pub(crate) use crate::store::State;
 use crate::store::{self, Millis, NewRow, Queue};
@@ -63,10 +63,10 @@ impl Book<'_> {
 /// Why the last attempt failed. It holds nothing personal: MOSIP's own sentence is not kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Refusal {
-    /// The problem code.
+    /// The problem code, or what IDA's answer about a record comes to.
     pub(crate) code: String,
     /// Whose move it is.
-    pub(crate) fault: String,
+    pub(crate) fault: Fault,
     /// What happened.
     pub(crate) detail: String,
     /// What to do.
@@ -81,7 +81,7 @@ impl Refusal {
     pub(crate) fn kept(&self) -> Result<store::Refusal> {
         let text =
             serde_json::to_string(self).map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
-        Ok(store::Refusal { fault: self.fault.clone(), text })
+        Ok(store::Refusal { fault: self.fault.as_str().to_owned(), text })
     }
 
     /// From what the rows keep.
@@ -101,7 +101,7 @@ impl From<&Error> for Refusal {
         }
         Self {
             code: error.code().as_str().to_owned(),
-            fault: error.fault().as_str().to_owned(),
+            fault: error.fault(),
             detail,
             advice,
             upstream: error.upstream().map(|upstream| upstream.code.clone()),

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::work::Columns;
 use super::{Ledger, Surroundings};
 use crate::clock::{Clock, Timestamp};
-use crate::config;
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
@@ -24,7 +23,7 @@ impl Ledger {
         random: Random,
         voids_leases: bool,
     ) -> Self {
-        let outbox = config::Outbox {
+        let outbox = crate::ledger::settings::Outbox {
             location: Location::in_file("outbox.db".into()),
             key_file: key_file.to_owned(),
             retention: LONG,
@@ -32,9 +31,9 @@ impl Ledger {
             give_up_after: LONG,
             reserve: 0,
         };
-        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
         let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
-        let open = |_: &config::Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
+        let open = |_: &crate::ledger::settings::Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
             memory.opened_by(&*owner, voids_leases).map(|()| store)
         };
         Self::open(outbox, quarantine, Surroundings { clock, random }, open).unwrap()

@@ -71,7 +71,7 @@ pub(super) fn refusal(outcome: &Outcome) -> Option<Refusal> {
     };
     Some(Refusal {
         code: reason.code.clone(),
-        fault: fault.as_str().to_owned(),
+        fault,
         detail: detail.to_owned(),
         advice: advice.to_owned(),
         upstream: None,

@@ -21,6 +21,7 @@ mod operator;
 mod overview;
 mod pushes;
 mod rekey;
+pub(crate) mod settings;
 #[cfg(test)]
 mod tests;
 mod twice;
@@ -54,7 +55,6 @@ use self::unreadable::Unreadable;
 use self::uptime::millis;
 use self::vault::{Place, Vault, VaultError};
 use crate::clock::{Clock, Timestamp};
-use crate::config;
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
@@ -76,8 +76,8 @@ struct Rules {
     keys: Arc<Keys>,
     clock: Clock,
     random: Random,
-    outbox: config::Outbox,
-    quarantine: config::Quarantine,
+    outbox: crate::ledger::settings::Outbox,
+    quarantine: crate::ledger::settings::Quarantine,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
     legacy: OnceLock<LegacyPosts>,
     /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
@@ -113,10 +113,10 @@ pub(crate) struct Surroundings {
 impl Ledger {
     /// Over the database that `open` opens for its owner.
     pub(crate) fn open<E>(
-        outbox: config::Outbox,
-        quarantine: config::Quarantine,
+        outbox: crate::ledger::settings::Outbox,
+        quarantine: crate::ledger::settings::Quarantine,
         surroundings: Surroundings,
-        open: impl FnOnce(&config::Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
+        open: impl FnOnce(&crate::ledger::settings::Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
     ) -> std::result::Result<Self, E> {
         let keys = Arc::new(Keys::new(outbox.location.clone(), outbox.key_file.clone()));
         let store = open(&outbox, Arc::<Keys>::clone(&keys))?;
@@ -140,12 +140,12 @@ impl Ledger {
 
     /// Over the database that `outbox` names, which this process alone owns from then on.
     pub(crate) fn on_disk(
-        outbox: config::Outbox,
-        quarantine: config::Quarantine,
+        outbox: crate::ledger::settings::Outbox,
+        quarantine: crate::ledger::settings::Quarantine,
         clock: Clock,
     ) -> std::result::Result<Self, OpenError> {
         let surroundings = Surroundings { clock, ..Surroundings::default() };
-        let open = |outbox: &config::Outbox, owner| outbox.location.open(owner);
+        let open = |outbox: &crate::ledger::settings::Outbox, owner| outbox.location.open(owner);
         Self::open(outbox, quarantine, surroundings, open)
     }
 
@@ -194,7 +194,7 @@ impl Ledger {
     /// than `outbox.give_up_after`.
     pub(crate) async fn housekeep(&self) -> Result<()> {
         self.look_after().await?;
-        let config::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
+        let crate::ledger::settings::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
             book.tx().set_number(keys::UPTIME, book.now)?;
             book.tx().forget(book.now - millis(retention), book.now - millis(remember))?;

@@ -20,11 +20,11 @@ use tempfile::TempDir;
 
 use super::entry::State;
 use super::*;
-use crate::config::UnknownThumbprint;
 use crate::crypto::base64;
 use crate::crypto::rsa::Keeper;
 use crate::destinations::{Done, News, Progress};
 use crate::keys::ring::fake::ring;
+use crate::keys::settings::UnknownThumbprint;
 use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::fake;
@@ -56,8 +56,8 @@ impl Home {
         }
     }
 
-    fn settings(&self) -> config::Outbox {
-        config::Outbox {
+    fn settings(&self) -> crate::ledger::settings::Outbox {
+        crate::ledger::settings::Outbox {
             location: crate::store::Location::in_file(self.dir.path().join("outbox.db")),
             key_file: self.dir.path().join("outbox.key"),
             retention: 30 * DAY,
@@ -67,12 +67,13 @@ impl Home {
         }
     }
 
-    const QUARANTINE: config::Quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+    const QUARANTINE: crate::ledger::settings::Quarantine =
+        crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
 
     /// As after a start over the same database.
     fn open(&self) -> Ledger {
         let surroundings = Surroundings { clock: self.clock.clone(), ..Surroundings::default() };
-        let open = |_: &config::Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
+        let open = |_: &crate::ledger::settings::Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
         Ledger::open(self.settings(), Self::QUARANTINE, surroundings, open).unwrap()
     }
 

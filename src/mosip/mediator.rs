@@ -188,10 +188,10 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::UnknownThumbprint;
     use crate::crypto::rsa::Keeper;
     use crate::error::Fault;
     use crate::keys::ring::fake;
+    use crate::keys::settings::UnknownThumbprint;
 
     fn acceptance(status: u16, body: &str) -> Result<Attested<Accepted>> {
         read_acceptance(StatusCode::from_u16(status).unwrap(), body.as_bytes())

@@ -9,11 +9,11 @@ use super::ida::{self, Answer, Expected, RawReply, SealedIdentity, Service, Tran
 use super::primitives::{Seal, Sign};
 use super::{mediator, roles, signature};
 use crate::clock::Timestamp;
-use crate::config::UnknownThumbprint::{self, Reject, Try};
 use crate::crypto::rsa::Keeper;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Ring;
 use crate::keys::ring::fake::ring;
+use crate::keys::settings::UnknownThumbprint::{self, Reject, Try};
 use crate::mosip::Transport;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);

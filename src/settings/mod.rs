@@ -10,11 +10,12 @@ use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
-use crate::config::{
-    Envelope, Keys, Listen, Outbox, Quarantine, Trouble, Upstream, keys, listeners, outbox, unbuilt, upstream,
-};
+use crate::config::{Envelope, Listen, Trouble, Upstream, listeners, unbuilt, upstream};
 use crate::destinations;
 use crate::faces::{self, callback, ops, plain};
+use crate::keys::settings::Keys;
+use crate::ledger::settings::{Outbox, Quarantine};
+use crate::{keys, ledger};
 
 /// Everything the gateway is told, checked. Paths are joined already: absolute, or relative to the process's folder.
 pub struct Config {
@@ -25,9 +26,9 @@ pub struct Config {
     /// `[envelope]`
     pub envelope: Envelope,
     /// `[outbox]`
-    pub outbox: Outbox,
+    pub(crate) outbox: Outbox,
     /// `[quarantine]`
-    pub quarantine: Quarantine,
+    pub(crate) quarantine: Quarantine,
     /// `[upstream]`
     pub upstream: Upstream,
     /// `[credentials]`
@@ -66,10 +67,10 @@ impl Config {
         let listen = listeners::listen(&mut root);
         let internal = plain::Settings::read(&mut root);
         let ops = ops::Settings::read(&mut root);
-        let keys = keys::keys(&mut root);
+        let keys = keys::settings::keys(&mut root);
         let envelope = envelope(&mut root);
-        let quarantine = outbox::quarantine(&mut root);
-        let outbox = outbox::outbox(&mut root, &keys.dir);
+        let quarantine = ledger::settings::quarantine(&mut root);
+        let outbox = ledger::settings::outbox(&mut root, &keys.dir);
         let mut section = root.section("upstream");
         let (upstream, plain) = upstream::upstream(&mut section);
         let mut destinations = destinations::Settings::read(&mut destinations::Sources {

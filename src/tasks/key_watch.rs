@@ -14,7 +14,6 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock::Clock;
-use crate::config;
 use crate::keys::source::LoadError;
 use crate::keys::source::file::read_file;
 use crate::keys::{Keyring, Look as Request, Ring, Trouble};
@@ -38,7 +37,7 @@ enum Look {
 }
 
 struct State {
-    keys: Arc<config::Keys>,
+    keys: Arc<crate::keys::settings::Keys>,
     clock: Clock,
     seen: Fingerprint,
     reading: Reading,
@@ -51,7 +50,11 @@ type Reading = Arc<Mutex<PathBuf>>;
 type Fingerprint = [u8; 32];
 
 /// Loads the first ring, blocking, but no longer than a look may take. [`Watcher::run`] then looks at the files `every` so often.
-pub(crate) fn watch(keys: Arc<config::Keys>, clock: Clock, every: Duration) -> (Watcher, Keyring) {
+pub(crate) fn watch(
+    keys: Arc<crate::keys::settings::Keys>,
+    clock: Clock,
+    every: Duration,
+) -> (Watcher, Keyring) {
     let reading = Reading::new(Mutex::new(keys.dir.clone()));
     let mut state =
         State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], reading: Arc::clone(&reading) };
@@ -267,7 +270,7 @@ impl State {
     }
 }
 
-fn fingerprint(keys: &config::Keys, reading: &Reading) -> Fingerprint {
+fn fingerprint(keys: &crate::keys::settings::Keys, reading: &Reading) -> Fingerprint {
     let own = keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();

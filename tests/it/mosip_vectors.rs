@@ -2,10 +2,10 @@
 
 use crate::support::{cases, ring, text, vector_file};
 use mosip_gateway::clock::Timestamp;
-use mosip_gateway::config::UnknownThumbprint::{Reject, Try};
 use mosip_gateway::crypto::base64;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::settings::UnknownThumbprint::{Reject, Try};
 use mosip_gateway::mosip::envelope::{self, Format, Policy, SealOptions, Sealed, SignOver};
 use mosip_gateway::mosip::ida::{self, Answer, Expected, RawReply, Service};
 use mosip_gateway::mosip::{Evidence, Transport, signature};

@@ -4,11 +4,11 @@ use std::sync::LazyLock;
 
 use crate::support::mosip::private_key;
 use bytes::Bytes;
-use mosip_gateway::config::UnknownThumbprint;
 use mosip_gateway::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use mosip_gateway::crypto::{base64, jwe, jws};
 use mosip_gateway::error::Result;
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::settings::UnknownThumbprint;
 use mosip_gateway::mosip::Verified;
 use mosip_gateway::mosip::envelope::{
     self, Flavour, Format, Layout, Parts, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,

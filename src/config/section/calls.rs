@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use super::super::Keys;
-use super::super::value::text;
 use super::Section;
 
 impl Section<'_> {
@@ -16,18 +14,5 @@ impl Section<'_> {
     /// `concurrency`: calls at once.
     pub(crate) fn concurrency(&mut self, default: usize) -> usize {
         self.number("concurrency", 1..=64).map_or(default, |calls| calls as usize)
-    }
-
-    /// `sign_with`: the name of one of `keys`.
-    pub(crate) fn sign_with(&mut self, keys: &Keys) -> Option<String> {
-        let name = self.parsed("sign_with", text)?;
-        if !keys.has_signer(&name) {
-            self.problem(
-                "sign_with",
-                "names no own key that may sign",
-                "name an entry of keys.own that has a name and the use sign",
-            );
-        }
-        Some(name)
     }
 }

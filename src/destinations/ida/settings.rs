@@ -96,7 +96,7 @@ impl Settings {
         if reply_signers.iter().any(|name| !keys.has_peer(name)) {
             section.problem("reply_signers", "names what is not a peer", "name entries of keys.peers");
         }
-        let sign_with = section.sign_with(keys);
+        let sign_with = keys.sign_with(&mut section);
         let domain_uri = section.parsed("domain_uri", text);
         let env = section.parsed("env", word(&IDA_ENVIRONMENTS));
         let mut digits =

@@ -49,7 +49,7 @@ impl DestinationSettings for Settings {
         let settings = Self {
             events,
             aid: section.url("aid", plain),
-            sign_with: section.sign_with(keys),
+            sign_with: keys.sign_with(&mut section),
             deadline: section.deadline(default.deadline),
             concurrency: section.concurrency(default.concurrency),
             token,

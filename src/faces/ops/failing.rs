@@ -72,7 +72,7 @@ pub(super) fn remarks(standing: &Standing, remarks: &mut Vec<Remark>) {
         failing.queue != Queue::Deliveries
             && waits(failing)
             && !is_stopped
-            && failing.refusal.fault != Fault::Storage.as_str()
+            && failing.refusal.fault != Fault::Storage
     };
     let groups = gathered(stored.failing.iter().filter(is_new));
     let mut said: Vec<(Queue, &str)> = Vec::new();

@@ -114,7 +114,8 @@ struct Outbox {
 
 #[derive(Serialize, ToSchema)]
 struct Trouble {
-    fault: &'static str,
+    #[schema(value_type = String)]
+    fault: Fault,
     detail: String,
     advice: &'static str,
     /// `database`, `log`, `key`, `lock`: what was removed or replaced.
@@ -154,7 +155,8 @@ struct ChannelView {
 
 #[derive(Serialize, ToSchema)]
 pub(super) struct Refusal {
-    fault: String,
+    #[schema(value_type = String)]
+    fault: Fault,
     code: String,
     advice: String,
 }
@@ -259,7 +261,7 @@ impl Refusal {
 
     pub(super) fn of(error: &Error) -> Self {
         Self {
-            fault: error.fault().as_str().to_owned(),
+            fault: error.fault(),
             code: error.code().as_str().to_owned(),
             advice: error.advice().to_owned(),
         }
@@ -269,7 +271,7 @@ impl Refusal {
 impl Trouble {
     fn of(trouble: &store::Trouble) -> Self {
         Self {
-            fault: Fault::Storage.as_str(),
+            fault: Fault::Storage,
             detail: trouble.detail(),
             advice: trouble.advice(),
             gone: trouble.gone().iter().map(|gone| gone.piece.as_str()).collect(),

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{JSON, schema};
-use crate::error::{Code, Result};
+use crate::error::{Code, Fault, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::read_json;
@@ -120,7 +120,7 @@ struct Refused {
     code: String,
     message: String,
     #[schema(value_type = schema::Fault)]
-    fault: &'static str,
+    fault: Fault,
     retryable: bool,
     registrar: &'static str,
     operator: &'static str,
@@ -153,7 +153,7 @@ impl From<Reason> for Refused {
         Self {
             code,
             message,
-            fault: meaning.fault.as_str(),
+            fault: meaning.fault,
             retryable: meaning.retryable,
             registrar: meaning.registrar,
             operator: meaning.operator,

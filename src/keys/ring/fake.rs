@@ -5,26 +5,26 @@ use std::sync::Arc;
 
 use super::{OwnKey, Ring};
 use crate::clock::Timestamp;
-use crate::config::{self, UnknownThumbprint, Uses};
 use crate::crypto::rsa::{Keeper, PrivateKey, SignatureAlgorithm};
+use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 
 /// Own keys by the names of their files, each with its keeper, and the peers `mosip` and `ida`.
 pub(crate) fn ring(own: &[(&str, &Arc<Keeper>)], unknown_thumbprint: UnknownThumbprint) -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
-    let own_key = |(name, _): &(&str, &Arc<Keeper>)| config::OwnKey {
+    let own_key = |(name, _): &(&str, &Arc<Keeper>)| crate::keys::settings::OwnKey {
         name: Some((*name).to_owned()),
         source: KeyFile::source(dir.join(format!("{name}.key.pem")), Password::None),
         cert: Some(dir.join(format!("{name}.crt.pem"))),
         uses: Uses { sign: true, decrypt: true },
     };
-    let peer = |name: &str| config::Peer {
+    let peer = |name: &str| crate::keys::settings::Peer {
         name: name.to_owned(),
         file: dir.join(format!("{name}.crt.pem")),
         unknown_thumbprint,
         algs: SignatureAlgorithm::ALL.to_vec(),
     };
-    let keys = config::Keys {
+    let keys = crate::keys::settings::Keys {
         own: own.iter().map(own_key).collect(),
         peers: vec![peer("mosip"), peer("ida")],
         strict_permissions: false,

@@ -8,14 +8,13 @@ use zeroize::Zeroizing;
 
 use super::{Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
-use crate::config;
 use crate::keys::cert::{Certificate, Summary, Validity};
 use crate::keys::source::LoadError;
 use crate::keys::source::file::{Authorities, parse_authorities, parse_certificates, parse_peer, read_file};
 use crate::keys::{Location, chain};
 
 /// Loads every entry of `keys`.
-pub(super) fn load(keys: &config::Keys, now: Timestamp) -> RingEntries {
+pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEntries {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
     let found = keys.ca_file.as_ref().map(|path| {
@@ -45,7 +44,7 @@ pub(super) fn load(keys: &config::Keys, now: Timestamp) -> RingEntries {
 }
 
 /// The entries of `keys` without keys.
-pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> RingEntries {
+pub(super) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble: Trouble) -> RingEntries {
     let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
@@ -53,19 +52,19 @@ pub(super) fn unread(keys: &config::Keys, now: Timestamp, trouble: Trouble) -> R
     RingEntries { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
 }
 
-fn of_own(entry: &config::OwnKey) -> Entry {
+fn of_own(entry: &crate::keys::settings::OwnKey) -> Entry {
     Entry { location: entry.source.location(), name: entry.name.clone(), uses: Some(entry.uses) }
 }
 
-fn of_peer(entry: &config::Peer) -> Entry {
+fn of_peer(entry: &crate::keys::settings::Peer) -> Entry {
     Entry { location: Location::from(&entry.file), name: Some(entry.name.clone()), uses: None }
 }
 
-fn own_slot(entry: &config::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
+fn own_slot(entry: &crate::keys::settings::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
     Slot::new(of_own(entry), |troubles| own_key(entry, strict_permissions, trust, troubles))
 }
 
-fn peer_slot(entry: &config::Peer, trust: &Trust) -> Slot<Peer> {
+fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust) -> Slot<Peer> {
     Slot::new(of_peer(entry), |troubles| peer(entry, trust, troubles))
 }
 
@@ -91,7 +90,7 @@ fn guarded<T>(location: &Location, load: impl FnOnce() -> Result<T, Trouble>) ->
 }
 
 fn own_key(
-    entry: &config::OwnKey,
+    entry: &crate::keys::settings::OwnKey,
     strict_permissions: bool,
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
@@ -127,7 +126,11 @@ fn own_key(
     })
 }
 
-fn peer(entry: &config::Peer, trust: &Trust, troubles: &mut Vec<Trouble>) -> Result<Peer, Trouble> {
+fn peer(
+    entry: &crate::keys::settings::Peer,
+    trust: &Trust,
+    troubles: &mut Vec<Trouble>,
+) -> Result<Peer, Trouble> {
     let file = &entry.file;
     let (bytes, _) = read_file(file).map_err(fatal(file))?;
     let material = parse_peer(&bytes, trust.now).map_err(fatal(file))?;

@@ -8,8 +8,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{UnknownThumbprint, Uses};
 use crate::keys::make::{CertificateRequest, KeyMaker, certificate_pem};
+use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 
 /// A key file of the vectors.
@@ -24,7 +24,7 @@ const BOTH: Uses = Uses { sign: true, decrypt: true };
 /// A key volume: `partner.p12` with its password, a bare key with a certificate beside it, one peer.
 struct Volume {
     dir: TempDir,
-    keys: config::Keys,
+    keys: crate::keys::settings::Keys,
 }
 
 impl Volume {
@@ -32,27 +32,32 @@ impl Volume {
         let dir = tempfile::tempdir().unwrap();
         let path = |name: &str| dir.path().join(name);
         let own = vec![
-            config::OwnKey {
+            crate::keys::settings::OwnKey {
                 name: Some("partner".into()),
                 source: KeyFile::source(path("partner.p12"), Password::File(path("partner.password"))),
                 cert: None,
                 uses: BOTH,
             },
-            config::OwnKey {
+            crate::keys::settings::OwnKey {
                 name: None,
                 source: KeyFile::source(path("second.key"), Password::None),
                 cert: Some(path("second.crt")),
                 uses: Uses { sign: false, decrypt: true },
             },
         ];
-        let peers = vec![config::Peer {
+        let peers = vec![crate::keys::settings::Peer {
             name: "mosip".into(),
             file: path("mosip-public.key"),
             unknown_thumbprint: UnknownThumbprint::Try,
             algs: vec![SignatureAlgorithm::Rs512],
         }];
-        let keys =
-            config::Keys { dir: dir.path().into(), own, peers, strict_permissions: false, ca_file: None };
+        let keys = crate::keys::settings::Keys {
+            dir: dir.path().into(),
+            own,
+            peers,
+            strict_permissions: false,
+            ca_file: None,
+        };
         let volume = Self { dir, keys };
         volume.write("partner.p12", &vector("partner-pbes2.p12"));
         volume.write("partner.password", b"mosip123\n");
@@ -315,19 +320,19 @@ fn development_keys_are_recognised_in_every_container() {
 #[test]
 fn example_set_loads_and_every_file_of_it_is_recognised() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys.example");
-    let own = |file: &str, cert: Option<&str>| config::OwnKey {
+    let own = |file: &str, cert: Option<&str>| crate::keys::settings::OwnKey {
         name: None,
         source: KeyFile::source(dir.join(file), Password::File(dir.join("keystore.password"))),
         cert: cert.map(|cert| dir.join(cert)),
         uses: BOTH,
     };
-    let peer = |file: &str| config::Peer {
+    let peer = |file: &str| crate::keys::settings::Peer {
         name: file.into(),
         file: dir.join(file),
         unknown_thumbprint: UnknownThumbprint::Reject,
         algs: vec![],
     };
-    let keys = config::Keys {
+    let keys = crate::keys::settings::Keys {
         dir: dir.clone(),
         own: vec![
             own("keystore.p12", Some("partner.crt")),

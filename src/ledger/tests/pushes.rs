@@ -1,6 +1,7 @@
 //! What MOSIP pushed: told once, kept where it does not verify, never at the cost of events.
 
 use super::*;
+use crate::error::Fault;
 use crate::ledger::entry::Refusal;
 use crate::registration::Subject;
 
@@ -22,7 +23,7 @@ async fn a_damaged_push_is_quarantined_and_holds_no_other_up() {
     assert_eq!(ledger.next_received(0).await.unwrap().unwrap().1.id, good);
     let kept = ledger.quarantined(0).await.unwrap();
     assert_eq!((kept.len(), kept[0].id.as_str()), (1, damaged.as_str()));
-    assert_eq!(kept[0].refusal.as_ref().unwrap().fault, "storage");
+    assert_eq!(kept[0].refusal.as_ref().unwrap().fault, Fault::Storage);
     assert_eq!(ledger.unreadable(), BTreeMap::from([("push", 1)]));
 }
 
@@ -81,7 +82,7 @@ async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
 #[tokio::test]
 async fn pushes_kept_webhooks_and_jobs_never_take_the_reserve_of_the_disk() {
     let home = Home::new();
-    let settings = config::Outbox { reserve: u64::MAX, ..home.settings() };
+    let settings = crate::ledger::settings::Outbox { reserve: u64::MAX, ..home.settings() };
     let ledger = Ledger::on_disk(settings, Home::QUARANTINE, home.clock.clone()).unwrap();
     let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x"), Sender::Known).await.unwrap_err();
     let kept = ledger.keep_webhook("x".into(), refusal()).await.unwrap_err();

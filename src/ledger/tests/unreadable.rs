@@ -2,6 +2,7 @@
 
 use super::super::work::LEASED_AT_ONCE;
 use super::*;
+use crate::error::Fault;
 
 #[tokio::test]
 async fn a_row_that_does_not_open_waits_shows_why_and_holds_its_own_successors_alone() {
@@ -16,7 +17,7 @@ async fn a_row_that_does_not_open_waits_shows_why_and_holds_its_own_successors_a
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, ["c3"]);
     for id in ["c1", "c2"] {
         let waiting = ledger.entry(id.into()).await.unwrap();
-        assert_eq!((waiting.state, waiting.refusal.unwrap().fault), (State::Queued, "storage".to_owned()));
+        assert_eq!((waiting.state, waiting.refusal.unwrap().fault), (State::Queued, Fault::Storage));
         assert!(waiting.next_at > ledger.uptime() + 60_000, "it is left alone for a while");
     }
     assert_eq!(ledger.unreadable(), BTreeMap::from([("entry", 2)]));

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::{Parts, Plaintext, open_body};
-use crate::config::UnknownThumbprint;
 use crate::crypto::CryptoError;
 use crate::crypto::base64;
 use crate::crypto::jwe::Jwe;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::error::{Code, Error, Result};
+use crate::keys::settings::UnknownThumbprint;
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Thumbprint};
 use crate::mosip::{Evidence, Verified, signature};
 

@@ -1,8 +1,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::{self, UnknownThumbprint, Uses};
 use crate::crypto::rsa::SignatureAlgorithm;
+use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -11,19 +11,19 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 /// file is not there.
 fn ring() -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
-    let own = |name: &str, file: &str, sign: bool| config::OwnKey {
+    let own = |name: &str, file: &str, sign: bool| crate::keys::settings::OwnKey {
         name: Some(name.to_owned()),
         source: KeyFile::source(dir.join(file), Password::None),
         cert: None,
         uses: Uses { sign, decrypt: true },
     };
-    let peer = |name: &str, file: &str| config::Peer {
+    let peer = |name: &str, file: &str| crate::keys::settings::Peer {
         name: name.to_owned(),
         file: dir.join(file),
         unknown_thumbprint: UnknownThumbprint::Reject,
         algs: vec![SignatureAlgorithm::Rs256],
     };
-    let keys = config::Keys {
+    let keys = crate::keys::settings::Keys {
         own: vec![
             own("gone", "gone.key", true),
             own("partner", "partner.key.pem", true),

@@ -52,10 +52,10 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::config::UnknownThumbprint;
     use crate::crypto::rsa::Keeper;
     use crate::error::Code;
     use crate::keys::ring::fake;
+    use crate::keys::settings::UnknownThumbprint;
     use crate::mosip::credential::tests::{NOW, credentials};
     use crate::mosip::envelope::Policy;
 

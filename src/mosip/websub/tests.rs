@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::status::{PACKET_STATUS, REGISTRATION_ERROR};
 use super::*;
-use crate::config::UnknownThumbprint;
 use crate::crypto::rsa::Keeper;
 use crate::crypto::secret::SecretBytes;
 use crate::error::Fault;
 use crate::keys::ring::fake::ring;
+use crate::keys::settings::UnknownThumbprint;
 use crate::mosip::envelope::Policy;
 use crate::mosip::push::{Identity, Outcome};
 

@@ -1,8 +1,9 @@
 //! Every variable of an older system.
 
 use super::{accepted, exposed, origin, problems};
-use crate::config::{OwnKey, Token, TokenKind};
+use crate::config::{Token, TokenKind};
 use crate::destinations::ida;
+use crate::keys::settings::OwnKey;
 use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 
 use super::{accepted, exposed, files, origin, problems, variables};
-use crate::config::{Address, OwnKey};
+use crate::config::Address;
+use crate::keys::settings::OwnKey;
 use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
 

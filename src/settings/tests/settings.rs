@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{accepted, exposed, problems};
-use crate::config::{Address, TokenKind, UnknownThumbprint, Uses};
+use crate::config::{Address, TokenKind};
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::faces::callback::CallerAuth;
+use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 
 #[test]

@@ -12,10 +12,10 @@ use super::super::credentials::{
     CredentialIssuer, CredentialType, IssuerSettings, Lie, Published, Registration,
 };
 use crate::clock::Timestamp;
-use crate::config::UnknownThumbprint;
 use crate::crypto::rsa::{Keeper, PrivateKey};
 use crate::error::{Code, Result};
 use crate::keys::ring::fake;
+use crate::keys::settings::UnknownThumbprint;
 use crate::keys::{Certificate, Ring};
 use crate::mosip::Verified;
 use crate::mosip::credential::event::{Issued, IssuedNumber, Notification, Occasion};

@@ -6,7 +6,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config;
 use crate::destinations::fake::{Answer as Said, Script, is_away, says};
 use crate::destinations::{self, Listed as _};
 use crate::error::Fault;
@@ -29,7 +28,7 @@ impl Home {
     /// A hub that says this, request by request.
     fn new(answers: impl IntoIterator<Item = Said>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = config::Outbox {
+        let outbox = crate::ledger::settings::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
@@ -37,7 +36,7 @@ impl Home {
             give_up_after: Duration::from_hours(1),
             reserve: 0,
         };
-        let quarantine = config::Quarantine { max_bytes: 1, max_rows: 1 };
+        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1, max_rows: 1 };
         let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
         let settings = Settings {
             hub_url: Some("https://api.example.org/hub/".parse().unwrap()),

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::{UnknownThumbprint, Uses};
 use crate::keys::make::KeyMaker;
+use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
@@ -20,19 +20,19 @@ const FUTURE: &[u8] = include_bytes!("../../../tests/vectors/keys/partner-future
 /// Longer than any test: nothing is seen by chance of a tick.
 const NEVER: Duration = Duration::from_secs(1_000_000);
 
-fn volume(dir: &Path) -> Arc<config::Keys> {
+fn volume(dir: &Path) -> Arc<crate::keys::settings::Keys> {
     fs::write(dir.join("own.key"), PARTNER).unwrap();
     fs::set_permissions(dir.join("own.key"), fs::Permissions::from_mode(0o600)).unwrap();
     fs::write(dir.join("mosip-public.key"), MOSIP).unwrap();
-    Arc::new(config::Keys {
+    Arc::new(crate::keys::settings::Keys {
         dir: dir.into(),
-        own: vec![config::OwnKey {
+        own: vec![crate::keys::settings::OwnKey {
             name: None,
             source: KeyFile::source(dir.join("own.key"), Password::None),
             cert: None,
             uses: Uses { sign: true, decrypt: true },
         }],
-        peers: vec![config::Peer {
+        peers: vec![crate::keys::settings::Peer {
             name: "mosip".into(),
             file: dir.join("mosip-public.key"),
             unknown_thumbprint: UnknownThumbprint::Reject,

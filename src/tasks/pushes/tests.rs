@@ -7,7 +7,6 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Clock;
-use crate::config::{self, OwnKey, Peer, UnknownThumbprint, Uses};
 use crate::crypto::rsa::{Keeper, SignatureAlgorithm};
 use crate::destinations::fake::Script;
 use crate::destinations::hub::{self, Publisher};
@@ -15,6 +14,7 @@ use crate::destinations::mediator::{self, Mediator};
 use crate::destinations::{self, Destination, Listed as _};
 use crate::keys::Keyring;
 use crate::keys::ring::fake::ring;
+use crate::keys::settings::{OwnKey, Peer, UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 use crate::ledger::Filter;
 use crate::mosip::mediator::BIRTH_NID;
@@ -44,7 +44,7 @@ impl Home {
     /// The keys of `dir` and of the vectors, which [`Keyring::reload`] loads again.
     fn watched(dir: &Path) -> Keyring {
         std::fs::copy(key("stranger.crt.pem"), dir.join("mosip.crt")).unwrap();
-        let settings = config::Keys {
+        let settings = crate::keys::settings::Keys {
             dir: dir.to_owned(),
             own: vec![OwnKey {
                 name: None,
@@ -90,7 +90,7 @@ impl Home {
         place: Option<share::Settings>,
         outside: Arc<Script>,
     ) -> Self {
-        let outbox = config::Outbox {
+        let outbox = crate::ledger::settings::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),
             key_file: dir.path().join("outbox.key"),
             retention: Duration::from_hours(1),
@@ -98,7 +98,7 @@ impl Home {
             give_up_after: Duration::from_hours(1),
             reserve: 0,
         };
-        let quarantine = config::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
+        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
         let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
         Self::over(dir, keys, ledger, place, outside)
     }

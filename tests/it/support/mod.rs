@@ -36,9 +36,9 @@ pub(crate) mod world;
 use std::path::{Path, PathBuf};
 
 use mosip_gateway::clock::{Clock, Timestamp};
-use mosip_gateway::config::{self, UnknownThumbprint, Uses};
 use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::keys::Ring;
+use mosip_gateway::keys::settings::{UnknownThumbprint, Uses};
 use mosip_gateway::keys::source::file::{KeyFile, Password};
 use serde_json::Value;
 
@@ -68,12 +68,12 @@ pub(crate) fn key_settings(
     own: &[&str],
     peers: &[&str],
     unknown_thumbprint: UnknownThumbprint,
-) -> config::Keys {
+) -> mosip_gateway::keys::settings::Keys {
     let dir = vectors().join("keys");
-    config::Keys {
+    mosip_gateway::keys::settings::Keys {
         own: own
             .iter()
-            .map(|name| config::OwnKey {
+            .map(|name| mosip_gateway::keys::settings::OwnKey {
                 name: Some((*name).to_owned()),
                 source: KeyFile::source(dir.join(format!("{name}.key.pem")), Password::None),
                 cert: Some(dir.join(format!("{name}.crt.pem"))),
@@ -82,7 +82,7 @@ pub(crate) fn key_settings(
             .collect(),
         peers: peers
             .iter()
-            .map(|name| config::Peer {
+            .map(|name| mosip_gateway::keys::settings::Peer {
                 name: (*name).to_owned(),
                 file: dir.join(format!("{name}.crt.pem")),
                 unknown_thumbprint,

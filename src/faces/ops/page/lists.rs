@@ -157,8 +157,7 @@ impl Lists {
         let group =
             of_one_reason.and_then(|name| self.parked_groups.iter().find(|group| group.name == *name));
         let faults = Fault::ALL.into_iter().filter(|fault| {
-            let is_of =
-                |group: &Group| group.refusal.as_ref().is_some_and(|refusal| refusal.fault == fault.as_str());
+            let is_of = |group: &Group| group.refusal.as_ref().is_some_and(|refusal| refusal.fault == *fault);
             of_one_reason.is_none() && self.parked_groups.iter().any(is_of)
         });
         let rows = self.parked.rows.iter().map(|entry| {
@@ -292,7 +291,7 @@ pub(in crate::faces::ops) fn reason(refusal: Option<&Refusal>) -> Markup {
     html! {
         @if let Some(refusal) = refusal {
             strong { (words::sentence(&refusal.detail)) } " " (words::sentence(&refusal.advice)) " "
-            small { "Fault: " (refusal.fault) ", code: " (refusal.code) ". " }
+            small { "Fault: " (refusal.fault.as_str()) ", code: " (refusal.code) ". " }
         }
     }
 }

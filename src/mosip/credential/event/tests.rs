@@ -4,10 +4,10 @@ use serde_json::json;
 
 use super::super::tests::{NOW, credentials};
 use super::*;
-use crate::config::UnknownThumbprint;
 use crate::crypto::base64;
 use crate::crypto::rsa::Keeper;
 use crate::keys::ring::fake as keys;
+use crate::keys::settings::UnknownThumbprint;
 use crate::mosip::credential::share;
 use crate::mosip::fake;
 

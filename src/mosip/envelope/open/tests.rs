@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::config::{self, Uses};
 use crate::crypto::jwe;
 use crate::crypto::jws::{self, Protected};
+use crate::keys::settings::Uses;
 use crate::keys::source::file::parse_own;
 use crate::keys::source::file::{KeyFile, Password};
 use crate::mosip::primitives::Open;
@@ -20,13 +20,13 @@ const ISSUER_KEY: &[u8] = include_bytes!("../../../../tests/vectors/keys/issuer.
 /// Our key `partner` and the peers `mosip`, `ida`, `issuer`, at `now`.
 fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
-    let own = config::OwnKey {
+    let own = crate::keys::settings::OwnKey {
         name: None,
         source: KeyFile::source(dir.join("partner.key.pem"), Password::None),
         cert: Some(dir.join("partner.crt.pem")),
         uses: Uses { sign: true, decrypt: true },
     };
-    let peer = |name: &str| config::Peer {
+    let peer = |name: &str| crate::keys::settings::Peer {
         name: name.to_owned(),
         file: dir.join(format!("{name}.crt.pem")),
         unknown_thumbprint,
@@ -34,7 +34,13 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
     };
     let peers = ["mosip", "ida", "issuer"].map(peer).into();
     Ring::load(
-        &config::Keys { own: vec![own], peers, strict_permissions: false, ca_file: None, dir: dir.clone() },
+        &crate::keys::settings::Keys {
+            own: vec![own],
+            peers,
+            strict_permissions: false,
+            ca_file: None,
+            dir: dir.clone(),
+        },
         now,
     )
 }

@@ -51,7 +51,7 @@ impl Signer {
             certificate: Some(self.certificate.clone()),
             chain: Vec::new(),
             key: self.certificate.public_key().clone(),
-            unknown_thumbprint: crate::config::UnknownThumbprint::Reject,
+            unknown_thumbprint: crate::keys::settings::UnknownThumbprint::Reject,
             algs: SignatureAlgorithm::ALL.to_vec(),
         }
     }

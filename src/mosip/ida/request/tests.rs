@@ -26,7 +26,7 @@ fn partner() -> OwnKey {
         private: PrivateKey::from_pkcs8_der(&key).unwrap(),
         certificate: Some(Certificate::from_der(&certificate).unwrap()),
         chain: Vec::new(),
-        uses: crate::config::Uses { sign: true, decrypt: false },
+        uses: crate::keys::settings::Uses { sign: true, decrypt: false },
     }
 }
 

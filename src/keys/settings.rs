@@ -1,12 +1,12 @@
 //! `[keys]`
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::section::Section;
-use super::value::{Complaint, complaint, path_under, text, word};
-use super::{Keys, OwnKey, Peer, UnknownThumbprint, Uses};
+use super::source::{self, KeySource};
+use crate::config::section::Section;
+use crate::config::value::{Complaint, complaint, path_under, text, word};
 use crate::crypto::rsa::SignatureAlgorithm;
-use crate::keys::source;
 
 /// The shared volume that OpenCRVS documents.
 const DEFAULT_DIR: &str = "/data/secrets/mosip";
@@ -18,6 +18,63 @@ const ALGS: [SignatureAlgorithm; 4] = [
     SignatureAlgorithm::Rs512,
     SignatureAlgorithm::Ps256,
 ];
+
+/// `[keys]`
+pub struct Keys {
+    /// The shared volume; default `/data/secrets/mosip`.
+    pub dir: PathBuf,
+    /// Our keys.
+    pub own: Vec<OwnKey>,
+    /// Their certificates.
+    pub peers: Vec<Peer>,
+    /// Refuse private key files that others can read (otherwise a warning).
+    pub strict_permissions: bool,
+    /// PEM bundle: peers' and own certificates must chain to it; absent = pinned by file alone.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One of `keys.own`.
+pub struct OwnKey {
+    /// For `sign_with` and `?key=`.
+    pub name: Option<String>,
+    /// Where the key is kept: a file, or whatever else `keys/source` knows.
+    pub source: Arc<dyn KeySource>,
+    /// Certificate beside a bare key; joined with `keys.dir`.
+    pub cert: Option<PathBuf>,
+    /// What it may be used for.
+    pub uses: Uses,
+}
+
+/// `use = ["sign", "decrypt"]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Uses {
+    /// May sign.
+    pub sign: bool,
+    /// May unwrap.
+    pub decrypt: bool,
+}
+
+/// One of `keys.peers`.
+pub struct Peer {
+    /// `mosip`, `ida`, …
+    pub name: String,
+    /// Joined with `keys.dir`.
+    pub file: PathBuf,
+    /// What to do with an envelope from this peer whose thumbprint is not in the ring.
+    pub unknown_thumbprint: UnknownThumbprint,
+    /// Accepted signature algorithms; default RS256, RS384, RS512, PS256.
+    pub algs: Vec<SignatureAlgorithm>,
+}
+
+/// `unknown_thumbprint`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownThumbprint {
+    /// `unknown-key` (the default).
+    #[default]
+    Reject,
+    /// Try own keys of fitting size, at most four (today's mediators write random or zero thumbprints).
+    Try,
+}
 
 /// `[keys]`. No key file is read here, so that a broken one degrades the gateway and does not stop it.
 pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
@@ -35,8 +92,21 @@ pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
 }
 
 impl Keys {
+    /// `sign_with` of `section`: the name of an own key.
+    pub(crate) fn sign_with(&self, section: &mut Section<'_>) -> Option<String> {
+        let name = section.parsed("sign_with", text)?;
+        if !self.has_signer(&name) {
+            section.problem(
+                "sign_with",
+                "names no own key that may sign",
+                "name an entry of keys.own that has a name and the use sign",
+            );
+        }
+        Some(name)
+    }
+
     /// Whether the own key `name` is configured and may sign.
-    pub(crate) fn has_signer(&self, name: &str) -> bool {
+    fn has_signer(&self, name: &str) -> bool {
         self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
     }
 

@@ -1,16 +1,41 @@
 //! `[outbox]` and `[quarantine]`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::{MIB, TIB};
 
-use super::section::Section;
-use super::value::is_inside;
-use super::{Outbox, Quarantine};
+use crate::config::section::Section;
+use crate::config::value::is_inside;
 use crate::store::Location;
 
 const DAY: Duration = Duration::from_hours(24);
+
+/// `[outbox]`
+#[derive(Debug, Clone)]
+pub(crate) struct Outbox {
+    /// The database; default `outbox.db` in the folder of the configuration file.
+    pub(crate) location: Location,
+    /// The keys its rows are sealed under; default `outbox.key` beside it. Never inside `keys.dir`.
+    pub(crate) key_file: PathBuf,
+    /// How long settled rows stay listed; default 30 days.
+    pub(crate) retention: Duration,
+    /// How long a repeated event is recognised; default 400 days.
+    pub(crate) remember: Duration,
+    /// After how long an entry that MOSIP never takes is parked; default 30 days.
+    pub(crate) give_up_after: Duration,
+    /// The last bytes of the disk, which belong to event posts; default 512 MiB.
+    pub(crate) reserve: u64,
+}
+
+/// `[quarantine]`
+#[derive(Debug, Clone)]
+pub(crate) struct Quarantine {
+    /// Bytes of pushes that are kept unverified; default 256 MiB.
+    pub(crate) max_bytes: u64,
+    /// How many; default 10,000.
+    pub(crate) max_rows: u32,
+}
 
 /// `[outbox]`. Its key must not be in `keys_dir`.
 pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
