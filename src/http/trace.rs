@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
 use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Method};
 
 use super::caller::Caller;
 use super::meters::{ANSWERED, Meters};
@@ -25,6 +25,13 @@ pub(crate) const NO_ROUTE: &str = "-";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListenerName(pub(crate) &'static str);
 
+/// The method as it is logged: one that no standard names is a value of the caller's, and is not logged.
+fn name_of(method: &Method) -> &'static str {
+    const STANDARD: [&str; 9] =
+        ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
+    STANDARD.into_iter().find(|name| method == *name).unwrap_or("-")
+}
+
 /// Middleware for every listener; `listener` is its name.
 pub(crate) async fn log(
     listener: &'static str,
@@ -35,7 +42,7 @@ pub(crate) async fn log(
     let started = Instant::now();
     let random: [u8; 8] = secret::random();
     let id = HEXLOWER.encode(&random);
-    let method = request.method().clone();
+    let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     request.extensions_mut().insert(ListenerName(listener));
@@ -51,12 +58,12 @@ pub(crate) async fn log(
     }
     match refusal {
         None if !caller.is_known() && !meters.is_first(listener, route, ANSWERED) => {}
-        None => tracing::info!(listener, id, %method, route, status, micros, "request"),
+        None => tracing::info!(listener, id, method, route, status, micros, "request"),
         Some(Refusal(error)) if !meters.is_first(listener, route, error.code().as_str()) => {}
         Some(Refusal(error)) => tracing::warn!(
             listener,
             id,
-            %method,
+            method,
             route,
             status,
             micros,

@@ -114,6 +114,7 @@ async fn what_callers_send_is_in_no_answer_no_log_no_metric_and_not_on_the_page(
                 routes.push((path.clone(), method.to_uppercase(), operation.clone()));
             }
         }
+        routes.push((routes[0].0.clone(), MARKER.to_owned(), Value::Null));
         routes.push((format!("/{MARKER}"), "GET".to_owned(), Value::Null));
         for (path, method, operation) in routes {
             let path: String = path
