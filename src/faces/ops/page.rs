@@ -20,7 +20,7 @@ use super::failing;
 use super::headline::{self, Remark, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::ledger::entry::Entry;
 use event::Event;
 use lists::{List, Lists};
@@ -109,9 +109,12 @@ impl View {
             }
             None => None,
         };
-        // A database that does not count does not list either.
+        // The page also stands where the database does not list.
         let lists = match &standing.stored {
-            Some(_) => Some(Lists::load(&ops.app, query.list, query.after, query.reason.clone()).await?),
+            Some(_) => match Lists::load(&ops.app, query.list, query.after, query.reason.clone()).await {
+                Err(error) if matches!(error.fault(), Fault::Storage) => None,
+                loaded => Some(loaded?),
+            },
             None => None,
         };
         let lines = headline::remarks(&standing);
