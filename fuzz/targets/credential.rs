@@ -85,7 +85,7 @@ fn flat(input: &mut Unstructured<'_>) -> Result<()> {
         Ok(reading) => reading,
         // A shape that MOSIP does not write, or an address with characters that no address has, which the library leaves out.
         Err(ContextError::NotBuilt(at)) => {
-            assert!(at.starts_with("/credentialSubject/"), "{at}");
+            assert!(at.starts_with("/credentialSubject"), "{at}");
             return Ok(());
         }
         Err(ContextError::Shape(_) | ContextError::Size(_)) => return Ok(()),
