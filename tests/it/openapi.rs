@@ -75,6 +75,19 @@ async fn every_listener_serves_what_its_document_describes_and_no_other_method()
                 assert!(!body.contains("there is no such route"), "{why}");
                 assert_eq!(reply.status.as_u16() == 405, item[method].is_null(), "{why}");
             }
+            // A name that nobody has, and a query that no route takes.
+            for (method, operation) in item.as_object().unwrap() {
+                for query in ["", "?nonsense=1", "?event=none"] {
+                    let upper = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+                    let target = path.replace(['{', '}'], "");
+                    let url = format!("http://{address}{target}{query}");
+                    let reply = gateway.request(upper, url, HeaderMap::new(), "").await;
+                    let body = String::from_utf8_lossy(&reply.body);
+                    let status = reply.status.as_str();
+                    let why = format!("{listener}: {method} {path}{query}: {status} {body}");
+                    assert!(!operation["responses"][status].is_null(), "{why}");
+                }
+            }
         }
     }
 }

@@ -62,9 +62,8 @@ struct Ops {
 
 /// The routes; `has_page`: with the page.
 fn routes(has_page: bool) -> OpenApiRouter<Ops> {
-    let page = [Code::Unauthorized, Code::Forbidden, Code::Field, Code::Storage];
+    let page = [Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Field, Code::Storage];
     let decided = [
-        Code::NotFound,
         Code::StateConflict,
         Code::MediaType,
         Code::TooLarge,

@@ -123,14 +123,14 @@ struct CsvForm {
 }
 
 /// Says that the face is there, as the Token Seeder does.
-#[utoipa::path(get, path = "/ping", responses((status = 200, description = "It is there.", body = String)))]
+#[utoipa::path(get, path = "/ping", responses((status = 200, description = "It is there.", body = String), (status = 400, description = "A query is there, and none is taken.", body = SeederReply)))]
 async fn ping() -> Json<&'static str> {
     // The numbers of the seeder's pod and worker stand in front.
     Json("[0 - 0] pong")
 }
 
 /// Lists what a record may hold, by the names that a mapping leads to.
-#[utoipa::path(get, path = "/authtoken/authfields", responses((status = 200, description = "`authfields` in `response`.", body = SeederReply)))]
+#[utoipa::path(get, path = "/authtoken/authfields", responses((status = 200, description = "`authfields` in `response`.", body = SeederReply), (status = 400, description = "A query is there, and none is taken.", body = SeederReply)))]
 async fn fields(State(app): State<App>) -> Response {
     reply(&app, StatusCode::OK, None, json!({ "authfields": authtoken::FIELDS }))
 }
@@ -240,7 +240,7 @@ async fn submit(app: &App, posted: Posted, key: Option<IdempotencyKey>) -> Resul
 
 /// Says how far a job has come.
 #[utoipa::path(get, path = "/authtoken/status/{job}", params(("job" = String, Path, description = "The id of the job.")),
-    responses((status = 200, description = "`submitted`, `processing`, `processed` or `processed_with_errors`.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
+    responses((status = 200, description = "`submitted`, `processing`, `processed` or `processed_with_errors`.", body = SeederReply), (status = 400, description = "A query is there, and none is taken.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
 async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
     Ok(match find(&app, id).await? {
         Some(job) => reply(&app, StatusCode::OK, None, json!({ "status": state_word(&job.progress) })),
@@ -250,7 +250,7 @@ async fn status(State(app): State<App>, Name(id): Name) -> Result<Response> {
 
 /// Gives the file of a job.
 #[utoipa::path(get, path = "/authtoken/file/{job}", params(("job" = String, Path, description = "The id of the job.")),
-    responses((status = 200, description = "The file.", content_type = "text/plain", body = String), (status = 202, description = "The job is under way.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
+    responses((status = 200, description = "The file.", content_type = "text/plain", body = String), (status = 202, description = "The job is under way.", body = SeederReply), (status = 400, description = "A query is there, and none is taken.", body = SeederReply), (status = 404, description = "There is no such job.", body = SeederReply)))]
 async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     let Some(job) = find(&app, id).await? else {
         return Ok(refuse(&app, StatusCode::NOT_FOUND, Refused::UNKNOWN));
