@@ -37,7 +37,7 @@ pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, V
     }
     let contexts = match (&settings.contexts_dir, settings.context.is_empty()) {
         (Some(folder), false) => contexts(folder, &settings.context).map(Some),
-        // The proof beside a credential needs none.
+        // The proof beside a credential needs none. A credential that holds a proof, too, waits for them.
         (None, true) if !settings.require.contains(&ProofKind::Embedded) => Ok(None),
         (None, _) => Err(unset("contexts_dir")),
         (Some(_), true) => Err(unset("context")),

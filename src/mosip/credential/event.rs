@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::subject::MEMBERS;
 use self::subject::{NUMBERS, SUBJECT, Subject};
-use super::{Credentials, Issuer, ProofKind, refused, shape, values};
+use super::{Credentials, ISSUED, Issuer, ProofKind, issued_at, refused, shape, values};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -309,15 +309,18 @@ impl Credentials {
             let key = issuer.certificate.public_key();
             jws.verify(key, &[SignatureAlgorithm::Rs256], Some(plaintext)).is_ok()
         };
-        let issuer = self.issuers.iter().find(fits).ok_or_else(|| {
-            refused("the signature beside it fits no key of credentials.issuers").advise(
-                "Add the issuer's current certificate to credentials.issuers, if this comes from MOSIP.",
-            )
-        })?;
-        let issued = credential.get("issuanceDate").and_then(Value::as_str).and_then(Timestamp::from_iso);
-        let issued = issued.ok_or_else(|| refused("it does not say in issuanceDate when it was issued"))?;
-        issuer.check_dates("it was issued", issued, now)?;
-        Ok(issuer)
+        let mut refusal = refused("the signature beside it fits no key of credentials.issuers")
+            .advise("Add the issuer's current certificate to credentials.issuers, if this comes from MOSIP.");
+        // Of one key there may be several certificates.
+        for issuer in self.issuers.iter().filter(fits) {
+            let issued = issued_at(credential)
+                .ok_or_else(|| refused("it does not say in issuanceDate when it was issued"))?;
+            match issuer.check_dates(ISSUED, issued, now) {
+                Ok(()) => return Ok(issuer),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
     }
 }
 

@@ -123,6 +123,23 @@ pub(crate) fn tree(text: &[u8]) -> Result<Value> {
     crate::json::read(text)
 }
 
+/// What a date of [`issued_at`] says.
+const ISSUED: &str = "it was issued";
+
+/// When `credential` says that it was issued.
+fn issued_at(credential: &Value) -> Option<Timestamp> {
+    credential.get("issuanceDate").and_then(Value::as_str).and_then(Timestamp::from_iso)
+}
+
+/// One form of a credential that a proof may be made over.
+struct Form {
+    signed: Vec<u8>,
+    /// What happened at `moment`, as in [`Issuer::check_dates`].
+    what: &'static str,
+    /// When it was signed, as the form itself says.
+    moment: Timestamp,
+}
+
 /// An embedded proof. Any further member in it would be signed, too.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -160,42 +177,43 @@ impl Credentials {
         let Reading { text, covered } =
             contexts.read(credential).map_err(|error| refused(&error.to_string()))?;
         let hashes = [Sha256::digest(proof.text().as_bytes()), Sha256::digest(text.as_bytes())].concat();
-        let mut forms = vec![hashes];
+        let mut forms = vec![Form { signed: hashes, what: "its proof was made", moment: created }];
         if self.danger_accept_jcs {
-            forms.extend(plain_form(credential));
+            // The proof is no part of this form, and neither is its date.
+            let issued = issued_at(credential).zip(plain_form(credential));
+            forms.extend(issued.map(|(moment, signed)| Form { signed, what: ISSUED, moment }));
         }
-        let issuer = self.issuer_of(&proof, &forms)?;
-        issuer.check_dates("its proof was made", created, now)?;
+        let issuer = self.issuer_of(&proof, &forms, now)?;
         let (covered, not_covered) =
             values(credential).into_iter().partition(|pointer| covered.contains(pointer));
         let key = issuer.certificate.thumbprint();
         Ok(Verified::new(Covered { covered, not_covered, key }, Evidence::Plaintext, None))
     }
 
-    /// The issuer whose key made the proof over one of `forms`.
-    fn issuer_of(&self, proof: &Proof<'_>, forms: &[Vec<u8>]) -> Result<&Issuer> {
+    /// The issuer whose key made the proof over one of `forms`, with a certificate whose dates count at `now`: of one key there may be
+    /// several.
+    fn issuer_of(&self, proof: &Proof<'_>, forms: &[Form], now: Timestamp) -> Result<&Issuer> {
         let jws = Jws::parse(proof.jws).map_err(|_| refused("the signature of its proof cannot be read"))?;
         if !jws.is_detached() {
             return Err(refused("the signature of its proof brings a text of its own"));
         }
         let named =
             self.issuers.iter().filter(|issuer| issuer.verification_method == proof.verification_method);
-        let mut is_known = false;
+        let mut refusal = refused("its verificationMethod is not among credentials.issuers")
+            .advise("Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP.");
+        let mut is_outside_dates = false;
         for issuer in named {
-            is_known = true;
             let key = issuer.certificate.public_key();
-            let verifies =
-                |form: &Vec<u8>| jws.verify(key, &[SignatureAlgorithm::Ps256], Some(form.as_slice())).is_ok();
-            if forms.iter().any(verifies) {
-                return Ok(issuer);
+            let fits =
+                |form: &&Form| jws.verify(key, &[SignatureAlgorithm::Ps256], Some(&form.signed)).is_ok();
+            match forms.iter().find(fits).map(|form| issuer.check_dates(form.what, form.moment, now)) {
+                Some(Ok(())) => return Ok(issuer),
+                Some(Err(error)) => (refusal, is_outside_dates) = (error, true),
+                None if is_outside_dates => {}
+                None => refusal = refused("its proof does not fit the credential and the key of its issuer"),
             }
         }
-        Err(match is_known {
-            true => refused("its proof does not fit the credential and the key of its issuer"),
-            false => refused("its verificationMethod is not among credentials.issuers").advise(
-                "Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP.",
-            ),
-        })
+        Err(refusal)
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::contexts::{ContextError, PinError, by_library};
 use super::*;
+use crate::keys::make::{CertificateRequest, KeyMaker};
 
 const VECTORS: &str = "tests/vectors";
 /// Within the dates of the issuer's certificate.
@@ -173,6 +174,51 @@ fn a_former_key_counts_for_what_it_signed_in_its_time() {
     assert!(error.detail().contains("has expired"), "{}", error.detail());
     credentials.issuers[0].history = true;
     assert!(credentials.verify(birth, later).is_ok());
+}
+
+/// Certificates of the issuer's key, with other dates than its own.
+fn certificate_of_the_issuer(not_before: i64, not_after: i64) -> Certificate {
+    let key = std::fs::read(Path::new(VECTORS).join("keys/issuer.key.pem")).unwrap();
+    let request = CertificateRequest {
+        country: "XX",
+        organization: "Ministry",
+        common_name: "issuer",
+        not_before: Timestamp::from_seconds(not_before),
+        not_after: Timestamp::from_seconds(not_after),
+        ca: false,
+        names: &[],
+    };
+    KeyMaker::from_file(&key, None).unwrap().certify(&request, None).unwrap()
+}
+
+#[test]
+fn of_several_certificates_of_one_key_any_may_have_the_dates() {
+    let (vectors, mut credentials) = (vectors(), credentials(false));
+    let birth = &vectors["cases"][0]["credential"];
+    let former = Issuer {
+        verification_method: credentials.issuers[0].verification_method.clone(),
+        certificate: certificate_of_the_issuer(1_000_000_000, 1_100_000_000),
+        history: false,
+    };
+    credentials.issuers.insert(0, former);
+    assert!(credentials.verify(birth, NOW).is_ok());
+    credentials.issuers.reverse();
+    assert!(credentials.verify(birth, NOW).is_ok());
+    credentials.issuers.remove(0);
+    assert_eq!(credentials.verify(birth, NOW).err().unwrap().code(), Code::SignerExpired);
+}
+
+#[test]
+fn a_date_that_a_proof_over_the_json_does_not_sign_says_nothing() {
+    let (vectors, mut credentials) = (vectors(), credentials(true));
+    let is_jcs = |case: &&Value| case["form"] == "jcs" && case["valid"] == true;
+    let mut credential =
+        vectors["cases"].as_array().unwrap().iter().find(is_jcs).unwrap()["credential"].clone();
+    credential["proof"]["created"] = json!("2031-01-01T00:00:00Z");
+    // The certificate begins after the day of issue, and before the date that anybody can write into the proof.
+    credentials.issuers[0].certificate = certificate_of_the_issuer(1_900_000_000, 2_000_000_000);
+    let error = credentials.verify(&credential, Timestamp::from_seconds(1_950_000_000)).err().unwrap();
+    assert!(error.detail().contains("it was issued before"), "{}", error.detail());
 }
 
 #[test]
