@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::websub::{Answer, Mode, Topics};
 
-/// What anybody can say on the callback makes the gateway ask the hub no more often than this.
+/// What anybody can say on the callback makes the gateway ask the hub about a topic no more often than this.
 const HINTS_EVERY: Duration = Duration::from_mins(5);
 /// That messages are refused is logged no more often than this.
 const LOGGED_EVERY: Duration = Duration::from_mins(5);
@@ -111,7 +111,6 @@ impl Standing {
 pub(super) struct State {
     topics: Vec<Topic>,
     renew_every: Duration,
-    hinted: Option<Instant>,
     gap: Option<Gap>,
     /// A message could not be stored, and there has been no room since.
     waits_for_room: bool,
@@ -125,7 +124,6 @@ impl State {
         Self {
             topics: topics.set().map(|(setting, topic)| Topic::new(setting, topic)).collect(),
             renew_every,
-            hinted: None,
             gap: None,
             waits_for_room: false,
             is_waited_for: false,
@@ -192,15 +190,9 @@ impl State {
 
     /// Anybody says that `topic` (`None`: some topic) is denied. True: the hub is asked again.
     pub(super) fn denied(&mut self, topic: Option<&str>) -> bool {
-        let instant = Instant::now();
-        if self.hinted.is_some_and(|hinted| instant < hinted + HINTS_EVERY) {
-            return false;
-        }
-        self.hinted = Some(instant);
-        for known in self.topics.iter_mut().filter(|known| topic.is_none_or(|topic| known.topic == topic)) {
-            known.next_at = instant;
-        }
-        true
+        let meant = self.topics.iter_mut().filter(|known| topic.is_none_or(|topic| known.topic == topic));
+        // Each topic counts for itself, so that a word about one takes nothing from another.
+        meant.fold(false, |is_asked, known| known.hinted(HINTS_EVERY) || is_asked)
     }
 
     /// A message was taken whose topic the setting `setting` names.

@@ -171,6 +171,16 @@ async fn hints_of_anybody_make_one_request_in_five_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_word_about_a_topic_of_somebody_else_takes_nothing_from_ours() {
+    let home = Home::new(std::iter::repeat_with(|| says(200, REGISTERED)).take(2));
+    pass(MOMENT).await;
+    home.hub.denied(Some("another"), None);
+    home.hub.denied(Some(TOPIC), None);
+    pass(MOMENT).await;
+    assert_eq!(home.asked(), ["subscribe"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_that_found_no_room_is_shown_and_subscribes_again_once_there_is_some() {
     let home = Home::new([says(200, REGISTERED), says(200, REGISTERED)]);
     pass(MOMENT).await;

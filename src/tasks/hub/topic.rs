@@ -39,6 +39,8 @@ pub(super) struct Topic {
     /// A message was taken since the hub was last asked to subscribe.
     delivers: bool,
     ended_at: Option<Instant>,
+    /// When anybody's word last had the hub asked again.
+    hinted_at: Option<Instant>,
 }
 
 /// A request about a topic. The hub asks on the callback whether it is meant, and anybody who knows the callback can ask the same.
@@ -65,7 +67,19 @@ impl Topic {
             // Before a whole term has passed, nothing is known.
             delivers: true,
             ended_at: None,
+            hinted_at: None,
         }
+    }
+
+    /// Anybody says that the hub has denied the topic. True: the hub is asked again, once in `every` at most.
+    pub(super) fn hinted(&mut self, every: Duration) -> bool {
+        let now = Instant::now();
+        if self.hinted_at.is_some_and(|hinted| now < hinted + every) {
+            return false;
+        }
+        self.hinted_at = Some(now);
+        self.next_at = now;
+        true
     }
 
     /// A request is about to leave.
