@@ -192,11 +192,18 @@ impl State {
     pub(super) fn denied(&mut self, topic: Option<&str>) -> bool {
         let meant = self.topics.iter_mut().filter(|known| topic.is_none_or(|topic| known.topic == topic));
         // Each topic counts for itself, so that a word about one takes nothing from another.
-        meant.fold(false, |is_asked, known| known.hinted(HINTS_EVERY) || is_asked)
+        let mut is_asked = false;
+        for topic in meant {
+            is_asked |= topic.hinted(HINTS_EVERY);
+        }
+        is_asked
     }
 
-    /// A message was taken whose topic the setting `setting` names.
+    /// A message was taken whose topic the setting `setting` names. `None`: no setting names it, and it says nothing about ours.
     pub(super) fn arrived(&mut self, setting: Option<&str>, now: Timestamp) {
+        if setting.is_none() {
+            return;
+        }
         for topic in self.topics.iter_mut().filter(|topic| setting == Some(topic.shown.name)) {
             topic.delivers();
         }

@@ -11,6 +11,7 @@ use crate::destinations::{self, Listed as _};
 use crate::error::Fault;
 use crate::keys::{Keyring, Ring};
 use crate::ledger::Ledger;
+use crate::mosip::websub::HUB;
 use crate::mosip::websub::credential::CREDENTIAL;
 
 const TOPIC: &str = "opencrvs-partner/CREDENTIAL_ISSUED";
@@ -270,6 +271,8 @@ async fn a_hub_that_gave_up_and_says_that_it_has_the_subscription_is_made_to_beg
         status.refused.map(|refused| (refused.messages, refused.code)),
         Some((1, Code::CallerSignature))
     );
+    home.hub.arrived(HUB);
+    assert!(home.hub.status().unwrap().refused.is_some(), "a topic of nobody's says nothing about ours");
     home.hub.arrived(CREDENTIAL);
     let status = home.hub.status().unwrap();
     assert!(status.refused.is_none() && status.gap.unwrap().until.is_some(), "it is told until a start");
@@ -291,7 +294,10 @@ async fn a_subscription_that_does_not_deliver_is_ended_once_an_hour_at_most() {
     let home =
         Home::new(answers.into_iter().chain(std::iter::repeat_with(|| says(200, REGISTERED)).take(99)));
     pass(MOMENT).await;
-    for _ in 0..10 {
+    home.hub.refused(Code::CallerSignature, true);
+    pass(Duration::from_secs(301)).await;
+    assert!(home.hub.verify("unsubscribe", TOPIC, None));
+    for _ in 0..9 {
         home.hub.refused(Code::CallerSignature, true);
         pass(Duration::from_mins(6)).await;
     }
@@ -327,7 +333,9 @@ async fn a_hub_that_is_silent_while_registrations_wait_is_made_to_begin_anew_onc
             if let (Some((_, Mode::Unsubscribe)), _) = state.due() {
                 ended.push(renewal);
                 state.asked(TOPIC, Mode::Unsubscribe, now);
-                state.answered(TOPIC, Ok(Answer::Accepted), 0, now);
+                assert!(state.verified(TOPIC, Mode::Unsubscribe, Duration::from_hours(24), now));
+                state.asked(TOPIC, Mode::Subscribe, now);
+                assert!(state.verified(TOPIC, Mode::Subscribe, Duration::from_hours(24), now));
             }
             pass(Duration::from_hours(6)).await;
             if delivers {
@@ -338,4 +346,39 @@ async fn a_hub_that_is_silent_while_registrations_wait_is_made_to_begin_anew_onc
         assert_eq!(ended, if delivers { vec![] } else { vec![1, 5] });
         assert_eq!(state.gap().map(|gap| gap.cause), (!delivers).then_some(Cause::Silence));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_an_end_only_a_verification_makes_the_subscription_active() {
+    let registered = || says(200, REGISTERED);
+    let home = Home::new(
+        [registered(), registered(), says(202, ACCEPTED), registered(), registered()]
+            .into_iter()
+            .chain([says(202, ACCEPTED)]),
+    );
+    pass(MOMENT).await;
+    home.hub.refused(Code::CallerSignature, true);
+    pass(Duration::from_secs(301)).await;
+    assert!(home.hub.verify("unsubscribe", TOPIC, None));
+    pass(Duration::from_millis(1_100)).await;
+    assert_eq!(home.asked().len(), 4);
+    assert_eq!(
+        home.standing(),
+        (Standing::Failing, Some(Fault::Partner)),
+        "the hub is about to remove what it has"
+    );
+    pass(Duration::from_secs(4)).await;
+    assert_eq!(home.asked()[3..], ["subscribe"; 3]);
+    assert!(home.hub.verify("subscribe", TOPIC, None));
+    assert_eq!(home.standing(), (Standing::Active, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_fails_is_tried_again() {
+    let registered = || says(200, REGISTERED);
+    let home = Home::new([registered(), registered(), is_away(), registered(), says(202, ACCEPTED)]);
+    pass(MOMENT).await;
+    home.hub.refused(Code::CallerSignature, true);
+    pass(Duration::from_secs(310)).await;
+    assert_eq!(home.asked()[2..], ["unsubscribe", "subscribe", "unsubscribe"]);
 }

@@ -41,6 +41,17 @@ pub(super) struct Topic {
     ended_at: Option<Instant>,
     /// When anybody's word last had the hub asked again.
     hinted_at: Option<Instant>,
+    /// How far the end of the subscription is, until the hub verifies a new one or a message of the topic is taken.
+    ending: Option<Ending>,
+}
+
+/// How far the end of a subscription is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// The hub was asked to end it, and has not verified that.
+    Asked,
+    /// The hub has verified it. It removes the subscription after that, and may say for a while that it has it.
+    Verified,
 }
 
 /// A request about a topic. The hub asks on the callback whether it is meant, and anybody who knows the callback can ask the same.
@@ -68,6 +79,7 @@ impl Topic {
             delivers: true,
             ended_at: None,
             hinted_at: None,
+            ending: None,
         }
     }
 
@@ -146,7 +158,7 @@ impl Topic {
             match mode {
                 // What the hub verifies is new there.
                 Mode::Subscribe => {
-                    self.refused_at = None;
+                    (self.refused_at, self.ending) = (None, None);
                     self.activate(renew_in, now);
                 }
                 Mode::Unsubscribe => self.ended(now),
@@ -166,7 +178,7 @@ impl Topic {
     /// A message of this topic was taken.
     pub(super) fn delivers(&mut self) {
         self.delivers = true;
-        self.refused_at = None;
+        (self.refused_at, self.ending) = (None, None);
     }
 
     /// A message that may be of this topic was refused.
@@ -191,9 +203,17 @@ impl Topic {
         let given_up_at = self.refused_at.map(|refused| refused + GIVEN_UP_AFTER);
         let is_over = given_up_at.is_some_and(|at| at <= Instant::now());
         if is_over && self.has_rested(ENDED_EVERY) {
-            self.refused_at = None;
             self.ended_at = Some(Instant::now());
+            self.ending = Some(Ending::Asked);
             (self.next, self.next_at) = (Mode::Unsubscribe, Instant::now());
+            return;
+        }
+        if let Some(ending) = self.ending {
+            // What the hub still has is the subscription that ends.
+            self.next = if ending == Ending::Asked { Mode::Unsubscribe } else { Mode::Subscribe };
+            self.next_at = Instant::now() + self.pause(u32::MAX);
+            let error = Error::new(Code::Partner, "MOSIP's hub still has the subscription that was to end");
+            self.fail(error.advise("The gateway asks again by itself. If this lasts, ask MOSIP to remove this partner's subscription."), now);
             return;
         }
         let at_most = given_up_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
@@ -209,6 +229,7 @@ impl Topic {
 
     /// The subscription ends once the hub has read the answer to its question.
     fn ended(&mut self, now: Timestamp) {
+        self.ending = Some(Ending::Verified);
         self.stand(Standing::Pending, now);
         (self.next, self.next_at) = (Mode::Subscribe, Instant::now() + FIRST_PAUSE);
     }
