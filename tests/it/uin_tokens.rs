@@ -163,7 +163,8 @@ async fn nothing_of_a_person_is_in_the_database_or_in_the_log() {
     let job = submit(&world, &[leila(UIN), stranger, wrong]).await;
     world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;
     let database = || {
-        let files = ["", "-wal"].map(|suffix| format!("{}{suffix}", world.gateway.outbox().display()));
+        // The log first: what leaves it in between is in the database then.
+        let files = ["-wal", ""].map(|suffix| format!("{}{suffix}", world.gateway.outbox().display()));
         files.iter().filter_map(|file| std::fs::read(file).ok()).flatten().collect::<Vec<u8>>()
     };
     let waiting = database();
