@@ -110,7 +110,7 @@ impl Gateway {
         let pool = Pool::for_this_machine()?;
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let outbox_key = config.outbox.key_file.clone();
-        let ledger = Ledger::on_disk(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
+        let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
         let mut troubles = config.troubles;

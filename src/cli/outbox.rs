@@ -108,7 +108,7 @@ impl Outbox {
             }
             _ => {}
         }
-        match Ledger::on_disk(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
+        match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             Ok(ledger) => outcome::block_on(self.command.on_file(&ledger))?,
             Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),

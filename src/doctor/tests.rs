@@ -279,7 +279,7 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
         super::outbox::examine(outbox).iter().map(|finding| finding.level).collect()
     };
     assert_eq!(levels(&outbox), [Level::Ok], "before the first start");
-    let store = Ledger::on_disk(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
+    let store = Ledger::open(outbox.clone(), quarantine, Clock::fixed(NOW)).unwrap();
     assert_eq!(levels(&outbox), [Level::Ok]);
     assert!(store.is_writable());
     let other =

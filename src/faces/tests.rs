@@ -63,7 +63,7 @@ impl World {
             reserve: 0,
         };
         let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let ledger = Ledger::on_disk(settings, quarantine, clock.clone()).unwrap();
+        let ledger = Ledger::open(settings, quarantine, clock.clone()).unwrap();
         let upstream = config::Upstream {
             ca_pem: None,
             danger_plain_http: false,

@@ -36,7 +36,7 @@ impl Ledger {
         let open = |_: &crate::ledger::settings::Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
             memory.opened_by(&*owner, voids_leases).map(|()| store)
         };
-        Self::open(outbox, quarantine, Surroundings { clock, random }, open).unwrap()
+        Self::open_with(outbox, quarantine, Surroundings { clock, random }, open).unwrap()
     }
 
     /// What the rows hold.

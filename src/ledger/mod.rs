@@ -111,8 +111,8 @@ pub(crate) struct Surroundings {
 }
 
 impl Ledger {
-    /// Over the database that `open` opens for its owner.
-    pub(crate) fn open<E>(
+    /// Over the database that the given `open` opens for its owner.
+    pub(crate) fn open_with<E>(
         outbox: crate::ledger::settings::Outbox,
         quarantine: crate::ledger::settings::Quarantine,
         surroundings: Surroundings,
@@ -139,14 +139,14 @@ impl Ledger {
     }
 
     /// Over the database that `outbox` names, which this process alone owns from then on.
-    pub(crate) fn on_disk(
+    pub(crate) fn open(
         outbox: crate::ledger::settings::Outbox,
         quarantine: crate::ledger::settings::Quarantine,
         clock: Clock,
     ) -> std::result::Result<Self, OpenError> {
         let surroundings = Surroundings { clock, ..Surroundings::default() };
         let open = |outbox: &crate::ledger::settings::Outbox, owner| outbox.location.open(owner);
-        Self::open(outbox, quarantine, surroundings, open)
+        Self::open_with(outbox, quarantine, surroundings, open)
     }
 
     /// The tables under whose names [`Self::unreadable`] counts.

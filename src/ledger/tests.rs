@@ -74,12 +74,12 @@ impl Home {
     fn open(&self) -> Ledger {
         let surroundings = Surroundings { clock: self.clock.clone(), ..Surroundings::default() };
         let open = |_: &crate::ledger::settings::Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
-        Ledger::open(self.settings(), Self::QUARANTINE, surroundings, open).unwrap()
+        Ledger::open_with(self.settings(), Self::QUARANTINE, surroundings, open).unwrap()
     }
 
     /// Over a file, for what only a file shows.
-    fn on_disk(&self) -> Ledger {
-        Ledger::on_disk(self.settings(), Self::QUARANTINE, self.clock.clone()).unwrap()
+    fn in_file(&self) -> Ledger {
+        Ledger::open(self.settings(), Self::QUARANTINE, self.clock.clone()).unwrap()
     }
 
     /// The keys of the key file from now on, one a line.

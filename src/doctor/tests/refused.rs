@@ -15,7 +15,7 @@ fn an_outbox_over_which_no_gateway_starts_is_a_failure() {
         let diagnosis = examine(Some(&file), &any_port(), true, NOW);
         finding(&diagnosis, Level::Fail, "outbox.db", what);
         let config = Config::load(Some(&file), &any_port()).unwrap();
-        let started = crate::ledger::Ledger::on_disk(config.outbox, config.quarantine, Clock::fixed(NOW));
+        let started = crate::ledger::Ledger::open(config.outbox, config.quarantine, Clock::fixed(NOW));
         assert!(started.is_err(), "{what}: serve starts");
     };
     let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();

@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn nothing_personal_can_be_read_in_the_files() {
     let home = Home::new();
-    let ledger = home.on_disk();
+    let ledger = home.in_file();
     accept(&ledger, registered(EventKind::Birth, "c1", "B-IN-THE-OPEN")).await;
     ledger.receive(BIRTH_NID, FAMILY_NAME.into(), Sender::Stranger).await.unwrap();
     let leased = lease(&ledger, EventKind::Birth).await.remove(0);
@@ -30,7 +30,7 @@ async fn nothing_personal_can_be_read_in_the_files() {
 #[tokio::test]
 async fn housekeeping_leaves_no_payload_of_a_settled_event_in_the_log() {
     let home = Home::new();
-    let ledger = home.on_disk();
+    let ledger = home.in_file();
     accept(&ledger, birth("c1")).await;
     let leased = lease(&ledger, EventKind::Birth).await.remove(0);
     settle(&ledger, &leased, done()).await;

@@ -35,7 +35,7 @@ async fn after_a_rekey_repeats_are_known_and_the_old_key_is_not_needed() {
 #[tokio::test]
 async fn a_rekey_with_another_key_is_refused_and_changes_nothing() {
     let home = Home::new();
-    let ledger = home.on_disk();
+    let ledger = home.in_file();
     accept(&ledger, birth("before")).await;
     let asked = NewRecord::Ask(b"asked".to_vec().into());
     let job = ledger.create_job(Form::Json, vec![asked], None).await.unwrap();
@@ -61,7 +61,7 @@ async fn a_rekey_with_another_key_is_refused_and_changes_nothing() {
     let order = ["before", "while", "after"];
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, order);
     drop(ledger);
-    let ledger = home.on_disk();
+    let ledger = home.in_file();
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, order);
     let records = lease_all(&ledger, &lane_to(Queue::Records, "ida")).await;
     assert_eq!((records.len(), &records[0].work.payload[..]), (1, &b"asked"[..]));
@@ -129,7 +129,7 @@ async fn an_event_under_a_lost_key_goes_on_by_itself_once_a_rekey_finds_the_key(
 #[tokio::test]
 async fn nothing_under_the_former_key_is_left_in_the_files() {
     let home = Home::new();
-    let ledger = home.on_disk();
+    let ledger = home.in_file();
     accept(&ledger, birth("c1")).await;
     let column = sealed_column("entry", "payload");
     let sealed =
@@ -212,7 +212,7 @@ async fn before_a_database_is_open_no_key_is_missing_and_nothing_is_sealed() {
 #[tokio::test]
 async fn a_start_without_the_key_names_the_file_and_says_what_to_do() {
     let home = Home::new();
-    drop(home.on_disk());
+    drop(home.in_file());
     for (content, what) in
         [(None, "is missing"), (Some(String::new()), "is empty"), (Some(other_key()), "opens with no key")]
     {
@@ -221,7 +221,7 @@ async fn a_start_without_the_key_names_the_file_and_says_what_to_do() {
             std::fs::write(home.settings().key_file, content).unwrap();
         }
         let refused =
-            Ledger::on_disk(home.settings(), Home::QUARANTINE, home.clock.clone()).err().unwrap().to_string();
+            Ledger::open(home.settings(), Home::QUARANTINE, home.clock.clone()).err().unwrap().to_string();
         for part in [what, "outbox.key", "restore the key", "set-aside"] {
             assert!(refused.contains(part), "{refused}");
         }

@@ -38,7 +38,7 @@ impl Home {
             reserve: 0,
         };
         let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1, max_rows: 1 };
-        let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
+        let ledger = Ledger::open(outbox, quarantine, Clock::system()).unwrap();
         let settings = Settings {
             hub_url: Some("https://api.example.org/hub/".parse().unwrap()),
             callback_url: Some("https://gateway.example.org/websub/callback".parse().unwrap()),

@@ -99,7 +99,7 @@ impl Home {
             reserve: 0,
         };
         let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let ledger = Ledger::on_disk(outbox, quarantine, Clock::system()).unwrap();
+        let ledger = Ledger::open(outbox, quarantine, Clock::system()).unwrap();
         Self::over(dir, keys, ledger, place, outside)
     }
 
