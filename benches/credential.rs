@@ -21,7 +21,7 @@ use mosip_gateway::keys::settings::UnknownThumbprint;
 use mosip_gateway::keys::{Certificate, Ring};
 use mosip_gateway::mosip::credential::event::Notification;
 use mosip_gateway::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};
-use mosip_gateway::mosip::envelope::Parts;
+use mosip_gateway::mosip::envelope::ParsedEnvelope;
 use serde_json::{Value, json};
 use support::rings::{self, now};
 
@@ -54,7 +54,7 @@ fn main() {
     // What RSA has to do: one unwrapping, and two verifications whatever they say of these bytes.
     let data = &case["event"]["event"]["data"];
     let envelope = base64::decode(text(&data["credential"]).as_bytes()).expect("base64");
-    let wrapped = &envelope[Parts::parse(&envelope).expect("an envelope").wrapped];
+    let wrapped = &envelope[ParsedEnvelope::parse(&envelope).expect("an envelope").wrapped];
     let beside = Jws::parse(text(&data["proof"]["signature"])).expect("a token");
     let inside = Jws::parse(text(&credential["proof"]["jws"])).expect("a token");
     let own = &ring.own()[0].private;

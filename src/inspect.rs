@@ -12,7 +12,7 @@ use crate::crypto::base64;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::LoadError;
 use crate::keys::source::file::{self, Description};
-use crate::mosip::envelope::Parts;
+use crate::mosip::envelope::ParsedEnvelope;
 use crate::mosip::primitives::{Open, Verify};
 
 pub(crate) use credential::Credential;
@@ -84,18 +84,18 @@ fn message(message: &Open, carried_as: &'static str) -> Result<Report> {
         return Ok(token);
     }
     let envelope_bytes = base64::decode(message.data.as_bytes())?;
-    let parts = Parts::parse(&envelope_bytes)?;
+    let parts = ParsedEnvelope::parse(&envelope_bytes)?;
     let signature = message.signature.as_deref().map(|text| base64::decode(text.as_bytes())).transpose()?;
     let signature_bytes = signature.map(|bytes| bytes.len());
     Ok(Report::Envelope(Envelope { signature_bytes, ..Envelope::of(&envelope_bytes, &parts, carried_as) }))
 }
 
 fn envelope(bytes: &[u8], carried_as: &'static str) -> Option<Envelope> {
-    Parts::parse(bytes).ok().map(|parts| Envelope::of(bytes, &parts, carried_as))
+    ParsedEnvelope::parse(bytes).ok().map(|parts| Envelope::of(bytes, &parts, carried_as))
 }
 
 impl Envelope {
-    fn of(bytes: &[u8], parts: &Parts, carried_as: &'static str) -> Self {
+    fn of(bytes: &[u8], parts: &ParsedEnvelope, carried_as: &'static str) -> Self {
         Self {
             carried_as,
             layout: parts.layout.as_str(),

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::mosip::Evidence;
 use mosip_gateway::mosip::envelope::{
-    self, Flavour, Format, Layout, Parts, Policy, SealOptions, Sealed, SignOver,
+    self, Flavour, Format, Layout, ParsedEnvelope, Policy, SealOptions, Sealed, SignOver,
 };
 use mosip_gateway_fuzz::{edit, keys, known};
 
@@ -44,7 +44,7 @@ fn edited_unsigned(input: &mut Unstructured<'_>) -> Result<()> {
         Ok(opened) => {
             assert_eq!(&**opened.get(), original.plaintext);
             assert_eq!(opened.evidence(), Evidence::DangerUnsigned);
-            let bound = Parts::parse(&bytes).is_ok_and(|parts| parts.layout != Layout::VerR2);
+            let bound = ParsedEnvelope::parse(&bytes).is_ok_and(|parts| parts.layout != Layout::VerR2);
             assert!(!bound || aad == original.aad);
         }
         Err(_) => assert!(bytes != original.bytes || aad != original.aad),

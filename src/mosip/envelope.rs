@@ -213,7 +213,7 @@ impl Layout {
 
 /// The parts of an envelope, unopened, as offsets into the bytes that it was parsed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parts {
+pub struct ParsedEnvelope {
     /// Which form.
     pub layout: Layout,
     /// The recipient it names, if it names one.
@@ -224,7 +224,7 @@ pub struct Parts {
     pub body: Range<usize>,
 }
 
-impl Parts {
+impl ParsedEnvelope {
     /// Finds the splitter at the offsets that the usual key lengths give, and only then by scanning, so that the bytes of a
     /// splitter inside a thumbprint, a wrapped key or a ciphertext do no harm.
     pub fn parse(envelope: &[u8]) -> Result<Self, CryptoError> {
@@ -315,7 +315,7 @@ impl From<Zeroizing<Vec<u8>>> for Plaintext {
 
 fn open_body(
     session: &SessionKey,
-    parts: &Parts,
+    parts: &ParsedEnvelope,
     envelope: &mut [u8],
     caller_aad: &[u8],
 ) -> Result<Range<usize>, CryptoError> {

@@ -11,7 +11,8 @@ use mosip_gateway::keys::Ring;
 use mosip_gateway::keys::settings::UnknownThumbprint;
 use mosip_gateway::mosip::Verified;
 use mosip_gateway::mosip::envelope::{
-    self, Flavour, Format, Layout, Parts, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
+    self, Flavour, Format, Layout, ParsedEnvelope, Plaintext, Policy, SealOptions, Sealed, SealedMessage,
+    SignOver,
 };
 use mosip_gateway::opencrvs::event::{Event, EventKind};
 use mosip_gateway::registration::Aid;
@@ -39,7 +40,7 @@ fn seal(own: usize, plaintext: &[u8], layout: Layout, sign: SignOver) -> SealedM
     if layout == Layout::LegacyPlain {
         envelope.drain(..32);
     }
-    assert_eq!(Parts::parse(&envelope).unwrap().layout, layout);
+    assert_eq!(ParsedEnvelope::parse(&envelope).unwrap().layout, layout);
     let signed = match sign {
         SignOver::Envelope => Some(envelope.as_slice()),
         SignOver::Plaintext => Some(plaintext),

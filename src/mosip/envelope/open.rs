@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Parts, Plaintext, open_body};
+use super::{ParsedEnvelope, Plaintext, open_body};
 use crate::crypto::CryptoError;
 use crate::crypto::base64;
 use crate::crypto::jwe::Jwe;
@@ -102,7 +102,7 @@ fn open_envelope(
     mut envelope: Vec<u8>,
     caller_aad: &[u8],
 ) -> Result<(Plaintext, Option<Thumbprint>)> {
-    let parts = Parts::parse(&envelope)?;
+    let parts = ParsedEnvelope::parse(&envelope)?;
     let wrapped = envelope.get(parts.wrapped.clone()).unwrap_or_default();
     let keys = candidates(ring, policy, parts.thumbprint, parts.wrapped.len())?;
     let opened = unwrap_any(keys, |key| key.unwrap(wrapped))
