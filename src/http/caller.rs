@@ -91,7 +91,7 @@ pub(crate) async fn identify(
     let mut caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     caller.address = caller.address.map(|peer| strangers.origin(peer, request.headers()));
     caller.strangers = Some(strangers);
-    caller.turn = Arc::default();
+    caller.request = Arc::default();
     request.extensions_mut().insert(caller.clone());
     let response = next.run(request).await;
     let refusal = response.extensions().get::<Refusal>().map(|Refusal(error)| error.code());
@@ -99,7 +99,7 @@ pub(crate) async fn identify(
         // The one who sent it may be known by a signature over what could not be read.
         Some(Code::TooLarge | Code::Timeout) | None => response,
         Some(_) => match caller.count_once() {
-            Err(busy) if !caller.turn.keeps_its_answer.load(Ordering::Relaxed) => busy.into_response(),
+            Err(busy) if !caller.request.keeps_its_answer.load(Ordering::Relaxed) => busy.into_response(),
             _ => response,
         },
     }
@@ -113,12 +113,12 @@ pub(crate) struct Caller {
     address: Option<IpAddr>,
     /// `None`: the listener has no rate.
     strangers: Option<Strangers>,
-    turn: Arc<Turn>,
+    request: Arc<RequestState>,
 }
 
 /// What is known of one request.
 #[derive(Default)]
-struct Turn {
+struct RequestState {
     is_proved: AtomicBool,
     is_counted: AtomicBool,
     keeps_its_answer: AtomicBool,
@@ -127,7 +127,7 @@ struct Turn {
 impl Caller {
     /// At the other end of the connection `standing`, from `address`.
     pub(crate) fn new(standing: Arc<Standing>, address: Option<IpAddr>) -> Self {
-        Self { standing, address, strangers: None, turn: Arc::default() }
+        Self { standing, address, strangers: None, request: Arc::default() }
     }
 
     /// What strangers are counted by: an address, and of an IPv6 address the network that one customer has.
@@ -144,13 +144,13 @@ impl Caller {
 
     /// The caller has proved who it is, by this request or by its connection: no rate refuses it.
     pub(crate) fn prove(&self) {
-        self.turn.is_proved.store(true, Ordering::Relaxed);
+        self.request.is_proved.store(true, Ordering::Relaxed);
         self.standing.prove();
     }
 
     /// What is refused of this request counts as any other, and no rate changes its answer.
     pub(crate) fn keep_answer(&self) {
-        self.turn.keeps_its_answer.store(true, Ordering::Relaxed);
+        self.request.keeps_its_answer.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has proved who it is, by a request of this connection or by the connection.
@@ -170,7 +170,7 @@ impl Caller {
 
     /// Counts a request that proves nothing; [`Code::Busy`] beyond the rate of its address.
     pub(crate) fn count(&self) -> Result<()> {
-        self.turn.is_counted.store(true, Ordering::Relaxed);
+        self.request.is_counted.store(true, Ordering::Relaxed);
         match &self.strangers {
             Some(strangers) if !strangers.admits(self.address()) => {
                 Err(Error::new(Code::Busy, "too many requests a second come from this address"))
@@ -181,7 +181,7 @@ impl Caller {
 
     /// As [`Self::count`], unless the request was counted or its caller has proved who it is.
     fn count_once(&self) -> Result<()> {
-        let Turn { is_proved, is_counted, .. } = &*self.turn;
+        let RequestState { is_proved, is_counted, .. } = &*self.request;
         let is_over =
             is_proved.load(Ordering::Relaxed) || is_counted.load(Ordering::Relaxed) || self.has_certificate();
         if is_over { Ok(()) } else { self.count() }
