@@ -29,12 +29,12 @@ const SILENT: &str = "silent";
 pub(crate) struct Answer {
     pub(crate) outcome: &'static str,
     #[serde(flatten)]
-    pub(crate) said: Said,
+    pub(crate) details: AnswerDetails,
 }
 
-/// What is kept of it, sealed.
+/// What is kept of an answer, sealed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Said {
+pub(crate) struct AnswerDetails {
     /// When, by the machine's clock.
     pub(crate) at: String,
     /// MOSIP's reason.
@@ -103,16 +103,16 @@ impl Book<'_> {
     /// MOSIP said of the registration of `entry` what `data` holds.
     pub(super) fn conclude(&self, entry: &str, outcome: Outcome, data: &Value) -> Result<()> {
         let text = |name: &str| Some(data.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
-        let said = match outcome {
+        let details = match outcome {
             // What a credential holds is nobody's but the mediator's.
-            Outcome::Issued => Said { at: self.wall.to_iso(), ..Said::default() },
-            _ => Said { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
+            Outcome::Issued => AnswerDetails { at: self.wall.to_iso(), ..AnswerDetails::default() },
+            _ => AnswerDetails { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
         };
         let known = self.tx().outcome(entry)?;
         let is_answered = known.and_then(|row| self::outcome(&row)).is_some_and(Outcome::is_final);
         // A verdict is not undone by what was sent before it and comes late.
         if outcome.is_final() || !is_answered {
-            self.write_outcome(entry, outcome.as_str(), &said)?;
+            self.write_outcome(entry, outcome.as_str(), &details)?;
         }
         if outcome.is_final() {
             self.tx().expect(entry, None)?;
@@ -141,16 +141,17 @@ impl Book<'_> {
                 key: None,
                 met_by: None,
             })?;
-            let said = Said { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
-            self.write_outcome(entry, SILENT, &said)?;
+            let details =
+                AnswerDetails { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
+            self.write_outcome(entry, SILENT, &details)?;
             self.tx().expect(entry, None)?;
         }
         Ok(overdue.len())
     }
 
-    fn write_outcome(&self, entry: &str, outcome: &str, said: &Said) -> Result<()> {
+    fn write_outcome(&self, entry: &str, outcome: &str, details: &AnswerDetails) -> Result<()> {
         let text =
-            serde_json::to_vec(said).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
+            serde_json::to_vec(details).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
         let row =
             OutcomeRow { outcome: outcome.to_owned(), answer: self.seal(TABLE, entry, "answer", &text)? };
         self.tx().conclude(entry, &row)
@@ -163,14 +164,14 @@ impl Book<'_> {
         let Some(outcome) = of_mosip.or_else(|| (row.outcome == SILENT).then_some(SILENT)) else {
             return Ok(None);
         };
-        let said = match self.unseal(TABLE, &entry, "answer", &row.answer) {
+        let details = match self.unseal(TABLE, &entry, "answer", &row.answer) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
             Err(error) => {
                 self.rules.unreadable.note(TABLE, &entry, &error);
-                Said::default()
+                AnswerDetails::default()
             }
         };
-        Ok(Some(Answer { outcome, said }))
+        Ok(Some(Answer { outcome, details }))
     }
 
     /// The name of the correlation row of the entry `id`: its own, or that of the entry that it was accepted with.

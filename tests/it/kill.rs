@@ -1,5 +1,5 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
-//! lost, no event goes under two ids, no application id changes, and what MOSIP's hub was told is taken is told once. Counted by what the
+//! lost, no event goes under two ids, no application id changes, and what the gateway acknowledged to MOSIP's hub reaches the mediator once. Counted by what the
 //! simulator saw.
 //!
 //! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times and prints the counts in one line. A
@@ -80,12 +80,13 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     posters.join_all().await;
     load.rejecting.send_replace(false);
     hub.await.unwrap();
-    let mut told = Told::default();
+    let mut delivered = Delivered::default();
     // What does not come to rest shows in the counts.
     let longest = LONGEST_DRAIN + Duration::from_secs(kills);
-    let drained = tokio::time::timeout(longest, drain(&gateway, &simulator, &mut mediator, &mut told)).await;
+    let drained =
+        tokio::time::timeout(longest, drain(&gateway, &simulator, &mut mediator, &mut delivered)).await;
 
-    let counts = Counts::of(&load, &simulator.history.record(), &gateway, &told).await;
+    let counts = Counts::of(&load, &simulator.history.record(), &gateway, &delivered).await;
     println!("{kills} kills, {counts}; {:.0} s", start.elapsed().as_secs_f64());
     assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
     assert!(counts.taken > 0 && counts.resent > 0 && counts.rejected > 0, "there was no load");
@@ -152,8 +153,13 @@ fn posts(record: &Record) -> u64 {
     record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
 }
 
-/// Waits until nothing is left to send, to examine or to deliver. What the mediator got goes into `told`.
-async fn drain(gateway: &Gateway, simulator: &simulator::Running, mediator: &mut Mediator, told: &mut Told) {
+/// Waits until nothing is left to send, to examine or to deliver. What the mediator got goes into `delivered`.
+async fn drain(
+    gateway: &Gateway,
+    simulator: &simulator::Running,
+    mediator: &mut Mediator,
+    delivered: &mut Delivered,
+) {
     gateway.ready().await;
     empty(gateway, "/v1/events?state=queued").await;
     empty(gateway, "/v1/events?state=leased").await;
@@ -170,13 +176,13 @@ async fn drain(gateway: &Gateway, simulator: &simulator::Running, mediator: &mut
             "uin-token.received" => &delivery["data"]["uinToken"],
             "registration.rejected" => {
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
-                let ids = told.rejections.entry(text(&delivery["data"]["registrationId"])).or_default();
+                let ids = delivered.rejections.entry(text(&delivery["data"]["registrationId"])).or_default();
                 ids.insert(text(&delivery["id"]));
                 return false;
             }
             _ => return false,
         };
-        told.ids.insert(what.as_str().unwrap().to_owned());
+        delivered.ids.insert(what.as_str().unwrap().to_owned());
         what == last
     };
     while !hear(mediator.next().await.1) {}
@@ -200,10 +206,10 @@ async fn empty(gateway: &Gateway, route: &str) {
 
 /// What the mediator got.
 #[derive(Default)]
-struct Told {
+struct Delivered {
     /// The ids of acceptances, and UINTOKENs.
     ids: BTreeSet<String>,
-    /// Under which ids each rejected registration was told of; more than one is a failure.
+    /// Under which ids each rejected registration was reported; more than one is a failure.
     rejections: BTreeMap<String, BTreeSet<String>>,
 }
 

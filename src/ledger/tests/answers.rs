@@ -255,8 +255,8 @@ async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_
     assert_eq!(told[1].1, json!({ "registrationId": "unknown" }));
     assert_eq!(messages(&ledger).await[0]["verified"], "hub");
     let answer = ledger.answer("1".to_owned()).await.unwrap().unwrap();
-    assert_eq!((answer.outcome, answer.said.reason.as_deref()), ("rejected", Some("PACKET_REJECTED")));
-    assert!(answer.said.advice.is_some());
+    assert_eq!((answer.outcome, answer.details.reason.as_deref()), ("rejected", Some("PACKET_REJECTED")));
+    assert!(answer.details.advice.is_some());
 }
 
 #[tokio::test]

@@ -102,8 +102,8 @@ struct Failure {
     failure_reason: String,
 }
 
-/// What a message says of a registration.
-struct Said<'a> {
+/// What a message reports of a registration.
+struct Report<'a> {
     kind: &'static str,
     outcome: Outcome,
     registration: &'a str,
@@ -140,7 +140,7 @@ fn verify_status(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
     };
     let reason = status.error_code.as_deref().map(readable).filter(|code| !code.is_empty());
     let reason = reason.unwrap_or_else(|| result.to_owned());
-    told(body, id, Said { kind, outcome, registration, result, reason, advice })
+    notice(body, id, Report { kind, outcome, registration, result, reason, advice })
 }
 
 fn verify_error(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
@@ -152,7 +152,7 @@ fn verify_error(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
     }
     let (kind, outcome, result) = (REJECTED, Outcome::Rejected, "ERROR");
     let advice = "MOSIP refused this registration for the reason that it gives. Correct the record, and register it again.";
-    told(body, id, Said { kind, outcome, registration, result, reason, advice })
+    notice(body, id, Report { kind, outcome, registration, result, reason, advice })
 }
 
 struct Read<T> {
@@ -201,8 +201,8 @@ fn turns_or_controls(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-fn told(body: &[u8], id: Option<String>, said: Said<'_>) -> Result<Stated<Notice>> {
-    let Said { kind, outcome, registration, result, reason, advice } = said;
+fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<Notice>> {
+    let Report { kind, outcome, registration, result, reason, advice } = report;
     let identity = match id {
         Some(id) => Identity::Once(id),
         None => {

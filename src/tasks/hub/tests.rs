@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::destinations::fake::{Answer as Said, Script, is_away, says};
+use crate::destinations::fake::{Answer as FakeAnswer, Script, is_away, says};
 use crate::destinations::{self, Listed as _};
 use crate::error::Fault;
 use crate::keys::{Keyring, Ring};
@@ -27,7 +27,7 @@ struct Home {
 
 impl Home {
     /// A hub that says this, request by request.
-    fn new(answers: impl IntoIterator<Item = Said>) -> Self {
+    fn new(answers: impl IntoIterator<Item = FakeAnswer>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let outbox = crate::ledger::settings::Outbox {
             location: crate::store::Location::in_file(dir.path().join("outbox.db")),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mosip_gateway::simulator::history::{LIMIT, Record};
 use serde_json::json;
 
-use super::{Event, Gateway, Load, Told, posts};
+use super::{Delivered, Event, Gateway, Load, posts};
 
 /// What came of it.
 #[derive(Default)]
@@ -24,16 +24,16 @@ pub(super) struct Counts {
     altered: usize,
     refused: usize,
     not_done: usize,
-    untold: usize,
+    undelivered: usize,
     pushes_lost: usize,
-    /// Rejections that the hub was told are taken.
+    /// Rejections that the gateway acknowledged to the hub.
     pub(super) rejected: usize,
     rejections_lost: usize,
     rejections_doubled: usize,
 }
 
 impl Counts {
-    pub(super) async fn of(load: &Load, record: &Record, gateway: &Gateway, told: &Told) -> Self {
+    pub(super) async fn of(load: &Load, record: &Record, gateway: &Gateway, delivered: &Delivered) -> Self {
         assert!(
             record.accepted.len() < LIMIT && record.aids.len() < LIMIT,
             "the simulator has forgotten some"
@@ -76,15 +76,15 @@ impl Counts {
         counts.altered = record.accepted.iter().filter(|accepted| accepted.altered > 0).count();
         counts.refused = record.refused.iter().filter(|refused| refused.code.starts_with("SIM-")).count();
 
-        counts.untold =
-            events.iter().filter(|event| !told.ids.contains(event["id"].as_str().unwrap())).count();
+        counts.undelivered =
+            events.iter().filter(|event| !delivered.ids.contains(event["id"].as_str().unwrap())).count();
         let taken: Vec<_> = record.pushes.iter().filter(|push| push.status == Some(200)).collect();
         counts.pushed = taken.len();
-        counts.pushes_lost = taken.iter().filter(|push| !told.ids.contains(&push.uin_token)).count();
+        counts.pushes_lost = taken.iter().filter(|push| !delivered.ids.contains(&push.uin_token)).count();
         counts.rejected = known.rejected.len();
         counts.rejections_lost =
-            known.rejected.iter().filter(|id| !told.rejections.contains_key(*id)).count();
-        counts.rejections_doubled = told.rejections.values().filter(|ids| ids.len() > 1).count();
+            known.rejected.iter().filter(|id| !delivered.rejections.contains_key(*id)).count();
+        counts.rejections_doubled = delivered.rejections.values().filter(|ids| ids.len() > 1).count();
         counts
     }
 
@@ -97,10 +97,10 @@ impl Counts {
             ("content changed", self.altered),
             ("refused for its form", self.refused),
             ("not done", self.not_done),
-            ("acceptance not told", self.untold),
+            ("acceptance not delivered", self.undelivered),
             ("push lost", self.pushes_lost),
             ("rejection lost", self.rejections_lost),
-            ("rejection told twice", self.rejections_doubled),
+            ("rejection delivered twice", self.rejections_doubled),
         ]
     }
 

@@ -48,11 +48,11 @@ pub(super) fn shown(event: &Event, standing: &Standing, forms: &Forms) -> Markup
         rows.push(row("Its way", overview::pace(standing, channel)));
     }
     if let Some(answer) = answer {
-        let said = [answer.said.reason.as_deref(), answer.said.advice.as_deref()].into_iter().flatten();
+        let said = [answer.details.reason.as_deref(), answer.details.advice.as_deref()].into_iter().flatten();
         let said: Vec<_> = said.map(words::sentence).collect();
         rows.push(row(
             "Outcome at MOSIP",
-            html! { (answer.outcome) ", " (answer.said.at) ". " (said.join(" ")) },
+            html! { (answer.outcome) ", " (answer.details.at) ". " (said.join(" ")) },
         ));
     }
     section(
