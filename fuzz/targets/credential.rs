@@ -17,14 +17,14 @@ use serde_json::{Map, Value, json};
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
     match mode % 3 {
-        0 => judge(rest),
+        0 => check(rest),
         1 => drop(edited(&mut Unstructured::new(rest))),
         _ => drop(flat(&mut Unstructured::new(rest))),
     }
 });
 
 /// What verifies was signed: every value that is covered is one of a known credential.
-fn judge(text: &[u8]) {
+fn check(text: &[u8]) {
     let Ok(credential) = json::read::<Value>(text) else { return };
     match credentials::credentials().verify(&credential, keys::NOW) {
         Ok(verified) => {
@@ -36,7 +36,7 @@ fn judge(text: &[u8]) {
 
 fn edited(input: &mut Unstructured<'_>) -> Result<()> {
     let known = input.choose(credentials::known())?.to_string();
-    judge(&edit::edited(known.as_bytes(), input)?);
+    check(&edit::edited(known.as_bytes(), input)?);
     Ok(())
 }
 

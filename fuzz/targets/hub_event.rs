@@ -32,7 +32,7 @@ const CERTIFICATES: [&str; 4] =
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
     match mode % 4 {
-        0 => judge(rest),
+        0 => check_message(rest),
         1 => drop(edited(&mut Unstructured::new(rest))),
         2 => sealed(rest, false),
         _ => sealed(rest, true),
@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// Nobody can alter what is sealed: what comes out is the known credential.
-fn judge(body: &[u8]) {
+fn check_message(body: &[u8]) {
     match open(body) {
         Ok(issued) => assert_eq!(issued.get().credential, GOOD.1, "nobody sealed this"),
         Err(error) => check(&error),
@@ -57,7 +57,7 @@ fn edited(input: &mut Unstructured<'_>) -> Result<()> {
         message["event"]["data"]["credential"] = json!(base64::encode_url(&envelope));
         body = message.to_string().into_bytes();
     }
-    judge(&body);
+    check_message(&body);
     Ok(())
 }
 

@@ -207,7 +207,7 @@ async fn messages(ledger: &Ledger) -> Vec<Value> {
 }
 
 /// Type and subject of every message that waits for the mediator.
-async fn told(ledger: &Ledger) -> Vec<(String, Value)> {
+async fn deliveries(ledger: &Ledger) -> Vec<(String, Value)> {
     let read = |mut message: Value| (message["type"].as_str().unwrap().to_owned(), message["subject"].take());
     messages(ledger).await.into_iter().map(read).collect()
 }
@@ -245,7 +245,7 @@ fn verified(kind: PushKind, message: &[u8]) -> Stated<Notice> {
     kind.verify(message, Trust { ring: &ring, now, policy, credentials: &credentials }).unwrap()
 }
 
-/// MOSIP pushes `token` for `brn`, and it verifies: the id of the push, and whether it is told.
+/// MOSIP pushes `token` for `brn`, and it verifies: the id of the push, and whether it becomes a delivery.
 async fn push(ledger: &Ledger, brn: &str, token: &str) -> (String, bool) {
     let message = fake::uin_token(token, brn);
     let verified = notice(&message);

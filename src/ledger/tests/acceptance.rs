@@ -133,12 +133,12 @@ async fn what_mosip_took_and_what_is_parked_is_told_with_every_name_of_the_event
     assign(&ledger, &leased[0], "10001").await;
     settle(&ledger, &leased[0], done()).await;
     settle(&ledger, &leased[1], Ending::Park(away())).await;
-    let told = messages(&ledger).await;
-    let types: Vec<_> = told.iter().map(|message| message["type"].as_str().unwrap()).collect();
+    let deliveries = messages(&ledger).await;
+    let types: Vec<_> = deliveries.iter().map(|message| message["type"].as_str().unwrap()).collect();
     assert_eq!(types, ["aid.assigned", "event.accepted", "event.parked"]);
-    assert_eq!(told[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
-    assert_eq!(told[2]["data"]["destination"], json!("mediator"));
-    assert!(told[2]["data"]["advice"].is_string());
+    assert_eq!(deliveries[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
+    assert_eq!(deliveries[2]["data"]["destination"], json!("mediator"));
+    assert!(deliveries[2]["data"]["advice"].is_string());
 }
 
 #[tokio::test]

@@ -40,12 +40,12 @@ async fn an_entry_that_waited_a_month_is_parked_and_the_mediator_learns_of_it() 
     assert_eq!(ledger.entry("c1".into()).await.unwrap().state, State::Parked);
     assert_eq!(ledger.entry("c2".into()).await.unwrap().state, State::Queued);
     assert_eq!(settled.try_recv().unwrap(), "c1", "whoever waits for it hears of it");
-    let told = messages(&ledger).await;
+    let deliveries = messages(&ledger).await;
     assert_eq!(
-        (&told[0]["type"], &told[0]["subject"]["compositionId"]),
+        (&deliveries[0]["type"], &deliveries[0]["subject"]["compositionId"]),
         (&json!("event.parked"), &json!("c1"))
     );
-    assert!(told[0]["data"]["advice"].is_string());
+    assert!(deliveries[0]["data"]["advice"].is_string());
     ledger.retry("c1".into()).await.unwrap();
     ledger.housekeep().await.unwrap();
     assert_eq!(ledger.entry("c1".into()).await.unwrap().state, State::Queued, "a retry counts the age anew");
@@ -86,7 +86,7 @@ async fn news_of_our_own_goes_after_retention_and_what_mosip_sent_or_is_parked_s
     push(&ledger, "B1", "1").await;
     run_for(31 * DAY).await;
     ledger.housekeep().await.unwrap();
-    let left: Vec<_> = told(&ledger).await.into_iter().map(|(kind, _)| kind).collect();
+    let left: Vec<_> = deliveries(&ledger).await.into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(left, ["event.parked", "uin-token.received"]);
     assert_eq!(ledger.undelivered_count().await.unwrap(), (2, Some(0)), "and since when the oldest waits");
 }

@@ -87,7 +87,7 @@ async fn status(ledger: &Ledger, id: &str, result: &str) -> bool {
 }
 
 async fn types(ledger: &Ledger) -> Vec<String> {
-    told(ledger).await.into_iter().map(|(kind, _)| kind).collect()
+    deliveries(ledger).await.into_iter().map(|(kind, _)| kind).collect()
 }
 
 /// The next look at the clock, after this long.
@@ -138,8 +138,8 @@ async fn only_births_and_deaths_that_went_as_packets_are_expected_back_and_only_
     send(&ledger, "packets").await;
     send(&ledger, "mediator").await;
     after(&ledger, 2 * WITHIN).await;
-    let told = told(&ledger).await;
-    let [(kind, subject)] = &told[..] else { panic!("{told:?}") };
+    let deliveries = deliveries(&ledger).await;
+    let [(kind, subject)] = &deliveries[..] else { panic!("{deliveries:?}") };
     assert_eq!((kind.as_str(), &subject["registrationId"]), ("registration.silent", &json!("death")));
 
     let other = Home::new();
@@ -164,8 +164,8 @@ async fn a_credential_or_a_rejection_ends_the_wait_and_a_packet_that_was_process
         let before = types(&ledger).await;
         assert_eq!(before.len(), usize::from(ends), "{outcome:?}");
         after(&ledger, 2 * WITHIN).await;
-        let told = types(&ledger).await.split_off(before.len());
-        assert_eq!(told, ["registration.silent"][..usize::from(!ends)], "{outcome:?}");
+        let deliveries = types(&ledger).await.split_off(before.len());
+        assert_eq!(deliveries, ["registration.silent"][..usize::from(!ends)], "{outcome:?}");
     }
 }
 
@@ -250,9 +250,9 @@ async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_
     packet(&ledger, "1").await;
     says(&ledger, Outcome::Rejected, "1", "e1").await;
     says(&ledger, Outcome::Rejected, "unknown", "e2").await;
-    let told = told(&ledger).await;
-    assert_eq!(told[0].1, json!({ "trackingId": "T1", "brn": "B1", "registrationId": "1" }));
-    assert_eq!(told[1].1, json!({ "registrationId": "unknown" }));
+    let deliveries = deliveries(&ledger).await;
+    assert_eq!(deliveries[0].1, json!({ "trackingId": "T1", "brn": "B1", "registrationId": "1" }));
+    assert_eq!(deliveries[1].1, json!({ "registrationId": "unknown" }));
     assert_eq!(messages(&ledger).await[0]["verified"], "hub");
     let answer = ledger.answer("1".to_owned()).await.unwrap().unwrap();
     assert_eq!((answer.outcome, answer.details.reason.as_deref()), ("rejected", Some("PACKET_REJECTED")));

@@ -12,13 +12,13 @@ async fn every_message_names_all_that_the_event_held_and_a_push_finds_it_when_it
     send(&ledger, EventKind::Birth, "10001").await;
     let names = json!({ "compositionId": "c1", "trackingId": "TB1", "brn": "B1", "aid": "10001" });
     let expected = ["aid.assigned", "event.accepted"].map(|kind| (kind.to_owned(), names.clone()));
-    assert_eq!(told(&ledger).await, expected);
+    assert_eq!(deliveries(&ledger).await, expected);
     // The entry is forgotten after 30 days, its names are not.
     run_for(31 * DAY).await;
     ledger.housekeep().await.unwrap();
     assert_eq!(ledger.entry("c1".into()).await.unwrap_err().code(), Code::NotFound);
     push(&ledger, "B1", "1").await;
-    assert_eq!(told(&ledger).await, [("uin-token.received".to_owned(), names)]);
+    assert_eq!(deliveries(&ledger).await, [("uin-token.received".to_owned(), names)]);
 }
 
 #[tokio::test]
@@ -29,7 +29,7 @@ async fn a_death_is_told_by_its_own_number_and_a_parked_event_by_all_names() {
     let leased = lease(&ledger, EventKind::Death).await.remove(0);
     settle(&ledger, &leased, Ending::Park(away())).await;
     let names = json!({ "compositionId": "c1", "trackingId": "TD1", "drn": "D1" });
-    assert_eq!(told(&ledger).await, [("event.parked".to_owned(), names)]);
+    assert_eq!(deliveries(&ledger).await, [("event.parked".to_owned(), names)]);
 }
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn a_push_without_an_event_is_told_with_what_it_holds() {
     let ledger = home.open();
     accept(&ledger, registered(EventKind::Birth, "c1", "B1")).await;
     push(&ledger, "B2", "1").await;
-    assert_eq!(told(&ledger).await, [("uin-token.received".to_owned(), json!({ "brn": "B2" }))]);
+    assert_eq!(deliveries(&ledger).await, [("uin-token.received".to_owned(), json!({ "brn": "B2" }))]);
 }
 
 #[tokio::test]
@@ -48,7 +48,7 @@ async fn a_push_about_a_number_of_several_events_is_told_with_what_they_agree_on
     accept(&ledger, registered(EventKind::Birth, "c1", "B1")).await;
     accept(&ledger, registered(EventKind::Birth, "c2", "B1")).await;
     push(&ledger, "B1", "1").await;
-    assert_eq!(told(&ledger).await[0].1, json!({ "trackingId": "TB1", "brn": "B1" }));
+    assert_eq!(deliveries(&ledger).await[0].1, json!({ "trackingId": "TB1", "brn": "B1" }));
 }
 
 #[tokio::test(start_paused = true)]
@@ -62,8 +62,8 @@ async fn names_are_forgotten_after_remember_and_not_before_the_event_is_settled(
     ledger.housekeep().await.unwrap();
     push(&ledger, "B1", "1").await;
     push(&ledger, "B2", "2").await;
-    let told = told(&ledger).await;
-    let subjects: Vec<_> = told.iter().filter(|(kind, _)| kind == "uin-token.received").collect();
+    let deliveries = deliveries(&ledger).await;
+    let subjects: Vec<_> = deliveries.iter().filter(|(kind, _)| kind == "uin-token.received").collect();
     assert_eq!(subjects[0].1, json!({ "brn": "B1" }));
     assert_eq!(subjects[1].1["compositionId"], "c2");
 }
@@ -76,7 +76,7 @@ async fn names_that_were_damaged_on_the_disk_are_left_and_cost_no_event() {
     damage(&ledger, "correlation", "subject", "c1").await;
     send(&ledger, EventKind::Birth, "10001").await;
     push(&ledger, "B1", "1").await;
-    let subjects: Vec<_> = told(&ledger).await.into_iter().map(|(_, subject)| subject).collect();
+    let subjects: Vec<_> = deliveries(&ledger).await.into_iter().map(|(_, subject)| subject).collect();
     assert_eq!(
         subjects,
         [json!({ "compositionId": "c1" }), json!({ "compositionId": "c1" }), json!({ "brn": "B1" })]
@@ -126,14 +126,14 @@ async fn entries_of_an_older_database_get_their_names_at_the_first_start_though_
     ledger.correlate_older().await.unwrap();
     push(&ledger, "B1", "1").await;
     let names = json!({ "compositionId": "waits", "trackingId": "TB1", "brn": "B1" });
-    assert_eq!(told(&ledger).await, [("uin-token.received".to_owned(), names)]);
+    assert_eq!(deliveries(&ledger).await, [("uin-token.received".to_owned(), names)]);
     assert_eq!(ledger.entry("damaged".into()).await.unwrap().state, State::Queued);
     assert!(is_uncorrelated(&ledger).await, "the next start looks at the damaged one again");
     swap_sealed(&ledger, "entry", "payload", "damaged", sealed).await;
     ledger.correlate_older().await.unwrap();
     assert!(!is_uncorrelated(&ledger).await);
     push(&ledger, "B2", "2").await;
-    assert_eq!(told(&ledger).await[1].1["compositionId"], "damaged");
+    assert_eq!(deliveries(&ledger).await[1].1["compositionId"], "damaged");
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn more_old_entries_than_one_step_takes_all_get_their_names_beside_those_t
         push(&ledger, number, number).await;
     }
     let compositions: Vec<_> =
-        told(&ledger).await.into_iter().map(|(_, subject)| subject["compositionId"].clone()).collect();
+        deliveries(&ledger).await.into_iter().map(|(_, subject)| subject["compositionId"].clone()).collect();
     assert_eq!(compositions, ["c0", "c25", "c120", "c249"]);
 }
 
@@ -179,7 +179,7 @@ async fn remember(ledger: &Ledger, entry: &'static str, subject: Subject) {
     ledger.run(move |book| book.correlate(entry, &subject)).await.unwrap();
 }
 
-/// What a push is told with that held the names `held`.
+/// The subject of the delivery of a push that held the names `held`.
 async fn joined(ledger: &Ledger, held: Subject) -> Subject {
     let found = ledger.run(move |book| book.named(&held)).await.unwrap();
     found.map(|named| named.subject).unwrap_or_default()

@@ -65,10 +65,10 @@ async fn the_entry_at_mosip_speaks_for_the_event_wherever_it_stands_in_the_list(
     settle(&ledger, &leased, done()).await;
     let repeat = accept_at(&ledger, &["system", "mediator"], birth("c1")).await;
     assert_eq!((repeat.state, repeat.aid), (State::Done, Aid::parse("10001")));
-    let told = messages(&ledger).await;
-    assert_eq!(told[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
+    let deliveries = messages(&ledger).await;
+    assert_eq!(deliveries[1]["subject"], json!({ "compositionId": "c1", "aid": "10001" }));
     assert_eq!(
-        (&told[1]["data"]["id"], &told[1]["data"]["destination"]),
+        (&deliveries[1]["data"]["id"], &deliveries[1]["data"]["destination"]),
         (&json!("c1@mediator"), &json!("mediator"))
     );
     let without = accept_at(&ledger, &["system", "register"], birth("c2")).await;

@@ -33,7 +33,7 @@ fn taken() -> Ending {
 }
 
 async fn types(ledger: &Ledger) -> Vec<String> {
-    told(ledger).await.into_iter().map(|(kind, _)| kind).collect()
+    deliveries(ledger).await.into_iter().map(|(kind, _)| kind).collect()
 }
 
 #[tokio::test]
@@ -61,7 +61,7 @@ async fn a_parked_entry_of_one_destination_holds_nobody_up_at_the_other() {
     send(&ledger, EventKind::Birth, "10001").await;
     let (aid, id, _) = the_post(&ledger).await;
     settle(&ledger, &aid, Ending::Park(away())).await;
-    let (kind, subject) = told(&ledger).await.pop().unwrap();
+    let (kind, subject) = deliveries(&ledger).await.pop().unwrap();
     assert_eq!((kind.as_str(), &subject["brn"]), ("event.parked", &json!("B1")));
     accept(&ledger, registered(EventKind::BirthCorrection, "c1", "B1")).await;
     let correction = lease(&ledger, EventKind::BirthCorrection).await.remove(0);
@@ -97,7 +97,7 @@ async fn a_token_of_no_known_event_goes_under_the_name_of_its_push_and_waits_for
     let ids: Vec<_> = leased.iter().map(|leased| leased.held.id.clone()).collect();
     assert_eq!(ids, [format!("{first}@legacy-token"), format!("{second}@legacy-token")]);
     settle(&ledger, &leased[0], Ending::Park(away())).await;
-    let parked = told(&ledger).await.pop().unwrap();
+    let parked = deliveries(&ledger).await.pop().unwrap();
     assert_eq!(parked, ("event.parked".to_owned(), json!({ "brn": "B1" })));
 }
 

@@ -1,4 +1,4 @@
-//! What MOSIP pushed: told once, kept where it does not verify, never at the cost of events.
+//! What MOSIP pushed: delivered once, kept where it does not verify, never at the cost of events.
 
 use super::*;
 use crate::error::Fault;
@@ -32,11 +32,11 @@ async fn a_push_is_delivered_once_however_often_it_comes() {
     let home = Home::new();
     let ledger = home.open();
     for is_new in [true, false] {
-        let (id, told) = push(&ledger, "B1", "1").await;
-        assert_eq!(told, is_new);
+        let (id, is_delivered) = push(&ledger, "B1", "1").await;
+        assert_eq!(is_delivered, is_new);
         assert_eq!(ledger.push(id).await.err().unwrap().code(), Code::NotFound, "nothing is left of it");
     }
-    assert_eq!(told(&ledger).await.len(), 1);
+    assert_eq!(deliveries(&ledger).await.len(), 1);
     let ledger = home.open();
     assert!(!push(&ledger, "B1", "1").await.1, "nor in another process");
 }
@@ -148,7 +148,7 @@ async fn a_push_with_an_id_of_its_own_is_known_by_it_among_those_of_its_kind_tha
     assert!(!hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "at": 2 })).await);
     assert!(hub_push(&ledger, "packet-status", "e2", registration("R1"), json!({ "at": 1 })).await);
     assert!(hub_push(&ledger, "credential", "e1", registration("R1"), json!({ "at": 1 })).await);
-    assert_eq!(told(&ledger).await.len(), 3);
+    assert_eq!(deliveries(&ledger).await.len(), 3);
 }
 
 #[tokio::test]

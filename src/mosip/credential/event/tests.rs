@@ -34,13 +34,13 @@ fn plain(subject: Value) -> Value {
     json!({ "id": "urn:c", "issuanceDate": "2026-11-24T08:00:00.134Z", "credentialSubject": subject })
 }
 
-fn judge(credentials: &Credentials, message: &Value) -> Result<Verified<Issued>> {
+fn verify_event(credentials: &Credentials, message: &Value) -> Result<Verified<Issued>> {
     let body = message.to_string();
     credentials.verify_issued(&Notification::read(body.as_bytes())?, &ring(), NOW)
 }
 
 fn code(credentials: &Credentials, message: &Value) -> Code {
-    judge(credentials, message).err().unwrap().code()
+    verify_event(credentials, message).err().unwrap().code()
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn every_known_message_is_told_from_every_forged_one() {
     let cases = known();
     assert!(cases.len() >= 3);
     for case in cases {
-        let verdict = judge(&credentials, &case["event"]);
+        let verdict = verify_event(&credentials, &case["event"]);
         assert_eq!(verdict.is_ok(), case["valid"].as_bool().unwrap(), "{}", case["name"]);
         match verdict {
             Ok(issued) => assert_eq!(issued.get().credential, case["expect"], "{}", case["name"]),
@@ -60,7 +60,7 @@ fn every_known_message_is_told_from_every_forged_one() {
 
 #[test]
 fn what_verifies_says_whom_it_is_for() {
-    let issued = judge(&credentials(false), &good()).unwrap();
+    let issued = verify_event(&credentials(false), &good()).unwrap();
     assert_eq!(issued.word(), "signature");
     assert!(issued.key().is_some_and(|key| ring().decryptor(&key).is_some()));
     let issued = issued.into_inner();
@@ -136,11 +136,11 @@ fn one_of_the_proofs_that_are_required_has_to_be_there() {
         (&beside_alone, &event, true),
         (&beside_alone, &embedded, false),
     ] {
-        let verdict = judge(&with(require), message).map(|issued| issued.word());
+        let verdict = verify_event(&with(require), message).map(|issued| issued.word());
         assert_eq!(verdict.clone().ok(), is_enough.then_some("signature"), "{require:?}");
         assert!(is_enough || verdict.unwrap_err().code() == Code::SignatureMissing);
     }
-    let issued = judge(&credentials(false), &embedded_alone).unwrap().into_inner();
+    let issued = verify_event(&credentials(false), &embedded_alone).unwrap().into_inner();
     assert_eq!(issued.not_covered, ["/credentialSubject/birthCertificateNumber", "/type/1"]);
     assert!(issued.covered.contains(&"/credentialSubject/VID".to_owned()));
     assert!(issued.registration_id.is_some_and(|id| id.is_covered));
@@ -159,7 +159,7 @@ fn what_no_proof_covers_makes_no_other_event_of_a_credential() {
     let subject = birth["credentialSubject"].as_object_mut().unwrap();
     subject.remove("birthCertificateNumber");
     subject.insert("deathCertificateNumber".to_owned(), json!("D-OF-SOMEBODY"));
-    let issued = judge(&credentials, &carried(&birth)).unwrap().into_inner();
+    let issued = verify_event(&credentials, &carried(&birth)).unwrap().into_inner();
     assert_eq!((issued.occasion, issued.certificate_number.clone()), (Occasion::Birth, None));
     assert!(issued.number == Some(IssuedNumber::Vid("8031687218".to_owned())));
     assert!(issued.not_covered.contains(&"/credentialSubject/deathCertificateNumber".to_owned()));
@@ -168,7 +168,7 @@ fn what_no_proof_covers_makes_no_other_event_of_a_credential() {
     let vectors = super::super::tests::vectors();
     let mut death = vectors["cases"][1]["credential"].clone();
     death["credentialSubject"]["birthCertificateNumber"] = json!("B-OF-SOMEBODY");
-    let issued = judge(&credentials, &carried(&death)).unwrap().into_inner();
+    let issued = verify_event(&credentials, &carried(&death)).unwrap().into_inner();
     assert_eq!((issued.occasion, issued.certificate_number), (Occasion::Death, None));
     assert!(issued.number.is_none());
 }
@@ -205,7 +205,7 @@ fn that_no_number_is_there_proves_a_death_only_where_one_would_be_signed() {
 fn a_number_in_a_form_that_mosip_does_not_write_is_refused_and_never_left_out() {
     for vid in [json!(["1"]), json!({}), json!(true), json!(1.5), json!(-1)] {
         let message = fake::issued(&plain(json!({ "VID": vid })), Some("issuer"));
-        let error = judge(&credentials(false), &message).err().unwrap();
+        let error = verify_event(&credentials(false), &message).err().unwrap();
         assert_eq!((error.code(), error.pointer()), (Code::Field, Some("/credential/credentialSubject/VID")));
     }
 }
@@ -216,7 +216,7 @@ fn the_hub_alone_is_enough_where_a_danger_setting_says_so() {
     let mut credentials = credentials(false);
     assert_eq!(code(&credentials, &message), Code::SignatureMissing);
     credentials.danger_accept_hub_alone = true;
-    let issued = judge(&credentials, &message).unwrap();
+    let issued = verify_event(&credentials, &message).unwrap();
     assert_eq!(issued.word(), "hub");
     assert!(issued.get().covered.is_empty());
     assert_eq!(issued.get().not_covered, ["/credentialSubject/VID", "/id", "/issuanceDate"]);
@@ -257,7 +257,7 @@ fn what_an_issuer_signed_outside_its_dates_says_so() {
 #[test]
 fn a_birth_brings_a_number_and_a_death_needs_none() {
     let credentials = credentials(false);
-    let about = |subject: Value| judge(&credentials, &fake::issued(&plain(subject), Some("issuer")));
+    let about = |subject: Value| verify_event(&credentials, &fake::issued(&plain(subject), Some("issuer")));
     for subject in [json!({ "birthCertificateNumber": "B1" }), json!({ "opencrvsBRN": "B1", "UIN": " " })] {
         let error = about(subject).err().unwrap();
         assert_eq!((error.code(), error.pointer()), (Code::Field, Some("/credential/credentialSubject/VID")));
