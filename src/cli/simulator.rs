@@ -37,7 +37,7 @@ pub(super) struct Simulator {
     #[arg(long, env = "SIMULATOR_CALLBACK_KEY", requires = "callback_cert")]
     callback_key: Option<PathBuf>,
     #[command(flatten)]
-    knobs: Behaviour,
+    behaviour: Behaviour,
 }
 
 impl Simulator {
@@ -53,7 +53,7 @@ impl Simulator {
             let _ = writeln!(std::io::stdout(), "{base_url}");
         };
         runtime
-            .block_on(run_alone(settings, self.knobs.clone(), started, wait_for_stop_signal()))
+            .block_on(run_alone(settings, self.behaviour.clone(), started, wait_for_stop_signal()))
             .map_err(|error| unfit(&error))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,4 +1,4 @@
-//! The knobs that replace the answer to a request.
+//! The hostile behaviour that replaces the answer to a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(super) async fn before_any_answer(
     next: Next,
 ) -> Response {
     let _visit = world.history.visit(request.uri().path());
-    let knobs = world.controls.get();
-    tokio::time::sleep(Duration::from_millis(knobs.delay_ms)).await;
-    if knobs.down {
+    let behaviour = world.controls.get();
+    tokio::time::sleep(Duration::from_millis(behaviour.delay_ms)).await;
+    if behaviour.down {
         return answer::hang_up();
     }
     if world.controls.fault_strikes() {
@@ -35,11 +35,11 @@ pub(super) async fn before_the_mediator(
     request: Request,
     next: Next,
 ) -> Response {
-    let knobs = world.controls.get();
-    if knobs.answer_html {
+    let behaviour = world.controls.get();
+    if behaviour.answer_html {
         return answer::html();
     }
-    if let Some(code) = knobs.errors_in_200 {
+    if let Some(code) = behaviour.errors_in_200 {
         return answer::errors(StatusCode::OK, &code, "error on request");
     }
     next.run(request).await

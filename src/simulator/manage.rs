@@ -1,4 +1,4 @@
-//! `GET` and `POST /simulator/knobs`, `GET /simulator/history`, `POST /simulator/issue`: what tests in other languages use.
+//! `GET` and `POST /simulator/behaviour`, `GET /simulator/history`, `POST /simulator/issue`: what tests in other languages use.
 
 use std::sync::Arc;
 
@@ -13,24 +13,26 @@ use serde_json::json;
 
 use super::World;
 use super::answer::json_response;
+use super::behaviour::Behaviour;
 use super::credentials::{CredentialType, IssueError, Lie, Registration};
-use super::knobs::Behaviour;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
-        .route("/simulator/knobs", get(knobs).post(set_knobs))
+        .route("/simulator/behaviour", get(behaviour).post(set_behaviour))
+        // Its former name, which clients in other languages call.
+        .route("/simulator/knobs", get(behaviour).post(set_behaviour))
         .route("/simulator/history", get(history))
         .route("/simulator/issue", post(issue))
 }
 
-async fn knobs(State(world): State<Arc<World>>) -> Response {
+async fn behaviour(State(world): State<Arc<World>>) -> Response {
     show(&world.controls.get())
 }
 
-async fn set_knobs(State(world): State<Arc<World>>, body: Bytes) -> Response {
+async fn set_behaviour(State(world): State<Arc<World>>, body: Bytes) -> Response {
     match serde_json::from_slice::<Behaviour>(&body) {
-        Ok(knobs) => {
-            world.controls.set(knobs);
+        Ok(behaviour) => {
+            world.controls.set(behaviour);
             show(&world.controls.get())
         }
         Err(error) => (StatusCode::BAD_REQUEST, error.to_string()).into_response(),

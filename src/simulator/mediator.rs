@@ -19,11 +19,11 @@ use time::format_description::well_known::Rfc3339;
 
 use super::World;
 use super::answer::{self, Refusal};
+use super::behaviour::AfterAccept;
 use super::envelope;
 use super::event::{Event, Kind};
 use super::history::{Arrival, Receipt, Refused};
 use super::hostility;
-use super::knobs::AfterAccept;
 use super::push::Uin;
 use crate::crypto::base64;
 use crate::crypto::rsa::SignatureAlgorithm::Rs512;

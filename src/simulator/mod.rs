@@ -30,6 +30,7 @@
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
 mod answer;
+mod behaviour;
 pub(crate) mod contexts;
 pub mod credentials;
 mod envelope;
@@ -38,7 +39,6 @@ pub mod fake_ida;
 pub mod history;
 mod hostility;
 pub mod hub;
-mod knobs;
 mod listener;
 mod manage;
 mod mediator;
@@ -58,8 +58,8 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+pub use behaviour::{AfterAccept, Behaviour, Controls, IdaReply, ShareReply};
 pub use history::History;
-pub use knobs::{AfterAccept, Behaviour, Controls, IdaReply, ShareReply};
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
 use crate::clock::Clock;
@@ -118,7 +118,7 @@ pub struct Running {
     pub base_url: String,
     /// What it received.
     pub history: History,
-    /// Its knobs.
+    /// Its behaviour.
     pub controls: Controls,
     /// Its hub.
     pub hub: hub::Hub,
@@ -145,12 +145,12 @@ impl Running {
 /// Runs a fake by itself, as `mosip-gateway simulator` does, until `shutdown` comes. `started` receives its base URL.
 pub(crate) async fn run_alone(
     settings: Settings,
-    knobs: Behaviour,
+    behaviour: Behaviour,
     started: impl FnOnce(&str),
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
     let running = Simulator::start(settings, Clock::system()).await?;
-    running.controls.set(knobs);
+    running.controls.set(behaviour);
     started(&running.base_url);
     shutdown.await;
     running.shutdown().await;

@@ -17,9 +17,9 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
 
 use super::World;
+use super::behaviour::Behaviour;
 use super::envelope;
 use super::history::Push;
-use super::knobs::Behaviour;
 use super::settings::{Callback, OpenCrvs, StartError, Tls};
 use super::tokens;
 use crate::clock::Timestamp;
@@ -124,17 +124,17 @@ fn body(
     pusher: &Pusher,
     stranger: &PublicKey,
     plaintext: &[u8],
-    knobs: &Behaviour,
+    behaviour: &Behaviour,
 ) -> Result<String, CryptoError> {
     let recipient =
-        if knobs.push_sealed_to_stranger { stranger } else { pusher.opencrvs.certificate.public_key() };
+        if behaviour.push_sealed_to_stranger { stranger } else { pusher.opencrvs.certificate.public_key() };
     let mut body = json!({
         "id": "",
         "requestTime": "",
         "data": base64::encode_url(&envelope::seal(recipient, plaintext)?),
     });
-    if !knobs.unsigned_push {
-        let other_text: &[u8] = if knobs.wrong_push_signature { b" " } else { b"" };
+    if !behaviour.unsigned_push {
+        let other_text: &[u8] = if behaviour.wrong_push_signature { b" " } else { b"" };
         let signature = pusher.mosip_key.sign(SignatureAlgorithm::Rs512, &[plaintext, other_text])?;
         if let Some(body) = body.as_object_mut() {
             body.insert("signature".to_owned(), base64::encode_url(&signature).into());

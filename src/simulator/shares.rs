@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use super::World;
 use super::answer;
+use super::behaviour::ShareReply;
 use super::credentials::{IssueError, Published};
-use super::knobs::ShareReply;
 use super::mediator::check_token;
 use crate::crypto::secret::random;
 

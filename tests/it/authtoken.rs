@@ -48,7 +48,7 @@ async fn ida_being_away_or_unverifiable_never_reads_as_an_invalid_person() {
     let asked = death(UIN, "1990/03/14");
     let reply = |ida_reply| Behaviour { ida_reply: Some(ida_reply), ..Behaviour::default() };
     world.post("/authtoken/json", &asked).await;
-    for (knobs, why) in [
+    for (behaviour, why) in [
         (Behaviour { down: true, ..Behaviour::default() }, "down"),
         (Behaviour { fault_rate: 1.0, ..Behaviour::default() }, "503"),
         (Behaviour { ida_errors_in_200: Some("IDA-MPA-009".into()), ..Behaviour::default() }, "partner"),
@@ -59,7 +59,7 @@ async fn ida_being_away_or_unverifiable_never_reads_as_an_invalid_person() {
         (reply(IdaReply::Replayed), "replayed"),
         (reply(IdaReply::Stale), "stale"),
     ] {
-        world.behave(knobs);
+        world.behave(behaviour);
         assert_nobody_decided(world.post("/authtoken/json", &asked).await, "ATS-REQ-100", why);
     }
 }

@@ -59,15 +59,15 @@ async fn a_birth_goes_there_and_back_through_the_listeners_and_nothing_of_it_is_
 async fn mosips_failures_are_its_own_and_every_event_goes_once_it_is_well() {
     let world =
         World::start(Setup { set: vec![("UPSTREAM__PROBE_INTERVAL", "1s")], ..Setup::default() }).await;
-    let knobs = [
+    let behaviour = [
         (Behaviour { answer_html: true, ..Behaviour::default() }, "upstream"),
         (Behaviour { errors_in_200: Some("OPN-SUB-001".to_owned()), ..Behaviour::default() }, "upstream"),
         (Behaviour { down: true, ..Behaviour::default() }, "upstream"),
         (Behaviour { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Behaviour::default() }, "partner"),
     ];
     let mut events = Vec::new();
-    for (index, (knobs, fault)) in knobs.into_iter().enumerate() {
-        world.simulator.controls.set(knobs);
+    for (index, (behaviour, fault)) in behaviour.into_iter().enumerate() {
+        world.simulator.controls.set(behaviour);
         let id = world.gateway.accept("birth", &birth(&format!("c{index}"))).await;
         let event = world.gateway.failed_event(&id).await;
         assert_eq!(event["lastFault"]["fault"], fault, "{event}");

@@ -195,11 +195,11 @@ async fn failures_of_the_call_say_whose_move_it_is_and_carry_mosips_code() {
             assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(code)), "{problem}");
         }
     }
-    for (knobs, why) in [
+    for (behaviour, why) in [
         (Behaviour { fault_rate: 1.0, ..Behaviour::default() }, "503"),
         (Behaviour { down: true, ..Behaviour::default() }, "away"),
     ] {
-        world.behave(knobs);
+        world.behave(behaviour);
         assert_problem(world.call("auth", &person()).await, (502, "upstream", "upstream"), why);
     }
 }
@@ -304,7 +304,7 @@ async fn nothing_of_a_person_and_no_key_is_logged_or_answered() {
         json!({"dob": "1990/03/15", "name": [{"language": "eng", "value": "Zoraida"}]}),
     );
     let mut tokens = Vec::new();
-    for knobs in [
+    for behaviour in [
         Behaviour::default(),
         Behaviour { ida_reply: Some(IdaReply::Forged), ..Behaviour::default() },
         Behaviour { ida_reply: Some(IdaReply::TruncatedIdentity), ..Behaviour::default() },
@@ -313,7 +313,7 @@ async fn nothing_of_a_person_and_no_key_is_logged_or_answered() {
         Behaviour { fault_rate: 1.0, ..Behaviour::default() },
         Behaviour { down: true, ..Behaviour::default() },
     ] {
-        world.behave(knobs);
+        world.behave(behaviour);
         for (service, body) in
             [("auth", &person()), ("kyc", &person()), ("otp", &order), ("auth", &by_otp), ("kyc", &wrong)]
         {

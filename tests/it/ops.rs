@@ -39,8 +39,8 @@ impl Place {
         &self.0.gateway
     }
 
-    fn behave(&self, knobs: Behaviour) {
-        self.0.simulator.controls.set(knobs);
+    fn behave(&self, behaviour: Behaviour) {
+        self.0.simulator.controls.set(behaviour);
     }
 
     fn switch_mosip_off(&self) {

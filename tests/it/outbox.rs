@@ -158,12 +158,12 @@ async fn no_more_posts_go_to_one_url_at_once_than_its_concurrency() {
 #[tokio::test]
 async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_right_all_goes() {
     let world = world_with(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
-    for knobs in [
+    for behaviour in [
         Behaviour { bad_client_secret: true, ..Behaviour::default() },
         Behaviour { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Behaviour::default() },
     ] {
         let known = world.gateway.ids("").await;
-        world.simulator.controls.set(knobs);
+        world.simulator.controls.set(behaviour);
         let ids: Vec<_> = (0..5).map(|index| format!("c{}", known.len() + index)).collect();
         world.accept_births(&ids).await;
         // Two of them: the probes take the waiting entries in turn.

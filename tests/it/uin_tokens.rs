@@ -100,7 +100,7 @@ async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() 
     let world = World::start(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
     let fails_with =
         |code: &str| Behaviour { ida_errors_in_200: Some(code.to_owned()), ..Behaviour::default() };
-    for (knobs, code) in [
+    for (behaviour, code) in [
         (fails_with("IDA-MPA-009"), "partner"),
         (Behaviour { ida_reply: Some(IdaReply::Stranger), ..Behaviour::default() }, "tampered"),
         // An expired partner, a wrong clock, a proxy that drops headers, a wrong env: IDA says none of it plainly.
@@ -109,7 +109,7 @@ async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() 
         (fails_with("IDA-MLC-006"), "keys"),
         (fails_with("IDA-MLC-009"), "keys"),
     ] {
-        world.behave(knobs);
+        world.behave(behaviour);
         let job = submit(&world, &vec![leila(UIN); 6]).await;
         let report =
             world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;

@@ -15,9 +15,9 @@ use crate::support::patience;
 use crate::support::vectors::{cases, text};
 use crate::support::world::{Hub, Setup, World};
 
-async fn world(knobs: Behaviour) -> World {
-    let knobs = Behaviour { hub_retry_ms: 1, ..knobs };
-    World::start(Setup { hub: true, knobs, ..Setup::default() }).await
+async fn world(behaviour: Behaviour) -> World {
+    let behaviour = Behaviour { hub_retry_ms: 1, ..behaviour };
+    World::start(Setup { hub: true, behaviour, ..Setup::default() }).await
 }
 
 /// The hub as readiness shows it, once `condition` holds of it.

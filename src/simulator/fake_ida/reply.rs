@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::super::World;
-use super::super::knobs::IdaReply;
+use super::super::behaviour::IdaReply;
 use super::population::Person;
 use super::request::{GENERIC, Refusal, Stage};
 use super::{Service, lock};
@@ -31,29 +31,30 @@ pub(super) struct Signed {
 
 /// The signed reply, or what `ida_reply` makes of it.
 pub(super) fn succeed(world: &World, service: Service, transaction: &str, response: Value) -> Response {
-    let knob = world.controls.get().ida_reply;
+    let defect = world.controls.get().ida_reply;
     let now = world.clock.now();
-    let time = if knob == Some(IdaReply::Stale) { Timestamp::from_millis(now.millis() - STALE) } else { now };
+    let time =
+        if defect == Some(IdaReply::Stale) { Timestamp::from_millis(now.millis() - STALE) } else { now };
     let Some(signed) =
-        Signed::new(world, knob, body(service, Some(transaction), time, response, Value::Null))
+        Signed::new(world, defect, body(service, Some(transaction), time, response, Value::Null))
     else {
         return internal();
     };
     let former = lock(&world.ida_memory.replies).insert(service, signed.clone());
-    let signed = match (knob, former) {
+    let signed = match (defect, former) {
         (Some(IdaReply::Replayed), Some(former)) => {
             lock(&world.ida_memory.replies).insert(service, former.clone());
             former
         }
         _ => signed,
     };
-    signed.into_response(knob)
+    signed.into_response(defect)
 }
 
 impl Signed {
-    /// Under IDA's key, or under what `knob` makes of it.
-    fn new(world: &World, knob: Option<IdaReply>, body: String) -> Option<Self> {
-        let (key, certificate) = match knob {
+    /// Under IDA's key, or under what `defect` makes of it.
+    fn new(world: &World, defect: Option<IdaReply>, body: String) -> Option<Self> {
+        let (key, certificate) = match defect {
             Some(IdaReply::Stranger) => (&*world.mosip_key, &world.mosip_certificate),
             Some(IdaReply::Forged) => (&*world.mosip_key, &world.ida.sign_certificate),
             _ => (&world.ida.sign_key, &world.ida.sign_certificate),
@@ -62,9 +63,9 @@ impl Signed {
         Some(Self { body, signature })
     }
 
-    fn into_response(self, knob: Option<IdaReply>) -> Response {
+    fn into_response(self, defect: Option<IdaReply>) -> Response {
         let Self { body, signature } = self;
-        match knob {
+        match defect {
             Some(IdaReply::Unsigned) => json_response(body),
             Some(IdaReply::Altered) => {
                 let altered = body.replacen('{', "{\"metadata\":{},", 1);
@@ -105,8 +106,8 @@ pub(super) fn refuse(
         })
         .to_string(),
     };
-    let knob = world.controls.get().ida_reply;
-    Signed::new(world, knob, body).map_or_else(internal, |signed| signed.into_response(knob))
+    let defect = world.controls.get().ida_reply;
+    Signed::new(world, defect, body).map_or_else(internal, |signed| signed.into_response(defect))
 }
 
 /// `response` of `/kyc`, the identity sealed to the partner's certificate.

@@ -15,8 +15,8 @@ use tokio::time::{sleep, timeout};
 use super::{Hub, PATH, Subscription};
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::SecretBytes;
+use crate::simulator::behaviour::Behaviour;
 use crate::simulator::history::HubDelivery;
-use crate::simulator::knobs::Behaviour;
 
 /// Time for a callback to answer.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -97,16 +97,16 @@ impl Hub {
     }
 
     fn next(&self, id: &str) -> Option<Post> {
-        let knobs = self.0.controls.get();
+        let behaviour = self.0.controls.get();
         let subscribers = self.subscribers();
         let subscriber = subscribers.get(id).filter(|subscriber| !subscriber.given_up)?;
-        let taken = subscriber.queue.len().min(if knobs.hub_reorders { 2 } else { 1 });
+        let taken = subscriber.queue.len().min(if behaviour.hub_reorders { 2 } else { 1 });
         let mut messages: Vec<Value> = subscriber.queue.iter().take(taken).cloned().collect();
         if messages.is_empty() {
             return None;
         }
         messages.reverse();
-        if knobs.hub_duplicates {
+        if behaviour.hub_duplicates {
             messages.extend(messages.clone());
         }
         let (topic, callback) = (subscriber.topic.clone(), subscriber.callback.clone());
@@ -117,8 +117,8 @@ impl Hub {
         for message in &post.messages {
             let mut attempt = 1;
             loop {
-                let knobs = self.0.controls.get();
-                let status = self.post(post, message, &knobs).await;
+                let behaviour = self.0.controls.get();
+                let status = self.post(post, message, &behaviour).await;
                 let id = message.pointer("/event/id").and_then(Value::as_str).map(str::to_owned);
                 self.0.history.hub_delivery(HubDelivery { topic: post.topic.clone(), id, attempt, status });
                 match status {
@@ -128,16 +128,16 @@ impl Hub {
                     _ => {}
                 }
                 // 3 s, doubling, in the field.
-                sleep(Duration::from_millis(knobs.hub_retry_ms) * attempt).await;
+                sleep(Duration::from_millis(behaviour.hub_retry_ms) * attempt).await;
                 attempt += 1;
             }
         }
         Delivered::Taken
     }
 
-    async fn post(&self, post: &Post, message: &Value, knobs: &Behaviour) -> Option<u16> {
-        let body = written_anew(message, knobs);
-        let other: &[u8] = if knobs.hub_wrong_hmac { b" " } else { b"" };
+    async fn post(&self, post: &Post, message: &Value, behaviour: &Behaviour) -> Option<u16> {
+        let body = written_anew(message, behaviour);
+        let other: &[u8] = if behaviour.hub_wrong_hmac { b" " } else { b"" };
         let tag = hmac::tag(HmacAlgorithm::Sha256, post.secret.expose(), &[body.as_bytes(), other]);
         let hex = HEXLOWER.encode(&tag);
         let link = format!("<{PATH}>; rel=\"hub\", <{}>; rel=\"self\"", post.topic);
@@ -164,9 +164,9 @@ enum Delivered {
 }
 
 /// The hub keeps messages as values and serialises them again, so that the white space differs from that of the publisher.
-fn written_anew(message: &Value, knobs: &Behaviour) -> String {
+fn written_anew(message: &Value, behaviour: &Behaviour) -> String {
     let mut message = message.clone();
-    if let (true, Some(members)) = (knobs.hub_wrong_topic, message.as_object_mut()) {
+    if let (true, Some(members)) = (behaviour.hub_wrong_topic, message.as_object_mut()) {
         members.insert("topic".to_owned(), "another-partner/CREDENTIAL_ISSUED".into());
     }
     format!(" {message:#}\n")

@@ -24,9 +24,9 @@ use tokio::task::AbortHandle;
 
 use super::World;
 use super::answer::json_response;
+use super::behaviour::Controls;
 use super::credentials::Published;
 use super::history::{History, HubCall};
-use super::knobs::Controls;
 use super::mediator::check_token;
 use super::push::HttpClient;
 use crate::crypto::secret::{SecretBytes, random};

@@ -346,7 +346,7 @@ async fn an_identity_is_sealed_to_the_partner_under_its_thumbprint_in_upper_case
 }
 
 #[tokio::test]
-async fn the_knobs_of_ida_do_what_they_say() {
+async fn ida_behaves_as_it_is_set() {
     let partner = Partner::start().await;
     let turn =
         |reply| partner.simulator.controls.set(Behaviour { ida_reply: Some(reply), ..Behaviour::default() });

@@ -163,10 +163,10 @@ async fn send_and_wait_for_another(partner: &Partner) -> Record {
     partner.simulator.history.wait_until(|record| record.pushes.iter().any(|push| push.id == other)).await
 }
 
-async fn hostile_push(knobs: Behaviour) -> (Value, Result<Value, &'static str>) {
+async fn hostile_push(behaviour: Behaviour) -> (Value, Result<Value, &'static str>) {
     let mut receiver = Receiver::start().await;
     let partner = Partner::with_callback(&receiver.url).await;
-    partner.simulator.controls.set(knobs);
+    partner.simulator.controls.set(behaviour);
     partner.send_birth().await;
     let (_, body) = receiver.posts.recv().await.unwrap();
     let (plaintext, _) = open(&body);

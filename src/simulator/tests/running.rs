@@ -8,25 +8,29 @@ use crate::simulator::push::http_client;
 use crate::simulator::{AfterAccept, Behaviour, Settings, Simulator, StartError, Tls, run_alone};
 
 #[tokio::test]
-async fn knobs_are_turned_over_http() {
+async fn the_behaviour_is_set_over_http() {
     let partner = Partner::start().await;
     let set = json!({ "fault_rate": 0.25, "fault_after_accept": "hang-up" }).to_string();
-    let answer = partner.call("POST", "/simulator/knobs", &[], set).await.unwrap();
+    let answer = partner.call("POST", "/simulator/behaviour", &[], set).await.unwrap();
     let expected =
         Behaviour { fault_rate: 0.25, fault_after_accept: Some(AfterAccept::HangUp), ..Behaviour::default() };
     assert_eq!(answer.json(), serde_json::to_value(&expected).unwrap());
     assert_eq!(partner.simulator.controls.get(), expected);
 
-    let misspelt = partner.call("POST", "/simulator/knobs", &[], r#"{"fault_rat":1}"#).await.unwrap();
+    let misspelt = partner.call("POST", "/simulator/behaviour", &[], r#"{"fault_rat":1}"#).await.unwrap();
     assert_eq!(misspelt.status, 400);
     assert_eq!(partner.simulator.controls.get(), expected);
+
+    let under_the_former_name = partner.call("POST", "/simulator/knobs", &[], "{}").await.unwrap();
+    assert_eq!(under_the_former_name.status, 200);
+    assert_eq!(partner.simulator.controls.get(), Behaviour::default());
 }
 
 #[tokio::test]
-async fn knobs_are_turned_while_everything_else_is_down() {
+async fn the_behaviour_is_set_while_everything_else_is_down() {
     let partner = Partner::start().await;
     partner.simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
-    assert_eq!(partner.call("POST", "/simulator/knobs", &[], "{}").await.unwrap().status, 200);
+    assert_eq!(partner.call("POST", "/simulator/behaviour", &[], "{}").await.unwrap().status, 200);
     partner.token().await;
 }
 

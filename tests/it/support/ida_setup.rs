@@ -42,8 +42,8 @@ impl World {
     }
 
     /// How MOSIP's side behaves from now on.
-    pub(crate) fn behave(&self, knobs: Behaviour) {
-        self.simulator.controls.set(knobs);
+    pub(crate) fn behave(&self, behaviour: Behaviour) {
+        self.simulator.controls.set(behaviour);
     }
 
     /// The code of each call that came to IDA; none: it answered.

@@ -26,7 +26,7 @@ pub(crate) struct Setup<'a> {
     /// What MOSIP's side shows a callback that demands a certificate.
     pub(crate) callback_client: Option<Tls>,
     /// How MOSIP's side is from the start.
-    pub(crate) knobs: Behaviour,
+    pub(crate) behaviour: Behaviour,
     /// The gateway subscribes at the hub of MOSIP's side, for credentials, the status of packets and errors.
     pub(crate) hub: bool,
     /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
@@ -52,7 +52,7 @@ impl World {
         });
         let simulator = Simulator::start(settings, Clock::system()).await.unwrap();
 
-        simulator.controls.set(setup.knobs);
+        simulator.controls.set(setup.behaviour);
         let mosip = urls(&simulator.base_url);
         let hub = setup.hub.then(|| Hub::beside(&simulator.base_url, &callback));
         let mut set: Vec<(&str, &str)> =

@@ -1,19 +1,19 @@
-//! The knobs: settings for the behaviour of the simulator, which can be changed while it runs.
+//! How the simulator behaves, which can be changed while it runs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-/// All knobs. The default is a friendly MOSIP. Flags and `SIMULATOR_*` variables of `mosip-gateway simulator`, and the body of
-/// `POST /simulator/knobs`, set it. Members that are left out have their default.
+/// How the simulator behaves. The default is a friendly MOSIP. Flags and `SIMULATOR_*` variables of `mosip-gateway simulator`, and the body of
+/// `POST /simulator/behaviour`, set it. Members that are left out have their default.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
     /// Share of requests answered 503 before anything is done with them, 0 to 1.
     #[arg(long, env = "SIMULATOR_FAULT_RATE", default_value_t = 0.0)]
     pub fault_rate: f64,
-    /// Decides which requests `fault_rate` hits: the same seed hits the same ones, counted from the moment the knobs are set.
+    /// Decides which requests `fault_rate` hits: the same seed hits the same ones, counted from the moment the behaviour is set.
     #[arg(long, env = "SIMULATOR_SEED", default_value_t = 0)]
     pub seed: u64,
     /// Milliseconds before any answer.
@@ -31,7 +31,7 @@ pub struct Behaviour {
     /// The MOSIP-side mediator accepts an event, and then fails to say so.
     #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
     pub fault_after_accept: Option<AfterAccept>,
-    /// The MOSIP-side mediator answers the next request 401 (OPN-AUT-002); then the knob is off again.
+    /// The MOSIP-side mediator answers the next request 401 (OPN-AUT-002); then this is off again.
     #[arg(long, env = "SIMULATOR_REJECT_TOKEN_ONCE")]
     pub reject_token_once: bool,
     /// Refuse every client secret.
@@ -171,13 +171,13 @@ pub enum IdaReply {
     TruncatedIdentity,
 }
 
-/// The handle to the knobs of a running simulator. Cheap to clone.
+/// The handle to the behaviour of a running simulator. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Controls(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    knobs: Mutex<Behaviour>,
+    behaviour: Mutex<Behaviour>,
     requests: AtomicU64,
 }
 
@@ -188,8 +188,8 @@ impl Controls {
     }
 
     /// Sets all of them, and starts the count behind `fault_rate` again.
-    pub fn set(&self, knobs: Behaviour) {
-        *self.lock() = knobs;
+    pub fn set(&self, behaviour: Behaviour) {
+        *self.lock() = behaviour;
         self.0.requests.store(0, Ordering::SeqCst);
     }
 
@@ -206,7 +206,7 @@ impl Controls {
     }
 
     fn lock(&self) -> MutexGuard<'_, Behaviour> {
-        self.0.knobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.behaviour.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
