@@ -46,21 +46,21 @@ fn intent(service: Service, body: &[u8]) {
     let certificate = keys::peer("mosip").certificate.as_ref().unwrap();
     let signer = &keys::ring().own()[0];
     let sent = ida::request(&intent, Origin::default(), certificate, signer, keys::NOW).unwrap();
-    let wire: Value = serde_json::from_slice(&sent.body).unwrap();
-    let head =
-        ["id", "individualId", "individualIdType", "transactionID", "requestTime"].map(|name| &wire[name]);
+    let sent_body: Value = serde_json::from_slice(&sent.body).unwrap();
+    let head = ["id", "individualId", "individualIdType", "transactionID", "requestTime"]
+        .map(|name| &sent_body[name]);
     let id = json!(format!("mosip.identity.{}", service.segment()));
     let transaction = json!(intent.transaction().as_str());
     let stamp = json!(keys::NOW.to_iso());
     assert_eq!(head, [&id, &asked["individualId"], &asked["individualIdType"], &transaction, &stamp]);
     assert!(is_signed(&sent));
     if service == Service::Otp {
-        assert!(sent.sealed_to.is_none() && wire.get("request").is_none());
+        assert!(sent.sealed_to.is_none() && sent_body.get("request").is_none());
         let channels = asked["otpChannel"].to_string().to_lowercase();
-        assert_eq!(wire["otpChannel"].to_string(), channels);
+        assert_eq!(sent_body["otpChannel"].to_string(), channels);
     } else {
         assert_eq!(sent.sealed_to, Some(certificate.thumbprint()));
-        assert_eq!(wire["consentObtained"], true);
+        assert_eq!(sent_body["consentObtained"], true);
         check_sealed(&sent, &asked);
     }
 }
@@ -73,9 +73,9 @@ fn check_sealed(sent: &SignedRequest, asked: &Value) {
     assert_eq!(inner.get("demographics"), given("demographics"));
     assert_eq!(inner.get("otp"), Some(given("otp").unwrap_or(&json!(""))));
     assert_eq!(inner.get("biometrics"), Some(given("biometrics").unwrap_or(&json!([]))));
-    let mut wire: BTreeMap<String, Value> = serde_json::from_slice(&sent.body).unwrap();
-    wire.remove("individualId");
-    assert!(!json!(wire).to_string().contains(SECRET));
+    let mut sent_body: BTreeMap<String, Value> = serde_json::from_slice(&sent.body).unwrap();
+    sent_body.remove("individualId");
+    assert!(!json!(sent_body).to_string().contains(SECRET));
 }
 
 fn check_transaction(ours: &str, asked: &Value) {

@@ -171,10 +171,10 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
         #[serde(rename = "opencrvsBRN")]
         brn: Option<String>,
     }
-    let Object(wire): Object<NidMembers> = json::read(&plaintext)?;
+    let Object(members): Object<NidMembers> = json::read(&plaintext)?;
     for (value, pointer, what) in [
-        (&wire.uin_token, "/uinToken", "the opened message holds no UINTOKEN"),
-        (&wire.brn, "/opencrvsBRN", "the opened message holds no registration number"),
+        (&members.uin_token, "/uinToken", "the opened message holds no UINTOKEN"),
+        (&members.brn, "/opencrvsBRN", "the opened message holds no registration number"),
     ] {
         if value.as_deref().is_none_or(|value| value.trim().is_empty()) {
             return Err(Error::field(pointer, what).advise(
@@ -182,7 +182,7 @@ fn read_nid(plaintext: Plaintext) -> Result<Nid> {
             ));
         }
     }
-    Ok(Nid { uin_token: wire.uin_token.unwrap_or_default(), brn: wire.brn.unwrap_or_default() })
+    Ok(Nid { uin_token: members.uin_token.unwrap_or_default(), brn: members.brn.unwrap_or_default() })
 }
 
 #[cfg(test)]

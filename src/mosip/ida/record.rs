@@ -84,9 +84,9 @@ pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<ListedRecord>
 fn line(text: &str, place: usize, lengths: IdLengths) -> ListedRecord {
     let mut id = String::new();
     let record =
-        json::read(text.as_bytes()).and_then(|Object(wire): Object<RecordMembers<Box<RawValue>>>| {
-            id = wire.individual_id.clone().unwrap_or_default();
-            Record::from_wire(wire, lengths)
+        json::read(text.as_bytes()).and_then(|Object(members): Object<RecordMembers<Box<RawValue>>>| {
+            id = members.individual_id.clone().unwrap_or_default();
+            Record::from_members(members, lengths)
         });
     // A malformed record has no pointer of its own, since the whole record is wrong.
     let record = record.map_err(|error| match error.pointer() {
@@ -104,13 +104,13 @@ impl Record {
         demographics: Vec<(String, Attribute)>,
     ) -> Result<Self> {
         let demographics = Some(Demographics::new(demographics)?);
-        let wire = RecordMembers {
+        let members = RecordMembers {
             individual_id: Some(id),
             individual_id_type: None,
             consent: Some(true),
             demographics,
         };
-        Self::from_wire(wire, lengths)
+        Self::from_members(members, lengths)
     }
 
     /// The number of the person.
@@ -128,12 +128,12 @@ impl Record {
         read_kept(&self.json)
     }
 
-    fn from_wire<D: Serialize>(mut wire: RecordMembers<D>, lengths: IdLengths) -> Result<Self> {
-        let id = wire.individual_id.clone().unwrap_or_default();
-        if wire.individual_id_type.is_none() {
-            wire.individual_id_type = Some(lengths.id_type(&id)?.to_owned());
+    fn from_members<D: Serialize>(mut members: RecordMembers<D>, lengths: IdLengths) -> Result<Self> {
+        let id = members.individual_id.clone().unwrap_or_default();
+        if members.individual_id_type.is_none() {
+            members.individual_id_type = Some(lengths.id_type(&id)?.to_owned());
         }
-        let json = serde_json::to_vec(&wire)
+        let json = serde_json::to_vec(&members)
             .map(Zeroizing::new)
             .map_err(|_| Error::new(Code::Bug, "a record does not serialise"))?;
         let record = Self { id, json };

@@ -103,12 +103,12 @@ const SETTING: &str = "upstream.ida.url";
 
 /// Reads `reply`. [`Code::Tampered`] for what does not verify; the problem of the code table for errors that are no verdict.
 pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Response>> {
-    let Object(wire): Object<ReplyMembers<'_>> =
+    let Object(members): Object<ReplyMembers<'_>> =
         serde_json::from_slice(reply.body).map_err(|_| refusal::of_body("IDA", reply.status, SETTING))?;
     let evidence = evidence(reply, expected)?;
-    match wire.errors {
+    match members.errors {
         Some(errors) if !errors.is_empty() => {
-            if wire.transaction_id.as_deref().is_some_and(|named| named != expected.transaction.as_str()) {
+            if members.transaction_id.as_deref().is_some_and(|named| named != expected.transaction.as_str()) {
                 return Err(tampered("it belongs to another transaction"));
             }
             let reasons = codes::verdict(errors)?;
@@ -116,8 +116,8 @@ pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Respon
                 return Err(refusal::of_status("IDA", reply.status, SETTING));
             }
             // Errors may come without transaction and service. A signature over them then says nothing about this call.
-            let is_ours = wire.transaction_id.is_some()
-                && wire.id.as_deref().is_none_or(|id| id == expected.service.id());
+            let is_ours = members.transaction_id.is_some()
+                && members.id.as_deref().is_none_or(|id| id == expected.service.id());
             Ok(Answer::Refused(match evidence.filter(|_| is_ours) {
                 Some(evidence) => Stated::Signed(Verified::new(reasons, evidence, None)),
                 None => Stated::Unsigned(Attested::over(reasons, expected.transport)),
@@ -130,18 +130,18 @@ pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Respon
                 None if expected.danger_accept_unsigned => Evidence::DangerUnsigned,
                 None => return Err(tampered("it bears no signature")),
             };
-            if wire.transaction_id.as_deref() != Some(expected.transaction.as_str()) {
+            if members.transaction_id.as_deref() != Some(expected.transaction.as_str()) {
                 return Err(tampered("it belongs to another transaction"));
             }
-            if wire.id.as_deref() != Some(expected.service.id()) {
+            if members.id.as_deref() != Some(expected.service.id()) {
                 return Err(tampered("it is the reply of another service"));
             }
-            let time = wire.response_time.as_deref().and_then(Timestamp::from_iso);
+            let time = members.response_time.as_deref().and_then(Timestamp::from_iso);
             if time.is_none_or(|time| time.millis().abs_diff(expected.now.millis()) > WINDOW) {
                 return Err(tampered("its responseTime is not within five minutes of our clock")
                     .advise("Set the clocks of this machine and of MOSIP by NTP. If they agree, an old reply was played back."));
             }
-            let response = wire.response.ok_or_else(|| tampered("it holds no response"))?;
+            let response = members.response.ok_or_else(|| tampered("it holds no response"))?;
             Ok(Answer::Given(Verified::new(Response(response.to_owned()), evidence, None)))
         }
     }

@@ -110,8 +110,8 @@ pub(super) fn find_place(text: &str, patient: &RawValue, pointer: &str, added: A
         }
     }
 
-    let wire: PatientMembers<'_> = read_at(patient.get(), pointer)?;
-    let Some(raw) = wire.identifier else {
+    let members: PatientMembers<'_> = read_at(patient.get(), pointer)?;
+    let Some(raw) = members.identifier else {
         // A Patient has a resourceType, so something follows the opening brace.
         let at = offset_in(text, patient.get()) + 1;
         return Ok(AidPlace::At {

@@ -63,15 +63,15 @@ impl Task {
         struct Focus {
             reference: Option<String>,
         }
-        let wire: TaskMembers = read_at(raw.get(), pointer)?;
+        let members: TaskMembers = read_at(raw.get(), pointer)?;
         let at = format!("{pointer}/focus/reference");
-        let reference = wire.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
+        let reference = members.focus.and_then(|focus| focus.reference).ok_or_else(|| missing(&at))?;
         let composition_id = reference
             .strip_prefix("Composition/")
             .filter(|id| is_id(id))
             .ok_or_else(|| Error::field(at, "this is not `Composition/<id>`"))?
             .to_owned();
-        Ok(Self { composition_id, numbers: Numbers::read(&wire.identifier) })
+        Ok(Self { composition_id, numbers: Numbers::read(&members.identifier) })
     }
 }
 

@@ -116,42 +116,42 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn parse(service: Service, body: &[u8]) -> Result<Self, Refusal> {
         let by_filter = |refusal: Refusal| refusal.at(Stage::Filter);
-        let wire: RequestMembers =
+        let members: RequestMembers =
             serde_json::from_slice(body).map_err(|_| by_filter(Refusal::invalid("request")))?;
         let need = |name, value: Option<String>| {
             value.filter(|value| !value.is_empty()).ok_or_else(|| Refusal::missing(name))
         };
-        if need("id", wire.id).map_err(by_filter)? != service.id() {
+        if need("id", members.id).map_err(by_filter)? != service.id() {
             return Err(by_filter(Refusal::invalid("id")));
         }
-        let version = need("version", wire.version).map_err(by_filter)?;
+        let version = need("version", members.version).map_err(by_filter)?;
         let numbers: Vec<_> = version.split('.').collect();
         let is_digit = |part: &&str| part.len() == 1 && part.bytes().all(|b| b.is_ascii_digit());
         if !(2..=3).contains(&numbers.len()) || !numbers.iter().all(is_digit) {
             return Err(by_filter(Refusal::invalid("version")));
         }
-        let transaction_id = need("transactionID", wire.transaction_id)?;
+        let transaction_id = need("transactionID", members.transaction_id)?;
         if transaction_id.len() != 10 || !transaction_id.bytes().all(|b| b.is_ascii_alphanumeric()) {
             return Err(Refusal::invalid("transactionID"));
         }
-        if wire.env.is_some_and(|env| {
+        if members.env.is_some_and(|env| {
             !["Staging", "Developer", "Pre-Production", "Production"].contains(&env.as_str())
         }) {
             return Err(Refusal::invalid("env"));
         }
         // These members are known but not used.
-        let _ = (wire.spec_version, wire.domain_uri, wire.metadata, wire.requested_auth);
+        let _ = (members.spec_version, members.domain_uri, members.metadata, members.requested_auth);
         Ok(Self {
             transaction_id,
-            individual_id: need("individualId", wire.individual_id)?,
-            individual_id_type: wire.individual_id_type,
-            request_time: need("requestTime", wire.request_time)?,
-            consent: wire.consent_obtained,
-            otp_channel: wire.otp_channel.unwrap_or_default(),
-            thumbprint: wire.thumbprint,
-            request: wire.request,
-            session_key: wire.request_session_key,
-            hmac: wire.request_hmac,
+            individual_id: need("individualId", members.individual_id)?,
+            individual_id_type: members.individual_id_type,
+            request_time: need("requestTime", members.request_time)?,
+            consent: members.consent_obtained,
+            otp_channel: members.otp_channel.unwrap_or_default(),
+            thumbprint: members.thumbprint,
+            request: members.request,
+            session_key: members.request_session_key,
+            hmac: members.request_hmac,
         })
     }
 }

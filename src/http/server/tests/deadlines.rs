@@ -71,45 +71,45 @@ fn is(limit: Duration, elapsed: Duration) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn a_pooled_connection_is_not_closed_by_the_limit_of_a_head() {
-    let mut wire = Pipe::new(LIMITS);
+    let mut pipe = Pipe::new(LIMITS);
     for _ in 0..3 {
-        wire.exchange().await;
+        pipe.exchange().await;
         sleep(LIMITS.idle - Duration::from_secs(1)).await;
     }
-    wire.exchange().await;
-    let elapsed = wire.closes_after().await;
+    pipe.exchange().await;
+    let elapsed = pipe.closes_after().await;
     assert!(is(LIMITS.idle, elapsed), "{elapsed:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_first_head_that_never_comes_or_never_ends_is_late_not_idle() {
     for head in ["", "GET / HTTP/1.1\r\nHost: loc"] {
-        let mut wire = Pipe::new(LIMITS);
-        wire.send(head).await;
-        let elapsed = wire.closes_after().await;
+        let mut pipe = Pipe::new(LIMITS);
+        pipe.send(head).await;
+        let elapsed = pipe.closes_after().await;
         assert!(is(LIMITS.head, elapsed), "{head:?}: {elapsed:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_stops_half_way_on_a_pooled_connection_is_closed_by_the_limit_of_a_head() {
-    let mut wire = Pipe::new(LIMITS);
-    wire.exchange().await;
+    let mut pipe = Pipe::new(LIMITS);
+    pipe.exchange().await;
     sleep(LIMITS.idle / 2).await;
-    wire.send("GET / HT").await;
-    let elapsed = wire.closes_after().await;
+    pipe.send("GET / HT").await;
+    let elapsed = pipe.closes_after().await;
     assert!(is(LIMITS.head, elapsed), "{elapsed:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_that_drips_does_not_buy_time() {
-    let mut wire = Pipe::new(LIMITS);
-    wire.exchange().await;
+    let mut pipe = Pipe::new(LIMITS);
+    pipe.exchange().await;
     let start = Instant::now();
     let mut drips = KEPT.bytes().map(|byte| char::from(byte).to_string());
-    while !wire.served.is_finished() {
+    while !pipe.served.is_finished() {
         let drip = drips.next().expect("the whole head was taken");
-        let _ = wire.client.write_all(drip.as_bytes()).await;
+        let _ = pipe.client.write_all(drip.as_bytes()).await;
         sleep(Duration::from_secs(1)).await;
     }
     assert!(start.elapsed() < LIMITS.head + Duration::from_secs(2));
@@ -118,17 +118,17 @@ async fn a_head_that_drips_does_not_buy_time() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_take_its_answer_is_closed() {
     for head in [KEPT, GET] {
-        let mut wire = Pipe::new(LIMITS);
+        let mut pipe = Pipe::new(LIMITS);
         let start = Instant::now();
-        wire.send(head).await;
-        wire.served.await.unwrap();
+        pipe.send(head).await;
+        pipe.served.await.unwrap();
         assert!(is(LIMITS.write, start.elapsed()), "{head}: {:?}", start.elapsed());
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
-    let mut wire = Pipe::new(Limits { idle: Duration::from_hours(1), ..LIMITS });
-    wire.send(KEPT).await;
-    wire.receive(LIMITS.write - Duration::from_secs(1)).await;
+    let mut pipe = Pipe::new(Limits { idle: Duration::from_hours(1), ..LIMITS });
+    pipe.send(KEPT).await;
+    pipe.receive(LIMITS.write - Duration::from_secs(1)).await;
 }
