@@ -1,11 +1,6 @@
 //! A pushed credential of a birth, opened and verified, beside the RSA operations in it: `cargo bench --bench credential`. What the
 //! statements of the credential cost, their expansion and canonical form, stands by itself.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a bench says so by panicking, and prints"
-)]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 
@@ -23,6 +18,7 @@ use mosip_gateway::mosip::credential::event::Notification;
 use mosip_gateway::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};
 use mosip_gateway::mosip::envelope::ParsedEnvelope;
 use serde_json::{Value, json};
+use support::load::is_test;
 use support::rings::{self, now};
 
 /// Each piece of work once in a round.
@@ -30,7 +26,7 @@ const ROUNDS: usize = 2_000;
 
 fn main() {
     // CI asks for one round, which says nothing about time.
-    let rounds = if std::env::args().any(|argument| argument == "--test") { 1 } else { ROUNDS };
+    let rounds = if is_test() { 1 } else { ROUNDS };
     secret::warm_up();
     let ring: Ring = rings::ring(&["partner"], &["mosip"], UnknownThumbprint::Reject);
     let cases: Vec<Value> = serde_json::from_slice(&vector("event.json")).expect("JSON");

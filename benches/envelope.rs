@@ -1,5 +1,5 @@
 //! Measures envelopes beside their bare primitives, which `support/bare.rs` lists: `cargo bench --bench envelope`.
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench says so by panicking, and prints")]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 

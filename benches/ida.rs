@@ -1,11 +1,6 @@
 //! What is sent for a call to IDA, JSON included, beside its bare primitives: `cargo bench --bench ida`. What is summed stands in
 //! `support/bare.rs`.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a bench says so by panicking, and prints"
-)]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 

@@ -3,29 +3,22 @@
 //!
 //! `cargo bench --bench ida_http` measures; `-- --test` only shows that it runs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a bench says so by panicking, and prints"
-)]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mosip_gateway::mosip::ida::{self, Intent, Origin, Service};
 use mosip_gateway::simulator;
 use serde_json::{Value, json};
+use support::load::{Measured, is_test};
 use support::process::{cpu_time, peak_memory};
 use support::rings::event::birth;
 use support::rings::process::{Gateway, client, post};
-use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 const PERSON: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,"demographics":{"name":[{"language":"eng","value":"Leila Karim"}],"dob":"1990/03/14"}}"#;
@@ -37,7 +30,7 @@ struct Size {
 
 #[tokio::main]
 async fn main() {
-    let is_test = std::env::args().any(|word| word == "--test");
+    let is_test = is_test();
     let size =
         if is_test { Size { calls: 32, records: 40 } } else { Size { calls: 20_000, records: 10_000 } };
     let floor = floor(if is_test { 10 } else { 2_000 });
@@ -95,41 +88,33 @@ async fn calls(gateway: &Gateway, count: usize, floor: Duration) {
     for connections in [1, 4, 16] {
         // Connections and threads are set up before anything is measured.
         call(gateway, 8 * connections, connections).await;
-        let (begun, cpu) = (Instant::now(), cpu_time(gateway.pid()));
-        let mut latencies = call(gateway, count, connections).await;
-        let (elapsed, cpu) = (begun.elapsed(), cpu_time(gateway.pid()) - cpu);
-        latencies.sort_unstable();
-        let at = |share: usize| latencies[(count * share / 100).min(count - 1)];
+        let cpu = cpu_time(gateway.pid());
+        let measured = call(gateway, count, connections).await;
+        let cpu = cpu_time(gateway.pid()) - cpu;
         let each = cpu.div_f64(count as f64);
         println!(
             "| {connections} | {:.0} | {:.2?} | {:.2?} | {each:.0?} | {:.2} × |",
-            count as f64 / elapsed.as_secs_f64(),
-            at(50),
-            at(99),
+            measured.rate(),
+            measured.at(50),
+            measured.at(99),
             each.as_secs_f64() / floor.as_secs_f64(),
         );
     }
 }
 
-/// How long each of `count` calls took.
-async fn call(gateway: &Gateway, count: usize, connections: usize) -> Vec<Duration> {
+/// `count` calls over `connections`.
+async fn call(gateway: &Gateway, count: usize, connections: usize) -> Measured {
     let (client, url) = (client(), format!("{}/v1/ida/auth", gateway.api()));
-    let next = Arc::new(AtomicUsize::new(0));
-    let mut calling = JoinSet::new();
-    for _ in 0..connections {
-        let (client, next, url) = (client.clone(), Arc::clone(&next), url.clone());
-        calling.spawn(async move {
-            let mut latencies = Vec::new();
-            while next.fetch_add(1, Ordering::Relaxed) < count {
-                let begun = Instant::now();
-                let reply = post(&client, &url, PERSON.to_owned()).await.expect("an answer");
-                latencies.push(begun.elapsed());
-                assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-            }
-            latencies
-        });
-    }
-    calling.join_all().await.concat()
+    let send = move |_| {
+        let (client, url) = (client.clone(), url.clone());
+        async move {
+            let begun = Instant::now();
+            let reply = post(&client, &url, PERSON.to_owned()).await.expect("an answer");
+            assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
+            begun.elapsed()
+        }
+    };
+    Measured::of(0, count, connections, send).await
 }
 
 /// One job from post to file, and what events wait meanwhile.

@@ -1,6 +1,6 @@
 //! Peak extra memory, of sealing and of a whole gateway: `cargo bench --bench memory`. Fails where N bytes take more than 3.5 N on top of
 //! themselves to be sealed, or where bodies of N bytes together take a gateway more than 6 N, whatever their JSON unfolds to.
-#![allow(clippy::expect_used, clippy::print_stdout, reason = "a bench says so by panicking, and prints")]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 #[path = "support/whole.rs"]
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
         println!("| {name} | {seal:.2} N | {event:.2} N | ≤ {WANTED:.1} N |");
         kept &= seal <= WANTED && event <= WANTED;
     }
-    kept &= whole::measure(std::env::args().any(|word| word == "--test"));
+    kept &= whole::measure(support::load::is_test());
     if kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

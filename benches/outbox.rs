@@ -3,32 +3,19 @@
 //!
 //! `cargo bench --bench outbox` measures; `-- --test` only shows that it runs; `-- --backlog N` sets the backlog (100,000).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a bench says so by panicking, and prints"
-)]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 
 use std::io::{Seek, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use support::load::{AWAY, Measured, gateway_over, is_test, padded_birth};
 use support::process::peak_memory;
-use support::rings::event::birth;
 use support::rings::ida_setup::simulator;
 use support::rings::process::{Gateway, client, post};
-use support::rings::world::urls;
-use tokio::task::JoinSet;
 
-/// Nobody listens here.
-const AWAY: &str = "http://127.0.0.1:9";
 /// Size of an event that OpenCRVS sends.
 const EVENT_LEN: usize = 4 << 10;
 
@@ -43,7 +30,7 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let backlog =
         arguments.iter().position(|word| word == "--backlog").map(|at| arguments[at + 1].parse().unwrap());
-    let size = if arguments.iter().any(|word| word == "--test") {
+    let size = if is_test() {
         Size { posts: 64, drained: 20, backlog: 200 }
     } else {
         Size { posts: 20_000, drained: 2_000, backlog: backlog.unwrap_or(100_000) }
@@ -63,14 +50,13 @@ async fn posts(disk: &Path, count: usize) {
         let gateway = start_over(&disk.join(format!("posts-{connections}.db")), AWAY).await;
         // One connection alone waits for every fsync, so it gets fewer posts to do.
         let count = count.min(2_000 * connections);
-        let (rate, mut latencies) = post_events(&gateway, 0, count, connections).await;
-        latencies.sort_unstable();
-        let at = |share: usize| latencies[(latencies.len() * share / 100).min(latencies.len() - 1)];
+        let measured = post_events(&gateway, 0, count, connections).await;
         let wanted = (0.8 * connections as f64 * fsyncs).min(2_000.0);
         println!(
-            "| {connections} | {rate:.0} | {:.2?} | {:.2?} | {fsyncs:.0} | {wanted:.0} |",
-            at(50),
-            at(99)
+            "| {connections} | {:.0} | {:.2?} | {:.2?} | {fsyncs:.0} | {wanted:.0} |",
+            measured.rate(),
+            measured.at(50),
+            measured.at(99)
         );
     }
 }
@@ -109,45 +95,26 @@ async fn start(disk: &Path, backlog: usize) {
 
 /// A gateway over `database`, once it is ready.
 async fn start_over(database: &Path, mosip: &str) -> Gateway {
-    let mut gateway = Gateway::new();
-    let mosip = urls(mosip);
-    gateway.set(&mosip.iter().map(|(name, url)| (*name, url.as_str())).collect::<Vec<_>>());
-    gateway.set(&[("OUTBOX__PATH", &std::path::absolute(database).unwrap().display().to_string())]);
+    let mut gateway = gateway_over(database, mosip);
     gateway.start();
     gateway.ready().await;
     gateway
 }
 
-/// `count` posts from `first` on over `connections`; posts a second, and how long each took.
-async fn post_events(
-    gateway: &Gateway,
-    first: usize,
-    count: usize,
-    connections: usize,
-) -> (f64, Vec<Duration>) {
+/// `count` posts from `first` on over `connections`.
+async fn post_events(gateway: &Gateway, first: usize, count: usize, connections: usize) -> Measured {
     let (client, url) = (client(), format!("{}/v1/events/birth", gateway.api()));
-    let next = Arc::new(AtomicUsize::new(first));
-    let mut posting = JoinSet::new();
-    let begun = Instant::now();
-    for _ in 0..connections {
-        let (client, next, url) = (client.clone(), Arc::clone(&next), url.clone());
-        posting.spawn(async move {
-            let mut latencies = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= first + count {
-                    return latencies;
-                }
-                let event = event(index);
-                let begun = Instant::now();
-                let reply = post(&client, &url, event).await.expect("an answer");
-                latencies.push(begun.elapsed());
-                assert_eq!(reply.status, 202);
-            }
-        });
-    }
-    let latencies = posting.join_all().await.concat();
-    (count as f64 / begun.elapsed().as_secs_f64(), latencies)
+    let send = move |number| {
+        let (client, url) = (client.clone(), url.clone());
+        async move {
+            let event = padded_birth(number, EVENT_LEN);
+            let begun = Instant::now();
+            let reply = post(&client, &url, event).await.expect("an answer");
+            assert_eq!(reply.status, 202);
+            begun.elapsed()
+        }
+    };
+    Measured::of(first, count, connections, send).await
 }
 
 /// Fills a database through a gateway of its own, while MOSIP is away.
@@ -167,11 +134,4 @@ fn fsync_rate(disk: &Path, count: usize) -> f64 {
         file.sync_data().unwrap();
     }
     count as f64 / begun.elapsed().as_secs_f64()
-}
-
-/// The birth of the demo under a composition of its own, padded to the size of a real one.
-fn event(index: usize) -> String {
-    let text = birth(&format!("3b1c2f40-0000-4000-8000-{index:012x}"));
-    let padding = "x".repeat(EVENT_LEN.saturating_sub(text.len() + 12));
-    text.replacen('{', &format!("{{\"pad\":\"{padding}\","), 1)
 }

@@ -4,13 +4,7 @@
 //!
 //! `cargo bench --bench soak` runs it; `-- --events N --seconds S` makes it smaller, `-- --test` only shows that it runs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a soak says so by panicking, and prints"
-)]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;
 
@@ -122,7 +116,7 @@ fn size() -> (usize, Duration) {
         let at = arguments.iter().position(|word| word == name)?;
         arguments.get(at + 1)?.parse::<u64>().ok()
     };
-    let is_test = arguments.iter().any(|word| word == "--test");
+    let is_test = support::load::is_test();
     let (events, seconds) = if is_test { (200, 12) } else { (100_000, 600) };
     (value("--events").unwrap_or(events) as usize, Duration::from_secs(value("--seconds").unwrap_or(seconds)))
 }

@@ -1,5 +1,5 @@
 //! Bodies at a gateway in a process of its own: what it holds at most beside what it holds when idle.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a bench says so by panicking")]
+#![allow(clippy::restriction, reason = "a bench says by panicking what is wrong")]
 
 use std::path::Path;
 
@@ -8,20 +8,18 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use crate::support::load::{AWAY, gateway_over};
 use crate::support::process::{memory, peak_memory};
 use crate::support::rings::event::birth;
 use crate::support::rings::mosip::{Push, private_key};
 use crate::support::rings::process::{Gateway, client, post_large};
 use crate::support::rings::rows::Rows;
 use crate::support::rings::seeder::{BOUNDARY, batch, leila};
-use crate::support::rings::world::urls;
 
 /// (peak - idle) in lengths of all bodies together.
 const WANTED: f64 = 6.0;
 /// Bodies that come at once.
 const AT_ONCE: usize = 5;
-/// Nobody listens here.
-const AWAY: &str = "http://127.0.0.1:9";
 const JSON: &str = "application/json";
 const MOSIP_KEY: &str = "keys.example/simulator/mosip-priv.key";
 
@@ -96,10 +94,8 @@ impl Case {
     }
 
     async fn started_over(&self, database: &Path) -> Gateway {
-        let mut gateway = Gateway::new();
-        let mosip = urls(AWAY);
-        gateway.set(&mosip.iter().map(|(name, url)| (*name, url.as_str())).collect::<Vec<_>>());
-        gateway.set(&[("OUTBOX__PATH", database.to_str().unwrap()), ("UPSTREAM__IDA__URL", AWAY)]);
+        let mut gateway = gateway_over(database, AWAY);
+        gateway.set(&[("UPSTREAM__IDA__URL", AWAY)]);
         // A debug build takes its time over the largest bodies.
         gateway.set(&[("LISTEN__REQUEST_DEADLINE", "5m")]);
         gateway.start();
