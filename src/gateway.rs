@@ -81,7 +81,7 @@ impl Gateway {
         forbid_core_dumps();
         let clock = Clock::system();
         let wanted = listeners::wanted(&config);
-        let shown: Arc<[_]> = wanted.iter().map(Wanted::shown).collect();
+        let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
@@ -99,7 +99,7 @@ impl Gateway {
             tracing::warn!(trouble = %trouble, "keys");
         }
 
-        for listener in shown.iter().filter(|listener| listener.is_expired(clock.now())) {
+        for listener in listeners.iter().filter(|listener| listener.is_expired(clock.now())) {
             tracing::warn!(
                 listener = listener.name,
                 "the certificate of a listener has expired; callers refuse it"
@@ -161,7 +161,7 @@ impl Gateway {
             clock,
             meters: meters.clone(),
             documents: listeners::documents(),
-            listeners: shown,
+            listeners,
             trusted,
             troubles: troubles.into(),
             warnings: config.warnings.into(),

@@ -103,7 +103,7 @@ pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
 
 impl Wanted {
     /// As operators see it.
-    pub(super) fn shown(&self) -> faces::Listener {
+    pub(super) fn listener(&self) -> faces::Listener {
         let dates = self.tls.as_ref().and_then(dates);
         faces::Listener { name: self.listener.name, has_tls: self.tls.is_some(), dates }
     }

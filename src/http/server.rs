@@ -180,7 +180,7 @@ impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that a process listens on is not.
     pub(crate) async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
         let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
-        let refuse = |error: io::Error| BindError::Address { address: shown(address), what: error };
+        let refuse = |error: io::Error| BindError::Address { address: text_of(address), what: error };
         let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
         Ok(Self { listener, address, tls, counts: Counts::default() })
     }
@@ -208,7 +208,7 @@ impl Server {
         let actual = socket.address().map_err(|error| refuse(error.to_string()))?;
         if actual != *address {
             let what =
-                format!("it stands at {}, and the configuration says {}", shown(&actual), shown(address));
+                format!("it stands at {}, and the configuration says {}", text_of(&actual), text_of(address));
             return Err(refuse(what));
         }
         let listener = Listener::adopt(socket).map_err(|error| refuse(error.to_string()))?;
@@ -249,7 +249,7 @@ impl Server {
         if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
             tracing::warn!(
                 open = connections.len(),
-                address = shown(&self.address),
+                address = text_of(&self.address),
                 "requests are cut: the time to drain has passed"
             );
         }
@@ -268,7 +268,7 @@ pub(crate) fn try_address(address: &Address) -> Result<(), BindError> {
         Address::Tcp(address) => std::net::TcpListener::bind(address).map(drop),
         Address::Unix(path) => listener::try_unix(path),
     };
-    tried.map_err(|what| BindError::Address { address: shown(address), what })
+    tried.map_err(|what| BindError::Address { address: text_of(address), what })
 }
 
 fn report(ended: Result<(), JoinError>) {
@@ -379,7 +379,7 @@ impl Connection {
     }
 }
 
-fn shown(address: &Address) -> String {
+fn text_of(address: &Address) -> String {
     match address {
         Address::Tcp(address) => address.to_string(),
         Address::Unix(path) => format!("unix:{}", path.display()),

@@ -107,7 +107,7 @@ impl Ledger {
             let more = rows.len() > Page::SIZE;
             rows.truncate(Page::SIZE);
             let next = rows.last().map(|row| row.seq).filter(|_| more);
-            let entries = rows.into_iter().map(|row| book.shown(row)).collect::<Result<_>>()?;
+            let entries = rows.into_iter().map(|row| book.entry_of(row)).collect::<Result<_>>()?;
             Ok(Page { entries, next })
         })
         .await
@@ -283,11 +283,11 @@ impl Book<'_> {
 
     pub(super) fn entry(&self, id: &str) -> Result<Entry> {
         let row = self.row(id)?;
-        self.shown(row)
+        self.entry_of(row)
     }
 
     /// An application id that was damaged on the disk is not shown, and does not hide the rest.
-    fn shown(&self, row: Row) -> Result<Entry> {
+    fn entry_of(&self, row: Row) -> Result<Entry> {
         let aid = row.result.as_ref().and_then(|sealed| {
             let plain = self.unseal(TABLE, &row.id, "aid", sealed).ok()?;
             std::str::from_utf8(&plain).ok().and_then(Aid::parse)

@@ -131,7 +131,7 @@ fn is_refused_record(failing: &Failing) -> bool {
 }
 
 /// On the page.
-pub(super) fn shown(standing: &Standing) -> Markup {
+pub(super) fn render(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
     let waiting = gathered(stored.failing.iter().filter(|failing| waits(failing)));
     let refused = gathered(stored.failing.iter().filter(|failing| is_refused_record(failing)));

@@ -215,7 +215,7 @@ pub(super) fn silent(standing: &Standing, remarks: &mut Vec<Remark>) {
 }
 
 /// On the page.
-pub(super) fn shown(standing: &Standing) -> Markup {
+pub(super) fn render(standing: &Standing) -> Markup {
     let Some(hub) = standing.hub.as_ref().filter(|hub| !hub.subscriptions.is_empty()) else {
         return Markup::default();
     };

@@ -144,15 +144,15 @@ impl View {
                 @if is_overview {
                     nav { a href="?find=" { "Find an event" } }
                     (overview::figures(&self.standing))
-                    (failing::shown(&self.standing))
+                    (failing::render(&self.standing))
                     @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
-                    (super::hub::shown(&self.standing))
+                    (super::hub::render(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
                     (overview::settings(&self.standing, self.forms.ops.app.warnings()))
                 } @else if let Some(event) = &self.event {
-                    (event::shown(event, &self.standing, &self.forms))
+                    (event::render(event, &self.standing, &self.forms))
                 } @else if self.query.find.is_some() {
                     (event::search())
                 } @else if let Some(lists) = &self.lists {

@@ -19,7 +19,7 @@ pub(super) struct Event {
 }
 
 /// The event with its decision.
-pub(super) fn shown(event: &Event, standing: &Standing, forms: &Forms) -> Markup {
+pub(super) fn render(event: &Event, standing: &Standing, forms: &Forms) -> Markup {
     let Event { entry, attempts, answer } = event;
     let due = standing.until(entry.next_at);
     let next = match entry.state {
