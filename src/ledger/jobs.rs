@@ -10,7 +10,7 @@ use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Outcome, Reason};
-use crate::store::{Filter, JobRow, Queue, Row, Seq, State, Verdict};
+use crate::store::{Closing, Filter, JobRow, Queue, Row, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
 /// The code of results that do not open.
@@ -166,7 +166,8 @@ impl Book<'_> {
         };
         let outcome = Outcome::without_token(individual, vec![why.clone()]);
         let result = self.seal_outcome(&row.id, &outcome)?;
-        self.tx().close(Queue::Records, row.seq, State::Refused, reason, Some(&result), self.now)
+        let closing = Closing { state: State::Refused, reason, result: Some(&result) };
+        self.tx().close(Queue::Records, row.seq, closing, self.now)
     }
 
     /// Settles the job `job` once none of its records is under way.
@@ -183,7 +184,7 @@ impl Book<'_> {
         let outcome = match ending {
             Ending::Again { next_at, error } => {
                 let again = again(*next_at, error.as_ref())?;
-                return self.tx().settle(Queue::Records, held.seq, held.fence, &again, self.now);
+                return self.tx().settle(held.lease(), &again, self.now);
             }
             Ending::Done(done) => {
                 let text = done.result.as_ref().map(|text| text.as_slice()).unwrap_or_default();
@@ -201,7 +202,7 @@ impl Book<'_> {
         };
         let result = Some(self.seal_outcome(&held.id, &outcome)?);
         let verdict = Verdict::Settled { state, result };
-        if !self.tx().settle(Queue::Records, held.seq, held.fence, &verdict, self.now)? {
+        if !self.tx().settle(held.lease(), &verdict, self.now)? {
             return Ok(false);
         }
         if let Some(refusal) = refusal {

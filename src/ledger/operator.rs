@@ -12,7 +12,7 @@ use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
 use crate::registration::Aid;
-use crate::store::{self, Millis, Queue, Row};
+use crate::store::{self, Closing, Millis, Queue, Row};
 
 /// Which entries a list holds.
 #[derive(Debug, Clone, Default)]
@@ -160,15 +160,7 @@ impl Ledger {
                 .run(move |book| {
                     let rows = book.tx().rows(Queue::Entries, &filter, 0, Page::SIZE)?;
                     for row in &rows {
-                        book.tx().close(
-                            Queue::Entries,
-                            row.seq,
-                            State::Discarded,
-                            Some(&reason),
-                            None,
-                            book.now,
-                        )?;
-                        book.rules.unreadable.forget(TABLE, &row.id);
+                        book.discard(row, &reason)?;
                     }
                     Ok(rows.into_iter().map(|row| row.id).collect::<Vec<_>>())
                 })
@@ -215,17 +207,9 @@ impl Ledger {
         let entry = self
             .run(move |book| {
                 let row = book.row(&id)?;
-                if !book.tx().close(
-                    Queue::Entries,
-                    row.seq,
-                    State::Discarded,
-                    Some(&reason),
-                    None,
-                    book.now,
-                )? {
+                if !book.discard(&row, &reason)? {
                     return Err(conflict(row.state));
                 }
-                book.rules.unreadable.forget(TABLE, &id);
                 book.entry(&id)
             })
             .await?;
@@ -274,6 +258,16 @@ impl Book<'_> {
         let found =
             reasons.into_iter().filter_map(|(text, _)| text).find(|text| reason_name(Some(text)) == group);
         found.ok_or_else(|| Error::new(Code::NotFound, "nothing is left that is parked for this reason"))
+    }
+
+    /// Takes an entry out for good; false: it is neither queued nor parked.
+    fn discard(&self, row: &Row, reason: &str) -> Result<bool> {
+        let closing = Closing { state: State::Discarded, reason: Some(reason), result: None };
+        let is_discarded = self.tx().close(Queue::Entries, row.seq, closing, self.now)?;
+        if is_discarded {
+            self.rules.unreadable.forget(TABLE, &row.id);
+        }
+        Ok(is_discarded)
     }
 
     pub(super) fn row(&self, id: &str) -> Result<Row> {

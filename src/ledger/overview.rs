@@ -8,7 +8,7 @@ use super::pushes::Quarantined;
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::store::{AttemptRow, Fence, Millis, Queue, Seq, State};
+use crate::store::{AttemptRow, Fence, Millis, PushGroup, Queue, Seq, State};
 
 /// The outcome of an attempt whose entry was taken; the others are codes of problems.
 const TAKEN: &str = "done";
@@ -101,7 +101,11 @@ impl Ledger {
     pub(crate) async fn quarantined_for(&self, group: String, after: Seq) -> Result<Vec<Quarantined>> {
         self.run(move |book| {
             let Some((kind, reason)) = book.group(&group)? else { return Ok(Vec::new()) };
-            let pushes = book.tx().quarantined_for(&kind, reason.as_deref(), after, Page::SIZE)?;
+            let pushes = book.tx().quarantined_for(
+                PushGroup { kind: &kind, reason: reason.as_deref() },
+                after,
+                Page::SIZE,
+            )?;
             Ok(pushes.into_iter().map(Quarantined::from).collect())
         })
         .await
@@ -111,7 +115,7 @@ impl Ledger {
     pub(crate) async fn examine_group(&self, group: String) -> Result<usize> {
         self.run(move |book| {
             let (kind, reason) = book.group(&group)?.ok_or_else(no_group)?;
-            book.tx().release_quarantined_for(&kind, reason.as_deref())
+            book.tx().release_quarantined_for(PushGroup { kind: &kind, reason: reason.as_deref() })
         })
         .await
     }
@@ -124,7 +128,11 @@ impl Ledger {
             let ids = self
                 .run(move |book| {
                     let Some((kind, reason)) = book.group(&group)? else { return Ok(Vec::new()) };
-                    let pushes = book.tx().quarantined_for(&kind, reason.as_deref(), 0, Page::SIZE)?;
+                    let pushes = book.tx().quarantined_for(
+                        PushGroup { kind: &kind, reason: reason.as_deref() },
+                        0,
+                        Page::SIZE,
+                    )?;
                     let ids: Vec<_> = pushes.into_iter().map(|push| push.id).collect();
                     ids.iter().try_for_each(|id| book.remove_push(id))?;
                     Ok(ids)

@@ -11,7 +11,7 @@ use super::uptime::millis;
 use super::{Book, Ledger, unreadable};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
-use crate::store::{Advance, Fence, Filter, Lane, Millis, Pick, Queue, Row, Seq, Verdict};
+use crate::store::{Advance, Fence, Filter, Lane, Lease, Millis, Pick, Queue, Row, Seq, Verdict};
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
@@ -27,6 +27,12 @@ pub(crate) struct Held {
     pub(crate) id: String,
     pub(crate) kind: String,
     pub(crate) destination: String,
+}
+
+impl Held {
+    pub(super) fn lease(&self) -> Lease {
+        Lease { queue: self.queue, seq: self.seq, fence: self.fence }
+    }
 }
 
 /// A row that was leased, opened.
@@ -82,11 +88,10 @@ impl Ledger {
         self.run(move |book| book.tx().next_due(&lane, book.now)).await
     }
 
-    /// Prolongs leases, all of one queue; lost ones are left out of the answer.
+    /// Prolongs leases; lost ones are left out of the answer.
     pub(crate) async fn renew(&self, held: &[Held], lease: Duration) -> Result<Vec<Seq>> {
-        let Some(queue) = held.first().map(|held| held.queue) else { return Ok(Vec::new()) };
-        let held: Vec<(Seq, Fence)> = held.iter().map(|held| (held.seq, held.fence)).collect();
-        self.run(move |book| book.tx().renew(queue, &held, book.now + millis(lease))).await
+        let leases: Vec<_> = held.iter().map(Held::lease).collect();
+        self.run(move |book| book.tx().renew(&leases, book.now + millis(lease))).await
     }
 
     /// Stores the progress of a row and announces it; false: the lease is lost.
@@ -102,7 +107,7 @@ impl Ledger {
                 result: seal(columns.result, &progress.result)?,
                 sent: progress.sent,
             };
-            if !book.tx().advance(held.queue, held.seq, held.fence, &advance)? {
+            if !book.tx().advance(held.lease(), &advance)? {
                 return Ok(false);
             }
             if let Some(News::AidAssigned(aid)) = &news {
@@ -213,7 +218,7 @@ impl Book<'_> {
                 let refusal = Refusal::from(&error);
                 let again =
                     Verdict::Again { next_at: self.now + unreadable::REST, refusal: Some(refusal.kept()?) };
-                self.tx().settle(row.queue, row.seq, row.fence(), &again, self.now)?;
+                self.tx().settle(row.lease(), &again, self.now)?;
                 if row.queue == Queue::Entries {
                     self.note_attempt(row.seq, row.fence(), Some(&refusal))?;
                 }
@@ -261,7 +266,7 @@ impl Book<'_> {
             Ending::Again { next_at, error } => again(*next_at, error.as_ref())?,
             Ending::Park(error) => Verdict::Park(Refusal::from(error).kept()?),
         };
-        if !self.tx().settle(Queue::Entries, held.seq, held.fence, &verdict, self.now)? {
+        if !self.tx().settle(held.lease(), &verdict, self.now)? {
             return Ok(false);
         }
         let failure = match ending {
@@ -294,7 +299,7 @@ impl Book<'_> {
             // A message belongs to the mediator until it is taken.
             Ending::Park(error) => again(self.now + unreadable::REST, Some(error))?,
         };
-        self.tx().settle(Queue::Deliveries, held.seq, held.fence, &verdict, self.now)
+        self.tx().settle(held.lease(), &verdict, self.now)
     }
 
     fn park_aged(&self, row: &Row) -> Result<bool> {

@@ -14,6 +14,7 @@ mod location;
 #[cfg(test)]
 pub(crate) mod memory;
 mod overview;
+mod queues;
 mod rows;
 mod sqlite;
 mod trouble;
@@ -27,10 +28,11 @@ use futures_util::future::BoxFuture;
 pub(crate) use self::database::{CopyError, Database, Head, LookError, OpenError, Remains};
 pub(crate) use self::location::Location;
 pub(crate) use self::overview::{ATTEMPTS_KEPT, Overview};
+pub(crate) use self::queues::Queues;
 pub(crate) use self::rows::{
-    Advance, AttemptRow, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow,
-    OutcomeRow, Pick, PushReason, PushRow, Queue, Refusal, Row, SEALED, SealedColumn, SealedValue, Seq,
-    State, Verdict,
+    Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Lease,
+    Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal, Row, SEALED,
+    SealedColumn, SealedValue, Seq, State, Verdict,
 };
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::Tx;

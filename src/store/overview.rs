@@ -1,6 +1,6 @@
 //! What people are shown of the rows, beside the rows themselves: what fails and why, and what was tried.
 
-use super::rows::{AttemptRow, Failed, Fence, JobRow, PushReason, PushRow, Queue, Refusal, Seq};
+use super::rows::{AttemptRow, Failed, Fence, JobRow, PushGroup, PushReason, PushRow, Queue, Refusal, Seq};
 use crate::error::Result;
 
 /// Attempts of one entry that are kept, the last ones.
@@ -22,16 +22,10 @@ pub(crate) trait Overview {
     /// The jobs of which a record is queued or leased, in order.
     fn unfinished_jobs(&mut self) -> Result<Vec<JobRow>>;
 
-    /// Up to `limit` quarantined pushes of one kind and reason after `after`, in order.
-    fn quarantined_for(
-        &mut self,
-        kind: &str,
-        reason: Option<&str>,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<PushRow>>;
-    /// Every quarantined push of one kind and reason is to be looked at again; how many.
-    fn release_quarantined_for(&mut self, kind: &str, reason: Option<&str>) -> Result<usize>;
+    /// Up to `limit` pushes of a group after `after`, in order.
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>>;
+    /// Every push of a group is to be looked at again; how many.
+    fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize>;
     /// Rows and bytes of the quarantine, by kind and by the reason.
     fn push_reasons(&mut self) -> Result<Vec<PushReason>>;
 }

@@ -106,10 +106,23 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// The lease that it was returned with.
+    /// The number of the lease that it was returned with.
     pub(crate) fn fence(&self) -> Fence {
         Fence::from(self.attempts)
     }
+
+    /// The lease that it was returned with.
+    pub(crate) fn lease(&self) -> Lease {
+        Lease { queue: self.queue, seq: self.seq, fence: self.fence() }
+    }
+}
+
+/// One lease of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) queue: Queue,
+    pub(crate) seq: Seq,
+    pub(crate) fence: Fence,
 }
 
 /// A row to be inserted; it is queued and due at once.
@@ -173,6 +186,16 @@ pub(crate) enum Verdict {
     Settled { state: State, result: Option<Vec<u8>> },
     /// The row goes.
     Gone,
+}
+
+/// How a decision settles a row that waits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closing<'a> {
+    pub(crate) state: State,
+    /// Why a person decided so.
+    pub(crate) reason: Option<&'a str>,
+    /// What came of the row, where that is known; sealed.
+    pub(crate) result: Option<&'a [u8]>,
 }
 
 /// Why an attempt failed, as the rows keep it.
@@ -254,6 +277,13 @@ pub(crate) struct PushRow {
     pub(crate) refusal: Option<String>,
     /// Sealed.
     pub(crate) body: Vec<u8>,
+}
+
+/// Quarantined pushes of one kind that did not verify for one reason (JSON).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PushGroup<'a> {
+    pub(crate) kind: &'a str,
+    pub(crate) reason: Option<&'a str>,
 }
 
 /// Of the quarantine: kind, reason, rows, bytes.

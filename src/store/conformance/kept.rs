@@ -245,7 +245,7 @@ pub(crate) async fn every_sealed_column_is_walked_and_replaced(store: &Store) {
             let lane = Lane { queue, kinds: Vec::new(), ..lane() };
             let leased = tx.lease(&lane, Pick { now: 10, until: 20, limit: 1 })?.remove(0);
             let advance = Advance { progress: Some(b"progress".to_vec()), ..Advance::default() };
-            tx.advance(queue, leased.seq, leased.fence(), &advance)?;
+            tx.advance(leased.lease(), &advance)?;
         }
         Ok(())
     })

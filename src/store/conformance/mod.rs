@@ -11,7 +11,7 @@ pub(crate) use self::overview::*;
 pub(crate) use self::runs::*;
 pub(crate) use self::work::*;
 
-use super::{Lane, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
+use super::{Closing, Lane, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
 use crate::error::Result;
 
 /// Makes a test of every rule, over databases that `$open` makes.
@@ -105,6 +105,10 @@ pub(crate) fn done() -> Verdict {
     Verdict::Settled { state: State::Done, result: None }
 }
 
+pub(crate) fn discarded(reason: Option<&str>) -> Closing<'_> {
+    Closing { state: State::Discarded, reason, result: None }
+}
+
 pub(crate) async fn insert(store: &Store, rows: Vec<NewRow>) {
     store.run(move |tx| tx.insert(&rows)).await.unwrap();
 }
@@ -115,8 +119,8 @@ pub(crate) async fn lease_at(store: &Store, now: Millis, limit: usize) -> Vec<Ro
 }
 
 pub(crate) async fn settle(store: &Store, row: &Row, verdict: Verdict) -> bool {
-    let (queue, seq, fence) = (row.queue, row.seq, row.fence());
-    store.run(move |tx| tx.settle(queue, seq, fence, &verdict, 50)).await.unwrap()
+    let lease = row.lease();
+    store.run(move |tx| tx.settle(lease, &verdict, 50)).await.unwrap()
 }
 
 pub(crate) async fn row(store: &Store, id: &'static str) -> Row {

@@ -2,7 +2,11 @@
 
 use super::kept::push;
 use super::*;
-use crate::store::{ATTEMPTS_KEPT, AttemptRow};
+use crate::store::{ATTEMPTS_KEPT, AttemptRow, PushGroup};
+
+fn group(reason: Option<&str>) -> PushGroup<'_> {
+    PushGroup { kind: "credential", reason }
+}
 
 pub(crate) async fn what_fails_is_counted_by_its_reason_whatever_its_state(store: &Store) {
     insert(store, vec![new("a"), new("b"), new("c"), new("d"), new("e")]).await;
@@ -96,7 +100,7 @@ pub(crate) async fn the_quarantine_is_decided_about_reason_by_reason(store: &Sto
     })
     .await;
     let those = async |after, limit| {
-        let those = run(store, move |tx| tx.quarantined_for("credential", Some("1"), after, limit)).await;
+        let those = run(store, move |tx| tx.quarantined_for(group(Some("1")), after, limit)).await;
         those.into_iter().map(|push| push.id).collect::<Vec<_>>()
     };
     let first = run(store, |tx| tx.push("a")).await.unwrap().seq;
@@ -104,9 +108,9 @@ pub(crate) async fn the_quarantine_is_decided_about_reason_by_reason(store: &Sto
         (those(0, 9).await, those(first, 9).await, those(0, 1).await),
         (vec!["a".to_owned(), "c".to_owned()], vec!["c".to_owned()], vec!["a".to_owned()],)
     );
-    assert_eq!(run(store, |tx| tx.release_quarantined_for("credential", Some("1"))).await, 2);
+    assert_eq!(run(store, |tx| tx.release_quarantined_for(group(Some("1")))).await, 2);
     assert!(those(0, 9).await.is_empty());
     let left = run(store, |tx| tx.pushes(true, 0, 9)).await;
     assert_eq!(left.into_iter().map(|push| push.id).collect::<Vec<_>>(), ["b", "d"]);
-    assert_eq!(run(store, |tx| tx.quarantined_for("credential", None, 0, 9)).await.len(), 0);
+    assert_eq!(run(store, |tx| tx.quarantined_for(group(None), 0, 9)).await.len(), 0);
 }

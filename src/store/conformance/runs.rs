@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
-use super::{again, insert, lane, new, push, refusal, run};
+use super::{again, discarded, insert, lane, new, push, refusal, run};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, State, Store, Tx,
+    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store, Tx,
 };
 
 /// Jobs that are handed over at the same time.
@@ -42,16 +42,16 @@ const VERBS: [(&str, Verb); 30] = [
     ("lease", lease),
     ("renew", |tx| {
         let row = entry(tx, "a")?;
-        tx.renew(Queue::Entries, &[(row.seq, row.fence())], 900).map(drop)
+        tx.renew(&[row.lease()], 900).map(drop)
     }),
     ("advance", |tx| {
         let row = entry(tx, "a")?;
         let advance = Advance { result: Some(b"result".to_vec()), sent: true, ..Advance::default() };
-        tx.advance(Queue::Entries, row.seq, row.fence(), &advance).map(drop)
+        tx.advance(row.lease(), &advance).map(drop)
     }),
     ("settle", |tx| {
         let row = entry(tx, "a")?;
-        tx.settle(Queue::Entries, row.seq, row.fence(), &again(500), 50).map(drop)
+        tx.settle(row.lease(), &again(500), 50).map(drop)
     }),
     ("park", |tx| {
         let row = entry(tx, "a")?;
@@ -67,7 +67,7 @@ const VERBS: [(&str, Verb); 30] = [
     }),
     ("close", |tx| {
         let row = entry(tx, "c")?;
-        tx.close(Queue::Entries, row.seq, State::Discarded, Some("why"), None, 70).map(drop)
+        tx.close(Queue::Entries, row.seq, discarded(Some("why")), 70).map(drop)
     }),
     ("lease another", lease),
     ("release_all", |tx| tx.release_all()),

@@ -1,8 +1,8 @@
 //! Rows that are leased and settled.
 
-use super::{again, done, ids, insert, lane, lease_at, new, of_line, refusal, row, run, settle};
+use super::{again, discarded, done, ids, insert, lane, lease_at, new, of_line, refusal, row, run, settle};
 use crate::error::{Code, Error, Result};
-use crate::store::{Advance, Filter, Lane, NewRow, Pick, Queue, State, Store, Verdict};
+use crate::store::{Advance, Filter, Lane, NewRow, Pick, Queue, Row, State, Store, Verdict};
 
 pub(crate) async fn a_job_that_fails_leaves_nothing_and_the_next_one_runs(store: &Store) {
     let failed: Result<()> = store
@@ -104,9 +104,7 @@ pub(crate) async fn a_row_waits_for_the_older_ones_of_its_line_at_its_destinatio
     settle(store, &leased[0], Verdict::Park(refusal())).await;
     assert!(lease_at(store, 500, 9).await.iter().all(|row| row.id != "b"), "a parked one holds its line");
     let seq = row(store, "a").await.seq;
-    assert!(
-        run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("why"), None, 5)).await
-    );
+    assert!(run(store, move |tx| tx.close(Queue::Entries, seq, discarded(Some("why")), 5)).await);
     assert!(lease_at(store, 500, 9).await.iter().any(|row| row.id == "b"));
 }
 
@@ -153,7 +151,7 @@ pub(crate) async fn a_row_waits_for_all_that_are_older_and_not_only_for_the_next
     settle(store, &first, Verdict::Park(refusal())).await;
     for id in ["b", "c"] {
         let seq = row(store, id).await.seq;
-        assert!(run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, None, 10)).await);
+        assert!(run(store, move |tx| tx.close(Queue::Entries, seq, discarded(None), 10)).await);
         assert!(lease_at(store, 10, 9).await.is_empty(), "{id}");
     }
     let seq = first.seq;
@@ -203,9 +201,9 @@ pub(crate) async fn a_late_verdict_changes_nothing(store: &Store) {
     for verdict in [done(), again(0), Verdict::Park(refusal()), Verdict::Gone] {
         assert!(!settle(store, &first, verdict).await);
     }
-    let (seq, fence) = (first.seq, first.fence());
+    let lease = first.lease();
     let advance = Advance { sent: true, ..Advance::default() };
-    assert!(!run(store, move |tx| tx.advance(Queue::Entries, seq, fence, &advance)).await);
+    assert!(!run(store, move |tx| tx.advance(lease, &advance)).await);
     let held = row(store, "a").await;
     assert_eq!((held.state, held.leased_until, held.sent), (State::Leased, second.leased_until, false));
     assert!(settle(store, &second, done()).await);
@@ -216,12 +214,12 @@ pub(crate) async fn a_late_verdict_changes_nothing(store: &Store) {
 pub(crate) async fn a_lease_that_ended_is_taken_over_and_a_renewed_one_is_not(store: &Store) {
     insert(store, vec![new("a"), new("b")]).await;
     let leased = lease_at(store, 10, 2).await;
-    let held: Vec<_> = leased.iter().map(|row| (row.seq, row.fence())).collect();
-    let renewed = run(store, move |tx| tx.renew(Queue::Entries, &held[..1], 1_000)).await;
+    let held: Vec<_> = leased.iter().map(Row::lease).collect();
+    let renewed = run(store, move |tx| tx.renew(&held[..1], 1_000)).await;
     assert_eq!(renewed, [leased[0].seq]);
     assert_eq!(ids(&lease_at(store, 500, 9).await), ["b"]);
-    let lost = (leased[1].seq, leased[1].fence());
-    assert!(run(store, move |tx| tx.renew(Queue::Entries, &[lost], 1_000)).await.is_empty());
+    let lost = leased[1].lease();
+    assert!(run(store, move |tx| tx.renew(&[lost], 1_000)).await.is_empty());
 }
 
 pub(crate) async fn the_next_moment_is_the_earliest_that_has_not_come(store: &Store) {
@@ -241,14 +239,14 @@ pub(crate) async fn the_next_moment_is_the_earliest_that_has_not_come(store: &St
 pub(crate) async fn progress_result_and_the_mark_of_a_sent_row_stay_through_a_failure(store: &Store) {
     insert(store, vec![new("a")]).await;
     let first = lease_at(store, 10, 1).await.remove(0);
-    let (seq, fence) = (first.seq, first.fence());
+    let lease = first.lease();
     let steps = [
         Advance { progress: Some(b"half".to_vec()), ..Advance::default() },
         Advance { result: Some(b"number".to_vec()), sent: true, ..Advance::default() },
         Advance::default(),
     ];
     for step in steps {
-        assert!(run(store, move |tx| tx.advance(Queue::Entries, seq, fence, &step)).await);
+        assert!(run(store, move |tx| tx.advance(lease, &step)).await);
     }
     settle(store, &first, again(20)).await;
     let second = lease_at(store, 20, 1).await.remove(0);
@@ -283,10 +281,7 @@ pub(crate) async fn a_decision_is_about_what_is_queued_or_parked_alone(store: &S
     for id in ["a", "c"] {
         let seq = row(store, id).await.seq;
         assert!(!run(store, move |tx| tx.requeue(Queue::Entries, seq, 99)).await, "{id}");
-        assert!(
-            !run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, None, None, 99)).await,
-            "{id}"
-        );
+        assert!(!run(store, move |tx| tx.close(Queue::Entries, seq, discarded(None), 99)).await, "{id}");
         assert!(!run(store, move |tx| tx.park(Queue::Entries, seq, &refusal())).await, "{id}");
     }
     let seq = row(store, "b").await.seq;
@@ -296,9 +291,7 @@ pub(crate) async fn a_decision_is_about_what_is_queued_or_parked_alone(store: &S
     assert_eq!((queued.state, queued.next_at, queued.waiting_since), (State::Queued, 0, 99));
     assert_eq!(queued.refusal, Some(refusal().text), "what went wrong stays shown until the next attempt");
     assert!(run(store, move |tx| tx.park(Queue::Entries, seq, &refusal())).await);
-    assert!(
-        run(store, move |tx| tx.close(Queue::Entries, seq, State::Discarded, Some("twice"), None, 99)).await
-    );
+    assert!(run(store, move |tx| tx.close(Queue::Entries, seq, discarded(Some("twice")), 99)).await);
     let closed = row(store, "b").await;
     assert_eq!((closed.state, closed.reason.as_deref()), (State::Discarded, Some("twice")));
     assert_eq!((closed.payload, closed.settled_at), (None, Some(99)));
@@ -334,7 +327,7 @@ pub(crate) async fn every_queue_takes_every_verdict_and_decision(store: &Store) 
         assert_eq!(due.await, Some(30), "{queue:?}");
         run(store, move |tx| tx.postpone(queue, seq, 40, None)).await;
         assert!(run(store, move |tx| tx.park(queue, seq, &refusal())).await, "{queue:?}");
-        let close = run(store, move |tx| tx.close(queue, seq, State::Discarded, Some("twice"), None, 40));
+        let close = run(store, move |tx| tx.close(queue, seq, discarded(Some("twice")), 40));
         assert!(close.await, "{queue:?}");
         let settled = Verdict::Settled { state: State::Done, result: Some(b"result".to_vec()) };
         for (id, verdict) in [("b", settled), ("c", Verdict::Gone), ("d", done())] {

@@ -6,8 +6,8 @@ use super::Tables;
 use super::work::{Waiting, refuse};
 use crate::error::Result;
 use crate::store::{
-    ATTEMPTS_KEPT, AttemptRow, Failed, Fence, JobRow, Millis, Overview, PushReason, PushRow, Queue, Refusal,
-    Seq,
+    ATTEMPTS_KEPT, AttemptRow, Failed, Fence, JobRow, Millis, Overview, PushGroup, PushReason, PushRow,
+    Queue, Refusal, Seq,
 };
 
 impl Overview for Tables {
@@ -57,20 +57,14 @@ impl Overview for Tables {
         Ok(self.work.jobs.values().filter(|job| job.settled_at.is_none()).cloned().collect())
     }
 
-    fn quarantined_for(
-        &mut self,
-        kind: &str,
-        reason: Option<&str>,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<PushRow>> {
-        let those = self.pushes.rows.values().filter(|push| push.seq > after && is_for(push, kind, reason));
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
+        let those = self.pushes.rows.values().filter(|push| push.seq > after && group.holds(push));
         Ok(those.take(limit).cloned().collect())
     }
 
-    fn release_quarantined_for(&mut self, kind: &str, reason: Option<&str>) -> Result<usize> {
+    fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize> {
         let rows = &mut self.pushes.rows;
-        Ok(rows.change_those(|_, push| is_for(push, kind, reason), |push| push.is_quarantined = false))
+        Ok(rows.change_those(|_, push| group.holds(push), |push| push.is_quarantined = false))
     }
 
     fn push_reasons(&mut self) -> Result<Vec<PushReason>> {
@@ -78,6 +72,8 @@ impl Overview for Tables {
     }
 }
 
-fn is_for(push: &PushRow, kind: &str, reason: Option<&str>) -> bool {
-    push.is_quarantined && push.kind == kind && push.refusal.as_deref() == reason
+impl PushGroup<'_> {
+    fn holds(self, push: &PushRow) -> bool {
+        push.is_quarantined && push.kind == self.kind && push.refusal.as_deref() == self.reason
+    }
 }

@@ -3,8 +3,8 @@
 use super::Tables;
 use crate::error::Result;
 use crate::store::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
-    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+    CorrelationRow, IdentityRow, JobRow, Millis, OutcomeRow, PushRow, Queue, Row, SealedColumn, SealedValue,
+    Seq, State, Tx,
 };
 
 impl Tx for Tables {
@@ -24,88 +24,6 @@ impl Tx for Tables {
     fn set_sealed(&mut self, name: &str, value: &[u8]) -> Result<()> {
         self.sealed.insert(name.to_owned(), value.to_vec());
         Ok(())
-    }
-
-    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
-        rows.iter().try_for_each(|row| self.work.insert(row))
-    }
-
-    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
-        Ok(self.work.find(queue, id).cloned())
-    }
-
-    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
-        Ok(self.work.list(queue, filter, after, limit))
-    }
-
-    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
-        Ok(self.work.counts(queue))
-    }
-
-    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
-        Ok(self.work.lease(lane, pick))
-    }
-
-    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
-        Ok(self.work.next_due(lane, now))
-    }
-
-    fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Result<Vec<Seq>> {
-        Ok(self.work.renew(queue, held, until))
-    }
-
-    fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> Result<bool> {
-        Ok(self.work.advance(queue, seq, fence, advance))
-    }
-
-    fn settle(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        fence: Fence,
-        verdict: &Verdict,
-        now: Millis,
-    ) -> Result<bool> {
-        Ok(self.work.settle(queue, seq, fence, verdict, now))
-    }
-
-    fn release_all(&mut self) -> Result<()> {
-        self.work.release_all();
-        Ok(())
-    }
-
-    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
-        Ok(self.work.requeue(queue, seq, now))
-    }
-
-    fn close(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        state: State,
-        reason: Option<&str>,
-        result: Option<&[u8]>,
-        now: Millis,
-    ) -> Result<bool> {
-        Ok(self.work.close(queue, seq, state, reason, result, now))
-    }
-
-    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
-        Ok(self.work.park(queue, seq, refusal))
-    }
-
-    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
-        self.work.postpone(queue, seq, until, refusal);
-        Ok(())
-    }
-
-    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
-        self.work.delete_met_by(entry);
-        Ok(())
-    }
-
-    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
-        Ok(self.work.rows.remove(&(queue, seq)).is_some())
     }
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
@@ -192,10 +110,6 @@ impl Tx for Tables {
 
     fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>> {
         Ok(self.pushes.sizes(quarantined_only))
-    }
-
-    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
-        Ok(self.work.refusals(queue, state))
     }
 
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {

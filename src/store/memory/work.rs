@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Table;
+use super::{Table, Tables};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, Fence, Filter, JobRow, Lane, Millis, NewRow, Pick, Queue, Refusal, Row, SealedValue, Seq, State,
-    Verdict,
+    Advance, Closing, Filter, JobRow, Lane, Lease, Millis, NewRow, Pick, Queue, Queues, Refusal, Row,
+    SealedValue, Seq, State, Verdict,
 };
 
 #[derive(Default)]
@@ -43,10 +43,11 @@ impl Work {
     }
 
     /// The row, if this lease holds it.
-    fn held(&mut self, queue: Queue, seq: Seq, fence: Fence) -> Option<&mut Waiting> {
-        let row = &self.rows.get(&(queue, seq))?.row;
-        let holds = row.state == State::Leased && row.fence() == fence;
-        if holds { self.rows.change(&(queue, seq)) } else { None }
+    fn held(&mut self, lease: Lease) -> Option<&mut Waiting> {
+        let at = (lease.queue, lease.seq);
+        let row = &self.rows.get(&at)?.row;
+        let holds = row.state == State::Leased && row.lease() == lease;
+        if holds { self.rows.change(&at) } else { None }
     }
 
     /// The row, if a person may decide about it.
@@ -65,7 +66,7 @@ impl Work {
             })
     }
 
-    pub(super) fn insert(&mut self, new: &NewRow) -> Result<()> {
+    fn insert(&mut self, new: &NewRow) -> Result<()> {
         if self.find(new.queue, &new.id).is_some() {
             return Err(Error::new(Code::Bug, "two rows would bear one name"));
         }
@@ -97,195 +98,8 @@ impl Work {
         Ok(())
     }
 
-    pub(super) fn find(&self, queue: Queue, id: &str) -> Option<&Row> {
+    fn find(&self, queue: Queue, id: &str) -> Option<&Row> {
         self.waiting(queue).map(|waiting| &waiting.row).find(|row| row.id == id)
-    }
-
-    pub(super) fn list(&self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Vec<Row> {
-        let rows = self.waiting(queue).map(|waiting| &waiting.row);
-        rows.filter(|row| row.seq > after && filter.holds(row)).take(limit).cloned().collect()
-    }
-
-    pub(super) fn refusals(&self, queue: Queue, state: State) -> Vec<(Option<String>, u64)> {
-        let mut reasons: BTreeMap<Option<String>, u64> = BTreeMap::new();
-        for Waiting { row, .. } in self.waiting(queue).filter(|waiting| waiting.row.state == state) {
-            *reasons.entry(row.refusal.clone()).or_default() += 1;
-        }
-        let mut reasons: Vec<_> = reasons.into_iter().collect();
-        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
-        reasons
-    }
-
-    pub(super) fn counts(&self, queue: Queue) -> Vec<(String, String, State, u64)> {
-        let mut counts = BTreeMap::new();
-        for Waiting { row, .. } in self.waiting(queue) {
-            *counts.entry((row.destination.clone(), row.kind.clone(), row.state)).or_insert(0) += 1;
-        }
-        counts
-            .into_iter()
-            .map(|((destination, kind, state), count)| (destination, kind, state, count))
-            .collect()
-    }
-
-    pub(super) fn lease(&mut self, lane: &Lane, pick: Pick) -> Vec<Row> {
-        let mut leased = Vec::new();
-        while leased.len() < pick.limit {
-            let is_due = |row: &Row| match row.state {
-                State::Queued => row.next_at <= pick.now,
-                State::Leased => row.leased_until.is_some_and(|until| until < pick.now),
-                _ => false,
-            };
-            let due = self.waiting(lane.queue).filter(|waiting| {
-                lane.holds(&waiting.row) && is_due(&waiting.row) && self.is_free(&waiting.row)
-            });
-            let Some(seq) = due.min_by_key(|waiting| waiting.place).map(|waiting| waiting.row.seq) else {
-                break;
-            };
-            if let Some(Waiting { row, .. }) = self.rows.change(&(lane.queue, seq)) {
-                row.state = State::Leased;
-                row.attempts += 1;
-                row.leased_until = Some(pick.until);
-                leased.push(row.clone());
-            }
-        }
-        leased
-    }
-
-    pub(super) fn next_due(&self, lane: &Lane, now: Millis) -> Option<Millis> {
-        let rows = self.waiting(lane.queue).map(|waiting| &waiting.row).filter(|row| lane.holds(row));
-        let due = rows.filter_map(|row| match (row.state, row.leased_until) {
-            (State::Queued, _) => Some(row.next_at),
-            (State::Leased, Some(until)) => Some(until.saturating_add(1)),
-            _ => None,
-        });
-        due.filter(|at| *at > now).min()
-    }
-
-    pub(super) fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Vec<Seq> {
-        let mut renewed = Vec::new();
-        for &(seq, fence) in held {
-            if let Some(waiting) = self.held(queue, seq, fence) {
-                waiting.row.leased_until = Some(until);
-                renewed.push(seq);
-            }
-        }
-        renewed
-    }
-
-    pub(super) fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> bool {
-        let Some(Waiting { row, .. }) = self.held(queue, seq, fence) else { return false };
-        row.progress = advance.progress.clone().or(row.progress.take());
-        row.result = advance.result.clone().or(row.result.take());
-        row.sent |= advance.sent;
-        true
-    }
-
-    pub(super) fn settle(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        fence: Fence,
-        verdict: &Verdict,
-        now: Millis,
-    ) -> bool {
-        let place = self.next();
-        let Some(waiting) = self.held(queue, seq, fence) else { return false };
-        let row = &mut waiting.row;
-        row.leased_until = None;
-        match verdict {
-            Verdict::Again { next_at, refusal } => {
-                row.state = State::Queued;
-                row.next_at = *next_at;
-                if let Some(refusal) = refusal {
-                    refuse(row, refusal);
-                    waiting.place = place;
-                }
-            }
-            Verdict::Park(refusal) => {
-                row.state = State::Parked;
-                refuse(row, refusal);
-            }
-            Verdict::Settled { state, result } => {
-                close(row, *state, now);
-                row.result = result.clone().or(row.result.take());
-            }
-            Verdict::Gone => drop(self.rows.remove(&(queue, seq))),
-        }
-        true
-    }
-
-    pub(super) fn release_all(&mut self) {
-        let mut leased: Vec<(Seq, (Queue, Seq))> = (self.rows.iter())
-            .filter(|(_, waiting)| waiting.row.state == State::Leased)
-            .map(|(at, waiting)| (waiting.place, *at))
-            .collect();
-        self.rows.change_those(
-            |_, waiting| matches!(waiting.row.state, State::Queued | State::Leased),
-            |Waiting { row, .. }| {
-                row.state = State::Queued;
-                row.leased_until = None;
-                row.next_at = 0;
-            },
-        );
-        leased.sort_unstable();
-        for (_, at) in leased {
-            let behind = self.next();
-            if let Some(waiting) = self.rows.change(&at) {
-                waiting.place = behind;
-            }
-        }
-    }
-
-    pub(super) fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> bool {
-        let place = self.next();
-        let Some(waiting) = self.rows.change(&(queue, seq)) else { return false };
-        match waiting.row.state {
-            State::Queued => {}
-            State::Parked => waiting.place = place,
-            _ => return false,
-        }
-        waiting.row.state = State::Queued;
-        waiting.row.next_at = 0;
-        waiting.row.waiting_since = now;
-        true
-    }
-
-    pub(super) fn close(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        state: State,
-        reason: Option<&str>,
-        result: Option<&[u8]>,
-        now: Millis,
-    ) -> bool {
-        let Some(row) = self.undecided(queue, seq, &[State::Queued, State::Parked]) else { return false };
-        close(row, state, now);
-        row.reason = reason.map(str::to_owned);
-        if let Some(result) = result {
-            row.result = Some(result.to_vec());
-        }
-        true
-    }
-
-    pub(super) fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> bool {
-        let Some(row) = self.undecided(queue, seq, &[State::Queued]) else { return false };
-        row.state = State::Parked;
-        refuse(row, refusal);
-        true
-    }
-
-    pub(super) fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) {
-        if let Some(row) = self.undecided(queue, seq, &[State::Queued]) {
-            row.next_at = until;
-            if let Some(refusal) = refusal {
-                refuse(row, refusal);
-            }
-        }
-    }
-
-    pub(super) fn delete_met_by(&mut self, entry: &str) {
-        self.rows.remove_those(|_, waiting| waiting.met_by.as_deref() == Some(entry));
     }
 
     pub(super) fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Seq {
@@ -360,6 +174,190 @@ impl Work {
     }
 }
 
+impl Queues for Tables {
+    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.work.insert(row))
+    }
+
+    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
+        Ok(self.work.find(queue, id).cloned())
+    }
+
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
+        let rows = self.work.waiting(queue).map(|waiting| &waiting.row);
+        Ok(rows.filter(|row| row.seq > after && filter.holds(row)).take(limit).cloned().collect())
+    }
+
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
+        let mut reasons: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        for Waiting { row, .. } in self.work.waiting(queue).filter(|waiting| waiting.row.state == state) {
+            *reasons.entry(row.refusal.clone()).or_default() += 1;
+        }
+        let mut reasons: Vec<_> = reasons.into_iter().collect();
+        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        Ok(reasons)
+    }
+
+    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
+        let mut counts = BTreeMap::new();
+        for Waiting { row, .. } in self.work.waiting(queue) {
+            *counts.entry((row.destination.clone(), row.kind.clone(), row.state)).or_insert(0) += 1;
+        }
+        let flat = |((destination, kind, state), count)| (destination, kind, state, count);
+        Ok(counts.into_iter().map(flat).collect())
+    }
+
+    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
+        let work = &mut self.work;
+        let mut leased = Vec::new();
+        while leased.len() < pick.limit {
+            let is_due = |row: &Row| match row.state {
+                State::Queued => row.next_at <= pick.now,
+                State::Leased => row.leased_until.is_some_and(|until| until < pick.now),
+                _ => false,
+            };
+            let due = work.waiting(lane.queue).filter(|waiting| {
+                lane.holds(&waiting.row) && is_due(&waiting.row) && work.is_free(&waiting.row)
+            });
+            let Some(seq) = due.min_by_key(|waiting| waiting.place).map(|waiting| waiting.row.seq) else {
+                break;
+            };
+            if let Some(Waiting { row, .. }) = work.rows.change(&(lane.queue, seq)) {
+                row.state = State::Leased;
+                row.attempts += 1;
+                row.leased_until = Some(pick.until);
+                leased.push(row.clone());
+            }
+        }
+        Ok(leased)
+    }
+
+    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
+        let rows = self.work.waiting(lane.queue).map(|waiting| &waiting.row).filter(|row| lane.holds(row));
+        let due = rows.filter_map(|row| match (row.state, row.leased_until) {
+            (State::Queued, _) => Some(row.next_at),
+            (State::Leased, Some(until)) => Some(until.saturating_add(1)),
+            _ => None,
+        });
+        Ok(due.filter(|at| *at > now).min())
+    }
+
+    fn renew(&mut self, leases: &[Lease], until: Millis) -> Result<Vec<Seq>> {
+        let mut renewed = Vec::new();
+        for &lease in leases {
+            if let Some(waiting) = self.work.held(lease) {
+                waiting.row.leased_until = Some(until);
+                renewed.push(lease.seq);
+            }
+        }
+        Ok(renewed)
+    }
+
+    fn advance(&mut self, lease: Lease, advance: &Advance) -> Result<bool> {
+        let Some(Waiting { row, .. }) = self.work.held(lease) else { return Ok(false) };
+        row.progress = advance.progress.clone().or(row.progress.take());
+        row.result = advance.result.clone().or(row.result.take());
+        row.sent |= advance.sent;
+        Ok(true)
+    }
+
+    fn settle(&mut self, lease: Lease, verdict: &Verdict, now: Millis) -> Result<bool> {
+        let place = self.work.next();
+        let Some(waiting) = self.work.held(lease) else { return Ok(false) };
+        let row = &mut waiting.row;
+        row.leased_until = None;
+        match verdict {
+            Verdict::Again { next_at, refusal } => {
+                row.state = State::Queued;
+                row.next_at = *next_at;
+                if let Some(refusal) = refusal {
+                    refuse(row, refusal);
+                    waiting.place = place;
+                }
+            }
+            Verdict::Park(refusal) => {
+                row.state = State::Parked;
+                refuse(row, refusal);
+            }
+            Verdict::Settled { state, result } => {
+                let result = result.as_deref();
+                close(row, Closing { state: *state, reason: None, result }, now);
+            }
+            Verdict::Gone => drop(self.work.rows.remove(&(lease.queue, lease.seq))),
+        }
+        Ok(true)
+    }
+
+    fn release_all(&mut self) -> Result<()> {
+        let work = &mut self.work;
+        let mut leased: Vec<(Seq, (Queue, Seq))> = (work.rows.iter())
+            .filter(|(_, waiting)| waiting.row.state == State::Leased)
+            .map(|(at, waiting)| (waiting.place, *at))
+            .collect();
+        work.rows.change_those(
+            |_, waiting| matches!(waiting.row.state, State::Queued | State::Leased),
+            |Waiting { row, .. }| {
+                row.state = State::Queued;
+                row.leased_until = None;
+                row.next_at = 0;
+            },
+        );
+        leased.sort_unstable();
+        for (_, at) in leased {
+            let behind = work.next();
+            if let Some(waiting) = work.rows.change(&at) {
+                waiting.place = behind;
+            }
+        }
+        Ok(())
+    }
+
+    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
+        let place = self.work.next();
+        let Some(waiting) = self.work.rows.change(&(queue, seq)) else { return Ok(false) };
+        match waiting.row.state {
+            State::Queued => {}
+            State::Parked => waiting.place = place,
+            _ => return Ok(false),
+        }
+        waiting.row.state = State::Queued;
+        waiting.row.next_at = 0;
+        waiting.row.waiting_since = now;
+        Ok(true)
+    }
+
+    fn close(&mut self, queue: Queue, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<bool> {
+        let row = self.work.undecided(queue, seq, &[State::Queued, State::Parked]);
+        Ok(row.map(|row| close(row, closing, now)).is_some())
+    }
+
+    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
+        let Some(row) = self.work.undecided(queue, seq, &[State::Queued]) else { return Ok(false) };
+        row.state = State::Parked;
+        refuse(row, refusal);
+        Ok(true)
+    }
+
+    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
+        if let Some(row) = self.work.undecided(queue, seq, &[State::Queued]) {
+            row.next_at = until;
+            if let Some(refusal) = refusal {
+                refuse(row, refusal);
+            }
+        }
+        Ok(())
+    }
+
+    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
+        self.work.rows.remove_those(|_, waiting| waiting.met_by.as_deref() == Some(entry));
+        Ok(())
+    }
+
+    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
+        Ok(self.work.rows.remove(&(queue, seq)).is_some())
+    }
+}
+
 impl Lane {
     fn holds(&self, row: &Row) -> bool {
         self.queue == row.queue
@@ -381,8 +379,12 @@ impl Filter {
     }
 }
 
-fn close(row: &mut Row, state: State, now: Millis) {
-    row.state = state;
+fn close(row: &mut Row, closing: Closing<'_>, now: Millis) {
+    row.state = closing.state;
+    row.reason = closing.reason.map(str::to_owned);
+    if let Some(result) = closing.result {
+        row.result = Some(result.to_vec());
+    }
     row.settled_at = Some(now);
     row.leased_until = None;
     row.fault = None;

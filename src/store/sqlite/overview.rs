@@ -7,7 +7,7 @@ use super::tx::{JOB, PUSH, Transaction, read_job, read_push};
 use super::work;
 use crate::error::Result;
 use crate::store::{
-    ATTEMPTS_KEPT, AttemptRow, Failed, JobRow, Overview, PushReason, PushRow, Queue, Refusal, Seq,
+    ATTEMPTS_KEPT, AttemptRow, Failed, JobRow, Overview, PushGroup, PushReason, PushRow, Queue, Refusal, Seq,
 };
 
 impl Overview for Transaction<'_> {
@@ -61,23 +61,17 @@ impl Overview for Transaction<'_> {
         self.list(&format!("{JOB} WHERE settled_at IS NULL ORDER BY seq"), (), read_job)
     }
 
-    fn quarantined_for(
-        &mut self,
-        kind: &str,
-        reason: Option<&str>,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<PushRow>> {
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
         let find = format!(
             "{PUSH} WHERE state='quarantined' AND kind=?1 AND refusal IS ?2 AND seq>?3 ORDER BY seq LIMIT ?4"
         );
-        self.list(&find, params![kind, reason, after, work::count(limit)], read_push)
+        self.list(&find, params![group.kind, group.reason, after, work::count(limit)], read_push)
     }
 
-    fn release_quarantined_for(&mut self, kind: &str, reason: Option<&str>) -> Result<usize> {
+    fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize> {
         let release =
             "UPDATE push SET state='received' WHERE state='quarantined' AND kind=?1 AND refusal IS ?2";
-        self.run(release, params![kind, reason])
+        self.run(release, params![group.kind, group.reason])
     }
 
     fn push_reasons(&mut self) -> Result<Vec<PushReason>> {

@@ -18,7 +18,7 @@ use super::set_aside::set_aside;
 use super::*;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
-use crate::store::conformance::{self, ids, lease_at, new, row, settle};
+use crate::store::conformance::{self, discarded, ids, lease_at, new, row, settle};
 use crate::store::{
     Filter, Lane, Millis, OwnerError, Pick, Piece, Queue, REMOVED, Row, State, Store, Tx, Verdict,
 };

@@ -2,15 +2,13 @@
 
 use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
 
-use super::sql::table;
-use super::{forget, work};
+use super::forget;
+use super::work::{self, count};
 use crate::error::Result;
 use crate::store::{
-    Advance, CorrelationRow, Fence, Filter, IdentityRow, JobRow, Lane, Millis, NewRow, OutcomeRow, Pick,
-    PushRow, Queue, Refusal, Row, SealedColumn, SealedValue, Seq, State, Tx, Verdict,
+    CorrelationRow, IdentityRow, JobRow, Millis, OutcomeRow, PushRow, Row, SealedColumn, SealedValue, Seq,
+    State, Tx,
 };
-
-const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
 
 /// What a job sees of the file.
 pub(crate) struct Transaction<'c>(pub(crate) &'c Connection);
@@ -20,7 +18,7 @@ impl Transaction<'_> {
         Ok(self.0.prepare_cached(sql)?.execute(values)?)
     }
 
-    fn find<T>(
+    pub(super) fn find<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
@@ -61,93 +59,6 @@ impl Tx for Transaction<'_> {
         let set =
             "INSERT INTO meta (name, sealed) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET sealed=?2";
         self.run(set, params![name, value]).map(drop)
-    }
-
-    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
-        rows.iter().try_for_each(|row| table(row.queue).insert(self.0, row))
-    }
-
-    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
-        table(queue).row(self.0, id)
-    }
-
-    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
-        table(queue).rows(self.0, filter, after, limit)
-    }
-
-    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
-        self.list(&table(queue).refusals, [state.as_str()], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
-        })
-    }
-
-    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
-        table(queue).counts(self.0)
-    }
-
-    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
-        table(lane.queue).lease(self.0, lane, pick)
-    }
-
-    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
-        table(lane.queue).next_due(self.0, lane, now)
-    }
-
-    fn renew(&mut self, queue: Queue, held: &[(Seq, Fence)], until: Millis) -> Result<Vec<Seq>> {
-        table(queue).renew(self.0, held, until)
-    }
-
-    fn advance(&mut self, queue: Queue, seq: Seq, fence: Fence, advance: &Advance) -> Result<bool> {
-        table(queue).advance(self.0, seq, fence, advance)
-    }
-
-    fn settle(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        fence: Fence,
-        verdict: &Verdict,
-        now: Millis,
-    ) -> Result<bool> {
-        table(queue).settle(self.0, seq, fence, verdict, now)
-    }
-
-    fn release_all(&mut self) -> Result<()> {
-        QUEUES.into_iter().try_for_each(|queue| table(queue).release_all(self.0))
-    }
-
-    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
-        table(queue).requeue(self.0, seq, now)
-    }
-
-    fn close(
-        &mut self,
-        queue: Queue,
-        seq: Seq,
-        state: State,
-        reason: Option<&str>,
-        result: Option<&[u8]>,
-        now: Millis,
-    ) -> Result<bool> {
-        table(queue).close(self.0, seq, state, reason, result, now)
-    }
-
-    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
-        table(queue).park(self.0, seq, refusal)
-    }
-
-    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
-        table(queue).postpone(self.0, seq, until, refusal)
-    }
-
-    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
-        let find = "SELECT seq FROM delivery WHERE settled_by=?1";
-        let met: Vec<Seq> = self.list(find, [entry], |row| row.get(0))?;
-        met.into_iter().try_for_each(|seq| self.delete(Queue::Deliveries, seq).map(drop))
-    }
-
-    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
-        table(queue).delete(self.0, seq)
     }
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>> {
@@ -196,7 +107,7 @@ impl Tx for Transaction<'_> {
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
         let find = "SELECT entry, subject, made_at FROM correlation_name JOIN correlation USING (entry)
             WHERE hash=?1 ORDER BY seq LIMIT ?2";
-        self.list(find, params![name, i64::try_from(limit).unwrap_or(i64::MAX)], read_correlation)
+        self.list(find, params![name, count(limit)], read_correlation)
     }
 
     fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
@@ -205,7 +116,7 @@ impl Tx for Transaction<'_> {
 
     fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>> {
         let find = "SELECT entry FROM correlation WHERE expected_by<=?1 ORDER BY expected_by, seq LIMIT ?2";
-        self.list(find, params![now, i64::try_from(limit).unwrap_or(i64::MAX)], |row| row.get(0))
+        self.list(find, params![now, count(limit)], |row| row.get(0))
     }
 
     fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()> {
@@ -219,8 +130,8 @@ impl Tx for Transaction<'_> {
     }
 
     fn outcomes(&mut self, outcome: &str) -> Result<u64> {
-        let count = "SELECT count(*) FROM correlation WHERE outcome=?1";
-        Ok(self.find(count, [outcome], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+        let find = "SELECT count(*) FROM correlation WHERE outcome=?1";
+        Ok(self.find(find, [outcome], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
     }
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {
@@ -240,8 +151,7 @@ impl Tx for Transaction<'_> {
 
     fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
         let find = format!("{PUSH} WHERE state=?1 AND seq>?2 ORDER BY seq LIMIT ?3");
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.list(&find, params![push_state(is_quarantined), after, limit], read_push)
+        self.list(&find, params![push_state(is_quarantined), after, count(limit)], read_push)
     }
 
     fn quarantine(&mut self, id: &str, refusal: &str) -> Result<()> {
@@ -281,8 +191,11 @@ impl Tx for Transaction<'_> {
     }
 
     fn jobs(&mut self, after: Seq, limit: usize) -> Result<Vec<JobRow>> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.list(&format!("{JOB} WHERE seq>?1 ORDER BY seq LIMIT ?2"), params![after, limit], read_job)
+        self.list(
+            &format!("{JOB} WHERE seq>?1 ORDER BY seq LIMIT ?2"),
+            params![after, count(limit)],
+            read_job,
+        )
     }
 
     fn settle_job(&mut self, job: Seq, now: Millis) -> Result<()> {
@@ -296,7 +209,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
-        table(Queue::Records).records(self.0, job, from, limit)
+        self.records_of(job, from, limit)
     }
 
     fn job_of(&mut self, record: Seq) -> Result<Option<Seq>> {
@@ -308,8 +221,7 @@ impl Tx for Transaction<'_> {
         let find = format!(
             "SELECT rowid, {name}, {column} FROM {table} WHERE rowid>?1 AND {column} IS NOT NULL ORDER BY rowid LIMIT ?2"
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.list(&find, params![after, limit], |row| {
+        self.list(&find, params![after, count(limit)], |row| {
             Ok(SealedValue { at: row.get(0)?, name: row.get(1)?, value: row.get(2)? })
         })
     }

@@ -4,99 +4,31 @@
 //! once that has come. A row that has to wait for an older one of its line is `held` until that is settled. So leasing costs the
 //! same, however many wait.
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, ToSql, params};
+use rusqlite::{Row as SqlRow, ToSql, params};
 
-use super::sql::Table;
+use super::sql::{Table, table};
+use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, Fence, Filter, Lane, Millis, NewRow, Pick, Queue, Refusal, Row, Seq, State, Verdict,
+    Advance, Closing, Filter, Lane, Lease, Millis, NewRow, Pick, Queue, Queues, Refusal, Row, Seq, State,
+    Verdict,
 };
 
-impl Table {
-    fn read(&self, row: &SqlRow<'_>) -> Result<Row> {
-        let state = state(&row.get::<_, String>(5)?)?;
-        Ok(Row {
-            queue: self.queue,
-            seq: row.get(0)?,
-            id: row.get(1)?,
-            destination: row.get(2)?,
-            kind: row.get(3)?,
-            line: row.get::<_, Option<String>>(4)?.filter(|line| !line.is_empty()),
-            state,
-            attempts: row.get(6)?,
-            accepted_at: row.get(7)?,
-            waiting_since: row.get(8)?,
-            next_at: row.get(9)?,
-            leased_until: row.get::<_, Option<Millis>>(10)?.filter(|_| state == State::Leased),
-            settled_at: row.get(11)?,
-            fault: row.get(12)?,
-            refusal: row.get(13)?,
-            reason: row.get(14)?,
-            payload: row.get(15)?,
-            progress: row.get(16)?,
-            sent: row.get(17)?,
-            result: row.get(18)?,
-        })
+const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
+
+impl Queues for Transaction<'_> {
+    fn insert(&mut self, rows: &[NewRow]) -> Result<()> {
+        rows.iter().try_for_each(|row| self.insert_row(row))
     }
 
-    fn read_all(&self, connection: &Connection, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Row>> {
-        let mut find = connection.prepare_cached(sql)?;
-        let mut rows = find.query(values)?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push(self.read(row)?);
-        }
-        Ok(found)
+    fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
+        let table = table(queue);
+        Ok(self.read_rows(table, &table.row, &[&id])?.pop())
     }
 
-    pub(super) fn insert(&self, connection: &Connection, new: &NewRow) -> Result<()> {
-        let held = match &new.line {
-            None => false,
-            Some(line) => {
-                let mut has_older = connection.prepare_cached(&self.has_older)?;
-                has_older.query_row([&new.destination, line], |row| row.get(0))?
-            }
-        };
-        let state = if new.is_invalid { State::Invalid } else { State::Queued };
-        let settled_at = new.is_invalid.then_some(new.waiting_since);
-        let (job, place) = new.job.unzip();
-        let position = next_position(connection)?;
-        let (line, state) = (new.line.as_deref().unwrap_or_default(), state.as_str());
-        let shared = params![
-            new.id,
-            new.destination,
-            new.kind,
-            line,
-            state,
-            new.accepted_at,
-            new.waiting_since,
-            settled_at,
-            held,
-            position,
-            new.payload,
-            new.result,
-        ];
-        let own: &[&dyn ToSql] = match self.queue {
-            Queue::Entries => &[],
-            Queue::Records => &[&job, &place],
-            Queue::Deliveries => &[&new.met_by],
-        };
-        connection.prepare_cached(&self.insert)?.execute(&*[shared, own].concat())?;
-        Ok(())
-    }
-
-    pub(super) fn row(&self, connection: &Connection, id: &str) -> Result<Option<Row>> {
-        Ok(self.read_all(connection, &self.row, &[&id])?.pop())
-    }
-
-    pub(super) fn rows(
-        &self,
-        connection: &Connection,
-        filter: &Filter,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<Row>> {
-        let mut sql = format!("SELECT {} FROM {} WHERE seq>?1", self.columns, self.name);
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
+        let table = table(queue);
+        let mut sql = format!("SELECT {} FROM {} WHERE seq>?1", table.columns, table.name);
         let limit = count(limit);
         let mut values: Vec<&dyn ToSql> = vec![&after];
         let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
@@ -126,243 +58,277 @@ impl Table {
         }
         values.push(&limit);
         sql.push_str(&format!(" ORDER BY seq LIMIT ?{}", values.len()));
-        self.read_all(connection, &sql, &values)
+        self.read_rows(table, &sql, &values)
     }
 
-    /// Records of a job from the place `from` on, each with its place.
-    pub(super) fn records(
-        &self,
-        connection: &Connection,
-        job: Seq,
-        from: u32,
-        limit: usize,
-    ) -> Result<Vec<(u32, Row)>> {
-        let find = format!(
-            "SELECT {}, number FROM {} WHERE job=?1 AND number>=?2 AND result IS NOT NULL ORDER BY number LIMIT ?3",
-            self.columns, self.name
-        );
-        let mut find = connection.prepare_cached(&find)?;
-        let mut rows = find.query(params![job, from, count(limit)])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push((row.get(19)?, self.read(row)?));
-        }
-        Ok(found)
+    fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
+        self.list(&table(queue).refusals, [state.as_str()], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+        })
     }
 
-    pub(super) fn counts(&self, connection: &Connection) -> Result<Vec<(String, String, State, u64)>> {
-        let mut count = connection.prepare_cached(&self.counts)?;
-        let mut rows = count.query(())?;
-        let mut counts = Vec::new();
-        while let Some(row) = rows.next()? {
-            let rows: i64 = row.get(3)?;
-            counts.push((row.get(0)?, row.get(1)?, state(&row.get::<_, String>(2)?)?, rows.unsigned_abs()));
-        }
-        Ok(counts)
+    fn counts(&mut self, queue: Queue) -> Result<Vec<(String, String, State, u64)>> {
+        let counts = self.list(&table(queue).counts, (), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?.unsigned_abs()))
+        })?;
+        let read =
+            |(destination, kind, word, rows): (_, _, String, _)| Ok((destination, kind, state(&word)?, rows));
+        counts.into_iter().map(read).collect()
     }
 
-    pub(super) fn lease(&self, connection: &Connection, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
-        connection.prepare_cached(&self.end_leases)?.execute([pick.now])?;
-        let mut call = connection.prepare_cached(&self.call)?;
-        for kind in kinds(connection, lane, &self.later_kinds)? {
-            call.execute(params![lane.destination, kind, pick.now])?;
+    fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>> {
+        let table = table(lane.queue);
+        self.run(&table.end_leases, [pick.now])?;
+        for kind in self.kinds(lane, &table.later_kinds)? {
+            self.run(&table.call, params![lane.destination, kind, pick.now])?;
         }
-        let mut due = Vec::new();
-        let mut find = connection.prepare_cached(&self.due)?;
-        for kind in kinds(connection, lane, &self.due_kinds)? {
+        let mut due: Vec<(Seq, Seq)> = Vec::new();
+        for kind in self.kinds(lane, &table.due_kinds)? {
             let values = params![lane.destination, kind, count(pick.limit)];
-            let rows = find.query_map(values, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            due.extend(rows.collect::<rusqlite::Result<Vec<(Seq, Seq)>>>()?);
+            due.extend(self.list(&table.due, values, |row| Ok((row.get(0)?, row.get(1)?)))?);
         }
         due.sort_unstable();
         let mut leased = Vec::new();
         for (_, seq) in due.into_iter().take(pick.limit) {
-            leased.extend(self.read_all(connection, &self.lease, &[&seq, &pick.until])?);
+            leased.extend(self.read_rows(table, &table.lease, &[&seq, &pick.until])?);
         }
         Ok(leased)
     }
 
-    pub(super) fn next_due(
-        &self,
-        connection: &Connection,
-        lane: &Lane,
-        now: Millis,
-    ) -> Result<Option<Millis>> {
+    fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
+        let table = table(lane.queue);
         let mut moments: Vec<Millis> = Vec::new();
-        let mut next_later = connection.prepare_cached(&self.next_later)?;
-        for kind in kinds(connection, lane, &self.later_kinds)? {
+        for kind in self.kinds(lane, &table.later_kinds)? {
             let values = params![lane.destination, kind, now];
-            moments.extend(next_later.query_row(values, |row| row.get::<_, Option<Millis>>(0))?);
+            moments.extend(
+                self.find(&table.next_later, values, |row| row.get::<_, Option<Millis>>(0))?.flatten(),
+            );
         }
         // No more rows are leased than workers handle.
-        let mut leased = connection.prepare_cached(&self.leased)?;
-        let mut rows = leased.query(params![lane.destination, now])?;
-        while let Some(row) = rows.next()? {
-            if lane.kinds.is_empty() || lane.kinds.contains(&row.get(0)?) {
-                moments.push(row.get::<_, Millis>(1)?.saturating_add(1));
-            }
-        }
+        let leased = self.list(&table.leased, params![lane.destination, now], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, Millis>(1)?))
+        })?;
+        let ours = leased.into_iter().filter(|(kind, _)| lane.kinds.is_empty() || lane.kinds.contains(kind));
+        moments.extend(ours.map(|(_, until)| until.saturating_add(1)));
         Ok(moments.into_iter().min())
     }
 
-    pub(super) fn renew(
-        &self,
-        connection: &Connection,
-        held: &[(Seq, Fence)],
-        until: Millis,
-    ) -> Result<Vec<Seq>> {
-        let mut renew = connection.prepare_cached(&self.renew)?;
+    fn renew(&mut self, leases: &[Lease], until: Millis) -> Result<Vec<Seq>> {
         let mut renewed = Vec::new();
-        for (seq, fence) in held {
-            if renew.execute(params![seq, fence, until])? == 1 {
-                renewed.push(*seq);
+        for &Lease { queue, seq, fence } in leases {
+            if self.run(&table(queue).renew, params![seq, fence, until])? == 1 {
+                renewed.push(seq);
             }
         }
         Ok(renewed)
     }
 
-    pub(super) fn advance(
-        &self,
-        connection: &Connection,
-        seq: Seq,
-        fence: Fence,
-        advance: &Advance,
-    ) -> Result<bool> {
-        let values = params![seq, fence, advance.progress, advance.result, advance.sent];
-        Ok(connection.prepare_cached(&self.advance)?.execute(values)? == 1)
+    fn advance(&mut self, lease: Lease, advance: &Advance) -> Result<bool> {
+        let Advance { progress, result, sent } = advance;
+        let values = params![lease.seq, lease.fence, progress, result, sent];
+        Ok(self.run(&table(lease.queue).advance, values)? == 1)
     }
 
-    pub(super) fn settle(
-        &self,
-        connection: &Connection,
-        seq: Seq,
-        fence: Fence,
-        verdict: &Verdict,
-        now: Millis,
-    ) -> Result<bool> {
+    fn settle(&mut self, lease: Lease, verdict: &Verdict, now: Millis) -> Result<bool> {
+        let Lease { queue, seq, fence } = lease;
+        let table = table(queue);
         let changed = match verdict {
             Verdict::Again { next_at, refusal: Some(Refusal { fault, text }) } => {
-                let position = next_position(connection)?;
-                let values = params![seq, fence, next_at, fault, text, position];
-                connection.prepare_cached(&self.again)?.execute(values)?
+                let position = self.next_position()?;
+                self.run(&table.again, params![seq, fence, next_at, fault, text, position])?
             }
             Verdict::Again { next_at, refusal: None } => {
-                connection.prepare_cached(&self.break_off)?.execute(params![seq, fence, next_at])?
+                self.run(&table.break_off, params![seq, fence, next_at])?
             }
             Verdict::Park(Refusal { fault, text }) => {
-                connection.prepare_cached(&self.park_held)?.execute(params![seq, fence, fault, text])?
+                self.run(&table.park_held, params![seq, fence, fault, text])?
             }
-            Verdict::Settled { .. } | Verdict::Gone if !self.is_held(connection, seq, fence)? => 0,
+            Verdict::Settled { .. } | Verdict::Gone
+                if !self.holds(&table.is_held, params![seq, fence])? =>
+            {
+                0
+            }
             Verdict::Settled { state, result } => {
-                self.end(connection, seq, *state, None, result.as_deref(), now)?;
+                let result = result.as_deref();
+                self.end(table, seq, Closing { state: *state, reason: None, result }, now)?;
                 1
             }
-            Verdict::Gone => return self.delete(connection, seq),
+            Verdict::Gone => return self.delete(queue, seq),
         };
         Ok(changed == 1)
     }
 
-    fn is_held(&self, connection: &Connection, seq: Seq, fence: Fence) -> Result<bool> {
-        Ok(connection.prepare_cached(&self.is_held)?.query_row(params![seq, fence], |row| row.get(0))?)
-    }
-
-    /// A row that was queued, parked or leased is settled; what waits for it in its line may go.
-    fn end(
-        &self,
-        connection: &Connection,
-        seq: Seq,
-        state: State,
-        reason: Option<&str>,
-        result: Option<&[u8]>,
-        now: Millis,
-    ) -> Result<()> {
-        let values = params![seq, state.as_str(), reason, now, result];
-        connection.prepare_cached(&self.end)?.execute(values)?;
-        self.release_line_of(connection, seq)
-    }
-
-    /// The oldest unsettled row of the line of `seq`, other than itself, no longer waits.
-    fn release_line_of(&self, connection: &Connection, seq: Seq) -> Result<()> {
-        let line: Option<(String, String)> = connection
-            .prepare_cached(&self.line_of)?
-            .query_row([seq], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        if let Some((destination, line)) = line {
-            connection.prepare_cached(&self.release_line)?.execute(params![destination, line, seq])?;
+    fn release_all(&mut self) -> Result<()> {
+        for table in QUEUES.map(table) {
+            let leased: Vec<Seq> = self.list(&table.held_at_the_end, (), |row| row.get(0))?;
+            for seq in leased {
+                let behind = self.next_position()?;
+                self.run(&table.release_leased, [seq, behind])?;
+            }
+            self.run(&table.release_later, ())?;
         }
         Ok(())
     }
 
-    pub(super) fn release_all(&self, connection: &Connection) -> Result<()> {
-        let mut leased = connection.prepare_cached(&self.held_at_the_end)?;
-        let leased: Vec<Seq> = leased.query_map((), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
-        for seq in leased {
-            let behind = next_position(connection)?;
-            connection.prepare_cached(&self.release_leased)?.execute([seq, behind])?;
-        }
-        connection.prepare_cached(&self.release_later)?.execute(())?;
-        Ok(())
+    fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
+        let position = self.next_position()?;
+        Ok(self.run(&table(queue).requeue, params![seq, now, position])? == 1)
     }
 
-    pub(super) fn requeue(&self, connection: &Connection, seq: Seq, now: Millis) -> Result<bool> {
-        let position = next_position(connection)?;
-        Ok(connection.prepare_cached(&self.requeue)?.execute(params![seq, now, position])? == 1)
-    }
-
-    pub(super) fn postpone(
-        &self,
-        connection: &Connection,
-        seq: Seq,
-        until: Millis,
-        refusal: Option<&Refusal>,
-    ) -> Result<()> {
-        let (fault, text) = refusal.map(|refusal| (&refusal.fault, &refusal.text)).unzip();
-        connection.prepare_cached(&self.postpone)?.execute(params![seq, until, fault, text])?;
-        Ok(())
-    }
-
-    pub(super) fn close(
-        &self,
-        connection: &Connection,
-        seq: Seq,
-        state: State,
-        reason: Option<&str>,
-        result: Option<&[u8]>,
-        now: Millis,
-    ) -> Result<bool> {
-        let is_undecided: bool =
-            connection.prepare_cached(&self.is_undecided)?.query_row([seq], |row| row.get(0))?;
+    fn close(&mut self, queue: Queue, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<bool> {
+        let table = table(queue);
+        let is_undecided = self.holds(&table.is_undecided, [seq])?;
         if is_undecided {
-            self.end(connection, seq, state, reason, result, now)?;
+            self.end(table, seq, closing, now)?;
         }
         Ok(is_undecided)
     }
 
-    pub(super) fn park(&self, connection: &Connection, seq: Seq, refusal: &Refusal) -> Result<bool> {
-        let values = params![seq, refusal.fault, refusal.text];
-        Ok(connection.prepare_cached(&self.park)?.execute(values)? == 1)
+    fn park(&mut self, queue: Queue, seq: Seq, refusal: &Refusal) -> Result<bool> {
+        Ok(self.run(&table(queue).park, params![seq, refusal.fault, refusal.text])? == 1)
     }
 
-    pub(super) fn delete(&self, connection: &Connection, seq: Seq) -> Result<bool> {
-        self.release_line_of(connection, seq)?;
-        Ok(connection.prepare_cached(&self.delete)?.execute([seq])? == 1)
+    fn postpone(&mut self, queue: Queue, seq: Seq, until: Millis, refusal: Option<&Refusal>) -> Result<()> {
+        let (fault, text) = refusal.map(|refusal| (&refusal.fault, &refusal.text)).unzip();
+        self.run(&table(queue).postpone, params![seq, until, fault, text]).map(drop)
+    }
+
+    fn delete_met_by(&mut self, entry: &str) -> Result<()> {
+        let find = "SELECT seq FROM delivery WHERE settled_by=?1";
+        let met: Vec<Seq> = self.list(find, [entry], |row| row.get(0))?;
+        met.into_iter().try_for_each(|seq| self.delete(Queue::Deliveries, seq).map(drop))
+    }
+
+    fn delete(&mut self, queue: Queue, seq: Seq) -> Result<bool> {
+        let table = table(queue);
+        self.release_line_of(table, seq)?;
+        Ok(self.run(&table.delete, [seq])? == 1)
     }
 }
 
-/// The kinds of `lane` one by one, so that an index has the rows of each in order; where it names none, those that `find` finds.
-fn kinds(connection: &Connection, lane: &Lane, find: &str) -> Result<Vec<String>> {
-    if !lane.kinds.is_empty() {
-        return Ok(lane.kinds.clone());
+impl Transaction<'_> {
+    fn insert_row(&self, new: &NewRow) -> Result<()> {
+        let table = table(new.queue);
+        let is_held = match &new.line {
+            None => false,
+            Some(line) => self.holds(&table.has_older, [&new.destination, line])?,
+        };
+        let state = if new.is_invalid { State::Invalid } else { State::Queued };
+        let settled_at = new.is_invalid.then_some(new.waiting_since);
+        let (job, place) = new.job.unzip();
+        let position = self.next_position()?;
+        let (line, state) = (new.line.as_deref().unwrap_or_default(), state.as_str());
+        let shared = params![
+            new.id,
+            new.destination,
+            new.kind,
+            line,
+            state,
+            new.accepted_at,
+            new.waiting_since,
+            settled_at,
+            is_held,
+            position,
+            new.payload,
+            new.result,
+        ];
+        let own: &[&dyn ToSql] = match new.queue {
+            Queue::Entries => &[],
+            Queue::Records => &[&job, &place],
+            Queue::Deliveries => &[&new.met_by],
+        };
+        self.run(&table.insert, &*[shared, own].concat()).map(drop)
     }
-    let mut find = connection.prepare_cached(find)?;
-    let kinds = find.query_map([&lane.destination], |row| row.get(0))?;
-    Ok(kinds.collect::<rusqlite::Result<Vec<String>>>()?)
+
+    /// Records of a job that have a result, from the place `from` on, each with its place.
+    pub(super) fn records_of(&self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+        let table = table(Queue::Records);
+        let find = format!(
+            "SELECT {}, number FROM {} WHERE job=?1 AND number>=?2 AND result IS NOT NULL ORDER BY number LIMIT ?3",
+            table.columns, table.name
+        );
+        let mut find = self.0.prepare_cached(&find)?;
+        let mut rows = find.query(params![job, from, count(limit)])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push((row.get(19)?, table.read(row)?));
+        }
+        Ok(found)
+    }
+
+    fn read_rows(&self, table: &Table, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Row>> {
+        let mut find = self.0.prepare_cached(sql)?;
+        let mut rows = find.query(values)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(table.read(row)?);
+        }
+        Ok(found)
+    }
+
+    /// What a statement answers that asks whether something is so.
+    fn holds(&self, sql: &str, values: impl rusqlite::Params) -> Result<bool> {
+        Ok(self.find(sql, values, |row| row.get(0))?.unwrap_or(false))
+    }
+
+    /// The kinds of `lane` one by one, so that an index has the rows of each in order; where it names none, those that `find` finds.
+    fn kinds(&self, lane: &Lane, find: &str) -> Result<Vec<String>> {
+        if !lane.kinds.is_empty() {
+            return Ok(lane.kinds.clone());
+        }
+        self.list(find, [&lane.destination], |row| row.get(0))
+    }
+
+    /// The place behind all that wait.
+    fn next_position(&self) -> Result<Seq> {
+        let next = "UPDATE meta SET value=value+1 WHERE name='position' RETURNING value";
+        Ok(self.0.prepare_cached(next)?.query_row((), |row| row.get(0))?)
+    }
+
+    /// A row that was queued, parked or leased is settled; what waits for it in its line may go.
+    fn end(&self, table: &Table, seq: Seq, closing: Closing<'_>, now: Millis) -> Result<()> {
+        let Closing { state, reason, result } = closing;
+        self.run(&table.end, params![seq, state.as_str(), reason, now, result])?;
+        self.release_line_of(table, seq)
+    }
+
+    /// The oldest unsettled row of the line of `seq`, other than itself, no longer waits.
+    fn release_line_of(&self, table: &Table, seq: Seq) -> Result<()> {
+        let line: Option<(String, String)> =
+            self.find(&table.line_of, [seq], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        if let Some((destination, line)) = line {
+            self.run(&table.release_line, params![destination, line, seq])?;
+        }
+        Ok(())
+    }
 }
 
-/// The place behind all that wait.
-fn next_position(connection: &Connection) -> Result<Seq> {
-    let next = "UPDATE meta SET value=value+1 WHERE name='position' RETURNING value";
-    Ok(connection.prepare_cached(next)?.query_row((), |row| row.get(0))?)
+impl Table {
+    fn read(&self, row: &SqlRow<'_>) -> Result<Row> {
+        let state = state(&row.get::<_, String>(5)?)?;
+        Ok(Row {
+            queue: self.queue,
+            seq: row.get(0)?,
+            id: row.get(1)?,
+            destination: row.get(2)?,
+            kind: row.get(3)?,
+            line: row.get::<_, Option<String>>(4)?.filter(|line| !line.is_empty()),
+            state,
+            attempts: row.get(6)?,
+            accepted_at: row.get(7)?,
+            waiting_since: row.get(8)?,
+            next_at: row.get(9)?,
+            leased_until: row.get::<_, Option<Millis>>(10)?.filter(|_| state == State::Leased),
+            settled_at: row.get(11)?,
+            fault: row.get(12)?,
+            refusal: row.get(13)?,
+            reason: row.get(14)?,
+            payload: row.get(15)?,
+            progress: row.get(16)?,
+            sent: row.get(17)?,
+            result: row.get(18)?,
+        })
+    }
 }
 
 pub(super) fn count(rows: usize) -> i64 {

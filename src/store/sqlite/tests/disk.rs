@@ -1,7 +1,7 @@
 //! A disk that fails, and a group whose jobs fail.
 
 use super::*;
-use crate::store::Advance;
+use crate::store::{Advance, Queues};
 
 #[tokio::test]
 async fn a_disk_that_is_full_refuses_and_what_was_acknowledged_stays_and_it_recovers_by_itself() {
@@ -131,7 +131,7 @@ async fn without_a_byte_to_spare_what_was_accepted_is_read_and_nothing_is_writte
         let mut transaction = tx::Transaction(&connection);
         let rows = transaction.rows(Queue::Entries, &Filter::default(), 0, 9).unwrap();
         assert_eq!(ids(&rows), ["c1"]);
-        let written = transaction.advance(Queue::Entries, rows[0].seq, 0, &Advance::default());
+        let written = transaction.advance(rows[0].lease(), &Advance::default());
         assert_eq!(written.unwrap_err().code(), Code::Storage);
         drop((connection, site));
         assert!(contents(&home) == before);

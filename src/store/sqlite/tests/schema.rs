@@ -103,7 +103,7 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
             settle(&store, row, conformance::done()).await;
         }
         let parked = row(&store, "parked").await.seq;
-        let close = move |tx: &mut dyn Tx| tx.close(Queue::Entries, parked, State::Discarded, None, None, 30);
+        let close = move |tx: &mut dyn Tx| tx.close(Queue::Entries, parked, discarded(None), 30);
         assert!(store.run(close).await.unwrap());
         assert_eq!(ids(&lease(&store, Queue::Entries, "mediator").await), ["behind", "held"], "{version}");
         let legacy = lease(&store, Queue::Entries, "opencrvs").await;
