@@ -21,7 +21,7 @@ use crate::store::Millis;
 
 /// Transport failures in a row that open the breaker.
 const BREAKER_FAILURES: u32 = 10;
-/// How long the breaker stays open before one entry is tried.
+/// How long the breaker stays open before one entry is tried; less where a paused channel is tried more often.
 const BREAKER_REST: Millis = 5_000;
 /// Refusals of our signature or envelope in a row, from at least two entries, that are put down to keys.
 const REFUSED_IN_A_ROW: usize = 5;
@@ -269,7 +269,7 @@ impl Channel {
     fn rest(&mut self, now: Millis) {
         match &mut self.flow {
             Flow::Open => {}
-            Flow::Broken { until } => *until = now + BREAKER_REST,
+            Flow::Broken { until } => *until = now + BREAKER_REST.min(self.probe_interval),
             Flow::Paused { probe_at, .. } => *probe_at = now + self.probe_interval,
         }
     }

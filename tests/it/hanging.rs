@@ -87,7 +87,8 @@ async fn a_hundred_events_get_through_in_order_while_two_hang() {
 #[tokio::test]
 async fn ten_answers_of_503_open_the_breaker_also_with_a_code_of_mosips_and_the_next_success_closes_it() {
     let fake = Fake::start().await;
-    let world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;
+    let world =
+        world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url), ("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
     let body = json!({"errors": [{"errorCode": "OPN-SUB-001", "errorMessage": ""}]}).to_string();
     fake.answers_json("503 Service Unavailable", &body);
     for index in 0..12 {

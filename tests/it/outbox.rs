@@ -22,6 +22,11 @@ async fn world_with(set: &[(&str, &str)]) -> World {
     World::start(Setup { set: set.to_vec(), ..Setup::default() }).await
 }
 
+/// One whose stopped URLs are tried every second.
+async fn eager_world() -> World {
+    world_with(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await
+}
+
 /// A MOSIP of which nothing is heard.
 fn down() -> Behaviour {
     Behaviour { down: true, ..Behaviour::default() }
@@ -115,7 +120,7 @@ async fn a_fault_after_mosip_accepted_is_followed_by_the_same_id_and_application
 
 #[tokio::test]
 async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
-    let world = world().await;
+    let world = eager_world().await;
     world.simulator.controls.set(down());
     let ids = compositions(15);
     world.accept_births(&ids).await;
@@ -133,7 +138,7 @@ async fn mosip_down_for_the_whole_run_and_back_is_sent_everything_once() {
 
 #[tokio::test]
 async fn a_mosip_that_is_back_with_a_backlog_never_has_two_posts_to_one_url() {
-    let world = world().await;
+    let world = eager_world().await;
     world.simulator.controls.set(down());
     let ids = compositions(200);
     world.accept_births(&ids).await;
@@ -157,7 +162,7 @@ async fn no_more_posts_go_to_one_url_at_once_than_its_concurrency() {
 
 #[tokio::test]
 async fn a_client_secret_that_is_wrong_for_the_whole_run_parks_nothing_and_put_right_all_goes() {
-    let world = world_with(&[("UPSTREAM__PROBE_INTERVAL", "1s")]).await;
+    let world = eager_world().await;
     for behaviour in [
         Behaviour { bad_client_secret: true, ..Behaviour::default() },
         Behaviour { errors_in_200: Some("OPN-AUT-003".to_owned()), ..Behaviour::default() },

@@ -74,6 +74,17 @@ fn ten_transport_failures_in_a_row_open_the_breaker_which_half_opens_after_five_
 }
 
 #[test]
+fn a_breaker_rests_no_longer_than_a_pause() {
+    let mut channel = Channel::new(Duration::from_secs(1), DEADLINE, |_| false);
+    for _ in 0..10 {
+        fail(&mut channel, "a", &away(), 0);
+    }
+    assert_eq!(channel.admission(1), Admission::Wait(1_000));
+    fail(&mut channel, "b", &away(), 1_000);
+    assert_eq!(channel.admission(1_001), Admission::Wait(2_000));
+}
+
+#[test]
 fn it_has_stopped_since_the_first_moment_that_it_did_not_flow() {
     let mut channel = channel();
     for round in 0..12 {
