@@ -14,13 +14,6 @@ impl Rows {
         Self(Connection::open(database).unwrap())
     }
 
-    /// Nothing can be written until what this returns is dropped.
-    pub(crate) fn locked(database: &Path) -> Self {
-        let rows = Self::of(database);
-        rows.run("BEGIN IMMEDIATE");
-        rows
-    }
-
     /// Statements without parameters.
     pub(crate) fn run(&self, sql: &str) {
         self.0.execute_batch(sql).unwrap();

@@ -11,11 +11,6 @@ impl Home {
         self.metric_is("mosip_gateway_webhooks_held", posts).await;
     }
 
-    /// Nothing can be written until what this returns is dropped.
-    fn lock_store(&self) -> Rows {
-        Rows::locked(&self.dir.path().join("outbox.db"))
-    }
-
     /// From now on the store refuses each new event and each new message at once.
     fn refuse_rows(&self) {
         alter(
@@ -37,11 +32,11 @@ fn alter(dir: &TempDir, sql: &str) {
 #[tokio::test]
 async fn a_webhook_is_held_until_the_store_has_room() {
     let home = Home::start(&[("LISTEN__REQUEST_DEADLINE", "1s")]).await;
-    let lock = home.lock_store();
+    home.refuse_rows();
     let (event, nonsense) =
         (Post::send(&home.gateway.api, BIRTH).await, Post::send(&home.gateway.api, "nonsense").await);
     home.held(2).await;
-    drop(lock);
+    take_rows(&home.dir);
     assert_eq!(event.answered().await, (202, json!({ "id": COMPOSITION, "state": "queued" })));
     assert_eq!(nonsense.answered().await.1["state"], "quarantined");
     home.held(0).await;
