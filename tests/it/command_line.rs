@@ -109,6 +109,16 @@ fn thumbprint_of_partner() -> String {
         .to_owned()
 }
 
+/// The container ships the program without the simulator, and so without the keys that it makes up.
+#[cfg(not(feature = "simulator"))]
+#[test]
+fn without_its_default_features_the_program_has_neither_simulator_nor_demo() {
+    for command in ["simulator", "demo"] {
+        call(&[command], b"").refused(USAGE, "unrecognized subcommand");
+    }
+}
+
+#[cfg(feature = "simulator")]
 #[test]
 fn the_simulator_refuses_half_a_client_certificate() {
     let callback = ["simulator", "--callback", "https://127.0.0.1:1/birthReceiveNid"];
