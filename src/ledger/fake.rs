@@ -4,12 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::work::Columns;
-use super::{Ledger, Surroundings};
+use super::{Due, Leased, Ledger, Surroundings};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Location, NewRow, Store};
+use crate::store::{Lane, Location, Millis, NewRow, Store};
 
 const LONG: Duration = Duration::from_hours(24 * 400);
 
@@ -45,6 +45,20 @@ impl Ledger {
         job: impl Fn(&mut dyn crate::store::Tx) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         self.store.run(job).await
+    }
+
+    /// As [`Ledger::lease`]; none is leased where none is due.
+    pub(super) async fn leased(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
+        Ok(match self.lease(lane, lease, limit).await? {
+            Due::Now(leased) => leased,
+            Due::Later(_) => Vec::new(),
+        })
+    }
+
+    /// When the next row of `lane` falls due that is not due yet.
+    pub(super) async fn next_due(&self, lane: &Lane) -> Result<Option<Millis>> {
+        let lane = lane.clone();
+        self.run(move |book| book.tx().next_due(&lane, book.now)).await
     }
 
     /// Inserts `row`, whose payload is sealed first.

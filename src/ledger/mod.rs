@@ -48,7 +48,7 @@ pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::twice::Pair;
-pub(crate) use self::work::{Ending, Held, Leased};
+pub(crate) use self::work::{Due, Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};
 use self::unreadable::Unreadable;

@@ -169,11 +169,11 @@ fn lane_to(queue: Queue, destination: &str) -> Lane {
 }
 
 async fn lease_all(ledger: &Ledger, lane: &Lane) -> Vec<Leased> {
-    ledger.lease(lane, LEASE, 100).await.unwrap()
+    ledger.leased(lane, LEASE, 100).await.unwrap()
 }
 
 async fn lease(ledger: &Ledger, kind: EventKind) -> Vec<Leased> {
-    ledger.lease(&lane(&[kind]), LEASE, 100).await.unwrap()
+    ledger.leased(&lane(&[kind]), LEASE, 100).await.unwrap()
 }
 
 async fn lease_ids(ledger: &Ledger, kind: EventKind) -> Vec<String> {

@@ -43,6 +43,14 @@ pub(crate) struct Leased {
     pub(crate) work: Work,
 }
 
+/// What a worker finds that looks for rows, all as of one moment.
+pub(crate) enum Due {
+    /// It has leased these.
+    Now(Vec<Leased>),
+    /// No row may go. The next one falls due at this time; `None`: no row waits for a time.
+    Later(Option<Millis>),
+}
+
 /// How an attempt ended.
 pub(crate) enum Ending {
     /// It has arrived.
@@ -55,37 +63,36 @@ pub(crate) enum Ending {
 
 impl Ledger {
     /// Leases up to `limit` rows of `lane` that are due, for `lease`. One that does not open waits where it is, with fault `storage`.
-    pub(crate) async fn lease(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
+    /// Where none is due, the same transaction says when the next one is: a row that fell due between two looks would wait for ever.
+    pub(crate) async fn lease(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Due> {
         loop {
             let lane = lane.clone();
-            let (leased, may_be_more) = self
+            let due = self
                 .run(move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
                     while leased.len() < limit && looked_at < LEASED_AT_ONCE {
                         let until = book.now + millis(lease);
                         let pick = Pick { now: book.now, until, limit: limit - leased.len() };
                         let rows = book.tx().lease(&lane, pick)?;
+                        if rows.is_empty() && leased.is_empty() {
+                            return Ok(Due::Later(book.tx().next_due(&lane, book.now)?));
+                        }
                         if rows.is_empty() {
-                            return Ok((leased, false));
+                            break;
                         }
                         looked_at += rows.len();
                         for row in rows {
                             leased.extend(book.open_leased(row)?);
                         }
                     }
-                    Ok((leased, true))
+                    Ok(Due::Now(leased))
                 })
                 .await?;
-            if !leased.is_empty() || !may_be_more {
-                return Ok(leased);
+            // Where none of so many opens, there may be more.
+            if !matches!(&due, Due::Now(leased) if leased.is_empty()) {
+                return Ok(due);
             }
         }
-    }
-
-    /// When the next row of `lane` falls due; none: no row waits for a time.
-    pub(crate) async fn next_due(&self, lane: &Lane) -> Result<Option<Millis>> {
-        let lane = lane.clone();
-        self.run(move |book| book.tx().next_due(&lane, book.now)).await
     }
 
     /// Prolongs leases; lost ones are left out of the answer.

@@ -16,7 +16,7 @@ use super::meters::Meters;
 use crate::destinations::drive::{Keep, Outside, drive};
 use crate::destinations::{News, Progress, Steps};
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::{Ending, Held, Leased, Ledger};
+use crate::ledger::{Due, Ending, Held, Leased, Ledger};
 use crate::store::{Lane, Millis, Queue};
 
 /// How long the loop rests when the store refuses.
@@ -113,20 +113,15 @@ impl Worker {
         if room == 0 {
             return None;
         }
-        let looked = async {
-            let leased = self.ledger.lease(&self.lane, self.lease, room).await?;
-            let next = if leased.is_empty() { self.ledger.next_due(&self.lane).await? } else { None };
-            Ok((leased, next))
-        };
-        match looked.await {
-            Ok((leased, None)) if leased.is_empty() => {
+        match self.ledger.lease(&self.lane, self.lease, room).await {
+            Ok(Due::Later(None)) => {
                 if under_way.tasks.is_empty() {
                     self.health.nothing_waits(now);
                 }
                 None
             }
-            Ok((leased, Some(at))) if leased.is_empty() => Some(until(at, self.ledger.uptime())),
-            Ok((leased, _)) => {
+            Ok(Due::Later(Some(at))) => Some(until(at, self.ledger.uptime())),
+            Ok(Due::Now(leased)) => {
                 for leased in leased {
                     under_way.begin(self, leased);
                 }
@@ -135,7 +130,6 @@ impl Worker {
                     .filter(|_| turn == Admission::Free && under_way.tasks.len() < self.concurrency)
             }
             Err(error) => {
-                let error: Error = error;
                 tracing::error!(
                     destination = self.lane.destination,
                     code = error.code().as_str(),

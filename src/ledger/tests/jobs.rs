@@ -82,7 +82,7 @@ async fn a_killed_process_leaves_what_is_settled_and_asks_again_about_the_rest()
     let home = Home::new();
     let ledger = home.open();
     let id = job(&ledger, 3).await;
-    let two = ledger.lease(&lane_to(Queue::Records, DESTINATION), LEASE, 2).await.unwrap();
+    let two = ledger.leased(&lane_to(Queue::Records, DESTINATION), LEASE, 2).await.unwrap();
     settle(&ledger, &two[0], given(Some("token"))).await;
     drop(ledger);
     let ledger = home.open();
@@ -161,7 +161,7 @@ async fn rekeying_reaches_records_and_results() {
     let home = Home::new();
     let ledger = home.open();
     let id = job(&ledger, 2).await;
-    let leased = ledger.lease(&lane_to(Queue::Records, DESTINATION), LEASE, 1).await.unwrap().remove(0);
+    let leased = ledger.leased(&lane_to(Queue::Records, DESTINATION), LEASE, 1).await.unwrap().remove(0);
     settle(&ledger, &leased, given(Some("token"))).await;
     let new = other_key();
     home.write_keys(&[&new, &home.key()]);
@@ -317,5 +317,5 @@ async fn a_record_that_is_asked_again_without_end_is_refused_with_its_last_reaso
 
 async fn lease_some(ledger: &Ledger, limit: usize) -> Vec<Leased> {
     let lane = lane_to(Queue::Records, DESTINATION);
-    ledger.lease(&lane, Duration::from_mins(1), limit).await.unwrap()
+    ledger.leased(&lane, Duration::from_mins(1), limit).await.unwrap()
 }

@@ -10,7 +10,7 @@ async fn lists_are_filtered_and_paged() {
     for index in 0..150 {
         accept(&ledger, birth(&format!("c{index}"))).await;
     }
-    let first = ledger.lease(&lane(&[EventKind::Birth]), LEASE, 1).await.unwrap().remove(0);
+    let first = ledger.leased(&lane(&[EventKind::Birth]), LEASE, 1).await.unwrap().remove(0);
     settle(&ledger, &first, Ending::Park(away())).await;
     let first = ledger.entries(Filter::default()).await.unwrap();
     assert_eq!(first.entries.len(), Page::SIZE);

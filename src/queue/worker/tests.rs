@@ -18,17 +18,23 @@ use crate::upstream::{Reply, Request, SendError};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-/// Rows that can be out of reach.
+/// Rows that can be out of reach, and that take their time.
 struct Disk {
     memory: Memory,
     refuses: Arc<AtomicBool>,
+    latency: Duration,
 }
 
 impl Backend for Disk {
     fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
         match self.refuses.load(Ordering::SeqCst) {
             true => std::future::ready(Err(Error::new(Code::Storage, "full"))).boxed(),
-            false => self.memory.run(order),
+            false if self.latency.is_zero() => self.memory.run(order),
+            false => async {
+                sleep(self.latency).await;
+                self.memory.run(order).await
+            }
+            .boxed(),
         }
     }
 }
@@ -109,8 +115,13 @@ struct Bench {
 
 impl Bench {
     fn new(concurrency: usize) -> Self {
+        Self::slow(concurrency, Duration::ZERO, 1)
+    }
+
+    /// Its store answers after `latency`; `seed` decides how long failed attempts wait.
+    fn slow(concurrency: usize, latency: Duration, seed: u64) -> Self {
         let (memory, refuses) = (Memory::default(), Arc::new(AtomicBool::new(false)));
-        let store = Store::new(Disk { memory: memory.clone(), refuses: Arc::clone(&refuses) });
+        let store = Store::new(Disk { memory: memory.clone(), refuses: Arc::clone(&refuses), latency });
         let dir = tempfile::tempdir().unwrap();
         let key_file = dir.path().join("outbox.key");
         let ledger = Ledger::over(&key_file, &memory, store, Random::seeded(1), true);
@@ -124,7 +135,7 @@ impl Bench {
                 Duration::from_secs(30),
                 Duration::from_secs(90),
                 |_| false,
-                Random::seeded(1),
+                Random::seeded(seed),
             ),
             resumed: Arc::default(),
             meters: Meters::default(),
@@ -287,6 +298,21 @@ async fn an_attempt_that_panics_is_made_again_while_others_are_under_way() {
     bench.is_done("b").await;
     let attempts = bench.row("a").await.attempts + bench.row("b").await.attempts;
     assert_eq!(attempts, 4, "each panic cost one attempt");
+}
+
+/// The row falls due at some moment within a second, and a look at the store takes a third of one.
+#[tokio::test(start_paused = true)]
+async fn a_row_that_falls_due_while_the_worker_looks_is_not_left() {
+    for seed in 0..32 {
+        let bench = Bench::slow(1, Duration::from_millis(300), seed);
+        bench.upstream.panics.store(1, Ordering::SeqCst);
+        bench.queue("a").await;
+        let begun = tokio::time::timeout(LEASE / 2, bench.has_begun(1)).await;
+        assert!(begun.is_ok(), "seed {seed}: nothing wakes the worker");
+        bench.stop.send(true).unwrap();
+        bench.upstream.may_end.notify_one();
+        bench.has_stopped().await;
+    }
 }
 
 #[tokio::test(start_paused = true)]
