@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -50,6 +50,16 @@ impl Timestamp {
     }
 }
 
+/// `duration` in whole milliseconds.
+pub(crate) fn to_millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// From the moment `earlier` to `later`, both in milliseconds on one clock; zero where `later` is past.
+pub(crate) fn between(earlier: i64, later: i64) -> Duration {
+    Duration::from_millis(later.saturating_sub(earlier).max(0).unsigned_abs())
+}
+
 /// Where the time comes from. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Clock(Option<Arc<AtomicI64>>);
@@ -79,7 +89,7 @@ impl Clock {
             None => {
                 #[allow(clippy::disallowed_methods, reason = "this is where time comes from")]
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+                Timestamp(to_millis(since))
             }
         }
     }

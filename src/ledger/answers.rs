@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use super::correlation::cause;
 use super::deliveries::Message;
-use super::uptime::millis;
 use super::work::Held;
 use super::{Book, Ledger};
+use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::mosip::push::Outcome;
 use crate::opencrvs::event::EventKind;
@@ -94,7 +94,7 @@ impl Book<'_> {
         // The answer may be faster than the settling of the entry.
         let is_answered = known.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final);
         if !is_answered {
-            let by = self.now.saturating_add(millis(*within));
+            let by = self.now.saturating_add(to_millis(*within));
             self.tx().expect(&entry, Some(by))?;
         }
         Ok(())

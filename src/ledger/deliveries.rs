@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::entry::Refusal;
-use super::uptime::millis;
 use super::{Book, Ledger, legacy};
+use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::registration::{Aid, Subject};
 use crate::store::{Filter, Millis, NewRow, Queue};
@@ -197,7 +197,7 @@ impl Book<'_> {
     pub(super) fn forget_deliveries(&self, retention: Duration) -> Result<()> {
         let filter = Filter {
             kinds: OWN_NEWS.map(str::to_owned).to_vec(),
-            waiting_since: Some(self.now - millis(retention)),
+            waiting_since: Some(self.now - to_millis(retention)),
             ..Filter::default()
         };
         let old = self.tx().rows(Queue::Deliveries, &filter, 0, FORGOTTEN_AT_ONCE)?;

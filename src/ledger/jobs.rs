@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::entry::{Refusal, never_tried};
 use super::job::{self, Job, Progress, Settled};
-use super::uptime::millis;
 use super::work::{Ending, Held, again};
 use super::{Book, Ledger};
+use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Outcome, Reason};
@@ -74,7 +74,7 @@ impl Ledger {
                 .run(move |book| {
                     let filter = Filter {
                         states: vec![State::Queued],
-                        waiting_since: Some(book.now - millis(give_up_after)),
+                        waiting_since: Some(book.now - to_millis(give_up_after)),
                         ..Filter::default()
                     };
                     let rows = book.tx().rows(Queue::Records, &filter, from, AT_ONCE)?;

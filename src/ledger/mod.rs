@@ -52,9 +52,8 @@ pub(crate) use self::work::{Due, Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};
 use self::unreadable::Unreadable;
-use self::uptime::millis;
 use self::vault::{Place, Vault, VaultError};
-use crate::clock::{Clock, Timestamp};
+use crate::clock::{Clock, Timestamp, to_millis};
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
@@ -197,7 +196,7 @@ impl Ledger {
         let crate::ledger::settings::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
             book.tx().set_number(keys::UPTIME, book.now)?;
-            book.tx().forget(book.now - millis(retention), book.now - millis(remember))?;
+            book.tx().forget(book.now - to_millis(retention), book.now - to_millis(remember))?;
             book.forget_twice()?;
             book.forget_deliveries(retention)
         })

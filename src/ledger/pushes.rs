@@ -10,9 +10,8 @@ use zeroize::Zeroizing;
 
 use super::deliveries::Message;
 use super::entry::Refusal;
-use super::uptime::millis;
 use super::{Book, Ledger};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, to_millis};
 use crate::error::{Code, Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind};
@@ -307,7 +306,7 @@ impl Book<'_> {
             Identity::Once(id) => Ok(mark(b"push", id)?.is_some()),
             Identity::Repeatable { about, says } => {
                 let (last, same) = (mark(b"push-about", about)?, mark(b"push", says)?);
-                let soon = |at| self.now.saturating_sub(at) <= millis(HUB_TRIES_FOR);
+                let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
                 // Both were marked at one moment: it is the last that was said.
                 Ok(same.is_some_and(|at| last == same && soon(at)))
             }

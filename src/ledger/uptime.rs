@@ -3,6 +3,7 @@
 
 use tokio::time::Instant;
 
+use crate::clock::to_millis;
 use crate::store::Millis;
 
 /// The clock. It goes on from where the database says the last run ended.
@@ -20,12 +21,6 @@ impl Uptime {
 
     /// Now.
     pub(crate) fn now(&self) -> Millis {
-        let elapsed = Millis::try_from(self.since.elapsed().as_millis()).unwrap_or(Millis::MAX);
-        self.base.saturating_add(elapsed)
+        self.base.saturating_add(to_millis(self.since.elapsed()))
     }
-}
-
-/// `duration` in milliseconds.
-pub(crate) fn millis(duration: std::time::Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }

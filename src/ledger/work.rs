@@ -7,8 +7,8 @@ use zeroize::Zeroizing;
 
 use super::accept::TABLE as ENTRY;
 use super::entry::{Refusal, State, never_tried};
-use super::uptime::millis;
 use super::{Book, Ledger, unreadable};
+use crate::clock::to_millis;
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
 use crate::store::{Advance, Fence, Filter, Lane, Lease, Millis, Pick, Queue, Row, Seq, Verdict};
@@ -71,7 +71,7 @@ impl Ledger {
                 .run(move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
                     while leased.len() < limit && looked_at < LEASED_AT_ONCE {
-                        let until = book.now + millis(lease);
+                        let until = book.now + to_millis(lease);
                         let pick = Pick { now: book.now, until, limit: limit - leased.len() };
                         let rows = book.tx().lease(&lane, pick)?;
                         if rows.is_empty() && leased.is_empty() {
@@ -98,7 +98,7 @@ impl Ledger {
     /// Prolongs leases; lost ones are left out of the answer.
     pub(crate) async fn renew(&self, held: &[Held], lease: Duration) -> Result<Vec<Seq>> {
         let leases: Vec<_> = held.iter().map(Held::lease).collect();
-        self.run(move |book| book.tx().renew(&leases, book.now + millis(lease))).await
+        self.run(move |book| book.tx().renew(&leases, book.now + to_millis(lease))).await
     }
 
     /// Stores the progress of a row and announces it; false: the lease is lost.
@@ -160,7 +160,7 @@ impl Ledger {
                 .run(move |book| {
                     let filter = Filter {
                         states: vec![State::Queued],
-                        waiting_since: Some(book.now - millis(give_up_after)),
+                        waiting_since: Some(book.now - to_millis(give_up_after)),
                         ..Filter::default()
                     };
                     let rows = book.tx().rows(Queue::Entries, &filter, from, AGED_AT_ONCE)?;

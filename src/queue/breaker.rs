@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::channel::{Admission, Flow};
 use super::health::Health;
+use crate::clock::between;
 use crate::error::Error;
 use crate::ledger::Ledger;
 
@@ -27,9 +28,7 @@ impl Breaker {
         let now = self.ledger.uptime();
         let is_broken = matches!(self.health.status().0, Flow::Broken { .. });
         match self.health.admission(now) {
-            Admission::Wait(at) if is_broken => {
-                Some(Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs()))
-            }
+            Admission::Wait(at) if is_broken => Some(between(now, at)),
             _ => None,
         }
     }

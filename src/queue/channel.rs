@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::clock::to_millis;
 use crate::error::{Code, Error, Fault};
 use crate::store::Millis;
 
@@ -111,7 +112,7 @@ impl Channel {
         Self {
             flow: Flow::Open,
             stopped_at: None,
-            probe_interval: millis(probe_interval),
+            probe_interval: to_millis(probe_interval),
             longest_backoff: longest_backoff(deadline),
             transport_failures: 0,
             successes: 0,
@@ -191,7 +192,7 @@ impl Channel {
         if let Some(reason) = reason {
             return Next::Park(reason);
         }
-        let asked = error.retry_after().map_or(0, |asked| millis(asked).min(self.longest_backoff));
+        let asked = error.retry_after().map_or(0, |asked| to_millis(asked).min(self.longest_backoff));
         let wait = match self.flow {
             // The channel waits, not the entry. The next trial takes the next entry, whenever this one would be due.
             Flow::Paused { .. } => 0,
@@ -318,7 +319,7 @@ fn is_transport(error: &Error) -> bool {
 /// The longest wait between two attempts where a call may take up to `deadline`. It is longer than the call, so entries on which
 /// the upstream hangs do not take every second turn.
 fn longest_backoff(deadline: Duration) -> Millis {
-    millis(deadline).saturating_mul(2).max(LONGEST_BACKOFF)
+    to_millis(deadline).saturating_mul(2).max(LONGEST_BACKOFF)
 }
 
 /// The wait after the `attempts`th attempt: 1 s, doubling, at most `longest`; `die` picks a moment within it (full jitter).
@@ -326,11 +327,6 @@ fn backoff(attempts: u32, longest: Millis, die: u32) -> Millis {
     let doublings = attempts.saturating_sub(1).min(30);
     let window = (1_000_i64 << doublings).min(longest).max(1);
     i64::from(die) % window + 1
-}
-
-/// `duration` in milliseconds.
-pub(super) fn millis(duration: Duration) -> Millis {
-    Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX)
 }
 
 /// `error` with the code that the upstream gave in `source`, and without its sentence.

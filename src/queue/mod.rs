@@ -192,12 +192,8 @@ impl Engine {
     /// `entry` with the moment at which it is tried in place of that at which it is due: where its channel is stopped, not before the next
     /// trial.
     pub(crate) fn timed(&self, mut entry: Entry) -> Entry {
-        let goes_there = |lane: &Lane| {
-            lane.queue == Queue::Entries
-                && lane.destination == entry.destination
-                && (lane.kinds.is_empty() || lane.kinds.contains(&entry.kind))
-        };
-        if let Some(url_loop) = self.0.loops.iter().find(|url_loop| goes_there(&url_loop.worker.lane)) {
+        let takes = |lane: &Lane| lane.takes(Queue::Entries, &entry.destination, &entry.kind);
+        if let Some(url_loop) = self.0.loops.iter().find(|url_loop| takes(&url_loop.worker.lane)) {
             entry.next_at = url_loop.worker.health.try_at(entry.next_at);
         }
         entry

@@ -43,7 +43,7 @@ impl Network {
     async fn send_with(&self, source: &TokenSource, request: Request) -> Result<Result<Reply, SendError>> {
         let deadline = request.deadline;
         let token = self.token(source, deadline).await?;
-        let first = self.client.send(with(&token, copy(&request))).await;
+        let first = self.client.send(with(&token, request.clone())).await;
         if !matches!(&first, Ok(reply) if reply.status == StatusCode::UNAUTHORIZED) {
             return Ok(first);
         }
@@ -102,18 +102,6 @@ impl Outside for Network {
 fn with(token: &Token, mut request: Request) -> Request {
     request.headers.insert(token.header.clone(), token.value.clone());
     request
-}
-
-/// The same request, for a second try.
-fn copy(request: &Request) -> Request {
-    Request {
-        method: request.method.clone(),
-        uri: request.uri.clone(),
-        headers: request.headers.clone(),
-        body: request.body.clone(),
-        deadline: request.deadline,
-        max_response: request.max_response,
-    }
 }
 
 #[cfg(test)]

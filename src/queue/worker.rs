@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::channel::{Admission, Next};
 use super::health::Health;
 use super::meters::Meters;
+use crate::clock::between;
 use crate::destinations::drive::{Keep, Outside, drive};
 use crate::destinations::{News, Progress, Steps};
 use crate::error::{Code, Error, Fault, Result};
@@ -108,7 +109,7 @@ impl Worker {
             Admission::Trial if under_way.tasks.is_empty() => 1,
             // The end of the attempt wakes the loop.
             Admission::Trial => return None,
-            Admission::Wait(at) => return Some(until(at, now)),
+            Admission::Wait(at) => return Some(between(now, at)),
         };
         if room == 0 {
             return None;
@@ -120,7 +121,7 @@ impl Worker {
                 }
                 None
             }
-            Ok(Due::Later(Some(at))) => Some(until(at, self.ledger.uptime())),
+            Ok(Due::Later(Some(at))) => Some(between(self.ledger.uptime(), at)),
             Ok(Due::Now(leased)) => {
                 for leased in leased {
                     under_way.begin(self, leased);
@@ -304,10 +305,6 @@ impl Keep for Kept<'_> {
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
         self.ledger.advance(self.held, progress, news).boxed()
     }
-}
-
-fn until(at: i64, now: i64) -> Duration {
-    Duration::from_millis(at.saturating_sub(now).max(0).unsigned_abs())
 }
 
 /// Sleeps until `alarm`; without one, for ever.

@@ -162,6 +162,15 @@ pub(crate) struct Lane {
     pub(crate) kinds: Vec<String>,
 }
 
+impl Lane {
+    /// Whether what is in `queue` for `destination` and of this `kind` goes through it.
+    pub(crate) fn takes(&self, queue: Queue, destination: &str, kind: &str) -> bool {
+        self.queue == queue
+            && self.destination == destination
+            && (self.kinds.is_empty() || self.kinds.iter().any(|taken| taken == kind))
+    }
+}
+
 /// How rows are leased.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pick {

@@ -40,6 +40,7 @@ pub struct Client<C = HttpConnector> {
 }
 
 /// A request. No `Debug`: path and headers hold secrets.
+#[derive(Clone)]
 pub struct Request {
     /// Method.
     pub method: Method,

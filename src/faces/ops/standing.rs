@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Ops, failing};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, between};
 use crate::config;
 use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
@@ -206,12 +206,12 @@ impl Standing {
 
     /// For how long a message has waited that waits since `moment` on the outbox's clock.
     pub(super) fn waited(&self, moment: Millis) -> Duration {
-        Duration::from_millis(self.uptime.saturating_sub(moment).max(0).unsigned_abs())
+        between(moment, self.uptime)
     }
 
     /// Until `moment` on the outbox's clock; past: zero.
     pub(super) fn until(&self, moment: Millis) -> Duration {
-        Duration::from_millis(moment.saturating_sub(self.uptime).max(0).unsigned_abs())
+        between(self.uptime, moment)
     }
 
     /// Every certificate, own ones first, those of authorities, listeners and settings last. A key without a name goes by that of its
@@ -335,5 +335,5 @@ fn is_used(channel: &ChannelStatus, stored: Option<&Stored>) -> bool {
 
 /// From `then` to `now`; a clock that was set back gives zero.
 pub(super) fn since(then: Timestamp, now: Timestamp) -> Duration {
-    Duration::from_millis(now.millis().saturating_sub(then.millis()).max(0).unsigned_abs())
+    between(then.millis(), now.millis())
 }

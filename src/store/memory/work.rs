@@ -360,9 +360,7 @@ impl Queues for Tables {
 
 impl Lane {
     fn holds(&self, row: &Row) -> bool {
-        self.queue == row.queue
-            && self.destination == row.destination
-            && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
+        self.takes(row.queue, &row.destination, &row.kind)
     }
 }
 
