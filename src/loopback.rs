@@ -35,7 +35,7 @@ mod tests {
         ("[2001:db8::1]", false),
     ];
 
-    /// A listener and a URL are told apart by the same rule.
+    /// The same rule serves a listener and a URL.
     #[test]
     fn an_address_is_local_for_listeners_and_urls_alike() {
         for (address, expected) in ADDRESSES {

@@ -203,12 +203,12 @@ fn backup(config: &Config, file: &Path) -> Outcome {
 }
 
 fn set_aside(config: &Config) -> Outcome {
-    let aside = config
+    let moved_to = config
         .outbox
         .location
         .set_aside(Clock::system().now())
         .map_err(|error| Failure::Unfit(error.to_string()))?;
-    outcome::print(format!("moved to {}\n", aside.display()).as_bytes())
+    outcome::print(format!("moved to {}\n", moved_to.display()).as_bytes())
 }
 
 fn print(answer: &impl Serialize) -> Outcome {

@@ -21,7 +21,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What is not as it should be with what the gateway was told, and stops no start. Never holds the value that was set.
+/// What is not as it should be in the settings, and stops no start. Never holds the value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     /// A setting, or a file.

@@ -266,14 +266,7 @@ fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_runni
     use crate::ledger::vault::Vault;
 
     let folder = TempDir::new().unwrap();
-    let outbox = crate::ledger::settings::Outbox {
-        location: crate::store::Location::in_file(folder.path().join("outbox.db")),
-        key_file: folder.path().join("outbox.key"),
-        retention: std::time::Duration::from_secs(60),
-        remember: std::time::Duration::from_secs(60),
-        give_up_after: std::time::Duration::from_secs(60),
-        reserve: 0,
-    };
+    let outbox = crate::ledger::settings::Outbox::in_folder(folder.path());
     let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1, max_rows: 1 };
     let levels = |outbox: &crate::ledger::settings::Outbox| -> Vec<Level> {
         super::outbox::examine(outbox).iter().map(|finding| finding.level).collect()

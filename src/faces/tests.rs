@@ -54,16 +54,7 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let (clock, pool) = (Clock::system(), Pool::for_this_machine().unwrap());
         let policy = Policy { danger_accept_unsigned: true };
-        let settings = crate::ledger::settings::Outbox {
-            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
-            key_file: dir.path().join("outbox.key"),
-            retention: Duration::from_hours(1),
-            remember: Duration::from_hours(1),
-            give_up_after: Duration::from_hours(1),
-            reserve: 0,
-        };
-        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let ledger = Ledger::open(settings, quarantine, clock.clone()).unwrap();
+        let ledger = Ledger::in_folder(dir.path(), clock.clone());
         let upstream = config::Upstream {
             ca_pem: None,
             danger_plain_http: false,

@@ -132,7 +132,7 @@ fn certificates_keys_and_bundles_are_described_and_no_private_number_is() {
     );
     assert_eq!(key["public_key"], certificate["public_key"]);
     assert!(certificate["not_after"].as_str().unwrap().ends_with('Z'));
-    // A key and its certificate in two files are told to fit; those of strangers are not.
+    // A key and its certificate in two files are reported to fit; those of strangers are not.
     let alone = report(&file("keys/partner.key.pem"));
     assert_eq!(alone["private_keys"][0]["public_key"], certificate["public_key"]);
     assert_ne!(

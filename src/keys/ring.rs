@@ -308,7 +308,7 @@ impl Ring {
         (!slots.is_empty()).then(|| self.parts.ca_troubles.iter().chain(troubles).collect())
     }
 
-    /// The files whose key is a development key (of `keys.example` or `tests/vectors`), told by the public key.
+    /// The files whose key is a development key (of `keys.example` or `tests/vectors`), known by the public key.
     pub(crate) fn example_keys(&self) -> Vec<Location> {
         let own = self.own.iter().map(|key| (key.private.public_key(), key.location.clone()));
         let peers = self.peers.iter().map(|peer| (&peer.key, Location::from(&peer.file)));

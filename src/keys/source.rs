@@ -37,7 +37,7 @@ const KINDS: &[Kind] = &[
 struct Kind {
     /// The setting of an entry of `keys.own` that says that its key is there.
     setting: &'static str,
-    /// Reads that and the other settings of the place; files are joined with the folder of keys. `None`: a problem has been told.
+    /// Reads that and the other settings of the place; files are joined with the folder of keys. `None`: a problem has been reported.
     read: fn(&mut Section<'_>, &Path) -> Option<Arc<dyn KeySource>>,
 }
 
@@ -59,7 +59,7 @@ pub trait KeySource: Any + Send + Sync {
     }
 }
 
-/// Reads where the key of `section`, an entry of `keys.own`, is kept. `None`: a problem has been told.
+/// Reads where the key of `section`, an entry of `keys.own`, is kept. `None`: a problem has been reported.
 pub(crate) fn read(section: &mut Section<'_>, dir: &Path) -> Option<Arc<dyn KeySource>> {
     let named: Vec<&Kind> = KINDS.iter().filter(|kind| section.holds(kind.setting)).collect();
     match named.as_slice() {

@@ -1,7 +1,7 @@
-//! What MOSIP says of a registration after it took it, and what is told where it says nothing.
+//! What MOSIP says of a registration after it took it, and what the mediator learns where it says nothing.
 //!
 //! A birth or death that goes as a packet is answered by a credential, or by a status event that rejects it. Where neither comes in time,
-//! the registrar hears that, once. A rejection that comes after it is told, and so is a credential, whenever it comes.
+//! the registrar hears that, once. A rejection that comes later is delivered all the same, and so is a credential.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::opencrvs::event::EventKind;
 use crate::store::OutcomeRow;
 
 const TABLE: &str = "correlation";
-/// Registrations that are told about in one transaction.
+/// Silent registrations that one transaction reports.
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
 const SILENT: &str = "silent";

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::settings::{Outbox, Quarantine};
 use super::work::Columns;
 use super::{Due, Leased, Ledger, Surroundings};
 use crate::clock::{Clock, Timestamp};
@@ -13,7 +14,28 @@ use crate::store::{Lane, Location, Millis, NewRow, Store};
 
 const LONG: Duration = Duration::from_hours(24 * 400);
 
+impl Outbox {
+    /// A file in `folder`, and an hour for everything.
+    pub(crate) fn in_folder(folder: &Path) -> Self {
+        const HOUR: Duration = Duration::from_hours(1);
+        Self {
+            location: Location::in_file(folder.join("outbox.db")),
+            key_file: folder.join("outbox.key"),
+            retention: HOUR,
+            remember: HOUR,
+            give_up_after: HOUR,
+            reserve: 0,
+        }
+    }
+}
+
 impl Ledger {
+    /// Over a file in `folder`.
+    pub(crate) fn in_folder(folder: &Path, clock: Clock) -> Self {
+        let quarantine = Quarantine { max_bytes: 1 << 20, max_rows: 10 };
+        Self::open(Outbox::in_folder(folder), quarantine, clock).unwrap()
+    }
+
     /// Over the rows of `memory`, which `store` reaches, sealed under `key_file`. Leases of a process that died stay where
     /// `voids_leases` is false, as among several gateways.
     pub(crate) fn over(
@@ -23,17 +45,16 @@ impl Ledger {
         random: Random,
         voids_leases: bool,
     ) -> Self {
-        let outbox = crate::ledger::settings::Outbox {
-            location: Location::in_file("outbox.db".into()),
+        let outbox = Outbox {
             key_file: key_file.to_owned(),
             retention: LONG,
             remember: LONG,
             give_up_after: LONG,
-            reserve: 0,
+            ..Outbox::in_folder(Path::new(""))
         };
-        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+        let quarantine = Quarantine { max_bytes: 1 << 20, max_rows: 3 };
         let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));
-        let open = |_: &crate::ledger::settings::Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
+        let open = |_: &Outbox, owner: std::sync::Arc<dyn crate::store::Owner>| {
             memory.opened_by(&*owner, voids_leases).map(|()| store)
         };
         Self::open_with(outbox, quarantine, Surroundings { clock, random }, open).unwrap()

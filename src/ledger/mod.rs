@@ -51,6 +51,7 @@ pub(crate) use self::twice::Pair;
 pub(crate) use self::work::{Due, Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};
+use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
 use crate::clock::{Clock, Timestamp, to_millis};
@@ -75,8 +76,8 @@ struct Rules {
     keys: Arc<Keys>,
     clock: Clock,
     random: Random,
-    outbox: crate::ledger::settings::Outbox,
-    quarantine: crate::ledger::settings::Quarantine,
+    outbox: Outbox,
+    quarantine: Quarantine,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
     legacy: OnceLock<LegacyPosts>,
     /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
@@ -112,10 +113,10 @@ pub(crate) struct Surroundings {
 impl Ledger {
     /// Over the database that the given `open` opens for its owner.
     pub(crate) fn open_with<E>(
-        outbox: crate::ledger::settings::Outbox,
-        quarantine: crate::ledger::settings::Quarantine,
+        outbox: Outbox,
+        quarantine: Quarantine,
         surroundings: Surroundings,
-        open: impl FnOnce(&crate::ledger::settings::Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
+        open: impl FnOnce(&Outbox, Arc<dyn Owner>) -> std::result::Result<Store, E>,
     ) -> std::result::Result<Self, E> {
         let keys = Arc::new(Keys::new(outbox.location.clone(), outbox.key_file.clone()));
         let store = open(&outbox, Arc::<Keys>::clone(&keys))?;
@@ -139,12 +140,12 @@ impl Ledger {
 
     /// Over the database that `outbox` names, which this process alone owns from then on.
     pub(crate) fn open(
-        outbox: crate::ledger::settings::Outbox,
-        quarantine: crate::ledger::settings::Quarantine,
+        outbox: Outbox,
+        quarantine: Quarantine,
         clock: Clock,
     ) -> std::result::Result<Self, OpenError> {
         let surroundings = Surroundings { clock, ..Surroundings::default() };
-        let open = |outbox: &crate::ledger::settings::Outbox, owner| outbox.location.open(owner);
+        let open = |outbox: &Outbox, owner| outbox.location.open(owner);
         Self::open_with(outbox, quarantine, surroundings, open)
     }
 
@@ -193,7 +194,7 @@ impl Ledger {
     /// than `outbox.give_up_after`.
     pub(crate) async fn housekeep(&self) -> Result<()> {
         self.look_after().await?;
-        let crate::ledger::settings::Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
+        let Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
             book.tx().set_number(keys::UPTIME, book.now)?;
             book.tx().forget(book.now - to_millis(retention), book.now - to_millis(remember))?;
@@ -244,7 +245,7 @@ impl Ledger {
         self.store.run(job).await
     }
 
-    /// As [`Self::run`], for what a caller is told is safe; it holds `locks`.
+    /// As [`Self::run`], for what is acknowledged to a caller; it holds `locks`.
     async fn take<T: Send + 'static>(
         &self,
         locks: Vec<String>,

@@ -296,7 +296,7 @@ impl Book<'_> {
         );
     }
 
-    /// Whether a push of `kind` that verifies came before, and is told of. From now on it did.
+    /// Whether a push of `kind` that verifies came before, and was delivered. From now on it did.
     fn came_before(&self, kind: &str, identity: &Identity) -> Result<bool> {
         let mark = |word: &[u8], text: &str| {
             let hash = self.identity(&[word, kind.as_bytes(), text.as_bytes()]);

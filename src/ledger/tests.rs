@@ -56,24 +56,21 @@ impl Home {
         }
     }
 
-    fn settings(&self) -> crate::ledger::settings::Outbox {
-        crate::ledger::settings::Outbox {
-            location: crate::store::Location::in_file(self.dir.path().join("outbox.db")),
-            key_file: self.dir.path().join("outbox.key"),
+    fn settings(&self) -> Outbox {
+        Outbox {
             retention: 30 * DAY,
             remember: 400 * DAY,
             give_up_after: 30 * DAY,
-            reserve: 0,
+            ..Outbox::in_folder(self.dir.path())
         }
     }
 
-    const QUARANTINE: crate::ledger::settings::Quarantine =
-        crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 3 };
+    const QUARANTINE: Quarantine = Quarantine { max_bytes: 1 << 20, max_rows: 3 };
 
     /// As after a start over the same database.
     fn open(&self) -> Ledger {
         let surroundings = Surroundings { clock: self.clock.clone(), ..Surroundings::default() };
-        let open = |_: &crate::ledger::settings::Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
+        let open = |_: &Outbox, owner: Arc<dyn Owner>| self.memory.open(&*owner);
         Ledger::open_with(self.settings(), Self::QUARANTINE, surroundings, open).unwrap()
     }
 

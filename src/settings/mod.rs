@@ -1,4 +1,4 @@
-//! Everything that the gateway is told, in one list: each room reads its own settings from its sections, so that all problems are told at
+//! All settings of the gateway, in one list: each room reads its own from its sections, so that all problems are reported at
 //! once.
 
 pub(crate) mod credentials;
@@ -17,7 +17,7 @@ use crate::keys::settings::Keys;
 use crate::ledger::settings::{Outbox, Quarantine};
 use crate::{keys, ledger};
 
-/// Everything the gateway is told, checked. Paths are joined already: absolute, or relative to the process's folder.
+/// All settings of the gateway, checked. Paths are joined already: absolute, or relative to the process's folder.
 pub struct Config {
     /// `[listen]`
     pub listen: Listen,

@@ -20,6 +20,7 @@ mod sqlite;
 mod trouble;
 mod tx;
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt;
@@ -131,6 +132,15 @@ impl From<Error> for OwnerError {
     }
 }
 
+/// What needs no job is asked of the database itself.
+impl Deref for Store {
+    type Target = dyn Backend;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.0
+    }
+}
+
 impl Store {
     pub(crate) fn new(backend: impl Backend + 'static) -> Self {
         Self(Arc::new(backend))
@@ -144,7 +154,7 @@ impl Store {
         self.order(Vec::new(), false, job).await
     }
 
-    /// As [`Self::run`], for what a caller is told is safe: [`Code::Storage`] while nothing is taken. It holds `locks`.
+    /// As [`Self::run`], for what is acknowledged to a caller: [`Code::Storage`] while nothing is taken. It holds `locks`.
     pub(crate) async fn take<T: Send + 'static>(
         &self,
         locks: Vec<String>,
@@ -154,30 +164,6 @@ impl Store {
             return Err((&trouble).into());
         }
         self.order(locks, true, job).await
-    }
-
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.0.trouble()
-    }
-
-    pub(crate) async fn look_after(&self) -> Result<()> {
-        self.0.look_after().await
-    }
-
-    pub(crate) async fn resume(&self) -> Result<()> {
-        self.0.resume().await
-    }
-
-    pub(crate) async fn overwrite(&self) -> Result<()> {
-        self.0.overwrite().await
-    }
-
-    pub(crate) async fn empty_log(&self) -> Result<()> {
-        self.0.empty_log().await
-    }
-
-    pub(crate) fn room(&self) -> Room {
-        self.0.room()
     }
 
     async fn order<T: Send + 'static>(

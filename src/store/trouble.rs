@@ -32,7 +32,7 @@ impl Piece {
     }
 }
 
-/// What is said of a file that is not at its place any more.
+/// What [`Gone::what`] says of a file that is not at its place any more.
 pub(crate) const REMOVED: &str = "was removed";
 
 /// A file that was removed or replaced under the running gateway.
@@ -83,7 +83,7 @@ impl Trouble {
     pub(crate) fn unwritable(what: impl Into<String>) -> Self {
         Self::Unwritable {
             what: what.into(),
-            advice: "Put right what is said of the volume of outbox.path. The gateway goes on by itself; what was accepted is kept.",
+            advice: "Repair the volume of outbox.path, or mount it so that it takes writes. The gateway goes on by itself; what was accepted is kept.",
         }
     }
 

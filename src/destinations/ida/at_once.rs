@@ -28,7 +28,7 @@ impl Ida {
         self.requests.check_configured()
     }
 
-    /// By which the type of a number is told.
+    /// By which the type of a number is known.
     pub(crate) fn id_lengths(&self) -> IdLengths {
         self.requests.id_lengths()
     }

@@ -49,7 +49,7 @@ impl Requests {
         }
     }
 
-    /// By which the type of a number is told.
+    /// By which the type of a number is known.
     pub(crate) fn id_lengths(&self) -> IdLengths {
         self.settings
             .as_ref()

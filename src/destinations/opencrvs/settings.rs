@@ -1,4 +1,4 @@
-//! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and what later versions are to be told.
+//! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and how later versions are notified.
 
 use std::time::Duration;
 

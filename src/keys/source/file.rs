@@ -1,7 +1,7 @@
 //! Files to key material, saying which file and why on failure: `<file>: <what>; <what to do>`.
 //!
 //! Read are PKCS#12 and PKCS#7 (DER and BER), PEM and DER of PKCS#1, PKCS#8, encrypted PKCS#8, certificates and bare public keys, JWK
-//! and JWK sets, and base64 or UTF-16 of each. What a file is, is told from its bytes: MOSIP's `mosip-public.key` is a certificate.
+//! and JWK sets, and base64 or UTF-16 of each. The bytes of a file say what it is: MOSIP's `mosip-public.key` is a certificate.
 //! A part that is of no use does not spoil the others.
 
 mod ber;

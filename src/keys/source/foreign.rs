@@ -24,7 +24,7 @@ pub enum Foreign {
 }
 
 impl Foreign {
-    /// Told from the first bytes of a file.
+    /// Known by the first bytes of a file.
     pub(super) fn of(bytes: &[u8]) -> Option<Self> {
         const SIGNS: [(&[u8], Foreign); 11] = [
             (&[0xfe, 0xed, 0xfe, 0xed], Foreign::Jks),

@@ -82,7 +82,7 @@ async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
 #[tokio::test]
 async fn pushes_kept_webhooks_and_jobs_never_take_the_reserve_of_the_disk() {
     let home = Home::new();
-    let settings = crate::ledger::settings::Outbox { reserve: u64::MAX, ..home.settings() };
+    let settings = Outbox { reserve: u64::MAX, ..home.settings() };
     let ledger = Ledger::open(settings, Home::QUARANTINE, home.clock.clone()).unwrap();
     let pushed = ledger.receive(BIRTH_NID, Bytes::from_static(b"x"), Sender::Known).await.unwrap_err();
     let kept = ledger.keep_webhook("x".into(), refusal()).await.unwrap_err();

@@ -124,9 +124,9 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> 
     }
     for (kind, about) in due {
         match told.get(&(kind, about)).map_or(0, BTreeSet::len) {
-            0 => faults.push(format!("{kind} of {about} was never told")),
+            0 => faults.push(format!("{kind} of {about} was never delivered")),
             1 => {}
-            messages => faults.push(format!("{kind} of {about} was told in {messages} messages")),
+            messages => faults.push(format!("{kind} of {about} was delivered in {messages} messages")),
         }
     }
     faults

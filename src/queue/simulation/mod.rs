@@ -17,7 +17,7 @@
 //! before that is durable; a message for the mediator that comes out of order for its subject.
 //!
 //! What counts as a failure in the end: an acknowledged event, record or push that is not settled; an event that arrived under another id
-//! than was acknowledged; a record with the answer of another; a message that is missing, or told as two; a push that is joined to another
+//! than was acknowledged; a record with the answer of another; a message that is missing, or delivered as two; a push that is joined to another
 //! event than its own, or to none though its event was there.
 
 mod check;

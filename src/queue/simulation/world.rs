@@ -54,7 +54,7 @@ pub(super) struct Seen {
     pub(super) messages: Vec<Message>,
     /// By line, the place of the last message.
     last_message: BTreeMap<String, Seq>,
-    /// Of pushes, what it was told.
+    /// Of pushes, what they said.
     pub(super) tokens: BTreeSet<String>,
     /// What must not have happened, each once.
     pub(super) faults: Vec<String>,

@@ -218,7 +218,7 @@ fn write_log_back(connection: &Connection) -> bool {
 }
 
 fn open_refused(error: OpenError) -> Error {
-    Error::new(Code::Storage, error.to_string()).advise("Put it right, or start the gateway again.")
+    Error::new(Code::Storage, error.to_string()).advise("Correct what this says, or start the gateway again.")
 }
 
 fn not_open() -> Error {

@@ -36,7 +36,7 @@ struct Id {
 
 impl Files {
     /// Locks the database at `path` and its lock file, where they exist or can be made. A full disk that takes no lock file
-    /// is no bar where the database itself is locked.
+    /// prevents nothing where the database itself is locked.
     pub(super) fn take(&mut self, path: &Path) -> Result<(), OpenError> {
         self.take_database(path)?;
         self.take_lock(path)

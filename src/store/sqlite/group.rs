@@ -45,7 +45,7 @@ enum Order {
 /// A job, and the channel for its answer.
 pub(super) struct Waiting {
     pub(super) job: store::Job,
-    /// Whether a caller is told that what they sent is safe.
+    /// Whether it acknowledges to a caller what they sent.
     pub(super) acknowledges: bool,
     /// `None`: it has not run.
     pub(super) outcome: Option<Result<()>>,

@@ -1,4 +1,4 @@
-//! What a start can tell of the write-ahead log: whether SQLite recovers less of it than was committed to it.
+//! What a start can know of the write-ahead log: whether SQLite recovers less of it than was committed to it.
 //!
 //! The file begins with 32 bytes (magic, version, page size, checkpoint number, two salts, two checksums), then come frames of 24 bytes
 //! and a page each. A frame that ends a transaction holds the size of the database, which is not zero. SQLite counts frames up to the
@@ -59,7 +59,7 @@ impl Log {
         Ok(Self::Ends(last))
     }
 
-    /// What `connection`, which has just opened the database, recovers less than was committed; none: nothing that can be told.
+    /// What of the committed log `connection`, which has just opened the database, does not recover; `None`: nothing that can be known.
     pub(super) fn loss(&self, connection: &Connection) -> rusqlite::Result<Option<String>> {
         // The first answer of a connection is what it recovered; nothing has been written since.
         let recovered: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |row| row.get(1))?;
@@ -74,8 +74,8 @@ impl Log {
         })
     }
 
-    /// Tells the operator what of the log of the database at `path` is lost.
-    pub(super) fn tell(&self, connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    /// Logs for the operator what of the log of the database at `path` is lost.
+    pub(super) fn report(&self, connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         if let Some(what) = self.loss(connection)? {
             tracing::error!(
                 file = %beside(path, "-wal").display(),

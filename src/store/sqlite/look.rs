@@ -21,7 +21,7 @@ pub(crate) enum LookError {
     Unreadable(String),
 }
 
-/// Another program that holds the database now, or a full disk, is no bar for good.
+/// Another program that holds the database now, or a full disk, does not stop every start.
 impl From<OpenError> for LookError {
     fn from(error: OpenError) -> Self {
         match error {

@@ -51,7 +51,7 @@ struct Sqlite {
 }
 
 impl Sqlite {
-    /// Opens the database at `path`, or makes it. A full disk is no bar: [`Backend::trouble`] says so until there is room.
+    /// Opens the database at `path`, or makes it. A full disk does not prevent that: [`Backend::trouble`] reports it until there is room.
     fn open(path: &Path, owner: Arc<dyn Owner>) -> Result<Self, OpenError> {
         let site = Arc::new(Site::new(path.to_owned(), owner));
         let desk = Desk::open(Arc::clone(&site))?;
@@ -95,11 +95,11 @@ impl Backend for Sqlite {
     }
 }
 
-/// What the operator is told of a full disk.
+/// What the operator reads where the disk is full.
 const DISK_FULL: &str = "the disk is full";
-/// What the operator is told while another program holds the database.
+/// What the operator reads while another program holds the database.
 const HELD: &str = "another program holds the database";
-/// What the operator is told of a database whose pages are wrong.
+/// What the operator reads where pages of the database are wrong.
 const DAMAGED: &str = "the database is damaged";
 
 impl From<rusqlite::Error> for Error {

@@ -41,7 +41,7 @@ pub(crate) enum OpenError {
     #[error("{}: the disk is full; free space on it", .0.display())]
     NoRoom(PathBuf),
     /// The disk fails otherwise, or takes no writes.
-    #[error("{}: the disk refuses ({what}); look at it and at how it is mounted", .file.display())]
+    #[error("{}: the disk refuses ({what}); check the disk and how it is mounted", .file.display())]
     Failing {
         /// The database.
         file: PathBuf,
@@ -137,7 +137,7 @@ pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
         make::database(site)?;
         (connection, version) = connect_to_ours(path)?;
     }
-    log.tell(&connection, path).map_err(|error| refused(path, &error))?;
+    log.report(&connection, path).map_err(|error| refused(path, &error))?;
     prepare(&connection, path, &*site.owner, version)?;
     begin_log(&connection).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;

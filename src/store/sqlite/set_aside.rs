@@ -1,4 +1,4 @@
-//! `outbox set-aside`: the database goes away as a whole, and can be opened where it went.
+//! `outbox set-aside`: the database moves to another name as a whole, and can be opened there.
 
 use std::path::{Path, PathBuf};
 
@@ -11,19 +11,16 @@ use crate::place::{self, beside};
 /// a new one, and a second call finishes what a first one began.
 const PARTS: [&str; 4] = ["", "-wal", "-journal", "-shm"];
 
-/// Moves the database at `path` and what belongs to it aside, untouched, and says where to. The next start begins empty.
+/// Moves the database at `path` and what belongs to it to another name, untouched, and returns that name. The next start begins empty.
 /// [`OpenError::InUse`] while a gateway runs over it.
 pub(crate) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, OpenError> {
     let path = &place::resolved(path);
     let mut files = Files::default();
     files.take(path)?;
-    let aside = match interrupted(path) {
-        Some(aside) => aside,
-        None => fresh(path, now),
-    };
+    let moved_to = interrupted(path).unwrap_or_else(|| fresh(path, now));
     let mut moved = false;
     for part in PARTS {
-        let (from, to) = (beside(path, part), beside(&aside, part));
+        let (from, to) = (beside(path, part), beside(&moved_to, part));
         match std::fs::rename(&from, to) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             renamed => {
@@ -36,7 +33,7 @@ pub(crate) fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, OpenErro
         return Err(OpenError::Io(path.to_owned(), std::io::ErrorKind::NotFound.into()));
     }
     place::sync_folder(path).map_err(|error| OpenError::of_io(path, error))?;
-    Ok(aside)
+    Ok(moved_to)
 }
 
 /// Where a call that was interrupted moved the database to; none: the database is still there, or its log is not.
@@ -59,9 +56,9 @@ fn interrupted(path: &Path) -> Option<PathBuf> {
 fn fresh(path: &Path, now: Timestamp) -> PathBuf {
     let mut moment = now.seconds();
     loop {
-        let aside = beside(path, &format!(".aside-{moment}"));
-        if PARTS.iter().all(|part| matches!(beside(&aside, part).try_exists(), Ok(false))) {
-            return aside;
+        let moved_to = beside(path, &format!(".aside-{moment}"));
+        if PARTS.iter().all(|part| matches!(beside(&moved_to, part).try_exists(), Ok(false))) {
+            return moved_to;
         }
         moment += 1;
     }

@@ -29,16 +29,7 @@ impl Home {
     /// A hub that says this, request by request.
     fn new(answers: impl IntoIterator<Item = FakeAnswer>) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let outbox = crate::ledger::settings::Outbox {
-            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
-            key_file: dir.path().join("outbox.key"),
-            retention: Duration::from_hours(1),
-            remember: Duration::from_hours(1),
-            give_up_after: Duration::from_hours(1),
-            reserve: 0,
-        };
-        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1, max_rows: 1 };
-        let ledger = Ledger::open(outbox, quarantine, Clock::system()).unwrap();
+        let ledger = Ledger::in_folder(dir.path(), Clock::system());
         let settings = Settings {
             hub_url: Some("https://api.example.org/hub/".parse().unwrap()),
             callback_url: Some("https://gateway.example.org/websub/callback".parse().unwrap()),

@@ -90,16 +90,7 @@ impl Home {
         place: Option<share::Settings>,
         outside: Arc<Script>,
     ) -> Self {
-        let outbox = crate::ledger::settings::Outbox {
-            location: crate::store::Location::in_file(dir.path().join("outbox.db")),
-            key_file: dir.path().join("outbox.key"),
-            retention: Duration::from_hours(1),
-            remember: Duration::from_hours(1),
-            give_up_after: Duration::from_hours(1),
-            reserve: 0,
-        };
-        let quarantine = crate::ledger::settings::Quarantine { max_bytes: 1 << 20, max_rows: 10 };
-        let ledger = Ledger::open(outbox, quarantine, Clock::system()).unwrap();
+        let ledger = Ledger::in_folder(dir.path(), Clock::system());
         Self::over(dir, keys, ledger, place, outside)
     }
 

@@ -284,7 +284,7 @@ impl From<Foreign> for Kind {
 /// First byte of every DER document here.
 pub(super) const SEQUENCE: u8 = 0x30;
 
-/// What a DER document is, told from the types of its members: labels and file names mislead.
+/// What a DER document is, as the types of its members say: labels and file names mislead.
 enum Shape {
     Pkcs12,
     Pkcs7,

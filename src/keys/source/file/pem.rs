@@ -1,5 +1,5 @@
 //! PEM (RFC 7468), read as leniently as files from many tools demand: any text around the blocks, any line length and line
-//! ending, any label. What a block holds is told from its DER, since labels mislead.
+//! ending, any label. The DER of a block says what it holds, since labels mislead.
 
 use memchr::memmem;
 use zeroize::Zeroizing;

@@ -11,7 +11,7 @@ pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(MARK).unwrap_or(bytes)
 }
 
-/// UTF-8 where `bytes` are text in UTF-16, behind a byte order mark or told by the zero in each of the first four characters.
+/// UTF-8 where `bytes` are text in UTF-16, behind a byte order mark or known by the zero in each of the first four characters.
 pub(super) fn from_utf16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     from_marked_utf16(bytes).or_else(|| match bytes {
         [0, a, 0, b, 0, c, 0, d, ..] if ![a, b, c, d].contains(&&0) => decode(bytes, u16::from_be_bytes),

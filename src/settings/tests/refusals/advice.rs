@@ -1,4 +1,4 @@
-//! What a person is told to do, and what is told without a refusal.
+//! What the advice is, and what is reported without a refusal.
 
 use super::super::{accepted, refused};
 use super::refused_at;

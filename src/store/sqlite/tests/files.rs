@@ -175,10 +175,14 @@ async fn set_aside_takes_the_log_along_and_what_was_moved_opens_again() {
     let home = running.killed();
     assert!(fs::metadata(home.file("-wal")).unwrap().len() > 0);
     let before = [fs::read(home.file("")).unwrap(), fs::read(home.file("-wal")).unwrap()];
-    let aside = set_aside(&home.file(""), Timestamp::from_seconds(5)).unwrap();
-    assert_eq!(before, [fs::read(&aside).unwrap(), fs::read(beside(&aside, "-wal")).unwrap()], "untouched");
+    let moved_to = set_aside(&home.file(""), Timestamp::from_seconds(5)).unwrap();
+    assert_eq!(
+        before,
+        [fs::read(&moved_to).unwrap(), fs::read(beside(&moved_to, "-wal")).unwrap()],
+        "untouched"
+    );
     assert!(names(&home.open()).await.is_empty(), "the next start begins empty");
-    let moved = Connection::open(&aside).unwrap();
+    let moved = Connection::open(&moved_to).unwrap();
     let id: String = moved.query_row("SELECT id FROM entry", (), |row| row.get(0)).unwrap();
     assert_eq!(id, "only-in-the-log");
 }
@@ -194,9 +198,9 @@ async fn a_set_aside_that_was_interrupted_is_finished_by_the_next_and_no_start_c
         matches!(home.refused(), OpenError::LogAlone(_)),
         "its log is not taken for that of a new database"
     );
-    let aside = set_aside(&home.file(""), Timestamp::from_seconds(9)).unwrap();
-    assert_eq!(aside, home.file(".aside-5"));
-    let moved = Connection::open(&aside).unwrap();
+    let moved_to = set_aside(&home.file(""), Timestamp::from_seconds(9)).unwrap();
+    assert_eq!(moved_to, home.file(".aside-5"));
+    let moved = Connection::open(&moved_to).unwrap();
     assert_eq!(moved.query_row("SELECT count(*) FROM entry", (), |row| row.get::<_, i64>(0)).unwrap(), 1);
     assert!(set_aside(&home.file(""), Timestamp::from_seconds(9)).is_err(), "nothing is left");
     home.open();

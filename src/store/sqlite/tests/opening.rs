@@ -112,9 +112,9 @@ async fn set_aside_moves_the_database_away_and_refuses_while_a_gateway_runs() {
     let moment = Timestamp::from_seconds(5);
     assert!(matches!(set_aside(&home.file(""), moment), Err(OpenError::InUse(_))));
     drop(store);
-    let aside = set_aside(&home.file(""), moment).unwrap();
+    let moved_to = set_aside(&home.file(""), moment).unwrap();
     assert!(names(&home.open()).await.is_empty(), "the next start begins empty");
-    fs::rename(&aside, home.file("")).unwrap();
+    fs::rename(&moved_to, home.file("")).unwrap();
     assert_eq!(names(&home.open()).await, ["c1"]);
 }
 
