@@ -43,7 +43,6 @@ pub(super) const OLDEST: &str = "mediator";
 pub(crate) struct Accepted {
     /// The entry that speaks for the event: MOSIP's, else the first one.
     pub(crate) id: String,
-    /// Its state.
     pub(crate) state: State,
     /// The application id it carries, once it has one.
     pub(crate) aid: Option<Aid>,

@@ -124,7 +124,6 @@ pub(crate) struct Entry {
     /// What it is, and where it goes.
     pub(crate) kind: String,
     pub(crate) destination: String,
-    /// Its state.
     pub(crate) state: State,
     /// Attempts begun.
     pub(crate) attempts: u32,

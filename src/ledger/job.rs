@@ -96,7 +96,6 @@ pub(super) fn never_asked() -> Reason {
 
 /// How far a job has come.
 pub(crate) struct Job {
-    /// Its id.
     pub(crate) id: String,
     /// Of its file.
     pub(crate) form: Form,
@@ -107,17 +106,11 @@ pub(crate) struct Job {
 /// How many records are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Progress {
-    /// All.
     pub(crate) records: u64,
-    /// See [`State`].
     pub(crate) queued: u64,
-    /// See [`State`].
     pub(crate) leased: u64,
-    /// See [`State`].
     pub(crate) done: u64,
-    /// See [`State`].
     pub(crate) refused: u64,
-    /// See [`State`].
     pub(crate) invalid: u64,
     /// How many of the queued ones do not open: they wait until `outbox.key_file` and the database fit each other again.
     /// Left out where there is none.
@@ -154,7 +147,6 @@ fn is_zero(count: &u64) -> bool {
 pub(crate) struct Settled {
     /// Its place in the list, from 0.
     pub(crate) record: u64,
-    /// Its state.
     pub(crate) state: State,
     /// What became of it.
     #[serde(flatten)]

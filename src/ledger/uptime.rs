@@ -19,7 +19,6 @@ impl Uptime {
         Self { base, since: Instant::now() }
     }
 
-    /// Now.
     pub(crate) fn now(&self) -> Millis {
         self.base.saturating_add(to_millis(self.since.elapsed()))
     }
