@@ -79,27 +79,70 @@ pub(super) fn refuse_query(request: &Request) -> Result<()> {
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {
-    let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-    let is_repeated = |index: usize, name: &str| pairs.iter().take(index).any(|(earlier, _)| earlier == name);
-    if pairs.iter().enumerate().any(|(index, (name, _))| is_repeated(index, name)) {
-        return Err(refused("a parameter is given twice"));
-    }
-    let text = serde_urlencoded::Deserializer::new(form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(text).map_err(|error| {
-        match (Mismatch::of(&error.inner().to_string()), error.path().iter().next()) {
-            (Mismatch::Unknown { known }, _) => refused(&format!("there is an unknown parameter; {known}")),
-            (Mismatch::Missing { name }, _) => refused(&format!("`{name}` is missing")),
-            (Mismatch::Other, Some(Segment::Map { key })) => {
-                refused(&format!("the value of `{key}` is none that this parameter takes"))
-            }
-            (Mismatch::Other, _) => refused("it cannot be read"),
-        }
-    })
+    QUERY.read(query.as_bytes())
 }
 
-fn refused(what: &str) -> Error {
-    Error::new(Code::Field, format!("the query: {what}"))
-        .advise("Correct the query; /docs lists the parameters.")
+/// Names with their values, in `application/x-www-form-urlencoded`.
+pub(super) struct Encoded {
+    /// What holds them.
+    whole: &'static str,
+    /// What one of them is.
+    part: &'static str,
+    /// What to do about a refusal.
+    advice: &'static str,
+}
+
+/// A query.
+const QUERY: Encoded = Encoded {
+    whole: "the query",
+    part: "parameter",
+    advice: "Correct the query; /docs lists the parameters.",
+};
+
+/// A form of a page.
+pub(super) const FORM: Encoded =
+    Encoded { whole: "the form", part: "field", advice: "Load the page again, and repeat what you did." };
+
+impl Encoded {
+    /// Reads `text` strictly.
+    pub(super) fn read<T: DeserializeOwned>(&self, text: &[u8]) -> Result<T> {
+        let part = self.part;
+        let pairs: Vec<_> = form_urlencoded::parse(text).collect();
+        let is_repeated =
+            |index: usize, name: &str| pairs.iter().take(index).any(|(earlier, _)| earlier == name);
+        if pairs.iter().enumerate().any(|(index, (name, _))| is_repeated(index, name)) {
+            return Err(self.refused(&format!("a {part} is given twice")));
+        }
+        let text = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text));
+        serde_path_to_error::deserialize(text).map_err(|error| {
+            match (Mismatch::of(&error.inner().to_string()), error.path().iter().next()) {
+                (Mismatch::Unknown { known }, _) => {
+                    self.refused(&format!("there is an unknown {part}; {known}"))
+                }
+                (Mismatch::Missing { name }, _) => self.missing(&name),
+                (Mismatch::Other, Some(Segment::Map { key })) => {
+                    self.refused(&format!("the value of `{key}` is none that this {part} takes"))
+                }
+                (Mismatch::Other, _) => self.refused("it cannot be read"),
+            }
+        })
+    }
+
+    /// The field or parameter `name` is missing.
+    pub(super) fn missing(&self, name: &str) -> Error {
+        self.refused(&format!("`{name}` is missing"))
+    }
+
+    fn refused(&self, what: &str) -> Error {
+        Error::new(Code::Field, format!("{}: {what}", self.whole)).advise(self.advice)
+    }
+}
+
+/// The body of `request`, a form of a page, read as strictly as a query is.
+pub(super) async fn read_form<T: DeserializeOwned>(request: Request, limits: &body::Limits) -> Result<T> {
+    guard::require_form(request.headers())?;
+    guard::refuse_compressed(request.headers())?;
+    FORM.read(&body::read(request, limits).await?)
 }
 
 /// The one name in the path of a route.
@@ -205,6 +248,24 @@ mod tests {
             let error = read_query::<Asked>(query).unwrap_err();
             assert_eq!((error.code(), error.pointer()), (Code::Field, None), "{query}");
             assert_eq!(error.detail(), format!("the query: {what}"), "{query}");
+            assert!(!format!("{error:?}").contains("47110815"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_refused_as_a_query_is() {
+        for (form, what) in [
+            ("", "`reason` is missing"),
+            ("reason=a&47110815=b", "there is an unknown field; known are `reason`, `format`, `from`"),
+            ("reason=a&reason=47110815", "a field is given twice"),
+            ("reason=a&from=47110815x", "the value of `from` is none that this field takes"),
+        ] {
+            let error = FORM.read::<Asked>(form.as_bytes()).unwrap_err();
+            assert_eq!(
+                (error.code(), error.detail()),
+                (Code::Field, &*format!("the form: {what}")),
+                "{form}"
+            );
             assert!(!format!("{error:?}").contains("47110815"), "{error:?}");
         }
     }

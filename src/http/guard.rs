@@ -130,14 +130,23 @@ pub(crate) async fn enforce(
 
 /// JSON routes want `application/json`: a form or plain text is what a page can post without asking. Parameters are ignored.
 pub(crate) fn require_json(headers: &HeaderMap) -> Result<()> {
+    require_type(headers, "application/json")
+}
+
+/// Forms of a page come as a browser sends them. Parameters are ignored.
+pub(crate) fn require_form(headers: &HeaderMap) -> Result<()> {
+    require_type(headers, "application/x-www-form-urlencoded")
+}
+
+fn require_type(headers: &HeaderMap, wanted: &str) -> Result<()> {
     let essence = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .unwrap_or_default();
-    match essence.trim().eq_ignore_ascii_case("application/json") {
+    match essence.trim().eq_ignore_ascii_case(wanted) {
         true => Ok(()),
-        false => Err(Error::new(Code::MediaType, "the content type is not application/json")),
+        false => Err(Error::new(Code::MediaType, format!("the content type is not {wanted}"))),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The documents of the API against the listeners that they describe.
 
+mod parameters;
+
 use std::process::Command;
 
 use http::{HeaderMap, Method};

@@ -15,7 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::{CallerAuth, Settings};
-use super::openapi::{self, About, at, refusing, with_rest};
+use super::openapi::{self, About, at, refusing, taking_any_query, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, hub_signature, signature_refused};
 use crate::bearer;
@@ -94,11 +94,19 @@ const HUB_PATHS: [&str; 3] = ["/websub/callback", "/websub/callback/", "/websub/
 /// What stands before the part that cannot be guessed.
 pub(crate) const HUB_PREFIX: &str = "/websub/callback/";
 
+/// Why the query of a post is not refused.
+const ANY_QUERY: &str =
+    "Any query is taken, and none is read: MOSIP does not repeat a message that is refused.";
+
+/// Why further parameters of the hub are not refused.
+const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read: hubs add their own, and keep those of the callback URL.";
+
 /// The routes: those of the MOSIP-side mediator and those of the hub, where they are on.
 fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
     let mut routes = OpenApiRouter::new();
     for path in NID_PATHS.into_iter().filter(|_| nid) {
-        routes = routes.routes(at(path, refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden])));
+        let posted = refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden]);
+        routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
     }
     for path in HUB_PATHS.into_iter().filter(|_| hub) {
         let refused = [
@@ -114,7 +122,9 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
             path,
             with_rest(path, refusing(routes!(websub_intent), &[Code::Busy], &[Code::Field, Code::NotFound])),
         );
-        routes = routes.routes(message).routes(intent);
+        routes = routes
+            .routes(taking_any_query(ANY_QUERY, message))
+            .routes(taking_any_query(OTHER_PARAMETERS, intent));
     }
     routes
 }
@@ -126,7 +136,11 @@ pub(crate) fn document() -> OpenApi {
         text: "What MOSIP calls. `callback.require` says how callers prove themselves; a route of which no proof is demanded is off where the listener is off the loopback, unless `callback.danger_open` is on.",
         token: None,
     };
-    openapi::document(&about, routes(true, true).into_openapi())
+    let mut document = openapi::document(&about, routes(true, true).into_openapi());
+    let jwt =
+        openapi::bearer("A JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.");
+    document.components.get_or_insert_default().add_security_scheme(JWT, jwt);
+    document
 }
 
 /// Routes of the callback listener.
@@ -147,9 +161,12 @@ pub(crate) fn router(app: App, callers: Callers) -> Router {
     })
 }
 
+/// The scheme of the JWT that the MOSIP-side mediator brings.
+const JWT: &str = "opencrvs-jwt";
+
 /// Takes a UINTOKEN of the MOSIP-side mediator: 200 once it is on the disk. The verdict comes after, so that a key mishap on our side
 /// never costs a message, and the answer is the same empty body whatever the verdict.
-#[utoipa::path(post, path = "/birthReceiveNid", params(("Authorization" = Option<String>, Header, description = "`Bearer` and a JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.")),
+#[utoipa::path(post, path = "/birthReceiveNid", security((), ("opencrvs-jwt" = [])),
     request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us."),
     responses((status = 200, description = "It is on the disk.")))]
 async fn birth_receive_nid(

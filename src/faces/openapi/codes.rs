@@ -8,18 +8,28 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use http::Method;
+use http::{HeaderValue, Method, header};
 use serde_json::Value;
 use utoipa::openapi::OpenApi;
 
 use crate::error::{Code, Error};
 use crate::http::problem::Refusal;
 
-/// Where a response of a document lists its codes.
+/// Where a response of a document lists the codes of its problems.
 const CODES: &str = "/content/application~1problem+json/schema/allOf/1/properties/code/enum";
 
+/// The member of a response that lists the codes whose refusal is a page.
+pub(super) const PAGES: &str = "x-page-codes";
+
 /// The codes of each operation of a document, by method and path.
-type Listed = Arc<BTreeMap<(Method, String), BTreeSet<String>>>;
+type Listed = Arc<BTreeMap<(Method, String), Codes>>;
+
+/// The codes of an operation, by the form of the refusal.
+#[derive(Default)]
+struct Codes {
+    problems: BTreeSet<String>,
+    pages: BTreeSet<String>,
+}
 
 /// `router`, whose answers are compared with `document`; in a release as it came.
 pub(crate) fn compared(router: Router, document: &OpenApi) -> Router {
@@ -36,17 +46,19 @@ fn listed(document: &Value) -> Listed {
     for (path, item) in document.get("paths").into_iter().flat_map(members) {
         for (method, operation) in members(&item) {
             let Ok(method) = method.to_uppercase().parse::<Method>() else { continue };
-            let responses = operation.get("responses").into_iter().flat_map(members);
-            let codes = responses.flat_map(|(_, response)| {
-                response.pointer(CODES).and_then(Value::as_array).cloned().unwrap_or_default()
-            });
-            listed.insert(
-                (method, path.clone()),
-                codes.filter_map(|code| code.as_str().map(str::to_owned)).collect(),
-            );
+            let mut codes = Codes::default();
+            for (_, response) in operation.get("responses").into_iter().flat_map(members) {
+                codes.problems.extend(words(response.pointer(CODES)));
+                codes.pages.extend(words(response.get(PAGES)));
+            }
+            listed.insert((method, path.clone()), codes);
         }
     }
     Arc::new(listed)
+}
+
+fn words(list: Option<&Value>) -> impl Iterator<Item = String> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned)
 }
 
 async fn compare(
@@ -62,10 +74,14 @@ async fn compare(
     };
     // A wildcard of the router is a parameter like any other in the document.
     let path = path.as_str().replace("{*", "{");
-    let what = format!("{method} {path} answers {}, which its document does not list", error.code().as_str());
+    let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_page = kind.starts_with(b"text/html");
+    let form = if is_page { "page" } else { "problem" };
+    let code = error.code().as_str();
+    let what = format!("{method} {path} answers {code} as a {form}, which its document does not list");
     // What is no operation of the document is a method that the path does not take.
     match listed.get(&(method, path)) {
-        Some(codes) if !codes.contains(error.code().as_str()) => {
+        Some(Codes { problems, pages }) if !(if is_page { pages } else { problems }).contains(code) => {
             Error::new(Code::Bug, what).advise(error.detail().to_owned()).into_response()
         }
         _ => response,

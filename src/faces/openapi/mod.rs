@@ -10,8 +10,9 @@ use axum::response::{IntoResponse, Response};
 use http::header;
 use serde::Deserialize;
 use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::Header;
-use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem, Paths};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, ParameterStyle, PathItem, Paths};
 use utoipa::openapi::response::{Response as Described, ResponseBuilder};
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
@@ -40,17 +41,66 @@ pub(super) struct RawBytes(Vec<u8>);
 
 /// Adds to every operation of `routes` the problems that it may answer: those that `common` and `own` list.
 pub(super) fn refusing<S>(
-    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+    routes: UtoipaMethodRouter<S>,
     common: &[Code],
     own: &[Code],
 ) -> UtoipaMethodRouter<S> {
-    let mut codes: Vec<Code> = common.iter().chain(own).copied().collect();
+    refusing_in(Form::Problem, routes, &[common, own].concat())
+}
+
+/// As [`refusing`], for routes that a person reads in a browser: the refusals `pages` are pages, and `problems` are problems.
+pub(super) fn refusing_with_pages<S>(
+    routes: UtoipaMethodRouter<S>,
+    problems: &[Code],
+    pages: &[Code],
+) -> UtoipaMethodRouter<S> {
+    refusing_in(Form::Page, refusing_in(Form::Problem, routes, problems), pages)
+}
+
+/// In which form a route refuses.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    /// `application/problem+json`
+    Problem,
+    /// `text/html`
+    Page,
+}
+
+fn refusing_in<S>(
+    form: Form,
+    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+    codes: &[Code],
+) -> UtoipaMethodRouter<S> {
+    let mut codes = codes.to_vec();
     codes.sort_unstable_by_key(|code| (code.status(), code.as_str()));
     codes.dedup();
     for operation in paths.paths.values_mut().flat_map(operations_mut) {
         for same_status in codes.chunk_by(|one, other| one.status() == other.status()) {
-            add_problem(operation, same_status);
+            add_refusals(operation, form, same_status);
         }
+    }
+    (schemas, paths, router)
+}
+
+/// Says that the operations of `routes` take parameters of any name in the query and do not read them, and `why`.
+pub(super) fn taking_any_query<S>(
+    why: &str,
+    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+) -> UtoipaMethodRouter<S> {
+    let values = ObjectBuilder::new().schema_type(Type::String);
+    let parameter = ParameterBuilder::new()
+        .name("others")
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .style(Some(ParameterStyle::Form))
+        .explode(Some(true))
+        .description(Some(why))
+        .schema(Some(
+            ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(Schema::from(values))),
+        ))
+        .build();
+    for operation in paths.paths.values_mut().flat_map(operations_mut) {
+        operation.parameters.get_or_insert_default().push(RefOr::T(parameter.clone()));
     }
     (schemas, paths, router)
 }
@@ -81,7 +131,7 @@ pub(super) fn with_rest<S>(
     (schemas, paths, router)
 }
 
-fn add_problem(operation: &mut Operation, codes: &[Code]) {
+fn add_refusals(operation: &mut Operation, form: Form, codes: &[Code]) {
     let Some(first) = codes.first() else { return };
     let responses = &mut operation.responses.responses;
     let empty = || RefOr::T(ResponseBuilder::new().build());
@@ -95,16 +145,29 @@ fn add_problem(operation: &mut Operation, codes: &[Code]) {
             let gap = if response.description.is_empty() { "" } else { "\n" };
             response.description.push_str(&format!("{gap}{line}"));
         }
-        let names = headers(*code).into_iter().filter_map(|(name, _)| name);
-        for name in names.filter(|name| *name != header::CONTENT_TYPE) {
-            describe_header(response, name.as_str(), "See RFC 9110.");
+    }
+    let text = || ObjectBuilder::new().schema_type(Type::String);
+    match form {
+        Form::Problem => {
+            for code in codes {
+                let names = headers(*code).into_iter().filter_map(|(name, _)| name);
+                for name in names.filter(|name| *name != header::CONTENT_TYPE) {
+                    describe_header(response, name.as_str(), "See RFC 9110.");
+                }
+            }
+            let code = text().enum_values(Some(words));
+            let schema = AllOfBuilder::new()
+                .item(Ref::from_schema_name("Problem"))
+                .item(ObjectBuilder::new().property("code", code));
+            let content = content(Schema::AllOf(schema.build()));
+            response.content.insert("application/problem+json".to_owned(), content);
+        }
+        Form::Page => {
+            response.content.insert("text/html".to_owned(), content(Schema::from(text())));
+            let words = ExtensionsBuilder::new().add(codes::PAGES, words).build();
+            response.extensions.get_or_insert_default().merge(words);
         }
     }
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words));
-    let schema = AllOfBuilder::new()
-        .item(Ref::from_schema_name("Problem"))
-        .item(ObjectBuilder::new().property("code", code));
-    response.content.insert("application/problem+json".to_owned(), content(Schema::AllOf(schema.build())));
 }
 
 fn content(schema: Schema) -> RefOr<Content> {
@@ -137,7 +200,7 @@ pub(crate) fn document(about: &About, routes: OpenApi) -> OpenApi {
     document.info =
         Info::new(format!("mosip-gateway, listener {}", about.name), env!("CARGO_PKG_VERSION").to_owned());
     document.info.description = Some(format!(
-        "{} A path that is not there is answered 404 `not-found`, another method 405 `method-not-allowed`. Every refusal is a problem (RFC 9457) unless its route says otherwise.",
+        "{} A path that is not there is answered 404 `not-found`. A method that a path does not take is answered 405 `method-not-allowed`, with `Allow`. HEAD is answered as GET is, without the body. The body of a request whose route takes none is not read. Every refusal is a problem (RFC 9457) unless its route says otherwise.",
         about.text
     ));
     let paths = std::mem::take(&mut document.paths.paths);
@@ -156,13 +219,18 @@ pub(crate) fn document(about: &About, routes: OpenApi) -> OpenApi {
     let components = document.components.get_or_insert_default();
     components.schemas.insert("Problem".to_owned(), Problem::schema());
     if let Some(setting) = about.token {
-        let mut scheme = Http::new(HttpAuthScheme::Bearer);
-        scheme.description = Some(format!("Where `{setting}` is set."));
-        components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
+        components.add_security_scheme(BEARER, bearer(format!("Where `{setting}` is set.")));
         let nothing = SecurityRequirement::default();
         document.security = Some(vec![nothing, SecurityRequirement::new(BEARER, [] as [String; 0])]);
     }
     document
+}
+
+/// A token in `Authorization: Bearer`. `what`: which one, and where it is asked for.
+pub(super) fn bearer(what: impl Into<String>) -> SecurityScheme {
+    let mut scheme = Http::new(HttpAuthScheme::Bearer);
+    scheme.description = Some(what.into());
+    SecurityScheme::Http(scheme)
 }
 
 /// By method and path, since names of functions repeat.

@@ -9,11 +9,13 @@ use crate::faces::ops::page;
 pub(super) fn render(document: &Value, listeners: &[&str]) -> Markup {
     let title = text(member(document, "/info/title"));
     let schemas = member(document, "/components/schemas").as_object();
+    let tokens = entries(member(document, "/components/securitySchemes"));
     page::document(
         title,
         html! {
             header { h1 { (title) " " (text(member(document, "/info/version"))) } p { (text(member(document, "/info/description"))) } }
             nav { @for name in listeners { a href={ "?listener=" (name) } { (name) } " " } a href="/openapi.json" { "openapi.json" } }
+            @for (name, scheme) in tokens { p { "Bearer token " code { (name) } ": " (text(member(scheme, "/description"))) } }
             @for (path, item) in entries(member(document, "/paths")) {
                 @for (method, operation) in entries(item) { (render_operation(path, method, operation)) }
             }
@@ -34,6 +36,9 @@ fn render_operation(path: &str, method: &str, operation: &Value) -> Markup {
             h2 { (method.to_uppercase()) " " (path) }
             p { (text(member(operation, "/summary"))) }
             @if !text(member(operation, "/description")).is_empty() { p { (text(member(operation, "/description"))) } }
+            @for name in member(operation, "/security").as_array().into_iter().flatten().flat_map(entries).map(|(name, _)| name) {
+                p { "Bearer token: " code { (name) } }
+            }
             @if !parameters.is_empty() {
                 h3 { "Parameters" }
                 ul { @for parameter in parameters { li {

@@ -27,6 +27,10 @@ fn responses(document: &Value) -> Vec<(String, String, &Value)> {
     all
 }
 
+fn words(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str)
+}
+
 #[test]
 fn every_problem_in_a_document_stands_in_the_table_with_its_status_and_its_headers() {
     let table: HashSet<(String, &str)> =
@@ -37,15 +41,20 @@ fn every_problem_in_a_document_stands_in_the_table_with_its_status_and_its_heade
             let headers = &response["headers"];
             assert!(headers["x-request-id"].is_object(), "{why}");
             let problem = &response["content"]["application/problem+json"];
-            if !problem.is_object() {
+            let problems = &problem["schema"]["allOf"][1]["properties"]["code"]["enum"];
+            let pages = &response["x-page-codes"];
+            if problems.is_null() && pages.is_null() {
                 let is_seeders = operation.contains("/authtoken/") || operation.ends_with(" /ping");
                 let own = listener != "ops" && is_seeders || status == "503" && operation.contains("/readyz");
                 assert!(status.starts_with(['2', '3']) || own, "{why} is no problem");
                 continue;
             }
-            let codes = problem["schema"]["allOf"][1]["properties"]["code"]["enum"].as_array().unwrap();
-            for code in codes.iter().map(|code| code.as_str().unwrap()) {
+            let is_page = response["content"]["text/html"].is_object();
+            assert_eq!(pages.is_array(), is_page && !status.starts_with('2'), "{why}");
+            for code in words(pages).chain(words(problems)) {
                 assert!(table.contains(&(status.clone(), code)), "{why}: {code}");
+            }
+            for code in words(problems) {
                 assert!(code != "busy" || headers["retry-after"].is_object(), "{why}");
                 assert!(code != "unauthorized" || headers["www-authenticate"].is_object(), "{why}");
             }

@@ -1,11 +1,13 @@
-//! What a person decides on the page: parsed from a form of ours, logged with who and why.
+//! What a person decides on the page: read from a form of ours, logged with who and why.
 
-use http::{HeaderMap, header};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use super::csrf::Csrf;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
 use crate::faces::App;
+use crate::faces::request::FORM;
 use crate::http::server::{Peer, Transport};
 
 /// Longest reason, characters.
@@ -13,6 +15,42 @@ pub(super) const LONGEST_REASON: usize = 500;
 
 /// Names all of the quarantine.
 const ALL: &str = "all";
+
+/// A form of the page: one that decides, or the one that looks for an event.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DecisionForm)]
+pub(super) struct Form {
+    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`, `quarantine:` and the name of a reason. Needed unless `find` is there, as `do`, `reason` and `token` are.
+    #[schema(nullable = false)]
+    about: Option<String>,
+    #[schema(inline, nullable = false)]
+    r#do: Option<Verb>,
+    /// One line of at most 500 characters; it is logged.
+    #[schema(nullable = false)]
+    reason: Option<String>,
+    /// Binds the form to its page.
+    #[schema(nullable = false)]
+    token: Option<String>,
+    /// In place of all the others: the id or a number of an event that is looked for.
+    #[schema(nullable = false)]
+    find: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum Verb {
+    Retry,
+    Discard,
+    Verify,
+}
+
+/// What a form asks for.
+pub(super) enum Asked {
+    /// To look for the event that is named so.
+    Find(String),
+    Decide(Decision),
+}
 
 /// A decision whose form was ours, with its reason.
 pub(super) struct Decision {
@@ -56,33 +94,49 @@ pub(super) enum Done {
     MessagesDiscarded(usize),
 }
 
-impl Decision {
-    /// Reads the members `about` (`event:<id>`, `fault:<fault>`, `message:<id>`), `do`, `reason` and `token`.
-    pub(super) fn parse(form: &[u8], csrf: &Csrf, now: Timestamp) -> Result<Self> {
-        let member = |wanted: &str| {
-            let found = form_urlencoded::parse(form).find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+impl Form {
+    /// What it asks for. [`Code::Forbidden`] for a decision whose form is not of a page that was made within the hour.
+    pub(super) fn read(self, csrf: &Csrf, now: Timestamp) -> Result<Asked> {
+        let Self { about, r#do: verb, reason, token, find } = self;
+        let Some(sought) = find else {
+            let about = about.ok_or_else(|| FORM.missing("about"))?;
+            csrf.check(&about, &token.unwrap_or_default(), now)?;
+            let verb = verb.ok_or_else(|| FORM.missing("do"))?;
+            let reason = read_reason(&reason.unwrap_or_default())?;
+            return Ok(Asked::Decide(Decision { what: What::read(verb, &about)?, reason }));
         };
-        let about = member("about");
-        csrf.check(&about, &member("token"), now)?;
-        let unknown = || Error::new(Code::Field, "the form asks for nothing that this page offers");
-        let (kind, name) = about.split_once(':').ok_or_else(unknown)?;
-        let what = match (member("do").as_str(), kind) {
-            ("retry", "event") => What::Retry(name.to_owned()),
-            ("discard", "event") => What::Discard(name.to_owned()),
-            ("retry", "fault") => What::RetryAll(name.parse()?),
-            ("retry", "reason") => What::RetryGroup(name.to_owned()),
-            ("discard", "reason") => What::DiscardGroup(name.to_owned()),
-            ("verify", "quarantine") if name == ALL => What::VerifyAll,
-            ("verify", "quarantine") => What::VerifyGroup(name.to_owned()),
-            ("discard", "quarantine") if name != ALL => What::DiscardMessages(name.to_owned()),
-            ("verify", "message") => What::Verify(name.to_owned()),
-            ("discard", "message") => What::DiscardMessage(name.to_owned()),
-            _ => return Err(unknown()),
-        };
-        Ok(Self { what, reason: read_reason(&member("reason"))? })
+        if about.is_some() || verb.is_some() || reason.is_some() || token.is_some() {
+            return Err(unknown());
+        }
+        Ok(Asked::Find(sought.trim().to_owned()))
     }
+}
 
+fn unknown() -> Error {
+    Error::new(Code::Field, "the form asks for nothing that this page offers")
+        .advise("Load the page again, and repeat what you did.")
+}
+
+impl What {
+    fn read(verb: Verb, about: &str) -> Result<Self> {
+        let (kind, name) = about.split_once(':').ok_or_else(unknown)?;
+        Ok(match (verb, kind) {
+            (Verb::Retry, "event") => Self::Retry(name.to_owned()),
+            (Verb::Discard, "event") => Self::Discard(name.to_owned()),
+            (Verb::Retry, "fault") => Self::RetryAll(name.parse()?),
+            (Verb::Retry, "reason") => Self::RetryGroup(name.to_owned()),
+            (Verb::Discard, "reason") => Self::DiscardGroup(name.to_owned()),
+            (Verb::Verify, "quarantine") if name == ALL => Self::VerifyAll,
+            (Verb::Verify, "quarantine") => Self::VerifyGroup(name.to_owned()),
+            (Verb::Discard, "quarantine") if name != ALL => Self::DiscardMessages(name.to_owned()),
+            (Verb::Verify, "message") => Self::Verify(name.to_owned()),
+            (Verb::Discard, "message") => Self::DiscardMessage(name.to_owned()),
+            _ => return Err(unknown()),
+        })
+    }
+}
+
+impl Decision {
     /// Does it. `by`: who decided.
     pub(super) async fn carry_out(self, app: &App, by: &str) -> Result<Done> {
         let reason = self.reason;
@@ -175,21 +229,6 @@ impl Done {
     }
 }
 
-/// What a form looks for, if it is the one that looks for an event.
-pub(super) fn sought(form: &[u8]) -> Option<String> {
-    let found = form_urlencoded::parse(form).find(|(name, _)| name == "find");
-    found.map(|(_, value)| value.trim().to_owned())
-}
-
-/// [`Code::MediaType`] unless the request carries an HTML form.
-pub(super) fn require_form(headers: &HeaderMap) -> Result<()> {
-    let essence = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    match essence.split(';').next().unwrap_or_default().trim() {
-        "application/x-www-form-urlencoded" => Ok(()),
-        _ => Err(Error::new(Code::MediaType, "the content type is not application/x-www-form-urlencoded")),
-    }
-}
-
 /// Who is on the other end: the subject of a verified certificate, or the address.
 pub(super) fn name(peer: &Peer) -> String {
     match (&peer.certificate, peer.transport) {
@@ -217,14 +256,18 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
+    fn form(members: &[(&str, &str)]) -> Result<Form> {
+        FORM.read(form_urlencoded::Serializer::new(String::new()).extend_pairs(members).finish().as_bytes())
+    }
+
     fn parse(about: &str, verb: &str, reason: &str) -> Result<Decision> {
         let csrf = Csrf::new();
         let token = csrf.token(about, NOW);
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in [("about", about), ("do", verb), ("reason", reason), ("token", &token)] {
-            form.append_pair(name, value);
+        let members = [("about", about), ("do", verb), ("reason", reason), ("token", &token)];
+        match form(&members)?.read(&csrf, NOW)? {
+            Asked::Decide(decision) => Ok(decision),
+            Asked::Find(_) => panic!("it looks for nothing"),
         }
-        Decision::parse(form.finish().as_bytes(), &csrf, NOW)
     }
 
     #[test]
@@ -265,18 +308,27 @@ mod tests {
     }
 
     #[test]
-    fn a_form_without_a_token_is_refused_before_it_is_read() {
-        let refusal =
-            Decision::parse(b"about=event:a&do=discard&reason=why", &Csrf::new(), NOW).err().unwrap();
-        assert_eq!(refusal.code(), Code::Forbidden);
+    fn a_form_without_a_token_is_refused_before_anything_else_is_read() {
+        let read = form(&[("about", "event:a")]).unwrap();
+        assert_eq!(read.read(&Csrf::new(), NOW).err().unwrap().code(), Code::Forbidden);
     }
 
     #[test]
-    fn only_a_form_is_a_form() {
-        let of = |value: &str| HeaderMap::from_iter([(header::CONTENT_TYPE, value.parse().unwrap())]);
-        assert!(require_form(&of("application/x-www-form-urlencoded; charset=utf-8")).is_ok());
-        for other in ["application/json", "multipart/form-data", "text/plain", ""] {
-            assert!(require_form(&of(other)).is_err(), "{other}");
+    fn a_form_of_another_shape_is_refused_and_nothing_of_it_is_repeated() {
+        for (members, what) in [
+            (&[][..], "the form: `about` is missing"),
+            (&[("find", "4711"), ("reason", "4711")], "the form asks for nothing that this page offers"),
+            (&[("find", "4711"), ("find", "4712")], "the form: a field is given twice"),
+            (
+                &[("find", "a"), ("4711", "b")],
+                "the form: there is an unknown field; known are `about`, `do`, `reason`, `token`, `find`",
+            ),
+            (&[("do", "4711")], "the form: the value of `do` is none that this field takes"),
+        ] {
+            let refused = form(members).and_then(|form| form.read(&Csrf::new(), NOW)).err().unwrap();
+            assert_eq!((refused.code(), refused.detail()), (Code::Field, what), "{members:?}");
         }
+        let sought = form(&[("find", " 4711 ")]).unwrap().read(&Csrf::new(), NOW).unwrap();
+        assert!(matches!(sought, Asked::Find(name) if name == "4711"));
     }
 }

@@ -21,20 +21,20 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use http::{HeaderValue, StatusCode, header};
 use tokio::sync::{Mutex, watch};
-use utoipa::ToSchema;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use self::csrf::Csrf;
-use self::decision::Decision;
+use self::decision::{Asked, Form};
 use self::page::View;
 use self::readiness::Readiness;
 pub(crate) use self::settings::Settings;
 use self::standing::Standing;
 use super::App;
-use super::openapi::{self, About, refusing};
-use super::request::{Query, method_not_allowed, not_found};
+use super::openapi::{self, About, refusing, refusing_with_pages, taking_any_query};
+use super::plain::inbox;
+use super::request::{Query, method_not_allowed, not_found, read_form};
 use crate::error::{Code, Error, Result};
 use crate::http::body;
 use crate::http::problem::Refusal;
@@ -60,32 +60,36 @@ struct Ops {
     forms: body::Limits,
 }
 
+/// Why a probe's query is not refused.
+const ANY_QUERY: &str = "Any query is taken, and none is read: a refused probe takes the gateway out of service, and a refused scrape takes it out of sight.";
+
 /// The routes; `has_page`: with the page.
 fn routes(has_page: bool) -> OpenApiRouter<Ops> {
-    let page = [Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Field, Code::Storage];
+    let probe = [Code::Forbidden];
+    let routes = OpenApiRouter::new()
+        .routes(taking_any_query(ANY_QUERY, refusing(routes!(livez), &probe, &[])))
+        .routes(taking_any_query(ANY_QUERY, refusing(routes!(readyz), &probe, &[])))
+        .routes(taking_any_query(ANY_QUERY, refusing(routes!(scrape), &probe, &[Code::Bug])));
+    if !has_page {
+        return routes;
+    }
+    // What the guard answers is a problem. What comes after it is read by a person.
+    let guarded = [Code::Unauthorized, Code::Forbidden];
+    let shown = [Code::NotFound, Code::Field, Code::Storage];
     let decided = [
+        Code::Forbidden,
         Code::StateConflict,
         Code::MediaType,
         Code::TooLarge,
         Code::Timeout,
         Code::Busy,
         Code::Malformed,
-        Code::SignatureInvalid,
-        Code::Keys,
     ];
-    let routes = OpenApiRouter::new()
-        .routes(refusing(routes!(livez), &[Code::Forbidden], &[]))
-        .routes(refusing(routes!(readyz), &[Code::Forbidden], &[]))
-        .routes(refusing(routes!(scrape), &[Code::Forbidden], &[Code::Bug]));
-    if !has_page {
-        return routes;
-    }
-    let shown = OpenApiRouter::new().routes(refusing(routes!(show), &page, &[])).routes(refusing(
-        routes!(decide),
-        &page,
-        &decided,
-    ));
-    routes.merge(shown.layer(axum::middleware::map_response(protect)))
+    let decided = [&shown[..], &decided, &inbox::VERIFIED].concat();
+    let page = OpenApiRouter::new()
+        .routes(refusing_with_pages(routes!(show), &guarded, &shown))
+        .routes(refusing_with_pages(routes!(decide), &guarded, &decided));
+    routes.merge(page.layer(axum::middleware::map_response(protect)))
 }
 
 /// All that the listener can serve.
@@ -96,23 +100,6 @@ pub(crate) fn document() -> OpenApi {
         token: Some("ops.token_file"),
     };
     openapi::document(&about, routes(true).into_openapi())
-}
-
-/// A form of the page.
-#[derive(ToSchema)]
-#[schema(as = DecisionForm)]
-#[allow(dead_code, reason = "it stands for a body in the documents alone")]
-struct Form {
-    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`, `quarantine:` and the name of a reason.
-    about: String,
-    /// `retry`, `discard` or `verify`.
-    r#do: String,
-    /// One line of at most 500 characters; it is logged.
-    reason: String,
-    /// Binds the form to its page.
-    token: String,
-    /// In place of all the others: the id or a number of an event that is looked for.
-    find: Option<String>,
 }
 
 /// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
@@ -152,34 +139,39 @@ async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-/// The operators' page. Refusals are pages, too.
+/// The operators' page. Refusals are pages, too, but for those of a caller who is not let in.
 #[utoipa::path(get, path = "/", params(page::Query), responses((status = 200, description = "The page.", content_type = "text/html", body = String)))]
-async fn show(State(ops): State<Ops>, Query(query): Query<page::Query>) -> Response {
-    match View::load(&ops, query).await {
+async fn show(State(ops): State<Ops>, query: Result<Query<page::Query>>) -> Response {
+    let shown = async { View::load(&ops, query?.0).await };
+    match shown.await {
         Ok(view) => html(StatusCode::OK, view.render()),
         Err(error) => refuse(error),
     }
 }
 
-/// Does what a form of the page asks for, and leads back to the page that it came from. Refusals are pages, too.
+/// Does what a form of the page asks for, and leads back to the page that it came from. Refusals are pages, too, but for those of a
+/// caller who is not let in.
 #[utoipa::path(post, path = "/", params(page::Query), request_body(content = Form, content_type = "application/x-www-form-urlencoded"),
-    responses((status = 303, description = "It is done.", headers(("location" = String, description = "The page.")))))]
+    responses(
+        (status = 200, description = "The events that bear the name that is looked for.", content_type = "text/html", body = String),
+        (status = 303, description = "It is done, or the one event that is looked for is found.", headers(("location" = String, description = "The page."))),
+    ))]
 async fn decide(
     State(ops): State<Ops>,
     peer: Option<Extension<Peer>>,
-    Query(query): Query<page::Query>,
+    query: Result<Query<page::Query>>,
     request: Request,
 ) -> Response {
     let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
     let done = async {
-        decision::require_form(request.headers())?;
-        let form = body::read(request, &ops.forms).await?;
-        if let Some(sought) = decision::sought(&form) {
-            return find(&ops, sought).await;
+        let Query(query) = query?;
+        let form: Form = read_form(request, &ops.forms).await?;
+        match form.read(&ops.csrf, ops.app.now())? {
+            Asked::Find(sought) => find(&ops, sought).await,
+            Asked::Decide(decision) => {
+                Ok(see(query.after_decision(decision.carry_out(&ops.app, &by).await?)))
+            }
         }
-        let decision = Decision::parse(&form, &ops.csrf, ops.app.now())?;
-        let done = decision.carry_out(&ops.app, &by).await?;
-        Ok(see(query.after_decision(done)))
     };
     match done.await {
         Ok(answer) => answer,

@@ -22,28 +22,30 @@ use crate::ledger::entry::Refusal;
 /// Messages on a page.
 const PAGE: usize = 100;
 
+/// What a message that is verified again may be refused for.
+pub(in crate::faces) const VERIFIED: [Code; 12] = [
+    Code::NotFound,
+    Code::Malformed,
+    Code::Field,
+    Code::UnknownKey,
+    Code::Decrypt,
+    Code::SignatureInvalid,
+    Code::SignatureMissing,
+    Code::SignerExpired,
+    Code::Keys,
+    Code::KindNotConfigured,
+    Code::Busy,
+    Code::Storage,
+];
+
 /// `/v1/inbox` and `/v1/quarantine`
 pub(super) fn routes() -> OpenApiRouter<App> {
-    let verified = [
-        Code::NotFound,
-        Code::Malformed,
-        Code::Field,
-        Code::UnknownKey,
-        Code::Decrypt,
-        Code::SignatureInvalid,
-        Code::SignatureMissing,
-        Code::SignerExpired,
-        Code::Keys,
-        Code::KindNotConfigured,
-        Code::Busy,
-        Code::Storage,
-    ];
     OpenApiRouter::new()
         .routes(refusing(routes!(inbox), &COMMON, &[Code::Field, Code::Storage]))
         .routes(refusing(routes!(acknowledge), &COMMON, &[Code::NotFound, Code::Storage]))
         .routes(refusing(routes!(quarantine), &COMMON, &[Code::Field, Code::Storage]))
         .routes(refusing(routes!(discard), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
-        .routes(refusing(routes!(verify), &COMMON, &verified))
+        .routes(refusing(routes!(verify), &COMMON, &VERIFIED))
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -3,7 +3,7 @@
 mod credentials;
 mod events;
 mod ida_routes;
-mod inbox;
+pub(super) mod inbox;
 mod schema;
 mod settings;
 pub(super) mod uin_tokens;

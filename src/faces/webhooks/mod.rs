@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
-use super::openapi::{at, refusing};
+use super::openapi::{at, refusing, taking_any_query};
 use super::request::{Query, method_not_allowed};
 use super::{App, Callers, Face, hub_signature, signature_refused};
 use crate::error::{Code, Error, Result};
@@ -58,12 +58,21 @@ struct Shared {
     stopping: watch::Receiver<bool>,
 }
 
+/// Why the query of a webhook is not refused.
+const ANY_QUERY: &str =
+    "Any query is taken, and none is read: OpenCRVS does not repeat a webhook that is refused.";
+
+/// Why further parameters of OpenCRVS are not refused.
+const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read: a subscription does not fail for what a version of OpenCRVS adds.";
+
 /// The routes, which are the same with a slash behind them.
 fn routes() -> OpenApiRouter<Webhooks> {
     let refused = [Code::CallerSignature, Code::TooLarge, Code::Malformed];
     [ROUTE, "/webhooks/"].into_iter().fold(OpenApiRouter::new(), |routes, path| {
         let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound], &[]);
-        routes.routes(at(path, refusing(routes!(receive), &refused, &[]))).routes(at(path, confirm))
+        let receive = refusing(routes!(receive), &refused, &[]);
+        let receive = taking_any_query(ANY_QUERY, at(path, receive));
+        routes.routes(receive).routes(taking_any_query(OTHER_PARAMETERS, at(path, confirm)))
     })
 }
 
