@@ -33,6 +33,13 @@ macro_rules! destinations {
                 $($(#[$attribute])* lacks.extend(self.$name.lacks());)*
                 lacks
             }
+
+            /// What those that are on need of the keys.
+            pub(crate) fn key_needs(&self) -> Vec<KeyNeeds> {
+                let mut needs = Vec::new();
+                $($(#[$attribute])* needs.extend(self.$name.key_needs());)*
+                needs
+            }
         }
 
         /// Every destination of a gateway, also those that no entry goes to because their URL is not set.

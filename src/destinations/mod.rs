@@ -25,10 +25,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use zeroize::Zeroizing;
 
-pub(crate) use self::settings::{DestinationSettings, Lack, Sources, Url};
+pub(crate) use self::settings::{DestinationSettings, KeyNeeds, Lack, Recipient, Sources, Url};
 pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
 use crate::clock::Clock;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::opencrvs::event::EventKind;
 use crate::store::Queue;
@@ -87,6 +87,31 @@ pub(crate) struct Rows {
     pub(crate) queue: Queue,
     /// The kinds that it takes, as they stand in the database and in the API; none is named where all rows of its queue go there.
     pub(crate) kinds: &'static [&'static str],
+    /// MOSIP's answer to an event comes from there: of all entries of that event, the one there speaks for it.
+    pub(crate) speaks: bool,
+    /// What a person puts right where calls pause.
+    pub(crate) remedy: Remedy,
+}
+
+/// What a person puts right where the calls to a destination pause: the words behind `Put right`. `None`: what is said of any destination.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remedy {
+    /// Where what it needs is not set.
+    pub(crate) unset: Option<&'static str>,
+    /// Where keys are in the way.
+    pub(crate) keys: Option<&'static str>,
+    /// Where anything else is.
+    pub(crate) other: Option<&'static str>,
+}
+
+impl Remedy {
+    /// That of any destination: our keys, or the registration with its system.
+    pub(crate) const COMMON: Self = Self { unset: None, keys: None, other: None };
+
+    /// The same, whatever is in the way.
+    pub(crate) const fn always(what: &'static str) -> Self {
+        Self { unset: Some(what), keys: Some(what), other: Some(what) }
+    }
 }
 
 impl Rows {
@@ -109,7 +134,28 @@ impl Rows {
     /// What people call the destination that the rows name `destination`. One that is not in the list, since a row is of another
     /// version, goes by its word.
     pub(crate) fn system(destination: &str) -> &str {
-        Self::ALL.iter().find(|rows| rows.destination == destination).map_or(destination, |rows| rows.system)
+        Self::find(destination).map_or(destination, |rows| rows.system)
+    }
+
+    /// Whether the entry at `destination` speaks for its event.
+    pub(crate) fn speaks(destination: &str) -> bool {
+        Self::find(destination).is_some_and(|rows| rows.speaks)
+    }
+
+    /// What a person puts right where `fault` lets the calls to `destination` pause. `is_set`: what it needs is set.
+    pub(crate) fn to_put_right(destination: &str, fault: Fault, is_set: bool) -> String {
+        let Remedy { unset, keys, other } =
+            Self::find(destination).map_or(Remedy::COMMON, |rows| rows.remedy);
+        let own = match fault {
+            _ if !is_set && unset.is_some() => unset,
+            Fault::Keys => Some(keys.unwrap_or("our keys")),
+            _ => other,
+        };
+        own.map_or_else(|| format!("the registration with {}", Self::system(destination)), str::to_owned)
+    }
+
+    fn find(destination: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|rows| rows.destination == destination)
     }
 }
 

@@ -30,6 +30,31 @@ pub(crate) trait DestinationSettings: Sized {
     fn lacks(&self) -> Vec<Lack> {
         Vec::new()
     }
+
+    /// What it needs of the keys, where it is on.
+    fn key_needs(&self) -> Option<KeyNeeds> {
+        None
+    }
+}
+
+/// What a destination needs of the keys.
+pub(crate) struct KeyNeeds {
+    /// The section that needs it.
+    pub(crate) section: &'static str,
+    /// An own key signs what goes there.
+    pub(crate) signs: bool,
+    /// To whom what goes there is sealed.
+    pub(crate) seals_to: Option<Recipient>,
+}
+
+/// A peer that is sealed to.
+pub(crate) struct Recipient {
+    /// Its name in `keys.peers`.
+    pub(crate) name: &'static str,
+    /// What is sealed to it, in the plural.
+    pub(crate) what: &'static str,
+    /// Whose certificate is to be added where there is none.
+    pub(crate) whose: &'static str,
 }
 
 /// A URL of the configuration.

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::clock::Timestamp;
+use crate::destinations::{KeyNeeds, Recipient};
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::settings::Uses;
 use crate::keys::{Certificate, Location, OwnKey, Peer, Ring};
@@ -64,21 +65,16 @@ pub(super) fn examine(
 
 /// Peers to whom something is sealed, and of whom nothing but a public key is there.
 fn peers_that_only_verify(config: &Config, ring: &Ring) -> Vec<Finding> {
-    let sealed_to = [
-        (roles::MOSIP, "events", !config.destinations.mediator.events.is_empty()),
-        (roles::IDA, "requests", config.destinations.ida.is_some()),
-    ];
-    let wanted = sealed_to.into_iter().filter(|(.., is_configured)| *is_configured);
-    wanted
-        .filter_map(|(name, what, _)| {
-            let peer = ring.peer(name).filter(|peer| peer.certificate.is_none())?;
-            Some(Finding::fail(
-                peer.file.display(),
-                format!("peer `{name}` can only verify: no {what} can be sealed to a bare public key"),
-                "replace the file by the certificate of that peer",
-            ))
-        })
-        .collect()
+    let recipients = config.destinations.key_needs().into_iter().filter_map(|needs| needs.seals_to);
+    let only_verifies = |Recipient { name, what, .. }| {
+        let peer = ring.peer(name).filter(|peer| peer.certificate.is_none())?;
+        Some(Finding::fail(
+            peer.file.display(),
+            format!("peer `{name}` can only verify: no {what} can be sealed to a bare public key"),
+            "replace the file by the certificate of that peer",
+        ))
+    };
+    recipients.filter_map(only_verifies).collect()
 }
 
 fn describe_own(own: &OwnKey) -> String {
@@ -164,40 +160,38 @@ fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
 /// Roles without a key in the configuration that something configured needs.
 fn unfilled_roles(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mediator = &config.destinations.mediator;
-    let wants_signatures = [
-        ("upstream.mediator", !mediator.events.is_empty()),
-        ("upstream.ida", config.destinations.ida.is_some()),
-    ];
-    for (who, _) in wants_signatures.into_iter().filter(|(_, is_configured)| *is_configured) {
-        if !config.keys.own.iter().any(|own| own.uses.sign) {
-            findings.push(Finding::fail(
-                "keys.own",
-                format!("names no key that signs, and {who} wants signatures"),
-                "add a key with use = [\"sign\"]",
-            ));
-        }
+    let needs = config.destinations.key_needs();
+    let has_signer = config.keys.own.iter().any(|own| own.uses.sign);
+    for KeyNeeds { section, .. } in needs.iter().filter(|needs| needs.signs && !has_signer) {
+        findings.push(Finding::fail(
+            "keys.own",
+            format!("names no key that signs, and {section} wants signatures"),
+            "add a key with use = [\"sign\"]",
+        ));
     }
-    if config.listen.callback.is_some() && !config.keys.own.iter().any(|own| own.uses.decrypt) {
+    let is_called = config.listen.callback.is_some();
+    if is_called && !config.keys.own.iter().any(|own| own.uses.decrypt) {
         findings.push(Finding::fail(
             "keys.own",
             "names no key that decrypts, and what MOSIP pushes is sealed",
             "add a key with use = [\"decrypt\"]",
         ));
     }
-    let needs_mosip = !mediator.events.is_empty() || config.listen.callback.is_some();
-    if needs_mosip && !config.keys.peers.iter().any(|peer| peer.name == roles::MOSIP) {
+    let lacks_peer = |name: &str| !config.keys.peers.iter().any(|peer| peer.name == name);
+    let recipients: Vec<_> = needs.iter().filter_map(|needs| needs.seals_to.as_ref()).collect();
+    for Recipient { name, what, whose } in recipients.iter().filter(|peer| lacks_peer(peer.name)) {
         findings.push(Finding::fail(
             "keys.peers",
-            "names no peer `mosip`, to whom events are sealed and whose signature counts",
-            "add the certificate of the MOSIP-side mediator under the name `mosip`",
+            format!("names no peer `{name}`, to whom {what} are sealed"),
+            format!("add {whose} certificate under the name `{name}`"),
         ));
     }
-    if config.destinations.ida.is_some() && !config.keys.peers.iter().any(|peer| peer.name == roles::IDA) {
+    let is_named = recipients.iter().any(|peer| peer.name == roles::MOSIP);
+    if is_called && !is_named && lacks_peer(roles::MOSIP) {
         findings.push(Finding::fail(
             "keys.peers",
-            "names no peer `ida`, to whom requests to IDA are sealed",
-            "add IDA's certificate under the name `ida`",
+            "names no peer `mosip`, whose signature on a push counts",
+            "add the MOSIP-side mediator's certificate under the name `mosip`",
         ));
     }
     findings

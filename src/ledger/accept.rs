@@ -1,5 +1,6 @@
 //! Takes an event once, whatever key it carries and however often it comes, under an id that stays.
 
+use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::pool;
@@ -31,9 +32,6 @@ impl IdempotencyKey {
     }
 }
 
-/// Where the answer of MOSIP comes from. The entry there speaks for the whole event.
-const MOSIP: [&str; 2] = ["mediator", "packets"];
-
 /// The one destination of older gateways. What is known of an event there is kept under the plain identity, elsewhere under one of that
 /// destination.
 pub(super) const OLDEST: &str = "mediator";
@@ -41,7 +39,7 @@ pub(super) const OLDEST: &str = "mediator";
 /// An event that is safe: the entries it is, or was already, one for each destination.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Accepted {
-    /// The entry that speaks for the event: MOSIP's, else the first one.
+    /// The entry that speaks for the event: the one where MOSIP answers, else the first one.
     pub(crate) id: String,
     pub(crate) state: State,
     /// The application id it carries, once it has one.
@@ -178,7 +176,7 @@ impl Book<'_> {
         if entries.is_empty() {
             return Err(Error::new(Code::Bug, "an event goes nowhere"));
         }
-        let speaks = entries.iter().position(|(destination, _)| MOSIP.contains(destination)).unwrap_or(0);
+        let speaks = entries.iter().position(|(destination, _)| Rows::speaks(destination)).unwrap_or(0);
         let (_, Known { id, state, aid }) = entries.remove(speaks);
         let others = entries.into_iter().map(|(_, known)| (known.id, known.state)).collect();
         Ok(Accepted { id, state, aid, is_new: !due.is_empty(), others })

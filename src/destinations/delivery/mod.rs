@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::Settings;
-use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
+use super::{Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, Tools, Work};
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
@@ -28,8 +28,14 @@ pub(crate) struct Delivery {
 }
 
 impl Listed for Delivery {
-    const ROWS: Rows =
-        Rows { destination: "delivery", system: "the mediator", queue: Queue::Deliveries, kinds: &[] };
+    const ROWS: Rows = Rows {
+        destination: "delivery",
+        system: "the mediator",
+        queue: Queue::Deliveries,
+        kinds: &[],
+        speaks: false,
+        remedy: Remedy::always("the way to the mediator"),
+    };
 
     type Settings = Settings;
 

@@ -11,7 +11,9 @@ use http::Method;
 
 pub(crate) use self::settings::Settings;
 use super::cookie::CookieToken;
-use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, TokenSource, Tools, Work};
+use super::{
+    Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
+};
 use crate::error::{Code, Error, Result};
 use crate::mosip::websub;
 use crate::store::Queue;
@@ -45,8 +47,14 @@ impl Publisher {
 }
 
 impl Listed for Publisher {
-    const ROWS: Rows =
-        Rows { destination: "hub", system: "MOSIP's hub", queue: Queue::Entries, kinds: &[STATUS] };
+    const ROWS: Rows = Rows {
+        destination: "hub",
+        system: "MOSIP's hub",
+        queue: Queue::Entries,
+        kinds: &[STATUS],
+        speaks: false,
+        remedy: Remedy::always("the client of MOSIP's hub"),
+    };
 
     type Settings = Settings;
 

@@ -14,7 +14,7 @@ pub(crate) use self::at_once::Ida;
 pub(crate) use self::requests::Requests;
 pub(crate) use self::settings::Settings;
 use super::drive::Breaker;
-use super::{Destination, Done, Listed, Read, Route, Rows, Step, Steps, Tools, Work};
+use super::{Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, Tools, Work};
 use crate::error::{Error, Fault, Result};
 use crate::mosip::codes;
 use crate::mosip::ida::{self, Answer, Authenticated, NO_TOKEN, NOT_CONFIRMED, Outcome, Reason, Response};
@@ -29,7 +29,18 @@ const CONCURRENCY: usize = 4;
 pub(crate) struct Records(Arc<Requests>);
 
 impl Listed for Records {
-    const ROWS: Rows = Rows { destination: "ida", system: "IDA", queue: Queue::Records, kinds: &[] };
+    const ROWS: Rows = Rows {
+        destination: "ida",
+        system: "IDA",
+        queue: Queue::Records,
+        kinds: &[],
+        speaks: false,
+        remedy: Remedy {
+            unset: Some("the settings of IDA"),
+            keys: Some("the keys or settings of IDA"),
+            other: None,
+        },
+    };
 
     type Settings = Option<Settings>;
 

@@ -2,10 +2,11 @@
 
 use http::Uri;
 
-use super::super::{Lack, Sources, Url};
+use super::super::{KeyNeeds, Lack, Recipient, Sources, Url};
 use crate::config::section::{Section, Unset};
 use crate::config::value::{text, word};
 use crate::crypto::secret::SecretBytes;
+use crate::mosip::roles;
 
 /// The environments that IDA knows.
 const IDA_ENVIRONMENTS: [(&str, &str); 4] = [
@@ -67,6 +68,11 @@ impl super::super::DestinationSettings for Option<Settings> {
             advice: "name the peers whose certificates sign IDA's replies",
         });
         settings.unset.iter().map(unset).chain(signers).collect()
+    }
+
+    fn key_needs(&self) -> Option<KeyNeeds> {
+        let seals_to = Some(Recipient { name: roles::IDA, what: "requests to IDA", whose: "IDA's" });
+        self.as_ref().map(|_| KeyNeeds { section: "upstream.ida", signs: true, seals_to })
     }
 }
 

@@ -19,8 +19,8 @@ pub(crate) use self::settings::Settings;
 use super::drive::{Outside, ask};
 use super::ida::Requests;
 use super::{
-    Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Route, Rows, Step, Steps, TokenSource,
-    Tools, Work,
+    Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
+    TokenSource, Tools, Work,
 };
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
@@ -155,8 +155,14 @@ impl Mediator {
 }
 
 impl Listed for Mediator {
-    const ROWS: Rows =
-        Rows { destination: "mediator", system: "MOSIP", queue: Queue::Entries, kinds: &KINDS };
+    const ROWS: Rows = Rows {
+        destination: "mediator",
+        system: "MOSIP",
+        queue: Queue::Entries,
+        kinds: &KINDS,
+        speaks: true,
+        remedy: Remedy::COMMON,
+    };
 
     type Settings = Settings;
 

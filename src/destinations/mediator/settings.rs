@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use http::Uri;
 
-use super::super::{DestinationSettings, Sources, Url};
+use super::super::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
 use super::KINDS;
 use crate::config::token::{self, Token};
+use crate::mosip::roles;
 
 /// `[upstream.mediator]`
 pub(crate) struct Settings {
@@ -64,5 +65,11 @@ impl DestinationSettings for Settings {
             self.events.iter().map(|(kind, url)| Url::whole(format!("upstream.mediator.{kind}"), url));
         let aid = self.aid.iter().map(|url| Url::whole("upstream.mediator.aid", url));
         token.chain(events).chain(aid).collect()
+    }
+
+    fn key_needs(&self) -> Option<KeyNeeds> {
+        let seals_to =
+            Some(Recipient { name: roles::MOSIP, what: "events", whose: "the MOSIP-side mediator's" });
+        (!self.events.is_empty()).then_some(KeyNeeds { section: "upstream.mediator", signs: true, seals_to })
     }
 }

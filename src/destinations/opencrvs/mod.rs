@@ -14,7 +14,9 @@ use http::{HeaderMap, HeaderValue, Method, Uri, header};
 #[cfg(test)]
 pub(crate) use self::settings::Client;
 pub(crate) use self::settings::Settings;
-use super::{Call, Destination, Done, Listed, Read, Route, Rows, Step, Steps, TokenSource, Tools, Work};
+use super::{
+    Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
+};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::legacy;
 use crate::store::Queue;
@@ -36,8 +38,14 @@ pub(crate) struct Opencrvs {
 }
 
 impl Listed for Opencrvs {
-    const ROWS: Rows =
-        Rows { destination: "opencrvs", system: "OpenCRVS", queue: Queue::Entries, kinds: &[LEGACY] };
+    const ROWS: Rows = Rows {
+        destination: "opencrvs",
+        system: "OpenCRVS",
+        queue: Queue::Entries,
+        kinds: &[LEGACY],
+        speaks: false,
+        remedy: Remedy::always("the client of OpenCRVS"),
+    };
 
     type Settings = Settings;
 

@@ -8,7 +8,7 @@ use super::page::words;
 use super::standing::{Standing, Stored, TRUSTED};
 use crate::clock::Timestamp;
 use crate::destinations::Rows;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::ledger::WEBHOOK;
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
@@ -100,26 +100,11 @@ fn paused(standing: &Standing, remarks: &mut Vec<Remark>) {
         }
     }
     for (reason, channel, waiting) in causes {
-        let what = to_put_right(channel, reason);
+        let what = Rows::to_put_right(&channel.destination, reason.fault(), channel.is_configured());
         let detail = words::sentence(reason.detail());
         let text = format!("Put right {what}. {detail} {}, nothing is lost.", waiting.sentence());
         remarks.push(act(text, reason.advice()));
     }
-}
-
-/// Who or what keeps `channel` from flowing.
-fn to_put_right(channel: &ChannelStatus, reason: &Error) -> String {
-    let what = match (channel.destination.as_str(), reason.fault()) {
-        ("opencrvs", _) => "the client of OpenCRVS",
-        ("hub", _) => "the client of MOSIP's hub",
-        ("delivery", _) => "the way to the mediator",
-        ("ida", _) if !channel.is_configured() => "the settings of IDA",
-        ("ida", Fault::Keys) => "the keys or settings of IDA",
-        ("ida", _) => "the registration with IDA",
-        (_, Fault::Keys) => "our keys",
-        (other, _) => return format!("the registration with {}", Rows::system(other)),
-    };
-    what.to_owned()
 }
 
 /// How much waits, by what it is.

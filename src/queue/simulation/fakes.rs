@@ -8,7 +8,9 @@ use zeroize::Zeroizing;
 
 use super::Plant;
 use super::world::Post;
-use crate::destinations::{Call, Destination, Done, News, Progress, Read, Route, Rows, Step, Steps, Work};
+use crate::destinations::{
+    Call, Destination, Done, News, Progress, Read, Remedy, Route, Rows, Step, Steps, Work,
+};
 use crate::error::{Code, Error, Result};
 use crate::mosip::ida::Outcome;
 use crate::opencrvs::event::{Event, EventKind};
@@ -44,7 +46,8 @@ fn call(path: &str, body: Vec<u8>, before: Option<Progress>, read: ReadStatus) -
 }
 
 fn rows(destination: &'static str, queue: Queue) -> Rows {
-    Rows { destination, system: destination, queue, kinds: &[] }
+    let (speaks, remedy) = (destination == "mediator", Remedy::COMMON);
+    Rows { destination, system: destination, queue, kinds: &[], speaks, remedy }
 }
 
 fn route(kinds: Vec<String>, concurrency: usize) -> Route {

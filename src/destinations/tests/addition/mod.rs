@@ -35,8 +35,14 @@ pub(crate) struct Example {
 }
 
 impl Listed for Example {
-    const ROWS: Rows =
-        Rows { destination: "example", system: "Exampleland", queue: Queue::Entries, kinds: &KINDS };
+    const ROWS: Rows = Rows {
+        destination: "example",
+        system: "Exampleland",
+        queue: Queue::Entries,
+        kinds: &KINDS,
+        speaks: true,
+        remedy: Remedy::always("the key of Exampleland"),
+    };
 
     type Settings = Option<Settings>;
 

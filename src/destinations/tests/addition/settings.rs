@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::config::section::Unset;
 use crate::crypto::secret::SecretBytes;
-use crate::destinations::{DestinationSettings, Sources, Url};
+use crate::destinations::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
 
 /// `[example]`
 pub(crate) struct Settings {
@@ -26,5 +26,10 @@ impl DestinationSettings for Option<Settings> {
     fn urls(&self) -> Vec<Url<'_>> {
         let Some(Settings { url, key_url, .. }) = self else { return Vec::new() };
         vec![Url::whole("example.url", url), Url::whole("example.key_url", key_url)]
+    }
+
+    fn key_needs(&self) -> Option<KeyNeeds> {
+        let seals_to = Some(Recipient { name: "exampleland", what: "notices", whose: "Exampleland's" });
+        self.as_ref().map(|_| KeyNeeds { section: "example", signs: true, seals_to })
     }
 }
