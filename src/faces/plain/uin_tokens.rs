@@ -130,9 +130,10 @@ struct Report {
     next: Option<u64>,
 }
 
-/// Says how far a job has come, with what is settled: 1,000 records on a page, or all as comma-separated values.
+/// Says how far a job has come, with what is settled: 1,000 records on a page, or all as comma-separated values. `Accept: text/csv` stands
+/// for `format=csv`.
 #[utoipa::path(get, path = "/v1/uin-tokens/{job}",
-    params(("job" = String, Path, description = "The id of the job."), Asked, ("Accept" = Option<String>, Header, description = "`text/csv` stands for `format=csv`.")),
+    params(("job" = String, Path, description = "The id of the job."), Asked),
     responses((status = 200, description = "The report.", content((schema::JobReport = "application/json"), (String = "text/csv")))))]
 async fn look(
     State(app): State<App>,

@@ -171,6 +171,26 @@ fn its_urls_are_reached_and_its_token_is_fetched_by_doctor() {
 }
 
 #[test]
+fn doctor_examines_the_keys_that_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let (secret, file) = (folder.path().join("secret"), folder.path().join("gateway.toml"));
+    let text = format!(
+        "[example]\nurl = \"https://a.example/x\"\nkey_url = \"https://b.example/key\"\nsecret_file = {secret:?}"
+    );
+    std::fs::write(&secret, "s").unwrap();
+    std::fs::write(&file, text).unwrap();
+    let now = crate::clock::Timestamp::from_seconds(1_800_000_000);
+    let found = crate::doctor::examine(Some(&file), &BTreeMap::new(), false, now).findings;
+    for (subject, what) in [
+        ("keys.own", "names no key that signs, and example wants signatures"),
+        ("keys.peers", "names no peer `exampleland`, to whom notices are sealed"),
+    ] {
+        let is_found = |it: &crate::doctor::Finding| it.subject == subject && it.what == what;
+        assert!(found.iter().any(is_found), "{what}");
+    }
+}
+
+#[test]
 fn its_settings_are_checked_and_suggested_as_all_others_are() {
     let wrong = "[example]\nurll = \"https://a.example/x\"\nkey_url = \"ftp://a.example\"\nsecret = \"open\"";
     let problems = read(wrong).err().unwrap();

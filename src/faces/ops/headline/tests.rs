@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::clock::Timestamp;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, Fault};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::ledger::entry::Refusal;
@@ -246,6 +246,28 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
     let flow = Flow::Paused { reason: refused, probe_at: 0 };
     let paused = standing(1, 0, 0, vec![channel_to("opencrvs", "legacy", flow)]);
     assert!(texts(&paused)[0].starts_with("Put right the client of OpenCRVS."), "{:?}", texts(&paused));
+}
+
+#[test]
+fn what_is_put_right_is_said_by_the_destination_of_the_channel() {
+    let said = |destination, fault| {
+        let reason = Error::new(Code::Partner, "refused").blame(fault, true);
+        let flow = Flow::Paused { reason, probe_at: 0 };
+        let all = texts(&standing(1, 0, 0, vec![channel_to(destination, "birth", flow)]));
+        all[0].split_once(". ").unwrap().0.to_owned()
+    };
+    for (destination, fault, what) in [
+        ("mediator", Fault::Keys, "Put right our keys"),
+        ("mediator", Fault::Partner, "Put right the registration with MOSIP"),
+        ("ida", Fault::Keys, "Put right the keys or settings of IDA"),
+        ("ida", Fault::Partner, "Put right the registration with IDA"),
+        ("hub", Fault::Partner, "Put right the client of MOSIP's hub"),
+        ("delivery", Fault::Keys, "Put right the way to the mediator"),
+        ("example", Fault::Partner, "Put right the key of Exampleland"),
+        ("of-a-later-version", Fault::Partner, "Put right the registration with of-a-later-version"),
+    ] {
+        assert_eq!(said(destination, fault), what);
+    }
 }
 
 #[test]
