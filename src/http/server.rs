@@ -166,18 +166,13 @@ impl BindError {
 
     /// What to do.
     pub(crate) fn advice(&self) -> &'static str {
-        use io::ErrorKind::{
-            AddrNotAvailable, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
-        };
+        use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
         match self {
             Self::Address { what, .. } if matches!(what.kind(), NotFound | NotADirectory) => {
                 "make the folder of the socket, and give it to the user that the gateway runs as; or set another address under [listen]"
             }
             Self::Address { what, .. } if matches!(what.kind(), PermissionDenied | ReadOnlyFilesystem) => {
                 "let the user that the gateway runs as write to the folder of the socket, or use a port from 1024 on; or set another address under [listen]"
-            }
-            Self::Address { what, .. } if what.kind() == AddrNotAvailable => {
-                "set an address under [listen] that this machine has"
             }
             Self::Address { .. } => "stop what listens there, or set another address under [listen]",
             Self::Passed { .. } => {
