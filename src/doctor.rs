@@ -68,7 +68,7 @@ pub struct Finding {
     pub subject: String,
     /// What was seen.
     pub what: String,
-    /// What to do, where something is to be done.
+    /// What to do, where something is to be done. One that is in order is shown by itself then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
 }
@@ -135,7 +135,7 @@ pub fn examine(
     };
     let ring = Ring::load(&config.keys, now);
     let findings = settings::problems(&problems)
-        .chain(settings::nothing_is_set(&config))
+        .chain(settings::connects_nothing(&config))
         .chain(settings::examine(&config))
         .chain(settings::lacks(&config))
         .chain(credentials::examine(&config.credentials, now))

@@ -83,6 +83,9 @@ impl Gateway {
         let wanted = listeners::wanted(&config);
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
+        if let Some(trouble) = config.connects_nothing() {
+            tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
+        }
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();

@@ -53,7 +53,11 @@ impl Doctor {
 /// one line.
 fn text(diagnosis: &Diagnosis, all: bool) -> String {
     let mut lines = String::new();
-    for finding in diagnosis.findings.iter().filter(|finding| all || finding.level != Level::Ok) {
+    for finding in diagnosis
+        .findings
+        .iter()
+        .filter(|finding| all || finding.level != Level::Ok || finding.advice.is_some())
+    {
         let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
         // Writing to a string never fails.
         let _ =

@@ -1,10 +1,13 @@
 //! `outbox list|show|retry|discard|rekey|resume|set-aside|backup`: through the gateway that runs over the database, or on the file itself.
 
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use data_encoding::HEXLOWER;
 use http::{Method, StatusCode};
 use percent_encoding::NON_ALPHANUMERIC;
 use serde::Serialize;
@@ -13,10 +16,12 @@ use serde_json::{Value, json};
 use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
+use crate::crypto::secret;
 use crate::error::Fault;
 use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
+use crate::place;
 use crate::settings::Config;
 use crate::store::{OpenError, Remains};
 
@@ -79,10 +84,10 @@ enum Command {
     Resume,
     /// Moves the database to another name without changing it, so that the gateway starts with an empty one. The events in it are not sent.
     SetAside,
-    /// Copies the whole database into a new file, whether or not a gateway runs. Keep `outbox.key_file` apart from the copy: without the
-    /// key the copy cannot be opened.
+    /// Copies the whole database into a new file or to standard output, whether or not a gateway runs. Keep `outbox.key_file` apart from
+    /// the copy: without the key the copy cannot be opened.
     Backup {
-        /// The new file, in a folder that the gateway can write to.
+        /// The new file, in a folder that the gateway can write to; `-`: standard output. The folder of the database then needs room for a copy.
         file: PathBuf,
     },
 }
@@ -98,6 +103,7 @@ impl Outbox {
             Command::SetAside if remains == Remains::Nothing => return missing(),
             Command::SetAside => return set_aside(&config),
             Command::Backup { .. } if remains != Remains::Database => return missing(),
+            Command::Backup { file } if file.as_os_str() == "-" => return backup_to_output(&config),
             Command::Backup { file } => return backup(&config, file),
             _ if remains != Remains::Database => {
                 // A running gateway still has the file open after it was removed.
@@ -200,6 +206,29 @@ impl Command {
 fn backup(config: &Config, file: &Path) -> Outcome {
     config.outbox.location.copy(file).map_err(|error| Failure::Environment(error.to_string()))?;
     outcome::print(format!("copied to {}\n", file.display()).as_bytes())
+}
+
+/// As [`backup`], to standard output. The copy is made beside the database, since in a container nothing else can be written to, and has
+/// lost its name before its first byte is written.
+fn backup_to_output(config: &Config) -> Outcome {
+    let mut output = io::stdout().lock();
+    if output.is_terminal() {
+        let what = "a database is not shown on a terminal; lead the output into a file (backup - > FILE), or name one (backup FILE)";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let location = &config.outbox.location;
+    let (_, database) =
+        location.file().ok_or_else(|| Failure::Environment(format!("{location}: it is no file")))?;
+    let unique = HEXLOWER.encode(&secret::random::<8>());
+    let copy = place::beside(database, &format!(".backup-{unique}"));
+    location.copy(&copy).map_err(|error| Failure::Environment(error.to_string()))?;
+    let opened = File::open(&copy);
+    let removed = std::fs::remove_file(&copy);
+    let mut copy = opened.map_err(Failure::environment)?;
+    removed.map_err(Failure::environment)?;
+    // A pipe that breaks leaves half a database behind it, so that it is a failure too.
+    io::copy(&mut copy, &mut output).and_then(|_| output.flush()).map_err(Failure::environment)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn set_aside(config: &Config) -> Outcome {

@@ -54,7 +54,17 @@ pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Cloc
                 let host = upstream::host_and_port(&root);
                 findings.extend(clocks(&host, &reply, now));
                 let tls = if root.scheme_str() == Some("https") { " over TLS" } else { "" };
-                findings.push(Finding::ok(settings, format!("{host} answers{tls}")));
+                let untried = settings.split(", ").any(is_untried);
+                findings.push(match untried {
+                    false => Finding::ok(settings, format!("{host} answers{tls}")),
+                    true => Finding {
+                        advice: Some("send an event or a message, and see whether it arrives".to_owned()),
+                        ..Finding::ok(
+                            settings,
+                            format!("{host} answers{tls}; the path was not tried, since what is posted there is done in earnest"),
+                        )
+                    },
+                });
             }
             Err(failure) => {
                 let error = Error::from(failure);
@@ -64,6 +74,12 @@ pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Cloc
         }
     }
     Reached { findings, away }
+}
+
+/// Whether nothing else calls the path of the URL in `setting`: a token is fetched, IDA is asked, and the hub too.
+fn is_untried(setting: &str) -> bool {
+    !setting.contains("token")
+        && !["upstream.ida.url", "websub.hub_url", "opencrvs.auth_url"].contains(&setting)
 }
 
 async fn ask(client: &Client, uri: Uri) -> Result<Reply, SendError> {

@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::Finding;
-use crate::config::Problem;
+use crate::config::{Problem, Trouble};
 use crate::destinations::{Lack, Url};
 use crate::faces::FaceSettings as _;
 use crate::opencrvs::event::EventKind;
@@ -54,19 +54,10 @@ pub(super) fn lacks(config: &Config) -> Vec<Finding> {
     config.destinations.lacks().into_iter().map(finding).collect()
 }
 
-/// A gateway without a setting starts and can do nothing.
-pub(super) fn nothing_is_set(config: &Config) -> Option<Finding> {
-    let does_nothing = config.destinations.urls().is_empty()
-        && config.keys.own.is_empty()
-        && config.keys.peers.is_empty()
-        && config.listen.callback.is_none();
-    does_nothing.then(|| {
-        Finding::fail(
-            "configuration",
-            "no key and no URL is set, so that nothing can be sent, opened or verified",
-            "name the configuration with --config FILE or MOSIP_GATEWAY_CONFIG; deploy/mosip-gateway.toml shows every setting",
-        )
-    })
+/// A gateway that is connected to nothing starts.
+pub(super) fn connects_nothing(config: &Config) -> Option<Finding> {
+    let Trouble { subject, what, advice, fatal } = config.connects_nothing()?;
+    Some(if fatal { Finding::fail(subject, what, advice) } else { Finding::warn(subject, what, advice) })
 }
 
 /// The subject names the variable: a person who moves from an older system sees at once which of their variables counts.

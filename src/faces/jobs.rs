@@ -16,15 +16,26 @@ use crate::store::Queue;
 /// Settled records in one answer in JSON.
 pub(super) const PAGE: usize = 1_000;
 
+/// How a job moves.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Pace {
+    #[serde(flatten)]
+    state: State,
+    /// Seconds until one of its records is tried; only where it waits or is paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_try_in: Option<i64>,
+}
+
 /// Whether a job moves.
 #[derive(Serialize)]
 #[serde(tag = "state", content = "paused", rename_all = "lowercase")]
-pub(super) enum Pace {
+enum State {
     /// Every record is settled.
     Done,
     /// Records go.
     Running,
-    /// IDA is away: the records wait.
+    /// IDA does not answer: the records wait.
     Waiting,
     /// A person has to put something right.
     Paused(Refusal),
@@ -34,14 +45,20 @@ impl Pace {
     /// Of `job`, which moves as fast as IDA's channel lets all records.
     pub(super) fn of(app: &App, job: &Job) -> Self {
         if job.progress.is_finished() {
-            return Self::Done;
+            return Self { state: State::Done, next_try_in: None };
         }
-        let channels = app.engine().status().into_iter();
-        match channels.filter(|channel| channel.queue == Queue::Records).map(|channel| channel.flow).next() {
-            None | Some(Flow::Open) => Self::Running,
-            Some(Flow::Broken { .. }) => Self::Waiting,
-            Some(Flow::Paused { reason, .. }) => Self::Paused((&reason).into()),
-        }
+        let Some(channel) = app.engine().status().into_iter().find(|channel| channel.queue == Queue::Records)
+        else {
+            return Self { state: State::Running, next_try_in: None };
+        };
+        let next_trial = channel.flow.next_trial();
+        let next_try_in = next_trial.map(|at| at.saturating_sub(app.ledger().uptime()).max(0) / 1000);
+        let state = match &channel.flow {
+            Flow::Open if !channel.is_failing() => State::Running,
+            Flow::Open | Flow::Broken { .. } => State::Waiting,
+            Flow::Paused { reason, .. } => State::Paused(reason.into()),
+        };
+        Self { state, next_try_in }
     }
 }
 

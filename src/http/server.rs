@@ -165,8 +165,15 @@ impl BindError {
     }
 
     /// What to do.
-    pub(crate) const fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
+        use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem};
         match self {
+            Self::Address { what, .. } if matches!(what.kind(), NotFound | NotADirectory) => {
+                "make the folder of the socket, and give it to the user that the gateway runs as; or set another address under [listen]"
+            }
+            Self::Address { what, .. } if matches!(what.kind(), PermissionDenied | ReadOnlyFilesystem) => {
+                "let the user that the gateway runs as write to the folder of the socket, or use a port from 1024 on; or set another address under [listen]"
+            }
             Self::Address { .. } => "stop what listens there, or set another address under [listen]",
             Self::Passed { .. } => {
                 "let FileDescriptorName= and ListenStream= of the systemd socket unit say what [listen] and [faces] say"

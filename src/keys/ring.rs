@@ -64,6 +64,8 @@ pub struct Trouble {
     pub outdated: bool,
     /// What keeps the key cannot be reached now, so that nothing is known of the key.
     pub unavailable: bool,
+    /// The certificate would be trusted, if `keys.ca_file` were as it should be.
+    follows: bool,
 }
 
 impl Trouble {
@@ -75,6 +77,7 @@ impl Trouble {
             fatal,
             outdated: matches!(error, LoadError::Expired(_) | LoadError::NotYetValid(_)),
             unavailable: matches!(error, LoadError::Unavailable(_) | LoadError::Hangs(_)),
+            follows: false,
         }
     }
 }
@@ -92,6 +95,8 @@ pub struct Ring {
     peers: Vec<Arc<Peer>>,
     retired: Vec<Arc<OwnKey>>,
     troubles: Vec<Trouble>,
+    /// As [`RingEntries::ca_troubles`], with what follows from them.
+    ca_troubles: Vec<Trouble>,
     parts: RingEntries,
 }
 
@@ -147,6 +152,28 @@ impl RingEntries {
         let mut troubles = self.ca_troubles.iter().chain(&slot.troubles);
         slot.key.is_none() && troubles.any(|trouble| trouble.unavailable)
     }
+
+    /// What is wrong with `keys.ca_file`, and what is wrong with the entries. What keeps certificates from being trusted comes first and
+    /// names them; they have no trouble of their own then.
+    fn told(&self) -> (Vec<Trouble>, Vec<Trouble>) {
+        let has_no_root = self.trust.roots.as_ref().is_some_and(Vec::is_empty);
+        let is_cause = |trouble: &Trouble| trouble.fatal || trouble.outdated || has_no_root;
+        let cause = self.ca_troubles.iter().position(is_cause);
+        let of_own = self.own.iter().flat_map(|slot| &slot.troubles);
+        let of_entries = of_own.chain(self.peers.iter().flat_map(|slot| &slot.troubles)).cloned();
+        let (follow, others): (Vec<Trouble>, Vec<Trouble>) =
+            of_entries.partition(|trouble| trouble.follows && cause.is_some());
+        let mut of_ca = self.ca_troubles.clone();
+        if let Some(cause) = cause.filter(|_| !follow.is_empty()) {
+            let mut names: Vec<String> = follow.iter().map(|trouble| trouble.location.short()).collect();
+            names.dedup();
+            let mut trouble = of_ca.remove(cause);
+            trouble.fatal |= follow.iter().any(|trouble| trouble.fatal);
+            trouble.what.push_str(&format!(", so that these are not trusted: {}", names.join(", ")));
+            of_ca.insert(0, trouble);
+        }
+        (of_ca, others)
+    }
 }
 
 /// What certificates have to lead to, and at which moment.
@@ -167,6 +194,13 @@ impl Trust {
     /// As [`Self::accepts`], for a certificate of ours: an authority that has expired takes no key away that decrypts.
     fn accepts_own(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
         self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, None))
+    }
+
+    /// Whether a certificate that is not accepted would be, were the authorities there and in their dates.
+    fn is_cause(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
+        self.roots
+            .as_ref()
+            .is_some_and(|roots| roots.is_empty() || chain::reaches(roots, certificate, chain, None))
     }
 }
 
@@ -207,18 +241,14 @@ impl Ring {
     }
 
     fn assemble(parts: RingEntries, retired: Vec<Arc<OwnKey>>) -> Self {
-        let troubles = parts
-            .ca_troubles
-            .iter()
-            .chain(parts.own.iter().flat_map(|slot| &slot.troubles))
-            .chain(parts.peers.iter().flat_map(|slot| &slot.troubles))
-            .cloned()
-            .collect();
+        let (ca_troubles, of_entries) = parts.told();
+        let troubles = ca_troubles.iter().cloned().chain(of_entries).collect();
         Self {
             own: parts.own.iter().filter_map(|slot| slot.key.clone()).collect(),
             peers: parts.peers.iter().filter_map(|slot| slot.key.clone()).collect(),
             retired,
             troubles,
+            ca_troubles,
             parts,
         }
     }
@@ -236,6 +266,11 @@ impl Ring {
     /// Own keys of former generations, latest first. They decrypt and do nothing else.
     pub(crate) fn retired(&self) -> &[Arc<OwnKey>] {
         &self.retired
+    }
+
+    /// What is wrong with `keys.ca_file` or with the whole volume, where it keeps keys from being loaded.
+    pub(crate) fn cause(&self) -> Option<&Trouble> {
+        self.ca_troubles.first().filter(|trouble| trouble.fatal)
     }
 
     /// What is wrong with the files.
@@ -298,14 +333,14 @@ impl Ring {
     pub(crate) fn peer_troubles(&self, name: &str) -> Option<Vec<&Trouble>> {
         let mut slots = self.parts.peers.iter();
         let slot = slots.find(|slot| slot.entry.name.as_deref() == Some(name))?;
-        Some(self.parts.ca_troubles.iter().chain(&slot.troubles).collect())
+        Some(self.ca_troubles.iter().chain(&slot.troubles).collect())
     }
 
     /// What is wrong with the entries that [`Ring::signer`] chooses from; `None` where there is no such entry.
     pub(crate) fn signer_troubles(&self, name: Option<&str>) -> Option<Vec<&Trouble>> {
         let slots: Vec<_> = self.parts.own.iter().filter(|slot| slot.entry.is_signer(name)).collect();
         let troubles = slots.iter().flat_map(|slot| &slot.troubles);
-        (!slots.is_empty()).then(|| self.parts.ca_troubles.iter().chain(troubles).collect())
+        (!slots.is_empty()).then(|| self.ca_troubles.iter().chain(troubles).collect())
     }
 
     /// The files whose key is a development key (of `keys.example` or `tests/vectors`), known by the public key.

@@ -158,6 +158,11 @@ impl Ledger {
         self.rules.keys.uptime()
     }
 
+    /// The machine's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.rules.clock.now()
+    }
+
     /// Whether an event post is taken; false: it is answered 507, because of [`Self::trouble`].
     pub(crate) fn is_writable(&self) -> bool {
         self.trouble().is_none()

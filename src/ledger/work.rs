@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::accept::TABLE as ENTRY;
 use super::entry::{Refusal, State, never_tried};
 use super::{Book, Ledger, unreadable};
-use crate::clock::to_millis;
+use crate::clock::{Timestamp, to_millis};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
 use crate::store::{Advance, Fence, Filter, Lane, Lease, Millis, Pick, Queue, Row, Seq, Verdict};
@@ -136,10 +136,17 @@ impl Ledger {
         };
         let id = held.id.clone();
         let holds = self
-            .run(move |book| match held.queue {
-                Queue::Entries => book.settle_entry(&held, &ending),
-                Queue::Records => book.settle_record(&held, &ending),
-                Queue::Deliveries => book.settle_delivery(&held, &ending),
+            .run(move |book| {
+                let holds = match held.queue {
+                    Queue::Entries => book.settle_entry(&held, &ending),
+                    Queue::Records => book.settle_record(&held, &ending),
+                    Queue::Deliveries => book.settle_delivery(&held, &ending),
+                }?;
+                if holds && matches!(ending, Ending::Done(_)) {
+                    let name = taken_name(held.queue, &held.destination, &held.kind);
+                    book.tx().set_number(&name, book.wall.millis())?;
+                }
+                Ok(holds)
             })
             .await?;
         if holds && is_final {
@@ -149,6 +156,23 @@ impl Ledger {
             self.wake();
         }
         Ok(holds)
+    }
+
+    /// When the last row of `lane` was taken, whichever process sent it, by the machine's clock.
+    pub(crate) async fn last_taken(&self, lane: &Lane) -> Result<Option<Timestamp>> {
+        let Lane { queue, destination, kinds } = lane;
+        let names: Vec<String> = match kinds.is_empty() {
+            true => vec![taken_name(*queue, destination, "")],
+            false => kinds.iter().map(|kind| taken_name(*queue, destination, kind)).collect(),
+        };
+        self.run(move |book| {
+            let mut last = None;
+            for name in &names {
+                last = last.max(book.tx().number(name)?);
+            }
+            Ok(last.map(Timestamp::from_millis))
+        })
+        .await
     }
 
     /// Parks entries that have waited longer than `give_up_after`, with the reason of their last attempt; how many. One that does not
@@ -182,6 +206,14 @@ impl Ledger {
             after = last;
         }
         Ok(parked)
+    }
+}
+
+/// What the moment of the last success is kept under: of each kind of entries, of each destination of records and deliveries.
+fn taken_name(queue: Queue, destination: &str, kind: &str) -> String {
+    match queue {
+        Queue::Entries => format!("taken {destination} {kind}"),
+        Queue::Records | Queue::Deliveries => format!("taken {destination}"),
     }
 }
 

@@ -36,7 +36,7 @@ const LONGEST_BACKOFF: Millis = 60_000;
 /// What is known of one upstream URL.
 pub(crate) struct Channel {
     flow: Flow,
-    /// When it was last open.
+    /// When the first of the attempts failed since which nothing was taken: it is not open, or nobody gave a usable answer.
     stopped_at: Option<Millis>,
     probe_interval: Millis,
     longest_backoff: Millis,
@@ -73,8 +73,13 @@ pub(crate) enum Flow {
 }
 
 impl Flow {
-    /// What [`Flow::as_str`] says.
-    pub(crate) const NAMES: [&'static str; 3] = ["open", "broken", "paused"];
+    /// When one entry is tried, on the outbox's clock; `None`: all that are due go.
+    pub(crate) const fn next_trial(&self) -> Option<Millis> {
+        match self {
+            Self::Open => None,
+            Self::Broken { until: at } | Self::Paused { probe_at: at, .. } => Some(*at),
+        }
+    }
 
     /// The word in health and metrics.
     pub(crate) const fn as_str(&self) -> &'static str {
@@ -127,7 +132,7 @@ impl Channel {
         &self.flow
     }
 
-    /// Since when entries have not flowed.
+    /// Since when entries have not flowed. Where the channel is open: since when nobody gave a usable answer.
     pub(crate) fn stopped_at(&self) -> Option<Millis> {
         self.stopped_at
     }
@@ -159,10 +164,7 @@ impl Channel {
 
     /// When an entry that is due at `next_at` is tried.
     pub(crate) fn try_at(&self, next_at: Millis) -> Millis {
-        match self.flow {
-            Flow::Open => next_at,
-            Flow::Broken { until: at } | Flow::Paused { probe_at: at, .. } => next_at.max(at),
-        }
+        self.flow.next_trial().map_or(next_at, |at| next_at.max(at))
     }
 
     /// The upstream took `entry`: all entries may go again.
@@ -186,8 +188,9 @@ impl Channel {
         let was_open = self.flow == Flow::Open;
         let reason = self.note_failure(entry, error, now);
         self.stopped_at = match self.flow {
-            Flow::Open => None,
-            Flow::Broken { .. } | Flow::Paused { .. } => self.stopped_at.or(Some(now)),
+            Flow::Open if self.transport_failures == 0 => None,
+            Flow::Open if !is_transport(error) => self.stopped_at,
+            _ => self.stopped_at.or(Some(now)),
         };
         if let Some(reason) = reason {
             return Next::Park(reason);

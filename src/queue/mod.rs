@@ -11,7 +11,7 @@ pub(crate) mod pace;
 mod simulation;
 pub(crate) mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::broadcast::error::RecvError;
@@ -24,6 +24,7 @@ use self::channel::Flow;
 use self::health::Health;
 use self::meters::Meters;
 use self::worker::{STORE_REST, Worker};
+use crate::clock::Timestamp;
 use crate::destinations::Destination;
 use crate::destinations::drive::Outside;
 use crate::error::{Fault, Result};
@@ -48,6 +49,8 @@ struct EngineInner {
 struct UrlLoop {
     host: String,
     worker: Arc<Worker>,
+    /// When an earlier process last had something taken there.
+    taken_before: OnceLock<Timestamp>,
 }
 
 /// How an [`Engine`] is to behave.
@@ -72,15 +75,38 @@ pub(crate) struct ChannelStatus {
     pub(crate) kinds: Vec<String>,
     /// Whether it flows.
     pub(crate) flow: Flow,
-    /// Since when it does not, on the outbox's clock.
+    /// Since when it does not, or nobody gives a usable answer, on the outbox's clock.
     pub(crate) stopped_at: Option<Millis>,
-    /// When the last entry was taken since the process began, on the outbox's clock.
-    pub(crate) last_success: Option<Millis>,
+    /// When the last entry was taken, by this process or an earlier one, by the machine's clock.
+    pub(crate) last_success: Option<Timestamp>,
     /// Entries taken in a minute, over the last five; `None`: too few to tell.
     pub(crate) per_minute: Option<f64>,
 }
 
+/// The state of a channel that is open, though the last attempts got no usable answer.
+const FAILING: &str = "failing";
+
 impl ChannelStatus {
+    /// What [`Self::state`] says.
+    pub(crate) const STATES: [&'static str; 4] = ["open", FAILING, "broken", "paused"];
+
+    /// The word in health and metrics.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.is_failing() { FAILING } else { self.flow.as_str() }
+    }
+
+    /// Whether nobody gave a usable answer to the last attempts, too few yet to leave the other side alone.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.flow == Flow::Open && self.stopped_at.is_some()
+    }
+
+    /// Whether it carries the rows of `queue` that go to `destination` and are of `kind`.
+    pub(crate) fn takes(&self, queue: Queue, destination: &str, kind: &str) -> bool {
+        self.queue == queue
+            && self.destination == destination
+            && (self.kinds.is_empty() || self.kinds.iter().any(|of| of == kind))
+    }
+
     /// Whether its URL is set; `host` says otherwise what is not, in words.
     pub(crate) fn is_configured(&self) -> bool {
         !self.host.contains(' ')
@@ -129,7 +155,7 @@ impl Engine {
                     concurrency: route.concurrency,
                     lease,
                 });
-                loops.push(UrlLoop { host: route.host, worker });
+                loops.push(UrlLoop { host: route.host, worker, taken_before: OnceLock::new() });
             }
         }
         Self(Arc::new(EngineInner { ledger, loops, meters, resumed }))
@@ -178,11 +204,14 @@ impl Engine {
 
     /// The health of every upstream URL.
     pub(crate) fn status(&self) -> Vec<ChannelStatus> {
-        let now = self.0.ledger.uptime();
-        let status = |UrlLoop { host, worker }: &UrlLoop| {
+        let (now, wall) = (self.0.ledger.uptime(), self.0.ledger.now());
+        let status = |UrlLoop { host, worker, taken_before }: &UrlLoop| {
             let Lane { queue, destination, kinds } = worker.lane.clone();
             let (flow, stopped_at) = worker.health.status();
-            let (last_success, per_minute) = worker.health.rate(now);
+            let (taken, per_minute) = worker.health.rate(now);
+            let taken =
+                taken.map(|at| Timestamp::from_millis(wall.millis().saturating_sub(now.saturating_sub(at))));
+            let last_success = taken.or_else(|| taken_before.get().copied());
             let host = host.clone();
             ChannelStatus { destination, queue, host, kinds, flow, stopped_at, last_success, per_minute }
         };
@@ -221,6 +250,12 @@ impl Engine {
     /// Moves everything until `stop` turns true, and then finishes what is under way. New keys, and the end of another pause, end pauses.
     pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut keys: Keyring) {
         let mut running = JoinSet::new();
+        for url_loop in &self.0.loops {
+            // Where the database does not answer, it is told from the next success on.
+            if let Ok(Some(at)) = self.0.ledger.last_taken(&url_loop.worker.lane).await {
+                let _ = url_loop.taken_before.set(at);
+            }
+        }
         for url_loop in &self.0.loops {
             running.spawn(keep_running(Arc::clone(&url_loop.worker), stop.clone()));
         }

@@ -112,6 +112,36 @@ impl Config {
     }
 }
 
+impl Config {
+    /// That a gateway under this configuration is connected to nothing, and what makes it useful; `None`: it is. With keys it still serves
+    /// those who seal and open; without, nobody.
+    pub(crate) fn connects_nothing(&self) -> Option<Trouble> {
+        let settings = &self.destinations;
+        let is_connected = !settings.mediator.events.is_empty()
+            || settings.ida.is_some()
+            || settings.hub.hub_url.is_some()
+            || self.listen.callback.is_some();
+        if is_connected {
+            return None;
+        }
+        let advice = "set upstream.mediator.birth, upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
+                      --config FILE or MOSIP_GATEWAY_CONFIG. deploy/mosip-gateway.toml shows every setting";
+        let has_keys = !self.keys.own.is_empty() || !self.keys.peers.is_empty();
+        Some(match has_keys {
+            true => Trouble::new(
+                "configuration",
+                "connects nothing: no event is taken, nothing comes from MOSIP, and the keys serve /v1/seal, open, sign and verify alone",
+                advice,
+            ),
+            false => Trouble::fatal(
+                "configuration",
+                "connects nothing: no key and no URL is set, so that nothing can be sent, opened or verified",
+                advice,
+            ),
+        })
+    }
+}
+
 fn envelope(root: &mut Section<'_>) -> Envelope {
     let mut section = root.section("envelope");
     let danger_accept_unsigned =

@@ -22,6 +22,12 @@ impl Site {
     }
 
     async fn call_under(&self, example: &str, set: &[(&str, &str)], clock: Clock) -> Finding {
+        let findings = self.all_under(example, set, clock).await;
+        let of_ida = |finding: &&Finding| finding.subject.starts_with("upstream.ida");
+        findings.iter().rfind(of_ida).unwrap_or_else(|| panic!("{findings:?}")).clone()
+    }
+
+    async fn all_under(&self, example: &str, set: &[(&str, &str)], clock: Clock) -> Vec<Finding> {
         let keys = std::path::absolute("keys.example").unwrap();
         let text = example
             .replace("http://127.0.0.1:4600", &self.simulator.base_url)
@@ -30,9 +36,7 @@ impl Site {
         std::fs::write(&file, text).unwrap();
         let mut variables = secrets();
         variables.extend(set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let findings = doctor::call(Some(&file), &variables, clock).await;
-        let of_ida = |finding: &&Finding| finding.subject.starts_with("upstream.ida");
-        findings.iter().rfind(of_ida).unwrap_or_else(|| panic!("{findings:?}")).clone()
+        doctor::call(Some(&file), &variables, clock).await
     }
 }
 
@@ -47,6 +51,19 @@ async fn a_good_registration_is_found_good_and_nobody_is_asked_about() {
     let site = Site::new().await;
     let finding = site.call(&[], Clock::system()).await;
     assert_eq!(finding.level, Level::Ok, "{finding:?}");
+}
+
+#[tokio::test]
+async fn a_path_that_is_not_tried_is_said_not_to_be() {
+    let site = Site::new().await;
+    let wrong = format!("{}/no/such/path", site.simulator.base_url);
+    let set = [("MOSIP_GATEWAY__UPSTREAM__MEDIATOR__BIRTH", wrong.as_str())];
+    let findings = site.all_under(EXAMPLE, &set, Clock::system()).await;
+    let of_birth = |finding: &&Finding| finding.subject.contains("upstream.mediator.birth");
+    let found = findings.iter().find(of_birth).unwrap_or_else(|| panic!("{findings:?}"));
+    assert_eq!(found.level, Level::Ok, "{found:?}");
+    // With advice, it is a line of its own.
+    assert!(found.what.contains("the path was not tried") && found.advice.is_some(), "{found:?}");
 }
 
 #[tokio::test]

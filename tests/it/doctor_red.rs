@@ -197,6 +197,31 @@ async fn an_ida_without_signers_of_replies_is_red_and_it_is_said_once() {
     assert_eq!(said.count(), 0, "the warning of the start says it again: {diagnosis:#?}");
 }
 
+#[tokio::test]
+async fn a_socket_in_a_folder_that_is_missing_is_red_and_says_to_make_the_folder() {
+    let mut site = Site::new().await;
+    let socket = format!("unix:{}", site.path("absent/gateway.sock").display());
+    site.set("MOSIP_GATEWAY__LISTEN__INTERNAL", &socket);
+    let diagnosis = site.examine().await;
+    is_red(&diagnosis, "listener internal", "cannot listen on");
+    let found = diagnosis.findings.iter().find(|finding| finding.subject == "listener internal").unwrap();
+    assert!(found.advice.as_ref().unwrap().starts_with("make the folder of the socket"), "{found:?}");
+}
+
+#[tokio::test]
+async fn keys_that_are_connected_to_nothing_are_to_be_looked_at() {
+    let site = Site::new().await;
+    let keys = std::path::absolute("keys.example/opencrvs-jwt.pem").unwrap();
+    let text = format!("keys.peers = [{{ name = \"mosip\", file = \"{}\" }}]\n", keys.display());
+    let file = site.path("keys-alone.toml");
+    std::fs::write(&file, text).unwrap();
+    let diagnosis = doctor::examine(Some(&file), &BTreeMap::new(), true, Clock::system().now());
+    let says = |finding: &&doctor::Finding| finding.what.starts_with("connects nothing");
+    let found = diagnosis.findings.iter().find(says).unwrap_or_else(|| panic!("{diagnosis:#?}"));
+    assert_eq!(found.level, Level::Warn, "{found:?}");
+    assert!(found.advice.as_ref().unwrap().contains("upstream.mediator.birth"), "{found:?}");
+}
+
 #[test]
 fn no_configuration_at_all_is_red() {
     let diagnosis = doctor::examine(None, &BTreeMap::new(), true, Clock::system().now());

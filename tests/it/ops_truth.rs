@@ -39,19 +39,24 @@ async fn results_that_do_not_reach_the_mediator_stand_on_the_page_in_readiness_a
     let gateway = Running::start(&[("DELIVER__URL", &url)]).await;
     gateway.push(&Push::new("1").body()).await;
     let page = page_with(&gateway, "<h1>Results do not reach the mediator").await;
-    assert!(page.contains(">Refuses<") || page.contains(">Away since "), "{page}");
+    assert!(
+        page.contains(">No usable answer since ") && !page.contains(">Refuses<"),
+        "nobody listens: {page}"
+    );
     assert!(!page.contains("Everything flows") && page.contains("messages, to the mediator"), "{page}");
     let (_, ready) = gateway.readiness().await;
     assert_eq!(ready["deliveries"]["waiting"], 1, "{ready}");
     assert!(ready["deliveries"]["refusal"]["fault"].is_string(), "{ready}");
     let channels = ready["channels"].as_array().unwrap();
-    assert!(channels.iter().any(|channel| channel["destination"] == "delivery"), "{ready}");
+    let channel = channels.iter().find(|channel| channel["destination"] == "delivery").unwrap();
+    assert_eq!((&channel["state"], &channel["fault"]), (&json!("failing"), &json!("upstream")), "{ready}");
+    assert!(channel["advice"].is_string() && channel["since"].is_string(), "{ready}");
     assert_eq!(ready["faces"]["webhooks"], false, "{ready}");
     let certificates = ready["certificates"].as_array().unwrap();
     assert!(certificates.iter().any(|one| one["role"] == "own" && one["days_to_expiry"].is_i64()), "{ready}");
     let metrics = text(&gateway, "/metrics").await;
     let host = nobody.address();
-    let channel = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"delivery\",state=\"open\"}} ");
+    let channel = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"delivery\",state=\"failing\"}} 1");
     for sample in [
         channel.as_str(),
         "mosip_gateway_oldest_delivery_seconds ",
@@ -71,6 +76,57 @@ async fn while_paused_the_next_try_is_the_probe() {
     assert!((3_000..=3_600).contains(&seconds), "{event}");
     let page = text(&world.gateway, "/?event=waits").await;
     assert!(page.contains("in 59m"), "{page}");
+    let (_, ready) = world.gateway.readiness().await;
+    let channels = ready["channels"].as_array().unwrap();
+    let channel = channels.iter().find(|channel| channel["state"] == "paused").unwrap();
+    assert!((3_000..=3_600).contains(&channel["next_try_in"].as_i64().unwrap()), "{ready}");
+    let page = text(&world.gateway, "/").await;
+    let says = "These wait until a person puts right what pauses them: see the reason beside their host.";
+    assert_eq!(page.matches(says).count(), 2, "what failed, and what is queued: {page}");
+    assert!(
+        !page.contains("These go by themselves") && !page.contains("These are tried again by themselves")
+    );
+}
+
+#[tokio::test]
+async fn one_event_that_nobody_answers_shows_that_nobody_answers_from_the_first_attempt_on() {
+    let nobody = crate::support::port::Port::hold();
+    let url = format!("http://{}/birth", nobody.address());
+    let set = vec![("UPSTREAM__MEDIATOR__BIRTH", url.as_str())];
+    let world = World::start(Setup { set, ..Setup::default() }).await;
+    world.gateway.accept("birth", &birth("waits")).await;
+    let page = page_with(&world.gateway, ">No usable answer since ").await;
+    assert!(page.contains("The last attempt failed: 1 event waits for MOSIP"), "{page}");
+    let (_, ready) = world.gateway.readiness().await;
+    let channels = ready["channels"].as_array().unwrap();
+    let state = |kind: &str| {
+        let carries =
+            |channel: &&serde_json::Value| channel["kinds"].as_array().unwrap().contains(&json!(kind));
+        channels.iter().find(carries).unwrap()["state"].clone()
+    };
+    assert_eq!((state("birth"), state("death")), (json!("failing"), json!("open")), "{ready}");
+}
+
+#[tokio::test]
+async fn the_last_success_is_remembered_over_a_restart() {
+    let mut world = World::start(Setup::default()).await;
+    world.gateway.push(&Push::new("1").body()).await;
+    world.gateway.settle("birth", BIRTH).await;
+    let last = async |gateway: &Running| {
+        let (_, ready) = gateway.readiness().await;
+        let channels = ready["channels"].as_array().unwrap();
+        let births = channels.iter().find(|channel| channel["kinds"][0] == "birth").unwrap();
+        births["last_success"].as_str().map(str::to_owned)
+    };
+    let before = last(&world.gateway).await.unwrap();
+    world.gateway.restart(&[]).await;
+    let after = patience::until("the last success", async || last(&world.gateway).await.ok_or(())).await;
+    // Of a running process the moment is counted back from now.
+    let of =
+        |text: &str| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).unwrap();
+    assert!((of(&after) - of(&before)).abs() < Duration::seconds(1), "{before} {after}");
+    let metrics = text(&world.gateway, "/metrics").await;
+    assert!(metrics.contains("mosip_gateway_last_success_timestamp_seconds{"), "{metrics}");
 }
 
 #[tokio::test]
@@ -172,6 +228,21 @@ async fn an_authority_of_the_keys_stands_with_its_days_in_metrics_in_readiness_a
         assert!(row.contains("trusted by a setting") && row.contains(on_the_page), "{row}");
         gateway.stop().await;
     }
+}
+
+#[tokio::test]
+async fn a_file_of_authorities_that_is_missing_is_told_before_what_it_keeps() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("authorities.pem");
+    let set = vec![("KEYS__CA_FILE", file.to_str().unwrap())];
+    let world = World::start(Setup { set, ..Setup::default() }).await;
+    world.gateway.accept("birth", &birth("waits")).await;
+    let page = page_with(&world.gateway, ">Paused since ").await;
+    assert!(page.contains("<h1>Put right: authorities.pem: "), "{page}");
+    assert!(page.contains(", so that these are not trusted: "), "{page}");
+    let (_, ready) = world.gateway.readiness().await;
+    let fatal = ready["troubles"].as_array().unwrap().iter().filter(|trouble| trouble["fatal"] == true);
+    assert_eq!(fatal.count(), 1, "{ready}");
 }
 
 /// The certificate of an authority that is valid up to `not_after`, in PEM.

@@ -19,6 +19,7 @@ use crate::destinations::Rows;
 use crate::error::Fault;
 use crate::ledger::Failing;
 use crate::ledger::entry::{Refusal, State};
+use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
 
@@ -36,6 +37,14 @@ pub(super) struct Group<'s> {
 /// What waits in `queue` after an attempt that failed, the commonest reason of each destination first.
 pub(super) fn waiting(stored: &Stored, queue: Queue) -> Vec<Group<'_>> {
     gathered(stored.failing.iter().filter(|failing| failing.queue == queue && waits(failing)))
+}
+
+/// Why most of the rows wait that `channel` carries and whose last attempt failed.
+pub(super) fn waiting_for<'s>(failing: &'s [Failing], channel: &ChannelStatus) -> Option<&'s Refusal> {
+    let is_carried = |failing: &&Failing| {
+        waits(failing) && channel.takes(failing.queue, &failing.destination, &failing.kind)
+    };
+    gathered(failing.iter().filter(is_carried)).first().map(|group| group.refusal)
 }
 
 fn waits(failing: &Failing) -> bool {
@@ -63,12 +72,8 @@ fn gathered<'s>(failing: impl Iterator<Item = &'s Failing>) -> Vec<Group<'s>> {
 pub(super) fn remarks(standing: &Standing, remarks: &mut Vec<Remark>) {
     let Some(stored) = &standing.stored else { return };
     let is_new = |failing: &&Failing| {
-        let is_stopped = standing.channels.iter().any(|channel| {
-            channel.flow != Flow::Open
-                && channel.queue == failing.queue
-                && channel.destination == failing.destination
-                && (channel.kinds.is_empty() || channel.kinds.contains(&failing.kind))
-        });
+        let is_stopped =
+            standing.channel_of_failing(failing).is_some_and(|channel| channel.flow != Flow::Open);
         failing.queue != Queue::Deliveries
             && waits(failing)
             && !is_stopped
@@ -135,6 +140,9 @@ pub(super) fn render(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
     let waiting = gathered(stored.failing.iter().filter(|failing| waits(failing)));
     let refused = gathered(stored.failing.iter().filter(|failing| is_refused_record(failing)));
+    let ways = stored.failing.iter().filter(|failing| waits(failing));
+    let ways = ways.map(|failing| standing.channel_of_failing(failing));
+    let going = words::going(ways, "These are tried again by themselves.");
     let row = |group: &Group<'_>| {
         let (one, many) = match group.queue {
             Queue::Entries => ("event", "events"),
@@ -150,7 +158,7 @@ pub(super) fn render(standing: &Standing) -> Markup {
     html! {
         @if !waiting.is_empty() {
             (section("failing", "Waiting after an attempt that failed", html! {
-                p { "These are tried again by themselves." }
+                p { (going) }
                 (table("failing", &["How many", "For", "Reason"], waiting.iter().map(row)))
             }))
         }

@@ -46,6 +46,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     let mut remarks = Vec::new();
     disk(standing, &mut remarks);
     unreadable(standing, &mut remarks);
+    untrusted(standing, &mut remarks);
     paused(standing, &mut remarks);
     missing_keys(standing, &mut remarks);
     broken(standing, &mut remarks);
@@ -85,6 +86,14 @@ fn unreadable(standing: &Standing, remarks: &mut Vec<Remark>) {
             format!("Put right: {rows} {are} not open. They wait; the others go on."),
             "Restore outbox.key_file and the database from the same backup, then run `mosip-gateway outbox rekey` or start the gateway again.",
         ));
+    }
+}
+
+/// What keeps all keys that depend on it comes before what they keep.
+fn untrusted(standing: &Standing, remarks: &mut Vec<Remark>) {
+    if let Some(trouble) = standing.ring.cause() {
+        let file = trouble.location.short();
+        remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }
 }
 
@@ -148,7 +157,7 @@ fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
         let detail = words::sentence(lacking.detail());
         remarks.push(act(format!("Put right our keys: events wait for one. {detail}"), lacking.advice()));
     }
-    for trouble in fatal {
+    for trouble in fatal.filter(|trouble| Some(*trouble) != standing.ring.cause()) {
         let file = trouble.location.short();
         remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
     }

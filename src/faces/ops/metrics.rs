@@ -15,7 +15,7 @@ use crate::destinations::Rows;
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::entry::STATES;
-use crate::queue::channel::Flow;
+use crate::queue::ChannelStatus;
 use crate::queue::meters::Meters;
 use crate::store::Piece;
 
@@ -134,16 +134,16 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
     let channels = Family::<ChannelState, Gauge>::default();
     for channel in &standing.channels {
         for kind in channel.carries() {
-            for state in Flow::NAMES {
+            for state in ChannelStatus::STATES {
                 let labels = ChannelState { host: channel.host.clone(), kind: kind.clone(), state };
-                channels.get_or_create(&labels).set(i64::from(channel.flow.as_str() == state));
+                channels.get_or_create(&labels).set(i64::from(channel.state() == state));
             }
         }
     }
     registry.register("channel", "1 for the state that the upstream URL of the kind is in", channels);
     let success = Family::<Carried, Gauge>::default();
     for channel in &standing.channels {
-        let Some(at) = standing.last_success(channel) else { continue };
+        let Some(at) = channel.last_success else { continue };
         for kind in channel.carries() {
             success.get_or_create(&Carried { host: channel.host.clone(), kind }).set(at.seconds());
         }

@@ -138,14 +138,18 @@ struct ChannelView {
     host: String,
     /// None where all that goes to the destination goes there.
     kinds: Vec<String>,
-    /// `open`, `broken`, `paused`
+    /// `open`, `failing` (nobody gave a usable answer to the last attempts), `broken` (one is tried every 5 seconds), `paused`
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<String>,
     /// What has not arrived there.
     waiting: u64,
-    /// When it last took something, since the start.
+    /// Seconds until one is tried; only where it is broken or paused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    next_try_in: Option<u64>,
+    /// When it last took something, before the start too.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     last_success: Option<String>,
@@ -283,16 +287,17 @@ impl ChannelView {
     fn of(channel: &ChannelStatus, standing: &Standing) -> Self {
         let refusal = match &channel.flow {
             Flow::Paused { reason, .. } => Some(Refusal::of(reason)),
-            Flow::Open | Flow::Broken { .. } => None,
+            Flow::Open | Flow::Broken { .. } => standing.unanswered(channel).map(Refusal::of_row),
         };
         Self {
             destination: channel.destination.clone(),
             host: channel.host.clone(),
             kinds: channel.kinds.clone(),
-            state: channel.flow.as_str(),
+            state: channel.state(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
             waiting: standing.waiting(channel),
-            last_success: standing.last_success(channel).map(Timestamp::to_iso),
+            next_try_in: channel.flow.next_trial().map(|at| standing.until(at).as_secs()),
+            last_success: channel.last_success.map(Timestamp::to_iso),
             refusal,
         }
     }

@@ -100,7 +100,7 @@ impl Standing {
         let stored = counted.await.ok().and_then(Result::ok);
         let trouble = ledger.trouble();
         let Room { left: disk_left, used: disk_used } = ledger.room();
-        Self {
+        let mut standing = Self {
             now: ops.app.now(),
             ready: trouble.is_none() && !*ops.stopping.borrow(),
             trouble,
@@ -123,7 +123,19 @@ impl Standing {
             setting_troubles: ops.app.troubles(),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
+        };
+        // Where nothing waits, an attempt of some time ago says nothing about now.
+        let is_idle: Vec<bool> = standing
+            .channels
+            .iter()
+            .map(|channel| standing.stored.is_some() && standing.waiting(channel) == 0)
+            .collect();
+        for (channel, is_idle) in standing.channels.iter_mut().zip(is_idle) {
+            if is_idle && channel.is_failing() {
+                channel.stopped_at = None;
+            }
         }
+        standing
     }
 
     /// Entries in `state`, over all kinds.
@@ -163,11 +175,13 @@ impl Standing {
 
     /// The channel that carries `entry`.
     pub(super) fn channel_of(&self, entry: &Entry) -> Option<&ChannelStatus> {
-        self.channels.iter().find(|channel| {
-            channel.queue == Queue::Entries
-                && channel.destination == entry.destination
-                && (channel.kinds.is_empty() || channel.kinds.contains(&entry.kind))
-        })
+        self.channels.iter().find(|channel| channel.takes(Queue::Entries, &entry.destination, &entry.kind))
+    }
+
+    /// The channel that carries the rows of `failing`.
+    pub(super) fn channel_of_failing(&self, failing: &Failing) -> Option<&ChannelStatus> {
+        let Failing { queue, destination, kind, .. } = failing;
+        self.channels.iter().find(|channel| channel.takes(*queue, destination, kind))
     }
 
     /// When `channel` stopped, by the machine's clock.
@@ -176,15 +190,17 @@ impl Standing {
         Timestamp::from_millis(self.now.millis().saturating_sub(ago))
     }
 
-    /// When `channel` last took something, by the machine's clock.
-    pub(super) fn last_success(&self, channel: &ChannelStatus) -> Option<Timestamp> {
-        let ago = self.uptime.saturating_sub(channel.last_success?);
-        Some(Timestamp::from_millis(self.now.millis().saturating_sub(ago)))
+    /// Why most of what waits for `channel` has no answer, where nobody answers there.
+    pub(super) fn unanswered(&self, channel: &ChannelStatus) -> Option<&Refusal> {
+        let is_silent = channel.is_failing() || matches!(channel.flow, Flow::Broken { .. });
+        let failing = &self.stored.as_ref().filter(|_| is_silent)?.failing;
+        failing::waiting_for(failing, channel)
     }
 
-    /// Why messages for the mediator are not taken, where `channel` carries it and is open: each is refused by itself.
+    /// Why messages for the mediator are not taken, where `channel` carries it and it answers: each is refused by itself.
     pub(super) fn refused(&self, channel: &ChannelStatus) -> Option<&Refusal> {
-        let is_open = channel.queue == Queue::Deliveries && channel.flow == Flow::Open;
+        let is_open =
+            channel.queue == Queue::Deliveries && channel.flow == Flow::Open && !channel.is_failing();
         self.stored.as_ref().filter(|_| is_open)?.delivery_refusal()
     }
 
@@ -192,7 +208,7 @@ impl Standing {
     /// not known.
     pub(super) fn drained_in(&self, channel: &ChannelStatus) -> Option<Duration> {
         let (waiting, rate) = (self.waiting(channel), channel.per_minute?);
-        let flows = waiting > 0 && channel.flow == Flow::Open && self.refused(channel).is_none();
+        let flows = waiting > 0 && channel.state() == "open" && self.refused(channel).is_none();
         #[allow(clippy::cast_precision_loss, reason = "an estimate")]
         let minutes = flows.then(|| waiting as f64 / rate)?;
         Duration::try_from_secs_f64(minutes * 60.0).ok()

@@ -277,6 +277,10 @@ pub(super) struct JobReport {
     /// What a person has to put right; only where the state is `paused`.
     #[schema(nullable = false)]
     paused: Option<LastFault>,
+    /// Seconds until one of its records is tried; only where the state is `waiting` or `paused`.
+    #[schema(nullable = false)]
+    #[schema(rename = "nextTryIn")]
+    next_try_in: Option<i64>,
     progress: Progress,
     results: Vec<Settled>,
     /// `from` of the next page, if this one is full.
@@ -291,6 +295,10 @@ pub(super) struct Job {
     /// What a person has to put right; only where the state is `paused`.
     #[schema(nullable = false)]
     paused: Option<LastFault>,
+    /// Seconds until one of its records is tried; only where the state is `waiting` or `paused`.
+    #[schema(nullable = false)]
+    #[schema(rename = "nextTryIn")]
+    next_try_in: Option<i64>,
     progress: Progress,
 }
 
@@ -308,7 +316,7 @@ pub(super) struct JobPage {
 pub(super) enum JobState {
     Done,
     Running,
-    /// IDA is away.
+    /// IDA does not answer.
     Waiting,
     /// A person has to put something right.
     Paused,

@@ -113,8 +113,10 @@ fn own_key(
             (entry.uses.sign && !certificate.may_sign(), "signatures"),
             (entry.uses.decrypt && !certificate.may_wrap(), "decryption"),
         ];
-        let is_trusted = trust.accepts_own(certificate, &matched.others);
-        check_certificate(certificate, is_trusted, &certificate_at, wanted, trust, troubles)?;
+        if !trust.accepts_own(certificate, &matched.others) {
+            return Err(trust.refusal(certificate, &matched.others, certificate_at));
+        }
+        check_certificate(certificate, &certificate_at, wanted, trust, troubles)?;
     }
     Ok(OwnKey {
         name: entry.name.clone(),
@@ -140,9 +142,11 @@ fn peer(
         chain = chain::issuers(certificate, &material.others);
         // Which of the two a peer's certificate serves shows only in use; one of them it must.
         let useless = !certificate.may_sign() && !certificate.may_wrap();
+        if !trust.accepts(certificate, &material.others) {
+            return Err(trust.refusal(certificate, &material.others, file));
+        }
         check_certificate(
             certificate,
-            trust.accepts(certificate, &material.others),
             &Location::from(file),
             [(useless, "signatures or encryption")],
             trust,
@@ -163,18 +167,14 @@ fn peer(
 }
 
 /// Dates are reported: an expired key still opens what was sealed to it, and `mosip::roles` lets none sign or be sealed to. Usage is
-/// reported, and with the chain enforced, where a CA is configured.
+/// reported, and enforced where a CA is configured.
 fn check_certificate<const N: usize>(
     certificate: &Certificate,
-    is_trusted: bool,
     location: &Location,
     forbidden: [(bool, &'static str); N],
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
 ) -> Result<(), Trouble> {
-    if !is_trusted {
-        return Err(Trouble::new(location.clone(), &LoadError::NoChain, true));
-    }
     if let Some((_, use_)) = forbidden.iter().find(|(forbidden, _)| *forbidden) {
         let enforced = trust.roots.is_some();
         let trouble = Trouble::new(location.clone(), &LoadError::Usage(use_), enforced);
@@ -187,6 +187,14 @@ fn check_certificate<const N: usize>(
         outside_dates(certificate, trust.now).map(|dates| Trouble::new(location.clone(), &dates, false)),
     );
     Ok(())
+}
+
+impl Trust {
+    /// Why `certificate`, which is not accepted, is not.
+    fn refusal(&self, certificate: &Certificate, chain: &[Certificate], at: impl Into<Location>) -> Trouble {
+        let follows = self.is_cause(certificate, chain);
+        Trouble { follows, ..Trouble::new(at, &LoadError::NoChain, true) }
+    }
 }
 
 fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError> {

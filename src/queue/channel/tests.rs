@@ -90,12 +90,25 @@ fn it_has_stopped_since_the_first_moment_that_it_did_not_flow() {
     for round in 0..12 {
         fail(&mut channel, "a", &away(), round);
     }
-    assert_eq!(channel.stopped_at(), Some(9), "at the tenth failure");
+    assert_eq!(channel.stopped_at(), Some(0), "at the first of the failures that broke it");
     let refused = Error::new(Code::Partner, "refused");
     fail(&mut channel, "a", &refused, 20);
-    assert_eq!(channel.stopped_at(), Some(9), "paused in place of broken: it still stands");
+    assert_eq!(channel.stopped_at(), Some(0), "paused in place of broken: it still stands");
     channel.succeeded("a");
     assert_eq!(channel.stopped_at(), None);
+}
+
+#[test]
+fn nobody_answers_from_the_first_failed_attempt_until_somebody_does() {
+    let mut channel = channel();
+    fail(&mut channel, "a", &away(), 7);
+    fail(&mut channel, "a", &Error::new(Code::Storage, "full"), 8);
+    fail(&mut channel, "a", &away(), 9);
+    assert_eq!((channel.flow(), channel.stopped_at()), (&Flow::Open, Some(7)));
+    fail(&mut channel, "a", &said("XYZ-001"), 10);
+    assert_eq!((channel.flow(), channel.stopped_at()), (&Flow::Open, None), "it answered, whatever it said");
+    fail(&mut channel, "a", &Error::new(Code::Storage, "full"), 11);
+    assert_eq!(channel.stopped_at(), None, "our disk says nothing about the other side");
 }
 
 #[test]
@@ -310,7 +323,8 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
             };
             assert_eq!(channel.flow().as_str(), after, "{what}, {before}");
             assert_eq!(matches!(next, Some(Next::Park(_))), parks, "{what}, {before}");
-            assert_eq!(channel.stopped_at().is_none(), after == "open", "{what}, {before}");
+            let flows = after == "open" && !failure.as_ref().is_some_and(is_transport);
+            assert_eq!(channel.stopped_at().is_none(), flows, "{what}, {before}");
             if after != "open" && tried {
                 assert!(
                     matches!(channel.admission(NOW), Admission::Wait(_)),

@@ -22,6 +22,7 @@ pub(super) struct Table {
     pub(super) due_kinds: String,
     pub(super) due: String,
     pub(super) lease: String,
+    pub(super) by_seq: String,
     pub(super) next_later: String,
     pub(super) leased: String,
     pub(super) renew: String,
@@ -113,8 +114,9 @@ impl Table {
                 "SELECT position, seq FROM {name} WHERE {DUE} AND destination=?1 AND kind=?2 ORDER BY position LIMIT ?3"
             ),
             lease: format!(
-                "UPDATE {name} SET state='leased', attempts=attempts+1, lease_until=?2 WHERE seq=?1 RETURNING {columns}"
+                "UPDATE {name} SET state='leased', attempts=attempts+1, lease_until=?2 WHERE seq=?1"
             ),
+            by_seq: format!("SELECT {columns} FROM {name} WHERE seq=?1"),
             next_later: format!(
                 "SELECT min(next_at) FROM {name} WHERE {LATER} AND destination=?1 AND kind=?2 AND next_at>?3"
             ),

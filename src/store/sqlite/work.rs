@@ -90,7 +90,9 @@ impl Queues for Transaction<'_> {
         due.sort_unstable();
         let mut leased = Vec::new();
         for (_, seq) in due.into_iter().take(pick.limit) {
-            leased.extend(self.read_rows(table, &table.lease, &[&seq, &pick.until])?);
+            self.run(&table.lease, params![seq, pick.until])?;
+            // With RETURNING, SQLite would hold several more copies of a large payload.
+            leased.extend(self.read_rows(table, &table.by_seq, &[&seq])?);
         }
         Ok(leased)
     }

@@ -1,5 +1,7 @@
 //! Commands that work on files and on the outbox: what they need, and what they say.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::support::event::birth;
 use crate::support::patience;
@@ -64,14 +66,28 @@ async fn a_backup_is_made_while_the_gateway_runs_and_holds_what_was_taken() {
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let again = gateway.run(&["outbox", "backup", copy.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(ENVIRONMENT), "a backup is not overwritten");
+    let names = || {
+        std::fs::read_dir(gateway.home())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect::<BTreeSet<_>>()
+    };
+    let before = names();
+    let streamed = gateway.run(&["outbox", "backup", "-"]);
+    assert!(streamed.status.success() && streamed.stderr.is_empty(), "{:?}", streamed.status);
+    assert_eq!(names(), before, "nothing is left beside the database");
     let listed = gateway.run(&["outbox", "list"]);
     assert!(listed.status.success(), "the gateway goes on: {listed:?}");
     gateway.kill();
 
+    let output = gateway.home().join("from-the-output.db");
+    std::fs::write(&output, streamed.stdout).unwrap();
     let key = gateway.home().join("outbox.key");
-    gateway.set(&[("OUTBOX__PATH", copy.to_str().unwrap()), ("OUTBOX__KEY_FILE", key.to_str().unwrap())]);
-    let listed = gateway.run(&["outbox", "show", "backed-up"]);
-    assert!(listed.status.success(), "{listed:?}");
+    for copy in [copy, output] {
+        gateway.set(&[("OUTBOX__PATH", copy.to_str().unwrap()), ("OUTBOX__KEY_FILE", key.to_str().unwrap())]);
+        let listed = gateway.run(&["outbox", "show", "backed-up"]);
+        assert!(listed.status.success(), "{listed:?}");
+    }
 }
 
 /// A gateway whose internal and ops listeners speak TLS and demand a client certificate.

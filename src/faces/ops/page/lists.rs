@@ -237,6 +237,7 @@ impl Lists {
                 },
             ]
         });
+        let ways = self.queued.rows.iter().map(|entry| standing.channel_of(entry));
         section(
             "queued",
             &format!("Queued: {}", standing.count(State::Queued)),
@@ -244,7 +245,7 @@ impl Lists {
                 @if self.queued.rows.is_empty() {
                     p { "No event waits here." }
                 } @else {
-                    p { "These go by themselves, oldest first." }
+                    p { (words::going(ways, "These go by themselves, oldest first.")) }
                     (self.queued.table("queued", &["Event", "Accepted", "Last attempt"], rows))
                 }
             },

@@ -63,15 +63,18 @@ pub(super) fn channels(standing: &Standing) -> Markup {
     let rows = standing.channels.iter().map(|channel| {
         let refused = standing.refused(channel);
         let state = match &channel.flow {
+            Flow::Open if channel.is_failing() => {
+                html! { span.waits { "No usable answer since " (words::time(standing.stopped_at(channel))) } }
+            }
             Flow::Open if refused.is_some() => html! { span.act { "Refuses" } },
             Flow::Open => html! { span.flows { "Flows" } },
             Flow::Broken { .. } => html! { span.waits { "Away since " (words::time(standing.stopped_at(channel))) } },
             Flow::Paused { .. } => html! { span.act { "Paused since " (words::time(standing.stopped_at(channel))) } },
         };
         let why = match &channel.flow {
-            Flow::Open => reason(refused),
+            Flow::Open => reason(standing.unanswered(channel).or(refused)),
             Flow::Broken { until } => html! {
-                "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
+                (reason(standing.unanswered(channel))) "No usable answer to ten attempts in a row. Next try in " (words::length(standing.until(*until))) "."
             },
             Flow::Paused { reason, probe_at } => html! {
                 (words::sentence(reason.detail())) " " (words::sentence(reason.advice())) " Next try in " (words::length(standing.until(*probe_at))) "."
@@ -86,7 +89,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             (standing.waiting(channel))
             @if let Some(left) = standing.drained_in(channel) { " " small { "none in about " (words::length(left)) } }
         };
-        let taken = taken(standing, channel);
+        let taken = taken(channel);
         vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, why]
     });
     section(
@@ -97,11 +100,11 @@ pub(super) fn channels(standing: &Standing) -> Markup {
 }
 
 /// When `channel` last took something, and its rate.
-fn taken(standing: &Standing, channel: &ChannelStatus) -> Markup {
+fn taken(channel: &ChannelStatus) -> Markup {
     html! {
-        @match standing.last_success(channel) {
+        @match channel.last_success {
             Some(at) => (words::time(at)),
-            None => "not since the start",
+            None => "nothing yet",
         }
         @if let Some(rate) = channel.per_minute { " " small { (words::rate(rate)) } }
     }
@@ -110,7 +113,7 @@ fn taken(standing: &Standing, channel: &ChannelStatus) -> Markup {
 /// How fast `channel` takes what waits for it, in a sentence.
 pub(super) fn pace(standing: &Standing, channel: &ChannelStatus) -> Markup {
     html! {
-        (channel.host) " last took something: " (taken(standing, channel)) ". "
+        (channel.host) " last took something: " (taken(channel)) ". "
         (words::wait(&[(standing.waiting(channel), "event", "events")])) "."
         @if let Some(left) = standing.drained_in(channel) { " None waits in about " (words::length(left)) "." }
     }

@@ -7,6 +7,8 @@ use maud::{Markup, html};
 
 use crate::clock::Timestamp;
 use crate::faces::ops::decision::Done;
+use crate::queue::ChannelStatus;
+use crate::queue::channel::Flow;
 
 /// `2026-11-24 14:05 UTC`
 pub(in crate::faces::ops) fn moment(at: Timestamp) -> String {
@@ -73,6 +75,21 @@ pub(in crate::faces::ops) fn under_way(events: u64) -> String {
     match events {
         1 => "1 event is on its way".to_owned(),
         _ => format!("{events} events are on their way"),
+    }
+}
+
+/// How rows go that wait for these channels: as `flows` says, unless a person has to put something right first.
+pub(in crate::faces::ops) fn going<'c>(
+    channels: impl Iterator<Item = Option<&'c ChannelStatus>>,
+    flows: &str,
+) -> String {
+    let (paused, flowing): (Vec<_>, Vec<_>) = channels
+        .partition(|channel| channel.is_some_and(|channel| matches!(channel.flow, Flow::Paused { .. })));
+    let until = "until a person puts right what pauses them: see the reason beside their host";
+    match (paused.is_empty(), flowing.is_empty()) {
+        (true, _) => flows.to_owned(),
+        (false, true) => format!("These wait {until}. Then they go by themselves."),
+        (false, false) => format!("Some of these wait {until}. The others go by themselves."),
     }
 }
 

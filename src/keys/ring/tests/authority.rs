@@ -49,6 +49,12 @@ fn unreadable_ca_file_refuses_every_certificate() {
     let ring = volume.load();
     assert_eq!(ring.troubles()[0].location, crate::keys::Location::from(&volume.path("ca.pem")));
     assert_eq!((ring.own().len(), ring.peers().len()), (0, 0));
+    let fatal: Vec<_> = ring.troubles().iter().filter(|trouble| trouble.fatal).collect();
+    assert_eq!(fatal.len(), 1, "what follows from it is told with it: {fatal:#?}");
+    assert!(
+        fatal[0].what.contains(", so that these are not trusted: ")
+            && fatal[0].what.contains("mosip-public.key")
+    );
 }
 
 #[test]
