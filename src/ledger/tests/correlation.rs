@@ -64,12 +64,12 @@ async fn an_event_that_was_discarded_takes_no_name_from_the_one_that_stands_for_
     push(&ledger, "B1", "1").await;
     let subject =
         |composition: &str| json!({ "compositionId": composition, "trackingId": "TB1", "brn": "B1" });
-    assert_eq!(told(&ledger).await.pop().unwrap().1, subject("c2"));
+    assert_eq!(deliveries(&ledger).await.pop().unwrap().1, subject("c2"));
     // Where none stands for it, it is still the event that the push is about.
     accept(&ledger, registered(EventKind::Birth, "c3", "B3")).await;
     discard("c3").await;
     push(&ledger, "B3", "2").await;
-    assert_eq!(told(&ledger).await.pop().unwrap().1["compositionId"], "c3");
+    assert_eq!(deliveries(&ledger).await.pop().unwrap().1["compositionId"], "c3");
 }
 
 #[tokio::test(start_paused = true)]
