@@ -1,14 +1,15 @@
 //! `inspect`
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::Value;
 
 use super::input::{self, ConfigFile};
-use super::outcome::{self, Failure, Outcome};
+use super::outcome::{self, Failure, Outcome, REFUSED};
 use super::primitives::verify_credential;
-use crate::inspect::{self, Report};
+use crate::inspect::{self, Credential, Report};
 
 /// Arguments of `inspect`.
 #[derive(Args)]
@@ -30,19 +31,31 @@ impl Inspect {
         let password = input::read_password(self.password_file.as_deref())?;
         let bytes = input::read(self.file.as_deref())?;
         let mut report = inspect::inspect(&bytes, password.as_deref().map(Vec::as_slice))?;
-        if let (Report::Credential(credential), Some(_)) = (&mut report, &self.config.file) {
-            match verify_credential(&self.config, &bytes) {
+        let mut is_refused = false;
+        if let Report::Credential(credential) = &mut report {
+            self.record_verdict(credential, &bytes)?;
+            is_refused = credential.is_refused();
+        }
+        if self.json {
+            outcome::print_json(&report)?;
+        } else {
+            let mut lines = String::new();
+            add_lines("", &serde_json::to_value(&report).map_err(Failure::environment)?, &mut lines);
+            outcome::print(lines.as_bytes())?;
+        }
+        Ok(if is_refused { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
+    }
+
+    /// Records in `credential`, which `bytes` hold, whether its proof verifies by the configuration, where one is named.
+    fn record_verdict(&self, credential: &mut Credential, bytes: &[u8]) -> Result<(), Failure> {
+        if self.config.file.is_some() && !credential.is_refused() {
+            match verify_credential(&self.config, bytes) {
                 Ok(verdict) => credential.record_verdict(verdict),
                 Err(Failure::Refused(error)) => credential.record_refusal(&error),
                 Err(failure) => return Err(failure),
             }
         }
-        if self.json {
-            return outcome::print_json(&report);
-        }
-        let mut lines = String::new();
-        add_lines("", &serde_json::to_value(&report).map_err(Failure::environment)?, &mut lines);
-        outcome::print(lines.as_bytes())
+        Ok(())
     }
 }
 

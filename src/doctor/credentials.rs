@@ -28,8 +28,12 @@ pub(super) fn examine(settings: &settings::Credentials, now: Timestamp) -> Vec<F
         (Some(_), true) => {
             findings.push(unset("context", "write what @context of MOSIP's credentials holds"))
         }
-        // The proof beside a credential needs none.
-        (None, true) if !require.contains(&ProofKind::Embedded) => {}
+        // The proof beside a credential needs none, and a credential may hold one of its own.
+        (None, true) if !require.contains(&ProofKind::Embedded) => findings.push(Finding::warn(
+            "credentials.contexts_dir",
+            "is not set, and credentials.require names event-proof alone: a credential that holds a proof inside, as vercred and euin do, stays in quarantine",
+            "set credentials.contexts_dir and credentials.context, unless MOSIP issues credentials of type opencrvs alone",
+        )),
         (None, _) => findings
             .push(unset("contexts_dir", "name the folder of the JSON-LD contexts and their index.toml")),
     }
@@ -121,7 +125,13 @@ mod tests {
             require: vec![ProofKind::Event],
             ..settings()
         };
-        assert_eq!(told(&event, NOW).len(), 1, "the proof beside a credential needs no contexts");
+        let found = told(&event, NOW);
+        let levels: Vec<_> = found.iter().map(|(level, _)| *level).collect();
+        assert_eq!(levels, [Level::Warn, Level::Ok], "{found:?}");
+        assert!(
+            found[0].1.starts_with("credentials.contexts_dir:") && found[0].1.contains("vercred"),
+            "{found:?}"
+        );
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::queue::outside::Network;
 use crate::upstream::Request;
 
 const SUBJECT: &str = "websub";
+/// Shortest secret that nobody guesses, bytes.
+const SHORTEST_SECRET: usize = 16;
 /// For one request.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Largest answer, bytes; a real one is a line.
@@ -22,11 +24,18 @@ const MAX_REPLY: usize = 64 << 10;
 /// What works, and could be better.
 pub(super) fn examine(websub: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if websub.hub_url.is_some() && websub.token.is_none() {
+    if websub.hub_url.is_some() && !websub.is_token_set {
         findings.push(Finding::warn(
             SUBJECT,
             "websub.token is not set, so that the hub is asked without a token",
             "set it unless the hub takes subscriptions from anybody: MOSIP's does not",
+        ));
+    }
+    if websub.secret.as_ref().is_some_and(|secret| secret.expose().len() < SHORTEST_SECRET) {
+        findings.push(Finding::warn(
+            "websub.secret_file",
+            "leads to a secret of less than 16 bytes, which can be guessed: whoever has it can reject registrations",
+            "make one with `openssl rand -hex 32 > websub.secret`, and start the gateway again, which subscribes with it",
         ));
     }
     findings

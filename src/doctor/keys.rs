@@ -187,7 +187,8 @@ fn unfilled_roles(config: &Config) -> Vec<Finding> {
         ));
     }
     let is_named = recipients.iter().any(|peer| peer.name == roles::MOSIP);
-    if is_called && !is_named && lacks_peer(roles::MOSIP) {
+    let takes_tokens = is_called && config.callback.expects_tokens();
+    if takes_tokens && !is_named && lacks_peer(roles::MOSIP) {
         findings.push(Finding::fail(
             "keys.peers",
             "names no peer `mosip`, whose signature on a push counts",

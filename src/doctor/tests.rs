@@ -1,3 +1,4 @@
+mod hub;
 mod refused;
 
 use std::fs;

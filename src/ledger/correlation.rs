@@ -9,7 +9,7 @@ use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::{Aid, Subject};
-use crate::store::{CorrelationRow, Filter, Queue, Row};
+use crate::store::{CorrelationRow, Filter, Queue, Row, State};
 
 const TABLE: &str = "correlation";
 /// Stands in the database until every entry of an older version has its row.
@@ -125,20 +125,25 @@ impl Book<'_> {
     }
 
     /// The events that a push is about which held the names `held`: those that bear the most precise of them that any event bears. An
-    /// event that bears another value under one of these names is not the one.
+    /// event that bears another value under one of these names is not the one, and one that a person discarded only where no other is.
     pub(super) fn named(&self, held: &Subject) -> Result<Option<Named>> {
         for name in BY_PRECISION {
             let Some((_, value)) = held.names().find(|(of, _)| *of == name) else { continue };
-            let (mut first, mut subjects) = (None, Vec::new());
-            for CorrelationRow { entry, subject, .. } in
-                self.tx().named(&self.name_hash(name, value), ALIKE)?
-            {
+            let (mut bearers, mut discarded) = (Vec::new(), Vec::new());
+            let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
+            for CorrelationRow { entry, subject, .. } in rows {
                 let subject = self.open_subject(&entry, &subject);
                 let Some(subject) = subject.filter(|subject| !held.contradicts(subject)) else { continue };
-                first = first.or(subject.line().map(|line| (entry, line.to_owned())));
-                subjects.push(subject);
+                let row = self.tx().row(Queue::Entries, &entry)?;
+                let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
+                if is_discarded { &mut discarded } else { &mut bearers }.push((entry, subject));
             }
-            if let Some((entry, line)) = first {
+            for bearers in [bearers, discarded] {
+                let mut named = bearers.iter();
+                let named =
+                    named.find_map(|(entry, subject)| Some((entry.clone(), subject.line()?.to_owned())));
+                let Some((entry, line)) = named else { continue };
+                let subjects: Vec<Subject> = bearers.into_iter().map(|(_, subject)| subject).collect();
                 return Ok(Some(Named { entry, line, subject: Subject::common(&subjects) }));
             }
         }

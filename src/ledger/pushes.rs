@@ -298,14 +298,16 @@ impl Book<'_> {
 
     /// Whether a push of `kind` that verifies came before, and was delivered. From now on it did.
     fn came_before(&self, kind: &str, identity: &Identity) -> Result<bool> {
-        let mark = |word: &[u8], text: &str| {
-            let hash = self.identity(&[word, kind.as_bytes(), text.as_bytes()]);
+        let mark = |word: &[u8], parts: &[&[u8]]| {
+            let hash = self.identity(&[&[word, kind.as_bytes()], parts].concat());
             self.tx().mark_verified(&hash, self.now)
         };
         match identity {
-            Identity::Once(id) => Ok(mark(b"push", id)?.is_some()),
+            Identity::Once(says) => Ok(mark(b"push", &[says.as_bytes()])?.is_some()),
+            Identity::Message { id, says } => Ok(mark(b"push", &[id.as_bytes(), says])?.is_some()),
             Identity::Repeatable { about, says } => {
-                let (last, same) = (mark(b"push-about", about)?, mark(b"push", says)?);
+                let (last, same) =
+                    (mark(b"push-about", &[about.as_bytes()])?, mark(b"push", &[says.as_bytes()])?);
                 let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
                 // Both were marked at one moment: it is the last that was said.
                 Ok(same.is_some_and(|at| last == same && soon(at)))

@@ -63,7 +63,12 @@ pub(crate) fn issued(credential: &Value, signer: Option<&str>) -> Value {
 
 /// An envelope for `partner`, in base64.
 pub(crate) fn sealed(plaintext: &[u8]) -> String {
-    let to = CertificateDer::from_pem_file(format!("{KEYS}/partner.crt.pem")).unwrap();
+    sealed_to("partner", plaintext)
+}
+
+/// An envelope for the certificate of the file `name`, in base64.
+pub(crate) fn sealed_to(name: &str, plaintext: &[u8]) -> String {
+    let to = CertificateDer::from_pem_file(format!("{KEYS}/{name}.crt.pem")).unwrap();
     let to = Certificate::from_der(&to).unwrap();
     base64::encode_url(&envelope::seal(&to, plaintext, Format::VerR2).unwrap())
 }

@@ -6,6 +6,7 @@ mod addition;
 use std::sync::Arc;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::credential::Credentials;
 use super::envelope::Policy;
@@ -68,8 +69,16 @@ pub(crate) struct Notice {
 
 /// What makes a push the same message when it comes again. Only HMACs of it are kept.
 pub(crate) enum Identity {
-    /// Its own id, such as the hub's `event.id`, or what it says where that can be said once alone.
+    /// What it says, where that can be said once alone.
     Once(String),
+    /// A message with an id of its own, such as the hub's `event.id`. No signature of MOSIP covers that id, so a message that says
+    /// something else under it is another message: whoever sends one under the id of a genuine message does not bar the genuine one.
+    Message {
+        /// Its own id.
+        id: String,
+        /// [`digest`] of what it says.
+        says: [u8; 32],
+    },
     /// MOSIP gives it neither an id nor a time, and can mean the same words again: it is the same message when it comes again soon, and
     /// nothing else about its registration came between.
     Repeatable {
@@ -91,6 +100,16 @@ pub(crate) enum Outcome {
     Processed,
     /// MOSIP waits for more of the applicant.
     Paused,
+}
+
+/// SHA-256 of `parts`, each behind its length as eight big-endian bytes.
+pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
 }
 
 impl PushKind {

@@ -29,7 +29,11 @@ struct Ended {
 
 impl Ended {
     fn ok(self) -> Self {
-        assert_eq!(self.code, 0, "{}", self.err);
+        self.ended(0)
+    }
+
+    fn ended(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}", self.err);
         self
     }
 

@@ -103,6 +103,27 @@ async fn a_share_that_is_something_else_or_never_ends_is_refused_and_kept_for_a_
     }
 }
 
+/// The fetch that a person asks for answers as the one that is made by itself.
+#[tokio::test]
+async fn a_share_that_is_still_away_is_told_to_whoever_asks_for_it() {
+    let world = world().await;
+    let refused = Behaviour { share: Some(ShareReply::Missing), ..Behaviour::default() };
+    world.simulator.controls.set(refused);
+    issue(&world, "10004");
+    let message = kept(&world, |code, detail| code == "upstream" && detail.contains("not there")).await;
+    let route = format!("/v1/quarantine/{}/verify", message["id"].as_str().unwrap());
+    patience::until("the end of the fetch that is under way", async || {
+        let reply = world.gateway.ask(Method::POST, &route).await;
+        let problem: Value = serde_json::from_slice(&reply.body).unwrap();
+        match (reply.status.as_u16(), problem["code"].as_str()) {
+            (502, Some("upstream")) => Ok(()),
+            (409, Some("state-conflict")) => Err(problem),
+            other => panic!("{other:?}: {problem}"),
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_message_that_waits_for_its_share_outlives_the_process() {
     let mut world = world().await;

@@ -36,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) is_secret_set: bool,
     /// `websub.token`; absent = no token is sent.
     pub(crate) token: Option<Token>,
+    /// `token` is set, rightly or wrongly.
+    pub(crate) is_token_set: bool,
     /// `websub.topics`
     pub(crate) topics: Topics,
     /// How often subscriptions are renewed; default 6 h.
@@ -57,6 +59,7 @@ impl Default for Settings {
             secret: None,
             is_secret_set: false,
             token: None,
+            is_token_set: false,
             topics: Topics::default(),
             renew_every: RENEW_EVERY,
             expect_within: EXPECT_WITHIN,
@@ -99,7 +102,9 @@ impl DestinationSettings for Settings {
         let mut section = root.section("websub");
         let hub_url = section.url("hub_url", plain);
         let callback_url = section.url_of_ours("callback_url", plain);
-        let token = section.any_section("token").and_then(|token| match hub_url {
+        let token = section.any_section("token");
+        let is_token_set = token.is_some();
+        let token = token.and_then(|token| match hub_url {
             Some(_) => token::token(token, plain),
             // Variables of an older system may set one that nobody needs.
             None => {
@@ -120,6 +125,7 @@ impl DestinationSettings for Settings {
         let expect = Duration::from_mins(1)..=Duration::from_hours(24 * 365);
         let mut websub = Self {
             token,
+            is_token_set,
             topics,
             renew_every: section.duration("renew_every", renew).unwrap_or(RENEW_EVERY),
             expect_within: section.duration("expect_within", expect).unwrap_or(EXPECT_WITHIN),

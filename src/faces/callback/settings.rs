@@ -105,6 +105,12 @@ impl Settings {
 }
 
 impl Settings {
+    /// Whether `/birthReceiveNid` is meant to be called, and not the callback of the hub alone.
+    pub(crate) fn expects_tokens(&self) -> bool {
+        let is_listed = |kind| self.require.contains(&kind);
+        self.danger_open || is_listed(CallerAuth::OpencrvsJwt) || !is_listed(CallerAuth::HubHmac)
+    }
+
     /// What the hub needs of the listener at `address` and is not set.
     pub(crate) fn lacks_for_hub(&self, address: Option<&Address>) -> Option<&'static str> {
         match address {

@@ -281,7 +281,7 @@ fn undecided(standing: &Standing, remarks: &mut Vec<Remark>) {
         let are = if quarantined == 1 { "message of MOSIP does" } else { "messages of MOSIP do" };
         remarks.push(act(
             format!("Put right: {quarantined} {are} not verify and did not reach the mediator."),
-            "See below why. Once a key or certificate is replaced, they are tried again by themselves.",
+            "See below why. A file that [keys] names is read as soon as it is replaced; after a change of the configuration, or of a file that [credentials] names, start the gateway again. All are then verified again by themselves.",
         ));
     }
 }

@@ -23,8 +23,9 @@ use crate::ledger::entry::Refusal;
 const PAGE: usize = 100;
 
 /// What a message that is verified again may be refused for.
-pub(in crate::faces) const VERIFIED: [Code; 12] = [
+pub(in crate::faces) const VERIFIED: [Code; 16] = [
     Code::NotFound,
+    Code::StateConflict,
     Code::Malformed,
     Code::Field,
     Code::UnknownKey,
@@ -34,6 +35,9 @@ pub(in crate::faces) const VERIFIED: [Code; 12] = [
     Code::SignerExpired,
     Code::Keys,
     Code::KindNotConfigured,
+    Code::Upstream,
+    Code::UpstreamTimeout,
+    Code::Partner,
     Code::Busy,
     Code::Storage,
 ];
@@ -116,7 +120,7 @@ async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Resu
     Ok(Json(Kept { messages: kept.into_iter().map(EntryView::of).collect(), next }))
 }
 
-/// Verifies a message again. A refusal is the problem that it still has.
+/// Verifies a message again. A refusal is the problem that it still has; 409 while its data share is being fetched.
 #[utoipa::path(post, path = "/v1/quarantine/{id}/verify", params(("id" = String, Path, description = "The id of the message.")), responses((status = 204, description = "It verifies and is on its way to the mediator.")))]
 async fn verify(State(app): State<App>, Name(id): Name) -> Result<Response> {
     app.pushes().verify(id).await?;

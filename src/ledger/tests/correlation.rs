@@ -51,6 +51,27 @@ async fn a_push_about_a_number_of_several_events_is_told_with_what_they_agree_on
     assert_eq!(deliveries(&ledger).await[0].1, json!({ "trackingId": "TB1", "brn": "B1" }));
 }
 
+/// A person discarded the first, and it was registered anew.
+#[tokio::test]
+async fn an_event_that_was_discarded_takes_no_name_from_the_one_that_stands_for_it() {
+    let home = Home::new();
+    let ledger = home.open();
+    accept(&ledger, registered(EventKind::Birth, "c1", "B1")).await;
+    let discard =
+        async |id: &str| ledger.discard(id.to_owned(), "registered twice".to_owned()).await.unwrap();
+    discard("c1").await;
+    accept(&ledger, registered(EventKind::Birth, "c2", "B1")).await;
+    push(&ledger, "B1", "1").await;
+    let subject =
+        |composition: &str| json!({ "compositionId": composition, "trackingId": "TB1", "brn": "B1" });
+    assert_eq!(deliveries(&ledger).await.pop().unwrap().1, subject("c2"));
+    // Where none stands for it, it is still the event that the push is about.
+    accept(&ledger, registered(EventKind::Birth, "c3", "B3")).await;
+    discard("c3").await;
+    push(&ledger, "B3", "2").await;
+    assert_eq!(deliveries(&ledger).await.pop().unwrap().1["compositionId"], "c3");
+}
+
 #[tokio::test(start_paused = true)]
 async fn names_are_forgotten_after_remember_and_not_before_the_event_is_settled() {
     let home = Home::new();

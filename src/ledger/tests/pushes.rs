@@ -106,30 +106,26 @@ async fn webhooks_are_kept_beyond_the_bounds_and_take_no_place_of_other_kinds() 
     assert_eq!(counts, [webhooks]);
 }
 
-/// A push of the hub, as any kind of it may be: its own id, what it names, what it says.
-async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, subject: Subject, data: Value) -> bool {
+/// A push of the hub about one registration, as any kind of it may be: its own id, and the digest of what it says; whether it is new.
+async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, says: u8) -> bool {
     let id = receive(ledger, b"hub").await;
     let notice = Notice {
         kind: "registration.rejected",
         outcome: Some(Outcome::Rejected),
-        subject,
-        identity: Identity::Once(own_id.to_owned()),
-        data,
+        subject: Subject { registration_id: Some("R1".to_owned()), ..Subject::default() },
+        identity: Identity::Message { id: own_id.to_owned(), says: [says; 32] },
+        data: json!({ "reason": "photo" }),
         uin_token: None,
         request_id: None,
     };
     ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
 }
 
-fn registration(id: &str) -> Subject {
-    Subject { registration_id: Some(id.to_owned()), ..Subject::default() }
-}
-
 #[tokio::test]
 async fn what_the_hub_alone_vouches_for_is_told_as_that() {
     let home = Home::new();
     let ledger = home.open();
-    assert!(hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "reason": "photo" })).await);
+    assert!(hub_push(&ledger, "packet-status", "e1", 1).await);
     let message = messages(&ledger).await.remove(0);
     assert_eq!(message["type"], "registration.rejected");
     assert_eq!(message["subject"], json!({ "registrationId": "R1" }));
@@ -139,16 +135,24 @@ async fn what_the_hub_alone_vouches_for_is_told_as_that() {
 }
 
 #[tokio::test]
-async fn a_push_with_an_id_of_its_own_is_known_by_it_among_those_of_its_kind_that_verified() {
+async fn a_push_is_a_repeat_where_its_id_and_what_it_says_verified_before_under_its_kind() {
     let home = Home::new();
     let ledger = home.open();
     let forged = receive(&ledger, b"hub").await;
     ledger.quarantine(forged, refusal()).await.unwrap();
-    assert!(hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "at": 1 })).await);
-    assert!(!hub_push(&ledger, "packet-status", "e1", registration("R1"), json!({ "at": 2 })).await);
-    assert!(hub_push(&ledger, "packet-status", "e2", registration("R1"), json!({ "at": 1 })).await);
-    assert!(hub_push(&ledger, "credential", "e1", registration("R1"), json!({ "at": 1 })).await);
-    assert_eq!(deliveries(&ledger).await.len(), 3);
+    for (kind, own_id, says, is_new) in [
+        ("packet-status", "e1", 1, true),
+        ("packet-status", "e1", 1, false),
+        // Nobody signs an id: the message that it was taken from is still to come.
+        ("packet-status", "e1", 2, true),
+        ("packet-status", "e1", 1, false),
+        ("packet-status", "e1", 2, false),
+        ("packet-status", "e2", 1, true),
+        ("credential", "e1", 1, true),
+    ] {
+        assert_eq!(hub_push(&ledger, kind, own_id, says).await, is_new, "{kind} {own_id} {says}");
+    }
+    assert_eq!(deliveries(&ledger).await.len(), 4);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 pub(super) use self::subject::MEMBERS;
 use self::subject::{NUMBERS, SUBJECT, Subject};
-use super::{Credentials, ISSUED, Issuer, ProofKind, issued_at, refused, shape, values};
+use super::{Credentials, ISSUED, Issuer, NEW_KEY, ProofKind, issued_at, refused, shape, values};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm;
@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, Text, member};
 use crate::keys::{Ring, Thumbprint};
 use crate::mosip::envelope::{Plaintext, open_with_ring};
+use crate::mosip::push::digest;
 use crate::mosip::{Evidence, Verified};
 
 /// The message of the hub. It holds more, which nobody needs.
@@ -66,8 +67,11 @@ pub struct Notification<'a>(Message<'a>);
 /// What it says of the registration and the person is read from values that a proof covers, and from others only where there is none and
 /// the hub alone is trusted: whoever carried the credential could have written them.
 pub struct Issued {
-    /// The hub's id of the message, by which a repeat is known.
+    /// The hub's id of the message. Nothing signs it.
     pub event_id: String,
+    /// SHA-256 of what the message says: the credential as it was sealed, the signature beside it, and the members that nothing signs. It
+    /// is the same however the credential is sealed and the message is written.
+    pub says: [u8; 32],
     /// MOSIP's id of the request for a credential, which a status goes back under. Nothing signs it.
     pub transaction_id: Option<String>,
     /// The id of the registration: the last part of the subject's id, else what the message says, which nothing signs.
@@ -169,17 +173,17 @@ impl<'a> Notification<'a> {
     /// [`Code::Malformed`] and [`Code::Field`] where it is no message with a credential or a share.
     pub fn read(body: &'a [u8]) -> Result<Self> {
         let Object(message): Object<Message<'a>> = json::read(body)?;
-        let Event { id, data_share_uri, data, .. } = &message.event.0;
-        if id.trim().is_empty() {
+        if message.event.0.id.trim().is_empty() {
             return Err(Error::field("/event/id", "the message has no id"));
         }
-        if data.0.credential.is_none() && data_share_uri.is_none() {
+        let notification = Self(message);
+        if notification.credential().is_none() && notification.share().is_none() {
             return Err(Error::field(
                 "/event/data/credential",
                 "the message brings neither a credential nor a share",
             ));
         }
-        Ok(Self(message))
+        Ok(notification)
     }
 
     /// The topic that it says it belongs to.
@@ -192,10 +196,15 @@ impl<'a> Notification<'a> {
         &self.0.event.0.id
     }
 
+    /// The sealed credential, if the message brings it. An empty text brings none.
+    fn credential(&self) -> Option<&str> {
+        self.0.event.0.data.0.credential.as_deref().filter(|sealed| !sealed.trim().is_empty())
+    }
+
     /// Where the credential is, if the message does not bring it.
     pub fn share(&self) -> Option<&str> {
-        let Event { data, data_share_uri, .. } = &self.0.event.0;
-        data_share_uri.as_deref().filter(|_| data.0.credential.is_none())
+        let share = self.0.event.0.data_share_uri.as_deref().filter(|share| !share.trim().is_empty());
+        share.filter(|_| self.credential().is_none())
     }
 }
 
@@ -214,8 +223,8 @@ impl Credentials {
         now: Timestamp,
     ) -> Result<Verified<Issued>> {
         let Event { id, transaction_id, data, .. } = &notification.0.event.0;
-        let Data { registration_id, credential, credential_type, proof } = &data.0;
-        let (plaintext, key) = open(credential.as_deref(), ring)?;
+        let Data { registration_id, credential_type, proof, .. } = &data.0;
+        let (plaintext, key) = open(notification.credential(), ring)?;
         let credential = super::tree(&plaintext)?;
         shape::check_size(&credential).map_err(|error| refused(&error.to_string()))?;
         if !credential.is_object() {
@@ -262,8 +271,13 @@ impl Credentials {
         let told = registration_id.as_deref().filter(|told| !told.is_empty());
         let of_message = || Some(Named { value: told?.to_owned(), is_covered: !is_enough });
         let registration_id = of_subject.or_else(of_message);
+        let signature = proof.as_ref().map(|Object(proof)| &*proof.signature);
+        let beside = [signature, told, transaction_id.as_deref(), credential_type.as_deref()];
+        let [signature, told, transaction, kind] = beside.map(|text| text.unwrap_or_default().as_bytes());
+        let says = digest(&[&plaintext, signature, told, transaction, kind]);
         let issued = Issued {
             event_id: id.to_string(),
+            says,
             transaction_id: transaction_id.as_deref().map(str::to_owned),
             registration_id,
             credential_type: credential_type.as_deref().map(str::to_owned),
@@ -309,8 +323,8 @@ impl Credentials {
             let key = issuer.certificate.public_key();
             jws.verify(key, &[SignatureAlgorithm::Rs256], Some(plaintext)).is_ok()
         };
-        let mut refusal = refused("the signature beside it fits no key of credentials.issuers")
-            .advise("Add the issuer's current certificate to credentials.issuers, if this comes from MOSIP.");
+        let mut refusal =
+            refused("the signature beside it fits no key of credentials.issuers").advise(NEW_KEY);
         // Of one key there may be several certificates.
         for issuer in self.issuers.iter().filter(fits) {
             let issued = issued_at(credential)

@@ -13,13 +13,15 @@ mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 pub use self::contexts::Contexts;
-use self::contexts::Reading;
+use self::contexts::{ContextError, Reading};
 use super::{Evidence, Verified};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
@@ -126,6 +128,12 @@ pub(crate) fn tree(text: &[u8]) -> Result<Value> {
 /// What a date of [`issued_at`] says.
 const ISSUED: &str = "it was issued";
 
+/// On another `@context` than is configured.
+const OTHER_CONTEXT: &str = "Set credentials.context to what @context of MOSIP's credentials holds, save its documents in credentials.contexts_dir, and start the gateway again. If MOSIP issues none like this, discard it.";
+
+/// On a proof that no key of the issuer made.
+const NEW_KEY: &str = "If MOSIP has a new key, add its certificate to credentials.issuers, and start the gateway again. Else the credential was altered: ask the MOSIP administrator to issue it again, and discard this one.";
+
 /// When `credential` says that it was issued.
 fn issued_at(credential: &Value) -> Option<Timestamp> {
     credential.get("issuanceDate").and_then(Value::as_str).and_then(Timestamp::from_iso)
@@ -138,6 +146,8 @@ struct Form {
     what: &'static str,
     /// When it was signed, as the form itself says.
     moment: Timestamp,
+    /// JSON pointers to the values that it depends on.
+    covered: BTreeSet<String>,
 }
 
 /// An embedded proof. Any further member in it would be signed, too.
@@ -174,25 +184,33 @@ impl Credentials {
             )
             .advise("Set credentials.contexts_dir and credentials.context, and start the gateway again."));
         };
-        let Reading { text, covered } =
-            contexts.read(credential).map_err(|error| refused(&error.to_string()))?;
+        let Reading { text, covered } = contexts.read(credential).map_err(|error| match error {
+            ContextError::Other => refused(&error.to_string()).advise(OTHER_CONTEXT),
+            error => refused(&error.to_string()),
+        })?;
         let hashes = [Sha256::digest(proof.text().as_bytes()), Sha256::digest(text.as_bytes())].concat();
-        let mut forms = vec![Form { signed: hashes, what: "its proof was made", moment: created }];
+        let values = values(credential);
+        let mut forms = vec![Form { signed: hashes, what: "its proof was made", moment: created, covered }];
         if self.danger_accept_jcs {
-            // The proof is no part of this form, and neither is its date.
+            // The proof is no part of this form, and neither is its date. Every value is, whatever the contexts say of it.
             let issued = issued_at(credential).zip(plain_form(credential));
-            forms.extend(issued.map(|(moment, signed)| Form { signed, what: ISSUED, moment }));
+            let covered = values.iter().cloned().collect();
+            forms.extend(issued.map(|(moment, signed)| Form { signed, what: ISSUED, moment, covered }));
         }
-        let issuer = self.issuer_of(&proof, &forms, now)?;
-        let (covered, not_covered) =
-            values(credential).into_iter().partition(|pointer| covered.contains(pointer));
+        let (issuer, form) = self.issuer_of(&proof, &forms, now)?;
+        let (covered, not_covered) = values.into_iter().partition(|pointer| form.covered.contains(pointer));
         let key = issuer.certificate.thumbprint();
         Ok(Verified::new(Covered { covered, not_covered, key }, Evidence::Plaintext, None))
     }
 
-    /// The issuer whose key made the proof over one of `forms`, with a certificate whose dates count at `now`: of one key there may be
-    /// several.
-    fn issuer_of(&self, proof: &Proof<'_>, forms: &[Form], now: Timestamp) -> Result<&Issuer> {
+    /// The issuer whose key made the proof over one of `forms`, and that form. The dates of its certificate count at `now`: of one key
+    /// there may be several.
+    fn issuer_of<'f>(
+        &self,
+        proof: &Proof<'_>,
+        forms: &'f [Form],
+        now: Timestamp,
+    ) -> Result<(&Issuer, &'f Form)> {
         let jws = Jws::parse(proof.jws).map_err(|_| refused("the signature of its proof cannot be read"))?;
         if !jws.is_detached() {
             return Err(refused("the signature of its proof brings a text of its own"));
@@ -200,17 +218,22 @@ impl Credentials {
         let named =
             self.issuers.iter().filter(|issuer| issuer.verification_method == proof.verification_method);
         let mut refusal = refused("its verificationMethod is not among credentials.issuers")
-            .advise("Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP.");
+            .advise("Add the issuer's certificate to credentials.issuers, if this is an issuer of MOSIP, and start the gateway again; else discard the message.");
         let mut is_outside_dates = false;
         for issuer in named {
             let key = issuer.certificate.public_key();
             let fits =
                 |form: &&Form| jws.verify(key, &[SignatureAlgorithm::Ps256], Some(&form.signed)).is_ok();
-            match forms.iter().find(fits).map(|form| issuer.check_dates(form.what, form.moment, now)) {
-                Some(Ok(())) => return Ok(issuer),
-                Some(Err(error)) => (refusal, is_outside_dates) = (error, true),
+            match forms.iter().find(fits) {
+                Some(form) => match issuer.check_dates(form.what, form.moment, now) {
+                    Ok(()) => return Ok((issuer, form)),
+                    Err(error) => (refusal, is_outside_dates) = (error, true),
+                },
                 None if is_outside_dates => {}
-                None => refusal = refused("its proof does not fit the credential and the key of its issuer"),
+                None => {
+                    refusal = refused("its proof does not fit the credential and the key of its issuer")
+                        .advise(NEW_KEY);
+                }
             }
         }
         Err(refusal)
@@ -227,14 +250,16 @@ impl Issuer {
             (Validity::Valid, _) if self.history => Ok(()),
             (Validity::Valid, Validity::ExpiredSince(_)) => {
                 Err(expired("the certificate of its issuer has expired").advise(
-                    "Add the issuer's new certificate, and set history = true for the former one in credentials.issuers.",
+                    "Add the issuer's new certificate, and set history = true for the former one in credentials.issuers, and start the gateway again.",
                 ))
             }
             (Validity::ExpiredSince(_), _) => {
                 Err(expired(&format!("{what} after the certificate of its issuer had expired"))
-                    .advise("Add the certificate that its issuer has now to credentials.issuers."))
+                    .advise("Add the certificate that its issuer has now to credentials.issuers, and start the gateway again. If its issuer has none, ask the MOSIP administrator to issue it anew."))
             }
-            _ => Err(refused(&format!("{what} before the certificate of its issuer is valid"))),
+            _ => Err(refused(&format!("{what} before the certificate of its issuer is valid")).advise(
+                "Add the certificate that the issuer had then to credentials.issuers, with history = true, and start the gateway again.",
+            )),
         }
     }
 }
@@ -252,8 +277,24 @@ impl Proof<'_> {
     }
 }
 
-/// What OpenCRVS's mock of MOSIP signs.
+/// What OpenCRVS's mock of MOSIP signs. `None` where a whole number has no exact place among the doubles that RFC 8785 writes: its
+/// neighbours have the same text, and a reader sees another number than was signed.
 fn plain_form(credential: &Value) -> Option<Vec<u8>> {
+    fn is_exact(value: &Value) -> bool {
+        const MOST: u64 = 1 << 53;
+        match value {
+            Value::Number(number) if number.is_f64() => true,
+            Value::Number(number) => {
+                number.as_u64().or(number.as_i64().map(i64::unsigned_abs)).is_some_and(|whole| whole < MOST)
+            }
+            Value::Array(items) => items.iter().all(is_exact),
+            Value::Object(members) => members.values().all(is_exact),
+            _ => true,
+        }
+    }
+    if !is_exact(credential) {
+        return None;
+    }
     let mut document = credential.clone();
     document.as_object_mut()?.remove("proof");
     serde_json_canonicalizer::to_vec(&document).ok()
@@ -284,6 +325,7 @@ pub(crate) fn values(credential: &Value) -> Vec<String> {
 
 fn refused(why: &str) -> Error {
     Error::new(Code::SignatureInvalid, format!("the credential does not verify: {why}"))
+        .advise("Ask the MOSIP administrator whether it was issued so. If it was not, somebody altered or made it: discard it.")
 }
 
 fn expired(why: &str) -> Error {

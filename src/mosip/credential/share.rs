@@ -37,11 +37,13 @@ impl DataShare {
     ///
     /// # Errors
     ///
-    /// [`Code::SignatureInvalid`] where it lies elsewhere: a hub that is not MOSIP's must not choose whom the token is shown to.
+    /// [`Code::Field`] where it lies elsewhere: a hub that is not MOSIP's must not choose whom the token is shown to.
     pub fn address(&self, share: &str) -> Result<Uri> {
         let elsewhere = || {
-            Error::new(Code::SignatureInvalid, "the message names a share outside credentials.data_share")
-                .advise("Correct credentials.data_share.url, if MOSIP shares from another place now.")
+            let what = "the message names a share outside credentials.data_share.url: scheme, host, port or folder differ";
+            Error::field("/event/dataShareUri", what).advise(
+                "Set credentials.data_share.url to the place that MOSIP shares from, if that is another one now, and start the gateway again. Else ask the MOSIP administrator who sent this.",
+            )
         };
         // What is written in two ways is read in two ways.
         if share.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '#' | '@')) {
@@ -225,7 +227,12 @@ mod tests {
             " https://api.example.org/v1/datashare/key",
         ] {
             let error = place.address(share).unwrap_err();
-            assert_eq!(error.code(), Code::SignatureInvalid, "{share}");
+            assert_eq!(
+                (error.code(), error.pointer()),
+                (Code::Field, Some("/event/dataShareUri")),
+                "{share}"
+            );
+            assert!(error.advice().contains("credentials.data_share.url"));
             assert!(!error.detail().contains("example.org"), "what the hub says is not repeated");
         }
     }

@@ -27,7 +27,7 @@ fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
 
 fn notice(issued: Issued) -> Notice {
     let data = issued.data();
-    let Issued { event_id, transaction_id, registration_id, certificate_number, occasion, .. } = issued;
+    let Issued { event_id, says, transaction_id, registration_id, certificate_number, occasion, .. } = issued;
     // An id that no proof covers leads to no registration: whoever carried the credential could have written it.
     let registration_id = registration_id.filter(|id: &Named| id.is_covered).map(|id| id.value);
     let (brn, drn) = match occasion {
@@ -38,7 +38,7 @@ fn notice(issued: Issued) -> Notice {
         kind: "credential.issued",
         outcome: Some(Outcome::Issued),
         subject: Subject { brn, drn, registration_id, ..Subject::default() },
-        identity: Identity::Once(event_id),
+        identity: Identity::Message { id: event_id, says },
         data,
         uin_token: None,
         request_id: transaction_id,
@@ -74,7 +74,9 @@ mod tests {
             assert_eq!(notice.word(), "signature");
             let Notice { kind, subject, identity, data, .. } = notice.get();
             assert_eq!(*kind, "credential.issued");
-            assert!(matches!(identity, Identity::Once(id) if id == "2104f44a-339d-4e22-ad55-18f8dfc2be85"));
+            assert!(
+                matches!(identity, Identity::Message { id, .. } if id == "2104f44a-339d-4e22-ad55-18f8dfc2be85")
+            );
             assert_eq!(subject.registration_id.as_deref(), Some("100010033575073"));
             assert_eq!((subject.brn.as_deref(), subject.drn.as_deref()), (brn, None));
             assert_eq!((&data["vid"], &data["event"]), (&"8031687218".into(), &"birth".into()));

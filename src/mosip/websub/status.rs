@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::error::{Error, Result};
 use crate::json::{self, Object};
-use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
+use crate::mosip::push::{self, Identity, Notice, Outcome, PushKind, Topic, Trust};
 use crate::mosip::{Attested, Stated, Transport};
 use crate::registration::Subject;
 
@@ -204,7 +204,10 @@ fn turns_or_controls(c: char) -> bool {
 fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<Notice>> {
     let Report { kind, outcome, registration, result, reason, advice } = report;
     let identity = match id {
-        Some(id) => Identity::Once(id),
+        Some(id) => {
+            let says = push::digest(&[registration.as_bytes(), result.as_bytes(), reason.as_bytes()]);
+            Identity::Message { id, says }
+        }
         None => {
             let mut says = String::new();
             json::write_canonical(json::text(body)?, &mut |piece| says.push_str(piece))?;

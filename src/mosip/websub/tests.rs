@@ -156,7 +156,8 @@ fn a_rejection_tells_its_reason_and_what_to_do_and_that_it_rests_on_the_hub() {
         assert_eq!((stated.word(), stated.get().kind), ("hub", "registration.rejected"));
         assert_eq!(stated.get().outcome, Some(Outcome::Rejected));
         match &stated.get().identity {
-            Identity::Once(own) => assert_eq!(Some(own.as_str()), id),
+            Identity::Once(_) => panic!("the same words can be meant again"),
+            Identity::Message { id: own, .. } => assert_eq!(Some(own.as_str()), id),
             Identity::Repeatable { about, says } => {
                 assert_eq!((about.as_str(), id), ("10001100771006920220408105832", None));
                 assert_eq!(serde_json::from_str::<Value>(says).unwrap(), *body, "all that it says");

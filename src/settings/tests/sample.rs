@@ -173,6 +173,21 @@ fn of_compose() -> Vec<(&'static str, &'static str)> {
         .collect()
 }
 
+/// The image of the simulator holds the folders and files that its examples name.
+#[test]
+fn the_image_of_the_simulator_holds_what_its_examples_name() {
+    let image = include_str!("../../../Dockerfile");
+    let copied =
+        || image.lines().filter_map(|line| line.strip_prefix("COPY ")).flat_map(str::split_whitespace);
+    for text in
+        [include_str!("../../../deploy/example.toml"), include_str!("../../../deploy/example-hub.toml")]
+    {
+        for named in text.split('"').filter_map(|text| text.strip_prefix("../")) {
+            assert!(copied().any(|copied| Path::new(named).starts_with(copied)), "{named}");
+        }
+    }
+}
+
 #[test]
 fn every_sample_of_a_deployment_is_read_and_says_what_it_needs() {
     let secrets = [NAMED[0], NAMED[1], NAMED[2], ("HUB_SECRET", "h")];

@@ -75,7 +75,13 @@ impl Pushes {
     /// Examines a quarantined push again, after its cause has been put right; the refusal if it still does not verify.
     pub(crate) async fn verify(&self, id: String) -> Result<()> {
         let push = self.0.ledger.push(id).await?;
-        self.0.examine(push).await
+        match self.0.look_for_share(self.0.of_its_kind(push)).await? {
+            (push, None) => self.0.examine_whole(push).await,
+            (push, Some(_)) => {
+                let attempt = self.0.shares.begin(&push.id).ok_or_else(is_being_fetched)?;
+                self.0.make(attempt).await
+            }
+        }
     }
 
     /// A person decides that a quarantined push is nothing to wait for.
@@ -232,11 +238,43 @@ impl PushesInner {
 /// Why a message of MOSIP is kept, for the operator: what is said to a caller is of no use to them, since the message is MOSIP's.
 fn reason(refusal: &Error) -> Refusal {
     let mut reason = Refusal::from(refusal);
-    let is_of_callers = refusal.advice() == refusal.code().advice();
-    if is_of_callers && matches!(refusal.code(), Code::Malformed | Code::Field) {
-        ADVICE.clone_into(&mut reason.advice);
+    if refusal.advice() == refusal.code().advice()
+        && let Some(advice) = advice(refusal.code())
+    {
+        advice.clone_into(&mut reason.advice);
     }
     reason
+}
+
+/// What the operator does about a message that is refused with `code`, where the refusal says nothing more precise.
+fn advice(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Malformed | Code::Field => Some(ADVICE),
+        Code::UnknownKey => Some(
+            "If it is sealed to a former key of ours, add that key to keys.own. Else it is for another partner: give the MOSIP administrator the certificate that /v1/keys lists, ask for it to be issued again, and discard it.",
+        ),
+        Code::Decrypt => Some(
+            "Ask the MOSIP administrator to issue it again, sealed to the certificate that /v1/keys lists, and discard it; the log says which step failed.",
+        ),
+        Code::SignatureInvalid => Some(
+            "If MOSIP has a new certificate, replace the file of its peer in keys.peers: all are then verified again. Else ask the MOSIP administrator whether they sent this, and discard it if they did not.",
+        ),
+        Code::SignatureMissing => {
+            Some("Ask the MOSIP administrator why it is not signed; an unsigned message is never passed on.")
+        }
+        Code::Upstream | Code::UpstreamTimeout => Some(
+            "It is tried again by itself. If this lasts, compare credentials.data_share.url with the MOSIP administrator.",
+        ),
+        Code::Partner => Some(
+            "It is tried again by itself. Put the client of credentials.data_share.token right with the MOSIP administrator, and start the gateway again.",
+        ),
+        _ => None,
+    }
+}
+
+fn is_being_fetched() -> Error {
+    Error::new(Code::StateConflict, "the credential of this message is being fetched from its data share")
+        .advise("Look at /v1/quarantine in half a minute: by then the message is gone from there, or has the reason of that attempt.")
 }
 
 /// The message is not at fault: it has not been examined.

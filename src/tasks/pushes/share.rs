@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Pushes, PushesInner, is_ours};
+use super::{Pushes, PushesInner, is_ours, reason};
 use crate::config::Token;
 use crate::destinations::TokenSource;
 use crate::destinations::cookie::CookieToken;
@@ -53,6 +53,12 @@ pub(crate) struct Shares {
     place: Option<Place>,
     outside: Arc<dyn Outside>,
     random: Random,
+    queue: Arc<Queue>,
+}
+
+/// Which messages wait for their shares.
+#[derive(Default)]
+struct Queue {
     waiting: Mutex<BTreeMap<String, Wait>>,
     wake: Notify,
 }
@@ -70,6 +76,26 @@ struct Wait {
     due: Option<Instant>,
 }
 
+/// An attempt for one message. As long as it lasts, nobody makes another one. Where it is given up, as when its caller hangs up, the
+/// message is due again.
+pub(super) struct Attempt {
+    queue: Arc<Queue>,
+    pub(super) id: String,
+    has_ended: bool,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.has_ended {
+            return;
+        }
+        if let Some(wait) = self.queue.waiting().get_mut(&self.id) {
+            wait.due = wait.due.or(Some(Instant::now()));
+        }
+        self.queue.wake.notify_one();
+    }
+}
+
 /// The token that is shown to the place of shares, and nowhere else.
 pub(crate) fn token(settings: Token) -> Arc<TokenSource> {
     Arc::new(TokenSource::new(CookieToken { section: "credentials.data_share.token", settings }))
@@ -80,7 +106,7 @@ impl Shares {
     pub(crate) fn new(settings: Option<Settings>, outside: Arc<dyn Outside>, random: Random) -> Self {
         let place =
             settings.map(|settings| Place { folder: settings.place, token: settings.token.map(token) });
-        Self { place, outside, random, waiting: Mutex::default(), wake: Notify::new() }
+        Self { place, outside, random, queue: Arc::default() }
     }
 
     /// The sealed credential at `address`, which the hub named.
@@ -108,23 +134,34 @@ impl Shares {
     /// `id` is tried at once, unless it is under way.
     pub(super) fn ask_for(&self, id: String) {
         let now = Some(Instant::now());
-        let mut waiting = self.waiting();
+        let mut waiting = self.queue.waiting();
         let wait = waiting.entry(id).or_insert(Wait { attempts: 0, due: now });
         if wait.due.is_some() {
             wait.due = now;
         }
         drop(waiting);
-        self.wake.notify_one();
+        self.queue.wake.notify_one();
     }
 
-    /// The message that is due first, which is under way from now on; else when the next one is.
-    fn next(&self) -> Result<String, Instant> {
-        let (mut waiting, now) = (self.waiting(), Instant::now());
+    /// An attempt for `id`, whenever it is due; `None` while one is under way.
+    pub(super) fn begin(&self, id: &str) -> Option<Attempt> {
+        let mut waiting = self.queue.waiting();
+        let wait = waiting.entry(id.to_owned()).or_insert(Wait { attempts: 0, due: Some(Instant::now()) });
+        wait.due.take().map(|_| self.attempt(id))
+    }
+
+    fn attempt(&self, id: &str) -> Attempt {
+        Attempt { queue: Arc::clone(&self.queue), id: id.to_owned(), has_ended: false }
+    }
+
+    /// An attempt for the message that is due first; else when the next one is due.
+    fn next(&self) -> Result<Attempt, Instant> {
+        let (mut waiting, now) = (self.queue.waiting(), Instant::now());
         let due = waiting.iter_mut().filter_map(|(id, wait)| Some((wait.due?, id, wait)));
         match due.min_by_key(|(due, ..)| *due) {
             Some((due, id, wait)) if due <= now => {
                 wait.due = None;
-                Ok(id.clone())
+                Ok(self.attempt(id))
             }
             Some((due, ..)) => Err(due),
             None => Err(now + REST),
@@ -133,7 +170,7 @@ impl Shares {
 
     /// An attempt for `id` failed by `error`, which may be over later.
     fn failed(&self, id: &str, error: &Error) {
-        let mut waiting = self.waiting();
+        let mut waiting = self.queue.waiting();
         let wait = waiting.entry(id.to_owned()).or_insert(Wait { attempts: 0, due: None });
         let most = FIRST_WAIT.saturating_mul(1 << wait.attempts.min(16)).min(LONGEST_WAIT);
         // Between a half and the whole, so that what failed together is not tried together.
@@ -143,19 +180,20 @@ impl Shares {
         wait.attempts = wait.attempts.saturating_add(1);
         wait.due = Some(Instant::now() + wanted.max(asked));
         drop(waiting);
-        self.wake.notify_one();
+        self.queue.wake.notify_one();
     }
 
-    /// The attempt for `id` ended, and unless it failed in a way that may be over later it is the last one.
-    fn ended(&self, id: &str, outcome: &Result<()>) {
-        let is_under_way = self.waiting().get(id).is_some_and(|wait| wait.due.is_none());
+    /// `attempt` ended, and unless it failed in a way that may be over later it is the last one for its message.
+    pub(super) fn end(&self, mut attempt: Attempt, outcome: &Result<()>) {
+        attempt.has_ended = true;
         match outcome {
-            Err(error) if is_under_way && is_ours(error) => self.failed(id, error),
-            _ if is_under_way => drop(self.waiting().remove(id)),
-            _ => {}
+            Err(error) if may_come(error) => self.failed(&attempt.id, error),
+            _ => drop(self.queue.waiting().remove(&attempt.id)),
         }
     }
+}
 
+impl Queue {
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<String, Wait>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -165,18 +203,13 @@ impl Pushes {
     /// Fetches what messages wait for. Runs for ever.
     pub(super) async fn fetch_shares(&self) {
         let shares = &self.0.shares;
-        // A run before this one may have stopped unexpectedly.
-        shares.waiting().values_mut().for_each(|wait| wait.due = wait.due.or(Some(Instant::now())));
         let mut running = JoinSet::new();
         loop {
             let is_full = running.len() >= AT_ONCE;
             let next = match (!is_full).then(|| shares.next()) {
-                Some(Ok(id)) => {
+                Some(Ok(attempt)) => {
                     let pushes = self.clone();
-                    running.spawn(async move {
-                        let outcome = pushes.verify(id.clone()).await;
-                        pushes.0.shares.ended(&id, &outcome);
-                    });
+                    running.spawn(async move { pushes.0.make(attempt).await });
                     continue;
                 }
                 Some(Err(due)) => due,
@@ -185,13 +218,23 @@ impl Pushes {
             tokio::select! {
                 Some(_) = running.join_next() => {}
                 () = sleep_until(next), if !is_full => {}
-                () = shares.wake.notified(), if !is_full => {}
+                () = shares.queue.wake.notified(), if !is_full => {}
             }
         }
     }
 }
 
 impl PushesInner {
+    /// Makes `attempt`: its message is read now, since an attempt before this one may have brought the share.
+    pub(super) async fn make(&self, attempt: Attempt) -> Result<()> {
+        let outcome = match self.ledger.push(attempt.id.clone()).await {
+            Ok(push) => self.examine(push).await,
+            Err(error) => Err(error),
+        };
+        self.shares.end(attempt, &outcome);
+        outcome
+    }
+
     /// The push of the kind that it is by now, and where the credential is that it brings, if that is not in it.
     pub(super) async fn look_for_share(&self, push: Received) -> Result<(Received, Option<String>)> {
         if push.kind != CREDENTIAL.name {
@@ -232,16 +275,13 @@ impl PushesInner {
                 Ok(Received { id, kind, body: body.to_vec().into() })
             }
             Err(error) => {
-                if may_come(&error) {
-                    self.shares.failed(&id, &error);
-                }
                 tracing::warn!(
                     push = id,
                     code = error.code().as_str(),
                     detail = error.detail(),
                     "a credential cannot be fetched from its data share"
                 );
-                self.ledger.quarantine(id, (&error).into()).await?;
+                self.ledger.quarantine(id, reason(&error)).await?;
                 Err(error)
             }
         }

@@ -1,3 +1,5 @@
+mod reasons;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -166,6 +168,31 @@ async fn a_credential_of_the_hub_is_delivered_once_and_a_forged_one_is_kept() {
     assert_eq!(kept.len(), cases.len() - 1);
     assert!(kept.iter().all(|push| push.refusal.as_ref().unwrap().code == "signature-invalid"));
     assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1, "a repeat is known by its id");
+}
+
+/// Nothing signs `event.id`, so whoever can post as the hub can put it on a message of their own.
+#[tokio::test]
+async fn a_message_under_the_id_of_a_genuine_one_does_not_bar_it_and_a_repeat_is_one_however_it_is_sealed() {
+    let home = Home::new();
+    let cases: Vec<Value> = serde_json::from_str(include_str!("../../../tests/vectors/event.json")).unwrap();
+    let good = cases.into_iter().find(|case| case["name"] == "good").unwrap();
+    let genuine = &good["event"];
+    let mut bare = genuine.clone();
+    bare["event"]["data"].as_object_mut().unwrap().remove("proof");
+    let mut renamed = genuine.clone();
+    renamed["event"]["transactionId"] = "another-request".into();
+    let sealed = fake::issued(&good["expect"], Some("issuer"));
+    let mut sealed_anew = fake::issued(&good["expect"], Some("issuer"));
+    sealed_anew["publishedOn"] = "2026-11-25T00:00:00.000Z".into();
+    for (message, told) in
+        [(&bare, 1), (&renamed, 2), (genuine, 3), (genuine, 3), (&bare, 3), (&sealed, 4), (&sealed_anew, 4)]
+    {
+        let body = Bytes::from(message.to_string());
+        let id = home.pushes.receive(CREDENTIAL, body, Sender::Known).await.unwrap();
+        home.pushes.verify(id).await.unwrap();
+        assert_eq!(home.ledger.undelivered_count().await.unwrap().0, told, "{message}");
+    }
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
 }
 
 #[tokio::test]

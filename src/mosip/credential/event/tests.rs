@@ -302,6 +302,27 @@ fn a_shared_credential_is_opened_as_one_that_came_along() {
     assert_eq!(credentials.verify_issued(&notification, &ring(), NOW).unwrap().get().credential, birth());
 }
 
+/// MOSIP writes all members of its event, whether they hold anything or not.
+#[test]
+fn an_empty_credential_or_an_empty_address_is_none() {
+    let with = |credential: Value, share: Value| {
+        let mut message = good();
+        message["event"]["data"]["credential"] = credential;
+        message["event"]["dataShareUri"] = share;
+        let body = message.to_string();
+        Notification::read(body.as_bytes())
+            .map(|read| read.share().map(str::to_owned))
+            .map_err(|error| error.code())
+    };
+    let share = "https://api.example.org/v1/datashare/key";
+    for empty in [json!(""), json!("  "), Value::Null] {
+        assert_eq!(with(empty.clone(), json!(share)), Ok(Some(share.to_owned())), "{empty}");
+        assert_eq!(with(json!("sealed"), empty.clone()), Ok(None), "{empty}");
+        assert_eq!(with(empty.clone(), empty.clone()), Err(Code::Field), "{empty}");
+    }
+    assert_eq!(with(json!("sealed"), json!(share)), Ok(None), "what came along counts");
+}
+
 #[test]
 fn what_is_no_message_is_refused_with_the_place() {
     let without = |pointer: &str, value: Value| {

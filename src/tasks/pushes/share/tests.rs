@@ -88,11 +88,11 @@ async fn the_address_alone_decides_whether_anything_is_called() {
     {
         let home = Home::sharing(place(), Arc::new(Script::new([])));
         let id = received(&home, shared(address).0).await;
-        assert_eq!(home.pushes.verify(id.clone()).await.unwrap_err().code(), Code::SignatureInvalid);
-        assert_eq!(kept(&home).await.0, "signature-invalid");
+        assert_eq!(home.pushes.verify(id.clone()).await.unwrap_err().code(), Code::Field);
+        assert_eq!(kept(&home).await.0, "field");
         let push = home.ledger.push(id).await.unwrap();
         home.pushes.0.examine_new(push).await.unwrap();
-        assert!(home.pushes.0.shares.next().unwrap_err() > Instant::now(), "nothing waits");
+        assert!(home.pushes.0.shares.next().err().unwrap() > Instant::now(), "nothing waits");
     }
     let home = Home::sharing(None, Arc::new(Script::new([])));
     let id = received(&home, shared(&format!("{PLACE}key")).0).await;
@@ -125,7 +125,9 @@ async fn what_may_come_later_waits_and_what_is_something_else_is_refused() {
         home.pushes.verify(id.clone()).await.unwrap_err();
         let (found, detail) = kept(&home).await;
         assert_eq!(found, code, "{detail}");
-        let is_waiting = home.pushes.0.shares.waiting().contains_key(&id);
+        let advice = home.ledger.quarantined(0).await.unwrap().remove(0).refusal.unwrap().advice;
+        assert!(advice.contains("MOSIP") && !advice.contains("record"), "{detail}: {advice}");
+        let is_waiting = home.pushes.0.shares.queue.waiting().contains_key(&id);
         assert_eq!(is_waiting, waits, "{detail}");
     }
 }
@@ -137,14 +139,17 @@ async fn each_further_attempt_waits_longer_up_to_an_hour() {
     for attempt in 0..40_u32 {
         let before = Instant::now();
         shares.failed("a", &error);
-        let wait = shares.next().unwrap_err() - before;
+        let wait = shares.next().err().unwrap() - before;
         let most = FIRST_WAIT.saturating_mul(1 << attempt.min(16)).min(LONGEST_WAIT);
         assert!(wait >= most / 2 && wait <= most + Duration::from_secs(1), "{attempt}: {wait:?}");
     }
     let asked = error.with_retry_after(Some(Duration::from_secs(u64::MAX)));
     let before = Instant::now();
     shares.failed("b", &asked);
-    assert!(shares.waiting()["b"].due.unwrap() - before <= LONGEST_WAIT + Duration::from_secs(1), "clamped");
+    assert!(
+        shares.queue.waiting()["b"].due.unwrap() - before <= LONGEST_WAIT + Duration::from_secs(1),
+        "clamped"
+    );
 }
 
 #[tokio::test]
@@ -164,4 +169,26 @@ async fn after_a_start_a_share_that_was_not_there_is_fetched_while_other_message
     }
     assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
     running.abort();
+}
+
+#[tokio::test]
+async fn a_message_is_fetched_by_one_at_a_time_and_an_attempt_that_is_given_up_is_made_again() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    // A call more than these would panic.
+    let outside = Arc::new(Script::new([is_away(), says(200, &sealed)]));
+    let home = Home::sharing(place(), Arc::clone(&outside));
+    let id = received(&home, body).await;
+    let shares = &home.pushes.0.shares;
+    let under_way = shares.begin(&id).unwrap();
+    let refused = home.pushes.verify(id.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::StateConflict);
+    assert!(refused.advice().contains("/v1/quarantine"), "{}", refused.advice());
+    assert!(shares.next().is_err(), "nor by what runs in the background");
+    drop(under_way);
+    let again = shares.next().ok().unwrap();
+    assert_eq!(again.id, id);
+    assert_eq!(home.pushes.0.make(again).await.unwrap_err().code(), Code::Upstream);
+    home.pushes.verify(id.clone()).await.unwrap();
+    assert_eq!(outside.sent.lock().unwrap().len(), 2);
+    assert!(shares.queue.waiting().is_empty());
 }
