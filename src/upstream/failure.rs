@@ -114,7 +114,7 @@ impl From<SendError> for Error {
                 error.advise("Use an https URL; a host in upstream.danger_plain_http_hosts is sent tokens in the clear.")
             }
             SendError::NotSent { .. } => error.advise(
-                "Check the URL in the configuration, and that the server is up; nothing is wrong with the record, it can be sent again.",
+                "Check the URL in the configuration, and that the server is up; the same request can be sent again.",
             ),
             _ => error,
         }
