@@ -106,7 +106,8 @@ pub(crate) fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer> {
         }
         _ => {
             let error = refusal::of_status(HUB, status, SETTING);
-            Err(if status.is_client_error() || status.is_redirection() { error } else { error.advise(AWAY) })
+            // What is said of a record says nothing of a subscription.
+            Err(if error.advice() == error.code().advice() { error.advise(AWAY) } else { error })
         }
     }
 }
