@@ -140,8 +140,9 @@ impl Services {
             async move { pushes.run(reloads).await }
         }));
         let stopping = stop.clone();
+        let subscribed = hub.clone();
         tasks.spawn(supervised("hub", move || {
-            let hub = hub.clone();
+            let hub = subscribed.clone();
             async move { hub.run().await }
         }));
         let moving = async { engine.run(stopping, keys).await };
@@ -149,6 +150,7 @@ impl Services {
             // The receiver is gone, so everything stops.
             let _ = stop.wait_for(|stop| *stop).await;
             tasks.shutdown().await;
+            hub.stop().await;
         };
         tokio::join!(moving, stopped);
     }

@@ -154,13 +154,14 @@ pub(crate) async fn read(request: Request, limits: &Limits) -> Result<HeldBody> 
     read_under(request, limits, Spent::Refused, |_| ()).await
 }
 
-/// As [`read`]; `see` is shown each piece as it comes in.
+/// As [`read`]; `see` is shown each piece as it comes in, and `spent` says what happens when the budget is used up.
 pub(crate) async fn read_seeing(
     request: Request,
     limits: &Limits,
+    spent: Spent,
     see: impl FnMut(&[u8]),
 ) -> Result<HeldBody> {
-    read_under(request, limits, Spent::Refused, see).await
+    read_under(request, limits, spent, see).await
 }
 
 /// As [`read`], but when the budget is used up it waits for its turn, until the deadline: [`Code::Busy`] does not occur.
@@ -170,8 +171,10 @@ pub(crate) async fn read_in_turn(request: Request, limits: &Limits) -> Result<He
 
 /// What a body does when the budget is used up.
 #[derive(Clone, Copy)]
-enum Spent {
+pub(crate) enum Spent {
+    /// It is refused.
     Refused,
+    /// It waits for its turn, as in [`read_in_turn`].
     Waits,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::correlation::cause;
+use super::correlation::{Named, cause};
 use super::deliveries::Message;
 use super::work::Held;
 use super::{Book, Ledger};
@@ -16,7 +16,7 @@ use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::mosip::push::Outcome;
 use crate::opencrvs::event::EventKind;
-use crate::store::OutcomeRow;
+use crate::store::{OutcomeRow, Queue};
 
 const TABLE: &str = "correlation";
 /// Silent registrations that one transaction reports.
@@ -85,39 +85,52 @@ impl Book<'_> {
     /// An entry has arrived where its answer comes later: where it is a birth or death, MOSIP is to say what came of it.
     pub(super) fn expect_answer(&self, held: &Held) -> Result<()> {
         let Some(within) = self.rules.expected_within.get() else { return Ok(()) };
-        let kinds = [EventKind::Birth.as_str(), EventKind::Death.as_str()];
-        if !kinds.contains(&held.kind.as_str()) {
+        if !is_answered_later(&held.kind) {
             return Ok(());
         }
         let entry = self.answered_under(&held.id)?;
-        let known = self.tx().outcome(&entry)?;
-        // The answer may be faster than the settling of the entry.
-        let is_answered = known.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final);
-        if !is_answered {
+        // The answer may be faster than the settling of the entry. And silence is told once, however often the entry arrives.
+        let is_told = self.tx().outcome(&entry)?.is_some_and(|row| row.outcome == SILENT);
+        if !is_told && !self.is_answered(&entry)? {
             let by = self.now.saturating_add(to_millis(*within));
             self.tx().expect(&entry, Some(by))?;
         }
         Ok(())
     }
 
+    /// MOSIP said of the registration of `named` what `data` holds: of its first event, and of every other birth or death of that
+    /// registration that waits for an answer.
+    pub(super) fn conclude_all(&self, named: &Named, outcome: Outcome, data: &Value) -> Result<()> {
+        self.conclude(&named.entry, outcome, data)?;
+        for entry in &named.others {
+            let row = self.tx().row(Queue::Entries, entry)?;
+            if row.is_some_and(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
+                self.conclude(entry, outcome, data)?;
+            }
+        }
+        Ok(())
+    }
+
     /// MOSIP said of the registration of `entry` what `data` holds.
-    pub(super) fn conclude(&self, entry: &str, outcome: Outcome, data: &Value) -> Result<()> {
+    fn conclude(&self, entry: &str, outcome: Outcome, data: &Value) -> Result<()> {
         let text = |name: &str| Some(data.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
         let details = match outcome {
             // What a credential holds is nobody's but the mediator's.
             Outcome::Issued => AnswerDetails { at: self.wall.to_iso(), ..AnswerDetails::default() },
             _ => AnswerDetails { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
         };
-        let known = self.tx().outcome(entry)?;
-        let is_answered = known.and_then(|row| self::outcome(&row)).is_some_and(Outcome::is_final);
         // A verdict is not undone by what was sent before it and comes late.
-        if outcome.is_final() || !is_answered {
+        if outcome.is_final() || !self.is_answered(entry)? {
             self.write_outcome(entry, outcome.as_str(), &details)?;
         }
         if outcome.is_final() {
             self.tx().expect(entry, None)?;
         }
         Ok(())
+    }
+
+    fn is_answered(&self, entry: &str) -> Result<bool> {
+        Ok(self.tx().outcome(entry)?.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final))
     }
 
     fn tell_silent(&self, within: Duration) -> Result<usize> {
@@ -179,6 +192,11 @@ impl Book<'_> {
         let has_own = self.tx().correlation(id)?.is_some();
         Ok(if has_own { id } else { cause(id) }.to_owned())
     }
+}
+
+/// Whether MOSIP says later what came of an event of this kind that went as a packet.
+fn is_answered_later(kind: &str) -> bool {
+    [EventKind::Birth.as_str(), EventKind::Death.as_str()].contains(&kind)
 }
 
 /// What MOSIP said, where it did.

@@ -35,6 +35,8 @@ const BY_PRECISION: [&str; 9] = [
 pub(super) struct Named {
     /// The entry that was accepted first.
     pub(super) entry: String,
+    /// Those that were accepted after it and bear the same name.
+    pub(super) others: Vec<String>,
     /// What orders its entries.
     pub(super) line: String,
     /// What all of them have in common.
@@ -143,8 +145,9 @@ impl Book<'_> {
                 let named =
                     named.find_map(|(entry, subject)| Some((entry.clone(), subject.line()?.to_owned())));
                 let Some((entry, line)) = named else { continue };
-                let subjects: Vec<Subject> = bearers.into_iter().map(|(_, subject)| subject).collect();
-                return Ok(Some(Named { entry, line, subject: Subject::common(&subjects) }));
+                let (mut others, subjects): (Vec<String>, Vec<Subject>) = bearers.into_iter().unzip();
+                others.retain(|other| *other != entry);
+                return Ok(Some(Named { entry, others, line, subject: Subject::common(&subjects) }));
             }
         }
         Ok(None)

@@ -195,7 +195,7 @@ impl Ledger {
             }
             let (outcome, named) = (*outcome, book.named(held)?);
             if let (Some(outcome), Some(named)) = (outcome, &named) {
-                book.conclude(&named.entry, outcome, data)?;
+                book.conclude_all(named, outcome, data)?;
             }
             if outcome.is_some_and(|outcome| !outcome.is_told()) {
                 return Ok(true);
@@ -305,12 +305,9 @@ impl Book<'_> {
         match identity {
             Identity::Once(says) => Ok(mark(b"push", &[says.as_bytes()])?.is_some()),
             Identity::Message { id, says } => Ok(mark(b"push", &[id.as_bytes(), says])?.is_some()),
-            Identity::Repeatable { about, says } => {
-                let (last, same) =
-                    (mark(b"push-about", &[about.as_bytes()])?, mark(b"push", &[says.as_bytes()])?);
+            Identity::Repeatable(says) => {
                 let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
-                // Both were marked at one moment: it is the last that was said.
-                Ok(same.is_some_and(|at| last == same && soon(at)))
+                Ok(mark(b"push", &[says.as_bytes()])?.is_some_and(soon))
             }
         }
     }

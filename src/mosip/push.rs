@@ -79,14 +79,9 @@ pub(crate) enum Identity {
         /// [`digest`] of what it says.
         says: [u8; 32],
     },
-    /// MOSIP gives it neither an id nor a time, and can mean the same words again: it is the same message when it comes again soon, and
-    /// nothing else about its registration came between.
-    Repeatable {
-        /// The registration.
-        about: String,
-        /// The whole message.
-        says: String,
-    },
+    /// The whole message. MOSIP gives it neither an id nor a time, and can mean the same words again: it is the same message when it comes
+    /// again soon, whatever came between, since the hub delivers out of order too.
+    Repeatable(String),
 }
 
 /// What MOSIP says came of a registration.

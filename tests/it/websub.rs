@@ -8,6 +8,8 @@ use mosip_gateway::simulator::Behaviour;
 use mosip_gateway::simulator::hub::PACKET_STATUS;
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::support::event::BIRTH;
 use crate::support::gateway::{HUB_SECRET, secrets};
@@ -152,14 +154,30 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     assert_eq!(world.gateway.get("/v1/inbox").await.1["messages"], json!([]));
 
     // The operator hears of it: the sender knew the address that the hub alone is told.
-    let refused = |hub: &Value| (hub["refused"]["messages"].clone(), hub["refused"]["code"].clone());
-    let hub = hub_until(&world, |hub| !hub["refused"].is_null()).await;
+    // The message says which topic it is of.
+    let status = |hub: &Value| hub["subscriptions"][1].clone();
+    let refused =
+        |hub: &Value| (status(hub)["refused"]["messages"].clone(), status(hub)["refused"]["code"].clone());
+    let hub = hub_until(&world, |hub| !status(hub)["refused"].is_null()).await;
     assert_eq!(refused(&hub), (json!(3), json!("unauthorized")), "{hub}");
-    assert_eq!((&hub["refused"]["is_hub"], &hub["gap"]["cause"]), (&json!(true), &json!("refused")));
-    assert!(ops(&world, "/metrics").await.contains("mosip_gateway_hub_messages_refused 3"));
+    assert_eq!(status(&hub)["topic"], "packet_status");
+    assert_eq!(
+        (&status(&hub)["refused"]["is_hub"], &status(&hub)["gap"]["cause"]),
+        (&json!(true), &json!("refused"))
+    );
+    assert!(hub["subscriptions"][0]["gap"].is_null() && hub["refused"].is_null(), "{hub}");
+    let metrics = ops(&world, "/metrics").await;
+    for line in [
+        r#"mosip_gateway_hub_messages_refused{topic="packet_status"} 3"#,
+        r#"mosip_gateway_hub_gap{topic="packet_status",cause="refused"} 1"#,
+        r#"mosip_gateway_hub_gap{topic="credential",cause="refused"} 0"#,
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
     let page = ops(&world, "/").await;
     assert!(
-        page.contains("3 messages of MOSIP's hub were refused") && page.contains("may be missing"),
+        page.contains("3 messages of MOSIP's hub (packet_status) were refused")
+            && page.contains("Messages of MOSIP's hub (packet_status) may be missing"),
         "{page}"
     );
     // A stranger who does not know that address moves nothing.
@@ -171,9 +189,10 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     assert_eq!(refused(&hub_until(&world, |_| true).await).0, json!(3));
     // What is taken ends the alarm; that messages may be missing is told until a start.
     assert_eq!(post(&world, &[&sign(HUB_SECRET, body)], body).await.status, StatusCode::OK);
-    let hub = hub_until(&world, |hub| hub["refused"].is_null()).await;
-    assert!(hub["gap"]["until"].is_string(), "{hub}");
-    assert!(ops(&world, "/metrics").await.contains("mosip_gateway_hub_messages_refused 0"));
+    let hub = hub_until(&world, |hub| status(hub)["refused"].is_null()).await;
+    assert!(status(&hub)["gap"]["until"].is_string(), "{hub}");
+    let line = r#"mosip_gateway_hub_messages_refused{topic="packet_status"} 0"#;
+    assert!(ops(&world, "/metrics").await.contains(line));
 }
 
 #[tokio::test]
@@ -336,4 +355,42 @@ async fn a_challenge_comes_back_byte_for_byte_at_the_hubs_address_and_while_our_
     }
     assert_eq!(ask("denied", Hub::CREDENTIALS).await.body, "");
     hub_until(&world, |hub| hub["subscriptions"][0]["state"] == "active").await;
+    // A denial of a request that waits is shown with the hub's reason, and ends it.
+    let denied = "denied&hub.reason=Topic+is+not%0Aregistered";
+    assert_eq!(ask(denied, Hub::ERRORS).await.status, StatusCode::OK);
+    let hub = hub_until(&world, |hub| hub["subscriptions"][2]["state"] == "failing").await;
+    assert_eq!(hub["subscriptions"][2]["detail"], "MOSIP's hub denied the request: Topic is not registered");
+    assert_eq!(hub["subscriptions"][2]["fault"], "partner");
+    let page = ops(&world, "/").await;
+    assert!(page.contains("Topic is not registered"), "{page}");
+}
+
+#[tokio::test]
+async fn a_large_message_of_the_hub_waits_for_the_room_that_another_one_takes() {
+    let set = vec![("LISTEN__IN_FLIGHT_LIMIT", "24MiB"), ("LISTEN__BODY_LIMIT", "1MiB")];
+    let world = World::start(Setup { hub: true, set, ..Setup::default() }).await;
+    let body = |id: &str| {
+        let event = json!({ "id": id, "data": "A".repeat(4 << 20) });
+        json!({ "topic": Hub::CREDENTIALS, "event": event }).to_string()
+    };
+    // All but its last byte, so that it holds its room.
+    let (slow, other) = (body("slow"), body("other"));
+    let mut stream = TcpStream::connect(&world.gateway.callback).await.unwrap();
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Hub-Signature: {}\r\nContent-Length: {}\r\n\r\n",
+        Hub::CALLBACK,
+        sign(HUB_SECRET, &slow),
+        slow.len()
+    );
+    let (last, rest) = slow.as_bytes().split_last().unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(rest).await.unwrap();
+    let signature = sign(HUB_SECRET, &other);
+    for _ in 0..3 {
+        assert_eq!(post(&world, &[&signature], &other).await.status, StatusCode::OK);
+    }
+    stream.write_all(&[*last]).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }

@@ -15,7 +15,7 @@ use super::{
     Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
 };
 use crate::error::{Code, Error, Result};
-use crate::mosip::websub;
+use crate::mosip::websub::{self, Answer, Denial};
 use crate::store::Queue;
 use crate::upstream::{self, Reply, Request};
 
@@ -97,8 +97,11 @@ impl Steps for Publisher {
         let request = Request { method, uri, headers, body, deadline, max_response };
         let read = Box::new(|reply: Result<Reply, _>| {
             let reply = reply?;
-            websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
-            Ok(Read::Done(Done::default()))
+            match websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))? {
+                Answer::Accepted => Ok(Read::Done(Done::default())),
+                // That is said of a subscription; of a publication it is a denial like another.
+                Answer::AlreadyRegistered => Err(Denial::Denied.error("already registered")),
+            }
         });
         Ok(Step::from(Call { request, token: self.token(), before: None, resend: false, read }))
     }

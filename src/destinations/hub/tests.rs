@@ -45,6 +45,7 @@ async fn the_topic_stands_in_the_query_and_the_token_of_the_hub_goes_with_it() {
 async fn a_denial_waits_for_a_person_and_a_hub_that_is_away_for_itself() {
     for (answer, fault) in [
         (says(200, "hub.mode=denied&hub.reason=not+authorized"), Fault::Partner),
+        (says(200, "hub.mode=denied&hub.reason=Publisher+has+already+registered"), Fault::Partner),
         (says(401, ""), Fault::Partner),
         (says(200, "<html>login</html>"), Fault::Upstream),
         (says(503, ""), Fault::Upstream),

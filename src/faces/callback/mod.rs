@@ -22,11 +22,13 @@ use crate::bearer;
 use crate::crypto::hmac::HubSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::http::body;
+use crate::http::body::{self, Spent};
 use crate::http::caller::Caller;
 use crate::ledger::Sender;
 use crate::mosip::caller::CallerKey;
 use crate::mosip::mediator::BIRTH_NID;
+use crate::mosip::push::PushKind;
+use crate::mosip::websub::Denial;
 use crate::pool;
 
 /// The listener's name.
@@ -207,19 +209,25 @@ async fn websub_message(
     if knows_path {
         caller.prove();
     }
-    let signed = signed_by_hub(&callback, &caller, knows_path, request).await;
-    // Where the hub has an address of its own, what comes to another one is a stranger's.
-    let concerns_hub = is_hub || callback.callers.hub_path.is_none();
-    let body = signed.inspect_err(|refusal| {
-        if concerns_hub {
-            app.hub().refused(refusal.code(), is_hub);
+    let body = match signed_by_hub(&callback, &caller, is_hub, request).await {
+        Ok(body) => body,
+        Err(Unsigned { refusal, body }) => {
+            // Where the hub has an address of its own, what comes to another one is a stranger's.
+            if is_hub || callback.callers.hub_path.is_none() {
+                // What the hub's own message says of its topic tells which subscription fails; of a stranger's nothing is read.
+                let read = match body.filter(|_| is_hub) {
+                    Some(body) => kind_of(app, body).await.ok(),
+                    None => None,
+                };
+                app.hub().refused(refusal.code(), is_hub, read.map(|(kind, _)| kind));
+            }
+            return Err(refusal);
         }
-    })?;
+    };
     caller.prove();
     // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
-    let hub = app.hub().clone();
-    let read = pool::offload(body.len(), move || Ok((hub.kind_of(&body), body))).await;
-    let (kind, body) = read.inspect_err(|refusal| app.hub().refused(refusal.code(), true))?;
+    let read = kind_of(app, body).await;
+    let (kind, body) = read.inspect_err(|refusal| app.hub().refused(refusal.code(), true, None))?;
     match app.pushes().receive(kind, body, Sender::Known).await {
         Ok(_) => app.hub().arrived(kind),
         Err(refusal) => {
@@ -230,20 +238,44 @@ async fn websub_message(
     Ok(StatusCode::OK)
 }
 
-/// The body of a message under the hub's signature.
+async fn kind_of(app: &App, body: Bytes) -> Result<(PushKind, Bytes)> {
+    let hub = app.hub().clone();
+    pool::offload(body.len(), move || Ok((hub.kind_of(&body), body))).await
+}
+
+/// A message that is not under the hub's signature, with its body where that is whole.
+struct Unsigned {
+    refusal: Error,
+    body: Option<Bytes>,
+}
+
+impl From<Error> for Unsigned {
+    fn from(refusal: Error) -> Self {
+        Self { refusal, body: None }
+    }
+}
+
+/// The body of a message under the hub's signature. That of the hub waits for its turn where others take the room, since a refusal may end
+/// what the hub delivers.
 async fn signed_by_hub(
     callback: &Callback,
     caller: &Caller,
-    knows_path: bool,
+    is_hub: bool,
     request: Request,
-) -> Result<Bytes> {
+) -> Result<Bytes, Unsigned> {
     let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
     let mut signature = HubSignature::begin(secret.expose(), hub_signature(request.headers())?)
         .map_err(|refusal| signature_refused(&refusal))?;
-    let limits = if knows_path { callback.known.clone() } else { callback.limits(caller) };
-    let body = body::read_seeing(request, &limits, |piece| signature.update(piece)).await?;
-    signature.verify().map_err(|refusal| signature_refused(&refusal))?;
-    Ok(body.into_bytes())
+    let (limits, spent) = match is_hub {
+        true => (callback.known.clone(), Spent::Waits),
+        false => (callback.limits(caller), Spent::Refused),
+    };
+    let body =
+        body::read_seeing(request, &limits, spent, |piece| signature.update(piece)).await?.into_bytes();
+    match signature.verify() {
+        Ok(()) => Ok(body),
+        Err(refusal) => Err(Unsigned { refusal: signature_refused(&refusal), body: Some(body) }),
+    }
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -262,8 +294,8 @@ struct Intent {
 }
 
 /// The hub asks whether we meant to subscribe, or to end a subscription: the challenge comes back, byte for byte, while a request of the
-/// gateway about that topic waits for it. That a subscription is denied or broken is a hint, since nothing proves who says so: the gateway
-/// subscribes again, once in a while. Where `websub.callback_url` has a part that cannot be guessed, no other path is there.
+/// gateway about that topic waits for it. That a subscription is denied or broken ends the request that waits; without one it is a hint,
+/// and the gateway subscribes again, once in a while. Where `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
 async fn websub_intent(
     State(callback): State<Callback>,
@@ -282,8 +314,8 @@ async fn websub_intent(
     }
     let hub = callback.app.hub();
     let Intent { mode, topic, challenge, lease, reason } = intent;
-    if matches!(mode.as_str(), "denied" | "hub-error") {
-        hub.denied(topic.as_deref(), reason.as_deref());
+    if let Some(denial) = Denial::of(&mode) {
+        hub.denied(denial, topic.as_deref(), reason.as_deref());
         return Ok(String::new());
     }
     if challenge.as_ref().is_some_and(|challenge| challenge.len() > LONGEST_CHALLENGE) {

@@ -25,11 +25,7 @@ pub(super) struct Hub {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unset: Vec<&'static str>,
     subscriptions: Vec<Subscription>,
-    /// While messages of the hub may have been lost.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    gap: Option<Lost>,
-    /// Messages that were refused before they could be stored, where none was taken since.
+    /// Messages that were refused before they could be stored and named no topic, where none was taken since.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     refused: Option<Refused>,
@@ -44,16 +40,28 @@ struct Subscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<String>,
+    /// Why the last attempt failed, with the hub's own reason where it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<String>,
     #[serde(flatten)]
     refusal: Option<Refusal>,
+    /// While messages of the topic may have been lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    gap: Option<Lost>,
+    /// Messages of the topic that were refused before they could be stored, where none was taken since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    refused: Option<Refused>,
 }
 
 #[derive(Serialize, ToSchema)]
 struct Lost {
-    /// `no-room`, `refused`, `silence`
+    /// `no-room`, `refused`, `silence`, `was-away`
     cause: &'static str,
     since: String,
-    /// When messages were taken again.
+    /// When messages were taken again, or the hub verified a new subscription.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     until: Option<String>,
@@ -76,25 +84,28 @@ impl Hub {
             topic: subscription.name,
             state: subscription.standing.as_str(),
             since: subscription.since.map(Timestamp::to_iso),
+            detail: subscription.refusal.as_ref().map(|refusal| refusal.detail().to_owned()),
             refusal: subscription.refusal.as_ref().map(Refusal::of),
+            gap: subscription.gap.map(|Gap { since, until, cause }| Lost {
+                cause: cause.as_str(),
+                since: since.to_iso(),
+                until: until.map(Timestamp::to_iso),
+            }),
+            refused: subscription.refused.map(Refused::of),
         });
         Self {
             host: status.host.clone(),
             unset: status.unset.clone(),
             subscriptions: subscriptions.collect(),
-            refused: status.refused.map(|hub::Refused { messages, since, last, code, is_hub }| Refused {
-                messages,
-                since: since.to_iso(),
-                last: last.to_iso(),
-                code: code.as_str(),
-                is_hub,
-            }),
-            gap: status.gap.map(|Gap { since, until, cause }| Lost {
-                cause: cause.as_str(),
-                since: since.to_iso(),
-                until: until.map(Timestamp::to_iso),
-            }),
+            refused: status.refused.map(Refused::of),
         }
+    }
+}
+
+impl Refused {
+    fn of(refused: hub::Refused) -> Self {
+        let hub::Refused { messages, since, last, code, is_hub } = refused;
+        Self { messages, since: since.to_iso(), last: last.to_iso(), code: code.as_str(), is_hub }
     }
 }
 
@@ -103,6 +114,20 @@ struct Subscribed {
     topic: &'static str,
     state: &'static str,
 }
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GapOf {
+    topic: &'static str,
+    cause: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusedOf {
+    topic: &'static str,
+}
+
+/// The topic of messages that named none of ours.
+const UNKNOWN: &str = "unknown";
 
 /// In metrics.
 pub(super) fn register(registry: &mut Registry, standing: &Standing) {
@@ -114,9 +139,27 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
         }
     }
     registry.register("subscription", "1 for the state of the subscription at MOSIP's hub", subscriptions);
-    let refused = standing.hub.as_ref().and_then(|hub| hub.refused).map_or(0, |refused| refused.messages);
-    super::metrics::gauge(
-        registry,
+    let (gaps, refused) = (Family::<GapOf, Gauge>::default(), Family::<RefusedOf, Gauge>::default());
+    let messages = |refused: Option<hub::Refused>| {
+        refused.map_or(0, |refused| i64::try_from(refused.messages).unwrap_or(i64::MAX))
+    };
+    if let Some(hub) = &standing.hub {
+        refused.get_or_create(&RefusedOf { topic: UNKNOWN }).set(messages(hub.refused));
+        for subscription in &hub.subscriptions {
+            let topic = subscription.name;
+            refused.get_or_create(&RefusedOf { topic }).set(messages(subscription.refused));
+            for cause in Cause::ALL {
+                let has_gap = subscription.gap.is_some_and(|gap| gap.cause == cause);
+                gaps.get_or_create(&GapOf { topic, cause: cause.as_str() }).set(i64::from(has_gap));
+            }
+        }
+    }
+    registry.register(
+        "hub_gap",
+        "1 while messages of the topic of MOSIP's hub may be missing, and afterwards until a start",
+        gaps,
+    );
+    registry.register(
         "hub_messages_refused",
         "Messages at the hub's callback that were refused before they could be stored, since one was taken",
         refused,
@@ -161,24 +204,52 @@ pub(super) fn remarks(standing: &Standing, remarks: &mut Vec<Remark>) {
             _ => act(text, advice),
         });
     }
-    remarks.extend(hub.refused.map(refused));
-    if let Some(Gap { since, until, cause }) = hub.gap {
+    let of_topics = hub
+        .subscriptions
+        .iter()
+        .filter_map(|subscription| Some((subscription.refused?, Some(subscription.name))));
+    remarks.extend(hub.refused.map(|of_none| (of_none, None)).into_iter().chain(of_topics).map(refused));
+    remarks.extend(gaps(&hub.subscriptions));
+}
+
+/// Topics whose messages may be missing from the same moment on, for the same cause, are said once.
+fn gaps(subscriptions: &[hub::Subscription]) -> impl Iterator<Item = Remark> {
+    let mut alike: Vec<(Gap, Vec<&str>)> = Vec::new();
+    for subscription in subscriptions {
+        let Some(gap) = subscription.gap else { continue };
+        let is_alike = |(known, _): &&mut (Gap, Vec<&str>)| {
+            (known.since, known.cause, known.until.is_some()) == (gap.since, gap.cause, gap.until.is_some())
+        };
+        match alike.iter_mut().find(is_alike) {
+            Some((known, topics)) => {
+                known.until = known.until.max(gap.until);
+                topics.push(subscription.name);
+            }
+            None => alike.push((gap, vec![subscription.name])),
+        }
+    }
+    alike.into_iter().map(|(Gap { since, until, cause }, topics)| {
         let until = until.map_or_else(|| "now".to_owned(), words::moment);
         let why = match cause {
             Cause::NoRoom => "there was no room for them",
             Cause::Refused => "they were refused before they could be stored",
             Cause::Silence => "the hub delivered nothing, and was subscribed to anew",
+            Cause::WasAway => "no gateway took them for longer than the hub tries",
         };
-        remarks.push(act(
-            format!("Messages of MOSIP's hub may be missing from {} until {until}: {why}.", words::moment(since)),
-            "Ask the MOSIP administrator to send the credentials of that time again. A start of the gateway ends this line.".to_owned(),
-        ));
-    }
+        let (since, topics) = (words::moment(since), topics.join(", "));
+        act(
+            format!("Messages of MOSIP's hub ({topics}) may be missing from {since} until {until}: {why}."),
+            "Ask the MOSIP administrator to send what was published in that time again. A start of the gateway ends this line, once that time \
+             is over."
+                .to_owned(),
+        )
+    })
 }
 
-fn refused(refused: hub::Refused) -> Remark {
+fn refused((refused, topic): (hub::Refused, Option<&str>)) -> Remark {
     let hub::Refused { messages, since, last, code, is_hub } = refused;
     let (what, were) = if messages == 1 { ("message", "was") } else { ("messages", "were") };
+    let of_topic = topic.map(|topic| format!(" ({topic})")).unwrap_or_default();
     let from = if is_hub { "of MOSIP's hub" } else { "of the hub, or of somebody who knows its address," };
     let why = match code {
         Code::CallerSignature => "the signature does not fit",
@@ -186,7 +257,7 @@ fn refused(refused: hub::Refused) -> Remark {
         _ => "it did not arrive whole",
     };
     let text = format!(
-        "{messages} {what} {from} {were} refused from {} until {}: {why}. Nothing of them is stored.",
+        "{messages} {what} {from}{of_topic} {were} refused from {} until {}: {why}. Nothing of them is stored.",
         words::moment(since),
         words::moment(last)
     );
@@ -226,9 +297,12 @@ pub(super) fn render(standing: &Standing) -> Markup {
             How::Failing => html! { span.act { "Not subscribed" } },
         };
         let since = subscription.since.map_or_else(|| html! { "the start" }, words::time);
-        let why = subscription.refusal.as_ref().map_or_else(Markup::default, |refusal| {
-            html! { (words::sentence(refusal.detail())) " " (words::sentence(refusal.advice())) }
-        });
+        let why = html! {
+            @if let Some(refusal) = &subscription.refusal {
+                (words::sentence(refusal.detail())) " " (words::sentence(refusal.advice())) " "
+            }
+            @if let Some(gap) = subscription.gap { "Messages may be missing since " (words::moment(gap.since)) ". " }
+        };
         vec![html! { (subscription.name) }, state, since, why]
     });
     section(

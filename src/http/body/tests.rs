@@ -189,6 +189,9 @@ async fn another_listener_takes_nothing_from_the_budget() {
 async fn the_pieces_of_a_body_are_seen_as_they_come() {
     let mut seen = Vec::new();
     let limits = Limits::new(6, AMPLE, 6);
-    let body = read_seeing(frames(&[b"abc", b"def"], true), &limits, |piece| seen.push(piece.to_vec())).await;
+    let body = read_seeing(frames(&[b"abc", b"def"], true), &limits, Spent::Waits, |piece| {
+        seen.push(piece.to_vec())
+    })
+    .await;
     assert_eq!((&body.unwrap()[..], seen), (&b"abcdef"[..], vec![b"abc".to_vec(), b"def".to_vec()]));
 }

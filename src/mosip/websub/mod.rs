@@ -11,7 +11,9 @@ use http::{HeaderMap, HeaderValue, Uri, header};
 use serde::Deserialize;
 use serde_json::json;
 
-pub(crate) use self::subscription::{Answer, Mode, is_already_registered, lease, read_answer, request};
+pub(crate) use self::subscription::{
+    AWAY, Answer, Denial, Mode, is_already_registered, lease, read_answer, request,
+};
 use super::Stated;
 use super::push::{Notice, PushKind, Trust};
 use crate::clock::Timestamp;

@@ -186,7 +186,7 @@ fn registration_id<'a>(text: &'a str, at: &str, name: &str) -> Result<&'a str> {
 }
 
 /// `text` of MOSIP as a person may be shown it: on one line, of at most [`LONGEST_REASON`] characters, each of them visible where it stands.
-fn readable(text: &str) -> String {
+pub(super) fn readable(text: &str) -> String {
     let mut characters = text.trim().chars().map(|c| if turns_or_controls(c) { ' ' } else { c });
     let mut shown: String = characters.by_ref().take(LONGEST_REASON).collect();
     if characters.next().is_some() {
@@ -211,7 +211,7 @@ fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<
         None => {
             let mut says = String::new();
             json::write_canonical(json::text(body)?, &mut |piece| says.push_str(piece))?;
-            Identity::Repeatable { about: registration.to_owned(), says }
+            Identity::Repeatable(says)
         }
     };
     let notice = Notice {

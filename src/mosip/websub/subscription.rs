@@ -7,6 +7,7 @@ use form_urlencoded::{byte_serialize, parse};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use zeroize::Zeroizing;
 
+use super::status::readable;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::refusal;
@@ -85,13 +86,7 @@ pub(crate) fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer> {
     match field("hub.mode").as_str() {
         "denied" if is_already_registered(&reason) => return Ok(Answer::AlreadyRegistered),
         "denied" if status.is_server_error() => {}
-        "denied" => {
-            return Err(Error::new(Code::Partner, "MOSIP's hub denied the request").advise(
-                "Check with the MOSIP administrator that the client of websub.token has the role for the topic, that its user is the \
-                 partner in the topic's name, and that the topic in websub.topics is spelled as the hub knows it.",
-            )
-            .with_upstream("denied", reason));
-        }
+        "denied" => return Err(Denial::Denied.error(&reason)),
         "accepted" if status.is_success() => return Ok(Answer::Accepted),
         _ if status == StatusCode::ACCEPTED && body.is_empty() => return Ok(Answer::Accepted),
         _ => {}
@@ -109,7 +104,51 @@ pub(crate) fn read_answer(status: StatusCode, body: &[u8]) -> Result<Answer> {
                 "Check websub.hub_url: something else answers there, such as a login page or a proxy.",
             ))
         }
-        _ => Err(refusal::of_status(HUB, status, SETTING)),
+        _ => {
+            let error = refusal::of_status(HUB, status, SETTING);
+            // What is said of a record says nothing of a subscription.
+            Err(if error.advice() == error.code().advice() { error.advise(AWAY) } else { error })
+        }
+    }
+}
+
+/// What to do about a hub that does not answer, or not in its senses.
+pub(crate) const AWAY: &str = "The hub is away or overloaded. The gateway asks again by itself; if this lasts, tell the MOSIP administrator.";
+
+/// What the hub says on the callback where it does not subscribe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// It denies the subscription.
+    Denied,
+    /// It fails.
+    HubError,
+}
+
+impl Denial {
+    /// The one that is called `mode` on the wire.
+    pub(crate) fn of(mode: &str) -> Option<Self> {
+        match mode {
+            "denied" => Some(Self::Denied),
+            "hub-error" => Some(Self::HubError),
+            _ => None,
+        }
+    }
+
+    /// The failure, with the hub's own `reason`, of which a person is shown what is readable and not too long. A reason is about the
+    /// subscription of this partner, and about no person.
+    pub(crate) fn error(self, reason: &str) -> Error {
+        let reason = readable(reason);
+        let (code, what, advice) = match self {
+            Self::Denied => (
+                Code::Partner,
+                "MOSIP's hub denied the request",
+                "Check with the MOSIP administrator that the client of websub.token has the role for the topic, that its user is the \
+                 partner in the topic's name, and that the topic in websub.topics is spelled as the hub knows it.",
+            ),
+            Self::HubError => (Code::Upstream, "MOSIP's hub failed to serve the request", AWAY),
+        };
+        let detail = if reason.is_empty() { what.to_owned() } else { format!("{what}: {reason}") };
+        Error::new(code, detail).advise(advice).with_upstream("denied", reason)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The subscriptions at MOSIP's hub. Each topic is subscribed until the hub has verified it, and renewed before its lease ends. A hub
 //! that is away holds nothing up: events go their way, and its state is shown.
 
+mod doubts;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -11,19 +12,22 @@ use std::time::Duration;
 
 use http::{Method, Uri};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use self::state::State;
-pub(crate) use self::state::{Cause, Gap, Refused, Standing, Status};
-use crate::clock::Clock;
+use self::doubts::SHORTEST_TRIES;
+pub(crate) use self::doubts::{Cause, Gap};
+use self::state::{Due, State};
+pub(crate) use self::state::{Refused, Standing, Status, Subscription};
+use self::topic::Denied;
+use crate::clock::{Clock, Timestamp};
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings};
-use crate::error::{Code, Result};
-use crate::ledger::Ledger;
+use crate::error::{Code, Error, Result};
+use crate::ledger::{LastUp, Ledger};
 use crate::mosip::push::PushKind;
-use crate::mosip::websub::{self, Answer, Mode, Topics};
+use crate::mosip::websub::{self, Answer, Denial, Mode, Topics};
 use crate::random::Random;
 use crate::upstream::{self, Request};
 
@@ -33,6 +37,8 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const MAX_REPLY: usize = 64 << 10;
 /// How often a disk that had no room for a message is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is kept that the gateway is up.
+const NOTED_EVERY: Duration = Duration::from_mins(1);
 
 /// The hub, and what is subscribed there. Cheap to clone.
 #[derive(Clone)]
@@ -115,20 +121,39 @@ impl Hub {
         is_ours
     }
 
-    /// Somebody says, as the hub does, that a subscription to `topic` is denied or broken. Nothing proves it: it makes the gateway
-    /// subscribe again, once in a while, and nothing else. That the hub has the topic already counts while a request of ours waits for
-    /// an answer, as its verification does.
-    pub(crate) fn denied(&self, topic: Option<&str>, reason: Option<&str>) {
+    /// The hub says that a subscription to `topic` is denied or broken. Nothing proves that it is the hub: it ends the request of ours that
+    /// waits for its question, or makes the gateway subscribe again, once in a while. That the hub has the topic already counts while a
+    /// request of ours waits for an answer, as its verification does.
+    pub(crate) fn denied(&self, denial: Denial, topic: Option<&str>, reason: Option<&str>) {
         if self.0.subscriber.is_none() {
             return;
         }
-        match (reason.is_some_and(websub::is_already_registered), topic) {
-            (true, Some(topic)) => self.0.state().registered(topic, self.0.clock.now()),
-            (true, None) => {}
-            (false, topic) if self.0.state().denied(topic) => {
-                tracing::warn!("the hub tells of a subscription that is denied or broken: it is asked again");
+        let (reason, now) = (reason.unwrap_or_default(), self.0.clock.now());
+        if websub::is_already_registered(reason) {
+            if let Some(topic) = topic {
+                self.0.state().registered(topic, now);
             }
-            (false, _) => {}
+        } else {
+            let error = denial.error(reason);
+            let changed = self.0.state().denied(topic, &error, self.0.random.u32(), now);
+            for (topic, change) in changed {
+                match change {
+                    Denied::Request => {
+                        tracing::warn!(
+                            topic,
+                            detail = error.detail(),
+                            "MOSIP's hub denies a subscription; events are not held up"
+                        );
+                    }
+                    Denied::Hint => {
+                        tracing::warn!(
+                            topic,
+                            "the hub tells of a subscription that is denied or broken: it is asked again"
+                        );
+                    }
+                    Denied::Ignored => {}
+                }
+            }
         }
         self.0.wake.notify_one();
     }
@@ -149,12 +174,14 @@ impl Hub {
     }
 
     /// A message at the callback was refused, because of `code`, before it could be stored; `is_hub`: its sender knows what the hub alone
-    /// is told.
-    pub(crate) fn refused(&self, code: Code, is_hub: bool) {
-        if self.0.state().refuse(code, is_hub, self.0.clock.now()) {
+    /// is told. `kind` is what it says it is, where it could be read.
+    pub(crate) fn refused(&self, code: Code, is_hub: bool, kind: Option<PushKind>) {
+        let topic = kind.and_then(|kind| kind.topic).map(|topic| topic.setting);
+        if self.0.state().refuse(code, is_hub, topic, self.0.clock.now()) {
             tracing::error!(
                 code = code.as_str(),
                 is_hub,
+                topic,
                 "messages at the hub's callback are refused and not stored; after three attempts the hub delivers nothing more"
             );
         }
@@ -174,18 +201,20 @@ impl Hub {
             Some(_) => state.subscriptions(),
             None => Vec::new(),
         };
-        let (gap, refused) = (state.gap(), state.refused());
-        Some(Status { host, unset: self.0.unset.clone(), subscriptions, gap, refused })
+        Some(Status { host, unset: self.0.unset.clone(), subscriptions, refused: state.refused() })
     }
 
     /// Subscribes, and keeps what is subscribed. Runs for ever.
     pub(crate) async fn run(&self) {
         let Some(subscriber) = &self.0.subscriber else { return std::future::pending().await };
+        self.0.look_back().await;
+        let mut noted = Noted { topics: Vec::new(), next: Instant::now() };
         loop {
+            self.0.note_up(&mut noted).await;
             let (due, next) = {
                 let mut state = self.0.state();
                 if state.is_missing() && self.0.ledger.has_room() {
-                    state.room_again(self.0.clock.now());
+                    state.room_again();
                     tracing::warn!("there is room again: MOSIP's hub is subscribed to again");
                 }
                 let (due, next) = state.due();
@@ -193,25 +222,95 @@ impl Hub {
                 (due, look.map_or(next, |look| look.min(next)))
             };
             match due {
-                Some((topic, mode)) => self.0.ask(subscriber, &topic, mode).await,
+                Some(due) => self.0.ask(subscriber, &due).await,
                 None => tokio::select! {
-                    () = sleep_until(next) => {}
+                    () = sleep_until(next.min(noted.next)) => {}
                     () = self.0.wake.notified() => {}
                 },
             }
         }
     }
+
+    /// The gateway stops: the next start knows from when on none ran. After [`Self::run`].
+    pub(crate) async fn stop(&self) {
+        if self.0.subscriber.is_some() {
+            let up = self.0.state().up();
+            self.0.keep_up(up, true).await;
+        }
+    }
+}
+
+/// What was kept last of which topics are up.
+struct Noted {
+    topics: Vec<&'static str>,
+    /// When it is kept again.
+    next: Instant,
 }
 
 impl HubInner {
-    async fn ask(&self, subscriber: &Subscriber, topic: &str, mode: Mode) {
-        self.state().asked(topic, mode, self.clock.now());
-        let answer = self.send(subscriber, topic, mode).await;
+    /// Where no gateway ran for longer than the hub tries a message, the hub may have given up: every such topic is subscribed anew.
+    async fn look_back(&self) {
+        let topics: Vec<&'static str> = self.topics.set().map(|(setting, _)| setting).collect();
+        let LastUp { topics, is_exact } = loop {
+            match self.ledger.last_up(topics.clone()).await {
+                Ok(last) => break last,
+                Err(error) => {
+                    tracing::error!(
+                        code = error.code().as_str(),
+                        "it cannot be read when the gateway last ran"
+                    );
+                    sleep(LOOK).await;
+                }
+            }
+        };
+        // A run that ended without a stop may have gone on for so long after it last noted that it was up.
+        let grace = if is_exact { Duration::ZERO } else { NOTED_EVERY };
+        let now = self.clock.now();
+        for (topic, last) in topics {
+            let away = Duration::from_millis(now.millis().abs_diff(last.millis()));
+            if away > SHORTEST_TRIES + grace {
+                tracing::warn!(
+                    topic,
+                    since = last.to_iso(),
+                    "no gateway took the hub's messages for longer than the hub tries: the topic is subscribed anew"
+                );
+                self.state().was_away(topic, last.min(now));
+            }
+        }
+    }
+
+    /// Keeps which topics are up, once a minute, and where one more is.
+    async fn note_up(&self, noted: &mut Noted) {
+        let up = self.state().up();
+        let is_more = up.iter().any(|topic| !noted.topics.contains(topic));
+        noted.topics.clone_from(&up);
+        if is_more || Instant::now() >= noted.next {
+            noted.next = Instant::now() + NOTED_EVERY;
+            self.keep_up(up, false).await;
+        }
+    }
+
+    async fn keep_up(&self, topics: Vec<&'static str>, is_stop: bool) {
+        let now: Timestamp = self.clock.now();
+        if let Err(error) = self.ledger.keep_last_up(topics, now, is_stop).await {
+            tracing::error!(code = error.code().as_str(), "it cannot be kept that the gateway is up");
+        }
+    }
+
+    async fn ask(&self, subscriber: &Subscriber, due: &Due) {
+        let Due { name, topic, mode } = due;
+        self.state().asked(topic, *mode, self.clock.now());
+        let answer = self.send(subscriber, topic, *mode).await;
         match &answer {
             Ok(_) => {
-                tracing::info!(mode = mode.as_str(), "MOSIP's hub takes the request about a subscription")
+                tracing::info!(
+                    topic = name,
+                    mode = mode.as_str(),
+                    "MOSIP's hub takes the request about a subscription"
+                );
             }
             Err(error) => tracing::warn!(
+                topic = name,
                 mode = mode.as_str(),
                 code = error.code().as_str(),
                 detail = error.detail(),
@@ -227,11 +326,17 @@ impl HubInner {
         let (uri, headers, body) = websub::request(mode, hub, topic, callback, secret);
         let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
         let request = Request { method, uri, headers, body, deadline, max_response };
-        let reply = self.outside.send(self.token.clone(), request).await??;
+        let reply = self.outside.send(self.token.clone(), request).await.map_err(of_no_record)?;
+        let reply = reply.map_err(|failure| of_no_record(failure.into()))?;
         websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is said of a record, where a call about one fails, says nothing of a subscription.
+fn of_no_record(error: Error) -> Error {
+    if error.advice() == error.code().advice() { error.advise(websub::AWAY) } else { error }
 }

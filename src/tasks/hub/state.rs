@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::topic::{LONGEST_PAUSE, Topic};
+use super::doubts::Gap;
+use super::topic::{Denied, LONGEST_PAUSE, Topic};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::mosip::websub::{Answer, Mode, Topics};
 
-/// What anybody can say on the callback makes the gateway ask the hub about a topic no more often than this.
-const HINTS_EVERY: Duration = Duration::from_mins(5);
 /// That messages are refused is logged no more often than this.
 const LOGGED_EVERY: Duration = Duration::from_mins(5);
 
@@ -21,41 +20,17 @@ pub(crate) struct Status {
     /// What a subscription needs and is not set.
     pub(crate) unset: Vec<&'static str>,
     pub(crate) subscriptions: Vec<Subscription>,
-    /// While messages of the hub may have been lost.
-    pub(crate) gap: Option<Gap>,
-    /// Messages that were refused, where none was taken since.
+    /// Messages that were refused and named no topic of ours, where none was taken since.
     pub(crate) refused: Option<Refused>,
 }
 
-/// A time of which messages of the hub may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Gap {
-    pub(crate) since: Timestamp,
-    /// `None`: it is not over.
-    pub(crate) until: Option<Timestamp>,
-    pub(crate) cause: Cause,
-}
-
-/// Why messages of the hub may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cause {
-    /// There was no room for them.
-    NoRoom,
-    /// They were refused before they could be stored, such as for a wrong signature.
-    Refused,
-    /// The hub delivered nothing while registrations waited for an answer, so that it was subscribed to anew.
-    Silence,
-}
-
-impl Cause {
-    /// The word in readiness.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoRoom => "no-room",
-            Self::Refused => "refused",
-            Self::Silence => "silence",
-        }
-    }
+/// A request about a topic that is due.
+pub(super) struct Due {
+    /// The setting under `websub.topics`.
+    pub(super) name: &'static str,
+    /// As the hub names it.
+    pub(super) topic: String,
+    pub(super) mode: Mode,
 }
 
 /// Messages at the callback that were refused before they could be stored.
@@ -80,6 +55,10 @@ pub(crate) struct Subscription {
     pub(crate) since: Option<Timestamp>,
     /// Why the last attempt failed.
     pub(crate) refusal: Option<Error>,
+    /// While messages of the topic may have been lost.
+    pub(crate) gap: Option<Gap>,
+    /// Messages of the topic that were refused, where none was taken since.
+    pub(crate) refused: Option<Refused>,
 }
 
 /// How a subscription stands.
@@ -111,10 +90,10 @@ impl Standing {
 pub(super) struct State {
     topics: Vec<Topic>,
     renew_every: Duration,
-    gap: Option<Gap>,
     /// A message could not be stored, and there has been no room since.
     waits_for_room: bool,
     is_waited_for: bool,
+    /// Messages that named no topic of ours.
     refused: Option<Refused>,
     logged: Option<Instant>,
 }
@@ -124,7 +103,6 @@ impl State {
         Self {
             topics: topics.set().map(|(setting, topic)| Topic::new(setting, topic)).collect(),
             renew_every,
-            gap: None,
             waits_for_room: false,
             is_waited_for: false,
             refused: None,
@@ -133,23 +111,37 @@ impl State {
     }
 
     pub(super) fn subscriptions(&self) -> Vec<Subscription> {
-        self.topics.iter().map(|topic| topic.shown.clone()).collect()
-    }
-
-    pub(super) fn gap(&self) -> Option<Gap> {
-        self.gap
+        let shown = |topic: &Topic| {
+            let (gap, refused) = (topic.doubts.gap(), topic.refused);
+            Subscription { gap, refused, ..topic.shown.clone() }
+        };
+        self.topics.iter().map(shown).collect()
     }
 
     pub(super) fn refused(&self) -> Option<Refused> {
         self.refused
     }
 
-    /// A topic that the hub is to be asked about now, with what is asked, or none, and when the next one is.
-    pub(super) fn due(&self) -> (Option<(String, Mode)>, Instant) {
+    /// The topics of which all that was published until now is here or on its way, by their settings.
+    pub(super) fn up(&self) -> Vec<&'static str> {
+        self.topics.iter().filter(|topic| topic.is_up()).map(|topic| topic.shown.name).collect()
+    }
+
+    /// No gateway ran from `since` on that took what comes on the topic of `setting`: its subscription is ended and made anew.
+    pub(super) fn was_away(&mut self, setting: &str, since: Timestamp) {
+        self.topics
+            .iter_mut()
+            .filter(|topic| topic.shown.name == setting)
+            .for_each(|topic| topic.was_away(since));
+    }
+
+    /// What the hub is to be asked now, or none, and when the next request is.
+    pub(super) fn due(&self) -> (Option<Due>, Instant) {
         let next = self.topics.iter().min_by_key(|topic| topic.next_at);
         let Some(next) = next else { return (None, Instant::now() + LONGEST_PAUSE) };
         let is_due = next.next_at <= Instant::now();
-        (is_due.then(|| (next.topic.clone(), next.next)), next.next_at)
+        let due = is_due.then(|| Due { name: next.shown.name, topic: next.topic.clone(), mode: next.next });
+        (due, next.next_at)
     }
 
     /// A request about `topic` is about to leave: from now on the hub's question whether it is meant is answered. Where registrations wait
@@ -157,12 +149,10 @@ impl State {
     pub(super) fn asked(&mut self, topic: &str, mode: Mode, now: Timestamp) {
         let is_waited_for = self.is_waited_for && mode == Mode::Subscribe;
         let Some(topic) = self.find(topic) else { return };
-        let may_have_ended = is_waited_for && topic.may_have_ended();
-        topic.ask(mode);
-        if may_have_ended {
-            self.open_gap(Cause::Silence, now);
-            self.close_gap(now);
+        if is_waited_for {
+            topic.may_have_ended(now);
         }
+        topic.ask(mode);
     }
 
     /// What came of the request about `topic`; `random`: 32 random bits.
@@ -188,15 +178,17 @@ impl State {
         }
     }
 
-    /// Anybody says that `topic` (`None`: some topic) is denied. True: the hub is asked again.
-    pub(super) fn denied(&mut self, topic: Option<&str>) -> bool {
+    /// The hub, or anybody, says that `topic` (`None`: some topic) is denied, because of `error`; what that changed, by the setting of the
+    /// topic. Each topic counts for itself, so that a word about one takes nothing from another.
+    pub(super) fn denied(
+        &mut self,
+        topic: Option<&str>,
+        error: &Error,
+        random: u32,
+        now: Timestamp,
+    ) -> Vec<(&'static str, Denied)> {
         let meant = self.topics.iter_mut().filter(|known| topic.is_none_or(|topic| known.topic == topic));
-        // Each topic counts for itself, so that a word about one takes nothing from another.
-        let mut is_asked = false;
-        for topic in meant {
-            is_asked |= topic.hinted(HINTS_EVERY);
-        }
-        is_asked
+        meant.map(|topic| (topic.shown.name, topic.denied(error.clone(), random, now))).collect()
     }
 
     /// A message was taken whose topic the setting `setting` names. `None`: no setting names it, and it says nothing about ours.
@@ -204,37 +196,60 @@ impl State {
         if setting.is_none() {
             return;
         }
-        for topic in self.topics.iter_mut().filter(|topic| setting == Some(topic.shown.name)) {
-            topic.delivers();
+        for topic in &mut self.topics {
+            match setting == Some(topic.shown.name) {
+                true => topic.delivers(now),
+                false => topic.doubts.delivered_elsewhere(),
+            }
         }
-        self.refused = None;
-        if !self.waits_for_room {
-            self.close_gap(now);
+        // A message of the hub that named no topic may have been of one that has delivered nothing since.
+        if !self.topics.iter().any(|topic| topic.doubts.has_unnamed()) {
+            self.refused = None;
         }
     }
 
-    /// A message of the topic that the setting `setting` names could not be stored; false: it is not the first.
+    /// A message of the topic that the setting `setting` names could not be stored (`None`: of a topic that is none of ours); false: it
+    /// is not the first.
     pub(super) fn missed(&mut self, setting: Option<&str>, now: Timestamp) -> bool {
         let is_first = !self.waits_for_room;
         self.waits_for_room = true;
-        self.may_be_given_up(setting);
-        self.open_gap(Cause::NoRoom, now);
+        if let Some(topic) = self.topics.iter_mut().find(|topic| setting == Some(topic.shown.name)) {
+            topic.found_no_room(now);
+        }
         is_first
     }
 
-    /// A message was refused, because of `code`, before anything was known of its topic. True: it is to be logged.
-    pub(super) fn refuse(&mut self, code: Code, is_hub: bool, now: Timestamp) -> bool {
-        let before = self.refused;
-        self.refused = Some(Refused {
-            messages: before.map_or(0, |before| before.messages).saturating_add(1),
-            since: before.map_or(now, |before| before.since),
-            last: now,
-            code,
-            is_hub: is_hub || before.is_some_and(|before| before.is_hub),
-        });
-        if is_hub {
-            self.may_be_given_up(None);
-            self.open_gap(Cause::Refused, now);
+    /// A message was refused because of `code`, of the topic of `setting` as far as it can be read; `is_hub`: it came from the hub. True: it
+    /// is to be logged.
+    pub(super) fn refuse(
+        &mut self,
+        code: Code,
+        is_hub: bool,
+        setting: Option<&'static str>,
+        now: Timestamp,
+    ) -> bool {
+        let named = self.topics.iter_mut().find(|topic| is_hub && setting == Some(topic.shown.name));
+        let count = |refused: &mut Option<Refused>| {
+            let before = *refused;
+            *refused = Some(Refused {
+                messages: before.map_or(0, |before| before.messages).saturating_add(1),
+                since: before.map_or(now, |before| before.since),
+                last: now,
+                code,
+                is_hub: is_hub || before.is_some_and(|before| before.is_hub),
+            });
+        };
+        match named {
+            Some(topic) => {
+                count(&mut topic.refused);
+                topic.refuses(code, true, now);
+            }
+            None => {
+                count(&mut self.refused);
+                if is_hub {
+                    self.topics.iter_mut().for_each(|topic| topic.refuses(code, false, now));
+                }
+            }
         }
         let instant = Instant::now();
         let is_logged = self.logged.is_none_or(|logged| instant >= logged + LOGGED_EVERY);
@@ -254,31 +269,12 @@ impl State {
         self.waits_for_room
     }
 
-    /// There is room again: everything is subscribed anew.
-    pub(super) fn room_again(&mut self, now: Timestamp) {
+    /// There is room again: the hub is asked for every topic. What it delivers, or verifies anew, ends what was missing.
+    pub(super) fn room_again(&mut self) {
         self.waits_for_room = false;
-        self.close_gap(now);
         for topic in &mut self.topics {
             topic.next_at = Instant::now();
         }
-    }
-
-    /// The hub may give up what it delivers on the topic of `setting`, or on any.
-    fn may_be_given_up(&mut self, setting: Option<&str>) {
-        let is_meant = |topic: &&mut Topic| setting.is_none_or(|setting| topic.shown.name == setting);
-        self.topics.iter_mut().filter(is_meant).for_each(Topic::may_be_given_up);
-    }
-
-    fn open_gap(&mut self, cause: Cause, now: Timestamp) {
-        self.gap = Some(match self.gap {
-            Some(gap @ Gap { until: None, .. }) => gap,
-            Some(Gap { since, .. }) => Gap { since, until: None, cause },
-            None => Gap { since: now, until: None, cause },
-        });
-    }
-
-    fn close_gap(&mut self, now: Timestamp) {
-        self.gap = self.gap.map(|gap| Gap { until: gap.until.or(Some(now)), ..gap });
     }
 
     fn find(&mut self, topic: &str) -> Option<&mut Topic> {

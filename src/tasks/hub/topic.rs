@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::state::{Standing, Subscription};
+use super::doubts::{Cause, Doubts};
+use super::state::{Refused, Standing, Subscription};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::websub::{Answer, Mode};
@@ -17,8 +18,8 @@ const REPEATED_WITHIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// No pause between attempts is longer.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
-/// The hub tries a message three times, each for a minute at most; then it delivers nothing of the topic any more.
-const GIVEN_UP_AFTER: Duration = Duration::from_mins(5);
+/// What anybody can say on the callback makes the gateway ask the hub about a topic no more often than this.
+const HINTS_EVERY: Duration = Duration::from_mins(5);
 /// A subscription is ended, to be made anew, no more often than this: what MOSIP publishes in between may be lost.
 const ENDED_EVERY: Duration = Duration::from_hours(1);
 /// The same, where nothing but silence speaks for it.
@@ -34,10 +35,16 @@ pub(super) struct Topic {
     /// The last request.
     request: Option<Request>,
     failures: u32,
-    /// When a message was last refused that may be of this topic, where none has been taken since.
-    refused_at: Option<Instant>,
+    /// Why messages may be missing.
+    pub(super) doubts: Doubts,
+    /// Messages of this topic that were refused, where none was taken since.
+    pub(super) refused: Option<Refused>,
     /// A message was taken since the hub was last asked to subscribe.
     delivers: bool,
+    /// When the last message was taken, or when the subscription was first known.
+    last_known: Option<Timestamp>,
+    /// The hub has had the subscription, and it was not ended since.
+    is_subscribed: bool,
     ended_at: Option<Instant>,
     /// When anybody's word last had the hub asked again.
     hinted_at: Option<Instant>,
@@ -52,6 +59,17 @@ enum Ending {
     Asked,
     /// The hub has verified it. It removes the subscription after that, and may say for a while that it has it.
     Verified,
+}
+
+/// What a denial on the callback changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// The request that waited is over.
+    Request,
+    /// The hub is asked again at once.
+    Hint,
+    /// Nothing.
+    Ignored,
 }
 
 /// A request about a topic. The hub asks on the callback whether it is meant, and anybody who knows the callback can ask the same.
@@ -69,12 +87,22 @@ impl Topic {
     pub(super) fn new(setting: &'static str, topic: &str) -> Self {
         Self {
             topic: topic.to_owned(),
-            shown: Subscription { name: setting, standing: Standing::Pending, since: None, refusal: None },
+            shown: Subscription {
+                name: setting,
+                standing: Standing::Pending,
+                since: None,
+                refusal: None,
+                gap: None,
+                refused: None,
+            },
             next: Mode::Subscribe,
             next_at: Instant::now(),
             request: None,
             failures: 0,
-            refused_at: None,
+            doubts: Doubts::default(),
+            refused: None,
+            last_known: None,
+            is_subscribed: false,
             // Before a whole term has passed, nothing is known.
             delivers: true,
             ended_at: None,
@@ -83,15 +111,28 @@ impl Topic {
         }
     }
 
-    /// Anybody says that the hub has denied the topic. True: the hub is asked again, once in `every` at most.
-    pub(super) fn hinted(&mut self, every: Duration) -> bool {
-        let now = Instant::now();
-        if self.hinted_at.is_some_and(|hinted| now < hinted + every) {
-            return false;
+    /// The hub, or anybody, says on the callback that the topic is denied, because of `error`; `random`: 32 random bits. The request that
+    /// waits for the hub's question is over then. Where none waits, this is a hint that the subscription may be gone.
+    pub(super) fn denied(&mut self, error: Error, random: u32, now: Timestamp) -> Denied {
+        let instant = Instant::now();
+        let may_ask = self.hinted_at.is_none_or(|hinted| instant >= hinted + HINTS_EVERY);
+        let waiting = self.request.take_if(|request| !request.is_settled && instant < request.until);
+        if may_ask {
+            self.hinted_at = Some(instant);
         }
-        self.hinted_at = Some(now);
-        self.next_at = now;
-        true
+        match waiting {
+            Some(request) => {
+                // The first denial has the hub asked again soon; those after it are for the long pauses.
+                let pause = if may_ask { self.pause(random) } else { HINTS_EVERY };
+                self.not_taken(request.mode, error, pause, now);
+                Denied::Request
+            }
+            None if may_ask => {
+                self.next_at = instant;
+                Denied::Hint
+            }
+            None => Denied::Ignored,
+        }
     }
 
     /// A request is about to leave.
@@ -139,15 +180,20 @@ impl Topic {
                     Fault::Upstream => request.is_settled = true,
                     _ => self.request = None,
                 }
-                if mode == Mode::Unsubscribe {
-                    // The next request tells whether the hub still has it.
-                    self.next = Mode::Subscribe;
-                }
                 let asked_to_wait = error.retry_after().unwrap_or_default().min(LONGEST_PAUSE);
-                self.next_at = Instant::now() + self.pause(random).max(asked_to_wait);
-                self.fail(error, now);
+                let pause = self.pause(random).max(asked_to_wait);
+                self.not_taken(mode, error, pause, now);
             }
         }
+    }
+
+    fn not_taken(&mut self, mode: Mode, error: Error, pause: Duration, now: Timestamp) {
+        if mode == Mode::Unsubscribe {
+            // The next request tells whether the hub still has it.
+            self.next = Mode::Subscribe;
+        }
+        self.next_at = Instant::now() + pause;
+        self.fail(error, now);
     }
 
     /// The hub, or anybody, asks whether the request is meant. False: none of ours waits for that.
@@ -158,7 +204,9 @@ impl Topic {
             match mode {
                 // What the hub verifies is new there.
                 Mode::Subscribe => {
-                    (self.refused_at, self.ending) = (None, None);
+                    self.ending = None;
+                    self.doubts.verified(now);
+                    self.last_known = Some(now);
                     self.activate(renew_in, now);
                 }
                 Mode::Unsubscribe => self.ended(now),
@@ -176,32 +224,53 @@ impl Topic {
     }
 
     /// A message of this topic was taken.
-    pub(super) fn delivers(&mut self) {
+    pub(super) fn delivers(&mut self, now: Timestamp) {
         self.delivers = true;
-        (self.refused_at, self.ending) = (None, None);
+        (self.refused, self.ending) = (None, None);
+        self.last_known = Some(now);
+        self.doubts.delivered(now);
     }
 
-    /// A message that may be of this topic was refused.
-    pub(super) fn may_be_given_up(&mut self) {
-        let instant = Instant::now();
-        self.refused_at = Some(instant);
-        self.next_at = self.next_at.min(instant + GIVEN_UP_AFTER);
+    /// A message of this topic found no room.
+    pub(super) fn found_no_room(&mut self, now: Timestamp) {
+        self.doubts.found_no_room(now);
+        self.ends_in_time();
     }
 
-    /// Something is waited for. Where nothing came since the hub was last asked, it is taken as a hub that has given the topic up: true.
-    pub(super) fn may_have_ended(&mut self) -> bool {
+    /// A message was refused because of `code`; `is_named`: it named this topic.
+    pub(super) fn refuses(&mut self, code: Code, is_named: bool, now: Timestamp) {
+        self.doubts.refused(code, is_named, now);
+        self.ends_in_time();
+    }
+
+    /// No gateway ran from `since` on.
+    pub(super) fn was_away(&mut self, since: Timestamp) {
+        self.doubts.stopped(Cause::WasAway, since);
+    }
+
+    /// Whether all that was published until now is here, or on its way, as far as the gateway can know.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_subscribed && self.doubts.ends_at().is_none()
+    }
+
+    /// The hub is asked no later than when the subscription is to be ended.
+    fn ends_in_time(&mut self) {
+        self.next_at = self.doubts.ends_at().map_or(self.next_at, |at| self.next_at.min(at));
+    }
+
+    /// Something is waited for. Where nothing came since the hub was last asked, it is taken as a hub that has given the topic up.
+    pub(super) fn may_have_ended(&mut self, now: Timestamp) {
         let is_quiet =
-            !self.delivers && self.refused_at.is_none() && self.has_rested(ENDED_FOR_SILENCE_EVERY);
+            !self.delivers && self.doubts.ends_at().is_none() && self.has_rested(ENDED_FOR_SILENCE_EVERY);
         if is_quiet {
-            self.refused_at = Instant::now().checked_sub(GIVEN_UP_AFTER);
+            self.doubts.stopped(Cause::Silence, self.last_known.unwrap_or(now));
         }
-        is_quiet
     }
 
     /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
     fn registered(&mut self, renew_every: Duration, now: Timestamp) {
-        let given_up_at = self.refused_at.map(|refused| refused + GIVEN_UP_AFTER);
-        let is_over = given_up_at.is_some_and(|at| at <= Instant::now());
+        let ends_at = self.doubts.ends_at();
+        let is_over = ends_at.is_some_and(|at| at <= Instant::now());
         if is_over && self.has_rested(ENDED_EVERY) {
             self.ended_at = Some(Instant::now());
             self.ending = Some(Ending::Asked);
@@ -216,13 +285,15 @@ impl Topic {
             self.fail(error.advise("The gateway asks again by itself. If this lasts, ask MOSIP to remove this partner's subscription."), now);
             return;
         }
-        let at_most = given_up_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
+        let at_most = ends_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
         self.activate(renew_every.min(at_most.unwrap_or(renew_every)), now);
     }
 
     fn activate(&mut self, renew_in: Duration, now: Timestamp) {
         self.stand(Standing::Active, now);
         self.shown.refusal = None;
+        self.is_subscribed = true;
+        self.last_known.get_or_insert(now);
         self.failures = 0;
         (self.next, self.next_at) = (Mode::Subscribe, Instant::now() + renew_in);
     }
@@ -230,6 +301,7 @@ impl Topic {
     /// The subscription ends once the hub has read the answer to its question.
     fn ended(&mut self, now: Timestamp) {
         self.ending = Some(Ending::Verified);
+        self.is_subscribed = false;
         self.stand(Standing::Pending, now);
         (self.next, self.next_at) = (Mode::Subscribe, Instant::now() + FIRST_PAUSE);
     }

@@ -226,7 +226,7 @@ impl PushesInner {
         tracing::warn!(
             push = id,
             code = error.code().as_str(),
-            pointer = error.pointer(),
+            pointer = error.pointer().filter(|pointer| !pointer.is_empty()),
             detail = error.detail(),
             step = error.operator_detail(),
             "a push does not verify and is kept in quarantine"

@@ -34,7 +34,7 @@ impl Pushes {
         tracing::error!(
             push = id,
             code = refusal.code().as_str(),
-            pointer = refusal.pointer(),
+            pointer = refusal.pointer().filter(|pointer| !pointer.is_empty()),
             detail = refusal.detail(),
             step = refusal.operator_detail(),
             "a webhook of OpenCRVS cannot become an event and is kept in quarantine"

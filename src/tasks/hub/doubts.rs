@@ -1,0 +1,174 @@
+//! Why messages of a topic may be missing: what happened that may have made the hub stop delivering it, and since when.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::clock::Timestamp;
+use crate::error::Code;
+
+/// The hub tries a message so often; then it delivers nothing of the topic any more.
+const TRIES: u32 = 3;
+/// What the hub's tries of one message take at most: each may last a minute.
+const LONGEST_TRIES: Duration = Duration::from_mins(5);
+/// What they take at least, where each is refused at once: pauses of 3 s and 6 s lie between them.
+pub(super) const SHORTEST_TRIES: Duration = Duration::from_secs(9);
+
+/// A time of which messages of a topic may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Gap {
+    pub(crate) since: Timestamp,
+    /// `None`: it is not over.
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) cause: Cause,
+}
+
+/// Why messages of the hub may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// There was no room for them.
+    NoRoom,
+    /// They were refused before they could be stored, such as for a wrong signature.
+    Refused,
+    /// The hub delivered nothing while registrations waited for an answer, so that it was subscribed to anew.
+    Silence,
+    /// No gateway ran for longer than the hub tries, or the last run ended before the hub was known to deliver again.
+    WasAway,
+}
+
+impl Cause {
+    /// Every one.
+    pub(crate) const ALL: [Self; 4] = [Self::NoRoom, Self::Refused, Self::Silence, Self::WasAway];
+
+    /// The word in readiness and metrics.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoRoom => "no-room",
+            Self::Refused => "refused",
+            Self::Silence => "silence",
+            Self::WasAway => "was-away",
+        }
+    }
+}
+
+/// The doubts of one topic.
+#[derive(Default)]
+pub(super) struct Doubts {
+    open: Vec<Doubt>,
+    /// The time of those that are over.
+    closed: Option<Gap>,
+}
+
+struct Doubt {
+    cause: Cause,
+    /// It is about this topic, and not perhaps about another one.
+    is_named: bool,
+    since: Timestamp,
+    last: Instant,
+    /// How many attempts of the hub failed.
+    attempts: u32,
+    /// How many of them did not fail on their way, so that the hub's next attempt fails alike.
+    lasting: u32,
+    /// The hub has verified a subscription that was made since.
+    is_answered: bool,
+}
+
+impl Doubt {
+    /// From when on the subscription is to be ended and made anew, where the hub says that it has it. `None`: it is left alone.
+    fn ends_at(&self) -> Option<Instant> {
+        match self.cause {
+            _ if self.is_answered => None,
+            Cause::Silence | Cause::WasAway => Some(self.last),
+            Cause::Refused if !self.is_named && self.lasting < TRIES => None,
+            Cause::Refused | Cause::NoRoom => Some(self.last + LONGEST_TRIES),
+        }
+    }
+
+    /// Whether the hub has not given up yet, so that what it delivers now includes what failed.
+    fn is_still_tried(&self) -> bool {
+        matches!(self.cause, Cause::NoRoom | Cause::Refused)
+            && !self.is_answered
+            && self.attempts < TRIES
+            && Instant::now() < self.last + LONGEST_TRIES
+    }
+}
+
+impl Doubts {
+    /// A message of this topic found no room.
+    pub(super) fn found_no_room(&mut self, now: Timestamp) {
+        self.raise(Cause::NoRoom, true, true, now);
+    }
+
+    /// A message was refused because of `code`; `is_named`: it named this topic.
+    pub(super) fn refused(&mut self, code: Code, is_named: bool, now: Timestamp) {
+        self.raise(Cause::Refused, is_named, !is_of_the_way(code), now);
+    }
+
+    /// The hub may have stopped at `since`, which nothing but a silence shows, or no gateway ran from then on.
+    pub(super) fn stopped(&mut self, cause: Cause, since: Timestamp) {
+        self.raise(cause, true, true, since);
+    }
+
+    fn raise(&mut self, cause: Cause, is_named: bool, is_lasting: bool, since: Timestamp) {
+        let last = Instant::now();
+        let known = self.open.iter_mut().find(|doubt| doubt.cause == cause && doubt.is_named == is_named);
+        let doubt = match known {
+            Some(doubt) => doubt,
+            None => {
+                let (attempts, lasting, is_answered) = (0, 0, false);
+                let new = Doubt { cause, is_named, since, last, attempts, lasting, is_answered };
+                self.open.push_mut(new)
+            }
+        };
+        (doubt.last, doubt.is_answered) = (last, false);
+        doubt.attempts = doubt.attempts.saturating_add(1);
+        doubt.lasting = doubt.lasting.saturating_add(u32::from(is_lasting));
+    }
+
+    /// A message of this topic was taken. What it brings again, on one of the hub's tries, is not missing.
+    pub(super) fn delivered(&mut self, now: Timestamp) {
+        self.open.retain(|doubt| !doubt.is_still_tried());
+        self.close(now, |_| true);
+    }
+
+    /// A message of another topic was taken, which may be the one that failed.
+    pub(super) fn delivered_elsewhere(&mut self) {
+        self.open.retain(|doubt| doubt.is_named || !doubt.is_still_tried());
+    }
+
+    /// The hub has verified a new subscription: what is published from now on is delivered. Where messages were refused, or nothing came,
+    /// only a message shows that they come now.
+    pub(super) fn verified(&mut self, now: Timestamp) {
+        self.close(now, |doubt| matches!(doubt.cause, Cause::NoRoom | Cause::WasAway));
+        self.open.iter_mut().for_each(|doubt| doubt.is_answered = true);
+    }
+
+    fn close(&mut self, now: Timestamp, is_over: impl Fn(&Doubt) -> bool) {
+        for over in self.open.extract_if(.., |doubt| is_over(doubt)) {
+            let since = self.closed.map_or(over.since, |closed| closed.since.min(over.since));
+            self.closed = Some(Gap { since, until: Some(now), cause: over.cause });
+        }
+    }
+
+    /// The time of which messages may be missing: that of all doubts, under the cause of the first that is not over.
+    pub(super) fn gap(&self) -> Option<Gap> {
+        let Some(first) = self.open.iter().min_by_key(|doubt| doubt.since) else { return self.closed };
+        let since = self.closed.map_or(first.since, |closed| closed.since.min(first.since));
+        Some(Gap { since, until: None, cause: first.cause })
+    }
+
+    /// From when on the subscription is to be ended and made anew, where the hub says that it has it.
+    pub(super) fn ends_at(&self) -> Option<Instant> {
+        self.open.iter().filter_map(Doubt::ends_at).min()
+    }
+
+    /// Whether a message was refused that may have been of this topic.
+    pub(super) fn has_unnamed(&self) -> bool {
+        self.open.iter().any(|doubt| !doubt.is_named)
+    }
+}
+
+/// Whether a message was refused for what happened to it on its way, so that the hub's next attempt may succeed.
+fn is_of_the_way(code: Code) -> bool {
+    matches!(code, Code::Malformed | Code::Timeout | Code::Busy)
+}

@@ -1,0 +1,99 @@
+//! What the hub, or somebody who knows the callback, says there of a subscription.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn hints_of_anybody_make_one_request_in_five_minutes() {
+    let home = Home::new(std::iter::repeat_with(|| says(200, REGISTERED)).take(9));
+    pass(MOMENT).await;
+    for _ in 0..50 {
+        home.hub.denied(Denial::Denied, Some(TOPIC), Some("gone"));
+        home.hub.denied(Denial::HubError, None, None);
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(home.asked().len(), 2);
+    assert_eq!(home.standing(), (Standing::Active, None), "nothing proves what a stranger says");
+    home.hub.denied(Denial::Denied, Some("another"), None);
+    pass(Duration::from_secs(300)).await;
+    home.hub.denied(Denial::Denied, Some(TOPIC), None);
+    pass(MOMENT).await;
+    assert_eq!(home.asked().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_about_a_topic_of_somebody_else_takes_nothing_from_ours() {
+    let home = Home::new(std::iter::repeat_with(|| says(200, REGISTERED)).take(2));
+    pass(MOMENT).await;
+    for _ in 0..9 {
+        home.hub.denied(Denial::Denied, Some("another"), None);
+    }
+    home.hub.denied(Denial::Denied, Some(TOPIC), None);
+    pass(MOMENT).await;
+    assert_eq!(home.asked(), ["subscribe"; 2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_knows_the_callback_activates_nothing_that_the_hub_denied_and_renews_nothing_later() {
+    let denied = || says(200, "hub.mode=denied&hub.reason=no");
+    let home = Home::new(std::iter::repeat_with(denied).take(99));
+    pass(MOMENT).await;
+    for _ in 0..20 {
+        assert!(!home.hub.verify("subscribe", TOPIC, Some("2592000")), "no request of ours waits for it");
+        home.hub.denied(Denial::Denied, Some(TOPIC), Some("Subscriber has already registered with the Hub"));
+        assert_eq!(home.standing(), (Standing::Failing, Some(Fault::Partner)));
+        pass(Duration::from_secs(17)).await;
+    }
+    assert!(home.asked().len() > 5, "it goes on asking");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_on_the_callback_fails_the_request_that_waits_with_the_hubs_reason() {
+    let home = Home::new(std::iter::repeat_with(|| says(202, ACCEPTED)).take(9));
+    pass(MOMENT).await;
+    let reason = format!("the topic\r\n\u{202e}is \u{1b}[31mnot registered{}", " x".repeat(9_999));
+    home.hub.denied(Denial::Denied, Some(TOPIC), Some(&reason));
+    assert_eq!(home.standing(), (Standing::Failing, Some(Fault::Partner)));
+    let detail = home.shown(0).refusal.unwrap().detail().to_owned();
+    assert!(
+        detail.starts_with("MOSIP's hub denied the request: the topic   is  [31mnot registered x"),
+        "{detail}"
+    );
+    assert!(detail.chars().count() < 600 && !detail.chars().any(char::is_control), "{detail}");
+    assert!(!home.hub.verify("subscribe", TOPIC, Some("3600")), "the hub denied that request");
+    assert_eq!(home.standing().0, Standing::Failing);
+    // It is asked again soon, and that request may be verified.
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(home.asked().len(), 2);
+    assert!(home.hub.verify("subscribe", TOPIC, Some("3600")));
+    assert_eq!(home.standing(), (Standing::Active, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_denies_on_the_callback_without_end_is_asked_once_in_five_minutes_and_stays_denied() {
+    let home = Home::new(std::iter::repeat_with(|| says(202, ACCEPTED)).take(99));
+    for _ in 0..60 {
+        pass(Duration::from_secs(10)).await;
+        home.hub.denied(Denial::Denied, Some(TOPIC), Some("no role"));
+    }
+    let detail = home.shown(0).refusal.unwrap().detail().to_owned();
+    assert!(detail.ends_with("no role"), "and not that the hub did not verify it: {detail}");
+    assert!((3..=4).contains(&home.asked().len()), "{:?}", home.asked());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_that_fails_on_the_callback_is_told_as_one_that_is_away() {
+    let home = Home::new([says(202, ACCEPTED)]);
+    pass(MOMENT).await;
+    home.hub.denied(Denial::HubError, Some(TOPIC), Some("kafka"));
+    assert_eq!(home.standing(), (Standing::Failing, Some(Fault::Upstream)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_advice_about_a_hub_that_fails_speaks_of_no_record() {
+    for answer in [says(503, ""), says(429, ""), is_away()] {
+        let home = Home::new([answer]);
+        pass(MOMENT).await;
+        let refusal = home.shown(0).refusal.unwrap();
+        assert!(!refusal.advice().contains("record"), "{}", refusal.advice());
+    }
+}
