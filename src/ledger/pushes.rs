@@ -113,7 +113,7 @@ impl Ledger {
             if is_known {
                 return Ok(id.clone());
             }
-            let (rows, bytes) = book.kept(kind.name)?;
+            let (rows, bytes) = book.tx().push_size(kind.name)?;
             let size = u64::try_from(body.len()).unwrap_or(u64::MAX);
             let is_full = rows >= u64::from(max_rows) || bytes.saturating_add(size) > max_bytes;
             if is_full && sender == Sender::Stranger {
@@ -139,7 +139,7 @@ impl Ledger {
         self.take(Vec::new(), move |book| {
             let id = format!("push_{}", book.rules.random.name());
             book.insert_push(&id, WEBHOOK, &body, Some(&refusal))?;
-            let (rows, bytes) = book.kept(WEBHOOK)?;
+            let (rows, bytes) = book.tx().push_size(WEBHOOK)?;
             let limits = &book.rules.quarantine;
             if rows > u64::from(limits.max_rows) || bytes > limits.max_bytes {
                 book.warn_of_quarantine(WEBHOOK, rows, bytes);
@@ -334,13 +334,6 @@ impl Book<'_> {
             true => Ok(()),
             false => Err(no_such_message()),
         }
-    }
-
-    /// Rows and bytes of `kind`.
-    fn kept(&self, kind: &str) -> Result<(u64, u64)> {
-        let sizes = self.tx().push_sizes(false)?;
-        let kept = sizes.into_iter().find(|(of, ..)| of == kind);
-        Ok(kept.map_or((0, 0), |(_, rows, bytes)| (rows, bytes)))
     }
 
     fn quarantine(&self, id: &str, refusal: &Refusal) -> Result<()> {

@@ -49,8 +49,8 @@ pub(crate) trait Tx: Queues + Overview {
     /// Every quarantined push is to be looked at again; how many.
     fn release_quarantine(&mut self) -> Result<usize>;
     fn delete_push(&mut self, id: &str) -> Result<bool>;
-    /// Rows and bytes of each kind, the quarantined ones or all.
-    fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>>;
+    /// Rows and bytes of `kind`, without a look at each of them.
+    fn push_size(&mut self, kind: &str) -> Result<(u64, u64)>;
     /// Marks a message as delivered `now`; when it was before, if it was.
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>>;
 

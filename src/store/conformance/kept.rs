@@ -149,8 +149,14 @@ pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &
     assert_eq!((listed(false).await, listed(true).await), (vec!["b".to_owned()], vec!["a".to_owned()]));
     let kept = run(store, |tx| tx.push("a")).await.unwrap();
     assert_eq!((kept.refusal.as_deref(), kept.body.as_slice()), (Some("{}"), &b"message"[..]));
-    assert_eq!(run(store, |tx| tx.push_sizes(true)).await, [("credential".to_owned(), 1, 7)]);
-    assert_eq!(run(store, |tx| tx.push_sizes(false)).await.len(), 2);
+    for kind in ["credential", "birth-nid"] {
+        assert_eq!(run(store, move |tx| tx.push_size(kind)).await, (1, 7));
+    }
+    run(store, |tx| tx.insert_push(&push("c", "credential"))).await;
+    assert_eq!(run(store, |tx| tx.push_size("credential")).await, (2, 14));
+    assert!(run(store, |tx| tx.delete_push("c")).await);
+    assert_eq!(run(store, |tx| tx.push_size("credential")).await, (1, 7));
+    assert_eq!(run(store, |tx| tx.push_size("euin")).await, (0, 0));
     assert_eq!(run(store, |tx| tx.release_quarantine()).await, 1);
     assert_eq!(listed(false).await, ["a", "b"]);
     assert!(run(store, |tx| tx.delete_push("a")).await && !run(store, |tx| tx.delete_push("a")).await);

@@ -45,13 +45,9 @@ impl Pushes {
         self.rows.remove_those(|_, push| push.id == id) > 0
     }
 
-    pub(super) fn sizes(&self, quarantined_only: bool) -> Vec<(String, u64, u64)> {
-        let mut sizes: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for push in self.rows.values().filter(|push| push.is_quarantined || !quarantined_only) {
-            let (rows, bytes) = sizes.entry(push.kind.clone()).or_default();
-            (*rows, *bytes) = (*rows + 1, *bytes + push.bytes);
-        }
-        sizes.into_iter().map(|(kind, (rows, bytes))| (kind, rows, bytes)).collect()
+    pub(super) fn size(&self, kind: &str) -> (u64, u64) {
+        let kept = self.rows.values().filter(|push| push.kind == kind);
+        kept.fold((0, 0), |(rows, bytes), push| (rows + 1, bytes + push.bytes))
     }
 
     pub(super) fn reasons(&self) -> Vec<(String, Option<String>, u64, u64)> {

@@ -108,8 +108,8 @@ impl Tx for Tables {
         Ok(self.pushes.delete(id))
     }
 
-    fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>> {
-        Ok(self.pushes.sizes(quarantined_only))
+    fn push_size(&mut self, kind: &str) -> Result<(u64, u64)> {
+        Ok(self.pushes.size(kind))
     }
 
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 7] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW];
+const MIGRATIONS: [&str; 8] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -263,6 +263,20 @@ CREATE TABLE attempt (
   PRIMARY KEY (entry, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TRIGGER entry_forgotten AFTER DELETE ON entry BEGIN DELETE FROM attempt WHERE entry=OLD.seq; END;
+";
+
+/// How much is kept of each kind of push, which every push asks before it is stored: summed up anew each time, a backlog of thousands makes
+/// each further one slower.
+const PUSH_SIZE: &str = "
+CREATE TABLE push_size (kind TEXT PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO push_size SELECT kind, count(*), sum(bytes) FROM push GROUP BY kind;
+CREATE TRIGGER push_kept AFTER INSERT ON push BEGIN
+  INSERT INTO push_size VALUES (NEW.kind, 1, NEW.bytes)
+    ON CONFLICT (kind) DO UPDATE SET rows=rows+1, bytes=bytes+excluded.bytes;
+END;
+CREATE TRIGGER push_gone AFTER DELETE ON push BEGIN
+  UPDATE push_size SET rows=rows-1, bytes=bytes-OLD.bytes WHERE kind=OLD.kind;
+END;
 ";
 
 /// The newest version.

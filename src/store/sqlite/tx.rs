@@ -166,13 +166,12 @@ impl Tx for Transaction<'_> {
         Ok(self.run("DELETE FROM push WHERE id=?1", [id])? == 1)
     }
 
-    fn push_sizes(&mut self, quarantined_only: bool) -> Result<Vec<(String, u64, u64)>> {
-        let which = if quarantined_only { "WHERE state='quarantined'" } else { "" };
-        let sizes = format!("SELECT kind, count(*), coalesce(sum(bytes), 0) FROM push {which} GROUP BY kind");
-        self.list(&sizes, (), |row| {
-            let (rows, bytes): (i64, i64) = (row.get(1)?, row.get(2)?);
-            Ok((row.get(0)?, rows.unsigned_abs(), bytes.unsigned_abs()))
-        })
+    fn push_size(&mut self, kind: &str) -> Result<(u64, u64)> {
+        let size = self.find("SELECT rows, bytes FROM push_size WHERE kind=?1", [kind], |row| {
+            let (rows, bytes): (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((rows.unsigned_abs(), bytes.unsigned_abs()))
+        })?;
+        Ok(size.unwrap_or_default())
     }
 
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
