@@ -19,41 +19,22 @@ pub(crate) struct Publications {
     pub(crate) publisher: String,
 }
 
-/// Names the number that says whether the last run was stopped, and noted so.
-const STOPPED: &str = "hub-stopped";
-
-/// Until when a gateway was up for what the hub delivers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LastUp {
-    /// By topic, as the settings name it; absent for one that never was subscribed. By the machine's clock.
-    pub(crate) topics: Vec<(&'static str, Timestamp)>,
-    /// The run noted its stop; else it may have gone on for a while.
-    pub(crate) is_exact: bool,
-}
-
 impl Ledger {
     /// Until when a gateway was up for each of `topics`.
-    pub(crate) async fn last_up(&self, topics: Vec<&'static str>) -> Result<LastUp> {
+    pub(crate) async fn last_up(&self, topics: Vec<&'static str>) -> Result<Vec<(&'static str, Timestamp)>> {
         self.run(move |book| {
             let last = |topic: &'static str| {
                 let kept = book.tx().number(&up_until(topic))?;
                 Ok(kept.map(|millis| (topic, Timestamp::from_millis(millis))))
             };
-            let topics = topics.iter().filter_map(|topic| last(topic).transpose()).collect::<Result<_>>()?;
-            Ok(LastUp { topics, is_exact: book.tx().number(STOPPED)? == Some(1) })
+            topics.iter().filter_map(|topic| last(topic).transpose()).collect()
         })
         .await
     }
 
-    /// The gateway is up for `topics` at `now`; `is_stop`: it ends now.
-    pub(crate) async fn keep_last_up(
-        &self,
-        topics: Vec<&'static str>,
-        now: Timestamp,
-        is_stop: bool,
-    ) -> Result<()> {
+    /// The gateway is up for `topics` at `now`.
+    pub(crate) async fn keep_last_up(&self, topics: Vec<&'static str>, now: Timestamp) -> Result<()> {
         self.run(move |book| {
-            book.tx().set_number(STOPPED, i64::from(is_stop))?;
             topics.iter().try_for_each(|topic| book.tx().set_number(&up_until(topic), now.millis()))
         })
         .await

@@ -25,7 +25,7 @@ use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings};
 use crate::error::{Code, Error, Result};
-use crate::ledger::{LastUp, Ledger};
+use crate::ledger::Ledger;
 use crate::mosip::push::PushKind;
 use crate::mosip::websub::{self, Answer, Denial, Mode, Topics};
 use crate::random::Random;
@@ -38,7 +38,7 @@ const MAX_REPLY: usize = 64 << 10;
 /// How often a disk that had no room for a message is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is kept that the gateway is up.
-const NOTED_EVERY: Duration = Duration::from_mins(1);
+const NOTED_EVERY: Duration = Duration::from_secs(5);
 
 /// The hub, and what is subscribed there. Cheap to clone.
 #[derive(Clone)]
@@ -235,7 +235,7 @@ impl Hub {
     pub(crate) async fn stop(&self) {
         if self.0.subscriber.is_some() {
             let up = self.0.state().up();
-            self.0.keep_up(up, true).await;
+            self.0.keep_up(up).await;
         }
     }
 }
@@ -251,9 +251,9 @@ impl HubInner {
     /// Where no gateway ran for longer than the hub tries a message, the hub may have given up: every such topic is subscribed anew.
     async fn look_back(&self) {
         let topics: Vec<&'static str> = self.topics.set().map(|(setting, _)| setting).collect();
-        let LastUp { topics, is_exact } = loop {
+        let topics = loop {
             match self.ledger.last_up(topics.clone()).await {
-                Ok(last) => break last,
+                Ok(topics) => break topics,
                 Err(error) => {
                     tracing::error!(
                         code = error.code().as_str(),
@@ -263,12 +263,10 @@ impl HubInner {
                 }
             }
         };
-        // A run that ended without a stop may have gone on for so long after it last noted that it was up.
-        let grace = if is_exact { Duration::ZERO } else { NOTED_EVERY };
         let now = self.clock.now();
         for (topic, last) in topics {
             let away = Duration::from_millis(now.millis().abs_diff(last.millis()));
-            if away > SHORTEST_TRIES + grace {
+            if away > SHORTEST_TRIES {
                 tracing::warn!(
                     topic,
                     since = last.to_iso(),
@@ -279,20 +277,20 @@ impl HubInner {
         }
     }
 
-    /// Keeps which topics are up, once a minute, and where one more is.
+    /// Keeps which topics are up, every [`NOTED_EVERY`], and where one more is.
     async fn note_up(&self, noted: &mut Noted) {
         let up = self.state().up();
         let is_more = up.iter().any(|topic| !noted.topics.contains(topic));
         noted.topics.clone_from(&up);
         if is_more || Instant::now() >= noted.next {
             noted.next = Instant::now() + NOTED_EVERY;
-            self.keep_up(up, false).await;
+            self.keep_up(up).await;
         }
     }
 
-    async fn keep_up(&self, topics: Vec<&'static str>, is_stop: bool) {
+    async fn keep_up(&self, topics: Vec<&'static str>) {
         let now: Timestamp = self.clock.now();
-        if let Err(error) = self.ledger.keep_last_up(topics, now, is_stop).await {
+        if let Err(error) = self.ledger.keep_last_up(topics, now).await {
             tracing::error!(code = error.code().as_str(), "it cannot be kept that the gateway is up");
         }
     }

@@ -79,7 +79,10 @@ impl Pushes {
             (push, None) => self.0.examine_whole(push).await,
             (push, Some(_)) => {
                 let attempt = self.0.shares.begin(&push.id).ok_or_else(is_being_fetched)?;
-                self.0.make(attempt).await
+                // It goes on though the caller hangs up: MOSIP may give a share once only.
+                let pushes = Arc::clone(&self.0);
+                let made = tokio::spawn(async move { pushes.make(attempt).await });
+                made.await.unwrap_or_else(|_| Err(Error::new(Code::Bug, "the fetch of a share panicked")))
             }
         }
     }

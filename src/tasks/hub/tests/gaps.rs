@@ -292,7 +292,7 @@ async fn after_a_stop_that_was_longer_than_the_hub_tries_every_topic_is_ended_on
 
 #[tokio::test(start_paused = true)]
 async fn after_a_short_stop_or_at_the_first_start_nothing_is_missing() {
-    for (is_stop, seconds) in [(true, 608), (false, 655)] {
+    for (is_stop, seconds) in [(true, 608), (false, 599)] {
         let rows = ended(is_stop).await;
         rows.clock.set(at(seconds));
         let home = Home::over(rows, &BOTH, always_registered());
@@ -300,7 +300,7 @@ async fn after_a_short_stop_or_at_the_first_start_nothing_is_missing() {
         assert_eq!((home.gap(), ends(&home)), (None, 0), "stopped: {is_stop}");
     }
     let rows = ended(false).await;
-    rows.clock.set(at(661));
+    rows.clock.set(at(606));
     let home = Home::over(rows, &BOTH, always_registered());
     pass(MOMENT).await;
     assert_eq!(
