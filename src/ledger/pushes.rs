@@ -234,7 +234,18 @@ impl Ledger {
             let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
             let push = PushRow { bytes, body: book.seal(TABLE, &id, "body", &body)?, ..push };
             book.tx().delete_push(&id)?;
+            book.tx().mark_verified(&book.fetched(&id), book.now)?;
             book.tx().insert_push(&push).map(drop)
+        })
+        .await
+    }
+
+    /// Whether `id`, which only names its credential, repeats a message whose credential was fetched, and which is gone: MOSIP may give
+    /// each share once alone. The repeat is removed.
+    pub(crate) async fn is_fetched(&self, id: String) -> Result<bool> {
+        self.run(move |book| {
+            let before = book.tx().marked_verified(&book.fetched(&id))?;
+            before.map_or(Ok(false), |_| book.remove_push(&id).map(|()| true))
         })
         .await
     }
@@ -310,6 +321,11 @@ impl Book<'_> {
                 Ok(mark(b"push", &[says.as_bytes()])?.is_some_and(soon))
             }
         }
+    }
+
+    /// Marks that what the push `id` names was fetched. The id stands for the bytes as they came.
+    fn fetched(&self, id: &str) -> Vec<u8> {
+        self.identity(&[b"fetched", id.as_bytes()]).to_vec()
     }
 
     /// A new push; with `refusal`, in quarantine already.

@@ -53,6 +53,8 @@ pub(crate) trait Tx: Queues + Overview {
     fn push_size(&mut self, kind: &str) -> Result<(u64, u64)>;
     /// Marks a message as delivered `now`; when it was before, if it was.
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>>;
+    /// When a message was marked, if it was.
+    fn marked_verified(&mut self, hash: &[u8]) -> Result<Option<Millis>>;
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq>;
     fn job(&mut self, id: &str) -> Result<Option<JobRow>>;

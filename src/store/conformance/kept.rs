@@ -190,7 +190,9 @@ pub(crate) async fn the_quarantine_is_counted_by_kind_and_reason(store: &Store) 
 }
 
 pub(crate) async fn a_message_is_marked_with_when_it_came_last(store: &Store) {
+    assert_eq!(run(store, |tx| tx.marked_verified(b"hash")).await, None);
     assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 10)).await, None);
+    assert_eq!(run(store, |tx| tx.marked_verified(b"hash")).await, Some(10));
     assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 25)).await, Some(10));
     run(store, |tx| tx.forget(0, 20)).await;
     assert_eq!(run(store, |tx| tx.mark_verified(b"hash", 26)).await, Some(25), "it came again since");

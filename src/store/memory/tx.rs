@@ -113,9 +113,13 @@ impl Tx for Tables {
     }
 
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
-        let before = self.kept.verified.get(hash).copied();
+        let before = self.marked_verified(hash)?;
         self.kept.verified.insert(hash.to_vec(), now);
         Ok(before)
+    }
+
+    fn marked_verified(&mut self, hash: &[u8]) -> Result<Option<Millis>> {
+        Ok(self.kept.verified.get(hash).copied())
     }
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {

@@ -175,9 +175,13 @@ impl Tx for Transaction<'_> {
     }
 
     fn mark_verified(&mut self, hash: &[u8], now: Millis) -> Result<Option<Millis>> {
-        let before = self.find("SELECT seen_at FROM verified WHERE hash=?1", [hash], |row| row.get(0))?;
+        let before = self.marked_verified(hash)?;
         self.run("INSERT OR REPLACE INTO verified (hash, seen_at) VALUES (?1, ?2)", params![hash, now])?;
         Ok(before)
+    }
+
+    fn marked_verified(&mut self, hash: &[u8]) -> Result<Option<Millis>> {
+        self.find("SELECT seen_at FROM verified WHERE hash=?1", [hash], |row| row.get(0))
     }
 
     fn insert_job(&mut self, id: &str, form: &str, now: Millis) -> Result<Seq> {

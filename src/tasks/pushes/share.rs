@@ -252,6 +252,10 @@ impl PushesInner {
     /// Keeps `push` until what is at `address` has been fetched: other messages do not wait for it.
     pub(super) async fn leave(&self, push: Received, address: &str) -> Result<()> {
         let Received { id, .. } = push;
+        if self.ledger.is_fetched(id.clone()).await? {
+            tracing::info!(push = id, repeated = true, "the hub repeats a message whose share was fetched");
+            return Ok(());
+        }
         if let Err(error) = self.shares.check(address) {
             return self.refuse(id, error).await;
         }

@@ -82,6 +82,23 @@ async fn what_was_fetched_is_kept_though_it_does_not_verify_and_is_not_fetched_a
 }
 
 #[tokio::test]
+async fn a_message_that_the_hub_repeats_after_its_share_was_fetched_asks_for_nothing() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    let outside = Arc::new(Script::new([says(200, &sealed)]));
+    let home = Home::sharing(place(), Arc::clone(&outside));
+    let id = received(&home, body.clone()).await;
+    home.pushes.verify(id).await.unwrap();
+    for _ in 0..2 {
+        let id = received(&home, body.clone()).await;
+        let push = home.ledger.push(id).await.unwrap();
+        home.pushes.0.examine_new(push).await.unwrap();
+        assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
+    }
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1);
+    assert!(home.pushes.0.shares.queue.waiting().is_empty());
+}
+
+#[tokio::test]
 async fn the_address_alone_decides_whether_anything_is_called() {
     for address in
         ["https://evil.example/v1/datashare/key", "https://api.example.org/v1/datashare/../key", "key"]
