@@ -81,6 +81,7 @@ impl Gateway {
         forbid_core_dumps();
         let clock = Clock::system();
         let wanted = listeners::wanted(&config);
+        let unserved = listeners::troubles(&config);
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
         if let Some(trouble) = config.connects_nothing() {
@@ -117,6 +118,7 @@ impl Gateway {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
         let mut troubles = config.troubles;
+        troubles.extend(unserved);
         troubles.extend(troubles::of_key_file(&outbox_key));
         troubles.extend(troubles::of_trusted(&trusted, clock.now()));
         let websub = &config.destinations.hub;
@@ -192,7 +194,7 @@ impl Gateway {
         };
         let mut listeners = Vec::new();
         for Wanted { listener, address, tls } in wanted {
-            let Some(router) = (listener.router)(&mut site, &address)? else { continue };
+            let router = (listener.router)(&mut site, &address)?;
             let server = match sockets.take(listener.name) {
                 Some(socket) => Server::adopt(listener.name, socket, &address, tls.as_ref())?,
                 None => Server::bind(&address, tls.as_ref()).await?,

@@ -85,6 +85,10 @@ fn addresses(config: &Config) -> Vec<Finding> {
             ));
             continue;
         }
+        // What is not bound takes nothing.
+        if listener.served_at(config).is_none() {
+            continue;
+        }
         taken.push((listener.name, address));
         findings.push(match server::try_address(address) {
             Ok(()) => Finding::ok(subject, format!("{address} is free")),

@@ -6,6 +6,7 @@ use super::Finding;
 use crate::config::{Problem, Trouble};
 use crate::destinations::{Lack, Url};
 use crate::faces::FaceSettings as _;
+use crate::gateway::listeners;
 use crate::opencrvs::event::EventKind;
 use crate::settings::Config;
 use crate::upstream::{self, Client};
@@ -35,7 +36,8 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(warnings.map(|sentence| {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
     }));
-    findings.extend(config.troubles.iter().map(|trouble| {
+    let unserved = listeners::troubles(config);
+    findings.extend(config.troubles.iter().chain(&unserved).map(|trouble| {
         let level = if trouble.fatal { Finding::fail } else { Finding::warn };
         level(&trouble.subject, trouble.what.clone(), trouble.advice.clone())
     }));

@@ -22,14 +22,26 @@ macro_rules! faces {
                 switches
             }
 
+            /// The name of each face that is on, and how its callers are known.
+            #[allow(clippy::vec_init_then_push, reason = "a line of the list may be there in tests alone")]
+            pub(crate) fn on(&self) -> Vec<(&'static str, Callers)> {
+                let mut on = Vec::new();
+                $($(#[$attribute])* {
+                    if self.$name.is_on() {
+                        on.push((<$face as Face>::NAME, <$face as Face>::CALLERS));
+                    }
+                })*
+                on
+            }
+
             /// The routes of those that are on.
             fn served(self, app: &App, on: &[&'static str], stopping: &watch::Receiver<bool>) -> Vec<Served> {
                 let mut served = Vec::new();
                 $($(#[$attribute])* {
                     if self.$name.is_on() {
-                        let (name, callers) = (<$face as Face>::NAME, <$face as Face>::CALLERS);
+                        let callers = <$face as Face>::CALLERS;
                         let router = <$face as Face>::router(app, self.$name, on, stopping);
-                        served.extend(router.map(|router| Served { name, callers, router }));
+                        served.extend(router.map(|router| Served { callers, router }));
                     }
                 })*
                 served

@@ -83,7 +83,6 @@ pub(crate) enum Callers {
 
 /// A face that is on.
 struct Served {
-    name: &'static str,
     callers: Callers,
     router: Router,
 }
@@ -106,16 +105,6 @@ impl Faces {
     pub(crate) fn guarded(&self, guard: Guard) -> Option<Router> {
         let routes = self.of(Callers::ByListener).map(|face| face.router.clone()).reduce(Router::merge)?;
         Some(routes.layer(middleware::from_fn_with_state(guard, guard::enforce)))
-    }
-
-    /// The names of those whose callers the listener has to know.
-    pub(crate) fn to_be_guarded(&self) -> impl Iterator<Item = &'static str> {
-        self.of(Callers::ByListener).map(|face| face.name)
-    }
-
-    /// Whether a face is on whose requests prove themselves.
-    pub(crate) fn has_proving(&self) -> bool {
-        self.of(Callers::ByRequest).next().is_some()
     }
 
     /// The routes of a listener, with those faces beside them whose requests prove themselves: guards and limits stand around `routes`

@@ -1,7 +1,7 @@
 //! `[credentials]` as it is read at start: contexts from their folder, issuers from their certificates.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ use crate::settings;
 
 /// Largest context or certificate, bytes.
 const LARGEST: u64 = 1 << 20;
+/// How each refusal begins.
+const BEGIN: &str = "credentials cannot be verified: ";
 /// Maps URLs to files of the folder.
 const INDEX: &str = "index.toml";
 
@@ -63,8 +65,13 @@ pub(crate) fn first(troubles: Vec<Error>) -> Error {
     troubles.into_iter().next().unwrap_or_else(unknown)
 }
 
+/// `refusal` where it stands under the name of the section, which says by itself what cannot be verified.
+pub(crate) fn reason(refusal: &Error) -> &str {
+    refusal.detail().strip_prefix(BEGIN).unwrap_or(refusal.detail())
+}
+
 fn unset(name: &str) -> Error {
-    Error::new(Code::Keys, format!("credentials cannot be verified: credentials.{name} is not set"))
+    Error::new(Code::Keys, format!("{BEGIN}credentials.{name} is not set"))
         .advise("Set it, and start the gateway again.")
 }
 
@@ -107,14 +114,16 @@ fn read(file: &Path) -> Result<Vec<u8>> {
 }
 
 fn wrong(file: &Path, what: &str) -> Error {
-    Error::new(Code::Keys, format!("credentials cannot be verified: {} {what}", file.display()))
+    // Its name and its folder's: whoever reads this has the configuration.
+    let mut parts: Vec<_> = file.iter().rev().take(2).collect();
+    parts.reverse();
+    let file: PathBuf = parts.into_iter().collect();
+    Error::new(Code::Keys, format!("{BEGIN}{} {what}", file.display()))
         .advise("Correct the file, and start the gateway again.")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use serde_json::json;
 
     use super::*;

@@ -1,6 +1,8 @@
 //! The one list of listeners: the gateway binds what is in it, `doctor` examines it, readiness, metrics and the page show it, and
 //! the documents of the API follow it. A further listener is one more entry of [`ALL`].
 
+mod unserved;
+
 use std::sync::Arc;
 
 use axum::{Router, middleware};
@@ -10,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
+pub(crate) use self::unserved::troubles;
 use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Result;
@@ -35,8 +38,10 @@ pub(crate) struct Listener {
     pub(crate) tls: fn(&Config) -> Option<&ServerTls>,
     /// Whether the faces that stand in for older systems are among what it serves.
     serves_stand_ins: bool,
-    /// What it serves; `None`: nothing is left to serve.
-    pub(super) router: fn(&mut Site, &Address) -> Result<Option<Router>>,
+    /// Whether the configuration leaves it anything to serve. A listener that serves nothing is not bound.
+    serves: fn(&Config) -> bool,
+    /// What it serves.
+    pub(super) router: fn(&mut Site, &Address) -> Result<Router>,
     /// All that it can serve, as OpenAPI.
     pub(crate) document: fn() -> OpenApi,
 }
@@ -50,6 +55,7 @@ pub(crate) static ALL: &[Listener] = &[
         address: |config| Some(&config.listen.internal),
         tls: |config| config.internal.tls.as_ref(),
         serves_stand_ins: true,
+        serves: |_| true,
         router: internal,
         document: plain::document,
     },
@@ -60,6 +66,7 @@ pub(crate) static ALL: &[Listener] = &[
         address: |config| config.listen.callback.as_ref(),
         tls: |config| config.callback.tls.as_ref(),
         serves_stand_ins: false,
+        serves: |_| true,
         router: callback,
         document: callback::document,
     },
@@ -70,6 +77,7 @@ pub(crate) static ALL: &[Listener] = &[
         address: |config| config.faces.listen.as_ref(),
         tls: |config| config.faces.tls.as_ref(),
         serves_stand_ins: true,
+        serves: unserved::is_faces_served,
         router: stand_ins,
         document: faces::document,
     },
@@ -80,12 +88,20 @@ pub(crate) static ALL: &[Listener] = &[
         address: |config| Some(&config.listen.ops),
         tls: |config| config.ops.tls.as_ref(),
         serves_stand_ins: false,
+        serves: |_| true,
         router: ops,
         document: ops::document,
     },
 ];
 
-/// A listener that the configuration asks for.
+impl Listener {
+    /// Where it is bound; `None`: it is off, or nothing is left to serve there, which [`troubles`] tell.
+    pub(crate) fn served_at<'c>(&self, config: &'c Config) -> Option<&'c Address> {
+        (self.address)(config).filter(|_| (self.serves)(config))
+    }
+}
+
+/// A listener that the configuration asks for and leaves something to serve.
 pub(super) struct Wanted {
     pub(super) listener: &'static Listener,
     pub(super) address: Address,
@@ -95,7 +111,7 @@ pub(super) struct Wanted {
 /// What `config` asks for.
 pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
     let wanted = |listener: &'static Listener| {
-        let address = (listener.address)(config)?.clone();
+        let address = listener.served_at(config)?.clone();
         Some(Wanted { listener, address, tls: (listener.tls)(config).cloned() })
     };
     ALL.iter().filter_map(wanted).collect()
@@ -163,49 +179,35 @@ impl Site {
     }
 }
 
-fn internal(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+fn internal(site: &mut Site, address: &Address) -> Result<Router> {
     let plain::Settings { token, tls, .. } = &site.internal;
     let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
     let faces = is_known.then(|| site.faces.guarded(Guard::under_any_name(None))).flatten();
     let guard = Guard::new(site.hosts.clone(), site.internal.token.take());
     let router = plain::router(site.app.clone(), faces);
-    Ok(Some(site.faces.beside_proving(guarded(router, guard))))
+    Ok(site.faces.beside_proving(guarded(router, guard)))
 }
 
-fn callback(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+fn callback(site: &mut Site, address: &Address) -> Result<Router> {
     let callers = callers(&site.callback, &mut site.hub, address)?;
     let trusted = std::mem::take(&mut site.callback.trusted_proxies);
-    Ok(Some(identified(callback::router(site.app.clone(), callers), trusted)))
+    Ok(identified(callback::router(site.app.clone(), callers), trusted))
 }
 
-fn stand_ins(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+fn stand_ins(site: &mut Site, address: &Address) -> Result<Router> {
     let Site { faces_token: token, faces_tls: tls, .. } = &*site;
     let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
-    let guarded = if is_known {
-        site.faces.guarded(Guard::under_any_name(site.faces_token.take()))
-    } else {
-        for name in site.faces.to_be_guarded() {
-            tracing::warn!(
-                "/{name} is off on faces.listen: off the loopback it needs faces.token_file or faces.tls.client_ca"
-            );
-        }
-        None
-    };
-    if guarded.is_none() && !site.faces.has_proving() {
-        return Ok(None);
-    }
+    let guard = Guard::under_any_name(site.faces_token.take());
+    let guarded = is_known.then(|| site.faces.guarded(guard)).flatten();
     let router = guarded.unwrap_or_default().fallback(faces::not_found);
-    Ok(Some(identified(site.faces.beside_proving(router), Vec::new())))
+    Ok(identified(site.faces.beside_proving(router), Vec::new()))
 }
 
-fn ops(site: &mut Site, address: &Address) -> Result<Option<Router>> {
+fn ops(site: &mut Site, address: &Address) -> Result<Router> {
     let token = site.ops.token.take();
-    let has_page = address.is_local() || token.is_some();
-    if !has_page {
-        tracing::warn!("the operators' page is off: listen.ops is off the loopback without ops.token_file");
-    }
+    let has_page = unserved::has_page(address, token.as_ref());
     let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
-    Ok(Some(guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES))))
+    Ok(guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES)))
 }
 
 fn guarded(router: Router, guard: Guard) -> Router {

@@ -254,6 +254,8 @@ impl Server {
         }
         drop(self.listener);
         if tokio::time::timeout(limits.drain, graceful.shutdown()).await.is_err() {
+            // Those that have ended since are not cut.
+            std::iter::from_fn(|| connections.try_join_next()).for_each(report);
             tracing::warn!(
                 open = connections.len(),
                 address = text_of(&self.address),

@@ -56,13 +56,17 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);
     failing::refused_records(standing, &mut remarks);
-    if remarks.is_empty() {
+    let mut beside = Vec::new();
+    hub::silent(standing, &mut beside);
+    odd_settings(standing, &mut beside);
+    odd_keys(standing, &mut beside);
+    expiry(standing, &mut beside);
+    beside.sort_by_key(|remark| remark.tone != Tone::Act);
+    // Whatever an operator has to put right does not flow.
+    if remarks.is_empty() && beside.first().is_none_or(|first| first.tone != Tone::Act) {
         remarks.push(flowing(standing));
     }
-    hub::silent(standing, &mut remarks);
-    odd_settings(standing, &mut remarks);
-    odd_keys(standing, &mut remarks);
-    expiry(standing, &mut remarks);
+    remarks.append(&mut beside);
     remarks
 }
 

@@ -69,7 +69,7 @@ struct Jobs {
 
 #[derive(Serialize, ToSchema)]
 struct Certificate {
-    /// `own`, `peer`, `listener`, `trusted`
+    /// `own`, `peer`, `authority` (in `keys.ca_file`), `listener`, `trusted` (by a setting)
     role: &'static str,
     name: String,
     /// Negative once it has expired.

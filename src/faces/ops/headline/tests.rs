@@ -1,3 +1,5 @@
+mod beside;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -379,40 +381,4 @@ fn what_is_left_is_estimated_only_where_it_flows() {
     channel.flow = Flow::Open;
     standing.stored.as_mut().unwrap().counts.clear();
     assert_eq!(standing.drained_in(&channel), None, "nothing is left");
-}
-
-#[test]
-fn a_trusted_certificate_that_expires_is_named_by_its_setting() {
-    let mut standing = standing(0, 0, 0, Vec::new());
-    let day = |days: i64| Timestamp::from_seconds(NOON.seconds() + days * 86_400);
-    standing.trusted = Arc::new([
-        ("upstream.ca_file".to_owned(), day(-1)),
-        ("ops.tls.client_ca".to_owned(), day(12)),
-        ("callback.tls.client_ca".to_owned(), day(90)),
-    ]);
-    assert_eq!(
-        texts(&standing),
-        [
-            "Everything flows.",
-            "Put right: the certificate in upstream.ca_file has expired.",
-            "The certificate in ops.tls.client_ca expires in 12 days.",
-        ]
-    );
-}
-
-#[test]
-fn troubles_of_settings_are_told_beside_what_flows() {
-    use crate::config;
-    let mut standing = standing(0, 0, 0, Vec::new());
-    standing.setting_troubles = Arc::new([
-        config::Trouble::new("faces.token_file", "protects nothing", "remove it"),
-        config::Trouble::fatal("credentials", "cannot be verified", "correct the file"),
-    ]);
-    let told = texts(&standing);
-    let wanted = [
-        "Everything flows.",
-        "Put right: credentials: cannot be verified.",
-        "1 setting is not as it should be.",
-    ];
-    assert_eq!(told, wanted);
 }

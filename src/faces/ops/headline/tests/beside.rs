@@ -1,0 +1,57 @@
+//! What is said of settings, their files and certificates.
+
+use super::*;
+use crate::config;
+
+fn trusted(ends: &[(&str, i64)]) -> Arc<[(String, Timestamp)]> {
+    let day = |days: i64| Timestamp::from_seconds(NOON.seconds() + days * 86_400);
+    ends.iter().map(|(setting, days)| ((*setting).to_owned(), day(*days))).collect()
+}
+
+#[test]
+fn a_certificate_that_expires_is_told_beside_what_flows() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    standing.trusted = trusted(&[("ops.tls.client_ca", 12), ("callback.tls.client_ca", 90)]);
+    assert_eq!(
+        texts(&standing),
+        ["Everything flows.", "The certificate in ops.tls.client_ca expires in 12 days."]
+    );
+}
+
+#[test]
+fn nothing_is_said_to_flow_while_a_certificate_has_expired() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    standing.trusted = trusted(&[("ops.tls.client_ca", 12), ("upstream.ca_file", -1)]);
+    assert_eq!(
+        texts(&standing),
+        [
+            "Put right: the certificate in upstream.ca_file has expired.",
+            "The certificate in ops.tls.client_ca expires in 12 days.",
+        ]
+    );
+    assert_eq!(remarks(&standing)[0].tone, Tone::Act);
+}
+
+#[test]
+fn nothing_is_said_to_flow_while_something_configured_cannot_work() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    let odd = config::Trouble::new("faces.token_file", "protects nothing", "remove it");
+    standing.setting_troubles = Arc::new([odd.clone()]);
+    assert_eq!(texts(&standing), ["Everything flows.", "1 setting is not as it should be."]);
+    let fatal = config::Trouble::fatal("credentials", "lost.crt cannot be read", "correct the file");
+    standing.setting_troubles = Arc::new([odd, fatal]);
+    assert_eq!(
+        texts(&standing),
+        ["Put right: credentials: lost.crt cannot be read.", "1 setting is not as it should be."]
+    );
+}
+
+#[test]
+fn what_keeps_events_comes_before_a_setting_that_cannot_work() {
+    let channels = vec![channel(EventKind::Birth, Flow::Broken { until: 0 })];
+    let mut standing = standing(1, 0, 0, channels);
+    standing.setting_troubles =
+        Arc::new([config::Trouble::fatal("faces.listen", "serves nothing", "set it")]);
+    let told = texts(&standing);
+    assert!(told[0].starts_with("MOSIP is away") && told.len() == 2, "{told:?}");
+}
