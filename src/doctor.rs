@@ -25,7 +25,6 @@ use serde::Serialize;
 use crate::clock::{Clock, Timestamp};
 use crate::destinations::ida::Requests;
 use crate::destinations::{DestinationSettings as _, Destinations, TokenSource, Tools};
-use crate::keys::Ring;
 use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
@@ -133,7 +132,7 @@ pub fn examine(
         Ok(read) => read,
         Err(problems) => return Diagnosis::of(settings::problems(&problems)),
     };
-    let ring = Ring::load(&config.keys, now);
+    let ring = key_watch::load(Arc::new(config.keys.clone()), now);
     let findings = settings::problems(&problems)
         .chain(settings::connects_nothing(&config))
         .chain(settings::examine(&config))

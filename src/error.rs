@@ -2,6 +2,7 @@
 
 mod code;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ struct Inner {
     pointer: Option<String>,
     upstream: Option<UpstreamCode>,
     operator: Option<String>,
+    registrar: Option<&'static str>,
     is_server_error: bool,
     retry_after: Option<Duration>,
 }
@@ -107,6 +109,7 @@ impl Error {
             pointer: None,
             upstream: None,
             operator: None,
+            registrar: None,
             is_server_error: false,
             retry_after: None,
         }))
@@ -166,6 +169,13 @@ impl Error {
         self
     }
 
+    /// Adds a sentence for the registrar who sits with the person. Operators do not read it.
+    #[must_use]
+    pub(crate) fn for_registrar(mut self, sentence: &'static str) -> Self {
+        self.0.registrar = Some(sentence);
+        self
+    }
+
     /// Adds a detail for the operator's log only (never personal, never secret): which step of opening failed.
     #[must_use]
     pub(crate) fn for_operator(mut self, detail: impl Into<String>) -> Self {
@@ -185,9 +195,16 @@ impl Error {
     pub fn retryable(&self) -> bool {
         self.0.retryable
     }
-    /// What is wrong, for the caller.
+    /// What is wrong, for callers and operators.
     pub fn detail(&self) -> &str {
         &self.0.detail
+    }
+    /// The detail, and what the registrar has to know of it.
+    pub(crate) fn detail_for_registrar(&self) -> Cow<'_, str> {
+        match self.0.registrar {
+            Some(sentence) => format!("{}. {sentence}", self.0.detail).into(),
+            None => self.detail().into(),
+        }
     }
     /// What to do, for the person who can do it.
     pub fn advice(&self) -> &str {
@@ -236,3 +253,11 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// `what` and what to do about it, on one line.
+pub(crate) fn with_advice(what: &str, advice: &str) -> String {
+    match advice.starts_with(char::is_uppercase) {
+        true => format!("{}. {advice}", what.trim_end_matches('.')),
+        false => format!("{what}; {advice}"),
+    }
+}

@@ -36,6 +36,16 @@ pub(crate) fn stands(path: &Path) -> io::Result<bool> {
     })
 }
 
+/// Whether `path` can be read; refusals as [`read`].
+pub(crate) fn check(path: &Path) -> io::Result<()> {
+    in_time(path, |path| open(path).map(drop))
+}
+
+/// What stands in the folder about `path`, whatever it is; [`io::ErrorKind::TimedOut`] as [`read`].
+pub(crate) fn metadata(path: &Path) -> io::Result<Metadata> {
+    in_time(path, |path| std::fs::metadata(path))
+}
+
 /// The content of `path`; refusals as [`open`], and [`io::ErrorKind::TimedOut`] where its file system does not answer.
 pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     in_time(path, |path| {
@@ -54,7 +64,7 @@ pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<
 }
 
 /// What `look` finds at `path`, on a thread of its own: one that a volume holds is left behind.
-fn in_time<T: Send + 'static>(
+pub(crate) fn in_time<T: Send + 'static>(
     path: &Path,
     look: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {

@@ -10,6 +10,7 @@ use super::input::{ConfigFile, variables};
 use super::outcome::{self, Outcome};
 use crate::clock::Clock;
 use crate::doctor::{self, Diagnosis, Level};
+use crate::error::with_advice;
 
 /// Arguments of `doctor`.
 #[derive(Args)]
@@ -49,7 +50,7 @@ impl Doctor {
     }
 }
 
-/// The findings as `level  subject: what; advice`, one on each line, and their number by level. Without `all`, the checks that passed share
+/// The findings with what to do about each, one on each line, and their number by level. Without `all`, the checks that passed share
 /// one line.
 fn text(diagnosis: &Diagnosis, all: bool) -> String {
     let mut lines = String::new();
@@ -58,10 +59,10 @@ fn text(diagnosis: &Diagnosis, all: bool) -> String {
         .iter()
         .filter(|finding| all || finding.level != Level::Ok || finding.advice.is_some())
     {
-        let advice = finding.advice.as_ref().map_or_else(String::new, |advice| format!("; {advice}"));
+        let advice = finding.advice.as_deref();
+        let what = advice.map_or_else(|| finding.what.clone(), |advice| with_advice(&finding.what, advice));
         // Writing to a string never fails.
-        let _ =
-            writeln!(lines, "{:4}  {}: {}{advice}", finding.level.as_str(), finding.subject, finding.what);
+        let _ = writeln!(lines, "{:4}  {}: {what}", finding.level.as_str(), finding.subject);
     }
     if !all && diagnosis.count(Level::Ok) > 0 {
         let _ = writeln!(lines, "ok    {} (--all says more)", in_order(diagnosis));
@@ -107,6 +108,17 @@ fn in_order(diagnosis: &Diagnosis) -> String {
 mod tests {
     use super::*;
     use crate::doctor::Finding;
+
+    #[test]
+    fn advice_that_is_a_sentence_follows_a_full_stop() {
+        let line = |what: &str, advice: &str| {
+            let (subject, advice) = ("upstream.ida".to_owned(), Some(advice.to_owned()));
+            let findings = vec![Finding { level: Level::Fail, subject, what: what.to_owned(), advice }];
+            text(&Diagnosis { findings }, false).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(line("it is refused.", "Correct it."), "fail  upstream.ida: it is refused. Correct it.");
+        assert_eq!(line("is missing", "put it there"), "fail  upstream.ida: is missing; put it there");
+    }
 
     #[test]
     fn what_is_in_order_is_counted_once_each_and_variables_are_named() {

@@ -57,7 +57,7 @@ impl ConfigFile {
     /// A missing file is a failure of the environment (exit code 3). A file with problems is not.
     pub(super) fn check_readable(&self) -> Result<(), Failure> {
         match &self.file {
-            Some(path) => regular::open(path).map(drop).map_err(|error| unreadable(path, &error)),
+            Some(path) => regular::check(path).map_err(|error| unreadable(path, &error)),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::config::Problems;
-use crate::error::{Code, Error};
+use crate::error::{Code, Error, with_advice};
 use crate::http::problem::Problem;
 
 /// The exit code of a command that was refused.
@@ -65,7 +65,7 @@ impl Failure {
             Self::Refused(error) => {
                 let advice =
                     advice(error.code().as_str(), error.pointer().unwrap_or_default(), error.advice());
-                writeln!(err, "mosip-gateway: {error}; {advice}")?;
+                writeln!(err, "mosip-gateway: {}", with_advice(&error.to_string(), &advice))?;
                 // Where the plain API writes it to the operator's log.
                 match error.operator_detail() {
                     Some(detail) => writeln!(err, "mosip-gateway: for the operator: {detail}"),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use crate::mosip::envelope::{Flavour, Format, Policy, SignOver};
 use crate::mosip::primitives;
 use crate::mosip::signature::Form;
 use crate::settings::Config;
+use crate::tasks::key_watch;
 
 /// The arguments that all four commands have.
 #[derive(Args)]
@@ -190,7 +192,7 @@ impl Keys {
         let Config { keys, envelope, .. } = common.config.load_local()?;
         let now = Clock::system().now();
         let policy = Policy { danger_accept_unsigned: envelope.danger_accept_unsigned };
-        Ok(Self { ring: Ring::load(&keys, now), policy, now })
+        Ok(Self { ring: key_watch::load(Arc::new(keys), now), policy, now })
     }
 }
 

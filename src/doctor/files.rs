@@ -7,6 +7,7 @@ use std::path::Path;
 use super::Finding;
 use crate::gateway::listeners;
 use crate::keys::source::file::readable_by_others;
+use crate::regular;
 use crate::settings::Config;
 
 /// Secret files, password files, TLS keys and the folder of keys. A file that is missing is reported by the check that needs it.
@@ -45,5 +46,5 @@ fn folder(path: &Path) -> Option<Finding> {
 }
 
 fn metadata(path: &Path) -> Option<Metadata> {
-    std::fs::metadata(path).ok()
+    regular::metadata(path).ok()
 }

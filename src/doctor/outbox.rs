@@ -10,8 +10,8 @@ use super::Finding;
 use crate::ledger::missing_keys;
 use crate::ledger::settings::Outbox;
 use crate::ledger::vault::{KEY_HEAD_LEN, KeyTag, Vault, VaultError};
-use crate::place;
 use crate::store::{Head, Location};
+use crate::{place, regular};
 
 const RESTORE: &str = "restore outbox.key_file and the database from the same backup";
 
@@ -50,24 +50,30 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
 /// The folder that `file` of `setting` is in, where nothing can be made in it. `serve` makes no folder. A key file that is there needs
 /// no more than to be read.
 fn folder(setting: &str, file: &Path) -> Option<Finding> {
-    if setting == "outbox.key_file" && file.exists() {
+    if setting == "outbox.key_file" && regular::metadata(file).is_ok() {
         return None;
     }
     let folder = place::folder(file);
-    let what = match std::fs::metadata(folder) {
-        Ok(found) if !found.is_dir() => "is no folder".to_owned(),
-        Ok(_) => {
-            match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-                Err(error @ (Errno::ACCESS | Errno::ROFS)) => {
-                    format!("cannot be written to ({})", io::Error::from(error).kind())
-                }
-                _ => return None,
-            }
-        }
-        Err(error) => format!("cannot be used ({})", error.kind()),
+    let what = match regular::in_time(folder, hindrance) {
+        Ok(None) => return None,
+        Ok(Some(what)) => what,
+        Err(error) => format!("cannot be used ({})", regular::reason(&error)),
     };
     let advice = "make the folder and give it to the user that the gateway runs as, or name another one";
     Some(Finding::fail(setting, format!("the folder {} {what}", folder.display()), advice))
+}
+
+/// Why nothing can be made in `folder`.
+fn hindrance(folder: &Path) -> io::Result<Option<String>> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Ok(Some("is no folder".to_owned()));
+    }
+    match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+        Err(error @ (Errno::ACCESS | Errno::ROFS)) => {
+            Ok(Some(format!("cannot be written to ({})", io::Error::from(error).kind())))
+        }
+        _ => Ok(None),
+    }
 }
 
 fn room(outbox: &Outbox) -> Option<Finding> {

@@ -45,7 +45,7 @@ pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Cloc
     }
     let asked = servers.into_values().map(|(root, settings)| async move {
         let answer = ask(client, root.clone()).await;
-        (root, settings.join(", "), answer, clock.now())
+        (root, settings, answer, clock.now())
     });
     let (mut findings, mut away) = (Vec::new(), Vec::new());
     for (root, settings, answer, now) in join_all(asked).await {
@@ -54,26 +54,32 @@ pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Cloc
                 let host = upstream::host_and_port(&root);
                 findings.extend(clocks(&host, &reply, now));
                 let tls = if root.scheme_str() == Some("https") { " over TLS" } else { "" };
-                let untried = settings.split(", ").any(is_untried);
-                findings.push(match untried {
-                    false => Finding::ok(settings, format!("{host} answers{tls}")),
-                    true => Finding {
-                        advice: Some("send an event or a message, and see whether it arrives".to_owned()),
-                        ..Finding::ok(
-                            settings,
-                            format!("{host} answers{tls}; the path was not tried, since what is posted there is done in earnest"),
-                        )
-                    },
-                });
+                findings.push(answers(&settings, format!("{host} answers{tls}")));
             }
             Err(failure) => {
                 let error = Error::from(failure);
-                findings.push(Finding::fail(settings, error.detail(), error.advice()));
+                findings.push(Finding::fail(settings.join(", "), error.detail(), error.advice()));
                 away.push(root);
             }
         }
     }
     Reached { findings, away }
+}
+
+/// That the server of `settings` answers, and which of their paths nothing has tried.
+fn answers(settings: &[&str], what: String) -> Finding {
+    let subject = settings.join(", ");
+    let untried: Vec<_> = settings.iter().copied().filter(|setting| is_untried(setting)).collect();
+    let paths = match untried.as_slice() {
+        [] => return Finding::ok(subject, what),
+        _ if settings.len() == 1 => "the path was not tried".to_owned(),
+        [one] => format!("the path of {one} was not tried"),
+        several => format!("the paths of {} were not tried", several.join(", ")),
+    };
+    Finding {
+        advice: Some("send an event or a message, and see whether it arrives".to_owned()),
+        ..Finding::ok(subject, format!("{what}; {paths}, since what is posted there is done in earnest"))
+    }
 }
 
 /// Whether nothing else calls the path of the URL in `setting`: a token is fetched, IDA is asked, and the hub too.
@@ -112,4 +118,30 @@ fn clocks(host: &str, reply: &Reply, now: Timestamp) -> Option<Finding> {
     } else {
         Finding::warn("clock", what, advice)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_that_nothing_tries_are_said_not_to_be_tried() {
+        let said = |settings: &[&str]| answers(settings, "mosip.example answers".to_owned()).what;
+        assert_eq!(said(&["upstream.token.url", "upstream.ida.url"]), "mosip.example answers");
+        let in_earnest = "since what is posted there is done in earnest";
+        assert_eq!(
+            said(&["upstream.token.url", "deliver.url", "upstream.ida.url"]),
+            format!("mosip.example answers; the path of deliver.url was not tried, {in_earnest}")
+        );
+        assert_eq!(
+            said(&["upstream.mediator.birth", "upstream.token.url", "deliver.url"]),
+            format!(
+                "mosip.example answers; the paths of upstream.mediator.birth, deliver.url were not tried, {in_earnest}"
+            )
+        );
+        assert_eq!(
+            said(&["deliver.url"]),
+            format!("mosip.example answers; the path was not tried, {in_earnest}")
+        );
+    }
 }

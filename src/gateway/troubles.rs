@@ -7,10 +7,11 @@ use crate::clock::Timestamp;
 use crate::config::Trouble;
 use crate::error::Error;
 use crate::keys::source::file::readable_by_others;
+use crate::regular;
 
 /// `outbox.key_file` that everybody can read.
 pub(super) fn of_key_file(file: &Path) -> Option<Trouble> {
-    let is_readable = std::fs::metadata(file).is_ok_and(|metadata| readable_by_others(&metadata));
+    let is_readable = regular::metadata(file).is_ok_and(|metadata| readable_by_others(&metadata));
     is_readable.then(|| {
         Trouble::new(
             "outbox.key_file",

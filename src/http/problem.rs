@@ -1,5 +1,7 @@
 //! The one place where an error becomes a reply: `application/problem+json` (RFC 9457).
 
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Serialize;
@@ -20,7 +22,8 @@ pub(crate) struct Problem<'a> {
     /// That of the answer.
     status: u16,
     /// What is wrong. It repeats no value.
-    detail: &'a str,
+    #[schema(value_type = String)]
+    detail: Cow<'a, str>,
     #[schema(value_type = String)]
     code: Code,
     /// Whose move it is: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
@@ -67,7 +70,7 @@ impl<'a> Problem<'a> {
             r#type: format!("urn:mosip-gateway:problem:{}", code.as_str()),
             title: code.title(),
             status: code.status(),
-            detail: error.detail(),
+            detail: error.detail_for_registrar(),
             code,
             fault: error.fault(),
             retryable: error.retryable(),
@@ -141,6 +144,14 @@ mod tests {
             body["upstream"],
             json!({ "code": "IDA-MLC-007", "message": "Request could not be processed" })
         );
+    }
+
+    #[tokio::test]
+    async fn the_registrar_is_told_what_operators_are_not() {
+        let error = Error::new(Code::Partner, "MOSIP answered IDA-MPA-009").for_registrar("Try again later.");
+        assert_eq!(error.detail(), "MOSIP answered IDA-MPA-009");
+        let (_, _, body) = reply(error).await;
+        assert_eq!(body["detail"], "MOSIP answered IDA-MPA-009. Try again later.");
     }
 
     #[tokio::test]

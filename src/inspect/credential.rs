@@ -6,7 +6,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::error::Error;
+use crate::error::{Error, with_advice};
 use crate::mosip::credential::{self, Verdict};
 
 /// The members of a credential other than its subject.
@@ -104,6 +104,6 @@ impl Credential {
 
     /// Records that the proof does not verify or cannot be checked.
     pub(crate) fn record_refusal(&mut self, error: &Error) {
-        (self.verifies, self.refusal) = (Some(false), Some(format!("{error}; {}", error.advice())));
+        (self.verifies, self.refusal) = (Some(false), Some(with_advice(&error.to_string(), error.advice())));
     }
 }

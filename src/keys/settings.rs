@@ -20,6 +20,7 @@ const ALGS: [SignatureAlgorithm; 4] = [
 ];
 
 /// `[keys]`
+#[derive(Clone)]
 pub struct Keys {
     /// The shared volume; default `/data/secrets/mosip`.
     pub dir: PathBuf,
@@ -34,6 +35,7 @@ pub struct Keys {
 }
 
 /// One of `keys.own`.
+#[derive(Clone)]
 pub struct OwnKey {
     /// For `sign_with` and `?key=`.
     pub name: Option<String>,
@@ -55,6 +57,7 @@ pub struct Uses {
 }
 
 /// One of `keys.peers`.
+#[derive(Clone)]
 pub struct Peer {
     /// `mosip`, `ida`, …
     pub name: String,

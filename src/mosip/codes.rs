@@ -26,7 +26,9 @@ impl From<UpstreamError> for Error {
     fn from(error: UpstreamError) -> Self {
         let meaning = Meaning::of_error(&error);
         let named = printable(&error.error_code);
-        let detail = format!("MOSIP answered {named}. {}", meaning.registrar);
+        let answered = format!("MOSIP answered {named}");
+        let is_of_record = meaning.fault == Fault::Caller;
+        let detail = if is_of_record { format!("{answered}. {}", meaning.registrar) } else { answered };
         let refusal = match (meaning.fault, meaning.pointer) {
             (Fault::Caller, Some(pointer)) => Self::field(pointer, detail),
             (Fault::Caller, None) => Self::new(Code::Field, detail),
@@ -34,6 +36,7 @@ impl From<UpstreamError> for Error {
             (Fault::Keys, _) => Self::new(Code::Keys, detail),
             _ => Self::new(Code::Upstream, detail),
         };
+        let refusal = if is_of_record { refusal } else { refusal.for_registrar(meaning.registrar) };
         refusal
             .blame(meaning.fault, meaning.retryable)
             .advise(meaning.operator)

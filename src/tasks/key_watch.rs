@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::keys::source::LoadError;
 use crate::keys::source::file::read_file;
 use crate::keys::{Keyring, Look as Request, Ring, Trouble};
@@ -55,6 +55,20 @@ pub(crate) fn watch(
     clock: Clock,
     every: Duration,
 ) -> (Watcher, Keyring) {
+    let (look, first) = first_look(keys, clock, DEADLINE);
+    let (ring, receiver) = watch::channel(Arc::new(first));
+    let (sent, requests) = mpsc::channel(1);
+    let published = Published { deadline: DEADLINE, allow_example: false, ring };
+    let watcher = Watcher { every, requests, look, published };
+    (watcher, Keyring::new(receiver, sent))
+}
+
+/// The ring of the files as they are at `now`, for a command that watches nothing. A volume that hangs is a trouble of it, as in `watch`.
+pub(crate) fn load(keys: Arc<crate::keys::settings::Keys>, now: Timestamp) -> Ring {
+    first_look(keys, Clock::fixed(now), DEADLINE).1
+}
+
+fn first_look(keys: Arc<crate::keys::settings::Keys>, clock: Clock, deadline: Duration) -> (Look, Ring) {
     let reading = Reading::new(Mutex::new(keys.dir.clone()));
     let mut state =
         State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], reading: Arc::clone(&reading) };
@@ -66,18 +80,13 @@ pub(crate) fn watch(
     };
     // A thread of its own: a volume that hangs blocks this thread alone.
     std::thread::spawn(load);
-    let (look, first) = match loaded.recv_timeout(DEADLINE) {
+    match loaded.recv_timeout(deadline) {
         Ok((state, ring)) => (Look::Ended(state), ring),
         Err(_) => {
-            let ring = Ring::unread(&keys, clock.now(), hangs(&reading, DEADLINE, true));
+            let ring = Ring::unread(&keys, clock.now(), hangs(&reading, deadline, true));
             (Look::Hangs(loaded), ring)
         }
-    };
-    let (ring, receiver) = watch::channel(Arc::new(first));
-    let (sent, requests) = mpsc::channel(1);
-    let published = Published { deadline: DEADLINE, allow_example: false, ring };
-    let watcher = Watcher { every, requests, look, published };
-    (watcher, Keyring::new(receiver, sent))
+    }
 }
 
 impl Watcher {

@@ -166,7 +166,7 @@ fn a_tampered_envelope_is_refused() {
     let body = sealed.to_string();
 
     let ended = primitive(&["open", "--from", "ida"], body.as_bytes());
-    ended.refused(REFUSED, "mosip-gateway: decrypt: the message does not open; Ask the sender");
+    ended.refused(REFUSED, "mosip-gateway: decrypt: the message does not open. Ask the sender");
     let ended = primitive(&["open", "--from", "ida", "--json"], body.as_bytes());
     ended.refused(REFUSED, "");
     let problem: Value = serde_json::from_str(&ended.err).unwrap();

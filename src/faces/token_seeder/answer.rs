@@ -29,7 +29,7 @@ pub(super) async fn at_once(app: &App, line: ListedRecord<Refused>) -> Value {
         );
         // What IDA says of the record itself keeps its code.
         let code = error.upstream().filter(|_| error.fault() == Fault::Caller).map(|said| said.code.as_str());
-        nobody_decided(app, code.unwrap_or(UNKNOWN_ERROR), error.detail(), error.advice())
+        nobody_decided(app, code.unwrap_or(UNKNOWN_ERROR), &error.detail_for_registrar(), error.advice())
     })
 }
 

@@ -73,6 +73,20 @@ fn every_code_of_the_protocol_has_a_row_with_a_sentence_for_each_reader() {
 }
 
 #[test]
+fn operators_read_no_sentence_that_is_for_the_registrar() {
+    for code in protocol_codes().iter().map(String::as_str).chain(["OPN-AUT-003", "NEW-001"]) {
+        let refusal = Error::from(error(code));
+        let meaning = Meaning::of(code);
+        let told = refusal.detail_for_registrar().into_owned();
+        assert_eq!(told, format!("MOSIP answered {code}. {}", meaning.registrar));
+        if meaning.fault != Fault::Caller {
+            assert_eq!(refusal.detail(), format!("MOSIP answered {code}"));
+        }
+        assert!(!refusal.detail().contains("operator"), "{code}: {}", refusal.detail());
+    }
+}
+
+#[test]
 fn verdicts_are_these_and_no_others() {
     let verdicts = ["MLC-002", "MLC-004", "MLC-018", "MLC-019", "MLC-022", "MLC-023"];
     let technical = ["IDA-OTA-002"];

@@ -6,10 +6,11 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::clock::Timestamp;
+use crate::keys::Location;
 use crate::keys::make::KeyMaker;
 use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
+use crate::keys::source::{KeyMaterial, KeySource};
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const PARTNER: &[u8] = include_bytes!("../../../tests/vectors/keys/partner.key.pem");
@@ -235,6 +236,37 @@ async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
     release.send(()).unwrap();
     assert!(following.await.unwrap());
     assert_eq!(keyring.current().troubles(), before.troubles());
+}
+
+/// On a volume that hangs until the other end of the channel is dropped.
+struct Hanging(PathBuf, Mutex<std_mpsc::Receiver<()>>);
+
+impl KeySource for Hanging {
+    fn location(&self) -> Location {
+        Location::from(&self.0)
+    }
+
+    fn load(&self, _: bool) -> Result<KeyMaterial, Trouble> {
+        let _ = self.1.lock().unwrap().recv();
+        Err(Trouble::new(&self.0, &LoadError::Missing, true))
+    }
+
+    fn watched(&self) -> Vec<&Path> {
+        vec![&self.0]
+    }
+}
+
+#[test]
+fn a_command_does_not_wait_for_a_volume_that_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (release, held) = std_mpsc::channel::<()>();
+    let mut keys = Arc::into_inner(volume(dir.path())).unwrap();
+    keys.own[0].source = Arc::new(Hanging(dir.path().join("own.key"), Mutex::new(held)));
+    let (_, ring) = first_look(Arc::new(keys), Clock::fixed(NOW), Duration::from_millis(20));
+    let trouble = ring.troubles()[0].to_string();
+    assert!(trouble.contains("cannot be read: its file system has not answered"), "{trouble}");
+    assert!(ring.own().is_empty());
+    drop(release);
 }
 
 #[test]
