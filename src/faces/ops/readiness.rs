@@ -133,7 +133,7 @@ struct Depth {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Channel)]
 struct ChannelView {
-    /// `mediator`, `ida`, `opencrvs`, `hub`, `delivery`
+    /// The word of a destination: `mediator`, …
     destination: String,
     host: String,
     /// None where all that goes to the destination goes there.
