@@ -296,7 +296,7 @@ impl ChannelView {
             state: channel.state(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
             waiting: standing.waiting(channel),
-            next_try_in: channel.flow.next_trial().map(|at| standing.until(at).as_secs()),
+            next_try_in: channel.flow.next_probe().map(|at| standing.until(at).as_secs()),
             last_success: channel.last_success.map(Timestamp::to_iso),
             refusal,
         }
