@@ -10,7 +10,7 @@ quick:
 all:
     .ci/run
 
-# What CI runs at night: long fuzzing, 500 kills, the soak.
+# What CI runs at night: 500 kills, hostile disks, the flood, the soak, the page in a browser, advisories, long fuzzing.
 nightly:
     .ci/nightly
 

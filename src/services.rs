@@ -37,7 +37,7 @@ const LEASE: Duration = Duration::from_mins(1);
 pub(crate) struct Services {
     /// What was accepted and what came.
     pub(crate) ledger: Ledger,
-    /// Moves it.
+    /// Takes what is due to where it goes.
     pub(crate) engine: Engine,
     /// What MOSIP pushed.
     pub(crate) pushes: Pushes,

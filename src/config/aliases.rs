@@ -21,9 +21,7 @@ pub(super) type Variables = BTreeMap<String, String>;
 
 /// The setting that a variable stands for.
 pub(super) struct Alias {
-    /// The variable.
     pub(super) variable: String,
-    /// The value of the setting.
     pub(super) value: String,
 }
 

@@ -11,7 +11,7 @@ use crate::crypto::secret::SecretBytes;
 pub struct Token {
     /// Keycloak's token endpoint or authmanager's clientidsecretkey.
     pub url: Uri,
-    /// Which protocol.
+    /// The protocol by which the token is requested.
     pub kind: TokenKind,
     /// `client_id`
     pub client_id: String,

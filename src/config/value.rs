@@ -40,7 +40,6 @@ pub(crate) fn unset_variable(name: &str) -> Complaint {
     complaint(what, "set that variable")
 }
 
-/// Any text.
 pub(crate) fn text(text: &str) -> Result<String, Complaint> {
     Ok(text.to_owned())
 }

@@ -107,25 +107,25 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     /// Subject, level and words of each finding.
-    fn told(settings: &settings::Credentials, now: Timestamp) -> Vec<(Level, String)> {
-        let told = examine(settings, now).into_iter();
-        told.map(|finding| (finding.level, format!("{}: {}", finding.subject, finding.what))).collect()
+    fn findings(settings: &settings::Credentials, now: Timestamp) -> Vec<(Level, String)> {
+        let findings = examine(settings, now).into_iter();
+        findings.map(|finding| (finding.level, format!("{}: {}", finding.subject, finding.what))).collect()
     }
 
     #[test]
     fn what_can_verify_credentials_is_in_order() {
-        let found = told(&settings(), NOW);
+        let found = findings(&settings(), NOW);
         assert!(found.len() == 2 && found.iter().all(|(level, _)| *level == Level::Ok), "{found:?}");
         let none =
             settings::Credentials { contexts_dir: None, context: vec![], issuers: vec![], ..settings() };
-        assert_eq!(told(&none, NOW), []);
+        assert_eq!(findings(&none, NOW), []);
         let event = settings::Credentials {
             contexts_dir: None,
             context: vec![],
             require: vec![ProofKind::Event],
             ..settings()
         };
-        let found = told(&event, NOW);
+        let found = findings(&event, NOW);
         let levels: Vec<_> = found.iter().map(|(level, _)| *level).collect();
         assert_eq!(levels, [Level::Warn, Level::Ok], "{found:?}");
         assert!(
@@ -137,8 +137,8 @@ mod tests {
     #[test]
     fn what_is_missing_or_wrong_is_named() {
         let one = |settings: &settings::Credentials, now: Timestamp| {
-            let told = told(settings, now);
-            let mut wrong = told.into_iter().filter(|(level, _)| *level == Level::Fail);
+            let findings = findings(settings, now);
+            let mut wrong = findings.into_iter().filter(|(level, _)| *level == Level::Fail);
             let (_, words) = wrong.next().unwrap();
             assert_eq!(wrong.next(), None);
             words
@@ -164,6 +164,6 @@ mod tests {
         assert!(one(&settings(), later).contains("issuer.crt.pem: the certificate of an issuer has expired"));
         let mut former = settings();
         former.issuers[0].history = true;
-        assert!(told(&former, later).iter().all(|(level, _)| *level == Level::Ok));
+        assert!(findings(&former, later).iter().all(|(level, _)| *level == Level::Ok));
     }
 }

@@ -12,7 +12,7 @@ use crate::settings::Config;
 use crate::upstream::{self, Client};
 
 /// How the warnings of the start begin that [`lacks`] says setting by setting. Plain http is warned of URL by URL.
-const SAID_ELSEWHERE: [&str; 2] = ["IDA cannot be asked", "nothing is subscribed"];
+const IN_LACKS: [&str; 2] = ["IDA cannot be asked", "nothing is subscribed"];
 
 /// What cannot be read.
 pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
@@ -28,11 +28,11 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
     let urls = config.destinations.urls();
     let is_plain = urls.iter().any(|url| is_plain(url.url));
-    let is_said_elsewhere = |sentence: &str| {
-        SAID_ELSEWHERE.iter().any(|begin| sentence.starts_with(begin))
+    let is_elsewhere = |sentence: &str| {
+        IN_LACKS.iter().any(|begin| sentence.starts_with(begin))
             || (is_plain && sentence.contains("plain http"))
     };
-    let warnings = config.warnings.iter().filter(|sentence| !is_said_elsewhere(sentence));
+    let warnings = config.warnings.iter().filter(|sentence| !is_elsewhere(sentence));
     findings.extend(warnings.map(|sentence| {
         Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
     }));

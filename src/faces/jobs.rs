@@ -51,8 +51,8 @@ impl Pace {
         else {
             return Self { state: State::Running, next_try_in: None };
         };
-        let next_trial = channel.flow.next_trial();
-        let next_try_in = next_trial.map(|at| at.saturating_sub(app.ledger().uptime()).max(0) / 1000);
+        let next_probe = channel.flow.next_probe();
+        let next_try_in = next_probe.map(|at| at.saturating_sub(app.ledger().uptime()).max(0) / 1000);
         let state = match &channel.flow {
             Flow::Open if !channel.is_failing() => State::Running,
             Flow::Open | Flow::Broken { .. } => State::Waiting,

@@ -43,7 +43,7 @@ faces! {
 pub(crate) fn document() -> OpenApi {
     let about = About {
         name: LISTENER,
-        text: "The gateway in place of older systems: `/webhooks` of OpenCRVS's older mediator, `/authtoken` of MOSIP's Token Seeder. `faces.webhooks` and `seeder.consent` switch them on.",
+        text: "The gateway in place of older systems. Each face has a setting that switches it on.",
         token: Some("faces.token_file"),
     };
     openapi::document(&about, openapi_of_each())

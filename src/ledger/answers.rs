@@ -63,18 +63,18 @@ impl Ledger {
         self.run(|book| book.tx().outcomes(SILENT)).await
     }
 
-    /// Tells of the registrations about which MOSIP has been silent for too long.
-    pub(super) async fn tell_silent(&self) -> Result<()> {
+    /// Delivers a message about each of the registrations about which MOSIP has been silent for too long.
+    pub(super) async fn report_silent(&self) -> Result<()> {
         let Some(within) = self.rules.expected_within.get().copied() else { return Ok(()) };
         loop {
-            let told = self.run(move |book| book.tell_silent(within)).await?;
-            if told > 0 {
+            let reported = self.run(move |book| book.report_silent(within)).await?;
+            if reported > 0 {
                 tracing::error!(
-                    registrations = told,
+                    registrations = reported,
                     "MOSIP has said nothing about registrations within websub.expect_within"
                 );
             }
-            if told < AT_ONCE {
+            if reported < AT_ONCE {
                 return Ok(());
             }
         }
@@ -89,9 +89,9 @@ impl Book<'_> {
             return Ok(());
         }
         let entry = self.answered_under(&held.id)?;
-        // The answer may be faster than the settling of the entry. And silence is told once, however often the entry arrives.
-        let is_told = self.tx().outcome(&entry)?.is_some_and(|row| row.outcome == SILENT);
-        if !is_told && !self.is_answered(&entry)? {
+        // The answer may be faster than the settling of the entry. And silence is reported once, however often the entry arrives.
+        let is_reported = self.tx().outcome(&entry)?.is_some_and(|row| row.outcome == SILENT);
+        if !is_reported && !self.is_answered(&entry)? {
             let by = self.now.saturating_add(to_millis(*within));
             self.tx().expect(&entry, Some(by))?;
         }
@@ -133,7 +133,7 @@ impl Book<'_> {
         Ok(self.tx().outcome(entry)?.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final))
     }
 
-    fn tell_silent(&self, within: Duration) -> Result<usize> {
+    fn report_silent(&self, within: Duration) -> Result<usize> {
         let overdue = self.tx().overdue(self.now, AT_ONCE)?;
         for entry in &overdue {
             let advice = "MOSIP has said nothing about this registration. Ask the MOSIP office what became of it; the credential is \

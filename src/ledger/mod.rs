@@ -215,7 +215,7 @@ impl Ledger {
                 "records of jobs that waited longer than outbox.give_up_after are refused"
             );
         }
-        self.tell_silent().await?;
+        self.report_silent().await?;
         let parked = self.park_aged(give_up_after).await?;
         if parked > 0 {
             tracing::warn!(

@@ -197,7 +197,7 @@ impl Ledger {
             if let (Some(outcome), Some(named)) = (outcome, &named) {
                 book.conclude_all(named, outcome, data)?;
             }
-            if outcome.is_some_and(|outcome| !outcome.is_told()) {
+            if outcome.is_some_and(|outcome| !outcome.is_delivered()) {
                 return Ok(true);
             }
             let subject = named.as_ref().map_or_else(|| held.clone(), |named| held.and(&named.subject));

@@ -134,7 +134,7 @@ fn row(code: &str) -> Option<&'static (&'static str, Fault, &'static str)> {
 }
 
 /// Whether MOSIP refused what was sent before it looked at what is in it: the MOSIP-side mediator could not verify or open it, or IDA,
-/// whose codes the mediator passes on, refused the call (a clock that is wrong, a partner that has expired).
+/// whose codes it passes on, refused the call (a clock that is wrong, a partner that has expired).
 pub(crate) fn is_unread(code: &str) -> bool {
     matches!(code, "OPN-CRVS-026" | "OPN-CRVS-022") || code.starts_with("IDA-")
 }

@@ -49,19 +49,19 @@ pub(crate) struct Trust<'a> {
     pub(crate) credentials: &'a Result<Arc<Credentials>>,
 }
 
-/// What a verified push tells. No `Debug`: it is about a person.
+/// What a verified push says. No `Debug`: it is about a person.
 pub(crate) struct Notice {
     /// The type of the delivery, such as `uin-token.received`.
     pub(crate) kind: &'static str,
     /// What it says came of its registration, if it does.
     pub(crate) outcome: Option<Outcome>,
-    /// The names that the push held. By any of them it finds its event, whose further names the delivery tells too. A name that could
+    /// The names that the push held. By any of them it finds its event, whose further names the delivery names too. A name that could
     /// have been written by somebody else than who vouches for the push is not among them.
     pub(crate) subject: Subject,
     pub(crate) identity: Identity,
     /// The member `data` of the delivery.
     pub(crate) data: Value,
-    /// The UINTOKEN that it brings, which OpenCRVS 1.x is told of too.
+    /// The UINTOKEN that it brings, which OpenCRVS 1.x gets too.
     pub(crate) uin_token: Option<String>,
     /// MOSIP's id of the request that it answers, under which its receipt is published.
     pub(crate) request_id: Option<String>,
@@ -137,7 +137,6 @@ impl PushKind {
 }
 
 impl Outcome {
-    /// Every one.
     pub(crate) const ALL: [Self; 4] = [Self::Issued, Self::Rejected, Self::Processed, Self::Paused];
 
     /// The word in the database and the API.
@@ -155,8 +154,8 @@ impl Outcome {
         matches!(self, Self::Issued | Self::Rejected)
     }
 
-    /// Whether the mediator is told; the rest is shown with the event.
-    pub(crate) const fn is_told(self) -> bool {
+    /// Whether it is delivered to the mediator; the rest is shown with the event.
+    pub(crate) const fn is_delivered(self) -> bool {
         matches!(self, Self::Issued | Self::Rejected)
     }
 }

@@ -74,7 +74,7 @@ pub(crate) enum Flow {
 
 impl Flow {
     /// When one entry is tried, on the outbox's clock; `None`: all that are due go.
-    pub(crate) const fn next_trial(&self) -> Option<Millis> {
+    pub(crate) const fn next_probe(&self) -> Option<Millis> {
         match self {
             Self::Open => None,
             Self::Broken { until: at } | Self::Paused { probe_at: at, .. } => Some(*at),
@@ -97,7 +97,7 @@ pub(crate) enum Admission {
     /// As many as the concurrency allows.
     Free,
     /// One, to find out whether the trouble is over.
-    Trial,
+    Probe,
     /// No entry before this time.
     Wait(Millis),
 }
@@ -142,7 +142,7 @@ impl Channel {
         match self.flow {
             Flow::Open => Admission::Free,
             Flow::Broken { until: at } | Flow::Paused { probe_at: at, .. } if at > now => Admission::Wait(at),
-            Flow::Broken { .. } | Flow::Paused { .. } => Admission::Trial,
+            Flow::Broken { .. } | Flow::Paused { .. } => Admission::Probe,
         }
     }
 
@@ -153,10 +153,10 @@ impl Channel {
         }
     }
 
-    /// Nothing waits for this channel, and a trial is due: that it was stopped no longer says anything. The next entry shows its state,
+    /// Nothing waits for this channel, and a probe is due: that it was stopped no longer says anything. The next entry shows its state,
     /// and the failures that were counted still count.
     pub(crate) fn nothing_waits(&mut self, now: Millis) {
-        if self.admission(now) == Admission::Trial {
+        if self.admission(now) == Admission::Probe {
             self.flow = Flow::Open;
             self.stopped_at = None;
         }
@@ -164,7 +164,7 @@ impl Channel {
 
     /// When an entry that is due at `next_at` is tried.
     pub(crate) fn try_at(&self, next_at: Millis) -> Millis {
-        self.flow.next_trial().map_or(next_at, |at| next_at.max(at))
+        self.flow.next_probe().map_or(next_at, |at| next_at.max(at))
     }
 
     /// The upstream took `entry`: all entries may go again.
@@ -197,7 +197,7 @@ impl Channel {
         }
         let asked = error.retry_after().map_or(0, |asked| to_millis(asked).min(self.longest_backoff));
         let wait = match self.flow {
-            // The channel waits, not the entry. The next trial takes the next entry, whenever this one would be due.
+            // The channel waits, not the entry. The next probe takes the next entry, whenever this one would be due.
             Flow::Paused { .. } => 0,
             Flow::Broken { .. } if !was_open => 0,
             Flow::Open | Flow::Broken { .. } => self.backoff(attempts, die),
@@ -230,7 +230,7 @@ impl Channel {
                 return self.note_refusal(entry, error, now);
             }
             Fault::Upstream if error.upstream().is_some() => self.note_answer(now),
-            // A reply that does not verify, our disk or our load says nothing about the channel; a trial comes again.
+            // A reply that does not verify, our disk or our load says nothing about the channel; a probe comes again.
             _ => self.rest(now),
         }
         None
@@ -269,7 +269,7 @@ impl Channel {
         self.flow = Flow::Paused { reason, probe_at: now + self.probe_interval };
     }
 
-    /// Postpones the next trial.
+    /// Postpones the next probe.
     fn rest(&mut self, now: Millis) {
         match &mut self.flow {
             Flow::Open => {}

@@ -219,7 +219,7 @@ impl Engine {
     }
 
     /// `entry` with the moment at which it is tried in place of that at which it is due: where its channel is stopped, not before the next
-    /// trial.
+    /// probe.
     pub(crate) fn timed(&self, mut entry: Entry) -> Entry {
         let takes = |lane: &Lane| lane.takes(Queue::Entries, &entry.destination, &entry.kind);
         if let Some(url_loop) = self.0.loops.iter().find(|url_loop| takes(&url_loop.worker.lane)) {

@@ -103,12 +103,12 @@ impl Worker {
     /// Begins the attempts that may begin now. Returns when to look again; `None`: not before something happens.
     async fn take(self: &Arc<Self>, under_way: &mut UnderWay) -> Option<Duration> {
         let now = self.ledger.uptime();
-        let turn = self.health.admission(now);
-        let room = match turn {
+        let admission = self.health.admission(now);
+        let room = match admission {
             Admission::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
-            Admission::Trial if under_way.tasks.is_empty() => 1,
+            Admission::Probe if under_way.tasks.is_empty() => 1,
             // The end of the attempt wakes the loop.
-            Admission::Trial => return None,
+            Admission::Probe => return None,
             Admission::Wait(at) => return Some(between(now, at)),
         };
         if room == 0 {
@@ -128,7 +128,7 @@ impl Worker {
                 }
                 // More rows may be due.
                 Some(Duration::ZERO)
-                    .filter(|_| turn == Admission::Free && under_way.tasks.len() < self.concurrency)
+                    .filter(|_| admission == Admission::Free && under_way.tasks.len() < self.concurrency)
             }
             Err(error) => {
                 tracing::error!(

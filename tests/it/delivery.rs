@@ -1,6 +1,7 @@
 //! Pushes that do not get through: because the mediator fails, or because they do not verify.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::support::gateway::{EXAMPLE, Running};
 use crate::support::mediator::{Manner, Mediator, Reserved};
@@ -9,6 +10,7 @@ use http::StatusCode;
 use mosip_gateway::crypto::base64;
 use mosip_gateway::upstream::Reply;
 use serde_json::json;
+use tokio::sync::Notify;
 
 /// What MOSIP's side hears, whatever becomes of its push: it posts once and forgets.
 fn assert_taken(reply: &Reply) {
@@ -63,6 +65,40 @@ async fn a_mediator_that_answers_no_success_is_survived() {
 #[tokio::test]
 async fn a_mediator_that_never_answers_is_survived() {
     survives(Manner::Hangs).await;
+}
+
+/// The push of this UINTOKEN, about the birth `brn`.
+fn push_about(brn: &str, uin_token: &str) -> String {
+    let key = private_key("keys.example/simulator/mosip-priv.key");
+    Push::holding(&key, &json!({"uinToken": uin_token, "opencrvsBRN": brn}).to_string()).body()
+}
+
+#[tokio::test]
+async fn a_message_without_an_answer_holds_up_its_own_subject_and_no_other() {
+    let mut mediator = Mediator::start();
+    let gateway = Running::start(&[
+        ("DELIVER__URL", &mediator.url),
+        ("DELIVER__CONCURRENCY", "2"),
+        ("DELIVER__DEADLINE", "60s"),
+    ])
+    .await;
+    let answer = Arc::new(Notify::new());
+    mediator.set(Manner::Waits(Arc::clone(&answer)));
+    assert_taken(&gateway.push(&push_about("A", "first of A")).await);
+    assert_eq!(mediator.uin_token().await, "first of A");
+
+    mediator.set(Manner::Takes);
+    assert_taken(&gateway.push(&push_about("A", "second of A")).await);
+    gateway.until("/v1/inbox", |inbox| inbox["messages"].as_array().unwrap().len() == 2).await;
+    assert_taken(&gateway.push(&push_about("B", "first of B")).await);
+    assert_eq!(mediator.uin_token().await, "first of B");
+    gateway.until("/v1/inbox", |inbox| inbox["messages"].as_array().unwrap().len() == 2).await;
+    assert!(mediator.deliveries.try_recv().is_err(), "the second of A overtook the first");
+
+    answer.notify_one();
+    assert_eq!(mediator.uin_token().await, "second of A");
+    gateway.until("/v1/inbox", |inbox| inbox["messages"] == json!([])).await;
+    gateway.stop().await;
 }
 
 #[tokio::test]

@@ -211,7 +211,8 @@ impl Destination for Mediator {
 
 impl Steps for Mediator {
     fn next(&self, work: &Work) -> Result<Step> {
-        let unknown = |_| Error::new(Code::Bug, "an entry for the mediator is of no kind of event");
+        let unknown =
+            |_| Error::new(Code::Bug, "an entry for the MOSIP-side mediator is of no kind of event");
         let kind: EventKind = work.kind.parse().map_err(unknown)?;
         let uri = self.url(kind)?.clone();
         let event = Event::parse(kind, work.payload.clone())?;

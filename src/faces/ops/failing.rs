@@ -175,7 +175,7 @@ pub(super) fn render(standing: &Standing) -> Markup {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failing)]
 pub(super) struct FailingView {
-    /// `mediator`, `ida`, `opencrvs`, `hub`, `delivery`
+    /// The word of a destination: `mediator`, …
     destination: String,
     kind: String,
     /// `queued`, `leased`, `parked`; `refused`: a record of a job that ended without a UINTOKEN.

@@ -279,7 +279,7 @@ pub(super) fn silent(standing: &Standing, remarks: &mut Vec<Remark>) {
         remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("{silent} {of} {have} no answer of MOSIP within websub.expect_within."),
-            advice: "Ask the MOSIP administrator what became of them; the mediator was told of each."
+            advice: "Ask the MOSIP administrator what became of them; the mediator gets `registration.silent` for each."
                 .to_owned(),
         });
     }

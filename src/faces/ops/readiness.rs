@@ -133,7 +133,7 @@ struct Depth {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Channel)]
 struct ChannelView {
-    /// `mediator`, `ida`, `opencrvs`, `hub`, `delivery`
+    /// The word of a destination: `mediator`, …
     destination: String,
     host: String,
     /// None where all that goes to the destination goes there.
@@ -296,7 +296,7 @@ impl ChannelView {
             state: channel.state(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),
             waiting: standing.waiting(channel),
-            next_try_in: channel.flow.next_trial().map(|at| standing.until(at).as_secs()),
+            next_try_in: channel.flow.next_probe().map(|at| standing.until(at).as_secs()),
             last_success: channel.last_success.map(Timestamp::to_iso),
             refusal,
         }

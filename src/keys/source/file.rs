@@ -14,6 +14,7 @@ mod pbe;
 mod pem;
 mod pkcs12;
 mod settings;
+mod shape;
 mod text;
 
 use std::fs::Metadata;

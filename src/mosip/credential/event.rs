@@ -268,13 +268,13 @@ impl Credentials {
             self.check_absence(&credential)?;
         }
         let of_subject = subject.registration_id.map(|value| Named { value, is_covered: true });
-        let told = registration_id.as_deref().filter(|told| !told.is_empty());
-        let of_message = || Some(Named { value: told?.to_owned(), is_covered: !is_enough });
+        let said = registration_id.as_deref().filter(|said| !said.is_empty());
+        let of_message = || Some(Named { value: said?.to_owned(), is_covered: !is_enough });
         let registration_id = of_subject.or_else(of_message);
         let signature = proof.as_ref().map(|Object(proof)| &*proof.signature);
-        let beside = [signature, told, transaction_id.as_deref(), credential_type.as_deref()];
-        let [signature, told, transaction, kind] = beside.map(|text| text.unwrap_or_default().as_bytes());
-        let says = digest(&[&plaintext, signature, told, transaction, kind]);
+        let beside = [signature, said, transaction_id.as_deref(), credential_type.as_deref()];
+        let [signature, said, transaction, kind] = beside.map(|text| text.unwrap_or_default().as_bytes());
+        let says = digest(&[&plaintext, signature, said, transaction, kind]);
         let issued = Issued {
             event_id: id.to_string(),
             says,

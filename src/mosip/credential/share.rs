@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::{Code, Error, Result};
 
 /// Most of a share that is read, bytes: MOSIP's own limit for a share is 5 MB.
-pub const SHARE_LIMIT: usize = 6 << 20;
+pub(crate) const SHARE_LIMIT: usize = 6 << 20;
 
 /// Where shares may be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl DataShare {
     }
 
     /// The address to call for `share`, the `dataShareUri` of a message: once, without following a redirect, with the token of the
-    /// setting, and reading [`SHARE_LIMIT`] at most.
+    /// setting, and reading 6 MiB at most.
     ///
     /// # Errors
     ///

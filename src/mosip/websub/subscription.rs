@@ -125,7 +125,6 @@ pub(crate) enum Denial {
 }
 
 impl Denial {
-    /// The one that is called `mode` on the wire.
     pub(crate) fn of(mode: &str) -> Option<Self> {
         match mode {
             "denied" => Some(Self::Denied),

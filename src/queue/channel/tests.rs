@@ -47,8 +47,8 @@ fn retry_after_counts_up_to_the_longest_wait_whatever_the_channel_does() {
     for _ in 0..8 {
         fail(&mut channel, "a", &away(), 1_000);
     }
-    assert_eq!(fail(&mut channel, "b", &asks(away(), 100), 1_000), Next::Again(101_000), "as a trial");
-    assert_eq!(channel.admission(6_000), Admission::Trial, "the others are still tried");
+    assert_eq!(fail(&mut channel, "b", &asks(away(), 100), 1_000), Next::Again(101_000), "as a probe");
+    assert_eq!(channel.admission(6_000), Admission::Probe, "the others are still tried");
     let partner = asks(Error::new(Code::Partner, "MOSIP answered 403"), 100);
     assert_eq!(fail(&mut channel, "b", &partner, 6_000), Next::Again(106_000));
 }
@@ -62,11 +62,11 @@ fn ten_transport_failures_in_a_row_open_the_breaker_which_half_opens_after_five_
     }
     fail(&mut channel, "a", &away(), 10);
     assert_eq!(channel.admission(11), Admission::Wait(5_010));
-    assert_eq!(channel.admission(5_010), Admission::Trial);
+    assert_eq!(channel.admission(5_010), Admission::Probe);
     assert_eq!(
         fail(&mut channel, "b", &away(), 5_010),
         Next::Again(5_010),
-        "the trial costs the entry nothing"
+        "the probe costs the entry nothing"
     );
     assert_eq!(channel.admission(5_011), Admission::Wait(10_010));
     channel.succeeded("c");
@@ -167,11 +167,11 @@ fn an_expired_api_key_pauses_the_channel_and_the_first_success_resumes_it() {
     );
     assert_eq!(channel.admission(101), Admission::Wait(30_100));
     assert!(matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Partner));
-    assert_eq!(channel.admission(30_100), Admission::Trial);
+    assert_eq!(channel.admission(30_100), Admission::Probe);
     fail(&mut channel, "b", &away(), 30_100);
     assert_eq!(channel.admission(30_101), Admission::Wait(60_100), "an absent MOSIP does not end the pause");
     channel.probe_now();
-    assert_eq!(channel.admission(30_102), Admission::Trial, "a key reload is tried at once");
+    assert_eq!(channel.admission(30_102), Admission::Probe, "a key reload is tried at once");
     channel.succeeded("b");
     assert_eq!(channel.admission(30_103), Admission::Free);
 }
@@ -231,7 +231,7 @@ fn an_entry_that_alone_is_refused_ten_times_is_a_bug() {
     assert_eq!(channel.admission(0), Admission::Free);
 }
 
-/// How a channel flows, by name: broken and paused ones are due for a trial at [`NOW`].
+/// How a channel flows, by name: broken and paused ones are due for a probe at [`NOW`].
 fn flowing(flow: &str) -> Channel {
     let mut channel = channel();
     match flow {
@@ -328,9 +328,9 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
             if after != "open" && tried {
                 assert!(
                     matches!(channel.admission(NOW), Admission::Wait(_)),
-                    "{what}, {before}: two trials at once"
+                    "{what}, {before}: two probes at once"
                 );
-                assert!(parks || next == Some(Next::Again(NOW)), "{what}, {before}: a trial costs nothing");
+                assert!(parks || next == Some(Next::Again(NOW)), "{what}, {before}: a probe costs nothing");
             }
             if !tried {
                 assert_eq!(format!("{:?}", channel.flow()), reason, "{what}, {before}: it was not tried");
@@ -344,7 +344,7 @@ fn a_probe_that_proves_nothing_leaves_what_a_person_has_to_put_right() {
     let mut channel = flowing("paused");
     for (round, error) in [said("XYZ-001"), said("UNREAD-1"), away()].iter().enumerate() {
         let now = NOW * (i64::try_from(round).unwrap() + 1);
-        assert_eq!(channel.admission(now), Admission::Trial);
+        assert_eq!(channel.admission(now), Admission::Probe);
         fail(&mut channel, "a", error, now);
         assert!(
             matches!(channel.flow(), Flow::Paused { reason, .. } if reason.fault() == Fault::Partner),
@@ -370,7 +370,7 @@ fn a_channel_for_which_nothing_waits_is_not_called_stopped_for_ever() {
         let (flow, wait) = (channel.flow().clone(), channel.admission(0));
         channel.nothing_waits(0);
         if matches!(wait, Admission::Wait(_)) {
-            assert_eq!(*channel.flow(), flow, "{before}: not before its trial is due");
+            assert_eq!(*channel.flow(), flow, "{before}: not before its probe is due");
         }
         channel.nothing_waits(at);
         assert_eq!((channel.flow(), channel.stopped_at()), (&Flow::Open, None), "{before}");

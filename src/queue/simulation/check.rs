@@ -11,7 +11,7 @@ use crate::store::memory::Memory;
 use crate::store::{Filter, Queue, Row, State, Store, Tx};
 
 /// The type of a message that tells of a push.
-const TOLD: &str = "uin-token.received";
+const UIN_TOKEN: &str = "uin-token.received";
 
 /// Looks after each commit and each crash whether what was acknowledged is in the store. What arrives is looked at by [`Seen`].
 #[derive(Clone)]
@@ -60,8 +60,8 @@ impl Watch {
         }
         // One that was verified is a message that waits.
         if !gone.is_empty() {
-            let told = Filter { kinds: vec![TOLD.to_owned()], ..Filter::default() };
-            if tx.rows(Queue::Deliveries, &told, 0, gone.len())?.len() < gone.len() {
+            let delivered = Filter { kinds: vec![UIN_TOKEN.to_owned()], ..Filter::default() };
+            if tx.rows(Queue::Deliveries, &delivered, 0, gone.len())?.len() < gone.len() {
                 missing.extend(gone);
             }
         }
@@ -106,13 +106,13 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> 
     due.extend(rows.iter().map(|row| ("event.accepted", row.id.as_str())));
     due.extend(rows.iter().filter(|row| row.result.is_some()).map(|row| ("aid.assigned", row.id.as_str())));
     let acknowledged = posts.pushes.iter().filter(|(_, push)| push.acknowledged.is_some());
-    due.extend(acknowledged.map(|(token, _)| (TOLD, token.as_str())));
-    let mut told: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    due.extend(acknowledged.map(|(token, _)| (UIN_TOKEN, token.as_str())));
+    let mut delivered: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for message in &seen.messages {
         let text = |value: &'static str| message.body.pointer(value).and_then(|value| value.as_str());
         let (Some(id), Some(kind)) = (text("/id"), text("/type")) else { continue };
         let Some(about) = text("/data/id").or(text("/data/uinToken")) else { continue };
-        told.entry((kind, about)).or_default().insert(id);
+        delivered.entry((kind, about)).or_default().insert(id);
         let Some(push) = posts.pushes.get(about) else { continue };
         match text("/subject/compositionId") {
             Some(found) if found != composition(push.composition) => {
@@ -123,7 +123,7 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> 
         }
     }
     for (kind, about) in due {
-        match told.get(&(kind, about)).map_or(0, BTreeSet::len) {
+        match delivered.get(&(kind, about)).map_or(0, BTreeSet::len) {
             0 => faults.push(format!("{kind} of {about} was never delivered")),
             1 => {}
             messages => faults.push(format!("{kind} of {about} was delivered in {messages} messages")),

@@ -37,7 +37,6 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
-    /// Every one.
     pub(crate) const ALL: [Self; 4] = [Self::NoRoom, Self::Refused, Self::Silence, Self::WasAway];
 
     /// The word in readiness and metrics.

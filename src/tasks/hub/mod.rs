@@ -148,7 +148,7 @@ impl Hub {
                     Denied::Hint => {
                         tracing::warn!(
                             topic,
-                            "the hub tells of a subscription that is denied or broken: it is asked again"
+                            "the hub reports a subscription as denied or broken: it is asked again"
                         );
                     }
                     Denied::Ignored => {}

@@ -39,7 +39,6 @@ pub(crate) struct Refused {
     pub(crate) messages: u64,
     pub(crate) since: Timestamp,
     pub(crate) last: Timestamp,
-    /// Why the last one was.
     pub(crate) code: Code,
     /// One of them came from the hub: its sender knew what the hub alone is told, or showed a certificate. Else anybody may have sent them.
     pub(crate) is_hub: bool,
@@ -73,7 +72,6 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    /// Every word.
     pub(crate) const ALL: [Self; 3] = [Self::Pending, Self::Active, Self::Failing];
 
     /// The word in readiness and metrics.

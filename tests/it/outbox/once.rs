@@ -92,15 +92,15 @@ async fn kinds_that_share_a_url_go_in_order_of_age_also_as_trials() {
     for (kind, composition) in [("death", "a"), ("birth", "b"), ("death", "c"), ("birth", "d")] {
         world.gateway.accept(kind, &event(kind, composition, "Ada")).await;
     }
-    // Every post is answered with a refusal that pauses the channel, so each is a trial.
-    let mut trials = Vec::new();
-    while trials.len() < 3 {
-        trials.push(fake.next_id().await);
+    // Every post is answered with a refusal that pauses the channel, so each is a probe.
+    let mut probes = Vec::new();
+    while probes.len() < 3 {
+        probes.push(fake.next_id().await);
     }
-    assert_eq!(trials, ["a", "b", "c"]);
+    assert_eq!(probes, ["a", "b", "c"]);
     fake.accepts();
     for id in ["a", "b", "c", "d"] {
         world.gateway.event_in(id, "done").await;
     }
-    assert_eq!(fake.take_ids(), ["d", "a", "b", "c"], "the trial's turn, then by age");
+    assert_eq!(fake.take_ids(), ["d", "a", "b", "c"], "the probe's turn, then by age");
 }

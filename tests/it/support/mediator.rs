@@ -12,7 +12,7 @@ use axum::routing::post;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use tokio::net::TcpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 /// No delivery takes longer.
@@ -27,6 +27,8 @@ pub(crate) enum Manner {
     Refuses(StatusCode),
     /// Sent elsewhere: to this URL.
     Redirects(String),
+    /// Taken, and answered as soon as the test says so.
+    Waits(Arc<Notify>),
     /// Never answered.
     Hangs,
 }
@@ -116,6 +118,10 @@ async fn receive(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> R
         Manner::Takes => StatusCode::NO_CONTENT.into_response(),
         Manner::Refuses(status) => status.into_response(),
         Manner::Redirects(url) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url)]).into_response(),
+        Manner::Waits(said) => {
+            said.notified().await;
+            StatusCode::NO_CONTENT.into_response()
+        }
         Manner::Hangs => std::future::pending().await,
     }
 }

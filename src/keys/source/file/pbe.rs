@@ -187,7 +187,7 @@ fn cbc<C: BlockCipherDecrypt + KeyInit>(data: &[u8], key: &[u8], iv: &[u8]) -> O
 fn document(plain: Option<Vec<u8>>) -> Option<Zeroizing<Vec<u8>>> {
     let plain = Zeroizing::new(plain?);
     let whole = ber::first(&plain).is_ok_and(|first| first.length == plain.len());
-    (whole && plain.starts_with(&[super::contents::SEQUENCE])).then_some(plain)
+    (whole && plain.starts_with(&[super::shape::SEQUENCE])).then_some(plain)
 }
 
 /// Object identifier and parameters of an `AlgorithmIdentifier`.
