@@ -63,7 +63,12 @@ async fn a_path_that_is_not_tried_is_said_not_to_be() {
     let found = findings.iter().find(of_birth).unwrap_or_else(|| panic!("{findings:?}"));
     assert_eq!(found.level, Level::Ok, "{found:?}");
     // With advice, it is a line of its own.
-    assert!(found.what.contains("the path was not tried") && found.advice.is_some(), "{found:?}");
+    assert!(
+        found.what.contains("upstream.mediator.birth")
+            && found.what.contains("not tried")
+            && found.advice.is_some(),
+        "{found:?}"
+    );
 }
 
 #[tokio::test]

@@ -75,7 +75,7 @@ async fn a_listener_that_is_configured_and_not_bound_is_a_trouble_and_shown_nowh
     let trouble = &ready["troubles"][0];
     assert_eq!((&trouble["subject"], &trouble["fatal"]), (&"faces.listen".into(), &true.into()), "{ready}");
     let page = gateway.ops("/").await;
-    assert!(page.contains("<h1>Put right: faces.listen: does not serve /example"), "{page}");
+    assert!(page.contains("<h1>Put right: faces.listen: does not serve /authtoken and /example"), "{page}");
     assert!(gateway.ops("/metrics").await.contains("mosip_gateway_setting_troubles 1"));
     gateway.stop().await;
 
@@ -93,12 +93,14 @@ async fn a_listener_that_is_configured_and_not_bound_is_a_trouble_and_shown_nowh
 
 #[test]
 fn what_a_listener_leaves_out_is_told_by_its_setting() {
-    let (on, network) = ("example_face.greeting = \"hello\"\n", "faces.listen = \"0.0.0.0:0\"\n");
+    let on = "example_face.greeting = \"hello\"\n";
+    let network = "seeder.consent = false\nfaces.listen = \"0.0.0.0:0\"\n";
     let told_of = |setting: &str, fatal| vec![(setting.to_owned(), fatal)];
     assert_eq!(told(&format!("{network}{on}faces.token_file = \"token\"")), []);
     assert_eq!(told(&format!("{network}{on}faces.danger_open = true")), []);
     assert_eq!(told(&format!("faces.listen = \"127.0.0.1:0\"\n{on}")), []);
     assert_eq!(told(network), told_of("faces.listen", false), "no face is on");
+    assert_eq!(told("faces.listen = \"0.0.0.0:0\"\n"), told_of("faces.listen", true), "/authtoken is on");
     let webhooks = "faces.webhooks = true\nfaces.webhook_secret_file = \"token\"\n";
     assert_eq!(told(&format!("{network}{webhooks}")), []);
     assert_eq!(

@@ -33,7 +33,7 @@ fn on_faces(config: &Config) -> Option<Trouble> {
         ));
     }
     let left_out = guarded(config).filter(|_| !faces_knows(config))?;
-    let advice = "set faces.token_file or faces.tls.client_ca, or put faces.listen on the loopback";
+    let advice = "set faces.token_file or faces.tls.client_ca, or put faces.listen on the loopback; seeder.consent = false turns /authtoken off";
     let what =
         format!("does not serve {left_out}: it is off the loopback, and nothing says who its callers are");
     Some(match is_faces_served(config) {
