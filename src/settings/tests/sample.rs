@@ -17,7 +17,7 @@ const SAMPLE: &str = include_str!("../../../deploy/mosip-gateway.toml");
 const EARLIER: [&str; 3] = [
     include_str!("../../../tests/upgrade/c2f10ab/mosip-gateway.toml"),
     include_str!("../../../tests/upgrade/c65ae14/mosip-gateway.toml"),
-    include_str!("../../../tests/upgrade/4d25adb/mosip-gateway.toml"),
+    include_str!("../../../tests/upgrade/4171fea/mosip-gateway.toml"),
 ];
 const NAMED: [(&str, &str); 4] = [
     ("MOSIP_AUTH_CLIENT_SECRET", "s"),
