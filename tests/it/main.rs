@@ -45,6 +45,7 @@ mod ida_routes;
 mod kill;
 #[cfg(feature = "simulator")]
 mod legacy;
+#[cfg(feature = "simulator")]
 mod marker;
 mod mosip_vectors;
 mod openapi;
@@ -58,6 +59,7 @@ mod outbox;
 mod readme;
 mod rooms;
 mod round_trips;
+#[cfg(feature = "simulator")]
 mod shares;
 mod stop;
 mod strangers;
