@@ -55,8 +55,9 @@ fn verify_says_what_the_proof_of_a_credential_covers() {
         .refused(REFUSED, "credentials.requires");
 }
 
+/// The verdict of each case is tested in the library; a few of them show that both commands give that one.
 #[test]
-fn every_known_credential_has_one_verdict_in_both_commands() {
+fn known_credentials_have_one_verdict_in_both_commands() {
     let folder = TempDir::new().unwrap();
     let config = configured(&folder, "");
     let vectors: Value = serde_json::from_slice(&std::fs::read("tests/vectors/vc.json").unwrap()).unwrap();
@@ -69,11 +70,12 @@ fn every_known_credential_has_one_verdict_in_both_commands() {
         let valid = case["valid"] == true && case["form"] != "jcs";
         (case["name"].clone(), text, valid, case.get("not_covered").filter(|_| valid).cloned())
     });
-    let mut seen = 0;
-    for (name, text, valid, not_covered) in known.chain(carried) {
-        if !text.contains("proof") || !text.contains("@context") {
-            continue;
-        }
+    let whole =
+        known.chain(carried).filter(|(_, text, ..)| text.contains("proof") && text.contains("@context"));
+    let whole: Vec<_> = whole.collect();
+    assert!(whole.len() >= 35, "{}", whole.len());
+    let duplicate = whole.iter().filter(|(name, ..)| name == "duplicate-json-key");
+    for (name, text, valid, not_covered) in whole.iter().step_by(5).chain(duplicate) {
         let output = call(&["verify", "--credential", "--config", &config], text.as_bytes());
         let found = call(&["inspect", "--json", "--config", &config], text.as_bytes());
         match valid {
@@ -83,7 +85,7 @@ fn every_known_credential_has_one_verdict_in_both_commands() {
                 if let Some(not_covered) = not_covered {
                     assert_eq!(
                         (&verdict["not_covered"], &found["not_covered"]),
-                        (&not_covered, &not_covered),
+                        (not_covered, not_covered),
                         "{name}"
                     );
                 }
@@ -103,9 +105,7 @@ fn every_known_credential_has_one_verdict_in_both_commands() {
                 assert!(found["refusal"].as_str().unwrap().starts_with(code), "{name}");
             }
         }
-        seen += 1;
     }
-    assert!(seen >= 35, "{seen}");
 }
 
 #[test]
