@@ -11,7 +11,7 @@ pub(super) fn messages(folder: &Path) -> Vec<(String, String)> {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy();
-        if OTHERS.contains(&name.as_ref()) {
+        if OTHERS.contains(&&*name) {
             continue;
         }
         if path.is_dir() {
