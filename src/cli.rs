@@ -57,7 +57,10 @@ enum Command {
     /// Where a configuration is given, the description of a credential says whether its proof verifies and which of its values the proof
     /// does not cover.
     Inspect(inspect::Inspect),
-    /// Makes keys. Never in production: MOSIP hands out the real ones.
+    /// Makes keys and certificates for development.
+    ///
+    /// Keys for production are made with OpenSSL on your side, and MOSIP's partner management returns the certificate of the partner's key:
+    /// `docs/operator.md` has the commands under "Make your own keys".
     Keygen(keygen::Keygen),
     /// Manages the events in the outbox, through the running gateway or, where none runs, in the database. Prints JSON.
     Outbox(outbox::Outbox),

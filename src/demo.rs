@@ -186,11 +186,19 @@ impl Stage {
         let members = known.get("identity").and_then(Value::as_object).map_or(0, serde_json::Map::len);
         ensure(members > 0)?;
         print_step(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
-        for (step, wrong) in [(4, IdaReply::Unsigned), (5, IdaReply::Forged), (6, IdaReply::Replayed)] {
+        for (step, wrong, what) in [
+            (4, IdaReply::Unsigned, "an unsigned reply"),
+            (5, IdaReply::Forged, "a reply that a stranger signed"),
+            (6, IdaReply::Replayed, "an earlier reply, played back"),
+        ] {
             simulator.controls.set(Behaviour { ida_reply: Some(wrong), ..Behaviour::default() });
             let (status, problem) = ask("auth", LEILA).await?;
-            ensure(status == 502 && problem.get("authStatus").is_none())?;
-            print_step(step, "refused", format!("a reply that is {wrong:?}: {}", text(&problem, "/code")))?;
+            ensure(
+                status == 502
+                    && text(&problem, "/fault") == "tampered"
+                    && problem.get("authStatus").is_none(),
+            )?;
+            print_step(step, "refused", format!("{what}: {}", text(&problem, "/detail")))?;
         }
         simulator.controls.set(Behaviour { down: true, ..Behaviour::default() });
         let (status, problem) = ask("auth", LEILA).await?;

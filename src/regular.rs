@@ -84,9 +84,25 @@ fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file")
 }
 
-/// Why a file cannot be read: ours where it is no regular file, else the operating system's.
+/// Why a file or a folder cannot be used, for the sentence that names it: ours where it is no regular file, else what the operating
+/// system says, in words of a person who looks at that file.
 pub(crate) fn reason(error: &io::Error) -> String {
-    error.get_ref().map_or_else(|| error.kind().to_string(), ToString::to_string)
+    if let Some(ours) = error.get_ref() {
+        return ours.to_string();
+    }
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        io::ErrorKind::AlreadyExists => "something of this name is there already".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        io::ErrorKind::NotADirectory => "a part of its path is no folder".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::ReadOnlyFilesystem => "its file system is read-only".to_owned(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk, or a quota on it, is full".to_owned()
+        }
+        // `ErrorKind` has one word for all that are left; the operating system tells them apart.
+        _ => error.to_string(),
+    }
 }
 
 fn whole(mut file: impl io::Read, len: u64) -> io::Result<Zeroizing<Vec<u8>>> {
@@ -121,6 +137,7 @@ mod tests {
         std::fs::write(&file, "0123456789").unwrap();
         assert_eq!(read_bounded(&file, 10).unwrap().as_slice(), b"0123456789");
         assert_eq!(read_bounded(&file, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        assert_eq!(reason(&read(&dir.path().join("none")).unwrap_err()), "entity not found");
+        assert_eq!(reason(&read(&file.join("within")).unwrap_err()), "a part of its path is no folder");
+        assert_eq!(reason(&read(&dir.path().join("none")).unwrap_err()), "no such file or folder");
     }
 }

@@ -32,7 +32,7 @@ impl Health {
             None => (Target::ops(&self.config.load_local()?, self.client.files()?)?, READY.to_owned()),
         };
         let asked = outcome::block_on(target.ask(Method::GET, &path, None, DEADLINE))?;
-        match asked.map_err(Failure::environment)?.status {
+        match asked.map_err(Failure::no_gateway)?.status {
             StatusCode::OK => outcome::print(b"ready\n"),
             status => {
                 let line = format!("not ready: {target} answers {path} with {}\n", status.as_u16());

@@ -144,5 +144,9 @@ pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Environment(format!("{}: cannot be read ({error})", path.display()))
+    Failure::Environment(format!(
+        "{}: cannot be read ({}); name a file that this user can read",
+        path.display(),
+        regular::reason(error)
+    ))
 }

@@ -21,9 +21,9 @@ use crate::error::{Fault, with_advice};
 use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
-use crate::place;
 use crate::settings::Config;
 use crate::store::{OpenError, Remains};
+use crate::{place, regular};
 
 /// Long, because `rekey` of a large database takes minutes.
 const DEADLINE: Duration = Duration::from_mins(10);
@@ -97,7 +97,12 @@ impl Outbox {
         let config = self.config.load_local()?;
         let location = &config.outbox.location;
         let remains = location.remains();
-        let missing = || Err(Failure::Environment(format!("{location}: there is no outbox")));
+        let missing = || {
+            let what = format!(
+                "{location}: there is no outbox; name the configuration of the gateway with --config"
+            );
+            Err(Failure::Environment(what))
+        };
         match &self.command {
             Command::Resume => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
@@ -154,7 +159,7 @@ impl Command {
     async fn on_gateway(&self, target: &Target, config: &Config) -> Outcome {
         let (method, path) = self.request();
         let answer = target.ask(method, &path, config.internal.token.as_ref(), DEADLINE).await;
-        let answer = answer.map_err(Failure::environment)?;
+        let answer = answer.map_err(Failure::no_gateway)?;
         if answer.status == StatusCode::OK {
             let shown: Value = serde_json::from_slice(&answer.body).map_err(Failure::environment)?;
             return print(&shown);
@@ -224,10 +229,22 @@ fn backup_to_output(config: &Config) -> Outcome {
     location.copy(&copy).map_err(|error| Failure::Environment(error.to_string()))?;
     let opened = File::open(&copy);
     let removed = std::fs::remove_file(&copy);
-    let mut copy = opened.map_err(Failure::environment)?;
-    removed.map_err(Failure::environment)?;
+    let unusable = |error| {
+        let reason = regular::reason(&error);
+        Failure::Environment(format!(
+            "{}: {reason}; let nobody else touch the folder, and try again",
+            copy.display()
+        ))
+    };
+    let mut copied = opened.map_err(unusable)?;
+    removed.map_err(unusable)?;
     // A pipe that breaks leaves half a database behind it, so that it is a failure too.
-    io::copy(&mut copy, &mut output).and_then(|_| output.flush()).map_err(Failure::environment)?;
+    io::copy(&mut copied, &mut output).and_then(|_| output.flush()).map_err(|error| {
+        let reason = regular::reason(&error);
+        Failure::Environment(format!(
+            "standard output: {reason}; what was written is no whole copy: remove it, and try again"
+        ))
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -46,6 +46,11 @@ impl Failure {
         Self::Environment(error.to_string())
     }
 
+    /// For [`Result::map_err`]: no gateway answers.
+    pub(super) fn no_gateway(error: impl Display) -> Self {
+        Self::Environment(format!("{error}; start the gateway, or name its configuration with --config"))
+    }
+
     fn code(&self) -> u8 {
         match self {
             Self::Refused(_) | Self::Unfit(_) => REFUSED,

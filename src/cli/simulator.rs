@@ -9,6 +9,7 @@ use clap::Args;
 use tokio::runtime::Runtime;
 use tracing::level_filters::LevelFilter;
 
+use super::input;
 use super::outcome::{Failure, Outcome};
 use super::serve::wait_for_stop_signal;
 use crate::demo::{self, Scene};
@@ -43,6 +44,8 @@ pub(super) struct Simulator {
 impl Simulator {
     pub(super) fn run(&self) -> Outcome {
         let unfit = |error: &dyn std::fmt::Display| Failure::Unfit(error.to_string());
+        let make = "name the folder of a development key set with --keys; `mosip-gateway keygen development FOLDER` makes one";
+        check_folder(&self.keys, make)?;
         let mut settings = Settings::from_key_set(&self.keys).map_err(|error| unfit(&error))?;
         settings.bind = self.listen;
         settings.callback = self.callback()?;
@@ -68,8 +71,15 @@ impl Simulator {
     }
 }
 
+fn check_folder(folder: &Path, advice: &str) -> Result<(), Failure> {
+    match folder.is_dir() {
+        true => Ok(()),
+        false => Err(Failure::Environment(format!("{}: no such folder; {advice}", folder.display()))),
+    }
+}
+
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::Environment(format!("{}: {error}", file.display())))
+    Ok(std::mem::take(&mut *input::read(Some(file))?))
 }
 
 /// Arguments of `demo`.
@@ -85,6 +95,8 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self) -> Outcome {
+        let place = "run the demo at the top of the repository, or in the image of the simulator";
+        check_folder(Path::new("keys.example"), place)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
         let scene = match (self.ida, self.credentials) {
             (true, _) => Scene::Ida,

@@ -70,7 +70,7 @@ fn hindrance(folder: &Path) -> io::Result<Option<String>> {
     }
     match rustix::fs::accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
         Err(error @ (Errno::ACCESS | Errno::ROFS)) => {
-            Ok(Some(format!("cannot be written to ({})", io::Error::from(error).kind())))
+            Ok(Some(format!("cannot be written to ({})", regular::reason(&error.into()))))
         }
         _ => Ok(None),
     }

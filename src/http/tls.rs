@@ -126,7 +126,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BindError> 
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BindError> {
-    regular::read(file).map_err(|error| refuse(file, error))
+    regular::read(file)
+        .map_err(|error| refuse(file, format_args!("cannot be read ({})", regular::reason(&error))))
 }
 
 fn refuse(file: &Path, what: impl ToString) -> BindError {

@@ -6,7 +6,7 @@ mod file;
 mod subject;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use getrandom::SysRng;
 use p12_keystore::{KeyStore, KeyStoreEntry, PrivateKeyChain};
@@ -27,6 +27,7 @@ use super::source::LoadError;
 use super::source::file::first_private_key;
 use crate::clock::Timestamp;
 use crate::crypto::base64;
+use crate::regular;
 
 pub(crate) use development::development_set;
 pub(crate) use file::{Access, write_new};
@@ -85,13 +86,23 @@ pub enum MakeError {
     #[error("the {0} cannot be written")]
     Encoding(&'static str),
     /// The disk; existing files are never overwritten.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", unwritten(path, source))]
     File {
         /// Which file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
     },
+}
+
+fn unwritten(path: &Path, error: &io::Error) -> String {
+    let file = path.display();
+    match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            format!("{file}: is there already, and nothing is overwritten; name another one, or move it away")
+        }
+        _ => format!("{file}: {}; name a place that this user can write to", regular::reason(error)),
+    }
 }
 
 impl KeyMaker {

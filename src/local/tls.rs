@@ -43,7 +43,7 @@ pub(super) fn to_listener(
         }));
     match (client, &server.client_ca) {
         (Some(files), _) => {
-            let key = regular::read(files.key).map_err(|error| refuse(files.key, error))?;
+            let key = regular::read(files.key).map_err(|error| refuse(files.key, unreadable(&error)))?;
             let key = PrivateKeyDer::from_pem_slice(&key)
                 .map_err(|_| refuse(files.key, "this holds no private key in PEM"))?;
             builder
@@ -56,10 +56,14 @@ pub(super) fn to_listener(
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
-    let bytes = regular::read(file).map_err(|error| refuse(file, error))?;
+    let bytes = regular::read(file).map_err(|error| refuse(file, unreadable(&error)))?;
     CertificateDer::pem_slice_iter(&bytes)
         .collect::<Result<_, _>>()
         .map_err(|_| refuse(file, "this is not PEM"))
+}
+
+fn unreadable(error: &std::io::Error) -> String {
+    format!("cannot be read ({})", regular::reason(error))
 }
 
 fn refuse(file: &Path, what: impl ToString) -> TargetError {

@@ -229,7 +229,8 @@ fn wrong_usage_ends_with_2() {
 fn a_missing_file_ends_with_3_and_is_named() {
     call(&["doctor", "--config", "missing.toml"], b"").refused(ENVIRONMENT, "missing.toml");
     call(&["seal", "--to", "ida", "--config", "missing.toml"], b"").refused(ENVIRONMENT, "missing.toml");
-    primitive(&["seal", "--to", "ida", "missing.txt"], b"").refused(ENVIRONMENT, "missing.txt");
+    primitive(&["seal", "--to", "ida", "missing.txt"], b"")
+        .refused(ENVIRONMENT, "missing.txt: cannot be read (no such file or folder); name a file");
     call(&["inspect", "missing.p12"], b"").refused(ENVIRONMENT, "missing.p12");
     call(&["inspect", "--password-file", "missing.password"], b"").refused(ENVIRONMENT, "missing.password");
 }
@@ -332,7 +333,8 @@ fn a_made_key_and_certificate_are_private_are_read_again_and_are_never_overwritt
     call(&make_key, b"").ok();
     assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
     let before = std::fs::read(&key).unwrap();
-    call(&make_key, b"").refused(ENVIRONMENT, "partner.key");
+    call(&make_key, b"")
+        .refused(ENVIRONMENT, "partner.key: is there already, and nothing is overwritten; name");
     assert_eq!(std::fs::read(&key).unwrap(), before);
 
     let subject = ["--subject", "C=XX, O=Ministry, CN=partner", "--days", "365"];

@@ -12,7 +12,7 @@ pub enum LoadError {
     /// No such file.
     #[error("is missing")]
     Missing,
-    /// The operating system refuses; its words.
+    /// The operating system refuses; why.
     #[error("cannot be read ({0})")]
     Unreadable(String),
     /// A folder, a pipe, a socket or a device.

@@ -270,7 +270,7 @@ pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), L
     let refusal = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => LoadError::Missing,
         io::ErrorKind::InvalidInput => LoadError::NotRegular,
-        kind => LoadError::Unreadable(kind.to_string()),
+        _ => LoadError::Unreadable(regular::reason(&error)),
     };
     let (mut file, metadata) = regular::open(path).map_err(refusal)?;
     if metadata.len() > MAX_FILE {

@@ -51,7 +51,7 @@ fn a_file_that_is_absent_or_not_text_is_one_problem() {
     let file = folder.path().join("gateway.toml");
     assert_eq!(
         the_problem(Config::load(Some(&file), &BTreeMap::new())).what,
-        "cannot be read (entity not found)"
+        "cannot be read (no such file or folder)"
     );
     fs::write(&file, [0xff, 0xfe]).unwrap();
     assert_eq!(the_problem(Config::load(Some(&file), &BTreeMap::new())).what, "is not UTF-8");

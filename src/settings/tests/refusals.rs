@@ -39,7 +39,7 @@ fn all_problems_at_once() {
             "file: listen.internal: is not an address; write ip:port, or unix: and the path of a socket",
             "MOSIP_GATEWAY__LISTEN__BODY_LIMIT: listen.body_limit: is not a size; write a number and a unit, such as \"50MiB\"",
             "file: listen.drain: is not a length of time; write a number and a unit, such as \"30s\" or \"30d\"",
-            "file: internal.token_file: cannot read /etc/gateway/absent.token (entity not found); put the file there, readable for this process",
+            "file: internal.token_file: cannot read /etc/gateway/absent.token (no such file or folder); put the file there, readable for this process",
             "file: keys.dri: is not a setting; did you mean dir?",
             "file: upstream.token.url: is missing; set it",
             "file: upstream.token.client_id: is missing; set it",

@@ -5,13 +5,19 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
-use crate::place;
+use crate::{place, regular};
 
 /// Why there is no copy.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CopyError {
-    /// Something is there already, or nothing can be made there.
-    #[error("{}: {}; name a file that is not there, in a folder that can be written to", .0.display(), .1.kind())]
+    /// Something is there already.
+    #[error("{}: a file of this name is there already, and a backup overwrites none; name another file, or move this one away", .0.display())]
+    Exists(PathBuf),
+    /// There is no folder to make it in.
+    #[error("{}: the folder {} is missing; make it, or name a file in another one", .0.display(), place::folder(.0).display())]
+    NoFolder(PathBuf),
+    /// It cannot be made.
+    #[error("{}: {}; name a file in a folder that this user can write to", .0.display(), regular::reason(.1))]
     Target(PathBuf, io::Error),
     /// SQLite's words.
     #[error("{}: it cannot be copied ({what}); look at the disk, and whether there is room for a copy", .file.display())]
@@ -27,9 +33,13 @@ pub(crate) enum CopyError {
 /// A running gateway goes on writing. Rows that were deleted leave no trace in the copy.
 pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), CopyError> {
     let path = &place::resolved(path);
-    let target = |error| CopyError::Target(to.to_owned(), error);
+    let target = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => CopyError::Exists(to.to_owned()),
+        io::ErrorKind::NotFound => CopyError::NoFolder(to.to_owned()),
+        _ => CopyError::Target(to.to_owned(), error),
+    };
     if std::fs::symlink_metadata(to).is_ok() {
-        return Err(target(io::ErrorKind::AlreadyExists.into()));
+        return Err(CopyError::Exists(to.to_owned()));
     }
     // Under another name until it is whole: what has the name of a backup is one.
     let unfinished = place::beside(to, ".new");

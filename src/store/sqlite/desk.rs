@@ -10,8 +10,8 @@ use super::open::{self, OpenError};
 use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
-use crate::place;
 use crate::store::{Piece, REMOVED, Trouble};
+use crate::{place, regular};
 
 /// What a trial writes beside the database, and into it: room for this has to be there before anything is taken again.
 const TRIAL: usize = 256 << 10;
@@ -229,7 +229,7 @@ fn trouble_of(error: &std::io::Error) -> Trouble {
     if place::is_full(error) {
         Trouble::full()
     } else {
-        Trouble::unwritable(format!("the disk of the outbox refuses a write: {}", error.kind()))
+        Trouble::unwritable(format!("the disk of the outbox refuses a write: {}", regular::reason(error)))
     }
 }
 

@@ -58,7 +58,7 @@ pub(crate) enum OpenError {
     #[error("{}: this is not an outbox of a gateway; name another outbox.path, or restore the file", .0.display())]
     NotOurs(PathBuf),
     /// A newer gateway wrote it.
-    #[error("{}: version {found} of the outbox was written by a newer gateway (this one knows {}); run that one", .file.display(), schema::newest())]
+    #[error("{}: version {found} of the outbox was written by a newer gateway (this one knows {}); run that one, or restore the backup that was made before the update", .file.display(), schema::newest())]
     Newer {
         /// The database.
         file: PathBuf,

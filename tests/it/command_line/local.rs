@@ -35,9 +35,22 @@ fn without_secrets(folder: &TempDir, arguments: &[&str]) -> Ended {
 fn a_command_that_calls_nobody_needs_no_secret_and_serve_names_the_missing_variable() {
     let folder = TempDir::new().unwrap();
     without_secrets(&folder, &["seal", "--to", "ida"]).ok();
-    without_secrets(&folder, &["outbox", "list"]).refused(ENVIRONMENT, "there is no outbox");
+    without_secrets(&folder, &["outbox", "list"])
+        .refused(ENVIRONMENT, "there is no outbox; name the configuration");
     without_secrets(&folder, &["serve"])
         .refused(REFUSED, "names the variable NO_SUCH_VARIABLE, which is not set");
+}
+
+#[cfg(feature = "simulator")]
+#[test]
+fn the_simulator_says_where_the_keys_come_from_that_are_missing() {
+    call(&["simulator", "--keys", "/nowhere"], b"").refused(ENVIRONMENT, "keygen development");
+}
+
+#[test]
+fn a_command_that_finds_no_gateway_says_what_to_do() {
+    call(&["health", "--url", "http://127.0.0.1:9/readyz"], b"")
+        .refused(ENVIRONMENT, "start the gateway, or name");
 }
 
 #[test]
@@ -66,6 +79,13 @@ async fn a_backup_is_made_while_the_gateway_runs_and_holds_what_was_taken() {
     assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
     let again = gateway.run(&["outbox", "backup", copy.to_str().unwrap()]);
     assert_eq!(again.status.code(), Some(ENVIRONMENT), "a backup is not overwritten");
+    let nowhere =
+        gateway.run(&["outbox", "backup", gateway.home().join("absent/backup.db").to_str().unwrap()]);
+    assert_eq!(nowhere.status.code(), Some(ENVIRONMENT));
+    for (refused, what) in [(again, "move this one away"), (nowhere, "absent is missing; make it")] {
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(what) && !said.contains("entity"), "{said}");
+    }
     let names = || {
         std::fs::read_dir(gateway.home())
             .unwrap()

@@ -95,7 +95,8 @@ fn lines_match(shown: &[String], printed: &[&str]) -> bool {
     printed.split_first().is_some_and(|(first, after)| line_matches(line, first) && lines_match(rest, after))
 }
 
-fn line_matches(shown: &str, printed: &str) -> bool {
+/// Whether `printed` is `shown`, in which a `…` stands for any text.
+pub(super) fn line_matches(shown: &str, printed: &str) -> bool {
     let Some((first, rest)) = shown.split_once(ANYTHING) else {
         return shown == printed;
     };
