@@ -18,7 +18,7 @@ mod shape;
 mod text;
 
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -272,13 +272,11 @@ pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), L
         io::ErrorKind::InvalidInput => LoadError::NotRegular,
         kind => LoadError::Unreadable(kind.to_string()),
     };
-    let (mut file, metadata) = regular::open(path).map_err(refusal)?;
+    let (file, metadata) = regular::open(path).map_err(refusal)?;
     if metadata.len() > MAX_FILE {
         return Err(LoadError::TooLarge);
     }
-    // Sized once: growing would leave copies of a private key behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
-    (&mut file).take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(refusal)?;
+    let bytes = regular::whole(file.take(MAX_FILE + 1), metadata.len()).map_err(refusal)?;
     if bytes.len() as u64 > MAX_FILE { Err(LoadError::TooLarge) } else { Ok((bytes, metadata)) }
 }
 
