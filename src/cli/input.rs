@@ -1,8 +1,7 @@
 //! What commands read: files, standard input, configuration, variables.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -120,29 +119,96 @@ pub(super) fn variables() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The bytes of a file, or of standard input where no file is given or it is `-`.
+/// What a command reads at most: more than any envelope of the plain API.
+const MOST: u64 = 256 << 20;
+
+/// The bytes of a regular file, or of standard input where no file is given or it is `-`. Standard input is waited for as long as it takes,
+/// since a person may be typing; of neither more than [`MOST`] is read.
 pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match file {
         Some(path) if path != Path::new("-") => {
-            fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))
+            regular::read_bounded(path, MOST).map_err(|error| refuse(&path.display().to_string(), &error))
         }
-        _ => {
-            let mut bytes = SecretWriter::default();
-            io::copy(&mut io::stdin().lock(), &mut bytes).map_err(Failure::environment)?;
-            Ok(bytes.finish())
-        }
+        _ => to_end(io::stdin().lock(), MOST).map_err(|error| refuse("standard input", &error)),
     }
 }
 
-/// The password in a file, without the newline at its end.
+/// All that `reader` gives; [`io::ErrorKind::FileTooLarge`] where that is more than `limit` bytes.
+fn to_end(reader: impl Read, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = SecretWriter::default();
+    bytes.read_to_end(reader.take(limit + 1))?;
+    let bytes = bytes.finish();
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+/// The password in a regular file, without the newline at its end.
 pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     file.map(|path| {
-        file::read_password(path)
+        regular::in_time(path, |path| Ok(file::read_password(path)))
+            .map_err(|error| unreadable(path, &error))?
             .map_err(|error| Failure::Environment(format!("{}: {error}; {}", path.display(), error.advice())))
     })
     .transpose()
 }
 
+fn refuse(subject: &str, error: &io::Error) -> Failure {
+    Failure::Environment(match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            format!("{subject}: holds more than {} MiB, which is more than a command reads", MOST >> 20)
+        }
+        io::ErrorKind::InvalidInput => {
+            format!(
+                "{subject}: {}; hand over what comes through a pipe as standard input",
+                regular::reason(error)
+            )
+        }
+        _ => format!("{subject}: cannot be read ({error})"),
+    })
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::Environment(format!("{}: cannot be read ({error})", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    fn said<T>(refused: Result<T, Failure>) -> String {
+        match refused.err().unwrap() {
+            Failure::Environment(what) => what,
+            _ => panic!("it is no failure of the environment"),
+        }
+    }
+
+    #[test]
+    fn a_pipe_without_a_writer_is_refused_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let what = said(read(Some(&pipe)));
+        assert!(what.contains("pipe: this is no regular file; hand over"), "{what}");
+        let what = said(read_password(Some(&pipe)));
+        assert!(what.contains("pipe: ") && what.contains("regular file"), "{what}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("large");
+        std::fs::File::create(&file).unwrap().set_len(MOST + 1).unwrap();
+        assert!(
+            said(read(Some(&file)))
+                .ends_with("large: holds more than 256 MiB, which is more than a command reads")
+        );
+        assert!(said(read(Some(&dir.path().join("none")))).contains("none: cannot be read (No such file"));
+    }
+
+    #[test]
+    fn what_never_ends_is_read_to_the_limit_and_refused() {
+        assert_eq!(to_end(io::repeat(7), 100_000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(to_end(io::repeat(7).take(100_000), 100_000).unwrap().len(), 100_000);
+    }
 }

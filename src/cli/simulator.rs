@@ -12,6 +12,7 @@ use tracing::level_filters::LevelFilter;
 use super::outcome::{Failure, Outcome};
 use super::serve::wait_for_stop_signal;
 use crate::demo::{self, Scene};
+use crate::regular;
 use crate::simulator::{Behaviour, Callback, Settings, Tls, run_alone};
 use crate::telemetry;
 
@@ -69,7 +70,10 @@ impl Simulator {
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::Environment(format!("{}: {error}", file.display())))
+    let bytes = regular::read(file).map_err(|error| {
+        Failure::Environment(format!("{}: cannot be read ({})", file.display(), regular::reason(&error)))
+    })?;
+    Ok(bytes.to_vec())
 }
 
 /// Arguments of `demo`.
