@@ -4,7 +4,7 @@ pub(crate) mod credentials;
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod listeners;
-mod troubles;
+pub(crate) mod troubles;
 pub(crate) mod trusted;
 
 use std::sync::Arc;
