@@ -1,7 +1,6 @@
 //! Rows of work, and the jobs that records belong to: who may go, who holds what, how it ended.
 
 use std::collections::BTreeMap;
-use std::ops::DerefMut;
 
 use super::{Table, Tables};
 use crate::error::{Code, Error, Result};
@@ -365,12 +364,6 @@ impl Queues for Tables {
 impl Lane {
     fn holds(&self, row: &Row) -> bool {
         self.takes(row.queue, &row.destination, &row.kind)
-    }
-}
-
-impl DerefMut for Row {
-    fn deref_mut(&mut self) -> &mut Listed {
-        &mut self.listed
     }
 }
 
