@@ -4,7 +4,7 @@ pub(crate) mod credentials;
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod listeners;
-mod troubles;
+pub(crate) mod troubles;
 pub(crate) mod trusted;
 
 use std::sync::Arc;
@@ -239,11 +239,18 @@ impl Gateway {
         }
         let ended = supervised(shutdown, &mut running, &mut moving).await;
         self.stop.send_replace(true);
-        // An attempt that takes longer is repeated after the next start, under the same id.
-        let moved = tokio::time::timeout(self.limits.drain, moving.join_all());
-        let _ = tokio::join!(running.join_all(), moved);
+        drain(running, moving, self.limits.drain).await;
         ended
     }
+}
+
+/// Waits for the listeners, which keep to `longest` themselves, and meanwhile for the queue, no longer than `longest`. An attempt that takes
+/// longer is made again after the next start, under the same id.
+async fn drain(mut listeners: JoinSet<()>, mut queue: JoinSet<()>, longest: Duration) {
+    // One that panics is told by its own line, and the others end as they should.
+    let listeners = async { while listeners.join_next().await.is_some() {} };
+    let queue = async { while queue.join_next().await.is_some() {} };
+    let _ = tokio::join!(listeners, tokio::time::timeout(longest, queue));
 }
 
 /// Waits for `shutdown`, or until a task ends that should not end before it.
@@ -302,6 +309,21 @@ mod tests {
         let ended = supervised(std::future::pending(), &mut listeners, &mut queue).await;
         assert!(ended.unwrap_err().to_string().starts_with("the queue ended by itself"));
         assert!(supervised(std::future::ready(()), &mut listeners, &mut queue).await.is_ok());
+    }
+
+    /// Both take as long as they may. One behind the other, they would take twice as long.
+    #[tokio::test(start_paused = true)]
+    async fn listeners_and_queue_drain_side_by_side() {
+        const LONGEST: Duration = Duration::from_secs(25);
+        let (mut listeners, mut queue) = (JoinSet::new(), JoinSet::new());
+        listeners.spawn(tokio::time::sleep(LONGEST));
+        listeners.spawn(async { panic!("a defect") });
+        queue.spawn(std::future::pending());
+        let began = tokio::time::Instant::now();
+        drain(listeners, queue, LONGEST).await;
+        // The clock stands still but for what is waited for; a timer has the grain of a millisecond.
+        let grain = Duration::from_millis(1);
+        assert!((LONGEST..=LONGEST + grain).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 
     #[test]

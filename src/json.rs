@@ -5,16 +5,18 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 mod canonical;
 
 use canonical::{Fault, MOST_LEVELS, Ordered, Rfc8785};
 
+use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 
 /// Reads the body of a request, the same way for every route. [`Code::Malformed`], with line and column, where it is not JSON or is
@@ -149,6 +151,16 @@ pub(crate) fn seconds(value: &Value) -> Option<i64> {
 fn whole(seconds: f64) -> Option<i64> {
     // The conversion saturates, which is right for a moment beyond the range.
     seconds.is_finite().then_some(seconds.floor() as i64)
+}
+
+/// Most texts of [`to_wiped`] are shorter.
+const USUAL_TEXT: usize = 512;
+
+/// The text of what is secret or about a person. The memory that it leaves while it grows is wiped, which a plain `Vec` does not do.
+pub(crate) fn to_wiped(value: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    let mut text = SecretWriter::with_capacity(USUAL_TEXT);
+    serde_json::to_writer(&mut text, value)?;
+    Ok(text.finish())
 }
 
 /// A JSON object that is read as `T`. A derived `T` alone would also accept a list of its members in order.

@@ -13,7 +13,7 @@ use rustls::ClientConfig;
 use tokio::net::UnixStream;
 
 use crate::config::{Address, ServerTls};
-use crate::crypto::secret::SecretBytes;
+use crate::crypto::secret::{SecretBytes, SecretWriter};
 use crate::settings::Config;
 use crate::upstream::{Client, Reply, Request, SendError, tcp};
 
@@ -155,8 +155,13 @@ impl fmt::Display for Target {
 /// The headers of a request. Every listener accepts `localhost` in `Host`.
 fn headers(token: Option<&SecretBytes>) -> HeaderMap {
     let mut headers = HeaderMap::from_iter([(header::HOST, HeaderValue::from_static("localhost"))]);
-    let bearer = token.map(|token| [b"Bearer ", token.expose()].concat());
-    if let Some(mut bearer) = bearer.and_then(|bearer| HeaderValue::from_bytes(&bearer).ok()) {
+    let bearer = token.map(|token| {
+        let mut text = SecretWriter::default();
+        text.push(b"Bearer ");
+        text.push(token.expose());
+        text.into_bytes()
+    });
+    if let Some(mut bearer) = bearer.and_then(|bearer| HeaderValue::from_maybe_shared(bearer).ok()) {
         bearer.set_sensitive(true);
         headers.insert(header::AUTHORIZATION, bearer);
     }

@@ -1,9 +1,9 @@
-//! Regular files, and nothing else: opening a pipe without a writer would never return. Whatever is read at a start is read here, so that a
+//! Regular files: opening a pipe without a writer would never return. Whatever is read at a start is read here, so that a
 //! volume that hangs stops no start.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::mpsc;
 use std::thread;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
+
+use crate::crypto::secret::SecretWriter;
 
 /// How long a file may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -58,9 +60,30 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     in_time(path, move |path| {
         let (file, metadata) = open(path)?;
-        let bytes = whole(file.take(limit + 1), metadata.len().min(limit))?;
+        if metadata.len() > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let bytes = whole(file.take(limit + 1), metadata.len())?;
         if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
     })
+}
+
+/// As [`read_bounded`], and of a pipe that a shell hands to a command. A thread that waits for a writer is left behind after the deadline, so
+/// that only a process which ends soon calls this.
+pub(crate) fn read_or_receive(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // It is not opened to learn what it is: a writer would find its reader gone.
+    match metadata(path)?.file_type().is_fifo() {
+        true => in_time(path, move |path| bounded(File::open(path)?, limit)),
+        false => read_bounded(path, limit),
+    }
+}
+
+/// All that `reader` gives; [`io::ErrorKind::FileTooLarge`] where that is more than `limit` bytes.
+pub(crate) fn bounded(reader: impl io::Read, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut bytes = SecretWriter::default();
+    bytes.read_to_end(reader.take(limit + 1))?;
+    let bytes = bytes.finish();
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// What `look` finds at `path`, on a thread of its own: one that a volume holds is left behind.
@@ -75,7 +98,7 @@ pub(crate) fn in_time<T: Send + 'static>(
         let _ = sender.send(look(&path));
     })?;
     found.recv_timeout(DEADLINE).unwrap_or_else(|_| {
-        let what = format!("its file system has not answered for {} s", DEADLINE.as_secs());
+        let what = format!("nothing has come of it for {} s", DEADLINE.as_secs());
         Err(io::Error::new(io::ErrorKind::TimedOut, what))
     })
 }
@@ -105,11 +128,12 @@ pub(crate) fn reason(error: &io::Error) -> String {
     }
 }
 
-fn whole(mut file: impl io::Read, len: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    // Sized once: growing would leave copies of a private key behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(len).unwrap_or(0) + 1));
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+/// All of `file`, which is `len` bytes long, unless it grows meanwhile.
+pub(crate) fn whole(file: impl io::Read, len: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Sized once, with a byte more, in which the end shows: growing costs a second copy of a private key.
+    let mut bytes = SecretWriter::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
+    bytes.read_to_end(file)?;
+    Ok(bytes.finish())
 }
 
 #[cfg(test)]
@@ -135,9 +159,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "0123456789").unwrap();
-        assert_eq!(read_bounded(&file, 10).unwrap().as_slice(), b"0123456789");
+        let bytes = read_bounded(&file, 10).unwrap();
+        assert_eq!((bytes.as_slice(), bytes.capacity()), (&b"0123456789"[..], 11), "it is sized once");
         assert_eq!(read_bounded(&file, 9).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
         assert_eq!(reason(&read(&file.join("within")).unwrap_err()), "a part of its path is no folder");
         assert_eq!(reason(&read(&dir.path().join("none")).unwrap_err()), "no such file or folder");
+    }
+
+    /// Some file systems say that a file is empty and give its content all the same.
+    #[test]
+    fn a_file_that_holds_more_than_it_says_is_read_to_its_end() {
+        let text = [7; 100_000];
+        assert_eq!(whole(text.as_slice(), 0).unwrap().as_slice(), text);
+        assert!(!read_bounded(Path::new("/proc/self/status"), 1 << 20).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_never_ends_is_read_to_the_limit_and_refused() {
+        assert_eq!(bounded(io::repeat(7), 100_000).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(bounded(io::repeat(7).take(100_000), 100_000).unwrap().len(), 100_000);
     }
 }

@@ -24,6 +24,8 @@ use crate::support::rings::seeder::{BOUNDARY, batch, leila};
 
 /// (peak - idle) in lengths of all bodies together.
 const WANTED: f64 = 6.0;
+/// The same of a list, which holds no body.
+const LISTED: f64 = 0.5;
 /// Bodies that come at once.
 const AT_ONCE: usize = 5;
 const JSON: &str = "application/json";
@@ -79,7 +81,36 @@ pub(crate) fn measure(briefly: bool) -> bool {
             kept &= ratio <= WANTED;
         }
     }
-    kept
+    let (bytes, ratio) = runtime.block_on(measure_list(large));
+    println!("| a list of events | {AT_ONCE} | {bytes} | {ratio:.2} N | ≤ {LISTED:.1} N |");
+    kept && ratio <= LISTED
+}
+
+/// `GET /v1/events` while these are parked: bytes of one of them, each of about `bytes`, and the extra memory in lengths of all of them.
+async fn measure_list(bytes: usize) -> (usize, f64) {
+    let disk = tempfile::tempdir_in("target").unwrap();
+    let database = std::path::absolute(disk.path().join("outbox.db")).unwrap();
+    let mut gateway = gateway_over(&database, AWAY);
+    gateway.set(&[("LISTEN__REQUEST_DEADLINE", "5m")]);
+    gateway.start();
+    gateway.ready().await;
+    let url = format!("{}{EVENTS}", gateway.api());
+    let mut sum = 0;
+    for number in 0..AT_ONCE {
+        let body = one_text(number, bytes);
+        sum += body.len();
+        let reply = post_large(&client(), &url, JSON, body.into()).await.expect("an answer");
+        assert!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body));
+    }
+    gateway.terminate();
+    assert_eq!(Rows::of(&database).change("UPDATE entry SET state='parked'", []), AT_ONCE);
+    // Another process, which has held none of them.
+    gateway.start();
+    gateway.ready().await;
+    let idle = memory(gateway.pid());
+    assert_eq!(gateway.events().await.len(), AT_ONCE);
+    let extra = peak_memory(gateway.pid()).saturating_sub(idle);
+    (sum / AT_ONCE, (extra << 10) as f64 / sum as f64)
 }
 
 impl Case {

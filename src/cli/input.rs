@@ -1,7 +1,6 @@
 //! What commands read: files, standard input, configuration, variables.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +9,6 @@ use zeroize::Zeroizing;
 
 use super::outcome::Failure;
 use crate::config::{Problem, Problems};
-use crate::crypto::secret::SecretWriter;
 use crate::keys::source::file;
 use crate::local::{ClientFiles, TargetError};
 use crate::regular;
@@ -120,27 +118,36 @@ pub(super) fn variables() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The bytes of a file, or of standard input where no file is given or it is `-`.
+/// What a command reads at most: more than any envelope of the plain API.
+const MOST: u64 = 256 << 20;
+
+/// The bytes of a file or of a pipe that a shell hands over, or of standard input where no file is given or it is `-`. Standard input is
+/// waited for as long as it takes, since a person may be typing; of neither more than [`MOST`] is read.
 pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match file {
         Some(path) if path != Path::new("-") => {
-            fs::read(path).map(Zeroizing::new).map_err(|error| unreadable(path, &error))
+            regular::read_or_receive(path, MOST).map_err(|error| refuse(&path.display().to_string(), &error))
         }
-        _ => {
-            let mut bytes = SecretWriter::default();
-            io::copy(&mut io::stdin().lock(), &mut bytes).map_err(Failure::environment)?;
-            Ok(bytes.finish())
-        }
+        _ => regular::bounded(io::stdin().lock(), MOST).map_err(|error| refuse("standard input", &error)),
     }
 }
 
 /// The password in a file, without the newline at its end.
 pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
     file.map(|path| {
-        file::read_password(path)
-            .map_err(|error| Failure::Environment(format!("{}: {error}; {}", path.display(), error.advice())))
+        let bytes = regular::read_or_receive(path, MOST).map_err(|error| unreadable(path, &error))?;
+        Ok(file::password(&bytes))
     })
     .transpose()
+}
+
+fn refuse(subject: &str, error: &io::Error) -> Failure {
+    Failure::Environment(match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            format!("{subject}: holds more than {} MiB, which is more than a command reads", MOST >> 20)
+        }
+        _ => format!("{subject}: cannot be read ({})", regular::reason(error)),
+    })
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
@@ -149,4 +156,46 @@ fn unreadable(path: &Path, error: &io::Error) -> Failure {
         path.display(),
         regular::reason(error)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    fn said<T>(refused: Result<T, Failure>) -> String {
+        match refused.err().unwrap() {
+            Failure::Environment(what) => what,
+            _ => panic!("it is no failure of the environment"),
+        }
+    }
+
+    #[test]
+    fn what_a_shell_hands_over_as_a_pipe_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for _ in 0..2 {
+            let writer = std::thread::spawn({
+                let pipe = pipe.clone();
+                move || std::fs::write(pipe, "secret\n").unwrap()
+            });
+            let read = read_password(Some(&pipe)).ok().flatten().unwrap();
+            assert_eq!(read.as_slice(), b"secret");
+            writer.join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_refused_before_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("large");
+        std::fs::File::create(&file).unwrap().set_len(MOST + 1).unwrap();
+        assert!(
+            said(read(Some(&file)))
+                .ends_with("large: holds more than 256 MiB, which is more than a command reads")
+        );
+        assert!(said(read(Some(&dir.path().join("none")))).contains("none: cannot be read (no such file"));
+    }
 }

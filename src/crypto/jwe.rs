@@ -1,6 +1,6 @@
 //! JWE compact (RFC 7516): `RSA-OAEP-256` with `A256GCM`, and `zip=DEF` up to a limit.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 
 use flate2::Compression;
 use flate2::bufread::DeflateDecoder;
@@ -162,7 +162,8 @@ fn deflated(plaintext: &[u8]) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
 fn inflate(deflated: &[u8], cap: usize) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
     let mut decoder = DeflateDecoder::new(deflated);
     let mut plaintext = SecretWriter::default();
-    io::copy(&mut decoder.by_ref().take((cap as u64).saturating_add(1)), &mut plaintext)
+    plaintext
+        .read_to_end(decoder.by_ref().take((cap as u64).saturating_add(1)))
         .map_err(|_| CryptoError::Decrypt("the plaintext does not inflate"))?;
     let plaintext = plaintext.finish();
     if plaintext.len() > cap {

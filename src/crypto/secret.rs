@@ -1,6 +1,6 @@
 //! Secrets: wiped when dropped, without `Debug`, `Display` or `Clone`, compared in constant time.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 
 use aws_lc_rs::{constant_time, rand};
 use bytes::Bytes;
@@ -67,7 +67,15 @@ impl SessionKey {
 #[derive(Default)]
 pub(crate) struct SecretWriter(Zeroizing<Vec<u8>>);
 
+/// Bytes that a [`SecretWriter`] asks a reader for at once.
+const READ_AT_ONCE: usize = 64 << 10;
+
 impl SecretWriter {
+    /// An empty one, which does not move before it holds more than `bytes`.
+    pub(crate) fn with_capacity(bytes: usize) -> Self {
+        Self(Zeroizing::new(Vec::with_capacity(bytes)))
+    }
+
     /// The bytes that were written.
     pub(crate) fn finish(self) -> Zeroizing<Vec<u8>> {
         self.0
@@ -79,13 +87,36 @@ impl SecretWriter {
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
-        let wanted = self.0.len() + bytes.len();
+        self.make_room(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// Appends what `reader` gives, to its end. Nothing of it is in any other buffer.
+    pub(crate) fn read_to_end(&mut self, mut reader: impl Read) -> io::Result<()> {
+        loop {
+            let held = self.0.len();
+            if held == self.0.capacity() {
+                self.make_room(READ_AT_ONCE);
+            }
+            let room = self.0.capacity().min(held + READ_AT_ONCE);
+            self.0.resize(room, 0);
+            let read = reader.read(self.0.get_mut(held..).unwrap_or_default());
+            self.0.truncate(held + read.as_ref().copied().unwrap_or(0));
+            match read {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+        }
+    }
+
+    fn make_room(&mut self, further: usize) {
+        let wanted = self.0.len() + further;
         if wanted > self.0.capacity() {
             let mut larger = Zeroizing::new(Vec::with_capacity(wanted.max(2 * self.0.capacity())));
             larger.extend_from_slice(&self.0);
             self.0 = larger;
         }
-        self.0.extend_from_slice(bytes);
     }
 }
 
@@ -140,7 +171,48 @@ mod tests {
             writer.write_all(piece).unwrap();
             written.extend_from_slice(piece);
         }
-        assert_eq!(*writer.into_bytes(), *written);
+        let bytes = writer.into_bytes();
+        assert_eq!(*bytes, *written);
+        assert!(!bytes.is_unique() && Bytes::from(written).is_unique(), "they belong to what wipes them");
+    }
+
+    /// Gives a few bytes at a time.
+    struct Slowly<'a>(&'a [u8]);
+
+    impl Read for Slowly<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let at_once = buffer.len().min(1_000);
+            self.0.read(&mut buffer[..at_once])
+        }
+    }
+
+    #[test]
+    fn what_is_read_in_pieces_is_whole_and_moves_only_where_it_has_to() {
+        let text: Vec<u8> = (0..300_000_u32).map(|at| at.to_le_bytes()[0]).collect();
+        for reader in [&mut Slowly(&text) as &mut dyn Read, &mut text.as_slice()] {
+            let mut writer = SecretWriter::with_capacity(text.len() + 1);
+            let before = writer.0.as_ptr();
+            writer.read_to_end(reader).unwrap();
+            assert_eq!((writer.0.as_slice(), writer.0.as_ptr()), (text.as_slice(), before));
+        }
+        let mut writer = SecretWriter::default();
+        writer.push(b"head");
+        writer.read_to_end(text.as_slice()).unwrap();
+        assert_eq!(*writer.finish(), [b"head", text.as_slice()].concat());
+    }
+
+    #[test]
+    fn a_reader_that_fails_fails_the_writer_and_one_that_is_interrupted_goes_on() {
+        struct Fails(Vec<io::ErrorKind>);
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                self.0.pop().map_or(Ok(0), |kind| Err(kind.into()))
+            }
+        }
+        let read = |kinds: Vec<_>| SecretWriter::default().read_to_end(Fails(kinds));
+        assert!(read(vec![io::ErrorKind::Interrupted]).is_ok());
+        let refused = read(vec![io::ErrorKind::BrokenPipe, io::ErrorKind::Interrupted]);
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 
     #[test]

@@ -5,18 +5,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::Finding;
-use crate::gateway::listeners;
+use crate::config::Trouble;
+use crate::gateway::{listeners, troubles};
 use crate::keys::source::file::readable_by_others;
 use crate::regular;
 use crate::settings::Config;
 
-/// Secret files, password files, TLS keys and the folder of keys. A file that is missing is reported by the check that needs it.
+/// Secret files, password files, TLS keys, the key of the outbox and the folder of keys. A file that is missing is reported by the check that needs it.
 pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let passwords = config.keys.own.iter().flat_map(|own| own.source.secret_files());
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.as_path()));
     let secrets = config.secret_files.iter().map(|path| path.as_path());
     let mut findings: Vec<Finding> =
         secrets.chain(passwords).chain(tls_keys).filter_map(secret_file).collect();
+    findings.extend(
+        troubles::of_key_file(&config.outbox.key_file)
+            .map(|Trouble { subject, what, advice, .. }| Finding::warn(subject, what, advice)),
+    );
     findings.extend(folder(&config.keys.dir));
     findings
 }

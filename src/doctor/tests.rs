@@ -1,4 +1,5 @@
 mod hub;
+mod permissions;
 mod refused;
 
 use std::fs;
@@ -118,32 +119,6 @@ fn keys_are_examined_in_spite_of_a_problem_in_the_configuration() {
     let diagnosis = site.examine();
     finding(&diagnosis, Level::Fail, "internal.token_file", "cannot read");
     finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
-}
-
-#[test]
-fn secrets_that_everybody_can_read_are_warned_of() {
-    use std::os::unix::fs::PermissionsExt;
-    let site = Site::new(-1..365, "internal.token_file = \"api.token\"");
-    let token = site.path("api.token");
-    fs::write(&token, "a-bearer-token").unwrap();
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o644)).unwrap();
-    finding(&site.examine(), Level::Warn, "api.token", "every user of this machine can read");
-    fs::set_permissions(&token, fs::Permissions::from_mode(0o640)).unwrap();
-    let diagnosis = site.examine();
-    finding(&diagnosis, Level::Ok, "api.token", "kept from others");
-    assert!(!format!("{diagnosis:?}").contains("a-bearer-token"));
-}
-
-#[test]
-fn a_folder_of_keys_that_everybody_can_write_is_warned_of() {
-    use std::os::unix::fs::PermissionsExt;
-    let site = Site::new(-1..365, "");
-    fs::set_permissions(site.0.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let diagnosis = site.examine();
-    assert!(
-        diagnosis.findings.iter().any(|finding| finding.what.contains("replace the keys")),
-        "{diagnosis:#?}"
-    );
 }
 
 #[test]

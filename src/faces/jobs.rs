@@ -73,18 +73,19 @@ pub(super) async fn submit(
     app.ledger().create_job(form, records, key).await
 }
 
-/// Everything of a job that is settled, in order.
-pub(super) async fn all_results(app: &App, job: &str) -> Result<Vec<Settled>> {
-    let mut all: Vec<Settled> = Vec::new();
-    loop {
-        let from = all.last().map_or(0, |last| last.record + 1);
-        let (_, page) = app.ledger().job_page(job.to_owned(), from, PAGE).await?;
-        let is_last = page.len() < PAGE;
-        all.extend(page);
-        if is_last {
-            return Ok(all);
-        }
+/// Hands everything of a job that is settled to `take`, in order, and never holds more than a page of it.
+pub(super) async fn each_result(
+    app: &App,
+    job: &str,
+    mut take: impl FnMut(Settled) -> Result<()> + Send,
+) -> Result<()> {
+    let mut from = Some(0);
+    while let Some(place) = from {
+        let (_, page) = app.ledger().job_page(job.to_owned(), place, PAGE).await?;
+        from = page.last().filter(|_| page.len() == PAGE).map(|last| last.record + 1);
+        page.into_iter().try_for_each(&mut take)?;
     }
+    Ok(())
 }
 
 /// A file of results, which a browser saves and shows as nothing else than it is. `name` is made of what we made.
@@ -103,18 +104,29 @@ fn harmless(cell: String) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
-/// Comma-separated values under `head`.
-pub(super) fn write_csv<const N: usize>(
-    head: [&str; N],
-    rows: impl Iterator<Item = [String; N]>,
-) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let failed = |_| Error::new(Code::Bug, "a row cannot be written");
-    writer.write_record(head).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row.map(harmless)).map_err(failed)?;
+/// Comma-separated values, written row by row.
+pub(super) struct Csv<const N: usize>(csv::Writer<Vec<u8>>);
+
+impl<const N: usize> Csv<N> {
+    /// With nothing under `head` yet.
+    pub(super) fn under(head: [&str; N]) -> Result<Self> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(head).map_err(|_| not_written())?;
+        Ok(Self(writer))
     }
-    writer.into_inner().map_err(|_| Error::new(Code::Bug, "a row cannot be written"))
+
+    pub(super) fn push(&mut self, row: [String; N]) -> Result<()> {
+        self.0.write_record(row.map(harmless)).map_err(|_| not_written())
+    }
+
+    /// The text.
+    pub(super) fn finish(self) -> Result<Vec<u8>> {
+        self.0.into_inner().map_err(|_| not_written())
+    }
+}
+
+fn not_written() -> Error {
+    Error::new(Code::Bug, "a row cannot be written")
 }
 
 #[cfg(test)]
@@ -124,9 +136,10 @@ mod tests {
     #[test]
     fn no_cell_of_a_file_is_a_formula() {
         let cells = ["=1+1", "+1", "-1", "@A1", "\t=1", "\r=1", "1=", "", "'=1"].map(str::to_owned);
-        let written = write_csv(["a", "b", "c", "d", "e", "f", "g", "h", "i"], [cells].into_iter()).unwrap();
+        let mut csv = Csv::under(["a", "b", "c", "d", "e", "f", "g", "h", "i"]).unwrap();
+        csv.push(cells).unwrap();
         assert_eq!(
-            String::from_utf8(written).unwrap(),
+            String::from_utf8(csv.finish().unwrap()).unwrap(),
             "a,b,c,d,e,f,g,h,i\n'=1+1,'+1,'-1,'@A1,'\t=1,\"'\r=1\",1=,,'=1\n"
         );
     }

@@ -10,7 +10,7 @@ use crate::keys::source::file::readable_by_others;
 use crate::regular;
 
 /// `outbox.key_file` that everybody can read.
-pub(super) fn of_key_file(file: &Path) -> Option<Trouble> {
+pub(crate) fn of_key_file(file: &Path) -> Option<Trouble> {
     let is_readable = regular::metadata(file).is_ok_and(|metadata| readable_by_others(&metadata));
     is_readable.then(|| {
         Trouble::new(
@@ -89,6 +89,42 @@ mod tests {
             assert!(page.contains(told), "{told}: {page}");
         }
         gateway.stop().await;
+    }
+
+    /// Whoever reads it can open every row.
+    #[tokio::test]
+    async fn an_outbox_key_that_everybody_can_read_is_in_readiness_metrics_and_page() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("outbox.key");
+        crate::ledger::vault::Vault::create(&file).ok().unwrap();
+        for (mode, is_trouble) in [(0o644, true), (0o640, false)] {
+            set_permissions(&file, Permissions::from_mode(mode)).unwrap();
+            let gateway = Running::start(&format!("outbox.key_file = \"{}\"\n", file.display()), &[]).await;
+            let ready: serde_json::Value = serde_json::from_str(&gateway.ops("/readyz").await).unwrap();
+            let told: Vec<_> = ready["troubles"].as_array().unwrap().iter().collect();
+            let metrics = gateway.ops("/metrics").await;
+            let page = gateway.ops("/").await;
+            gateway.stop().await;
+            let is_in_metrics =
+                metrics.contains(&format!("mosip_gateway_setting_troubles {}", u8::from(is_trouble)));
+            assert!(is_in_metrics, "{mode:o}: {metrics}");
+            let what = "seals the outbox, and every user of this machine can read it";
+            assert_eq!(page.contains(what), is_trouble, "{mode:o}: {page}");
+            match told[..] {
+                [trouble] if is_trouble => {
+                    assert_eq!(
+                        (trouble["subject"].as_str(), trouble["fatal"].as_bool()),
+                        (Some("outbox.key_file"), Some(false))
+                    );
+                    assert_eq!(trouble["detail"].as_str(), Some(what));
+                }
+                [] if !is_trouble => {}
+                _ => panic!("{mode:o}: {told:?}"),
+            }
+        }
     }
 
     /// Files that are read after the configuration: each a pipe without a writer, one after the other.

@@ -27,6 +27,7 @@ use super::source::LoadError;
 use super::source::file::first_private_key;
 use crate::clock::Timestamp;
 use crate::crypto::base64;
+use crate::crypto::secret::SecretWriter;
 use crate::regular;
 
 pub(crate) use development::development_set;
@@ -148,17 +149,17 @@ impl KeyMaker {
         let (n, e) = (key.n().as_ref(), key.e());
         let members =
             [("n", n), ("e", e), ("d", key.d()), ("p", p), ("q", q), ("dp", dp), ("dq", dq), ("qi", &qi)];
-        let mut json = Zeroizing::new(String::with_capacity(4096));
-        json.push_str(r#"{"kty":"RSA""#);
+        let mut json = SecretWriter::default();
+        json.push(br#"{"kty":"RSA""#);
         for (name, number) in members {
             let octets = Zeroizing::new(number.to_be_bytes_trimmed_vartime());
             let text = Zeroizing::new(base64::encode_url(&octets));
             for part in [",\"", name, "\":\"", &text, "\""] {
-                json.push_str(part);
+                json.push(part.as_bytes());
             }
         }
-        json.push_str(r#","use":"sig","alg":"RS256"}"#);
-        Ok(Zeroizing::new(base64::encode(json.as_bytes())))
+        json.push(br#","use":"sig","alg":"RS256"}"#);
+        Ok(Zeroizing::new(base64::encode(&json.finish())))
     }
 
     /// A certificate of this key, signed with SHA256withRSA by `issuer`, or by itself.

@@ -244,7 +244,7 @@ impl Book<'_> {
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
         let is_taken = self.tx().is_named(composition)?
             || self.tx().correlation(composition)?.is_some()
-            || self.tx().row(Queue::Entries, composition)?.is_some();
+            || self.tx().listed(Queue::Entries, composition)?.is_some();
         if kind.takes_aid() && !is_taken {
             return Ok(composition.to_owned());
         }

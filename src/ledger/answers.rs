@@ -14,6 +14,7 @@ use super::work::Held;
 use super::{Book, Ledger};
 use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
+use crate::json::to_wiped;
 use crate::mosip::push::Outcome;
 use crate::opencrvs::event::EventKind;
 use crate::store::{OutcomeRow, Queue};
@@ -103,7 +104,7 @@ impl Book<'_> {
     pub(super) fn conclude_all(&self, named: &Named, outcome: Outcome, data: &Value) -> Result<()> {
         self.conclude(&named.entry, outcome, data)?;
         for entry in &named.others {
-            let row = self.tx().row(Queue::Entries, entry)?;
+            let row = self.tx().listed(Queue::Entries, entry)?;
             if row.is_some_and(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
                 self.conclude(entry, outcome, data)?;
             }
@@ -163,8 +164,7 @@ impl Book<'_> {
     }
 
     fn write_outcome(&self, entry: &str, outcome: &str, details: &AnswerDetails) -> Result<()> {
-        let text =
-            serde_json::to_vec(details).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
+        let text = to_wiped(details).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
         let row =
             OutcomeRow { outcome: outcome.to_owned(), answer: self.seal(TABLE, entry, "answer", &text)? };
         self.tx().conclude(entry, &row)

@@ -7,9 +7,10 @@ use super::accept::{OLDEST, TABLE as ENTRY};
 use super::entry::Entry;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
+use crate::json::to_wiped;
 use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::{Aid, Subject};
-use crate::store::{CorrelationRow, Filter, Queue, Row, State};
+use crate::store::{CorrelationRow, Filter, Listed, Queue, Row, State};
 
 const TABLE: &str = "correlation";
 /// Stands in the database until every entry of an older version has its row.
@@ -76,7 +77,9 @@ impl Ledger {
             }
             let mut found: Vec<Entry> = Vec::new();
             for id in ids {
-                if book.tx().row(Queue::Entries, &id)?.is_some() && found.iter().all(|entry| entry.id != id) {
+                if book.tx().listed(Queue::Entries, &id)?.is_some()
+                    && found.iter().all(|entry| entry.id != id)
+                {
                     found.push(book.entry(&id)?);
                 }
             }
@@ -89,8 +92,7 @@ impl Ledger {
 impl Book<'_> {
     /// Keeps the names of `entry`, in place of those that were kept before.
     pub(super) fn correlate(&self, entry: &str, subject: &Subject) -> Result<()> {
-        let text =
-            serde_json::to_vec(subject).map_err(|_| Error::new(Code::Bug, "a subject does not serialise"))?;
+        let text = to_wiped(subject).map_err(|_| Error::new(Code::Bug, "a subject does not serialise"))?;
         let row = CorrelationRow {
             entry: entry.to_owned(),
             subject: self.seal(TABLE, entry, "subject", &text)?,
@@ -106,7 +108,7 @@ impl Book<'_> {
         if let Some(subject) = self.correlated(entry)? {
             return Ok(subject);
         }
-        let row = self.tx().row(Queue::Entries, entry)?.filter(is_event);
+        let row = self.tx().listed(Queue::Entries, entry)?.filter(is_event);
         Ok(Subject { composition_id: row.and_then(|row| row.line), ..Subject::default() })
     }
 
@@ -136,7 +138,7 @@ impl Book<'_> {
             for CorrelationRow { entry, subject, .. } in rows {
                 let subject = self.open_subject(&entry, &subject);
                 let Some(subject) = subject.filter(|subject| !held.contradicts(subject)) else { continue };
-                let row = self.tx().row(Queue::Entries, &entry)?;
+                let row = self.tx().listed(Queue::Entries, &entry)?;
                 let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
                 if is_discarded { &mut discarded } else { &mut bearers }.push((entry, subject));
             }
@@ -159,7 +161,7 @@ impl Book<'_> {
         if let Some(row) = kept {
             return Ok(self.open_subject(entry, &row.subject));
         }
-        let row = self.tx().row(Queue::Entries, entry)?.filter(is_event);
+        let row = self.tx().row(Queue::Entries, entry)?.filter(|row| is_event(row));
         row.map_or(Ok(None), |row| self.correlate_row(&row))
     }
 
@@ -195,9 +197,14 @@ impl Book<'_> {
         let filter = Filter { destination, ..Filter::default() };
         let rows = self.tx().rows(Queue::Entries, &filter, after, AT_ONCE)?;
         let mut skipped = 0;
-        for row in rows.iter().filter(|row| row.payload.is_some()) {
-            let is_kept = self.tx().correlation(&row.id)?.is_some();
-            if !is_kept && self.correlate_row(row)?.is_none() {
+        for listed in &rows {
+            if self.tx().correlation(&listed.id)?.is_some() {
+                continue;
+            }
+            let row = self.tx().row(Queue::Entries, &listed.id)?.filter(|row| row.payload.is_some());
+            if let Some(row) = row
+                && self.correlate_row(&row)?.is_none()
+            {
                 skipped += 1;
             }
         }
@@ -209,7 +216,7 @@ impl Book<'_> {
     }
 }
 
-fn is_event(row: &Row) -> bool {
+fn is_event(row: &Listed) -> bool {
     row.kind.parse::<EventKind>().is_ok()
 }
 

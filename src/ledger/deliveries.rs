@@ -11,14 +11,17 @@ use super::entry::Refusal;
 use super::{Book, Ledger, legacy};
 use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
+use crate::json::to_wiped;
 use crate::registration::{Aid, Subject};
-use crate::store::{Filter, Millis, NewRow, Queue};
+use crate::store::{Filter, Listed, Millis, NewRow, Queue, Seq};
 
 pub(super) const TABLE: &str = "delivery";
 /// The destination of deliveries in the rows.
 pub(crate) const DESTINATION: &str = "delivery";
 /// Messages about our own events, which `GET /v1/events` shows as well.
 const OWN_NEWS: [&str; 2] = ["aid.assigned", "event.accepted"];
+/// Bytes of messages after which a page holds no further one.
+const PAGE_BYTES: usize = 8 << 20;
 /// Old messages that one transaction drops.
 const FORGOTTEN_AT_ONCE: usize = 1_000;
 
@@ -40,7 +43,7 @@ struct DeliveryBody<'a> {
 /// A message that the mediator has not taken yet.
 pub(crate) struct Undelivered {
     /// Order.
-    pub(crate) seq: i64,
+    pub(crate) seq: Seq,
     /// The JSON text.
     pub(crate) body: Zeroizing<Vec<u8>>,
 }
@@ -59,20 +62,32 @@ pub(super) struct Message<'a> {
 }
 
 impl Ledger {
-    /// Up to `limit` messages after `after`, in order. Of one that does not open, its `id`, `type` and `lastFault` are shown.
-    pub(crate) async fn undelivered(&self, after: i64, limit: usize) -> Result<Vec<Undelivered>> {
+    /// Up to `limit` messages after `after`, in order, and the cursor of the next page if there is one: at least one message where there is
+    /// one, and no further one once they take [`PAGE_BYTES`]. Of one that does not open, its `id`, `type` and `lastFault` are shown.
+    pub(crate) async fn undelivered(
+        &self,
+        after: Seq,
+        limit: usize,
+    ) -> Result<(Vec<Undelivered>, Option<Seq>)> {
         self.run(move |book| {
-            let rows = book.tx().rows(Queue::Deliveries, &Filter::default(), after, limit)?;
-            let messages = rows.into_iter().map(|row| {
-                let sealed = row.payload.as_deref().unwrap_or_default();
-                let body = book.unseal(TABLE, &row.id, "body", sealed).unwrap_or_else(|error| {
-                    book.rules.unreadable.note(TABLE, &row.id, &error);
-                    let shown = json!({ "id": row.id, "type": row.kind, "lastFault": Refusal::from(&error) });
+            let listed = book.tx().rows(Queue::Deliveries, &Filter::default(), after, limit + 1)?;
+            let (mut messages, mut bytes): (Vec<Undelivered>, usize) = (Vec::new(), 0);
+            for Listed { seq, id, kind, .. } in &listed {
+                if messages.len() == limit || bytes >= PAGE_BYTES {
+                    break;
+                }
+                let row = book.tx().row(Queue::Deliveries, id)?;
+                let sealed = row.and_then(|row| row.payload).unwrap_or_default();
+                let body = book.unseal(TABLE, id, "body", &sealed).unwrap_or_else(|error| {
+                    book.rules.unreadable.note(TABLE, id, &error);
+                    let shown = json!({ "id": id, "type": kind, "lastFault": Refusal::from(&error) });
                     Zeroizing::new(shown.to_string().into_bytes())
                 });
-                Undelivered { seq: row.seq, body }
-            });
-            Ok(messages.collect())
+                bytes = bytes.saturating_add(body.len());
+                messages.push(Undelivered { seq: *seq, body });
+            }
+            let next = messages.last().map(|message| message.seq).filter(|_| messages.len() < listed.len());
+            Ok((messages, next))
         })
         .await
     }
@@ -80,7 +95,7 @@ impl Ledger {
     /// The mediator has it. [`Code::NotFound`] if it was taken before, or never was.
     pub(crate) async fn delivered(&self, id: String) -> Result<()> {
         self.run(move |book| {
-            let row = book.tx().row(Queue::Deliveries, &id)?;
+            let row = book.tx().listed(Queue::Deliveries, &id)?;
             let row = row.ok_or_else(|| Error::new(Code::NotFound, "there is no such message"))?;
             book.tx().delete(Queue::Deliveries, row.seq)?;
             book.rules.unreadable.forget(TABLE, &id);
@@ -131,7 +146,7 @@ impl Book<'_> {
         mut data: Value,
         met_by: Option<String>,
     ) -> Result<()> {
-        let row = self.row(id)?;
+        let row = self.listed(id)?;
         if let Some(members) = data.as_object_mut() {
             members.insert("id".to_owned(), id.into());
             members.insert("kind".to_owned(), row.kind.into());
@@ -147,9 +162,7 @@ impl Book<'_> {
         let id = format!("msg_{}", self.rules.random.name());
         let body =
             DeliveryBody { id: &id, kind, occurred_at: self.wall.to_iso(), subject, data, verified, key };
-        let text = serde_json::to_vec(&body)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
+        let text = to_wiped(&body).map_err(|_| Error::new(Code::Bug, "a delivery does not serialise"))?;
         let row = NewRow {
             queue: Queue::Deliveries,
             destination: DESTINATION.to_owned(),

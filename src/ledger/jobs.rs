@@ -10,7 +10,7 @@ use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{self, Outcome, Reason};
-use crate::store::{Closing, Filter, JobRow, Queue, Row, Seq, State, Verdict};
+use crate::store::{Closing, Filter, JobRow, Listed, Queue, Seq, State, Verdict};
 
 pub(super) const TABLE: &str = "job_record";
 /// The code of results that do not open.
@@ -48,7 +48,7 @@ impl Ledger {
                     let why = job::cancelled(&reason);
                     let mut cancelled = 0;
                     for place in from..to {
-                        let Some(row) = book.tx().row(Queue::Records, &record_id(&id, place))? else {
+                        let Some(row) = book.tx().listed(Queue::Records, &record_id(&id, place))? else {
                             continue;
                         };
                         cancelled += usize::from(book.refuse_record(&row, &why, Some(&reason))?);
@@ -153,7 +153,7 @@ impl Ledger {
 
 impl Book<'_> {
     /// Settles a record that waits without a token; false: it does not wait. One that does not open stays.
-    fn refuse_record(&self, row: &Row, why: &Reason, reason: Option<&str>) -> Result<bool> {
+    fn refuse_record(&self, row: &Listed, why: &Reason, reason: Option<&str>) -> Result<bool> {
         if row.state != State::Queued {
             return Ok(false);
         }

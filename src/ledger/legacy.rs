@@ -44,7 +44,7 @@ impl Book<'_> {
     /// message for the mediator alone tells of it.
     pub(super) fn aid_post(&self, entry: &str, aid: &Aid) -> Result<Option<LegacyPost>> {
         let Some(posts) = self.rules.legacy.get() else { return Ok(None) };
-        let row = self.row(entry)?;
+        let row = self.listed(entry)?;
         let Ok(kind) = row.kind.parse::<EventKind>() else { return Ok(None) };
         let subject = self.subject_of(entry)?;
         let Some(number) = number(kind, &subject) else {
@@ -93,7 +93,7 @@ impl Book<'_> {
 
     /// `name`, with an end of its own where an entry has it.
     pub(super) fn free_name(&self, name: &str) -> Result<String> {
-        let is_taken = self.tx().row(Queue::Entries, name)?.is_some();
+        let is_taken = self.tx().listed(Queue::Entries, name)?.is_some();
         Ok(match is_taken {
             true => format!("{name}-{:08x}", self.rules.random.u32()),
             false => name.to_owned(),

@@ -12,7 +12,7 @@ use super::{Book, Ledger};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
 use crate::registration::Aid;
-use crate::store::{self, Closing, Millis, Queue, Row};
+use crate::store::{self, Closing, Listed, Millis, Queue};
 
 /// Which entries a list holds.
 #[derive(Debug, Clone, Default)]
@@ -117,7 +117,7 @@ impl Ledger {
     pub(crate) async fn retry(&self, id: String) -> Result<Entry> {
         let entry = self
             .run(move |book| {
-                let row = book.row(&id)?;
+                let row = book.listed(&id)?;
                 if !book.tx().requeue(Queue::Entries, row.seq, book.now)? {
                     return Err(conflict(row.state));
                 }
@@ -206,7 +206,7 @@ impl Ledger {
     pub(crate) async fn discard(&self, id: String, reason: String) -> Result<Entry> {
         let entry = self
             .run(move |book| {
-                let row = book.row(&id)?;
+                let row = book.listed(&id)?;
                 if !book.discard(&row, &reason)? {
                     return Err(conflict(row.state));
                 }
@@ -231,7 +231,7 @@ impl Ledger {
     /// When the oldest entry that waits for `destination` was accepted.
     pub(crate) async fn oldest_waiting(&self, destination: &'static str) -> Result<Option<Timestamp>> {
         self.run(move |book| {
-            let mut oldest: Option<Row> = None;
+            let mut oldest: Option<Listed> = None;
             for state in [State::Queued, State::Leased] {
                 let filter = store::Filter {
                     states: vec![state],
@@ -261,7 +261,7 @@ impl Book<'_> {
     }
 
     /// Takes an entry out for good; false: it is neither queued nor parked.
-    fn discard(&self, row: &Row, reason: &str) -> Result<bool> {
+    fn discard(&self, row: &Listed, reason: &str) -> Result<bool> {
         let closing = Closing { state: State::Discarded, reason: Some(reason), result: None };
         let is_discarded = self.tx().close(Queue::Entries, row.seq, closing, self.now)?;
         if is_discarded {
@@ -270,18 +270,18 @@ impl Book<'_> {
         Ok(is_discarded)
     }
 
-    pub(super) fn row(&self, id: &str) -> Result<Row> {
-        let row = self.tx().row(Queue::Entries, id)?;
+    pub(super) fn listed(&self, id: &str) -> Result<Listed> {
+        let row = self.tx().listed(Queue::Entries, id)?;
         row.ok_or_else(|| Error::new(Code::NotFound, "there is no such event"))
     }
 
     pub(super) fn entry(&self, id: &str) -> Result<Entry> {
-        let row = self.row(id)?;
+        let row = self.listed(id)?;
         self.entry_of(row)
     }
 
     /// An application id that was damaged on the disk is not shown, and does not hide the rest.
-    fn entry_of(&self, row: Row) -> Result<Entry> {
+    fn entry_of(&self, row: Listed) -> Result<Entry> {
         let aid = row.result.as_ref().and_then(|sealed| {
             let plain = self.unseal(TABLE, &row.id, "aid", sealed).ok()?;
             std::str::from_utf8(&plain).ok().and_then(Aid::parse)

@@ -71,7 +71,7 @@ impl Ledger {
     /// The last attempts of the entry `id` that ended, in order; [`Code::NotFound`].
     pub(crate) async fn attempts(&self, id: String) -> Result<Vec<Attempt>> {
         self.run(move |book| {
-            let row = book.row(&id)?;
+            let row = book.listed(&id)?;
             let kept = book.tx().attempts(row.seq)?.into_iter();
             let read = |AttemptRow { number, ended_at, outcome, upstream }| Attempt {
                 attempt: number,

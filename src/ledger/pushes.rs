@@ -16,7 +16,7 @@ use crate::error::{Code, Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind};
 use crate::pool;
-use crate::store::PushRow;
+use crate::store::{ListedPush, PushRow};
 
 const TABLE: &str = "push";
 
@@ -62,8 +62,8 @@ pub(crate) struct Quarantined {
     pub(crate) refusal: Option<Refusal>,
 }
 
-impl From<PushRow> for Quarantined {
-    fn from(push: PushRow) -> Self {
+impl From<ListedPush> for Quarantined {
+    fn from(push: ListedPush) -> Self {
         Self {
             seq: push.seq,
             id: push.id,
@@ -109,7 +109,7 @@ impl Ledger {
         let id = format!("push_{}", HEXLOWER.encode(hash.get(..16).unwrap_or(&hash)));
         let (max_bytes, max_rows) = (self.rules.quarantine.max_bytes, self.rules.quarantine.max_rows);
         self.take(Vec::new(), move |book| {
-            let is_known = book.tx().push(&id)?.is_some();
+            let is_known = book.tx().listed_push(&id)?.is_some();
             if is_known {
                 return Ok(id.clone());
             }
@@ -163,11 +163,11 @@ impl Ledger {
     pub(crate) async fn next_received(&self, after: i64) -> Result<Option<(i64, Received)>> {
         self.run(move |book| {
             loop {
-                let Some(push) = book.tx().pushes(false, after, 1)?.pop() else { return Ok(None) };
-                let (seq, id) = (push.seq, push.id.clone());
+                let Some(next) = book.tx().pushes(false, after, 1)?.pop() else { return Ok(None) };
+                let push = book.tx().push(&next.id)?.ok_or_else(no_such_message)?;
                 match book.open_push(push) {
-                    Ok(push) => return Ok(Some((seq, push))),
-                    Err(error) => book.quarantine(&id, &(&error).into())?,
+                    Ok(push) => return Ok(Some((next.seq, push))),
+                    Err(error) => book.quarantine(&next.id, &(&error).into())?,
                 }
             }
         })
@@ -230,9 +230,10 @@ impl Ledger {
     /// [`Code::NotFound`].
     pub(crate) async fn complete_push(&self, id: String, body: Bytes) -> Result<()> {
         self.run(move |book| {
-            let push = book.tx().push(&id)?.ok_or_else(no_such_message)?;
+            let listed = book.tx().listed_push(&id)?.ok_or_else(no_such_message)?;
             let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-            let push = PushRow { bytes, body: book.seal(TABLE, &id, "body", &body)?, ..push };
+            let listed = ListedPush { bytes, ..listed };
+            let push = PushRow { listed, body: book.seal(TABLE, &id, "body", &body)? };
             book.tx().delete_push(&id)?;
             book.tx().mark_verified(&book.fetched(&id), book.now)?;
             book.tx().insert_push(&push).map(drop)
@@ -253,7 +254,7 @@ impl Ledger {
     /// Takes a quarantined push out for good; [`Code::NotFound`], [`Code::StateConflict`] while it is to be looked at.
     pub(crate) async fn discard_push(&self, id: String) -> Result<()> {
         self.run(move |book| {
-            let push = book.tx().push(&id)?;
+            let push = book.tx().listed_push(&id)?;
             match push.ok_or_else(no_such_message)?.is_quarantined {
                 true => book.remove_push(&id),
                 false => Err(Error::new(Code::StateConflict, "the message has not been examined yet")),
@@ -330,16 +331,16 @@ impl Book<'_> {
 
     /// A new push; with `refusal`, in quarantine already.
     fn insert_push(&self, id: &str, kind: &str, body: &[u8], refusal: Option<&Refusal>) -> Result<()> {
-        let push = PushRow {
+        let listed = ListedPush {
             seq: 0,
             kind: kind.to_owned(),
             is_quarantined: refusal.is_some(),
             received_at: self.wall.millis(),
             bytes: u64::try_from(body.len()).unwrap_or(u64::MAX),
             refusal: refusal.map(|refusal| refusal.kept().map(|kept| kept.text)).transpose()?,
-            body: self.seal(TABLE, id, "body", body)?,
             id: id.to_owned(),
         };
+        let push = PushRow { listed, body: self.seal(TABLE, id, "body", body)? };
         self.tx().insert_push(&push).map(drop)
     }
 
@@ -360,7 +361,7 @@ impl Book<'_> {
         match self.unseal(TABLE, &push.id, "body", &push.body) {
             Ok(body) => {
                 self.rules.unreadable.forget(TABLE, &push.id);
-                Ok(Received { id: push.id, kind: push.kind, body })
+                Ok(Received { id: push.listed.id, kind: push.listed.kind, body })
             }
             Err(error) => {
                 self.rules.unreadable.note(TABLE, &push.id, &error);

@@ -11,7 +11,7 @@ use super::{Book, Ledger, unusable};
 use crate::error::{Code, Error, Result};
 use crate::store::{Queue, SEALED, SealedColumn, Seq};
 
-/// Values that one transaction reads.
+/// Values that one transaction reads, if they are small.
 const AT_ONCE: usize = 200;
 
 /// What a rekey did.
@@ -132,7 +132,7 @@ impl Book<'_> {
     fn look_again(&self) -> Result<()> {
         for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
             for id in self.rules.unreadable.ids(super::work::Columns::of(queue).table) {
-                let row = self.tx().row(queue, &id)?;
+                let row = self.tx().listed(queue, &id)?;
                 if let Some(row) = row {
                     self.tx().postpone(queue, row.seq, 0, None)?;
                 }

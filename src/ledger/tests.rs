@@ -3,6 +3,7 @@ mod age;
 mod answers;
 mod at_rest;
 mod correlation;
+mod deliveries;
 mod destinations;
 mod jobs;
 mod legacy;
@@ -199,7 +200,7 @@ async fn assign(ledger: &Ledger, leased: &Leased, aid: &str) {
 
 /// Every message that waits for the mediator.
 async fn messages(ledger: &Ledger) -> Vec<Value> {
-    let messages = ledger.undelivered(0, 100).await.unwrap();
+    let messages = ledger.undelivered(0, 100).await.unwrap().0;
     messages.iter().map(|message| serde_json::from_slice(&message.body).unwrap()).collect()
 }
 

@@ -53,7 +53,7 @@ impl Book<'_> {
         for pair in &known {
             let mut is_kept = false;
             for entry in pair {
-                is_kept |= self.tx().row(Queue::Entries, entry)?.is_some();
+                is_kept |= self.tx().listed(Queue::Entries, entry)?.is_some();
             }
             if is_kept {
                 left.push(pair.clone());

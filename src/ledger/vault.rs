@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::crypto::aead::{self, Nonce, TAG_LEN};
 use crate::crypto::base64;
 use crate::crypto::hmac::{self, HmacAlgorithm};
-use crate::crypto::secret::{self, SessionKey};
+use crate::crypto::secret::{self, SecretWriter, SessionKey};
 use crate::{place, regular};
 
 const VERSION: u8 = 1;
@@ -123,8 +123,11 @@ impl Vault {
     /// never overwritten.
     pub(crate) fn create(file: &Path) -> Result<Self, VaultError> {
         let key: Zeroizing<[u8; 32]> = Zeroizing::new(secret::random());
-        let line = Zeroizing::new(format!("{}\n", base64::encode(key.as_ref())));
-        place::new_file(file, line.as_bytes()).map_err(|error| match error.kind() {
+        let text = Zeroizing::new(base64::encode(key.as_ref()));
+        let mut line = SecretWriter::default();
+        line.push(text.as_bytes());
+        line.push(b"\n");
+        place::new_file(file, &line.finish()).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => VaultError::NoFolder(file.to_owned()),
             _ => VaultError::Io(file.to_owned(), error),
         })?;

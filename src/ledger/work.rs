@@ -11,7 +11,7 @@ use super::{Book, Ledger, unreadable};
 use crate::clock::{Timestamp, to_millis};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
-use crate::store::{Advance, Fence, Filter, Lane, Lease, Millis, Pick, Queue, Row, Seq, Verdict};
+use crate::store::{Advance, Fence, Filter, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Verdict};
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
@@ -265,15 +265,9 @@ impl Book<'_> {
             }
         };
         self.rules.unreadable.forget(table, &row.id);
-        let held = Held {
-            queue: row.queue,
-            seq: row.seq,
-            fence: row.fence(),
-            id: row.id,
-            kind: row.kind,
-            destination: row.destination,
-        };
-        Ok(Some(Leased { held, attempts: row.attempts, work }))
+        let (attempts, fence) = (row.attempts, row.fence());
+        let Listed { queue, seq, id, kind, destination, .. } = row.listed;
+        Ok(Some(Leased { held: Held { queue, seq, fence, id, kind, destination }, attempts, work }))
     }
 
     fn open_work(&self, row: &Row) -> Result<Work> {
@@ -341,8 +335,9 @@ impl Book<'_> {
         self.tx().settle(held.lease(), &verdict, self.now)
     }
 
-    fn park_aged(&self, row: &Row) -> Result<bool> {
-        if let Err(error) = self.open_work(row) {
+    fn park_aged(&self, row: &Listed) -> Result<bool> {
+        let whole = self.tx().row(Queue::Entries, &row.id)?;
+        if let Some(Err(error)) = whole.map(|row| self.open_work(&row)) {
             self.rules.unreadable.note(ENTRY, &row.id, &error);
             let refusal = Refusal::from(&error).kept()?;
             let until = self.now + unreadable::REST;

@@ -32,11 +32,11 @@ pub(crate) use self::overview::{ATTEMPTS_KEPT, Overview};
 pub(crate) use self::queues::Queues;
 pub(crate) use self::rows::{
     Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Lease,
-    Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal, Row, SEALED,
-    SealedColumn, SealedValue, Seq, State, Verdict,
+    Listed, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal,
+    Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
 };
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
-pub(crate) use self::tx::Tx;
+pub(crate) use self::tx::{SEALED_AT_ONCE, Tx};
 use crate::error::{Code, Error, Result};
 
 /// A database. Cheap to clone.

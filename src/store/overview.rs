@@ -1,6 +1,8 @@
 //! What people are shown of the rows, beside the rows themselves: what fails and why, and what was tried.
 
-use super::rows::{AttemptRow, Failed, Fence, JobRow, PushGroup, PushReason, PushRow, Queue, Refusal, Seq};
+use super::rows::{
+    AttemptRow, Failed, Fence, JobRow, ListedPush, PushGroup, PushReason, Queue, Refusal, Seq,
+};
 use crate::error::Result;
 
 /// Attempts of one entry that are kept, the last ones.
@@ -23,7 +25,7 @@ pub(crate) trait Overview {
     fn unfinished_jobs(&mut self) -> Result<Vec<JobRow>>;
 
     /// Up to `limit` pushes of a group after `after`, in order.
-    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>>;
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<ListedPush>>;
     /// Every push of a group is to be looked at again; how many.
     fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize>;
     /// Rows and bytes of the quarantine, by kind and by the reason.

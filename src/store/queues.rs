@@ -1,7 +1,8 @@
 //! The verbs over the three tables of work.
 
 use super::rows::{
-    Advance, Closing, Filter, Lane, Lease, Millis, NewRow, Pick, Queue, Refusal, Row, Seq, State, Verdict,
+    Advance, Closing, Filter, Lane, Lease, Listed, Millis, NewRow, Pick, Queue, Refusal, Row, Seq, State,
+    Verdict,
 };
 use crate::error::Result;
 
@@ -9,9 +10,12 @@ use crate::error::Result;
 pub(crate) trait Queues {
     /// Inserts rows behind all of their queue.
     fn insert(&mut self, rows: &[NewRow]) -> Result<()>;
+    /// A row with its payload, which may be large.
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>>;
+    /// The same without its payload.
+    fn listed(&mut self, queue: Queue, id: &str) -> Result<Option<Listed>>;
     /// Up to `limit` rows after `after`.
-    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>>;
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Listed>>;
     /// Why rows are in `state`: each reason (JSON) with its number of rows, the commonest first.
     fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>>;
     /// How many rows there are in each state.

@@ -1,5 +1,7 @@
 //! What a row holds, and what is said of rows: which ones, how far they have come, what becomes of them.
 
+use std::ops::Deref;
+
 use serde::Serialize;
 
 /// A moment or a length of time on the outbox's clock, milliseconds.
@@ -65,9 +67,9 @@ impl State {
     }
 }
 
-/// A row of work.
+/// A row of work as lists hold it: without its payload, since a hundred of them may not fit into memory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Row {
+pub(crate) struct Listed {
     pub(crate) queue: Queue,
     pub(crate) seq: Seq,
     /// The name by which it is known outside, the same in every attempt.
@@ -95,17 +97,31 @@ pub(crate) struct Row {
     pub(crate) refusal: Option<String>,
     /// Why a person discarded it.
     pub(crate) reason: Option<String>,
+    /// Whether an attempt may have reached its destination.
+    pub(crate) sent: bool,
+    /// What came of it, which is small; sealed.
+    pub(crate) result: Option<Vec<u8>>,
+}
+
+/// A row of work with all that it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) listed: Listed,
     /// What goes; sealed.
     pub(crate) payload: Option<Vec<u8>>,
     /// How far it has come; sealed.
     pub(crate) progress: Option<Vec<u8>>,
-    /// Whether an attempt may have reached its destination.
-    pub(crate) sent: bool,
-    /// What came of it; sealed.
-    pub(crate) result: Option<Vec<u8>>,
 }
 
-impl Row {
+impl Deref for Row {
+    type Target = Listed;
+
+    fn deref(&self) -> &Self::Target {
+        &self.listed
+    }
+}
+
+impl Listed {
     /// The number of the lease that it was returned with.
     pub(crate) fn fence(&self) -> Fence {
         Fence::from(self.attempts)
@@ -270,9 +286,9 @@ pub(crate) struct JobRow {
     pub(crate) settled_at: Option<Millis>,
 }
 
-/// What came from outside and is not verified yet.
+/// What came from outside and is not verified yet, as lists hold it: without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct PushRow {
+pub(crate) struct ListedPush {
     pub(crate) seq: Seq,
     pub(crate) id: String,
     pub(crate) kind: String,
@@ -284,8 +300,22 @@ pub(crate) struct PushRow {
     pub(crate) bytes: u64,
     /// Why it did not verify, as JSON.
     pub(crate) refusal: Option<String>,
+}
+
+/// What came from outside and is not verified yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PushRow {
+    pub(crate) listed: ListedPush,
     /// Sealed.
     pub(crate) body: Vec<u8>,
+}
+
+impl Deref for PushRow {
+    type Target = ListedPush;
+
+    fn deref(&self) -> &Self::Target {
+        &self.listed
+    }
 }
 
 /// Quarantined pushes of one kind that did not verify for one reason (JSON).

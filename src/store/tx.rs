@@ -3,10 +3,13 @@
 use super::overview::Overview;
 use super::queues::Queues;
 use super::rows::{
-    CorrelationRow, IdentityRow, JobRow, Millis, OutcomeRow, PushRow, Row, SealedColumn, SealedValue, Seq,
-    State,
+    CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SealedColumn,
+    SealedValue, Seq, State,
 };
 use crate::error::Result;
+
+/// Bytes of sealed values after which [`Tx::sealed_values`] adds no further one.
+pub(crate) const SEALED_AT_ONCE: usize = 8 << 20;
 
 /// What a job does. Every list is in the order of insertion.
 pub(crate) trait Tx: Queues + Overview {
@@ -42,9 +45,12 @@ pub(crate) trait Tx: Queues + Overview {
     fn outcomes(&mut self, outcome: &str) -> Result<u64>;
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq>;
+    /// A push with its body, which may be large.
     fn push(&mut self, id: &str) -> Result<Option<PushRow>>;
+    /// The same without its body.
+    fn listed_push(&mut self, id: &str) -> Result<Option<ListedPush>>;
     /// Up to `limit` pushes after `after` that are quarantined, or that were not looked at.
-    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>>;
+    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<ListedPush>>;
     fn quarantine(&mut self, id: &str, refusal: &str) -> Result<()>;
     /// Every quarantined push is to be looked at again; how many.
     fn release_quarantine(&mut self) -> Result<usize>;
@@ -63,11 +69,12 @@ pub(crate) trait Tx: Queues + Overview {
     /// How many records of a job there are in each state.
     fn progress(&mut self, job: Seq) -> Result<Vec<(State, u64)>>;
     /// Up to `limit` records of a job that have a result, with their places, from the place `from` on.
-    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>>;
+    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>>;
     /// The job of a record.
     fn job_of(&mut self, record: Seq) -> Result<Option<Seq>>;
 
-    /// Up to `limit` sealed values of a column after `after`.
+    /// Up to `limit` sealed values of a column after `after`: at least one where there is one, and no further one once they take
+    /// [`SEALED_AT_ONCE`].
     fn sealed_values(&mut self, column: SealedColumn, after: Seq, limit: usize) -> Result<Vec<SealedValue>>;
     fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()>;
 

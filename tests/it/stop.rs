@@ -3,9 +3,14 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use crate::support::event::birth;
 use crate::support::patience;
 use crate::support::process::Gateway;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
 
 /// Stands before the system's `open`: while the file `$HANGS` is there, it leaves word in `$HUNG` and never comes back for the key file
 /// of the example, as a network file system that has lost its server does not.
@@ -56,4 +61,44 @@ async fn sigterm_ends_the_process_while_the_look_at_a_key_file_hangs() {
     patience::until("a look that hangs", async || if hung.exists() { Ok(()) } else { Err("none hangs") })
         .await;
     gateway.end().await;
+}
+
+/// Waits until a call of the gateway has come, which is never answered.
+async fn call(mosip: &TcpListener) -> TcpStream {
+    timeout(Duration::from_mins(1), mosip.accept()).await.expect("an attempt").unwrap().0
+}
+
+/// The request may take ten minutes, and the attempt waits for MOSIP's IAM: only the time to drain ends them.
+#[tokio::test]
+async fn sigterm_ends_the_process_while_a_request_and_an_attempt_hang_and_the_attempt_is_made_again() {
+    let mosip = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let token = format!("http://{}/token", mosip.local_addr().unwrap());
+    let mut gateway = Gateway::new();
+    gateway.set(&[
+        ("LISTEN__DRAIN", "1s"),
+        ("LISTEN__REQUEST_DEADLINE", "10m"),
+        ("UPSTREAM__TOKEN__URL", &token),
+    ]);
+    gateway.start();
+    gateway.ready().await;
+    let (status, answer) = gateway.post_event("birth", birth("c")).await;
+    assert_eq!(status, 202, "{answer}");
+    let _attempt = call(&mosip).await;
+    let _idle = TcpStream::connect(&gateway.callback).await.unwrap();
+    let mut request = TcpStream::connect(gateway.api().trim_start_matches("http://")).await.unwrap();
+    let head = "POST /v1/events/birth HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+                Content-Length: 1000\r\nExpect: 100-continue\r\n\r\n";
+    request.write_all(head.as_bytes()).await.unwrap();
+    // Once its body is asked for, it is under way.
+    let mut asked = [0; 12];
+    request.read_exact(&mut asked).await.unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+
+    gateway.end().await;
+    let log = gateway.whole_log();
+    for line in ["requests are cut: the time to drain has passed", "the gateway has stopped"] {
+        assert!(log.contains(line), "{log}");
+    }
+    gateway.start();
+    call(&mosip).await;
 }

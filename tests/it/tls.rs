@@ -3,14 +3,16 @@
 use std::path::PathBuf;
 
 use crate::support::event::BIRTH;
+use crate::support::gateway::Running;
 use crate::support::mosip::{Push, caller_token};
+use crate::support::patience;
 use crate::support::pki::{Authority, Identity};
 use crate::support::world::{Setup, World};
 use http::{HeaderMap, Method};
 use mosip_gateway::simulator::Tls;
 use mosip_gateway::telemetry::{self, Capture};
 use rustls::pki_types::ServerName;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -143,22 +145,14 @@ async fn a_mosip_with_the_certificate_of_another_name_is_sent_nothing() {
 #[tokio::test]
 async fn a_push_over_mutual_tls_is_taken_from_the_listed_client_and_from_nobody_else() {
     let (authority, stranger, files) = (Authority::new("country"), Authority::new("stranger"), Files::new());
-    let server = authority.server(&[HOST]);
-    let (cert, key) = (files.write("server.crt", &server.cert), files.write("server.key", &server.key));
-    let client_ca = files.write("clients.crt", authority.pem());
-    let listed = crate::support::gateway::EXAMPLE.replace(
-        "[callback]",
-        &format!(
-            "[callback]\ntls = {{ cert = {cert:?}, key = {key:?}, client_ca = {client_ca:?}, client_subjects = [\"CN=mosip\"] }}"
-        ),
-    );
     let mut mediator = crate::support::mediator::Mediator::start();
     let gateway =
-        crate::support::gateway::Running::start_under(&listed, &[("DELIVER__URL", &mediator.url)]).await;
+        Running::start_under(&demanding(&authority, &files), &[("DELIVER__URL", &mediator.url)]).await;
 
     let push = Push::new("1").body();
     let as_client = async |identity: Option<&Identity>| {
-        post_over_tls(&gateway.callback, &authority, identity, &push).await.unwrap_or_default()
+        let stream = TcpStream::connect(&gateway.callback).await.unwrap();
+        post_over_tls(stream, &authority, identity, &push).await.unwrap_or_default()
     };
     assert_eq!(as_client(None).await, "");
     assert_eq!(as_client(Some(&stranger.client("mosip"))).await, "");
@@ -171,14 +165,62 @@ async fn a_push_over_mutual_tls_is_taken_from_the_listed_client_and_from_nobody_
     gateway.stop().await;
 }
 
+/// The configuration of the example, whose callback demands the certificate `CN=mosip` of `authority`.
+fn demanding(authority: &Authority, files: &Files) -> String {
+    let server = authority.server(&[HOST]);
+    let (cert, key) = (files.write("server.crt", &server.cert), files.write("server.key", &server.key));
+    let client_ca = files.write("clients.crt", authority.pem());
+    let tls = format!(
+        "tls = {{ cert = {cert:?}, key = {key:?}, client_ca = {client_ca:?}, client_subjects = [\"CN=mosip\"] }}"
+    );
+    crate::support::gateway::EXAMPLE.replace("[callback]", &format!("[callback]\n{tls}"))
+}
+
+#[tokio::test]
+async fn a_refused_handshake_is_counted_and_logged_with_the_address_of_the_peer() {
+    const COUNT: &str = r#"mosip_gateway_refused_total{listener="callback",route="-",code="tls-handshake"}"#;
+    let logs = Capture::default();
+    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let (authority, files) = (Authority::new("country"), Files::new());
+    let unlisted = authority.client("somebody else");
+    for (identity, why, subject) in [
+        (None, "certificate", Value::Null),
+        (Some(&unlisted), "the client certificate is not among client_subjects", json!("CN=somebody else")),
+    ] {
+        let gateway = Running::start_under(&demanding(&authority, &files), &[]).await;
+        let counted = async |number: u64| {
+            let url = format!("http://{}/metrics", gateway.ops);
+            let metrics = gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+            let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+            let line = format!("{COUNT} {number}");
+            if metrics.lines().any(|is| is == line) { Ok(()) } else { Err(metrics) }
+        };
+        counted(0).await.unwrap();
+        let stream = TcpStream::connect(&gateway.callback).await.unwrap();
+        let peer = stream.local_addr().unwrap().to_string();
+        // The client may have finished the handshake, and hears only then that it is not let in.
+        let answer = post_over_tls(stream, &authority, identity, "{}").await;
+        assert_eq!(answer.unwrap_or_default(), "");
+        patience::until("the count", async || counted(1).await).await;
+        let logged: Vec<Value> =
+            logs.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut lines = logged.iter().filter(|line| line["message"] == "a TLS handshake is refused");
+        let line = lines.find(|line| line["peer"] == peer).unwrap_or_else(|| panic!("{peer}: {logged:?}"));
+        assert_eq!((&line["level"], &line["listener"]), (&json!("WARN"), &json!("callback")));
+        assert!(line["why"].as_str().unwrap().contains(why), "{line}");
+        assert_eq!(line["subject"], subject);
+        gateway.stop().await;
+    }
+}
+
 /// Posts `body` to `/birthReceiveNid` with a caller's token; the answer, head and all.
 async fn post_over_tls(
-    address: &str,
+    stream: TcpStream,
     authority: &Authority,
     identity: Option<&Identity>,
     body: &str,
 ) -> std::io::Result<String> {
-    let stream = TcpStream::connect(address).await?;
+    let address = stream.peer_addr()?;
     let mut stream =
         authority.connector(identity).connect(ServerName::try_from(HOST).unwrap(), stream).await?;
     let head = format!(

@@ -24,6 +24,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::error::{Code, Error, Result};
+use crate::json;
 use crate::keys::Keyring;
 use crate::mosip::{Attested, codes, mediator, roles};
 use crate::opencrvs::event::{Event, EventKind};
@@ -240,9 +241,7 @@ impl Notes {
     }
 
     fn write(&self) -> Result<Zeroizing<Vec<u8>>> {
-        serde_json::to_vec(self)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "the notes of an event cannot be written"))
+        json::to_wiped(self).map_err(|_| Error::new(Code::Bug, "the notes of an event cannot be written"))
     }
 }
 

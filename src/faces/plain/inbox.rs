@@ -68,18 +68,15 @@ struct Messages {
     next: Option<i64>,
 }
 
-/// Lists the messages that the mediator has not taken, 100 on a page.
+/// Lists the messages that the mediator has not taken: 100 on a page, and fewer where they are large.
 #[utoipa::path(get, path = "/v1/inbox", params(Cursor), responses((status = 200, description = "A page.", body = Messages)))]
 async fn inbox(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Messages>> {
-    let mut waiting = app.ledger().undelivered(query.cursor.unwrap_or(0), PAGE + 1).await?;
-    let more = waiting.len() > PAGE;
-    waiting.truncate(PAGE);
-    let next = waiting.last().map(|message| message.seq).filter(|_| more);
+    let (waiting, next) = app.ledger().undelivered(query.cursor.unwrap_or(0), PAGE).await?;
     let broken = || Error::new(Code::Bug, "a stored message is not JSON");
     let messages = waiting
         .into_iter()
-        .map(|message| {
-            let text = String::from_utf8(message.body.to_vec()).map_err(|_| broken())?;
+        .map(|mut message| {
+            let text = String::from_utf8(std::mem::take(&mut *message.body)).map_err(|_| broken())?;
             RawValue::from_string(text).map_err(|_| broken())
         })
         .collect::<Result<_>>()?;

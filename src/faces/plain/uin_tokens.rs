@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::{COMMON, JSON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
-use crate::faces::jobs::{self, PAGE, Pace, all_results, attachment, write_csv};
+use crate::faces::jobs::{self, Csv, PAGE, Pace, attachment, each_result};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason as WhyCancelled, idempotency_key, read_json};
 use crate::ledger::job::{Job, NewRecord, Progress, Settled};
@@ -142,8 +142,10 @@ async fn look(
     headers: HeaderMap,
 ) -> Result<Response> {
     if asked.format.unwrap_or_else(|| accepted(&headers)) == Form::Csv {
-        let results = all_results(&app, &job).await?;
-        return Ok(attachment("text/csv; charset=utf-8", &format!("{job}.csv"), to_csv(&results)?));
+        let head = ["record", "individualId", "state", "token", "verified", "errorCode", "errorMessage"];
+        let mut csv = Csv::under(head)?;
+        each_result(&app, &job, |settled| csv.push(texts(settled))).await?;
+        return Ok(attachment("text/csv; charset=utf-8", &format!("{job}.csv"), csv.finish()?));
     }
     let (found, results) = app.ledger().job_page(job.clone(), asked.from, PAGE).await?;
     let next = results.last().filter(|_| results.len() == PAGE).map(|last| last.record + 1);
@@ -156,20 +158,16 @@ fn accepted(headers: &HeaderMap) -> Form {
     if accept.contains("text/csv") { Form::Csv } else { Form::Json }
 }
 
-fn to_csv(results: &[Settled]) -> Result<Vec<u8>> {
-    let head = ["record", "individualId", "state", "token", "verified", "errorCode", "errorMessage"];
-    let rows = results.iter().map(|Settled { record, state, outcome }| {
-        let joined =
-            |part: fn(&Reason) -> &str| outcome.errors.iter().map(part).collect::<Vec<_>>().join("; ");
-        [
-            record.to_string(),
-            outcome.individual_id.clone(),
-            state.as_str().to_owned(),
-            outcome.token.clone().unwrap_or_default(),
-            outcome.verified.clone().unwrap_or_default(),
-            joined(|reason| &reason.code),
-            joined(|reason| &reason.message),
-        ]
-    });
-    write_csv(head, rows)
+fn texts(Settled { record, state, outcome }: Settled) -> [String; 7] {
+    let joined = |part: fn(&Reason) -> &str| outcome.errors.iter().map(part).collect::<Vec<_>>().join("; ");
+    let (codes, messages) = (joined(|reason| &reason.code), joined(|reason| &reason.message));
+    [
+        record.to_string(),
+        outcome.individual_id,
+        state.as_str().to_owned(),
+        outcome.token.unwrap_or_default(),
+        outcome.verified.unwrap_or_default(),
+        codes,
+        messages,
+    ]
 }

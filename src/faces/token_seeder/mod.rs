@@ -20,7 +20,7 @@ use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
 use crate::error::{Code, Error, Result};
-use crate::faces::jobs::{all_results, attachment, submit as submit_job, write_csv};
+use crate::faces::jobs::{Csv, attachment, each_result, submit as submit_job};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, idempotency_key, method_not_allowed, read_json, refuse_query};
 use crate::faces::{App, Callers, Face};
@@ -258,15 +258,21 @@ async fn file(State(app): State<App>, Name(id): Name) -> Result<Response> {
     if !job.progress.is_finished() {
         return Ok(refuse(&app, StatusCode::ACCEPTED, Refused::NOT_PROCESSED));
     }
-    let rows = all_results(&app, &job.id).await?.into_iter().map(Row::from);
     let (ending, text) = match job.form {
         Form::Json => {
-            let text = serde_json::to_vec(&rows.collect::<Vec<_>>());
+            let mut rows: Vec<Row> = Vec::new();
+            each_result(&app, &job.id, |settled| {
+                rows.push(settled.into());
+                Ok(())
+            })
+            .await?;
+            let text = serde_json::to_vec(&rows);
             ("json", text.map_err(|_| Error::new(Code::Bug, "a row cannot be written"))?)
         }
         Form::Csv => {
-            let head = ["vid", "token", "status", "errorCode", "errorMessage"];
-            ("csv", write_csv(head, rows.map(Row::into_texts))?)
+            let mut csv = Csv::under(["vid", "token", "status", "errorCode", "errorMessage"])?;
+            each_result(&app, &job.id, |settled| csv.push(Row::from(settled).into_texts())).await?;
+            ("csv", csv.finish()?)
         }
     };
     Ok(attachment("text/plain; charset=utf-8", &format!("{}.{ending}", job.id), text))

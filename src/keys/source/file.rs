@@ -18,7 +18,7 @@ mod shape;
 mod text;
 
 use std::fs::Metadata;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -272,28 +272,30 @@ pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), L
         io::ErrorKind::InvalidInput => LoadError::NotRegular,
         _ => LoadError::Unreadable(regular::reason(&error)),
     };
-    let (mut file, metadata) = regular::open(path).map_err(refusal)?;
+    let (file, metadata) = regular::open(path).map_err(refusal)?;
     if metadata.len() > MAX_FILE {
         return Err(LoadError::TooLarge);
     }
-    // Sized once: growing would leave copies of a private key behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(metadata.len() as usize + 1));
-    (&mut file).take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(refusal)?;
+    let bytes = regular::whole(file.take(MAX_FILE + 1), metadata.len()).map_err(refusal)?;
     if bytes.len() as u64 > MAX_FILE { Err(LoadError::TooLarge) } else { Ok((bytes, metadata)) }
 }
 
 /// The password in `path`, without the one newline and the byte order mark that editors add. UTF-16 behind such a mark is read as text.
 pub(crate) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    let (bytes, _) = read_file(path)?;
-    let mut password = text::from_marked_utf16(&bytes)
-        .unwrap_or_else(|| Zeroizing::new(text::without_mark(&bytes).to_vec()));
+    Ok(password(&read_file(path)?.0))
+}
+
+/// The password that a file of `bytes` holds.
+pub(crate) fn password(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut password =
+        text::from_marked_utf16(bytes).unwrap_or_else(|| Zeroizing::new(text::without_mark(bytes).to_vec()));
     if password.last() == Some(&b'\n') {
         password.pop();
         if password.last() == Some(&b'\r') {
             password.pop();
         }
     }
-    Ok(password)
+    password
 }
 
 /// Whether every user of the machine may read the file. Group access is common: Kubernetes gives it for `fsGroup`.

@@ -156,8 +156,8 @@ async fn the_body_is_sealed_and_gone_once_it_is_taken_and_without_the_setting_no
     let ledger = posting(&home, false);
     push(&ledger, "B0", "36").await;
     let payload = async || {
-        let row = ledger.run(|book| book.row("c0@legacy-token")).await.unwrap();
-        row.payload
+        let row = ledger.run(|book| book.tx().row(Queue::Entries, "c0@legacy-token")).await.unwrap();
+        row.unwrap().payload
     };
     assert!(!payload().await.unwrap().windows(2).any(|window| window == b"B0"));
     let (token, ..) = the_post(&ledger).await;

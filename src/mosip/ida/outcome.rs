@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Code, Error, Result};
+use crate::json;
 
 /// What became of a record; sealed at rest. No `Debug`: it is personal.
 #[derive(Clone, Serialize, Deserialize)]
@@ -44,9 +45,7 @@ impl Outcome {
 
     /// As it is kept.
     pub(crate) fn to_json(&self) -> Result<Zeroizing<Vec<u8>>> {
-        serde_json::to_vec(self)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))
+        json::to_wiped(self).map_err(|_| Error::new(Code::Bug, "an outcome does not serialise"))
     }
 }
 

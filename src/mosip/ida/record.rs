@@ -133,9 +133,8 @@ impl Record {
         if members.individual_id_type.is_none() {
             members.individual_id_type = Some(lengths.id_type(&id)?.to_owned());
         }
-        let json = serde_json::to_vec(&members)
-            .map(Zeroizing::new)
-            .map_err(|_| Error::new(Code::Bug, "a record does not serialise"))?;
+        let json =
+            json::to_wiped(&members).map_err(|_| Error::new(Code::Bug, "a record does not serialise"))?;
         let record = Self { id, json };
         record.intent()?;
         Ok(record)

@@ -10,6 +10,7 @@ use super::input::{Authentication, Demographics, IdType, Intent, OtpChannel, Otp
 use super::sealed::{self, OVERHEAD, Sealed};
 use crate::clock::Timestamp;
 use crate::crypto::base64;
+use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, OwnKey, Thumbprint};
 
@@ -160,9 +161,9 @@ fn inner(asked: &Authentication, stamp: &str) -> Result<Zeroizing<Vec<u8>>> {
     /// Room for everything but biometrics.
     const USUAL: usize = 2048;
     let biometrics: usize = asked.biometrics.iter().map(|item| item.get().len() + 1).sum();
-    let mut buffer = Zeroizing::new(Vec::with_capacity(USUAL + biometrics + OVERHEAD));
-    serde_json::to_writer(&mut *buffer, &inner).map_err(not_serialised)?;
-    Ok(buffer)
+    let mut buffer = SecretWriter::with_capacity(USUAL + biometrics + OVERHEAD);
+    serde_json::to_writer(&mut buffer, &inner).map_err(not_serialised)?;
+    Ok(buffer.finish())
 }
 
 fn not_serialised(_: serde_json::Error) -> Error {

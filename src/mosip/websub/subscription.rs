@@ -5,10 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use form_urlencoded::{byte_serialize, parse};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use zeroize::Zeroizing;
 
 use super::status::readable;
-use crate::crypto::secret::SecretBytes;
+use crate::crypto::secret::{SecretBytes, SecretWriter};
 use crate::error::{Code, Error, Result};
 use crate::refusal;
 
@@ -60,15 +59,18 @@ pub(crate) fn request(
 ) -> (Uri, HeaderMap, Bytes) {
     const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
     let callback = callback.to_string();
-    let mut form = Zeroizing::new(format!("hub.mode={}", mode.as_str()));
+    let mut form = SecretWriter::default();
+    form.push(b"hub.mode=");
+    form.push(mode.as_str().as_bytes());
     let fields =
         [("topic", topic.as_bytes()), ("callback", callback.as_bytes()), ("secret", secret.expose())];
     for (name, value) in fields {
-        form.extend(["&hub.", name, "="]);
-        form.extend(byte_serialize(value));
+        for piece in ["&hub.", name, "="].into_iter().chain(byte_serialize(value)) {
+            form.push(piece.as_bytes());
+        }
     }
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, FORM)]);
-    (hub.clone(), headers, Bytes::copy_from_slice(form.as_bytes()))
+    (hub.clone(), headers, form.into_bytes())
 }
 
 /// The hub's answer to a subscription or a publication. Its body decides, since the hub says `hub.mode=denied` under status 200 too;

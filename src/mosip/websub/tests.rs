@@ -32,6 +32,7 @@ fn a_subscription_is_a_form_that_nothing_breaks_out_of() {
         let (uri, headers, body) = request(mode, &hub, topic, &callback, &secret);
         assert_eq!(uri, hub);
         assert_eq!(headers["content-type"], "application/x-www-form-urlencoded");
+        assert!(!body.is_unique(), "it belongs to what wipes it");
         let fields = form_urlencoded::parse(&body);
         let fields: Vec<(String, String)> =
             fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();

@@ -8,7 +8,7 @@ use super::world::Seen;
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::store::memory::Memory;
-use crate::store::{Filter, Queue, Row, State, Store, Tx};
+use crate::store::{Filter, Listed, Queue, State, Store, Tx};
 
 /// The type of a message that tells of a push.
 const UIN_TOKEN: &str = "uin-token.received";
@@ -37,7 +37,7 @@ impl Watch {
             for destination in DESTINATIONS {
                 let is_first = destination == DESTINATIONS[0];
                 let name = if is_first { id.clone() } else { format!("{id}@{destination}") };
-                if tx.row(Queue::Entries, &name)?.is_none() {
+                if tx.listed(Queue::Entries, &name)?.is_none() {
                     missing.push(name);
                 }
             }
@@ -53,7 +53,7 @@ impl Watch {
         for (token, push) in &posts.pushes {
             if let Some(id) = &push.acknowledged
                 && !seen.tokens.contains(token)
-                && tx.push(id)?.is_none()
+                && tx.listed_push(id)?.is_none()
             {
                 gone.push(token.clone());
             }
@@ -70,7 +70,7 @@ impl Watch {
 }
 
 /// Every event arrived at each destination, under the id that was acknowledged.
-pub(super) fn events(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
+pub(super) fn events(posts: &Posts, seen: &Seen, rows: &[Listed]) -> Vec<String> {
     let mut faults = Vec::new();
     for (content, id) in &posts.events {
         for destination in DESTINATIONS {
@@ -94,13 +94,13 @@ pub(super) fn events(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
 }
 
 /// The entry that goes to `destination` under `id`.
-fn row_of<'a>(rows: &'a [Row], destination: &str, id: &str) -> Option<&'a Row> {
+fn row_of<'a>(rows: &'a [Listed], destination: &str, id: &str) -> Option<&'a Listed> {
     let name = format!("{id}@{destination}");
     rows.iter().find(|row| row.destination == destination && (row.id == id || row.id == name))
 }
 
 /// Every message that is due was taken, as one message however often.
-pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Row]) -> Vec<String> {
+pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Listed]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut due: BTreeSet<(&str, &str)> = BTreeSet::new();
     due.extend(rows.iter().map(|row| ("event.accepted", row.id.as_str())));

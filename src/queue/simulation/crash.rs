@@ -110,7 +110,8 @@ fn write_late(tx: &mut dyn Tx, unwritten: &mut Option<(u32, PushRow)>) -> Result
         Some((u32::MAX, _)) => {}
         Some((left, _)) => *left -= 1,
         None => {
-            if let Some(push) = tx.pushes(false, 0, 1)?.pop() {
+            let next = tx.pushes(false, 0, 1)?.pop();
+            if let Some(push) = next.map_or(Ok(None), |next| tx.push(&next.id))? {
                 tx.delete_push(&push.id)?;
                 *unwritten = Some((LATE, push));
             }

@@ -48,7 +48,7 @@ use crate::keys::{Keyring, Ring};
 use crate::ledger::Ledger;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Filter, Queue, Row, State, Store};
+use crate::store::{Filter, Listed, Queue, State, Store};
 
 /// A defect that the simulation has to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,7 +286,7 @@ impl Outer {
             let mut found = Vec::new();
             for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
                 let id = id.clone();
-                let row = Store::new(memory.clone()).run(move |tx| tx.row(queue, &id)).await.unwrap();
+                let row = Store::new(memory.clone()).run(move |tx| tx.listed(queue, &id)).await.unwrap();
                 found.extend(row);
             }
             let is_so = match found.as_slice() {
@@ -300,7 +300,7 @@ impl Outer {
         std::future::pending::<()>().await;
     }
 
-    async fn rows(&self, queue: Queue) -> Vec<Row> {
+    async fn rows(&self, queue: Queue) -> Vec<Listed> {
         let store = Store::new(self.memory.clone());
         store.run(move |tx| tx.rows(queue, &Filter::default(), 0, usize::MAX)).await.unwrap()
     }

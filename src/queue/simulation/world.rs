@@ -18,7 +18,7 @@ use crate::destinations::{Step, Steps, TokenSource, Work};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Queue, Row, Seq, Store, Tx};
+use crate::store::{Listed, Queue, Seq, Store, Tx};
 use crate::upstream::{Reply, Request, SendError};
 
 /// Calls take up to this long, so that some outlive the lease they were made under.
@@ -185,7 +185,7 @@ impl World {
                 let (id, destination) = (post.id.clone(), post.destination.clone());
                 let find = move |tx: &mut dyn Tx| {
                     let name = format!("{id}@{destination}");
-                    let rows = [tx.row(Queue::Entries, &id)?, tx.row(Queue::Entries, &name)?];
+                    let rows = [tx.listed(Queue::Entries, &id)?, tx.listed(Queue::Entries, &name)?];
                     Ok(rows.into_iter().flatten().find(|row| row.destination == destination))
                 };
                 let row = self.store.run(find).await.unwrap();
@@ -195,8 +195,8 @@ impl World {
             _ => {
                 let body: Value = serde_json::from_slice(&request.body).unwrap();
                 let id = body["id"].as_str().unwrap().to_owned();
-                let row = self.store.run(move |tx| tx.row(Queue::Deliveries, &id)).await.unwrap();
-                let (seq, line) = row.map(|Row { seq, line, .. }| (seq, line)).unwrap_or_default();
+                let row = self.store.run(move |tx| tx.listed(Queue::Deliveries, &id)).await.unwrap();
+                let (seq, line) = row.map(|Listed { seq, line, .. }| (seq, line)).unwrap_or_default();
                 Asked::Message(Message { body, seq, line: line.unwrap_or_default() })
             }
         }

@@ -2,8 +2,8 @@
 
 use super::{done, ids, insert, lane, lease_at, new, row, run, settle};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Lane, Millis, NewRow, OutcomeRow, Pick, PushRow, Queue, SEALED, State,
-    Store,
+    Advance, CorrelationRow, Filter, Lane, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushRow, Queue,
+    SEALED, SEALED_AT_ONCE, State, Store,
 };
 
 pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(store: &Store) {
@@ -119,7 +119,7 @@ pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store:
 }
 
 pub(super) fn push(id: &str, kind: &str) -> PushRow {
-    PushRow {
+    let listed = ListedPush {
         seq: 0,
         id: id.to_owned(),
         kind: kind.to_owned(),
@@ -127,8 +127,8 @@ pub(super) fn push(id: &str, kind: &str) -> PushRow {
         received_at: 1_000,
         bytes: 7,
         refusal: None,
-        body: b"message".to_vec(),
-    }
+    };
+    PushRow { listed, body: b"message".to_vec() }
 }
 
 pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &Store) {
@@ -149,6 +149,8 @@ pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &
     assert_eq!((listed(false).await, listed(true).await), (vec!["b".to_owned()], vec!["a".to_owned()]));
     let kept = run(store, |tx| tx.push("a")).await.unwrap();
     assert_eq!((kept.refusal.as_deref(), kept.body.as_slice()), (Some("{}"), &b"message"[..]));
+    assert_eq!(run(store, |tx| tx.listed_push("a")).await, Some(kept.listed.clone()));
+    assert_eq!(run(store, |tx| tx.pushes(true, 0, 9)).await, [kept.listed]);
     for kind in ["credential", "birth-nid"] {
         assert_eq!(run(store, move |tx| tx.push_size(kind)).await, (1, 7));
     }
@@ -160,7 +162,7 @@ pub(crate) async fn a_push_is_received_quarantined_released_and_deleted(store: &
     assert_eq!(run(store, |tx| tx.release_quarantine()).await, 1);
     assert_eq!(listed(false).await, ["a", "b"]);
     assert!(run(store, |tx| tx.delete_push("a")).await && !run(store, |tx| tx.delete_push("a")).await);
-    assert!(run(store, |tx| tx.push("a")).await.is_none());
+    assert!(run(store, |tx| Ok(tx.push("a")?.is_none() && tx.listed_push("a")?.is_none())).await);
 }
 
 pub(crate) async fn the_quarantine_is_counted_by_kind_and_reason(store: &Store) {
@@ -272,4 +274,19 @@ pub(crate) async fn every_sealed_column_is_walked_and_replaced(store: &Store) {
         assert!(rest.iter().all(|value| value.value != b"again"), "{column:?}");
     }
     assert_eq!(row(store, "b").await.payload.as_deref(), Some(&b"payload of b"[..]));
+}
+
+pub(crate) async fn large_sealed_values_are_walked_a_few_at_a_time(store: &Store) {
+    const LARGE: usize = SEALED_AT_ONCE / 2 + 1;
+    let large = |id: &str| NewRow { payload: Some(vec![7; LARGE]), ..new(id) };
+    insert(store, vec![large("a"), large("b"), large("c")]).await;
+    let payload = SEALED.into_iter().find(|at| (at.table, at.column) == ("entry", "payload")).unwrap();
+    let (mut after, mut walked) = (Millis::MIN, Vec::new());
+    loop {
+        let values = run(store, move |tx| tx.sealed_values(payload, after, 9)).await;
+        let Some(last) = values.last() else { break };
+        after = last.at;
+        walked.push(values.into_iter().map(|value| value.name).collect::<Vec<_>>());
+    }
+    assert_eq!(walked, [vec!["a".to_owned(), "b".to_owned()], vec!["c".to_owned()]]);
 }

@@ -11,7 +11,7 @@ pub(crate) use self::overview::*;
 pub(crate) use self::runs::*;
 pub(crate) use self::work::*;
 
-use super::{Closing, Lane, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
+use super::{Closing, Lane, Listed, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
 use crate::error::Result;
 
 /// Makes a test of every rule, over databases that `$open` makes.
@@ -22,6 +22,7 @@ macro_rules! suite {
             jobs_that_name_the_same_lock_run_one_after_another_and_rows_stand_in_that_order,
             whatever_a_job_did_is_undone_where_it_fails_and_it_runs_again_as_if_for_the_first_time,
             rows_are_listed_in_the_order_of_their_insertion,
+            a_list_holds_each_row_as_it_is_but_for_its_payload,
             a_name_is_taken_once_in_its_queue,
             a_lease_takes_what_is_due_in_order_and_counts_an_attempt,
             a_row_waits_for_the_older_ones_of_its_line_at_its_destination,
@@ -48,6 +49,7 @@ macro_rules! suite {
             a_message_is_marked_with_when_it_came_last,
             a_job_is_forgotten_with_its_records,
             every_sealed_column_is_walked_and_replaced,
+            large_sealed_values_are_walked_a_few_at_a_time,
             what_fails_is_counted_by_its_reason_whatever_its_state,
             the_last_attempts_of_an_entry_are_kept_and_go_with_it,
             unfinished_jobs_are_found_behind_any_number_of_finished_ones,
@@ -134,6 +136,18 @@ pub(crate) async fn run<T: Send + 'static>(
     store.run(job).await.unwrap()
 }
 
-pub(crate) fn ids(rows: &[Row]) -> Vec<&str> {
-    rows.iter().map(|row| row.id.as_str()).collect()
+pub(crate) fn ids<R: AsRef<Listed>>(rows: &[R]) -> Vec<&str> {
+    rows.iter().map(|row| row.as_ref().id.as_str()).collect()
+}
+
+impl AsRef<Listed> for Listed {
+    fn as_ref(&self) -> &Listed {
+        self
+    }
+}
+
+impl AsRef<Listed> for Row {
+    fn as_ref(&self) -> &Listed {
+        &self.listed
+    }
 }

@@ -1,7 +1,7 @@
 //! What outlives an event: by what it is known again, by what it is found, and which messages were delivered.
 
 use super::Table;
-use crate::store::{CorrelationRow, IdentityRow, Millis, OutcomeRow, Row, Seq};
+use crate::store::{CorrelationRow, IdentityRow, Listed, Millis, OutcomeRow, Seq};
 
 #[derive(Default)]
 pub(super) struct Kept {
@@ -83,7 +83,7 @@ impl Kept {
     }
 
     /// The row of an entry is forgotten: its identity remembers how it ended.
-    pub(super) fn outlive(&mut self, row: &Row) {
+    pub(super) fn outlive(&mut self, row: &Listed) {
         self.identities.change_those(
             |_, (identity, _)| identity.entry == row.id,
             |(identity, _)| identity.last_state = Some(row.state),

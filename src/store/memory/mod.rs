@@ -194,6 +194,12 @@ impl Tables {
     }
 }
 
+impl std::ops::DerefMut for super::Row {
+    fn deref_mut(&mut self) -> &mut super::Listed {
+        &mut self.listed
+    }
+}
+
 /// A table of any rows, at the end of a transaction.
 trait Transacted {
     /// Whether it changed anything there.

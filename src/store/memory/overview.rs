@@ -6,7 +6,7 @@ use super::Tables;
 use super::work::{Waiting, refuse};
 use crate::error::Result;
 use crate::store::{
-    ATTEMPTS_KEPT, AttemptRow, Failed, Fence, JobRow, Millis, Overview, PushGroup, PushReason, PushRow,
+    ATTEMPTS_KEPT, AttemptRow, Failed, Fence, JobRow, ListedPush, Millis, Overview, PushGroup, PushReason,
     Queue, Refusal, Seq,
 };
 
@@ -57,14 +57,19 @@ impl Overview for Tables {
         Ok(self.work.jobs.values().filter(|job| job.settled_at.is_none()).cloned().collect())
     }
 
-    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
-        let those = self.pushes.rows.values().filter(|push| push.seq > after && group.holds(push));
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<ListedPush>> {
+        let those = self
+            .pushes
+            .rows
+            .values()
+            .map(|push| &push.listed)
+            .filter(|push| push.seq > after && group.holds(push));
         Ok(those.take(limit).cloned().collect())
     }
 
     fn release_quarantined_for(&mut self, group: PushGroup<'_>) -> Result<usize> {
         let rows = &mut self.pushes.rows;
-        Ok(rows.change_those(|_, push| group.holds(push), |push| push.is_quarantined = false))
+        Ok(rows.change_those(|_, push| group.holds(push), |push| push.listed.is_quarantined = false))
     }
 
     fn push_reasons(&mut self) -> Result<Vec<PushReason>> {
@@ -73,7 +78,7 @@ impl Overview for Tables {
 }
 
 impl PushGroup<'_> {
-    fn holds(self, push: &PushRow) -> bool {
+    fn holds(self, push: &ListedPush) -> bool {
         push.is_quarantined && push.kind == self.kind && push.refusal.as_deref() == self.reason
     }
 }

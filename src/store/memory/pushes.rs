@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Table;
-use crate::store::{PushRow, Seq};
+use crate::store::{ListedPush, PushRow, Seq};
 
 #[derive(Default)]
 pub(super) struct Pushes {
@@ -14,16 +14,17 @@ pub(super) struct Pushes {
 impl Pushes {
     pub(super) fn insert(&mut self, push: &PushRow) -> Seq {
         self.last += 1;
-        self.rows.insert(self.last, PushRow { seq: self.last, ..push.clone() });
+        let listed = ListedPush { seq: self.last, ..push.listed.clone() };
+        self.rows.insert(self.last, PushRow { listed, body: push.body.clone() });
         self.last
     }
 
-    pub(super) fn find(&self, id: &str) -> Option<PushRow> {
-        self.rows.values().find(|push| push.id == id).cloned()
+    pub(super) fn find(&self, id: &str) -> Option<&PushRow> {
+        self.rows.values().find(|push| push.id == id)
     }
 
-    pub(super) fn list(&self, is_quarantined: bool, after: Seq, limit: usize) -> Vec<PushRow> {
-        let pushes = self.rows.range(after.saturating_add(1)..).map(|(_, push)| push);
+    pub(super) fn list(&self, is_quarantined: bool, after: Seq, limit: usize) -> Vec<ListedPush> {
+        let pushes = self.rows.range(after.saturating_add(1)..).map(|(_, push)| &push.listed);
         pushes.filter(|push| push.is_quarantined == is_quarantined).take(limit).cloned().collect()
     }
 
@@ -31,14 +32,14 @@ impl Pushes {
         self.rows.change_those(
             |_, push| push.id == id,
             |push| {
-                push.is_quarantined = true;
-                push.refusal = Some(refusal.to_owned());
+                push.listed.is_quarantined = true;
+                push.listed.refusal = Some(refusal.to_owned());
             },
         );
     }
 
     pub(super) fn release_quarantine(&mut self) -> usize {
-        self.rows.change_those(|_, push| push.is_quarantined, |push| push.is_quarantined = false)
+        self.rows.change_those(|_, push| push.is_quarantined, |push| push.listed.is_quarantined = false)
     }
 
     pub(super) fn delete(&mut self, id: &str) -> bool {

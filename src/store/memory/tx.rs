@@ -3,8 +3,8 @@
 use super::Tables;
 use crate::error::Result;
 use crate::store::{
-    CorrelationRow, IdentityRow, JobRow, Millis, OutcomeRow, PushRow, Queue, Row, SealedColumn, SealedValue,
-    Seq, State, Tx,
+    CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, Queue,
+    SEALED_AT_ONCE, SealedColumn, SealedValue, Seq, State, Tx,
 };
 
 impl Tx for Tables {
@@ -88,10 +88,14 @@ impl Tx for Tables {
     }
 
     fn push(&mut self, id: &str) -> Result<Option<PushRow>> {
-        Ok(self.pushes.find(id))
+        Ok(self.pushes.find(id).cloned())
     }
 
-    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
+    fn listed_push(&mut self, id: &str) -> Result<Option<ListedPush>> {
+        Ok(self.pushes.find(id).map(|push| push.listed.clone()))
+    }
+
+    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<ListedPush>> {
         Ok(self.pushes.list(is_quarantined, after, limit))
     }
 
@@ -146,7 +150,7 @@ impl Tx for Tables {
         Ok(self.work.progress(job))
     }
 
-    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>> {
         Ok(self.work.records(job, from, limit))
     }
 
@@ -155,8 +159,14 @@ impl Tx for Tables {
     }
 
     fn sealed_values(&mut self, column: SealedColumn, after: Seq, limit: usize) -> Result<Vec<SealedValue>> {
-        let values = self.column(column).into_iter();
-        Ok(values.filter(|value| value.at > after).take(limit).collect())
+        let mut bytes: usize = 0;
+        let values = self.column(column).into_iter().filter(|value| value.at > after);
+        let fitting = values.take_while(|value| {
+            let before = bytes;
+            bytes = bytes.saturating_add(value.value.len());
+            before < SEALED_AT_ONCE
+        });
+        Ok(fitting.take(limit).collect())
     }
 
     fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()> {

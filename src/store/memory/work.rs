@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Table, Tables};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, Closing, Filter, JobRow, Lane, Lease, Millis, NewRow, Pick, Queue, Queues, Refusal, Row,
+    Advance, Closing, Filter, JobRow, Lane, Lease, Listed, Millis, NewRow, Pick, Queue, Queues, Refusal, Row,
     SealedValue, Seq, State, Verdict,
 };
 
@@ -71,7 +71,7 @@ impl Work {
             return Err(Error::new(Code::Bug, "two rows would bear one name"));
         }
         let seq = self.next();
-        let row = Row {
+        let listed = Listed {
             queue: new.queue,
             seq,
             id: new.id.clone(),
@@ -88,11 +88,10 @@ impl Work {
             fault: None,
             refusal: None,
             reason: None,
-            payload: new.payload.clone(),
-            progress: None,
             sent: false,
             result: new.result.clone(),
         };
+        let row = Row { listed, payload: new.payload.clone(), progress: None };
         let waiting = Waiting { place: seq, met_by: new.met_by.clone(), job: new.job, row };
         self.rows.insert((new.queue, seq), waiting);
         Ok(())
@@ -117,10 +116,10 @@ impl Work {
         counts.into_iter().collect()
     }
 
-    pub(super) fn records(&self, job: Seq, from: u32, limit: usize) -> Vec<(u32, Row)> {
+    pub(super) fn records(&self, job: Seq, from: u32, limit: usize) -> Vec<(u32, Listed)> {
         let records = self.waiting(Queue::Records).filter_map(|waiting| match waiting.job {
             Some((of, place)) if of == job && place >= from && waiting.row.result.is_some() => {
-                Some((place, waiting.row.clone()))
+                Some((place, waiting.row.listed.clone()))
             }
             _ => None,
         });
@@ -183,8 +182,12 @@ impl Queues for Tables {
         Ok(self.work.find(queue, id).cloned())
     }
 
-    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
-        let rows = self.work.waiting(queue).map(|waiting| &waiting.row);
+    fn listed(&mut self, queue: Queue, id: &str) -> Result<Option<Listed>> {
+        Ok(self.work.find(queue, id).map(|row| row.listed.clone()))
+    }
+
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Listed>> {
+        let rows = self.work.waiting(queue).map(|waiting| &waiting.row.listed);
         Ok(rows.filter(|row| row.seq > after && filter.holds(row)).take(limit).cloned().collect())
     }
 
@@ -365,7 +368,7 @@ impl Lane {
 }
 
 impl Filter {
-    fn holds(&self, row: &Row) -> bool {
+    fn holds(&self, row: &Listed) -> bool {
         (self.states.is_empty() || self.states.contains(&row.state))
             && (self.kinds.is_empty() || self.kinds.contains(&row.kind))
             && self.destination.as_ref().is_none_or(|destination| *destination == row.destination)

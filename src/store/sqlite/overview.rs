@@ -7,7 +7,8 @@ use super::tx::{JOB, PUSH, Transaction, read_job, read_push};
 use super::work;
 use crate::error::Result;
 use crate::store::{
-    ATTEMPTS_KEPT, AttemptRow, Failed, JobRow, Overview, PushGroup, PushReason, PushRow, Queue, Refusal, Seq,
+    ATTEMPTS_KEPT, AttemptRow, Failed, JobRow, ListedPush, Overview, PushGroup, PushReason, Queue, Refusal,
+    Seq,
 };
 
 impl Overview for Transaction<'_> {
@@ -61,9 +62,9 @@ impl Overview for Transaction<'_> {
         self.list(&format!("{JOB} WHERE settled_at IS NULL ORDER BY seq"), (), read_job)
     }
 
-    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
+    fn quarantined_for(&mut self, group: PushGroup<'_>, after: Seq, limit: usize) -> Result<Vec<ListedPush>> {
         let find = format!(
-            "{PUSH} WHERE state='quarantined' AND kind=?1 AND refusal IS ?2 AND seq>?3 ORDER BY seq LIMIT ?4"
+            "SELECT {PUSH} FROM push WHERE state='quarantined' AND kind=?1 AND refusal IS ?2 AND seq>?3 ORDER BY seq LIMIT ?4"
         );
         self.list(&find, params![group.kind, group.reason, after, work::count(limit)], read_push)
     }

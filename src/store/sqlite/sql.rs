@@ -9,11 +9,12 @@ use crate::store::Queue;
 pub(super) struct Table {
     pub(super) queue: Queue,
     pub(super) name: &'static str,
-    /// What [`crate::store::Row`] is read from.
-    pub(super) columns: String,
+    /// What [`crate::store::Listed`] is read from.
+    pub(super) listed_columns: String,
     pub(super) insert: String,
     pub(super) has_older: String,
     pub(super) row: String,
+    pub(super) listed: String,
     pub(super) counts: String,
     pub(super) refusals: String,
     pub(super) end_leases: String,
@@ -71,10 +72,11 @@ impl Table {
         own: &[&str],
     ) -> Self {
         const HELD: &str = "WHERE seq=?1 AND attempts=?2 AND state='leased'";
-        let columns = format!(
+        let listed_columns = format!(
             "seq, id, destination, kind, line, state, attempts, accepted_at, waiting_since, next_at, lease_until, \
-             settled_at, fault, refusal, reason, {payload}, progress, sent, {result}"
+             settled_at, fault, refusal, reason, sent, {result}"
         );
+        let columns = format!("{listed_columns}, {payload}, progress");
         let (mut own_columns, mut own_marks) = (String::new(), String::new());
         for (mark, column) in (13..).zip(own) {
             own_columns.push_str(&format!(", {column}"));
@@ -98,6 +100,7 @@ impl Table {
                 "SELECT EXISTS (SELECT 1 FROM {name} WHERE destination=?1 AND line=?2 AND {UNSETTLED})"
             ),
             row: format!("SELECT {columns} FROM {name} WHERE id=?1"),
+            listed: format!("SELECT {listed_columns} FROM {name} WHERE id=?1"),
             counts: format!("SELECT destination, kind, state, count(*) FROM {name} GROUP BY 1, 2, 3"),
             refusals: format!(
                 "SELECT refusal, count(*) FROM {name} WHERE state=?1 GROUP BY refusal ORDER BY 2 DESC, 1"
@@ -162,7 +165,7 @@ impl Table {
             delete: format!("DELETE FROM {name} WHERE seq=?1"),
             queue,
             name,
-            columns,
+            listed_columns,
         }
     }
 }

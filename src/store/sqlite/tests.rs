@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error};
 use crate::store::conformance::{self, discarded, ids, lease_at, new, row, settle};
 use crate::store::{
-    Filter, Lane, Millis, OwnerError, Pick, Piece, Queue, REMOVED, Row, State, Store, Tx, Verdict,
+    Filter, Lane, Listed, Millis, OwnerError, Pick, Piece, Queue, REMOVED, Row, State, Store, Tx, Verdict,
 };
 
 conformance::suite!({
@@ -124,7 +124,7 @@ async fn accept(store: &Store, id: &str) {
     try_accept(store, id).await.unwrap();
 }
 
-async fn entries(store: &Store) -> Vec<Row> {
+async fn entries(store: &Store) -> Vec<Listed> {
     store.run(|tx| tx.rows(Queue::Entries, &Filter::default(), 0, 1_000)).await.unwrap()
 }
 

@@ -6,8 +6,8 @@ use super::forget;
 use super::work::{self, count};
 use crate::error::Result;
 use crate::store::{
-    CorrelationRow, IdentityRow, JobRow, Millis, OutcomeRow, PushRow, Row, SealedColumn, SealedValue, Seq,
-    State, Tx,
+    CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SEALED_AT_ONCE,
+    SealedColumn, SealedValue, Seq, State, Tx,
 };
 
 /// What a job sees of the file.
@@ -146,11 +146,16 @@ impl Tx for Transaction<'_> {
     }
 
     fn push(&mut self, id: &str) -> Result<Option<PushRow>> {
-        self.find(&format!("{PUSH} WHERE id=?1"), [id], read_push)
+        let find = format!("SELECT {PUSH}, body FROM push WHERE id=?1");
+        self.find(&find, [id], |row| Ok(PushRow { listed: read_push(row)?, body: row.get("body")? }))
     }
 
-    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<PushRow>> {
-        let find = format!("{PUSH} WHERE state=?1 AND seq>?2 ORDER BY seq LIMIT ?3");
+    fn listed_push(&mut self, id: &str) -> Result<Option<ListedPush>> {
+        self.find(&format!("SELECT {PUSH} FROM push WHERE id=?1"), [id], read_push)
+    }
+
+    fn pushes(&mut self, is_quarantined: bool, after: Seq, limit: usize) -> Result<Vec<ListedPush>> {
+        let find = format!("SELECT {PUSH} FROM push WHERE state=?1 AND seq>?2 ORDER BY seq LIMIT ?3");
         self.list(&find, params![push_state(is_quarantined), after, count(limit)], read_push)
     }
 
@@ -211,7 +216,7 @@ impl Tx for Transaction<'_> {
         counts.into_iter().map(|(word, rows)| Ok((work::state(&word)?, rows.unsigned_abs()))).collect()
     }
 
-    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+    fn records(&mut self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>> {
         self.records_of(job, from, limit)
     }
 
@@ -224,9 +229,17 @@ impl Tx for Transaction<'_> {
         let find = format!(
             "SELECT rowid, {name}, {column} FROM {table} WHERE rowid>?1 AND {column} IS NOT NULL ORDER BY rowid LIMIT ?2"
         );
-        self.list(&find, params![after, count(limit)], |row| {
-            Ok(SealedValue { at: row.get(0)?, name: row.get(1)?, value: row.get(2)? })
-        })
+        let mut find = self.0.prepare_cached(&find)?;
+        let mut rows = find.query(params![after, count(limit)])?;
+        let (mut values, mut bytes): (Vec<SealedValue>, usize) = (Vec::new(), 0);
+        while bytes < SEALED_AT_ONCE
+            && let Some(row) = rows.next()?
+        {
+            let value = SealedValue { at: row.get(0)?, name: row.get(1)?, value: row.get(2)? };
+            bytes = bytes.saturating_add(value.value.len());
+            values.push(value);
+        }
+        Ok(values)
     }
 
     fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()> {
@@ -239,15 +252,16 @@ impl Tx for Transaction<'_> {
     }
 }
 
-pub(super) const PUSH: &str = "SELECT seq, id, kind, state, received_at, bytes, refusal, body FROM push";
+/// What [`ListedPush`] is read from.
+pub(super) const PUSH: &str = "seq, id, kind, state, received_at, bytes, refusal";
 pub(super) const JOB: &str = "SELECT seq, id, form, made_at, settled_at FROM job";
 
 const fn push_state(is_quarantined: bool) -> &'static str {
     if is_quarantined { "quarantined" } else { "received" }
 }
 
-pub(super) fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
-    Ok(PushRow {
+pub(super) fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<ListedPush> {
+    Ok(ListedPush {
         seq: row.get(0)?,
         id: row.get(1)?,
         kind: row.get(2)?,
@@ -255,7 +269,6 @@ pub(super) fn read_push(row: &SqlRow<'_>) -> rusqlite::Result<PushRow> {
         received_at: row.get(4)?,
         bytes: row.get::<_, i64>(5)?.unsigned_abs(),
         refusal: row.get(6)?,
-        body: row.get(7)?,
     })
 }
 

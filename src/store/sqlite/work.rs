@@ -10,8 +10,8 @@ use super::sql::{Table, table};
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, Closing, Filter, Lane, Lease, Millis, NewRow, Pick, Queue, Queues, Refusal, Row, Seq, State,
-    Verdict,
+    Advance, Closing, Filter, Lane, Lease, Listed, Millis, NewRow, Pick, Queue, Queues, Refusal, Row, Seq,
+    State, Verdict,
 };
 
 const QUEUES: [Queue; 3] = [Queue::Entries, Queue::Records, Queue::Deliveries];
@@ -23,12 +23,17 @@ impl Queues for Transaction<'_> {
 
     fn row(&mut self, queue: Queue, id: &str) -> Result<Option<Row>> {
         let table = table(queue);
-        Ok(self.read_rows(table, &table.row, &[&id])?.pop())
+        Ok(self.read(&table.row, &[&id], |row| table.read(row))?.pop())
     }
 
-    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Row>> {
+    fn listed(&mut self, queue: Queue, id: &str) -> Result<Option<Listed>> {
         let table = table(queue);
-        let mut sql = format!("SELECT {} FROM {} WHERE seq>?1", table.columns, table.name);
+        Ok(self.read(&table.listed, &[&id], |row| table.read_listed(row))?.pop())
+    }
+
+    fn rows(&mut self, queue: Queue, filter: &Filter, after: Seq, limit: usize) -> Result<Vec<Listed>> {
+        let table = table(queue);
+        let mut sql = format!("SELECT {} FROM {} WHERE seq>?1", table.listed_columns, table.name);
         let limit = count(limit);
         let mut values: Vec<&dyn ToSql> = vec![&after];
         let states: Vec<&str> = filter.states.iter().map(|state| state.as_str()).collect();
@@ -58,7 +63,7 @@ impl Queues for Transaction<'_> {
         }
         values.push(&limit);
         sql.push_str(&format!(" ORDER BY seq LIMIT ?{}", values.len()));
-        self.read_rows(table, &sql, &values)
+        self.read(&sql, &values, |row| table.read_listed(row))
     }
 
     fn refusals(&mut self, queue: Queue, state: State) -> Result<Vec<(Option<String>, u64)>> {
@@ -92,7 +97,7 @@ impl Queues for Transaction<'_> {
         for (_, seq) in due.into_iter().take(pick.limit) {
             self.run(&table.lease, params![seq, pick.until])?;
             // With RETURNING, SQLite would hold several more copies of a large payload.
-            leased.extend(self.read_rows(table, &table.by_seq, &[&seq])?);
+            leased.extend(self.read(&table.by_seq, &[&seq], |row| table.read(row))?);
         }
         Ok(leased)
     }
@@ -243,27 +248,28 @@ impl Transaction<'_> {
     }
 
     /// Records of a job that have a result, from the place `from` on, each with its place.
-    pub(super) fn records_of(&self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Row)>> {
+    pub(super) fn records_of(&self, job: Seq, from: u32, limit: usize) -> Result<Vec<(u32, Listed)>> {
         let table = table(Queue::Records);
         let find = format!(
             "SELECT {}, number FROM {} WHERE job=?1 AND number>=?2 AND result IS NOT NULL ORDER BY number LIMIT ?3",
-            table.columns, table.name
+            table.listed_columns, table.name
         );
-        let mut find = self.0.prepare_cached(&find)?;
-        let mut rows = find.query(params![job, from, count(limit)])?;
-        let mut found = Vec::new();
-        while let Some(row) = rows.next()? {
-            found.push((row.get(19)?, table.read(row)?));
-        }
-        Ok(found)
+        self.read(&find, &[&job, &from, &count(limit)], |row| {
+            Ok((row.get("number")?, table.read_listed(row)?))
+        })
     }
 
-    fn read_rows(&self, table: &Table, sql: &str, values: &[&dyn ToSql]) -> Result<Vec<Row>> {
+    fn read<T>(
+        &self,
+        sql: &str,
+        values: &[&dyn ToSql],
+        read: impl Fn(&SqlRow<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let mut find = self.0.prepare_cached(sql)?;
         let mut rows = find.query(values)?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(table.read(row)?);
+            found.push(read(row)?);
         }
         Ok(found)
     }
@@ -307,8 +313,12 @@ impl Transaction<'_> {
 
 impl Table {
     fn read(&self, row: &SqlRow<'_>) -> Result<Row> {
+        Ok(Row { listed: self.read_listed(row)?, payload: row.get(17)?, progress: row.get(18)? })
+    }
+
+    fn read_listed(&self, row: &SqlRow<'_>) -> Result<Listed> {
         let state = state(&row.get::<_, String>(5)?)?;
-        Ok(Row {
+        Ok(Listed {
             queue: self.queue,
             seq: row.get(0)?,
             id: row.get(1)?,
@@ -325,10 +335,8 @@ impl Table {
             fault: row.get(12)?,
             refusal: row.get(13)?,
             reason: row.get(14)?,
-            payload: row.get(15)?,
-            progress: row.get(16)?,
-            sent: row.get(17)?,
-            result: row.get(18)?,
+            sent: row.get(15)?,
+            result: row.get(16)?,
         })
     }
 }

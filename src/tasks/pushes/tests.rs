@@ -150,7 +150,7 @@ async fn a_quarantined_push_is_verified_on_request_once_the_certificate_is_right
     home.keys.reload().await;
     home.pushes.verify(id.clone()).await.unwrap();
     assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
-    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1);
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 1);
     assert_eq!(home.pushes.verify(id).await.unwrap_err().code(), Code::NotFound);
 }
 
@@ -167,7 +167,7 @@ async fn a_credential_of_the_hub_is_delivered_once_and_a_forged_one_is_kept() {
     let kept = home.ledger.quarantined(0).await.unwrap();
     assert_eq!(kept.len(), cases.len() - 1);
     assert!(kept.iter().all(|push| push.refusal.as_ref().unwrap().code == "signature-invalid"));
-    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1, "a repeat is known by its id");
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 1, "a repeat is known by its id");
 }
 
 /// Nothing signs `event.id`, so whoever can post as the hub can put it on a message of their own.
@@ -209,7 +209,7 @@ async fn a_push_without_the_value_that_it_is_for_is_kept_and_told_to_nobody() {
         assert_eq!(home.pushes.verify(id).await.unwrap_err().pointer(), Some("/opencrvsBRN"));
     }
     assert_eq!(home.ledger.quarantined(0).await.unwrap().len(), 4);
-    assert!(home.ledger.undelivered(0, 10).await.unwrap().is_empty());
+    assert!(home.ledger.undelivered(0, 10).await.unwrap().0.is_empty());
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn a_push_waits_while_the_key_that_opens_it_is_unavailable() {
         }
         assert!(ledger.push(id.clone()).await.is_ok(), "it is kept");
         keeper.come_back();
-        while ledger.undelivered(0, 10).await.unwrap().is_empty() {}
+        while ledger.undelivered(0, 10).await.unwrap().0.is_empty() {}
     };
     tokio::select! {
         () = pushes.run(home.keys.clone()) => {}

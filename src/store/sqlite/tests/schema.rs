@@ -139,7 +139,7 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
         assert_eq!(store.run(|tx| tx.number("uptime")).await.unwrap(), Some(7));
         assert_eq!(store.run(|tx| tx.identity(&[3])).await.unwrap().unwrap().entry, "first");
         assert_eq!(store.run(|tx| tx.key(&[4])).await.unwrap(), Some(vec![3]));
-        let push = store.run(|tx| tx.push("p")).await.unwrap().unwrap();
+        let push = store.run(|tx| tx.listed_push("p")).await.unwrap().unwrap();
         assert!(push.is_quarantined);
         assert_eq!(store.run(move |tx| tx.push_size(&push.kind)).await.unwrap(), (1, push.bytes));
         let named = store.run(|tx| tx.named(&[12], 9)).await.unwrap();

@@ -53,7 +53,7 @@ async fn a_credential_is_fetched_with_its_token_from_the_one_place_and_delivered
     let id = received(&home, body).await;
     home.pushes.verify(id).await.unwrap();
     assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
-    let delivered = home.ledger.undelivered(0, 10).await.unwrap();
+    let delivered = home.ledger.undelivered(0, 10).await.unwrap().0;
     assert_eq!(delivered.len(), 1);
     let sent = outside.sent.lock().unwrap();
     let (token, request) = &sent[0];
@@ -94,7 +94,7 @@ async fn a_message_that_the_hub_repeats_after_its_share_was_fetched_asks_for_not
         home.pushes.0.examine_new(push).await.unwrap();
         assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
     }
-    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().len(), 1);
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 1);
     assert!(home.pushes.0.shares.queue.waiting().is_empty());
 }
 
