@@ -1,5 +1,7 @@
 //! What MOSIP says of a registration that went as a packet, and that it says nothing. The rows are those that a packet leaves.
 
+mod silence;
+
 use super::*;
 use crate::mosip::websub::status::{PACKET_STATUS, REJECTED};
 use crate::registration::Subject;
