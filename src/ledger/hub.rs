@@ -1,5 +1,5 @@
 //! What is kept for MOSIP's hub. What is published back to it is an entry of its own for each credential that verified, made in the
-//! transaction that delivers the credential. And of each topic it is kept how it stood, for the next start.
+//! transaction that first delivers the credential. And of each topic it is kept how it stood, for the next start.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use super::entry::NewEntry;
 use super::{Book, Ledger};
 use crate::clock::{Timestamp, to_millis};
 use crate::error::Result;
+use crate::mosip::push::Receipt;
 use crate::mosip::websub;
 use crate::registration::Subject;
 
@@ -108,16 +109,20 @@ fn of_topic(what: &str, topic: &str) -> String {
 }
 
 impl Book<'_> {
-    /// The credential that `push` brought was received: its issuer hears so under the id `request` of the request, without which it could
-    /// not tell which credential is meant.
+    /// The credential that `push` brought was received: its issuer hears so once, under the id of the request, without which it could not
+    /// tell which credential is meant.
     pub(super) fn publish_received(
         &self,
         push: &str,
         named: Option<&Named>,
         subject: &Subject,
-        request: Option<&str>,
+        receipt: Option<&Receipt>,
     ) -> Result<()> {
-        let Some((publications, request)) = self.rules.publications.get().zip(request) else { return Ok(()) };
+        let Some((publications, receipt)) = self.rules.publications.get().zip(receipt) else { return Ok(()) };
+        let mark = self.identity(&[b"published", &receipt.credential]);
+        if self.tx().mark_verified(&mark, self.now)?.is_some() {
+            return Ok(());
+        }
         let cause = match named {
             Some(named) => named.entry.as_str(),
             None => {
@@ -127,7 +132,7 @@ impl Book<'_> {
         };
         let Publications { destination, kind, publisher } = publications;
         let id = self.free_name(&format!("{cause}@hub"))?;
-        let body = websub::credential_received(publisher, &self.uuid(), request, self.wall)?;
+        let body = websub::credential_received(publisher, &self.uuid(), &receipt.request_id, self.wall)?;
         let line = id.clone();
         self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None })?;
         self.rules.wake();

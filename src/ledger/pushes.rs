@@ -189,7 +189,7 @@ impl Ledger {
         let of = kind.to_owned();
         self.run(move |book| {
             book.remove_push(&id)?;
-            let Notice { kind, outcome, subject: held, identity, data, uin_token, request_id } = notice.get();
+            let Notice { kind, outcome, subject: held, identity, data, uin_token, receipt } = notice.get();
             if book.came_before(&of, identity)? {
                 return Ok(false);
             }
@@ -214,7 +214,7 @@ impl Ledger {
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
             if outcome == Some(Outcome::Issued) {
-                book.publish_received(&id, named.as_ref(), &subject, request_id.as_deref())?;
+                book.publish_received(&id, named.as_ref(), &subject, receipt.as_ref())?;
             }
             Ok(true)
         })

@@ -116,7 +116,7 @@ async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, says: u8) -> bool {
         identity: Identity::Message { id: own_id.to_owned(), says: [says; 32] },
         data: json!({ "reason": "photo" }),
         uin_token: None,
-        request_id: None,
+        receipt: None,
     };
     ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
 }
