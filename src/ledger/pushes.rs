@@ -315,7 +315,12 @@ impl Book<'_> {
         };
         match identity {
             Identity::Once(says) => Ok(mark(b"push", &[says.as_bytes()])?.is_some()),
-            Identity::Message { id, says } => Ok(mark(b"push", &[id.as_bytes(), says])?.is_some()),
+            Identity::Message { id, says } => {
+                // Gateways of before knew a message by its id alone.
+                let former = self.identity(&[b"push", kind.as_bytes(), id.as_bytes()]);
+                let is_former = self.tx().marked_verified(&former)?.is_some();
+                Ok(mark(b"push", &[id.as_bytes(), says])?.is_some() || is_former)
+            }
             Identity::Repeatable(says) => {
                 let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
                 Ok(mark(b"push", &[says.as_bytes()])?.is_some_and(soon))
