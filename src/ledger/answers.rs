@@ -91,7 +91,7 @@ impl Book<'_> {
         }
         let entry = self.answered_under(&held.id)?;
         // The answer may be faster than the settling of the entry. And silence is reported once, however often the entry arrives.
-        let is_reported = self.tx().outcome(&entry)?.is_some_and(|row| row.outcome == SILENT);
+        let is_reported = self.tx().marked_verified(&self.silence_of("entry", &entry))?.is_some();
         if !is_reported && !self.is_answered(&entry)? {
             let by = self.now.saturating_add(to_millis(*within));
             self.tx().expect(&entry, Some(by))?;
@@ -100,12 +100,12 @@ impl Book<'_> {
     }
 
     /// MOSIP said of the registration of `named` what `data` holds: of its first event, and of every other birth or death of that
-    /// registration that waits for an answer.
+    /// registration that may wait for an answer. An entry that is forgotten may: what is kept of it says nothing of its kind.
     pub(super) fn conclude_all(&self, named: &Named, outcome: Outcome, data: &Value) -> Result<()> {
         self.conclude(&named.entry, outcome, data)?;
         for entry in &named.others {
             let row = self.tx().listed(Queue::Entries, entry)?;
-            if row.is_some_and(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
+            if row.is_none_or(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
                 self.conclude(entry, outcome, data)?;
             }
         }
@@ -140,27 +140,45 @@ impl Book<'_> {
             let advice = "MOSIP has said nothing about this registration. Ask the MOSIP office what became of it; the credential is \
                  delivered whenever it comes.";
             let subject = self.subject_of(entry)?;
-            let data = json!({
-                "id": entry,
-                "registrationId": subject.registration_id,
-                "expectedWithinSeconds": within.as_secs(),
-                "advice": advice,
-            });
-            let kind = "registration.silent";
-            self.tell(Message {
-                kind,
-                subject: &subject,
-                data: &data,
-                verified: "tls",
-                key: None,
-                met_by: None,
-            })?;
+            if self.is_first_silence(entry, subject.registration_id.as_deref())? {
+                let data = json!({
+                    "id": entry,
+                    "registrationId": subject.registration_id,
+                    "expectedWithinSeconds": within.as_secs(),
+                    "advice": advice,
+                });
+                let (kind, verified) = ("registration.silent", "tls");
+                self.tell(Message {
+                    kind,
+                    subject: &subject,
+                    data: &data,
+                    verified,
+                    key: None,
+                    met_by: None,
+                })?;
+            }
             let details =
                 AnswerDetails { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
             self.write_outcome(entry, SILENT, &details)?;
             self.tx().expect(entry, None)?;
         }
         Ok(overdue.len())
+    }
+
+    /// Whether silence about this registration is reported for the first time. From now on it was: under the name of the entry, and under
+    /// the id that several entries of one registration share.
+    fn is_first_silence(&self, entry: &str, registration: Option<&str>) -> Result<bool> {
+        let names = [("entry", Some(entry)), ("registration", registration)];
+        let mut is_first = true;
+        for (of, name) in names.into_iter().filter_map(|(of, name)| Some((of, name?))) {
+            is_first &= self.tx().mark_verified(&self.silence_of(of, name), self.now)?.is_none();
+        }
+        Ok(is_first)
+    }
+
+    /// Marks that silence was reported.
+    fn silence_of(&self, of: &str, name: &str) -> Vec<u8> {
+        self.identity(&[b"silence", of.as_bytes(), name.as_bytes()])
     }
 
     fn write_outcome(&self, entry: &str, outcome: &str, details: &AnswerDetails) -> Result<()> {

@@ -1,11 +1,14 @@
 //! What is kept for MOSIP's hub. What is published back to it is an entry of its own for each credential that verified, made in the
-//! transaction that delivers the credential. And it is kept when the gateway was last up for what the hub delivers.
+//! transaction that first delivers the credential. And of each topic it is kept how it stood, for the next start.
+
+use std::time::Duration;
 
 use super::correlation::Named;
 use super::entry::NewEntry;
 use super::{Book, Ledger};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, to_millis};
 use crate::error::Result;
+use crate::mosip::push::Receipt;
 use crate::mosip::websub;
 use crate::registration::Subject;
 
@@ -19,25 +22,43 @@ pub(crate) struct Publications {
     pub(crate) publisher: String,
 }
 
+/// What is kept of a topic of the hub for the next start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct HubTopic {
+    /// Until when a gateway was up for it; written where it is there.
+    pub(crate) up: Option<Timestamp>,
+    /// The identity of the subscription that the hub has, 0 while it is being ended; written where it is there.
+    pub(crate) subscription: Option<i64>,
+    /// Since when messages may be missing that were refused.
+    pub(crate) refused: Option<Timestamp>,
+    /// Since when messages may be missing that the hub did not deliver.
+    pub(crate) silence: Option<Timestamp>,
+    /// When the gateway last ended the subscription.
+    pub(crate) ended: Option<Timestamp>,
+    /// After how long the hub's last lease asks for a renewal.
+    pub(crate) renew_in: Option<Duration>,
+}
+
 impl Ledger {
-    /// Until when a gateway was up for each of `topics`.
-    pub(crate) async fn last_up(&self, topics: Vec<&'static str>) -> Result<Vec<(&'static str, Timestamp)>> {
-        self.run(move |book| {
-            let last = |topic: &'static str| {
-                let kept = book.tx().number(&up_until(topic))?;
-                Ok(kept.map(|millis| (topic, Timestamp::from_millis(millis))))
-            };
-            topics.iter().filter_map(|topic| last(topic).transpose()).collect()
-        })
-        .await
+    /// What is kept of each of `topics`.
+    pub(crate) async fn hub_topics(
+        &self,
+        topics: Vec<&'static str>,
+    ) -> Result<Vec<(&'static str, HubTopic)>> {
+        self.run(move |book| topics.iter().map(|topic| Ok((*topic, book.hub_topic(topic)?))).collect()).await
     }
 
-    /// The gateway is up for `topics` at `now`.
-    pub(crate) async fn keep_last_up(&self, topics: Vec<&'static str>, now: Timestamp) -> Result<()> {
-        self.run(move |book| {
-            topics.iter().try_for_each(|topic| book.tx().set_number(&up_until(topic), now.millis()))
-        })
-        .await
+    /// Keeps these for the next start.
+    pub(crate) async fn keep_hub_topics(&self, topics: Vec<(&'static str, HubTopic)>) -> Result<()> {
+        self.run(move |book| topics.iter().try_for_each(|(topic, kept)| book.keep_hub_topic(topic, kept)))
+            .await
+    }
+
+    /// By what a subscription is known again that these `parts` make, such as its secret: the first 64 bits of an HMAC under the identity
+    /// key, so that nothing of them can be told from it.
+    pub(crate) fn subscription_identity(&self, parts: &[&[u8]]) -> Result<i64> {
+        let hash = self.identity(&[&[b"subscription".as_slice()], parts].concat())?;
+        Ok(hash.first_chunk().map_or(1, |first| i64::from_be_bytes(*first)))
     }
 
     /// From now on it is published that a credential was received. Called once, before anything moves.
@@ -47,22 +68,61 @@ impl Ledger {
     }
 }
 
-/// Names the number that says until when a gateway was up for `topic`.
-fn up_until(topic: &str) -> String {
-    format!("hub-up/{topic}")
+impl Book<'_> {
+    fn hub_topic(&self, topic: &str) -> Result<HubTopic> {
+        let number = |what: &str| self.tx().number(&of_topic(what, topic));
+        let moment = |what: &str| -> Result<_> {
+            Ok(number(what)?.filter(|millis| *millis != 0).map(Timestamp::from_millis))
+        };
+        let renew_in = number("renew-in")?.and_then(|millis| u64::try_from(millis).ok());
+        Ok(HubTopic {
+            up: moment("up")?,
+            subscription: number("subscription")?,
+            refused: moment("refused")?,
+            silence: moment("silence")?,
+            ended: moment("ended")?,
+            renew_in: renew_in.filter(|millis| *millis != 0).map(Duration::from_millis),
+        })
+    }
+
+    fn keep_hub_topic(&self, topic: &str, kept: &HubTopic) -> Result<()> {
+        let HubTopic { up, subscription, refused, silence, ended, renew_in } = kept;
+        let moment = |moment: &Option<Timestamp>| Some(moment.map_or(0, Timestamp::millis));
+        let numbers = [
+            ("up", up.map(Timestamp::millis)),
+            ("subscription", *subscription),
+            ("refused", moment(refused)),
+            ("silence", moment(silence)),
+            ("ended", moment(ended)),
+            ("renew-in", Some(renew_in.map_or(0, to_millis))),
+        ];
+        for (what, number) in numbers.into_iter().filter_map(|(what, number)| Some((what, number?))) {
+            self.tx().set_number(&of_topic(what, topic), number)?;
+        }
+        Ok(())
+    }
+}
+
+/// Names a number that is kept of `topic`; 0 stands for none.
+fn of_topic(what: &str, topic: &str) -> String {
+    format!("hub-{what}/{topic}")
 }
 
 impl Book<'_> {
-    /// The credential that `push` brought was received: its issuer hears so under the id `request` of the request, without which it could
-    /// not tell which credential is meant.
+    /// The credential that `push` brought was received: its issuer hears so once, under the id of the request, without which it could not
+    /// tell which credential is meant.
     pub(super) fn publish_received(
         &self,
         push: &str,
         named: Option<&Named>,
         subject: &Subject,
-        request: Option<&str>,
+        receipt: Option<&Receipt>,
     ) -> Result<()> {
-        let Some((publications, request)) = self.rules.publications.get().zip(request) else { return Ok(()) };
+        let Some((publications, receipt)) = self.rules.publications.get().zip(receipt) else { return Ok(()) };
+        let mark = self.identity(&[b"published", &receipt.credential]);
+        if self.tx().mark_verified(&mark, self.now)?.is_some() {
+            return Ok(());
+        }
         let cause = match named {
             Some(named) => named.entry.as_str(),
             None => {
@@ -72,7 +132,7 @@ impl Book<'_> {
         };
         let Publications { destination, kind, publisher } = publications;
         let id = self.free_name(&format!("{cause}@hub"))?;
-        let body = websub::credential_received(publisher, &self.uuid(), request, self.wall)?;
+        let body = websub::credential_received(publisher, &self.uuid(), &receipt.request_id, self.wall)?;
         let line = id.clone();
         self.queue(NewEntry { destination, kind, id, line, payload: &body, aid: None })?;
         self.rules.wake();

@@ -189,7 +189,7 @@ impl Ledger {
         let of = kind.to_owned();
         self.run(move |book| {
             book.remove_push(&id)?;
-            let Notice { kind, outcome, subject: held, identity, data, uin_token, request_id } = notice.get();
+            let Notice { kind, outcome, subject: held, identity, data, uin_token, receipt } = notice.get();
             if book.came_before(&of, identity)? {
                 return Ok(false);
             }
@@ -214,7 +214,7 @@ impl Ledger {
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
             if outcome == Some(Outcome::Issued) {
-                book.publish_received(&id, named.as_ref(), &subject, request_id.as_deref())?;
+                book.publish_received(&id, named.as_ref(), &subject, receipt.as_ref())?;
             }
             Ok(true)
         })
@@ -316,7 +316,12 @@ impl Book<'_> {
         };
         match identity {
             Identity::Once(says) => Ok(mark(b"push", &[says.as_bytes()])?.is_some()),
-            Identity::Message { id, says } => Ok(mark(b"push", &[id.as_bytes(), says])?.is_some()),
+            Identity::Message { id, says } => {
+                // Gateways of before knew a message by its id alone.
+                let former = self.identity(&[b"push", kind.as_bytes(), id.as_bytes()]);
+                let is_former = self.tx().marked_verified(&former)?.is_some();
+                Ok(mark(b"push", &[id.as_bytes(), says])?.is_some() || is_former)
+            }
             Identity::Repeatable(says) => {
                 let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
                 Ok(mark(b"push", &[says.as_bytes()])?.is_some_and(soon))

@@ -30,7 +30,7 @@ use crate::mosip::Stated;
 use crate::mosip::envelope::Policy;
 use crate::mosip::fake;
 use crate::mosip::mediator::BIRTH_NID;
-use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Trust};
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Receipt, Trust};
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::Aid;

@@ -157,7 +157,7 @@ fn verify_nid(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
             data: json!({ "uinToken": uin_token }),
             subject: Subject { brn: Some(brn), ..Subject::default() },
             uin_token: Some(uin_token),
-            request_id: None,
+            receipt: None,
         })
     });
     notice.map(Stated::Signed)

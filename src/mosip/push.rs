@@ -63,8 +63,17 @@ pub(crate) struct Notice {
     pub(crate) data: Value,
     /// The UINTOKEN that it brings, which OpenCRVS 1.x gets too.
     pub(crate) uin_token: Option<String>,
-    /// MOSIP's id of the request that it answers, under which its receipt is published.
-    pub(crate) request_id: Option<String>,
+    /// Under what its receipt is published, where it brings a credential whose request is named.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// A credential whose receipt may be published.
+#[derive(Clone)]
+pub(crate) struct Receipt {
+    /// MOSIP's id of the request that it answers. Nothing signs it.
+    pub(crate) request_id: String,
+    /// SHA-256 of what makes it one credential: its receipt is published once.
+    pub(crate) credential: [u8; 32],
 }
 
 /// What makes a push the same message when it comes again. Only HMACs of it are kept.

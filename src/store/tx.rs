@@ -79,6 +79,7 @@ pub(crate) trait Tx: Queues + Overview {
     fn replace_sealed(&mut self, column: SealedColumn, at: Seq, value: &[u8]) -> Result<()>;
 
     /// Forgets some of what is older: settled rows and jobs from before `settled`, the rest from before `seen`. An identity whose
-    /// entry is forgotten keeps how it ended; one whose entry is not settled stays.
+    /// entry is forgotten keeps how it ended; one whose entry is not settled stays, and so does a correlation that is to be answered after
+    /// `seen`.
     fn forget(&mut self, settled: Millis, seen: Millis) -> Result<()>;
 }

@@ -33,7 +33,7 @@ pub(crate) async fn run(ledger: Ledger, pushes: Pushes, hub: Hub) {
                 Ok(()) => {
                     since_kept = Duration::ZERO;
                     if let Ok(silent) = ledger.silent().await {
-                        hub.set_waited_for(silent > 0);
+                        hub.set_silent(silent);
                     }
                 }
                 Err(error) => {

@@ -177,7 +177,8 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     let page = ops(&world, "/").await;
     assert!(
         page.contains("3 messages of MOSIP's hub (packet_status) were refused")
-            && page.contains("Messages of MOSIP's hub (packet_status) may be missing"),
+            && page.contains("Messages of MOSIP's hub (packet_status) may be missing from ")
+            && page.contains("Messages may be missing from "),
         "{page}"
     );
     // A stranger who does not know that address moves nothing.
@@ -191,6 +192,9 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     assert_eq!(post(&world, &[&sign(HUB_SECRET, body)], body).await.status, StatusCode::OK);
     let hub = hub_until(&world, |hub| status(hub)["refused"].is_null()).await;
     assert!(status(&hub)["gap"]["until"].is_string(), "{hub}");
+    let page = ops(&world, "/").await;
+    let gap = page.split("Messages may be missing from ").nth(1).unwrap().split('<').next().unwrap();
+    assert!(gap.contains(" until 2") && gap.contains(": they were refused"), "{gap}");
     let line = r#"mosip_gateway_hub_messages_refused{topic="packet_status"} 0"#;
     assert!(ops(&world, "/metrics").await.contains(line));
 }

@@ -58,7 +58,7 @@ struct Subscription {
 
 #[derive(Serialize, ToSchema)]
 struct Lost {
-    /// `no-room`, `refused`, `silence`, `was-away`
+    /// `no-room`, `refused`, `silence`, `was-away`, `changed`
     cause: &'static str,
     since: String,
     /// When messages were taken again, or the hub verified a new subscription.
@@ -228,22 +228,27 @@ fn gaps(subscriptions: &[hub::Subscription]) -> impl Iterator<Item = Remark> {
             None => alike.push((gap, vec![subscription.name])),
         }
     }
-    alike.into_iter().map(|(Gap { since, until, cause }, topics)| {
-        let until = until.map_or_else(|| "now".to_owned(), words::moment);
-        let why = match cause {
-            Cause::NoRoom => "there was no room for them",
-            Cause::Refused => "they were refused before they could be stored",
-            Cause::Silence => "the hub delivered nothing, and was subscribed to anew",
-            Cause::WasAway => "no gateway took them for longer than the hub tries",
-        };
-        let (since, topics) = (words::moment(since), topics.join(", "));
+    alike.into_iter().map(|(gap, topics)| {
         act(
-            format!("Messages of MOSIP's hub ({topics}) may be missing from {since} until {until}: {why}."),
+            format!("Messages of MOSIP's hub ({}) {}", topics.join(", "), missing(gap)),
             "Ask the MOSIP administrator to send what was published in that time again. A start of the gateway ends this line, once that time \
              is over."
                 .to_owned(),
         )
     })
+}
+
+/// What is said of messages that may be missing.
+fn missing(Gap { since, until, cause }: Gap) -> String {
+    let why = match cause {
+        Cause::NoRoom => "there was no room for them",
+        Cause::Refused => "they were refused before they could be stored",
+        Cause::Silence => "the hub delivered nothing, and was subscribed to anew",
+        Cause::WasAway => "no gateway took them for longer than the hub tries",
+        Cause::Changed => "the hub had been subscribed to under other settings",
+    };
+    let until = until.map_or_else(|| "now".to_owned(), words::moment);
+    format!("may be missing from {} until {until}: {why}.", words::moment(since))
 }
 
 fn refused((refused, topic): (hub::Refused, Option<&str>)) -> Remark {
@@ -264,7 +269,7 @@ fn refused((refused, topic): (hub::Refused, Option<&str>)) -> Remark {
     let advice = match code {
         Code::CallerSignature => {
             "Check that nothing else subscribes websub.callback_url with another secret, and that no proxy changes bodies. A subscription \
-             that was made with an older secret is made anew within minutes."
+             that this gateway made with an older secret is made anew at its start."
         }
         _ => "Ask the MOSIP administrator what the hub sends, and look at the proxies on its way.",
     };
@@ -301,7 +306,7 @@ pub(super) fn render(standing: &Standing) -> Markup {
             @if let Some(refusal) = &subscription.refusal {
                 (words::sentence(refusal.detail())) " " (words::sentence(refusal.advice())) " "
             }
-            @if let Some(gap) = subscription.gap { "Messages may be missing since " (words::moment(gap.since)) ". " }
+            @if let Some(gap) = subscription.gap { "Messages " (missing(gap)) " " }
         };
         vec![html! { (subscription.name) }, state, since, why]
     });

@@ -1,5 +1,7 @@
 //! What MOSIP says of a registration that went as a packet, and that it says nothing. The rows are those that a packet leaves.
 
+mod silence;
+
 use super::*;
 use crate::mosip::websub::status::{PACKET_STATUS, REJECTED};
 use crate::registration::Subject;
@@ -78,7 +80,7 @@ async fn says(ledger: &Ledger, outcome: Outcome, id: &str, own_id: &str) {
     let data = json!({ "registrationId": id, "reason": "PACKET_REJECTED", "advice": "Register it again." });
     let identity = Identity::Once(own_id.to_owned());
     let outcome = Some(outcome);
-    let notice = Notice { kind, outcome, subject, identity, data, uin_token: None, request_id: None };
+    let notice = Notice { kind, outcome, subject, identity, data, uin_token: None, receipt: None };
     assert!(ledger.verified(push, kind, fake::under_the_hub(notice)).await.unwrap());
 }
 
@@ -300,7 +302,7 @@ async fn a_rejection_is_told_under_every_name_and_shown_with_its_reason_and_one_
 }
 
 #[tokio::test]
-async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_of() {
+async fn that_a_credential_was_received_is_published_once_for_each_credential() {
     let home = Home::new();
     let ledger = expecting(&home);
     ledger.publish_received(Publications {
@@ -309,7 +311,7 @@ async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_
         publisher: "opencrvs-partner".to_owned(),
     });
     packet(&ledger, "1").await;
-    let issue = async |request: Option<&str>, own_id: &str| {
+    let issue = async |request: Option<&str>, own_id: &str, credential: [u8; 32]| {
         let push = ledger.receive(CREDENTIAL, own_id.to_owned().into(), Sender::Known).await.unwrap();
         let notice = Notice {
             kind: ISSUED,
@@ -318,15 +320,21 @@ async fn that_a_credential_was_received_is_published_once_for_each_that_is_told_
             identity: Identity::Once(own_id.to_owned()),
             data: json!({}),
             uin_token: None,
-            request_id: request.map(str::to_owned),
+            receipt: request.map(|request| Receipt { request_id: request.to_owned(), credential }),
         };
         ledger.verified(push, "credential", fake::under_the_hub(notice)).await.unwrap()
     };
-    assert!(issue(Some("request-1"), "e1").await && !issue(Some("request-1"), "e1").await);
-    assert!(issue(None, "e2").await, "whose request is not named");
+    let (one, other) = ([1; 32], [2; 32]);
+    assert!(issue(Some("request-1"), "e1", one).await && !issue(Some("request-1"), "e1", one).await);
+    assert!(issue(None, "e2", other).await, "whose request is not named");
+    // Whoever has the hub's secret repeats a genuine credential under ids of their own.
+    assert!(issue(Some("request-1"), "e3", one).await && issue(Some("request-2"), "e4", one).await);
+    assert!(issue(Some("request-3"), "e5", other).await, "another credential of the same registration");
     let posts = lease_all(&ledger, &lane_to(Queue::Entries, "hub")).await;
-    let [post] = &posts[..] else { panic!("{}", posts.len()) };
-    assert_eq!((post.held.id.as_str(), post.held.kind.as_str()), ("1@hub", "hub-status"));
+    let ids: Vec<_> = posts.iter().map(|post| (post.held.id.as_str(), post.held.kind.as_str())).collect();
+    assert_eq!(ids.len(), 2, "{ids:?}");
+    assert_eq!(ids[0], ("1@hub", "hub-status"));
+    let post = &posts[0];
     let body: Value = serde_json::from_slice(&post.work.payload).unwrap();
     assert_eq!(
         (&body["publisher"], &body["topic"]),

@@ -116,7 +116,7 @@ async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, says: u8) -> bool {
         identity: Identity::Message { id: own_id.to_owned(), says: [says; 32] },
         data: json!({ "reason": "photo" }),
         uin_token: None,
-        request_id: None,
+        receipt: None,
     };
     ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
 }
@@ -181,4 +181,21 @@ async fn the_same_bytes_are_one_row_as_long_as_they_do_not_verify_and_other_byte
     assert_ne!(other, first, "whoever sends a forged event of this id first does not bar the real one");
     assert_eq!(ledger.quarantined(0).await.unwrap().len(), 1);
     assert_eq!(ledger.next_received(0).await.unwrap().unwrap().1.id, other);
+}
+
+#[tokio::test]
+async fn a_message_that_a_gateway_of_before_delivered_is_a_repeat_and_one_under_another_id_is_not() {
+    let home = Home::new();
+    let ledger = home.open();
+    // It knew a message by its kind and its id.
+    let mark = |book: &Book<'_>| {
+        let mark = book.identity(&[b"push", b"packet-status", b"e1"]);
+        book.tx().mark_verified(&mark, book.now).map(drop)
+    };
+    ledger.run(mark).await.unwrap();
+    for (kind, own_id, is_new) in
+        [("packet-status", "e1", false), ("packet-status", "e2", true), ("credential", "e1", true)]
+    {
+        assert_eq!(hub_push(&ledger, kind, own_id, 1).await, is_new, "{kind} {own_id}");
+    }
 }

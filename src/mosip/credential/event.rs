@@ -72,6 +72,9 @@ pub struct Issued {
     /// SHA-256 of what the message says: the credential as it was sealed, the signature beside it, and the members that nothing signs. It
     /// is the same however the credential is sealed and the message is written.
     pub says: [u8; 32],
+    /// SHA-256 of what makes it one credential, under whichever ids the hub brings it: its registration and the id that its issuer gave it,
+    /// as far as a proof covers them.
+    pub identity: [u8; 32],
     /// MOSIP's id of the request for a credential, which a status goes back under. Nothing signs it.
     pub transaction_id: Option<String>,
     /// The id of the registration: the last part of the subject's id, else what the message says, which nothing signs.
@@ -271,6 +274,9 @@ impl Credentials {
         let said = registration_id.as_deref().filter(|said| !said.is_empty());
         let of_message = || Some(Named { value: said?.to_owned(), is_covered: !is_enough });
         let registration_id = of_subject.or_else(of_message);
+        let identity = identity_of(&credential, &plaintext, registration_id.as_ref(), |pointer| {
+            !is_enough || is_covered(&covered, pointer)
+        });
         let signature = proof.as_ref().map(|Object(proof)| &*proof.signature);
         let beside = [signature, said, transaction_id.as_deref(), credential_type.as_deref()];
         let [signature, said, transaction, kind] = beside.map(|text| text.unwrap_or_default().as_bytes());
@@ -278,6 +284,7 @@ impl Credentials {
         let issued = Issued {
             event_id: id.to_string(),
             says,
+            identity,
             transaction_id: transaction_id.as_deref().map(str::to_owned),
             registration_id,
             credential_type: credential_type.as_deref().map(str::to_owned),
@@ -355,6 +362,19 @@ fn open(credential: Option<&str>, ring: &Ring) -> Result<(Plaintext, Option<Thum
         )
     })?;
     open_with_ring(ring, sealed)
+}
+
+/// What makes `credential` one credential. Where no proof covers an id of its issuer, the proof inside it stands for the id, or all of it.
+fn identity_of(
+    credential: &Value,
+    plaintext: &[u8],
+    registration: Option<&Named>,
+    is_covered: impl Fn(&str) -> bool,
+) -> [u8; 32] {
+    let text = |pointer: &str| credential.pointer(pointer).and_then(Value::as_str);
+    let own_id = text("/id").filter(|_| is_covered("/id")).or(text("/proof/jws"));
+    let registration = registration.filter(|id| id.is_covered).map(|id| id.value.as_bytes());
+    digest(&[registration.unwrap_or_default(), own_id.map_or(plaintext, str::as_bytes)])
 }
 
 /// Whether `covered` holds the value at `pointer`, or a part of it.

@@ -246,7 +246,8 @@ impl Issuer {
     fn check_dates(&self, what: &str, moment: Timestamp, now: Timestamp) -> Result<()> {
         let dates = self.certificate.dates();
         match (dates.validity(moment), dates.validity(now)) {
-            (Validity::Valid, Validity::Valid) => Ok(()),
+            // Where it is not valid yet, the machine's clock is behind that of whoever signed.
+            (Validity::Valid, Validity::Valid | Validity::NotYetValid(_)) => Ok(()),
             (Validity::Valid, _) if self.history => Ok(()),
             (Validity::Valid, Validity::ExpiredSince(_)) => {
                 Err(expired("the certificate of its issuer has expired").advise(

@@ -30,7 +30,7 @@ fn verify(body: &[u8], _: Trust<'_>) -> Result<Stated<Notice>> {
         identity: Identity::Once(registration),
         data: json!({}),
         uin_token: None,
-        request_id: None,
+        receipt: None,
     };
     Ok(Stated::Unsigned(Attested::over(notice, Transport::Hub)))
 }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::credential::event::{Issued, Named, Notification, Occasion};
-use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Topic, Trust};
+use crate::mosip::push::{Identity, Notice, Outcome, PushKind, Receipt, Topic, Trust};
 use crate::registration::Subject;
 
 /// The setting under `websub.topics`.
@@ -27,7 +27,8 @@ fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
 
 fn notice(issued: Issued) -> Notice {
     let data = issued.data();
-    let Issued { event_id, says, transaction_id, registration_id, certificate_number, occasion, .. } = issued;
+    let Issued { event_id, says, identity, registration_id, certificate_number, occasion, .. } = issued;
+    let receipt = issued.transaction_id.map(|request_id| Receipt { request_id, credential: identity });
     // An id that no proof covers leads to no registration: whoever carried the credential could have written it.
     let registration_id = registration_id.filter(|id: &Named| id.is_covered).map(|id| id.value);
     let (brn, drn) = match occasion {
@@ -41,7 +42,7 @@ fn notice(issued: Issued) -> Notice {
         identity: Identity::Message { id: event_id, says },
         data,
         uin_token: None,
-        request_id: transaction_id,
+        receipt,
     }
 }
 

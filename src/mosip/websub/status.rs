@@ -221,7 +221,7 @@ fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<
         identity,
         data: json!({ "registrationId": registration, "result": result, "reason": reason, "advice": advice }),
         uin_token: None,
-        request_id: None,
+        receipt: None,
     };
     Ok(Stated::Unsigned(Attested::over(notice, Transport::Hub)))
 }

@@ -152,7 +152,7 @@ pub(super) fn notice(body: &[u8]) -> Stated<Notice> {
         kind: "uin-token.received",
         subject: Subject { brn: body["brn"].as_str().map(str::to_owned), ..Subject::default() },
         outcome: None,
-        request_id: None,
+        receipt: None,
         identity: Identity::Once(token.clone()),
         data: json!({ "uinToken": token }),
         uin_token: None,

@@ -97,8 +97,11 @@ pub(crate) async fn what_is_expected_is_overdue_until_it_is_answered_or_given_up
         (run(store, |tx| tx.outcomes("silent")).await, run(store, |tx| tx.outcomes("other")).await),
         (1, 0)
     );
-    run(store, |tx| tx.forget(0, 10)).await;
-    assert!(overdue(30, 9).await.is_empty() && run(store, |tx| tx.outcome("b")).await.is_none());
+    run(store, |tx| tx.forget(0, 29)).await;
+    assert_eq!(overdue(30, 9).await, ["a"], "its answer is still expected");
+    assert_eq!(run(store, |tx| tx.outcome("b")).await, None);
+    run(store, |tx| tx.forget(0, 30)).await;
+    assert!(overdue(30, 9).await.is_empty() && run(store, |tx| tx.outcome("a")).await.is_none());
 }
 
 pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store: &Store) {

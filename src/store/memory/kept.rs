@@ -90,13 +90,17 @@ impl Kept {
         );
     }
 
-    /// Forgets what was seen at or before `seen`, but for what belongs to an entry that is not settled.
+    /// Forgets what was seen at or before `seen`, but for what belongs to an entry that is not settled, or is to be
+    /// answered after it.
     pub(super) fn forget(&mut self, seen: Millis, unsettled: &[String]) {
         self.identities.remove_those(|_, (row, at)| *at <= seen && row.last_state.is_some());
         self.keys.remove_those(|_, (_, at)| *at <= seen);
         self.verified.remove_those(|_, at| *at <= seen);
-        self.correlations.remove_those(|_, row| row.seen_at <= seen && !unsettled.contains(&row.entry));
         let Self { correlations, correlated, expected, outcomes, .. } = self;
+        let is_expected = |seq: &Seq| expected.get(seq).is_some_and(|by| *by > seen);
+        correlations.remove_those(|seq, row| {
+            row.seen_at <= seen && !is_expected(seq) && !unsettled.contains(&row.entry)
+        });
         correlated.remove_those(|(_, seq), ()| !correlations.contains_key(seq));
         expected.remove_those(|seq, _| !correlations.contains_key(seq));
         outcomes.remove_those(|seq, _| !correlations.contains_key(seq));

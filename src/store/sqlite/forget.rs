@@ -37,7 +37,8 @@ pub(super) fn forget(tx: &Transaction<'_>, settled: Millis, seen: Millis) -> Res
     }
     let old = format!(
         "SELECT correlation.entry FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
-         WHERE made_at<=?1 AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
+         WHERE made_at<=?1 AND (expected_by IS NULL OR expected_by<=?1) \
+         AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
          ORDER BY made_at, correlation.seq LIMIT {FORGOTTEN_AT_ONCE}"
     );
     tx.run(&format!("DELETE FROM correlation_name WHERE entry IN ({old})"), [seen])?;

@@ -24,7 +24,7 @@ pub(crate) struct Gap {
 }
 
 /// Why messages of the hub may be missing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Cause {
     /// There was no room for them.
     NoRoom,
@@ -34,10 +34,13 @@ pub(crate) enum Cause {
     Silence,
     /// No gateway ran for longer than the hub tries, or the last run ended before the hub was known to deliver again.
     WasAway,
+    /// The subscription that the hub had was made under other settings, such as another secret.
+    Changed,
 }
 
 impl Cause {
-    pub(crate) const ALL: [Self; 4] = [Self::NoRoom, Self::Refused, Self::Silence, Self::WasAway];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::NoRoom, Self::Refused, Self::Silence, Self::WasAway, Self::Changed];
 
     /// The word in readiness and metrics.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Cause {
             Self::Refused => "refused",
             Self::Silence => "silence",
             Self::WasAway => "was-away",
+            Self::Changed => "changed",
         }
     }
 }
@@ -77,7 +81,7 @@ impl Doubt {
     fn ends_at(&self) -> Option<Instant> {
         match self.cause {
             _ if self.is_answered => None,
-            Cause::Silence | Cause::WasAway => Some(self.last),
+            Cause::Silence | Cause::WasAway | Cause::Changed => Some(self.last),
             Cause::Refused if !self.is_named && self.lasting < TRIES => None,
             Cause::Refused | Cause::NoRoom => Some(self.last + LONGEST_TRIES),
         }
@@ -103,14 +107,16 @@ impl Doubts {
         self.raise(Cause::Refused, is_named, !is_of_the_way(code), now);
     }
 
-    /// The hub may have stopped at `since`, which nothing but a silence shows, or no gateway ran from then on.
+    /// The hub may have stopped at `since`, which nothing but a silence shows, or nobody took what it delivered from then on.
     pub(super) fn stopped(&mut self, cause: Cause, since: Timestamp) {
         self.raise(cause, true, true, since);
     }
 
     fn raise(&mut self, cause: Cause, is_named: bool, is_lasting: bool, since: Timestamp) {
         let last = Instant::now();
-        let known = self.open.iter_mut().find(|doubt| doubt.cause == cause && doubt.is_named == is_named);
+        let is_known =
+            |doubt: &&mut Doubt| (doubt.cause, doubt.is_named, doubt.is_answered) == (cause, is_named, false);
+        let known = self.open.iter_mut().find(is_known);
         let doubt = match known {
             Some(doubt) => doubt,
             None => {
@@ -119,7 +125,7 @@ impl Doubts {
                 self.open.push_mut(new)
             }
         };
-        (doubt.last, doubt.is_answered) = (last, false);
+        doubt.last = last;
         doubt.attempts = doubt.attempts.saturating_add(1);
         doubt.lasting = doubt.lasting.saturating_add(u32::from(is_lasting));
     }
@@ -138,8 +144,26 @@ impl Doubts {
     /// The hub has verified a new subscription: what is published from now on is delivered. Where messages were refused, or nothing came,
     /// only a message shows that they come now.
     pub(super) fn verified(&mut self, now: Timestamp) {
-        self.close(now, |doubt| matches!(doubt.cause, Cause::NoRoom | Cause::WasAway));
+        self.close(now, |doubt| matches!(doubt.cause, Cause::NoRoom | Cause::WasAway | Cause::Changed));
         self.open.iter_mut().for_each(|doubt| doubt.is_answered = true);
+        self.open.sort_by_key(|doubt| (doubt.cause, doubt.is_named, doubt.since));
+        self.open.dedup_by_key(|doubt| (doubt.cause, doubt.is_named));
+    }
+
+    /// Whether one is not over.
+    pub(super) fn is_open(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Since when there is a doubt of this cause, if there is.
+    pub(super) fn since(&self, cause: Cause) -> Option<Timestamp> {
+        self.open.iter().filter(|doubt| doubt.cause == cause).map(|doubt| doubt.since).min()
+    }
+
+    /// A doubt of the run before: only a message ends it, and the subscription is not ended for it again.
+    pub(super) fn restore(&mut self, cause: Cause, since: Timestamp) {
+        let (last, attempts, lasting) = (Instant::now(), 0, 0);
+        self.open.push(Doubt { cause, is_named: true, since, last, attempts, lasting, is_answered: true });
     }
 
     fn close(&mut self, now: Timestamp, is_over: impl Fn(&Doubt) -> bool) {

@@ -2,6 +2,7 @@
 //! that is away holds nothing up: events go their way, and its state is shown.
 
 mod doubts;
+mod kept;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -12,14 +13,14 @@ use std::time::Duration;
 
 use http::{Method, Uri};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use self::doubts::SHORTEST_TRIES;
 pub(crate) use self::doubts::{Cause, Gap};
+use self::kept::Noted;
 use self::state::{Due, State};
 pub(crate) use self::state::{Refused, Standing, Status, Subscription};
 use self::topic::Denied;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
@@ -37,8 +38,6 @@ const DEADLINE: Duration = Duration::from_secs(30);
 const MAX_REPLY: usize = 64 << 10;
 /// How often a disk that had no room for a message is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is kept that the gateway is up.
-const NOTED_EVERY: Duration = Duration::from_secs(5);
 
 /// The hub, and what is subscribed there. Cheap to clone.
 #[derive(Clone)]
@@ -160,7 +159,10 @@ impl Hub {
 
     /// A message of the hub, of this kind, was taken.
     pub(crate) fn arrived(&self, kind: PushKind) {
-        self.0.state().arrived(kind.topic.map(|topic| topic.setting), self.0.clock.now());
+        if self.0.state().arrived(kind.topic.map(|topic| topic.setting), self.0.clock.now()) {
+            // What may be over now is kept.
+            self.0.wake.notify_one();
+        }
     }
 
     /// A message of the hub could not be stored, so that the hub may have given up.
@@ -188,9 +190,9 @@ impl Hub {
         self.0.wake.notify_one();
     }
 
-    /// Whether MOSIP is silent about registrations. Alone that says nothing of the hub: MOSIP may be slow.
-    pub(crate) fn set_waited_for(&self, is_waited_for: bool) {
-        self.0.state().set_waited_for(is_waited_for);
+    /// MOSIP has not answered so many registrations in time.
+    pub(crate) fn set_silent(&self, registrations: u64) {
+        self.0.state().set_silent(registrations);
     }
 
     /// How it stands; `None`: no hub is set.
@@ -207,10 +209,10 @@ impl Hub {
     /// Subscribes, and keeps what is subscribed. Runs for ever.
     pub(crate) async fn run(&self) {
         let Some(subscriber) = &self.0.subscriber else { return std::future::pending().await };
-        self.0.look_back().await;
-        let mut noted = Noted { topics: Vec::new(), next: Instant::now() };
+        self.0.look_back(subscriber).await;
+        let mut noted = Noted::default();
         loop {
-            self.0.note_up(&mut noted).await;
+            self.0.note(&mut noted).await;
             let (due, next) = {
                 let mut state = self.0.state();
                 if state.is_missing() && self.0.ledger.has_room() {
@@ -224,7 +226,7 @@ impl Hub {
             match due {
                 Some(due) => self.0.ask(subscriber, &due).await,
                 None => tokio::select! {
-                    () = sleep_until(next.min(noted.next)) => {}
+                    () = sleep_until(next.min(noted.next())) => {}
                     () = self.0.wake.notified() => {}
                 },
             }
@@ -234,67 +236,13 @@ impl Hub {
     /// The gateway stops: the next start knows from when on none ran. After [`Self::run`].
     pub(crate) async fn stop(&self) {
         if self.0.subscriber.is_some() {
-            let up = self.0.state().up();
-            self.0.keep_up(up).await;
+            let topics = self.0.state().kept(self.0.clock.now());
+            self.0.keep(topics).await;
         }
     }
-}
-
-/// What was kept last of which topics are up.
-struct Noted {
-    topics: Vec<&'static str>,
-    /// When it is kept again.
-    next: Instant,
 }
 
 impl HubInner {
-    /// Where no gateway ran for longer than the hub tries a message, the hub may have given up: every such topic is subscribed anew.
-    async fn look_back(&self) {
-        let topics: Vec<&'static str> = self.topics.set().map(|(setting, _)| setting).collect();
-        let topics = loop {
-            match self.ledger.last_up(topics.clone()).await {
-                Ok(topics) => break topics,
-                Err(error) => {
-                    tracing::error!(
-                        code = error.code().as_str(),
-                        "it cannot be read when the gateway last ran"
-                    );
-                    sleep(LOOK).await;
-                }
-            }
-        };
-        let now = self.clock.now();
-        for (topic, last) in topics {
-            let away = Duration::from_millis(now.millis().abs_diff(last.millis()));
-            if away > SHORTEST_TRIES {
-                tracing::warn!(
-                    topic,
-                    since = last.to_iso(),
-                    "no gateway took the hub's messages for longer than the hub tries: the topic is subscribed anew"
-                );
-                self.state().was_away(topic, last.min(now));
-            }
-        }
-    }
-
-    /// Keeps which topics are up, every [`NOTED_EVERY`], and where one more is.
-    async fn note_up(&self, noted: &mut Noted) {
-        let up = self.state().up();
-        let is_more = up.iter().any(|topic| !noted.topics.contains(topic));
-        noted.topics.clone_from(&up);
-        if is_more || Instant::now() >= noted.next {
-            noted.next = Instant::now() + NOTED_EVERY;
-            self.keep_up(up).await;
-        }
-    }
-
-    async fn keep_up(&self, topics: Vec<&'static str>) {
-        let now: Timestamp = self.clock.now();
-        if let Err(error) = self.ledger.keep_last_up(topics, now).await {
-            tracing::error!(code = error.code().as_str(), "it cannot be kept that the gateway is up");
-        }
-    }
-
     async fn ask(&self, subscriber: &Subscriber, due: &Due) {
         let Due { name, topic, mode } = due;
         self.state().asked(topic, *mode, self.clock.now());

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::doubts::Gap;
+use super::doubts::{Cause, Gap};
 use super::topic::{Denied, LONGEST_PAUSE, Topic};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
+use crate::ledger::HubTopic;
 use crate::mosip::websub::{Answer, Mode, Topics};
 
 /// That messages are refused is logged no more often than this.
@@ -87,10 +88,13 @@ impl Standing {
 /// Every topic that is subscribed.
 pub(super) struct State {
     topics: Vec<Topic>,
+    /// What was kept before this start is known, and may be written over.
+    is_restored: bool,
     renew_every: Duration,
     /// A message could not be stored, and there has been no room since.
     waits_for_room: bool,
-    is_waited_for: bool,
+    /// Registrations that MOSIP has not answered in time.
+    silent: u64,
     /// Messages that named no topic of ours.
     refused: Option<Refused>,
     logged: Option<Instant>,
@@ -100,9 +104,10 @@ impl State {
     pub(super) fn new(topics: &Topics, renew_every: Duration) -> Self {
         Self {
             topics: topics.set().map(|(setting, topic)| Topic::new(setting, topic)).collect(),
+            is_restored: false,
             renew_every,
             waits_for_room: false,
-            is_waited_for: false,
+            silent: 0,
             refused: None,
             logged: None,
         }
@@ -120,17 +125,24 @@ impl State {
         self.refused
     }
 
-    /// The topics of which all that was published until now is here or on its way, by their settings.
-    pub(super) fn up(&self) -> Vec<&'static str> {
-        self.topics.iter().filter(|topic| topic.is_up()).map(|topic| topic.shown.name).collect()
+    /// What the next start has to know of each topic, by its setting. Nothing before it is restored.
+    pub(super) fn kept(&self, now: Timestamp) -> Vec<(&'static str, HubTopic)> {
+        let topics = self.topics.iter().filter(|_| self.is_restored);
+        topics.map(|topic| (topic.shown.name, topic.kept(now))).collect()
     }
 
-    /// No gateway ran from `since` on that took what comes on the topic of `setting`: its subscription is ended and made anew.
-    pub(super) fn was_away(&mut self, setting: &str, since: Timestamp) {
-        self.topics
-            .iter_mut()
-            .filter(|topic| topic.shown.name == setting)
-            .for_each(|topic| topic.was_away(since));
+    /// What was kept of the topic of `setting` before this start; `identity`: of the subscription that the settings ask for. Where what the
+    /// hub published in the meantime may be missing: why, and since when.
+    pub(super) fn restore(
+        &mut self,
+        setting: &str,
+        kept: &HubTopic,
+        identity: i64,
+        now: Timestamp,
+    ) -> Option<(Cause, Timestamp)> {
+        self.is_restored = true;
+        let topic = self.topics.iter_mut().find(|topic| topic.shown.name == setting)?;
+        topic.restore(kept, identity, now)
     }
 
     /// What the hub is to be asked now, or none, and when the next request is.
@@ -142,13 +154,13 @@ impl State {
         (due, next.next_at)
     }
 
-    /// A request about `topic` is about to leave: from now on the hub's question whether it is meant is answered. Where registrations wait
-    /// for an answer of MOSIP, and no message of the topic came since the hub was last asked, it may have stopped.
+    /// A request about `topic` is about to leave: from now on the hub's question whether it is meant is answered. Where
+    /// registrations have no answer of MOSIP, and no message came for a term, it may have stopped.
     pub(super) fn asked(&mut self, topic: &str, mode: Mode, now: Timestamp) {
-        let is_waited_for = self.is_waited_for && mode == Mode::Subscribe;
+        let (silent, term) = (self.silent, self.renew_every);
         let Some(topic) = self.find(topic) else { return };
-        if is_waited_for {
-            topic.may_have_ended(now);
+        if mode == Mode::Subscribe {
+            topic.may_have_ended(silent, term, now);
         }
         topic.ask(mode);
     }
@@ -165,7 +177,8 @@ impl State {
     pub(super) fn verified(&mut self, topic: &str, mode: Mode, lease: Duration, now: Timestamp) -> bool {
         // Before the lease ends, with time for a hub that is away for a while.
         let renew_in = self.renew_every.min(lease / 4 * 3);
-        self.find(topic).is_some_and(|topic| topic.verified(mode, renew_in, now))
+        let silent = self.silent;
+        self.find(topic).is_some_and(|topic| topic.verified(mode, renew_in, silent, now))
     }
 
     /// Anybody says that the hub has `topic` already.
@@ -189,14 +202,17 @@ impl State {
         meant.map(|topic| (topic.shown.name, topic.denied(error.clone(), random, now))).collect()
     }
 
-    /// A message was taken whose topic the setting `setting` names. `None`: no setting names it, and it says nothing about ours.
-    pub(super) fn arrived(&mut self, setting: Option<&str>, now: Timestamp) {
+    /// A message was taken whose topic the setting `setting` names. `None`: no setting names it, and it says nothing about ours. True: there
+    /// was a doubt that it may have ended.
+    pub(super) fn arrived(&mut self, setting: Option<&str>, now: Timestamp) -> bool {
         if setting.is_none() {
-            return;
+            return false;
         }
+        let had_doubts = self.topics.iter().any(|topic| topic.doubts.is_open());
         for topic in &mut self.topics {
+            topic.hears_hub();
             match setting == Some(topic.shown.name) {
-                true => topic.delivers(now),
+                true => topic.delivers(self.silent, now),
                 false => topic.doubts.delivered_elsewhere(),
             }
         }
@@ -204,6 +220,7 @@ impl State {
         if !self.topics.iter().any(|topic| topic.doubts.has_unnamed()) {
             self.refused = None;
         }
+        had_doubts
     }
 
     /// A message of the topic that the setting `setting` names could not be stored (`None`: of a topic that is none of ours); false: it
@@ -257,9 +274,10 @@ impl State {
         is_logged
     }
 
-    /// Whether MOSIP is silent about registrations.
-    pub(super) fn set_waited_for(&mut self, is_waited_for: bool) {
-        self.is_waited_for = is_waited_for;
+    /// MOSIP has not answered so many registrations in time.
+    pub(super) fn set_silent(&mut self, registrations: u64) {
+        self.silent = registrations;
+        self.topics.iter_mut().for_each(|topic| topic.are_silent(registrations));
     }
 
     /// Whether there is still no room for messages.

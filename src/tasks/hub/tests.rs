@@ -2,9 +2,11 @@
 
 mod denials;
 mod gaps;
+mod restarts;
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tempfile::TempDir;
 
 use super::*;
@@ -13,13 +15,14 @@ use crate::destinations::fake::{Answer as FakeAnswer, Script, is_away, says};
 use crate::destinations::{self, Listed as _};
 use crate::error::Fault;
 use crate::keys::{Keyring, Ring};
-use crate::ledger::Ledger;
+use crate::ledger::{HubTopic, Ledger};
 use crate::mosip::websub::HUB;
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::websub::status::REGISTRATION_ERROR;
 use crate::store::Store;
 use crate::store::memory::Memory;
 
+const SECRET: &str = "secret";
 const TOPIC: &str = "opencrvs-partner/CREDENTIAL_ISSUED";
 const REGISTERED: &str = "hub.mode=denied&hub.reason=Subscriber+has+already+registered+with+the+Hub";
 const ACCEPTED: &str = "hub.mode=accepted";
@@ -40,16 +43,30 @@ struct Rows {
     clock: Clock,
 }
 
+impl Rows {
+    fn new() -> Self {
+        let clock = Clock::fixed(Timestamp::from_seconds(START));
+        Self { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), clock }
+    }
+
+    fn ledger(&self) -> Ledger {
+        let store = Store::new(self.memory.clone());
+        Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true)
+    }
+}
+
 impl Home {
     /// A hub that says this, request by request.
     fn new(answers: impl IntoIterator<Item = FakeAnswer>) -> Self {
         Self::with(&[("credential", TOPIC)], answers)
     }
 
-    /// The same for these topics.
+    /// The same for these topics. The gateway subscribed them before, and was up a moment ago.
     fn with(topics: &[(&'static str, &str)], answers: impl IntoIterator<Item = FakeAnswer>) -> Self {
-        let clock = Clock::fixed(Timestamp::from_seconds(START));
-        let rows = Rows { dir: tempfile::tempdir().unwrap(), memory: Memory::default(), clock };
+        let rows = Rows::new();
+        let up = HubTopic { up: Some(rows.clock.now()), ..HubTopic::default() };
+        let kept = topics.iter().map(|(setting, _)| (*setting, up)).collect();
+        rows.ledger().keep_hub_topics(kept).now_or_never().unwrap().unwrap();
         Self::over(rows, topics, answers)
     }
 
@@ -59,13 +76,21 @@ impl Home {
         topics: &[(&'static str, &str)],
         answers: impl IntoIterator<Item = FakeAnswer>,
     ) -> Self {
-        let store = Store::new(rows.memory.clone());
-        let ledger =
-            Ledger::over(&rows.dir.path().join("outbox.key"), &rows.memory, store, Random::seeded(1), true);
+        Self::over_as(rows, SECRET, topics, answers)
+    }
+
+    /// The same with this secret of the hub.
+    fn over_as(
+        rows: Rows,
+        secret: &str,
+        topics: &[(&'static str, &str)],
+        answers: impl IntoIterator<Item = FakeAnswer>,
+    ) -> Self {
+        let ledger = rows.ledger();
         let settings = Settings {
             hub_url: Some("https://api.example.org/hub/".parse().unwrap()),
             callback_url: Some("https://gateway.example.org/websub/callback".parse().unwrap()),
-            secret: Some(Arc::new(SecretBytes::new(b"secret".to_vec()))),
+            secret: Some(Arc::new(SecretBytes::new(secret.as_bytes().to_vec()))),
             topics: topics.iter().map(|(setting, topic)| (*setting, (*topic).to_owned())).collect(),
             ..Settings::default()
         };
@@ -124,10 +149,33 @@ async fn pass(time: Duration) {
 }
 
 const MOMENT: Duration = Duration::from_millis(1);
+const ERRORS: &str = "REGISTRATION_ERROR";
+const BOTH: [(&str, &str); 2] = [("credential", TOPIC), ("errors", ERRORS)];
+
+fn registered() -> FakeAnswer {
+    says(200, REGISTERED)
+}
+
+fn always_registered() -> impl Iterator<Item = FakeAnswer> {
+    std::iter::repeat_with(registered).take(99)
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(START + seconds)
+}
+
+fn gap(since: i64, until: Option<i64>, cause: Cause) -> Option<Gap> {
+    Some(Gap { since: at(since), until: until.map(at), cause })
+}
+
+/// How often the hub was asked to end a subscription.
+fn ends(home: &Home) -> usize {
+    home.asked().iter().filter(|mode| *mode == "unsubscribe").count()
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_is_active_once_the_hub_has_verified_it_and_is_renewed_before_its_lease_ends() {
-    let home = Home::new([says(202, ACCEPTED), says(202, ACCEPTED)]);
+    let home = Home::new([says(202, ACCEPTED), says(202, ACCEPTED), says(202, ACCEPTED)]);
     assert!(!home.hub.verify("subscribe", TOPIC, None), "nothing was asked for yet");
     pass(MOMENT).await;
     assert_eq!((home.asked().len(), home.standing()), (1, (Standing::Pending, None)));
@@ -139,6 +187,12 @@ async fn a_subscription_is_active_once_the_hub_has_verified_it_and_is_renewed_be
     assert_eq!(home.asked().len(), 1, "three quarters of its lease have not passed");
     pass(Duration::from_secs(2)).await;
     assert_eq!(home.asked().len(), 2);
+    // That the hub has it still says nothing of its lease.
+    home.hub.denied(Denial::Denied, Some(TOPIC), Some("Subscriber has already registered with the Hub"));
+    pass(Duration::from_secs(2_699)).await;
+    assert_eq!(home.asked().len(), 2);
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(home.asked().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! One topic: what the hub was asked about it, what is asked next, and when.
 
+mod kept;
+
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -24,6 +26,8 @@ const HINTS_EVERY: Duration = Duration::from_mins(5);
 const ENDED_EVERY: Duration = Duration::from_hours(1);
 /// The same, where nothing but silence speaks for it.
 const ENDED_FOR_SILENCE_EVERY: Duration = Duration::from_hours(24);
+/// So many registrations without an answer speak against a topic that is quiet while others deliver.
+const SEVERAL_SILENT: u64 = 3;
 
 pub(super) struct Topic {
     /// As the hub names it.
@@ -39,13 +43,26 @@ pub(super) struct Topic {
     pub(super) doubts: Doubts,
     /// Messages of this topic that were refused, where none was taken since.
     pub(super) refused: Option<Refused>,
-    /// A message was taken since the hub was last asked to subscribe.
-    delivers: bool,
+    /// When the last message was taken, or the hub last verified a new subscription.
+    quiet_since: Instant,
+    /// When the last message of any topic was taken.
+    hub_quiet_since: Instant,
     /// When the last message was taken, or when the subscription was first known.
     last_known: Option<Timestamp>,
+    /// Registrations without an answer that say nothing against this topic, since it delivered or was made anew after them.
+    excused: u64,
+    /// What makes the subscription that the settings ask for.
+    identity: i64,
+    /// Nothing is known of the subscription that the hub may have.
+    is_unknown: bool,
+    /// The hub's last lease asks for a renewal so soon.
+    renew_in: Option<Duration>,
     /// The hub has had the subscription, and it was not ended since.
     is_subscribed: bool,
+    /// When this run last ended it.
     ended_at: Option<Instant>,
+    /// The same by the machine's clock, of this run or one before.
+    ended: Option<Timestamp>,
     /// When anybody's word last had the hub asked again.
     hinted_at: Option<Instant>,
     /// How far the end of the subscription is, until the hub verifies a new one or a message of the topic is taken.
@@ -104,8 +121,14 @@ impl Topic {
             last_known: None,
             is_subscribed: false,
             // Before a whole term has passed, nothing is known.
-            delivers: true,
+            quiet_since: Instant::now(),
+            hub_quiet_since: Instant::now(),
+            excused: 0,
+            identity: 0,
+            is_unknown: true,
+            renew_in: None,
             ended_at: None,
+            ended: None,
             hinted_at: None,
             ending: None,
         }
@@ -137,7 +160,6 @@ impl Topic {
 
     /// A request is about to leave.
     pub(super) fn ask(&mut self, mode: Mode) {
-        self.delivers &= mode == Mode::Unsubscribe;
         let before = self.request.take();
         let follows_unverified = before.is_some_and(|before| before.mode == mode && !before.is_settled);
         let until = Instant::now() + VERIFIED_WITHIN;
@@ -196,17 +218,18 @@ impl Topic {
         self.fail(error, now);
     }
 
-    /// The hub, or anybody, asks whether the request is meant. False: none of ours waits for that.
-    pub(super) fn verified(&mut self, mode: Mode, renew_in: Duration, now: Timestamp) -> bool {
+    /// The hub, or anybody, asks whether the request is meant; `silent` registrations have no answer. False: none of ours waits for that.
+    pub(super) fn verified(&mut self, mode: Mode, renew_in: Duration, silent: u64, now: Timestamp) -> bool {
         let Some(request) = self.awaited(mode) else { return false };
         if !std::mem::replace(&mut request.is_settled, true) {
             request.until = Instant::now() + REPEATED_WITHIN;
             match mode {
                 // What the hub verifies is new there.
                 Mode::Subscribe => {
-                    self.ending = None;
+                    (self.ending, self.is_unknown, self.excused) = (None, false, silent);
                     self.doubts.verified(now);
                     self.last_known = Some(now);
+                    (self.renew_in, self.quiet_since) = (Some(renew_in), Instant::now());
                     self.activate(renew_in, now);
                 }
                 Mode::Unsubscribe => self.ended(now),
@@ -223,9 +246,14 @@ impl Topic {
         }
     }
 
-    /// A message of this topic was taken.
-    pub(super) fn delivers(&mut self, now: Timestamp) {
-        self.delivers = true;
+    /// A message of any topic was taken.
+    pub(super) fn hears_hub(&mut self) {
+        self.hub_quiet_since = Instant::now();
+    }
+
+    /// A message of this topic was taken; `silent` registrations have no answer.
+    pub(super) fn delivers(&mut self, silent: u64, now: Timestamp) {
+        (self.quiet_since, self.excused) = (Instant::now(), silent);
         (self.refused, self.ending) = (None, None);
         self.last_known = Some(now);
         self.doubts.delivered(now);
@@ -243,36 +271,41 @@ impl Topic {
         self.ends_in_time();
     }
 
-    /// No gateway ran from `since` on.
-    pub(super) fn was_away(&mut self, since: Timestamp) {
-        self.doubts.stopped(Cause::WasAway, since);
-    }
-
-    /// Whether all that was published until now is here, or on its way, as far as the gateway can know.
-    pub(super) fn is_up(&self) -> bool {
-        self.is_subscribed && self.doubts.ends_at().is_none()
-    }
-
     /// The hub is asked no later than when the subscription is to be ended.
     fn ends_in_time(&mut self) {
         self.next_at = self.doubts.ends_at().map_or(self.next_at, |at| self.next_at.min(at));
     }
 
-    /// Something is waited for. Where nothing came since the hub was last asked, it is taken as a hub that has given the topic up.
-    pub(super) fn may_have_ended(&mut self, now: Timestamp) {
-        let is_quiet =
-            !self.delivers && self.doubts.ends_at().is_none() && self.has_rested(ENDED_FOR_SILENCE_EVERY);
-        if is_quiet {
+    /// So many registrations have no answer of MOSIP.
+    pub(super) fn are_silent(&mut self, silent: u64) {
+        // Some of those that were excused have been answered.
+        self.excused = self.excused.min(silent);
+    }
+
+    /// `silent` registrations have no answer. One of them says nothing of the hub, since MOSIP may be slow. Where nothing of any topic came
+    /// for a `term`, or several registrations are silent and nothing of this topic came, it is taken as a hub that has given the topic up.
+    /// Each of them counts for one end of the subscription.
+    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
+        let is_quiet = self.quiet_since.elapsed() >= term;
+        let enough = if self.hub_quiet_since.elapsed() >= term { 1 } else { SEVERAL_SILENT };
+        let is_evident = silent.saturating_sub(self.excused) >= enough;
+        let has_rested = self.ended.is_none_or(|ended| distance(ended, now) >= ENDED_FOR_SILENCE_EVERY);
+        if is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none() {
+            self.excused = silent;
             self.doubts.stopped(Cause::Silence, self.last_known.unwrap_or(now));
         }
     }
 
     /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
     fn registered(&mut self, renew_every: Duration, now: Timestamp) {
+        if std::mem::take(&mut self.is_unknown) {
+            self.doubts.stopped(Cause::WasAway, self.last_known.unwrap_or(now));
+        }
         let ends_at = self.doubts.ends_at();
         let is_over = ends_at.is_some_and(|at| at <= Instant::now());
-        if is_over && self.has_rested(ENDED_EVERY) {
-            self.ended_at = Some(Instant::now());
+        let has_rested = self.ended_at.is_none_or(|ended| Instant::now() >= ended + ENDED_EVERY);
+        if is_over && has_rested {
+            (self.ended_at, self.ended) = (Some(Instant::now()), Some(now));
             self.ending = Some(Ending::Asked);
             (self.next, self.next_at) = (Mode::Unsubscribe, Instant::now());
             return;
@@ -285,8 +318,10 @@ impl Topic {
             self.fail(error.advise("The gateway asks again by itself. If this lasts, ask MOSIP to remove this partner's subscription."), now);
             return;
         }
-        let at_most = ends_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
-        self.activate(renew_every.min(at_most.unwrap_or(renew_every)), now);
+        let ends_in = ends_at.filter(|_| !is_over).map(|at| at.duration_since(Instant::now()));
+        // Whether a renewal extends the lease that the hub granted, nobody says.
+        let renew_in = [ends_in, self.renew_in].into_iter().flatten().fold(renew_every, Duration::min);
+        self.activate(renew_in, now);
     }
 
     fn activate(&mut self, renew_in: Duration, now: Timestamp) {
@@ -323,10 +358,6 @@ impl Topic {
         self.request.as_mut().filter(|request| request.mode == mode && Instant::now() < request.until)
     }
 
-    fn has_rested(&self, every: Duration) -> bool {
-        self.ended_at.is_none_or(|ended| Instant::now() >= ended + every)
-    }
-
     /// 1 s, doubling, at most five minutes, and by chance at least half of that.
     fn pause(&mut self, random: u32) -> Duration {
         let longest = FIRST_PAUSE.saturating_mul(1 << self.failures.min(16)).min(LONGEST_PAUSE);
@@ -334,4 +365,9 @@ impl Topic {
         let half = longest / 2;
         half + half.mul_f64(f64::from(random) / f64::from(u32::MAX))
     }
+}
+
+/// The time between two moments, whichever is the later one: the machine's clock may have been put back.
+fn distance(one: Timestamp, other: Timestamp) -> Duration {
+    Duration::from_millis(one.millis().abs_diff(other.millis()))
 }

@@ -358,3 +358,35 @@ fn what_was_sealed_is_read_in_one_way_only() {
     message["event"]["data"]["credential"] = json!(base64::encode_url(b"no envelope"));
     assert_eq!(code(&credentials, &message), Code::Malformed);
 }
+
+#[test]
+fn a_credential_is_one_under_whichever_ids_it_comes_and_whatever_is_added_that_no_proof_covers() {
+    let credentials = credentials(false);
+    let identity = |message: &Value| {
+        let issued = verify_event(&credentials, message).unwrap().into_inner();
+        (issued.identity, issued.says)
+    };
+    let known = identity(&good());
+    let mut repeated = good();
+    repeated["event"]["id"] = json!("another");
+    repeated["event"]["transactionId"] = json!("another");
+    assert_eq!(identity(&repeated).0, known.0);
+    assert_ne!(identity(&repeated).1, known.1, "it is another message all the same");
+    let mut embedded = good();
+    embedded["event"]["data"].as_object_mut().unwrap().remove("proof");
+    assert_eq!(identity(&embedded).0, known.0);
+    // The stock context gives this member no meaning, so that anybody can write it.
+    let mut added = birth();
+    added["credentialSubject"]["birthCertificateNumber"] = json!("B-9");
+    assert_eq!(identity(&fake::issued(&added, None)).0, known.0);
+    // Without an id of its issuer, all that is signed counts.
+    let subject = |vid: &str| json!({ "id": "http://credential.idrepo/credentials/1000", "VID": vid });
+    let nameless = |vid: &str| {
+        let mut credential = plain(subject(vid));
+        credential.as_object_mut().unwrap().remove("id");
+        identity(&fake::issued(&credential, Some("issuer"))).0
+    };
+    assert_eq!(nameless("8031687218"), nameless("8031687218"));
+    assert_ne!(nameless("8031687218"), nameless("8031687219"));
+    assert_ne!(identity(&fake::issued(&plain(subject("8031687218")), Some("issuer"))).0, known.0);
+}

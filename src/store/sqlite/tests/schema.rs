@@ -13,9 +13,11 @@ fn old_database(home: &Home, version: usize) {
     fs::write(home.key_file(), KEY).unwrap();
     let connection = Connection::open(home.file("")).unwrap();
     schema::migrate_to(&connection, 0, version).unwrap();
-    let insert =
-        "INSERT INTO entry (id, kind, composition, state, accepted_at, waiting_since, next_at, payload, aid)
-                  VALUES (?1, 'birth', ?2, ?3, 5, 6, ?4, x'01', x'02')";
+    let line = if version < 5 { "composition" } else { "line" };
+    let insert = format!(
+        "INSERT INTO entry (id, kind, {line}, state, accepted_at, waiting_since, next_at, payload, aid)
+                  VALUES (?1, 'birth', ?2, ?3, 5, 6, ?4, x'01', x'02')"
+    );
     for (id, composition, state, next_at) in [
         ("gone", "g", "done", 0),
         ("first", "a", "queued", 5_000),
@@ -25,7 +27,7 @@ fn old_database(home: &Home, version: usize) {
         ("held", "c", "queued", 0),
         ("follows", "g", "queued", 0),
     ] {
-        connection.execute(insert, (id, composition, state, next_at)).unwrap();
+        connection.execute(&insert, (id, composition, state, next_at)).unwrap();
     }
     connection
         .execute_batch(
@@ -33,22 +35,48 @@ fn old_database(home: &Home, version: usize) {
              UPDATE meta SET value=7 WHERE name='uptime';
              INSERT INTO identity (hash, entry, seen_at) VALUES (x'03', 'first', 4);
              INSERT INTO idempotency (hash, identity, seen_at) VALUES (x'04', x'03', 4);
-             INSERT INTO delivery (id, type, made_at, attempts, next_at, body) VALUES
-               ('d1', 'event.parked', 8, 2, 900, x'05'), ('d2', 'event.accepted', 9, 0, 0, x'06'), ('d3', 'x', 9, 0, 0, x'07');
-             DELETE FROM delivery WHERE id='d3';
              INSERT INTO push (id, kind, state, received_at, bytes, body) VALUES ('p', 'credential', 'quarantined', 1, 2, x'08');",
         )
         .unwrap();
+    // One shape for all three queues since then.
+    let delivery = match version {
+        ..5 => "INSERT INTO delivery (id, type, made_at, attempts, next_at, body) VALUES",
+        _ => {
+            "INSERT INTO delivery (id, kind, waiting_since, attempts, next_at, body, destination, line, state, accepted_at, held, position) VALUES"
+        }
+    };
+    for (position, id, values) in [
+        (1, "d1", "'event.parked', 8, 2, 900, x'05'"),
+        (2, "d2", "'event.accepted', 9, 0, 0, x'06'"),
+        (3, "d3", "'x', 9, 0, 0, x'07'"),
+    ] {
+        let more = match version {
+            ..5 => String::new(),
+            _ => format!(", 'delivery', '', 'queued', 0, 0, {position}"),
+        };
+        connection.execute_batch(&format!("{delivery} ('{id}', {values}{more})")).unwrap();
+    }
+    connection.execute_batch("DELETE FROM delivery WHERE id='d3'").unwrap();
     if version >= 2 {
-        connection
-            .execute_batch(
-                "INSERT INTO job (id, form, made_at) VALUES ('j', 'json', 11);
-                 INSERT INTO job_record (id, job, number, state, next_at, payload, result) VALUES
-                   ('j/0', 1, 0, 'leased', 0, x'09', NULL), ('j/1', 1, 1, 'queued', 7000, x'09', NULL),
-                   ('j/2', 1, 2, 'queued', 0, x'09', NULL), ('j/3', 1, 3, 'done', 0, NULL, x'0a'),
-                   ('j/4', 1, 4, 'invalid', 0, NULL, x'0a');",
-            )
-            .unwrap();
+        let (columns, more) = match version {
+            ..5 => ("", ""),
+            _ => (
+                ", destination, kind, line, accepted_at, waiting_since, held, position",
+                ", 'ida', 'uin-token', '', 0, 11, 0, 0",
+            ),
+        };
+        connection.execute_batch("INSERT INTO job (id, form, made_at) VALUES ('j', 'json', 11)").unwrap();
+        for record in [
+            "'j/0', 1, 0, 'leased', 0, x'09', NULL",
+            "'j/1', 1, 1, 'queued', 7000, x'09', NULL",
+            "'j/2', 1, 2, 'queued', 0, x'09', NULL",
+            "'j/3', 1, 3, 'done', 0, NULL, x'0a'",
+            "'j/4', 1, 4, 'invalid', 0, NULL, x'0a'",
+        ] {
+            let columns = format!("id, job, number, state, next_at, payload, result{columns}");
+            let insert = format!("INSERT INTO job_record ({columns}) VALUES ({record}{more})");
+            connection.execute_batch(&insert).unwrap();
+        }
     }
     if version >= 3 {
         // The second has failed since, so that it goes behind all others.
@@ -64,14 +92,14 @@ fn old_database(home: &Home, version: usize) {
     }
     if version >= 4 {
         connection
-            .execute_batch(
-                "INSERT INTO entry (id, kind, destination, composition, state, accepted_at, waiting_since, next_at, position) VALUES
+            .execute_batch(&format!(
+                "INSERT INTO entry (id, kind, destination, {line}, state, accepted_at, waiting_since, next_at, position) VALUES
                    ('first@legacy-aid', 'legacy', 'opencrvs', 'a', 'queued', 5, 6, 0, 10);
                  UPDATE meta SET value=10 WHERE name='position';
                  UPDATE delivery SET settled_by='first@legacy-aid' WHERE id='d2';
                  INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b');
-                 INSERT INTO correlation_name (hash, entry) VALUES (x'0c', 'first');",
-            )
+                 INSERT INTO correlation_name (hash, entry) VALUES (x'0c', 'first');"
+            ))
             .unwrap();
     }
 }
@@ -83,12 +111,13 @@ async fn lease(store: &Store, queue: Queue, destination: &str) -> Vec<Row> {
 
 #[tokio::test]
 async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing() {
-    for version in 1..=4 {
+    let newest = usize::try_from(schema::newest()).unwrap();
+    for version in 1..=newest {
         let home = Home::new();
         old_database(&home, version);
         let store = home.open();
         accept(&store, "new").await;
-        assert_eq!(entries(&store).await.len(), if version == 4 { 9 } else { 8 }, "{version}");
+        assert_eq!(entries(&store).await.len(), if version >= 4 { 9 } else { 8 }, "{version}");
         let first = row(&store, "first").await;
         assert_eq!((first.line.as_deref(), first.accepted_at, first.waiting_since), (Some("a"), 5, 6));
         assert_eq!((first.payload.as_deref(), first.result.as_deref()), (Some(&[1][..]), Some(&[2][..])));
@@ -143,7 +172,7 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
         assert!(push.is_quarantined);
         assert_eq!(store.run(move |tx| tx.push_size(&push.kind)).await.unwrap(), (1, push.bytes));
         let named = store.run(|tx| tx.named(&[12], 9)).await.unwrap();
-        assert_eq!(named.len(), usize::from(version == 4));
+        assert_eq!(named.len(), usize::from(version >= 4));
     }
 }
 

@@ -97,3 +97,16 @@ async fn the_advice_about_a_hub_that_fails_speaks_of_no_record() {
         assert!(!refusal.advice().contains("record"), "{}", refusal.advice());
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn hints_of_anybody_make_no_silence_of_a_topic_that_is_quiet_for_a_while() {
+    let home = Home::new(always_registered());
+    pass(MOMENT).await;
+    home.hub.set_silent(9);
+    for _ in 0..9 {
+        pass(Duration::from_mins(6)).await;
+        home.hub.denied(Denial::Denied, Some(TOPIC), Some("gone"));
+    }
+    pass(MOMENT).await;
+    assert_eq!(home.asked(), ["subscribe"; 10], "a term has not passed");
+}

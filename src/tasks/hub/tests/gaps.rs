@@ -2,30 +2,6 @@
 
 use super::*;
 
-const ERRORS: &str = "REGISTRATION_ERROR";
-const BOTH: [(&str, &str); 2] = [("credential", TOPIC), ("errors", ERRORS)];
-
-fn registered() -> FakeAnswer {
-    says(200, REGISTERED)
-}
-
-fn always_registered() -> impl Iterator<Item = FakeAnswer> {
-    std::iter::repeat_with(registered).take(99)
-}
-
-fn at(seconds: i64) -> Timestamp {
-    Timestamp::from_seconds(START + seconds)
-}
-
-fn gap(since: i64, until: Option<i64>, cause: Cause) -> Option<Gap> {
-    Some(Gap { since: at(since), until: until.map(at), cause })
-}
-
-/// How often the hub was asked to end a subscription.
-fn ends(home: &Home) -> usize {
-    home.asked().iter().filter(|mode| *mode == "unsubscribe").count()
-}
-
 #[tokio::test(start_paused = true)]
 async fn room_alone_ends_no_gap_and_a_message_that_the_hub_brings_again_leaves_none() {
     let home = Home::new(always_registered());
@@ -174,41 +150,88 @@ async fn what_anybody_may_have_sent_is_told_and_moves_nothing() {
     assert_eq!((home.gap(), home.asked().len()), (None, 1));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_hub_that_is_silent_while_registrations_wait_is_made_to_begin_anew_once_a_day() {
-    for delivers in [true, false] {
-        let topics = Topics::from_iter([("credential", TOPIC.to_owned())]);
-        let mut state = State::new(&topics, Duration::from_hours(6));
-        state.set_waited_for(true);
-        let mut ended = Vec::new();
-        for renewal in 0..9 {
-            let now = at(renewal * 6 * 3_600);
-            state.asked(TOPIC, Mode::Subscribe, now);
-            state.answered(TOPIC, Ok(Answer::AlreadyRegistered), 0, now);
-            if let (Some(Due { mode: Mode::Unsubscribe, .. }), _) = state.due() {
-                ended.push(renewal);
-                state.asked(TOPIC, Mode::Unsubscribe, now);
-                assert!(state.verified(TOPIC, Mode::Unsubscribe, Duration::from_hours(24), now));
-                state.asked(TOPIC, Mode::Subscribe, now);
-                assert!(state.verified(TOPIC, Mode::Subscribe, Duration::from_hours(24), now));
-            }
-            pass(Duration::from_hours(6)).await;
-            if delivers {
-                state.arrived(Some("credential"), now);
-            }
-        }
-        // The first term shows whether anything comes.
-        assert_eq!(ended, if delivers { vec![] } else { vec![1, 5] });
-        let shown = state.subscriptions().remove(0).gap;
-        assert_eq!(
-            shown,
-            if delivers { None } else { gap(0, None, Cause::Silence) },
-            "since the subscription"
-        );
-        state.arrived(Some("credential"), at(300_000));
-        let shown = state.subscriptions().remove(0).gap;
-        assert_eq!(shown, if delivers { None } else { gap(0, Some(300_000), Cause::Silence) });
+/// The renewals, six hours apart at a hub that has each topic, at which [`TOPIC`] was ended. Before each, `before` happens.
+async fn ends_of(renewals: i64, before: impl Fn(&mut State, i64, Timestamp)) -> (State, Vec<i64>) {
+    let topics = BOTH.map(|(setting, topic)| (setting, topic.to_owned()));
+    let mut state = State::new(&Topics::from_iter(topics), Duration::from_hours(6));
+    let known = HubTopic { up: Some(at(0)), ..HubTopic::default() };
+    let mut ended = Vec::new();
+    for (setting, _) in BOTH {
+        assert_eq!(state.restore(setting, &known, 1, at(0)), None);
     }
+    for renewal in 0..renewals {
+        let now = at(renewal * 6 * 3_600);
+        before(&mut state, renewal, now);
+        while let (Some(Due { topic, mode, .. }), _) = state.due() {
+            state.asked(&topic, mode, now);
+            if mode == Mode::Subscribe {
+                state.answered(&topic, Ok(Answer::AlreadyRegistered), 0, now);
+                continue;
+            }
+            ended.extend((topic == TOPIC).then_some(renewal));
+            assert!(state.verified(&topic, Mode::Unsubscribe, Duration::from_hours(24), now));
+            state.asked(&topic, Mode::Subscribe, now);
+            assert!(state.verified(&topic, Mode::Subscribe, Duration::from_hours(24), now));
+        }
+        pass(Duration::from_hours(6)).await;
+    }
+    (state, ended)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hub_of_which_nothing_comes_while_more_registrations_fall_silent_is_made_to_begin_anew_once_a_day()
+{
+    let (mut state, ended) =
+        ends_of(9, |state, renewal, _| state.set_silent(1 + renewal.unsigned_abs())).await;
+    // The first term shows whether anything comes.
+    assert_eq!(ended, [1, 5]);
+    let shown = |state: &State| state.subscriptions().remove(0).gap;
+    assert_eq!(shown(&state), gap(0, None, Cause::Silence), "since the subscription");
+    state.arrived(Some("credential"), at(300_000));
+    assert_eq!(shown(&state), gap(0, Some(300_000), Cause::Silence));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_silent_registration_ends_a_quiet_topic_once_and_only_where_nothing_came_on_any_topic() {
+    let (state, ended) = ends_of(12, |state, _, _| state.set_silent(1)).await;
+    assert_eq!(ended, [1], "it speaks against that subscription alone");
+    assert!(state.subscriptions()[0].gap.is_some());
+    let other_delivers = |state: &mut State, _, now| {
+        state.set_silent(1);
+        state.arrived(Some("errors"), now);
+    };
+    let (state, ended) = ends_of(12, other_delivers).await;
+    assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None), "MOSIP is slow");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_silent_registrations_end_a_quiet_topic_while_another_delivers() {
+    for (silent, ends) in [(2, vec![]), (3, vec![1])] {
+        let other_delivers = |state: &mut State, _, now| {
+            state.set_silent(silent);
+            state.arrived(Some("errors"), now);
+        };
+        assert_eq!(ends_of(12, other_delivers).await.1, ends, "{silent}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_that_delivers_is_ended_for_no_silence() {
+    let delivers = |state: &mut State, renewal: i64, now| {
+        state.set_silent(10 * renewal.unsigned_abs());
+        state.arrived(Some("credential"), now);
+    };
+    let (state, ended) = ends_of(9, delivers).await;
+    assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None));
+    // Those that were silent before its last message say nothing against it, nor do those that take the place of answered ones.
+    let delivered_once = |state: &mut State, renewal: i64, now| {
+        state.set_silent([9, 9, 9, 5, 7, 8][usize::try_from(renewal).unwrap()]);
+        state.arrived(Some("errors"), now);
+        if renewal == 1 {
+            state.arrived(Some("credential"), now);
+        }
+    };
+    assert_eq!(ends_of(6, delivered_once).await.1, [5], "three more than the five that were left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -217,7 +240,7 @@ async fn a_silence_begins_with_the_last_message() {
     pass(MOMENT).await;
     home.rows.clock.set(at(50));
     home.hub.arrived(CREDENTIAL);
-    home.hub.set_waited_for(true);
+    home.hub.set_silent(1);
     pass(Duration::from_hours(13)).await;
     assert_eq!(home.gap(), gap(50, None, Cause::Silence));
 }
@@ -253,79 +276,4 @@ async fn an_end_that_fails_is_tried_again() {
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
     pass(Duration::from_secs(310)).await;
     assert_eq!(home.asked()[2..], ["unsubscribe", "subscribe", "unsubscribe"]);
-}
-
-/// A gateway that was subscribed for ten minutes, and ended.
-async fn ended(is_stop: bool) -> Rows {
-    let home = Home::with(&BOTH, always_registered());
-    pass(MOMENT).await;
-    home.rows.clock.set(at(590));
-    pass(Duration::from_mins(1)).await;
-    home.rows.clock.set(at(600));
-    home.end(is_stop).await
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_a_stop_that_was_longer_than_the_hub_tries_every_topic_is_ended_once_and_made_anew() {
-    let rows = ended(true).await;
-    rows.clock.set(at(700));
-    let answers = [registered(), says(202, ACCEPTED), registered(), says(202, ACCEPTED)];
-    let home = Home::over(rows, &BOTH, answers.into_iter().chain([says(202, ACCEPTED), says(202, ACCEPTED)]));
-    pass(MOMENT).await;
-    assert_eq!(home.asked(), ["subscribe", "unsubscribe", "subscribe", "unsubscribe"]);
-    for index in [0, 1] {
-        assert_eq!(home.shown(index).gap, gap(600, None, Cause::WasAway));
-    }
-    for topic in [TOPIC, ERRORS] {
-        assert!(home.hub.verify("unsubscribe", topic, None));
-    }
-    pass(Duration::from_secs(2)).await;
-    assert_eq!(home.asked()[4..], ["subscribe"; 2]);
-    assert_eq!(home.gap(), gap(600, None, Cause::WasAway), "the hub has not verified it");
-    home.rows.clock.set(at(703));
-    assert!(home.hub.verify("subscribe", TOPIC, None));
-    assert_eq!(home.gap(), gap(600, Some(703), Cause::WasAway));
-    assert_eq!(home.shown(1).gap, gap(600, None, Cause::WasAway), "each topic for itself");
-    home.hub.arrived(REGISTRATION_ERROR);
-    assert_eq!(home.shown(1).gap, gap(600, Some(703), Cause::WasAway), "a message shows it too");
-}
-
-#[tokio::test(start_paused = true)]
-async fn after_a_short_stop_or_at_the_first_start_nothing_is_missing() {
-    for (is_stop, seconds) in [(true, 608), (false, 599)] {
-        let rows = ended(is_stop).await;
-        rows.clock.set(at(seconds));
-        let home = Home::over(rows, &BOTH, always_registered());
-        pass(MOMENT).await;
-        assert_eq!((home.gap(), ends(&home)), (None, 0), "stopped: {is_stop}");
-    }
-    let rows = ended(false).await;
-    rows.clock.set(at(606));
-    let home = Home::over(rows, &BOTH, always_registered());
-    pass(MOMENT).await;
-    assert_eq!(
-        home.gap(),
-        gap(590, None, Cause::WasAway),
-        "it last noted that it was up before it was killed"
-    );
-    // A topic that was never subscribed misses nothing.
-    let rows = ended(true).await;
-    rows.clock.set(at(9_999));
-    let home = Home::over(rows, &[("packet_status", "STATUS")], always_registered());
-    pass(MOMENT).await;
-    assert_eq!(home.gap(), None);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_was_missing_at_a_stop_is_known_to_the_next_start() {
-    let home = Home::new(always_registered());
-    pass(MOMENT).await;
-    home.rows.clock.set(at(100));
-    home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
-    let rows = home.end(true).await;
-    rows.clock.set(at(101));
-    let home = Home::over(rows, &[("credential", TOPIC)], always_registered());
-    pass(MOMENT).await;
-    assert_eq!(home.gap(), gap(0, None, Cause::WasAway), "all was well until then");
-    assert_eq!(ends(&home), 1);
 }

@@ -1,0 +1,60 @@
+//! That MOSIP says nothing is told once, and not where it has said something that counts.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_not_told_again_after_mosip_said_that_it_goes_on() {
+    for (own_id, goes_on) in [("e1", Outcome::Processed), ("e2", Outcome::Paused)] {
+        let home = Home::new();
+        let ledger = expecting(&home);
+        packet(&ledger, "1").await;
+        after(&ledger, WITHIN).await;
+        says(&ledger, goes_on, "1", own_id).await;
+        // The entry of the same event for another destination arrives now.
+        insert(&ledger, "1@again", "birth", "packets").await;
+        send(&ledger, "packets").await;
+        after(&ledger, 2 * WITHIN).await;
+        assert_eq!(types(&ledger).await, ["registration.silent"], "{goes_on:?}");
+        assert_eq!(outcome(&ledger, "1").await, Some(goes_on.as_str()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_about_a_registration_of_two_events_is_told_once() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    insert_as(&ledger, "1", "1", "birth", "packets").await;
+    insert_as(&ledger, "2", "1", "birth", "packets").await;
+    send(&ledger, "packets").await;
+    after(&ledger, 2 * WITHIN).await;
+    assert_eq!(types(&ledger).await, ["registration.silent"]);
+    assert_eq!((outcome(&ledger, "1").await, outcome(&ledger, "2").await), (Some("silent"), Some("silent")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_silence_follows_a_verdict_though_the_rows_of_the_registration_are_forgotten() {
+    for verdict in [Outcome::Rejected, Outcome::Issued] {
+        let home = Home::new();
+        let ledger = expecting(&home);
+        insert_as(&ledger, "1", "1", "birth", "packets").await;
+        insert_as(&ledger, "2", "1", "birth", "packets").await;
+        send(&ledger, "packets").await;
+        let now = ledger.uptime();
+        ledger.run(move |book| book.tx().forget(now, -1)).await.unwrap();
+        assert!(ledger.run(|book| book.tx().row(Queue::Entries, "2")).await.unwrap().is_none());
+        says(&ledger, verdict, "1", "e1").await;
+        after(&ledger, 2 * WITHIN).await;
+        assert_eq!(types(&ledger).await.len(), 1, "{verdict:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_of_a_registration_that_is_to_be_answered_later_than_others_are_remembered() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    let now = ledger.uptime();
+    ledger.run(move |book| book.tx().forget(now, now)).await.unwrap();
+    after(&ledger, WITHIN).await;
+    assert_eq!(types(&ledger).await, ["registration.silent"]);
+}
