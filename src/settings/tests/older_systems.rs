@@ -158,7 +158,13 @@ fn the_published_environment_of_mosip_api() {
     assert_eq!(passwords, ["mosip123"; 2]);
     assert!(config.destinations.hub.secret.as_ref().unwrap().matches(b"mosip-websub-secret"));
     assert_eq!(warnings_with(&config, "face mosip_api is not built yet").len(), 1);
-    assert_eq!(lacks(&config), ["upstream.ida.reply_signers: names no peer, so no reply counts"]);
+    assert_eq!(
+        lacks(&config),
+        [
+            "upstream.ida.reply_signers: names no peer, so no reply counts",
+            "websub: listen.callback is not set, and websub.hub_url needs it",
+        ]
+    );
     assert_eq!(
         warnings_with(&config, "no effect here"),
         ["these variables of an older system have no effect here: MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST"]
