@@ -205,7 +205,8 @@ async fn nothing_comes_back(has_tls: bool) -> Sightings {
     let logs = Logs::from_here();
     let site = Site::start(has_tls).await;
     let facts = Facts::make(&site).await;
-    let (mut markers, mut seen, mut sent) = (Markers::default(), Sightings::default(), 0);
+    let (mut markers, mut seen, mut sent) =
+        (Markers::new(if has_tls { "4713" } else { "4711" }), Sightings::default(), 0);
     let (mut listeners, mut unfit) = (BTreeSet::new(), Vec::new());
     for route in routes(&site).await {
         let sample = facts.sample(&route);

@@ -95,8 +95,8 @@ async fn one_event_that_nobody_answers_shows_that_nobody_answers_from_the_first_
     let set = vec![("UPSTREAM__MEDIATOR__BIRTH", url.as_str())];
     let world = World::start(Setup { set, ..Setup::default() }).await;
     world.gateway.accept("birth", &birth("waits")).await;
-    let page = page_with(&world.gateway, ">No usable answer since ").await;
-    assert!(page.contains("The last attempt failed: 1 event waits for MOSIP"), "{page}");
+    let page = page_with(&world.gateway, "The last attempt failed: 1 event waits for MOSIP").await;
+    assert!(page.contains(">No usable answer since "), "{page}");
     let advice = format!("Start the server that is to listen at {}, or correct its URL", nobody.address());
     assert!(page.contains(&advice), "{advice}: {page}");
     let (_, ready) = world.gateway.readiness().await;

@@ -8,29 +8,34 @@ use serde_json::{Value, json};
 use super::site::{self, FORM, basic, bearer};
 use crate::support::seeder::BOUNDARY;
 
-/// Occurs nowhere else. A number and an `n` follow it, which say where it was put.
-const MARKER: &str = "marker4711081500n";
-
 /// Every place that a marker was put into.
-#[derive(Default)]
 pub(super) struct Markers {
+    /// Begins every marker, and occurs nowhere else. A number and an `n` follow it, which say where it was put.
+    stem: String,
+    /// Begins every marker that is a number.
+    digits: &'static str,
     places: Vec<String>,
     /// Markers that have the form of a person's number.
     numbers: Vec<(String, usize)>,
 }
 
 impl Markers {
+    /// `digits`, four, tell them from those of a test that runs meanwhile and logs to the same place.
+    pub(super) fn new(digits: &'static str) -> Self {
+        Self { stem: format!("marker{digits}081500n"), digits, places: Vec::new(), numbers: Vec::new() }
+    }
+
     /// A new marker for `place`.
     pub(super) fn text(&mut self, place: &str) -> String {
         self.places.push(place.to_owned());
-        format!("{MARKER}{}n", self.places.len() - 1)
+        format!("{}{}n", self.stem, self.places.len() - 1)
     }
 
     /// As [`Self::text`], of `length` digits.
     fn number(&mut self, place: &str, length: usize) -> String {
         self.places.push(format!("{place} (a number)"));
         let index = self.places.len() - 1;
-        let number = format!("4711{index:0width$}", width = length - 4);
+        let number = format!("{}{index:0width$}", self.digits, width = length - 4);
         self.numbers.push((number.clone(), index));
         number
     }
@@ -39,14 +44,14 @@ impl Markers {
     pub(super) fn found(&self, text: &str) -> Vec<(&str, usize)> {
         let lower = text.to_ascii_lowercase();
         let mut found: Vec<(&str, usize)> = lower
-            .match_indices(MARKER)
+            .match_indices(&self.stem)
             .map(|(at, _)| {
-                let digits = lower[at + MARKER.len()..].split('n').next().unwrap();
+                let digits = lower[at + self.stem.len()..].split('n').next().unwrap();
                 let index: usize = digits.parse().unwrap_or_else(|_| panic!("a part of a marker: {text}"));
                 (self.places[index].as_str(), at)
             })
             .collect();
-        if lower.contains("4711") {
+        if lower.contains(self.digits) {
             let numbers = self.numbers.iter();
             found.extend(
                 numbers
