@@ -14,6 +14,7 @@ mod listeners;
 mod outbox;
 mod reach;
 mod settings;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,9 +23,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use self::tokens::Tokens;
 use crate::clock::{Clock, Timestamp};
+use crate::config::Trouble;
 use crate::destinations::ida::Requests;
-use crate::destinations::{DestinationSettings as _, Destinations, TokenSource, Tools};
+use crate::destinations::{DestinationSettings as _, Destinations, Tools};
 use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
@@ -84,6 +87,12 @@ impl Finding {
     fn fail(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { level: Level::Fail, advice: Some(advice.into()), ..Self::ok(subject, what) }
     }
+
+    /// What stops no start, and is on the page and in readiness too.
+    fn of_trouble(Trouble { subject, what, advice, fatal }: Trouble) -> Self {
+        let level = if fatal { Self::fail } else { Self::warn };
+        level(subject, what, advice)
+    }
 }
 
 /// All findings: what does not work first, then what is to be looked at, then what is in order. Nothing is said twice.
@@ -134,11 +143,8 @@ pub fn examine(
     };
     let ring = key_watch::load(Arc::new(config.keys.clone()), now);
     let findings = settings::problems(&problems)
-        .chain(settings::connects_nothing(&config))
         .chain(settings::examine(&config))
-        .chain(settings::lacks(&config))
-        .chain(credentials::examine(&config.credentials, now))
-        .chain(hub::examine(&config.destinations.hub))
+        .chain(credentials::examine(&config, now))
         .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
@@ -175,28 +181,23 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let network = Arc::new(Network::new(client, keys, pool.clone(), clock));
     let mut findings = reached.findings.clone();
     let tokens = destinations.all().into_iter().flat_map(|destination| destination.tokens());
-    for source in tokens.chain(share_token) {
-        if reached.includes(source.grant().url()) {
-            findings.push(token(&network, &source).await);
-        }
+    let sources = tokens.chain(share_token).filter(|source| reached.includes(source.grant().url()));
+    let mut tokens = Tokens::default();
+    for source in sources {
+        tokens.fetch(&network, &source).await;
     }
-    if asks_hub {
-        findings.extend(hub::call(&network, &destinations.hub).await);
+    let hub_token = destinations.hub.token().map(|token| token.grant().section());
+    match hub_token.and_then(|section| tokens.refused(section)) {
+        Some(finding) if asks_hub => finding.what.push_str("; so no topic of MOSIP's hub can be subscribed"),
+        None if asks_hub => findings.extend(hub::call(&network, &destinations.hub).await),
+        _ => {}
     }
+    findings.extend(tokens.into_findings());
     if asks_ida {
         let uin_length = requests.id_lengths().uin;
         findings.push(ida_calls::call(network, requests, uin_length, pool).await);
     }
     findings
-}
-
-/// Fetches the token that calls carry. Nothing is called with it: whatever went there would be done in earnest.
-async fn token(network: &Network, source: &TokenSource) -> Finding {
-    let (section, giver) = (source.grant().section(), source.grant().giver());
-    match network.check_token(source).await {
-        Ok(()) => Finding::ok(section, format!("{giver} gives a token to the client")),
-        Err(error) => Finding::fail(section, error.detail(), error.advice()),
-    }
 }
 
 #[cfg(test)]

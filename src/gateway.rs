@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use self::listeners::{HubProof, Listener, Site, Wanted};
 use crate::clock::Clock;
-use crate::config::Address;
+use crate::config::{Address, Trouble};
 use crate::error::{Code, Error, Result};
 use crate::faces::{App, Shared, openapi};
 use crate::http::activation::Sockets;
@@ -25,7 +25,7 @@ pub use crate::http::server::BindError;
 use crate::http::server::{Limits, Server};
 use crate::http::trace::NO_ROUTE;
 use crate::http::{body, trace};
-use crate::keys::Keyring;
+use crate::keys::{EXAMPLE, Keyring, NO_EXAMPLE};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
@@ -81,12 +81,11 @@ impl Gateway {
         forbid_core_dumps();
         let clock = Clock::system();
         let wanted = listeners::wanted(&config);
-        let unserved = listeners::troubles(&config);
+        let mut troubles = troubles::all(&config);
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
-        if let Some(trouble) = config.connects_nothing() {
-            tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
-        }
+        let wants_credentials = config.expects_credentials();
+        let key_needs = config.destinations.key_needs().into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
         let watcher = watcher.allow_example_keys(allow_example_keys);
         let ring = keys.current();
@@ -96,8 +95,11 @@ impl Gateway {
                 .advise("Use your own keys, or say --allow-example-keys outside production.")
                 .into());
         }
-        for line in &config.warnings {
-            tracing::warn!(line, "configuration");
+        for file in ring.example_keys() {
+            tracing::warn!(trouble = %format_args!("{file}: {EXAMPLE}; {NO_EXAMPLE}"), "keys");
+        }
+        for warning in &config.warnings {
+            tracing::warn!(warning, "configuration");
         }
         for trouble in ring.troubles() {
             tracing::warn!(trouble = %trouble, "keys");
@@ -113,16 +115,11 @@ impl Gateway {
         let client = Client::new(&config.upstream)?;
         let pool = Pool::for_this_machine()?;
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
-        let outbox_key = config.outbox.key_file.clone();
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
-        let mut troubles = config.troubles;
-        troubles.extend(unserved);
-        troubles.extend(troubles::of_key_file(&outbox_key));
         troubles.extend(troubles::of_trusted(&trusted, clock.now()));
         let websub = &config.destinations.hub;
-        let wants_credentials = config.credentials.is_begun() || websub.topics.credential().is_some();
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
             destinations: config.destinations,
@@ -133,8 +130,8 @@ impl Gateway {
         let credentials = credentials::examine(&config.credentials);
         let refusals = credentials.as_ref().err().filter(|_| wants_credentials);
         troubles.extend(troubles::of_credentials(refusals.map_or(&[], Vec::as_slice)));
-        for trouble in &troubles {
-            tracing::warn!(%trouble, fatal = trouble.fatal, "configuration");
+        for Trouble { subject, what, advice, fatal } in &troubles {
+            tracing::warn!(setting = subject, trouble = what, advice, fatal, "configuration");
         }
         let credentials = credentials.map(Arc::new).map_err(credentials::first);
         let tools = Tools {
@@ -168,6 +165,7 @@ impl Gateway {
             documents: listeners::documents(),
             listeners,
             trusted,
+            key_needs,
             troubles: troubles.into(),
             warnings: config.warnings.into(),
             faces: config.faces.each.switches().into(),

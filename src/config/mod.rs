@@ -18,6 +18,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use self::problem::CONNECTS_NOTHING;
 pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
 pub use self::token::{Token, TokenKind};

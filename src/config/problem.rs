@@ -21,6 +21,9 @@ impl fmt::Display for Problem {
     }
 }
 
+/// How the trouble of a gateway begins that is connected to nothing.
+pub(crate) const CONNECTS_NOTHING: &str = "connects nothing: ";
+
 /// What is not as it should be in the settings, and stops no start. Never holds the value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
@@ -43,6 +46,16 @@ impl Trouble {
     /// One for which something does not work.
     pub(crate) fn fatal(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { fatal: true, ..Self::new(subject, what, advice) }
+    }
+
+    /// Whether it says that the gateway is connected to nothing.
+    pub(crate) fn is_unconnected(&self) -> bool {
+        self.what.starts_with(CONNECTS_NOTHING)
+    }
+
+    /// The subject without the folders before a file: for those who need not know where files are.
+    pub(crate) fn short_subject(&self) -> &str {
+        self.subject.rsplit('/').next().unwrap_or_default()
     }
 }
 

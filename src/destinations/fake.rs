@@ -31,7 +31,13 @@ pub(crate) fn says(status: u16, body: &str) -> Answer {
 
 /// Nobody is there: nothing has left.
 pub(crate) fn is_away() -> Answer {
-    Box::new(|_| Ok(Err(SendError::NotSent { host: "upstream".to_owned(), reason: "refused".to_owned() })))
+    Box::new(|_| {
+        Ok(Err(SendError::NotSent {
+            host: "upstream".to_owned(),
+            reason: "refused".to_owned(),
+            kind: std::io::ErrorKind::ConnectionRefused,
+        }))
+    })
 }
 
 /// It took the request and did not answer.

@@ -2,8 +2,10 @@
 
 use http::Uri;
 
+use crate::config::Trouble;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
+use crate::keys::Ring;
 use crate::keys::settings::Keys;
 
 /// Where a destination's settings are read from.
@@ -45,6 +47,19 @@ pub(crate) struct KeyNeeds {
     pub(crate) signs: bool,
     /// To whom what goes there is sealed.
     pub(crate) seals_to: Option<Recipient>,
+}
+
+impl KeyNeeds {
+    /// That the recipient has nothing but a bare public key in `ring`; `None`: it has a certificate, or is not there at all.
+    pub(crate) fn only_verified_by(&self, ring: &Ring) -> Option<Trouble> {
+        let Recipient { name, what, .. } = self.seals_to.as_ref()?;
+        let peer = ring.peer(name).filter(|peer| peer.certificate.is_none())?;
+        Some(Trouble::fatal(
+            peer.file.display(),
+            format!("peer `{name}` can only verify: no {what} can be sealed to a bare public key"),
+            "replace the file by the certificate of that peer",
+        ))
+    }
 }
 
 /// A peer that is sealed to.

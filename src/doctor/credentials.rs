@@ -8,14 +8,15 @@ use crate::gateway::credentials;
 use crate::keys::Location;
 use crate::keys::cert::Validity;
 use crate::mosip::credential::{Issuer, ProofKind};
-use crate::settings;
+use crate::settings::{self, Config};
 
-/// What the section lacks, and what is wrong with its files. Empty where nothing of it is set.
-pub(super) fn examine(settings: &settings::Credentials, now: Timestamp) -> Vec<Finding> {
+/// What the section lacks, and what is wrong with its files. Empty where no credential is to come.
+pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
+    if config.expects_credentials() { examine_section(&config.credentials, now) } else { Vec::new() }
+}
+
+fn examine_section(settings: &settings::Credentials, now: Timestamp) -> Vec<Finding> {
     let settings::Credentials { contexts_dir, context, issuers, require, .. } = settings;
-    if !settings.is_begun() {
-        return Vec::new();
-    }
     let unset = |name: &str, why: &str| {
         Finding::fail(format!("credentials.{name}"), "is not set, so that no credential can be verified", why)
     };
@@ -108,7 +109,7 @@ mod tests {
 
     /// Subject, level and words of each finding.
     fn findings(settings: &settings::Credentials, now: Timestamp) -> Vec<(Level, String)> {
-        let findings = examine(settings, now).into_iter();
+        let findings = examine_section(settings, now).into_iter();
         findings.map(|finding| (finding.level, format!("{}: {}", finding.subject, finding.what))).collect()
     }
 
@@ -116,9 +117,6 @@ mod tests {
     fn what_can_verify_credentials_is_in_order() {
         let found = findings(&settings(), NOW);
         assert!(found.len() == 2 && found.iter().all(|(level, _)| *level == Level::Ok), "{found:?}");
-        let none =
-            settings::Credentials { contexts_dir: None, context: vec![], issuers: vec![], ..settings() };
-        assert_eq!(findings(&none, NOW), []);
         let event = settings::Credentials {
             contexts_dir: None,
             context: vec![],

@@ -1,4 +1,4 @@
-//! MOSIP's hub: what a subscription lacks, and each topic subscribed once, as the gateway does itself all the time.
+//! MOSIP's hub: each topic is subscribed once, as the gateway does itself all the time.
 
 use std::time::Duration;
 
@@ -7,39 +7,16 @@ use http::Method;
 use super::Finding;
 use super::reach::Reached;
 use crate::destinations::drive::Outside;
-use crate::destinations::hub::{Publisher, Settings};
+use crate::destinations::hub::Publisher;
 use crate::error::Result;
 use crate::mosip::websub::{self, Answer, Mode};
 use crate::queue::outside::Network;
 use crate::upstream::Request;
 
-const SUBJECT: &str = "websub";
-/// Shortest secret that nobody guesses, bytes.
-const SHORTEST_SECRET: usize = 16;
 /// For one request.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// Largest answer, bytes; a real one is a line.
 const MAX_REPLY: usize = 64 << 10;
-
-/// What works, and could be better.
-pub(super) fn examine(websub: &Settings) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    if websub.hub_url.is_some() && !websub.is_token_set {
-        findings.push(Finding::warn(
-            SUBJECT,
-            "websub.token is not set, so that the hub is asked without a token",
-            "set it unless the hub takes subscriptions from anybody: MOSIP's does not",
-        ));
-    }
-    if websub.secret.as_ref().is_some_and(|secret| secret.expose().len() < SHORTEST_SECRET) {
-        findings.push(Finding::warn(
-            "websub.secret_file",
-            "leads to a secret of less than 16 bytes, which can be guessed: whoever has it can reject registrations",
-            "make one with `openssl rand -hex 32 > websub.secret`, and start the gateway again, which subscribes with it",
-        ));
-    }
-    findings
-}
 
 /// Whether there is a hub, and it and who gives its token were reached. What is unset has been found without a call.
 pub(super) fn can_be_asked(hub: &Publisher, reached: &Reached) -> bool {

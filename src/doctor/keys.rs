@@ -2,11 +2,9 @@
 
 use super::Finding;
 use crate::clock::Timestamp;
-use crate::destinations::{KeyNeeds, Recipient};
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::settings::Uses;
-use crate::keys::{Certificate, Location, OwnKey, Peer, Ring};
-use crate::mosip::roles;
+use crate::keys::{self, Certificate, Location, OwnKey, Peer, Ring};
 use crate::settings::Config;
 
 /// Fewer days than this are too few to have a new certificate issued without haste.
@@ -52,29 +50,12 @@ pub(super) fn examine(
     }
     for file in ring.example_keys() {
         let level = if allow_example_keys { Finding::warn } else { Finding::fail };
-        findings.push(level(
-            file,
-            "holds a development key, whose private half is public",
-            "use your own keys; outside production, say --allow-example-keys to `serve` and to `doctor`",
-        ));
+        findings.push(level(file, keys::EXAMPLE, keys::NO_EXAMPLE));
     }
-    findings.extend(unfilled_roles(config));
-    findings.extend(peers_that_only_verify(config, ring));
+    let needs = config.destinations.key_needs();
+    let only_verify = needs.iter().filter_map(|needs| needs.only_verified_by(ring));
+    findings.extend(only_verify.map(Finding::of_trouble));
     findings
-}
-
-/// Peers to whom something is sealed, and of whom nothing but a public key is there.
-fn peers_that_only_verify(config: &Config, ring: &Ring) -> Vec<Finding> {
-    let recipients = config.destinations.key_needs().into_iter().filter_map(|needs| needs.seals_to);
-    let only_verifies = |Recipient { name, what, .. }| {
-        let peer = ring.peer(name).filter(|peer| peer.certificate.is_none())?;
-        Some(Finding::fail(
-            peer.file.display(),
-            format!("peer `{name}` can only verify: no {what} can be sealed to a bare public key"),
-            "replace the file by the certificate of that peer",
-        ))
-    };
-    recipients.filter_map(only_verifies).collect()
 }
 
 fn describe_own(own: &OwnKey) -> String {
@@ -155,45 +136,4 @@ fn describe(certificate: &Certificate, issuers: &[Certificate]) -> String {
         certificate.thumbprint(),
         certificate.subject()
     )
-}
-
-/// Roles without a key in the configuration that something configured needs.
-fn unfilled_roles(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let needs = config.destinations.key_needs();
-    let has_signer = config.keys.own.iter().any(|own| own.uses.sign);
-    for KeyNeeds { section, .. } in needs.iter().filter(|needs| needs.signs && !has_signer) {
-        findings.push(Finding::fail(
-            "keys.own",
-            format!("names no key that signs, and {section} wants signatures"),
-            "add a key with use = [\"sign\"]",
-        ));
-    }
-    let is_called = config.listen.callback.is_some();
-    if is_called && !config.keys.own.iter().any(|own| own.uses.decrypt) {
-        findings.push(Finding::fail(
-            "keys.own",
-            "names no key that decrypts, and what MOSIP pushes is sealed",
-            "add a key with use = [\"decrypt\"]",
-        ));
-    }
-    let lacks_peer = |name: &str| !config.keys.peers.iter().any(|peer| peer.name == name);
-    let recipients: Vec<_> = needs.iter().filter_map(|needs| needs.seals_to.as_ref()).collect();
-    for Recipient { name, what, whose } in recipients.iter().filter(|peer| lacks_peer(peer.name)) {
-        findings.push(Finding::fail(
-            "keys.peers",
-            format!("names no peer `{name}`, to whom {what} are sealed"),
-            format!("add {whose} certificate under the name `{name}`"),
-        ));
-    }
-    let is_named = recipients.iter().any(|peer| peer.name == roles::MOSIP);
-    let takes_tokens = is_called && config.callback.expects_tokens();
-    if takes_tokens && !is_named && lacks_peer(roles::MOSIP) {
-        findings.push(Finding::fail(
-            "keys.peers",
-            "names no peer `mosip`, whose signature on a push counts",
-            "add the MOSIP-side mediator's certificate under the name `mosip`",
-        ));
-    }
-    findings
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Trouble;
-use crate::destinations::EventRoutes;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
+use crate::destinations::{EventRoutes, KeyNeeds};
 use crate::error::Result;
 use crate::faces::openapi::Documents;
 use crate::http::{body, meters};
@@ -54,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) listeners: Arc<[Listener]>,
     /// The settings that trust a certificate, and when the next of its certificates expires.
     pub(crate) trusted: Arc<[(String, Timestamp)]>,
+    /// What the destinations need of the keys.
+    pub(crate) key_needs: Arc<[KeyNeeds]>,
     /// What is not as it should be with the settings and their files.
     pub(crate) troubles: Arc<[Trouble]>,
     /// What the log says of the settings at the start.
@@ -109,6 +111,10 @@ impl App {
 
     pub(super) fn trusted(&self) -> Arc<[(String, Timestamp)]> {
         Arc::clone(&self.0.trusted)
+    }
+
+    pub(super) fn key_needs(&self) -> &[KeyNeeds] {
+        &self.0.key_needs
     }
 
     pub(super) fn troubles(&self) -> Arc<[Trouble]> {

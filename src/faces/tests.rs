@@ -95,6 +95,7 @@ impl World {
             documents: Vec::new(),
             listeners: Arc::new([]),
             trusted: Arc::new([]),
+            key_needs: Arc::new([]),
             troubles: Arc::new([]),
             warnings: Arc::new([]),
             faces: Arc::new([]),

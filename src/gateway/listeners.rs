@@ -1,6 +1,7 @@
 //! The one list of listeners: the gateway binds what is in it, `doctor` examines it, readiness, metrics and the page show it, and
 //! the documents of the API follow it. A further listener is one more entry of [`ALL`].
 
+mod clear;
 mod unserved;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
+pub(crate) use self::clear::in_the_clear;
 pub(crate) use self::unserved::troubles;
 use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
@@ -40,6 +42,8 @@ pub(crate) struct Listener {
     serves_stand_ins: bool,
     /// Whether the configuration leaves it anything to serve. A listener that serves nothing is not bound.
     serves: fn(&Config) -> bool,
+    /// What nobody on the way may read; `None`: nothing.
+    carries: fn(&Config) -> Option<&'static str>,
     /// What it serves.
     pub(super) router: fn(&mut Site, &Address) -> Result<Router>,
     /// All that it can serve, as OpenAPI.
@@ -56,6 +60,7 @@ pub(crate) static ALL: &[Listener] = &[
         tls: |config| config.internal.tls.as_ref(),
         serves_stand_ins: true,
         serves: |_| true,
+        carries: |_| Some("all that is sealed, opened and registered, with the token of callers,"),
         router: internal,
         document: plain::document,
     },
@@ -67,6 +72,7 @@ pub(crate) static ALL: &[Listener] = &[
         tls: |config| config.callback.tls.as_ref(),
         serves_stand_ins: false,
         serves: |_| true,
+        carries: |_| Some("what MOSIP sends, with the tokens of its callers,"),
         router: callback,
         document: callback::document,
     },
@@ -78,6 +84,7 @@ pub(crate) static ALL: &[Listener] = &[
         tls: |config| config.faces.tls.as_ref(),
         serves_stand_ins: true,
         serves: unserved::is_faces_served,
+        carries: |_| Some("people's records, with the tokens of callers,"),
         router: stand_ins,
         document: faces::document,
     },
@@ -89,6 +96,7 @@ pub(crate) static ALL: &[Listener] = &[
         tls: |config| config.ops.tls.as_ref(),
         serves_stand_ins: false,
         serves: |_| true,
+        carries: |config| config.ops.token.as_ref().map(|_| "the operators' page, with its token,"),
         router: ops,
         document: ops::document,
     },
@@ -207,7 +215,8 @@ fn ops(site: &mut Site, address: &Address) -> Result<Router> {
     let token = site.ops.token.take();
     let has_page = unserved::has_page(address, token.as_ref());
     let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
-    Ok(guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES)))
+    let router = guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES));
+    Ok(router.layer(middleware::from_fn(ops::refuse_browsers)))
 }
 
 fn guarded(router: Router, guard: Guard) -> Router {

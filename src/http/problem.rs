@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 
 use crate::error::{Code, Error, Fault, UpstreamCode};
 
+/// The content type of a refusal.
+pub(crate) const PROBLEM: &str = "application/problem+json";
+
 /// The error behind a reply, left in the extensions of the response for the log. Never sent.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal(pub(crate) Error);
@@ -84,7 +87,7 @@ impl<'a> Problem<'a> {
 /// The headers of a refusal.
 pub(crate) fn headers(code: Code) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     if code == Code::Busy {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }

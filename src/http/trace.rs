@@ -1,6 +1,6 @@
 //! One log line per request: id, route, status, duration, and the problem's code where there is one; what is refused is counted. Refusals,
-//! and all that callers ask who have not proved who they are, have one line for each route and code in an interval, and a count. Never a
-//! path as it came (an id in it may be personal), a query, a header or a body.
+//! and all that callers ask who have not proved who they are, have one line for each route and code in an interval, and a count; at `trace`
+//! all have one. Never a path as it came (an id in it may be personal), a query, a header or a body.
 
 use std::time::Instant;
 
@@ -57,23 +57,34 @@ pub(crate) async fn log(
         meters.refused(listener, route, status.to_string());
     }
     match refusal {
-        None if !caller.is_known() && !meters.is_first(listener, route, ANSWERED) => {}
+        None if !caller.is_known() && !meters.is_first(listener, route, ANSWERED) => {
+            tracing::trace!(listener, id, method, route, status, micros, "request");
+        }
         None => tracing::info!(listener, id, method, route, status, micros, "request"),
-        Some(Refusal(error)) if !meters.is_first(listener, route, error.code().as_str()) => {}
-        Some(Refusal(error)) => tracing::warn!(
-            listener,
-            id,
-            method,
-            route,
-            status,
-            micros,
-            code = error.code().as_str(),
-            fault = error.fault().as_str(),
-            detail = error.detail(),
-            step = error.operator_detail(),
-            upstream_code = error.upstream().map(|upstream| upstream.code.as_str()),
-            "request refused"
-        ),
+        Some(Refusal(error)) => {
+            macro_rules! log_refusal {
+                ($at:ident) => {
+                    tracing::$at!(
+                        listener,
+                        id,
+                        method,
+                        route,
+                        status,
+                        micros,
+                        code = error.code().as_str(),
+                        fault = error.fault().as_str(),
+                        detail = error.detail(),
+                        step = error.operator_detail(),
+                        upstream_code = error.upstream().map(|upstream| upstream.code.as_str()),
+                        "request refused"
+                    )
+                };
+            }
+            match meters.is_first(listener, route, error.code().as_str()) {
+                true => log_refusal!(warn),
+                false => log_refusal!(trace),
+            }
+        }
     }
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(X_REQUEST_ID, id);

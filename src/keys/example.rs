@@ -25,6 +25,13 @@ const EXAMPLE_KEYS: &[&str] = &[
     "fa28b243100a8e1a604c4c8f5fe7fd11e19dc26f42dd95d8158c5d62c20cb7f9",
 ];
 
+/// What is wrong with a development key, as the rest of a sentence.
+pub(crate) const EXAMPLE: &str = "holds a development key, whose private half is public";
+
+/// What to do about one.
+pub(crate) const NO_EXAMPLE: &str =
+    "use your own keys; outside production, say --allow-example-keys to `serve` and to `doctor`";
+
 /// Whether the private half of `key` is public.
 pub(super) fn is_example(key: &PublicKey) -> bool {
     EXAMPLE_KEYS.contains(&digest(key).as_str())

@@ -12,6 +12,7 @@ pub mod settings;
 pub mod source;
 
 pub use cert::{Certificate, Thumbprint};
+pub(crate) use example::{EXAMPLE, NO_EXAMPLE};
 pub use keyring::Keyring;
 pub(crate) use keyring::Look;
 pub use location::Location;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
-use crate::config::{Envelope, Listen, Trouble, Upstream, listeners, unbuilt, upstream};
+use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, unbuilt, upstream};
 use crate::destinations;
 use crate::faces::{self, callback, ops, plain};
 use crate::keys::settings::Keys;
@@ -113,6 +113,11 @@ impl Config {
 }
 
 impl Config {
+    /// Whether credentials are to come: something says whose count, or their topic is subscribed.
+    pub(crate) fn expects_credentials(&self) -> bool {
+        self.credentials.is_begun() || self.destinations.hub.topics.credential().is_some()
+    }
+
     /// That a gateway under this configuration is connected to nothing, and what makes it useful; `None`: it is. With keys it still serves
     /// those who seal and open; without, nobody.
     pub(crate) fn connects_nothing(&self) -> Option<Trouble> {
@@ -127,18 +132,14 @@ impl Config {
         let advice = "set upstream.mediator.birth, upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
                       --config FILE or MOSIP_GATEWAY_CONFIG. deploy/mosip-gateway.toml shows every setting";
         let has_keys = !self.keys.own.is_empty() || !self.keys.peers.is_empty();
-        Some(match has_keys {
-            true => Trouble::new(
-                "configuration",
-                "connects nothing: no event is taken, nothing comes from MOSIP, and the keys serve /v1/seal, open, sign and verify alone",
-                advice,
-            ),
-            false => Trouble::fatal(
-                "configuration",
-                "connects nothing: no key and no URL is set, so that nothing can be sent, opened or verified",
-                advice,
-            ),
-        })
+        let why = match has_keys {
+            true => {
+                "no event is taken, nothing comes from MOSIP, and the keys serve /v1/seal, open, sign and verify alone"
+            }
+            false => "no key and no URL is set, so that nothing can be sent, opened or verified",
+        };
+        let trouble = Trouble::new("configuration", format!("{CONNECTS_NOTHING}{why}"), advice);
+        Some(Trouble { fatal: !has_keys, ..trouble })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The HTTP client: it sends a request once, follows no redirect, never repeats a request by itself, and always has a deadline.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -141,7 +142,7 @@ where
             // hyper hands the request to a connection only once that stands, so nothing was sent where there is none.
             Err(_) if connection.connection_metadata().is_none() => {
                 let reason = format!("not made within {} ms", request.deadline.as_millis());
-                Err(SendError::NotSent { host, reason })
+                Err(SendError::NotSent { host, reason, kind: ErrorKind::TimedOut })
             }
             Err(_) => Err(SendError::Timeout { host, after: request.deadline }),
         }

@@ -1,6 +1,7 @@
 //! Why a request brought no answer, and who has to act.
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 use std::time::Duration;
 
 use rustls::CertificateError;
@@ -20,6 +21,8 @@ pub enum SendError {
         host: String,
         /// The message of the system or of rustls.
         reason: String,
+        /// What the system calls it, where it was the system that said so.
+        kind: ErrorKind,
     },
     /// The server's certificate does not verify. Nothing was sent.
     #[error("the certificate of {host} is not accepted: {reason}")]
@@ -87,8 +90,8 @@ impl SendError {
     pub(super) fn of(host: String, sent: bool, error: &(dyn StdError + 'static)) -> Self {
         match innermost(error) {
             Cause::Certificate(error) => Self::Certificate { host, reason: NotTrusted::of(error) },
-            Cause::Text(reason) if sent => Self::Broken { host, reason },
-            Cause::Text(reason) => Self::NotSent { host, reason },
+            Cause::Text(reason, _) if sent => Self::Broken { host, reason },
+            Cause::Text(reason, kind) => Self::NotSent { host, reason, kind },
         }
     }
 
@@ -113,9 +116,17 @@ impl From<SendError> for Error {
             SendError::PlainHttp { .. } => {
                 error.advise("Use an https URL; a host in upstream.danger_plain_http_hosts is sent tokens in the clear.")
             }
-            SendError::NotSent { .. } => error.advise(
-                "Check the URL in the configuration, and that the server is up; nothing was sent, and it can be sent again.",
-            ),
+            SendError::NotSent { host, kind, .. } => error.advise(match kind {
+                ErrorKind::ConnectionRefused => format!(
+                    "Start the server that is to listen at {host}, or correct its URL in the configuration; nothing was sent."
+                ),
+                ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => format!(
+                    "Open the way to {host} (routes, firewalls), or correct its URL in the configuration; nothing was sent."
+                ),
+                _ => format!(
+                    "Check that {host} has an address and its server is up, or correct its URL in the configuration; nothing was sent."
+                ),
+            }),
             _ => error,
         }
     }
@@ -141,7 +152,7 @@ fn moment(at: UnixTime) -> Timestamp {
 
 enum Cause<'a> {
     Certificate(&'a CertificateError),
-    Text(String),
+    Text(String, ErrorKind),
 }
 
 /// Follows the sources down to the certificate or to the innermost error. hyper, rustls and the system name no URL there.
@@ -156,7 +167,10 @@ fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Cause<'a> {
         let next = wrapped.map(|error| error as &'a (dyn StdError + 'static)).or_else(|| last.source());
         match next {
             Some(error) => last = error,
-            None => return Cause::Text(last.to_string()),
+            None => {
+                let kind = last.downcast_ref().map_or(ErrorKind::Other, std::io::Error::kind);
+                return Cause::Text(last.to_string(), kind);
+            }
         }
     }
 }

@@ -88,6 +88,22 @@ async fn what_ida_refuses_is_named_by_its_code() {
 }
 
 #[tokio::test]
+async fn a_client_that_is_refused_is_one_failure_whatever_it_is_needed_for() {
+    let site = Site::new().await;
+    let example = include_str!("../../deploy/example-hub.toml");
+    let failed = async |set: &[(&str, &str)]| -> Vec<Finding> {
+        let findings = site.all_under(example, set, Clock::system()).await;
+        findings.into_iter().filter(|finding| finding.level == Level::Fail).collect()
+    };
+    let [refused] = &failed(&[("MOSIP_AUTH_CLIENT_SECRET", "wrong")]).await[..] else {
+        panic!("{:?}", failed(&[("MOSIP_AUTH_CLIENT_SECRET", "wrong")]).await)
+    };
+    assert_eq!(refused.subject, "upstream.token, websub.token", "{refused:?}");
+    assert!(refused.what.ends_with("; so no topic of MOSIP's hub can be subscribed"), "{refused:?}");
+    assert_eq!(failed(&[]).await, []);
+}
+
+#[tokio::test]
 async fn a_wrong_certificate_is_told_from_a_wrong_signature_and_from_a_replaced_certificate_of_ida() {
     let site = Site::new().await;
     let strange = crate::support::vectors().join("keys");

@@ -95,8 +95,10 @@ async fn one_event_that_nobody_answers_shows_that_nobody_answers_from_the_first_
     let set = vec![("UPSTREAM__MEDIATOR__BIRTH", url.as_str())];
     let world = World::start(Setup { set, ..Setup::default() }).await;
     world.gateway.accept("birth", &birth("waits")).await;
-    let page = page_with(&world.gateway, ">No usable answer since ").await;
-    assert!(page.contains("The last attempt failed: 1 event waits for MOSIP"), "{page}");
+    let page = page_with(&world.gateway, "The last attempt failed: 1 event waits for MOSIP").await;
+    assert!(page.contains(">No usable answer since "), "{page}");
+    let advice = format!("Start the server that is to listen at {}, or correct its URL", nobody.address());
+    assert!(page.contains(&advice), "{advice}: {page}");
     let (_, ready) = world.gateway.readiness().await;
     let channels = ready["channels"].as_array().unwrap();
     let state = |kind: &str| {
@@ -243,6 +245,61 @@ async fn a_file_of_authorities_that_is_missing_is_told_before_what_it_keeps() {
     let (_, ready) = world.gateway.readiness().await;
     let fatal = ready["troubles"].as_array().unwrap().iter().filter(|trouble| trouble["fatal"] == true);
     assert_eq!(fatal.count(), 1, "{ready}");
+}
+
+#[tokio::test]
+async fn development_keys_are_on_the_page_in_readiness_and_in_metrics() {
+    let gateway = Running::start(&[]).await;
+    let page = text(&gateway, "/").await;
+    assert!(page.contains(" development keys are in use, whose private halves are public."), "{page}");
+    let words = "holds a development key, whose private half is public";
+    assert!(page.contains(&format!("opencrvs-priv.key: {words}")), "{page}");
+    let (_, ready) = gateway.readiness().await;
+    let troubles = ready["troubles"].as_array().unwrap().iter();
+    let files: Vec<_> = troubles.filter(|trouble| trouble["detail"] == words).collect();
+    assert!(files.iter().any(|trouble| trouble["subject"] == "opencrvs-priv.key"), "{ready}");
+    let metrics = text(&gateway, "/metrics").await;
+    let sample = format!("mosip_gateway_example_keys {}", files.len());
+    assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
+}
+
+/// A browser asks for the token by itself; who does not have it learns where it is. Programs get a problem, as before.
+#[tokio::test]
+async fn a_browser_without_the_token_shows_a_page_that_says_which_and_how() {
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "the-operators-token").unwrap();
+    let gateway = Running::start(&[("OPS__TOKEN_FILE", token.path().to_str().unwrap())]).await;
+    let ask = async |accept: &str, host: Option<&str>| {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", accept.parse().unwrap());
+        if let Some(host) = host {
+            headers.insert("host", host.parse().unwrap());
+        }
+        gateway.request(Method::GET, format!("http://{}/", gateway.ops), headers, "").await
+    };
+    let firefox = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    let reply = ask(firefox, None).await;
+    let page = String::from_utf8_lossy(&reply.body);
+    assert_eq!(
+        (reply.status.as_u16(), reply.headers["content-type"].as_bytes()),
+        (401, &b"text/html; charset=utf-8"[..])
+    );
+    let challenges = reply.headers.get_all("www-authenticate").iter();
+    assert!(challenges.filter_map(|value| value.to_str().ok()).any(|value| value.starts_with("Basic ")));
+    assert!(reply.headers["content-security-policy"].to_str().unwrap().starts_with("default-src 'none'"));
+    for words in ["ops.token_file", "as the password", "there is no bearer token"] {
+        assert!(page.to_lowercase().contains(words), "{words}: {page}");
+    }
+    let reply = ask(firefox, Some("gateway.example")).await;
+    let page = String::from_utf8_lossy(&reply.body);
+    assert!(reply.status == 403 && page.contains("listen.hosts"), "{page}");
+    for accept in ["*/*", "application/json"] {
+        let reply = ask(accept, None).await;
+        assert_eq!(
+            (reply.status.as_u16(), reply.headers["content-type"].as_bytes()),
+            (401, &b"application/problem+json"[..])
+        );
+    }
 }
 
 /// The certificate of an authority that is valid up to `not_after`, in PEM.

@@ -21,6 +21,8 @@ const RENEW_EVERY: Duration = Duration::from_hours(6);
 const EXPECT_WITHIN: Duration = Duration::from_hours(24);
 /// The part of the callback's path that cannot be guessed has so many characters.
 const UNGUESSABLE: usize = 16;
+/// Shortest secret that nobody guesses, bytes.
+const SHORTEST_SECRET: usize = 16;
 /// Longest secret that a hub has to take (W3C WebSub, 5.1), bytes.
 const LONGEST_SECRET: usize = 199;
 
@@ -77,22 +79,39 @@ impl Settings {
         (part.len() >= UNGUESSABLE).then(|| SecretBytes::new(part.as_bytes().to_vec()))
     }
 
-    /// Notes `lacking`, a setting of the listener that the hub posts to, and warns of all that a subscription needs and is not set.
+    /// Notes `lacking`, a setting of the listener that the hub posts to, and warns of an address that can be guessed.
     pub(crate) fn check_listener(&mut self, lacking: Option<&'static str>, root: &Section<'_>) {
         if self.hub_url.is_none() {
             return;
         }
         self.unset.extend(lacking);
-        if !self.unset.is_empty() {
-            let missing = self.unset.join(", ");
-            root.reader().warn(format!("nothing is subscribed at MOSIP's hub until this is set: {missing}"));
-        } else if self.callback_path().is_none() {
+        if self.unset.is_empty() && self.callback_path().is_none() {
             root.reader().trouble(Trouble::new(
                 "websub.callback_url",
                 "has no part of 16 characters or more that cannot be guessed, so that strangers may use up the connections of the hub, and say in its place that a topic is subscribed",
                 "let it end with /websub/callback/ and 16 random characters or more",
             ));
         }
+    }
+
+    /// What works, and could be better.
+    pub(crate) fn troubles(&self) -> Vec<Trouble> {
+        let mut troubles = Vec::new();
+        if self.hub_url.is_some() && !self.is_token_set {
+            troubles.push(Trouble::new(
+                "websub.token",
+                "is not set, so that the hub is asked without a token",
+                "set it unless the hub takes subscriptions from anybody: MOSIP's does not",
+            ));
+        }
+        if self.secret.as_ref().is_some_and(|secret| secret.expose().len() < SHORTEST_SECRET) {
+            troubles.push(Trouble::new(
+                "websub.secret_file",
+                "leads to a secret of less than 16 bytes, which can be guessed: whoever has it can reject registrations",
+                "make one with `openssl rand -hex 32 > websub.secret`, and start the gateway again, which subscribes with it",
+            ));
+        }
+        troubles
     }
 }
 

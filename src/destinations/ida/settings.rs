@@ -59,13 +59,13 @@ impl super::super::DestinationSettings for Option<Settings> {
         let unset = |name: &String| Lack {
             subject: "upstream.ida",
             what: format!("{name} is not set"),
-            advice: "set it as MOSIP gave it",
+            advice: "set it as MOSIP gave it; until then IDA cannot be asked",
         };
         let lacks_signers = settings.reply_signers.is_empty() && !settings.danger_accept_unsigned_replies;
         let signers = lacks_signers.then(|| Lack {
             subject: "upstream.ida.reply_signers",
             what: "names no peer, so no reply counts".to_owned(),
-            advice: "name the peers whose certificates sign IDA's replies",
+            advice: "name the peers whose certificates sign IDA's replies; until then IDA cannot be asked",
         });
         settings.unset.iter().map(unset).chain(signers).collect()
     }
@@ -117,11 +117,6 @@ impl Settings {
         }
         let danger_accept_unsigned_replies = section
             .danger("danger_accept_unsigned_replies", "success replies of IDA count without a signature");
-        warn_of_what_is_missing(
-            &section,
-            &unset,
-            reply_signers.is_empty() && !danger_accept_unsigned_replies,
-        );
         section.finish();
         Some(Self {
             url: url?,
@@ -137,15 +132,5 @@ impl Settings {
             danger_accept_unsigned_replies,
             unset,
         })
-    }
-}
-
-/// The gateway starts without them; no call to IDA can be made.
-fn warn_of_what_is_missing(section: &Section<'_>, unset: &[String], lacks_signers: bool) {
-    let signers = lacks_signers
-        .then(|| "upstream.ida.reply_signers (the peers whose signature on a reply counts)".to_owned());
-    let missing: Vec<String> = unset.iter().cloned().chain(signers).collect();
-    if !missing.is_empty() {
-        section.reader().warn(format!("IDA cannot be asked until this is set: {}", missing.join(", ")));
     }
 }

@@ -33,9 +33,9 @@ fn a_token_whose_secret_is_missing_is_not_said_to_be_unset() {
         )
     };
     let diagnosis = of_hub(&token("absent.secret"), HMAC);
-    assert!(!says(&diagnosis, "websub.token is not set"), "{diagnosis:#?}");
+    assert!(!says(&diagnosis, "the hub is asked without a token"), "{diagnosis:#?}");
     finding(&diagnosis, Level::Fail, "websub.token.client_secret_file", "cannot read");
-    assert!(says(&of_hub("secret_file = \"hub.secret\"", HMAC), "websub.token is not set"));
+    assert!(says(&of_hub("secret_file = \"hub.secret\"", HMAC), "the hub is asked without a token"));
 }
 
 #[test]

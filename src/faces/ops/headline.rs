@@ -1,11 +1,13 @@
 //! The state of the gateway in sentences, for a person who has just opened the page. The first sentence is the one that matters most.
 
+mod beside;
+
 use std::time::Duration;
 
 use super::failing;
 use super::hub;
 use super::page::words;
-use super::standing::{Standing, Stored, TRUSTED};
+use super::standing::{Standing, Stored};
 use crate::clock::Timestamp;
 use crate::destinations::Rows;
 use crate::error::Error;
@@ -14,9 +16,6 @@ use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
-
-/// A certificate is to be renewed from this many days before it expires.
-const RENEW_DAYS: i64 = 30;
 
 /// A mediator that fetches its messages does so at least this often.
 const FETCHED_WITHIN: Duration = Duration::from_mins(5);
@@ -56,12 +55,14 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);
     failing::refused_records(standing, &mut remarks);
+    let unconnected = beside::unconnected(standing);
     let mut beside = Vec::new();
     hub::silent(standing, &mut beside);
-    odd_settings(standing, &mut beside);
-    odd_keys(standing, &mut beside);
-    expiry(standing, &mut beside);
+    beside::settings(standing, &mut beside);
+    beside::keys(standing, &mut beside);
+    beside::expiry(standing, &mut beside);
     beside.sort_by_key(|remark| remark.tone != Tone::Act);
+    remarks.extend(unconnected);
     // Whatever an operator has to put right does not flow.
     if remarks.is_empty() && beside.first().is_none_or(|first| first.tone != Tone::Act) {
         remarks.push(flowing(standing));
@@ -164,36 +165,6 @@ fn missing_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     for trouble in fatal.filter(|trouble| Some(*trouble) != standing.ring.cause()) {
         let file = trouble.location.short();
         remarks.push(act(format!("Put right: {file}: {}.", trouble.what), &trouble.advice));
-    }
-}
-
-fn odd_settings(standing: &Standing, remarks: &mut Vec<Remark>) {
-    for trouble in standing.setting_troubles.iter().filter(|trouble| trouble.fatal) {
-        // An expired certificate is told with the others.
-        if !standing.trusted.iter().any(|(setting, _)| *setting == trouble.subject) {
-            remarks.push(act(format!("Put right: {}: {}.", trouble.subject, trouble.what), &trouble.advice));
-        }
-    }
-    let odd = standing.setting_troubles.iter().filter(|trouble| !trouble.fatal).count();
-    if odd > 0 {
-        let are = if odd == 1 { "setting is not as it" } else { "settings are not as they" };
-        remarks.push(Remark {
-            tone: Tone::Waits,
-            text: format!("{odd} {are} should be."),
-            advice: "See the settings below. Nothing stops for it today.".to_owned(),
-        });
-    }
-}
-
-fn odd_keys(standing: &Standing, remarks: &mut Vec<Remark>) {
-    let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
-    if odd > 0 {
-        let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
-        remarks.push(Remark {
-            tone: Tone::Waits,
-            text: format!("{odd} {are} should be."),
-            advice: "See the keys below. Nothing stops for it today.".to_owned(),
-        });
     }
 }
 
@@ -301,38 +272,6 @@ fn given_twice(standing: &Standing, remarks: &mut Vec<Remark>) {
     }
 }
 
-fn expiry(standing: &Standing, remarks: &mut Vec<Remark>) {
-    for dated in standing.certificates() {
-        let days = dated.days_left(standing.now);
-        if dated.needs_restart() {
-            let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
-            expiry_at_start(&format!("{whose} {}", dated.name), days, remarks);
-        } else if (0..RENEW_DAYS).contains(&days) {
-            let name = dated.name;
-            remarks.push(Remark {
-                tone: Tone::Waits,
-                text: format!("The certificate of {name} expires in {}.", words::days(days)),
-                advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
-            });
-        }
-    }
-}
-
-/// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
-fn expiry_at_start(whose: &str, days: i64, remarks: &mut Vec<Remark>) {
-    const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
-    match days {
-        ..0 => remarks.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
-        0..RENEW_DAYS => remarks.push(Remark {
-            tone: Tone::Waits,
-            text: format!("The certificate {whose} expires in {}.", words::days(days)),
-            advice: ADVICE.to_owned(),
-        }),
-        _ => {}
-    }
-}
-
-/// Credentials that come are kept in quarantine, all of them.
 fn flowing(standing: &Standing) -> Remark {
     let waiting = standing.count(State::Queued) + standing.count(State::Leased);
     let records = standing.stored.as_ref().map_or(0, Stored::records_waiting);

@@ -184,8 +184,10 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
             .set(dated.days_left(standing.now));
     }
     registry.register("certificate_days_left", "Whole days until the certificate expires", days);
-    let troubles = u64::try_from(standing.ring.troubles().len()).unwrap_or(u64::MAX);
+    let troubles = standing.key_troubles().count() as u64;
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
+    let public = standing.example_keys().count() as u64;
+    gauge(registry, "example_keys", "Development keys in use, whose private halves are public", public);
     let troubles = standing.setting_troubles.len() as u64;
     gauge(
         registry,

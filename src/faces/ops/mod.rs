@@ -17,6 +17,7 @@ mod standing;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json, Router};
 use http::{HeaderValue, StatusCode, header};
@@ -37,14 +38,19 @@ use super::plain::inbox;
 use super::request::{Query, method_not_allowed, not_found, read_form};
 use crate::error::{Code, Error, Result};
 use crate::http::body;
-use crate::http::problem::Refusal;
+use crate::http::problem::{PROBLEM, Refusal};
 use crate::http::server::Peer;
 
 /// What the kubelet and Prometheus ask for.
 pub(crate) const PROBES: [&str; 3] = ["/livez", "/readyz", "/metrics"];
 
+/// Where the page is.
+const PAGE: &str = "/";
+
 /// The listener of operators.
 pub(crate) const LISTENER: &str = "ops";
+
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// Largest form, bytes.
 const FORM_LIMIT: usize = 16 << 10;
@@ -73,18 +79,11 @@ fn routes(has_page: bool) -> OpenApiRouter<Ops> {
     if !has_page {
         return routes;
     }
-    // What the guard answers is a problem. What comes after it is read by a person.
+    // What the guard answers is a problem, and for a browser a page. What comes after it is read by a person.
     let guarded = [Code::Unauthorized, Code::Forbidden];
-    let shown = [Code::NotFound, Code::Field, Code::Storage];
-    let decided = [
-        Code::Forbidden,
-        Code::StateConflict,
-        Code::MediaType,
-        Code::TooLarge,
-        Code::Timeout,
-        Code::Busy,
-        Code::Malformed,
-    ];
+    let shown = [Code::Unauthorized, Code::Forbidden, Code::NotFound, Code::Field, Code::Storage];
+    let decided =
+        [Code::StateConflict, Code::MediaType, Code::TooLarge, Code::Timeout, Code::Busy, Code::Malformed];
     let decided = [&shown[..], &decided, &inbox::VERIFIED].concat();
     let page = OpenApiRouter::new()
         .routes(refusing_with_pages(routes!(show), &guarded, &shown))
@@ -142,7 +141,7 @@ async fn scrape(State(ops): State<Ops>) -> Result<Response> {
 /// The operators' page. Refusals are pages, too, but for those of a caller who is not let in.
 #[utoipa::path(get, path = "/", params(page::Query), responses((status = 200, description = "The page.", content_type = "text/html", body = String)))]
 async fn show(State(ops): State<Ops>, query: Result<Query<page::Query>>) -> Response {
-    let shown = async { View::load(&ops, query?.0).await };
+    let shown = async { View::load(&ops, query?.0.checked()?).await };
     match shown.await {
         Ok(view) => html(StatusCode::OK, view.render()),
         Err(error) => refuse(error),
@@ -164,7 +163,7 @@ async fn decide(
 ) -> Response {
     let by = peer.map_or_else(|| "unknown".to_owned(), |Extension(peer)| decision::name(&peer));
     let done = async {
-        let Query(query) = query?;
+        let query = query?.0.checked()?;
         let form: Form = read_form(request, &ops.forms).await?;
         match form.read(&ops.csrf, ops.app.now())? {
             Asked::Find(sought) => find(&ops, sought).await,
@@ -196,7 +195,7 @@ fn see(address: String) -> Response {
 }
 
 fn html(status: StatusCode, markup: maud::Markup) -> Response {
-    (status, [(header::CONTENT_TYPE, "text/html; charset=utf-8")], markup.into_string()).into_response()
+    (status, [(header::CONTENT_TYPE, HTML)], markup.into_string()).into_response()
 }
 
 /// A refusal for a person.
@@ -205,6 +204,26 @@ fn refuse(error: Error) -> Response {
     let mut response = html(status, page::refusal(&error));
     response.extensions_mut().insert(Refusal(error));
     response
+}
+
+/// Middleware around the guard: a browser that is not let in shows a page that says what to do, with the guard's own headers.
+pub(crate) async fn refuse_browsers(request: Request, next: Next) -> Response {
+    let accepted = request.headers().get_all(header::ACCEPT).iter();
+    let mut types = accepted.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    let wants_page = types.any(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"));
+    let is_browser = wants_page && request.uri().path() == PAGE;
+    let mut response = next.run(request).await;
+    let is_problem = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == PROBLEM);
+    let refusal = response.extensions().get::<Refusal>().filter(|_| is_browser && is_problem).cloned();
+    let Some(Refusal(error)) = refusal else { return response };
+    let page = match error.code() {
+        Code::Unauthorized => page::locked(&error),
+        _ => page::refusal(&error),
+    };
+    *response.body_mut() = page.into_string().into();
+    response.headers_mut().remove(header::CONTENT_LENGTH);
+    response.headers_mut().insert(header::CONTENT_TYPE, HTML);
+    protect(response).await
 }
 
 /// Nothing on the page comes from elsewhere, runs, is framed or is kept. `same-origin`, since a browser that is to send no referrer

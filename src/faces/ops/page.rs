@@ -20,7 +20,7 @@ use super::failing;
 use super::headline::{self, Remark, Tone};
 use super::standing::Standing;
 use crate::crypto::base64;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::entry::Entry;
 use event::Event;
 use lists::{List, Lists};
@@ -61,6 +61,16 @@ pub(super) struct Query {
 }
 
 impl Query {
+    /// [`Code::Field`] for the name of a reason that can be none. It goes into addresses of the page, where nothing of a stranger's stands.
+    pub(super) fn checked(self) -> Result<Self> {
+        let is_name = |name: &String| name.len() == 16 && name.bytes().all(|digit| digit.is_ascii_hexdigit());
+        if self.reason.as_ref().is_none_or(is_name) {
+            return Ok(self);
+        }
+        Err(Error::new(Code::Field, "the query: `reason` names no reason")
+            .advise("Load the page again, and follow its links."))
+    }
+
     /// The address of the same page, without what has been done.
     fn address(&self) -> String {
         match (&self.event, self.list) {
@@ -201,6 +211,31 @@ pub(super) fn refusal(error: &Error) -> Markup {
                 p { (words::sentence(error.advice())) }
             }
             nav { a href="?" { "Overview" } }
+        },
+    )
+}
+
+/// A browser that does not bring the token.
+pub(super) fn locked(error: &Error) -> Markup {
+    document(
+        "Locked",
+        html! {
+            header.waits {
+                h1 { "This page asks for a token." }
+                p { (words::sentence(error.detail())) }
+            }
+            ul {
+                li {
+                    "The token stands in the file that " code { "ops.token_file" } " names in the configuration of the gateway. \
+                     Whoever runs the gateway can read it there."
+                }
+                li { "Load the page again, and give the token as the password. The user name may be any." }
+                li {
+                    "A program sends it as " code { "Authorization: Bearer" } " and the token, or as the password of Basic \
+                     authentication: " code { "curl --user :TOKEN" } "."
+                }
+            }
+            nav { a href="?" { "Load again" } }
         },
     )
 }

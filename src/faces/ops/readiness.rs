@@ -9,7 +9,6 @@ use super::failing::FailingView;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
 use crate::clock::Timestamp;
-use crate::config;
 use crate::error::{Error, Fault};
 use crate::ledger::entry::{self, State};
 use crate::queue::ChannelStatus;
@@ -225,11 +224,11 @@ impl Readiness {
             troubles: standing
                 .troubles()
                 .into_iter()
-                .map(|config::Trouble { subject, what: detail, advice, fatal }| Odd {
-                    subject,
-                    detail,
-                    advice,
-                    fatal,
+                .map(|trouble| Odd {
+                    subject: trouble.short_subject().to_owned(),
+                    detail: trouble.what,
+                    advice: trouble.advice,
+                    fatal: trouble.fatal,
                 })
                 .collect(),
             faces: standing.faces.iter().copied().collect(),

@@ -11,7 +11,7 @@ use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
 use crate::error::{Error, Result};
 use crate::faces::Listener;
-use crate::keys::Ring;
+use crate::keys::{self, Ring};
 use crate::ledger::entry::{Entry, Refusal, State};
 use crate::ledger::job::Progress;
 use crate::ledger::{Failing, Ledger, Pair, QuarantineCount};
@@ -58,6 +58,8 @@ pub(super) struct Standing {
     pub(super) trusted: Arc<[(String, Timestamp)]>,
     /// What is not as it should be with the settings and their files.
     pub(super) setting_troubles: Arc<[config::Trouble]>,
+    /// Recipients of whom nothing but a public key is there, although something is sealed to them.
+    pub(super) only_verify: Vec<config::Trouble>,
     /// Faces that stand in for older systems, and whether each is on.
     pub(super) faces: Arc<[(&'static str, bool)]>,
     pub(super) uptime: Millis,
@@ -99,6 +101,7 @@ impl Standing {
         });
         let stored = counted.await.ok().and_then(Result::ok);
         let trouble = ledger.trouble();
+        let ring = ops.app.ring();
         let Room { left: disk_left, used: disk_used } = ledger.room();
         let mut standing = Self {
             now: ops.app.now(),
@@ -115,7 +118,13 @@ impl Standing {
             stored,
             disk_left,
             disk_used,
-            ring: ops.app.ring(),
+            only_verify: ops
+                .app
+                .key_needs()
+                .iter()
+                .filter_map(|needs| needs.only_verified_by(&ring))
+                .collect(),
+            ring,
             hub: ops.app.hub().status(),
             lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),
@@ -261,13 +270,24 @@ impl Standing {
 
     /// Everything that is not as it should be with settings, files, keys and certificates. Nothing of it keeps events from being taken.
     pub(super) fn troubles(&self) -> Vec<config::Trouble> {
-        let keys = self.ring.troubles().iter().map(|trouble| config::Trouble {
+        self.setting_troubles.iter().cloned().chain(self.key_troubles()).chain(self.example_keys()).collect()
+    }
+
+    /// Key files that are not as they should be.
+    pub(super) fn key_troubles(&self) -> impl Iterator<Item = config::Trouble> + '_ {
+        let of_ring = self.ring.troubles().iter().map(|trouble| config::Trouble {
             subject: trouble.location.short(),
             what: trouble.what.clone(),
             advice: trouble.advice.clone(),
             fatal: trouble.fatal,
         });
-        self.setting_troubles.iter().cloned().chain(keys).collect()
+        of_ring.chain(self.only_verify.iter().cloned())
+    }
+
+    /// Key files that anybody has.
+    pub(super) fn example_keys(&self) -> impl Iterator<Item = config::Trouble> {
+        let files = self.ring.example_keys().into_iter();
+        files.map(|file| config::Trouble::new(file, keys::EXAMPLE, keys::NO_EXAMPLE))
     }
 
     fn count_of(&self, counts: impl Fn(&str, &str) -> bool, states: &[State]) -> u64 {

@@ -150,7 +150,11 @@ impl World {
         self.fuse.pass().await;
         let die = self.random.u32() % 100;
         if die < 6 {
-            return Err(SendError::NotSent { host: host(), reason: "refused".to_owned() });
+            return Err(SendError::NotSent {
+                host: host(),
+                reason: "refused".to_owned(),
+                kind: std::io::ErrorKind::ConnectionRefused,
+            });
         }
         let asked = self.read(&request).await;
         let _under_way = match &asked {

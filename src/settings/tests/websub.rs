@@ -37,7 +37,7 @@ fn all_that_a_subscription_needs_is_enough_and_has_its_defaults() {
 }
 
 #[test]
-fn what_a_subscription_lacks_is_warned_of_and_stops_no_start() {
+fn what_a_subscription_lacks_is_told_and_stops_no_start() {
     for (line, lacks) in [
         ("callback = \"127.0.0.1:4547\"\n", "listen.callback"),
         (
@@ -53,8 +53,9 @@ fn what_a_subscription_lacks_is_warned_of_and_stops_no_start() {
         let text = HUB.replace(line, "");
         assert_ne!(text, HUB, "{lacks}");
         assert_eq!(subscribes(&text), [lacks]);
-        let warnings = accepted(&text, &[]).warnings;
-        assert!(matches!(&warnings[..], [warning] if warning.contains(lacks)), "{warnings:?}");
+        let told: Vec<_> =
+            accepted(&text, &[]).destinations.lacks().into_iter().map(|lack| lack.what).collect();
+        assert!(matches!(&told[..], [one] if one.contains(lacks)), "{told:?}");
     }
     let without_secret = HUB.replace("secret_file = \"hub.secret\"\n", "").replace("\"hub-hmac\"", "");
     assert_eq!(subscribes(&without_secret), ["websub.secret_file", "hub-hmac in callback.require"]);

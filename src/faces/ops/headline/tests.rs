@@ -47,6 +47,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         listeners: Arc::new([]),
         trusted: Arc::new([]),
         setting_troubles: Arc::new([]),
+        only_verify: Vec::new(),
         faces: Arc::new([]),
         uptime: 600_000,
     }

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::lists::reason;
 use super::{section, table, words};
+use crate::config::Trouble;
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{Listed, Rows};
 use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED, WAITING};
@@ -11,6 +12,9 @@ use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::Queue;
+
+/// Which rate is meant.
+const OVER: &str = "Rates, and the time until none waits, are those of the last 5 minutes.";
 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
@@ -95,7 +99,10 @@ pub(super) fn channels(standing: &Standing) -> Markup {
     section(
         "channels",
         "MOSIP, OpenCRVS and the mediator",
-        table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows),
+        html! {
+            (table("channels", &["What", "Host", "State", "Waiting", "Last taken", "Reason"], rows))
+            @if standing.channels.iter().any(|channel| channel.per_minute.is_some()) { p { small { (OVER) } } }
+        },
     )
 }
 
@@ -116,6 +123,7 @@ pub(super) fn pace(standing: &Standing, channel: &ChannelStatus) -> Markup {
         (channel.host) " last took something: " (taken(channel)) ". "
         (words::wait(&[(standing.waiting(channel), "event", "events")])) "."
         @if let Some(left) = standing.drained_in(channel) { " None waits in about " (words::length(left)) "." }
+        @if channel.per_minute.is_some() { " " small { (OVER) } }
     }
 }
 
@@ -159,11 +167,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         "Keys",
         html! {
             (table("keys", &["Certificate", "Whose", "Days left", "Valid until"], rows))
-            @if !standing.ring.troubles().is_empty() {
-                ul {
-                    @for trouble in standing.ring.troubles() { li { (trouble) "." } }
-                }
-            }
+            (troubles(standing.key_troubles().chain(standing.example_keys()), &[]))
         },
     )
 }
@@ -173,14 +177,17 @@ pub(super) fn settings(standing: &Standing, warnings: &[String]) -> Markup {
     if standing.setting_troubles.is_empty() && warnings.is_empty() {
         return Markup::default();
     }
-    section(
-        "settings",
-        "Settings",
-        html! {
-            ul {
-                @for trouble in standing.setting_troubles.iter() { li { (trouble) "." } }
-                @for warning in warnings { li { (words::sentence(warning)) } }
-            }
-        },
-    )
+    section("settings", "Settings", troubles(standing.setting_troubles.iter().cloned(), warnings))
+}
+
+/// One line for each, and for each sentence of `others`.
+fn troubles(all: impl Iterator<Item = Trouble>, others: &[String]) -> Markup {
+    let own =
+        all.map(|trouble| format!("{}: {}; {}.", trouble.short_subject(), trouble.what, trouble.advice));
+    let lines: Vec<String> = own.chain(others.iter().map(|other| words::sentence(other))).collect();
+    html! {
+        @if !lines.is_empty() {
+            ul { @for line in lines { li { (line) } } }
+        }
+    }
 }

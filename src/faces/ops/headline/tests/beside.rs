@@ -47,6 +47,38 @@ fn nothing_is_said_to_flow_while_something_configured_cannot_work() {
 }
 
 #[test]
+fn what_one_setting_lacks_is_one_line_and_what_others_tell_is_told_once() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    let lacks = |what: &str| config::Trouble::fatal("upstream.ida", what, "set it as MOSIP gave it");
+    let role = config::Trouble::fatal("keys.own", "names no key that signs", "add one");
+    standing.setting_troubles =
+        Arc::new([lacks("partner_id is not set"), lacks("api_key is not set"), role.clone()]);
+    assert_eq!(
+        texts(&standing),
+        [
+            "Put right: upstream.ida: partner_id is not set; api_key is not set.",
+            "Put right: keys.own: names no key that signs.",
+        ]
+    );
+    standing.setting_troubles = Arc::new([role]);
+    standing.lacking = vec![Error::new(Code::Keys, "no own key may sign")];
+    assert_eq!(texts(&standing), ["Put right our keys: events wait for one. No own key may sign."]);
+}
+
+#[test]
+fn nothing_is_said_to_flow_where_nothing_is_connected_and_other_settings_are_told_all_the_same() {
+    let mut standing = standing(0, 0, 0, Vec::new());
+    let unconnected =
+        config::Trouble::new("configuration", "connects nothing: no event is taken", "set a URL");
+    let odd = config::Trouble::new("faces.token_file", "protects nothing", "remove it");
+    standing.setting_troubles = Arc::new([unconnected, odd]);
+    assert_eq!(
+        texts(&standing),
+        ["Nothing is connected: no event is taken.", "1 setting is not as it should be."]
+    );
+}
+
+#[test]
 fn what_keeps_events_comes_before_a_setting_that_cannot_work() {
     let channels = vec![channel(EventKind::Birth, Flow::Broken { until: 0 })];
     let mut standing = standing(1, 0, 0, channels);

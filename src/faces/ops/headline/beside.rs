@@ -1,0 +1,123 @@
+//! What is said of settings, their files, keys and certificates. Nothing of it keeps an event that could go.
+
+use super::{Remark, Tone, act, words};
+use crate::config::Trouble;
+use crate::faces::ops::standing::{Standing, TRUSTED};
+
+/// A certificate is to be renewed from this many days before it expires.
+const RENEW_DAYS: i64 = 30;
+
+/// That the gateway is connected to nothing: then nothing flows, and nothing is in the way.
+pub(super) fn unconnected(standing: &Standing) -> Option<Remark> {
+    let Trouble { what, advice, fatal, .. } =
+        standing.setting_troubles.iter().find(|trouble| trouble.is_unconnected())?;
+    let why = what.split_once(": ").map_or(what.as_str(), |(_, why)| why);
+    let tone = if *fatal { Tone::Act } else { Tone::Waits };
+    Some(Remark {
+        tone,
+        text: words::sentence(&format!("Nothing is connected: {why}")),
+        advice: words::sentence(advice),
+    })
+}
+
+pub(super) fn settings(standing: &Standing, remarks: &mut Vec<Remark>) {
+    let (fatal, odd): (Vec<_>, Vec<_>) = standing
+        .setting_troubles
+        .iter()
+        .filter(|trouble| !trouble.is_unconnected())
+        .partition(|trouble| trouble.fatal);
+    // What is wrong with one setting is one thing to put right.
+    let mut told: Vec<(&Trouble, String)> = Vec::new();
+    for trouble in fatal.into_iter().filter(|trouble| !is_told(standing, trouble)) {
+        match told
+            .iter_mut()
+            .find(|(one, _)| (&one.subject, &one.advice) == (&trouble.subject, &trouble.advice))
+        {
+            Some((_, what)) => what.push_str(&format!("; {}", trouble.what)),
+            None => told.push((trouble, trouble.what.clone())),
+        }
+    }
+    remarks.extend(told.into_iter().map(|(trouble, what)| {
+        act(format!("Put right: {}: {what}.", trouble.short_subject()), &trouble.advice)
+    }));
+    if !odd.is_empty() {
+        let are = if odd.len() == 1 { "setting is not as it" } else { "settings are not as they" };
+        remarks.push(Remark {
+            tone: Tone::Waits,
+            text: format!("{} {are} should be.", odd.len()),
+            advice: "See the settings below. Nothing stops for it today.".to_owned(),
+        });
+    }
+}
+
+/// Whether another remark tells it: an expired certificate with the others, a key that events wait for, what a subscription lacks.
+fn is_told(standing: &Standing, trouble: &Trouble) -> bool {
+    let subject = trouble.subject.as_str();
+    let lacks_subscription = || standing.hub.as_ref().is_some_and(|hub| !hub.unset.is_empty());
+    standing.trusted.iter().any(|(setting, _)| setting == subject)
+        || (subject.starts_with("keys.") && !standing.lacking.is_empty())
+        || (subject == "websub" && lacks_subscription())
+}
+
+pub(super) fn keys(standing: &Standing, remarks: &mut Vec<Remark>) {
+    if standing.lacking.is_empty() {
+        let fatal = standing.only_verify.iter();
+        remarks.extend(fatal.map(|trouble| {
+            act(format!("Put right: {}: {}.", trouble.short_subject(), trouble.what), &trouble.advice)
+        }));
+    }
+    let public = standing.ring.example_keys().len();
+    if public > 0 {
+        let are = match public {
+            1 => "development key is in use, whose private half is",
+            _ => "development keys are in use, whose private halves are",
+        };
+        remarks.push(Remark {
+            tone: Tone::Waits,
+            text: format!("{public} {are} public."),
+            advice:
+                "Anybody can read what is sealed to them, and sign in their place. Use your own keys; outside production this may stay."
+                    .to_owned(),
+        });
+    }
+    let odd = standing.ring.troubles().iter().filter(|trouble| !trouble.fatal).count();
+    if odd > 0 {
+        let are = if odd == 1 { "key file is not as it" } else { "key files are not as they" };
+        remarks.push(Remark {
+            tone: Tone::Waits,
+            text: format!("{odd} {are} should be."),
+            advice: "See the keys below. Nothing stops for it today.".to_owned(),
+        });
+    }
+}
+
+pub(super) fn expiry(standing: &Standing, remarks: &mut Vec<Remark>) {
+    for dated in standing.certificates() {
+        let days = dated.days_left(standing.now);
+        if dated.needs_restart() {
+            let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
+            expiry_at_start(&format!("{whose} {}", dated.name), days, remarks);
+        } else if (0..RENEW_DAYS).contains(&days) {
+            let name = dated.name;
+            remarks.push(Remark {
+                tone: Tone::Waits,
+                text: format!("The certificate of {name} expires in {}.", words::days(days)),
+                advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
+            });
+        }
+    }
+}
+
+/// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
+fn expiry_at_start(whose: &str, days: i64, remarks: &mut Vec<Remark>) {
+    const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
+    match days {
+        ..0 => remarks.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
+        0..RENEW_DAYS => remarks.push(Remark {
+            tone: Tone::Waits,
+            text: format!("The certificate {whose} expires in {}.", words::days(days)),
+            advice: ADVICE.to_owned(),
+        }),
+        _ => {}
+    }
+}
