@@ -250,7 +250,6 @@ async fn nothing_comes_back(has_tls: bool) -> Sightings {
     for line in logs.text().lines() {
         seen.look(&markers, Log, line);
     }
-    println!("{} markers in {sent} requests", markers.count());
     assert!(markers.count() > 2_000 && sent > if has_tls { 300 } else { 4_000 }, "{sent}");
     assert!(unfit.is_empty(), "these requests are not valid: {unfit:#?}");
     seen.check();
