@@ -126,9 +126,11 @@ const MOST: u64 = 256 << 20;
 pub(super) fn read(file: Option<&Path>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     match file {
         Some(path) if path != Path::new("-") => {
-            regular::read_or_receive(path, MOST).map_err(|error| refuse(&path.display().to_string(), &error))
+            regular::read_or_receive(path, MOST).map_err(|error| unreadable(path, &error))
         }
-        _ => regular::bounded(io::stdin().lock(), MOST).map_err(|error| refuse("standard input", &error)),
+        _ => regular::bounded(io::stdin().lock(), MOST).map_err(|error| {
+            Failure::Environment(format!("standard input: cannot be read ({})", reason(&error)))
+        }),
     }
 }
 
@@ -141,20 +143,20 @@ pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<
     .transpose()
 }
 
-fn refuse(subject: &str, error: &io::Error) -> Failure {
-    Failure::Environment(match error.kind() {
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
         io::ErrorKind::FileTooLarge => {
-            format!("{subject}: holds more than {} MiB, which is more than a command reads", MOST >> 20)
+            format!("it has more than the {} MiB that a command reads", MOST >> 20)
         }
-        _ => format!("{subject}: cannot be read ({})", regular::reason(error)),
-    })
+        _ => regular::reason(error),
+    }
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Failure {
     Failure::Environment(format!(
         "{}: cannot be read ({}); name a file that this user can read",
         path.display(),
-        regular::reason(error)
+        reason(error)
     ))
 }
 
@@ -192,10 +194,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("large");
         std::fs::File::create(&file).unwrap().set_len(MOST + 1).unwrap();
-        assert!(
-            said(read(Some(&file)))
-                .ends_with("large: holds more than 256 MiB, which is more than a command reads")
-        );
+        let what = said(read(Some(&file)));
+        assert!(what.contains("large: cannot be read (it has more than the 256 MiB"), "{what}");
         assert!(said(read(Some(&dir.path().join("none")))).contains("none: cannot be read (no such file"));
     }
 }
