@@ -143,6 +143,16 @@ pub(super) fn read_password(file: Option<&Path>) -> Result<Option<Zeroizing<Vec<
     .transpose()
 }
 
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let advice = match error.kind() {
+        io::ErrorKind::FileTooLarge => "",
+        io::ErrorKind::TimedOut => "; standard input is waited for without an end",
+        io::ErrorKind::InvalidInput => "; name a file, or give the bytes on standard input",
+        _ => "; name a file that this user can read",
+    };
+    Failure::Environment(format!("{}: cannot be read ({}){advice}", path.display(), reason(error)))
+}
+
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::FileTooLarge => {
@@ -150,14 +160,6 @@ fn reason(error: &io::Error) -> String {
         }
         _ => regular::reason(error),
     }
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> Failure {
-    Failure::Environment(format!(
-        "{}: cannot be read ({}); name a file that this user can read",
-        path.display(),
-        reason(error)
-    ))
 }
 
 #[cfg(test)]
