@@ -186,16 +186,17 @@ impl Stage {
         let members = known.get("identity").and_then(Value::as_object).map_or(0, serde_json::Map::len);
         ensure(members > 0)?;
         print_step(3, "identity", format!("{members} members, opened with our key, under IDA's signature"))?;
-        for (step, wrong, what) in [
-            (4, IdaReply::Unsigned, "an unsigned reply"),
-            (5, IdaReply::Forged, "a reply that a stranger signed"),
-            (6, IdaReply::Replayed, "an earlier reply, played back"),
+        for (step, wrong, what, why) in [
+            (4, IdaReply::Unsigned, "an unsigned reply", "it bears no signature"),
+            (5, IdaReply::Forged, "a reply that a stranger signed", "does not fit"),
+            (6, IdaReply::Replayed, "an earlier reply, played back", "it belongs to another transaction"),
         ] {
             simulator.controls.set(Behaviour { ida_reply: Some(wrong), ..Behaviour::default() });
             let (status, problem) = ask("auth", LEILA).await?;
             ensure(
                 status == 502
                     && text(&problem, "/fault") == "tampered"
+                    && text(&problem, "/detail").contains(why)
                     && problem.get("authStatus").is_none(),
             )?;
             print_step(step, "refused", format!("{what}: {}", text(&problem, "/detail")))?;

@@ -28,6 +28,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Trouble;
 use crate::destinations::ida::Requests;
 use crate::destinations::{DestinationSettings as _, Destinations, Tools};
+use crate::error::{Code, Error};
 use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
@@ -86,6 +87,17 @@ impl Finding {
 
     fn fail(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { level: Level::Fail, advice: Some(advice.into()), ..Self::ok(subject, what) }
+    }
+
+    /// A call that failed. Nobody waits for its answer, so that the advice is about the server.
+    fn of_call(subject: impl ToString, error: &Error) -> Self {
+        let advice = match error.code() {
+            Code::UpstreamTimeout => {
+                "check whether that server is up and what it is busy with, and the way to it"
+            }
+            _ => error.advice(),
+        };
+        Self::fail(subject, error.detail(), advice)
     }
 
     /// What stops no start, and is on the page and in readiness too.

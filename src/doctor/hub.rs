@@ -34,7 +34,7 @@ pub(super) async fn call(network: &Network, hub: &Publisher) -> Vec<Finding> {
         findings.push(match subscribe(network, hub, topic).await {
             Ok(Answer::Accepted) => Finding::ok(subject, "MOSIP's hub takes the subscription"),
             Ok(Answer::AlreadyRegistered) => Finding::ok(subject, "MOSIP's hub has the subscription"),
-            Err(error) => Finding::fail(subject, error.detail(), error.advice()),
+            Err(error) => Finding::of_call(subject, &error),
         });
     }
     findings

@@ -28,7 +28,7 @@ pub(super) fn examine(outbox: &Outbox) -> Vec<Finding> {
         Ok(stored) => stored,
         Err(refusal) => {
             let level = if refusal.stops_start { Finding::fail } else { Finding::warn };
-            findings.push(level(&outbox.location, refusal.what, refusal.advice));
+            findings.push(level(refusal.file, refusal.what, refusal.advice));
             return findings;
         }
     };

@@ -58,7 +58,7 @@ pub(super) async fn every_server(client: &Client, urls: &[Url<'_>], clock: &Cloc
             }
             Err(failure) => {
                 let error = Error::from(failure);
-                findings.push(Finding::fail(settings.join(", "), error.detail(), error.advice()));
+                findings.push(Finding::of_call(settings.join(", "), &error));
                 away.push(root);
             }
         }

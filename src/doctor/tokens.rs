@@ -26,7 +26,7 @@ impl Tokens {
         match self.refused.iter_mut().find(|(_, finding)| finding.what == error.detail()) {
             Some((sections, _)) => sections.push(section),
             None => {
-                let finding = Finding::fail(section, error.detail(), error.advice());
+                let finding = Finding::of_call(section, &error);
                 self.refused.push((vec![section], finding));
             }
         }

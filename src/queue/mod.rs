@@ -32,7 +32,7 @@ use crate::keys::Keyring;
 use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
 use crate::random::Random;
-use crate::store::{Lane, Millis, Queue};
+use crate::store::{Lane, Millis, Queue, State};
 
 /// The loops, and what they share. Cheap to clone.
 #[derive(Clone)]
@@ -228,12 +228,12 @@ impl Engine {
         entry
     }
 
-    /// Waits until the entry `id` is done, parked or discarded, and returns its state then.
+    /// Waits until the entry `id` moves no more by itself: it is done, parked or discarded. Returns it as it is then.
     pub(crate) async fn settled(&self, id: &str) -> Result<Entry> {
         let mut settled = self.0.ledger.settled();
         loop {
             let entry = self.0.ledger.entry(id.to_owned()).await?;
-            if entry.state.is_settled() {
+            if entry.state.is_settled() || entry.state == State::Parked {
                 return Ok(entry);
             }
             loop {

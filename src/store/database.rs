@@ -68,7 +68,9 @@ pub(crate) enum OpenError {
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct LookError {
-    /// What is wrong, as the rest of a sentence about the database.
+    /// The file that it is about.
+    pub(crate) file: String,
+    /// What is wrong, as the rest of a sentence about that file.
     pub(crate) what: String,
     /// What to do.
     pub(crate) advice: String,

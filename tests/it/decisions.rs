@@ -16,6 +16,15 @@ async fn world_with(set: &[(&str, &str)]) -> World {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_an_event_that_parks_hears_so() {
+    let fake = Fake::start().await;
+    let world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;
+    fake.refuses("bad", "IDA-MLC-002");
+    let (status, answer) = world.gateway.post_event("birth", &[("prefer", "wait=60")], &birth("bad")).await;
+    assert_eq!((status, &answer["state"]), (202, &json!("parked")), "{answer}");
+}
+
+#[tokio::test]
 async fn an_entry_alone_refused_ten_times_parks_and_a_person_retries_or_discards_it() {
     let fake = Fake::start().await;
     let mut world = world_with(&[("UPSTREAM__MEDIATOR__BIRTH", &fake.url)]).await;

@@ -6,29 +6,29 @@ use super::*;
 #[test]
 fn an_outbox_over_which_no_gateway_starts_is_a_failure() {
     use rustix::fs::{CWD, FileType, Mode, mknodat};
-    let refuses = |what: &str, prepare: &dyn Fn(&Path)| {
+    let refuses = |of: &str, what: &str, prepare: &dyn Fn(&Path)| {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("outbox.db");
         prepare(&path);
         let file = folder.path().join("gateway.toml");
         fs::write(&file, format!("outbox.path = \"{}\"", path.display())).unwrap();
         let diagnosis = examine(Some(&file), &any_port(), true, NOW);
-        finding(&diagnosis, Level::Fail, "outbox.db", what);
+        finding(&diagnosis, Level::Fail, &format!("/{of}"), what);
         let config = Config::load(Some(&file), &any_port()).unwrap();
         let started = crate::ledger::Ledger::open(config.outbox, config.quarantine, Clock::fixed(NOW));
         assert!(started.is_err(), "{what}: serve starts");
     };
     let pipe = |path: &Path| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-    refuses("this is not an outbox of a gateway", &|path| {
+    refuses("outbox.db", "this is not an outbox of a gateway", &|path| {
         fs::write(path, "no database at all, and longer than a header of SQLite: 100 bytes or more, so that it is looked at").unwrap()
     });
-    refuses("this is no regular file", &|path| fs::create_dir(path).unwrap());
-    refuses("this is no regular file", &pipe);
-    refuses("the database is missing, and its log", &|path| {
+    refuses("outbox.db", "this is no regular file", &|path| fs::create_dir(path).unwrap());
+    refuses("outbox.db", "this is no regular file", &pipe);
+    refuses("outbox.db", "the database is missing, and its log", &|path| {
         fs::write(path.with_file_name("outbox.db-wal"), "a log").unwrap()
     });
     for beside in ["outbox.db-wal", "outbox.db.lock"] {
-        refuses("this is no regular file", &|path| pipe(&path.with_file_name(beside)));
+        refuses(beside, "this is no regular file", &|path| pipe(&path.with_file_name(beside)));
     }
 }
 

@@ -5,7 +5,6 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::FutureExt;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
@@ -75,18 +74,17 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
     let mut accepted = app.accept(event, key).await?;
     if let Some(wait) = wait {
-        let all = accepted.unsettled().into_iter().map(|id| {
-            let settled = tokio::time::timeout(wait, app.engine().settled(id));
-            settled.map(move |settled| (id.to_owned(), settled))
+        let all = accepted.unsettled().into_iter().map(async |id| {
+            // It is accepted, whatever comes of the wait; the answer tells how it stands at the end.
+            let _ = tokio::time::timeout(wait, app.engine().settled(id)).await;
+            app.ledger().entry(id.to_owned()).await
         });
-        for (id, settled) in join_all(all).await {
-            match settled {
-                Ok(Ok(entry)) => accepted.update(&id, entry.state, entry.aid),
-                // It is accepted, whatever came of the wait.
-                Ok(Err(error)) => {
+        for entry in join_all(all).await {
+            match entry {
+                Ok(entry) => accepted.update(&entry.id, entry.state, entry.aid),
+                Err(error) => {
                     tracing::warn!(code = error.code().as_str(), "an event cannot be waited for");
                 }
-                Err(_) => {}
             }
         }
     }

@@ -40,14 +40,16 @@ pub(super) fn succeed(world: &World, service: Service, transaction: &str, respon
     else {
         return internal();
     };
-    let former = lock(&world.ida_memory.replies).insert(service, signed.clone());
-    let signed = match (defect, former) {
-        (Some(IdaReply::Replayed), Some(former)) => {
-            lock(&world.ida_memory.replies).insert(service, former.clone());
-            former
+    let mut genuine = lock(&world.ida_memory.replies);
+    let signed = match defect {
+        None => {
+            genuine.insert(service, signed.clone());
+            signed
         }
-        _ => signed,
+        Some(IdaReply::Replayed) => genuine.entry(service).or_insert(signed).clone(),
+        Some(_) => signed,
     };
+    drop(genuine);
     signed.into_response(defect)
 }
 

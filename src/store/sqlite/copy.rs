@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::open::{self, OpenError};
 use crate::{place, regular};
 
 /// Why there is no copy.
@@ -19,6 +20,9 @@ pub(crate) enum CopyError {
     /// It cannot be made.
     #[error("{}: {}; name a file in a folder that this user can write to", .0.display(), regular::reason(.1))]
     Target(PathBuf, io::Error),
+    /// A gateway would refuse the database, too.
+    #[error(transparent)]
+    Unfit(#[from] OpenError),
     /// SQLite's words.
     #[error("{}: it cannot be copied ({what}); look at the disk, and whether there is room for a copy", .file.display())]
     Refused {
@@ -33,6 +37,7 @@ pub(crate) enum CopyError {
 /// A running gateway goes on writing. Rows that were deleted leave no trace in the copy.
 pub(crate) fn copy(path: &Path, to: &Path) -> Result<(), CopyError> {
     let path = &place::resolved(path);
+    open::check_regular(path)?;
     let target = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => CopyError::Exists(to.to_owned()),
         io::ErrorKind::NotFound => CopyError::NoFolder(to.to_owned()),

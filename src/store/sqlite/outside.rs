@@ -55,11 +55,18 @@ impl Database for File {
             LookError::Refused(error) => {
                 // `<file>: <what>; <what to do>`
                 let sentence = error.to_string();
-                let what = sentence.split_once(": ").map_or(sentence.as_str(), |(_, rest)| rest);
+                let whole = self.0.display().to_string();
+                let (file, what) = sentence.split_once(": ").unwrap_or((&whole, &sentence));
                 let (what, advice) = what.rsplit_once("; ").unwrap_or((what, "look at the file"));
-                store::LookError { what: what.to_owned(), advice: advice.to_owned(), stops_start: true }
+                store::LookError {
+                    file: file.to_owned(),
+                    what: what.to_owned(),
+                    advice: advice.to_owned(),
+                    stops_start: true,
+                }
             }
             LookError::Unreadable(_) => store::LookError {
+                file: self.0.display().to_string(),
                 what: error.to_string(),
                 advice: "look at the disk, and whether another program holds the database".to_owned(),
                 stops_start: false,
