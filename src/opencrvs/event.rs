@@ -9,17 +9,18 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, read_at};
 use crate::registration::{Aid, Subject};
 
+mod bundle;
 mod deceased;
 mod identity;
 mod place;
 mod task;
 
+use bundle::{Bundle, First};
 pub use deceased::Deceased;
 pub(crate) use identity::FORMULA;
 use place::{Added, AidPlace, find_place};
@@ -139,13 +140,12 @@ impl Event {
         let event = webhook.event.ok_or_else(|| missing("/event"))?;
         check_topic(kind, event.hub.and_then(|hub| hub.topic))?;
         let bundles = event.context.ok_or_else(|| missing("/event/context"))?;
-        let bundle = bundles.into_iter().next().ok_or_else(|| missing("/event/context/0"))?;
-        let entries = bundle.entry.ok_or_else(|| missing("/event/context/0/entry"))?;
+        let bundle = bundles.0.ok_or_else(|| missing("/event/context/0"))?;
+        let resources = bundle.entry.ok_or_else(|| missing("/event/context/0/entry"))?;
 
         let mut task = None;
         let mut places = None;
-        for (index, entry) in entries.iter().enumerate() {
-            let Some(raw) = entry.resource else { continue };
+        for (index, raw) in resources.0 {
             let pointer = format!("/event/context/0/entry/{index}/resource");
             let kind: Kind<'_> = read_at(raw.get(), &pointer)?;
             match kind.resource_type.as_deref() {
@@ -241,24 +241,12 @@ struct Webhook<'a> {
 struct EventMember<'a> {
     hub: Option<Hub>,
     #[serde(borrow)]
-    context: Option<Vec<Bundle<'a>>>,
+    context: Option<First<Bundle<'a>>>,
 }
 
 #[derive(Deserialize)]
 struct Hub {
     topic: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Bundle<'a> {
-    #[serde(borrow)]
-    entry: Option<Vec<Entry<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct Entry<'a> {
-    #[serde(borrow)]
-    resource: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]

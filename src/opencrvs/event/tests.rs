@@ -169,3 +169,11 @@ fn canonical(event: &Event) -> String {
     event.write_context(&mut |piece: &str| written.push_str(piece)).unwrap();
     written
 }
+
+#[test]
+fn many_entries_without_a_resource_are_read_over_and_counted() {
+    let body = webhook("{}").replacen(r#""entry":["#, &format!(r#""entry":[{}"#, "{},".repeat(1_000)), 1);
+    assert!(parse(&body).is_ok());
+    let wrong = body.replacen("Composition/c-1", "Composition/", 1);
+    assert_eq!(pointer_of(&wrong), "/event/context/0/entry/1000/resource/focus/reference");
+}
