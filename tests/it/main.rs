@@ -29,6 +29,8 @@ mod doctor_red;
 #[cfg(feature = "simulator")]
 mod end_to_end;
 mod envelope_http;
+#[cfg(feature = "simulator")]
+mod esignet;
 mod faces;
 mod flood;
 #[cfg(feature = "simulator")]
