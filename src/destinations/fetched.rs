@@ -27,10 +27,13 @@ const DEADLINE: Duration = Duration::from_secs(8);
 /// Largest document, bytes. A set of a hundred keys with their certificates stays below it.
 const MAX_REPLY: usize = 1 << 20;
 
+/// Makes of an answer what is kept.
+type Read<T> = dyn Fn(&Reply) -> Result<T> + Send + Sync;
+
 /// A document at a URL, read as `T`. Callers that need it at once share one fetch.
 pub(crate) struct Fetched<T> {
     url: Uri,
-    read: Box<dyn Fn(&Reply) -> Result<T> + Send + Sync>,
+    read: Box<Read<T>>,
     outside: Arc<dyn Outside>,
     slot: Mutex<Slot<T>>,
 }

@@ -13,6 +13,7 @@ mod support;
 #[cfg(feature = "simulator")]
 mod authtoken;
 mod bad_input;
+mod caller_keys;
 mod command_line;
 mod credentials;
 mod crypto_vectors;

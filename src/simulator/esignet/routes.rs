@@ -72,7 +72,7 @@ async fn keys(State(world): State<Arc<World>>) -> Response {
     match world.controls.get().esignet_lie {
         Some(EsignetLie::KeysHtml) => html(),
         Some(EsignetLie::KeysLarge) => {
-            json_response(StatusCode::OK, &json!({"keys": set["keys"], "x": "a".repeat(10 << 20)}))
+            json_response(StatusCode::OK, &json!({"keys": set.get("keys"), "x": "a".repeat(10 << 20)}))
         }
         Some(EsignetLie::KeysThousand) => {
             let first = set.pointer("/keys/0").cloned().unwrap_or_default();
