@@ -1,8 +1,9 @@
 //! `mosip-gateway demo` prints, step by step, how a whole gateway works with the simulator. By default it sends one birth and receives its
 //! UINTOKEN, with MOSIP switched off in between. With `--ida` it asks IDA about a person. With `--credentials` it shows what MOSIP's hub
-//! delivers.
+//! delivers. With `--esignet` it verifies logins.
 
 mod credentials;
+mod esignet;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -49,6 +50,8 @@ pub enum Scene {
     Ida,
     /// A credential of the hub is delivered, false ones are refused, and the rejection of a registration is delivered.
     Credentials,
+    /// A login at eSignet is believed, and three are not.
+    Esignet,
 }
 
 /// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. It succeeds only if every
@@ -99,6 +102,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         Scene::Birth => stage.birth(out).await?,
         Scene::Ida => stage.ida(out).await?,
         Scene::Credentials => stage.credentials(out).await?,
+        Scene::Esignet => stage.esignet(out).await?,
     }
     let _ = stop.send(());
     running.await.map_err(demo_error)?.map_err(demo_error)?;
@@ -122,7 +126,7 @@ impl Stage {
         )?;
         let tried = timeout(PATIENCE, async {
             loop {
-                let (_, entry) = call(client, Method::GET, &format!("{events}/{id}"), b"").await?;
+                let (_, entry) = call(client, Method::GET, &format!("{events}/{id}"), "").await?;
                 if let Some(detail) = entry.pointer("/lastFault/code").and_then(Value::as_str) {
                     return Ok::<_, Error>(detail.to_owned());
                 }
@@ -253,12 +257,12 @@ fn config(places: &[(&str, &str)]) -> Result<Config> {
     Config::from_toml(&text, Path::new(""), &variables, &|path| std::fs::read(path)).map_err(demo_error)
 }
 
-async fn call(client: &Client, method: Method, url: &str, body: &'static [u8]) -> Result<(u16, Value)> {
+async fn call(client: &Client, method: Method, url: &str, body: impl Into<Bytes>) -> Result<(u16, Value)> {
     let request = Request {
         method,
         uri: url.parse().map_err(demo_error)?,
         headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
-        body: Bytes::from_static(body),
+        body: body.into(),
         deadline: PATIENCE,
         max_response: 1 << 20,
     };

@@ -6,6 +6,7 @@
 
 mod clock;
 mod credentials;
+mod esignet;
 mod files;
 mod hub;
 mod ida_calls;
@@ -157,6 +158,7 @@ pub fn examine(
     let findings = settings::problems(&problems)
         .chain(settings::examine(&config))
         .chain(credentials::examine(&config, now))
+        .chain(esignet::examine(config.esignet.as_ref(), &ring))
         .chain(listeners::examine(&config, now))
         .chain(files::examine(&config))
         .chain(outbox::examine(&config.outbox))
@@ -175,7 +177,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
         return Vec::new();
     };
-    let mut urls = config.destinations.urls();
+    let mut urls = config.called_urls();
     urls.extend(credentials::urls(&config.credentials));
     let reached = reach::every_server(&client, &urls, &clock).await;
     let share_token = config.credentials.data_share.and_then(|share| share.token).map(share::token);
@@ -190,7 +192,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
         Tools { keys: keys.clone(), clock: clock.clone(), ida: Arc::clone(&requests), death_link: false };
     let destinations = Destinations::new(settings, &tools);
     let asks_hub = hub::can_be_asked(&destinations.hub, &reached);
-    let network = Arc::new(Network::new(client, keys, pool.clone(), clock));
+    let network = Arc::new(Network::new(client, keys.clone(), pool.clone(), clock.clone()));
     let mut findings = reached.findings.clone();
     let tokens = destinations.all().into_iter().flat_map(|destination| destination.tokens());
     let sources = tokens.chain(share_token).filter(|source| reached.includes(source.grant().url()));
@@ -205,6 +207,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
         _ => {}
     }
     findings.extend(tokens.into_findings());
+    findings.extend(esignet::call(config.esignet, &network, keys, pool.clone(), clock).await);
     if asks_ida {
         let uin_length = requests.id_lengths().uin;
         findings.push(ida_calls::call(network, requests, uin_length, pool).await);

@@ -123,6 +123,7 @@ impl Gateway {
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
             destinations: config.destinations,
+            esignet: config.esignet,
             death_link: config.events.death_link,
             probe_interval: config.upstream.probe_interval,
             data_share: config.credentials.data_share.take(),

@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::destinations::drive::{Breaker, Outside};
+use crate::destinations::esignet::{self, Esignet};
 use crate::destinations::hub::{self, Publisher};
 use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
@@ -49,6 +50,8 @@ pub(crate) struct Services {
     pub(crate) mediator: Arc<Mediator>,
     /// Looks persons up for callers who wait.
     pub(crate) ida: Ida,
+    /// Verifies logins for callers who wait.
+    pub(crate) esignet: Esignet,
     /// Makes the calls of callers who wait.
     pub(crate) outside: Arc<dyn Outside>,
 }
@@ -56,6 +59,8 @@ pub(crate) struct Services {
 /// What the configuration says about what is sent where.
 pub(crate) struct Settings {
     pub(crate) destinations: destinations::Settings,
+    /// `[esignet]`
+    pub(crate) esignet: Option<esignet::Settings>,
     /// `events.death.link`
     pub(crate) death_link: bool,
     /// `upstream.probe_interval`
@@ -80,7 +85,7 @@ pub(crate) struct Tools {
 impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
-        let Settings { mut destinations, death_link, probe_interval, data_share } = settings;
+        let Settings { mut destinations, esignet, death_link, probe_interval, data_share } = settings;
         let Tools { client, keys, pool, clock, policy, credentials } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
             // Without `deliver.url` the mediator is not waiting for these messages.
@@ -118,12 +123,13 @@ impl Services {
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
         }
-        let ida = Ida::new(requests, Arc::clone(&outside), pool);
+        let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
+        let esignet = Esignet::new(esignet, Arc::clone(&outside), keys.clone(), pool, clock.clone());
         let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
         let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
         let tools = pushes::Tools { keys, clock, policy, credentials };
         let pushes = Pushes::new(ledger.clone(), routes.clone(), hub.clone(), shares, tools);
-        Self { ledger, engine, pushes, hub, routes, mediator, ida, outside }
+        Self { ledger, engine, pushes, hub, routes, mediator, ida, esignet, outside }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.

@@ -86,11 +86,14 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 #[derive(Args)]
 pub(super) struct Demo {
     /// Shows calls of IDA about a person, in place of a birth.
-    #[arg(long, conflicts_with = "credentials")]
+    #[arg(long, conflicts_with_all = ["credentials", "esignet"])]
     ida: bool,
     /// Shows what MOSIP's hub delivers: a credential, three false ones, and a rejected registration.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "esignet")]
     credentials: bool,
+    /// Shows a login at eSignet that is believed, and three that are not.
+    #[arg(long)]
+    esignet: bool,
 }
 
 impl Demo {
@@ -98,9 +101,10 @@ impl Demo {
         let place = "run the demo at the top of the repository, or in the image of the simulator";
         check_folder(Path::new("keys.example"), place)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
-        let scene = match (self.ida, self.credentials) {
-            (true, _) => Scene::Ida,
-            (_, true) => Scene::Credentials,
+        let scene = match (self.ida, self.credentials, self.esignet) {
+            (true, ..) => Scene::Ida,
+            (_, true, _) => Scene::Credentials,
+            (.., true) => Scene::Esignet,
             _ => Scene::Birth,
         };
         runtime.block_on(demo::run(scene, &mut std::io::stdout()))?;

@@ -3,19 +3,7 @@
 
 use super::plain_http::PlainHttp;
 use super::section::{Section, Unset};
-use super::value::{text, url, word};
-
-/// Every top-level section that is not built yet.
-pub(crate) fn check(root: &mut Section<'_>, plain: &PlainHttp) {
-    esignet(root.section("esignet"), plain);
-}
-
-fn esignet(mut section: Section<'_>, plain: &PlainHttp) {
-    section.url("token_url", plain);
-    section.url("userinfo_url", plain);
-    section.path("client_key_file");
-    section.finish_not_built();
-}
+use super::value::{text, word};
 
 /// `[upstream.packets]`
 pub(crate) fn packets(mut section: Section<'_>, plain: &PlainHttp) {
@@ -50,24 +38,5 @@ fn token_settings(section: &mut Section<'_>, plain: &PlainHttp) {
     }
     for name in ["client_secret", "password"] {
         section.secret_setting(name, Unset::Absent);
-    }
-}
-
-/// The face of `mosip-api`: its routes are not built, so a setting here has nothing to protect.
-pub(crate) fn mosip_api(section: &mut Section<'_>, plain: &PlainHttp) {
-    let is_on = section.flag("mosip_api", false);
-    section.flag("consent", true);
-    section.parsed("verify_names", word(&[("all", ()), ("first-last", ())]));
-    // This is the origin of a page. Nothing is sent there.
-    section.parsed("cors_origin", url);
-    if let Some(mut jwt) = section.any_section("opencrvs_jwt") {
-        jwt.url("url", plain);
-        for name in ["file", "issuer", "audience"] {
-            jwt.parsed(name, text);
-        }
-        jwt.finish();
-    }
-    if is_on {
-        section.reader().warn("the face mosip_api is not built yet: its routes are not there".to_owned());
     }
 }

@@ -2,9 +2,11 @@
 
 pub mod aead;
 pub mod base64;
+pub mod ec;
 mod header;
 pub mod hmac;
 pub mod jwe;
+pub mod jwk;
 pub mod jws;
 pub mod rsa;
 pub mod secret;

@@ -79,7 +79,7 @@ impl Stage {
         for (index, ((lie, what, code), step)) in FALSE_ONES.into_iter().zip(6..).enumerate() {
             issue(Some(lie))?;
             let refused = poll_until(async || {
-                let (_, kept) = call(client, Method::GET, &quarantine, b"").await?;
+                let (_, kept) = call(client, Method::GET, &quarantine, "").await?;
                 Ok(kept.pointer(&format!("/messages/{index}/reason")).cloned())
             })
             .await?;

@@ -6,8 +6,10 @@
 pub(crate) mod cookie;
 pub(crate) mod delivery;
 pub(crate) mod drive;
+pub(crate) mod esignet;
 #[cfg(test)]
 pub(crate) mod fake;
+pub(crate) mod fetched;
 pub(crate) mod hub;
 pub(crate) mod ida;
 pub(crate) mod mediator;

@@ -31,6 +31,12 @@ pub(super) fn examine(
         findings.push(Finding::ok(&own.location, describe_own(own)));
         findings.extend(certificates(&own.location, own.certificate.as_ref(), &own.chain, now));
     }
+    for key in ring.ec_keys() {
+        let name = key.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
+        let what =
+            format!("own key{name}, EC on P-256, signs for eSignet alone; its test signature is right");
+        findings.push(Finding::ok(&key.location, what));
+    }
     for peer in ring.peers() {
         findings.push(Finding::ok(peer.file.display(), describe_peer(peer)));
         findings.extend(certificates(

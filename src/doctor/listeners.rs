@@ -19,9 +19,18 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings.extend(addresses(config));
     findings.extend(proxies(config));
     findings.extend(trusted(config, now));
-    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| match jwt.key() {
-        Ok(_) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
+    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| match jwt.check() {
+        Ok(()) if jwt.url().is_some() => {
+            Finding::ok("callback.opencrvs_jwt", "the key is fetched with the first token")
+        }
+        Ok(()) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
         Err(refusal) => Finding::fail("callback.opencrvs_jwt", refusal.detail(), refusal.advice()),
+    }));
+    findings.extend(config.faces.each.mosip_api.jwt.as_ref().map(|jwt| match jwt.check() {
+        Ok(()) => {
+            Finding::ok("faces.opencrvs_jwt", "the key can be used, or is fetched with the first token")
+        }
+        Err(refusal) => Finding::fail("faces.opencrvs_jwt", refusal.detail(), refusal.advice()),
     }));
     findings
 }

@@ -85,6 +85,7 @@ fn answers(settings: &[&str], what: String) -> Finding {
 /// Whether nothing else calls the path of the URL in `setting`: a token is fetched, IDA is asked, and the hub too.
 fn is_untried(setting: &str) -> bool {
     !setting.contains("token")
+        && !setting.starts_with("esignet.")
         && !["upstream.ida.url", "websub.hub_url", "opencrvs.auth_url"].contains(&setting)
 }
 

@@ -20,7 +20,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
     // Plain http is warned of URL by URL.
-    let urls = config.destinations.urls();
+    let urls = config.called_urls();
     let is_plain = urls.iter().any(|url| troubles::is_plain(url.url));
     let is_elsewhere = |sentence: &str| is_plain && sentence.contains("plain http");
     let warnings = config.warnings.iter().filter(|sentence| !is_elsewhere(sentence));

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::Trouble;
+use crate::destinations::drive::Outside;
+use crate::destinations::esignet::Esignet;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{EventRoutes, KeyNeeds};
@@ -202,6 +204,15 @@ impl App {
 
     pub(super) fn ida(&self) -> &Ida {
         &self.0.services.ida
+    }
+
+    pub(super) fn esignet(&self) -> &Esignet {
+        &self.0.services.esignet
+    }
+
+    /// The network, for what a face fetches.
+    pub(crate) fn outside(&self) -> Arc<dyn Outside> {
+        Arc::clone(&self.0.services.outside)
     }
 
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T>

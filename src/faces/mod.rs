@@ -1,13 +1,15 @@
 //! What others call: a folder for each face, with its routes, its bodies, its settings and who may call it.
 //!
-//! Two faces stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
-//! alone, and `/authtoken` of MOSIP's Token Seeder. One more of these is a folder of its own and a line in the list below.
+//! Three faces stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
+//! alone, `/authtoken` of MOSIP's Token Seeder, and `mosip_api`, of which the route of eSignet is built. One more of these is a folder of its own and a line in the list below.
 
 mod app;
 pub(crate) mod callback;
 mod jobs;
 #[macro_use]
 mod list;
+pub(crate) mod jwt;
+pub(crate) mod mosip_api;
 pub(crate) mod openapi;
 pub(crate) mod ops;
 pub(crate) mod plain;
@@ -35,6 +37,7 @@ pub(crate) const LISTENER: &str = "faces";
 faces! {
     webhooks: webhooks::Webhooks,
     authtoken: token_seeder::TokenSeeder,
+    mosip_api: mosip_api::MosipApi,
     #[cfg(test)]
     example: tests::addition::Example,
 }

@@ -75,7 +75,12 @@ pub(super) fn refuse_query(request: &Request) -> Result<()> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Nothing {}
-    read_query(request.uri().query().unwrap_or_default()).map(|Nothing {}| ())
+    query_of(request).map(|Nothing {}| ())
+}
+
+/// The query of `request`, read as strictly as [`Query`] is.
+pub(super) fn query_of<T: DeserializeOwned>(request: &Request) -> Result<T> {
+    read_query(request.uri().query().unwrap_or_default())
 }
 
 fn read_query<T: DeserializeOwned>(query: &str) -> Result<T> {

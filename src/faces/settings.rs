@@ -3,7 +3,7 @@
 use super::Each;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::{Section, Unset};
-use crate::config::{Address, ServerTls, listeners, unbuilt, value};
+use crate::config::{Address, ServerTls, listeners, value};
 use crate::crypto::secret::SecretBytes;
 
 /// `[faces]`, and the settings of each face.
@@ -27,7 +27,6 @@ pub(crate) struct Sources<'s, 'r> {
     /// `[faces]`
     pub(crate) faces: &'s mut Section<'r>,
     /// Where plain http may go.
-    #[allow(dead_code, reason = "no face of today calls anybody")]
     pub(crate) plain: &'s PlainHttp,
 }
 
@@ -65,7 +64,6 @@ impl Settings {
                 );
             }
         }
-        unbuilt::mosip_api(&mut section, plain);
         section.finish();
         settings
     }

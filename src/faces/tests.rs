@@ -68,6 +68,7 @@ impl World {
         };
         let settings = services::Settings {
             destinations: destinations::Settings { mediator, ..destinations::Settings::default() },
+            esignet: None,
             death_link: false,
             probe_interval: upstream.probe_interval,
             data_share: None,

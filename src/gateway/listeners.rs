@@ -19,6 +19,7 @@ use crate::config::{Address, ServerTls};
 use crate::crypto::secret::SecretBytes;
 use crate::error::Result;
 use crate::faces::callback::{CallerAuth, Callers};
+use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::faces::openapi::Documents;
 use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
@@ -197,7 +198,7 @@ fn internal(site: &mut Site, address: &Address) -> Result<Router> {
 }
 
 fn callback(site: &mut Site, address: &Address) -> Result<Router> {
-    let callers = callers(&site.callback, &mut site.hub, address)?;
+    let callers = callers(&site.app, &mut site.callback, &mut site.hub, address)?;
     let trusted = std::mem::take(&mut site.callback.trusted_proxies);
     Ok(identified(callback::router(site.app.clone(), callers), trusted))
 }
@@ -234,14 +235,22 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 }
 
 /// Who may call the callback listener at `address`.
-fn callers(settings: &callback::Settings, hub: &mut HubProof, address: &Address) -> Result<Callers> {
+fn callers(
+    app: &App,
+    settings: &mut callback::Settings,
+    hub: &mut HubProof,
+    address: &Address,
+) -> Result<Callers> {
+    let (opencrvs_jwt, mosip_jwt) = (settings.opencrvs_jwt.take(), settings.mosip_jwt.take());
     let demands = |kind| settings.require.contains(&kind);
-    let opencrvs_jwt = match settings.opencrvs_jwt.as_ref() {
-        Some(jwt) if demands(CallerAuth::OpencrvsJwt) => Some(jwt.key()?),
-        _ => None,
+    let demanded = |jwt: Option<JwtSettings>, kind| {
+        jwt.filter(|_| demands(kind)).map(|jwt| JwtCallers::new(jwt, app.outside())).transpose()
     };
+    let opencrvs_jwt = demanded(opencrvs_jwt, CallerAuth::OpencrvsJwt)?;
+    let mosip_jwt = demanded(mosip_jwt, CallerAuth::MosipJwt)?;
     Ok(Callers {
         opencrvs_jwt,
+        mosip_jwt,
         open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
         hub_hmac: hub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
         hub_path: hub.path.take(),

@@ -25,6 +25,7 @@ use crate::{regular, upstream};
 /// [`of_credentials`].
 pub(crate) fn all(config: &Config) -> Vec<Trouble> {
     let lacks = config.destinations.lacks().into_iter();
+    let lacks = lacks.chain(config.esignet.iter().flat_map(|esignet| esignet.lacks()));
     let lacks = lacks.map(|Lack { subject, what, advice }| Trouble::fatal(subject, what, advice));
     config
         .connects_nothing()
@@ -34,7 +35,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(listeners::in_the_clear(config))
         .chain(lacks)
         .chain(config.destinations.hub.troubles())
-        .chain(config.destinations.urls().iter().filter_map(of_url))
+        .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))
         .chain(of_key_file(&config.outbox.key_file))
         .chain(secret_files(config).iter().filter_map(|file| of_secret_file(file)))

@@ -5,6 +5,7 @@ use rustls::pki_types::pem::PemObject;
 
 use super::listeners;
 use crate::clock::Timestamp;
+use crate::faces::jwt::JwtSettings;
 use crate::settings::Config;
 
 /// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
@@ -15,8 +16,8 @@ pub(crate) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)>
     if let Some(pem) = &config.upstream.ca_pem {
         note("upstream.ca_file".to_owned(), pem);
     }
-    if let Some(jwt) = &config.callback.opencrvs_jwt {
-        note("callback.opencrvs_jwt.file".to_owned(), &jwt.pem);
+    if let Some(pem) = config.callback.opencrvs_jwt.as_ref().and_then(JwtSettings::pem) {
+        note("callback.opencrvs_jwt.file".to_owned(), pem);
     }
     for listener in listeners::ALL {
         let roots = (listener.tls)(config).and_then(|tls| tls.client_ca.as_ref());

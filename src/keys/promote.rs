@@ -3,9 +3,9 @@
 use sha2::Sha256;
 
 use super::source::LoadError;
-use crate::crypto::CryptoError;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm};
 use crate::crypto::secret::random;
+use crate::crypto::{CryptoError, ec};
 
 /// What is signed to try a key; says what it is, should it ever turn up somewhere.
 const TEST_MESSAGE: &[u8] = b"mosip-gateway: test signature of a loaded key";
@@ -24,6 +24,12 @@ pub(super) fn promote(key: PrivateKey, public: &rsa::PublicKey) -> Result<Privat
     let wrapped = public.oaep_encrypt::<Sha256>(&session_key).map_err(|_| LoadError::CrossCheck)?;
     let unwrapped = key.unwrap(&wrapped).map_err(refusal)?;
     if *unwrapped.expose() == session_key { Ok(key) } else { Err(LoadError::CrossCheck) }
+}
+
+/// Tries a key on P-256: a signature that it makes verifies under its public half. `None`: it does not.
+pub(super) fn promote_ec(key: ec::PrivateKey) -> Option<ec::PrivateKey> {
+    let signature = key.sign(TEST_MESSAGE).ok()?;
+    key.public_key().verify(TEST_MESSAGE, &signature).is_ok().then_some(key)
 }
 
 #[cfg(test)]

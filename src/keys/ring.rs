@@ -1,5 +1,6 @@
 //! An immutable snapshot of all keys, by role and by thumbprint.
 
+mod ec;
 #[cfg(test)]
 pub(crate) mod fake;
 mod fill;
@@ -14,6 +15,8 @@ use super::source::LoadError;
 use super::{Location, chain, example};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
+
+pub use ec::EcKey;
 
 /// One of our keys, promoted (signed and unwrapped once, cross-checked with the other library).
 pub struct OwnKey {
@@ -104,6 +107,8 @@ pub struct Ring {
 #[derive(Default, Clone)]
 struct RingEntries {
     own: Vec<Slot<OwnKey>>,
+    /// Those entries of `keys.own` whose key is on P-256.
+    ec: Vec<Slot<EcKey>>,
     peers: Vec<Slot<Peer>>,
     /// What is wrong with `keys.ca_file`, or with the volume as a whole.
     ca_troubles: Vec<Trouble>,
@@ -160,7 +165,9 @@ impl RingEntries {
         let is_cause = |trouble: &Trouble| trouble.fatal || trouble.outdated || has_no_root;
         let cause = self.ca_troubles.iter().position(is_cause);
         let of_own = self.own.iter().flat_map(|slot| &slot.troubles);
-        let of_entries = of_own.chain(self.peers.iter().flat_map(|slot| &slot.troubles)).cloned();
+        let of_ec = self.ec.iter().flat_map(|slot| &slot.troubles);
+        let of_entries =
+            of_own.chain(of_ec).chain(self.peers.iter().flat_map(|slot| &slot.troubles)).cloned();
         let (follow, others): (Vec<Trouble>, Vec<Trouble>) =
             of_entries.partition(|trouble| trouble.follows && cause.is_some());
         let mut of_ca = self.ca_troubles.clone();

@@ -109,7 +109,7 @@ impl Keys {
     }
 
     /// Whether the own key `name` is configured and may sign.
-    fn has_signer(&self, name: &str) -> bool {
+    pub(crate) fn has_signer(&self, name: &str) -> bool {
         self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
     }
 

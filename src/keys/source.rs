@@ -17,6 +17,7 @@ use super::cert::{Certificate, Validity};
 use super::{Location, Trouble};
 use crate::clock::Timestamp;
 use crate::config::section::Section;
+use crate::crypto::ec;
 use crate::crypto::rsa::PrivateKey;
 
 pub use error::LoadError;
@@ -78,10 +79,12 @@ pub(crate) fn read(section: &mut Section<'_>, dir: &Path) -> Option<Arc<dyn KeyS
     }
 }
 
-/// What a source holds of an entry: promoted private keys (at least one) and certificates, in the order of the source.
+/// What a source holds of an entry: promoted private keys (at least one of either kind) and certificates, in the order of the source.
 pub struct KeyMaterial {
     /// Each one signed and unwrapped once, checked with the other library.
     pub keys: Vec<PrivateKey>,
+    /// Keys on P-256, each of which signed once. They count where there is no RSA key.
+    pub ec_keys: Vec<ec::PrivateKey>,
     /// Of the keys and of their issuers.
     pub certificates: Vec<Certificate>,
     /// What is odd and does not hinder.

@@ -1,91 +1,126 @@
-//! The JWTs of callers: `opencrvs-jwt`, made by OpenCRVS's auth service and sent by the MOSIP-side mediator.
-//!
-//! `jsonwebtoken` checks form, algorithm and signature. It accepts an unknown `crit`, passes an absent `iss` and reads the wall
-//! clock, so those checks are made here, against our clock, and every claim is required.
+//! The JWTs of callers: `opencrvs-jwt`, made by OpenCRVS's auth service and brought by the MOSIP-side mediator and by OpenCRVS's pages, and
+//! `mosip-jwt`, made by MOSIP's IAM.
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use serde::Deserialize;
-use serde_json::Value;
+use http::Uri;
 
+use super::jwks::{Denied, Jwks, Unverified};
+use super::jwt::{self, Audience, Claims, Key, Refusal};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
-use crate::json;
 
-/// How far two clocks may differ, in seconds.
-const LEEWAY: i64 = 60;
+/// The public keys of an issuer. No `Debug`.
+pub(crate) enum Keys {
+    /// An RSA key.
+    One(Key),
+    /// A JSON Web Key Set.
+    Set(Jwks),
+}
 
-/// The issuer's public key and the claims that its tokens must have. No `Debug`.
+impl Keys {
+    /// `pem` is an RSA public key or a certificate.
+    pub(crate) fn from_pem(pem: &[u8]) -> Result<Self> {
+        Key::from_pem(pem, jwt::OF_CALLERS).map(Self::One).ok_or_else(|| {
+            Error::new(Code::Keys, "this is neither an RSA public key nor a certificate in PEM")
+        })
+    }
+
+    /// `json` is a JSON Web Key Set.
+    pub(crate) fn from_jwks(json: &[u8]) -> Result<Self> {
+        Jwks::read(json, jwt::OF_CALLERS).map(Self::Set)
+    }
+
+    /// The claims of `token`, whose signature is checked under these keys.
+    fn verify(&self, token: &str) -> Result<Vec<u8>, Unverified> {
+        match self {
+            Self::One(key) => key.verify(token).map_err(Unverified::UnknownKey),
+            Self::Set(keys) => keys.verify(token),
+        }
+    }
+}
+
+/// What the tokens of one kind of caller have to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Demands {
+    /// OpenCRVS's auth service made it.
+    Opencrvs {
+        /// `iss`
+        issuer: String,
+        /// In `aud`; `None`: whatever is there.
+        audience: Option<String>,
+    },
+    /// MOSIP's IAM made it, a Keycloak. The comparisons are those of MOSIP's own services.
+    Mosip {
+        /// The host of `iss`.
+        issuer_host: String,
+        /// One of these is in `aud` or is `azp`, in upper or lower case.
+        allowed: Vec<String>,
+        /// Among the roles of the realm.
+        role: Option<String>,
+    },
+}
+
+impl Demands {
+    fn check(&self, claims: &[u8], now: Timestamp) -> Result<(), Refusal> {
+        let claims = Claims::read(claims)?;
+        claims.check_ends(now)?;
+        let audience = claims.aud.as_ref().map(Audience::all).unwrap_or_default();
+        let is_right = match self {
+            Self::Opencrvs { issuer, .. } if claims.iss.as_ref() != Some(issuer) => {
+                return Err("iss is not the configured issuer");
+            }
+            Self::Opencrvs { audience: None, .. } => true,
+            Self::Opencrvs { audience: Some(wanted), .. } => {
+                return match audience.contains(wanted) {
+                    true => Ok(()),
+                    false => Err("aud does not hold the configured audience"),
+                };
+            }
+            Self::Mosip { issuer_host, allowed, role } => {
+                let issuer: Option<Uri> = claims.iss.as_ref().and_then(|iss| iss.parse().ok());
+                let host = issuer.as_ref().and_then(Uri::host);
+                if !host.is_some_and(|host| host.eq_ignore_ascii_case(issuer_host)) {
+                    return Err("the host of iss is not the configured one");
+                }
+                let is_allowed = |name: &String| allowed.iter().any(|known| known.eq_ignore_ascii_case(name));
+                if !audience.iter().chain(&claims.azp).any(is_allowed) {
+                    return Err("neither aud nor azp is an allowed one");
+                }
+                role.as_ref().is_none_or(|role| claims.has_role(role))
+            }
+        };
+        if is_right { Ok(()) } else { Err("the demanded role is not among its roles") }
+    }
+}
+
+/// Checks a bearer token at `now`. The caller gets the same refusal for every failed check. The operator's log names the check.
+pub(crate) fn check(keys: &Keys, demands: &Demands, token: &str, now: Timestamp) -> Result<(), Denied> {
+    let refuse = |why: &str| Error::new(Code::Unauthorized, "the bearer token is refused").for_operator(why);
+    let claims = keys.verify(token).map_err(|unverified| unverified.denied(refuse))?;
+    demands.check(&claims, now).map_err(|why| Denied::Refused(refuse(why)))
+}
+
+/// The key of OpenCRVS's auth service and the claims that its tokens must have. No `Debug`.
 pub struct CallerKey {
-    key: DecodingKey,
-    issuer: String,
-    audience: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    iss: Option<String>,
-    aud: Option<Audience>,
-    exp: Option<Value>,
-    nbf: Option<Value>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Audience {
-    One(String),
-    Many(Vec<String>),
+    keys: Keys,
+    demands: Demands,
 }
 
 impl CallerKey {
     /// `pem` is an RSA public key or a certificate.
     pub fn from_pem(pem: &[u8], issuer: String, audience: String) -> Result<Self> {
-        let key = DecodingKey::from_rsa_pem(pem).map_err(|_| {
-            Error::new(Code::Keys, "this is neither an RSA public key nor a certificate in PEM")
-        })?;
-        Ok(Self { key, issuer, audience })
+        let demands = Demands::Opencrvs { issuer, audience: Some(audience) };
+        Ok(Self { keys: Keys::from_pem(pem)?, demands })
     }
 
-    /// Checks a bearer token at `now`. The caller gets the same refusal for every failed check. The operator's log names the check.
+    /// Checks a bearer token at `now`, as every kind of caller's is.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<()> {
-        let refuse =
-            |why: &str| Error::new(Code::Unauthorized, "the bearer token is refused").for_operator(why);
-        let header = jsonwebtoken::decode_header(token).map_err(|_| refuse("not a JWT"))?;
-        if header.crit.is_some() {
-            return Err(refuse("it has a crit header"));
-        }
-        let mut validation = Validation::new(Algorithm::RS256);
-        validation.algorithms = vec![Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256];
-        validation.required_spec_claims.clear();
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &validation)
-            .map_err(|_| refuse("algorithm, signature or claims"))?
-            .claims;
-        let now = now.seconds();
-        if claims.exp.as_ref().and_then(json::seconds).is_none_or(|exp| exp.saturating_add(LEEWAY) <= now) {
-            return Err(refuse("exp is absent, no date or past"));
-        }
-        if claims
-            .nbf
-            .is_some_and(|nbf| json::seconds(&nbf).is_none_or(|nbf| nbf.saturating_sub(LEEWAY) > now))
-        {
-            return Err(refuse("nbf is no date or in the future"));
-        }
-        if claims.iss.as_ref() != Some(&self.issuer) {
-            return Err(refuse("iss is not the configured issuer"));
-        }
-        let for_us = match &claims.aud {
-            Some(Audience::One(aud)) => *aud == self.audience,
-            Some(Audience::Many(auds)) => auds.contains(&self.audience),
-            None => false,
-        };
-        if for_us { Ok(()) } else { Err(refuse("aud does not hold the configured audience")) }
+        check(&self.keys, &self.demands, token, now).map_err(Error::from)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jsonwebtoken::{EncodingKey, Header};
+    use jsonwebtoken::{Algorithm, EncodingKey, Header};
     use serde_json::{Value, json};
 
     use super::*;
@@ -157,8 +192,8 @@ mod tests {
     fn wrong_claims_are_refused() {
         assert!(why(&with("iss", json!("somebody"))).contains("iss"));
         assert!(why(&with("aud", json!(["other"]))).contains("aud"));
-        assert!(why(&with("exp", json!(NOW.seconds() - LEEWAY))).contains("exp"));
-        assert!(why(&with("nbf", json!(NOW.seconds() + LEEWAY + 1))).contains("nbf"));
+        assert!(why(&with("exp", json!(NOW.seconds() - 60))).contains("exp"));
+        assert!(why(&with("nbf", json!(NOW.seconds() + 61))).contains("nbf"));
         for unreadable in [json!("soon"), json!("NaN"), json!("")] {
             assert!(why(&with("exp", unreadable.clone())).contains("exp"));
             assert!(why(&with("nbf", unreadable)).contains("nbf"));
@@ -182,6 +217,58 @@ mod tests {
         let vectors: Vec<Value> = serde_json::from_str(include_str!("../../tests/vectors/jws.json")).unwrap();
         let case = vectors.iter().find(|case| case["name"] == "unknown-crit").unwrap();
         assert!(why(case["token"].as_str().unwrap()).contains("crit"));
+    }
+
+    fn mosip(role: Option<&str>) -> Demands {
+        Demands::Mosip {
+            issuer_host: "iam.example.org".to_owned(),
+            allowed: vec!["mosip-regproc-client".to_owned()],
+            role: role.map(str::to_owned),
+        }
+    }
+
+    /// The key set of the issuer, and what it says of `claims`.
+    fn check_mosip(demands: &Demands, kid: Option<&str>, claims: &Value) -> Result<(), Denied> {
+        let keys = Keys::from_jwks(include_bytes!("../../tests/vectors/keys/issuer.jwks.json")).unwrap();
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid = kid.map(str::to_owned);
+        super::check(&keys, demands, &token(&header, claims, KEY), NOW)
+    }
+
+    fn of_mosip() -> Value {
+        json!({
+            "iss": "https://iam.example.org/auth/realms/mosip", "azp": "MOSIP-regproc-client", "aud": "account",
+            "exp": NOW.seconds() + 10, "realm_access": {"roles": ["REGISTRATION_PROCESSOR"]},
+        })
+    }
+
+    #[test]
+    fn mosips_token_is_for_a_client_that_is_allowed_under_a_key_of_the_set() {
+        assert!(check_mosip(&mosip(None), None, &of_mosip()).is_ok());
+        assert!(check_mosip(&mosip(Some("REGISTRATION_PROCESSOR")), None, &of_mosip()).is_ok());
+        let mut by_audience = of_mosip();
+        (by_audience["azp"], by_audience["aud"]) =
+            (json!("other"), json!(["account", "mosip-regproc-client"]));
+        assert!(check_mosip(&mosip(None), None, &by_audience).is_ok());
+
+        for (claim, value) in [
+            ("iss", json!("https://other.example.org/auth/realms/mosip")),
+            ("iss", json!("iam.example.org.evil.example")),
+            ("iss", Value::Null),
+            ("azp", json!("other")),
+            ("azp", Value::Null),
+            ("exp", Value::Null),
+            ("exp", json!(NOW.seconds() - 600)),
+        ] {
+            let mut claims = of_mosip();
+            claims[claim] = value.clone();
+            let denied = check_mosip(&mosip(None), None, &claims);
+            assert!(matches!(denied, Err(Denied::Refused(_))), "{claim} {value}");
+        }
+        let denied = check_mosip(&mosip(Some("ADMIN")), None, &of_mosip()).err().map(Error::from).unwrap();
+        assert_eq!(denied.operator_detail(), Some("the demanded role is not among its roles"));
+        let unknown = check_mosip(&mosip(None), Some("no-such-kid"), &of_mosip());
+        assert!(matches!(unknown, Err(Denied::UnknownKey(_))), "worth another look at the keys");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::mosip::body;
 mod open;
 
 pub use open::{Policy, Sealed, open};
-pub(in crate::mosip) use open::{open_with_ring, unknown_key};
+pub(in crate::mosip) use open::{open_jwe_with_ring, open_with_ring, unknown_key};
 
 /// The header of the current form.
 pub(crate) const VERSION: &[u8; 6] = b"VER_R2";

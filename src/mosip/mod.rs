@@ -8,9 +8,12 @@ pub mod caller;
 pub mod codes;
 pub mod credential;
 pub mod envelope;
+pub mod esignet;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod ida;
+pub(crate) mod jwks;
+mod jwt;
 pub mod mediator;
 pub mod primitives;
 pub(crate) mod push;

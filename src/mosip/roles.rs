@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
 use crate::keys::cert::Validity;
 use crate::keys::{Certificate, OwnKey, Peer, Ring, Trouble};
+use crate::mosip::jwt::Signer;
 
 /// The name of the peer that is the MOSIP-side mediator.
 pub(crate) const MOSIP: &str = "mosip";
@@ -66,6 +67,13 @@ pub(crate) fn asked_recipient<'r>(
 
 /// The own key that signs: the one of this name, or the first with use `sign`.
 pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> Result<&'r Arc<OwnKey>> {
+    if let Some(name) = name.filter(|name| ring.ec_signer(name).is_some()) {
+        return Err(Error::new(
+            Code::Keys,
+            format!("the own key `{name}` is an EC key, which MOSIP does not know"),
+        )
+        .advise("Name an RSA key. An EC key signs for eSignet alone, as esignet.key."));
+    }
     let own = ring.signer(name).ok_or_else(|| {
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
@@ -78,6 +86,14 @@ pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> 
         check_dates(certificate, &own.location, now)?;
     }
     Ok(own)
+}
+
+/// The own key `name`, by which eSignet knows us: an RSA key or one on P-256.
+pub(crate) fn client_key<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<Signer<'r>> {
+    match ring.ec_signer(name) {
+        Some(key) => Ok(Signer::Ec(&key.private)),
+        None => signer(ring, Some(name), now).map(|own| Signer::Rsa(&own.private)),
+    }
 }
 
 /// As [`signer`], for a name that the caller may have sent at `pointer`.

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
 use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, unbuilt, upstream};
-use crate::destinations;
+use crate::destinations::{self, Url, esignet};
 use crate::faces::{self, callback, ops, plain};
 use crate::keys::settings::Keys;
 use crate::ledger::settings::{Outbox, Quarantine};
@@ -45,6 +45,8 @@ pub struct Config {
     pub(crate) destinations: destinations::Settings,
     /// `[events]`
     pub(crate) events: Events,
+    /// `[esignet]`; `None`: nothing of it is set.
+    pub(crate) esignet: Option<esignet::Settings>,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
     pub warnings: Vec<String>,
     /// What is not as it should be, and stops no start: on the page, in readiness, in metrics, in the log.
@@ -62,6 +64,13 @@ pub(crate) struct Events {
 }
 
 impl Config {
+    /// Every URL that is called for events, pushes and logins.
+    pub(crate) fn called_urls(&self) -> Vec<Url<'_>> {
+        let mut urls = self.destinations.urls();
+        urls.extend(self.esignet.iter().flat_map(|esignet| esignet.urls()));
+        urls
+    }
+
     /// Every section in turn; problems, warnings and origins gather in the reader.
     fn settings(mut root: Section<'_>) -> Self {
         let listen = listeners::listen(&mut root);
@@ -82,12 +91,12 @@ impl Config {
         unbuilt::packets(section.section("packets"), &plain);
         section.finish();
         let address = listen.callback.as_ref();
-        let callback = callback::Settings::read(&mut root, address, destinations.hub.is_secret_set);
+        let callback = callback::Settings::read(&mut root, &plain, address, destinations.hub.is_secret_set);
         destinations.hub.check_listener(callback.lacks_for_hub(address), &root);
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);
-        unbuilt::check(&mut root, &plain);
+        let esignet = esignet::Settings::read(&mut root, &keys, &plain);
         root.finish();
         let (warnings, troubles, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {
@@ -104,6 +113,7 @@ impl Config {
             faces,
             destinations,
             events,
+            esignet,
             warnings,
             troubles,
             origins,
@@ -125,6 +135,7 @@ impl Config {
         let is_connected = !settings.mediator.events.is_empty()
             || settings.ida.is_some()
             || settings.hub.hub_url.is_some()
+            || self.esignet.is_some()
             || self.listen.callback.is_some();
         if is_connected {
             return None;

@@ -61,6 +61,18 @@ pub struct Behaviour {
     /// What is there in place of every data share.
     #[arg(long, env = "SIMULATOR_SHARE")]
     pub share: Option<ShareReply>,
+    /// eSignet demands proofs of possession (DPoP) with its own nonce.
+    #[arg(long, env = "SIMULATOR_ESIGNET_DPOP")]
+    pub esignet_dpop: bool,
+    /// eSignet demands that the parameters of a login are pushed to it.
+    #[arg(long, env = "SIMULATOR_ESIGNET_PAR")]
+    pub esignet_par: bool,
+    /// eSignet seals the userinfo.
+    #[arg(long, env = "SIMULATOR_ESIGNET_SEALS")]
+    pub esignet_seals: bool,
+    /// How eSignet lies.
+    #[arg(long, env = "SIMULATOR_ESIGNET_LIE")]
+    pub esignet_lie: Option<EsignetLie>,
     /// The hub denies every subscription and publication.
     #[arg(long, env = "SIMULATOR_HUB_DENIES")]
     pub hub_denies: bool,
@@ -110,6 +122,10 @@ impl Default for Behaviour {
             ida_errors_in_200: None,
             ida_reply: None,
             share: None,
+            esignet_dpop: false,
+            esignet_par: false,
+            esignet_seals: false,
+            esignet_lie: None,
             hub_denies: false,
             hub_never_verifies: false,
             hub_wrong_hmac: false,
@@ -149,6 +165,46 @@ pub enum ShareReply {
     Large,
     /// A body without end.
     Endless,
+}
+
+/// How eSignet lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum EsignetLie {
+    /// The userinfo names another issuer.
+    WrongIssuer,
+    /// The userinfo is for another client.
+    WrongAudience,
+    /// The userinfo is somebody else's.
+    WrongSubject,
+    /// The userinfo has ended.
+    Expired,
+    /// A stranger has signed the userinfo, and shows the kid of the right key.
+    Stranger,
+    /// The userinfo says that it needs no signature.
+    AlgNone,
+    /// The signature of the userinfo is missing.
+    Unsigned,
+    /// The userinfo is plain JSON.
+    Plain,
+    /// No key has the kid of the userinfo, however often the keys are fetched.
+    UnknownKid,
+    /// Each proof of possession is answered with another nonce.
+    EndlessNonce,
+    /// The token endpoint leads elsewhere.
+    Redirect,
+    /// The userinfo has 10 MiB.
+    Large,
+    /// The document names another issuer.
+    OtherIssuer,
+    /// The document names a token endpoint on another host.
+    OtherHost,
+    /// A page stands in place of the keys.
+    KeysHtml,
+    /// The keys have 10 MiB.
+    KeysLarge,
+    /// There are a thousand keys.
+    KeysThousand,
 }
 
 /// What is wrong with a reply of IDA.

@@ -1,4 +1,4 @@
-//! A simulator of MOSIP's side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub and the data share on one port. **Not for
+//! A simulator of MOSIP's side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub, the data share and eSignet on one port. **Not for
 //! production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may change its behaviour.
 //!
 //! # Goals
@@ -20,7 +20,7 @@
 //! As the real one, it drops a repeated birth id with a plain success. After a birth it posts the UINTOKEN once and forgets it. That push has
 //! a signature over the plaintext, base64url without padding, a random thumbprint and an empty id.
 //!
-//! [`fake_ida`] says how strict IDA is, and [`hub`] how the hub behaves.
+//! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, and [`esignet`] how strict eSignet is.
 //!
 //! # Limitations
 //!
@@ -34,6 +34,7 @@ mod behaviour;
 pub(crate) mod contexts;
 pub mod credentials;
 mod envelope;
+pub mod esignet;
 mod event;
 pub mod fake_ida;
 pub mod history;
@@ -58,7 +59,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use behaviour::{AfterAccept, Behaviour, Controls, IdaReply, ShareReply};
+pub use behaviour::{AfterAccept, Behaviour, Controls, EsignetLie, IdaReply, ShareReply};
 pub use history::History;
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
@@ -87,6 +88,7 @@ impl Simulator {
         let world = Arc::new(World::new(settings, &base_url, clock)?);
         let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
         let (issuer, shares) = (Arc::clone(&world.issuer), Arc::clone(&world.shares));
+        let esignet = Arc::clone(&world.esignet);
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -108,7 +110,7 @@ impl Simulator {
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
         let _stop_hub = hub::StopHub(hub.clone());
-        Ok(Running { base_url, history, controls, hub, issuer, shares, stop, serving, _stop_hub })
+        Ok(Running { base_url, history, controls, hub, issuer, shares, esignet, stop, serving, _stop_hub })
     }
 }
 
@@ -126,6 +128,8 @@ pub struct Running {
     pub issuer: Arc<credentials::CredentialIssuer>,
     /// Where credentials are that its messages only name.
     pub shares: Arc<shares::Shares>,
+    /// Its eSignet.
+    pub esignet: Arc<esignet::Esignet>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     _stop_hub: hub::StopHub,
@@ -167,6 +171,7 @@ struct World {
     hub: hub::Hub,
     issuer: Arc<credentials::CredentialIssuer>,
     shares: Arc<shares::Shares>,
+    esignet: Arc<esignet::Esignet>,
     ida: Ida,
     ida_memory: fake_ida::Memory,
     history: History,
@@ -177,7 +182,16 @@ struct World {
 impl World {
     fn new(settings: Settings, base_url: &str, clock: Clock) -> Result<Self, StartError> {
         let Settings {
-            mosip_key, mosip_certificate, partners, client, opencrvs, ida, issuer, callback, ..
+            mosip_key,
+            mosip_certificate,
+            partners,
+            client,
+            opencrvs,
+            ida,
+            issuer,
+            esignet,
+            callback,
+            ..
         } = settings;
         // The callbacks of the hub's subscribers are on the server to which UINTOKENs are posted, with the same certificate.
         let roots = callback.as_ref().and_then(|callback| callback.roots_pem.as_deref());
@@ -188,6 +202,8 @@ impl World {
         let pusher = callback
             .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
             .transpose()?;
+        let (key, kyc_key) = (Arc::clone(&mosip_key), Arc::clone(&issuer.key));
+        let esignet = Arc::new(esignet::Esignet::new(base_url, esignet, key, kyc_key)?);
         Ok(Self {
             tokens: tokens::Issuer::new(base_url, client)?,
             mosip_key,
@@ -197,6 +213,7 @@ impl World {
             hub,
             issuer: Arc::new(credentials::CredentialIssuer::new(issuer)),
             shares: Arc::new(shares::Shares::new(base_url)),
+            esignet,
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,
@@ -213,6 +230,7 @@ fn routes(world: Arc<World>) -> Router {
         .merge(fake_ida::routes())
         .merge(hub::routes())
         .merge(shares::routes())
+        .merge(esignet::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .merge(hub::manage_routes())

@@ -9,6 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::contexts;
 use super::credentials::IssuerSettings;
+use super::esignet::EsignetClient;
+use crate::crypto::base64;
 use crate::crypto::rsa::PrivateKey;
 use crate::crypto::secret::SecretBytes;
 use crate::keys::Certificate;
@@ -36,6 +38,8 @@ pub struct Settings {
     pub ida: Ida,
     /// The issuer of credentials.
     pub issuer: IssuerSettings,
+    /// Who may ask eSignet.
+    pub esignet: EsignetClient,
     /// Where UINTOKENs are posted; absent: nowhere.
     pub callback: Option<Callback>,
 }
@@ -100,7 +104,7 @@ pub struct Tls {
 
 impl Settings {
     /// Reads a development key set: `mosip-public.key`, `opencrvs-pub.key`, `partner.crt`, `ida-partner.crt`, `ida-sign.crt` and
-    /// `issuer.crt` (certificates all), and under `simulator/` `mosip-priv.key`, `opencrvs-jwt-priv.key`, `ida-priv.key`, `ida-sign-priv.key`
+    /// `issuer.crt` (certificates all), `esignet-jwk.txt`, and under `simulator/` `mosip-priv.key`, `opencrvs-jwt-priv.key`, `ida-priv.key`, `ida-sign-priv.key`
     /// and `issuer-priv.key` (PKCS#8 PEM). `opencrvs-pub.key` and `partner.crt` may sign events, `partner.crt` alone requests to IDA. Credentials are
     /// sealed to `partner.crt`; where the issuer lies, the stranger's key is `mosip-priv.key`.
     ///
@@ -122,6 +126,11 @@ impl Settings {
             stranger: Arc::clone(&mosip_key),
             documents: Arc::new(contexts::documents()),
             context: contexts::context(),
+        };
+        let esignet = EsignetClient {
+            id: "opencrvs-client".to_owned(),
+            jwk: jwk(&dir.join("esignet-jwk.txt"))?,
+            certificate: partner.clone(),
         };
         Ok(Self {
             bind: DEFAULT_BIND,
@@ -145,6 +154,7 @@ impl Settings {
                 api_key: SecretBytes::new(b"example-api-key".to_vec()),
             },
             issuer,
+            esignet,
             callback: None,
         })
     }
@@ -210,6 +220,13 @@ fn certificate(file: &Path) -> Result<Certificate, StartError> {
 fn private_key(file: &Path) -> Result<PrivateKey, StartError> {
     let der = PrivatePkcs8KeyDer::from_pem_file(file).map_err(|error| trouble(file, &error))?;
     PrivateKey::from_pkcs8_der(der.secret_pkcs8_der()).map_err(|error| trouble(file, &error))
+}
+
+/// The JSON Web Key in a file that holds it in base64, as eSignet hands it out.
+fn jwk(file: &Path) -> Result<String, StartError> {
+    let text = std::fs::read_to_string(file).map_err(|error| trouble(file, &error))?;
+    let json = base64::decode(text.trim().as_bytes()).map_err(|error| trouble(file, &error))?;
+    String::from_utf8(json).map_err(|error| trouble(file, &error))
 }
 
 fn trouble(file: &Path, error: &dyn std::fmt::Display) -> StartError {

@@ -52,6 +52,16 @@ async fn a_credential_of_the_hub_is_delivered_three_false_ones_are_refused_and_a
     assert!(lines.last().unwrap().contains("PACKET_REJECTED, delivered as registration.rejected"), "{text}");
 }
 
+#[tokio::test]
+async fn a_login_is_believed_and_three_are_not() {
+    let mut out = Vec::new();
+    run(Scene::Esignet, &mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("Leila Karim logged in, under eSignet's signature"), "{text}");
+    assert_eq!(text.matches("not believed").count(), 3, "{text}");
+    assert_eq!(text.matches(": tampered").count(), 3, "{text}");
+}
+
 #[test]
 fn the_simulator_listens_where_it_is_told_and_prints_its_url() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))

@@ -13,6 +13,7 @@ mod support;
 #[cfg(feature = "simulator")]
 mod authtoken;
 mod bad_input;
+mod caller_keys;
 mod command_line;
 mod credentials;
 mod crypto_vectors;
@@ -29,6 +30,8 @@ mod doctor_red;
 #[cfg(feature = "simulator")]
 mod end_to_end;
 mod envelope_http;
+#[cfg(feature = "simulator")]
+mod esignet;
 mod faces;
 mod flood;
 #[cfg(feature = "simulator")]

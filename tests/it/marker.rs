@@ -41,7 +41,8 @@ const fn echo(sent: [&'static str; 2], seen: Seen, why: &'static str) -> Echo {
     Echo { sent, seen, _why: why }
 }
 
-const ECHOES: [Echo; 11] = [
+const ECHOES: [Echo; 12] = [
+    echo(["POST /v1/esignet/authorize", ": body at /"], Answer, "the URL holds the parameters of the login"),
     echo(["GET /webhooks", ": query challenge"], Answer, "OpenCRVS wants its challenge back"),
     echo(
         ["POST /v1/events/{id}", "/resource/identifier/"],

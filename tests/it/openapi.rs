@@ -20,6 +20,8 @@ async fn all_on(faces: &str) -> Running {
     let set = [
         ("FACES__LISTEN", faces),
         ("FACES__WEBHOOKS", "true"),
+        ("FACES__MOSIP_API", "true"),
+        ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem"),
         ("FACES__WEBHOOK_SECRET_FILE", file),
         ("WEBSUB__SECRET_FILE", file),
     ];

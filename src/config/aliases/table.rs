@@ -53,6 +53,7 @@ pub(super) const OWN_KEYS: &[KeyFile] = &[
     KeyFile { name: "sign-p12", paths: &["TOKENSEEDER_CRYPTO_SIGNATURE__SIGN_P12_FILE_PATH", "SIGN_P12_FILE_PATH"], passwords: SIGN_P12_PASSWORD, uses: &["sign"], sign_with: Some("upstream.ida.sign_with"), default: (System::MosipApi, "/certs/keystore.p12") },
     KeyFile { name: "decrypt-p12", paths: &["DECRYPT_P12_FILE_PATH"], passwords: &["DECRYPT_P12_FILE_PASSWORD"], uses: &["decrypt"], sign_with: None, default: (System::MosipApi, "/certs/keystore.p12") },
     KeyFile { name: "opencrvs", paths: &["OPENCRVS_PRIV_KEY_PATH"], passwords: &[], uses: &["sign", "decrypt"], sign_with: Some("upstream.mediator.sign_with"), default: (System::Mediator, "/certs/mnt/opencrvs-priv.key") },
+    KeyFile { name: "esignet", paths: &["OIDP_CLIENT_PRIVATE_KEY_PATH"], passwords: &[], uses: &["sign"], sign_with: Some("esignet.key"), default: (System::MosipApi, "/certs/esignet-jwk.txt") },
 ];
 
 #[rustfmt::skip]
@@ -110,7 +111,6 @@ pub(super) const SCALARS: &[(System, &str, Sets, &[&str])] = &[
     (System::Any, "opencrvs.client_secret_env", Sets::Name, &["OPENCRVS_CLIENT_SECRET"]),
     (System::Mediator, "opencrvs.client_secret_env", Sets::Name, &["CLIENT_SECRET"]),
     (System::Any, "opencrvs.national_id_key", Sets::Value, &["MOSIP_VERIFIABLE_CREDENTIAL_NATIONAL_ID_KEY"]),
-    (System::Any, "esignet.client_key_file", Sets::Value, &["OIDP_CLIENT_PRIVATE_KEY_PATH"]),
     (System::Any, "esignet.token_url", Sets::Value, &["ESIGNET_TOKEN_URL"]),
     (System::Any, "esignet.userinfo_url", Sets::Value, &["ESIGNET_USERINFO_URL"]),
     (System::Any, "websub.hub_url", Sets::Value, &["MOSIP_WEBSUB_HUB_URL"]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa::openapi::OpenApi;
@@ -15,17 +15,17 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::{CallerAuth, Settings};
+use super::jwt::{JwtCallers, bearer};
 use super::openapi::{self, About, at, refusing, taking_any_query, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use super::{App, hub_signature, signature_refused};
-use crate::bearer;
+use crate::clock::Timestamp;
 use crate::crypto::hmac::HubSignature;
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::http::body::{self, Spent};
 use crate::http::caller::Caller;
 use crate::ledger::Sender;
-use crate::mosip::caller::CallerKey;
 use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::PushKind;
 use crate::mosip::websub::Denial;
@@ -62,7 +62,9 @@ impl Callback {
 #[derive(Default)]
 pub(crate) struct Callers {
     /// `opencrvs-jwt`: MOSIP's side brings a bearer JWT that OpenCRVS's auth service made.
-    pub(crate) opencrvs_jwt: Option<CallerKey>,
+    pub(crate) opencrvs_jwt: Option<JwtCallers>,
+    /// `mosip-jwt`: MOSIP's side brings a bearer JWT that its own IAM made.
+    pub(crate) mosip_jwt: Option<JwtCallers>,
     /// `hub-hmac`: the hub signs the raw body with this secret.
     pub(crate) hub_hmac: Option<Arc<SecretBytes>>,
     /// The last part of `websub.callback_url`, where it cannot be guessed: a caller that knows it is the hub.
@@ -73,6 +75,23 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
+    /// Whether the callers of `/birthReceiveNid` bring a token.
+    fn bring_tokens(&self) -> bool {
+        self.opencrvs_jwt.is_some() || self.mosip_jwt.is_some()
+    }
+
+    /// Checks a bearer token, which any of the kinds that are demanded may have made.
+    async fn check(&self, token: &str, now: Timestamp) -> Result<()> {
+        let mut refusal = Error::new(Code::Unauthorized, "the bearer token is refused");
+        for kind in [&self.opencrvs_jwt, &self.mosip_jwt].into_iter().flatten() {
+            match kind.check(token, now).await {
+                Ok(()) => return Ok(()),
+                Err(error) => refusal = error,
+            }
+        }
+        Err(refusal)
+    }
+
     /// Whether `path` ends with the part that the hub alone knows.
     fn knows_path(&self, path: &str) -> bool {
         let part = path.strip_prefix(HUB_PREFIX).map(|part| part.trim_end_matches('/'));
@@ -107,7 +126,11 @@ const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read
 fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
     let mut routes = OpenApiRouter::new();
     for path in NID_PATHS.into_iter().filter(|_| nid) {
-        let posted = refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden]);
+        let posted = refusing(
+            routes!(birth_receive_nid),
+            &POSTED,
+            &[Code::Forbidden, Code::Upstream, Code::UpstreamTimeout],
+        );
         routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
     }
     for path in HUB_PATHS.into_iter().filter(|_| hub) {
@@ -139,8 +162,9 @@ pub(crate) fn document() -> OpenApi {
         token: None,
     };
     let mut document = openapi::document(&about, routes(true, true).into_openapi());
-    let jwt =
-        openapi::bearer("A JWT of OpenCRVS's auth service, where `callback.require` lists `opencrvs-jwt`.");
+    let jwt = openapi::bearer(
+        "A JWT of OpenCRVS's auth service or of MOSIP's IAM, where `callback.require` lists `opencrvs-jwt` or `mosip-jwt`.",
+    );
     document.components.get_or_insert_default().add_security_scheme(JWT, jwt);
     document
 }
@@ -148,7 +172,7 @@ pub(crate) fn document() -> OpenApi {
 /// Routes of the callback listener.
 pub(crate) fn router(app: App, callers: Callers) -> Router {
     let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
-    let (nid, hub) = (callers.opencrvs_jwt.is_some() || callers.open, callers.hub_hmac.is_some());
+    let (nid, hub) = (callers.bring_tokens() || callers.open, callers.hub_hmac.is_some());
     let nid_paths = NID_PATHS.into_iter().filter(|_| nid);
     for path in nid_paths.chain(HUB_PATHS.into_iter().filter(|_| hub)) {
         app.meters().expect(LISTENER, path, &refusals);
@@ -177,14 +201,14 @@ async fn birth_receive_nid(
     request: Request,
 ) -> Result<StatusCode> {
     let app = &callback.app;
-    let (limits, sender) = match &callback.callers.opencrvs_jwt {
-        Some(key) => {
-            key.check(bearer(request.headers())?, app.now())?;
+    let (limits, sender) = match &callback.callers {
+        callers if callers.bring_tokens() => {
+            callers.check(bearer(request.headers())?, app.now()).await?;
             caller.prove();
             (callback.known.clone(), Sender::Known)
         }
-        None if caller.has_certificate() => (callback.known.clone(), Sender::Known),
-        None => {
+        _ if caller.has_certificate() => (callback.known.clone(), Sender::Known),
+        _ => {
             caller.count()?;
             (callback.limits(&caller), Sender::Stranger)
         }
@@ -326,12 +350,4 @@ async fn websub_intent(
     challenge
         .filter(|_| topic.as_deref().is_some_and(asked_for))
         .ok_or_else(|| Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic"))
-}
-
-fn bearer(headers: &HeaderMap) -> Result<&str> {
-    headers
-        .get(header::AUTHORIZATION)
-        .and_then(bearer::token)
-        .and_then(|token| std::str::from_utf8(token).ok())
-        .ok_or_else(|| Error::new(Code::Unauthorized, "no bearer token"))
 }

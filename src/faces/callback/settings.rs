@@ -1,22 +1,23 @@
 //! `[callback]`: who may call it, and how they prove themselves.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 
+use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
-use crate::config::value::{Complaint, complaint, text};
+use crate::config::value::{Complaint, complaint};
 use crate::config::{Address, ServerTls, listeners};
-use crate::error::{Error, Result};
-use crate::mosip::caller::CallerKey;
+use crate::faces::jwt::JwtSettings;
 
 /// `[callback]`
 pub(crate) struct Settings {
-    /// Kinds of caller authentication; `mosip-jwt` is not built and refused at start.
+    /// Kinds of caller authentication.
     pub(crate) require: Vec<CallerAuth>,
     /// `callback.opencrvs_jwt`; present whenever `require` names it.
-    pub(crate) opencrvs_jwt: Option<OpencrvsJwt>,
+    pub(crate) opencrvs_jwt: Option<JwtSettings>,
+    /// `callback.mosip_jwt`; present whenever `require` names it.
+    pub(crate) mosip_jwt: Option<JwtSettings>,
     /// Accept callers without authentication off the loopback.
     pub(crate) danger_open: bool,
     /// Proxies whose `X-Forwarded-For` says where a request comes from.
@@ -30,43 +31,35 @@ pub(crate) struct Settings {
 pub(crate) enum CallerAuth {
     /// A bearer JWT made by OpenCRVS's auth service, on `/birthReceiveNid`.
     OpencrvsJwt,
+    /// A bearer JWT made by MOSIP's IAM, on `/birthReceiveNid`.
+    MosipJwt,
     /// The hub's HMAC over the raw body (`X-Hub-Signature`), on `/websub/callback`.
     HubHmac,
     /// A client certificate, on every route; `callback.tls.client_ca` demands it.
     Mtls,
 }
 
-/// `callback.opencrvs_jwt`
-pub(crate) struct OpencrvsJwt {
-    /// The file of the key, for who has to replace it.
-    pub(crate) file: PathBuf,
-    /// PEM of the public key or certificate: the bytes of the file, read at start.
-    pub(crate) pem: Vec<u8>,
-    /// Demanded `iss`.
-    pub(crate) issuer: String,
-    /// Demanded in `aud`.
-    pub(crate) audience: String,
-}
-
-impl OpencrvsJwt {
-    /// The key that tokens are checked with; [`Code::Keys`](crate::error::Code::Keys) naming the file.
-    pub(crate) fn key(&self) -> Result<CallerKey> {
-        CallerKey::from_pem(&self.pem, self.issuer.clone(), self.audience.clone()).map_err(|error| {
-            Error::new(error.code(), format!("{}: {}", self.file.display(), error.detail()))
-                .advise("Put the public key of OpenCRVS's auth service there, and start the gateway again.")
-        })
-    }
-}
+/// In `aud` of OpenCRVS's tokens, where nothing else is set.
+const AUDIENCE: &str = "opencrvs:mosip-user";
 
 impl Settings {
     /// Reads `[callback]`, which depends on the `address` that it listens on, and on whether a secret is shared with the hub.
-    pub(crate) fn read(root: &mut Section<'_>, address: Option<&Address>, has_hub_secret: bool) -> Self {
+    pub(crate) fn read(
+        root: &mut Section<'_>,
+        plain: &PlainHttp,
+        address: Option<&Address>,
+        has_hub_secret: bool,
+    ) -> Self {
         let mut section = root.section("callback");
         let jwt = section.optional_section("opencrvs_jwt");
         let has_jwt = jwt.is_some();
+        let mosip_jwt = section.optional_section("mosip_jwt");
+        let has_mosip_jwt = mosip_jwt.is_some();
         let callback = Self {
             require: section.list("require", caller_auth).unwrap_or_default(),
-            opencrvs_jwt: jwt.and_then(opencrvs_jwt),
+            opencrvs_jwt: jwt
+                .and_then(|jwt| JwtSettings::opencrvs("callback.opencrvs_jwt", jwt, plain, Some(AUDIENCE))),
+            mosip_jwt: mosip_jwt.and_then(|jwt| JwtSettings::mosip("callback.mosip_jwt", jwt, plain)),
             danger_open: section.danger(
                 "danger_open",
                 "callers of the callback listener need no authentication off the loopback",
@@ -76,6 +69,9 @@ impl Settings {
         };
         if callback.require.contains(&CallerAuth::OpencrvsJwt) && !has_jwt {
             section.missing("opencrvs_jwt");
+        }
+        if callback.require.contains(&CallerAuth::MosipJwt) && !has_mosip_jwt {
+            section.missing("mosip_jwt");
         }
         if callback.require.contains(&CallerAuth::HubHmac) && !has_hub_secret {
             section.problem("require", "lists hub-hmac, and websub.secret_file is not set", "set it");
@@ -98,6 +94,12 @@ impl Settings {
                 "protects nothing while callback.require does not list opencrvs-jwt",
                 "list it, or remove the setting",
             );
+        } else if callback.mosip_jwt.is_some() && !callback.require.contains(&CallerAuth::MosipJwt) {
+            section.trouble(
+                "mosip_jwt",
+                "protects nothing while callback.require does not list mosip-jwt",
+                "list it, or remove the setting",
+            );
         }
         section.finish();
         callback
@@ -108,7 +110,10 @@ impl Settings {
     /// Whether `/birthReceiveNid` is meant to be called, and not the callback of the hub alone.
     pub(crate) fn expects_tokens(&self) -> bool {
         let is_listed = |kind| self.require.contains(&kind);
-        self.danger_open || is_listed(CallerAuth::OpencrvsJwt) || !is_listed(CallerAuth::HubHmac)
+        self.danger_open
+            || is_listed(CallerAuth::OpencrvsJwt)
+            || is_listed(CallerAuth::MosipJwt)
+            || !is_listed(CallerAuth::HubHmac)
     }
 
     /// What the hub needs of the listener at `address` and is not set.
@@ -135,23 +140,10 @@ fn caller_auth(kind: &str) -> std::result::Result<CallerAuth, Complaint> {
         "opencrvs-jwt" => Ok(CallerAuth::OpencrvsJwt),
         "hub-hmac" => Ok(CallerAuth::HubHmac),
         "mtls" => Ok(CallerAuth::Mtls),
-        "mosip-jwt" => Err(complaint(
-            "is a kind of caller authentication that is not built yet",
-            "remove it, and let the network keep out whom it would have kept out",
-        )),
+        "mosip-jwt" => Ok(CallerAuth::MosipJwt),
         _ => Err(complaint(
             "is not a kind of caller authentication",
-            "write \"opencrvs-jwt\", \"hub-hmac\" or \"mtls\"",
+            "write \"opencrvs-jwt\", \"mosip-jwt\", \"hub-hmac\" or \"mtls\"",
         )),
     }
-}
-
-fn opencrvs_jwt(mut section: Section<'_>) -> Option<OpencrvsJwt> {
-    let reader = section.reader();
-    let file = section.required("file", |text| Ok((reader.base().join(text), reader.contents(text)?)));
-    let issuer = section.parsed("issuer", text).unwrap_or_else(|| "opencrvs:auth-service".to_owned());
-    let audience = section.parsed("audience", text).unwrap_or_else(|| "opencrvs:mosip-user".to_owned());
-    section.finish();
-    let (file, pem) = file?;
-    Some(OpencrvsJwt { file, pem, issuer, audience })
 }

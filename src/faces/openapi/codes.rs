@@ -21,6 +21,9 @@ const CODES: &str = "/content/application~1problem+json/schema/allOf/1/propertie
 /// The member of a response that lists the codes whose refusal is a page.
 pub(super) const PAGES: &str = "x-page-codes";
 
+/// The member of a response that lists the codes whose refusal has the form of the system that a face stands in for.
+pub(super) const OWN_FORM: &str = "x-own-codes";
+
 /// The codes of each operation of a document, by method and path.
 type Listed = Arc<BTreeMap<(Method, String), Codes>>;
 
@@ -29,6 +32,7 @@ type Listed = Arc<BTreeMap<(Method, String), Codes>>;
 struct Codes {
     problems: BTreeSet<String>,
     pages: BTreeSet<String>,
+    own: BTreeSet<String>,
 }
 
 /// `router`, whose answers are compared with `document`; in a release as it came.
@@ -50,6 +54,7 @@ fn listed(document: &Value) -> Listed {
             for (_, response) in operation.get("responses").into_iter().flat_map(members) {
                 codes.problems.extend(words(response.pointer(CODES)));
                 codes.pages.extend(words(response.get(PAGES)));
+                codes.own.extend(words(response.get(OWN_FORM)));
             }
             listed.insert((method, path.clone()), codes);
         }
@@ -75,13 +80,16 @@ async fn compare(
     // A wildcard of the router is a parameter like any other in the document.
     let path = path.as_str().replace("{*", "{");
     let kind = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_page = kind.starts_with(b"text/html");
-    let form = if is_page { "page" } else { "problem" };
+    let (form, codes): (_, fn(&Codes) -> &BTreeSet<String>) = match kind {
+        b"application/json" => ("body of its own", |codes| &codes.own),
+        kind if kind.starts_with(b"text/html") => ("page", |codes| &codes.pages),
+        _ => ("problem", |codes| &codes.problems),
+    };
     let code = error.code().as_str();
     let what = format!("{method} {path} answers {code} as a {form}, which its document does not list");
     // What is no operation of the document is a method that the path does not take.
     match listed.get(&(method, path)) {
-        Some(Codes { problems, pages }) if !(if is_page { pages } else { problems }).contains(code) => {
+        Some(listed) if !codes(listed).contains(code) => {
             Error::new(Code::Bug, what).advise(error.detail().to_owned()).into_response()
         }
         _ => response,

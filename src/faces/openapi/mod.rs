@@ -5,9 +5,11 @@
 mod codes;
 mod page;
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header;
+use http::{StatusCode, header};
 use serde::Deserialize;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::extensions::ExtensionsBuilder;
@@ -24,7 +26,7 @@ use utoipa_axum::routes;
 pub(crate) use self::codes::compared;
 use super::request::Query;
 use super::{App, plain};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::http::problem::{Problem, headers};
 
 /// The documents of all listeners, by name.
@@ -55,6 +57,34 @@ pub(super) fn refusing_with_pages<S>(
     pages: &[Code],
 ) -> UtoipaMethodRouter<S> {
     refusing_in(Form::Page, refusing_in(Form::Problem, routes, problems), pages)
+}
+
+/// Adds to every operation of `routes` the refusals `codes` in the form of the system that a face stands in for: `{"error"}`, under the
+/// status that `status` gives.
+pub(super) fn refusing_as<S>(
+    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+    codes: &[Code],
+    status: fn(Code, Fault) -> StatusCode,
+) -> UtoipaMethodRouter<S> {
+    let mut by_status = BTreeMap::<StatusCode, Vec<&str>>::new();
+    for code in codes {
+        let words = by_status.entry(status(*code, code.fault())).or_default();
+        if !words.contains(&code.as_str()) {
+            words.push(code.as_str());
+        }
+    }
+    for operation in paths.paths.values_mut().flat_map(operations_mut) {
+        for (status, words) in &by_status {
+            let text = ObjectBuilder::new().schema_type(Type::String);
+            let body = ObjectBuilder::new().property("error", text).required("error");
+            let mut response = ResponseBuilder::new().description("What is wrong, in a sentence.").build();
+            response.content.insert("application/json".to_owned(), content(Schema::from(body)));
+            let words = ExtensionsBuilder::new().add(codes::OWN_FORM, words.clone()).build();
+            response.extensions.get_or_insert_default().merge(words);
+            operation.responses.responses.insert(status.as_str().to_owned(), RefOr::T(response));
+        }
+    }
+    (schemas, paths, router)
 }
 
 /// In which form a route refuses.

@@ -1,6 +1,7 @@
 //! The plain API: `/v1`, for the mediator.
 
 mod credentials;
+mod esignet;
 mod events;
 mod ida_routes;
 pub(super) mod inbox;
@@ -24,6 +25,7 @@ pub(crate) use self::settings::Settings;
 use super::openapi::{self, About, RawBytes, refusing};
 use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};
 use super::{App, openapi_of_each};
+use crate::crypto::jwk::Jwk;
 use crate::error::{Code, Result};
 use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
@@ -86,6 +88,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         .merge(inbox::routes())
         .merge(ida_routes::routes())
         .merge(credentials::routes())
+        .merge(esignet::routes())
         .merge(uin_tokens::routes())
         .merge(openapi::routes());
     if primitives { routes.merge(primitive_routes()) } else { routes }
@@ -104,7 +107,7 @@ fn primitive_routes() -> OpenApiRouter<App> {
 pub(crate) fn document() -> OpenApi {
     let about = About {
         name: LISTENER,
-        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks` and `seeder.consent` switch `/webhooks` and `/authtoken` on.",
+        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks`, `seeder.consent` and `faces.mosip_api` switch `/webhooks`, `/authtoken` and `/esignet` on.",
         token: Some("internal.token_file"),
     };
     openapi::document(&about, routes(true).into_openapi().merge_from(openapi_of_each()))
@@ -201,6 +204,14 @@ struct OwnEntry {
     name: Option<String>,
     r#use: Vec<&'static str>,
     bits: usize,
+    /// `P-256` for an EC key, which signs for eSignet alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    curve: Option<&'static str>,
+    /// Base64url of the SHA-256 of its JSON Web Key (RFC 7638), by which eSignet can tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    jwk_thumbprint: Option<String>,
     certificate: Option<CertificateEntry>,
 }
 
@@ -229,7 +240,17 @@ impl KeyList {
                 .filter_map(|(word, on)| on.then_some(word))
                 .collect(),
             bits: own.private.modulus_len() * 8,
+            curve: None,
+            jwk_thumbprint: Jwk::of_rsa(own.private.public_key()).map(|jwk| jwk.thumbprint()),
             certificate: own.certificate.as_ref().map(CertificateEntry::of),
+        });
+        let ec = ring.ec_keys().map(|key| OwnEntry {
+            name: key.name.clone(),
+            r#use: vec!["sign"],
+            bits: 256,
+            curve: Some("P-256"),
+            jwk_thumbprint: Some(Jwk::of_ec(key.private.public_key()).thumbprint()),
+            certificate: None,
         });
         let peers = ring.peers().iter().map(|peer| PeerEntry {
             name: peer.name.clone(),
@@ -237,7 +258,7 @@ impl KeyList {
             certificate: peer.certificate.as_ref().map(CertificateEntry::of),
         });
         let troubles = ring.troubles().iter().map(ToString::to_string).collect();
-        Self { own: own.collect(), peers: peers.collect(), troubles }
+        Self { own: own.chain(ec).collect(), peers: peers.collect(), troubles }
     }
 }
 

@@ -29,7 +29,7 @@ fn on_faces(config: &Config) -> Option<Trouble> {
         return Some(Trouble::new(
             setting,
             what,
-            "set faces.webhooks or seeder.consent, or remove faces.listen",
+            "set faces.webhooks, seeder.consent or faces.mosip_api, or remove faces.listen",
         ));
     }
     let left_out = guarded(config).filter(|_| !faces_knows(config))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use super::{Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
+use super::{EcKey, Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
 use crate::keys::cert::{Certificate, Summary, Validity};
 use crate::keys::source::LoadError;
@@ -38,9 +38,15 @@ pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEn
         authorities = of_use.chain(found.useless.iter().map(|(authority, _)| authority.clone())).collect();
     }
     let trust = Trust { roots: found.map(|found| found.certificates), authorities, now };
-    let own = keys.own.iter().map(|entry| own_slot(entry, keys.strict_permissions, &trust)).collect();
+    let (mut own, mut ec) = (Vec::new(), Vec::new());
+    for entry in &keys.own {
+        match own_slot(entry, keys.strict_permissions, &trust) {
+            (Some(key), slot) => ec.push(slot.holding(key)),
+            (None, slot) => own.push(slot),
+        }
+    }
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
-    RingEntries { own, peers, ca_troubles, trust }
+    RingEntries { own, ec, peers, ca_troubles, trust }
 }
 
 /// The entries of `keys` without keys.
@@ -49,7 +55,13 @@ pub(super) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
     let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), authorities: Vec::new(), now };
-    RingEntries { own: own.collect(), peers: peers.collect(), ca_troubles: vec![trouble], trust }
+    RingEntries {
+        own: own.collect(),
+        ec: Vec::new(),
+        peers: peers.collect(),
+        ca_troubles: vec![trouble],
+        trust,
+    }
 }
 
 fn of_own(entry: &crate::keys::settings::OwnKey) -> Entry {
@@ -60,8 +72,25 @@ fn of_peer(entry: &crate::keys::settings::Peer) -> Entry {
     Entry { location: Location::from(&entry.file), name: Some(entry.name.clone()), uses: None }
 }
 
-fn own_slot(entry: &crate::keys::settings::OwnKey, strict_permissions: bool, trust: &Trust) -> Slot<OwnKey> {
-    Slot::new(of_own(entry), |troubles| own_key(entry, strict_permissions, trust, troubles))
+/// The slot of `entry`; beside it its key where that is on P-256, for which the slot stays empty.
+fn own_slot(
+    entry: &crate::keys::settings::OwnKey,
+    strict_permissions: bool,
+    trust: &Trust,
+) -> (Option<EcKey>, Slot<OwnKey>) {
+    let Slot { entry, key, troubles } =
+        Slot::new(of_own(entry), |troubles| own_key(entry, strict_permissions, trust, troubles));
+    match key.and_then(Arc::into_inner) {
+        Some(Own::Ec(key)) => (Some(key), Slot { entry, key: None, troubles }),
+        Some(Own::Rsa(key)) => (None, Slot { entry, key: Some(Arc::new(*key)), troubles }),
+        None => (None, Slot { entry, key: None, troubles }),
+    }
+}
+
+/// What an entry of `keys.own` holds.
+enum Own {
+    Rsa(Box<OwnKey>),
+    Ec(EcKey),
 }
 
 fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust) -> Slot<Peer> {
@@ -69,6 +98,11 @@ fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust) -> Slot<Peer> {
 }
 
 impl<T> Slot<T> {
+    /// The same entry with a key of another kind.
+    pub(super) fn holding<U>(self, key: impl Into<Option<U>>) -> Slot<U> {
+        Slot { entry: self.entry, key: key.into().map(Arc::new), troubles: self.troubles }
+    }
+
     /// `load` adds what does not hinder to its argument and returns what does.
     pub(super) fn new(entry: Entry, load: impl FnOnce(&mut Vec<Trouble>) -> Result<T, Trouble>) -> Self {
         let mut troubles = Vec::new();
@@ -94,12 +128,20 @@ fn own_key(
     strict_permissions: bool,
     trust: &Trust,
     troubles: &mut Vec<Trouble>,
-) -> Result<OwnKey, Trouble> {
+) -> Result<Own, Trouble> {
     let location = entry.source.location();
     let certificate_at = entry.cert.as_ref().map_or_else(|| location.clone(), Location::from);
     let mut material = entry.source.load(strict_permissions)?;
     let warning = |warning| Trouble::new(location.clone(), &warning, false);
     troubles.extend(material.warnings.drain(..).map(warning));
+    if material.keys.is_empty()
+        && let Some(private) = std::mem::take(&mut material.ec_keys).into_iter().next()
+    {
+        if entry.uses.decrypt {
+            return Err(Trouble::new(location, &LoadError::EcDecrypts, true));
+        }
+        return Ok(Own::Ec(EcKey { name: entry.name.clone(), location, private }));
+    }
     let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
     let matched = material
         .matched(configured, trust.now)
@@ -118,14 +160,14 @@ fn own_key(
         }
         check_certificate(certificate, &certificate_at, wanted, trust, troubles)?;
     }
-    Ok(OwnKey {
+    Ok(Own::Rsa(Box::new(OwnKey {
         name: entry.name.clone(),
         location,
         private: matched.private,
         certificate: matched.certificate,
         chain,
         uses: entry.uses,
-    })
+    })))
 }
 
 fn peer(

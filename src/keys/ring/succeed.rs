@@ -8,7 +8,16 @@ use super::{OwnKey, Peer, Ring, RingEntries, Slot, Trust};
 const RETIRED_KEPT: usize = 8;
 
 pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
-    let RingEntries { mut own, mut peers, ca_troubles, trust } = next.parts;
+    let RingEntries { own, mut ec, mut peers, ca_troubles, trust } = next.parts;
+    // What does not load has no kind: where it was on P-256 before, it still is.
+    let was_ec = |slot: &Slot<OwnKey>| {
+        slot.key.is_none() && previous.parts.ec.iter().any(|former| former.entry == slot.entry)
+    };
+    let (broken, mut own): (Vec<_>, Vec<_>) = own.into_iter().partition(was_ec);
+    ec.extend(broken.into_iter().map(|slot| slot.holding(None)));
+    for slot in &mut ec {
+        fall_back(slot, &previous.parts.ec, |_| true);
+    }
     for slot in &mut own {
         fall_back(slot, &previous.parts.own, |key| own_is_trusted(key, &trust));
     }
@@ -16,7 +25,7 @@ pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
         fall_back(slot, &previous.parts.peers, |peer| peer_is_trusted(peer, &trust));
     }
     let retired = retire(previous, &own);
-    Ring::assemble(RingEntries { own, peers, ca_troubles, trust }, retired)
+    Ring::assemble(RingEntries { own, ec, peers, ca_troubles, trust }, retired)
 }
 
 /// Puts the key of the former generation where the file broke meanwhile, unless `keys.ca_file` has come to refuse it.

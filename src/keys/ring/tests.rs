@@ -227,7 +227,32 @@ fn not_yet_valid() {
 fn ec_where_rsa_is_wanted() {
     let volume = Volume::new();
     volume.write("second.key", &vector("ec.key.pem"));
-    volume.assert_trouble("second.key: holds a key that is not RSA (EC)", true);
+    volume.assert_trouble("second.key: holds an EC key, which signs and does nothing else", true);
+}
+
+#[test]
+fn an_ec_key_signs_for_esignet_alone_and_stays_where_its_file_breaks() {
+    let mut volume = Volume::new();
+    volume.write("second.key", &vector("ec.key.pem"));
+    let second = &mut volume.keys.own[1];
+    (second.name, second.uses) = (Some("second".into()), Uses { sign: true, decrypt: false });
+    let ring = volume.load();
+    assert_eq!((ring.troubles(), ring.own().len(), ring.ec_keys().count()), (&[][..], 1, 1));
+    assert!(ring.ec_signer("second").is_some() && ring.ec_signer("partner").is_none());
+    assert!(ring.signer(Some("second")).is_none());
+    assert_eq!(ring.signer(None).unwrap().name.as_deref(), Some("partner"), "MOSIP knows RSA alone");
+
+    volume.write("second.key", b"");
+    let next = Ring::succeed(&ring, volume.load());
+    assert!(next.ec_signer("second").is_some());
+    let [trouble] = next.troubles() else { panic!("{:?}", next.troubles()) };
+    assert!(trouble.what.ends_with("(the key loaded before stays in use)"), "{trouble}");
+    let again = Ring::succeed(&next, volume.load());
+    assert!(again.ec_signer("second").is_some());
+
+    volume.write("second.key", &vector("partner-3072.key.pem"));
+    let replaced = Ring::succeed(&again, volume.load());
+    assert!(replaced.ec_signer("second").is_none() && replaced.signer(Some("second")).is_some());
 }
 
 #[test]

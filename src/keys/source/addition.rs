@@ -54,7 +54,12 @@ impl KeySource for Hsm {
         let parsed = parsed.unwrap();
         let key = PrivateKey::from_pkcs8_der(parsed.to_pkcs8_der().unwrap().as_bytes()).unwrap();
         let key = promote(key.kept_by(&keeper), parsed.as_public_key()).map_err(refusal)?;
-        Ok(KeyMaterial { keys: vec![key], certificates: Vec::new(), warnings: Vec::new() })
+        Ok(KeyMaterial {
+            keys: vec![key],
+            ec_keys: Vec::new(),
+            certificates: Vec::new(),
+            warnings: Vec::new(),
+        })
     }
 
     fn watched(&self) -> Vec<&Path> {

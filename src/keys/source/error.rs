@@ -98,6 +98,12 @@ pub enum LoadError {
     /// RSA numbers that are no usable key.
     #[error("holds an RSA key that is not usable: {0}")]
     BadKey(&'static str),
+    /// A key on P-256 of an entry that is to decrypt, too.
+    #[error("holds an EC key, which signs and does nothing else")]
+    EcDecrypts,
+    /// Numbers that are no key on P-256.
+    #[error("holds an EC key whose numbers do not fit together")]
+    BadEcKey,
     /// A certificate that is refused.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -154,6 +160,7 @@ impl LoadError {
                 | Self::PssOnly
                 | Self::KeySize(_)
                 | Self::BadKey(_)
+                | Self::BadEcKey
                 | Self::KeyPassword
                 | Self::NoKeyMaterial(_)
                 | Self::Foreign(Foreign::SigningRequest)
@@ -211,8 +218,10 @@ impl LoadError {
             }
             Self::NoPublicKey => "supply the peer's certificate",
             Self::NotRsa(_) | Self::Certificate(CertificateError::NotRsa(_)) => {
-                "supply RSA: MOSIP's partner protocol knows nothing else"
+                "supply RSA: MOSIP's partner protocol knows nothing else; the key of [esignet] may be on the curve P-256"
             }
+            Self::EcDecrypts => "set use = [\"sign\"] for this key, or supply an RSA key",
+            Self::BadEcKey => "export the key again from where it was made, on the curve P-256",
             Self::PssOnly | Self::Certificate(CertificateError::PssOnly) => {
                 "supply an RSA key of the plain type (rsaEncryption): this one neither decrypts nor signs as MOSIP does"
             }

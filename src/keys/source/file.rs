@@ -31,7 +31,7 @@ use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::keys::cert::{Certificate, CertificateError, Summary};
 use crate::keys::chain;
-use crate::keys::promote::promote;
+use crate::keys::promote::{promote, promote_ec};
 use crate::keys::{Location, Trouble};
 use crate::regular;
 use contents::{Contents, Kind};
@@ -86,7 +86,7 @@ impl KeySource for KeyFile {
         let (container, key) = self.password.parts();
         let (container, key) = (ReadPassword::of(container)?, ReadPassword::of(key)?);
         let passwords = Passwords { container: container.expose(), key: key.expose() };
-        let mut material = parse_own_under(&bytes, passwords).map_err(refusal)?;
+        let mut material = parse_any(&bytes, passwords).map_err(refusal)?;
         if readable_by_others(&metadata) {
             if strict_permissions {
                 return Err(refusal(LoadError::ReadableByOthers));
@@ -151,15 +151,22 @@ pub fn parse_own(bytes: &[u8], password: Option<&[u8]>) -> Result<KeyMaterial, L
 
 /// The same where the private key has a password of its own.
 pub fn parse_own_under(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMaterial, LoadError> {
+    let material = parse_any(bytes, passwords)?;
+    if material.keys.is_empty() { Err(LoadError::NotRsa("EC".to_owned())) } else { Ok(material) }
+}
+
+/// The same for files that may hold a key on P-256 and no RSA key.
+fn parse_any(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMaterial, LoadError> {
     let mut contents = Contents::read(bytes, passwords)?;
     let (mut keys, mut failed) = (Vec::new(), Vec::new());
+    let ec_keys: Vec<_> = std::mem::take(&mut contents.ec_keys).into_iter().filter_map(promote_ec).collect();
     for parsed in &contents.keys {
         match in_memory(parsed) {
             Ok(key) => keys.push(key),
             Err(error) => failed.push(error),
         }
     }
-    if keys.is_empty() {
+    if keys.is_empty() && ec_keys.is_empty() {
         return Err(failed.pop().unwrap_or_else(|| contents.refusal(Kind::Key, LoadError::NoPrivateKey)));
     }
     let certificates = std::mem::take(&mut contents.certificates);
@@ -171,7 +178,7 @@ pub fn parse_own_under(bytes: &[u8], passwords: Passwords<'_>) -> Result<KeyMate
     });
     let warnings =
         contents.warnings.into_iter().chain(failed).chain(notable.map(|part| part.error)).collect();
-    Ok(KeyMaterial { keys, certificates, warnings })
+    Ok(KeyMaterial { keys, ec_keys, certificates, warnings })
 }
 
 /// Hands a parsed key over to the library that uses it, and tries it there.

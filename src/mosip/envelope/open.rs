@@ -169,16 +169,27 @@ fn looks_like_jwe(data: &str) -> bool {
     memchr::memchr_iter(b'.', data.as_bytes()).count() == 4
 }
 
-fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
-    let jwe = Jwe::parse(message.data)?;
+/// Opens a compact JWE with our ring, up to a plaintext of `max_plaintext` bytes, and returns that with the thumbprint of the key. It
+/// checks no signature, which the caller has to do.
+pub(in crate::mosip) fn open_jwe_with_ring(
+    ring: &Ring,
+    unknown: UnknownThumbprint,
+    token: &str,
+    max_plaintext: usize,
+) -> Result<(Zeroizing<Vec<u8>>, Option<Thumbprint>)> {
+    let jwe = Jwe::parse(token)?;
     let named = jwe.kid().map(Thumbprint::parse);
-    if named == Some(None) && from.unknown_thumbprint == UnknownThumbprint::Reject {
+    if named == Some(None) && unknown == UnknownThumbprint::Reject {
         return Err(Error::new(Code::UnknownKey, "the kid of the token is no thumbprint of a certificate"));
     }
-    let keys = candidates(ring, from.unknown_thumbprint, named.flatten(), jwe.wrapped_len())?;
-    let opened = unwrap_any(keys, |key| jwe.decrypt(key, MAX_INFLATED));
+    let keys = candidates(ring, unknown, named.flatten(), jwe.wrapped_len())?;
+    let opened = unwrap_any(keys, |key| jwe.decrypt(key, max_plaintext));
     let (own, opened) = opened.map_err(|error| or_away(ring, named.flatten(), error))?;
-    let key = thumbprint_of(&own);
+    Ok((opened, thumbprint_of(&own)))
+}
+
+fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
+    let (opened, key) = open_jwe_with_ring(ring, from.unknown_thumbprint, message.data, MAX_INFLATED)?;
     let nested = std::str::from_utf8(&opened).ok().filter(|text| Jws::has_shape(text));
     // A refused signature stays refused: it does not count as an absent one.
     if let Some(jws) = nested.map(Jws::parse).transpose()? {

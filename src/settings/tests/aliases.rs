@@ -200,17 +200,23 @@ fn an_empty_or_absent_token_url_is_no_token() {
 }
 
 #[test]
-fn esignet_is_accepted_with_a_warning() {
-    for (name, value, section) in [
-        ("OIDP_CLIENT_PRIVATE_KEY_PATH", "esignet-jwk.txt", "esignet"),
-        ("ESIGNET_TOKEN_URL", "https://e.example.org/token", "esignet"),
-        ("ESIGNET_USERINFO_URL", "https://e.example.org/userinfo", "esignet"),
-    ] {
-        let warnings = accepted("", &[(name, value)]).warnings;
-        let [not_built, alias] = warnings.as_slice() else { panic!("{warnings:?}") };
-        assert_eq!(*not_built, format!("{section} is not built yet: it has no effect"));
-        assert!(alias.starts_with(&format!("{name}, a name of an older system, sets {section}")), "{alias}");
-    }
+fn esignet_has_its_urls_and_its_key_and_lacks_an_issuer() {
+    let config = accepted(
+        "",
+        &[
+            ("OIDP_CLIENT_PRIVATE_KEY_PATH", "esignet-jwk.txt"),
+            ("ESIGNET_TOKEN_URL", "https://e.example.org/token"),
+            ("ESIGNET_USERINFO_URL", "https://e.example.org/userinfo"),
+        ],
+    );
+    let key = only_key(&config);
+    assert_eq!((key.name.as_deref(), key.uses.sign, key.uses.decrypt), (Some("esignet"), true, false));
+    let esignet = config.esignet.as_ref().unwrap();
+    assert_eq!((esignet.key.as_deref(), &*esignet.unset), (Some("esignet"), &["esignet.issuer"][..]));
+    assert_eq!(esignet.token_url.as_ref().unwrap(), "https://e.example.org/token");
+    assert_eq!(esignet.userinfo_url.as_ref().unwrap(), "https://e.example.org/userinfo");
+    let [lack] = &esignet.lacks()[..] else { panic!("one lack expected") };
+    assert!(lack.what.contains("esignet.issuer is not set"), "{}", lack.what);
 }
 
 #[test]

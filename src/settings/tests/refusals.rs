@@ -204,9 +204,7 @@ fn an_open_callback_off_the_loopback() {
 }
 
 #[test]
-fn kinds_of_caller_authentication_that_are_not_built() {
-    let text = "callback = { require = [\"mosip-jwt\"], danger_open = true }";
-    refused_at(text, "callback.require[0]", "is a kind of caller authentication that is not built yet");
+fn kinds_of_caller_authentication_that_are_unknown() {
     refused_at(
         "callback.require = [\"none\"]",
         "callback.require[0]",
@@ -219,6 +217,9 @@ fn a_demanded_token_without_a_key_to_check_it() {
     refused("callback.require = [\"opencrvs-jwt\"]", "file: callback.opencrvs_jwt: is missing; set it");
     refused_at("callback.opencrvs_jwt = {}", "callback.opencrvs_jwt.file", "is missing");
     refused_at("callback.opencrvs_jwt.file = \"absent\"", "callback.opencrvs_jwt.file", "cannot read");
+    let both = "callback.opencrvs_jwt = { file = \"f\", url = \"https://auth.example.org\" }";
+    refused_at(both, "callback.opencrvs_jwt.file", "is set beside url");
+    refused_at("callback.opencrvs_jwt.url = \"http://a\"", "callback.opencrvs_jwt.url", "is plain http");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::crypto::rsa::SignatureAlgorithm;
 use crate::faces::callback::CallerAuth;
 use crate::keys::settings::{UnknownThumbprint, Uses};
 use crate::keys::source::file::{KeyFile, Password};
+use crate::mosip::caller::Demands;
 
 #[test]
 fn defaults() {
@@ -78,11 +79,9 @@ fn a_callback_that_demands_a_token_of_opencrvs() {
     );
     assert_eq!(config.callback.require, [CallerAuth::OpencrvsJwt]);
     let jwt = config.callback.opencrvs_jwt.unwrap();
-    assert_eq!(jwt.pem, b"/etc/gateway/opencrvs-jwt.pem\n");
-    assert_eq!(
-        (jwt.issuer.as_str(), jwt.audience.as_str()),
-        ("opencrvs:auth-service", "opencrvs:mosip-user")
-    );
+    assert_eq!(jwt.pem(), Some(&b"/etc/gateway/opencrvs-jwt.pem\n"[..]));
+    let (issuer, audience) = ("opencrvs:auth-service".to_owned(), Some("opencrvs:mosip-user".to_owned()));
+    assert_eq!(*jwt.demands(), Demands::Opencrvs { issuer, audience });
     let tls = config.callback.tls.unwrap();
     assert!(tls.client_ca.is_none() && tls.client_subjects.is_empty());
 }

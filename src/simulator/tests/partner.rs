@@ -17,6 +17,7 @@ use crate::crypto::base64;
 use crate::crypto::rsa::{PrivateKey, SignatureAlgorithm::Rs512};
 use crate::crypto::secret::{SecretBytes, SessionKey, random};
 use crate::keys::Certificate;
+use crate::simulator::esignet::EsignetClient;
 use crate::simulator::push::{HttpClient, http_client};
 use crate::simulator::{Callback, Client, Ida, OpenCrvs, Running, Settings, Simulator};
 
@@ -70,6 +71,11 @@ pub(super) fn settings() -> Settings {
             api_key: SecretBytes::new(b"api".to_vec()),
         },
         issuer: super::credentials::settings(),
+        esignet: EsignetClient {
+            id: "opencrvs-client".to_owned(),
+            jwk: String::from_utf8(base64::decode(vector!("esignet-jwk.txt").trim_ascii()).unwrap()).unwrap(),
+            certificate: certificate(vector!("partner.crt.pem")),
+        },
         callback: None,
     }
 }

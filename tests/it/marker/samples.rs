@@ -59,6 +59,13 @@ impl Facts {
             ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),
             ("POST", "/v1/ida/otp") => of("", &[], Body::Json(otp()), &[200]),
+            // The key that signs is not the one that eSignet knows.
+            ("POST", "/v1/esignet/userinfo") => of("", &[], Body::Json(login()), &[502]),
+            ("POST", "/v1/esignet/authorize") => of("", &[], Body::Json(beginning()), &[200]),
+            ("POST", "/esignet/get-oidp-user-info") => {
+                let known = json!({"clientId": "opencrvs-client", "redirectUri": "https://register.example.org/form"});
+                of("", &[("code", "c"), ("state", "s")], Body::Json(known), &[503])
+            }
             ("POST", "/v1/credentials/verify") => of("", &[], Body::Json(credential()), &[200]),
             ("POST", "/v1/seal") => {
                 of("", &[("to", "mosip")], Body::Text("application/octet-stream", "‹x›".into()), &[200])
@@ -100,6 +107,17 @@ fn json_of(text: &str) -> Body {
 
 fn unguessable() -> &'static str {
     Hub::CALLBACK.rsplit('/').next().unwrap()
+}
+
+fn login() -> Value {
+    json!({
+        "code": "c", "clientId": "opencrvs-client", "redirectUri": "https://register.example.org/form", "nonce": "n",
+        "codeVerifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+    })
+}
+
+fn beginning() -> Value {
+    json!({"clientId": "opencrvs-client", "redirectUri": "https://register.example.org/form", "state": "s", "nonce": "n"})
 }
 
 fn otp() -> Value {

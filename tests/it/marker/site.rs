@@ -67,6 +67,10 @@ impl Site {
             ("FACES__WEBHOOKS", "true"),
             ("FACES__WEBHOOK_SECRET_FILE", &sha_secret),
             ("FACES__TOKEN_FILE", &token),
+            ("FACES__MOSIP_API", "true"),
+            ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem"),
+            ("ESIGNET__ISSUER", &simulator.base_url),
+            ("ESIGNET__KEY", "partner"),
             ("INTERNAL__TOKEN_FILE", &token),
             ("OPS__TOKEN_FILE", &token),
         ]);
@@ -164,11 +168,12 @@ pub(super) fn credentials(listener: &str, route: &str, body: &str) -> BTreeMap<S
             ("authorization", bearer(&token(&[])))
         }
         ("callback", _) => ("x-hub-signature", hub_signature(body)),
+        (_, route) if route.starts_with("/esignet/") => ("authorization", bearer(&token(&[]))),
         ("ops", _) => ("authorization", basic(TOKEN)),
         _ => ("authorization", bearer(TOKEN)),
     };
     let mut headers = BTreeMap::from([(proof.0.to_owned(), proof.1)]);
-    if listener == "internal" {
+    if listener == "internal" && !route.starts_with("/esignet/") {
         headers.insert("authorization".to_owned(), bearer(TOKEN));
     }
     headers

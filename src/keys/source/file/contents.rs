@@ -13,6 +13,7 @@ use super::numbers::{self, NUMBERS, of_size};
 use super::shape::{SEQUENCE, Shape};
 use super::{LoadError, MOST_PARTS, Passwords, jwk, pbe, pem, pkcs12, text};
 use crate::crypto::rsa::PublicKey;
+use crate::crypto::{CryptoError, ec};
 use crate::keys::cert::{Certificate, CertificateError, PSS_ONLY, key_type, may_be_end_entity};
 use crate::keys::source::Foreign;
 
@@ -23,11 +24,13 @@ pub(super) struct Contents {
     pub(super) container: &'static str,
     /// RSA keys of a size that is used here and that passed the checks of the parser.
     pub(super) keys: Vec<rsa::PrivateKey>,
+    /// Keys on P-256.
+    pub(super) ec_keys: Vec<ec::PrivateKey>,
     /// RSA certificates.
     pub(super) certificates: Vec<Certificate>,
     /// Bare public keys.
     pub(super) public_keys: Vec<PublicKey>,
-    /// What is of no use here: EC keys, broken certificates, a container that does not open.
+    /// What is of no use here: keys on other curves, broken certificates, a container that does not open.
     pub(super) refused: Vec<Refused>,
     /// Certificates of keys that are of no use here, in DER, each with why.
     pub(super) useless: Vec<(Vec<u8>, CertificateError)>,
@@ -161,7 +164,7 @@ impl Contents {
                 numbers::check_pkcs1(der)?;
                 rsa::PrivateKey::from_pkcs1_der(der).map_err(|_| NUMBERS)
             }),
-            Some(Shape::Sec1) => self.refuse(Kind::Key, LoadError::NotRsa("EC".into())),
+            Some(Shape::Sec1) => self.add_ec(ec::PrivateKey::from_der(der)),
             Some(Shape::Certificate) => self.add_certificate(der),
             Some(Shape::PublicKey) => self.add_prepared(public_key(der)),
             Some(Shape::Pkcs1Public) => {
@@ -189,6 +192,10 @@ impl Contents {
     }
 
     pub(super) fn add_pkcs8(&mut self, der: &[u8]) {
+        const EC: &str = "1.2.840.10045.2.1";
+        if PrivateKeyInfoRef::from_der(der).is_ok_and(|info| info.algorithm.oid.to_string() == EC) {
+            return self.add_ec(ec::PrivateKey::from_der(der));
+        }
         self.add_private(|| {
             let info = PrivateKeyInfoRef::from_der(der).map_err(|_| NUMBERS)?;
             // The parser takes a key for PSS, too, where that has no parameters.
@@ -196,6 +203,15 @@ impl Contents {
             numbers::check_pkcs1(info.private_key.as_bytes())?;
             rsa::PrivateKey::from_pkcs8_der(der).map_err(|_| NUMBERS)
         });
+    }
+
+    /// Adds a key on P-256; one on another curve is of no use.
+    pub(super) fn add_ec(&mut self, key: Result<ec::PrivateKey, CryptoError>) {
+        match key {
+            Ok(key) if self.ec_keys.len() < MOST_PARTS => self.ec_keys.push(key),
+            Ok(_) => {}
+            Err(_) => self.refuse(Kind::Key, LoadError::NotRsa("EC".into())),
+        }
     }
 
     /// Reads a private key, unless there were too many: each costs the time of several private-key operations.

@@ -65,7 +65,10 @@ pub struct CertificateDescription {
 /// opened or read.
 pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, LoadError> {
     let contents = Contents::read(bytes, Passwords { container: password, key: None })?;
-    let found = contents.keys.len() + contents.certificates.len() + contents.public_keys.len();
+    let found = contents.keys.len()
+        + contents.ec_keys.len()
+        + contents.certificates.len()
+        + contents.public_keys.len();
     if found == 0 && !contents.refused.iter().any(|part| part.error.says_what_is_there()) {
         return Err(contents.refused.into_iter().next().map_or(LoadError::Unknown, |part| part.error));
     }
@@ -87,6 +90,12 @@ pub fn describe(bytes: &[u8], password: Option<&[u8]>) -> Result<Description, Lo
         .chain(contents.refused.iter().map(|part| &part.error))
         .map(LoadError::to_string)
         .collect();
+    notes.extend(
+        contents
+            .ec_keys
+            .iter()
+            .map(|_| "holds an EC key on the curve P-256, which [esignet] can sign with".to_owned()),
+    );
     for key in &contents.keys {
         match super::contents::public_half(key) {
             Ok(public) => private_keys.push(describe_key(&public)),

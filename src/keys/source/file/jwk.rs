@@ -1,4 +1,4 @@
-//! JSON Web Keys and sets of them (RFC 7517, 7518 6.3): how eSignet hands out `esignet-jwk.txt`.
+//! JSON Web Keys and sets of them (RFC 7517, 7518 6.2 and 6.3): how eSignet hands out `esignet-jwk.txt`.
 
 use rsa::BoxedUint;
 use serde::Deserialize;
@@ -8,10 +8,10 @@ use zeroize::Zeroizing;
 use super::LoadError;
 use super::contents::{Contents, Kind};
 use super::numbers::{NUMBERS, check_private, check_public, significant};
-use crate::crypto::base64;
+use crate::crypto::{base64, ec};
 use crate::json::{Object, Text};
 
-/// RSA members, borrowed where they can be, so that no copy of a private one is left behind. The CRT members are made again, not
+/// Members of RSA and of EC keys, borrowed where they can be, so that no copy of a private one is left behind. The CRT members are made again, not
 /// believed. A member that is null counts as absent: writers with empty fields are common.
 #[derive(Deserialize)]
 struct Jwk<'a> {
@@ -29,6 +29,12 @@ struct Jwk<'a> {
     p: Option<Text<'a>>,
     #[serde(borrow)]
     q: Option<Text<'a>>,
+    #[serde(borrow)]
+    crv: Option<Text<'a>>,
+    #[serde(borrow)]
+    x: Option<Text<'a>>,
+    #[serde(borrow)]
+    y: Option<Text<'a>>,
     #[serde(borrow)]
     x5c: Option<Vec<Text<'a>>>,
 }
@@ -75,6 +81,12 @@ fn add(jwk: &Jwk<'_>, contents: &mut Contents) {
     let kind = if jwk.d.is_some() { Kind::Key } else { Kind::Container };
     match jwk.kty.as_deref() {
         Some("RSA") => {}
+        Some("EC") if jwk.d.is_some() && jwk.crv.as_deref() == Some("P-256") => {
+            return match on_p256(jwk) {
+                Ok(key) => contents.add_ec(Ok(key)),
+                Err(error) => contents.refuse(kind, error),
+            };
+        }
         Some(kty) => {
             let kty = kty.chars().filter(char::is_ascii_alphanumeric).take(16).collect();
             return contents.refuse(kind, LoadError::NotRsa(kty));
@@ -97,6 +109,11 @@ fn add(jwk: &Jwk<'_>, contents: &mut Contents) {
         Ok(key) => contents.add_public(&key),
         Err(error) => contents.refuse(kind, error),
     }
+}
+
+fn on_p256(jwk: &Jwk<'_>) -> Result<ec::PrivateKey, LoadError> {
+    let (d, x, y) = (member(jwk.d.as_ref())?, member(jwk.x.as_ref())?, member(jwk.y.as_ref())?);
+    ec::PrivateKey::from_numbers(&d, &x, &y).map_err(|_| LoadError::BadEcKey)
 }
 
 fn public(jwk: &Jwk<'_>) -> Result<rsa::PublicKey, LoadError> {

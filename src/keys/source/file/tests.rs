@@ -377,6 +377,6 @@ fn description_says_what_is_inside_and_nothing_secret() {
 #[test]
 fn description_notes_what_is_of_no_use() {
     let description = describe(vector!("ec.key.pem"), None).unwrap();
-    assert_eq!(description.notes, ["holds a key that is not RSA (EC)"]);
+    assert_eq!(description.notes, ["holds an EC key on the curve P-256, which [esignet] can sign with"]);
     assert!(description.private_keys.is_empty());
 }

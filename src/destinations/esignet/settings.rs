@@ -1,0 +1,123 @@
+//! `[esignet]`
+
+use std::time::Duration;
+
+use http::Uri;
+
+use super::super::{Lack, Url};
+use crate::config::plain_http::PlainHttp;
+use crate::config::section::Section;
+use crate::config::value::{Complaint, complaint, text, url, word};
+use crate::keys::settings::Keys;
+
+/// For the whole of a login, all its calls together: the page of OpenCRVS that waits gives up after 15 s.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// `[esignet]`
+pub(crate) struct Settings {
+    /// Whose tokens count, to the letter.
+    pub(crate) issuer: Option<String>,
+    /// In place of what the document of the issuer names.
+    pub(crate) token_url: Option<Uri>,
+    /// The same.
+    pub(crate) userinfo_url: Option<Uri>,
+    /// The same.
+    pub(crate) jwks_url: Option<Uri>,
+    /// For whom assertions are made; absent: the URL of the token endpoint.
+    pub(crate) audience: Option<String>,
+    /// The own key that signs them.
+    pub(crate) key: Option<String>,
+    /// When proofs of possession go with the calls.
+    pub(crate) dpop: Dpop,
+    /// For all calls of one login.
+    pub(crate) deadline: Duration,
+    /// What is not set, though a login needs it.
+    pub(crate) unset: Vec<&'static str>,
+}
+
+/// `esignet.dpop`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Dpop {
+    /// Where eSignet's document says that it takes them, and where it demands them.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+    /// With every login.
+    Always,
+}
+
+impl Settings {
+    /// Reads `[esignet]`. `None`: nothing is set, so that there is no eSignet.
+    pub(crate) fn read(root: &mut Section<'_>, keys: &Keys, plain: &PlainHttp) -> Option<Self> {
+        let mut section = root.any_section("esignet")?;
+        let issuer = section.parsed("issuer", issuer(plain));
+        let token_url = section.url("token_url", plain);
+        let userinfo_url = section.url("userinfo_url", plain);
+        let jwks_url = section.url("jwks_url", plain);
+        let audience = section.parsed("audience", text);
+        let key = section.parsed("key", text);
+        if key.as_ref().is_some_and(|name| !keys.has_signer(name)) {
+            section.problem(
+                "key",
+                "names no own key that may sign",
+                "name an entry of keys.own that has a name and the use sign",
+            );
+        }
+        let dpop = section
+            .parsed("dpop", word(&[("auto", Dpop::Auto), ("off", Dpop::Off), ("always", Dpop::Always)]));
+        let deadline = section.deadline(DEADLINE);
+        if section.path("client_key_file").is_some() {
+            section.reader().warn(
+                "esignet.client_key_file has no effect: name the file in keys.own, with a name and use = [\"sign\"], and that name as esignet.key"
+                    .to_owned(),
+            );
+        }
+        let is_issuer_set = section.is_set("issuer");
+        let is_key_set = section.is_set("key");
+        let unset: Vec<_> = [("esignet.issuer", is_issuer_set), ("esignet.key", is_key_set)]
+            .into_iter()
+            .filter_map(|(name, is_set)| (!is_set).then_some(name))
+            .collect();
+        section.finish();
+        let dpop = dpop.unwrap_or_default();
+        Some(Self { issuer, token_url, userinfo_url, jwks_url, audience, key, dpop, deadline, unset })
+    }
+
+    /// Every URL that is called.
+    pub(crate) fn urls(&self) -> Vec<Url<'_>> {
+        let set = [
+            ("esignet.token_url", &self.token_url),
+            ("esignet.userinfo_url", &self.userinfo_url),
+            ("esignet.jwks_url", &self.jwks_url),
+        ];
+        set.into_iter().filter_map(|(name, url)| Some(Url::whole(name, url.as_ref()?))).collect()
+    }
+
+    /// What is not set, for `doctor` and the page.
+    pub(crate) fn lacks(&self) -> Vec<Lack> {
+        let lack = |name: &&'static str| Lack {
+            subject: "esignet",
+            what: format!("{name} is not set, so that no login can be verified"),
+            advice: "set it: the issuer as eSignet's document names it, and the name of the own key that is registered there",
+        };
+        self.unset.iter().map(lack).collect()
+    }
+}
+
+/// The text as it stands: a `iss` is compared to the letter.
+fn issuer(plain: &PlainHttp) -> impl Fn(&str) -> Result<String, Complaint> {
+    move |text| {
+        let uri = url(text)?;
+        if uri.query().is_some() {
+            return Err(complaint("holds a query", "write the issuer as eSignet's document names it"));
+        }
+        match plain.forbidden_host(&uri) {
+            None => Ok(text.to_owned()),
+            Some(_) => Err(complaint(
+                "is plain http off the loopback",
+                "use https, or name the host in upstream.danger_plain_http_hosts",
+            )),
+        }
+    }
+}

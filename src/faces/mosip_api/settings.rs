@@ -1,0 +1,83 @@
+//! `faces.mosip_api` and what belongs to it.
+
+use http::{HeaderValue, Uri};
+
+use super::super::jwt::JwtSettings;
+use super::super::{FaceSettings, Sources};
+use crate::config::value::{Complaint, complaint, url, word};
+
+/// The face of `mosip-api`.
+pub(crate) struct Settings {
+    is_on: bool,
+    /// `faces.opencrvs_jwt`: what the tokens of callers are checked with. `None`: nobody is let in.
+    pub(crate) jwt: Option<JwtSettings>,
+    /// `faces.cors_origin`: the page that may call.
+    pub(crate) origin: Option<HeaderValue>,
+}
+
+impl FaceSettings for Settings {
+    fn read(sources: &mut Sources<'_, '_>) -> Self {
+        let section = &mut *sources.faces;
+        let is_on = section.flag("mosip_api", false);
+        // These two belong to routes that are not built.
+        section.flag("consent", true);
+        section.parsed("verify_names", word(&[("all", ()), ("first-last", ())]));
+        let origin = section.parsed("cors_origin", origin);
+        let jwt = section.any_section("opencrvs_jwt");
+        let is_jwt_set = jwt.is_some();
+        let jwt = jwt.and_then(|jwt| JwtSettings::opencrvs("faces.opencrvs_jwt", jwt, sources.plain, None));
+        if is_on {
+            section.reader().warn(
+                "of the face mosip_api only /esignet/get-oidp-user-info is built: /events and /verify are not there".to_owned(),
+            );
+        }
+        if is_on && !is_jwt_set {
+            section.trouble(
+                "opencrvs_jwt",
+                "is not set, so that the face mosip_api knows no caller and lets nobody in",
+                "set faces.opencrvs_jwt.url to the public key of OpenCRVS's auth service, or faces.opencrvs_jwt.file",
+            );
+        }
+        Self { is_on, jwt, origin }
+    }
+
+    fn is_on(&self) -> bool {
+        self.is_on
+    }
+}
+
+/// The origin of a page as browsers send it (RFC 6454 6.2): scheme, host, and the port where it is not the usual one.
+fn origin(text: &str) -> Result<HeaderValue, Complaint> {
+    let page: Uri = url(text)?;
+    let (Some(scheme), Some(host)) = (page.scheme_str(), page.host()) else {
+        return Err(complaint("is not a URL", "write the scheme and the host of the page"));
+    };
+    let usual = if scheme == "https" { 443 } else { 80 };
+    let host = host.to_ascii_lowercase();
+    let origin = match page.port_u16().filter(|port| *port != usual) {
+        Some(port) => format!("{scheme}://{host}:{port}"),
+        None => format!("{scheme}://{host}"),
+    };
+    HeaderValue::try_from(origin)
+        .map_err(|_| complaint("is not a URL", "write the scheme and the host of the page"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for (page, sent) in [
+            ("https://Register.example.org/", "https://register.example.org"),
+            ("https://register.example.org:443", "https://register.example.org"),
+            ("http://localhost:3000/a?b", "http://localhost:3000"),
+            ("http://localhost:80", "http://localhost"),
+        ] {
+            assert_eq!(origin(page).unwrap(), sent, "{page}");
+        }
+        for wrong in ["*", "register.example.org", "null", "ftp://a", ""] {
+            assert!(origin(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Proofs of possession (RFC 9449): a token is of use only to whoever has the key that it was asked for with.
+
+use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::broken;
+use crate::clock::Timestamp;
+use crate::crypto::jwk::Jwk;
+use crate::crypto::{base64, ec, sha256};
+use crate::error::{Code, Error, Result};
+use crate::mosip::jwt::Signer;
+
+/// The header of a proof.
+pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
+
+/// The header in which the server says what the next proof has to hold.
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// Longest value of that header, bytes.
+const LONGEST_NONCE: usize = 1024;
+
+/// The key of one login. It is made for it, and kept nowhere. No `Debug`.
+pub(crate) struct DpopKey {
+    key: ec::PrivateKey,
+    jwk: Box<RawValue>,
+}
+
+/// What a proof is good for.
+pub(crate) struct Proof<'a> {
+    /// The method of the request.
+    pub(crate) method: &'static str,
+    /// The URL of the request.
+    pub(crate) url: &'a Uri,
+    /// What the server demanded of the proof.
+    pub(crate) nonce: Option<&'a str>,
+    /// The token that goes with the request.
+    pub(crate) access_token: Option<&'a str>,
+    /// The same is never used twice.
+    pub(crate) jti: &'a str,
+    /// The moment of the request.
+    pub(crate) now: Timestamp,
+}
+
+impl DpopKey {
+    /// A fresh one.
+    pub(crate) fn generate() -> Result<Self> {
+        let key = ec::PrivateKey::generate()?;
+        let jwk = RawValue::from_string(Jwk::of_ec(key.public_key()).as_json().to_owned())
+            .map_err(|_| Error::new(Code::Bug, "a JSON Web Key is no JSON"))?;
+        Ok(Self { key, jwk })
+    }
+
+    /// The value of the header [`DPOP`] (RFC 9449 4.2).
+    pub(crate) fn prove(&self, proof: &Proof<'_>) -> Result<HeaderValue> {
+        #[derive(Serialize)]
+        struct Header<'a> {
+            typ: &'static str,
+            alg: &'static str,
+            jwk: &'a RawValue,
+        }
+        #[derive(Serialize)]
+        struct Claims<'a> {
+            jti: &'a str,
+            htm: &'static str,
+            htu: String,
+            iat: i64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            nonce: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            ath: Option<String>,
+        }
+        let signer = Signer::Ec(&self.key);
+        let header = Header { typ: "dpop+jwt", alg: signer.alg(), jwk: &self.jwk };
+        let claims = Claims {
+            jti: proof.jti,
+            htm: proof.method,
+            htu: without_query(proof.url),
+            iat: proof.now.seconds(),
+            nonce: proof.nonce,
+            ath: proof.access_token.map(|token| base64::encode_url(&sha256(token.as_bytes()))),
+        };
+        let mut value = HeaderValue::try_from(signer.sign(&header, &claims)?)
+            .map_err(|_| Error::new(Code::Bug, "a proof does not fit into a header"))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// `htu`: the URL without query and fragment.
+fn without_query(url: &Uri) -> String {
+    let text = url.to_string();
+    text.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// What a server says of the proof that it wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Challenge {
+    /// For the next proof. `None`: it wants a proof, and demands nothing of it.
+    pub(crate) nonce: Option<String>,
+}
+
+impl Challenge {
+    /// The nonce in the head of an answer.
+    pub(super) fn nonce(headers: &HeaderMap) -> Result<Option<String>> {
+        let Some(nonce) = headers.get(DPOP_NONCE) else { return Ok(None) };
+        match nonce.to_str() {
+            Ok(text) if (1..=LONGEST_NONCE).contains(&text.len()) => Ok(Some(text.to_owned())),
+            _ => Err(broken("a DPoP-Nonce that is none")),
+        }
+    }
+
+    /// The challenge of an answer whose error is `word`. `None`: it is about something else.
+    pub(super) fn of(word: &str, headers: &HeaderMap) -> Result<Option<Self>> {
+        match (word, Self::nonce(headers)?) {
+            ("use_dpop_nonce", None) => Err(broken("a challenge without the DPoP-Nonce that it is about")),
+            ("use_dpop_nonce" | "invalid_dpop_proof", nonce) => Ok(Some(Self { nonce })),
+            _ => Ok(None),
+        }
+    }
+}

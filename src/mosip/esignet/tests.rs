@@ -1,0 +1,371 @@
+//! The tokens are jwcrypto's (tests/peers/make_esignet_vectors.py). What the gateway signs is checked by jsonwebtoken under the public keys
+//! that jwcrypto exported.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::clock::Timestamp;
+use crate::crypto::{base64, ec, jwe, sha256};
+use crate::error::Fault;
+use crate::keys::Ring;
+use crate::keys::settings::{Keys, OwnKey, Uses};
+use crate::keys::source::file::{KeyFile, Password};
+use crate::mosip::Evidence;
+use crate::mosip::jwks::Denied;
+use crate::mosip::jwt::Signer;
+
+fn file() -> Value {
+    serde_json::from_str(include_str!("../../../tests/vectors/esignet.json")).unwrap()
+}
+
+fn text<'a>(file: &'a Value, name: &str) -> &'a str {
+    file[name].as_str().unwrap()
+}
+
+fn now(file: &Value) -> Timestamp {
+    Timestamp::from_seconds(file["now"].as_i64().unwrap())
+}
+
+/// The partner's key, to which userinfo is sealed, and the client's on P-256.
+fn ring() -> Ring {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
+    let own = |name: &str, file: &str, uses| OwnKey {
+        name: Some(name.to_owned()),
+        source: KeyFile::source(folder.join(file), Password::None),
+        cert: None,
+        uses,
+    };
+    let keys = Keys {
+        dir: folder.clone(),
+        own: vec![
+            own("partner", "partner.key.pem", Uses { sign: true, decrypt: true }),
+            own("esignet", "ec.key.pem", Uses { sign: true, decrypt: false }),
+        ],
+        peers: Vec::new(),
+        strict_permissions: false,
+        ca_file: None,
+    };
+    Ring::load(&keys, Timestamp::from_seconds(1_800_000_000))
+}
+
+fn expected(file: &Value) -> Expected<'_> {
+    Expected {
+        issuer: text(file, "issuer"),
+        client_id: text(file, "client_id"),
+        subject: text(file, "sub"),
+        now: now(file),
+    }
+}
+
+fn read_token(file: &Value, token: &str) -> Result<crate::mosip::Verified<UserInfo>> {
+    let keys = file["jwks"].to_string();
+    read_userinfo(token.as_bytes(), keys.as_bytes(), &ring(), &expected(file))
+}
+
+#[test]
+fn userinfo_is_believed_as_another_library_made_it_and_in_no_other_way() {
+    let file = file();
+    let cases = file["userinfo"].as_array().unwrap();
+    assert!(cases.len() >= 30);
+    for case in cases {
+        let (name, token) = (text(case, "name"), text(case, "token"));
+        match (read_token(&file, token), case["valid"].as_bool().unwrap()) {
+            (Ok(read), true) => {
+                let claims: Value = serde_json::from_str(read.get().claims().get()).unwrap();
+                assert_eq!(claims, case["claims"], "{name}");
+                assert_eq!((read.evidence(), read.word()), (Evidence::Plaintext, "signature"), "{name}");
+                assert_eq!(read.get().token().split('.').count(), 3, "{name}");
+                assert!(token.split('.').count() == 5 || read.get().token() == token, "{name}");
+            }
+            (Err(refused), false) => {
+                let wanted = if text(case, "refused") == "decrypt" { Code::Keys } else { Code::Tampered };
+                assert_eq!(refused.code(), wanted, "{name}: {refused}");
+                let said = format!("{refused:?}");
+                assert!(!said.contains("Leila") && !said.contains(text(&file, "sub")), "{name}: {said}");
+            }
+            (read, valid) => panic!("{name}: valid is {valid}, and it is {:?}", read.err()),
+        }
+    }
+}
+
+#[test]
+fn only_an_unknown_kid_is_worth_another_look_at_the_keys() {
+    let file = file();
+    let keys = read_keys(file["jwks"].to_string().as_bytes()).unwrap();
+    for case in file["userinfo"].as_array().unwrap().iter().filter(|case| case["valid"] == false) {
+        let opened = open(StatusCode::OK, &HeaderMap::new(), text(case, "token").as_bytes(), &ring());
+        let Ok(Ok(opened)) = opened else { continue };
+        let denied = opened.verify(&keys, &expected(&file)).err().unwrap();
+        let is_unknown = matches!(denied, Denied::UnknownKey(_));
+        assert_eq!(is_unknown, text(case, "refused") == "unknown-kid", "{}", case["name"]);
+    }
+}
+
+#[test]
+fn a_body_that_is_no_token_is_refused() {
+    let file = file();
+    let (html, json) = ("<html><title>Login</title></html>", r#"{"sub":"a","given_name":"b"}"#);
+    for body in ["", html, json, ".", "..", "a.b", "....", "a.b.c.d", "\u{feff}a.b.c"] {
+        let refused = read_token(&file, body).err().unwrap();
+        assert_eq!((refused.code(), refused.fault()), (Code::Tampered, Fault::Tampered), "{body}");
+    }
+    let not_utf8 = read_userinfo(b"a.\xff.c", file["jwks"].to_string().as_bytes(), &ring(), &expected(&file));
+    assert_eq!(not_utf8.err().unwrap().code(), Code::Tampered);
+}
+
+#[test]
+fn what_inflates_beyond_the_cap_is_refused() {
+    let (file, ring) = (file(), ring());
+    let to = ring.own()[0].private.public_key();
+    let bomb = jwe::encrypt(to, None, &vec![b'a'; 9 << 20], true).unwrap();
+    assert!(bomb.len() < 64 << 10);
+    assert_eq!(read_token(&file, &bomb).err().unwrap().code(), Code::Keys);
+}
+
+#[test]
+fn an_id_token_says_who_logged_in() {
+    let file = file();
+    let keys = read_keys(file["jwks"].to_string().as_bytes()).unwrap();
+    for case in file["id_tokens"].as_array().unwrap() {
+        let name = text(case, "name");
+        let reply =
+            json!({"access_token": file["access_token"], "token_type": "Bearer", "id_token": case["token"]});
+        let reply = TokenReply::read(StatusCode::OK, &HeaderMap::new(), reply.to_string().as_bytes());
+        let Ok(TokenReply::Given(tokens)) = reply else { panic!("{name}") };
+        let login = (text(&file, "issuer"), text(&file, "client_id"), Some(text(&file, "nonce")));
+        let read = Subject::read(&tokens, &keys, login, now(&file));
+        match case["valid"].as_bool().unwrap() {
+            true => assert_eq!(read.ok().unwrap().as_str(), text(&file, "sub"), "{name}"),
+            false => assert_eq!(Error::from(read.err().unwrap()).code(), Code::Tampered, "{name}"),
+        }
+    }
+}
+
+fn token_reply(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Result<TokenReply> {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+        .collect::<HeaderMap>();
+    TokenReply::read(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes())
+}
+
+#[test]
+fn a_refusal_of_esignet_is_told_by_whose_move_it_is() {
+    for (status, word, fault, pointer) in [
+        (400, "invalid_grant", Fault::Caller, Some("/code")),
+        (400, "invalid_redirect_uri", Fault::Caller, Some("/redirectUri")),
+        (400, "invalid_pkce", Fault::Caller, Some("/codeVerifier")),
+        (401, "invalid_client", Fault::Partner, None),
+        (400, "invalid_assertion", Fault::Partner, None),
+        (401, "something_new", Fault::Partner, None),
+        (400, "something_new", Fault::Upstream, None),
+    ] {
+        let body = json!({"error": word, "error_description": "of eSignet"}).to_string();
+        let refused = token_reply(status, &[], &body).err().unwrap();
+        assert_eq!((refused.fault(), refused.pointer()), (fault, pointer), "{word}");
+        assert_eq!(refused.upstream().unwrap().code, word);
+    }
+    for (status, body) in [
+        (500, ""),
+        (200, "<html>"),
+        (200, "[]"),
+        (200, "{}"),
+        (200, r#"{"access_token":"a","token_type":"Bearer"}"#),
+        (200, r#"{"access_token":"a b","token_type":"Bearer","id_token":"a.b.c"}"#),
+        (200, r#"{"access_token":"a","token_type":"mac","id_token":"a.b.c"}"#),
+        (200, r#"{"access_token":"a","id_token":"a.b.c"}"#),
+    ] {
+        assert_eq!(token_reply(status, &[], body).err().unwrap().fault(), Fault::Upstream, "{status} {body}");
+    }
+    assert_eq!(
+        token_reply(302, &[], "").err().unwrap().fault(),
+        Fault::Partner,
+        "a redirect is not followed"
+    );
+}
+
+#[test]
+fn a_challenge_is_told_from_a_refusal() {
+    let challenged = |headers: &[(&'static str, &'static str)], word: &str| match token_reply(
+        400,
+        headers,
+        &json!({ "error": word }).to_string(),
+    ) {
+        Ok(TokenReply::Challenged(challenge)) => Ok(challenge.nonce),
+        Ok(TokenReply::Given(_)) => panic!("tokens with an error"),
+        Err(error) => Err(error.code()),
+    };
+    let nonce = [("dpop-nonce", "eyJ7S_zG.eyJH0-Z")];
+    assert_eq!(challenged(&nonce, "use_dpop_nonce"), Ok(Some("eyJ7S_zG.eyJH0-Z".to_owned())));
+    assert_eq!(challenged(&nonce, "invalid_dpop_proof"), Ok(Some("eyJ7S_zG.eyJH0-Z".to_owned())));
+    assert_eq!(challenged(&[], "invalid_dpop_proof"), Ok(None));
+    assert_eq!(challenged(&[], "use_dpop_nonce"), Err(Code::Upstream));
+    assert_eq!(challenged(&[("dpop-nonce", "")], "use_dpop_nonce"), Err(Code::Upstream));
+    assert_eq!(challenged(&nonce, "invalid_grant"), Err(Code::Field));
+
+    let answer = |challenge: &'static str| {
+        let headers = HeaderMap::from_iter([
+            (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
+            ("dpop-nonce".parse().unwrap(), HeaderValue::from_static("n")),
+        ]);
+        match open(StatusCode::UNAUTHORIZED, &headers, b"", &Ring::default()) {
+            Ok(Err(challenge)) => Ok(challenge.nonce),
+            Ok(Ok(_)) => panic!("a userinfo with an error"),
+            Err(error) => Err(error.code()),
+        }
+    };
+    assert_eq!(answer(r#"DPoP error="use_dpop_nonce", error_description="..""#), Ok(Some("n".to_owned())));
+    assert_eq!(answer("DPoP algs=\"ES256\", error=use_dpop_nonce"), Ok(Some("n".to_owned())));
+    for refused in [r#"Bearer error="invalid_token""#, "Bearer", "error="] {
+        assert_eq!(answer(refused), Err(Code::Upstream), "{refused}");
+    }
+}
+
+fn decoded(token: &str, key: &Value, alg: Algorithm) -> (jsonwebtoken::Header, Value) {
+    let jwk: Jwk = serde_json::from_value(key.clone()).unwrap();
+    let mut validation = Validation::new(alg);
+    validation.required_spec_claims.clear();
+    (validation.validate_exp, validation.validate_aud) = (false, false);
+    let key = DecodingKey::from_jwk(&jwk).unwrap();
+    let read = jsonwebtoken::decode::<Value>(token, &key, &validation).unwrap();
+    (read.header, read.claims)
+}
+
+#[test]
+fn an_assertion_has_a_jti_and_a_short_life_and_verifies_under_the_registered_key() {
+    let (file, ring) = (file(), ring());
+    let number = |name: &str| {
+        base64::decode_url_strict(file["client_jwk"][name].as_str().unwrap().as_bytes()).unwrap()
+    };
+    let client = ec::PrivateKey::from_numbers(&number("d"), &number("x"), &number("y")).unwrap();
+    let (rsa, jwks) = (&ring.own()[0].private, &file["thumbprints"]);
+    let rsa_jwk: Value =
+        serde_json::from_str(crate::crypto::jwk::Jwk::of_rsa(rsa.public_key()).unwrap().as_json()).unwrap();
+    for (signer, key, alg) in [
+        (Signer::Ec(&client), &jwks[2]["jwk"], Algorithm::ES256),
+        (Signer::Rsa(rsa), &rsa_jwk, Algorithm::RS256),
+    ] {
+        let token = assertion(signer, "client", "https://e.example.org/token", "j1", now(&file)).unwrap();
+        let (header, claims) = decoded(&token, key, alg);
+        assert_eq!((header.typ.as_deref(), header.kid), (Some("JWT"), None));
+        let iat = file["now"].as_i64().unwrap();
+        assert_eq!(
+            claims,
+            json!({"iss": "client", "sub": "client", "aud": "https://e.example.org/token", "jti": "j1",
+                   "iat": iat, "exp": iat + 120})
+        );
+    }
+}
+
+#[test]
+fn a_proof_names_its_request_its_token_and_the_nonce() {
+    let file = file();
+    let key = DpopKey::generate().unwrap();
+    let url = "https://e.example.org/v1/userinfo?a=b".parse().unwrap();
+    let example = &file["access_token_hash"];
+    let proof = Proof {
+        method: "GET",
+        url: &url,
+        nonce: Some("n1"),
+        access_token: Some(text(example, "token")),
+        jti: "j1",
+        now: now(&file),
+    };
+    let proof = key.prove(&proof).unwrap();
+    assert!(proof.is_sensitive());
+    let proof = proof.to_str().unwrap();
+    let header = jsonwebtoken::decode_header(proof).unwrap();
+    let jwk = serde_json::to_value(header.jwk.as_ref().unwrap()).unwrap();
+    let (header, claims) = decoded(proof, &jwk, Algorithm::ES256);
+    assert_eq!(header.typ.as_deref(), Some("dpop+jwt"));
+    assert!(jwk.get("d").is_none(), "{jwk}");
+    assert_eq!(
+        claims,
+        json!({"jti": "j1", "htm": "GET", "htu": "https://e.example.org/v1/userinfo", "iat": file["now"],
+               "nonce": "n1", "ath": example["ath"]})
+    );
+    // Our JSON is the one that the thumbprint is made of, as jsonwebtoken makes it.
+    let ours = base64::encode_url(&sha256(
+        crate::crypto::jwk::Jwk::of_ec(
+            &ec::PublicKey::from_coordinates(
+                &base64::decode_url_strict(jwk["x"].as_str().unwrap().as_bytes()).unwrap(),
+                &base64::decode_url_strict(jwk["y"].as_str().unwrap().as_bytes()).unwrap(),
+            )
+            .unwrap(),
+        )
+        .as_json()
+        .as_bytes(),
+    ));
+    let theirs: Jwk = serde_json::from_value(jwk).unwrap();
+    assert_eq!(ours, theirs.thumbprint(ThumbprintHash::SHA256).unwrap());
+}
+
+fn login(more: Value) -> Login {
+    let mut login =
+        json!({"code": "c o&de", "clientId": "client", "redirectUri": "https://r.example.org/?a=b"});
+    for (name, value) in more.as_object().unwrap() {
+        login[name] = value.clone();
+    }
+    serde_json::from_value(login).unwrap()
+}
+
+#[test]
+fn a_login_is_posted_as_a_form_and_cannot_break_out_of_it() {
+    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+    let form = login(json!({ "codeVerifier": verifier })).form("a.b.c");
+    assert_eq!(
+        std::str::from_utf8(&form).unwrap(),
+        "grant_type=authorization_code&code=c+o%26de&client_id=client&redirect_uri=https%3A%2F%2Fr.example.org%2F%3Fa%3Db\
+         &client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=a.b.c\
+         &code_verifier=dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+    );
+}
+
+#[test]
+fn a_login_that_cannot_be_one_is_refused_by_its_member() {
+    login(json!({})).check().unwrap();
+    for (name, value) in [
+        ("code", String::new()),
+        ("code", "c".repeat(2049)),
+        ("clientId", String::new()),
+        ("redirectUri", "r".repeat(2049)),
+        ("nonce", String::new()),
+        ("codeVerifier", "v".repeat(42)),
+        ("codeVerifier", "v".repeat(129)),
+        ("codeVerifier", " ".repeat(43)),
+    ] {
+        let refused = login(json!({ name: value })).check().unwrap_err();
+        assert_eq!((refused.code(), refused.pointer()), (Code::Field, Some(&*format!("/{name}"))));
+    }
+}
+
+#[test]
+fn a_login_begins_at_a_url_or_is_pushed() {
+    let begin: Authorization = serde_json::from_value(json!({
+        "clientId": "client", "redirectUri": "https://r.example.org/", "state": "s&1", "codeChallenge": "E9Melhoa",
+    }))
+    .unwrap();
+    begin.check().unwrap();
+    let page = "https://e.example.org/authorize".parse().unwrap();
+    let query = "client_id=client&response_type=code&redirect_uri=https%3A%2F%2Fr.example.org%2F&scope=openid+profile&state=s%261\
+                 &code_challenge=E9Melhoa&code_challenge_method=S256";
+    assert_eq!(begin.url(&page), format!("https://e.example.org/authorize?{query}"));
+    let form = begin.form("a.b.c");
+    assert!(std::str::from_utf8(&form).unwrap().starts_with(query));
+    let pushed =
+        Pushed::read(StatusCode::CREATED, br#"{"request_uri":"urn:esignet:1","expires_in":60}"#).unwrap();
+    assert_eq!(pushed.expires_in, 60);
+    assert_eq!(
+        begin.url_of_pushed(&page, &pushed),
+        "https://e.example.org/authorize?client_id=client&request_uri=urn%3Aesignet%3A1"
+    );
+    for (status, body) in [(201, "{}"), (201, r#"{"request_uri":"a b"}"#), (200, "<html>"), (500, "")] {
+        let refused = Pushed::read(StatusCode::from_u16(status).unwrap(), body.as_bytes()).err().unwrap();
+        assert_eq!(refused.fault(), Fault::Upstream, "{status} {body}");
+    }
+    let refused = Pushed::read(StatusCode::BAD_REQUEST, br#"{"error":"invalid_client"}"#).err().unwrap();
+    assert_eq!(refused.fault(), Fault::Partner);
+}

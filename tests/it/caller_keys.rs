@@ -1,0 +1,117 @@
+//! Callers of `/birthReceiveNid` whose tokens are checked with keys at a URL: OpenCRVS's key, and the key set of MOSIP's IAM.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::routing::get;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::support::gateway::{EXAMPLE, Running};
+use crate::support::mosip::{Push, caller_token};
+
+/// Serves a text at a URL, counts how often, and can be told another one.
+struct Published {
+    url: String,
+    text: Arc<Mutex<(String, usize)>>,
+}
+
+impl Published {
+    async fn start(text: String) -> Self {
+        let text = Arc::new(Mutex::new((text, 0)));
+        let served = Arc::clone(&text);
+        let serve = async move || {
+            let mut served = served.lock().unwrap();
+            served.1 += 1;
+            served.0.clone()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        tokio::spawn(async { axum::serve(listener, Router::new().route("/keys", get(serve))).await });
+        Self { url, text }
+    }
+
+    fn becomes(&self, text: String) {
+        self.text.lock().unwrap().0 = text;
+    }
+
+    fn count(&self) -> usize {
+        self.text.lock().unwrap().1
+    }
+}
+
+/// The example whose callback demands `kind`, with `settings`.
+async fn gateway(kind: &str, settings: &str) -> Running {
+    let jwt = EXAMPLE.lines().find(|line| line.starts_with("opencrvs_jwt")).unwrap();
+    let text = EXAMPLE.replace(jwt, settings).replace(r#"["opencrvs-jwt"]"#, &format!("[\"{kind}\"]"));
+    Running::start_under(&text, &[]).await
+}
+
+async fn status(gateway: &Running, token: Option<&str>) -> u16 {
+    let push = Push::new("181143436614273179672591646666325380").body();
+    gateway.push_with(token, &push).await.status.as_u16()
+}
+
+fn text(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn of_mosip(kid: &str, claims: &Value) -> String {
+    let mut header = Header::new(Algorithm::RS256);
+    header.kid = Some(kid.to_owned());
+    let key = EncodingKey::from_rsa_pem(text("tests/vectors/keys/issuer.key.pem").as_bytes()).unwrap();
+    jsonwebtoken::encode(&header, claims, &key).unwrap()
+}
+
+#[tokio::test]
+async fn opencrvs_key_is_fetched_and_fetched_again_when_it_has_changed() {
+    let published = Published::start(text("tests/vectors/keys/stranger.crt.pem")).await;
+    let settings = format!("opencrvs_jwt = {{ url = \"{}\" }}", published.url);
+    let gateway = gateway("opencrvs-jwt", &settings).await;
+    assert_eq!(status(&gateway, None).await, 401);
+    assert_eq!(published.count(), 0, "nothing is fetched without a token");
+    published.becomes("<html>".to_owned());
+    assert_eq!(status(&gateway, Some(&caller_token())).await, 502, "nobody knows whose token it is");
+    let gateway = self::gateway("opencrvs-jwt", &settings).await;
+    published.becomes(text("tests/vectors/keys/stranger.crt.pem"));
+    assert_eq!(status(&gateway, Some("a.b.c")).await, 401);
+    published.becomes(text("keys.example/opencrvs-jwt.pem"));
+    assert_eq!(status(&gateway, Some(&caller_token())).await, 401, "it was asked for again a moment ago");
+
+    let gateway = self::gateway("opencrvs-jwt", &settings).await;
+    published.becomes(text("keys.example/opencrvs-jwt.pem"));
+    assert_eq!(status(&gateway, Some(&caller_token())).await, 200);
+}
+
+#[tokio::test]
+async fn a_token_of_mosips_iam_is_taken_and_no_other() {
+    let published = Published::start(text("tests/vectors/keys/issuer.jwks.json")).await;
+    let settings = format!(
+        "mosip_jwt = {{ jwks_url = \"{}\", issuer_host = \"iam.example.org\", allowed = [\"mosip-regproc-client\"], role = \"CRVS\" }}",
+        published.url
+    );
+    let gateway = gateway("mosip-jwt", &settings).await;
+    let claims = json!({
+        "iss": "https://iam.example.org/auth/realms/mosip", "azp": "mosip-regproc-client", "aud": "account",
+        "exp": crate::support::now().seconds() + 600, "realm_access": {"roles": ["CRVS"]},
+    });
+    let with = |name: &str, value: Value| {
+        let mut claims = claims.clone();
+        claims[name] = value;
+        claims
+    };
+    assert_eq!(status(&gateway, Some(&of_mosip("issuer-1", &claims))).await, 200);
+    for (kid, claims) in [
+        ("issuer-1", with("azp", json!("another"))),
+        ("issuer-1", with("iss", json!("https://other.example.org/auth/realms/mosip"))),
+        ("issuer-1", with("realm_access", json!({"roles": []}))),
+        ("issuer-1", with("exp", json!(1))),
+        ("issuer-2", claims.clone()),
+    ] {
+        assert_eq!(status(&gateway, Some(&of_mosip(kid, &claims))).await, 401, "{kid} {claims}");
+    }
+    assert_eq!(status(&gateway, Some(&caller_token())).await, 401, "OpenCRVS's is of another key");
+    assert_eq!(status(&gateway, None).await, 401);
+    assert_eq!(published.count(), 2, "an unknown kid fetches the keys once more, and then not for a minute");
+}

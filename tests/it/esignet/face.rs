@@ -1,0 +1,125 @@
+//! The route of `mosip-api` that the form of OpenCRVS calls: its answer, its refusals, and the page that may read them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::routing::get;
+use http::{HeaderMap, HeaderValue, Method, header};
+use mosip_gateway::simulator::EsignetLie;
+use mosip_gateway::upstream::Reply;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::{CLIENT, FORM, World};
+use crate::support::mosip::caller_token;
+
+/// The face of `mosip-api`, with the key of OpenCRVS's auth service at a URL.
+struct Face {
+    world: World,
+    url: String,
+    keys_served: Arc<AtomicUsize>,
+}
+
+async fn face() -> Face {
+    let keys_served = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&keys_served);
+    let pem = std::fs::read_to_string("keys.example/opencrvs-jwt.pem").unwrap();
+    let serve = async move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        pem.clone()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let auth = format!("http://{}/.well-known", listener.local_addr().unwrap());
+    let routes = Router::new().route("/.well-known", get(serve));
+    tokio::spawn(async { axum::serve(listener, routes).await });
+    let more = format!(
+        "[faces]\nmosip_api = true\ncors_origin = \"https://register.example.org\"\nopencrvs_jwt = {{ url = \"{auth}\" }}\n"
+    );
+    let world = World::start(&more).await;
+    let url = format!("http://{}/esignet/get-oidp-user-info", world.gateway.api);
+    Face { world, url, keys_served }
+}
+
+impl Face {
+    async fn call(&self, token: Option<&str>, query: &str, body: &str) -> Reply {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://register.example.org"));
+        if let Some(token) = token {
+            headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+        }
+        self.world.gateway.request(Method::POST, format!("{}{query}", self.url), headers, body).await
+    }
+}
+
+#[tokio::test]
+async fn the_form_of_opencrvs_gets_exactly_what_mosip_api_gives() {
+    let face = face().await;
+    let code = face.world.simulator.esignet.log_in(FORM, None, None);
+    let body = json!({"clientId": CLIENT, "redirectUri": format!("{FORM}?event=1")}).to_string();
+    let reply = face.call(Some(&caller_token()), &format!("?code={code}&state=s1&iss=x"), &body).await;
+    assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://register.example.org");
+    assert!(!reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_CREDENTIALS));
+    assert_eq!(
+        std::str::from_utf8(&reply.body).unwrap(),
+        r#"{"name":{"firstname":"Leila","middlename":"Noor","surname":"Karim"},"gender":"female","dobUnknown":null,"birthDate":"1990-03-14","verificationStatus":"authenticated","idType":null,"nid":null}"#
+    );
+    assert_eq!(reply.status, 200);
+    assert_eq!(face.keys_served.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn the_face_refuses_in_the_form_of_mosip_api() {
+    let face = face().await;
+    let body = json!({"clientId": CLIENT, "redirectUri": FORM}).to_string();
+    let ours = caller_token();
+    let strangers = ours.rsplit_once('.').map(|(signed, _)| format!("{signed}.{}", "A".repeat(342))).unwrap();
+    for (token, query, body, status) in [
+        (None, "?code=c&state=s", body.as_str(), 401),
+        (Some("a.b.c"), "?code=c&state=s", &body, 401),
+        (Some(&*strangers), "?code=c&state=s", &body, 401),
+        (Some(&*ours), "?state=s", &body, 422),
+        (Some(&*ours), "?code=c", &body, 422),
+        (Some(&*ours), "?code=c&code=d&state=s", &body, 422),
+        (Some(&*ours), "?code=c&state=s", "{}", 422),
+        (Some(&*ours), "?code=c&state=s", "<html>", 422),
+        (Some(&*ours), "?code=c&state=s", &body, 422),
+    ] {
+        let reply = face.call(token, query, body).await;
+        let answered: Value = serde_json::from_slice(&reply.body).unwrap();
+        assert_eq!(reply.status, status, "{query} {body}: {answered}");
+        assert_eq!(answered.as_object().unwrap().len(), 1, "{answered}");
+        assert!(answered["error"].is_string(), "{answered}");
+        assert_eq!(answered["error"] == "Unauthorized", status == 401, "{answered}");
+    }
+    assert_eq!(
+        face.keys_served.load(Ordering::SeqCst),
+        2,
+        "wrong signatures fetch the key once more, and then not for a minute"
+    );
+    face.world.lie(EsignetLie::WrongSubject);
+    let code = face.world.simulator.esignet.log_in(FORM, None, None);
+    let reply = face.call(Some(&ours), &format!("?code={code}&state=s"), &body).await;
+    assert_eq!(reply.status, 503);
+    assert!(!String::from_utf8_lossy(&reply.body).contains("Leila"));
+}
+
+#[tokio::test]
+async fn the_page_of_opencrvs_alone_may_read_the_answer() {
+    let face = face().await;
+    let preflight = async |origin: &str| {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ORIGIN, origin.parse().unwrap());
+        headers.insert(header::ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("POST"));
+        face.world.gateway.request(Method::OPTIONS, face.url.clone(), headers, "").await
+    };
+    let ours = preflight("https://register.example.org").await;
+    assert_eq!(ours.status, 204);
+    assert_eq!(ours.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://register.example.org");
+    assert_eq!(ours.headers[header::ACCESS_CONTROL_ALLOW_HEADERS], "authorization, content-type");
+    for other in ["https://register.example.org.evil.example", "http://register.example.org", "null"] {
+        let refused = preflight(other).await;
+        assert!(!refused.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{other}");
+    }
+}
