@@ -101,6 +101,7 @@ fn a_development_key_set_is_read() {
     write("simulator/ida-priv.key", vector!("ida.key.pem"));
     write("simulator/ida-sign-priv.key", vector!("issuer.key.pem"));
     write("issuer.crt", vector!("issuer.crt.pem"));
+    write("esignet-jwk.txt", vector!("esignet-jwk.txt"));
     write("simulator/issuer-priv.key", vector!("issuer.key.pem"));
 
     let settings = Settings::from_key_set(dir.path()).unwrap();
