@@ -98,9 +98,6 @@ impl Gateway {
         for file in ring.example_keys() {
             tracing::warn!(trouble = %format_args!("{file}: {EXAMPLE}; {NO_EXAMPLE}"), "keys");
         }
-        for warning in &config.warnings {
-            tracing::warn!(warning, "configuration");
-        }
         for trouble in ring.troubles() {
             tracing::warn!(trouble = %trouble, "keys");
         }
@@ -168,7 +165,6 @@ impl Gateway {
             trusted,
             key_needs,
             troubles: troubles.into(),
-            warnings: config.warnings.into(),
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });

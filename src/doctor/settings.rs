@@ -19,14 +19,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
-    // Plain http is warned of URL by URL.
     let urls = config.called_urls();
-    let is_plain = urls.iter().any(|url| troubles::is_plain(url.url));
-    let is_elsewhere = |sentence: &str| is_plain && sentence.contains("plain http");
-    let warnings = config.warnings.iter().filter(|sentence| !is_elsewhere(sentence));
-    findings.extend(warnings.map(|sentence| {
-        Finding::warn("configuration", sentence.clone(), "remove the setting where that is not wanted")
-    }));
     findings.extend(troubles::all(config).into_iter().map(Finding::of_trouble));
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));

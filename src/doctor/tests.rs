@@ -1,3 +1,4 @@
+mod authority;
 mod hub;
 mod permissions;
 mod refused;
@@ -292,43 +293,6 @@ fn what_calls_to_ida_lack_is_named() {
         ("keys.peers", "no peer `ida`"),
     ] {
         finding(&diagnosis, Level::Fail, subject, what);
-    }
-}
-
-#[test]
-fn an_authority_is_counted_in_days_and_one_that_has_expired_is_a_failure_and_costs_no_key_of_ours() {
-    for (days, level, what) in
-        [(365, Level::Ok, "365 days left"), (5, Level::Warn, "5 days left"), (-1, Level::Fail, "expired on")]
-    {
-        let site = Site::new(-10..300, "");
-        let key = KeyMaker::from_file(include_bytes!("../../tests/vectors/keys/issuer.key.pem"), None);
-        let at = |days: i64| Timestamp::from_seconds(NOW.seconds() + days * DAY);
-        let request = CertificateRequest {
-            country: "XX",
-            organization: "Ministry",
-            common_name: "root",
-            not_before: at(-20),
-            not_after: at(days),
-            ca: true,
-            names: &[],
-        };
-        let (issuer, ours) =
-            (key.ok().unwrap(), KeyMaker::from_file(&fs::read(site.path("own.key")).unwrap(), None));
-        let root = issuer.certify(&request, None).ok().unwrap();
-        let leaf = CertificateRequest { common_name: "partner", not_after: at(300), ca: false, ..request };
-        let leaf = ours.ok().unwrap().certify(&leaf, Some((&root, &issuer))).ok().unwrap();
-        fs::write(site.path("own.crt"), certificate_pem(&leaf).ok().unwrap()).unwrap();
-        fs::write(site.path("root.crt"), certificate_pem(&root).ok().unwrap()).unwrap();
-        let config = fs::read_to_string(site.path("gateway.toml")).unwrap();
-        fs::write(site.path("gateway.toml"), format!("{config}ca_file = \"root.crt\"\n")).unwrap();
-        let diagnosis = site.examine();
-        finding(&diagnosis, level, "root.crt", what);
-        // The peer, whose certificate it issued too, is no failure of its own.
-        assert_eq!(diagnosis.count(Level::Fail), usize::from(level == Level::Fail), "{diagnosis:#?}");
-        if level == Level::Fail {
-            finding(&diagnosis, level, "root.crt", ", so that these are not trusted: own.crt");
-        }
-        finding(&diagnosis, Level::Ok, "own.key", "signs and decrypts");
     }
 }
 

@@ -60,8 +60,6 @@ pub(crate) struct Shared {
     pub(crate) key_needs: Arc<[KeyNeeds]>,
     /// What is not as it should be with the settings and their files.
     pub(crate) troubles: Arc<[Trouble]>,
-    /// What the log says of the settings at the start.
-    pub(crate) warnings: Arc<[String]>,
     /// The faces that stand in for older systems, and whether each is on.
     pub(crate) faces: Arc<[(&'static str, bool)]>,
     /// `ops.name`
@@ -72,6 +70,8 @@ pub(crate) struct Shared {
 pub(crate) struct Listener {
     /// Its name.
     pub(crate) name: &'static str,
+    /// The setting of its certificate.
+    pub(crate) tls_setting: &'static str,
     /// Whether it speaks TLS.
     pub(crate) has_tls: bool,
     /// The dates of the certificate that it has shown since the start.
@@ -82,6 +82,16 @@ impl Listener {
     /// Whether its certificate has expired.
     pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
         self.dates.is_some_and(|dates| matches!(dates.validity(now), Validity::ExpiredSince(_)))
+    }
+
+    /// That its certificate has expired, so that callers refuse it.
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
+        let end = self.dates.filter(|_| self.is_expired(now))?.not_after;
+        Some(Trouble::fatal(
+            self.tls_setting,
+            format!("certificate of listener {}: expired on {}", self.name, end.to_iso()),
+            "have a new certificate issued, replace the file, and start the gateway again",
+        ))
     }
 }
 
@@ -121,10 +131,6 @@ impl App {
 
     pub(super) fn troubles(&self) -> Arc<[Trouble]> {
         Arc::clone(&self.0.troubles)
-    }
-
-    pub(super) fn warnings(&self) -> &[String] {
-        &self.0.warnings
     }
 
     pub(super) fn faces(&self) -> Arc<[(&'static str, bool)]> {

@@ -98,7 +98,6 @@ impl World {
             trusted: Arc::new([]),
             key_needs: Arc::new([]),
             troubles: Arc::new([]),
-            warnings: Arc::new([]),
             faces: Arc::new([]),
             name: None,
         });

@@ -92,7 +92,12 @@ impl Running {
 
     /// The body of a page of the ops listener.
     pub(crate) async fn ops(&self, path: &str) -> String {
-        let (status, body) = self.call(Method::GET, &self.ops, path, &[], Bytes::new()).await;
+        self.ops_with(path, &[]).await
+    }
+
+    /// As [`Self::ops`], with further headers.
+    pub(crate) async fn ops_with(&self, path: &str, headers: &[(&'static str, &str)]) -> String {
+        let (status, body) = self.call(Method::GET, &self.ops, path, headers, Bytes::new()).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }

@@ -130,7 +130,8 @@ impl Wanted {
     /// As operators see it.
     pub(super) fn listener(&self) -> faces::Listener {
         let dates = self.tls.as_ref().and_then(dates);
-        faces::Listener { name: self.listener.name, has_tls: self.tls.is_some(), dates }
+        let Listener { name, tls_setting, .. } = *self.listener;
+        faces::Listener { name, tls_setting, has_tls: self.tls.is_some(), dates }
     }
 }
 

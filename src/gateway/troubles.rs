@@ -30,6 +30,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
     config
         .connects_nothing()
         .into_iter()
+        .chain(of_warnings(config))
         .chain(config.troubles.iter().cloned())
         .chain(listeners::troubles(config))
         .chain(listeners::in_the_clear(config))
@@ -42,6 +43,17 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(of_key_folder(&config.keys.dir))
         .chain(roles::unfilled(config))
         .collect()
+}
+
+/// What the settings say of themselves: one that takes a protection away, one that has no effect, a name of an older system. Plain http is
+/// told URL by URL.
+fn of_warnings(config: &Config) -> impl Iterator<Item = Trouble> {
+    let has_plain = config.called_urls().iter().any(|url| is_plain(url.url));
+    let warnings =
+        config.warnings.iter().filter(move |sentence| !(has_plain && sentence.contains("plain http")));
+    warnings.map(|sentence| {
+        Trouble::new("configuration", sentence, "remove the setting where that is not wanted")
+    })
 }
 
 /// Others can read and change what goes to this URL, or nothing is served there.

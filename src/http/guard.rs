@@ -26,6 +26,10 @@ const BASIC: HeaderValue = HeaderValue::from_static("Basic realm=\"mosip-gateway
 /// The names under which a page cannot be led here by a name of its own. Another address of the loopback stands in `listen.hosts`.
 const LOOPBACK_HOSTS: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// The caller of a probe brings what the listener demands of the callers of everything else; an extension of its request.
+#[derive(Clone, Copy)]
+pub(crate) struct LetIn;
+
 /// What a listener demands of a request. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Guard(Arc<Demands>);
@@ -48,7 +52,8 @@ impl Guard {
 
     /// As [`Guard::new`], for a listener with a page: a browser cannot send a bearer token, so the token is taken as the password of
     /// `Authorization: Basic` (RFC 7617) too, under any name.
-    /// Probes come under the address of the pod and without a token: the paths `probes` need neither.
+    /// Probes come under the address of the pod and without a token: the paths `probes` need neither, and [`LetIn`] says who would be let
+    /// in elsewhere.
     pub(crate) fn for_browsers(
         hosts: Vec<String>,
         token: Option<SecretBytes>,
@@ -67,15 +72,28 @@ impl Guard {
     fn check(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> Result<bool> {
         let host = named_host(uri, headers);
         refuse_pages(host.as_ref(), headers)?;
-        if self.0.probes.contains(&uri.path()) {
+        if self.is_probe(uri) {
             return Ok(false);
         }
-        if !matches!(peer, Some(Peer { transport: Transport::Unix, .. })) {
-            self.check_host(host.as_ref())?;
-        }
-        self.check_token(headers)?;
+        self.check_caller(peer, host.as_ref(), headers)?;
         let is_near = |peer: &Peer| peer.certificate.is_some() || peer.transport.is_local();
         Ok(self.0.token.is_some() || peer.is_some_and(is_near))
+    }
+
+    fn is_probe(&self, uri: &Uri) -> bool {
+        self.0.probes.contains(&uri.path())
+    }
+
+    /// Whether the caller of a probe would be let in elsewhere.
+    fn lets_in(&self, peer: Option<&Peer>, uri: &Uri, headers: &HeaderMap) -> bool {
+        self.is_probe(uri) && self.check_caller(peer, named_host(uri, headers).as_ref(), headers).is_ok()
+    }
+
+    fn check_caller(&self, peer: Option<&Peer>, host: Option<&Authority>, headers: &HeaderMap) -> Result<()> {
+        if !matches!(peer, Some(Peer { transport: Transport::Unix, .. })) {
+            self.check_host(host)?;
+        }
+        self.check_token(headers)
     }
 
     fn check_host(&self, host: Option<&Authority>) -> Result<()> {
@@ -105,9 +123,12 @@ impl Guard {
 pub(crate) async fn enforce(
     State(guard): State<Guard>,
     caller: Caller,
-    request: Request,
+    mut request: Request,
     next: Next,
 ) -> Response {
+    if guard.lets_in(request.extensions().get(), request.uri(), request.headers()) {
+        request.extensions_mut().insert(LetIn);
+    }
     let checked = guard.check(request.extensions().get(), request.uri(), request.headers());
     let counted = checked.and_then(|is_known| match is_known {
         true => {

@@ -63,7 +63,7 @@ pub struct Trouble {
     pub advice: String,
     /// `false`: the key is loaded all the same (expired, readable by others).
     pub fatal: bool,
-    /// The certificate is outside its dates.
+    /// The certificate is outside its dates; of an authority: and a certificate is not trusted for it.
     pub outdated: bool,
     /// What keeps the key cannot be reached now, so that nothing is known of the key.
     pub unavailable: bool,
@@ -171,7 +171,11 @@ impl RingEntries {
         let (follow, others): (Vec<Trouble>, Vec<Trouble>) =
             of_entries.partition(|trouble| trouble.follows && cause.is_some());
         let mut of_ca = self.ca_troubles.clone();
-        if let Some(cause) = cause.filter(|_| !follow.is_empty()) {
+        let cause = cause.filter(|_| !follow.is_empty());
+        for (at, trouble) in of_ca.iter_mut().enumerate() {
+            trouble.outdated &= Some(at) == cause;
+        }
+        if let Some(cause) = cause {
             let mut names: Vec<String> = follow.iter().map(|trouble| trouble.location.short()).collect();
             names.dedup();
             let mut trouble = of_ca.remove(cause);

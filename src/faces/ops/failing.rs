@@ -196,6 +196,11 @@ impl FailingView {
         };
         stored.failing.iter().map(view).collect()
     }
+
+    /// Without its sentence.
+    pub(super) fn for_strangers(self) -> Self {
+        Self { refusal: self.refusal.short(), ..self }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

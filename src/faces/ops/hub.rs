@@ -20,8 +20,11 @@ use crate::tasks::hub::{self, Cause, Gap, Standing as How, Status};
 /// In readiness.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Hub {
-    host: String,
-    /// What a subscription needs and is not set.
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    host: Option<String>,
+    /// What a subscription needs and is not set. For those whom the page is open to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unset: Vec<&'static str>,
     subscriptions: Vec<Subscription>,
@@ -40,7 +43,7 @@ struct Subscription {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     since: Option<String>,
-    /// Why the last attempt failed, with the hub's own reason where it gave one.
+    /// Why the last attempt failed, with the hub's own reason where it gave one. For those whom the page is open to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     detail: Option<String>,
@@ -94,10 +97,25 @@ impl Hub {
             refused: subscription.refused.map(Refused::of),
         });
         Self {
-            host: status.host.clone(),
+            host: Some(status.host.clone()),
             unset: status.unset.clone(),
             subscriptions: subscriptions.collect(),
             refused: status.refused.map(Refused::of),
+        }
+    }
+
+    /// Without sentences and names.
+    pub(super) fn for_strangers(self) -> Self {
+        let short = |subscription: Subscription| Subscription {
+            detail: None,
+            refusal: subscription.refusal.map(Refusal::short),
+            ..subscription
+        };
+        Self {
+            host: None,
+            unset: Vec::new(),
+            subscriptions: self.subscriptions.into_iter().map(short).collect(),
+            refused: self.refused,
         }
     }
 }

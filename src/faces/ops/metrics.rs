@@ -177,6 +177,11 @@ struct Named {
     name: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Severity {
+    fatal: &'static str,
+}
+
 fn register_keys(registry: &mut Registry, standing: &Standing) {
     let days = Family::<Named, Gauge>::default();
     for dated in standing.certificates() {
@@ -188,13 +193,14 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
     let public = standing.example_keys().count() as u64;
     gauge(registry, "example_keys", "Development keys in use, whose private halves are public", public);
-    let troubles = standing.setting_troubles.len() as u64;
-    gauge(
-        registry,
-        "setting_troubles",
-        "Settings, or files that they name, that are not as they should be",
-        troubles,
-    );
+    let troubles = Family::<Severity, Gauge>::default();
+    for (fatal, is_fatal) in [("true", true), ("false", false)] {
+        let count = standing.of_settings().filter(|trouble| trouble.fatal == is_fatal).count();
+        troubles.get_or_create(&Severity { fatal }).set(count as i64);
+    }
+    let help =
+        "Settings, or files that they name, that are not as they should be; fatal: something cannot work";
+    registry.register("setting_troubles", help, troubles);
 }
 
 pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {

@@ -1,7 +1,8 @@
 //! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`.
 //!
 //! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
-//! changes the status: an unready sidecar would take the mediator's whole pod out of service.
+//! changes the status: an unready sidecar would take the mediator's whole pod out of service. To those whom the page is not open to it
+//! tells counts and words of state, since its sentences say where an installation is weak.
 
 mod csrf;
 mod decision;
@@ -38,6 +39,7 @@ use super::plain::inbox;
 use super::request::{Query, method_not_allowed, not_found, read_form};
 use crate::error::{Code, Error, Result};
 use crate::http::body;
+use crate::http::guard::LetIn;
 use crate::http::problem::{PROBLEM, Refusal};
 use crate::http::server::Peer;
 
@@ -64,6 +66,8 @@ struct Ops {
     csrf: Arc<Csrf>,
     /// Of forms: what the plain API holds takes nothing from an operator.
     forms: body::Limits,
+    /// Whether the page is there.
+    has_page: bool,
 }
 
 /// Why a probe's query is not refused.
@@ -112,6 +116,7 @@ pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) 
         stopping,
         counting: Arc::default(),
         csrf: Arc::new(Csrf::new()),
+        has_page,
     })
 }
 
@@ -121,12 +126,15 @@ async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Says whether an event post would be taken, and how everything stands.
+/// Says whether an event post would be taken, and how everything stands. To those whom the page is not open to, since they do not bring
+/// `ops.token_file` or since there is no page, it tells counts and words of state, and no sentence, host, listener, certificate or setting.
 #[utoipa::path(get, path = "/readyz", responses((status = 200, description = "An event post would be taken.", body = Readiness), (status = 503, description = "It would not.", body = Readiness)))]
-async fn readyz(State(ops): State<Ops>) -> Response {
+async fn readyz(State(ops): State<Ops>, let_in: Option<Extension<LetIn>>) -> Response {
     let standing = Standing::of(&ops).await;
     let status = if standing.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness::of(&standing))).into_response()
+    let readiness = Readiness::of(&standing);
+    let is_told_all = ops.has_page && let_in.is_some();
+    (status, Json(if is_told_all { readiness } else { readiness.for_strangers() })).into_response()
 }
 
 /// The metrics, in the Prometheus text format.

@@ -160,7 +160,7 @@ impl View {
                     (super::hub::render(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
-                    (overview::settings(&self.standing, self.forms.ops.app.warnings()))
+                    (overview::settings(&self.standing))
                 } @else if let Some(event) = &self.event {
                     (event::render(event, &self.standing, &self.forms))
                 } @else if self.query.find.is_some() {

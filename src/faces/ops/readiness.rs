@@ -1,4 +1,4 @@
-//! The body of `/readyz`.
+//! The body of `/readyz`. Strangers get it without its sentences and names, which say where an installation is weak.
 
 use std::collections::BTreeMap;
 
@@ -37,14 +37,25 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hub: Option<Hub>,
-    /// Settings, files, keys and certificates that are not as they should be. They do not change the status.
-    troubles: Vec<Odd>,
+    /// How many settings, files, keys and certificates are not as they should be. They do not change the status.
+    trouble_counts: TroubleCounts,
+    /// Each of them. For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    troubles: Option<Vec<Odd>>,
     keys: Keys,
-    listeners: Vec<Listener>,
-    /// Every one that is loaded, shown or trusted.
-    certificates: Vec<Certificate>,
-    /// Faces that stand in for older systems, and whether each is on.
-    faces: BTreeMap<&'static str, bool>,
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    listeners: Option<Vec<Listener>>,
+    /// Every one that is loaded, shown or trusted. For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    certificates: Option<Vec<Certificate>>,
+    /// Faces that stand in for older systems, and whether each is on. For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    faces: Option<BTreeMap<&'static str, bool>>,
 }
 
 /// Messages that the mediator has not taken.
@@ -73,6 +84,14 @@ struct Certificate {
     name: String,
     /// Negative once it has expired.
     days_to_expiry: i64,
+}
+
+#[derive(Serialize, ToSchema)]
+struct TroubleCounts {
+    /// Something that the configuration asks for cannot work.
+    fatal: usize,
+    /// Nothing stops for it.
+    others: usize,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -115,8 +134,14 @@ struct Outbox {
 struct Trouble {
     #[schema(value_type = String)]
     fault: Fault,
-    detail: String,
-    advice: &'static str,
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    detail: Option<String>,
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    advice: Option<&'static str>,
     /// `database`, `log`, `key`, `lock`: what was removed or replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gone: Vec<&'static str>,
@@ -134,7 +159,10 @@ struct Depth {
 struct ChannelView {
     /// The word of a destination: `mediator`, …
     destination: String,
-    host: String,
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    host: Option<String>,
     /// None where all that goes to the destination goes there.
     kinds: Vec<String>,
     /// `open`, `failing` (nobody gave a usable answer to the last attempts), `broken` (one is tried every 5 seconds), `paused`
@@ -161,7 +189,10 @@ pub(super) struct Refusal {
     #[schema(value_type = String)]
     fault: Fault,
     code: String,
-    advice: String,
+    /// For those whom the page is open to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    advice: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -192,6 +223,24 @@ impl Readiness {
             parked: standing.count(State::Parked),
         });
         let ring = &standing.ring;
+        let troubles = standing.troubles();
+        let fatal = troubles.iter().filter(|trouble| trouble.fatal).count();
+        let troubles_view = troubles.iter().map(|trouble| Odd {
+            subject: trouble.short_subject().to_owned(),
+            detail: trouble.what.clone(),
+            advice: trouble.advice.clone(),
+            fatal: trouble.fatal,
+        });
+        let certificates = standing.certificates().map(|dated| Certificate {
+            role: dated.role,
+            days_to_expiry: dated.days_left(standing.now),
+            name: dated.name,
+        });
+        let listeners = standing.listeners.iter().map(|listener| Listener {
+            name: listener.name,
+            tls: listener.has_tls,
+            days_to_expiry: listener.dates.map(|dates| days_left(dates.not_after, standing.now)),
+        });
         Self {
             ready: standing.ready,
             outbox: Outbox {
@@ -212,26 +261,11 @@ impl Readiness {
             failing: stored.map(FailingView::all),
             jobs: stored
                 .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
-            certificates: standing
-                .certificates()
-                .map(|dated| Certificate {
-                    role: dated.role,
-                    days_to_expiry: dated.days_left(standing.now),
-                    name: dated.name,
-                })
-                .collect(),
+            certificates: Some(certificates.collect()),
             hub: standing.hub.as_ref().map(Hub::of),
-            troubles: standing
-                .troubles()
-                .into_iter()
-                .map(|trouble| Odd {
-                    subject: trouble.short_subject().to_owned(),
-                    detail: trouble.what,
-                    advice: trouble.advice,
-                    fatal: trouble.fatal,
-                })
-                .collect(),
-            faces: standing.faces.iter().copied().collect(),
+            trouble_counts: TroubleCounts { fatal, others: troubles.len() - fatal },
+            troubles: Some(troubles_view.collect()),
+            faces: Some(standing.faces.iter().copied().collect()),
             keys: Keys {
                 healthy: ring.troubles().is_empty() && standing.lacking.is_empty(),
                 own: ring.own().len(),
@@ -243,15 +277,37 @@ impl Readiness {
                     .map(|dated| dated.days_left(standing.now))
                     .min(),
             },
-            listeners: standing
-                .listeners
-                .iter()
-                .map(|listener| Listener {
-                    name: listener.name,
-                    tls: listener.has_tls,
-                    days_to_expiry: listener.dates.map(|dates| days_left(dates.not_after, standing.now)),
-                })
+            listeners: Some(listeners.collect()),
+        }
+    }
+
+    /// Without sentences and names: counts and words of state. Field by field, so that a further one is thought of here.
+    pub(super) fn for_strangers(self) -> Self {
+        let Self {
+            ready, outbox, channels, quarantine, deliveries, failing, jobs, hub, trouble_counts, ..
+        } = self;
+        let short = Refusal::short;
+        Self {
+            ready,
+            outbox: Outbox {
+                trouble: outbox.trouble.map(|trouble| Trouble { detail: None, advice: None, ..trouble }),
+                ..outbox
+            },
+            channels: channels
+                .into_iter()
+                .map(|channel| ChannelView { host: None, refusal: channel.refusal.map(short), ..channel })
                 .collect(),
+            quarantine,
+            deliveries: deliveries.map(|all| Deliveries { refusal: all.refusal.map(short), ..all }),
+            failing: failing.map(|all| all.into_iter().map(FailingView::for_strangers).collect()),
+            jobs,
+            hub: hub.map(Hub::for_strangers),
+            trouble_counts,
+            troubles: None,
+            keys: self.keys,
+            listeners: None,
+            certificates: None,
+            faces: None,
         }
     }
 }
@@ -259,14 +315,19 @@ impl Readiness {
 impl Refusal {
     pub(super) fn of_row(refusal: &entry::Refusal) -> Self {
         let entry::Refusal { fault, code, advice, .. } = refusal.clone();
-        Self { fault, code, advice }
+        Self { fault, code, advice: Some(advice) }
+    }
+
+    /// Without its sentence.
+    pub(super) fn short(self) -> Self {
+        Self { advice: None, ..self }
     }
 
     pub(super) fn of(error: &Error) -> Self {
         Self {
             fault: error.fault(),
             code: error.code().as_str().to_owned(),
-            advice: error.advice().to_owned(),
+            advice: Some(error.advice().to_owned()),
         }
     }
 }
@@ -275,8 +336,8 @@ impl Trouble {
     fn of(trouble: &store::Trouble) -> Self {
         Self {
             fault: Fault::Storage,
-            detail: trouble.detail(),
-            advice: trouble.advice(),
+            detail: Some(trouble.detail()),
+            advice: Some(trouble.advice()),
             gone: trouble.gone().iter().map(|gone| gone.piece.as_str()).collect(),
         }
     }
@@ -290,7 +351,7 @@ impl ChannelView {
         };
         Self {
             destination: channel.destination.clone(),
-            host: channel.host.clone(),
+            host: Some(channel.host.clone()),
             kinds: channel.kinds.clone(),
             state: channel.state(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),

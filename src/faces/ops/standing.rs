@@ -240,7 +240,7 @@ impl Standing {
     }
 
     /// Every certificate, own ones first, those of authorities, listeners and settings last. A key without a name goes by that of its
-    /// file; of the authorities in `keys.ca_file` the next to expire counts, and one that has expired before all others.
+    /// file; of the authorities in `keys.ca_file` the next to expire counts, and where all have, the last that did.
     pub(super) fn certificates(&self) -> impl Iterator<Item = Dated> + '_ {
         let own = self.ring.own().iter().filter_map(|own| {
             let name = own.name.clone().unwrap_or_else(|| own.location.short());
@@ -250,8 +250,9 @@ impl Standing {
             let not_after = peer.certificate.as_ref()?.not_after();
             Some(Dated { role: "peer", name: peer.name.clone(), not_after })
         });
-        let authorities = self.ring.authorities().iter().map(|authority| authority.dates.not_after).min();
-        let authorities = authorities.map(|not_after| Dated {
+        let ends = self.ring.authorities().iter().map(|authority| authority.dates.not_after);
+        let coming = ends.clone().filter(|end| *end > self.now).min();
+        let authorities = coming.or(ends.max()).map(|not_after| Dated {
             role: AUTHORITY,
             name: "keys.ca_file".to_owned(),
             not_after,
@@ -270,7 +271,13 @@ impl Standing {
 
     /// Everything that is not as it should be with settings, files, keys and certificates. Nothing of it keeps events from being taken.
     pub(super) fn troubles(&self) -> Vec<config::Trouble> {
-        self.setting_troubles.iter().cloned().chain(self.key_troubles()).chain(self.example_keys()).collect()
+        self.of_settings().chain(self.key_troubles()).chain(self.example_keys()).collect()
+    }
+
+    /// Settings and the files that they name, with the certificates of listeners, which expire while the gateway runs.
+    pub(super) fn of_settings(&self) -> impl Iterator<Item = config::Trouble> + '_ {
+        let listeners = self.listeners.iter().filter_map(|listener| listener.trouble(self.now));
+        self.setting_troubles.iter().cloned().chain(listeners)
     }
 
     /// Key files that are not as they should be.

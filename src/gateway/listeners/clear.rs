@@ -4,7 +4,8 @@ use super::ALL;
 use crate::config::Trouble;
 use crate::settings::Config;
 
-/// Every listener whose callers send tokens or people's records through a network in the clear.
+/// Every listener whose callers send tokens or people's records through a network in the clear, unless TLS ends before it, which no gateway
+/// can know.
 pub(crate) fn in_the_clear(config: &Config) -> Vec<Trouble> {
     let troubles = ALL.iter().filter_map(|listener| {
         let address = listener.served_at(config)?;
@@ -14,8 +15,8 @@ pub(crate) fn in_the_clear(config: &Config) -> Vec<Trouble> {
         let (setting, carries) = (listener.address_setting, (listener.carries)(config)?);
         Some(Trouble::new(
             listener.tls_setting,
-            format!("is not set, and {setting} is off the loopback: {carries} goes through the network in the clear"),
-            "set it, or listen on the loopback behind a proxy of this machine that speaks TLS",
+            format!("is not set, and {setting} is off the loopback: {carries} goes through the network in the clear, unless TLS ends before it"),
+            "set it, or let TLS end at an ingress or a proxy and keep everybody else off the way from there",
         ))
     });
     troubles.collect()

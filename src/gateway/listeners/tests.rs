@@ -77,7 +77,7 @@ async fn a_listener_that_is_configured_and_not_bound_is_a_trouble_and_shown_nowh
     assert_eq!((&trouble["subject"], &trouble["fatal"]), (&"faces.listen".into(), &true.into()), "{ready}");
     let page = gateway.ops("/").await;
     assert!(page.contains("Put right: faces.listen: does not serve /authtoken and /example"), "{page}");
-    assert!(gateway.ops("/metrics").await.contains("mosip_gateway_setting_troubles 2"));
+    assert!(gateway.ops("/metrics").await.contains("mosip_gateway_setting_troubles{fatal=\"true\"} 2"));
     gateway.stop().await;
 
     let local = "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"127.0.0.1:0\"\n";

@@ -16,7 +16,10 @@ async fn every_trouble_is_in_readiness_metrics_and_page() {
     let gateway = Running::start(&text, &[("FACES_TOKEN", "secret")]).await;
     let ready: serde_json::Value = serde_json::from_str(&gateway.ops("/readyz").await).unwrap();
     let troubles = ready["troubles"].as_array().unwrap();
-    let [_, token, credentials] = &troubles[..] else { panic!("{troubles:?}") };
+    let [_, danger, token, credentials] = &troubles[..] else { panic!("{troubles:?}") };
+    assert!(danger["detail"].as_str().unwrap().contains("danger_internal_beyond_loopback is on"), "{danger}");
+    assert_eq!(danger["fatal"], false, "{danger}");
+    assert_eq!(ready["trouble_counts"], serde_json::json!({ "fatal": 2, "others": 2 }));
     assert_eq!(
         (token["subject"].as_str(), token["fatal"].as_bool()),
         (Some("faces.token_file"), Some(false))
@@ -33,7 +36,9 @@ async fn every_trouble_is_in_readiness_metrics_and_page() {
     let names: Vec<_> = issuers.filter_map(|certificate| certificate["name"].as_str()).collect();
     assert_eq!(names, ["credentials.issuers (issuer.crt.pem)"]);
     let metrics = gateway.ops("/metrics").await;
-    assert!(metrics.contains("mosip_gateway_setting_troubles 3"), "{metrics}");
+    for count in ["fatal=\"true\"} 2", "fatal=\"false\"} 2"] {
+        assert!(metrics.contains(&format!("mosip_gateway_setting_troubles{{{count}")), "{metrics}");
+    }
     assert!(metrics.contains("role=\"trusted\",name=\"credentials.issuers (issuer.crt.pem)\""), "{metrics}");
     let page = gateway.ops("/").await;
     for told in [
@@ -223,4 +228,87 @@ async fn an_outbox_key_that_everybody_can_read_is_in_readiness_and_on_the_page()
         );
         assert_eq!(page.contains(what), is_trouble, "{mode:o}: {page}");
     }
+}
+
+/// Every text in `value`.
+fn texts(value: &serde_json::Value) -> Vec<&str> {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(all) => all.iter().flat_map(texts).collect(),
+        Value::Object(all) => all.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Sentences say where an installation is weak, and a probe needs none.
+#[tokio::test]
+async fn readiness_tells_strangers_counts_and_words_alone() {
+    const OPEN: &str =
+        "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"0.0.0.0:0\"\nlisten.hosts = [\"0.0.0.0\"]\n";
+    let secrets = [("SECRET", "a-secret-of-16-bytes-or-more"), ("SHORT", "too-short")];
+    let (wrong, right) = ("Bearer wrong", format!("Bearer {}", secrets[0].1));
+    for (text, sent, is_told_all) in [
+        (format!("{OPEN}{ODD}"), None, false),
+        (format!("{OPEN}ops.token_env = \"SECRET\"\n{ODD}"), None, false),
+        (format!("{OPEN}ops.token_env = \"SECRET\"\n{ODD}"), Some(wrong), false),
+        (format!("{OPEN}ops.token_env = \"SECRET\"\n{ODD}"), Some(right.as_str()), true),
+        (ODD.to_owned(), None, true),
+    ] {
+        let gateway = Running::start(&text, &secrets).await;
+        let headers: Vec<_> = sent.map(|sent| ("authorization", sent)).into_iter().collect();
+        let ready: serde_json::Value =
+            serde_json::from_str(&gateway.ops_with("/readyz", &headers).await).unwrap();
+        gateway.stop().await;
+        assert!(ready["trouble_counts"]["fatal"].as_u64() > Some(0), "{ready}");
+        assert!(ready["channels"][0]["state"].is_string() && ready["hub"]["subscriptions"].is_array());
+        let weak = "leads to a secret of less than 16 bytes";
+        let all = texts(&ready);
+        assert_eq!(all.iter().any(|text| text.contains(weak)), is_told_all, "{sent:?}: {ready:#}");
+        let is_named = |text: &&str| text.contains([' ', '/']) || text.contains("example");
+        assert_eq!(all.iter().any(is_named), is_told_all, "{sent:?}: {ready:#}");
+        for member in ["troubles", "listeners", "certificates", "faces"] {
+            assert_eq!(ready.get(member).is_some(), is_told_all, "{member}: {ready:#}");
+        }
+    }
+}
+
+/// It expires while the gateway runs, so that it stands in no list that was made at the start.
+#[tokio::test]
+async fn an_expired_certificate_of_a_listener_is_in_readiness_metrics_and_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec!["gateway.example.org".to_owned()]).unwrap();
+    parameters.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (cert, file) = (folder.path().join("callback.crt"), folder.path().join("callback.key"));
+    std::fs::write(&cert, parameters.self_signed(&key).unwrap().pem()).unwrap();
+    std::fs::write(&file, key.serialize_pem()).unwrap();
+    let text = format!(
+        "listen.callback = \"127.0.0.1:0\"\ncallback.danger_open = true\ncallback.tls = {{ cert = \"{}\", key = \"{}\" }}\n",
+        cert.display(),
+        file.display()
+    );
+    let gateway = Running::start(&text, &[]).await;
+    let ready: serde_json::Value = serde_json::from_str(&gateway.ops("/readyz").await).unwrap();
+    let (metrics, page) = (gateway.ops("/metrics").await, gateway.ops("/").await);
+    gateway.stop().await;
+    let mut troubles = ready["troubles"].as_array().unwrap().iter();
+    let expired = troubles.find(|trouble| trouble["subject"] == "callback.tls").unwrap();
+    let what = "certificate of listener callback: expired on 2021-01-01";
+    assert!(expired["detail"].as_str().unwrap().starts_with(what) && expired["fatal"] == true, "{ready:#}");
+    let fatal = ready["trouble_counts"]["fatal"].as_u64().unwrap();
+    assert!(
+        metrics.contains(&format!("mosip_gateway_setting_troubles{{fatal=\"true\"}} {fatal}")),
+        "{metrics}"
+    );
+    assert!(page.contains(what), "{page}");
+}
+
+/// What the settings say of themselves is told where everything else is, and flows on.
+#[test]
+fn what_takes_a_protection_away_is_a_trouble_of_the_one_list() {
+    let (_folder, all) = troubles_of("envelope.danger_accept_unsigned = true\n");
+    let told = all.iter().find(|one| one.what.contains("envelope.danger_accept_unsigned is on"));
+    assert_eq!(told.map(|one| one.fatal), Some(false), "{all:?}");
 }

@@ -25,8 +25,8 @@ pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEn
     });
     let mut authorities = Vec::new();
     if let (Some(path), Some(found)) = (&keys.ca_file, &found) {
-        let dates = found.certificates.iter().filter_map(|root| outside_dates(root, now));
-        ca_troubles.extend(dates.map(|dates| Trouble::new(path, &dates, false)));
+        let dated = found.certificates.iter().filter_map(|root| Some((root, outside_dates(root, now)?)));
+        ca_troubles.extend(dated.map(|(root, dates)| of_authority(path, root, &dates)));
         let useless = found.useless.iter().map(|(authority, why)| {
             Trouble::new(path, &LoadError::Authority(authority.subject.clone(), why.clone()), false)
         });
@@ -47,6 +47,16 @@ pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEn
     }
     let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
     RingEntries { own, ec, peers, ca_troubles, trust }
+}
+
+/// A certificate in `keys.ca_file` that is outside its dates. The file may hold others that are not.
+fn of_authority(path: &Path, root: &Certificate, dates: &LoadError) -> Trouble {
+    let mut trouble = Trouble::new(path, dates, false);
+    trouble.what = format!("authority {}: {}", root.subject(), trouble.what);
+    if matches!(dates, LoadError::Expired(_)) {
+        trouble.advice = "put the authority's new certificate into the file, and remove this one".to_owned();
+    }
+    trouble
 }
 
 /// The entries of `keys` without keys.

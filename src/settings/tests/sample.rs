@@ -228,6 +228,26 @@ fn every_sample_of_a_deployment_is_read_and_says_what_it_needs() {
     assert_eq!(accepted(&SAMPLE.replace("require = []", told), &variables).troubles, []);
 }
 
+/// An alarm that every installation sets off is one that nobody looks at.
+#[test]
+fn no_sample_of_a_deployment_sets_off_the_alarm_on_settings() {
+    let rules = include_str!("../../../deploy/alerts.yaml");
+    let mut alarms = rules.lines().filter(|line| line.contains("mosip_gateway_setting_troubles"));
+    let alarm = alarms.next().map(str::trim);
+    assert_eq!(alarm, Some("expr: mosip_gateway_setting_troubles{fatal=\"true\"} > 0"));
+    assert_eq!(alarms.next(), None);
+    let told =
+        "require = [\"opencrvs-jwt\"]\nopencrvs_jwt = { file = \"/data/secrets/mosip/opencrvs-jwt.pem\" }";
+    let compose = accepted(&SAMPLE.replace("require = []", told), &of_compose());
+    for config in [accepted(&of_kubernetes(), &[]), compose] {
+        let troubles = crate::gateway::troubles::all(&config);
+        let is_open = troubles.iter().any(|trouble| trouble.what.contains("unless TLS ends before it"));
+        assert!(is_open, "its listeners are off the loopback: {troubles:?}");
+        let fatal: Vec<_> = troubles.iter().filter(|trouble| trouble.fatal).collect();
+        assert!(fatal.is_empty(), "{fatal:?}");
+    }
+}
+
 /// Every text in `value` replaced by `by`.
 fn overwrite(value: &mut Value, by: &str) {
     match value {

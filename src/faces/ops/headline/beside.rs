@@ -41,10 +41,10 @@ pub(super) fn settings(standing: &Standing, remarks: &mut Vec<Remark>) {
         act(format!("Put right: {}: {what}.", trouble.short_subject()), &trouble.advice)
     }));
     if !odd.is_empty() {
-        let are = if odd.len() == 1 { "setting is not as it" } else { "settings are not as they" };
+        let carry = if odd.len() == 1 { "setting carries" } else { "settings carry" };
         remarks.push(Remark {
             tone: Tone::Waits,
-            text: format!("{} {are} should be.", odd.len()),
+            text: format!("{} {carry} a warning.", odd.len()),
             advice: "See the settings below. Nothing stops for it today.".to_owned(),
         });
     }

@@ -167,24 +167,25 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         "Keys",
         html! {
             (table("keys", &["Certificate", "Whose", "Days left", "Valid until"], rows))
-            (troubles(standing.key_troubles().chain(standing.example_keys()), &[]))
+            (troubles(standing.key_troubles().chain(standing.example_keys())))
         },
     )
 }
 
-/// Settings that are not as they should be, and what the log said of others at the start. Nothing where all are in order.
-pub(super) fn settings(standing: &Standing, warnings: &[String]) -> Markup {
-    if standing.setting_troubles.is_empty() && warnings.is_empty() {
+/// Settings that are not as they should be. Nothing where all are in order.
+pub(super) fn settings(standing: &Standing) -> Markup {
+    let mut all = standing.of_settings().peekable();
+    if all.peek().is_none() {
         return Markup::default();
     }
-    section("settings", "Settings", troubles(standing.setting_troubles.iter().cloned(), warnings))
+    section("settings", "Settings", troubles(all))
 }
 
-/// One line for each, and for each sentence of `others`.
-fn troubles(all: impl Iterator<Item = Trouble>, others: &[String]) -> Markup {
-    let own =
-        all.map(|trouble| format!("{}: {}; {}.", trouble.short_subject(), trouble.what, trouble.advice));
-    let lines: Vec<String> = own.chain(others.iter().map(|other| words::sentence(other))).collect();
+/// One line for each.
+fn troubles(all: impl Iterator<Item = Trouble>) -> Markup {
+    let lines: Vec<String> = all
+        .map(|trouble| format!("{}: {}; {}.", trouble.short_subject(), trouble.what, trouble.advice))
+        .collect();
     html! {
         @if !lines.is_empty() {
             ul { @for line in lines { li { (line) } } }

@@ -37,12 +37,12 @@ fn nothing_is_said_to_flow_while_something_configured_cannot_work() {
     let mut standing = standing(0, 0, 0, Vec::new());
     let odd = config::Trouble::new("faces.token_file", "protects nothing", "remove it");
     standing.setting_troubles = Arc::new([odd.clone()]);
-    assert_eq!(texts(&standing), ["Everything flows.", "1 setting is not as it should be."]);
+    assert_eq!(texts(&standing), ["Everything flows.", "1 setting carries a warning."]);
     let fatal = config::Trouble::fatal("credentials", "lost.crt cannot be read", "correct the file");
     standing.setting_troubles = Arc::new([odd, fatal]);
     assert_eq!(
         texts(&standing),
-        ["Put right: credentials: lost.crt cannot be read.", "1 setting is not as it should be."]
+        ["Put right: credentials: lost.crt cannot be read.", "1 setting carries a warning."]
     );
 }
 
@@ -74,7 +74,7 @@ fn nothing_is_said_to_flow_where_nothing_is_connected_and_other_settings_are_tol
     standing.setting_troubles = Arc::new([unconnected, odd]);
     assert_eq!(
         texts(&standing),
-        ["Nothing is connected: no event is taken.", "1 setting is not as it should be."]
+        ["Nothing is connected: no event is taken.", "1 setting carries a warning."]
     );
 }
 
