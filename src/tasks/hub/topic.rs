@@ -65,6 +65,8 @@ pub(super) struct Topic {
     ended: Option<Timestamp>,
     /// When anybody's word last had the hub asked again.
     hinted_at: Option<Instant>,
+    /// The last word on the callback that a request is denied, since the hub last confirmed the subscription.
+    denied: Option<Error>,
     /// How far the end of the subscription is, until the hub verifies a new one or a message of the topic is taken.
     ending: Option<Ending>,
 }
@@ -81,7 +83,7 @@ enum Ending {
 /// What a denial on the callback changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// The request that waited is over.
+    /// A request waits for the hub's question: if the question does not come, the denial says why.
     Request,
     /// The hub is asked again at once.
     Hint,
@@ -130,39 +132,49 @@ impl Topic {
             ended_at: None,
             ended: None,
             hinted_at: None,
+            denied: None,
             ending: None,
         }
     }
 
-    /// The hub, or anybody, says on the callback that the topic is denied, because of `error`; `random`: 32 random bits. The request that
-    /// waits for the hub's question is over then. Where none waits, this is a hint that the subscription may be gone.
+    /// The hub, or anybody, says on the callback that the topic is denied, because of `error`; `random`: 32 random bits. Nothing proves who
+    /// says it: the hub's question is answered all the same, and a subscription that is active stays active until a question does not come.
+    /// Once in a while the hub is asked again sooner.
     pub(super) fn denied(&mut self, error: Error, random: u32, now: Timestamp) -> Denied {
         let instant = Instant::now();
         let may_ask = self.hinted_at.is_none_or(|hinted| instant >= hinted + HINTS_EVERY);
-        let waiting = self.request.take_if(|request| !request.is_settled && instant < request.until);
-        if may_ask {
-            self.hinted_at = Some(instant);
-        }
+        let waiting = self.request.as_ref().filter(|request| !request.is_settled && instant < request.until);
+        let waiting = waiting.map(|request| request.mode);
         match waiting {
-            Some(request) => {
-                // The first denial has the hub asked again soon; those after it are for the long pauses.
-                let pause = if may_ask { self.pause(random) } else { HINTS_EVERY };
-                self.not_taken(request.mode, error, pause, now);
-                Denied::Request
+            // Whether the hub ended the subscription, the request after it tells.
+            Some(Mode::Unsubscribe) => return Denied::Ignored,
+            Some(Mode::Subscribe) => {
+                if self.shown.standing != Standing::Active {
+                    self.fail(error.clone(), now);
+                }
+                self.denied = Some(error);
             }
-            None if may_ask => {
-                self.next_at = instant;
-                Denied::Hint
-            }
-            None => Denied::Ignored,
+            None => {}
         }
+        if !may_ask {
+            return Denied::Ignored;
+        }
+        self.hinted_at = Some(instant);
+        if waiting.is_none() {
+            self.next_at = instant;
+            return Denied::Hint;
+        }
+        self.next_at = self.next_at.min(instant + self.pause(random));
+        Denied::Request
     }
 
     /// A request is about to leave.
     pub(super) fn ask(&mut self, mode: Mode) {
-        let before = self.request.take();
-        let follows_unverified = before.is_some_and(|before| before.mode == mode && !before.is_settled);
-        let until = Instant::now() + VERIFIED_WITHIN;
+        let (before, instant) = (self.request.take(), Instant::now());
+        let is_unverified =
+            |before: Request| before.mode == mode && !before.is_settled && before.until <= instant;
+        let follows_unverified = before.is_some_and(is_unverified);
+        let until = instant + VERIFIED_WITHIN;
         self.request = Some(Request { mode, until, is_settled: false, follows_unverified });
     }
 
@@ -183,9 +195,12 @@ impl Topic {
                 let is_unreached = request.follows_unverified;
                 self.next_at = Instant::now() + VERIFIED_WITHIN.max(self.pause(random));
                 if is_unreached {
-                    self.fail(Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
-                        "Check that the hub reaches websub.callback_url, with the whole of its path, and that it leads to /websub/callback of this gateway.",
-                    ), now);
+                    let error = self.denied.take().unwrap_or_else(|| {
+                        Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
+                            "Check that the hub reaches websub.callback_url, with the whole of its path, and that it leads to /websub/callback of this gateway.",
+                        )
+                    });
+                    self.fail(error, now);
                 }
             }
             (Ok(_), Mode::Unsubscribe) => {
@@ -326,7 +341,7 @@ impl Topic {
 
     fn activate(&mut self, renew_in: Duration, now: Timestamp) {
         self.stand(Standing::Active, now);
-        self.shown.refusal = None;
+        (self.shown.refusal, self.denied) = (None, None);
         self.is_subscribed = true;
         self.last_known.get_or_insert(now);
         self.failures = 0;
