@@ -192,7 +192,11 @@ impl Hub {
 
     /// MOSIP has not answered so many registrations in time.
     pub(crate) fn set_silent(&self, registrations: u64) {
-        self.0.state().set_silent(registrations);
+        let mut state = self.0.state();
+        state.set_silent(registrations);
+        if state.notices_silence(self.0.clock.now()) {
+            self.0.wake.notify_one();
+        }
     }
 
     /// How it stands; `None`: no hub is set.

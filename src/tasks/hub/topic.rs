@@ -47,8 +47,10 @@ pub(super) struct Topic {
     quiet_since: Instant,
     /// When the last message of any topic was taken.
     hub_quiet_since: Instant,
-    /// When the last message was taken, or when the subscription was first known.
+    /// When the last message was taken, or when the subscription was first known, in this run or one before.
     last_known: Option<Timestamp>,
+    /// Until when a gateway before this start was up for it.
+    up: Option<Timestamp>,
     /// Registrations without an answer that say nothing against this topic, since it delivered or was made anew after them.
     excused: u64,
     /// What makes the subscription that the settings ask for.
@@ -121,6 +123,7 @@ impl Topic {
             doubts: Doubts::default(),
             refused: None,
             last_known: None,
+            up: None,
             is_subscribed: false,
             // Before a whole term has passed, nothing is known.
             quiet_since: Instant::now(),
@@ -299,13 +302,17 @@ impl Topic {
 
     /// `silent` registrations have no answer. One of them says nothing of the hub, since MOSIP may be slow. Where nothing of any topic came
     /// for a `term`, or several registrations are silent and nothing of this topic came, it is taken as a hub that has given the topic up.
-    /// Each of them counts for one end of the subscription.
-    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
+    pub(super) fn is_too_quiet(&self, silent: u64, term: Duration, now: Timestamp) -> bool {
         let is_quiet = self.quiet_since.elapsed() >= term;
         let enough = if self.hub_quiet_since.elapsed() >= term { 1 } else { SEVERAL_SILENT };
         let is_evident = silent.saturating_sub(self.excused) >= enough;
         let has_rested = self.ended.is_none_or(|ended| distance(ended, now) >= ENDED_FOR_SILENCE_EVERY);
-        if is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none() {
+        is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none()
+    }
+
+    /// Where the topic [is too quiet](Self::is_too_quiet), each of the `silent` registrations counts for one end of the subscription.
+    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
+        if self.is_too_quiet(silent, term, now) {
             self.excused = silent;
             self.doubts.stopped(Cause::Silence, self.last_known.unwrap_or(now));
         }
@@ -314,7 +321,7 @@ impl Topic {
     /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
     fn registered(&mut self, renew_every: Duration, now: Timestamp) {
         if std::mem::take(&mut self.is_unknown) {
-            self.doubts.stopped(Cause::WasAway, self.last_known.unwrap_or(now));
+            self.doubts.stopped(Cause::WasAway, self.last_known.max(self.up).unwrap_or(now));
         }
         let ends_at = self.doubts.ends_at();
         let is_over = ends_at.is_some_and(|at| at <= Instant::now());
