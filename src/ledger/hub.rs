@@ -29,14 +29,30 @@ pub(crate) struct HubTopic {
     pub(crate) up: Option<Timestamp>,
     /// The identity of the subscription that the hub has, 0 while it is being ended; written where it is there.
     pub(crate) subscription: Option<i64>,
-    /// Since when messages may be missing that were refused.
-    pub(crate) refused: Option<Timestamp>,
+    /// Messages of the topic may be missing that were refused.
+    pub(crate) refused: Option<KeptDoubt>,
+    /// The same, where the messages named no topic and may have been of another one.
+    pub(crate) unnamed: Option<KeptDoubt>,
     /// Since when messages may be missing that the hub did not deliver.
     pub(crate) silence: Option<Timestamp>,
     /// When the gateway last ended the subscription.
     pub(crate) ended: Option<Timestamp>,
     /// After how long the hub's last lease asks for a renewal.
     pub(crate) renew_in: Option<Duration>,
+    /// When the last message was taken, or the hub last verified a new subscription.
+    pub(crate) heard: Option<Timestamp>,
+    /// Registrations without an answer that say nothing against the topic.
+    pub(crate) excused: u64,
+}
+
+/// What is kept of messages that may be missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeptDoubt {
+    pub(crate) since: Timestamp,
+    /// How many attempts of the hub failed; 0: the hub has verified a new subscription since.
+    pub(crate) attempts: u32,
+    /// How many of them did not fail on their way.
+    pub(crate) lasting: u32,
 }
 
 impl Ledger {
@@ -74,27 +90,45 @@ impl Book<'_> {
         let moment = |what: &str| -> Result<_> {
             Ok(number(what)?.filter(|millis| *millis != 0).map(Timestamp::from_millis))
         };
+        let count = |what: String| -> Result<u32> {
+            Ok(number(&what)?.and_then(|count| u32::try_from(count).ok()).unwrap_or_default())
+        };
+        let doubt = |what: &str| -> Result<_> {
+            let Some(since) = moment(what)? else { return Ok(None) };
+            let (attempts, lasting) = (count(format!("{what}-attempts"))?, count(format!("{what}-lasting"))?);
+            Ok(Some(KeptDoubt { since, attempts, lasting }))
+        };
         let renew_in = number("renew-in")?.and_then(|millis| u64::try_from(millis).ok());
         Ok(HubTopic {
             up: moment("up")?,
             subscription: number("subscription")?,
-            refused: moment("refused")?,
+            refused: doubt("refused")?,
+            unnamed: doubt("unnamed")?,
             silence: moment("silence")?,
             ended: moment("ended")?,
             renew_in: renew_in.filter(|millis| *millis != 0).map(Duration::from_millis),
+            heard: moment("heard")?,
+            excused: number("excused")?.and_then(|excused| u64::try_from(excused).ok()).unwrap_or_default(),
         })
     }
 
     fn keep_hub_topic(&self, topic: &str, kept: &HubTopic) -> Result<()> {
-        let HubTopic { up, subscription, refused, silence, ended, renew_in } = kept;
+        let HubTopic { up, subscription, refused, unnamed, silence, ended, renew_in, heard, excused } = kept;
         let moment = |moment: &Option<Timestamp>| Some(moment.map_or(0, Timestamp::millis));
         let numbers = [
             ("up", up.map(Timestamp::millis)),
             ("subscription", *subscription),
-            ("refused", moment(refused)),
+            ("refused", moment(&refused.map(|doubt| doubt.since))),
+            ("refused-attempts", refused.map(|doubt| doubt.attempts.into())),
+            ("refused-lasting", refused.map(|doubt| doubt.lasting.into())),
+            ("unnamed", moment(&unnamed.map(|doubt| doubt.since))),
+            ("unnamed-attempts", unnamed.map(|doubt| doubt.attempts.into())),
+            ("unnamed-lasting", unnamed.map(|doubt| doubt.lasting.into())),
             ("silence", moment(silence)),
             ("ended", moment(ended)),
             ("renew-in", Some(renew_in.map_or(0, to_millis))),
+            ("heard", heard.map(Timestamp::millis)),
+            ("excused", Some(i64::try_from(*excused).unwrap_or(i64::MAX))),
         ];
         for (what, number) in numbers.into_iter().filter_map(|(what, number)| Some((what, number?))) {
             self.tx().set_number(&of_topic(what, topic), number)?;

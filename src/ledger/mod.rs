@@ -41,7 +41,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::answers::Answer;
-pub(crate) use self::hub::{HubTopic, Publications};
+pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView};
 pub(crate) use self::overview::{Attempt, Failing};

@@ -359,7 +359,7 @@ async fn a_challenge_comes_back_byte_for_byte_at_the_hubs_address_and_while_our_
     }
     assert_eq!(ask("denied", Hub::CREDENTIALS).await.body, "");
     hub_until(&world, |hub| hub["subscriptions"][0]["state"] == "active").await;
-    // A denial of a request that waits is shown with the hub's reason, and ends it.
+    // A denial of a request that waits is shown with its reason.
     let denied = "denied&hub.reason=Topic+is+not%0Aregistered";
     assert_eq!(ask(denied, Hub::ERRORS).await.status, StatusCode::OK);
     let hub = hub_until(&world, |hub| hub["subscriptions"][2]["state"] == "failing").await;

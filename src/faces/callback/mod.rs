@@ -318,8 +318,8 @@ struct Intent {
 }
 
 /// The hub asks whether we meant to subscribe, or to end a subscription: the challenge comes back, byte for byte, while a request of the
-/// gateway about that topic waits for it. That a subscription is denied or broken ends the request that waits; without one it is a hint,
-/// and the gateway subscribes again, once in a while. Where `websub.callback_url` has a part that cannot be guessed, no other path is there.
+/// gateway about that topic waits for it. That a subscription is denied or broken is a hint: the gateway subscribes
+/// again, once in a while, and still answers the question. Where `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(get, path = "/websub/callback", params(Intent), responses((status = 200, description = "The challenge, or nothing.", content_type = "text/plain", body = String)))]
 async fn websub_intent(
     State(callback): State<Callback>,

@@ -247,11 +247,13 @@ fn gaps(subscriptions: &[hub::Subscription]) -> impl Iterator<Item = Remark> {
         }
     }
     alike.into_iter().map(|(gap, topics)| {
+        let end = match gap.until {
+            Some(_) => "A start of the gateway ends this line.",
+            None => "The time is over with the next message of the topic.",
+        };
         act(
             format!("Messages of MOSIP's hub ({}) {}", topics.join(", "), missing(gap)),
-            "Ask the MOSIP administrator to send what was published in that time again. A start of the gateway ends this line, once that time \
-             is over."
-                .to_owned(),
+            format!("Ask the MOSIP administrator to send what was published in that time again. {end}"),
         )
     })
 }

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use crate::clock::Timestamp;
 use crate::error::Code;
+use crate::ledger::KeptDoubt;
 
 /// The hub tries a message so often; then it delivers nothing of the topic any more.
 const TRIES: u32 = 3;
@@ -160,9 +161,29 @@ impl Doubts {
         self.open.iter().filter(|doubt| doubt.cause == cause).map(|doubt| doubt.since).min()
     }
 
-    /// A doubt of the run before: only a message ends it, and the subscription is not ended for it again.
-    pub(super) fn restore(&mut self, cause: Cause, since: Timestamp) {
-        let (last, attempts, lasting) = (Instant::now(), 0, 0);
+    /// What the next start has to know of the messages that were refused and named this topic, or of those that named none.
+    pub(super) fn kept(&self, is_named: bool) -> Option<KeptDoubt> {
+        let of_these = |doubt: &&Doubt| doubt.cause == Cause::Refused && doubt.is_named == is_named;
+        let since = self.open.iter().filter(of_these).map(|doubt| doubt.since).min()?;
+        let Some(newer) = self.open.iter().filter(of_these).find(|doubt| !doubt.is_answered) else {
+            return Some(KeptDoubt { since, attempts: 0, lasting: 0 });
+        };
+        // Beside messages that the hub has given up, none of them is still tried.
+        let has_older = self.open.iter().filter(of_these).any(|doubt| doubt.is_answered);
+        let attempts = if has_older { TRIES } else { newer.attempts.min(TRIES) };
+        Some(KeptDoubt { since, attempts, lasting: newer.lasting.min(TRIES) })
+    }
+
+    /// Messages were refused in the run before, as it was kept.
+    pub(super) fn restore(&mut self, kept: KeptDoubt, is_named: bool) {
+        let KeptDoubt { since, attempts, lasting } = kept;
+        let (cause, last, is_answered) = (Cause::Refused, Instant::now(), attempts == 0);
+        self.open.push(Doubt { cause, is_named, since, last, attempts, lasting, is_answered });
+    }
+
+    /// There was a silence in the run before: only a message ends it, and the subscription is not ended for it again.
+    pub(super) fn restore_silence(&mut self, since: Timestamp) {
+        let (cause, last, attempts, lasting) = (Cause::Silence, Instant::now(), 0, 0);
         self.open.push(Doubt { cause, is_named: true, since, last, attempts, lasting, is_answered: true });
     }
 

@@ -77,7 +77,8 @@ impl HubInner {
     pub(super) async fn note(&self, noted: &mut Noted) {
         let topics = self.state().kept(self.clock.now());
         let shape = |(topic, kept): &(&'static str, HubTopic)| {
-            (*topic, HubTopic { up: kept.up.map(|_| Timestamp::default()), ..*kept })
+            let passes = |moment: Option<Timestamp>| moment.map(|_| Timestamp::default());
+            (*topic, HubTopic { up: passes(kept.up), heard: passes(kept.heard), ..*kept })
         };
         let is_same = topics.iter().map(shape).eq(noted.topics.iter().map(shape));
         if is_same && Instant::now() < noted.next() {

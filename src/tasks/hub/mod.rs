@@ -120,8 +120,8 @@ impl Hub {
         is_ours
     }
 
-    /// The hub says that a subscription to `topic` is denied or broken. Nothing proves that it is the hub: it ends the request of ours that
-    /// waits for its question, or makes the gateway subscribe again, once in a while. That the hub has the topic already counts while a
+    /// The hub says that a subscription to `topic` is denied or broken. Nothing proves that it is the hub: it makes the gateway subscribe
+    /// again, once in a while, and says why where the hub's question does not come. That the hub has the topic already counts while a
     /// request of ours waits for an answer, as its verification does.
     pub(crate) fn denied(&self, denial: Denial, topic: Option<&str>, reason: Option<&str>) {
         if self.0.subscriber.is_none() {
@@ -192,7 +192,11 @@ impl Hub {
 
     /// MOSIP has not answered so many registrations in time.
     pub(crate) fn set_silent(&self, registrations: u64) {
-        self.0.state().set_silent(registrations);
+        let mut state = self.0.state();
+        state.set_silent(registrations);
+        if state.notices_silence(self.0.clock.now()) {
+            self.0.wake.notify_one();
+        }
     }
 
     /// How it stands; `None`: no hub is set.

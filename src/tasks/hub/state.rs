@@ -142,7 +142,11 @@ impl State {
     ) -> Option<(Cause, Timestamp)> {
         self.is_restored = true;
         let topic = self.topics.iter_mut().find(|topic| topic.shown.name == setting)?;
-        topic.restore(kept, identity, now)
+        let gap = topic.restore(kept, identity, now);
+        if let Some(since) = self.topics.iter().filter_map(Topic::quiet_since).max() {
+            self.topics.iter_mut().for_each(|topic| topic.hub_is_quiet_since(since));
+        }
+        gap
     }
 
     /// What the hub is to be asked now, or none, and when the next request is.
@@ -278,6 +282,16 @@ impl State {
     pub(super) fn set_silent(&mut self, registrations: u64) {
         self.silent = registrations;
         self.topics.iter_mut().for_each(|topic| topic.are_silent(registrations));
+    }
+
+    /// The hub is asked now about each topic that it may have given up without a word. True: there is one.
+    pub(super) fn notices_silence(&mut self, now: Timestamp) -> bool {
+        let (silent, term) = (self.silent, self.renew_every);
+        let mut quiet =
+            self.topics.iter_mut().filter(|topic| topic.is_too_quiet(silent, term, now)).peekable();
+        let has_one = quiet.peek().is_some();
+        quiet.for_each(|topic| topic.next_at = Instant::now());
+        has_one
     }
 
     /// Whether there is still no room for messages.

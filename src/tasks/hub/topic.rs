@@ -47,8 +47,10 @@ pub(super) struct Topic {
     quiet_since: Instant,
     /// When the last message of any topic was taken.
     hub_quiet_since: Instant,
-    /// When the last message was taken, or when the subscription was first known.
+    /// When the last message was taken, or when the subscription was first known, in this run or one before.
     last_known: Option<Timestamp>,
+    /// Until when a gateway before this start was up for it.
+    up: Option<Timestamp>,
     /// Registrations without an answer that say nothing against this topic, since it delivered or was made anew after them.
     excused: u64,
     /// What makes the subscription that the settings ask for.
@@ -65,6 +67,8 @@ pub(super) struct Topic {
     ended: Option<Timestamp>,
     /// When anybody's word last had the hub asked again.
     hinted_at: Option<Instant>,
+    /// The last word on the callback that a request is denied, since the hub last confirmed the subscription.
+    denied: Option<Error>,
     /// How far the end of the subscription is, until the hub verifies a new one or a message of the topic is taken.
     ending: Option<Ending>,
 }
@@ -81,7 +85,7 @@ enum Ending {
 /// What a denial on the callback changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// The request that waited is over.
+    /// A request waits for the hub's question: if the question does not come, the denial says why.
     Request,
     /// The hub is asked again at once.
     Hint,
@@ -119,6 +123,7 @@ impl Topic {
             doubts: Doubts::default(),
             refused: None,
             last_known: None,
+            up: None,
             is_subscribed: false,
             // Before a whole term has passed, nothing is known.
             quiet_since: Instant::now(),
@@ -130,39 +135,49 @@ impl Topic {
             ended_at: None,
             ended: None,
             hinted_at: None,
+            denied: None,
             ending: None,
         }
     }
 
-    /// The hub, or anybody, says on the callback that the topic is denied, because of `error`; `random`: 32 random bits. The request that
-    /// waits for the hub's question is over then. Where none waits, this is a hint that the subscription may be gone.
+    /// The hub, or anybody, says on the callback that the topic is denied, because of `error`; `random`: 32 random bits. Nothing proves who
+    /// says it: the hub's question is answered all the same, and a subscription that is active stays active until a question does not come.
+    /// Once in a while the hub is asked again sooner.
     pub(super) fn denied(&mut self, error: Error, random: u32, now: Timestamp) -> Denied {
         let instant = Instant::now();
         let may_ask = self.hinted_at.is_none_or(|hinted| instant >= hinted + HINTS_EVERY);
-        let waiting = self.request.take_if(|request| !request.is_settled && instant < request.until);
-        if may_ask {
-            self.hinted_at = Some(instant);
-        }
+        let waiting = self.request.as_ref().filter(|request| !request.is_settled && instant < request.until);
+        let waiting = waiting.map(|request| request.mode);
         match waiting {
-            Some(request) => {
-                // The first denial has the hub asked again soon; those after it are for the long pauses.
-                let pause = if may_ask { self.pause(random) } else { HINTS_EVERY };
-                self.not_taken(request.mode, error, pause, now);
-                Denied::Request
+            // Whether the hub ended the subscription, the request after it tells.
+            Some(Mode::Unsubscribe) => return Denied::Ignored,
+            Some(Mode::Subscribe) => {
+                if self.shown.standing != Standing::Active {
+                    self.fail(error.clone(), now);
+                }
+                self.denied = Some(error);
             }
-            None if may_ask => {
-                self.next_at = instant;
-                Denied::Hint
-            }
-            None => Denied::Ignored,
+            None => {}
         }
+        if !may_ask {
+            return Denied::Ignored;
+        }
+        self.hinted_at = Some(instant);
+        if waiting.is_none() {
+            self.next_at = instant;
+            return Denied::Hint;
+        }
+        self.next_at = self.next_at.min(instant + self.pause(random));
+        Denied::Request
     }
 
     /// A request is about to leave.
     pub(super) fn ask(&mut self, mode: Mode) {
-        let before = self.request.take();
-        let follows_unverified = before.is_some_and(|before| before.mode == mode && !before.is_settled);
-        let until = Instant::now() + VERIFIED_WITHIN;
+        let (before, instant) = (self.request.take(), Instant::now());
+        let is_unverified =
+            |before: Request| before.mode == mode && !before.is_settled && before.until <= instant;
+        let follows_unverified = before.is_some_and(is_unverified);
+        let until = instant + VERIFIED_WITHIN;
         self.request = Some(Request { mode, until, is_settled: false, follows_unverified });
     }
 
@@ -183,9 +198,12 @@ impl Topic {
                 let is_unreached = request.follows_unverified;
                 self.next_at = Instant::now() + VERIFIED_WITHIN.max(self.pause(random));
                 if is_unreached {
-                    self.fail(Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
-                        "Check that the hub reaches websub.callback_url, with the whole of its path, and that it leads to /websub/callback of this gateway.",
-                    ), now);
+                    let error = self.denied.take().unwrap_or_else(|| {
+                        Error::new(Code::Partner, "MOSIP's hub took the subscription and did not verify it").advise(
+                            "Check that the hub reaches websub.callback_url, with the whole of its path, and that it leads to /websub/callback of this gateway.",
+                        )
+                    });
+                    self.fail(error, now);
                 }
             }
             (Ok(_), Mode::Unsubscribe) => {
@@ -284,13 +302,17 @@ impl Topic {
 
     /// `silent` registrations have no answer. One of them says nothing of the hub, since MOSIP may be slow. Where nothing of any topic came
     /// for a `term`, or several registrations are silent and nothing of this topic came, it is taken as a hub that has given the topic up.
-    /// Each of them counts for one end of the subscription.
-    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
+    pub(super) fn is_too_quiet(&self, silent: u64, term: Duration, now: Timestamp) -> bool {
         let is_quiet = self.quiet_since.elapsed() >= term;
         let enough = if self.hub_quiet_since.elapsed() >= term { 1 } else { SEVERAL_SILENT };
         let is_evident = silent.saturating_sub(self.excused) >= enough;
         let has_rested = self.ended.is_none_or(|ended| distance(ended, now) >= ENDED_FOR_SILENCE_EVERY);
-        if is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none() {
+        is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none()
+    }
+
+    /// Where the topic [is too quiet](Self::is_too_quiet), each of the `silent` registrations counts for one end of the subscription.
+    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
+        if self.is_too_quiet(silent, term, now) {
             self.excused = silent;
             self.doubts.stopped(Cause::Silence, self.last_known.unwrap_or(now));
         }
@@ -299,7 +321,7 @@ impl Topic {
     /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
     fn registered(&mut self, renew_every: Duration, now: Timestamp) {
         if std::mem::take(&mut self.is_unknown) {
-            self.doubts.stopped(Cause::WasAway, self.last_known.unwrap_or(now));
+            self.doubts.stopped(Cause::WasAway, self.last_known.max(self.up).unwrap_or(now));
         }
         let ends_at = self.doubts.ends_at();
         let is_over = ends_at.is_some_and(|at| at <= Instant::now());
@@ -326,7 +348,7 @@ impl Topic {
 
     fn activate(&mut self, renew_in: Duration, now: Timestamp) {
         self.stand(Standing::Active, now);
-        self.shown.refusal = None;
+        (self.shown.refusal, self.denied) = (None, None);
         self.is_subscribed = true;
         self.last_known.get_or_insert(now);
         self.failures = 0;

@@ -154,6 +154,68 @@ async fn a_silence_that_ended_a_subscription_ends_it_no_second_time_that_day_how
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_broke_before_a_restart_leaves_no_mark_once_the_hub_brings_it_again() {
+    let home = Home::with(&BOTH, always_registered());
+    pass(MOMENT).await;
+    home.hub.refused(Code::Malformed, true, None);
+    pass(MOMENT).await;
+    let rows = home.end(false).await;
+    let home = Home::over(rows, &BOTH, always_registered());
+    pass(MOMENT).await;
+    assert_eq!(home.shown(1).gap, gap(0, None, Cause::Refused), "the hub still tries");
+    home.hub.arrived(CREDENTIAL);
+    assert_eq!((home.gap(), home.shown(1).gap), (None, None));
+    // The next start knows of none either.
+    pass(MOMENT).await;
+    let home = Home::over(home.end(false).await, &BOTH, always_registered());
+    pass(MOMENT).await;
+    assert_eq!((home.gap(), home.shown(1).gap), (None, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_that_were_refused_before_a_short_restart_end_the_subscription_all_the_same() {
+    let home = Home::with(&BOTH[..1], always_registered());
+    pass(MOMENT).await;
+    home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
+    pass(MOMENT).await;
+    let home = Home::over(home.end(false).await, &BOTH[..1], always_registered());
+    pass(Duration::from_secs(302)).await;
+    assert_eq!(ends(&home), 1, "{:?}", home.asked());
+    assert_eq!(home.gap(), gap(0, None, Cause::Refused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_registration_that_was_excused_ends_no_subscription_after_a_restart() {
+    let home = Home::with(&BOTH[..1], [says(202, ACCEPTED)]);
+    home.hub.set_silent(1);
+    pass(MOMENT).await;
+    assert!(home.hub.verify("subscribe", TOPIC, None));
+    pass(MOMENT).await;
+    let home = Home::over(home.end(false).await, &BOTH[..1], always_registered());
+    pass(MOMENT).await;
+    home.hub.set_silent(1);
+    pass(Duration::from_hours(13)).await;
+    assert_eq!((home.gap(), ends(&home)), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silence_is_noticed_however_often_the_gateway_starts_and_begins_with_the_last_message() {
+    let mut home = Home::with(&BOTH[..1], always_registered());
+    pass(MOMENT).await;
+    home.rows.clock.set(at(50));
+    home.hub.arrived(CREDENTIAL);
+    for hour in 1..8 {
+        pass(Duration::from_mins(59)).await;
+        home.rows.clock.set(at(hour * 3_600));
+        home = Home::over(home.end(true).await, &BOTH[..1], always_registered());
+        pass(MOMENT).await;
+        home.hub.set_silent(1);
+    }
+    pass(MOMENT).await;
+    assert_eq!((home.gap(), ends(&home)), (gap(50, None, Cause::Silence), 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_changed_secret_ends_every_topic_once_and_makes_it_anew_however_short_the_stop() {
     let rows = ended(true).await;
     rows.clock.set(at(601));

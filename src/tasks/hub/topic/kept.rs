@@ -1,5 +1,7 @@
 //! How a topic stands from one run of the gateway to the next.
 
+use tokio::time::Instant;
+
 use super::{Topic, distance};
 use crate::clock::Timestamp;
 use crate::ledger::HubTopic;
@@ -19,11 +21,17 @@ impl Topic {
     ) -> Option<(Cause, Timestamp)> {
         self.identity = identity;
         self.is_unknown = kept.subscription.map_or(kept.up.is_none(), |known| known == ENDS);
-        self.last_known = kept.up.filter(|_| self.is_unknown);
-        (self.ended, self.renew_in) = (kept.ended, kept.renew_in);
-        for (cause, since) in [(Cause::Refused, kept.refused), (Cause::Silence, kept.silence)] {
-            since.into_iter().for_each(|since| self.doubts.restore(cause, since));
+        self.up = kept.up;
+        self.last_known = kept.heard;
+        if let Some(heard) = kept.heard.filter(|heard| *heard <= now) {
+            let instant = Instant::now();
+            self.quiet_since = instant.checked_sub(distance(heard, now)).unwrap_or(instant);
         }
+        (self.ended, self.renew_in, self.excused) = (kept.ended, kept.renew_in, kept.excused);
+        for (refused, is_named) in [(kept.refused, true), (kept.unnamed, false)] {
+            refused.into_iter().for_each(|refused| self.doubts.restore(refused, is_named));
+        }
+        kept.silence.into_iter().for_each(|since| self.doubts.restore_silence(since));
         let last = kept.up?;
         let is_other = kept.subscription.is_some_and(|known| known != identity && known != ENDS);
         let cause = match distance(last, now) > SHORTEST_TRIES {
@@ -35,16 +43,29 @@ impl Topic {
         Some((cause, last))
     }
 
+    /// Since when the topic is quiet, where it was ever known.
+    pub(in crate::tasks::hub) fn quiet_since(&self) -> Option<Instant> {
+        self.last_known.map(|_| self.quiet_since)
+    }
+
+    /// Nothing came on any topic since then.
+    pub(in crate::tasks::hub) fn hub_is_quiet_since(&mut self, since: Instant) {
+        self.hub_quiet_since = since;
+    }
+
     /// What the next start has to know of it.
     pub(in crate::tasks::hub) fn kept(&self, now: Timestamp) -> HubTopic {
         let is_up = self.is_subscribed && self.doubts.ends_at().is_none();
         HubTopic {
             up: is_up.then_some(now),
             subscription: self.ending.map(|_| ENDS).or(is_up.then_some(self.identity)),
-            refused: self.doubts.since(Cause::Refused),
+            refused: self.doubts.kept(true),
+            unnamed: self.doubts.kept(false),
             silence: self.doubts.since(Cause::Silence),
             ended: self.ended,
             renew_in: self.renew_in,
+            heard: self.last_known,
+            excused: self.excused,
         }
     }
 }
