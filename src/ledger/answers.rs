@@ -3,6 +3,7 @@
 //! A birth or death that goes as a packet is answered by a credential, or by a status event that rejects it. Where neither comes in time,
 //! the registrar hears that, once. A rejection that comes later is delivered all the same, and so is a credential.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ const TABLE: &str = "correlation";
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
 const SILENT: &str = "silent";
+/// What the registrar is told of a rejection after a credential.
+const AFTER_CREDENTIAL: &str = "MOSIP issued a credential for this registration before this rejection came. Do not register the record again: ask the MOSIP office whether the credential still stands.";
 /// Stands in the database behind the word of an [`Outcome`] that is no answer, where the answer has not come in time.
 const OVERDUE: &str = "-overdue";
 
@@ -118,7 +121,7 @@ impl Book<'_> {
         self.conclude(&named.entry, outcome, data)?;
         for entry in &named.others {
             let row = self.tx().listed(Queue::Entries, entry)?;
-            if row.is_none_or(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
+            if row.is_none_or(|row| is_answered_later(&row.kind)) {
                 self.conclude(entry, outcome, data)?;
             }
         }
@@ -134,7 +137,10 @@ impl Book<'_> {
             _ => AnswerDetails { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
         };
         if outcome.is_final() {
-            self.write_outcome(entry, outcome.as_str(), &details)?;
+            // A rejection can be an old message that comes again, and takes back no credential.
+            if outcome == Outcome::Issued || !self.is_issued(entry)? {
+                self.write_outcome(entry, outcome.as_str(), &details)?;
+            }
             return self.tx().expect(entry, None);
         }
         let former = self.tx().outcome(entry)?;
@@ -147,6 +153,33 @@ impl Book<'_> {
             }
             _ => self.write_outcome(entry, outcome.as_str(), &details),
         }
+    }
+
+    /// What is delivered of `data`, which MOSIP said of the registration of `named`: a rejection after a credential says that one came.
+    pub(super) fn in_view_of<'a>(
+        &self,
+        named: &Named,
+        outcome: Outcome,
+        data: &'a Value,
+    ) -> Result<Cow<'a, Value>> {
+        if outcome != Outcome::Rejected {
+            return Ok(Cow::Borrowed(data));
+        }
+        for entry in std::iter::once(&named.entry).chain(&named.others) {
+            if self.is_issued(entry)? {
+                let mut data = data.clone();
+                if let Some(members) = data.as_object_mut() {
+                    members.insert("afterCredential".to_owned(), true.into());
+                    members.insert("advice".to_owned(), AFTER_CREDENTIAL.into());
+                }
+                return Ok(Cow::Owned(data));
+            }
+        }
+        Ok(Cow::Borrowed(data))
+    }
+
+    fn is_issued(&self, entry: &str) -> Result<bool> {
+        Ok(self.tx().outcome(entry)?.is_some_and(|row| row.outcome == Outcome::Issued.as_str()))
     }
 
     fn is_answered(&self, entry: &str) -> Result<bool> {
