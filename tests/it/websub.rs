@@ -184,7 +184,7 @@ async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
     // A stranger who does not know that address moves nothing.
     let body = r#"{"instanceId":"1","resultCode":"REJECTED"}"#;
     let signature = sign(HUB_SECRET, body);
-    for signature in ["sha256=00", &signature] {
+    for signature in ["sha256=00", signature.as_str()] {
         let status = post_to(&world, "/websub/callback", &[signature], body).await.status;
         assert_eq!(status, StatusCode::NOT_FOUND, "under no other address anything is taken");
     }
