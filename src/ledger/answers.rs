@@ -3,6 +3,7 @@
 //! A birth or death that goes as a packet is answered by a credential, or by a status event that rejects it. Where neither comes in time,
 //! the registrar hears that, once. A rejection that comes later is delivered all the same, and so is a credential.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,10 @@ const TABLE: &str = "correlation";
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
 const SILENT: &str = "silent";
+/// What the registrar is told of a rejection after a credential.
+const AFTER_CREDENTIAL: &str = "MOSIP issued a credential for this registration before this rejection came. Do not register the record again: ask the MOSIP office whether the credential still stands.";
+/// Stands in the database behind the word of an [`Outcome`] that is no answer, where the answer has not come in time.
+const OVERDUE: &str = "-overdue";
 
 /// What came of a registration, as the API shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,12 +64,23 @@ impl Ledger {
         self.run(move |book| book.answer(&id)).await
     }
 
-    /// How many registrations MOSIP has not answered in time, nor since.
+    /// Of how many registrations MOSIP has said nothing in time, nor since.
     pub(crate) async fn silent(&self) -> Result<u64> {
         self.run(|book| book.tx().outcomes(SILENT)).await
     }
 
-    /// Delivers a message about each of the registrations about which MOSIP has been silent for too long.
+    /// How many registrations MOSIP has neither given a credential in time nor rejected, nor since: the silent ones, and those whose
+    /// packet it processed or paused.
+    pub(crate) async fn unanswered(&self) -> Result<u64> {
+        self.run(|book| {
+            let goes_on = Outcome::ALL.into_iter().filter(|outcome| !outcome.is_final());
+            let late = goes_on.map(|outcome| book.tx().outcomes(&overdue(outcome))).sum::<Result<u64>>()?;
+            Ok(book.tx().outcomes(SILENT)?.saturating_add(late))
+        })
+        .await
+    }
+
+    /// Delivers a message about each of the registrations that MOSIP has not answered in time.
     pub(super) async fn report_silent(&self) -> Result<()> {
         let Some(within) = self.rules.expected_within.get().copied() else { return Ok(()) };
         loop {
@@ -72,7 +88,7 @@ impl Ledger {
             if reported > 0 {
                 tracing::error!(
                     registrations = reported,
-                    "MOSIP has said nothing about registrations within websub.expect_within"
+                    "MOSIP has not answered registrations within websub.expect_within"
                 );
             }
             if reported < AT_ONCE {
@@ -105,7 +121,7 @@ impl Book<'_> {
         self.conclude(&named.entry, outcome, data)?;
         for entry in &named.others {
             let row = self.tx().listed(Queue::Entries, entry)?;
-            if row.is_none_or(|row| is_answered_later(&row.kind)) && !self.is_answered(entry)? {
+            if row.is_none_or(|row| is_answered_later(&row.kind)) {
                 self.conclude(entry, outcome, data)?;
             }
         }
@@ -120,33 +136,76 @@ impl Book<'_> {
             Outcome::Issued => AnswerDetails { at: self.wall.to_iso(), ..AnswerDetails::default() },
             _ => AnswerDetails { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
         };
-        // A verdict is not undone by what was sent before it and comes late.
-        if outcome.is_final() || !self.is_answered(entry)? {
-            self.write_outcome(entry, outcome.as_str(), &details)?;
-        }
         if outcome.is_final() {
-            self.tx().expect(entry, None)?;
+            // A rejection can be an old message that comes again, and takes back no credential.
+            if outcome == Outcome::Issued || !self.is_issued(entry)? {
+                self.write_outcome(entry, outcome.as_str(), &details)?;
+            }
+            return self.tx().expect(entry, None);
         }
-        Ok(())
+        let former = self.tx().outcome(entry)?;
+        match former.map(|row| row.outcome) {
+            // A verdict is not undone by what was sent before it and comes late.
+            Some(word) if said(&word).is_some_and(Outcome::is_final) => Ok(()),
+            Some(word) if word == SILENT || word.ends_with(OVERDUE) => {
+                let advice = Some(advice_on_delay(Some(outcome)).to_owned());
+                self.write_outcome(entry, &overdue(outcome), &AnswerDetails { advice, ..details })
+            }
+            _ => self.write_outcome(entry, outcome.as_str(), &details),
+        }
+    }
+
+    /// What is delivered of `data`, which MOSIP said of the registration of `named`: a rejection after a credential says that one came.
+    pub(super) fn in_view_of<'a>(
+        &self,
+        named: &Named,
+        outcome: Outcome,
+        data: &'a Value,
+    ) -> Result<Cow<'a, Value>> {
+        if outcome != Outcome::Rejected {
+            return Ok(Cow::Borrowed(data));
+        }
+        for entry in std::iter::once(&named.entry).chain(&named.others) {
+            if self.is_issued(entry)? {
+                let mut data = data.clone();
+                if let Some(members) = data.as_object_mut() {
+                    members.insert("afterCredential".to_owned(), true.into());
+                    members.insert("advice".to_owned(), AFTER_CREDENTIAL.into());
+                }
+                return Ok(Cow::Owned(data));
+            }
+        }
+        Ok(Cow::Borrowed(data))
+    }
+
+    fn is_issued(&self, entry: &str) -> Result<bool> {
+        Ok(self.tx().outcome(entry)?.is_some_and(|row| row.outcome == Outcome::Issued.as_str()))
     }
 
     fn is_answered(&self, entry: &str) -> Result<bool> {
-        Ok(self.tx().outcome(entry)?.and_then(|row| outcome(&row)).is_some_and(Outcome::is_final))
+        Ok(self.tx().outcome(entry)?.and_then(|row| said(&row.outcome)).is_some_and(Outcome::is_final))
     }
 
     fn report_silent(&self, within: Duration) -> Result<usize> {
-        let overdue = self.tx().overdue(self.now, AT_ONCE)?;
-        for entry in &overdue {
-            let advice = "MOSIP has said nothing about this registration. Ask the MOSIP office what became of it; the credential is \
-                 delivered whenever it comes.";
+        let late = self.tx().overdue(self.now, AT_ONCE)?;
+        for entry in &late {
+            let former = self.answer(entry)?.filter(|answer| answer.outcome != SILENT);
+            let last_said = former.as_ref().and_then(|answer| said(answer.outcome));
+            let advice = advice_on_delay(last_said);
             let subject = self.subject_of(entry)?;
             if self.is_first_silence(entry, subject.registration_id.as_deref())? {
-                let data = json!({
+                let mut data = json!({
                     "id": entry,
                     "registrationId": subject.registration_id,
                     "expectedWithinSeconds": within.as_secs(),
                     "advice": advice,
                 });
+                if let (Some(former), Some(members)) = (&former, data.as_object_mut()) {
+                    members.insert("outcome".to_owned(), former.outcome.into());
+                    if let Some(reason) = &former.details.reason {
+                        members.insert("reason".to_owned(), reason.clone().into());
+                    }
+                }
                 let (kind, verified) = ("registration.silent", "tls");
                 self.tell(Message {
                     kind,
@@ -157,12 +216,16 @@ impl Book<'_> {
                     met_by: None,
                 })?;
             }
-            let details =
-                AnswerDetails { at: self.wall.to_iso(), reason: None, advice: Some(advice.to_owned()) };
-            self.write_outcome(entry, SILENT, &details)?;
+            let details = match former {
+                Some(former) => former.details,
+                None => AnswerDetails { at: self.wall.to_iso(), ..AnswerDetails::default() },
+            };
+            let details = AnswerDetails { advice: Some(advice.to_owned()), ..details };
+            let word = last_said.map_or_else(|| SILENT.to_owned(), overdue);
+            self.write_outcome(entry, &word, &details)?;
             self.tx().expect(entry, None)?;
         }
-        Ok(overdue.len())
+        Ok(late.len())
     }
 
     /// Whether silence about this registration is reported for the first time. From now on it was: under the name of the entry, and under
@@ -191,7 +254,7 @@ impl Book<'_> {
     fn answer(&self, id: &str) -> Result<Option<Answer>> {
         let entry = self.answered_under(id)?;
         let Some(row) = self.tx().outcome(&entry)? else { return Ok(None) };
-        let of_mosip = outcome(&row).map(Outcome::as_str);
+        let of_mosip = said(&row.outcome).map(Outcome::as_str);
         let Some(outcome) = of_mosip.or_else(|| (row.outcome == SILENT).then_some(SILENT)) else {
             return Ok(None);
         };
@@ -217,7 +280,31 @@ fn is_answered_later(kind: &str) -> bool {
     [EventKind::Birth.as_str(), EventKind::Death.as_str()].contains(&kind)
 }
 
-/// What MOSIP said, where it did.
-fn outcome(row: &OutcomeRow) -> Option<Outcome> {
-    Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == row.outcome)
+/// What MOSIP said, where it did, by the word in the database.
+fn said(word: &str) -> Option<Outcome> {
+    let word = word.strip_suffix(OVERDUE).unwrap_or(word);
+    Outcome::ALL.into_iter().find(|outcome| outcome.as_str() == word)
+}
+
+/// The word in the database of a registration whose answer is overdue and of which MOSIP said `outcome`, which is no answer.
+fn overdue(outcome: Outcome) -> String {
+    format!("{}{OVERDUE}", outcome.as_str())
+}
+
+/// What the registrar can do where MOSIP has not answered in time, and said `last` before.
+fn advice_on_delay(last: Option<Outcome>) -> &'static str {
+    match last {
+        Some(Outcome::Paused) => {
+            "MOSIP has paused this registration until it gets more from the applicant, and has issued no credential in time. Ask the MOSIP \
+             office what it waits for; the credential is delivered whenever it comes."
+        }
+        Some(_) => {
+            "MOSIP has processed this registration, and its credential has not come in time. Ask the MOSIP office whether it was issued; \
+             the credential is delivered whenever it comes."
+        }
+        None => {
+            "MOSIP has said nothing about this registration. Ask the MOSIP office what became of it; the credential is delivered whenever \
+             it comes."
+        }
+    }
 }

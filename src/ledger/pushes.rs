@@ -1,6 +1,7 @@
 //! What MOSIP pushed: durable before it is answered, then verified and delivered, or quarantined with its reason. And the webhooks of
 //! OpenCRVS that cannot become events yet, which are in quarantine from the first.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -194,8 +195,10 @@ impl Ledger {
                 return Ok(false);
             }
             let (outcome, named) = (*outcome, book.named(held)?);
+            let mut told = Cow::Borrowed(data);
             if let (Some(outcome), Some(named)) = (outcome, &named) {
                 book.conclude_all(named, outcome, data)?;
+                told = book.in_view_of(named, outcome, data)?;
             }
             if outcome.is_some_and(|outcome| !outcome.is_delivered()) {
                 return Ok(true);
@@ -207,7 +210,7 @@ impl Ledger {
             book.tell(Message {
                 kind,
                 subject: &subject,
-                data,
+                data: &told,
                 verified: notice.word(),
                 key: notice.key().map(|key| key.to_string()).as_deref(),
                 met_by: post.as_ref().map(|post| post.id.clone()),

@@ -56,6 +56,23 @@ impl Callback {
             false => self.strangers.of(caller.address()),
         }
     }
+
+    /// Whether `caller`, which calls `path`, is the hub as far as these and its certificate tell. Where the hub has an address of its own,
+    /// no other one is there: [`Code::NotFound`].
+    fn is_hub(&self, caller: &Caller, path: &str) -> Result<bool> {
+        if self.callers.knows_path(path) {
+            caller.prove();
+            return Ok(true);
+        }
+        let is_hub = caller.has_certificate();
+        if self.callers.hub_path.is_some() {
+            if !is_hub {
+                caller.count()?;
+            }
+            return Err(Error::new(Code::NotFound, "the hub has another address"));
+        }
+        Ok(is_hub)
+    }
 }
 
 /// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
@@ -142,7 +159,8 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
             Code::Timeout,
             Code::Malformed,
         ];
-        let message = at(path, with_rest(path, refusing(routes!(websub_message), &refused, &[])));
+        let message =
+            at(path, with_rest(path, refusing(routes!(websub_message), &refused, &[Code::NotFound])));
         let intent = at(
             path,
             with_rest(path, refusing(routes!(websub_intent), &[Code::Busy], &[Code::Field, Code::NotFound])),
@@ -218,7 +236,8 @@ async fn birth_receive_nid(
     Ok(StatusCode::OK)
 }
 
-/// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind.
+/// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind. Where
+/// `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
     request_body(content = serde_json::Value, description = "The message."),
     responses((status = 200, description = "It is on the disk.")))]
@@ -228,23 +247,16 @@ async fn websub_message(
     request: Request,
 ) -> Result<StatusCode> {
     let app = &callback.app;
-    let knows_path = callback.callers.knows_path(request.uri().path());
-    let is_hub = knows_path || caller.has_certificate();
-    if knows_path {
-        caller.prove();
-    }
+    let is_hub = callback.is_hub(&caller, request.uri().path())?;
     let body = match signed_by_hub(&callback, &caller, is_hub, request).await {
         Ok(body) => body,
         Err(Unsigned { refusal, body }) => {
-            // Where the hub has an address of its own, what comes to another one is a stranger's.
-            if is_hub || callback.callers.hub_path.is_none() {
-                // What the hub's own message says of its topic tells which subscription fails; of a stranger's nothing is read.
-                let read = match body.filter(|_| is_hub) {
-                    Some(body) => kind_of(app, body).await.ok(),
-                    None => None,
-                };
-                app.hub().refused(refusal.code(), is_hub, read.map(|(kind, _)| kind));
-            }
+            // What the hub's own message says of its topic tells which subscription fails; of a stranger's nothing is read.
+            let read = match body.filter(|_| is_hub) {
+                Some(body) => kind_of(app, body).await.ok(),
+                None => None,
+            };
+            app.hub().refused(refusal.code(), is_hub, read.map(|(kind, _)| kind));
             return Err(refusal);
         }
     };
@@ -327,14 +339,8 @@ async fn websub_intent(
     uri: OriginalUri,
     Query(intent): Query<Intent>,
 ) -> Result<String> {
-    let knows_path = callback.callers.knows_path(uri.path());
-    if knows_path {
-        caller.prove();
-    } else if !caller.has_certificate() {
+    if !callback.is_hub(&caller, uri.path())? {
         caller.count()?;
-    }
-    if !knows_path && callback.callers.hub_path.is_some() {
-        return Err(Error::new(Code::NotFound, "the hub has another address"));
     }
     let hub = callback.app.hub();
     let Intent { mode, topic, challenge, lease, reason } = intent;

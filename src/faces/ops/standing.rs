@@ -335,7 +335,7 @@ impl Stored {
             ledger.quarantine_counts(),
             ledger.unfinished_jobs(),
             ledger.aids_given_twice(),
-            ledger.silent()
+            ledger.unanswered()
         )?;
         let (deliveries, oldest_delivery) = undelivered;
         Ok(Self {

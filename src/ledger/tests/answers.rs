@@ -193,6 +193,31 @@ async fn a_credential_after_a_rejection_is_told_and_is_what_came_of_it_and_no_si
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_rejection_that_is_posted_again_after_the_credential_is_told_with_that_and_takes_nothing_back() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    insert_as(&ledger, "1", "1", "birth", "packets").await;
+    insert_as(&ledger, "2", "1", "birth", "packets").await;
+    send(&ledger, "packets").await;
+    assert!(status(&ledger, "1", "REJECTED").await);
+    says(&ledger, Outcome::Issued, "1", "e1").await;
+    // Whoever captured the message posts it again: its HMAC covers neither a time nor an id.
+    run_for(Duration::from_mins(11)).await;
+    assert!(status(&ledger, "1", "REJECTED").await);
+    assert_eq!(types(&ledger).await, [REJECTED, ISSUED, REJECTED]);
+    let told = messages(&ledger).await;
+    assert_eq!(told[0]["data"].get("afterCredential"), None);
+    assert_eq!(told[2]["data"]["afterCredential"], true);
+    assert_eq!(told[2]["data"]["reason"], "PACKET_REJECTED");
+    let advice = told[2]["data"]["advice"].as_str().unwrap();
+    assert!(advice.contains("Do not register the record again"), "{advice}");
+    for entry in ["1", "2"] {
+        let answer = ledger.answer(entry.to_owned()).await.unwrap().unwrap();
+        assert_eq!((answer.outcome, answer.details.reason), ("issued", None), "{entry}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bare_status_that_the_hub_brings_again_at_once_is_one_and_one_that_mosip_says_again_is_another() {
     let home = Home::new();
     let ledger = expecting(&home);

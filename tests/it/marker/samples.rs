@@ -89,7 +89,7 @@ impl Facts {
                 of(unguessable(), &hub, Body::None, &[200, 404])
             }
             ("POST", "/websub/callback" | "/websub/callback/{unguessable}") => {
-                of(unguessable(), &[], Body::Json(issued(topic)), &[200])
+                of(unguessable(), &[], Body::Json(issued(topic)), &[200, 404])
             }
             ("GET", "") => of("", &[("list", "parked")], Body::None, &[200]),
             ("POST", "") => {

@@ -16,6 +16,38 @@ async fn silence_is_not_told_again_after_mosip_said_that_it_goes_on() {
         after(&ledger, 2 * WITHIN).await;
         assert_eq!(types(&ledger).await, ["registration.silent"], "{goes_on:?}");
         assert_eq!(outcome(&ledger, "1").await, Some(goes_on.as_str()));
+        assert_eq!((ledger.silent().await.unwrap(), ledger.unanswered().await.unwrap()), (0, 1));
+        says(&ledger, Outcome::Rejected, "1", "verdict").await;
+        assert_eq!(ledger.unanswered().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_that_was_paused_or_processed_and_brings_no_credential_is_told_as_that_and_not_as_silence() {
+    for (goes_on, words) in [(Outcome::Paused, "paused"), (Outcome::Processed, "processed")] {
+        let home = Home::new();
+        let ledger = expecting(&home);
+        packet(&ledger, "1").await;
+        says(&ledger, goes_on, "1", "e1").await;
+        after(&ledger, 2 * WITHIN).await;
+        let told = messages(&ledger).await;
+        let [message] = &told[..] else { panic!("{told:?}") };
+        assert_eq!(message["type"], "registration.silent", "a packet that goes on is not answered");
+        assert_eq!(
+            (&message["data"]["outcome"], &message["data"]["reason"]),
+            (&json!(words), &json!("PACKET_REJECTED"))
+        );
+        let advice = message["data"]["advice"].as_str().unwrap();
+        assert!(advice.starts_with(&format!("MOSIP has {words} this registration")), "{advice}");
+        let answer = ledger.answer("1".to_owned()).await.unwrap().unwrap();
+        assert_eq!((answer.outcome, answer.details.reason.as_deref()), (words, Some("PACKET_REJECTED")));
+        assert_eq!(answer.details.advice.as_deref(), Some(advice));
+        assert_eq!(ledger.silent().await.unwrap(), 0, "it says nothing against the hub");
+        assert_eq!(ledger.unanswered().await.unwrap(), 1, "and is an alarm");
+        says(&ledger, Outcome::Issued, "1", "e2").await;
+        after(&ledger, 2 * WITHIN).await;
+        assert_eq!((outcome(&ledger, "1").await, ledger.unanswered().await.unwrap()), (Some("issued"), 0));
+        assert_eq!(types(&ledger).await, ["registration.silent", ISSUED]);
     }
 }
 
