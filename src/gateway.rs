@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::listeners::{HubProof, Listener, Site, Wanted};
+use self::troubles::files::{self, Files};
 use crate::clock::Clock;
 use crate::config::{Address, Trouble};
 use crate::error::{Code, Error, Result};
@@ -29,6 +30,7 @@ use crate::keys::{EXAMPLE, Keyring, NO_EXAMPLE};
 use crate::ledger::Ledger;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
+use crate::regular;
 use crate::services::{Services, Settings, Tools};
 use crate::settings::Config;
 use crate::tasks::key_watch::{self, Watcher};
@@ -42,6 +44,7 @@ pub struct Gateway {
     listeners: Vec<(&'static Listener, Server, Router)>,
     limits: Limits,
     watcher: Watcher,
+    files: (Files, watch::Sender<Arc<[Trouble]>>),
     keys: Keyring,
     services: Services,
     meters: Meters,
@@ -65,8 +68,9 @@ pub enum StartError {
 pub struct EndedByItself(&'static str);
 
 impl Gateway {
-    /// Refuses to start only for a listener, a protecting file, or example keys (unless `allow_example_keys`); a key that is
-    /// missing or broken starts the gateway degraded.
+    /// Refuses to start only for a listener that cannot be bound, the TLS files of the internal listener, a store that must not be
+    /// overwritten, or example keys (unless `allow_example_keys`); any other key or certificate that is missing or broken starts the
+    /// gateway degraded.
     pub async fn bind(config: Config, allow_example_keys: bool) -> Result<Self, StartError> {
         Self::bind_with(config, allow_example_keys, Sockets::default()).await
     }
@@ -80,8 +84,13 @@ impl Gateway {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
-        let wanted = listeners::wanted(&config);
+        let (wanted, unserved) = listeners::wanted(&config)?;
         let mut troubles = troubles::all(&config);
+        troubles.extend(unserved);
+        let files = Files::of(&config);
+        let file_troubles = files.troubles(regular::metadata);
+        let configured = listeners::ALL.iter().filter(|listener| (listener.address)(&config).is_some());
+        let configured: Vec<_> = configured.map(|listener| listener.name).collect();
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
         let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
         let wants_credentials = config.expects_credentials();
@@ -115,7 +124,6 @@ impl Gateway {
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
-        troubles.extend(troubles::of_trusted(&trusted, clock.now()));
         let websub = &config.destinations.hub;
         let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
         let settings = Settings {
@@ -128,9 +136,9 @@ impl Gateway {
         let credentials = credentials::examine(&config.credentials);
         let refusals = credentials.as_ref().err().filter(|_| wants_credentials);
         troubles.extend(troubles::of_credentials(refusals.map_or(&[], Vec::as_slice)));
-        for Trouble { subject, what, advice, fatal } in &troubles {
-            tracing::warn!(setting = subject, trouble = what, advice, fatal, "configuration");
-        }
+        let expired: Vec<_> = Trouble::of_trusted(&trusted, clock.now()).collect();
+        troubles.iter().chain(&file_troubles).chain(&expired).for_each(files::log);
+        let (file_troubles, told) = watch::channel(file_troubles.into());
         let credentials = credentials.map(Arc::new).map_err(credentials::first);
         let tools = Tools {
             client,
@@ -165,6 +173,7 @@ impl Gateway {
             trusted,
             key_needs,
             troubles: troubles.into(),
+            file_troubles: told,
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });
@@ -188,19 +197,21 @@ impl Gateway {
             ops: config.ops,
         };
         let mut listeners = Vec::new();
-        for Wanted { listener, address, tls } in wanted {
-            let router = (listener.router)(&mut site, &address)?;
+        for Wanted { listener, address, tls, .. } in wanted {
+            let router = (listener.router)(&mut site, &address);
             let server = match sockets.take(listener.name) {
-                Some(socket) => Server::adopt(listener.name, socket, &address, tls.as_ref())?,
-                None => Server::bind(&address, tls.as_ref()).await?,
+                Some(socket) => Server::adopt(listener.name, socket, &address, tls)?,
+                None => Server::bind(&address, tls).await?,
             };
             let router = openapi::compared(router, &(listener.document)());
             listeners.push((listener, server, router));
         }
+        // A listener that is not served, which a trouble says, stops no start with its socket.
+        configured.into_iter().for_each(|name| drop(sockets.take(name)));
         sockets.all_taken()?;
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
-        Ok(Self { listeners, limits, watcher, keys, services, meters, stop })
+        Ok(Self { listeners, limits, watcher, files: (files, file_troubles), keys, services, meters, stop })
     }
 
     /// Where each listener is bound, by its name; port 0 has become the real one.
@@ -221,6 +232,8 @@ impl Gateway {
     /// Serves until `shutdown` is done, then drains. A listener or the queue that ends before that ends the gateway, to be started again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), EndedByItself> {
         tokio::spawn(self.watcher.run());
+        let (files, told) = self.files;
+        tokio::spawn(files::watch(files, WATCH, told));
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
         for (&Listener { name, .. }, server, router) in self.listeners {

@@ -5,7 +5,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -97,9 +97,17 @@ pub(crate) fn in_time<T: Send + 'static>(
         // Whoever waited may have given up.
         let _ = sender.send(look(&path));
     })?;
-    found.recv_timeout(DEADLINE).unwrap_or_else(|_| {
-        let what = format!("nothing has come of it for {} s", DEADLINE.as_secs());
-        Err(io::Error::new(io::ErrorKind::TimedOut, what))
+    found.recv_timeout(DEADLINE).unwrap_or_else(|ended| {
+        Err(match ended {
+            RecvTimeoutError::Timeout => {
+                let what = format!("nothing has come of it for {} s", DEADLINE.as_secs());
+                io::Error::new(io::ErrorKind::TimedOut, what)
+            }
+            // The thread has panicked.
+            RecvTimeoutError::Disconnected => {
+                io::Error::other("looking at it failed by a defect of this program")
+            }
+        })
     })
 }
 
@@ -172,6 +180,13 @@ mod tests {
         let text = [7; 100_000];
         assert_eq!(whole(text.as_slice(), 0).unwrap().as_slice(), text);
         assert!(!read_bounded(Path::new("/proc/self/status"), 1 << 20).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_look_that_panics_is_no_file_system_that_does_not_answer() {
+        let failed = in_time(Path::new("file"), |_| -> io::Result<()> { panic!("a defect") }).unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::Other);
+        assert_eq!(reason(&failed), "looking at it failed by a defect of this program");
     }
 
     #[test]

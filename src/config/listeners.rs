@@ -49,10 +49,10 @@ pub(crate) fn listen(root: &mut Section<'_>) -> Listen {
 /// `tls` of the listener that `parent` sets.
 pub(crate) fn tls(parent: &mut Section<'_>) -> Option<ServerTls> {
     let mut section = parent.optional_section("tls")?;
-    let reader = section.reader();
-    let cert = section.required("cert", |text| reader.readable(text));
-    let key = section.required("key", |text| reader.readable(text));
-    let client_ca = section.parsed("client_ca", |text| reader.readable(text));
+    let base = section.reader().base();
+    let cert = section.required("cert", value::path_under(base));
+    let key = section.required("key", value::path_under(base));
+    let client_ca = section.path("client_ca");
     let client_subjects = section.list("client_subjects", text).unwrap_or_default();
     if !client_subjects.is_empty() && !section.is_set("client_ca") {
         section.problem(

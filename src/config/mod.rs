@@ -91,7 +91,7 @@ pub struct Listen {
     pub hosts: Vec<String>,
 }
 
-/// Server certificate of a listener. A setting that protects: loaded at start or refused.
+/// Server certificate of a listener. A setting that protects: a listener whose files cannot be loaded at the start is not served.
 #[derive(Debug, Clone)]
 pub struct ServerTls {
     /// PEM chain.
@@ -113,7 +113,8 @@ pub struct Envelope {
 
 /// `[upstream]`
 pub struct Upstream {
-    /// Private roots (PEM), read at start; they replace the public ones.
+    /// Private roots (PEM), read at start; they replace the public ones. Empty: the file cannot be read, which a trouble says, and no
+    /// root is trusted.
     pub ca_pem: Option<Vec<u8>>,
     /// Plain http off the loopback, to any host.
     pub danger_plain_http: bool,

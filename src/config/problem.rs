@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::clock::Timestamp;
+
 /// One setting that cannot be used. Never holds the value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -46,6 +48,14 @@ impl Trouble {
     /// One for which something does not work.
     pub(crate) fn fatal(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { fatal: true, ..Self::new(subject, what, advice) }
+    }
+
+    /// Settings all of whose certificates have expired at `now`, of `trusted` with the last day of each.
+    pub(crate) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> impl Iterator<Item = Self> {
+        trusted.iter().filter(move |(_, end)| *end < now).map(|(setting, end)| {
+            let what = format!("trusts a certificate that has expired on {}", end.to_iso());
+            Self::fatal(setting, what, "replace its file, and start the gateway again")
+        })
     }
 
     /// Whether it says that the gateway is connected to nothing.

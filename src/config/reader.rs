@@ -159,16 +159,29 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// As [`Self::contents`], of a file without which the gateway starts: where it cannot be read, or is empty, nothing, and a trouble of
+    /// the setting at `path`. `so` says what does not work then.
+    pub(crate) fn contents_or_trouble(&self, path: &str, text: &str, so: &str) -> Vec<u8> {
+        let (what, advice) = match self.contents(text) {
+            Ok(contents) if contents.is_empty() => {
+                (format!("{} is empty", self.base.join(text).display()), "put the file there".to_owned())
+            }
+            Ok(contents) => return contents,
+            Err(Complaint { what, advice }) => (what, advice),
+        };
+        self.trouble(Trouble::fatal(
+            path,
+            format!("{what}: {so}"),
+            format!("{advice}, and start the gateway again"),
+        ));
+        Vec::new()
+    }
+
     /// As [`Self::contents`], of a file that holds a secret.
     pub(crate) fn secret(&self, text: &str) -> Result<Vec<u8>, Complaint> {
         let contents = self.contents(text)?;
         self.found.borrow_mut().secret_files.push(self.base.join(text));
         Ok(contents)
-    }
-
-    /// The path of a file that can be read now. The code that uses the file reads it again.
-    pub(crate) fn readable(&self, text: &str) -> Result<PathBuf, Complaint> {
-        self.contents(text).map(SecretBytes::new).map(|_| self.base.join(text))
     }
 
     /// Records that the setting at `path` was looked for.

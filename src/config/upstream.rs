@@ -6,6 +6,11 @@ use super::Upstream;
 use super::plain_http::PlainHttp;
 use super::section::Section;
 
+/// Where the private roots are.
+pub(crate) const CA_FILE: &str = "upstream.ca_file";
+/// What does not work without them. The public roots do not take their place: the country has said that it does not trust them.
+pub(crate) const NO_ROOT: &str = "no root is trusted, so that no connection over TLS comes about";
+
 /// Reads the settings of `[upstream]` itself, and the hosts to which plain http is allowed.
 pub(crate) fn upstream(section: &mut Section<'_>) -> (Upstream, PlainHttp) {
     let reader = section.reader();
@@ -14,7 +19,7 @@ pub(crate) fn upstream(section: &mut Section<'_>) -> (Upstream, PlainHttp) {
         .duration("probe_interval", Duration::from_secs(1)..=Duration::from_hours(1))
         .unwrap_or(Duration::from_secs(30));
     let upstream = Upstream {
-        ca_pem: section.parsed("ca_file", |text| reader.contents(text)),
+        ca_pem: section.parsed("ca_file", |text| Ok(reader.contents_or_trouble(CA_FILE, text, NO_ROOT))),
         danger_plain_http: plain.is_everywhere(),
         danger_plain_http_hosts: plain.hosts().to_vec(),
         probe_interval,

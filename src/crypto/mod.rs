@@ -10,6 +10,7 @@ pub mod jwk;
 pub mod jws;
 pub mod rsa;
 pub mod secret;
+pub(crate) mod words;
 
 /// Why bytes were refused.
 ///

@@ -6,7 +6,7 @@ use crate::clock::Timestamp;
 use crate::config::{Address, ServerTls};
 use crate::gateway::listeners::{self, Listener};
 use crate::gateway::trusted;
-use crate::http::server;
+use crate::http::server::{self, Acceptor};
 use crate::keys::Location;
 use crate::keys::cert::Validity;
 use crate::settings::Config;
@@ -19,18 +19,18 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings.extend(addresses(config));
     findings.extend(proxies(config));
     findings.extend(trusted(config, now));
-    findings.extend(config.callback.opencrvs_jwt.as_ref().map(|jwt| match jwt.check() {
-        Ok(()) if jwt.url().is_some() => {
-            Finding::ok("callback.opencrvs_jwt", "the key is fetched with the first token")
-        }
-        Ok(()) => Finding::ok("callback.opencrvs_jwt", "the key can be used"),
-        Err(refusal) => Finding::fail("callback.opencrvs_jwt", refusal.detail(), refusal.advice()),
-    }));
-    findings.extend(config.faces.each.mosip_api.jwt.as_ref().map(|jwt| match jwt.check() {
-        Ok(()) => {
-            Finding::ok("faces.opencrvs_jwt", "the key can be used, or is fetched with the first token")
-        }
-        Err(refusal) => Finding::fail("faces.opencrvs_jwt", refusal.detail(), refusal.advice()),
+    let jwts = [
+        ("callback.opencrvs_jwt", &config.callback.opencrvs_jwt),
+        ("faces.opencrvs_jwt", &config.faces.each.mosip_api.jwt),
+    ];
+    findings.extend(jwts.into_iter().filter_map(|(setting, jwt)| {
+        let jwt = jwt.as_ref().filter(|jwt| jwt.check().is_ok())?;
+        let what = if jwt.url().is_some() {
+            "the key is fetched with the first token"
+        } else {
+            "the key can be used"
+        };
+        Some(Finding::ok(setting, what))
     }));
     findings
 }
@@ -113,8 +113,11 @@ fn addresses(config: &Config) -> Vec<Finding> {
 /// A listener with an expired certificate starts, and its callers refuse it.
 fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Finding> {
     let setting = listener.tls_setting;
-    if let Err(refusal) = server::check_tls(tls) {
-        return vec![Finding::fail(setting, refusal.to_string(), "replace the file")];
+    if let Err(refusal) = Acceptor::load(tls) {
+        let unserved = listener.without_tls(&refusal).map(Finding::of_trouble);
+        let no_start =
+            || Finding::fail(setting, format!("{refusal}; the gateway does not start"), refusal.advice());
+        return vec![unserved.unwrap_or_else(no_start)];
     }
     let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
     findings.extend(listeners::dates(tls).map(|dates| {

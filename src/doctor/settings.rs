@@ -4,8 +4,9 @@ use super::Finding;
 use crate::config::Problem;
 use crate::faces::FaceSettings as _;
 use crate::gateway::troubles;
+use crate::gateway::troubles::files::Files;
 use crate::settings::Config;
-use crate::upstream::{self, Client};
+use crate::{regular, upstream};
 
 /// What cannot be read.
 pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> impl Iterator<Item = Finding> {
@@ -20,13 +21,11 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
         config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
     let urls = config.called_urls();
-    findings.extend(troubles::all(config).into_iter().map(Finding::of_trouble));
+    let of_files = Files::of(config).troubles(regular::metadata);
+    findings.extend(troubles::all(config).into_iter().chain(of_files).map(Finding::of_trouble));
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
-    if let Err(refusal) = Client::new(&config.upstream) {
-        findings.push(Finding::fail("upstream.ca_file", refusal.detail(), refusal.advice()));
-    }
     findings
 }
 

@@ -183,7 +183,7 @@ fn a_listener_whose_key_is_none_is_a_failure() {
     finding(
         &Site::new(-1..365, jwt).examine(),
         Level::Fail,
-        "callback.opencrvs_jwt",
+        "callback.opencrvs_jwt.file",
         "neither an RSA public key",
     );
 }

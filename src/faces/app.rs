@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::clock::{Clock, Timestamp};
 use crate::config::Trouble;
 use crate::destinations::drive::Outside;
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) key_needs: Arc<[KeyNeeds]>,
     /// What is not as it should be with the settings and their files.
     pub(crate) troubles: Arc<[Trouble]>,
+    /// What others may do with files that they should not, as it was found last.
+    pub(crate) file_troubles: watch::Receiver<Arc<[Trouble]>>,
     /// The faces that stand in for older systems, and whether each is on.
     pub(crate) faces: Arc<[(&'static str, bool)]>,
     /// `ops.name`
@@ -129,8 +133,11 @@ impl App {
         &self.0.key_needs
     }
 
-    pub(super) fn troubles(&self) -> Arc<[Trouble]> {
-        Arc::clone(&self.0.troubles)
+    /// What is not as it should be at `now` with settings and their files.
+    pub(super) fn troubles(&self, now: Timestamp) -> Arc<[Trouble]> {
+        let files = self.0.file_troubles.borrow().clone();
+        let of_trusted = Trouble::of_trusted(&self.0.trusted, now);
+        self.0.troubles.iter().chain(&*files).cloned().chain(of_trusted).collect()
     }
 
     pub(super) fn faces(&self) -> Arc<[(&'static str, bool)]> {

@@ -7,6 +7,7 @@ use http::{HeaderMap, Uri, header};
 
 use crate::bearer;
 use crate::clock::Timestamp;
+use crate::config::Trouble;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::text;
@@ -28,7 +29,7 @@ pub(crate) struct JwtSettings {
 
 /// Where the keys are.
 enum Place {
-    /// PEM of a public key or certificate: the bytes of the file, read at start.
+    /// PEM of a public key or certificate: the bytes of the file, read at start. Empty: it cannot be read, which a trouble says.
     File { file: PathBuf, pem: Vec<u8> },
     /// The same at a URL.
     Pem(Uri),
@@ -45,8 +46,10 @@ impl JwtSettings {
         audience: Option<&str>,
     ) -> Option<Self> {
         let reader = section.reader();
-        let read =
-            |text: &str| Ok(Place::File { file: reader.base().join(text), pem: reader.contents(text)? });
+        let read = |text: &str| {
+            let pem = reader.contents_or_trouble(&format!("{setting}.file"), text, NOBODY_KNOWN);
+            Ok(Place::File { file: reader.base().join(text), pem })
+        };
         let url = section.url("url", plain).map(Place::Pem);
         let is_url_set = section.is_set("url");
         let file = if is_url_set { section.parsed("file", read) } else { section.required("file", read) };
@@ -97,21 +100,26 @@ impl JwtSettings {
         &self.demands
     }
 
-    /// That the key in the file, if it is in one, can be used; [`Code::Keys`] naming the file.
+    /// That the key in the file, if it is in one, can be used.
     pub(crate) fn check(&self) -> Result<()> {
-        match &self.place {
-            Place::File { file, pem } => in_file(file, pem).map(drop),
-            Place::Pem(_) | Place::Jwks(_) => Ok(()),
-        }
+        self.pem().map_or(Ok(()), |pem| Keys::from_pem(pem).map(drop))
+    }
+
+    /// The file holds something, and no key.
+    pub(crate) fn key_trouble(&self) -> Option<Trouble> {
+        let Place::File { file, pem } = &self.place else { return None };
+        let refusal = self.check().err().filter(|_| !pem.is_empty())?;
+        let file = file.file_name().unwrap_or_default().to_string_lossy();
+        Some(Trouble::fatal(
+            format!("{}.file", self.setting),
+            format!("{file}: {}: {NOBODY_KNOWN}", refusal.detail()),
+            "put the public key of OpenCRVS's auth service there, and start the gateway again",
+        ))
     }
 }
 
-fn in_file(file: &std::path::Path, pem: &[u8]) -> Result<Keys> {
-    Keys::from_pem(pem).map_err(|error| {
-        Error::new(error.code(), format!("{}: {}", file.display(), error.detail()))
-            .advise("Put the public key of OpenCRVS's auth service there, and start the gateway again.")
-    })
-}
+/// What does not work without the key.
+const NOBODY_KNOWN: &str = "nobody is known by a token, so that all who bring one are refused";
 
 /// How the tokens of one kind of caller are checked. No `Debug`.
 pub(crate) struct JwtCallers {
@@ -121,12 +129,14 @@ pub(crate) struct JwtCallers {
 
 enum Source {
     Held(Keys),
+    /// The file holds no key, which a trouble says: nobody is let in.
+    Broken,
     Fetched(Fetched<Keys>),
 }
 
 impl JwtCallers {
-    /// Nothing is fetched before the first token. [`Code::Keys`] where the key in the file cannot be used.
-    pub(crate) fn new(settings: JwtSettings, outside: Arc<dyn Outside>) -> Result<Self> {
+    /// Nothing is fetched before the first token. Where the key in the file cannot be used, nobody is let in.
+    pub(crate) fn new(settings: JwtSettings, outside: Arc<dyn Outside>) -> Self {
         let JwtSettings { setting, place, demands } = settings;
         let fetched = |url: Uri, read: fn(&[u8]) -> Result<Keys>| {
             let read = move |reply: &Reply| match reply.status.is_success() {
@@ -138,20 +148,23 @@ impl JwtCallers {
             Source::Fetched(Fetched::new(url, outside, read))
         };
         let keys = match place {
-            Place::File { file, pem } => Source::Held(in_file(&file, &pem)?),
+            Place::File { pem, .. } => Keys::from_pem(&pem).map_or(Source::Broken, Source::Held),
             Place::Pem(url) => fetched(url, Keys::from_pem),
             Place::Jwks(url) => fetched(url, Keys::from_jwks),
         };
-        Ok(Self { keys, demands })
+        Self { keys, demands }
     }
 
     /// Checks a bearer token at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once a minute
-    /// at most, where none of them signed it.
+    /// at most, where none of them signed it. [`Code::Keys`] where no key can be used: the caller is not at fault.
     pub(crate) async fn check(&self, token: &str, now: Timestamp) -> Result<()> {
         let check = |keys: &Keys| caller::check(keys, &self.demands, token, now);
         let keys = match &self.keys {
             Source::Held(keys) => return check(keys).map_err(Error::from),
             Source::Fetched(keys) => keys,
+            Source::Broken => {
+                return Err(Error::new(Code::Keys, "the key that callers are known by cannot be used"));
+            }
         };
         let held = keys.get().await?;
         match check(&held) {

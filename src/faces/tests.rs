@@ -98,6 +98,7 @@ impl World {
             trusted: Arc::new([]),
             key_needs: Arc::new([]),
             troubles: Arc::new([]),
+            file_troubles: tokio::sync::watch::channel(Arc::from([])).1,
             faces: Arc::new([]),
             name: None,
         });

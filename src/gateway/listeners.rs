@@ -15,15 +15,15 @@ use utoipa::openapi::OpenApi;
 
 pub(crate) use self::clear::in_the_clear;
 pub(crate) use self::unserved::troubles;
-use crate::config::{Address, ServerTls};
+use crate::config::{Address, ServerTls, Trouble};
 use crate::crypto::secret::SecretBytes;
-use crate::error::Result;
 use crate::faces::callback::{CallerAuth, Callers};
 use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::faces::openapi::Documents;
 use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
+use crate::http::server::{Acceptor, BindError};
 use crate::keys::cert::Dates;
 use crate::settings::Config;
 
@@ -46,7 +46,7 @@ pub(crate) struct Listener {
     /// What nobody on the way may read; `None`: nothing.
     carries: fn(&Config) -> Option<&'static str>,
     /// What it serves.
-    pub(super) router: fn(&mut Site, &Address) -> Result<Router>,
+    pub(super) router: fn(&mut Site, &Address) -> Router,
     /// All that it can serve, as OpenAPI.
     pub(crate) document: fn() -> OpenApi,
 }
@@ -108,30 +108,47 @@ impl Listener {
     pub(crate) fn served_at<'c>(&self, config: &'c Config) -> Option<&'c Address> {
         (self.address)(config).filter(|_| (self.serves)(config))
     }
+
+    /// The trouble of a listener that is not served because of a file of its TLS settings; `None`: the gateway does not start without it.
+    pub(crate) fn without_tls(&self, refusal: &BindError) -> Option<Trouble> {
+        (self.name != plain::LISTENER).then(|| unserved::without_tls(self.tls_setting, refusal))
+    }
 }
 
-/// A listener that the configuration asks for and leaves something to serve.
+/// A listener that the configuration asks for, that has something to serve, and whose files can be used.
 pub(super) struct Wanted {
     pub(super) listener: &'static Listener,
     pub(super) address: Address,
-    pub(super) tls: Option<ServerTls>,
+    pub(super) tls: Option<Acceptor>,
+    dates: Option<Dates>,
 }
 
-/// What `config` asks for.
-pub(super) fn wanted(config: &Config) -> Vec<Wanted> {
-    let wanted = |listener: &'static Listener| {
-        let address = listener.served_at(config)?.clone();
-        Some(Wanted { listener, address, tls: (listener.tls)(config).cloned() })
-    };
-    ALL.iter().filter_map(wanted).collect()
+/// What `config` asks for, and a trouble for each listener that cannot be served, since its certificate, its key or its authorities
+/// cannot be used. Without the internal listener nothing could be accepted: its files are an error.
+pub(super) fn wanted(config: &Config) -> Result<(Vec<Wanted>, Vec<Trouble>), BindError> {
+    let (mut wanted, mut troubles) = (Vec::new(), Vec::new());
+    for listener in ALL {
+        let Some(address) = listener.served_at(config) else { continue };
+        let settings = (listener.tls)(config);
+        match settings.map(Acceptor::load).transpose() {
+            Ok(tls) => {
+                let dates = settings.and_then(dates);
+                wanted.push(Wanted { listener, address: address.clone(), tls, dates });
+            }
+            Err(refusal) => match listener.without_tls(&refusal) {
+                Some(trouble) => troubles.push(trouble),
+                None => return Err(refusal),
+            },
+        }
+    }
+    Ok((wanted, troubles))
 }
 
 impl Wanted {
     /// As operators see it.
     pub(super) fn listener(&self) -> faces::Listener {
-        let dates = self.tls.as_ref().and_then(dates);
         let Listener { name, tls_setting, .. } = *self.listener;
-        faces::Listener { name, tls_setting, has_tls: self.tls.is_some(), dates }
+        faces::Listener { name, tls_setting, has_tls: self.tls.is_some(), dates: self.dates }
     }
 }
 
@@ -189,36 +206,36 @@ impl Site {
     }
 }
 
-fn internal(site: &mut Site, address: &Address) -> Result<Router> {
+fn internal(site: &mut Site, address: &Address) -> Router {
     let plain::Settings { token, tls, .. } = &site.internal;
     let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
     let faces = is_known.then(|| site.faces.guarded(Guard::under_any_name(None))).flatten();
     let guard = Guard::new(site.hosts.clone(), site.internal.token.take());
     let router = plain::router(site.app.clone(), faces);
-    Ok(site.faces.beside_proving(guarded(router, guard)))
+    site.faces.beside_proving(guarded(router, guard))
 }
 
-fn callback(site: &mut Site, address: &Address) -> Result<Router> {
-    let callers = callers(&site.app, &mut site.callback, &mut site.hub, address)?;
+fn callback(site: &mut Site, address: &Address) -> Router {
+    let callers = callers(&site.app, &mut site.callback, &mut site.hub, address);
     let trusted = std::mem::take(&mut site.callback.trusted_proxies);
-    Ok(identified(callback::router(site.app.clone(), callers), trusted))
+    identified(callback::router(site.app.clone(), callers), trusted)
 }
 
-fn stand_ins(site: &mut Site, address: &Address) -> Result<Router> {
+fn stand_ins(site: &mut Site, address: &Address) -> Router {
     let Site { faces_token: token, faces_tls: tls, .. } = &*site;
     let is_known = site.danger_open_faces || knows_callers(address, token.as_ref(), tls.as_ref());
     let guard = Guard::under_any_name(site.faces_token.take());
     let guarded = is_known.then(|| site.faces.guarded(guard)).flatten();
     let router = guarded.unwrap_or_default().fallback(faces::not_found);
-    Ok(identified(site.faces.beside_proving(router), Vec::new()))
+    identified(site.faces.beside_proving(router), Vec::new())
 }
 
-fn ops(site: &mut Site, address: &Address) -> Result<Router> {
+fn ops(site: &mut Site, address: &Address) -> Router {
     let token = site.ops.token.take();
     let has_page = unserved::has_page(address, token.as_ref());
     let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
     let router = guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES));
-    Ok(router.layer(middleware::from_fn(ops::refuse_browsers)))
+    router.layer(middleware::from_fn(ops::refuse_browsers))
 }
 
 fn guarded(router: Router, guard: Guard) -> Router {
@@ -236,26 +253,19 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 }
 
 /// Who may call the callback listener at `address`.
-fn callers(
-    app: &App,
-    settings: &mut callback::Settings,
-    hub: &mut HubProof,
-    address: &Address,
-) -> Result<Callers> {
+fn callers(app: &App, settings: &mut callback::Settings, hub: &mut HubProof, address: &Address) -> Callers {
     let (opencrvs_jwt, mosip_jwt) = (settings.opencrvs_jwt.take(), settings.mosip_jwt.take());
     let demands = |kind| settings.require.contains(&kind);
     let demanded = |jwt: Option<JwtSettings>, kind| {
-        jwt.filter(|_| demands(kind)).map(|jwt| JwtCallers::new(jwt, app.outside())).transpose()
+        jwt.filter(|_| demands(kind)).map(|jwt| JwtCallers::new(jwt, app.outside()))
     };
-    let opencrvs_jwt = demanded(opencrvs_jwt, CallerAuth::OpencrvsJwt)?;
-    let mosip_jwt = demanded(mosip_jwt, CallerAuth::MosipJwt)?;
-    Ok(Callers {
-        opencrvs_jwt,
-        mosip_jwt,
+    Callers {
+        opencrvs_jwt: demanded(opencrvs_jwt, CallerAuth::OpencrvsJwt),
+        mosip_jwt: demanded(mosip_jwt, CallerAuth::MosipJwt),
         open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
         hub_hmac: hub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
         hub_path: hub.path.take(),
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,28 +1,27 @@
 //! What is not as it should be with the settings and the files that they name, and stops no start. `doctor`, the log at the start, the
 //! page, readiness and metrics walk this one list. What changes while the gateway runs stands beside it: keys, the outbox, channels, the hub.
 
+pub(crate) mod files;
 mod roles;
 #[cfg(test)]
 mod tests;
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use http::Uri;
 
 use super::{credentials, listeners};
-use crate::clock::Timestamp;
-use crate::config::Trouble;
+use crate::config::upstream::{CA_FILE, NO_ROOT};
+use crate::config::{self, Trouble};
 use crate::destinations::{Lack, Url};
 use crate::error::Error;
 use crate::faces::FaceSettings as _;
-use crate::keys::source::file::readable_by_others;
 use crate::opencrvs::event::EventKind;
 use crate::settings::Config;
-use crate::{regular, upstream};
+use crate::upstream;
 
-/// What settings and files say by themselves. Certificates have dates, and credentials a section of their own: see [`of_trusted`] and
-/// [`of_credentials`].
+/// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), certificates have
+/// dates ([`Trouble::of_trusted`]), credentials a section of their own ([`of_credentials`]), and so have listeners.
 pub(crate) fn all(config: &Config) -> Vec<Trouble> {
     let lacks = config.destinations.lacks().into_iter();
     let lacks = lacks.chain(config.esignet.iter().flat_map(|esignet| esignet.lacks()));
@@ -38,9 +37,9 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(config.destinations.hub.troubles())
         .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))
-        .chain(of_key_file(&config.outbox.key_file))
-        .chain(secret_files(config).iter().filter_map(|file| of_secret_file(file)))
-        .chain(of_key_folder(&config.keys.dir))
+        .chain(of_roots(&config.upstream))
+        .chain(config.callback.key_trouble())
+        .chain(config.faces.each.mosip_api.key_trouble())
         .chain(roles::unfilled(config))
         .collect()
 }
@@ -74,6 +73,17 @@ pub(crate) fn is_plain(url: &Uri) -> bool {
     url.scheme_str() == Some("http") && !upstream::is_loopback(url)
 }
 
+/// `upstream.ca_file` holds something, and no roots.
+fn of_roots(upstream: &config::Upstream) -> Option<Trouble> {
+    let pem = upstream.ca_pem.as_deref().filter(|pem| !pem.is_empty())?;
+    let what = upstream::check_roots(pem).err()?;
+    Some(Trouble::fatal(
+        CA_FILE,
+        format!("the file {what}: {NO_ROOT}"),
+        "put one or more CA certificates in PEM there, and start the gateway again",
+    ))
+}
+
 /// What OpenCRVS posts is kept until there is a URL that it goes to.
 fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
     let events = &config.destinations.mediator.events;
@@ -95,60 +105,11 @@ fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
     })
 }
 
-/// `outbox.key_file` that everybody can read.
-fn of_key_file(file: &Path) -> Option<Trouble> {
-    is_readable(file).then(|| {
-        Trouble::new(
-            "outbox.key_file",
-            "seals the outbox, and every user of this machine can read it",
-            "take read access from others (chmod o= on the file)",
-        )
-    })
-}
-
 /// The files that hold secrets: those of settings, passwords of keys, keys of listeners. Private keys are looked at where they are loaded.
 pub(crate) fn secret_files(config: &Config) -> Vec<PathBuf> {
     let passwords = config.keys.own.iter().flat_map(|own| own.source.secret_files()).map(Path::to_owned);
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.clone()));
     config.secret_files.iter().cloned().chain(passwords).chain(tls_keys).collect()
-}
-
-/// A file that holds a secret and that everybody can read. One that is missing is reported by what needs it.
-pub(crate) fn of_secret_file(file: &Path) -> Option<Trouble> {
-    is_readable(file).then(|| {
-        Trouble::new(
-            file.display(),
-            "holds a secret that every user of this machine can read",
-            "take read access from others (chmod o= on the file)",
-        )
-    })
-}
-
-fn is_readable(file: &Path) -> bool {
-    regular::metadata(file).is_ok_and(|metadata| readable_by_others(&metadata))
-}
-
-fn of_key_folder(folder: &Path) -> Option<Trouble> {
-    let is_writable = regular::metadata(folder).ok()?.permissions().mode() & 0o002 != 0;
-    is_writable.then(|| {
-        Trouble::new(
-            folder.display(),
-            "lets every user of this machine replace the keys",
-            "take write access from others (chmod o-w on the folder)",
-        )
-    })
-}
-
-/// Settings all of whose certificates have expired.
-pub(super) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> Vec<Trouble> {
-    let expired = trusted.iter().filter(|(_, end)| *end < now).map(|(setting, end)| {
-        Trouble::fatal(
-            setting,
-            format!("trusts a certificate that has expired on {}", end.to_iso()),
-            "replace its file, and start the gateway again",
-        )
-    });
-    expired.collect()
 }
 
 /// Credentials are to come, and none can be verified, for each of the reasons `refusals`.

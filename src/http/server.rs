@@ -26,8 +26,9 @@ pub(crate) use self::places::{Standing, UnderWay};
 use super::activation::Socket;
 use super::caller::Caller;
 use super::meters::Meters;
-use super::tls::{Acceptor, NotLetIn};
-use crate::config::{Address, ServerTls};
+pub(crate) use super::tls::Acceptor;
+use super::tls::NotLetIn;
+use crate::config::Address;
 use crate::loopback::is_loopback;
 
 mod head;
@@ -155,6 +156,8 @@ pub enum BindError {
         file: PathBuf,
         /// The reason.
         what: String,
+        /// What to do.
+        advice: &'static str,
     },
 }
 
@@ -178,18 +181,17 @@ impl BindError {
             Self::Passed { .. } => {
                 "let FileDescriptorName= and ListenStream= of the systemd socket unit say what [listen] and [faces] say"
             }
-            Self::File { .. } => "replace the file",
+            Self::File { advice, .. } => advice,
         }
     }
 }
 
 impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that a process listens on is not.
-    pub(crate) async fn bind(address: &Address, tls: Option<&ServerTls>) -> Result<Self, BindError> {
-        let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
+    pub(crate) async fn bind(address: &Address, tls: Option<Acceptor>) -> Result<Self, BindError> {
         let refuse = |error: io::Error| BindError::Address { address: text_of(address), what: error };
         let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
-        Ok(Self { listener, address, tls, counts: Counts::default() })
+        Ok(Self { listener, address, tls: tls.map(Arc::new), counts: Counts::default() })
     }
 
     /// Counts in `meters`, under the name `listener`, what is not let in.
@@ -208,9 +210,8 @@ impl Server {
         name: &str,
         socket: Socket,
         address: &Address,
-        tls: Option<&ServerTls>,
+        tls: Option<Acceptor>,
     ) -> Result<Self, BindError> {
-        let tls = tls.map(Acceptor::load).transpose()?.map(Arc::new);
         let refuse = |what: String| BindError::Passed { name: name.to_owned(), what };
         let actual = socket.address().map_err(|error| refuse(error.to_string()))?;
         if actual != *address {
@@ -219,7 +220,7 @@ impl Server {
             return Err(refuse(what));
         }
         let listener = Listener::adopt(socket).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { listener, address: actual, tls, counts: Counts::default() })
+        Ok(Self { listener, address: actual, tls: tls.map(Arc::new), counts: Counts::default() })
     }
 
     /// Where it listens: the port that the system gave where port 0 was asked for.
@@ -264,11 +265,6 @@ impl Server {
         }
         connections.shutdown().await;
     }
-}
-
-/// Whether the files of `settings` can be used, for `doctor`.
-pub(crate) fn check_tls(settings: &ServerTls) -> Result<(), BindError> {
-    Acceptor::load(settings).map(drop)
 }
 
 /// Whether a listener could be bound to `address`, for `doctor`: a port is taken and given back, a socket file is not touched.

@@ -1,5 +1,6 @@
 //! TLS of a listener: its certificate, and the client certificates it demands.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +17,14 @@ use zeroize::Zeroizing;
 use super::server::BindError;
 use super::subject::Subject;
 use crate::config::ServerTls;
+use crate::crypto::words;
 use crate::regular;
 
+/// No file of TLS settings is larger, bytes.
+const LARGEST: u64 = 1 << 20;
+
 /// Turns connections into TLS connections of callers that are let in.
-pub(super) struct Acceptor {
+pub(crate) struct Acceptor {
     tls: TlsAcceptor,
     subjects: Vec<Subject>,
     has_client_ca: bool,
@@ -40,27 +45,29 @@ impl NotLetIn {
 
 impl Acceptor {
     /// Reads the files of `settings`. What protects works or is refused: subjects without a CA that vouches for them are an error.
-    pub(super) fn load(settings: &ServerTls) -> Result<Self, BindError> {
+    pub(crate) fn load(settings: &ServerTls) -> Result<Self, BindError> {
         if settings.client_ca.is_none() && !settings.client_subjects.is_empty() {
-            return Err(refuse(&settings.cert, "client_subjects protects nothing without client_ca"));
+            let what = "client_subjects protects nothing without client_ca";
+            return Err(refuse(&settings.cert, what, "set client_ca, or remove client_subjects"));
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| refuse(&settings.cert, error))?;
+            .map_err(|error| refuse(&settings.cert, error, REPLACE))?;
         let builder = match &settings.client_ca {
             None => builder.with_no_client_auth(),
             Some(file) => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), provider);
-                builder.with_client_cert_verifier(verifier.build().map_err(|error| refuse(file, error))?)
+                builder
+                    .with_client_cert_verifier(verifier.build().map_err(|error| refuse(file, error, ROOTS))?)
             }
         };
         let key = read(&settings.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key)
-            .map_err(|_| refuse(&settings.key, "this holds no private key in PEM"))?;
-        let mut config = builder.with_single_cert(certificates(&settings.cert)?, key).map_err(|error| {
-            refuse(&settings.cert, format_args!("with {}: {error}", settings.key.display()))
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
+            refuse(&settings.key, "this holds no private key in PEM", "put the key there in PEM")
         })?;
+        let chain = certificates(&settings.cert)?;
+        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(settings, &error))?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         if settings.client_ca.is_some() {
             // A resumed session would carry a client certificate past its last day.
@@ -107,29 +114,69 @@ impl Acceptor {
     }
 }
 
+/// Where nothing better can be said.
+const REPLACE: &str = "replace the file";
+/// For a file of roots.
+const ROOTS: &str = "put one or more CA certificates in PEM there";
+/// For a certificate that no caller could use.
+const REISSUE: &str = "have a certificate issued for the key, and put it there";
+
+/// Why the certificate and the key of `settings` make no pair that callers can use.
+fn unusable(settings: &ServerTls, error: &rustls::Error) -> BindError {
+    let (cert, key) = (&settings.cert, &settings.key);
+    match error {
+        rustls::Error::InconsistentKeys(_) => refuse(
+            cert,
+            format_args!("the first certificate in it does not belong to the key in {}", key.display()),
+            "put the certificate there that was issued for this key, or the key that belongs to it",
+        ),
+        rustls::Error::InvalidCertificate(error) => {
+            refuse(cert, format_args!("the certificate cannot be used: {}", words::of(error)), REISSUE)
+        }
+        // rustls has no kind of error for it, and a sentence that names the kinds.
+        rustls::Error::General(_) => refuse(
+            key,
+            "this holds a key of a kind that TLS does not use, or a broken one",
+            "use an RSA key, an ECDSA key (P-256, P-384, P-521) or an Ed25519 key, and a certificate that is issued for it",
+        ),
+        other => {
+            refuse(cert, format_args!("cannot be used with the key in {} ({other})", key.display()), REPLACE)
+        }
+    }
+}
+
 fn roots(file: &Path) -> Result<RootCertStore, BindError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|_| refuse(file, "this holds something that is no CA certificate"))?;
+        roots
+            .add(certificate)
+            .map_err(|_| refuse(file, "this holds something that is no CA certificate", ROOTS))?;
     }
     Ok(roots)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BindError> {
+    const PEM: &str = "put the certificate there in PEM";
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
         .collect::<Result<_, _>>()
-        .map_err(|_| refuse(file, "this is not PEM"))?;
+        .map_err(|_| refuse(file, "this is not PEM", PEM))?;
     if certificates.is_empty() {
-        return Err(refuse(file, "this holds no certificate in PEM"));
+        return Err(refuse(file, "this holds no certificate in PEM", PEM));
     }
     Ok(certificates)
 }
 
 fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BindError> {
-    regular::read(file)
-        .map_err(|error| refuse(file, format_args!("cannot be read ({})", regular::reason(&error))))
+    regular::read_bounded(file, LARGEST).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => refuse(file, "is larger than 1 MiB", REPLACE),
+        _ => refuse(
+            file,
+            format_args!("cannot be read ({})", regular::reason(&error)),
+            "put the file there, readable for this process",
+        ),
+    })
 }
 
-fn refuse(file: &Path, what: impl ToString) -> BindError {
-    BindError::File { file: file.to_owned(), what: what.to_string() }
+fn refuse(file: &Path, what: impl ToString, advice: &'static str) -> BindError {
+    BindError::File { file: file.to_owned(), what: what.to_string(), advice }
 }

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::Notify;
 
-use super::failure::SendError;
+use super::failure::{NotTrusted, SendError};
 use super::{host_and_port, roots};
 use crate::config;
 use crate::error::{Error, Fault, Result};
@@ -36,6 +36,8 @@ pub struct Client<C = HttpConnector> {
     hyper: HyperClient<HttpsConnector<C>, Full<Bytes>>,
     /// The name of the server in errors; without it, host and port of the URL.
     name: Option<String>,
+    /// The file of `upstream.ca_file` cannot be used, so that no server is trusted.
+    lacks_roots: bool,
     danger_plain_http: bool,
     danger_plain_http_hosts: Arc<[String]>,
 }
@@ -88,12 +90,14 @@ impl Reply {
 }
 
 impl Client {
-    /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given.
+    /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given. Where that cannot be used, it trusts no
+    /// server that speaks TLS.
     pub fn new(upstream: &config::Upstream) -> Result<Self> {
         let tls = roots::client_config(upstream.ca_pem.as_deref())?;
         Ok(Self {
             hyper: hyper_client(tls, tcp()),
             name: None,
+            lacks_roots: upstream.ca_pem.as_deref().is_some_and(|pem| roots::check(pem).is_err()),
             danger_plain_http: upstream.danger_plain_http,
             danger_plain_http_hosts: upstream.danger_plain_http_hosts.as_slice().into(),
         })
@@ -110,6 +114,7 @@ where
         Self {
             hyper: hyper_client(tls, connector),
             name: Some(name),
+            lacks_roots: false,
             danger_plain_http: true,
             danger_plain_http_hosts: Arc::new([]),
         }
@@ -134,7 +139,7 @@ where
                     host: host.clone(),
                     reason: format!("more than {MOST_INTERIM} interim answers (1xx) came, and no final one"),
                 }),
-                outcome = self.exchange(&host, outgoing, request.max_response) => outcome,
+                outcome = self.exchange(&host, outgoing, request.max_response) => outcome.map_err(|failure| self.explain(failure)),
             }
         };
         match tokio::time::timeout(request.deadline, exchange).await {
@@ -145,6 +150,16 @@ where
                 Err(SendError::NotSent { host, reason, kind: ErrorKind::TimedOut })
             }
             Err(_) => Err(SendError::Timeout { host, after: request.deadline }),
+        }
+    }
+
+    /// Names the setting that is at fault where no server can be trusted.
+    fn explain(&self, failure: SendError) -> SendError {
+        match failure {
+            SendError::Certificate { host, reason: NotTrusted::UnknownRoot } if self.lacks_roots => {
+                SendError::Certificate { host, reason: NotTrusted::NoRoot }
+            }
+            failure => failure,
         }
     }
 

@@ -8,6 +8,7 @@ use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
 
 use crate::clock::Timestamp;
+use crate::crypto::words;
 use crate::error::{Code, Error};
 
 /// Why a request brought no answer. `Display` names host and port and nothing else of the URL.
@@ -80,9 +81,12 @@ pub enum NotTrusted {
     /// It is issued for other names.
     #[error("it is made out to another name ({0})")]
     OtherName(String),
-    /// Anything else, with the message of rustls.
+    /// No root is trusted, since the file of `upstream.ca_file` cannot be used.
+    #[error("no root is trusted, since upstream.ca_file cannot be used")]
+    NoRoot,
+    /// Anything else.
     #[error("{0}")]
-    Other(String),
+    Other(&'static str),
 }
 
 impl SendError {
@@ -141,7 +145,7 @@ impl NotTrusted {
             CertificateError::NotValidForNameContext { presented, .. } => {
                 Self::OtherName(presented.join(", "))
             }
-            other => Self::Other(other.to_string()),
+            other => Self::Other(words::of(other)),
         }
     }
 }

@@ -10,6 +10,7 @@ mod tokens;
 pub use client::{Client, Reply, Request};
 pub(crate) use client::{is_loopback, tcp};
 pub use failure::{NotTrusted, SendError};
+pub(crate) use roots::check as check_roots;
 pub(crate) use tokens::TokenCache;
 
 use http::Uri;

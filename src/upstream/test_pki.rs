@@ -47,6 +47,13 @@ impl Authority {
         self.sign(params)
     }
 
+    /// As `server`, but marked as the certificate of a CA.
+    pub(crate) fn ca_as_server(&self, names: &[&str]) -> Identity {
+        let mut params = params("server", names);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        self.sign(params)
+    }
+
     /// For a client whose subject is the single common name `name`.
     pub(crate) fn client(&self, name: &str) -> Identity {
         let mut params = params(name, &[]);

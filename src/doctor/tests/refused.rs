@@ -49,7 +49,7 @@ fn a_wrong_key_of_opencrvs_is_named_by_its_file() {
     finding(
         &Site::new(-1..365, jwt).examine(),
         Level::Fail,
-        "callback.opencrvs_jwt",
+        "callback.opencrvs_jwt.file",
         "gateway.toml: this is neither",
     );
 }

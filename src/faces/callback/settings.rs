@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint};
-use crate::config::{Address, ServerTls, listeners};
+use crate::config::{Address, ServerTls, Trouble, listeners};
 use crate::faces::jwt::JwtSettings;
 
 /// `[callback]`
@@ -107,6 +107,12 @@ impl Settings {
 }
 
 impl Settings {
+    /// The file in `callback.opencrvs_jwt`, which tokens are demanded by, holds something, and no key.
+    pub(crate) fn key_trouble(&self) -> Option<Trouble> {
+        let is_demanded = self.require.contains(&CallerAuth::OpencrvsJwt);
+        self.opencrvs_jwt.as_ref().filter(|_| is_demanded).and_then(JwtSettings::key_trouble)
+    }
+
     /// Whether `/birthReceiveNid` is meant to be called, and not the callback of the hub alone.
     pub(crate) fn expects_tokens(&self) -> bool {
         let is_listed = |kind| self.require.contains(&kind);

@@ -106,10 +106,8 @@ impl Face for MosipApi {
             app.meters().expect(listener, USERINFO, &[Code::Unauthorized, Code::Tampered, Code::Upstream]);
         }
         let Settings { jwt, origin, .. } = settings;
-        let callers = jwt.and_then(|jwt| {
-            let callers = JwtCallers::new(jwt, app.outside());
-            callers.inspect_err(|error| tracing::warn!(%error, "the face mosip_api lets nobody in")).ok()
-        });
+        let usable = jwt.filter(|jwt| jwt.check().is_ok());
+        let callers = usable.map(|jwt| JwtCallers::new(jwt, app.outside()));
         let face = Self(Arc::new(Shared {
             app: app.clone(),
             callers,

@@ -4,6 +4,7 @@ use http::{HeaderValue, Uri};
 
 use super::super::jwt::JwtSettings;
 use super::super::{FaceSettings, Sources};
+use crate::config::Trouble;
 use crate::config::value::{Complaint, complaint, url, word};
 
 /// The face of `mosip-api`.
@@ -13,6 +14,13 @@ pub(crate) struct Settings {
     pub(crate) jwt: Option<JwtSettings>,
     /// `faces.cors_origin`: the page that may call.
     pub(crate) origin: Option<HeaderValue>,
+}
+
+impl Settings {
+    /// The file in `faces.opencrvs_jwt` holds something, and no key.
+    pub(crate) fn key_trouble(&self) -> Option<Trouble> {
+        self.jwt.as_ref().filter(|_| self.is_on).and_then(JwtSettings::key_trouble)
+    }
 }
 
 impl FaceSettings for Settings {

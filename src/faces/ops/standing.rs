@@ -103,8 +103,9 @@ impl Standing {
         let trouble = ledger.trouble();
         let ring = ops.app.ring();
         let Room { left: disk_left, used: disk_used } = ledger.room();
+        let now = ops.app.now();
         let mut standing = Self {
-            now: ops.app.now(),
+            now,
             ready: trouble.is_none() && !*ops.stopping.borrow(),
             trouble,
             unreadable: ledger.unreadable(),
@@ -129,7 +130,7 @@ impl Standing {
             lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
-            setting_troubles: ops.app.troubles(),
+            setting_troubles: ops.app.troubles(now),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
         };

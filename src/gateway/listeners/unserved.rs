@@ -4,11 +4,28 @@ use super::knows_callers;
 use crate::config::{Address, ServerTls, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::faces::{Callers, LISTENER};
+use crate::http::server::BindError;
 use crate::settings::Config;
 
 /// Every listener, and every part of one, that is configured and not served.
 pub(crate) fn troubles(config: &Config) -> Vec<Trouble> {
     on_faces(config).into_iter().chain(on_internal(config)).chain(page(config)).collect()
+}
+
+/// A listener whose certificate, key or authorities cannot be used: without them it would speak in the clear, or let everybody in.
+pub(super) fn without_tls(setting: &str, refusal: &BindError) -> Trouble {
+    let what = match refusal {
+        // Whoever reads this has the configuration.
+        BindError::File { file, what, .. } => {
+            format!("{}: {what}", file.file_name().unwrap_or_default().to_string_lossy())
+        }
+        other => other.to_string(),
+    };
+    Trouble::fatal(
+        setting,
+        format!("{what}; the gateway does not listen there"),
+        format!("{}, and start the gateway again", refusal.advice()),
+    )
 }
 
 /// Whether `faces.listen` is left with a face to serve.

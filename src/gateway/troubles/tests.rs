@@ -1,3 +1,5 @@
+mod degraded;
+
 use crate::clock::Timestamp;
 use crate::doctor;
 use crate::gateway::fake::Running;
@@ -67,6 +69,11 @@ async fn a_start_waits_for_no_file() {
         "ca.pem",
         "issuer.crt",
         "contexts/index.toml",
+        "roots.pem",
+        "jwt.pem",
+        "server.crt",
+        "server.key",
+        "clients.crt",
         "outbox.key",
         "outbox.db",
         "outbox.db-wal",
@@ -75,13 +82,18 @@ async fn a_start_waits_for_no_file() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("contexts")).unwrap();
         mknodat(CWD, dir.path().join(file), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        let text = "listen = { internal = \"127.0.0.1:0\", ops = \"127.0.0.1:0\" }\n\
+        let text = "listen = { internal = \"127.0.0.1:0\", ops = \"127.0.0.1:0\", callback = \"127.0.0.1:0\" }\n\
             outbox = { path = \"outbox.db\", key_file = \"outbox.key\" }\n[keys]\ndir = \"keys\"\nca_file = \"ca.pem\"\n\
             own = [{ file = \"../own.key\", cert = \"../own.crt\", password_file = \"../own.password\" }]\n\
             peers = [{ name = \"mosip\", file = \"../peer.crt\" }]\n[credentials]\ncontexts_dir = \"contexts\"\ncontext = [\"https://a.example/c\"]\n\
-            issuers = [{ verification_method = \"https://a.example/key\", file = \"issuer.crt\" }]\n";
+            issuers = [{ verification_method = \"https://a.example/key\", file = \"issuer.crt\" }]\n\
+            [upstream]\nca_file = \"roots.pem\"\n[callback]\nrequire = [\"opencrvs-jwt\"]\nopencrvs_jwt.file = \"jwt.pem\"\n\
+            tls = { cert = \"server.crt\", key = \"server.key\", client_ca = \"clients.crt\" }\n";
         std::fs::create_dir(dir.path().join("keys")).unwrap();
-        let config = Config::from_toml(text, dir.path(), &BTreeMap::new(), &|file| std::fs::read(file));
+        // As `Config::load` reads.
+        let read =
+            |file: &std::path::Path| crate::regular::read_bounded(file, 1 << 20).map(|bytes| bytes.to_vec());
+        let config = Config::from_toml(text, dir.path(), &BTreeMap::new(), &read);
         match Gateway::bind(config.unwrap_or_else(|problems| panic!("{problems}")), false).await {
             Ok(_) => assert!(!file.starts_with("outbox"), "{file}"),
             Err(StartError::Refused(error)) => {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::config::ServerTls;
 use crate::error::Result as Answer;
 use crate::http::body;
 
@@ -31,6 +32,7 @@ struct Running {
 
 impl Running {
     async fn start(address: &Address, tls: Option<&ServerTls>, router: Router, limits: Limits) -> Self {
+        let tls = tls.map(|tls| Acceptor::load(tls).unwrap());
         let server = Server::bind(address, tls).await.unwrap();
         let address = server.local_address().clone();
         let (stop, stopped) = watch::channel(false);

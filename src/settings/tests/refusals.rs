@@ -3,7 +3,7 @@
 mod advice;
 mod secrets;
 
-use super::{problems, refused};
+use super::{accepted, problems, refused};
 
 const TOKEN: &str = "[upstream.token]\nurl = \"https://a\"\nclient_id = \"c\"\n";
 
@@ -216,7 +216,6 @@ fn kinds_of_caller_authentication_that_are_unknown() {
 fn a_demanded_token_without_a_key_to_check_it() {
     refused("callback.require = [\"opencrvs-jwt\"]", "file: callback.opencrvs_jwt: is missing; set it");
     refused_at("callback.opencrvs_jwt = {}", "callback.opencrvs_jwt.file", "is missing");
-    refused_at("callback.opencrvs_jwt.file = \"absent\"", "callback.opencrvs_jwt.file", "cannot read");
     let both = "callback.opencrvs_jwt = { file = \"f\", url = \"https://auth.example.org\" }";
     refused_at(both, "callback.opencrvs_jwt.file", "is set beside url");
     refused_at("callback.opencrvs_jwt.url = \"http://a\"", "callback.opencrvs_jwt.url", "is plain http");
@@ -241,13 +240,6 @@ fn tls_that_cannot_protect() {
         let at = |name: &str| format!("{listener}.tls.{name}");
         refused_at(&tls("cert = \"c\""), &at("key"), "is missing");
         refused_at(&tls("key = \"k\""), &at("cert"), "is missing");
-        refused_at(&tls("cert = \"absent\", key = \"k\""), &at("cert"), "cannot read");
-        refused_at(&tls("cert = \"c\", key = \"absent\""), &at("key"), "cannot read");
-        refused_at(
-            &tls("cert = \"c\", key = \"k\", client_ca = \"absent\""),
-            &at("client_ca"),
-            "cannot read",
-        );
         let subjects = "cert = \"c\", key = \"k\", client_subjects = [\"CN=a\"]";
         refused_at(&tls(subjects), &at("client_subjects"), "has no effect without client_ca");
     }
@@ -271,13 +263,21 @@ const SECRETS: [(&str, &str, &str); 10] = [
     ("[[keys.own]]\nfile = \"f\"\n", "keys.own[0]", "password"),
 ];
 
+/// A certificate or key that is missing starts the gateway degraded.
 #[test]
-fn roots_that_cannot_be_read() {
-    refused_at(
-        "upstream.ca_file = \"absent.pem\"",
-        "upstream.ca_file",
-        "cannot read /etc/gateway/absent.pem",
-    );
+fn roots_and_the_key_of_callers_that_cannot_be_read_are_troubles_and_stop_no_start() {
+    let text = "upstream.ca_file = \"absent.pem\"\ncallback = { require = [\"opencrvs-jwt\"], opencrvs_jwt = { file = \"absent.pem\" } }";
+    let config = accepted(text, &[]);
+    assert_eq!(config.upstream.ca_pem.as_deref(), Some(&b""[..]), "the public roots do not take their place");
+    let mut told: Vec<_> =
+        config.troubles.iter().map(|one| (one.subject.as_str(), one.fatal, one.what.as_str())).collect();
+    told.sort_unstable();
+    let [key, roots] = &told[..] else { panic!("{told:?}") };
+    let unread = "cannot read /etc/gateway/absent.pem (no such file or folder): ";
+    assert_eq!((key.0, key.1), ("callback.opencrvs_jwt.file", true));
+    assert_eq!((roots.0, roots.1), ("upstream.ca_file", true));
+    assert!(key.2.starts_with(unread) && key.2.contains("nobody is known"), "{key:?}");
+    assert!(roots.2.starts_with(unread) && roots.2.contains("no root is trusted"), "{roots:?}");
 }
 
 #[test]

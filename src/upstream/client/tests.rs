@@ -314,6 +314,30 @@ async fn a_server_under_another_root_is_refused() {
 }
 
 #[tokio::test]
+async fn without_a_usable_root_no_server_is_trusted_and_the_setting_is_named() {
+    let authority = Authority::new("root");
+    for pem in ["", "no PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+        let port = serve_tls(&authority.server(&["localhost"])).await;
+        let (reason, text) =
+            refusal(failure(&client(Some(pem)), post(format!("https://localhost:{port}/"))).await);
+        assert_eq!(reason, NotTrusted::NoRoot);
+        assert!(text.ends_with("no root is trusted, since upstream.ca_file cannot be used"), "{text}");
+    }
+}
+
+/// OpenSSL makes such a certificate with `req -x509`, and it is often put on a server as it is.
+#[tokio::test]
+async fn a_server_that_shows_the_certificate_of_a_ca_is_refused_in_words() {
+    let authority = Authority::new("root");
+    let identity = authority.ca_as_server(&["localhost"]);
+    let port = serve_tls(&identity).await;
+    let (reason, text) =
+        refusal(failure(&client(Some(authority.pem())), post(format!("https://localhost:{port}/"))).await);
+    assert!(matches!(reason, NotTrusted::Other(_)), "{text}");
+    assert!(text.contains("it is the certificate of a CA (CA:TRUE)"), "{text}");
+}
+
+#[tokio::test]
 async fn a_server_with_an_expired_certificate_is_refused() {
     let authority = Authority::new("root");
     let port = serve_tls(&authority.expired_server(&["localhost"])).await;

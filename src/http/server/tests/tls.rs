@@ -79,7 +79,8 @@ async fn a_refused_handshake_is_counted() {
     let folder = Folder::new(&authority);
     let meters = Meters::default();
     let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
-    let server = Server::bind(&address, Some(&folder.settings(true, &[]))).await.unwrap();
+    let tls = Acceptor::load(&folder.settings(true, &[])).unwrap();
+    let server = Server::bind(&address, Some(tls)).await.unwrap();
     let server = server.counting("callback", meters.clone());
     let address = server.local_address().clone();
     let (stop, stopped) = watch::channel(false);
@@ -126,8 +127,8 @@ async fn plain_http_to_a_tls_listener_is_not_answered() {
     assert!(!answer.starts_with(b"HTTP/"), "{answer:?}");
 }
 
-#[tokio::test]
-async fn a_protecting_setting_that_cannot_work_is_refused_with_its_file() {
+#[test]
+fn a_protecting_setting_that_cannot_work_is_refused_with_its_file() {
     let authority = Authority::new("root");
     let folder = Folder::new(&authority);
     folder.write("other.key", &authority.server(&["localhost"]).key);
@@ -145,8 +146,74 @@ async fn a_protecting_setting_that_cannot_work_is_refused_with_its_file() {
         (folder.settings(false, &["CN=mosip"]), "client_ca"),
     ];
     for (settings, named) in cases {
-        let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
-        let error = Server::bind(&address, Some(&settings)).await.err().unwrap().to_string();
+        let error = Acceptor::load(&settings).err().unwrap().to_string();
         assert!(error.contains(named), "{named}: {error}");
     }
 }
+
+/// What rustls says of them is for programmers.
+#[test]
+fn files_that_make_no_pair_are_told_in_words_with_what_to_do() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    folder.write("other.key", &authority.server(&["localhost"]).key);
+    folder.write("v1.crt", V1);
+    folder.write("v1.key", V1_KEY);
+    folder.write("ed448.key", ED448);
+    let good = folder.settings(false, &[]);
+    let (v1, v1_key) = (folder.path("v1.crt"), folder.path("v1.key"));
+    let cases = [
+        (
+            ServerTls { key: folder.path("other.key"), ..good.clone() },
+            "/server.crt: the first certificate in it does not belong to the key in ",
+            "the certificate there that was issued for this key",
+        ),
+        (
+            ServerTls { cert: v1, key: v1_key, ..good.clone() },
+            "/v1.crt: the certificate cannot be used: it is of X.509 version 1",
+            "issued for the key",
+        ),
+        (
+            ServerTls { key: folder.path("ed448.key"), ..good.clone() },
+            "/ed448.key: this holds a key of a kind",
+            "use an RSA key",
+        ),
+        (
+            ServerTls { key: folder.path("none"), ..good },
+            "/none: cannot be read (no such file or folder)",
+            "put the file there",
+        ),
+    ];
+    for (settings, what, advice) in cases {
+        let refusal = Acceptor::load(&settings).err().unwrap();
+        assert!(refusal.to_string().contains(what), "{refusal}");
+        assert!(refusal.advice().contains(advice), "{}", refusal.advice());
+    }
+}
+
+/// Made with `openssl x509 -req -signkey`, which writes version 1 where no extension is asked for.
+const V1: &str = "\
+-----BEGIN CERTIFICATE-----\n\
+MIIBJDCBywIUSNbkbAzwVteN7XjsjEb8LqSOVLMwCgYIKoZIzj0EAwIwFDESMBAG\n\
+A1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODEzMDYwNFoYDzIxMjYxMTA0MTMwNjA0\n\
+WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC\n\
+AATZPLrghPjm/hJPJrQji0Z7mow4RT581FS7wyjK3YbpMmnT1f1/YGka+B3npLOa\n\
+nROKWSTGceQYjaTF6JSbLqGqMAoGCCqGSM49BAMCA0gAMEUCIQCieHY+Ers5/As1\n\
+MK/mDHjLew/C6XDLc36X4sErGRRQYAIgCqIHNDtkBgli5izJ/dlX/dhZIhJUzjvE\n\
+c5b3jVF9WCA=\n\
+-----END CERTIFICATE-----\n";
+
+/// The key of [`V1`].
+const V1_KEY: &str = "\
+-----BEGIN PRIVATE KEY-----\n\
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgMES/l+A+VHxcXQHA\n\
+sElYt+CnvSowdIqRHUfFsW1oKbWhRANCAATZPLrghPjm/hJPJrQji0Z7mow4RT58\n\
+1FS7wyjK3YbpMmnT1f1/YGka+B3npLOanROKWSTGceQYjaTF6JSbLqGq\n\
+-----END PRIVATE KEY-----\n";
+
+/// Made with `openssl genpkey -algorithm ed448`.
+const ED448: &str = "\
+-----BEGIN PRIVATE KEY-----\n\
+MEcCAQAwBQYDK2VxBDsEOaK/709YIzsKk2pa9tjppn2neKIopg1zlj3xXm9HIEHQ\n\
+AHfoCNcxeHsVMLlxHtirgOz/mqQRB/2TRw==\n\
+-----END PRIVATE KEY-----\n";
