@@ -146,7 +146,7 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
         let posted = refusing(
             routes!(birth_receive_nid),
             &POSTED,
-            &[Code::Forbidden, Code::Upstream, Code::UpstreamTimeout],
+            &[Code::Forbidden, Code::Keys, Code::Upstream, Code::UpstreamTimeout],
         );
         routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
     }
