@@ -213,9 +213,9 @@ fn check_labels(name: &str) -> &str {
     let labels = labels.strip_suffix('}').unwrap();
     for label in labels.split(',') {
         let (label, value) = label.split_once('=').unwrap();
-        const KNOWN: [&str; 12] = [
+        const KNOWN: [&str; 13] = [
             "kind", "state", "outcome", "host", "role", "name", "version", "listener", "route", "code",
-            "file", "table",
+            "file", "table", "fatal",
         ];
         assert!(KNOWN.contains(&label), "{label}");
         assert!(label == "route" || !value.contains('/'), "{value}");
