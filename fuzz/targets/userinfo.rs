@@ -19,7 +19,8 @@ const CLIENT: &str = "client";
 const SUBJECT: &str = "4711081500";
 const KID: &str = "k1";
 
-const CLAIMS: &str = r#"{"sub":"4711081500","given_name":"Leila","aud":["client"],"iss":"https://esignet.example.org"}"#;
+const CLAIMS: &str =
+    r#"{"sub":"4711081500","given_name":"Leila","aud":["client"],"iss":"https://esignet.example.org"}"#;
 
 static KEY_SET: LazyLock<String> = LazyLock::new(|| {
     let jwk = Jwk::of_rsa(keys::issuer_key().public_key()).unwrap();
