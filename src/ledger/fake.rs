@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::job::{NewRecord, Records};
 use super::settings::{Outbox, Quarantine};
 use super::work::Columns;
 use super::{Due, Leased, Ledger, Surroundings};
@@ -13,6 +14,20 @@ use crate::store::memory::Memory;
 use crate::store::{Lane, Location, Millis, NewRow, Store};
 
 const LONG: Duration = Duration::from_hours(24 * 400);
+
+impl Records for Vec<NewRecord> {
+    fn records(&self) -> impl Iterator<Item = NewRecord> {
+        self.iter().cloned()
+    }
+
+    fn size(&self) -> usize {
+        let size = |record: &NewRecord| match record {
+            NewRecord::Ask(kept) => kept.len(),
+            NewRecord::Invalid(outcome) => outcome.individual_id.len(),
+        };
+        self.iter().map(size).sum()
+    }
+}
 
 impl Outbox {
     /// A file in `folder`, and an hour for everything.

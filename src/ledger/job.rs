@@ -20,22 +20,8 @@ pub(crate) trait Records: Send + Sync + 'static {
     fn size(&self) -> usize;
 }
 
-impl Records for Vec<NewRecord> {
-    fn records(&self) -> impl Iterator<Item = NewRecord> {
-        self.iter().cloned()
-    }
-
-    fn size(&self) -> usize {
-        let size = |record: &NewRecord| match record {
-            NewRecord::Ask(kept) => kept.len(),
-            NewRecord::Invalid(outcome) => outcome.individual_id.len(),
-        };
-        self.iter().map(size).sum()
-    }
-}
-
 /// A record as a job begins with it.
-#[derive(Clone)]
+#[cfg_attr(test, derive(Clone))]
 pub(crate) enum NewRecord {
     /// IDA is to be asked this.
     Ask(Zeroizing<Vec<u8>>),

@@ -15,8 +15,8 @@ pub use input::{
     TransactionId,
 };
 pub(crate) use outcome::{NO_TOKEN, NOT_CONFIRMED, Outcome, Reason};
-pub(crate) use record::MOST_RECORDS;
-pub use record::{IdLengths, ListedRecord, Record, read_kept, read_records};
+pub use record::{IdLengths, ListedRecord, Record, read_kept};
+pub(crate) use record::{MOST_RECORDS, RecordList};
 pub use reply::{
     Answer, Authenticated, Expected, Known, OtpSent, RawReply, Response, read, read_authenticated,
     read_known, read_otp_sent,

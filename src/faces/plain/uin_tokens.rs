@@ -11,14 +11,15 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{COMMON, JSON, schema};
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::faces::App;
 use crate::faces::jobs::{self, Csv, PAGE, Pace, attachment, each_result};
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason as WhyCancelled, idempotency_key, read_json};
-use crate::ledger::job::{Job, NewRecord, Progress, Settled};
+use crate::http::body::HeldBody;
+use crate::ledger::job::{Job, NewRecord, Progress, Records, Settled};
 use crate::mosip::authtoken::Form;
-use crate::mosip::ida::{self, ListedRecord, Outcome, Reason};
+use crate::mosip::ida::{ListedRecord, Outcome, Reason, RecordList};
 
 /// Largest body, bytes: some 20,000 records.
 const BODY_LIMIT: usize = 5 << 20;
@@ -47,20 +48,22 @@ async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode,
     let key = idempotency_key(request.headers())?;
     let lengths = app.ida().id_lengths();
     let limits = app.limits().with_body_limit(BODY_LIMIT);
-    let lines = read_json(request, &limits, move |body| ida::read_records(&body, lengths)).await?;
-    if lines.iter().all(|line| line.record.is_err()) {
-        let first = lines.into_iter().find_map(|line| line.record.err());
-        return Err(first.unwrap_or_else(|| Error::field("", "the list is empty")));
-    }
-    let records: Vec<NewRecord> = lines
-        .into_iter()
-        .map(|ListedRecord { id, record }| match record {
+    let list = read_json(request, &limits, move |body| RecordList::read(body, lengths)).await?;
+    let job = jobs::submit(&app, Form::Json, list, key).await?;
+    Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
+}
+
+impl Records for RecordList<HeldBody> {
+    fn records(&self) -> impl Iterator<Item = NewRecord> {
+        self.lines().map(|ListedRecord { id, record }| match record {
             Ok(record) => NewRecord::Ask(record.into_kept()),
             Err(error) => NewRecord::Invalid(Outcome::without_token(id, vec![Reason::from(&error)])),
         })
-        .collect();
-    let job = jobs::submit(&app, Form::Json, records, key).await?;
-    Ok((StatusCode::ACCEPTED, Json(json!({ "job": job }))))
+    }
+
+    fn size(&self) -> usize {
+        Self::size(self)
+    }
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -69,16 +69,48 @@ impl IdLengths {
     }
 }
 
-/// Reads the list of `POST /v1/uin-tokens`. A wrong record is refused by itself, its pointer beginning with its place in the list.
-pub fn read_records(body: &[u8], lengths: IdLengths) -> Result<Vec<ListedRecord>> {
-    let items: Vec<&RawValue> = json::read_at(json::text(body)?, "")?;
-    if items.is_empty() {
-        return Err(Error::field("", "the list is empty"));
+/// The list of `POST /v1/uin-tokens`. It keeps the body and makes each record only when it is needed, because all records together take
+/// several times the memory of the body.
+pub(crate) struct RecordList<B> {
+    body: B,
+    lengths: IdLengths,
+}
+
+impl<B: AsRef<[u8]>> RecordList<B> {
+    /// Of `body`, if at least one of its records is right; otherwise the reason why the first one is refused.
+    pub(crate) fn read(body: B, lengths: IdLengths) -> Result<Self> {
+        let items = items(body.as_ref())?.len();
+        if items == 0 {
+            return Err(Error::field("", "the list is empty"));
+        }
+        if items > MOST_RECORDS {
+            return Err(Error::field("", format!("the list has more than {MOST_RECORDS} records")));
+        }
+        let list = Self { body, lengths };
+        if list.lines().all(|line| line.record.is_err())
+            && let Some(refused) = list.lines().find_map(|line| line.record.err())
+        {
+            return Err(refused);
+        }
+        Ok(list)
     }
-    if items.len() > MOST_RECORDS {
-        return Err(Error::field("", format!("the list has more than {MOST_RECORDS} records")));
+
+    /// Every record in order. Each is read when the iterator reaches it. A wrong record is refused by itself, its pointer beginning with its
+    /// place in the list.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = ListedRecord> {
+        // `read` checked that it is a list.
+        let items = items(self.body.as_ref()).unwrap_or_default();
+        items.into_iter().enumerate().map(|(place, item)| line(item.get(), place, self.lengths))
     }
-    Ok(items.iter().enumerate().map(|(place, item)| line(item.get(), place, lengths)).collect())
+
+    /// How many bytes the list came in.
+    pub(crate) fn size(&self) -> usize {
+        self.body.as_ref().len()
+    }
+}
+
+fn items(body: &[u8]) -> Result<Vec<&RawValue>> {
+    json::read_at(json::text(body)?, "")
 }
 
 fn line(text: &str, place: usize, lengths: IdLengths) -> ListedRecord {
