@@ -11,7 +11,8 @@ use mosip_gateway::crypto::rsa::SignatureAlgorithm;
 use mosip_gateway::error::{Code, Error};
 use mosip_gateway::mosip::authtoken::{self, Asked, Refused};
 use mosip_gateway::mosip::ida::{
-    self, IdLengths, IdType, Individual, Intent, ListedRecord, Origin, Record, Service, SignedRequest,
+    self, IdLengths, IdType, Individual, Intent, ListedRecord, Origin, Record, RecordList, Service,
+    SignedRequest,
 };
 use mosip_gateway_fuzz::refusal::{self, NUMBER, SECRET};
 use mosip_gateway_fuzz::{ida_side, keys};
@@ -94,18 +95,18 @@ fn is_signed(sent: &SignedRequest) -> bool {
 
 /// Each record of a list is read as if it stood alone.
 fn records(body: &[u8]) {
-    let lines = match ida::read_records(body, LENGTHS) {
-        Ok(lines) => lines,
+    let list = match RecordList::read(body, LENGTHS) {
+        Ok(list) => list,
         Err(error) => return check(&error),
     };
     let items: Vec<&RawValue> = serde_json::from_slice(body).unwrap();
-    assert_eq!(lines.len(), items.len());
-    for (place, (line, item)) in lines.into_iter().zip(items).enumerate() {
-        let mut alone = ida::read_records(format!("[{item}]").as_bytes(), LENGTHS).unwrap();
-        let alone = alone.pop().unwrap();
-        assert_eq!(line.id, alone.id);
-        match (line.record, alone.record) {
+    assert_eq!(list.lines().count(), items.len());
+    for (place, (line, item)) in list.lines().zip(items).enumerate() {
+        let alone = RecordList::read(format!("[{item}]"), LENGTHS);
+        match (line.record, alone.map(|alone| alone.lines().next().unwrap())) {
             (Ok(record), Ok(alone)) => {
+                assert_eq!(line.id, alone.id);
+                let alone = alone.record.unwrap();
                 let item: Value = serde_json::from_str(item.get()).unwrap();
                 let kept = kept(record);
                 assert_eq!(kept, self::kept(alone));

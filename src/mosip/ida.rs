@@ -15,8 +15,8 @@ pub use input::{
     TransactionId,
 };
 pub(crate) use outcome::{NO_TOKEN, NOT_CONFIRMED, Outcome, Reason};
-pub use record::{IdLengths, ListedRecord, Record, read_kept};
-pub(crate) use record::{MOST_RECORDS, RecordList};
+pub(crate) use record::MOST_RECORDS;
+pub use record::{IdLengths, ListedRecord, Record, RecordList, read_kept};
 pub use reply::{
     Answer, Authenticated, Expected, Known, OtpSent, RawReply, Response, read, read_authenticated,
     read_known, read_otp_sent,

@@ -71,14 +71,14 @@ impl IdLengths {
 
 /// The list of `POST /v1/uin-tokens`. It keeps the body and makes each record only when it is needed, because all records together take
 /// several times the memory of the body.
-pub(crate) struct RecordList<B> {
+pub struct RecordList<B> {
     body: B,
     lengths: IdLengths,
 }
 
 impl<B: AsRef<[u8]>> RecordList<B> {
     /// Of `body`, if at least one of its records is right; otherwise the reason why the first one is refused.
-    pub(crate) fn read(body: B, lengths: IdLengths) -> Result<Self> {
+    pub fn read(body: B, lengths: IdLengths) -> Result<Self> {
         let items = items(body.as_ref())?.len();
         if items == 0 {
             return Err(Error::field("", "the list is empty"));
@@ -97,14 +97,14 @@ impl<B: AsRef<[u8]>> RecordList<B> {
 
     /// Every record in order. Each is read when the iterator reaches it. A wrong record is refused by itself, its pointer beginning with its
     /// place in the list.
-    pub(crate) fn lines(&self) -> impl Iterator<Item = ListedRecord> {
+    pub fn lines(&self) -> impl Iterator<Item = ListedRecord> {
         // `read` checked that it is a list.
         let items = items(self.body.as_ref()).unwrap_or_default();
         items.into_iter().enumerate().map(|(place, item)| line(item.get(), place, self.lengths))
     }
 
     /// How many bytes the list came in.
-    pub(crate) fn size(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.body.as_ref().len()
     }
 }
