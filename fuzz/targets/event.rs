@@ -1,4 +1,4 @@
-//! `opencrvs::event`: reading a webhook body, and splicing an application id into it.
+//! `opencrvs::event`: reading a webhook body, and splicing an application id into it. `opencrvs::registration`: reading what goes as a packet.
 
 #![no_main]
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mosip_gateway::error::Code;
 use mosip_gateway::opencrvs::event::{Event, EventKind};
+use mosip_gateway::opencrvs::registration::Registration;
 use mosip_gateway::registration::Aid;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -16,6 +17,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((kind, body)) = input.split_first() else { return };
     webhook(body);
     let kind = EventKind::ALL[usize::from(*kind) % EventKind::ALL.len()];
+    registration(kind, body);
     let event = match Event::parse(kind, Bytes::copy_from_slice(body)) {
         Ok(event) => event,
         Err(error) => {
@@ -50,6 +52,21 @@ fn webhook(body: &[u8]) {
     match Event::from_webhook(body.clone()) {
         Ok(event) => assert!(Event::parse(event.kind(), body).is_ok()),
         Err(error) => assert!(matches!(error.code(), Code::Malformed | Code::Field), "{error}"),
+    }
+}
+
+/// A registration holds its number where another reader finds it, or is refused as a message or a member of it.
+fn registration(kind: EventKind, body: &[u8]) {
+    match Registration::parse(kind, Bytes::copy_from_slice(body)) {
+        Err(error) => {
+            assert!(matches!(error.code(), Code::Malformed | Code::Field | Code::NotFound), "{error}");
+        }
+        Ok(registration) => {
+            assert_eq!((registration.kind(), &registration.body()[..]), (kind, body));
+            let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
+            let fields = body["requestFields"].as_object().unwrap();
+            assert!(fields.values().any(|field| field == registration.number()));
+        }
     }
 }
 

@@ -4,9 +4,11 @@
 //! IDA's filter puts IDA-MLC-007, which says nothing, in front of the code that says what is wrong.
 
 mod ida_codes;
+mod packet_codes;
 
 use serde::Deserialize;
 
+pub(crate) use self::packet_codes::was_here_before;
 use crate::error::{Code, Error, Fault, Result};
 use crate::refusal;
 
@@ -70,7 +72,7 @@ impl Meaning {
 
     /// Looks `code` up. An unknown code never counts as a fault of the record.
     pub fn of(code: &str) -> Self {
-        if let Some(meaning) = ida_codes::meaning(code) {
+        if let Some(meaning) = ida_codes::meaning(code).or_else(|| packet_codes::meaning(code)) {
             return meaning;
         }
         let (fault, registrar, operator) = row(code)
@@ -121,12 +123,24 @@ impl Weight {
             Self::NoCode
         } else if code == ida_codes::GENERIC {
             Self::Generic
-        } else if ida_codes::known(code).is_some() || row(code).is_some() {
+        } else if ida_codes::known(code).or_else(|| packet_codes::meaning(code)).is_some()
+            || row(code).is_some()
+        {
             Self::Known
         } else {
             Self::Unknown
         }
     }
+}
+
+/// Whether the code has a meaning here.
+pub(crate) fn is_known(code: &str) -> bool {
+    Weight::of(code) == Weight::Known
+}
+
+/// Whether MOSIP refused the token, and looked at nothing else.
+pub(crate) fn is_of_token(code: &str) -> bool {
+    code.starts_with("KER-ATH-")
 }
 
 fn row(code: &str) -> Option<&'static (&'static str, Fault, &'static str)> {

@@ -15,6 +15,7 @@ pub mod ida;
 pub(crate) mod jwks;
 mod jwt;
 pub mod mediator;
+pub mod packet;
 pub mod primitives;
 pub(crate) mod push;
 pub(crate) mod roles;

@@ -1,0 +1,262 @@
+//! A registration as the country configuration of OpenCRVS 1.9 and later makes it for MOSIP: fields that it has mapped by itself, and what
+//! goes beside them. What it holds travels on as it came.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::event::EventKind;
+use crate::error::{Code, Error, Result};
+use crate::json::{self, Object, Text, read_at};
+use crate::registration::Subject;
+
+/// Longest number, tracking id and the like, bytes.
+const LONGEST_NAME: usize = 255;
+
+/// A well-formed registration: it holds the number of its kind. No `Debug`: it holds personal data.
+#[derive(Clone)]
+pub struct Registration {
+    kind: EventKind,
+    body: Bytes,
+    /// The field that holds the number.
+    number_name: &'static str,
+    number: String,
+    tracking_id: Option<String>,
+    event_id: Option<String>,
+    action_id: Option<String>,
+}
+
+/// What goes to MOSIP of a registration, as it came.
+pub(crate) struct Content<'a> {
+    pub(crate) fields: Fields<'a>,
+    pub(crate) meta_info: &'a RawValue,
+    pub(crate) audit: &'a RawValue,
+    /// The identity schema that it brings: a JSON string.
+    pub(crate) schema_json: Option<&'a RawValue>,
+    /// Whom MOSIP tells how it ended.
+    pub(crate) recipient: Recipient,
+}
+
+/// Whom MOSIP tells; what is not known is empty.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub(crate) struct Recipient {
+    #[serde(rename = "recipientFullName", deserialize_with = "text_or_null")]
+    pub(crate) name: String,
+    #[serde(rename = "recipientPhone", deserialize_with = "text_or_null")]
+    pub(crate) phone: String,
+    #[serde(rename = "recipientEmail", deserialize_with = "text_or_null")]
+    pub(crate) email: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Members<'a> {
+    tracking_id: Option<String>,
+    event_id: Option<String>,
+    action_id: Option<String>,
+    notification: Option<Object<Recipient>>,
+    #[serde(borrow)]
+    request_fields: &'a RawValue,
+    meta_info: Option<&'a RawValue>,
+    audit: Option<&'a RawValue>,
+    schema_json: Option<&'a RawValue>,
+}
+
+impl Registration {
+    /// The kinds that are registered so.
+    pub(crate) const KINDS: [EventKind; 5] = [
+        EventKind::Birth,
+        EventKind::Death,
+        EventKind::BirthCorrection,
+        EventKind::BirthRevocation,
+        EventKind::DeathRevocation,
+    ];
+
+    /// Reads `{"requestFields"}` and, where they are there, `trackingId`, `eventId`, `actionId`, `notification`, `metaInfo`, `audit` and
+    /// `schemaJson`. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of the defect.
+    pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
+        let text = json::text(&body)?;
+        json::check_unambiguous(text)?;
+        let members = members(text)?;
+        for (value, pointer) in [(members.meta_info, "/metaInfo"), (members.audit, "/audit")] {
+            if value.is_some_and(|value| !value.get().starts_with('{')) {
+                return Err(Error::field(pointer, "this is no object"));
+            }
+        }
+        if let Some(schema) = members.schema_json {
+            read_at::<Text<'_>>(schema.get(), "/schemaJson")?;
+        }
+        let names = [
+            (&members.tracking_id, "/trackingId"),
+            (&members.event_id, "/eventId"),
+            (&members.action_id, "/actionId"),
+        ];
+        for (name, pointer) in names {
+            name.as_deref().map_or(Ok(()), |name| check_name(name, pointer))?;
+        }
+        let (number_name, number) = number(kind, &Fields::read(members.request_fields)?)?;
+        let Members { tracking_id, event_id, action_id, .. } = members;
+        Ok(Self { kind, number_name, number, tracking_id, event_id, action_id, body })
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> EventKind {
+        self.kind
+    }
+
+    /// The number that the registration is about: that of its certificate, or of the person.
+    pub fn number(&self) -> &str {
+        &self.number
+    }
+
+    /// The JSON pointer of [`Self::number`].
+    pub(crate) fn number_pointer(&self) -> String {
+        format!("/requestFields/{}", self.number_name)
+    }
+
+    /// What orders it among others: its tracking id, else its number.
+    pub(crate) fn order(&self) -> &str {
+        self.tracking_id.as_deref().unwrap_or(&self.number)
+    }
+
+    /// The body as it came.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The names that the registration holds. The number of a person is none of them.
+    pub(crate) fn subject(&self) -> Subject {
+        let number = |of| (self.kind == of).then(|| self.number.clone());
+        Subject {
+            event_id: self.event_id.clone(),
+            action_id: self.action_id.clone(),
+            tracking_id: self.tracking_id.clone(),
+            brn: number(EventKind::Birth),
+            drn: number(EventKind::Death),
+            ..Subject::default()
+        }
+    }
+
+    /// Hands the canonical form of `requestFields` to `sink`, piece by piece. Two registrations of one number with the same form are one.
+    pub(crate) fn write_fields(&self, sink: &mut impl FnMut(&str)) -> Result<()> {
+        json::write_canonical(members(json::text(&self.body)?)?.request_fields.get(), sink)
+    }
+
+    /// What goes to MOSIP.
+    pub(crate) fn content(&self) -> Result<Content<'_>> {
+        let members = members(json::text(&self.body)?)?;
+        let mut fields = Fields::read(members.request_fields)?;
+        // MOSIP knows the number of a birth certificate. That of a death certificate is OpenCRVS's own.
+        if self.kind == EventKind::Death {
+            fields.0.retain(|(name, _)| !numbers(EventKind::Death).contains(&&**name));
+        }
+        Ok(Content {
+            fields,
+            meta_info: or_empty(members.meta_info)?,
+            audit: or_empty(members.audit)?,
+            schema_json: members.schema_json,
+            recipient: members.notification.map(|Object(recipient)| recipient).unwrap_or_default(),
+        })
+    }
+}
+
+/// The members of `requestFields`, in their order and with their values as they came.
+pub(crate) struct Fields<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    fn read(raw: &'a RawValue) -> Result<Self> {
+        read_at(raw.get(), "/requestFields")
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct FieldsVisitor;
+        impl<'de> Visitor<'de> for FieldsVisitor {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+impl Serialize for Fields<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (&**name, value)))
+    }
+}
+
+fn members(text: &str) -> Result<Members<'_>> {
+    let Object(members) = read_at(text, "")?;
+    Ok(members)
+}
+
+/// The fields of which one holds the number that a registration of `kind` is about.
+const fn numbers(kind: EventKind) -> &'static [&'static str] {
+    match kind {
+        EventKind::Birth => &["birthCertificateNumber"],
+        EventKind::Death => &["deathCertificateNumber"],
+        EventKind::BirthCorrection => &["VID"],
+        EventKind::BirthRevocation => &["National_ID", "VID", "UIN"],
+        EventKind::DeathRevocation => &["VID", "UIN"],
+        EventKind::DeathCorrection => &[],
+    }
+}
+
+/// The number that a registration of `kind` is about, and the field that holds it.
+fn number(kind: EventKind, fields: &Fields<'_>) -> Result<(&'static str, String)> {
+    let Some(first) = numbers(kind).first() else {
+        return Err(Error::new(Code::NotFound, "no registration of this kind goes as a packet"));
+    };
+    let held = |wanted: &&'static str| {
+        let field = fields.0.iter().find(|(name, _)| **name == **wanted)?;
+        Some((*wanted, field.1))
+    };
+    let Some((name, raw)) = numbers(kind).iter().find_map(held) else {
+        let what = match numbers(kind) {
+            [_] => "this is missing: a registration is known by its number".to_owned(),
+            all => format!("this is missing: a registration is known by its number ({})", all.join(" or ")),
+        };
+        return Err(Error::field(format!("/requestFields/{first}"), what));
+    };
+    let pointer = format!("/requestFields/{name}");
+    let number: String = read_at(raw.get(), &pointer)?;
+    check_name(&number, &pointer)?;
+    Ok((name, number))
+}
+
+fn check_name(name: &str, pointer: &str) -> Result<()> {
+    let fits = name.len() <= LONGEST_NAME && !name.trim().is_empty() && !name.chars().any(char::is_control);
+    fits.then_some(()).ok_or_else(|| {
+        Error::field(
+            pointer,
+            format!("this is empty, longer than {LONGEST_NAME} bytes, or holds a control character"),
+        )
+    })
+}
+
+fn text_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// What came, or `{}`.
+fn or_empty(came: Option<&RawValue>) -> Result<&RawValue> {
+    let empty = || Error::new(Code::Bug, "an empty object cannot be read");
+    came.map_or_else(|| serde_json::from_str("{}").map_err(|_| empty()), Ok)
+}
+
+#[cfg(test)]
+mod tests;
