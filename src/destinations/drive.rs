@@ -83,6 +83,10 @@ pub(crate) async fn drive(
                 }
                 work.progress = progress;
             }
+            Some(Read::Refused { progress, error }) => {
+                let is_kept = keeper.keep(&progress, None).await?;
+                return if is_kept { Err(error) } else { Ok(None) };
+            }
             Some(Read::KeysMayBeOld { .. }) => return Err(no_end()),
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod mediator;
 #[macro_use]
 mod list;
 pub(crate) mod opencrvs;
+pub(crate) mod packets;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -38,6 +39,7 @@ use crate::upstream::{Reply, Request, SendError};
 
 destinations! {
     mediator: mediator::Mediator,
+    packets: packets::Packets,
     ida: ida::Records,
     opencrvs: opencrvs::Opencrvs,
     hub: hub::Publisher,
@@ -59,11 +61,25 @@ pub(crate) trait Destination: Steps {
         Vec::new()
     }
 
+    /// In which form what comes from a caller goes there.
+    fn form(&self) -> Form {
+        Form::Event
+    }
+
     /// Which codes say that what was sent was refused before anybody looked at what is in it: it could not be verified or opened, or the
     /// sender was refused. That may be one entry or all.
     fn is_unread(&self) -> fn(code: &str) -> bool {
         |_| false
     }
+}
+
+/// The form of what a caller posts. A destination takes one of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// A webhook of OpenCRVS.
+    Event,
+    /// A registration whose fields the country configuration has mapped.
+    Registration,
 }
 
 /// A destination of the list.
@@ -161,9 +177,9 @@ impl Rows {
     }
 }
 
-/// Where events go. Cheap to clone.
+/// Where events and registrations go. Cheap to clone.
 #[derive(Clone)]
-pub(crate) struct EventRoutes(Arc<[(&'static str, Vec<String>)]>);
+pub(crate) struct EventRoutes(Arc<[(&'static str, Form, Vec<String>)]>);
 
 impl EventRoutes {
     /// The kinds for which a URL is set, at each of `destinations`.
@@ -171,7 +187,7 @@ impl EventRoutes {
         let of_entries = destinations.iter().filter(|destination| destination.rows().queue == Queue::Entries);
         let kinds = |destination: &Arc<dyn Destination>| {
             let kinds = destination.routes().into_iter().flat_map(|route| route.kinds);
-            (destination.rows().destination, kinds.collect())
+            (destination.rows().destination, destination.form(), kinds.collect())
         };
         Self(of_entries.map(kinds).collect())
     }
@@ -182,13 +198,23 @@ impl EventRoutes {
     ///
     /// [`Code::KindNotConfigured`] unless a URL is set for it.
     pub(crate) fn destinations_of(&self, kind: EventKind) -> Result<Vec<&'static str>> {
+        self.takers(Form::Event, kind)
+            .ok_or_else(|| Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")))
+    }
+
+    /// As [`Self::destinations_of`], of a registration.
+    pub(crate) fn destinations_of_registration(&self, kind: EventKind) -> Result<Vec<&'static str>> {
+        self.takers(Form::Registration, kind).ok_or_else(|| {
+            Error::new(Code::KindNotConfigured, "no URL is set for packets")
+                .advise("Set upstream.packets.create and upstream.packets.process.")
+        })
+    }
+
+    fn takers(&self, form: Form, kind: EventKind) -> Option<Vec<&'static str>> {
         let takes = |kinds: &[String]| kinds.iter().any(|taken| taken == kind.as_str());
-        let takers: Vec<_> =
-            self.0.iter().filter(|(_, kinds)| takes(kinds)).map(|(destination, _)| *destination).collect();
-        if takers.is_empty() {
-            return Err(Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")));
-        }
-        Ok(takers)
+        let takers = self.0.iter().filter(|(_, takes_form, kinds)| *takes_form == form && takes(kinds));
+        let takers: Vec<_> = takers.map(|(destination, ..)| *destination).collect();
+        (!takers.is_empty()).then_some(takers)
     }
 }
 
@@ -286,6 +312,8 @@ pub(crate) enum Read {
     Advance { progress: Progress, news: Option<News> },
     /// It has arrived.
     Done(Done),
+    /// It was refused, and has come this far: that is stored before the attempt ends.
+    Refused { progress: Progress, error: Error },
     /// Our keys may be old. They are read again, and then `then` says what the answer means; `None`: the step is made again.
     KeysMayBeOld { then: Box<dyn FnOnce() -> Result<Option<Read>> + Send> },
 }

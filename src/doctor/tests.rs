@@ -1,5 +1,6 @@
 mod authority;
 mod hub;
+mod packets;
 mod permissions;
 mod refused;
 

@@ -7,6 +7,7 @@
 //! |---|---|---|---|
 //! | the upstream takes it, or refuses it for what is in it | open | open | open |
 //! | what is wrong with it is found before it is sent | open | broken | paused |
+//! | `partner` that the same request cannot get over: it is about this entry, which parks | open | open | paused |
 //! | `partner`, `keys` | paused | paused | paused, by the new reason |
 //! | no connection, no answer in time, 5xx, not JSON | broken at the tenth in a row | broken | paused |
 //! | the upstream refused it unread, such as an envelope that does not open | paused at the fifth in a row | open | paused |
@@ -223,6 +224,11 @@ impl Channel {
                     (Fault::Caller, true) => self.resume(),
                     (_, true) => self.note_answer(now),
                 }
+                return Some(error.clone());
+            }
+            Fault::Partner if !error.retryable() => {
+                self.refused_entries.remove(entry);
+                self.note_answer(now);
                 return Some(error.clone());
             }
             Fault::Partner | Fault::Keys => self.pause(error, now),

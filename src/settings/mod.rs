@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
-use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, unbuilt, upstream};
+use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, upstream};
 use crate::destinations::{self, Url, esignet};
 use crate::faces::{self, callback, ops, plain};
 use crate::keys::settings::Keys;
@@ -88,7 +88,6 @@ impl Config {
             keys: &keys,
             plain: &plain,
         });
-        unbuilt::packets(section.section("packets"), &plain);
         section.finish();
         let address = listen.callback.as_ref();
         let callback = callback::Settings::read(&mut root, &plain, address, destinations.hub.is_secret_set);
@@ -133,6 +132,7 @@ impl Config {
     pub(crate) fn connects_nothing(&self) -> Option<Trouble> {
         let settings = &self.destinations;
         let is_connected = !settings.mediator.events.is_empty()
+            || settings.packets.create.is_some()
             || settings.ida.is_some()
             || settings.hub.hub_url.is_some()
             || self.esignet.is_some()
@@ -140,7 +140,7 @@ impl Config {
         if is_connected {
             return None;
         }
-        let advice = "set upstream.mediator.birth, upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
+        let advice = "set upstream.mediator.birth, upstream.packets.create, upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
                       --config FILE or MOSIP_GATEWAY_CONFIG. deploy/mosip-gateway.toml shows every setting";
         let has_keys = !self.keys.own.is_empty() || !self.keys.peers.is_empty();
         let why = match has_keys {

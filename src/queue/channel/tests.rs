@@ -179,8 +179,9 @@ fn an_expired_api_key_pauses_the_channel_and_the_first_success_resumes_it() {
 #[test]
 fn what_is_wrong_with_one_entry_parks_it_and_leaves_the_channel_alone() {
     let mut channel = channel();
-    for code in [Code::Field, Code::Bug] {
-        assert!(matches!(fail(&mut channel, "a", &Error::new(code, "x"), 0), Next::Park(_)));
+    let lost = said("NEW-1").blame(Fault::Partner, false);
+    for error in [Error::new(Code::Field, "x"), Error::new(Code::Bug, "x"), lost] {
+        assert!(matches!(fail(&mut channel, "a", &error, 0), Next::Park(_)));
         assert_eq!(channel.admission(0), Admission::Free);
     }
 }

@@ -19,11 +19,12 @@ const EARLIER: [&str; 3] = [
     include_str!("../../../tests/upgrade/c65ae14/mosip-gateway.toml"),
     include_str!("../../../tests/upgrade/4171fea/mosip-gateway.toml"),
 ];
-const NAMED: [(&str, &str); 4] = [
+const NAMED: [(&str, &str); 5] = [
     ("MOSIP_AUTH_CLIENT_SECRET", "s"),
     ("PARTNER_MISP_LK", "l"),
     ("PARTNER_APIKEY", "k"),
     ("WEBSUB_CLIENT_SECRET", "w"),
+    ("PACKETS_CLIENT_SECRET", "p"),
 ];
 
 /// The sample with the `#` gone from every setting, and the example's secrets in variables.
@@ -94,9 +95,10 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
 
 #[test]
 fn every_setting_of_an_earlier_version_is_still_read() {
+    let named = [&NAMED[..], &[("MOSIP_PACKET_AUTH_CLIENT_SECRET", "p")]].concat();
     for sample in EARLIER {
         accepted(sample, &[]);
-        accepted(&uncommented_of(sample), &NAMED);
+        accepted(&uncommented_of(sample), &named);
     }
 }
 
