@@ -13,6 +13,7 @@ use crate::destinations::hub::{self, Publisher};
 use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
 use crate::destinations::opencrvs::{self, Opencrvs};
+use crate::destinations::packets::Packets;
 use crate::destinations::{self, Destinations, EventRoutes, Listed};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
@@ -48,6 +49,8 @@ pub(crate) struct Services {
     pub(crate) routes: EventRoutes,
     /// Gives application ids.
     pub(crate) mediator: Arc<Mediator>,
+    /// Says under which ids registrations go.
+    pub(crate) packets: Arc<Packets>,
     /// Looks persons up for callers who wait.
     pub(crate) ida: Ida,
     /// Verifies logins for callers who wait.
@@ -119,7 +122,7 @@ impl Services {
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.all(), settings);
         let routes = EventRoutes::of(&destinations.all());
-        let Destinations { mediator, hub, .. } = destinations;
+        let Destinations { mediator, packets, hub, .. } = destinations;
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
         }
@@ -129,7 +132,7 @@ impl Services {
         let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
         let tools = pushes::Tools { keys, clock, policy, credentials };
         let pushes = Pushes::new(ledger.clone(), routes.clone(), hub.clone(), shares, tools);
-        Self { ledger, engine, pushes, hub, routes, mediator, ida, esignet, outside }
+        Self { ledger, engine, pushes, hub, routes, mediator, packets, ida, esignet, outside }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.

@@ -21,6 +21,7 @@ use crate::mosip::Attested;
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::opencrvs::event::Event;
+use crate::opencrvs::registration::Registration;
 use crate::pool::Pool;
 use crate::queue::Engine;
 use crate::registration::Aid;
@@ -188,6 +189,17 @@ impl App {
     pub(super) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
         let destinations = self.routes().destinations_of(event.kind())?;
         self.ledger().accept(event, destinations, key).await
+    }
+
+    /// As [`Self::accept`], of a registration that goes as a packet.
+    pub(super) async fn accept_registration(
+        &self,
+        registration: Registration,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted> {
+        let Services { routes, ledger, packets, .. } = &self.0.services;
+        let destinations = routes.destinations_of_registration(registration.kind())?;
+        ledger.accept_registration(registration, destinations, key, packets.id_prefix()).await
     }
 
     /// A fresh application id for the caller, at once.

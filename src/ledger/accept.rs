@@ -1,15 +1,17 @@
-//! Takes an event once, whatever key it carries and however often it comes, under an id that stays.
+//! Takes an event or a registration once, whatever key it carries and however often it comes, under an id that stays.
+
+use bytes::Bytes;
 
 use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::pool;
-use crate::store::Queue;
 
 use super::entry::{NewEntry, State};
 use super::identity::Identities;
+use super::registrations::PacketId;
 use super::{Book, Ledger};
-use crate::registration::Aid;
+use crate::registration::{Aid, Subject};
 
 pub(super) const TABLE: &str = "entry";
 
@@ -69,6 +71,39 @@ impl Accepted {
     }
 }
 
+/// What is accepted: an event, or a registration that goes as a packet. No `Debug`: it holds personal data.
+pub(super) struct Intent {
+    pub(super) kind: EventKind,
+    pub(super) payload: Bytes,
+    /// The application id that it comes with.
+    pub(super) aid: Option<Aid>,
+    /// Its entries go in the order of acceptance, one at a time.
+    pub(super) line: String,
+    pub(super) subject: Subject,
+    pub(super) name: Name,
+}
+
+/// Under which id it goes.
+pub(super) enum Name {
+    /// That of its composition, which the line is, or one made of it.
+    Composition,
+    /// One that is drawn.
+    Packet(PacketId),
+}
+
+impl From<&Event> for Intent {
+    fn from(event: &Event) -> Self {
+        Self {
+            kind: event.kind(),
+            payload: event.body().clone(),
+            aid: event.aid().cloned(),
+            line: event.composition_id().to_owned(),
+            subject: event.subject(),
+            name: Name::Composition,
+        }
+    }
+}
+
 /// What is known of an event at one destination.
 struct Known {
     id: String,
@@ -106,19 +141,35 @@ impl Ledger {
         key: Option<IdempotencyKey>,
         push: Option<String>,
     ) -> Result<Accepted> {
-        if let Some(trouble) = self.trouble() {
-            return Err((&trouble).into());
-        }
-        let kind = event.kind();
+        self.refuse_in_trouble()?;
         let ledger = self.clone();
         let (event, identities) = pool::offload(event.body().len(), move || {
             let identities = ledger.identities(&event)?;
             Ok((event, identities))
         })
         .await?;
-        let key = key.map(|key| self.identity(&[b"key", kind.as_str().as_bytes(), key.0.as_bytes()]));
-        let key = key.transpose()?;
-        let locks = vec![event.composition_id().to_owned()];
+        let key = key.map(|key| self.identity(&[b"key", event.kind().as_str().as_bytes(), key.as_bytes()]));
+        self.accept_intent(Intent::from(&event), identities, destinations, key.transpose()?, push).await
+    }
+
+    pub(super) fn refuse_in_trouble(&self) -> Result<()> {
+        self.trouble().map_or(Ok(()), |trouble| Err((&trouble).into()))
+    }
+
+    /// Stores `intent` for each of `destinations`, or finds the entries that it is already, by `identities`; `key` is the HMAC of its
+    /// `Idempotency-Key`, and `push` the id in the quarantine that it leaves.
+    pub(super) async fn accept_intent(
+        &self,
+        intent: Intent,
+        identities: Identities,
+        destinations: Vec<&'static str>,
+        key: Option<Vec<u8>>,
+        push: Option<String>,
+    ) -> Result<Accepted> {
+        let mut locks = vec![intent.line.clone()];
+        if let Name::Packet(id) = &intent.name {
+            locks.push(id.lock());
+        }
         let accepted = self
             .take(locks, move |book| {
                 if let Some(push) = &push {
@@ -127,7 +178,7 @@ impl Ledger {
                 if let Some(key) = &key {
                     book.claim_key(key, &identities)?;
                 }
-                book.accept_event(&event, &identities, &destinations)
+                book.accept(&intent, &identities, &destinations)
             })
             .await?;
         if accepted.is_new {
@@ -150,11 +201,11 @@ impl Book<'_> {
         }
     }
 
-    /// The entries of `event`, known or new. An event that is known at one destination is a repeat, and no entry is made of it at one
+    /// The entries of `intent`, known or new. What is known at one destination is a repeat, and no entry is made of it at one
     /// that was configured later. Where a person discarded its entry, it gets a new one.
-    fn accept_event(
+    fn accept(
         &self,
-        event: &Event,
+        intent: &Intent,
         identities: &Identities,
         destinations: &[&'static str],
     ) -> Result<Accepted> {
@@ -167,7 +218,7 @@ impl Book<'_> {
         let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_discarded);
         let due: Vec<&'static str> =
             destinations.iter().zip(&known).filter(|(_, known)| is_due(known)).map(|(to, _)| *to).collect();
-        let mut made = self.insert_event(event, &identities.current, destinations, &due)?.into_iter();
+        let mut made = self.insert_intent(intent, &identities.current, destinations, &due)?.into_iter();
         let entries = destinations.iter().zip(known).filter_map(|(destination, known)| {
             let entry = if due.contains(destination) { made.next() } else { known };
             Some((*destination, entry?))
@@ -206,10 +257,10 @@ impl Book<'_> {
         }
     }
 
-    /// Makes the entries of `event` for those of its `destinations` that are `due`.
-    fn insert_event(
+    /// Makes the entries of `intent` for those of its `destinations` that are `due`.
+    fn insert_intent(
         &self,
-        event: &Event,
+        intent: &Intent,
         identity: &[u8],
         destinations: &[&'static str],
         due: &[&'static str],
@@ -217,7 +268,10 @@ impl Book<'_> {
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let id = self.fresh_id(event.kind(), event.composition_id())?;
+        let id = match &intent.name {
+            Name::Composition => self.fresh_id(intent.kind, &intent.line)?,
+            Name::Packet(packet) => self.packet_id(packet, intent.kind)?,
+        };
         let mut made = Vec::new();
         for destination in due {
             let name = match destinations.first() == Some(destination) {
@@ -226,26 +280,26 @@ impl Book<'_> {
             };
             self.queue(NewEntry {
                 destination,
-                kind: event.kind().as_str(),
+                kind: intent.kind.as_str(),
                 id: name.clone(),
-                line: event.composition_id().to_owned(),
-                payload: event.body(),
-                aid: event.aid(),
+                line: intent.line.clone(),
+                payload: &intent.payload,
+                aid: intent.aid.as_ref(),
             })?;
             self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
-            made.push(Known { id: name, state: State::Queued, aid: event.aid().cloned() });
+            made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone() });
         }
-        self.correlate(&id, &event.subject())?;
+        match &intent.name {
+            Name::Composition => self.correlate(&id, &intent.subject)?,
+            Name::Packet(packet) => self.correlate_packet(&id, &intent.subject, packet)?,
+        }
         Ok(made)
     }
 
     /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers
     /// a repeated id with a plain success and drops it.
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
-        let is_taken = self.tx().is_named(composition)?
-            || self.tx().correlation(composition)?.is_some()
-            || self.tx().listed(Queue::Entries, composition)?.is_some();
-        if kind.takes_aid() && !is_taken {
+        if kind.takes_aid() && !self.is_in_use(composition)? {
             return Ok(composition.to_owned());
         }
         Ok(format!("{composition}-{:08x}", self.rules.random.u32()))

@@ -186,6 +186,12 @@ impl Book<'_> {
         Ok(self.tx().outcome(entry)?.and_then(|row| said(&row.outcome)).is_some_and(Outcome::is_final))
     }
 
+    /// Whether nothing more is expected of MOSIP for the registration of `entry`: it answered, or was silent for too long.
+    pub(super) fn is_over(&self, entry: &str) -> Result<bool> {
+        let is_silent = self.tx().outcome(entry)?.is_some_and(|row| row.outcome == SILENT);
+        Ok(is_silent || self.is_answered(entry)?)
+    }
+
     fn report_silent(&self, within: Duration) -> Result<usize> {
         let late = self.tx().overdue(self.now, AT_ONCE)?;
         for entry in &late {
@@ -276,7 +282,7 @@ impl Book<'_> {
 }
 
 /// Whether MOSIP says later what came of an event of this kind that went as a packet.
-fn is_answered_later(kind: &str) -> bool {
+pub(super) fn is_answered_later(kind: &str) -> bool {
     [EventKind::Birth.as_str(), EventKind::Death.as_str()].contains(&kind)
 }
 

@@ -18,7 +18,7 @@ const UNCORRELATED: &str = "uncorrelated";
 /// Entries of an older database that get their row in one transaction: few, so that a caller who posts does not wait for it.
 const AT_ONCE: usize = 100;
 /// Events with one number that are looked at. Real ones have a birth and a few corrections.
-const ALIKE: usize = 100;
+pub(super) const ALIKE: usize = 100;
 /// The names by which a push finds its event, those that fewest events share first.
 const BY_PRECISION: [&str; 9] = [
     "registrationId",
@@ -92,13 +92,24 @@ impl Ledger {
 impl Book<'_> {
     /// Keeps the names of `entry`, in place of those that were kept before.
     pub(super) fn correlate(&self, entry: &str, subject: &Subject) -> Result<()> {
+        self.correlate_with(entry, subject, None)
+    }
+
+    /// As [`Self::correlate`], with one more HMAC by which it is found.
+    pub(super) fn correlate_with(
+        &self,
+        entry: &str,
+        subject: &Subject,
+        further: Option<&[u8]>,
+    ) -> Result<()> {
         let text = to_wiped(subject).map_err(|_| Error::new(Code::Bug, "a subject does not serialise"))?;
         let row = CorrelationRow {
             entry: entry.to_owned(),
             subject: self.seal(TABLE, entry, "subject", &text)?,
             seen_at: self.now,
         };
-        let names: Vec<Vec<u8>> = subject.names().map(|(name, value)| self.name_hash(name, value)).collect();
+        let names = subject.names().map(|(name, value)| self.name_hash(name, value));
+        let names: Vec<Vec<u8>> = names.chain(further.map(<[u8]>::to_vec)).collect();
         self.tx().correlate(&row, &names)
     }
 
@@ -109,7 +120,9 @@ impl Book<'_> {
             return Ok(subject);
         }
         let row = self.tx().listed(Queue::Entries, entry)?.filter(is_event);
-        Ok(Subject { composition_id: row.and_then(|row| row.line), ..Subject::default() })
+        // The id of an event begins with its composition.
+        let composition_id = row.and_then(|row| row.line.filter(|line| row.id.starts_with(line)));
+        Ok(Subject { composition_id, ..Subject::default() })
     }
 
     /// The application id joins the names of `entry`.

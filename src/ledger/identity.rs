@@ -14,6 +14,11 @@ pub(super) struct Identities {
 }
 
 impl Identities {
+    /// Of what older gateways never took.
+    pub(super) fn of_today(current: Vec<u8>) -> Self {
+        Self { current, former: None }
+    }
+
     /// All of them, the one of today first.
     pub(super) fn all(&self) -> impl Iterator<Item = &[u8]> {
         std::iter::once(self.current.as_slice()).chain(self.former.as_deref())

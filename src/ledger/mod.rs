@@ -20,6 +20,7 @@ mod new_job;
 mod operator;
 mod overview;
 mod pushes;
+mod registrations;
 mod rekey;
 pub(crate) mod settings;
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod jobs;
 mod legacy;
 mod operator;
 mod pushes;
+mod registrations;
 mod rekey;
 mod unreadable;
 

@@ -19,7 +19,7 @@ use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, idempotency_key, read_json};
 use crate::ledger::entry::{EntryView, parse_state};
-use crate::ledger::{Filter, PageView};
+use crate::ledger::{Accepted, Filter, PageView};
 use crate::opencrvs::event::{Event, EventKind};
 
 /// Longest `Prefer: wait`, seconds.
@@ -72,7 +72,12 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let key = idempotency_key(request.headers())?;
     let wait = wait_asked(request.headers());
     let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
-    let mut accepted = app.accept(event, key).await?;
+    let accepted = app.accept(event, key).await?;
+    Ok(answer(&app, accepted, wait).await)
+}
+
+/// What whoever posted is told of what was `accepted`, once it has settled or they have waited long enough.
+pub(super) async fn answer(app: &App, mut accepted: Accepted, wait: Option<Duration>) -> Response {
     if let Some(wait) = wait {
         let all = accepted.unsettled().into_iter().map(async |id| {
             // It is accepted, whatever comes of the wait; the answer tells how it stands at the end.
@@ -90,8 +95,7 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     }
     let status = if accepted.unsettled().is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let aid = accepted.aid.map(|aid| aid.to_string());
-    Ok((status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid })))
-        .into_response())
+    (status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid }))).into_response()
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -168,7 +172,7 @@ async fn discard(
 }
 
 /// `Prefer: wait=N` (RFC 7240), at most a minute.
-fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
+pub(super) fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
     let preferences = headers.get_all("prefer").iter().filter_map(|value: &HeaderValue| value.to_str().ok());
     let seconds: u64 = preferences
         .flat_map(|line| line.split([',', ';']))

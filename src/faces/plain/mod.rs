@@ -5,6 +5,7 @@ mod esignet;
 mod events;
 mod ida_routes;
 pub(super) mod inbox;
+mod packets;
 mod schema;
 mod settings;
 pub(super) mod uin_tokens;
@@ -85,6 +86,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
             ],
         ))
         .merge(events::routes())
+        .merge(packets::routes())
         .merge(inbox::routes())
         .merge(ida_routes::routes())
         .merge(credentials::routes())

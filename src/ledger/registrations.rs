@@ -1,0 +1,151 @@
+//! Registrations that go to MOSIP as packets: each under an id that is drawn once, and no second one under a number that is on its way.
+
+use data_encoding::HEXLOWER;
+
+use super::accept::{Accepted, IdempotencyKey, Intent, Name};
+use super::answers::is_answered_later;
+use super::correlation::ALIKE;
+use super::entry::State;
+use super::identity::Identities;
+use super::{Book, Ledger, framed};
+use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::error::{Code, Error, Result};
+use crate::opencrvs::event::EventKind;
+use crate::opencrvs::registration::Registration;
+use crate::pool;
+use crate::registration::Subject;
+use crate::store::Queue;
+
+/// The version of the formula of the identity.
+const FORMULA: u8 = 1;
+/// Digits that are drawn behind the prefix.
+const DIGITS: u64 = 10_000_000_000;
+/// Drawing so often finds a free id unless nearly all are in use.
+const DRAWS: usize = 100;
+
+/// How the id of a packet is made.
+pub(super) struct PacketId {
+    /// `upstream.packets.id_prefix`
+    prefix: String,
+    /// HMAC of its kind and its number, by which those with the same are found.
+    number: Vec<u8>,
+    /// The JSON pointer of its number.
+    pointer: String,
+}
+
+impl PacketId {
+    /// Held while it is looked for others with its number.
+    pub(super) fn lock(&self) -> String {
+        HEXLOWER.encode(&self.number)
+    }
+}
+
+impl Ledger {
+    /// Stores `registration` for each of `destinations`, or finds the entries that it is already: [`Code::IdempotencyConflict`] if `key`
+    /// came with another one before, [`Code::Field`] while MOSIP has not answered another one under its number. It goes under
+    /// `id_prefix` and ten digits. Once this returns it is on the disk.
+    pub(crate) async fn accept_registration(
+        &self,
+        registration: Registration,
+        destinations: Vec<&'static str>,
+        key: Option<IdempotencyKey>,
+        id_prefix: &str,
+    ) -> Result<Accepted> {
+        self.refuse_in_trouble()?;
+        let kind = registration.kind().as_str().as_bytes();
+        // Neither the number nor the tracking id stands in the open.
+        let line = HEXLOWER.encode(&self.identity(&[b"packet-line", registration.order().as_bytes()])?);
+        let number = self.identity(&[b"packet-number", kind, registration.number().as_bytes()])?;
+        let key = key.map(|key| self.identity(&[b"packet-key", kind, key.as_bytes()])).transpose()?;
+        let ledger = self.clone();
+        let (registration, identity) = pool::offload(registration.body().len(), move || {
+            let identity = ledger.registration_identity(&registration)?;
+            Ok((registration, identity))
+        })
+        .await?;
+        let intent = Intent {
+            kind: registration.kind(),
+            payload: registration.body().clone(),
+            aid: None,
+            line,
+            subject: registration.subject(),
+            name: Name::Packet(PacketId {
+                prefix: id_prefix.to_owned(),
+                number,
+                pointer: registration.number_pointer(),
+            }),
+        };
+        self.accept_intent(intent, Identities::of_today(identity), destinations, key, None).await
+    }
+
+    /// The identity of `registration`: of its kind, its number and its fields.
+    fn registration_identity(&self, registration: &Registration) -> Result<Vec<u8>> {
+        let opened = self.rules.keys.opened()?;
+        let (kind, number) = (registration.kind().as_str().as_bytes(), registration.number().as_bytes());
+        hmac::tag_written(HmacAlgorithm::Sha256, &opened.identity_key, |write| {
+            for part in framed(&[b"packet", &[FORMULA], kind, number]) {
+                write(&part);
+            }
+            // It comes last and so needs no length.
+            registration.write_fields(&mut |piece: &str| write(piece.as_bytes()))
+        })
+    }
+}
+
+impl Book<'_> {
+    /// An id of its own for a registration of `kind` with new content. A birth or death is refused while another one under its number
+    /// is on its way; other kinds are sent in their order.
+    pub(super) fn packet_id(&self, packet: &PacketId, kind: EventKind) -> Result<String> {
+        if is_answered_later(kind.as_str()) {
+            let rows = self.tx().named(&packet.number, ALIKE)?;
+            for row in rows {
+                if self.is_on_its_way(&row.entry)? {
+                    return Err(Error::field(
+                        &packet.pointer,
+                        "another registration under this number is on its way, and its fields are different",
+                    )
+                    .advise(
+                        "Wait until MOSIP has issued its credential or rejected it, or look it up under /v1/events and discard it; then \
+                         post this one again.",
+                    ));
+                }
+            }
+        }
+        for _ in 0..DRAWS {
+            let bits = (u64::from(self.rules.random.u32()) << 32) | u64::from(self.rules.random.u32());
+            let id = format!("{}{:010}", packet.prefix, bits % DIGITS);
+            if !self.is_in_use(&id)? {
+                return Ok(id);
+            }
+        }
+        Err(Error::new(
+            Code::Storage,
+            "nearly every registration id under upstream.packets.id_prefix is in use",
+        )
+        .advise("Set upstream.packets.id_prefix to another one."))
+    }
+
+    /// Keeps the names of the registration that goes under `id`.
+    pub(super) fn correlate_packet(&self, id: &str, subject: &Subject, packet: &PacketId) -> Result<()> {
+        let subject = Subject { registration_id: Some(id.to_owned()), ..subject.clone() };
+        self.correlate_with(id, &subject, Some(&packet.number))
+    }
+
+    /// Whether MOSIP may yet issue a credential for the registration under `id`: it waits or is being sent, or MOSIP took it and has
+    /// neither answered nor been silent for too long. A row that is gone was settled longer ago than `outbox.retention`.
+    fn is_on_its_way(&self, id: &str) -> Result<bool> {
+        let Some(row) = self.tx().listed(Queue::Entries, id)? else { return Ok(false) };
+        Ok(match row.state {
+            State::Queued | State::Leased => true,
+            State::Done => !self.is_over(id)?,
+            State::Parked | State::Discarded | State::Refused | State::Invalid => false,
+        })
+    }
+
+    /// Whether an entry has, or had, this id.
+    pub(super) fn is_in_use(&self, id: &str) -> Result<bool> {
+        Ok(self.tx().is_named(id)?
+            || self.tx().correlation(id)?.is_some()
+            || self.tx().listed(Queue::Entries, id)?.is_some())
+    }
+}
