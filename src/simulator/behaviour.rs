@@ -22,13 +22,13 @@ pub struct Behaviour {
     /// Close every connection without an answer.
     #[arg(long, env = "SIMULATOR_DOWN")]
     pub down: bool,
-    /// The MOSIP-side mediator answers HTTP 200 with an HTML error page, and does nothing.
+    /// The MOSIP-side mediator, the packet manager and the workflow answer HTTP 200 with an HTML error page, and do nothing.
     #[arg(long, env = "SIMULATOR_ANSWER_HTML")]
     pub answer_html: bool,
-    /// The MOSIP-side mediator answers HTTP 200 with this error code, and does nothing.
+    /// The MOSIP-side mediator, the packet manager and the workflow answer HTTP 200 with this error code, and do nothing.
     #[arg(long, env = "SIMULATOR_ERRORS_IN_200")]
     pub errors_in_200: Option<String>,
-    /// The MOSIP-side mediator accepts an event, and then fails to say so.
+    /// The MOSIP-side mediator, the packet manager and the workflow accept an event or a packet, and then fail to say so.
     #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
     pub fault_after_accept: Option<AfterAccept>,
     /// The MOSIP-side mediator answers the next request 401 (OPN-AUT-002); then this is off again.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::answer::Refusal;
 use super::event::Kind;
+use super::packets::Packet;
 use crate::clock::Timestamp;
 
 /// Entries kept of each kind; the oldest go first.
@@ -31,6 +32,8 @@ pub struct Record {
     pub accepted: VecDeque<Accepted>,
     /// What the MOSIP-side mediator refused.
     pub refused: VecDeque<Refused>,
+    /// Packets, one entry for each registration id.
+    pub packets: VecDeque<Packet>,
     /// AIDs handed out.
     pub aids: VecDeque<Aid>,
     /// Calls of IDA.
@@ -211,6 +214,11 @@ impl History {
 
     pub(super) fn ida(&self, call: IdaCall) {
         self.change(|record| remember(&mut record.ida, call));
+    }
+
+    /// Changes what is known of packets.
+    pub(super) fn packets<T>(&self, change: impl FnOnce(&mut VecDeque<Packet>) -> T) -> T {
+        self.change(|record| change(&mut record.packets))
     }
 
     pub(super) fn push(&self, push: Push) {

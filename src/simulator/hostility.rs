@@ -29,7 +29,7 @@ pub(super) async fn before_any_answer(
     next.run(request).await
 }
 
-/// On the routes of the MOSIP-side mediator: `answer_html`, `errors_in_200`.
+/// On the routes of the MOSIP-side mediator, the packet manager and the workflow: `answer_html`, `errors_in_200`.
 pub(super) async fn before_the_mediator(
     State(world): State<Arc<World>>,
     request: Request,

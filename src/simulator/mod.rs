@@ -1,5 +1,6 @@
-//! A simulator of MOSIP's side: MOSIP-side mediator, Keycloak, authmanager, IDA, the WebSub hub, the data share and eSignet on one port. **Not for
-//! production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches the port may change its behaviour.
+//! A simulator of MOSIP's side: MOSIP-side mediator, packet manager, workflow, Keycloak, authmanager, IDA, the WebSub hub, the data share
+//! and eSignet on one port. **Not for production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches
+//! the port may change its behaviour.
 //!
 //! # Goals
 //!
@@ -20,12 +21,16 @@
 //! As the real one, it drops a repeated birth id with a plain success. After a birth it posts the UINTOKEN once and forgets it. That push has
 //! a signature over the plaintext, base64url without padding, a random thumbprint and an empty id.
 //!
+//! Of packets it refuses a source or process that it does not know, members that are missing, of another type or unknown, and the same
+//! registration id with other content, which the real packet manager writes over. A packet is processed once: as the real workflow, it
+//! answers a repeat with `RPR-WIS-001`.
+//!
 //! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, and [`esignet`] how strict eSignet is.
 //!
 //! # Limitations
 //!
 //! - It answers at once, where MOSIP uploads a packet first; use [`Behaviour::delay_ms`].
-//! - It checks the form of events, not their content. It makes no packet and looks up no person, and a UINTOKEN is 36 random digits.
+//! - It checks the form of events, not their content. It looks up no person, and a UINTOKEN is 36 random digits.
 //! - A birth without a birth registration number is accepted and pushes nothing.
 //! - It remembers the last [`history::LIMIT`] entries of each kind; an older birth id counts as new.
 
@@ -43,6 +48,7 @@ pub mod hub;
 mod listener;
 mod manage;
 mod mediator;
+pub mod packets;
 mod push;
 mod settings;
 pub mod shares;
@@ -226,6 +232,7 @@ impl World {
 fn routes(world: Arc<World>) -> Router {
     Router::new()
         .merge(mediator::routes(&world))
+        .merge(packets::routes(&world))
         .merge(tokens::routes())
         .merge(fake_ida::routes())
         .merge(hub::routes())

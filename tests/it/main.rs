@@ -59,6 +59,8 @@ mod ops_truth;
 #[cfg(feature = "simulator")]
 mod outbox;
 #[cfg(feature = "simulator")]
+mod packets;
+#[cfg(feature = "simulator")]
 mod readme;
 mod rooms;
 mod round_trips;

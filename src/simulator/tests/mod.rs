@@ -4,6 +4,7 @@ mod credentials;
 mod fake_ida;
 mod hostility;
 mod mediator;
+mod packets;
 mod partner;
 mod push;
 mod running;

@@ -29,6 +29,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) behaviour: Behaviour,
     /// The gateway subscribes at the hub of MOSIP's side, for credentials, the status of packets and errors.
     pub(crate) hub: bool,
+    /// Registrations go to MOSIP's side as packets.
+    pub(crate) packets: bool,
     /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
     pub(crate) shares: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
@@ -61,6 +63,8 @@ impl World {
         if let Some(hub) = &hub {
             set.extend(hub.set());
         }
+        let packets = if setup.packets { packets(&simulator.base_url) } else { Vec::new() };
+        set.extend(packets.iter().map(|(name, value)| (*name, value.as_str())));
         set.extend(setup.set);
         let mut text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text).to_owned();
         if setup.shares {
@@ -114,6 +118,23 @@ url = "{base_url}/v1/datashare/"
 token = {{ url = "{base_url}/auth/realms/mosip/protocol/openid-connect/token", client_id = "opencrvs", client_secret_env = "MOSIP_AUTH_CLIENT_SECRET" }}
 "#
     )
+}
+
+/// The settings by which packets go to a simulator at `base_url`, with tokens of its authmanager.
+pub(crate) fn packets(base_url: &str) -> Vec<(&'static str, String)> {
+    let token = format!("{base_url}/v1/authmanager/authenticate/clientidsecretkey");
+    let process = format!("{base_url}/registrationprocessor/v1/workflowmanager/workflowinstance");
+    vec![
+        ("UPSTREAM__PACKETS__CREATE", format!("{base_url}/commons/v1/packetmanager/createPacket")),
+        ("UPSTREAM__PACKETS__PROCESS", process),
+        ("UPSTREAM__PACKETS__CENTER_ID", "10123".to_owned()),
+        ("UPSTREAM__PACKETS__MACHINE_ID", "10234".to_owned()),
+        ("UPSTREAM__PACKETS__TOKEN__URL", token),
+        ("UPSTREAM__PACKETS__TOKEN__KIND", "authmanager".to_owned()),
+        ("UPSTREAM__PACKETS__TOKEN__APP_ID", "admin".to_owned()),
+        ("UPSTREAM__PACKETS__TOKEN__CLIENT_ID", "opencrvs".to_owned()),
+        ("UPSTREAM__PACKETS__TOKEN__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
+    ]
 }
 
 /// The settings that lead to a simulator at `base_url`.
