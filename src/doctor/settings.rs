@@ -25,6 +25,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     findings.extend(troubles::all(config).into_iter().chain(of_files).map(Finding::of_trouble));
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));
+    findings.extend(schema(config));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     findings
 }
@@ -38,6 +39,17 @@ fn origin_of(path: &str, origin: &str) -> Finding {
         }
         alias => Finding::ok(format!("{path} (from {alias})"), "set by a variable of an older system"),
     }
+}
+
+/// Nobody but the country configuration knows whether each registration brings its own schema, so that this is said here alone.
+fn schema(config: &Config) -> Option<Finding> {
+    config.destinations.packets.lacks_schema().then(|| {
+        Finding::warn(
+            "upstream.packets.schema_file",
+            "is not set, so that a registration without a schemaJson of its own goes without an identity schema, and MOSIP makes no packet of it",
+            "put the identity schema of this MOSIP into a file and set it, unless each registration brings its schemaJson, which counts before the file",
+        )
+    })
 }
 
 /// OpenCRVS tries a refused connection three times at once, and then never again.

@@ -34,7 +34,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(listeners::troubles(config))
         .chain(listeners::in_the_clear(config))
         .chain(lacks)
-        .chain(config.destinations.packets.troubles())
+        .chain(config.destinations.packets.trouble())
         .chain(config.destinations.hub.troubles())
         .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))

@@ -74,25 +74,19 @@ impl Default for Settings {
 
 impl Settings {
     /// What works, and could be better.
-    pub(crate) fn troubles(&self) -> Vec<Trouble> {
-        if self.create.is_none() {
-            return Vec::new();
-        }
-        let schema = self.schema.is_none().then(|| {
-            Trouble::new(
-                "upstream.packets.schema_file",
-                "is not set, so that a registration without a schemaJson of its own goes without an identity schema, and MOSIP makes no packet of it",
-                "put the identity schema of this MOSIP into a file and set it; a schemaJson of the registration counts before it",
-            )
-        });
-        let token = (!self.is_token_set).then(|| {
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        (self.create.is_some() && !self.is_token_set).then(|| {
             Trouble::new(
                 "upstream.packets.token",
                 "is not set, so that the packet manager is called without a token",
                 "set it unless the packet manager takes packets from anybody: MOSIP's does not",
             )
-        });
-        schema.into_iter().chain(token).collect()
+        })
+    }
+
+    /// Whether a registration goes without an identity schema unless it brings its own.
+    pub(crate) fn lacks_schema(&self) -> bool {
+        self.create.is_some() && self.schema.is_none()
     }
 }
 
