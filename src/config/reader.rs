@@ -76,6 +76,8 @@ struct Gathered {
     secret_files: Vec<PathBuf>,
     /// Paths of all settings that were looked for.
     asked: BTreeSet<String>,
+    /// Variables that settings name, and whose values are read.
+    named: BTreeSet<String>,
     /// Hosts that variables of an older system lead to over plain http.
     plain_hosts: BTreeMap<String, BTreeSet<String>>,
 }
@@ -113,9 +115,10 @@ impl<'a> Reader<'a> {
         self.aliases.peers.clone()
     }
 
-    /// All variables, to look up the secrets that some of them hold.
-    pub(crate) fn variables(&self) -> &'a Variables {
-        self.variables
+    /// The value of the variable that a setting names.
+    pub(crate) fn named_variable(&self, name: &str) -> Option<&'a String> {
+        self.found.borrow_mut().named.insert(name.to_owned());
+        self.variables.get(name)
     }
 
     /// The gateway's variable for the setting at `path`, if it is set. Settings inside lists have none.
@@ -291,9 +294,13 @@ impl<'a> Reader<'a> {
                 self.warn(format!("{} does not set {path}, since {section}.url is not set", alias.variable));
             }
         }
-        if !self.aliases.without_effect.is_empty() {
-            let names = self.aliases.without_effect.join(", ");
-            self.warn(format!("these variables of an older system have no effect here: {names}"));
+        let without_effect = {
+            let found = self.found.borrow();
+            let names = self.aliases.without_effect.iter().map(String::as_str);
+            names.filter(|name| !found.named.contains(*name)).collect::<Vec<_>>().join(", ")
+        };
+        if !without_effect.is_empty() {
+            self.warn(format!("these variables of an older system have no effect here: {without_effect}"));
         }
     }
 

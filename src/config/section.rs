@@ -263,7 +263,7 @@ impl<'r> Section<'r> {
         }
         let raw = variable?;
         self.record_use(&raw);
-        self.parse_or_report(&raw, |raw| match self.reader.variables().get(raw.text()?) {
+        self.parse_or_report(&raw, |raw| match self.reader.named_variable(raw.text()?) {
             Some(value) if !value.is_empty() => {
                 secret_of(value.clone().into_bytes()).map(|secret| Some(SecretSetting::Value(secret)))
             }

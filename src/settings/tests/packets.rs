@@ -80,3 +80,30 @@ fn the_token_of_mosip_api_is_that_of_packets() {
     assert_eq!((packets.id_prefix.as_str(), packets.unset.len()), ("20002", 0));
     assert_eq!(packets.token.unwrap().client_id, "mosip-regproc-client");
 }
+
+#[test]
+fn a_variable_of_an_older_system_that_the_file_names_has_its_effect() {
+    let set = [
+        ("MOSIP_PACKET_AUTH_CLIENT_SECRET", "s"),
+        ("MOSIP_WEBSUB_AUTH_CLIENT_SECRET", "t"),
+        ("MOSIP_AUTH_URL", "https://iam.example.org/auth/realms/mosip/protocol/openid-connect/token"),
+        ("MOSIP_AUTH_CLIENT_ID", "opencrvs"),
+        ("MOSIP_AUTH_CLIENT_SECRET", "u"),
+    ];
+    let token = "token = { url = \"https://iam.example.org/token\", client_id = \"c\", client_secret_env = \"MOSIP_PACKET_AUTH_CLIENT_SECRET\" }";
+    let config = accepted(&format!("{PACKETS}{token}"), &set);
+    let idle: Vec<_> = config.warnings.iter().filter(|warning| warning.contains("no effect")).collect();
+    assert_eq!(
+        idle,
+        ["these variables of an older system have no effect here: MOSIP_WEBSUB_AUTH_CLIENT_SECRET"]
+    );
+}
+
+#[test]
+fn a_schema_that_each_registration_may_bring_is_no_trouble_of_the_gateway() {
+    let config = accepted(PACKETS, &[]);
+    assert!(config.destinations.packets.lacks_schema(), "doctor says so");
+    let troubles = crate::gateway::troubles::all(&config);
+    let said: Vec<_> = troubles.iter().filter(|trouble| trouble.to_string().contains("schema")).collect();
+    assert!(said.is_empty(), "{said:?}");
+}
