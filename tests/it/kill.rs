@@ -1,11 +1,12 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
-//! lost, no event goes under two ids, no application id changes, and what the gateway acknowledged to MOSIP's hub reaches the mediator once. Counted by what the
+//! lost, no event goes under two ids, no application id changes, no registration becomes two packets, and what the gateway acknowledged to MOSIP's hub reaches the mediator once. Counted by what the
 //! simulator saw.
 //!
 //! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times and prints the counts in one line. A
 //! run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to kill, not the scheduler.
 
 mod counts;
+mod packets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,13 +14,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use self::counts::Counts;
+use self::packets::Registrations;
 use crate::support::event::event;
 use crate::support::gateway::HUB_SECRET;
 use crate::support::mediator::Mediator;
 use crate::support::mosip::Push;
 use crate::support::process::Gateway;
 use crate::support::random::Random;
-use crate::support::world::{Hub, urls};
+use crate::support::world::{self, Hub, urls};
 use mosip_gateway::clock::Clock;
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
 use mosip_gateway::simulator::history::Record;
@@ -32,8 +34,8 @@ use tokio::task::JoinSet;
 const KILLS: u64 = 10;
 /// Who posts at the same time.
 const POSTERS: u64 = 4;
-/// Compositions that are let out between two kills.
-const STORIES_PER_KILL: usize = 6;
+/// Compositions and registrations that are let out between two kills.
+const STORIES_PER_KILL: usize = 8;
 /// Beside a second for every kill.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
 /// When whatever a kill waits for does not come, it comes without.
@@ -51,7 +53,7 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     let mut gateway = Gateway::new();
     let simulator = start_simulator(&gateway.callback).await;
     gateway.set(&[("DELIVER__URL", &mediator.url)]);
-    for (name, url) in urls(&simulator.base_url) {
+    for (name, url) in urls(&simulator.base_url).into_iter().chain(world::packets(&simulator.base_url)) {
         gateway.set(&[(name, &url)]);
     }
     let hub = Hub::beside(&simulator.base_url, &gateway.callback);
@@ -62,6 +64,11 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     for poster in 0..POSTERS {
         let (load, url) = (Arc::clone(&load), gateway.api());
         posters.spawn(async move { load.post_stories(&url, Random::new(seed ^ (poster + 1) << 32)).await });
+    }
+    for poster in POSTERS..POSTERS + 2 {
+        let (load, url) = (Arc::clone(&load), gateway.api());
+        let random = Random::new(seed ^ (poster + 1) << 32);
+        posters.spawn(async move { load.registrations.post(&load.gate, &url, random).await });
     }
 
     let (pushing, callback) = (Arc::clone(&load), format!("http://{}{}", gateway.callback, Hub::CALLBACK));
@@ -89,7 +96,10 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     let counts = Counts::of(&load, &simulator.history.record(), &gateway, &delivered).await;
     println!("{kills} kills, {counts}; {:.0} s", start.elapsed().as_secs_f64());
     assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
-    assert!(counts.taken > 0 && counts.resent > 0 && counts.rejected > 0, "there was no load");
+    assert!(
+        counts.taken > 0 && counts.resent > 0 && counts.rejected > 0 && counts.registered > 0,
+        "there was no load"
+    );
     assert_eq!(counts.failures(), BTreeMap::new(), "MOSIP_GATEWAY_SEED={seed}; log:\n{}", gateway.log());
 }
 
@@ -139,8 +149,9 @@ async fn await_the_moment(
             let enough = *acknowledged.borrow() + count;
             acknowledged.wait_for(|seen| *seen >= enough).await.unwrap();
         } else {
-            let enough = posts(&simulator.history.record()) + count;
-            simulator.history.wait_until(|record| posts(record) >= enough).await;
+            let calls = |record: &Record| posts(record) + calls_about_packets(record);
+            let enough = calls(&simulator.history.record()) + count;
+            simulator.history.wait_until(|record| calls(record) >= enough).await;
         }
     };
     // Nothing comes where the breaker is open or nothing is left to post.
@@ -151,6 +162,11 @@ async fn await_the_moment(
 /// Posts that MOSIP took, repeats among them.
 fn posts(record: &Record) -> u64 {
     record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
+}
+
+/// Calls that the packet manager and the workflow took, repeats among them.
+fn calls_about_packets(record: &Record) -> u64 {
+    record.packets.iter().map(|packet| packet.created + packet.processed + packet.repeats).sum()
 }
 
 /// Waits until nothing is left to send, to examine or to deliver. What the mediator got goes into `delivered`.
@@ -221,6 +237,7 @@ struct Load {
     /// Turns false when the hub has nothing more to say.
     rejecting: watch::Sender<bool>,
     known: Mutex<Known>,
+    registrations: Registrations,
 }
 
 #[derive(Default)]
@@ -249,6 +266,7 @@ impl Default for Load {
             acknowledgements: watch::Sender::new(0),
             rejecting: watch::Sender::new(true),
             known: Mutex::default(),
+            registrations: Registrations::default(),
         }
     }
 }

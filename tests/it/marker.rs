@@ -41,11 +41,16 @@ const fn echo(sent: [&'static str; 2], seen: Seen, why: &'static str) -> Echo {
     Echo { sent, seen, _why: why }
 }
 
-const ECHOES: [Echo; 12] = [
+const ECHOES: [Echo; 13] = [
     echo(["POST /v1/esignet/authorize", ": body at /"], Answer, "the URL holds the parameters of the login"),
     echo(["GET /webhooks", ": query challenge"], Answer, "OpenCRVS wants its challenge back"),
     echo(
         ["POST /v1/events/{id}", "/resource/identifier/"],
+        Answer,
+        "the inbox names an event by its numbers",
+    ),
+    echo(
+        ["POST /v1/packets/{kind}", ": body at /requestFields/birthCertificateNumber"],
         Answer,
         "the inbox names an event by its numbers",
     ),
@@ -176,14 +181,19 @@ async fn decide(site: &Site, markers: &mut Markers) {
     assert!((200..300).contains(&status), "{answer}");
 }
 
-/// All lists, and the page in every view.
+/// All lists to their ends, and the page in every view.
 async fn look_around(site: &Site, markers: &Markers, seen: &mut Sightings) {
-    for target in
+    for route in
         ["/v1/events", "/v1/events/discarded", "/v1/quarantine", "/v1/uin-tokens", "/v1/inbox", "/v1/keys"]
     {
-        let (status, answer) = site.call(Method::GET, target, "").await;
-        assert_eq!(status, 200, "{target}: {answer}");
-        seen.look(markers, Answer, &answer.to_string());
+        let mut target = route.to_owned();
+        loop {
+            let (status, answer) = site.call(Method::GET, &target, "").await;
+            assert_eq!(status, 200, "{target}: {answer}");
+            seen.look(markers, Answer, &answer.to_string());
+            let Some(next) = answer["next"].as_i64() else { break };
+            target = format!("{route}?cursor={next}");
+        }
     }
     for target in [
         "/",

@@ -30,6 +30,9 @@ pub(super) struct Counts {
     pub(super) rejected: usize,
     rejections_lost: usize,
     rejections_doubled: usize,
+    /// Registrations that were acknowledged.
+    pub(super) registered: usize,
+    of_packets: [(&'static str, usize); 4],
 }
 
 impl Counts {
@@ -84,13 +87,15 @@ impl Counts {
         counts.rejected = known.rejected.len();
         counts.rejections_lost =
             known.rejected.iter().filter(|id| !delivered.rejections.contains_key(*id)).count();
+        counts.registered = load.registrations.taken();
+        counts.of_packets = load.registrations.failures(record);
         counts.rejections_doubled = delivered.rejections.values().filter(|ids| ids.len() > 1).count();
         counts
     }
 
     /// Everything that has to be nothing.
-    fn all_failures(&self) -> [(&'static str, usize); 10] {
-        [
+    fn all_failures(&self) -> Vec<(&'static str, usize)> {
+        let others = [
             ("lost", self.lost),
             ("two ids for one event", self.two_ids),
             ("AID changed", self.aid_changed),
@@ -101,7 +106,8 @@ impl Counts {
             ("push lost", self.pushes_lost),
             ("rejection lost", self.rejections_lost),
             ("rejection delivered twice", self.rejections_doubled),
-        ]
+        ];
+        others.into_iter().chain(self.of_packets).collect()
     }
 
     pub(super) fn failures(&self) -> BTreeMap<&'static str, usize> {
@@ -111,9 +117,9 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { taken, accepted, resent, pushed, rejected, .. } = self;
+        let Self { taken, accepted, resent, pushed, rejected, registered, .. } = self;
         write!(f, "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {pushed} pushes taken, ")?;
-        write!(f, "{rejected} of the hub")?;
+        write!(f, "{rejected} of the hub, {registered} registrations taken")?;
         self.all_failures().iter().try_for_each(|(what, count)| write!(f, ", {what} {count}"))
     }
 }

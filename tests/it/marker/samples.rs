@@ -55,8 +55,7 @@ impl Facts {
                 of(&self.job, &[], Body::None, &[200])
             }
             ("DELETE", "/v1/uin-tokens/{job}") => of(&self.job, &[("reason", "r")], Body::None, &[409]),
-            // No packet manager is set here: a registration is read, and goes nowhere.
-            ("POST", "/v1/packets/{kind}") => of("birth", &[], Body::Json(registration()), &[422]),
+            ("POST", "/v1/packets/{kind}") => of("birth", &[], Body::Json(registration()), &[202]),
             ("POST", "/v1/uin-tokens") => of("", &[], Body::Json(json!([leila(UIN)])), &[202]),
             ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),

@@ -18,7 +18,7 @@ use crate::support::patience;
 use crate::support::pki::Authority;
 use crate::support::port::Port;
 use crate::support::webhook::{self, SHA_SECRET};
-use crate::support::world::{Hub, urls};
+use crate::support::world::{Hub, packets, urls};
 
 /// The bearer token of every listener that demands one.
 const TOKEN: &str = "the-token-of-a-listener";
@@ -59,6 +59,8 @@ impl Site {
         let away = format!("http://{nobody}/death");
         let mut set: Vec<(&str, &str)> = mosip.iter().map(|(name, url)| (*name, url.as_str())).collect();
         set.extend(hub.set());
+        let packets = packets(&simulator.base_url);
+        set.extend(packets.iter().map(|(name, value)| (*name, value.as_str())));
         set.extend([
             ("UPSTREAM__IDA__URL", ida.as_str()),
             ("UPSTREAM__MEDIATOR__DEATH", &away),
