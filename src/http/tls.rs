@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{AlertDescription, InvalidMessage, PeerIncompatible, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -50,7 +51,7 @@ impl Acceptor {
             let what = "client_subjects protects nothing without client_ca";
             return Err(refuse(&settings.cert, what, "set client_ca, or remove client_subjects"));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|error| refuse(&settings.cert, error, REPLACE))?;
@@ -68,7 +69,7 @@ impl Acceptor {
         })?;
         let chain = certificates(&settings.cert)?;
         let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(settings, &error))?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = http1();
         if settings.client_ca.is_some() {
             // A resumed session would carry a client certificate past its last day.
             config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -95,7 +96,7 @@ impl Acceptor {
     {
         let stream = match tokio::time::timeout(deadline, self.tls.accept(stream)).await {
             Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(NotLetIn::because(error.to_string())),
+            Ok(Err(error)) => return Err(NotLetIn::because(why(&error))),
             Err(_) => return Err(NotLetIn::because("it was not finished in time".to_owned())),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
@@ -112,6 +113,50 @@ impl Acceptor {
         self.subjects.is_empty()
             || subject.is_some_and(|subject| self.subjects.iter().any(|allowed| allowed.is(subject)))
     }
+}
+
+/// Why a handshake failed, in words where its kind is known; else what rustls says.
+fn why(error: &io::Error) -> String {
+    const TOO_OLD: &str = "the client offers no version of TLS that is taken here: 1.2 or 1.3";
+    let told = match error.get_ref().and_then(|cause| cause.downcast_ref()) {
+        Some(rustls::Error::NoCertificatesPresented) => {
+            "the client shows no certificate, and client_ca demands one"
+        }
+        Some(rustls::Error::InvalidCertificate(refusal)) => {
+            return format!("the client's certificate is not accepted: {}", words::of(refusal));
+        }
+        Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+            "what came is not TLS; a client that calls with http:// has to call with https://"
+        }
+        Some(rustls::Error::PeerIncompatible(
+            // What is older than 1.2 names none.
+            PeerIncompatible::SignatureAlgorithmsExtensionRequired
+            | PeerIncompatible::Tls12NotOffered
+            | PeerIncompatible::Tls12NotOfferedOrEnabled
+            | PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::SupportedVersionsExtensionRequired,
+        )) => TOO_OLD,
+        Some(rustls::Error::InvalidMessage(InvalidMessage::UnknownProtocolVersion)) => TOO_OLD,
+        Some(rustls::Error::AlertReceived(AlertDescription::UnknownCA)) => {
+            "the client does not accept the listener's certificate: it does not know the CA that signed it"
+        }
+        Some(rustls::Error::AlertReceived(
+            alert @ (AlertDescription::BadCertificate
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnsupportedCertificate),
+        )) => return format!("the client does not accept the listener's certificate ({alert:?})"),
+        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            "the client broke the connection off"
+        }
+        _ => return error.to_string(),
+    };
+    told.to_owned()
+}
+
+fn http1() -> Vec<Vec<u8>> {
+    vec![b"http/1.1".to_vec()]
 }
 
 /// Where nothing better can be said.

@@ -97,6 +97,60 @@ async fn a_refused_handshake_is_counted() {
     assert!(text.contains(line), "{text}");
 }
 
+/// What the listener says of a client that does `handshake`, which fails.
+async fn why_not(acceptor: &Acceptor, handshake: impl AsyncFnOnce(tokio::io::DuplexStream)) -> String {
+    let (client, server) = tokio::io::duplex(64 << 10);
+    let (refused, ()) = tokio::join!(acceptor.accept(server, AMPLE), handshake(client));
+    refused.err().unwrap().why
+}
+
+/// What rustls says of it is for programmers.
+#[tokio::test]
+async fn a_refused_handshake_is_told_in_words() {
+    let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
+    let folder = Folder::new(&authority);
+    let (open, closed) = (folder.settings(false, &[]), folder.settings(true, &[]));
+    let [open, closed] = [open, closed].map(|settings| Acceptor::load(&settings).unwrap());
+    let with = async |acceptor: &Acceptor, trusts: &Authority, identity: Option<&Identity>| {
+        why_not(acceptor, async |stream| {
+            let name = ServerName::try_from("localhost").unwrap();
+            if let Ok(mut stream) = trusts.connector(identity).connect(name, stream).await {
+                // A client learns with the first answer whether its certificate counts.
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            }
+        })
+        .await
+    };
+    assert_eq!(
+        with(&closed, &authority, None).await,
+        "the client shows no certificate, and client_ca demands one"
+    );
+    assert_eq!(
+        with(&closed, &authority, Some(&stranger.client("mosip"))).await,
+        "the client's certificate is not accepted: none of the trusted roots has signed it"
+    );
+    assert_eq!(
+        with(&open, &stranger, None).await,
+        "the client does not accept the listener's certificate: it does not know the CA that signed it"
+    );
+    let writes =
+        async |bytes: &[u8]| why_not(&open, async |mut stream| stream.write_all(bytes).await.unwrap()).await;
+    assert_eq!(
+        writes(GET.as_bytes()).await,
+        "what came is not TLS; a client that calls with http:// has to call with https://"
+    );
+    assert_eq!(
+        writes(&data_encoding::HEXLOWER.decode(TLS_1_0).unwrap()).await,
+        "the client offers no version of TLS that is taken here: 1.2 or 1.3"
+    );
+    assert_eq!(writes(b"").await, "the client broke the connection off");
+}
+
+/// What `openssl s_client -tls1 -cipher AES128-SHA:@SECLEVEL=0` writes first.
+const TLS_1_0: &[u8] =
+    b"160301003d01000039030179e97295b168aaab53955bf21a37be641a91288610eee71f3819328f6c35dd550000\
+    04002f00ff0100000c002300000016000000170000";
+
 #[tokio::test]
 async fn a_client_whose_subject_is_not_listed_is_refused() {
     let authority = Authority::new("root");
