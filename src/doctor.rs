@@ -30,6 +30,7 @@ use crate::config::Trouble;
 use crate::destinations::ida::Requests;
 use crate::destinations::{DestinationSettings as _, Destinations, Tools};
 use crate::error::{Code, Error};
+use crate::gateway::listeners::lacks_callback;
 use crate::pool::Pool;
 use crate::queue::outside::Network;
 use crate::settings::Config;
@@ -177,6 +178,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     let (Ok(client), Ok(pool)) = (Client::new(&config.upstream), Pool::for_this_machine()) else {
         return Vec::new();
     };
+    let lacks_callback = lacks_callback(&config);
     let mut urls = config.called_urls();
     urls.extend(credentials::urls(&config.credentials));
     let reached = reach::every_server(&client, &urls, &clock).await;
@@ -184,6 +186,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
     // Nothing watches: the keys were loaded this moment, and a watcher that does not run would let a refresh wait for ever.
     let (_, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), NEVER);
     let mut settings = config.destinations;
+    settings.hub.is_unreachable = lacks_callback;
     // What is unset has been found without a call.
     let asks_ida = settings.ida.lacks().is_empty()
         && settings.ida.as_ref().is_some_and(|ida| reached.includes(Some(&ida.url)));

@@ -85,6 +85,7 @@ impl Gateway {
         forbid_core_dumps();
         let clock = Clock::system();
         let (wanted, unserved) = listeners::wanted(&config)?;
+        config.destinations.hub.is_unreachable = listeners::lacks_callback(&config);
         let mut troubles = troubles::all(&config);
         troubles.extend(unserved);
         let files = Files::of(&config);
@@ -197,8 +198,8 @@ impl Gateway {
             ops: config.ops,
         };
         let mut listeners = Vec::new();
-        for Wanted { listener, address, tls, .. } in wanted {
-            let router = (listener.router)(&mut site, &address);
+        for Wanted { listener, address, tls, router, .. } in wanted {
+            let router = router(&mut site, &address);
             let server = match sockets.take(listener.name) {
                 Some(socket) => Server::adopt(listener.name, socket, &address, tls)?,
                 None => Server::bind(&address, tls).await?,

@@ -14,6 +14,7 @@ use tokio::net::UnixStream;
 
 use crate::config::{Address, ServerTls};
 use crate::crypto::secret::{SecretBytes, SecretWriter};
+use crate::http::server::Acceptor;
 use crate::settings::Config;
 use crate::upstream::{Client, Reply, Request, SendError, tcp};
 
@@ -81,9 +82,16 @@ impl Target {
         Ok((target, if path == "/" { READY } else { path }.to_owned()))
     }
 
-    /// The ops listener of `config`.
+    /// The ops listener of `config`. Where its TLS files cannot be used, a gateway answers probes there under a certificate of its own,
+    /// which nobody can know. Send no secret there: whatever answers is believed.
     pub(crate) fn ops(config: &Config, client: Option<ClientFiles<'_>>) -> Result<Self, TargetError> {
-        Self::listener(&config.listen.ops, config.ops.tls.as_ref(), client)
+        match &config.ops.tls {
+            Some(tls) if Acceptor::load(tls).is_err() => {
+                let transport = Transport::of(&config.listen.ops);
+                Ok(Self { transport, scheme: "https", tls: tls::to_anybody()? })
+            }
+            tls => Self::listener(&config.listen.ops, tls.as_ref(), client),
+        }
     }
 
     /// The plain API of `config`.
@@ -91,16 +99,12 @@ impl Target {
         Self::listener(&config.listen.internal, config.internal.tls.as_ref(), client)
     }
 
-    /// A listener on all addresses is called on the loopback address.
     fn listener(
         address: &Address,
         server: Option<&ServerTls>,
         client: Option<ClientFiles<'_>>,
     ) -> Result<Self, TargetError> {
-        let transport = match address {
-            Address::Unix(path) => Transport::Unix(path.clone()),
-            Address::Tcp(socket) => Transport::Tcp(with_loopback(socket).to_string()),
-        };
+        let transport = Transport::of(address);
         match server {
             None => Ok(Self { transport, scheme: "http", tls: tls::unused()? }),
             Some(server) => Ok(Self { transport, scheme: "https", tls: tls::to_listener(server, client)? }),
@@ -138,6 +142,16 @@ impl Target {
                 });
                 Client::for_listener(name, tls, connector).send(request).await
             }
+        }
+    }
+}
+
+impl Transport {
+    /// A listener on all addresses is called on the loopback address.
+    fn of(address: &Address) -> Self {
+        match address {
+            Address::Unix(path) => Self::Unix(path.clone()),
+            Address::Tcp(socket) => Self::Tcp(with_loopback(socket).to_string()),
         }
     }
 }

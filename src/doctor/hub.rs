@@ -18,11 +18,14 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Largest answer, bytes; a real one is a line.
 const MAX_REPLY: usize = 64 << 10;
 
-/// Whether there is a hub, and it and who gives its token were reached. What is unset has been found without a call.
+/// Whether there is a hub that can reach us, and it and who gives its token were reached. What is unset has been found without a call.
 pub(super) fn can_be_asked(hub: &Publisher, reached: &Reached) -> bool {
     let settings = hub.settings();
     let has_token = hub.token().is_none_or(|token| reached.includes(token.grant().url()));
-    settings.unset.is_empty() && has_token && reached.includes(settings.hub_url.as_ref())
+    settings.unset.is_empty()
+        && !settings.is_unreachable
+        && has_token
+        && reached.includes(settings.hub_url.as_ref())
 }
 
 /// Subscribes each topic once. It changes nothing: the gateway subscribes the same topics at the same address. A hub that has them says

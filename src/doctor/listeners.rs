@@ -15,7 +15,7 @@ use crate::settings::Config;
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let with_tls = listeners::ALL.iter().filter_map(|listener| Some((listener, (listener.tls)(config)?)));
     let mut findings: Vec<Finding> =
-        with_tls.flat_map(|(listener, tls)| examine_tls(listener, tls, now)).collect();
+        with_tls.flat_map(|(listener, tls)| examine_tls(config, listener, tls, now)).collect();
     findings.extend(addresses(config));
     findings.extend(proxies(config));
     findings.extend(trusted(config, now));
@@ -111,10 +111,10 @@ fn addresses(config: &Config) -> Vec<Finding> {
 }
 
 /// A listener with an expired certificate starts, and its callers refuse it.
-fn examine_tls(listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Finding> {
+fn examine_tls(config: &Config, listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Finding> {
     let setting = listener.tls_setting;
     if let Err(refusal) = Acceptor::load(tls) {
-        let unserved = listener.without_tls(&refusal).map(Finding::of_trouble);
+        let unserved = listener.without_tls(config, &refusal).map(Finding::of_trouble);
         let no_start =
             || Finding::fail(setting, format!("{refusal}; the gateway does not start"), refusal.advice());
         return vec![unserved.unwrap_or_else(no_start)];

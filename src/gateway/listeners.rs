@@ -20,6 +20,7 @@ use crate::crypto::secret::SecretBytes;
 use crate::faces::callback::{CallerAuth, Callers};
 use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::faces::openapi::Documents;
+use crate::faces::ops::Extent;
 use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
@@ -45,10 +46,23 @@ pub(crate) struct Listener {
     serves: fn(&Config) -> bool,
     /// What nobody on the way may read; `None`: nothing.
     carries: fn(&Config) -> Option<&'static str>,
+    /// What becomes of it where a file of its TLS settings cannot be used.
+    without_tls: WithoutTls,
     /// What it serves.
-    pub(super) router: fn(&mut Site, &Address) -> Router,
+    router: fn(&mut Site, &Address) -> Router,
     /// All that it can serve, as OpenAPI.
     pub(crate) document: fn() -> OpenApi,
+}
+
+/// What becomes of a listener where its certificate, its key or its authorities cannot be used: it would speak in the clear, or let everybody
+/// in.
+pub(super) enum WithoutTls {
+    /// The gateway does not start: without this listener nothing could be accepted.
+    RefusesStart,
+    /// It is not served.
+    Unserved,
+    /// It serves this alone, under a certificate of its own.
+    Serves(fn(&mut Site, &Address) -> Router),
 }
 
 /// Every listener, in the order in which they are bound.
@@ -62,6 +76,7 @@ pub(crate) static ALL: &[Listener] = &[
         serves_stand_ins: true,
         serves: |_| true,
         carries: |_| Some("all that is sealed, opened and registered, with the token of callers,"),
+        without_tls: WithoutTls::RefusesStart,
         router: internal,
         document: plain::document,
     },
@@ -74,6 +89,7 @@ pub(crate) static ALL: &[Listener] = &[
         serves_stand_ins: false,
         serves: |_| true,
         carries: |_| Some("what MOSIP sends, with the tokens of its callers,"),
+        without_tls: WithoutTls::Unserved,
         router: callback,
         document: callback::document,
     },
@@ -86,6 +102,7 @@ pub(crate) static ALL: &[Listener] = &[
         serves_stand_ins: true,
         serves: unserved::is_faces_served,
         carries: |_| Some("people's records, with the tokens of callers,"),
+        without_tls: WithoutTls::Unserved,
         router: stand_ins,
         document: faces::document,
     },
@@ -98,6 +115,8 @@ pub(crate) static ALL: &[Listener] = &[
         serves_stand_ins: false,
         serves: |_| true,
         carries: |config| config.ops.token.as_ref().map(|_| "the operators' page, with its token,"),
+        // A probe that is not answered takes a gateway out of service that registers births as it should.
+        without_tls: WithoutTls::Serves(probes),
         router: ops,
         document: ops::document,
     },
@@ -109,22 +128,43 @@ impl Listener {
         (self.address)(config).filter(|_| (self.serves)(config))
     }
 
-    /// The trouble of a listener that is not served because of a file of its TLS settings; `None`: the gateway does not start without it.
-    pub(crate) fn without_tls(&self, refusal: &BindError) -> Option<Trouble> {
-        (self.name != plain::LISTENER).then(|| unserved::without_tls(self.tls_setting, refusal))
+    /// The trouble of a listener that is not served, or not whole, because of a file of its TLS settings; `None`: the gateway does not
+    /// start without it.
+    pub(crate) fn without_tls(&self, config: &Config, refusal: &BindError) -> Option<Trouble> {
+        let instead = match self.without_tls {
+            WithoutTls::RefusesStart => return None,
+            WithoutTls::Unserved
+                if self.name == callback::LISTENER && config.destinations.hub.hub_url.is_some() =>
+            {
+                "the gateway does not listen there, and subscribes to nothing at MOSIP's hub"
+            }
+            WithoutTls::Unserved => "the gateway does not listen there",
+            WithoutTls::Serves(_) => {
+                "the gateway answers /livez and /readyz there and nothing else, under a certificate of its own"
+            }
+        };
+        Some(unserved::without_tls(self.tls_setting, refusal, instead))
     }
 }
 
-/// A listener that the configuration asks for, that has something to serve, and whose files can be used.
+/// Whether the callback listener is configured, and not served since a file of its TLS settings cannot be used.
+pub(crate) fn lacks_callback(config: &Config) -> bool {
+    let tls = config.listen.callback.as_ref().and(config.callback.tls.as_ref());
+    tls.is_some_and(|tls| Acceptor::load(tls).is_err())
+}
+
+/// A listener that the configuration asks for, and that has something to serve.
 pub(super) struct Wanted {
     pub(super) listener: &'static Listener,
     pub(super) address: Address,
     pub(super) tls: Option<Acceptor>,
+    /// What it serves.
+    pub(super) router: fn(&mut Site, &Address) -> Router,
     dates: Option<Dates>,
 }
 
-/// What `config` asks for, and a trouble for each listener that cannot be served, since its certificate, its key or its authorities
-/// cannot be used. Without the internal listener nothing could be accepted: its files are an error.
+/// What `config` asks for, and a trouble for each listener that cannot be served, or not whole, since its certificate, its key or its
+/// authorities cannot be used. Without the internal listener nothing could be accepted: its files are an error.
 pub(super) fn wanted(config: &Config) -> Result<(Vec<Wanted>, Vec<Trouble>), BindError> {
     let (mut wanted, mut troubles) = (Vec::new(), Vec::new());
     for listener in ALL {
@@ -132,13 +172,17 @@ pub(super) fn wanted(config: &Config) -> Result<(Vec<Wanted>, Vec<Trouble>), Bin
         let settings = (listener.tls)(config);
         match settings.map(Acceptor::load).transpose() {
             Ok(tls) => {
-                let dates = settings.and_then(dates);
-                wanted.push(Wanted { listener, address: address.clone(), tls, dates });
+                let (dates, router) = (settings.and_then(dates), listener.router);
+                wanted.push(Wanted { listener, address: address.clone(), tls, router, dates });
             }
-            Err(refusal) => match listener.without_tls(&refusal) {
-                Some(trouble) => troubles.push(trouble),
-                None => return Err(refusal),
-            },
+            Err(refusal) => {
+                let Some(trouble) = listener.without_tls(config, &refusal) else { return Err(refusal) };
+                troubles.push(trouble);
+                if let (WithoutTls::Serves(router), Some(settings)) = (&listener.without_tls, settings) {
+                    let (tls, router) = (Some(Acceptor::in_place_of(settings)?), *router);
+                    wanted.push(Wanted { listener, address: address.clone(), tls, router, dates: None });
+                }
+            }
         }
     }
     Ok((wanted, troubles))
@@ -232,10 +276,16 @@ fn stand_ins(site: &mut Site, address: &Address) -> Router {
 
 fn ops(site: &mut Site, address: &Address) -> Router {
     let token = site.ops.token.take();
-    let has_page = unserved::has_page(address, token.as_ref());
-    let router = ops::router(site.app.clone(), site.stopping.clone(), has_page);
+    let serves = if unserved::has_page(address, token.as_ref()) { Extent::Page } else { Extent::Metrics };
+    let router = ops::router(site.app.clone(), site.stopping.clone(), serves);
     let router = guarded(router, Guard::for_browsers(site.hosts.clone(), token, &ops::PROBES));
     router.layer(middleware::from_fn(ops::refuse_browsers))
+}
+
+/// What is left of [`ops`] without its TLS files. No token counts here: nobody would know to whom they give it.
+fn probes(site: &mut Site, _: &Address) -> Router {
+    let router = ops::router(site.app.clone(), site.stopping.clone(), Extent::Probes);
+    guarded(router, Guard::for_browsers(site.hosts.clone(), None, &ops::PROBES))
 }
 
 fn guarded(router: Router, guard: Guard) -> Router {

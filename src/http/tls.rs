@@ -80,6 +80,23 @@ impl Acceptor {
         Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects, has_client_ca })
     }
 
+    /// In place of the files of `settings`, which cannot be used: a certificate that is made for this run, signs itself, and says nothing to
+    /// those who look at it. No client has to show one.
+    pub(crate) fn in_place_of(settings: &ServerTls) -> Result<Self, BindError> {
+        let refused = |error: &dyn std::fmt::Display| refuse(&settings.cert, error, REPLACE);
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(|error| refused(&error))?;
+        let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| refused(&error))?
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.into()], key)
+            .map_err(|error| refused(&error))?;
+        config.alpn_protocols = http1();
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects: Vec::new(), has_client_ca: false })
+    }
+
     /// Whether every client has to show a certificate.
     pub(super) fn demands_certificates(&self) -> bool {
         self.has_client_ca

@@ -24,10 +24,14 @@ async fn status(target: &Target, path: &str, deadline: Duration) -> Result<Statu
     target.ask(Method::GET, path, None, deadline).await.map(|answer| answer.status)
 }
 
-fn configured(text: &str) -> Result<Target, TargetError> {
+fn config(text: &str) -> Config {
     let read = |_: &Path| Ok(Vec::new());
     let config = Config::from_toml(text, Path::new("/run"), &BTreeMap::new(), &read);
-    Target::ops(&config.unwrap_or_else(|problems| panic!("{problems}")), None)
+    config.unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn configured(text: &str) -> Result<Target, TargetError> {
+    Target::ops(&config(text), None)
 }
 
 #[tokio::test]
@@ -92,7 +96,7 @@ fn what_cannot_be_asked_is_refused() {
     assert_eq!(target("https://127.0.0.1:4548").unwrap_err(), TargetError::NotHttp);
     assert_eq!(target("/readyz").unwrap_err(), TargetError::NotHttp);
     let no_certificate = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
-    let tls = format!("[ops]\ntls = {{ cert = \"{no_certificate}\", key = \"{no_certificate}\" }}");
-    let refused = configured(&tls).unwrap_err().to_string();
+    let tls = format!("[internal]\ntls = {{ cert = \"{no_certificate}\", key = \"{no_certificate}\" }}");
+    let refused = Target::internal(&config(&tls), None).unwrap_err().to_string();
     assert_eq!(refused, format!("{no_certificate}: this holds no certificate in PEM"));
 }

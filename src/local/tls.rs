@@ -22,6 +22,17 @@ pub(super) fn unused() -> Result<ClientConfig, TargetError> {
     Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
+/// The settings for a listener whose certificate nobody can know. It has to have the key of the one that it shows, and nothing else is asked.
+pub(super) fn to_anybody() -> Result<ClientConfig, TargetError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| refuse(Path::new(""), error))?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Verifier { trusted: Trusted::Any, provider }));
+    Ok(builder.with_no_client_auth())
+}
+
 /// The settings for the listener that is configured by `server`. `client` is the client certificate that is presented to it.
 pub(super) fn to_listener(
     server: &ServerTls,
@@ -32,15 +43,12 @@ pub(super) fn to_listener(
         .into_iter()
         .next()
         .ok_or_else(|| refuse(&server.cert, "this holds no certificate in PEM"))?;
+    let trusted = Trusted::This { certificate, file: server.cert.clone() };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(&server.cert, error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(ThisCertificate {
-            certificate,
-            file: server.cert.clone(),
-            provider,
-        }));
+        .with_custom_certificate_verifier(Arc::new(Verifier { trusted, provider }));
     match (client, &server.client_ca) {
         (Some(files), _) => {
             let key = regular::read(files.key).map_err(|error| refuse(files.key, unreadable(&error)))?;
@@ -70,15 +78,25 @@ fn refuse(file: &Path, what: impl ToString) -> TargetError {
     TargetError::File { file: file.to_owned(), what: what.to_string() }
 }
 
-/// Trusts only a server that has this certificate, byte for byte, and its private key.
+/// Trusts only a server that has the private key of its certificate.
 #[derive(Debug)]
-struct ThisCertificate {
-    certificate: CertificateDer<'static>,
-    file: PathBuf,
+struct Verifier {
+    trusted: Trusted,
     provider: Arc<CryptoProvider>,
 }
 
-impl ServerCertVerifier for ThisCertificate {
+/// Which certificate is trusted.
+#[derive(Debug)]
+enum Trusted {
+    /// This one, byte for byte.
+    This {
+        certificate: CertificateDer<'static>,
+        file: PathBuf,
+    },
+    Any,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -87,10 +105,13 @@ impl ServerCertVerifier for ThisCertificate {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        if *end_entity == self.certificate {
-            return Ok(ServerCertVerified::assertion());
+        match &self.trusted {
+            Trusted::This { certificate, file } if end_entity != certificate => Err(Error::General(format!(
+                "the listener's certificate is not the one in {}",
+                file.display()
+            ))),
+            Trusted::This { .. } | Trusted::Any => Ok(ServerCertVerified::assertion()),
         }
-        Err(Error::General(format!("the listener's certificate is not the one in {}", self.file.display())))
     }
 
     fn verify_tls12_signature(

@@ -50,6 +50,9 @@ pub(crate) struct Settings {
     pub(crate) publish_status: bool,
     /// What a subscription needs beside `hub_url` and is not set. Empty where no hub is set.
     pub(crate) unset: Vec<&'static str>,
+    /// The callback listener is not served, since a file of its TLS settings cannot be used: what the hub posted would be lost, so that
+    /// nothing is subscribed. Known once the files are read.
+    pub(crate) is_unreachable: bool,
 }
 
 /// As where nothing is set.
@@ -67,6 +70,7 @@ impl Default for Settings {
             expect_within: EXPECT_WITHIN,
             publish_status: false,
             unset: Vec::new(),
+            is_unreachable: false,
         }
     }
 }
@@ -150,6 +154,7 @@ impl DestinationSettings for Settings {
             expect_within: section.duration("expect_within", expect).unwrap_or(EXPECT_WITHIN),
             publish_status: section.flag("publish_status", false),
             unset: Vec::new(),
+            is_unreachable: false,
             hub_url,
             callback_url,
             is_secret_set: section.is_secret_set("secret"),

@@ -27,6 +27,9 @@ pub(super) struct Hub {
     /// What a subscription needs and is not set. For those whom the page is open to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unset: Vec<&'static str>,
+    /// Nothing is subscribed, since a file in `callback.tls` cannot be used and the callback listener is not served; absent where it is.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unreachable: bool,
     subscriptions: Vec<Subscription>,
     /// Messages that were refused before they could be stored and named no topic, where none was taken since.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,6 +102,7 @@ impl Hub {
         Self {
             host: Some(status.host.clone()),
             unset: status.unset.clone(),
+            unreachable: status.is_unreachable,
             subscriptions: subscriptions.collect(),
             refused: status.refused.map(Refused::of),
         }
@@ -114,6 +118,7 @@ impl Hub {
         Self {
             host: None,
             unset: Vec::new(),
+            unreachable: self.unreachable,
             subscriptions: self.subscriptions.into_iter().map(short).collect(),
             refused: self.refused,
         }
@@ -312,9 +317,15 @@ pub(super) fn silent(standing: &Standing, remarks: &mut Vec<Remark>) {
 
 /// On the page.
 pub(super) fn render(standing: &Standing) -> Markup {
-    let Some(hub) = standing.hub.as_ref().filter(|hub| !hub.subscriptions.is_empty()) else {
+    let Some(hub) = standing.hub.as_ref().filter(|hub| hub.is_unreachable || !hub.subscriptions.is_empty())
+    else {
         return Markup::default();
     };
+    let heading = format!("MOSIP's hub, {}", hub.host);
+    if hub.is_unreachable {
+        const WHY: &str = "Nothing is subscribed, since the hub would post to a listener that is not served: a file in callback.tls cannot be used.";
+        return section("hub", &heading, html! { p { span.act { (WHY) } } });
+    }
     let rows = hub.subscriptions.iter().map(|subscription| {
         let state = match subscription.standing {
             How::Active => html! { span.flows { "Subscribed" } },
@@ -330,11 +341,7 @@ pub(super) fn render(standing: &Standing) -> Markup {
         };
         vec![html! { (subscription.name) }, state, since, why]
     });
-    section(
-        "hub",
-        &format!("MOSIP's hub, {}", hub.host),
-        table("hub", &["Topic", "State", "Since", "Reason"], rows),
-    )
+    section("hub", &heading, table("hub", &["Topic", "State", "Since", "Reason"], rows))
 }
 
 fn act(text: String, advice: String) -> Remark {

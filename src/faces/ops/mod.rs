@@ -66,21 +66,33 @@ struct Ops {
     csrf: Arc<Csrf>,
     /// Of forms: what the plain API holds takes nothing from an operator.
     forms: body::Limits,
-    /// Whether the page is there.
-    has_page: bool,
+    serves: Extent,
+}
+
+/// How much the listener serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What a kubelet asks for, as strangers see it: the TLS files of the listener cannot be used.
+    Probes,
+    /// The metrics, too.
+    Metrics,
+    /// All, with the page.
+    Page,
 }
 
 /// Why a probe's query is not refused.
 const ANY_QUERY: &str = "Any query is taken, and none is read: a refused probe takes the gateway out of service, and a refused scrape takes it out of sight.";
 
-/// The routes; `has_page`: with the page.
-fn routes(has_page: bool) -> OpenApiRouter<Ops> {
+fn routes(serves: Extent) -> OpenApiRouter<Ops> {
     let probe = [Code::Forbidden];
-    let routes = OpenApiRouter::new()
+    let probes = OpenApiRouter::new()
         .routes(taking_any_query(ANY_QUERY, refusing(routes!(livez), &probe, &[])))
-        .routes(taking_any_query(ANY_QUERY, refusing(routes!(readyz), &probe, &[])))
-        .routes(taking_any_query(ANY_QUERY, refusing(routes!(scrape), &probe, &[Code::Bug])));
-    if !has_page {
+        .routes(taking_any_query(ANY_QUERY, refusing(routes!(readyz), &probe, &[])));
+    if serves == Extent::Probes {
+        return probes;
+    }
+    let routes = probes.routes(taking_any_query(ANY_QUERY, refusing(routes!(scrape), &probe, &[Code::Bug])));
+    if serves == Extent::Metrics {
         return routes;
     }
     // What the guard answers is a problem, and for a browser a page. What comes after it is read by a person.
@@ -102,13 +114,13 @@ pub(crate) fn document() -> OpenApi {
         text: "For operators and Prometheus. Off the loopback the page needs `ops.token_file`, which a browser sends as the password of Basic authentication.",
         token: Some("ops.token_file"),
     };
-    openapi::document(&about, routes(true).into_openapi())
+    openapi::document(&about, routes(Extent::Page).into_openapi())
 }
 
-/// Routes of the ops listener. `stopping` turns true when the process drains. `has_page`: the listener is on the loopback, or its
-/// guard demands a token.
-pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) -> Router {
-    let (routes, _) = routes(has_page).split_for_parts();
+/// Routes of the ops listener. `stopping` turns true when the process drains. The page is served where the listener is on the loopback, or
+/// its guard demands a token.
+pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, serves: Extent) -> Router {
+    let (routes, _) = routes(serves).split_for_parts();
     let forms = app.limits().apart(FORM_LIMIT);
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Ops {
         app,
@@ -116,7 +128,7 @@ pub(crate) fn router(app: App, stopping: watch::Receiver<bool>, has_page: bool) 
         stopping,
         counting: Arc::default(),
         csrf: Arc::new(Csrf::new()),
-        has_page,
+        serves,
     })
 }
 
@@ -133,7 +145,7 @@ async fn readyz(State(ops): State<Ops>, let_in: Option<Extension<LetIn>>) -> Res
     let standing = Standing::of(&ops).await;
     let status = if standing.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let readiness = Readiness::of(&standing);
-    let is_told_all = ops.has_page && let_in.is_some();
+    let is_told_all = ops.serves == Extent::Page && let_in.is_some();
     (status, Json(if is_told_all { readiness } else { readiness.for_strangers() })).into_response()
 }
 

@@ -12,8 +12,8 @@ pub(crate) fn troubles(config: &Config) -> Vec<Trouble> {
     on_faces(config).into_iter().chain(on_internal(config)).chain(page(config)).collect()
 }
 
-/// A listener whose certificate, key or authorities cannot be used: without them it would speak in the clear, or let everybody in.
-pub(super) fn without_tls(setting: &str, refusal: &BindError) -> Trouble {
+/// A listener whose certificate, key or authorities cannot be used; `instead`: what the gateway does in its place.
+pub(super) fn without_tls(setting: &str, refusal: &BindError, instead: &str) -> Trouble {
     let what = match refusal {
         // Whoever reads this has the configuration.
         BindError::File { file, what, .. } => {
@@ -23,7 +23,7 @@ pub(super) fn without_tls(setting: &str, refusal: &BindError) -> Trouble {
     };
     Trouble::fatal(
         setting,
-        format!("{what}; the gateway does not listen there"),
+        format!("{what}; {instead}"),
         format!("{}, and start the gateway again", refusal.advice()),
     )
 }

@@ -49,6 +49,8 @@ struct HubInner {
     subscriber: Option<Subscriber>,
     /// What `websub.hub_url` needs and is not set.
     unset: Vec<&'static str>,
+    /// The callback listener is not served.
+    is_unreachable: bool,
     host: Option<String>,
     outside: Arc<dyn Outside>,
     token: Option<Arc<TokenSource>>,
@@ -75,9 +77,10 @@ impl Hub {
         clock: Clock,
         random: Random,
     ) -> Self {
-        let Settings { hub_url, callback_url, secret, topics, renew_every, unset, .. } = publisher.settings();
+        let Settings { hub_url, callback_url, secret, topics, renew_every, unset, is_unreachable, .. } =
+            publisher.settings();
         let subscriber = match (hub_url, callback_url, secret) {
-            (Some(hub), Some(callback), Some(secret)) if unset.is_empty() => {
+            (Some(hub), Some(callback), Some(secret)) if unset.is_empty() && !is_unreachable => {
                 Some(Subscriber { hub: hub.clone(), callback: callback.clone(), secret: Arc::clone(secret) })
             }
             _ => None,
@@ -87,6 +90,7 @@ impl Hub {
             state: Mutex::new(State::new(topics, *renew_every)),
             subscriber,
             unset: unset.clone(),
+            is_unreachable: *is_unreachable,
             host: hub_url.as_ref().map(upstream::host_and_port),
             outside,
             token: publisher.token(),
@@ -207,7 +211,9 @@ impl Hub {
             Some(_) => state.subscriptions(),
             None => Vec::new(),
         };
-        Some(Status { host, unset: self.0.unset.clone(), subscriptions, refused: state.refused() })
+        let HubInner { unset, is_unreachable, .. } = &*self.0;
+        let (unset, is_unreachable) = (unset.clone(), *is_unreachable);
+        Some(Status { host, unset, is_unreachable, subscriptions, refused: state.refused() })
     }
 
     /// Subscribes, and keeps what is subscribed. Runs for ever.

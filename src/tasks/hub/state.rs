@@ -20,6 +20,8 @@ pub(crate) struct Status {
     pub(crate) host: String,
     /// What a subscription needs and is not set.
     pub(crate) unset: Vec<&'static str>,
+    /// The callback listener is not served, so that nothing is subscribed.
+    pub(crate) is_unreachable: bool,
     pub(crate) subscriptions: Vec<Subscription>,
     /// Messages that were refused and named no topic of ours, where none was taken since.
     pub(crate) refused: Option<Refused>,
