@@ -82,6 +82,7 @@ struct Inner {
     operator: Option<String>,
     registrar: Option<&'static str>,
     is_server_error: bool,
+    is_of_all: bool,
     retry_after: Option<Duration>,
 }
 
@@ -111,6 +112,7 @@ impl Error {
             operator: None,
             registrar: None,
             is_server_error: false,
+            is_of_all: false,
             retry_after: None,
         }))
     }
@@ -160,6 +162,14 @@ impl Error {
         self.0.pointer = None;
         self.0.is_server_error = true;
         self.blame(Fault::Upstream, true)
+    }
+
+    /// Whatever is sent there meets it until a person has put it right, though its fault does not say so.
+    #[must_use]
+    pub(crate) fn of_all(mut self) -> Self {
+        self.0.is_of_all = true;
+        self.0.retryable = true;
+        self
     }
 
     /// MOSIP asked to be left alone for this long.
@@ -221,6 +231,10 @@ impl Error {
     /// Whether MOSIP answered with a status of 500 or above.
     pub(crate) fn is_server_error(&self) -> bool {
         self.0.is_server_error
+    }
+    /// Whether whatever is sent there meets it.
+    pub(crate) fn is_of_all(&self) -> bool {
+        self.0.is_of_all
     }
     /// How long MOSIP asked to be left alone, unbounded.
     pub(crate) fn retry_after(&self) -> Option<Duration> {

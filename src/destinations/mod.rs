@@ -118,17 +118,19 @@ pub(crate) struct Remedy {
     pub(crate) unset: Option<&'static str>,
     /// Where keys are in the way.
     pub(crate) keys: Option<&'static str>,
+    /// Where replies do not verify.
+    pub(crate) tampered: Option<&'static str>,
     /// Where anything else is.
     pub(crate) other: Option<&'static str>,
 }
 
 impl Remedy {
     /// That of any destination: our keys, or the registration with its system.
-    pub(crate) const COMMON: Self = Self { unset: None, keys: None, other: None };
+    pub(crate) const COMMON: Self = Self { unset: None, keys: None, tampered: None, other: None };
 
     /// The same, whatever is in the way.
     pub(crate) const fn always(what: &'static str) -> Self {
-        Self { unset: Some(what), keys: Some(what), other: Some(what) }
+        Self { unset: Some(what), keys: Some(what), tampered: Some(what), other: Some(what) }
     }
 }
 
@@ -162,11 +164,12 @@ impl Rows {
 
     /// What a person puts right where `fault` lets the calls to `destination` pause. `is_set`: what it needs is set.
     pub(crate) fn to_put_right(destination: &str, fault: Fault, is_set: bool) -> String {
-        let Remedy { unset, keys, other } =
+        let Remedy { unset, keys, tampered, other } =
             Self::find(destination).map_or(Remedy::COMMON, |rows| rows.remedy);
         let own = match fault {
             _ if !is_set && unset.is_some() => unset,
             Fault::Keys => Some(keys.unwrap_or("our keys")),
+            Fault::Tampered => tampered.or(other),
             _ => other,
         };
         own.map_or_else(|| format!("the registration with {}", Self::system(destination)), str::to_owned)

@@ -8,7 +8,7 @@
 //! | the upstream takes it, or refuses it for what is in it | open | open | open |
 //! | what is wrong with it is found before it is sent | open | broken | paused |
 //! | `partner` that the same request cannot get over: it is about this entry, which parks | open | open | paused |
-//! | `partner`, `keys` | paused | paused | paused, by the new reason |
+//! | `partner`, `keys`, and what the destination says that all entries meet | paused | paused | paused, by the new reason |
 //! | no connection, no answer in time, 5xx, not JSON | broken at the tenth in a row | broken | paused |
 //! | the upstream refused it unread, such as an envelope that does not open | paused at the fifth in a row | open | paused |
 //! | a code that is not known, a defect that the upstream reports | open | open | paused |
@@ -214,6 +214,7 @@ impl Channel {
     /// What the failure says of the channel. Some: the entry is at fault, and parks for this reason.
     fn note_failure(&mut self, entry: &str, error: &Error, now: Millis) -> Option<Error> {
         match error.fault() {
+            _ if error.is_of_all() => self.pause(error, now),
             _ if is_transport(error) => self.note_transport_failure(now),
             Fault::Caller | Fault::Bug => {
                 self.refused_entries.remove(entry);

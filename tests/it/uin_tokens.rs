@@ -113,7 +113,7 @@ async fn a_refused_partner_pauses_the_job_with_the_reason_and_no_record_fails() 
         let job = submit(&world, &vec![leila(UIN); 6]).await;
         let report =
             world.gateway.until(&format!("/v1/uin-tokens/{job}"), |report| report["state"] == "paused").await;
-        assert_eq!(report["paused"]["code"], code, "{report}");
+        assert_eq!((&report["paused"]["code"], &report["paused"]["fault"]), (&code.into(), &code.into()));
         assert!(report["paused"]["advice"].as_str().is_some_and(|advice| !advice.is_empty()));
         assert!((0..=30).contains(&report["nextTryIn"].as_i64().unwrap()), "{report}");
         assert_eq!(report["results"], json!([]));

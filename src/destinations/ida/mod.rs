@@ -38,6 +38,7 @@ impl Listed for Records {
         remedy: Remedy {
             unset: Some("the settings of IDA"),
             keys: Some("the keys or settings of IDA"),
+            tampered: Some("the signer of IDA's replies, or what changes them on their way"),
             other: None,
         },
     };
@@ -92,7 +93,7 @@ pub(crate) fn tell<T>(breaker: &dyn Breaker, ended: &Result<T>) {
 /// person has to put right; and a refusal of something that all records have alike costs no record, unless it is this one's alone.
 fn for_the_channel(error: Error) -> Error {
     match error.fault() {
-        Fault::Tampered => error.blame(Fault::Keys, true),
+        Fault::Tampered => error.of_all(),
         Fault::Bug | Fault::Caller if error.upstream().is_some() && !names_the_person(&error) => {
             error.blame(Fault::Upstream, true)
         }

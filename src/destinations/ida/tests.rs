@@ -88,7 +88,9 @@ async fn a_reply_that_does_not_verify_pauses_the_job_and_costs_no_record() {
     let signed = fake::ida_settings(&["ida"]);
     let outside = Script::new([ida_gives("360001")]);
     let error = run(requests(Some(signed), keys()), &outside).await.unwrap_err();
-    assert_eq!((error.code(), error.fault()), (Code::Tampered, Fault::Keys), "unsigned");
+    assert_eq!((error.code(), error.fault()), (Code::Tampered, Fault::Tampered), "unsigned");
+    assert!(error.is_of_all() && error.retryable(), "{error}");
+    assert!(error.advice().contains("response-signature"), "{}", error.advice());
 }
 
 #[test]

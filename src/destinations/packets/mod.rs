@@ -141,7 +141,7 @@ impl Listed for Packets {
         queue: Queue::Entries,
         kinds: &KIND_WORDS,
         speaks: true,
-        remedy: Remedy { unset: None, keys: Some("the settings of upstream.packets"), other: None },
+        remedy: Remedy { keys: Some("the settings of upstream.packets"), ..Remedy::COMMON },
     };
 
     type Settings = Settings;

@@ -20,6 +20,9 @@ use crate::refusal;
 /// `mosip.signed.response.header`
 const SIGNATURE: &str = "response-signature";
 
+/// Whose signature was expected.
+const SIGNER: &str = "Check that the peers in upstream.ida.reply_signers have the certificate that IDA signs with now, and that no proxy changes its replies.";
+
 /// How far `responseTime` may lie from our clock, milliseconds.
 const WINDOW: u64 = 5 * 60 * 1000;
 
@@ -128,7 +131,11 @@ pub fn read(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Answer<Respon
             let evidence = match evidence {
                 Some(evidence) => evidence,
                 None if expected.danger_accept_unsigned => Evidence::DangerUnsigned,
-                None => return Err(tampered("it bears no signature")),
+                None => {
+                    return Err(tampered("it bears no signature").advise(
+                        "Ask the MOSIP administrator whether IDA signs its replies, and look for a proxy that drops the header response-signature.",
+                    ));
+                }
             };
             if members.transaction_id.as_deref() != Some(expected.transaction.as_str()) {
                 return Err(tampered("it belongs to another transaction"));
@@ -155,8 +162,10 @@ fn evidence(reply: RawReply<'_>, expected: Expected<'_>) -> Result<Option<Eviden
         return Err(tampered("it bears several signatures"));
     }
     let signature = signature.to_str().map_err(|_| tampered("its signature is no token"))?;
-    sealed::verify_body(expected.signers, reply.body, signature, expected.now)
-        .map_err(|error| tampered(error.detail()).advise(error.advice()))?;
+    sealed::verify_body(expected.signers, reply.body, signature, expected.now).map_err(|error| {
+        let advice = if error.advice() == error.code().advice() { SIGNER } else { error.advice() };
+        tampered(error.detail()).advise(advice)
+    })?;
     Ok(Some(Evidence::Envelope))
 }
 
@@ -280,7 +289,9 @@ fn broken(what: &str) -> Error {
 }
 
 fn tampered(why: &str) -> Error {
-    Error::new(Code::Tampered, format!("the reply of IDA does not verify: {why}"))
+    Error::new(Code::Tampered, format!("the reply of IDA does not verify: {why}")).advise(
+        "Look for what changes, mixes up or plays back replies between IDA and the gateway, such as a proxy; if nothing does, ask the MOSIP administrator.",
+    )
 }
 
 #[cfg(test)]

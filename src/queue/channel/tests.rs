@@ -302,7 +302,8 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
         ("a known code of MOSIP's own trouble", Some(said("OPN-SUB-001")), ["open", "open", "paused"], false),
         ("an envelope that does not open", Some(said("UNREAD-2")), ["open", "open", "paused"], false),
         ("IDA gives no reason", Some(said("IDA-MLC-007")), ["open", "open", "paused"], false),
-        ("a reply that does not verify", Some(tampered), ["open", "broken", "paused"], false),
+        ("a reply that does not verify", Some(tampered.clone()), ["open", "broken", "paused"], false),
+        ("one that says so of all replies", Some(tampered.of_all()), ["paused"; 3], false),
         ("our disk", Some(Error::new(Code::Storage, "full")), ["open", "broken", "paused"], false),
         ("our load", Some(Error::new(Code::Busy, "full")), ["open", "broken", "paused"], false),
     ];

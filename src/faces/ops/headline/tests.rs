@@ -264,6 +264,7 @@ fn what_is_put_right_is_said_by_the_destination_of_the_channel() {
         ("mediator", Fault::Partner, "Put right the registration with MOSIP"),
         ("ida", Fault::Keys, "Put right the keys or settings of IDA"),
         ("ida", Fault::Partner, "Put right the registration with IDA"),
+        ("ida", Fault::Tampered, "Put right the signer of IDA's replies, or what changes them on their way"),
         ("hub", Fault::Partner, "Put right the client of MOSIP's hub"),
         ("delivery", Fault::Keys, "Put right the way to the mediator"),
         ("example", Fault::Partner, "Put right the key of Exampleland"),
