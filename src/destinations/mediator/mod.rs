@@ -23,7 +23,7 @@ use super::{
     TokenSource, Tools, Work,
 };
 use crate::clock::Clock;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::json;
 use crate::keys::Keyring;
 use crate::mosip::{Attested, codes, mediator, roles};
@@ -82,7 +82,7 @@ impl Mediator {
     /// A fresh application id, for a caller who waits.
     pub(crate) async fn fetch_aid(self: &Arc<Self>, outside: &dyn Outside) -> Result<Attested<Aid>> {
         let mediator = Arc::clone(self);
-        ask(outside, move |slot| mediator.aid_call(|aid| Ok(slot.put(aid)))).await
+        ask(outside, move |slot| mediator.aid_call(|aid| Ok(slot.put(aid?)))).await
     }
 
     fn url(&self, kind: EventKind) -> Result<&Uri> {
@@ -90,15 +90,20 @@ impl Mediator {
         self.settings.events.get(kind.as_str()).ok_or_else(unset)
     }
 
-    /// Fetches an application id.
-    fn aid_call(&self, then: impl FnOnce(Attested<Aid>) -> Result<Read> + Send + 'static) -> Result<Call> {
+    /// Fetches an application id; `then` says what it means, or what it means that there is none.
+    fn aid_call(
+        &self,
+        then: impl FnOnce(Result<Attested<Aid>>) -> Result<Read> + Send + 'static,
+    ) -> Result<Call> {
         let uri = self.settings.aid.clone().ok_or_else(|| {
             Error::new(Code::KindNotConfigured, "no URL is set for application ids")
                 .advise("Set upstream.mediator.aid.")
         })?;
         let read = Box::new(|reply: Result<Reply, _>| {
-            let reply = reply?;
-            then(mediator::read_aid(reply.status, &reply.body).map_err(|error| reply.explain(error))?)
+            let read = |reply: Reply| {
+                mediator::read_aid(reply.status, &reply.body).map_err(|error| reply.explain(error))
+            };
+            then(reply.map_err(Error::from).and_then(read))
         });
         Ok(self.call(Method::GET, uri, Bytes::new(), None, read))
     }
@@ -106,7 +111,7 @@ impl Mediator {
     /// The application id is stored, and delivered, before the event goes.
     fn aid_step(&self, progress: Progress) -> Result<Call> {
         self.aid_call(move |aid| {
-            let aid = aid.into_inner();
+            let aid = aid.map_err(of_registration)?.into_inner();
             let result = Some(Zeroizing::new(aid.as_str().as_bytes().to_vec()));
             Ok(Read::Advance {
                 progress: Progress { result, ..progress },
@@ -137,7 +142,8 @@ impl Mediator {
         let before = (!progress.sent).then(|| Progress { sent: true, ..progress.clone() });
         let read = Box::new(|reply: Result<Reply, _>| {
             let reply = reply?;
-            mediator::read_acceptance(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
+            mediator::read_acceptance(reply.status, &reply.body)
+                .map_err(|error| of_registration(reply.explain(error)))?;
             Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() }))
         });
         Ok(self.call(Method::POST, uri, body, before, read))
@@ -243,6 +249,14 @@ impl Notes {
     fn write(&self) -> Result<Zeroizing<Vec<u8>>> {
         json::to_wiped(self).map_err(|_| Error::new(Code::Bug, "the notes of an event cannot be written"))
     }
+}
+
+/// What MOSIP says of the person is wrong in the registration, or in what MOSIP holds; whoever learns that the event is parked can have
+/// either put right.
+fn of_registration(error: Error) -> Error {
+    const ADVICE: &str = "Have the registrar correct the registration in OpenCRVS, and discard this event: the corrected one comes as an event of its own. \
+                          Where the registration is right, ask the MOSIP administrator to correct what MOSIP holds, and then retry this event.";
+    if error.fault() == Fault::Caller && error.upstream().is_some() { error.advise(ADVICE) } else { error }
 }
 
 /// The application id that was fetched for the event, or that it came with.

@@ -176,6 +176,22 @@ async fn the_link_waits_for_ida_and_for_nobody_longer_than_ten_seconds() {
 }
 
 #[tokio::test]
+async fn what_mosip_says_of_the_person_is_for_those_who_can_put_it_right() {
+    for code in ["IDA-MLC-002", "IDA-DEA-001"] {
+        let refuses = || says(200, &format!(r#"{{"errors":[{{"errorCode":"{code}"}}]}}"#));
+        for answers in [vec![refuses()], vec![says(200, r#""10001""#), refuses()]] {
+            let outside = Script::new(answers);
+            let error = run(&mediator(false), birth(), &outside, &Book::default()).await.err().unwrap();
+            assert_eq!((error.fault(), error.upstream().unwrap().code.as_str()), (Fault::Caller, code));
+            let advice = error.advice();
+            for who in ["registrar", "OpenCRVS", "MOSIP administrator", "discard this event"] {
+                assert!(advice.contains(who), "{code}: {advice}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_missing_key_is_found_before_anything_is_stored_as_sent() {
     let without = Arc::into_inner(mediator(false)).unwrap();
     let keys = Keyring::fixed(fake::ring("partner", &[]));

@@ -73,6 +73,16 @@ fn every_code_of_the_protocol_has_a_row_with_a_sentence_for_each_reader() {
 }
 
 #[test]
+fn what_is_wrong_with_a_person_is_for_the_registrar_or_the_administrator_of_mosip() {
+    for code in ["IDA-MLC-002", "IDA-DEA-001", "IDA-OTA-004", "IDA-BIA-001"] {
+        let refusal = Error::from(error(code));
+        assert_eq!(refusal.fault(), Fault::Caller);
+        let advice = refusal.advice();
+        assert!(advice.contains("registrar") && advice.contains("MOSIP administrator"), "{code}: {advice}");
+    }
+}
+
+#[test]
 fn operators_read_no_sentence_that_is_for_the_registrar() {
     for code in protocol_codes().iter().map(String::as_str).chain(["OPN-AUT-003", "NEW-001"]) {
         let refusal = Error::from(error(code));
