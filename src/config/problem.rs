@@ -54,7 +54,12 @@ impl Trouble {
     pub(crate) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> impl Iterator<Item = Self> {
         trusted.iter().filter(move |(_, end)| *end < now).map(|(setting, end)| {
             let what = format!("trusts a certificate that has expired on {}", end.to_iso());
-            Self::fatal(setting, what, "replace its file, and start the gateway again")
+            // What a former issuer signed goes on to count.
+            let advice = match setting.starts_with("credentials.issuers") {
+                true => "add the issuer's new certificate to credentials.issuers, set history = true for this one, and start the gateway again",
+                false => "replace its file, and start the gateway again",
+            };
+            Self::fatal(setting, what, advice)
         })
     }
 

@@ -4,10 +4,10 @@ use super::Finding;
 use super::keys::dated;
 use crate::clock::Timestamp;
 use crate::destinations::Url;
-use crate::gateway::credentials;
+use crate::gateway::{credentials, troubles};
 use crate::keys::Location;
 use crate::keys::cert::Validity;
-use crate::mosip::credential::{Issuer, ProofKind};
+use crate::mosip::credential::Issuer;
 use crate::settings::{self, Config};
 
 /// What the section lacks, and what is wrong with its files. Empty where no credential is to come.
@@ -16,35 +16,16 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 fn examine_section(settings: &settings::Credentials, now: Timestamp) -> Vec<Finding> {
-    let settings::Credentials { contexts_dir, context, issuers, require, .. } = settings;
-    let unset = |name: &str, why: &str| {
-        Finding::fail(format!("credentials.{name}"), "is not set, so that no credential can be verified", why)
-    };
-    let mut findings = Vec::new();
-    match (contexts_dir, context.is_empty()) {
-        (Some(folder), false) => findings.push(match credentials::contexts(folder, context) {
-            Ok(_) => Finding::ok("credentials.contexts_dir", "the contexts can be used"),
-            Err(error) => Finding::fail("credentials.contexts_dir", error.detail(), error.advice()),
-        }),
-        (Some(_), true) => {
-            findings.push(unset("context", "write what @context of MOSIP's credentials holds"))
-        }
-        // The proof beside a credential needs none, and a credential may hold one of its own.
-        (None, true) if !require.contains(&ProofKind::Embedded) => findings.push(Finding::warn(
-            "credentials.contexts_dir",
-            "is not set, and credentials.require names event-proof alone: a credential that holds a proof inside, as vercred and euin do, stays in quarantine",
-            "set credentials.contexts_dir and credentials.context, unless MOSIP issues credentials of type opencrvs alone",
-        )),
-        (None, _) => findings
-            .push(unset("contexts_dir", "name the folder of the JSON-LD contexts and their index.toml")),
+    let settings::Credentials { contexts_dir, context, issuers, .. } = settings;
+    let refusals = credentials::examine(settings).err().unwrap_or_default();
+    let mut findings: Vec<Finding> =
+        troubles::of_credentials(&refusals).into_iter().map(Finding::of_trouble).collect();
+    if contexts_dir.as_ref().is_some_and(|folder| credentials::contexts(folder, context).is_ok()) {
+        findings.push(Finding::ok("credentials.contexts_dir", "the contexts can be used"));
     }
-    if issuers.is_empty() {
-        findings.push(unset("issuers", "add the certificate that MOSIP signs credentials with"));
-    }
-    findings.extend(issuers.iter().map(|issuer| match credentials::issuer(issuer) {
-        Ok(found) => examine_issuer(issuer, &found, now),
-        Err(error) => Finding::fail(issuer.file.display(), error.detail(), error.advice()),
-    }));
+    findings.extend(
+        issuers.iter().filter_map(|issuer| examine_issuer(issuer, &credentials::issuer(issuer).ok()?, now)),
+    );
     findings
 }
 
@@ -60,22 +41,28 @@ pub(super) fn urls(settings: &settings::Credentials) -> Vec<Url<'_>> {
         .collect()
 }
 
-fn examine_issuer(settings: &settings::credentials::Issuer, issuer: &Issuer, now: Timestamp) -> Finding {
+/// One that has expired is told with all that settings trust.
+fn examine_issuer(
+    settings: &settings::credentials::Issuer,
+    issuer: &Issuer,
+    now: Timestamp,
+) -> Option<Finding> {
     let dates = issuer.certificate.dates();
     match (dates.validity(now), issuer.history) {
-        (_, true) => Finding::ok(
+        (_, true) => Some(Finding::ok(
             settings.file.display(),
             format!(
                 "a former certificate of an issuer, for what it signed until {}",
                 dates.not_after.to_iso()
             ),
-        ),
-        (Validity::ExpiredSince(at), false) => Finding::fail(
-            settings.file.display(),
-            format!("the certificate of an issuer has expired on {}", at.to_iso()),
-            "add the issuer's new certificate to credentials.issuers, and set history = true for this one",
-        ),
-        _ => dated(&Location::from(&settings.file), dates, "certificate of an issuer of credentials", now),
+        )),
+        (Validity::ExpiredSince(_), false) => None,
+        _ => Some(dated(
+            &Location::from(&settings.file),
+            dates,
+            "certificate of an issuer of credentials",
+            now,
+        )),
     }
 }
 
@@ -87,6 +74,7 @@ mod tests {
 
     use super::*;
     use crate::doctor::Level;
+    use crate::mosip::credential::ProofKind;
 
     fn settings() -> settings::Credentials {
         let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
@@ -125,11 +113,7 @@ mod tests {
         };
         let found = findings(&event, NOW);
         let levels: Vec<_> = found.iter().map(|(level, _)| *level).collect();
-        assert_eq!(levels, [Level::Warn, Level::Ok], "{found:?}");
-        assert!(
-            found[0].1.starts_with("credentials.contexts_dir:") && found[0].1.contains("vercred"),
-            "{found:?}"
-        );
+        assert_eq!(levels, [Level::Ok], "{found:?}");
     }
 
     #[test]
@@ -141,25 +125,25 @@ mod tests {
             assert_eq!(wrong.next(), None);
             words
         };
-        assert!(
-            one(&settings::Credentials { issuers: vec![], ..settings() }, NOW)
-                .starts_with("credentials.issuers:")
+        let unset = |settings| one(&settings, NOW);
+        assert_eq!(
+            unset(settings::Credentials { issuers: vec![], ..settings() }),
+            "credentials: credentials.issuers is not set"
         );
-        assert!(
-            one(&settings::Credentials { context: vec![], ..settings() }, NOW)
-                .starts_with("credentials.context:")
+        assert_eq!(
+            unset(settings::Credentials { context: vec![], ..settings() }),
+            "credentials: credentials.context is not set"
         );
-        assert!(
-            one(&settings::Credentials { contexts_dir: None, ..settings() }, NOW)
-                .contains("contexts_dir: is not set")
+        assert_eq!(
+            unset(settings::Credentials { contexts_dir: None, ..settings() }),
+            "credentials: credentials.contexts_dir is not set"
         );
         let unknown = settings::Credentials { context: vec![json!("https://a.example/c")], ..settings() };
         assert!(one(&unknown, NOW).contains("names no file for https://a.example/c"));
         let mut wrong = settings();
         wrong.issuers[0].file = "Cargo.toml".into();
-        assert!(one(&wrong, NOW).starts_with("Cargo.toml:"));
+        assert!(one(&wrong, NOW).starts_with("credentials: Cargo.toml holds no certificate"));
         let later = Timestamp::from_seconds(5_000_000_000);
-        assert!(one(&settings(), later).contains("issuer.crt.pem: the certificate of an issuer has expired"));
         let mut former = settings();
         former.issuers[0].history = true;
         assert!(findings(&former, later).iter().all(|(level, _)| *level == Level::Ok));

@@ -3,7 +3,7 @@
 use super::keys::{DAYS_TO_RENEW, SECONDS_PER_DAY, dated};
 use super::{Finding, Level};
 use crate::clock::Timestamp;
-use crate::config::{Address, ServerTls};
+use crate::config::{Address, ServerTls, Trouble};
 use crate::gateway::listeners::{self, Listener};
 use crate::gateway::trusted;
 use crate::http::server::{self, Acceptor};
@@ -35,26 +35,20 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// What settings trust. Issuers of credentials are looked at with their contexts.
+/// What settings trust. Issuers of credentials that have not expired are looked at with their contexts.
 fn trusted(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let trusted =
-        trusted::dates(config, now).into_iter().filter(|(setting, _)| !setting.starts_with("credentials."));
-    trusted
-        .map(|(setting, end)| {
-            let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
-            let what = format!("trusts a certificate until {}", end.to_iso());
-            let renew = "replace its file, and start the gateway again";
-            match days {
-                ..0 => Finding::fail(
-                    setting,
-                    format!("trusts a certificate that has expired on {}", end.to_iso()),
-                    renew,
-                ),
-                0..DAYS_TO_RENEW => Finding::warn(setting, what, renew),
-                _ => Finding::ok(setting, what),
-            }
-        })
-        .collect()
+    let trusted = trusted::dates(config, now);
+    let expired = Trouble::of_trusted(&trusted, now).map(Finding::of_trouble);
+    let coming = trusted.iter().filter(|(setting, end)| *end >= now && !setting.starts_with("credentials."));
+    let coming = coming.map(|(setting, end)| {
+        let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
+        let what = format!("trusts a certificate until {}", end.to_iso());
+        match days {
+            ..DAYS_TO_RENEW => Finding::warn(setting, what, "replace its file, and start the gateway again"),
+            _ => Finding::ok(setting, what),
+        }
+    });
+    expired.chain(coming).collect()
 }
 
 /// How callers of the callback listener who have proved nothing yet are told apart. On the loopback something stands before it, whose

@@ -29,7 +29,7 @@ pub(crate) fn load(settings: &settings::Credentials) -> Result<Credentials> {
 pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, Vec<Error>> {
     let (mut issuers, mut troubles) = (Vec::new(), Vec::new());
     if settings.issuers.is_empty() {
-        troubles.push(unset("issuers"));
+        troubles.push(unset("issuers", "Add the certificate that MOSIP signs credentials with"));
     }
     for outcome in settings.issuers.iter().map(issuer) {
         match outcome {
@@ -41,8 +41,10 @@ pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, V
         (Some(folder), false) => contexts(folder, &settings.context).map(Some),
         // The proof beside a credential needs none. A credential that holds a proof, too, waits for them.
         (None, true) if !settings.require.contains(&ProofKind::Embedded) => Ok(None),
-        (None, _) => Err(unset("contexts_dir")),
-        (Some(_), true) => Err(unset("context")),
+        (None, _) => {
+            Err(unset("contexts_dir", "Name the folder of the JSON-LD contexts and their index.toml"))
+        }
+        (Some(_), true) => Err(unset("context", "Write what @context of MOSIP's credentials holds")),
     };
     match contexts {
         Ok(contexts) if troubles.is_empty() => Ok(Credentials {
@@ -70,9 +72,9 @@ pub(crate) fn reason(refusal: &Error) -> &str {
     refusal.detail().strip_prefix(BEGIN).unwrap_or(refusal.detail())
 }
 
-fn unset(name: &str) -> Error {
+fn unset(name: &str, how: &str) -> Error {
     Error::new(Code::Keys, format!("{BEGIN}credentials.{name} is not set"))
-        .advise("Set it, and start the gateway again.")
+        .advise(format!("{how}, and start the gateway again."))
 }
 
 /// The contexts of `folder`, of which `context` is what a credential names.

@@ -16,6 +16,7 @@ use crate::config::{self, Trouble};
 use crate::destinations::{Lack, Url};
 use crate::error::Error;
 use crate::faces::FaceSettings as _;
+use crate::mosip::credential::ProofKind;
 use crate::opencrvs::event::EventKind;
 use crate::settings::Config;
 use crate::upstream;
@@ -38,6 +39,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(config.destinations.hub.troubles())
         .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))
+        .chain(of_contexts(config))
         .chain(of_roots(&config.upstream))
         .chain(config.callback.key_trouble())
         .chain(config.faces.each.mosip_api.key_trouble())
@@ -106,6 +108,22 @@ fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
     })
 }
 
+/// The proof beside a credential needs no contexts, and the one inside a credential does.
+fn of_contexts(config: &Config) -> Option<Trouble> {
+    let settings = &config.credentials;
+    let is_odd = config.expects_credentials()
+        && settings.contexts_dir.is_none()
+        && settings.context.is_empty()
+        && !settings.require.contains(&ProofKind::Embedded);
+    is_odd.then(|| {
+        Trouble::new(
+            "credentials.contexts_dir",
+            "is not set, and credentials.require names event-proof alone: a credential that holds a proof inside, as vercred and euin do, stays in quarantine",
+            "set credentials.contexts_dir and credentials.context, unless MOSIP issues credentials of type opencrvs alone",
+        )
+    })
+}
+
 /// The files that hold secrets: those of settings, passwords of keys, keys of listeners. Private keys are looked at where they are loaded.
 pub(crate) fn secret_files(config: &Config) -> Vec<PathBuf> {
     let passwords = config.keys.own.iter().flat_map(|own| own.source.secret_files()).map(Path::to_owned);
@@ -114,7 +132,7 @@ pub(crate) fn secret_files(config: &Config) -> Vec<PathBuf> {
 }
 
 /// Credentials are to come, and none can be verified, for each of the reasons `refusals`.
-pub(super) fn of_credentials(refusals: &[Error]) -> Vec<Trouble> {
+pub(crate) fn of_credentials(refusals: &[Error]) -> Vec<Trouble> {
     let trouble =
         |refusal: &Error| Trouble::fatal("credentials", credentials::reason(refusal), refusal.advice());
     refusals.iter().map(trouble).collect()

@@ -38,6 +38,9 @@ fn a_certificate_that_expires_after_the_start_is_a_trouble_from_then_on() {
     let trusted = [("upstream.ca_file".to_owned(), Timestamp::from_seconds(1_000))];
     let told = |now| crate::config::Trouble::of_trusted(&trusted, Timestamp::from_seconds(now)).count();
     assert_eq!((told(999), told(1_001)), (0, 1));
+    let issuer = [("credentials.issuers (issuer.crt)".to_owned(), Timestamp::from_seconds(1_000))];
+    let told = crate::config::Trouble::of_trusted(&issuer, Timestamp::from_seconds(1_001)).next().unwrap();
+    assert!(told.advice.contains("history = true"), "what it signed goes on to count: {told}");
 }
 
 /// Everything that would stop a start in an old gateway: a renewal that went wrong never keeps registrations from being taken.
