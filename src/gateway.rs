@@ -36,6 +36,9 @@ use crate::settings::Config;
 use crate::tasks::key_watch::{self, Watcher};
 use crate::upstream::Client;
 
+/// How long attempts that are cut off have to say so.
+const CUT: Duration = Duration::from_secs(1);
+
 /// How long the key files are left alone between two looks.
 const WATCH: Duration = Duration::from_secs(10);
 
@@ -258,8 +261,10 @@ impl Gateway {
 async fn drain(mut listeners: JoinSet<()>, mut queue: JoinSet<()>, longest: Duration) {
     // One that panics is told by its own line, and the others end as they should.
     let listeners = async { while listeners.join_next().await.is_some() {} };
-    let queue = async { while queue.join_next().await.is_some() {} };
-    let _ = tokio::join!(listeners, tokio::time::timeout(longest, queue));
+    let moving = async { while queue.join_next().await.is_some() {} };
+    let _ = tokio::join!(listeners, tokio::time::timeout(longest, moving));
+    // Each attempt that is cut off says so, unless a volume that hangs keeps it from that.
+    let _ = tokio::time::timeout(CUT, queue.shutdown()).await;
 }
 
 /// Waits for `shutdown`, or until a task ends that should not end before it.

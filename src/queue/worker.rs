@@ -195,6 +195,12 @@ impl Worker {
 
     /// One attempt, from lease to verdict.
     async fn attempt(self: Arc<Self>, leased: Leased, lost: Arc<Notify>) {
+        let mut watched = Watched { held: leased.held.clone(), attempts: leased.attempts, is_over: false };
+        self.make(leased, lost).await;
+        watched.is_over = true;
+    }
+
+    async fn make(&self, leased: Leased, lost: Arc<Notify>) {
         let Leased { held, attempts, work } = leased;
         let keeper = Kept { ledger: &self.ledger, held: &held };
         let outcome = tokio::select! {
@@ -292,6 +298,31 @@ impl UnderWay {
         let until = Instant::now() + worker.lease;
         let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, Arc::clone(&lost)));
         self.attempts.push(Attempt { task: task.id(), held, attempts, until, lost });
+    }
+}
+
+/// Says in the log that an attempt was cut off, where it is dropped before it is over: mostly since the gateway stops.
+struct Watched {
+    held: Held,
+    attempts: u32,
+    is_over: bool,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // One that panics is told by itself.
+        if self.is_over || std::thread::panicking() {
+            return;
+        }
+        let Held { id, kind, destination, .. } = &self.held;
+        let attempts = self.attempts;
+        tracing::warn!(
+            entry = id,
+            kind,
+            destination,
+            attempts,
+            "an attempt is cut off; it is made again after the next start, under the same id"
+        );
     }
 }
 

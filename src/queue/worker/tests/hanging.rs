@@ -1,7 +1,10 @@
 //! MOSIP never answers for two entries, with the settings that a gateway has by default. Time is virtual.
 
 use super::*;
+use tracing::level_filters::LevelFilter;
+
 use crate::queue::worker::Worker;
+use crate::telemetry::{self, Capture};
 
 const DEADLINE: Duration = Duration::from_secs(90);
 const OTHERS: usize = 272;
@@ -10,6 +13,7 @@ const OTHERS: usize = 272;
 #[derive(Default)]
 struct Mosip {
     taken: Mutex<Vec<(String, Instant)>>,
+    began: AtomicUsize,
     hung: AtomicUsize,
 }
 
@@ -22,6 +26,7 @@ impl Outside for Mosip {
         async move {
             let id = String::from_utf8(request.body.to_vec()).unwrap();
             if id.starts_with("hangs") {
+                self.began.fetch_add(1, Ordering::SeqCst);
                 sleep(DEADLINE).await;
                 self.hung.fetch_add(1, Ordering::SeqCst);
                 return Ok(Err(SendError::Timeout { host: "upstream".to_owned(), after: DEADLINE }));
@@ -42,12 +47,11 @@ impl Outside for Mosip {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn two_entries_on_which_mosip_hangs_do_not_stop_the_others() {
+/// A worker over its own rows, in the folder.
+fn worker(dir: &std::path::Path) -> (Ledger, Arc<Mosip>, Worker) {
     let memory = Memory::default();
-    let dir = tempfile::tempdir().unwrap();
     let store = Store::new(memory.clone());
-    let ledger = Ledger::over(&dir.path().join("outbox.key"), &memory, store, Random::seeded(1), true);
+    let ledger = Ledger::over(&dir.join("outbox.key"), &memory, store, Random::seeded(1), true);
     let mosip = Arc::new(Mosip::default());
     let worker = Worker {
         lane: lane(),
@@ -60,6 +64,40 @@ async fn two_entries_on_which_mosip_hangs_do_not_stop_the_others() {
         concurrency: 1,
         lease: LEASE,
     };
+    (ledger, mosip, worker)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_the_end_of_the_process_cuts_off_is_told_and_one_that_ends_is_not() {
+    let logs = Capture::default();
+    let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, mosip, worker) = worker(dir.path());
+    let (_stop, stopping) = watch::channel(false);
+    let mut running = JoinSet::new();
+    running.spawn(Arc::new(worker).run(stopping));
+    ledger.insert(entry("taken")).await.unwrap();
+    while mosip.taken.lock().unwrap().is_empty() {
+        sleep(Duration::from_secs(1)).await;
+    }
+    ledger.insert(entry("hangs1")).await.unwrap();
+    while mosip.began.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_secs(1)).await;
+    }
+    // What the stop does to those that have not ended in time.
+    running.shutdown().await;
+    while !logs.text().contains("is cut off") {
+        tokio::task::yield_now().await;
+    }
+    let text = logs.text();
+    let cut: Vec<_> = text.lines().filter(|line| line.contains("is cut off")).collect();
+    assert!(cut.len() == 1 && cut[0].contains("hangs1"), "{cut:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_entries_on_which_mosip_hangs_do_not_stop_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (ledger, mosip, worker) = worker(dir.path());
     for id in ["hangs1", "hangs2"] {
         ledger.insert(entry(id)).await.unwrap();
     }
