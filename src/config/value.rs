@@ -66,12 +66,21 @@ pub(crate) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&str) -> Resu
         let value = humantime::parse_duration(text).map_err(|_| {
             complaint("is not a length of time", "write a number and a unit, such as \"30s\" or \"30d\"")
         })?;
-        let [low, high] = [range.start(), range.end()].map(|end| humantime::format_duration(*end));
+        let [low, high] = [range.start(), range.end()].map(|end| shown(*end));
         if range.contains(&value) {
             Ok(value)
         } else {
             Err(complaint("is out of range", format!("set between {low} and {high}")))
         }
+    }
+}
+
+/// As it is written in a setting: whole days as days, since months and years have no length of their own.
+fn shown(length: Duration) -> String {
+    const DAY: u64 = 86_400;
+    match length.as_secs() {
+        seconds if seconds > 0 && seconds % DAY == 0 => format!("{}d", seconds / DAY),
+        _ => humantime::format_duration(length).to_string(),
     }
 }
 

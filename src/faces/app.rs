@@ -12,6 +12,7 @@ use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{EventRoutes, KeyNeeds};
 use crate::error::Result;
+use crate::faces::Switch;
 use crate::faces::openapi::Documents;
 use crate::http::{body, meters};
 use crate::keys::cert::{Dates, Validity};
@@ -65,8 +66,8 @@ pub(crate) struct Shared {
     pub(crate) troubles: Arc<[Trouble]>,
     /// What others may do with files that they should not, as it was found last.
     pub(crate) file_troubles: watch::Receiver<Arc<[Trouble]>>,
-    /// The faces that stand in for older systems, and whether each is on.
-    pub(crate) faces: Arc<[(&'static str, bool)]>,
+    /// The faces that stand in for older systems.
+    pub(crate) faces: Arc<[Switch]>,
     /// `ops.name`
     pub(crate) name: Option<String>,
 }
@@ -141,7 +142,7 @@ impl App {
         self.0.troubles.iter().chain(&*files).cloned().chain(of_trusted).collect()
     }
 
-    pub(super) fn faces(&self) -> Arc<[(&'static str, bool)]> {
+    pub(super) fn faces(&self) -> Arc<[Switch]> {
         Arc::clone(&self.0.faces)
     }
 

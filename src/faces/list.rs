@@ -14,11 +14,15 @@ macro_rules! faces {
                 Self { $($(#[$attribute])* $name: FaceSettings::read(sources),)* }
             }
 
-            /// The name of each face, and whether it is on.
+            /// Every face.
             #[allow(clippy::vec_init_then_push, reason = "a line of the list may be there in tests alone")]
-            pub(crate) fn switches(&self) -> Vec<(&'static str, bool)> {
+            pub(crate) fn switches(&self) -> Vec<Switch> {
                 let mut switches = Vec::new();
-                $($(#[$attribute])* switches.push((<$face as Face>::NAME, self.$name.is_on()));)*
+                $($(#[$attribute])* switches.push(Switch {
+                    name: <$face as Face>::NAME,
+                    setting: <$face as Face>::SWITCH,
+                    is_on: self.$name.is_on(),
+                });)*
                 switches
             }
 

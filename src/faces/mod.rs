@@ -57,6 +57,9 @@ pub(crate) trait Face {
     /// Its word in health, in metrics and on the page: the first part of its path.
     const NAME: &'static str;
 
+    /// The setting that switches it on and off.
+    const SWITCH: &'static str;
+
     /// How its callers are known.
     const CALLERS: Callers;
 
@@ -73,6 +76,15 @@ pub(crate) trait Face {
         on: &[&'static str],
         stopping: &watch::Receiver<bool>,
     ) -> Option<Router>;
+}
+
+/// Whether a face is on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Switch {
+    pub(crate) name: &'static str,
+    /// What switches it.
+    pub(crate) setting: &'static str,
+    pub(crate) is_on: bool,
 }
 
 /// How the callers of a face are known.

@@ -57,9 +57,10 @@ pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
         );
     }
     let mut days = |name, default: u32, range| section.duration(name, range).unwrap_or(DAY * default);
+    // A shorter time would be over before a second attempt.
     let retention = days("retention", 30, Duration::ZERO..=3650 * DAY);
     let remember = days("remember", 400, DAY..=3650 * DAY);
-    let give_up_after = days("give_up_after", 30, DAY..=3650 * DAY);
+    let give_up_after = days("give_up_after", 30, Duration::from_mins(1)..=3650 * DAY);
     if remember < retention {
         section.problem(
             "remember",

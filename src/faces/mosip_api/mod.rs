@@ -83,6 +83,7 @@ fn routes() -> OpenApiRouter<MosipApi> {
 
 impl Face for MosipApi {
     const NAME: &'static str = "mosip_api";
+    const SWITCH: &'static str = "faces.mosip_api";
 
     /// A request proves itself by its JWT; the browser that it comes from has no token of ours.
     const CALLERS: Callers = Callers::ByRequest;

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
 use crate::destinations::Rows;
+use crate::faces::Switch;
 use crate::http;
 use crate::ledger::Ledger;
 use crate::ledger::entry::STATES;
@@ -154,7 +155,7 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
         success,
     );
     let faces = Family::<Face, Gauge>::default();
-    for (name, is_on) in standing.faces.iter().copied() {
+    for Switch { name, is_on, .. } in standing.faces.iter().copied() {
         faces.get_or_create(&Face { name }).set(i64::from(is_on));
     }
     registry.register("face", "1 while the face that stands in for an older system is on", faces);

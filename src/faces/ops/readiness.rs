@@ -52,7 +52,8 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     certificates: Option<Vec<Certificate>>,
-    /// Faces that stand in for older systems, and whether each is on. For those whom the page is open to.
+    /// Faces that stand in for older systems, and whether each is on: `faces.webhooks`, `seeder.consent` (`authtoken`) and
+    /// `faces.mosip_api` switch them. For those whom the page is open to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     faces: Option<BTreeMap<&'static str, bool>>,
@@ -265,7 +266,7 @@ impl Readiness {
             hub: standing.hub.as_ref().map(Hub::of),
             trouble_counts: TroubleCounts { fatal, others: troubles.len() - fatal },
             troubles: Some(troubles_view.collect()),
-            faces: Some(standing.faces.iter().copied().collect()),
+            faces: Some(standing.faces.iter().map(|face| (face.name, face.is_on)).collect()),
             keys: Keys {
                 healthy: ring.troubles().is_empty() && standing.lacking.is_empty(),
                 own: ring.own().len(),

@@ -10,7 +10,7 @@ use crate::config;
 use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
 use crate::error::{Error, Result};
-use crate::faces::Listener;
+use crate::faces::{Listener, Switch};
 use crate::keys::{self, Ring};
 use crate::ledger::entry::{Entry, Refusal, State};
 use crate::ledger::job::Progress;
@@ -60,8 +60,8 @@ pub(super) struct Standing {
     pub(super) setting_troubles: Arc<[config::Trouble]>,
     /// Recipients of whom nothing but a public key is there, although something is sealed to them.
     pub(super) only_verify: Vec<config::Trouble>,
-    /// Faces that stand in for older systems, and whether each is on.
-    pub(super) faces: Arc<[(&'static str, bool)]>,
+    /// Faces that stand in for older systems.
+    pub(super) faces: Arc<[Switch]>,
     pub(super) uptime: Millis,
 }
 

@@ -40,6 +40,7 @@ impl FaceSettings for Settings {
 
 impl Face for Example {
     const NAME: &'static str = "example";
+    const SWITCH: &'static str = "example_face.greeting";
     const CALLERS: Callers = Callers::ByListener;
 
     type Settings = Settings;
@@ -71,7 +72,10 @@ async fn a_face_is_one_folder_and_one_line() {
     let ready: Value = serde_json::from_str(&gateway.ops("/readyz").await).unwrap();
     assert_eq!(ready["faces"]["example"], true, "{ready}");
     assert!(gateway.ops("/metrics").await.contains(r#"mosip_gateway_face{name="example"} 1"#));
-    assert!(gateway.ops("/").await.contains("/example on"));
+    let page = gateway.ops("/").await;
+    for switch in ["/example on (example_face.greeting)", "/authtoken on (seeder.consent)"] {
+        assert!(page.contains(switch), "{page}");
+    }
     gateway.stop().await;
 
     let gateway = Running::start("", &[]).await;

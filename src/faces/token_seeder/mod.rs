@@ -63,6 +63,7 @@ pub(crate) struct TokenSeeder;
 
 impl Face for TokenSeeder {
     const NAME: &'static str = "authtoken";
+    const SWITCH: &'static str = "seeder.consent";
 
     /// The Token Seeder has no authentication of its own.
     const CALLERS: Callers = Callers::ByListener;

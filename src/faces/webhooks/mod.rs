@@ -78,6 +78,7 @@ fn routes() -> OpenApiRouter<Webhooks> {
 
 impl Face for Webhooks {
     const NAME: &'static str = "webhooks";
+    const SWITCH: &'static str = "faces.webhooks";
 
     /// A post proves itself by its signature, and no limit answers before that.
     const CALLERS: Callers = Callers::ByRequest;

@@ -7,6 +7,7 @@ use super::{section, table, words};
 use crate::config::Trouble;
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{Listed, Rows};
+use crate::faces::Switch;
 use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED, WAITING};
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
@@ -133,7 +134,9 @@ pub(super) fn listeners(standing: &Standing) -> Markup {
         let tls = if listener.has_tls { "TLS" } else { "no TLS" };
         vec![html! { (listener.name) }, html! { (tls) }]
     });
-    let shown = |(name, is_on): &(&str, bool)| format!("/{name} {}", if *is_on { "on" } else { "off" });
+    let shown = |Switch { name, setting, is_on }: &Switch| {
+        format!("/{name} {} ({setting})", if *is_on { "on" } else { "off" })
+    };
     let faces: Vec<String> = standing.faces.iter().map(shown).collect();
     section(
         "listeners",

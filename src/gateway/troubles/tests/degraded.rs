@@ -84,9 +84,6 @@ async fn broken_certificates_and_keys_start_the_gateway_degraded() {
     }
 }
 
-/// What refuses a start: without this listener nothing could be accepted.
-#[tokio::test]
-async fn the_tls_files_of_the_internal_listener_refuse_a_start_in_words() {
 /// A kubelet asks over TLS and does not look at the certificate. Without an answer it would start a gateway again, or take it out of
 /// service, that registers births as it should.
 #[tokio::test]
@@ -183,6 +180,9 @@ fn config(text: &str) -> Config {
     config.unwrap_or_else(|problems| panic!("{problems}"))
 }
 
+/// What refuses a start: without this listener nothing could be accepted.
+#[tokio::test]
+async fn the_tls_files_of_the_internal_listener_refuse_a_start_in_words() {
     let dir = tempfile::tempdir().unwrap();
     let text = "listen.internal = \"127.0.0.1:0\"\nlisten.ops = \"127.0.0.1:0\"\ninternal.tls = { cert = \"a.crt\", key = \"a.key\" }\n";
     let text = text.replace("a.crt", &format!("{}/a.crt", dir.path().display()));

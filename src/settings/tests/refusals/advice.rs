@@ -22,6 +22,16 @@ fn what_has_a_unit_is_asked_for_with_it() {
 }
 
 #[test]
+fn bounds_of_a_length_of_time_are_told_as_they_are_written() {
+    refused(
+        "outbox.give_up_after = \"1s\"",
+        "file: outbox.give_up_after: is out of range; set between 1m and 3650d",
+    );
+    refused("outbox.remember = \"1h\"", "file: outbox.remember: is out of range; set between 1d and 3650d");
+    accepted("outbox.give_up_after = \"1m\"", &[]);
+}
+
+#[test]
 fn the_beginning_of_a_name_is_completed() {
     refused("[web]\nhub_url = \"https://a\"", "file: web: is not a setting; did you mean websub?");
     refused(
