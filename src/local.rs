@@ -88,7 +88,7 @@ impl Target {
         match &config.ops.tls {
             Some(tls) if Acceptor::load(tls).is_err() => {
                 let transport = Transport::of(&config.listen.ops);
-                Ok(Self { transport, scheme: "https", tls: tls::to_anybody()? })
+                Ok(Self { transport, scheme: "https", tls: tls::to_anybody(client)? })
             }
             tls => Self::listener(&config.listen.ops, tls.as_ref(), client),
         }

@@ -4,11 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
 use super::{ClientFiles, TargetError};
 use crate::config::ServerTls;
@@ -23,14 +24,17 @@ pub(super) fn unused() -> Result<ClientConfig, TargetError> {
 }
 
 /// The settings for a listener whose certificate nobody can know. It has to have the key of the one that it shows, and nothing else is asked.
-pub(super) fn to_anybody() -> Result<ClientConfig, TargetError> {
+pub(super) fn to_anybody(client: Option<ClientFiles<'_>>) -> Result<ClientConfig, TargetError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| refuse(Path::new(""), error))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { trusted: Trusted::Any, provider }));
-    Ok(builder.with_no_client_auth())
+    match client {
+        Some(files) => presenting(builder, files),
+        None => Ok(builder.with_no_client_auth()),
+    }
 }
 
 /// The settings for the listener that is configured by `server`. `client` is the client certificate that is presented to it.
@@ -50,17 +54,20 @@ pub(super) fn to_listener(
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Verifier { trusted, provider }));
     match (client, &server.client_ca) {
-        (Some(files), _) => {
-            let key = regular::read(files.key).map_err(|error| refuse(files.key, unreadable(&error)))?;
-            let key = PrivateKeyDer::from_pem_slice(&key)
-                .map_err(|_| refuse(files.key, "this holds no private key in PEM"))?;
-            builder
-                .with_client_auth_cert(certificates(files.cert)?, key)
-                .map_err(|error| refuse(files.cert, error))
-        }
+        (Some(files), _) => presenting(builder, files),
         (None, Some(_)) => Err(TargetError::ClientCertificate),
         (None, None) => Ok(builder.with_no_client_auth()),
     }
+}
+
+fn presenting(
+    builder: ConfigBuilder<ClientConfig, WantsClientCert>,
+    files: ClientFiles<'_>,
+) -> Result<ClientConfig, TargetError> {
+    let key = regular::read(files.key).map_err(|error| refuse(files.key, unreadable(&error)))?;
+    let key = PrivateKeyDer::from_pem_slice(&key)
+        .map_err(|_| refuse(files.key, "this holds no private key in PEM"))?;
+    builder.with_client_auth_cert(certificates(files.cert)?, key).map_err(|error| refuse(files.cert, error))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TargetError> {
