@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use mosip_gateway::clock::Timestamp;
 use mosip_gateway::config::TokenKind;
 use mosip_gateway::error::{Code, Error};
-use mosip_gateway::mosip::access::{self, AccessToken};
+use mosip_gateway::mosip::access::{self, AccessToken, Iam};
 use mosip_gateway::mosip::envelope::{self, Policy, SealOptions, SignOver};
 use mosip_gateway::mosip::{Evidence, mediator};
 use mosip_gateway_fuzz::refusal::{self, SECRET};
@@ -38,6 +38,9 @@ fuzz_target!(|input: &[u8]| {
         _ => any_push(rest),
     }
 });
+
+/// What the refusals speak of.
+const IAM: Iam = Iam { section: "upstream.token" };
 
 /// Accepted is 2xx, an object, no errors, an object in `response`.
 fn acceptance(status: StatusCode, body: &[u8]) {
@@ -67,7 +70,7 @@ fn aid(status: StatusCode, body: &[u8]) {
 
 fn keycloak(status: StatusCode, body: &[u8]) {
     let kind = TokenKind::KeycloakClientCredentials;
-    match access::read(&kind, status, &HeaderMap::new(), body, keys::NOW) {
+    match IAM.read(&kind, status, &HeaderMap::new(), body, keys::NOW) {
         Ok(token) => {
             let members = members(body);
             assert!(status.is_success() && members.get("error").is_none_or(|error| error == "null"));
@@ -88,7 +91,7 @@ fn authmanager(status: StatusCode, input: &mut Unstructured<'_>) -> Result<()> {
         }
     }
     let body = input.bytes(input.len())?;
-    match access::read(&in_headers(), status, &headers, body, keys::NOW) {
+    match IAM.read(&in_headers(), status, &headers, body, keys::NOW) {
         Ok(token) => {
             assert!(status.is_success() && has_no_errors(&members(body)));
             let text = access::cookie(&token).to_str().unwrap()["Authorization=".len()..].to_owned();
@@ -132,12 +135,12 @@ fn any_token(status: StatusCode, input: &mut Unstructured<'_>) -> Result<()> {
         let body = json!({ "response": token, "errors": refused.map(|refused| Vec::from_iter(refused.then_some(error))) });
         let value = HeaderValue::from_str(&format!("Authorization={token}; Path=/; HttpOnly")).unwrap();
         let headers = HeaderMap::from_iter([(header::SET_COOKIE, value)]);
-        access::read(&in_headers(), status, &headers, body.to_string().as_bytes(), keys::NOW)
+        IAM.read(&in_headers(), status, &headers, body.to_string().as_bytes(), keys::NOW)
     } else {
         let word = refused.map(|known| if known { "invalid_client" } else { SECRET });
         let body = json!({ "access_token": token, "expires_in": expires_in, "error": word, "error_description": token });
         let kind = TokenKind::KeycloakClientCredentials;
-        access::read(&kind, status, &HeaderMap::new(), body.to_string().as_bytes(), keys::NOW)
+        IAM.read(&kind, status, &HeaderMap::new(), body.to_string().as_bytes(), keys::NOW)
     };
     let is_refused = if in_header { refused == Some(true) } else { refused.is_some() };
     match read {

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use aws_lc_rs::{constant_time, rand};
 use bytes::Bytes;
+use form_urlencoded::byte_serialize;
 use zeroize::Zeroizing;
 
 use super::CryptoError;
@@ -89,6 +90,14 @@ impl SecretWriter {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.make_room(bytes.len());
         self.0.extend_from_slice(bytes);
+    }
+
+    /// Appends the field `name=value` of a form, or of the query behind a `?`, and a `&` before it where it is not the first.
+    pub(crate) fn field(&mut self, name: &str, value: &[u8]) {
+        let separator = if matches!(self.0.last(), None | Some(b'?')) { "" } else { "&" };
+        for piece in [separator, name, "="].into_iter().chain(byte_serialize(value)) {
+            self.push(piece.as_bytes());
+        }
     }
 
     /// Appends what `reader` gives, to its end. Nothing of it is in any other buffer.

@@ -1,18 +1,24 @@
-//! A token that MOSIP reads from a cookie, of a section of its own: `websub.token`, `credentials.data_share.token`.
+//! A token that MOSIP reads from a cookie: `upstream.token`, `websub.token`, `credentials.data_share.token`.
 
 use http::{Uri, header};
 
 use super::{Grant, Token, TokenRequest};
 use crate::clock::Timestamp;
 use crate::config::token::Token as Settings;
-use crate::error::{Fault, Result};
-use crate::mosip::access;
+use crate::error::Result;
+use crate::mosip::access::{self, Iam};
 use crate::upstream::Reply;
 
 /// Asks for it as the settings of `section` say.
 pub(crate) struct CookieToken {
     pub(crate) section: &'static str,
     pub(crate) settings: Settings,
+}
+
+impl CookieToken {
+    fn iam(&self) -> Iam {
+        Iam { section: self.section }
+    }
 }
 
 impl Grant for CookieToken {
@@ -29,20 +35,13 @@ impl Grant for CookieToken {
     }
 
     fn request(&self, now: Timestamp) -> Result<TokenRequest> {
-        let (uri, headers, body) = access::request(&self.settings, now)?;
+        let (uri, headers, body) = self.iam().request(&self.settings, now)?;
         Ok(TokenRequest { uri, headers, body })
     }
 
     fn read(&self, reply: &Reply, now: Timestamp) -> Result<Token> {
-        let token = access::read(&self.settings.kind, reply.status, &reply.headers, &reply.body, now).map_err(
-            |error| match error.fault() {
-                Fault::Partner => error.advise(format!(
-                    "Check {} with the MOSIP administrator: its URL, the client id, its secret and its roles.",
-                    self.section
-                )),
-                _ => error,
-            },
-        )?;
+        let Reply { status, headers, body, .. } = reply;
+        let token = self.iam().read(&self.settings.kind, *status, headers, body, now)?;
         Ok(Token { header: header::COOKIE, value: access::cookie(&token), expires: token.expires() })
     }
 }

@@ -1,7 +1,6 @@
 //! The token of the gateway's own OpenCRVS client. OpenCRVS's auth service issues it, and it is sent as a bearer token. Its content stays
 //! opaque.
 
-use form_urlencoded::byte_serialize;
 use http::{HeaderValue, StatusCode};
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -39,13 +38,10 @@ impl ClientToken {
 pub(crate) fn request(auth_path: &str, client_id: &str, client_secret: &SecretBytes) -> SecretWriter {
     let mut path = SecretWriter::default();
     path.push(auth_path.trim_end_matches('/').as_bytes());
-    let fields: [(&[u8], &[u8]); 2] =
-        [(b"/token?client_id=", client_id.as_bytes()), (b"&client_secret=", client_secret.expose())];
-    for (name, value) in fields {
-        path.push(name);
-        byte_serialize(value).for_each(|piece| path.push(piece.as_bytes()));
-    }
-    path.push(b"&grant_type=client_credentials");
+    path.push(b"/token?");
+    path.field("client_id", client_id.as_bytes());
+    path.field("client_secret", client_secret.expose());
+    path.field("grant_type", b"client_credentials");
     path
 }
 

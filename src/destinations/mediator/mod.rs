@@ -5,7 +5,6 @@ mod link;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::Settings;
+use super::cookie::CookieToken;
 use super::drive::{Outside, ask};
 use super::ida::Requests;
 use super::{
@@ -176,7 +176,9 @@ impl Listed for Mediator {
     fn new(mut settings: Settings, tools: &Tools) -> Self {
         let Tools { keys, clock, ida, death_link } = tools;
         Self {
-            token: settings.token.take().map(|token| Arc::new(TokenSource::new(token))),
+            token: settings.token.take().map(|settings| {
+                Arc::new(TokenSource::new(CookieToken { section: "upstream.token", settings }))
+            }),
             settings,
             link: death_link.then(|| Arc::clone(ida)),
             keys: keys.clone(),

@@ -5,6 +5,8 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::Fault;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_767_225_600);
+/// The section of a token that is not `upstream.token`.
+const IAM: Iam = Iam { section: "websub.token" };
 const KEYCLOAK: TokenKind = TokenKind::KeycloakClientCredentials;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -32,7 +34,7 @@ fn read_with(kind: &TokenKind, status: u16, headers: Headers<'_>, body: &str) ->
     for (name, value) in headers {
         map.append(header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
     }
-    read(kind, StatusCode::from_u16(status).unwrap(), &map, body.as_bytes(), NOW)
+    IAM.read(kind, StatusCode::from_u16(status).unwrap(), &map, body.as_bytes(), NOW)
 }
 
 fn keycloak(status: u16, body: &str) -> Result<AccessToken> {
@@ -41,7 +43,7 @@ fn keycloak(status: u16, body: &str) -> Result<AccessToken> {
 
 #[test]
 fn client_credentials_go_out_as_a_form() {
-    let (url, headers, body) = request(&settings(KEYCLOAK), NOW).unwrap();
+    let (url, headers, body) = IAM.request(&settings(KEYCLOAK), NOW).unwrap();
     assert!(!body.is_unique(), "it belongs to what wipes it");
     assert_eq!(url, "https://iam.example/token");
     assert_eq!(headers[header::CONTENT_TYPE], "application/x-www-form-urlencoded");
@@ -57,14 +59,14 @@ fn the_password_grant_adds_user_and_password() {
         username: "u@x".to_owned(),
         password: SecretBytes::new(b"p&w".to_vec()),
     };
-    let (.., body) = request(&settings(kind), NOW).unwrap();
+    let (.., body) = IAM.request(&settings(kind), NOW).unwrap();
     assert!(body.starts_with(b"grant_type=password&client_id=opencrvs&client_secret="));
     assert!(body.ends_with(b"&username=u%40x&password=p%26w"));
 }
 
 #[test]
 fn authmanager_is_asked_in_json() {
-    let (_, headers, body) = request(&settings(authmanager()), NOW).unwrap();
+    let (_, headers, body) = IAM.request(&settings(authmanager()), NOW).unwrap();
     assert!(!body.is_unique(), "it belongs to what wipes it");
     assert_eq!(headers[header::CONTENT_TYPE], "application/json");
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -78,7 +80,7 @@ fn authmanager_is_asked_in_json() {
 #[test]
 fn a_secret_that_json_cannot_carry_is_refused_before_it_is_sent_wrong() {
     let token = Token { client_secret: SecretBytes::new(vec![0xFF]), ..settings(authmanager()) };
-    assert_eq!(request(&token, NOW).unwrap_err().code(), Code::Partner);
+    assert_eq!(IAM.request(&token, NOW).unwrap_err().code(), Code::Partner);
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn an_address_that_leads_elsewhere_waits_for_a_person_and_names_the_setting() {
     ] {
         let error = keycloak(status, body).unwrap_err();
         assert_eq!(error.fault(), Fault::Partner, "{status} {body}");
-        assert!(error.advice().contains("upstream.token.url"), "{status} {body}: {}", error.advice());
+        assert!(error.advice().contains("websub.token.url"), "{status} {body}: {}", error.advice());
     }
 }
 
@@ -245,5 +247,36 @@ fn authmanager_without_a_token_is_upstreams_fault() {
     for (status, headers, body) in cases {
         let error = read_with(&authmanager(), status, headers, body).unwrap_err();
         assert_eq!(error.code(), Code::Upstream, "{status} {body}");
+    }
+}
+
+/// A person who follows the advice puts right the section that this token belongs to, and not another.
+#[test]
+fn whatever_is_wrong_the_advice_names_the_section_of_this_token_alone() {
+    let no_headers: Headers<'_> = &[];
+    let from_keycloak = [
+        (302, ""),
+        (404, ""),
+        (404, r#"{"error":"Realm does not exist"}"#),
+        (405, ""),
+        (413, "{}"),
+        (200, "<html>login</html>"),
+        (200, "{}"),
+        (200, r#"{"access_token":""}"#),
+        (200, r#"{"error":"x"}"#),
+        (401, r#"{"error":"invalid_client"}"#),
+    ];
+    let from_authmanager = [
+        (200, "<html>login</html>"),
+        (200, "{}"),
+        (200, r#"{"errors":[{"errorCode":"KER-ATH-401","message":"Authentication Failed"}]}"#),
+    ];
+    let refused = from_keycloak
+        .map(|(status, body)| keycloak(status, body))
+        .into_iter()
+        .chain(from_authmanager.map(|(status, body)| read_with(&authmanager(), status, no_headers, body)));
+    for error in refused.map(Result::unwrap_err) {
+        assert!(error.advice().contains("websub.token"), "{}: {}", error.detail(), error.advice());
+        assert!(!error.advice().contains("upstream.token"), "{}: {}", error.detail(), error.advice());
     }
 }

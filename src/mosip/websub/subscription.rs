@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use form_urlencoded::{byte_serialize, parse};
+use form_urlencoded::parse;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 
 use super::status::readable;
@@ -60,15 +60,10 @@ pub(crate) fn request(
     const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
     let callback = callback.to_string();
     let mut form = SecretWriter::default();
-    form.push(b"hub.mode=");
-    form.push(mode.as_str().as_bytes());
-    let fields =
-        [("topic", topic.as_bytes()), ("callback", callback.as_bytes()), ("secret", secret.expose())];
-    for (name, value) in fields {
-        for piece in ["&hub.", name, "="].into_iter().chain(byte_serialize(value)) {
-            form.push(piece.as_bytes());
-        }
-    }
+    form.field("hub.mode", mode.as_str().as_bytes());
+    form.field("hub.topic", topic.as_bytes());
+    form.field("hub.callback", callback.as_bytes());
+    form.field("hub.secret", secret.expose());
     let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, FORM)]);
     (hub.clone(), headers, form.into_bytes())
 }

@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{self, TokenKind};
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::Grant;
+use crate::destinations::cookie::CookieToken;
 use crate::destinations::opencrvs::Client as OpencrvsClient;
 use crate::error::Fault;
 use crate::keys::Ring;
@@ -63,12 +64,13 @@ fn source(grant: impl Grant + 'static) -> Option<Arc<TokenSource>> {
 }
 
 fn mosip(base: &str) -> Option<Arc<TokenSource>> {
-    source(config::Token {
+    let settings = config::Token {
         url: format!("{base}/token").parse().unwrap(),
         kind: TokenKind::KeycloakClientCredentials,
         client_id: "opencrvs".to_owned(),
         client_secret: SecretBytes::new(b"secret".to_vec()),
-    })
+    };
+    source(CookieToken { section: "upstream.token", settings })
 }
 
 fn client(base: &str) -> OpencrvsClient {
