@@ -7,15 +7,17 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::Method;
+use http::{Method, Uri};
 
 pub(crate) use self::settings::Settings;
 use super::cookie::CookieToken;
+use super::drive::Outside;
 use super::{
     Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
 };
+use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::mosip::websub::{self, Answer, Denial};
+use crate::mosip::websub::{self, Answer, Denial, Mode};
 use crate::store::Queue;
 use crate::upstream::{self, Reply, Request};
 
@@ -43,6 +45,38 @@ impl Publisher {
     /// Where the token of every request to the hub comes from; `None`: requests go without.
     pub(crate) fn token(&self) -> Option<Arc<TokenSource>> {
         self.token.clone()
+    }
+}
+
+/// What a subscription takes, beside its topic.
+pub(crate) struct Subscriber {
+    pub(crate) hub: Uri,
+    pub(crate) callback: Uri,
+    pub(crate) secret: Arc<SecretBytes>,
+}
+
+impl Subscriber {
+    /// Asks the hub to begin or to end the subscription to `topic`.
+    ///
+    /// # Errors
+    ///
+    /// As [`websub::read_answer`]; [`Code::Upstream`] where no answer comes, and what `token` is refused with. What to do about a record,
+    /// where a call about one fails, is never said.
+    pub(crate) async fn ask(
+        &self,
+        outside: &dyn Outside,
+        token: Option<Arc<TokenSource>>,
+        mode: Mode,
+        topic: &str,
+    ) -> Result<Answer> {
+        let (uri, headers, body) = websub::request(mode, &self.hub, topic, &self.callback, &self.secret);
+        let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
+        let request = Request { method, uri, headers, body, deadline, max_response };
+        let reply = outside.send(token, request).await.and_then(|reply| Ok(reply?));
+        let reply = reply.map_err(|error| {
+            if error.advice() == error.code().advice() { error.advise(websub::AWAY) } else { error }
+        })?;
+        websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))
     }
 }
 

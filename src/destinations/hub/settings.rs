@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::{DestinationSettings, Lack, Sources, Url};
+use super::Subscriber;
 use crate::config::Trouble;
 use crate::config::section::{Section, Unset};
 use crate::config::token::{self, Token};
@@ -19,7 +20,7 @@ use crate::mosip::websub::{self, Topics};
 const RENEW_EVERY: Duration = Duration::from_hours(6);
 /// How long MOSIP may be silent about a registration.
 const EXPECT_WITHIN: Duration = Duration::from_hours(24);
-/// The part of the callback's path that cannot be guessed has so many characters.
+/// Fewest characters of the part of the callback's path that nobody can guess.
 const UNGUESSABLE: usize = 16;
 /// Shortest secret that nobody guesses, bytes.
 const SHORTEST_SECRET: usize = 16;
@@ -76,6 +77,16 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// What is subscribed with; `None` where something is not set that a subscription needs, or where no listener takes what the hub sends.
+    pub(crate) fn subscriber(&self) -> Option<Subscriber> {
+        let (Some(hub), Some(callback), Some(secret)) = (&self.hub_url, &self.callback_url, &self.secret)
+        else {
+            return None;
+        };
+        let (hub, callback, secret) = (hub.clone(), callback.clone(), Arc::clone(secret));
+        (self.unset.is_empty() && !self.is_unreachable).then_some(Subscriber { hub, callback, secret })
+    }
+
     /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed: the hub alone is told.
     pub(crate) fn callback_path(&self) -> Option<SecretBytes> {
         let (_, part) = self.callback_url.as_ref()?.path().rsplit_once("/websub/callback/")?;

@@ -11,7 +11,6 @@ mod topic;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::{Method, Uri};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -21,21 +20,16 @@ use self::state::{Due, State};
 pub(crate) use self::state::{Refused, Standing, Status, Subscription};
 use self::topic::Denied;
 use crate::clock::Clock;
-use crate::crypto::secret::SecretBytes;
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
-use crate::destinations::hub::{Publisher, Settings};
-use crate::error::{Code, Error, Result};
+use crate::destinations::hub::{Publisher, Settings, Subscriber};
+use crate::error::Code;
 use crate::ledger::Ledger;
 use crate::mosip::push::PushKind;
-use crate::mosip::websub::{self, Answer, Denial, Mode, Topics};
+use crate::mosip::websub::{self, Denial, Mode, Topics};
 use crate::random::Random;
-use crate::upstream::{self, Request};
+use crate::upstream;
 
-/// For one request to the hub.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// Largest answer of the hub, bytes; a real one is a line.
-const MAX_REPLY: usize = 64 << 10;
 /// How often a disk that had no room for a message is looked at.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -61,13 +55,6 @@ struct HubInner {
     wake: Notify,
 }
 
-/// What a subscription takes, beside its topic.
-struct Subscriber {
-    hub: Uri,
-    callback: Uri,
-    secret: Arc<SecretBytes>,
-}
-
 impl Hub {
     /// As the settings of `publisher` say, with its token. Nothing is asked before [`Self::run`].
     pub(crate) fn new(
@@ -77,18 +64,11 @@ impl Hub {
         clock: Clock,
         random: Random,
     ) -> Self {
-        let Settings { hub_url, callback_url, secret, topics, renew_every, unset, is_unreachable, .. } =
-            publisher.settings();
-        let subscriber = match (hub_url, callback_url, secret) {
-            (Some(hub), Some(callback), Some(secret)) if unset.is_empty() && !is_unreachable => {
-                Some(Subscriber { hub: hub.clone(), callback: callback.clone(), secret: Arc::clone(secret) })
-            }
-            _ => None,
-        };
+        let Settings { hub_url, topics, renew_every, unset, is_unreachable, .. } = publisher.settings();
         Self(Arc::new(HubInner {
             topics: topics.clone(),
             state: Mutex::new(State::new(topics, *renew_every)),
-            subscriber,
+            subscriber: publisher.settings().subscriber(),
             unset: unset.clone(),
             is_unreachable: *is_unreachable,
             host: hub_url.as_ref().map(upstream::host_and_port),
@@ -256,7 +236,7 @@ impl HubInner {
     async fn ask(&self, subscriber: &Subscriber, due: &Due) {
         let Due { name, topic, mode } = due;
         self.state().asked(topic, *mode, self.clock.now());
-        let answer = self.send(subscriber, topic, *mode).await;
+        let answer = subscriber.ask(&*self.outside, self.token.clone(), *mode, topic).await;
         match &answer {
             Ok(_) => {
                 tracing::info!(
@@ -277,22 +257,7 @@ impl HubInner {
         self.state().answered(topic, answer, self.random.u32(), self.clock.now());
     }
 
-    async fn send(&self, subscriber: &Subscriber, topic: &str, mode: Mode) -> Result<Answer> {
-        let Subscriber { hub, callback, secret } = subscriber;
-        let (uri, headers, body) = websub::request(mode, hub, topic, callback, secret);
-        let (method, deadline, max_response) = (Method::POST, DEADLINE, MAX_REPLY);
-        let request = Request { method, uri, headers, body, deadline, max_response };
-        let reply = self.outside.send(self.token.clone(), request).await.map_err(of_no_record)?;
-        let reply = reply.map_err(|failure| of_no_record(failure.into()))?;
-        websub::read_answer(reply.status, &reply.body).map_err(|error| reply.explain(error))
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What is said of a record, where a call about one fails, says nothing of a subscription.
-fn of_no_record(error: Error) -> Error {
-    if error.advice() == error.code().advice() { error.advise(websub::AWAY) } else { error }
 }

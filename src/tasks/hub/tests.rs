@@ -11,14 +11,15 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::Timestamp;
+use crate::crypto::secret::SecretBytes;
 use crate::destinations::fake::{Answer as FakeAnswer, Script, is_away, says};
 use crate::destinations::{self, Listed as _};
 use crate::error::Fault;
 use crate::keys::{Keyring, Ring};
 use crate::ledger::{HubTopic, Ledger};
-use crate::mosip::websub::HUB;
 use crate::mosip::websub::credential::CREDENTIAL;
 use crate::mosip::websub::status::REGISTRATION_ERROR;
+use crate::mosip::websub::{Answer, HUB};
 use crate::store::Store;
 use crate::store::memory::Memory;
 

@@ -336,7 +336,10 @@ impl Topic {
             // What the hub still has is the subscription that ends.
             self.next = if ending == Ending::Asked { Mode::Unsubscribe } else { Mode::Subscribe };
             self.next_at = Instant::now() + self.pause(u32::MAX);
-            let error = Error::new(Code::Partner, "MOSIP's hub still has the subscription that was to end");
+            let error = Error::new(
+                Code::Partner,
+                "MOSIP's hub still has the subscription that the gateway cancelled",
+            );
             self.fail(error.advise("The gateway asks again by itself. If this lasts, ask MOSIP to remove this partner's subscription."), now);
             return;
         }
