@@ -142,7 +142,7 @@ impl Gateway {
         troubles.extend(troubles::of_credentials(refusals.map_or(&[], Vec::as_slice)));
         let expired: Vec<_> = Trouble::of_trusted(&trusted, clock.now()).collect();
         troubles.iter().chain(&file_troubles).chain(&expired).for_each(files::log);
-        let (file_troubles, told) = watch::channel(file_troubles.into());
+        let (file_troubles, found) = watch::channel(file_troubles.into());
         let credentials = credentials.map(Arc::new).map_err(credentials::first);
         let tools = Tools {
             client,
@@ -177,7 +177,7 @@ impl Gateway {
             trusted,
             key_needs,
             troubles: troubles.into(),
-            file_troubles: told,
+            file_troubles: found,
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });
@@ -236,8 +236,8 @@ impl Gateway {
     /// Serves until `shutdown` is done, then drains. A listener or the queue that ends before that ends the gateway, to be started again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), EndedByItself> {
         tokio::spawn(self.watcher.run());
-        let (files, told) = self.files;
-        tokio::spawn(files::watch(files, WATCH, told));
+        let (files, found) = self.files;
+        tokio::spawn(files::watch(files, WATCH, found));
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
         for (&Listener { name, .. }, server, router) in self.listeners {
@@ -259,7 +259,7 @@ impl Gateway {
 /// Waits for the listeners, which keep to `longest` themselves, and meanwhile for the queue, no longer than `longest`. An attempt that takes
 /// longer is made again after the next start, under the same id.
 async fn drain(mut listeners: JoinSet<()>, mut queue: JoinSet<()>, longest: Duration) {
-    // One that panics is told by its own line, and the others end as they should.
+    // A listener that panics has logged that itself, and the others end as they should.
     let listeners = async { while listeners.join_next().await.is_some() {} };
     let moving = async { while queue.join_next().await.is_some() {} };
     let _ = tokio::join!(listeners, tokio::time::timeout(longest, moving));

@@ -1,4 +1,4 @@
-//! What the status of an answer says that is no success and holds no code of MOSIP's: whose move it is.
+//! What the status of an answer says that is no success and holds no code of MOSIP's: who has to act.
 
 use http::StatusCode;
 

@@ -311,7 +311,7 @@ pub(crate) type ReadReply = Box<dyn FnOnce(Result<Reply, SendError>) -> Result<R
 
 /// What an answer means.
 pub(crate) enum Read {
-    /// The entry has come this far. It is stored, and the mediator learns the news with it, before the next step.
+    /// The entry has come this far. It is stored, and OpenCRVS's mediator gets the news with it, before the next step.
     Advance { progress: Progress, news: Option<News> },
     /// It has arrived.
     Done(Done),

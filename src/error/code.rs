@@ -22,7 +22,7 @@ pub enum Code {
     SignatureMissing,
     /// The signature is good, but the certificate of the signer has ended.
     SignerExpired,
-    /// The same `Idempotency-Key` with other content.
+    /// This `Idempotency-Key` was already used for other content.
     IdempotencyConflict,
     /// Retry or discard of an entry in the wrong state.
     StateConflict,
@@ -155,7 +155,7 @@ impl Code {
             Self::SignatureInvalid => ("signature-invalid", 422, Fault::Tampered, "The signature is wrong", "Do not use the message; check that the peer's certificate is the current one."),
             Self::SignatureMissing => ("signature-missing", 422, Fault::Tampered, "The signature is absent", "Ask the sender to sign; an unsigned message is never passed on."),
             Self::SignerExpired => ("signer-expired", 422, Fault::Keys, "The certificate of the signer has ended", "Put the signer's current certificate into the configuration."),
-            Self::IdempotencyConflict => ("idempotency-conflict", 409, Fault::Caller, "This key came with other content", "Give every event an Idempotency-Key of its own, or none."),
+            Self::IdempotencyConflict => ("idempotency-conflict", 409, Fault::Caller, "This Idempotency-Key was already used for other content", "Give every event an Idempotency-Key of its own, or none."),
             Self::StateConflict => ("state-conflict", 409, Fault::Caller, "The event is in another state", "Look at its state under /v1/events; only what is queued or parked can be retried or discarded."),
             Self::NotFound => ("not-found", 404, Fault::Caller, "There is no such thing", "Check the path and the id."),
             Self::MethodNotAllowed => ("method-not-allowed", 405, Fault::Caller, "The path does not take this method", "Use the method in the Allow header."),
@@ -172,7 +172,7 @@ impl Code {
             Self::UpstreamTimeout => ("upstream", 504, Fault::Upstream, "MOSIP did not answer in time", "Nothing is wrong with the record; it can be sent again."),
             Self::Partner => ("partner", 502, Fault::Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator."),
             Self::Keys => ("keys", 503, Fault::Keys, "A key or certificate is missing or unusable", "Run `mosip-gateway doctor` and replace the file it names."),
-            Self::KeyUnavailable => ("keys", 503, Fault::Keys, "A private key is unavailable", "Bring back what keeps the key; nothing is wrong with the message, and it can be sent again."),
+            Self::KeyUnavailable => ("keys", 503, Fault::Keys, "A private key is unavailable", "Make the token or service that holds the key reachable again; nothing is wrong with the message, and it can be sent again."),
             Self::Storage => ("storage", 507, Fault::Storage, "The outbox cannot be read or written", "Free space on the volume of outbox.path."),
             Self::Bug => ("bug", 500, Fault::Bug, "The gateway failed", "Report this with the log line of the same time."),
         }

@@ -61,7 +61,7 @@ pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, V
     }
 }
 
-/// The trouble that stands for all of them where one is told.
+/// The first trouble, where only one can be shown.
 pub(crate) fn first(troubles: Vec<Error>) -> Error {
     let unknown = || Error::new(Code::Bug, "credentials cannot be verified, and nothing says why");
     troubles.into_iter().next().unwrap_or_else(unknown)

@@ -29,7 +29,7 @@ pub(crate) struct Problem<'a> {
     detail: Cow<'a, str>,
     #[schema(value_type = String)]
     code: Code,
-    /// Whose move it is: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
+    /// Who has to act: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
     #[schema(value_type = String)]
     fault: Fault,
     /// Whether the same request may succeed later.

@@ -160,7 +160,7 @@ impl RingEntries {
 
     /// What is wrong with `keys.ca_file`, and what is wrong with the entries. What keeps certificates from being trusted comes first and
     /// names them; they have no trouble of their own then.
-    fn told(&self) -> (Vec<Trouble>, Vec<Trouble>) {
+    fn reported(&self) -> (Vec<Trouble>, Vec<Trouble>) {
         let has_no_root = self.trust.roots.as_ref().is_some_and(Vec::is_empty);
         let is_cause = |trouble: &Trouble| trouble.fatal || trouble.outdated || has_no_root;
         let cause = self.ca_troubles.iter().position(is_cause);
@@ -252,7 +252,7 @@ impl Ring {
     }
 
     fn assemble(parts: RingEntries, retired: Vec<Arc<OwnKey>>) -> Self {
-        let (ca_troubles, of_entries) = parts.told();
+        let (ca_troubles, of_entries) = parts.reported();
         let troubles = ca_troubles.iter().cloned().chain(of_entries).collect();
         Self {
             own: parts.own.iter().filter_map(|slot| slot.key.clone()).collect(),

@@ -113,7 +113,7 @@ struct Known {
 
 impl Ledger {
     /// Stores `event` for each of `destinations`, in the order of the configuration, or finds the entries that it is already:
-    /// [`Code::IdempotencyConflict`] if `key` came with other content before. Once this returns the event is on the disk.
+    /// [`Code::IdempotencyConflict`] if `key` was already used for other content. Once this returns the event is on the disk.
     pub(crate) async fn accept(
         &self,
         event: Event,

@@ -25,7 +25,7 @@ const TABLE: &str = "correlation";
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
 const SILENT: &str = "silent";
-/// What the registrar is told of a rejection after a credential.
+/// What the registrar reads of a rejection after a credential.
 const AFTER_CREDENTIAL: &str = "MOSIP issued a credential for this registration before this rejection came. Do not register the record again: ask the MOSIP office whether the credential still stands.";
 /// Stands in the database behind the word of an [`Outcome`] that is no answer, where the answer has not come in time.
 const OVERDUE: &str = "-overdue";

@@ -65,7 +65,7 @@ impl Book<'_> {
 pub(crate) struct Refusal {
     /// The problem code, or what IDA's answer about a record comes to.
     pub(crate) code: String,
-    /// Whose move it is.
+    /// Who has to act.
     pub(crate) fault: Fault,
     /// What happened.
     pub(crate) detail: String,

@@ -49,7 +49,7 @@ impl From<UpstreamError> for Error {
 /// What a code means to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Meaning {
-    /// Whose move it is.
+    /// Who has to act.
     pub fault: Fault,
     /// Whether the same request may succeed later, at the latest once what `operator` says is done.
     pub retryable: bool,

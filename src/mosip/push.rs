@@ -78,7 +78,7 @@ pub(crate) struct Receipt {
 
 /// What makes a push the same message when it comes again. Only HMACs of it are kept.
 pub(crate) enum Identity {
-    /// What it says, where that can be said once alone.
+    /// What it says, for messages that can have this content only once.
     Once(String),
     /// A message with an id of its own, such as the hub's `event.id`. No signature of MOSIP covers that id, so a message that says
     /// something else under it is another message: whoever sends one under the id of a genuine message does not bar the genuine one.
@@ -117,7 +117,7 @@ pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 impl PushKind {
-    /// Every kind. Of a message without a topic the first one counts that it is like.
+    /// Every kind. A message without a topic is of the first kind whose form it has.
     pub(crate) const ALL: &[Self] = &[
         mediator::BIRTH_NID,
         websub::credential::CREDENTIAL,

@@ -133,7 +133,7 @@ fn check_dates(certificate: &Certificate, place: &impl Display, now: Timestamp) 
     };
     match certificate.validity(now) {
         Validity::Valid => Ok(()),
-        Validity::ExpiredSince(at) => refuse("expired since", at),
+        Validity::ExpiredSince(at) => refuse("expired on", at),
         Validity::NotYetValid(at) => refuse("not yet valid; it starts at", at),
     }
 }

@@ -90,7 +90,7 @@ fn check_dates(from: &Peer, now: Timestamp) -> Result<()> {
     };
     match from.certificate.as_ref().map(|certificate| certificate.validity(now)) {
         None | Some(Validity::Valid) => Ok(()),
-        Some(Validity::ExpiredSince(at)) => refuse("is expired since", at),
+        Some(Validity::ExpiredSince(at)) => refuse("expired on", at),
         Some(Validity::NotYetValid(at)) => refuse("is not yet valid; it starts at", at),
     }
 }

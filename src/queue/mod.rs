@@ -251,7 +251,7 @@ impl Engine {
     pub(crate) async fn run(&self, mut stop: watch::Receiver<bool>, mut keys: Keyring) {
         let mut running = JoinSet::new();
         for url_loop in &self.0.loops {
-            // Where the database does not answer, it is told from the next success on.
+            // Where the database does not answer, the time is shown after the next success.
             if let Ok(Some(at)) = self.0.ledger.last_taken(&url_loop.worker.lane).await {
                 let _ = url_loop.taken_before.set(at);
             }

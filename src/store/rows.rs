@@ -91,7 +91,7 @@ pub(crate) struct Listed {
     /// Until when it is leased, if it is.
     pub(crate) leased_until: Option<Millis>,
     pub(crate) settled_at: Option<Millis>,
-    /// Whose move it is after the last attempt.
+    /// Who has to act after the last attempt.
     pub(crate) fault: Option<String>,
     /// Why the last attempt failed, as JSON.
     pub(crate) refusal: Option<String>,

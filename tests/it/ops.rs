@@ -232,7 +232,7 @@ async fn readiness_follows_the_disk_and_not_mosip() {
     }
     let broken = place.ready_until(|body| birth_channel(body)["state"] == "broken").await;
     assert_eq!(broken["outbox"]["writable"], json!(true));
-    let page = place.page_with("<h1>MOSIP is away since ").await;
+    let page = place.page_with("<h1>MOSIP has been away since ").await;
     assert!(page.contains("10 events wait, nothing is lost."), "{page}");
     assert!(place.text("/metrics").await.contains("state=\"broken\"} 1"));
 

@@ -134,7 +134,7 @@ pub(crate) const HUB_PREFIX: &str = "/websub/callback/";
 
 /// Why the query of a post is not refused.
 const ANY_QUERY: &str =
-    "Any query is taken, and none is read: MOSIP does not repeat a message that is refused.";
+    "Query parameters are accepted and ignored: MOSIP does not repeat a message that is refused.";
 
 /// Why further parameters of the hub are not refused.
 const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read: hubs add their own, and keep those of the callback URL.";

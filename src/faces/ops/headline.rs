@@ -29,7 +29,7 @@ pub(super) struct Remark {
     pub(super) advice: String,
 }
 
-/// Whose move it is.
+/// Who has to act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     /// Nothing has to be done.
@@ -191,16 +191,16 @@ fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
         let Some((since, waiting)) = broken(destination) else { continue };
         remarks.push(Remark {
             tone: Tone::Waits,
-            text: format!("{system} is away since {since}: {waiting}, nothing is lost."),
+            text: format!("{system} has been away since {since}: {waiting}, nothing is lost."),
             advice: format!(
-                "Registration goes on. One {what} is tried every 5 seconds; the first that {system} takes lets all flow."
+                "Registration goes on. One {what} is tried every few seconds; once {system} takes one, all the others are sent."
             ),
         });
     }
     if let Some((since, waiting)) = broken("delivery") {
         remarks.push(act(
-            format!("Results do not reach the mediator since {since}: {waiting}, nothing is lost."),
-            "Start the mediator, or correct deliver.url. One message is tried every 5 seconds.",
+            format!("Results have not reached the mediator since {since}: {waiting}, nothing is lost."),
+            "Start the mediator, or correct deliver.url. One message is tried every few seconds.",
         ));
     }
 }

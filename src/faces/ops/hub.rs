@@ -253,7 +253,7 @@ fn gaps(subscriptions: &[hub::Subscription]) -> impl Iterator<Item = Remark> {
     }
     alike.into_iter().map(|(gap, topics)| {
         let end = match gap.until {
-            Some(_) => "A start of the gateway ends this line.",
+            Some(_) => "This line disappears when the gateway restarts.",
             None => "The time is over with the next message of the topic.",
         };
         act(

@@ -81,7 +81,7 @@ pub(crate) enum Extent {
 }
 
 /// Why a probe's query is not refused.
-const ANY_QUERY: &str = "Any query is taken, and none is read: a refused probe takes the gateway out of service, and a refused scrape takes it out of sight.";
+const ANY_QUERY: &str = "Query parameters are accepted and ignored: a refused probe takes the gateway out of service, and a refused scrape takes it out of sight.";
 
 fn routes(serves: Extent) -> OpenApiRouter<Ops> {
     let probe = [Code::Forbidden];

@@ -166,7 +166,7 @@ struct ChannelView {
     host: Option<String>,
     /// None where all that goes to the destination goes there.
     kinds: Vec<String>,
-    /// `open`, `failing` (nobody gave a usable answer to the last attempts), `broken` (one is tried every 5 seconds), `paused`
+    /// `open`, `failing` (nobody gave a usable answer to the last attempts), `broken` (one is tried every few seconds), `paused`
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

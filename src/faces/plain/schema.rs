@@ -93,7 +93,7 @@ pub(super) enum EventState {
     Discarded,
 }
 
-/// Whose move it is.
+/// Who has to act.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 pub(super) enum Fault {
@@ -138,7 +138,7 @@ pub(super) struct Accepted {
     aid: Option<String>,
 }
 
-/// How many events were put up again.
+/// How many events are queued again.
 #[derive(ToSchema)]
 pub(super) struct Retried {
     retried: u64,

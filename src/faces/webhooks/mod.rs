@@ -60,7 +60,7 @@ struct Shared {
 
 /// Why the query of a webhook is not refused.
 const ANY_QUERY: &str =
-    "Any query is taken, and none is read: OpenCRVS does not repeat a webhook that is refused.";
+    "Query parameters are accepted and ignored: OpenCRVS does not repeat a webhook that is refused.";
 
 /// Why further parameters of OpenCRVS are not refused.
 const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read: a subscription does not fail for what a version of OpenCRVS adds.";

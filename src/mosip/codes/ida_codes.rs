@@ -94,7 +94,7 @@ const ROWS: &[(&str, Meaning)] = &[
     ("IDA-MLC-003", sent("/individualId", "The UIN has been deactivated.", WITH_THE_PERSON)),
     ("IDA-MLC-004", person(false, "This is not a VID. Compare it with the person's card.", WITH_THE_PERSON)),
     ("IDA-MLC-005", sent("/individualId", "The VID has expired. The person can ask for a new one.", WITH_THE_PERSON)),
-    ("IDA-MLC-006", defect("IDA misses a parameter that the gateway always sends: look for a proxy that drops headers (Signature, Authorization), else report a defect.")),
+    ("IDA-MLC-006", defect("IDA did not receive a parameter that the gateway always sends: look for a proxy that drops headers (Signature, Authorization), else report a defect.")),
     (GENERIC, ida_failed("IDA gives no reason. If every request ends so, ask the MOSIP administrator whether the partner has expired, and for IDA's log of this time.")),
     ("IDA-MLC-008", sent("", "Nothing was sent by which the person can be recognised.", "Send demographics, an OTP or biometrics.")),
     ("IDA-MLC-009", sent("", "MOSIP does not accept a value that was sent.", "MOSIP's message names the parameter; correct it.")),

@@ -81,7 +81,7 @@ mod tests {
             assert_eq!(subject.registration_id.as_deref(), Some("100010033575073"));
             assert_eq!((subject.brn.as_deref(), subject.drn.as_deref()), (brn, None));
             assert_eq!((&data["vid"], &data["event"]), (&"8031687218".into(), &"birth".into()));
-            // Nothing signs them, and they are told as that alone.
+            // Nothing signs them, and they are marked as that.
             assert!(subject.transaction_id.is_none() && data["transactionId"].is_string());
             assert_eq!(data["unsigned"], serde_json::json!(["transactionId", "credentialType"]));
         }

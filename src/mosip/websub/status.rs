@@ -38,9 +38,9 @@ pub(crate) const REGISTRATION_ERROR: PushKind = PushKind {
 
 /// A registration was refused: this is delivered.
 pub(crate) const REJECTED: &str = "registration.rejected";
-/// Its packet was processed. Nobody is told: the credential comes by itself.
+/// Its packet was processed. It is not delivered: the credential comes by itself.
 const PROCESSED: &str = "registration.processed";
-/// MOSIP waits for more of the applicant. Nobody is told: it is no verdict, and it is shown with the event.
+/// MOSIP waits for more of the applicant. It is not delivered: it is no verdict, and it is shown with the event.
 const PAUSED: &str = "registration.paused";
 
 /// Longest registration id, characters.

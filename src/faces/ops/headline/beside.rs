@@ -27,17 +27,17 @@ pub(super) fn settings(standing: &Standing, remarks: &mut Vec<Remark>) {
         .filter(|trouble| !trouble.is_unconnected())
         .partition(|trouble| trouble.fatal);
     // What is wrong with one setting is one thing to put right.
-    let mut told: Vec<(&Trouble, String)> = Vec::new();
+    let mut named: Vec<(&Trouble, String)> = Vec::new();
     for trouble in fatal.into_iter().filter(|trouble| !is_told(standing, trouble)) {
-        match told
+        match named
             .iter_mut()
             .find(|(one, _)| (&one.subject, &one.advice) == (&trouble.subject, &trouble.advice))
         {
             Some((_, what)) => what.push_str(&format!("; {}", trouble.what)),
-            None => told.push((trouble, trouble.what.clone())),
+            None => named.push((trouble, trouble.what.clone())),
         }
     }
-    remarks.extend(told.into_iter().map(|(trouble, what)| {
+    remarks.extend(named.into_iter().map(|(trouble, what)| {
         act(format!("Put right: {}: {what}.", trouble.short_subject()), &trouble.advice)
     }));
     if !odd.is_empty() {

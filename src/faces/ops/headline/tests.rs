@@ -175,7 +175,7 @@ fn mosip_away_says_since_when_and_that_nothing_is_lost() {
     assert_eq!(all.len(), 1, "said once for both URLs");
     assert_eq!(
         (all[0].tone, all[0].text.as_str()),
-        (Tone::Waits, "MOSIP is away since 2027-01-15 07:50 UTC: 12 events wait, nothing is lost.")
+        (Tone::Waits, "MOSIP has been away since 2027-01-15 07:50 UTC: 12 events wait, nothing is lost.")
     );
 }
 
@@ -193,7 +193,7 @@ fn what_a_person_has_to_put_right_comes_first_and_once() {
         texts(&standing),
         [
             "Put right the registration with MOSIP. MOSIP answered OPN-AUT-003. 1 event waits, nothing is lost.",
-            "MOSIP is away since 2027-01-15 07:50 UTC: no event waits, nothing is lost.",
+            "MOSIP has been away since 2027-01-15 07:50 UTC: no event waits, nothing is lost.",
             "Put right: 2 events are parked and need a decision.",
             "Put right: 1 message of MOSIP does not verify and did not reach the mediator.",
         ]
@@ -238,11 +238,11 @@ fn opencrvs_and_mosip_are_not_taken_for_each_other() {
     let both = standing(1, 0, 0, vec![away("mediator", "birth"), away("opencrvs", "legacy")]);
     let texts_of = texts(&both);
     assert!(
-        texts_of[0].starts_with("MOSIP is away since") && texts_of[0].contains("1 event waits"),
+        texts_of[0].starts_with("MOSIP has been away since") && texts_of[0].contains("1 event waits"),
         "{texts_of:?}"
     );
     assert!(
-        texts_of[1].starts_with("OpenCRVS is away since") && texts_of[1].contains("no event waits"),
+        texts_of[1].starts_with("OpenCRVS has been away since") && texts_of[1].contains("no event waits"),
         "{texts_of:?}"
     );
     let refused = Error::new(Code::Partner, "OpenCRVS's auth service answered 401");
@@ -312,7 +312,7 @@ fn nothing_flows_while_results_do_not_reach_the_mediator() {
     for (standing, text, tone) in [
         (
             undelivered(deliveries(Flow::Broken { until: 0 }), 3, 0, None),
-            "Results do not reach the mediator since 2027-01-15 07:50 UTC: 3 messages wait, nothing is lost.",
+            "Results have not reached the mediator since 2027-01-15 07:50 UTC: 3 messages wait, nothing is lost.",
             Tone::Act,
         ),
         (
@@ -351,7 +351,7 @@ fn nothing_flows_while_a_job_is_paused_or_ida_is_away() {
     standing.channels = vec![to(Queue::Records, "ida", Flow::Broken { until: 0 })];
     assert_eq!(
         texts(&standing),
-        ["IDA is away since 2027-01-15 07:50 UTC: 4 records of jobs wait, nothing is lost."]
+        ["IDA has been away since 2027-01-15 07:50 UTC: 4 records of jobs wait, nothing is lost."]
     );
     standing.channels = vec![to(Queue::Records, "ida", Flow::Open)];
     assert_eq!(remarks(&standing)[0].advice, "4 records of jobs wait for IDA's answer.");

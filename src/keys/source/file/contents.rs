@@ -48,7 +48,7 @@ pub(super) struct Refused {
     pub(super) error: LoadError,
 }
 
-/// What a part is, as far as that shows: a refusal is told to those who looked for that.
+/// What a part seems to be. A caller that looks for this kind gets the refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A private key.
