@@ -37,30 +37,22 @@ use crate::settings::Config;
 use crate::tasks::key_watch;
 use crate::tasks::pushes::share;
 use crate::upstream::Client;
+use crate::words::words;
 
 /// One call needs no second look at the key files.
 const NEVER: Duration = Duration::from_hours(24);
 
-/// How a finding stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// As it should be.
-    Ok,
-    /// Works today.
-    Warn,
-    /// Does not work.
-    Fail,
-}
-
-impl Level {
-    /// The word that is shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        }
+words! {
+    /// How a finding stands.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Level {
+        /// As it should be.
+        Ok = "ok",
+        /// Works today.
+        Warn = "warn",
+        /// Does not work.
+        Fail = "fail",
     }
 }
 

@@ -10,43 +10,27 @@ use serde::{Deserialize, Serialize};
 
 pub use self::code::Code;
 use crate::crypto::CryptoError;
+use crate::words::words;
 
-/// Who can put it right.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fault {
-    /// The caller's data.
-    Caller,
-    /// Our keys or certificates.
-    Keys,
-    /// The registration with MOSIP: partner, licence, API key, client secret.
-    Partner,
-    /// MOSIP is away or broken.
-    Upstream,
-    /// What came back does not verify.
-    Tampered,
-    /// Our disk.
-    Storage,
-    /// This program.
-    Bug,
-}
-
-impl Fault {
-    /// Every fault.
-    pub const ALL: [Self; 7] =
-        [Self::Caller, Self::Keys, Self::Partner, Self::Upstream, Self::Tampered, Self::Storage, Self::Bug];
-
-    /// The word on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Caller => "caller",
-            Self::Keys => "keys",
-            Self::Partner => "partner",
-            Self::Upstream => "upstream",
-            Self::Tampered => "tampered",
-            Self::Storage => "storage",
-            Self::Bug => "bug",
-        }
+words! {
+    /// Who has to act.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Fault {
+        /// The caller's data.
+        Caller = "caller",
+        /// Our keys or certificates.
+        Keys = "keys",
+        /// The registration with MOSIP: partner, licence, API key, client secret.
+        Partner = "partner",
+        /// MOSIP is away or broken.
+        Upstream = "upstream",
+        /// What came back does not verify.
+        Tampered = "tampered",
+        /// Our disk.
+        Storage = "storage",
+        /// This program.
+        Bug = "bug",
     }
 }
 

@@ -49,3 +49,4 @@ mod store;
 mod tasks;
 pub mod telemetry;
 pub mod upstream;
+mod words;

@@ -19,6 +19,7 @@ use crate::crypto::{CryptoError, base64};
 use crate::error::Result;
 use crate::keys::{Certificate, Thumbprint};
 use crate::mosip::body;
+use crate::words::words;
 
 mod open;
 
@@ -139,12 +140,13 @@ pub struct SealOptions {
 }
 
 /// An envelope and its signature, in the form in which they travel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct SealedMessage {
     /// base64 of the envelope.
     pub data: String,
-    /// base64 of SHA512withRSA.
+    /// base64 of SHA512withRSA; absent under `sign=none`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub signature: Option<String>,
     /// Lower-case hex thumbprint of the certificate that was sealed to.
     pub thumbprint: String,
@@ -181,27 +183,20 @@ pub fn seal_message(
     })
 }
 
-/// The three layouts of an envelope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// The current form.
-    VerR2,
-    /// Trailing IV, with thumbprint.
-    LegacyThumbprint,
-    /// Trailing IV, without thumbprint (1.1.3).
-    LegacyPlain,
+words! {
+    /// The three layouts of an envelope.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Layout {
+        /// The current form.
+        VerR2 = "ver_r2",
+        /// Trailing IV, with thumbprint.
+        LegacyThumbprint = "legacy",
+        /// Trailing IV, without thumbprint (1.1.3).
+        LegacyPlain = "legacy-without-thumbprint",
+    }
 }
 
 impl Layout {
-    /// The name of the layout.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::VerR2 => "ver_r2",
-            Self::LegacyThumbprint => "legacy",
-            Self::LegacyPlain => "legacy-without-thumbprint",
-        }
-    }
-
     /// Bytes of the body beside the ciphertext.
     const fn overhead(self) -> usize {
         match self {

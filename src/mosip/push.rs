@@ -15,6 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::keys::Ring;
 use crate::registration::Subject;
+use crate::words::words;
 
 /// A kind of push.
 #[derive(Clone, Copy)]
@@ -93,17 +94,19 @@ pub(crate) enum Identity {
     Repeatable(String),
 }
 
-/// What MOSIP says came of a registration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Its credential came.
-    Issued,
-    /// MOSIP refused it, or could not process it.
-    Rejected,
-    /// MOSIP processed its packet, and its credential has not come yet.
-    Processed,
-    /// MOSIP waits for more of the applicant.
-    Paused,
+words! {
+    /// What MOSIP says came of a registration.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Outcome {
+        /// Its credential came.
+        Issued = "issued",
+        /// MOSIP refused it, or could not process it.
+        Rejected = "rejected",
+        /// MOSIP processed its packet, and its credential has not come yet.
+        Processed = "processed",
+        /// MOSIP waits for more of the applicant.
+        Paused = "paused",
+    }
 }
 
 /// SHA-256 of `parts`, each behind its length as eight big-endian bytes.
@@ -146,18 +149,6 @@ impl PushKind {
 }
 
 impl Outcome {
-    pub(crate) const ALL: [Self; 4] = [Self::Issued, Self::Rejected, Self::Processed, Self::Paused];
-
-    /// The word in the database and the API.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Issued => "issued",
-            Self::Rejected => "rejected",
-            Self::Processed => "processed",
-            Self::Paused => "paused",
-        }
-    }
-
     /// Whether nothing else is waited for.
     pub(crate) const fn is_final(self) -> bool {
         matches!(self, Self::Issued | Self::Rejected)

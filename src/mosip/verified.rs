@@ -1,6 +1,7 @@
 //! Proof by type: [`Verified`] for values under a signature, [`Attested`] for values that rest on the connection they came over.
 
 use crate::keys::Thumbprint;
+use crate::words::words;
 
 /// A value whose signature was checked. Only the functions of `mosip` that check one can make it.
 pub struct Verified<T> {
@@ -9,29 +10,19 @@ pub struct Verified<T> {
     key: Option<Thumbprint>,
 }
 
-/// What the signature covered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
-    /// SHA512withRSA over the envelope bytes, or a JWS over the whole message.
-    Envelope,
-    /// SHA512withRSA over the plaintext bytes, or a JWS inside the encryption.
-    Plaintext,
-    /// Nothing: there was no signature, and a setting accepts that (`envelope.danger_accept_unsigned`,
-    /// `upstream.ida.danger_accept_unsigned_replies`).
-    DangerUnsigned,
-    /// The hub's HMAC alone: a credential without a proof, under `credentials.danger_accept_hub_alone`.
-    DangerHubAlone,
-}
-
-impl Evidence {
-    /// The word of the `x-mosip-verified` header.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Envelope => "envelope",
-            Self::Plaintext => "plaintext",
-            Self::DangerUnsigned => "none",
-            Self::DangerHubAlone => "hub",
-        }
+words! {
+    /// What the signature covered.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Evidence {
+        /// SHA512withRSA over the envelope bytes, or a JWS over the whole message.
+        Envelope = "envelope",
+        /// SHA512withRSA over the plaintext bytes, or a JWS inside the encryption.
+        Plaintext = "plaintext",
+        /// Nothing: there was no signature, and a setting accepts that (`envelope.danger_accept_unsigned`,
+        /// `upstream.ida.danger_accept_unsigned_replies`).
+        DangerUnsigned = "none",
+        /// The hub's HMAC alone: a credential without a proof, under `credentials.danger_accept_hub_alone`.
+        DangerHubAlone = "hub",
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, read_at};
 use crate::registration::{Aid, Subject};
+use crate::words::words;
 
 mod bundle;
 mod deceased;
@@ -27,46 +28,27 @@ use place::{Added, AidPlace, find_place};
 pub use task::Numbers;
 use task::Task;
 
-/// The kind of an event, which decides the upstream URL. The spelling is that of the route and of the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EventKind {
-    /// `birth`
-    Birth,
-    /// `death`
-    Death,
-    /// `birth-correction`
-    BirthCorrection,
-    /// `death-correction`
-    DeathCorrection,
-    /// `birth-revocation`
-    BirthRevocation,
-    /// `death-revocation`
-    DeathRevocation,
+words! {
+    /// The kind of an event, which decides the upstream URL. The spelling is that of the route and of the configuration.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, utoipa::ToSchema)]
+    #[schema(rename_all = "kebab-case")]
+    pub enum EventKind {
+        /// `birth`
+        Birth = "birth",
+        /// `death`
+        Death = "death",
+        /// `birth-correction`
+        BirthCorrection = "birth-correction",
+        /// `death-correction`
+        DeathCorrection = "death-correction",
+        /// `birth-revocation`
+        BirthRevocation = "birth-revocation",
+        /// `death-revocation`
+        DeathRevocation = "death-revocation",
+    }
 }
 
 impl EventKind {
-    /// Every kind, in the order of the configuration.
-    pub const ALL: [Self; 6] = [
-        Self::Birth,
-        Self::Death,
-        Self::BirthCorrection,
-        Self::DeathCorrection,
-        Self::BirthRevocation,
-        Self::DeathRevocation,
-    ];
-
-    /// The spelling in routes and configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Birth => "birth",
-            Self::Death => "death",
-            Self::BirthCorrection => "birth-correction",
-            Self::DeathCorrection => "death-correction",
-            Self::BirthRevocation => "birth-revocation",
-            Self::DeathRevocation => "death-revocation",
-        }
-    }
-
     /// The topic that the event must carry; for the other kinds the route alone decides.
     const fn topic(self) -> Option<&'static str> {
         match self {

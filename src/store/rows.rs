@@ -4,6 +4,8 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
+use crate::words::words;
+
 /// A moment or a length of time on the outbox's clock, milliseconds.
 pub(crate) type Millis = i64;
 
@@ -24,43 +26,29 @@ pub(crate) enum Queue {
     Deliveries,
 }
 
-/// The state of a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum State {
-    /// It waits for its turn.
-    Queued,
-    /// A worker has it.
-    Leased,
-    /// Its destination took it.
-    Done,
-    /// A person decides.
-    Parked,
-    /// A person decided that it does not go.
-    Discarded,
-    /// A record that was asked about, and for which there is no token.
-    Refused,
-    /// A record that is wrong by itself.
-    Invalid,
+words! {
+    /// The state of a row.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub(crate) enum State {
+        /// It waits for its turn.
+        Queued = "queued",
+        /// A worker has it.
+        Leased = "leased",
+        /// Its destination took it.
+        Done = "done",
+        /// A person decides.
+        Parked = "parked",
+        /// A person decided that it does not go.
+        Discarded = "discarded",
+        /// A record that was asked about, and for which there is no token.
+        Refused = "refused",
+        /// A record that is wrong by itself.
+        Invalid = "invalid",
+    }
 }
 
 impl State {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Queued, Self::Leased, Self::Done, Self::Parked, Self::Discarded, Self::Refused, Self::Invalid];
-
-    /// The word in the database and in the API.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Leased => "leased",
-            Self::Done => "done",
-            Self::Parked => "parked",
-            Self::Discarded => "discarded",
-            Self::Refused => "refused",
-            Self::Invalid => "invalid",
-        }
-    }
-
     /// Whether nothing more happens to the row, neither by itself nor by a person.
     pub(crate) const fn is_settled(self) -> bool {
         matches!(self, Self::Done | Self::Discarded | Self::Refused | Self::Invalid)

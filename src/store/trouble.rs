@@ -3,32 +3,20 @@
 use std::fmt;
 
 use crate::error::{Code, Error};
+use crate::words::words;
 
-/// A file without which nothing may be acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Piece {
-    /// `outbox.path`
-    Database,
-    /// Its write-ahead log.
-    Log,
-    /// `outbox.key_file`
-    Key,
-    /// The lock beside the database.
-    Lock,
-}
-
-impl Piece {
-    /// Every piece.
-    pub(crate) const ALL: [Self; 4] = [Self::Database, Self::Log, Self::Key, Self::Lock];
-
-    /// The word in metrics and in the body of `/readyz`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Database => "database",
-            Self::Log => "log",
-            Self::Key => "key",
-            Self::Lock => "lock",
-        }
+words! {
+    /// A file without which nothing may be acknowledged.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+    pub enum Piece {
+        /// `outbox.path`
+        Database = "database",
+        /// Its write-ahead log.
+        Log = "log",
+        /// `outbox.key_file`
+        Key = "key",
+        /// The lock beside the database.
+        Lock = "lock",
     }
 }
 

@@ -17,6 +17,7 @@ use crate::keys::{Ring, Thumbprint};
 use crate::mosip::envelope::{Plaintext, open_with_ring};
 use crate::mosip::push::digest;
 use crate::mosip::{Evidence, Verified};
+use crate::words::words;
 
 /// The message of the hub. It holds more, which nobody needs.
 #[derive(Deserialize)]
@@ -115,22 +116,14 @@ pub enum IssuedNumber {
     Uin(String),
 }
 
-/// Which registration a credential answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Occasion {
-    /// It brings a number.
-    Birth,
-    /// It brings none.
-    Death,
-}
-
-impl Occasion {
-    /// The word of the delivery.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Birth => "birth",
-            Self::Death => "death",
-        }
+words! {
+    /// Which registration a credential answers.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Occasion {
+        /// It brings a number.
+        Birth = "birth",
+        /// It brings none.
+        Death = "death",
     }
 }
 

@@ -10,6 +10,7 @@ use super::status::readable;
 use crate::crypto::secret::{SecretBytes, SecretWriter};
 use crate::error::{Code, Error, Result};
 use crate::refusal;
+use crate::words::words;
 
 /// What the hub does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,22 +31,14 @@ const USUAL_LEASE: Duration = Duration::from_hours(24);
 const HUB: &str = "MOSIP's hub";
 const SETTING: &str = "websub.hub_url";
 
-/// What the hub is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// To deliver what comes on a topic.
-    Subscribe,
-    /// To end that.
-    Unsubscribe,
-}
-
-impl Mode {
-    /// The word on the wire.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Subscribe => "subscribe",
-            Self::Unsubscribe => "unsubscribe",
-        }
+words! {
+    /// What the hub is asked for.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Mode {
+        /// To deliver what comes on a topic.
+        Subscribe = "subscribe",
+        /// To end that.
+        Unsubscribe = "unsubscribe",
     }
 }
 
