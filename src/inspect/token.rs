@@ -82,26 +82,20 @@ pub(crate) struct Jwe {
 /// The parameters of a protected header that the gateway knows, and the names of all others.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Header {
-    /// `alg`
     pub(crate) alg: Option<String>,
-    /// `enc`
     pub(crate) enc: Option<String>,
-    /// `zip`
     pub(crate) zip: Option<String>,
-    /// `typ`
     pub(crate) typ: Option<String>,
-    /// `cty`
     pub(crate) cty: Option<String>,
-    /// `kid`
     pub(crate) kid: Option<String>,
     /// `kid` in lower-case hex, where it is a thumbprint.
     pub(crate) kid_thumbprint: Option<String>,
     /// `b64` (RFC 7797)
-    pub b64: Option<bool>,
+    pub(crate) b64: Option<bool>,
     /// `crit`
     pub(crate) crit: Vec<String>,
     /// Thumbprints of the certificates in `x5c`, lower-case hex; `?` for an entry that is no certificate.
-    pub x5c: Vec<String>,
+    pub(crate) x5c: Vec<String>,
     /// Names of the other parameters.
     pub(crate) others: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! An event in the outbox: what is kept of it, and the states it goes through.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Book;
 use super::accept::TABLE;
@@ -60,8 +61,9 @@ impl Book<'_> {
     }
 }
 
-/// Why the last attempt failed. It holds nothing personal: MOSIP's own sentence is not kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Why an attempt failed. It holds nothing personal: MOSIP's own sentence is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LastFault)]
 pub(crate) struct Refusal {
     /// The problem code, or what IDA's answer about a record comes to.
     pub(crate) code: String,
@@ -73,6 +75,7 @@ pub(crate) struct Refusal {
     pub(crate) advice: String,
     /// MOSIP's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) upstream: Option<String>,
 }
 

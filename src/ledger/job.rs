@@ -90,7 +90,7 @@ pub(crate) struct Job {
 }
 
 /// How many records are in which state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Progress {
     pub(crate) records: u64,
     pub(crate) queued: u64,

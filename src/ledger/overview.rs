@@ -1,6 +1,7 @@
 //! What people are shown beside the rows: what fails and why, what was tried, and the quarantine by its reasons.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::entry::Refusal;
 use super::operator::{Group, Page, reason_name};
@@ -27,16 +28,19 @@ pub(crate) struct Failing {
 }
 
 /// How one attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Attempt {
     /// The first is 1.
     pub(crate) attempt: Fence,
+    /// RFC 3339, UTC.
     #[serde(serialize_with = "iso")]
+    #[schema(value_type = String)]
     pub(crate) at: Timestamp,
     /// `done`, or the code of the problem.
     pub(crate) outcome: String,
     /// The other side's own code.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) upstream: Option<String>,
 }
 

@@ -15,7 +15,7 @@ use crate::store::{Queue, SEALED, SealedColumn, Seq};
 const AT_ONCE: usize = 200;
 
 /// What a rekey did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub(crate) struct Rekeyed {
     /// Values that are sealed under the first key now and were not before.
     pub(crate) resealed: u64,

@@ -56,11 +56,9 @@ impl std::fmt::Display for KeyTag {
 /// The place of a sealed value. A value moved elsewhere does not open.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<'a> {
-    /// The table.
     pub(crate) table: &'static str,
     /// What names the row.
     pub(crate) row: &'a str,
-    /// The column.
     pub(crate) column: &'static str,
 }
 
@@ -83,7 +81,6 @@ pub(crate) enum VaultError {
     /// It holds no key, or something that is none.
     #[error("{}: line {line} is not 32 bytes in base64", .file.display())]
     NotAKey {
-        /// The file.
         file: PathBuf,
         /// The line, from 1.
         line: usize,

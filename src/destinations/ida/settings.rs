@@ -20,25 +20,18 @@ const IDA_ENVIRONMENTS: [(&str, &str); 4] = [
 pub(crate) struct Settings {
     /// Ends before `/auth`.
     pub(crate) url: Uri,
-    /// Partner id.
     pub(crate) partner_id: Option<String>,
-    /// MISP licence key.
     pub(crate) misp_license_key: Option<SecretBytes>,
-    /// API key.
     pub(crate) api_key: Option<SecretBytes>,
     /// Peers whose signature on a reply counts.
     pub(crate) reply_signers: Vec<String>,
-    /// Name of the signing key.
     pub(crate) sign_with: Option<String>,
-    /// `domainUri`
     pub(crate) domain_uri: Option<String>,
-    /// `env`
     pub(crate) env: Option<&'static str>,
     /// Digits of a UIN.
     pub(crate) uin_length: usize,
     /// Digits of a VID; never those of a UIN.
     pub(crate) vid_length: usize,
-    /// Accept unsigned success replies.
     pub(crate) danger_accept_unsigned_replies: bool,
     /// Of partner id, licence key and API key those that are not set: the setting, and the variable that should hold it.
     pub(crate) unset: Vec<String>,

@@ -26,7 +26,6 @@ pub(crate) struct Settings {
 pub(crate) struct Client {
     /// OpenCRVS's auth service: what stands before `/token`.
     pub(crate) auth_url: Option<Uri>,
-    /// `client_id`
     pub(crate) client_id: Option<String>,
     /// From `client_secret_file` or `client_secret_env`.
     pub(crate) client_secret: Option<SecretBytes>,

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -19,7 +19,7 @@ use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, idempotency_key, read_json};
 use crate::ledger::entry::{EntryView, parse_state};
-use crate::ledger::{Accepted, Filter, PageView};
+use crate::ledger::{Accepted, Filter, PageView, Rekeyed};
 use crate::opencrvs::event::{Event, EventKind};
 
 /// Longest `Prefer: wait`, seconds.
@@ -28,10 +28,10 @@ const LONGEST_WAIT: u64 = 60;
 /// `/v1/events` and `/v1/outbox`
 pub(super) fn routes() -> OpenApiRouter<App> {
     let taken = [Code::NotFound, Code::KindNotConfigured, Code::IdempotencyConflict, Code::Storage];
-    let decided = [Code::NotFound, Code::StateConflict, Code::Field, Code::Storage];
+    let decided = [Code::NotFound, Code::StateConflict, Code::Storage];
     OpenApiRouter::new()
-        .routes(refusing(routes!(list), &COMMON, &[Code::Field, Code::Storage]))
-        .routes(refusing(routes!(retry_all), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(list), &COMMON, &[Code::Storage]))
+        .routes(refusing(routes!(retry_all), &COMMON, &[Code::Storage]))
         .routes(refusing(routes!(accept), &JSON, &taken))
         .routes(refusing(routes!(show), &COMMON, &[Code::NotFound, Code::Storage]))
         .routes(refusing(routes!(discard), &COMMON, &decided))
@@ -40,25 +40,12 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(refusing(routes!(resume), &COMMON, &[Code::Storage]))
 }
 
-/// The kinds, as the documents list them.
-#[derive(ToSchema)]
-#[schema(rename_all = "kebab-case")]
-#[allow(dead_code, reason = "it stands for a parameter in the documents alone")]
-enum KindName {
-    Birth,
-    Death,
-    BirthCorrection,
-    DeathCorrection,
-    BirthRevocation,
-    DeathRevocation,
-}
-
 /// Takes an event: 202 once it is on the disk. It goes to MOSIP by itself, whatever MOSIP's health.
 ///
 /// Here the path names the kind, which no id is alike to.
 #[utoipa::path(post, path = "/v1/events/{id}",
     params(
-        ("id" = inline(KindName), Path, description = "The kind of the event."),
+        ("id" = inline(EventKind), Path, description = "The kind of the event."),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle at every destination."),
     ),
@@ -106,7 +93,7 @@ struct ListQuery {
     #[param(inline, value_type = Option<schema::EventState>)]
     state: Option<String>,
     /// Only those whose last attempt failed by this fault.
-    #[param(inline, value_type = Option<schema::Fault>)]
+    #[param(inline, value_type = Option<Fault>)]
     fault: Option<String>,
     /// `next` of the page before.
     cursor: Option<i64>,
@@ -145,8 +132,7 @@ async fn retry(State(app): State<App>, Name(id): Name) -> Result<Json<EntryView>
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct RetryQuery {
-    /// The fault.
-    #[param(inline, value_type = schema::Fault)]
+    #[param(inline, value_type = Fault)]
     fault: String,
 }
 
@@ -181,7 +167,7 @@ pub(super) fn wait_asked(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// Reads `outbox.key_file` anew and seals everything under its first key.
-#[utoipa::path(post, path = "/v1/outbox/rekey", responses((status = 200, description = "It is done.", body = schema::Rekeyed)))]
+#[utoipa::path(post, path = "/v1/outbox/rekey", responses((status = 200, description = "It is done.", body = Rekeyed)))]
 async fn rekey(State(app): State<App>) -> Result<Response> {
     let rekeyed = app.rekey().await?;
     let (resealed, unreadable) = (rekeyed.resealed, rekeyed.unreadable);

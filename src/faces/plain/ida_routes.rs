@@ -119,7 +119,6 @@ struct Verdict {
 struct Refused {
     code: String,
     message: String,
-    #[schema(value_type = schema::Fault)]
     fault: Fault,
     retryable: bool,
     registrar: &'static str,

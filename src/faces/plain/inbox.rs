@@ -45,10 +45,10 @@ pub(in crate::faces) const VERIFIED: [Code; 16] = [
 /// `/v1/inbox` and `/v1/quarantine`
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(refusing(routes!(inbox), &COMMON, &[Code::Field, Code::Storage]))
+        .routes(refusing(routes!(inbox), &COMMON, &[Code::Storage]))
         .routes(refusing(routes!(acknowledge), &COMMON, &[Code::NotFound, Code::Storage]))
-        .routes(refusing(routes!(quarantine), &COMMON, &[Code::Field, Code::Storage]))
-        .routes(refusing(routes!(discard), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
+        .routes(refusing(routes!(quarantine), &COMMON, &[Code::Storage]))
+        .routes(refusing(routes!(discard), &COMMON, &[Code::NotFound, Code::Storage]))
         .routes(refusing(routes!(verify), &COMMON, &VERIFIED))
 }
 
@@ -105,7 +105,7 @@ struct EntryView {
     received_at: String,
     bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = super::schema::LastFault, required = false)]
+    #[schema(nullable = false)]
     reason: Option<Refusal>,
 }
 

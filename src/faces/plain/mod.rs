@@ -30,6 +30,7 @@ use crate::crypto::jwk::Jwk;
 use crate::error::{Code, Result};
 use crate::http::{body, guard};
 use crate::keys::{Certificate, Ring};
+use crate::mosip::envelope::SealedMessage;
 use crate::mosip::primitives::{Open, Seal, Sign, Signed, Valid, Verify};
 use crate::pool;
 
@@ -129,7 +130,7 @@ pub(crate) fn router(app: App, faces: Option<Router>) -> Router {
 
 /// Seals the body, a plaintext, to a peer.
 #[utoipa::path(post, path = "/v1/seal", params(Seal), request_body(content = RawBytes, content_type = "application/octet-stream", description = "The plaintext; it may be empty."),
-    responses((status = 200, description = "The sealed message.", body = schema::SealedMessage)))]
+    responses((status = 200, description = "The sealed message.", body = SealedMessage)))]
 async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Request) -> Result<Response> {
     guard::refuse_compressed(request.headers())?;
     let body = body::read(request, app.limits()).await?;

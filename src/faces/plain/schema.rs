@@ -3,6 +3,11 @@
 
 use utoipa::ToSchema;
 
+use crate::ledger::Attempt;
+use crate::ledger::entry::Refusal;
+use crate::ledger::job::Progress;
+use crate::mosip::ida::{IdType, OtpChannel, Reason, Text};
+
 /// An event that was taken. It never shows its payload.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -25,7 +30,7 @@ pub(super) struct Event {
     aid: Option<String>,
     /// Why the last attempt failed.
     #[schema(nullable = false)]
-    last_fault: Option<LastFault>,
+    last_fault: Option<Refusal>,
     /// Why a person discarded it.
     #[schema(nullable = false)]
     discarded_for: Option<String>,
@@ -35,20 +40,6 @@ pub(super) struct Event {
     /// What came of it at MOSIP, where that is known; in the answer about one event alone.
     #[schema(nullable = false)]
     answer: Option<Answer>,
-}
-
-/// How an attempt ended.
-#[derive(ToSchema)]
-struct Attempt {
-    /// The first is 1.
-    attempt: u32,
-    /// RFC 3339, UTC.
-    at: String,
-    /// `done`, or the code of the problem.
-    outcome: String,
-    /// MOSIP's own code.
-    #[schema(nullable = false)]
-    upstream: Option<String>,
 }
 
 /// What came of a registration.
@@ -93,34 +84,6 @@ pub(super) enum EventState {
     Discarded,
 }
 
-/// Who has to act.
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub(super) enum Fault {
-    Caller,
-    Keys,
-    Partner,
-    Upstream,
-    Tampered,
-    Storage,
-    Bug,
-}
-
-/// Why an attempt failed.
-#[derive(ToSchema)]
-pub(super) struct LastFault {
-    /// The code of the problem.
-    code: String,
-    fault: Fault,
-    /// What happened.
-    detail: String,
-    /// What to do.
-    advice: String,
-    /// MOSIP's own code.
-    #[schema(nullable = false)]
-    upstream: Option<String>,
-}
-
 /// A page of events.
 #[derive(ToSchema)]
 pub(super) struct EventPage {
@@ -150,33 +113,12 @@ pub(super) struct Resumed {
     resumed: bool,
 }
 
-/// What a rekey did.
-#[derive(ToSchema)]
-pub(super) struct Rekeyed {
-    /// Values that are sealed under the first key now and were not before.
-    resealed: u64,
-    /// Values that do not open under any key. They stay as they are.
-    unreadable: u64,
-}
-
 /// An application id of MOSIP.
 #[derive(ToSchema)]
 pub(super) struct FetchedAid {
     aid: String,
     /// `tls`: MOSIP does not sign it.
     verified: String,
-}
-
-/// A sealed message.
-#[derive(ToSchema)]
-pub(super) struct SealedMessage {
-    /// base64 of the envelope.
-    data: String,
-    /// base64 of the signature; absent under `sign=none`.
-    #[schema(nullable = false)]
-    signature: Option<String>,
-    /// Lower-case hex: the certificate that it is sealed to.
-    thumbprint: String,
 }
 
 /// A job that is on the disk.
@@ -198,15 +140,6 @@ pub(super) struct Record {
     demographics: Demographics,
 }
 
-/// What names a person.
-#[derive(ToSchema)]
-#[schema(rename_all = "UPPERCASE")]
-pub(super) enum IdType {
-    Uin,
-    Vid,
-    Handle,
-}
-
 /// Name, date of birth and the like. A country may add attributes of either form.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -224,14 +157,6 @@ pub(super) struct Demographics {
     email_id: Option<String>,
     #[schema(nullable = false)]
     full_address: Option<Vec<Text>>,
-}
-
-/// A text in a language.
-#[derive(ToSchema)]
-pub(super) struct Text {
-    /// ISO 639-3, three lower-case letters.
-    language: String,
-    value: String,
 }
 
 /// A person to ask IDA about. At least one of `demographics`, `otp` and `biometrics` is there.
@@ -262,13 +187,6 @@ pub(super) struct OtpOrder {
     otp_channel: Vec<OtpChannel>,
 }
 
-#[derive(ToSchema)]
-#[schema(rename_all = "lowercase")]
-pub(super) enum OtpChannel {
-    Email,
-    Phone,
-}
-
 /// How far a job has come, and a page of what is settled.
 #[derive(ToSchema)]
 pub(super) struct JobReport {
@@ -276,7 +194,7 @@ pub(super) struct JobReport {
     state: JobState,
     /// What a person has to put right; only where the state is `paused`.
     #[schema(nullable = false)]
-    paused: Option<LastFault>,
+    paused: Option<Refusal>,
     /// Seconds until one of its records is tried; only where the state is `waiting` or `paused`.
     #[schema(nullable = false)]
     #[schema(rename = "nextTryIn")]
@@ -294,7 +212,7 @@ pub(super) struct Job {
     state: JobState,
     /// What a person has to put right; only where the state is `paused`.
     #[schema(nullable = false)]
-    paused: Option<LastFault>,
+    paused: Option<Refusal>,
     /// Seconds until one of its records is tried; only where the state is `waiting` or `paused`.
     #[schema(nullable = false)]
     #[schema(rename = "nextTryIn")]
@@ -322,20 +240,6 @@ pub(super) enum JobState {
     Paused,
 }
 
-/// How many records are in which state.
-#[derive(ToSchema)]
-pub(super) struct Progress {
-    records: u64,
-    queued: u64,
-    leased: u64,
-    done: u64,
-    refused: u64,
-    invalid: u64,
-    /// Of the queued ones those that do not open; left out where there is none.
-    #[schema(nullable = false)]
-    unreadable: Option<u64>,
-}
-
 /// A record that is settled.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
@@ -349,16 +253,5 @@ pub(super) struct Settled {
     token: Option<String>,
     /// `signature`, `tls` or `none`; null where IDA said nothing of this person.
     verified: Option<String>,
-    errors: Vec<RecordError>,
-}
-
-/// Why there is no token.
-#[derive(ToSchema)]
-pub(super) struct RecordError {
-    /// MOSIP's code, or that of a problem.
-    code: String,
-    message: String,
-    /// Which value of the list that was posted (RFC 6901).
-    #[schema(nullable = false)]
-    pointer: Option<String>,
+    errors: Vec<Reason>,
 }

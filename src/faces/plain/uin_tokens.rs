@@ -30,13 +30,9 @@ const LIST_PAGE: usize = 100;
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(refusing(routes!(submit), &JSON, &[Code::IdempotencyConflict, Code::Keys, Code::Storage]))
-        .routes(refusing(routes!(list), &COMMON, &[Code::Field, Code::Storage]))
-        .routes(refusing(routes!(look), &COMMON, &[Code::NotFound, Code::Field, Code::Storage]))
-        .routes(refusing(
-            routes!(cancel),
-            &COMMON,
-            &[Code::NotFound, Code::StateConflict, Code::Field, Code::Storage],
-        ))
+        .routes(refusing(routes!(list), &COMMON, &[Code::Storage]))
+        .routes(refusing(routes!(look), &COMMON, &[Code::NotFound, Code::Storage]))
+        .routes(refusing(routes!(cancel), &COMMON, &[Code::NotFound, Code::StateConflict, Code::Storage]))
 }
 
 /// Takes a list of persons whose UINTOKENs are wanted: 202 once the job is on the disk. A wrong record is refused by itself; a list of

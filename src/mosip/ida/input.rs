@@ -49,7 +49,7 @@ pub struct OtpOrder {
 }
 
 /// Where a one-time password is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OtpChannel {
     /// `email`
@@ -61,7 +61,7 @@ pub enum OtpChannel {
 }
 
 /// `individualIdType`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum IdType {
     /// A UIN, which a person keeps for life.

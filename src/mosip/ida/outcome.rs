@@ -26,7 +26,8 @@ pub(crate) const NO_TOKEN: &str = "no-token";
 pub(crate) const NOT_CONFIRMED: &str = "not-confirmed";
 
 /// Why there is no token. MOSIP's sentence may name what of a person did not fit.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[schema(as = RecordError)]
 pub(crate) struct Reason {
     /// MOSIP's code, or ours.
     pub(crate) code: String,
@@ -34,6 +35,7 @@ pub(crate) struct Reason {
     pub(crate) message: String,
     /// Which value of the record, as a JSON pointer into the list that was posted.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub(crate) pointer: Option<String>,
 }
 

@@ -24,14 +24,16 @@ pub enum Attribute {
 }
 
 /// A text in a language.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// ISO 639-3, three lower-case letters.
     #[serde(default)]
+    #[schema(required)]
     pub language: String,
     /// The text.
     #[serde(default)]
+    #[schema(required)]
     pub value: String,
 }
 
