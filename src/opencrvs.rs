@@ -2,6 +2,6 @@
 
 pub(crate) mod client_token;
 pub mod event;
-pub mod legacy;
+pub(crate) mod legacy;
 pub mod registration;
 pub mod webhook;

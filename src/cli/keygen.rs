@@ -10,7 +10,7 @@ use super::outcome::{Failure, Outcome};
 use crate::clock::{Clock, Timestamp};
 use crate::keys::Certificate;
 use crate::keys::make::{
-    self, Access, CertificateRequest, KeyMaker, MakeError, Subject, certificate_pem, write_new,
+    self, Access, CertificateRequest, DistinguishedName, KeyMaker, MakeError, certificate_pem, write_new,
 };
 use crate::keys::source::LoadError;
 use crate::keys::source::file;
@@ -117,7 +117,7 @@ impl Key {
 
 impl MakeCertificate {
     fn make(&self, now: Timestamp) -> Result<(), Failure> {
-        let subject: Subject = self.subject.parse()?;
+        let subject: DistinguishedName = self.subject.parse()?;
         let password = input::read_password(self.password_file.as_deref())?;
         let password = password.as_deref().map(Vec::as_slice);
         let key = KeyMaker::from_file(&input::read(Some(&self.key))?, password)?;

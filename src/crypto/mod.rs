@@ -2,7 +2,7 @@
 
 pub mod aead;
 pub mod base64;
-pub mod ec;
+pub(crate) mod ec;
 mod header;
 pub mod hmac;
 pub mod jwe;

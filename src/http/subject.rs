@@ -9,9 +9,9 @@ use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName};
 
 /// A distinguished name: one text per RDN, special characters escaped as RFC 4514 2.4 says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Subject(Vec<String>);
+pub(super) struct DistinguishedName(Vec<String>);
 
-impl Subject {
+impl DistinguishedName {
     /// From configuration: `CN=mosip,O=Ministry`, spaces around `,` and `=` as openssl writes them allowed, a comma inside a value as
     /// `\,`.
     pub(super) fn parse(text: &str) -> Self {
@@ -30,7 +30,7 @@ impl Subject {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for DistinguishedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(","))
     }

@@ -16,7 +16,7 @@ use tokio_rustls::server::TlsStream;
 use zeroize::Zeroizing;
 
 use super::server::BindError;
-use super::subject::Subject;
+use super::subject::DistinguishedName;
 use crate::config::ServerTls;
 use crate::crypto::words;
 use crate::regular;
@@ -27,7 +27,7 @@ const LARGEST: u64 = 1 << 20;
 /// Turns connections into TLS connections of callers that are let in.
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
-    subjects: Vec<Subject>,
+    subjects: Vec<DistinguishedName>,
     has_client_ca: bool,
 }
 
@@ -75,7 +75,7 @@ impl Acceptor {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.send_tls13_tickets = 0;
         }
-        let subjects = settings.client_subjects.iter().map(|text| Subject::parse(text)).collect();
+        let subjects = settings.client_subjects.iter().map(|text| DistinguishedName::parse(text)).collect();
         let has_client_ca = settings.client_ca.is_some();
         Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects, has_client_ca })
     }
@@ -107,7 +107,7 @@ impl Acceptor {
         &self,
         stream: S,
         deadline: Duration,
-    ) -> Result<(TlsStream<S>, Option<Subject>), NotLetIn>
+    ) -> Result<(TlsStream<S>, Option<DistinguishedName>), NotLetIn>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -117,7 +117,7 @@ impl Acceptor {
             Err(_) => return Err(NotLetIn::because("it was not finished in time".to_owned())),
         };
         let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let subject = certificate.and_then(|certificate| Subject::of_certificate(certificate));
+        let subject = certificate.and_then(|certificate| DistinguishedName::of_certificate(certificate));
         if !self.lets_in(subject.as_ref()) {
             let subject = subject.as_ref().map(ToString::to_string);
             let why = "the client certificate is not among client_subjects".to_owned();
@@ -126,7 +126,7 @@ impl Acceptor {
         Ok((stream, subject))
     }
 
-    fn lets_in(&self, subject: Option<&Subject>) -> bool {
+    fn lets_in(&self, subject: Option<&DistinguishedName>) -> bool {
         self.subjects.is_empty()
             || subject.is_some_and(|subject| self.subjects.iter().any(|allowed| allowed.is(subject)))
     }

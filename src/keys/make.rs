@@ -32,7 +32,7 @@ use crate::regular;
 
 pub(crate) use development::development_set;
 pub(crate) use file::{Access, write_new};
-pub(crate) use subject::Subject;
+pub(crate) use subject::DistinguishedName;
 
 /// A private key that can be written out. No `Debug`.
 pub struct KeyMaker(rsa::PrivateKey);

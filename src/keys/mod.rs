@@ -16,4 +16,4 @@ pub(crate) use example::{EXAMPLE, NO_EXAMPLE};
 pub use keyring::Keyring;
 pub(crate) use keyring::Look;
 pub use location::Location;
-pub use ring::{EcKey, OwnKey, Peer, Ring, Trouble};
+pub use ring::{OwnKey, Peer, Ring, Trouble};

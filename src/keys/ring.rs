@@ -16,7 +16,7 @@ use super::{Location, chain, example};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 
-pub use ec::EcKey;
+pub(crate) use ec::EcKey;
 
 /// One of our keys, promoted (signed and unwrapped once, cross-checked with the other library).
 pub struct OwnKey {

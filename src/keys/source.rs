@@ -84,7 +84,7 @@ pub struct KeyMaterial {
     /// Each one signed and unwrapped once, checked with the other library.
     pub keys: Vec<PrivateKey>,
     /// Keys on P-256, each of which signed once. They count where there is no RSA key.
-    pub ec_keys: Vec<ec::PrivateKey>,
+    pub(crate) ec_keys: Vec<ec::PrivateKey>,
     /// Of the keys and of their issuers.
     pub certificates: Vec<Certificate>,
     /// What is odd and does not hinder.

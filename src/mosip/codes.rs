@@ -71,7 +71,7 @@ impl Meaning {
     }
 
     /// Looks `code` up. An unknown code never counts as a fault of the record.
-    pub fn of(code: &str) -> Self {
+    pub(crate) fn of(code: &str) -> Self {
         if let Some(meaning) = ida_codes::meaning(code).or_else(|| packet_codes::meaning(code)) {
             return meaning;
         }
@@ -97,7 +97,7 @@ const TABLE: [(&str, Fault, &str); 6] = [
 ];
 
 /// Returns the most specific error of a list, and the first of equally specific ones. A list that is null, absent or empty means success.
-pub fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
+pub(crate) fn check(errors: Option<Vec<UpstreamError>>) -> Result<()> {
     let decisive = errors.into_iter().flatten().reduce(|kept, next| {
         if Weight::of(&next.error_code) > Weight::of(&kept.error_code) { next } else { kept }
     });
@@ -165,7 +165,7 @@ pub struct Reason {
 
 /// Reads IDA's error list, which is not empty. Where every error is a verdict about the person, it returns the reasons. Otherwise it returns
 /// the failure that [`check`] chooses among the other errors, so that a failure of the call never reads as a verdict.
-pub fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
+pub(crate) fn verdict(errors: Vec<UpstreamError>) -> Result<Vec<Reason>> {
     let (mut reasons, mut failures) = (Vec::with_capacity(errors.len()), Vec::new());
     for error in errors {
         let meaning = Meaning::of_error(&error);

@@ -10,7 +10,7 @@ use crate::registration::Aid;
 
 /// The number by which OpenCRVS finds the registration.
 #[derive(Clone, Copy)]
-pub enum Number<'a> {
+pub(crate) enum Number<'a> {
     /// Birth registration number.
     Brn(&'a str),
     /// Death registration number.

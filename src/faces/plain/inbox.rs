@@ -92,14 +92,13 @@ async fn acknowledge(State(app): State<App>, Name(id): Name) -> Result<StatusCod
 
 #[derive(Serialize, ToSchema)]
 struct Kept {
-    messages: Vec<EntryView>,
+    messages: Vec<QuarantinedMessage>,
     next: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = QuarantinedMessage)]
 #[serde(rename_all = "camelCase")]
-struct EntryView {
+struct QuarantinedMessage {
     id: String,
     kind: String,
     received_at: String,
@@ -114,7 +113,7 @@ struct EntryView {
 async fn quarantine(State(app): State<App>, Query(query): Query<Cursor>) -> Result<Json<Kept>> {
     let kept = app.ledger().quarantined(query.cursor.unwrap_or(0)).await?;
     let next = kept.last().map(|push| push.seq).filter(|_| kept.len() == PAGE);
-    Ok(Json(Kept { messages: kept.into_iter().map(EntryView::of).collect(), next }))
+    Ok(Json(Kept { messages: kept.into_iter().map(QuarantinedMessage::of).collect(), next }))
 }
 
 /// Verifies a message again. A refusal is the problem that it still has; 409 while its data share is being fetched.
@@ -136,7 +135,7 @@ async fn discard(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl EntryView {
+impl QuarantinedMessage {
     fn of(push: Quarantined) -> Self {
         Self {
             id: push.id,

@@ -59,7 +59,7 @@ fn on_faces(config: &Config) -> Option<Trouble> {
     })
 }
 
-/// A face that the internal listener leaves out is told where no other listener serves it.
+/// A face that the internal listener leaves out is reported where no other listener serves it.
 fn on_internal(config: &Config) -> Option<Trouble> {
     let internal = &config.internal;
     let is_elsewhere = config.faces.listen.is_some();

@@ -6,7 +6,7 @@ use super::MakeError;
 
 /// The three names that MOSIP's partner management looks at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Subject {
+pub(crate) struct DistinguishedName {
     /// `C`, two letters.
     pub country: String,
     /// `O`: the organisation under which the partner is registered.
@@ -16,7 +16,7 @@ pub(crate) struct Subject {
 }
 
 /// From `C=XX, O=Ministry, CN=partner`, in any order.
-impl FromStr for Subject {
+impl FromStr for DistinguishedName {
     type Err = MakeError;
 
     fn from_str(text: &str) -> Result<Self, MakeError> {
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn three_names_in_any_order_are_a_subject() {
-        let subject: Subject = "CN=open crvs,C=XX, O=Civil Registry".parse().unwrap();
+        let subject: DistinguishedName = "CN=open crvs,C=XX, O=Civil Registry".parse().unwrap();
         let names = (subject.country.as_str(), subject.organization.as_str(), subject.common_name.as_str());
         assert_eq!(names, ("XX", "Civil Registry", "open crvs"));
     }
@@ -73,7 +73,7 @@ mod tests {
             "C=XXX,O=b,CN=a",
             "C=XX,O=b, Inc,CN=a",
         ] {
-            assert!(matches!(text.parse::<Subject>(), Err(MakeError::Subject)), "{text}");
+            assert!(matches!(text.parse::<DistinguishedName>(), Err(MakeError::Subject)), "{text}");
         }
     }
 }

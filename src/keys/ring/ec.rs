@@ -7,13 +7,13 @@ use crate::crypto::ec;
 use crate::keys::Location;
 
 /// One of our keys on P-256, which signs and does nothing else. It has no certificate: eSignet knows it by its JSON Web Key.
-pub struct EcKey {
+pub(crate) struct EcKey {
     /// From the configuration.
-    pub name: Option<String>,
+    pub(crate) name: Option<String>,
     /// Where it came from.
-    pub location: Location,
+    pub(crate) location: Location,
     /// The private key.
-    pub private: ec::PrivateKey,
+    pub(crate) private: ec::PrivateKey,
 }
 
 impl Ring {

@@ -235,7 +235,9 @@ impl LoadError {
                 "supply the certificate that was issued for this key, or the key of this certificate"
             }
             Self::CrossCheck => "do not use this key; export it again from where it was made",
-            Self::Unavailable(_) => "bring back what keeps the key; it is tried again every 10 s",
+            Self::Unavailable(_) => {
+                "make the token or service that holds the key reachable again; it is tried every 10 s"
+            }
             Self::Example => "use your own key, or start with --allow-example-keys outside production",
             Self::Authority(..) => {
                 "add the RSA authority that MOSIP's certificates lead to, or take this one out"

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub(super) use self::subject::MEMBERS;
-use self::subject::{NUMBERS, SUBJECT, Subject};
+use self::subject::{CredentialSubject, NUMBERS, SUBJECT};
 use super::{Credentials, ISSUED, Issuer, NEW_KEY, ProofKind, issued_at, refused, shape, values};
 use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
@@ -253,8 +253,9 @@ impl Credentials {
             (None, Some(embedded)) => (embedded.covered, embedded.not_covered),
             (None, None) => (Vec::new(), values(&credential)),
         };
-        let subject =
-            Subject::read(&credential, |name| !is_enough || is_covered(&covered, &member(SUBJECT, name)))?;
+        let subject = CredentialSubject::read(&credential, |name| {
+            !is_enough || is_covered(&covered, &member(SUBJECT, name))
+        })?;
         // What is not signed may have been taken out.
         if subject.number.is_none()
             && subject.certificate_number.is_none()

@@ -21,7 +21,7 @@ pub struct DataShare {
 
 impl DataShare {
     /// Shares below `url`, an absolute http or https one. `None`: its path does not end with `/`, or has parts that lead elsewhere.
-    pub fn below(url: &Uri) -> Option<Self> {
+    pub(crate) fn below(url: &Uri) -> Option<Self> {
         let (scheme, host, port) = origin(url)?;
         let path = url.path().to_owned();
         (path.ends_with('/') && url.query().is_none() && is_plain(&path)).then_some(Self {
@@ -38,7 +38,7 @@ impl DataShare {
     /// # Errors
     ///
     /// [`Code::Field`] where it lies elsewhere: a hub that is not MOSIP's must not choose whom the token is shown to.
-    pub fn address(&self, share: &str) -> Result<Uri> {
+    pub(crate) fn address(&self, share: &str) -> Result<Uri> {
         let elsewhere = || {
             let what = "the message names a share outside credentials.data_share.url: scheme, host, port or folder differ";
             Error::field("/event/dataShareUri", what).advise(

@@ -21,14 +21,14 @@ const CERTIFICATE_NUMBERS: [(&str, Occasion); 4] = [
 ];
 
 /// What a credential says about whom it is for.
-pub(super) struct Subject {
+pub(super) struct CredentialSubject {
     pub(super) registration_id: Option<String>,
     pub(super) number: Option<IssuedNumber>,
     pub(super) occasion: Occasion,
     pub(super) certificate_number: Option<String>,
 }
 
-impl Subject {
+impl CredentialSubject {
     /// By the members that count.
     pub(super) fn read(credential: &Value, counts: impl Fn(&str) -> bool) -> Result<Self> {
         let subject = credential.get("credentialSubject").and_then(Value::as_object);

@@ -177,7 +177,7 @@ fn what_no_proof_covers_makes_no_other_event_of_a_credential() {
 fn a_number_that_is_covered_counts_and_one_that_is_not_does_not() {
     let credential =
         plain(json!({ "VID": "1", "UIN": "2", "birthCertificateNumber": "B1", "id": "http://a.example/7" }));
-    let read = |covered: &[&str]| Subject::read(&credential, |name| covered.contains(&name));
+    let read = |covered: &[&str]| CredentialSubject::read(&credential, |name| covered.contains(&name));
     assert!(read(&["UIN"]).ok().unwrap().number == Some(IssuedNumber::Uin("2".to_owned())));
     assert!(read(&["VID", "UIN"]).ok().unwrap().number == Some(IssuedNumber::Vid("1".to_owned())));
     let none = read(&[]).ok().unwrap();
