@@ -1,16 +1,21 @@
 //! Documents that others publish, which are kept: the keys of an issuer, what eSignet says of itself.
+//!
+//! While a document is kept, nobody waits for it to be fetched again. A fetch is a task of its own that all who need it share: it goes on
+//! where they hang up, and what comes of it counts for the others.
 
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use tokio::sync::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::drive::Outside;
-use crate::error::{Error, Result};
-use crate::upstream::{Reply, Request};
+use crate::error::{Code, Error, Result};
+use crate::upstream::{Reply, Request, host_and_port};
 
 /// A document is fetched again once it is this old, so that a key that was withdrawn does not count for ever.
 const OLDEST: Duration = Duration::from_hours(1);
@@ -30,8 +35,13 @@ const MAX_REPLY: usize = 1 << 20;
 /// Makes of an answer what is kept.
 type Read<T> = dyn Fn(&Reply) -> Result<T> + Send + Sync;
 
-/// A document at a URL, read as `T`. Callers that need it at once share one fetch.
-pub(crate) struct Fetched<T> {
+/// A fetch that goes on, for all who wait for it.
+type UnderWay<T> = Shared<BoxFuture<'static, Result<Arc<T>>>>;
+
+/// A document at a URL, read as `T`.
+pub(crate) struct Fetched<T>(Arc<Inner<T>>);
+
+struct Inner<T> {
     url: Uri,
     read: Box<Read<T>>,
     outside: Arc<dyn Outside>,
@@ -42,77 +52,150 @@ struct Slot<T> {
     kept: Option<Arc<T>>,
     /// When the document that is kept came.
     came: Option<Instant>,
-    /// When it was last asked for in vain, while there was none.
+    /// When the last fetch ended, and why it failed. `None`: it did not fail.
     failed: Option<(Instant, Error)>,
-    /// When it was last asked for again.
-    renewed: Option<Instant>,
+    under_way: Option<UnderWay<T>>,
+    /// Somebody waits for the fetch that is under way, since the document that is kept lacks something.
+    is_missed: bool,
+    /// When the last such fetch ended.
+    missed: Option<Instant>,
 }
 
-impl<T> Fetched<T> {
+impl<T: Send + Sync + 'static> Fetched<T> {
     /// Nothing is fetched yet.
     pub(crate) fn new(
         url: Uri,
         outside: Arc<dyn Outside>,
         read: impl Fn(&Reply) -> Result<T> + Send + Sync + 'static,
     ) -> Self {
-        let slot = Slot { kept: None, came: None, failed: None, renewed: None };
-        Self { url, read: Box::new(read), outside, slot: Mutex::new(slot) }
+        let slot =
+            Slot { kept: None, came: None, failed: None, under_way: None, is_missed: false, missed: None };
+        Self(Arc::new(Inner { url, read: Box::new(read), outside, slot: Mutex::new(slot) }))
     }
 
     /// Where it is.
     pub(crate) fn url(&self) -> &Uri {
-        &self.url
+        &self.0.url
     }
 
-    /// The document. One that could not be fetched again goes on counting.
+    /// The document that is kept. One that is old is fetched again meanwhile, and goes on counting where that fails.
+    pub(crate) fn kept(&self) -> Option<Arc<T>> {
+        let mut slot = self.0.slot();
+        let kept = slot.kept.clone()?;
+        let is_old = slot.came.is_none_or(|came| came.elapsed() >= OLDEST);
+        if is_old && slot.failed.as_ref().is_none_or(|(ended, _)| ended.elapsed() >= BETWEEN) {
+            drop(self.0.fetch(&mut slot));
+        }
+        Some(kept)
+    }
+
+    /// The document that is kept, else the one that the next fetch brings.
     pub(crate) async fn get(&self) -> Result<Arc<T>> {
-        let mut slot = self.slot.lock().await;
-        match slot.kept.clone() {
-            Some(kept) if slot.came.is_some_and(|came| came.elapsed() < OLDEST) => Ok(kept),
-            Some(kept) => Ok(self.renew(&mut slot).await.unwrap_or(kept)),
-            None => self.first(&mut slot).await,
+        if let Some(kept) = self.kept() {
+            return Ok(kept);
+        }
+        let fetched = {
+            let mut slot = self.0.slot();
+            match &slot.failed {
+                Some((ended, error)) if slot.under_way.is_none() && ended.elapsed() < BETWEEN_FAILURES => {
+                    return Err(until(error.clone(), BETWEEN_FAILURES.saturating_sub(ended.elapsed())));
+                }
+                _ => self.0.fetch(&mut slot),
+            }
+        };
+        fetched.await.map_err(|error| until(error, BETWEEN_FAILURES))
+    }
+
+    /// As [`Self::get`]. Where there is none yet, it is waited for until `deadline`.
+    pub(crate) async fn get_by(&self, deadline: Instant) -> Result<Arc<T>> {
+        let late = |_| Error::new(Code::UpstreamTimeout, "the document did not come in time");
+        loop {
+            let refusal = match timeout_at(deadline, self.get()).await.map_err(late)? {
+                Ok(document) => return Ok(document),
+                Err(refusal) => refusal,
+            };
+            if Instant::now() + BETWEEN_FAILURES > deadline {
+                return Err(refusal);
+            }
+            sleep(BETWEEN_FAILURES).await;
         }
     }
 
-    /// The document that came after `former`, which lacks something; `former` itself where it is the newest and was asked for again
-    /// within the last minute.
-    pub(crate) async fn newer_than(&self, former: &Arc<T>) -> Arc<T> {
-        let mut slot = self.slot.lock().await;
-        match slot.kept.clone() {
-            Some(kept) if !Arc::ptr_eq(&kept, former) => kept,
-            _ => self.renew(&mut slot).await.unwrap_or_else(|| Arc::clone(former)),
-        }
+    /// The document that came after `former`, which lacks something. An error: nobody knows whether it is missing still, since the
+    /// document does not come, or was fetched for the same reason less than a minute ago.
+    pub(crate) async fn newer_than(&self, former: &Arc<T>) -> Result<Arc<T>> {
+        let fetched = {
+            let mut slot = self.0.slot();
+            if let Some(kept) = slot.kept.as_ref().filter(|kept| !Arc::ptr_eq(kept, former)) {
+                return Ok(Arc::clone(kept));
+            }
+            let ago = slot.missed.map(|ended| ended.elapsed());
+            if let Some(wait) = ago.and_then(|ago| BETWEEN.checked_sub(ago)).filter(|wait| !wait.is_zero()) {
+                let failed = slot.failed.as_ref().map(|(_, error)| error.clone());
+                return Err(until(failed.unwrap_or_else(moment_ago), wait));
+            }
+            slot.is_missed = true;
+            self.0.fetch(&mut slot)
+        };
+        fetched.await.map_err(|error| until(error, BETWEEN))
     }
 
-    async fn first(&self, slot: &mut Slot<T>) -> Result<Arc<T>> {
-        if let Some((at, error)) = &slot.failed
-            && at.elapsed() < BETWEEN_FAILURES
-        {
-            return Err(error.clone());
+    /// Fetches the document before somebody needs it, again and again until it is there or nobody holds this any more. `what` it is, for
+    /// the log.
+    pub(crate) fn fetch_beforehand(&self, what: &'static str) {
+        let inner = Arc::downgrade(&self.0);
+        tokio::spawn(async move {
+            let mut is_told = false;
+            while let Some(document) = inner.upgrade().map(Self) {
+                match document.get().await {
+                    Ok(_) => return,
+                    Err(error) if !is_told => {
+                        let host = host_and_port(document.url());
+                        tracing::warn!(what, host, %error, "a document does not come; it is asked for again");
+                        is_told = true;
+                    }
+                    Err(_) => {}
+                }
+                drop(document);
+                sleep(BETWEEN_FAILURES).await;
+            }
+        });
+    }
+}
+
+impl<T: Send + Sync + 'static> Inner<T> {
+    /// The fetch that is under way, or a new one.
+    fn fetch(self: &Arc<Self>, slot: &mut Slot<T>) -> UnderWay<T> {
+        if let Some(under_way) = &slot.under_way {
+            return under_way.clone();
         }
-        let asked = Instant::now();
-        let fetched = self.fetch(slot).await;
-        slot.failed = fetched.as_ref().err().map(|error| (asked, error.clone()));
-        fetched
+        let inner = Arc::clone(self);
+        let fetching = tokio::spawn(async move { inner.fetched().await });
+        let under_way = fetching.map(|ended| ended.unwrap_or_else(|_| Err(broke_off()))).boxed().shared();
+        slot.under_way.insert(under_way).clone()
     }
 
-    /// `None`: it was asked for a moment ago, or does not come.
-    async fn renew(&self, slot: &mut Slot<T>) -> Option<Arc<T>> {
-        if slot.renewed.is_some_and(|at| at.elapsed() < BETWEEN) {
-            return None;
+    async fn fetched(&self) -> Result<Arc<T>> {
+        let asked = AssertUnwindSafe(self.ask()).catch_unwind().await.unwrap_or_else(|_| Err(broke_off()));
+        let ended = Instant::now();
+        let mut slot = self.slot();
+        slot.under_way = None;
+        if std::mem::take(&mut slot.is_missed) {
+            slot.missed = Some(ended);
         }
-        slot.renewed = Some(Instant::now());
-        let fetched = self.fetch(slot).await;
-        fetched
-            .inspect_err(|error| tracing::warn!(%error, "a document is not fetched again; the former one goes on counting"))
-            .ok()
-    }
-
-    async fn fetch(&self, slot: &mut Slot<T>) -> Result<Arc<T>> {
-        let document = Arc::new(self.ask().await?);
-        slot.kept = Some(Arc::clone(&document));
-        slot.came = Some(Instant::now());
-        Ok(document)
+        match asked {
+            Ok(document) => {
+                (slot.came, slot.failed) = (Some(ended), None);
+                Ok(Arc::clone(slot.kept.insert(Arc::new(document))))
+            }
+            Err(error) => {
+                slot.failed = Some((ended, error.clone()));
+                if slot.kept.is_some() {
+                    tracing::warn!(%error, "a document is not fetched again; the former one goes on counting");
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn ask(&self) -> Result<T> {
@@ -130,65 +213,29 @@ impl<T> Fetched<T> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::destinations::fake::{Script, is_away, says};
-    use crate::error::Code;
-
-    fn fetched(script: &Arc<Script>) -> Fetched<String> {
-        let read = |reply: &Reply| match reply.status.is_success() {
-            true => Ok(String::from_utf8(reply.body.to_vec()).unwrap()),
-            false => Err(Error::new(Code::Upstream, "no document")),
-        };
-        Fetched::new("https://e.example.org/keys".parse().unwrap(), Arc::<Script>::clone(script), read)
-    }
-
-    fn asked(script: &Script) -> usize {
-        script.paths().len()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_document_is_fetched_again_at_once_and_then_once_a_minute() {
-        let script = Arc::new(Script::new(["one", "two", "three"].map(|body| says(200, body))));
-        let document = fetched(&script);
-        let one = document.get().await.unwrap();
-        assert_eq!((document.get().await.unwrap().as_str(), asked(&script)), ("one", 1));
-        let two = document.newer_than(&one).await;
-        assert_eq!((two.as_str(), asked(&script)), ("two", 2));
-        // Somebody who still had the first one asks for nothing.
-        assert_eq!((document.newer_than(&one).await.as_str(), asked(&script)), ("two", 2));
-        for _ in 0..3 {
-            assert_eq!((document.newer_than(&two).await.as_str(), asked(&script)), ("two", 2));
-        }
-        tokio::time::advance(BETWEEN).await;
-        assert_eq!((document.newer_than(&two).await.as_str(), asked(&script)), ("three", 3));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_old_document_is_fetched_again_and_counts_while_it_cannot_be() {
-        let script = Arc::new(Script::new([says(200, "one"), is_away(), says(500, ""), says(200, "two")]));
-        let document = fetched(&script);
-        document.get().await.unwrap();
-        for asked_by_now in [2, 3] {
-            tokio::time::advance(OLDEST).await;
-            assert_eq!((document.get().await.unwrap().as_str(), asked(&script)), ("one", asked_by_now));
-        }
-        tokio::time::advance(BETWEEN).await;
-        assert_eq!((document.get().await.unwrap().as_str(), asked(&script)), ("two", 4));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_document_that_never_came_is_asked_for_every_few_seconds() {
-        let script = Arc::new(Script::new([is_away(), says(404, ""), says(200, "one")]));
-        let document = fetched(&script);
-        for _ in 0..3 {
-            assert_eq!(document.get().await.err().unwrap().code(), Code::Upstream);
-            assert_eq!(asked(&script), 1);
-        }
-        tokio::time::advance(BETWEEN_FAILURES).await;
-        assert!(document.get().await.is_err());
-        tokio::time::advance(BETWEEN_FAILURES).await;
-        assert_eq!((document.get().await.unwrap().as_str(), asked(&script)), ("one", 3));
+impl<T> Inner<T> {
+    fn slot(&self) -> MutexGuard<'_, Slot<T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The next fetch comes after `wait`, or later where the server asked for more.
+fn until(error: Error, wait: Duration) -> Error {
+    let asked = error.retry_after().unwrap_or_default();
+    error.with_retry_after(Some(asked.max(wait)))
+}
+
+fn moment_ago() -> Error {
+    Error::new(
+        Code::Upstream,
+        "the document was fetched less than a minute ago, and lacks what is looked for",
+    )
+    .advise("Try again in a minute: the document is fetched once a minute at most.")
+}
+
+fn broke_off() -> Error {
+    Error::new(Code::Bug, "a document was not fetched to its end")
+}
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,8 @@ codes! {
     Upstream = "upstream", 502, Upstream, "MOSIP is away or broken", "Nothing is wrong with the record; it can be sent again.";
     /// MOSIP's deadline passed.
     UpstreamTimeout = "upstream", 504, Upstream, "MOSIP did not answer in time", "Nothing is wrong with the record; it can be sent again.";
+    /// The keys that callers are known by cannot be fetched for now, so that nobody knows who calls.
+    CallerKeys = "upstream", 503, Upstream, "The keys that callers are known by cannot be fetched", "Try again after the time in Retry-After. The log of the gateway says why the keys do not come.";
     /// The partner registration is refused.
     Partner = "partner", 502, Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator.";
     /// A key or certificate is missing or unusable.
@@ -108,6 +110,7 @@ impl Code {
                 | Self::Timeout
                 | Self::Upstream
                 | Self::UpstreamTimeout
+                | Self::CallerKeys
                 | Self::Keys
                 | Self::KeyUnavailable
                 | Self::Partner

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, Uri, header};
+use tokio::time::Instant;
 
 use crate::bearer;
 use crate::clock::Timestamp;
@@ -14,6 +16,7 @@ use crate::config::value::text;
 use crate::destinations::drive::Outside;
 use crate::destinations::fetched::Fetched;
 use crate::error::{Code, Error, Result};
+use crate::http::caller::Caller;
 use crate::mosip::caller::{self, Demands, Keys};
 use crate::mosip::jwks::Denied;
 use crate::refusal;
@@ -94,6 +97,17 @@ impl JwtSettings {
         }
     }
 
+    /// The key or the keys at `url`, for tests.
+    #[cfg(test)]
+    pub(super) fn at(url: &str, demands: Demands) -> Self {
+        let url = url.parse().unwrap();
+        let place = match &demands {
+            Demands::Opencrvs { .. } => Place::Pem(url),
+            Demands::Mosip { .. } => Place::Jwks(url),
+        };
+        Self { setting: "callback.jwt", place, demands }
+    }
+
     /// What the tokens have to say.
     #[cfg(test)]
     pub(crate) fn demands(&self) -> &Demands {
@@ -125,6 +139,8 @@ const NOBODY_KNOWN: &str = "nobody is known by a token, so that all who bring on
 pub(crate) struct JwtCallers {
     keys: Source,
     demands: Demands,
+    /// How long a caller waits for keys that have not come since the start.
+    patience: Duration,
 }
 
 enum Source {
@@ -135,8 +151,9 @@ enum Source {
 }
 
 impl JwtCallers {
-    /// Nothing is fetched before the first token. Where the key in the file cannot be used, nobody is let in.
-    pub(crate) fn new(settings: JwtSettings, outside: Arc<dyn Outside>) -> Self {
+    /// What is at a URL is fetched at once, so that the first caller finds it; a caller who comes before waits with `patience`. Where the key
+    /// in the file cannot be used, nobody is let in.
+    pub(crate) fn new(settings: JwtSettings, outside: Arc<dyn Outside>, patience: Duration) -> Self {
         let JwtSettings { setting, place, demands } = settings;
         let fetched = |url: Uri, read: fn(&[u8]) -> Result<Keys>| {
             let read = move |reply: &Reply| match reply.status.is_success() {
@@ -145,19 +162,23 @@ impl JwtCallers {
                 }),
                 false => Err(refusal::of_status("The issuer of the tokens", reply.status, setting)),
             };
-            Source::Fetched(Fetched::new(url, outside, read))
+            let keys = Fetched::new(url, outside, read);
+            keys.fetch_beforehand(setting);
+            Source::Fetched(keys)
         };
         let keys = match place {
             Place::File { pem, .. } => Keys::from_pem(&pem).map_or(Source::Broken, Source::Held),
             Place::Pem(url) => fetched(url, Keys::from_pem),
             Place::Jwks(url) => fetched(url, Keys::from_jwks),
         };
-        Self { keys, demands }
+        Self { keys, demands, patience }
     }
 
-    /// Checks a bearer token at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once a minute
-    /// at most, where none of them signed it. [`Code::Keys`] where no key can be used: the caller is not at fault.
-    pub(crate) async fn check(&self, token: &str, now: Timestamp) -> Result<()> {
+    /// Checks a bearer token of `caller` at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once
+    /// a minute at most, where none of them signed a token that says what it has to. While that takes its time, `caller` is a stranger
+    /// whose connection may be closed to make room. [`Code::Keys`] or [`Code::CallerKeys`] where nobody knows whose the token is: the
+    /// caller is not at fault.
+    pub(crate) async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<()> {
         let check = |keys: &Keys| caller::check(keys, &self.demands, token, now);
         let keys = match &self.keys {
             Source::Held(keys) => return check(keys).map_err(Error::from),
@@ -166,12 +187,32 @@ impl JwtCallers {
                 return Err(Error::new(Code::Keys, "the key that callers are known by cannot be used"));
             }
         };
-        let held = keys.get().await?;
-        match check(&held) {
-            Err(Denied::UnknownKey(_)) => check(&*keys.newer_than(&held).await).map_err(Error::from),
-            checked => checked.map_err(Error::from),
+        let held = keys.kept();
+        let denied = match held.as_deref().map(check) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(Denied::Refused(refusal))) => return Err(refusal),
+            Some(Err(denied)) => Some(denied),
+            None => None,
+        };
+        caller::could_be_good(&self.demands, token, now)?;
+        let _waits = caller.begin_wait();
+        let newer = match &held {
+            Some(held) => keys.newer_than(held).await,
+            None => keys.get_by(Instant::now() + self.patience).await,
+        };
+        match (newer, denied) {
+            (Ok(newer), _) => check(&newer).map_err(Error::from),
+            (Err(_), Some(Denied::WrongSignature(refusal))) => Err(refusal),
+            (Err(failure), _) => Err(keys_away(&failure)),
         }
     }
+}
+
+/// What a caller who has proved nothing learns of `failure`: no address and no setting.
+fn keys_away(failure: &Error) -> Error {
+    Error::new(Code::CallerKeys, "the keys that callers are known by cannot be fetched for now")
+        .for_operator(failure.detail())
+        .with_retry_after(failure.retry_after())
 }
 
 /// The bearer token of a request.

@@ -184,7 +184,7 @@ async fn read_under(
     spent: Spent,
     see: impl FnMut(&[u8]),
 ) -> Result<HeldBody> {
-    let _coming_in = request.extensions().get().map(Caller::begin_body);
+    let _coming_in = request.extensions().get().map(Caller::begin_wait);
     let body = request.into_body();
     if body.size_hint().lower() > u64::try_from(limits.body).unwrap_or(u64::MAX) {
         return Err(too_large(limits));

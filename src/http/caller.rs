@@ -158,9 +158,10 @@ impl Caller {
         self.standing.is_known()
     }
 
-    /// The body of its request is coming in as long as what this returns lives.
-    pub(super) fn begin_body(&self) -> UnderWay {
-        self.standing.begin_body()
+    /// Its request waits for the rest of its body, or for what the caller is known by, as long as what this returns lives. Meanwhile its
+    /// connection may be closed to make room.
+    pub(crate) fn begin_wait(&self) -> UnderWay {
+        self.standing.begin_wait()
     }
 
     /// Whether its connection has shown a client certificate.

@@ -59,10 +59,22 @@ impl IntoResponse for Error {
         let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // A struct of texts, numbers and flags always serialises.
         let body = serde_json::to_vec(&Problem::of(&self)).unwrap_or_default();
-        let mut response = (status, headers(code), body).into_response();
+        let mut headers = headers(code);
+        headers.extend(retry_after(&self).map(|wait| (header::RETRY_AFTER, wait)));
+        let mut response = (status, headers, body).into_response();
         response.extensions_mut().insert(Refusal(self));
         response
     }
+}
+
+/// Most seconds that a caller is told to wait.
+const LONGEST_WAIT: u64 = 86_400;
+
+/// `Retry-After` of a refusal that says when it may end: whole seconds.
+pub(crate) fn retry_after(error: &Error) -> Option<HeaderValue> {
+    let wait = error.retry_after()?;
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    Some(HeaderValue::from(seconds.clamp(1, LONGEST_WAIT)))
 }
 
 impl<'a> Problem<'a> {
@@ -163,6 +175,13 @@ mod tests {
         assert_eq!(
             (status, headers[header::RETRY_AFTER].as_bytes()),
             (StatusCode::SERVICE_UNAVAILABLE, &b"1"[..])
+        );
+        let wait = std::time::Duration::from_millis(4_200);
+        let (status, headers, _) =
+            reply(Error::new(Code::CallerKeys, "away").with_retry_after(Some(wait))).await;
+        assert_eq!(
+            (status, headers[header::RETRY_AFTER].as_bytes()),
+            (StatusCode::SERVICE_UNAVAILABLE, &b"5"[..])
         );
         let (status, headers, _) = reply(Error::new(Code::Unauthorized, "none")).await;
         assert_eq!(

@@ -2,6 +2,7 @@
 //! `mosip-jwt`, made by MOSIP's IAM.
 
 use http::Uri;
+use jsonwebtoken::Algorithm;
 
 use super::jwks::{Denied, Jwks, Unverified};
 use super::jwt::{self, Audience, Claims, Key, Refusal};
@@ -17,16 +18,16 @@ pub(crate) enum Keys {
 }
 
 impl Keys {
-    /// `pem` is an RSA public key or a certificate.
+    /// Of OpenCRVS's auth service: `pem` is an RSA public key or a certificate.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self> {
-        Key::from_pem(pem, jwt::OF_CALLERS).map(Self::One).ok_or_else(|| {
+        Key::from_pem(pem, jwt::OF_OPENCRVS).map(Self::One).ok_or_else(|| {
             Error::new(Code::Keys, "this is neither an RSA public key nor a certificate in PEM")
         })
     }
 
-    /// `json` is a JSON Web Key Set.
+    /// Of MOSIP's IAM: `json` is a JSON Web Key Set.
     pub(crate) fn from_jwks(json: &[u8]) -> Result<Self> {
-        Jwks::read(json, jwt::OF_CALLERS).map(Self::Set)
+        Jwks::read(json, jwt::OF_MOSIP).map(Self::Set)
     }
 
     /// The claims of `token`, whose signature is checked under these keys.
@@ -60,6 +61,14 @@ pub(crate) enum Demands {
 }
 
 impl Demands {
+    /// What these tokens may be signed with.
+    fn algs(&self) -> &'static [Algorithm] {
+        match self {
+            Self::Opencrvs { .. } => jwt::OF_OPENCRVS,
+            Self::Mosip { .. } => jwt::OF_MOSIP,
+        }
+    }
+
     fn check(&self, claims: &[u8], now: Timestamp) -> Result<(), Refusal> {
         let claims = Claims::read(claims)?;
         claims.check_ends(now)?;
@@ -92,9 +101,19 @@ impl Demands {
     }
 }
 
+fn refuse(why: &str) -> Error {
+    Error::new(Code::Unauthorized, "the bearer token is refused").for_operator(why)
+}
+
+/// Whether some key could make `token` good at `now`: it is a JWT under an accepted algorithm that says what it has to. The caller gets the
+/// same refusal for every failed check.
+pub(crate) fn could_be_good(demands: &Demands, token: &str, now: Timestamp) -> Result<()> {
+    let claims = jwt::unverified(token, demands.algs()).map_err(refuse)?;
+    demands.check(&claims, now).map_err(refuse)
+}
+
 /// Checks a bearer token at `now`. The caller gets the same refusal for every failed check. The operator's log names the check.
 pub(crate) fn check(keys: &Keys, demands: &Demands, token: &str, now: Timestamp) -> Result<(), Denied> {
-    let refuse = |why: &str| Error::new(Code::Unauthorized, "the bearer token is refused").for_operator(why);
     let claims = keys.verify(token).map_err(|unverified| unverified.denied(refuse))?;
     demands.check(&claims, now).map_err(|why| Denied::Refused(refuse(why)))
 }
@@ -158,10 +177,43 @@ mod tests {
 
     #[test]
     fn a_good_token_passes_under_key_and_certificate() {
-        for alg in [Algorithm::RS256, Algorithm::PS256] {
-            check(&token(&Header::new(alg), &claims(), KEY)).unwrap();
-        }
+        check(&token(&Header::new(Algorithm::RS256), &claims(), KEY)).unwrap();
         check(&with("aud", json!("opencrvs:mosip-user"))).unwrap();
+    }
+
+    #[test]
+    fn opencrvs_signs_rs256_and_nothing_else() {
+        for alg in [Algorithm::RS384, Algorithm::RS512, Algorithm::PS256] {
+            assert!(why(&token(&Header::new(alg), &claims(), KEY)).contains("algorithm"), "{alg:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_key_can_make_good_is_told_without_one() {
+        let demands = Demands::Opencrvs {
+            issuer: "opencrvs:auth-service".to_owned(),
+            audience: Some("opencrvs:mosip-user".to_owned()),
+        };
+        let could = |token: &str| could_be_good(&demands, token, NOW).err();
+        assert!(
+            could(&token(&Header::new(Algorithm::RS256), &claims(), STRANGER)).is_none(),
+            "its key may be new"
+        );
+        let hs256 =
+            jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims(), &EncodingKey::from_secret(b"k"));
+        for (text, why) in [
+            ("x".to_owned(), "not a JWT"),
+            ("a.b.c".to_owned(), "not a JWT"),
+            (hs256.unwrap(), "its algorithm"),
+            (token(&Header::new(Algorithm::RS512), &claims(), KEY), "its algorithm"),
+            (with("exp", json!(NOW.seconds() - 600)), "exp"),
+            (with("iss", json!("https://iam.example.org")), "iss"),
+            (with("aud", json!("other")), "aud"),
+        ] {
+            let refusal = could(&text).unwrap();
+            assert_eq!(refusal.code(), Code::Unauthorized);
+            assert!(refusal.operator_detail().unwrap().contains(why), "{text}: {refusal}");
+        }
     }
 
     #[test]
@@ -265,6 +317,11 @@ mod tests {
             let denied = check_mosip(&mosip(None), None, &claims);
             assert!(matches!(denied, Err(Denied::Refused(_))), "{claim} {value}");
         }
+        let mut header = Header::new(Algorithm::PS256);
+        header.kid = Some("issuer-1".to_owned());
+        let set = Keys::from_jwks(include_bytes!("../../tests/vectors/keys/issuer.jwks.json")).unwrap();
+        let ps256 = super::check(&set, &mosip(None), &token(&header, &of_mosip(), KEY), NOW);
+        assert!(matches!(ps256, Err(Denied::Refused(_))), "MOSIP's IAM signs RS256, RS384 or RS512");
         let denied = check_mosip(&mosip(Some("ADMIN")), None, &of_mosip()).err().map(Error::from).unwrap();
         assert_eq!(denied.operator_detail(), Some("the demanded role is not among its roles"));
         let unknown = check_mosip(&mosip(None), Some("no-such-kid"), &of_mosip());

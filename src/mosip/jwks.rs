@@ -13,7 +13,9 @@ use crate::json::Object;
 const MOST_KEYS: usize = 100;
 
 /// Most keys that are tried on one token: those of its `kid`, or all where it names none.
-const MOST_TRIES: usize = 4;
+const MOST_TRIES: usize = 16;
+
+const NO_ALG: Refusal = "its algorithm is none of those that are accepted for its key";
 
 /// The keys of a set that are of use: RSA and P-256, for signatures. No `Debug`.
 pub(crate) struct Jwks(Vec<(Option<String>, Key)>);
@@ -23,6 +25,8 @@ pub(crate) struct Jwks(Vec<(Option<String>, Key)>);
 pub(crate) enum Unverified {
     /// None of the keys signed it. A key that the issuer made since may have.
     UnknownKey(Refusal),
+    /// The key that it names did not sign it. One that has this name since may have.
+    WrongSignature(Refusal),
     /// It is no token, or no key can make it good.
     Refused(Refusal),
 }
@@ -31,6 +35,8 @@ pub(crate) enum Unverified {
 pub(crate) enum Denied {
     /// None of the keys signed it. A key that the issuer made since may have.
     UnknownKey(Error),
+    /// The key that it names did not sign it. One that has this name since may have; where nobody can tell, it is refused.
+    WrongSignature(Error),
     /// No other key changes that.
     Refused(Error),
 }
@@ -40,6 +46,7 @@ impl Unverified {
     pub(super) fn denied(self, refuse: impl Fn(&str) -> Error) -> Denied {
         match self {
             Self::UnknownKey(why) => Denied::UnknownKey(refuse(why)),
+            Self::WrongSignature(why) => Denied::WrongSignature(refuse(why)),
             Self::Refused(why) => Denied::Refused(refuse(why)),
         }
     }
@@ -47,7 +54,7 @@ impl Unverified {
 
 impl From<Denied> for Error {
     fn from(denied: Denied) -> Self {
-        let (Denied::UnknownKey(error) | Denied::Refused(error)) = denied;
+        let (Denied::UnknownKey(error) | Denied::WrongSignature(error) | Denied::Refused(error)) = denied;
         error
     }
 }
@@ -96,16 +103,18 @@ impl Jwks {
         if named.peek().is_none() {
             return Err(Unverified::UnknownKey("no key of the issuer has its kid"));
         }
-        let mut refusal = "its algorithm is none of those that are accepted for its key";
+        let mut tried = None;
         for key in named.filter(|key| key.fits(header.alg)).take(MOST_TRIES) {
             match key.verify(token) {
                 Ok(claims) => return Ok(claims),
-                Err(why) => refusal = why,
+                Err(why) => tried = Some(why),
             }
         }
-        Err(match header.kid {
-            Some(_) => Unverified::Refused(refusal),
-            None => Unverified::UnknownKey(refusal),
+        Err(match (tried, header.kid) {
+            (None, Some(_)) => Unverified::Refused(NO_ALG),
+            (None, None) => Unverified::UnknownKey(NO_ALG),
+            (Some(why), Some(_)) => Unverified::WrongSignature(why),
+            (Some(why), None) => Unverified::UnknownKey(why),
         })
     }
 }
@@ -186,6 +195,26 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_names_no_key_is_tried_under_all_of_a_usual_set() {
+        let issuer: Value =
+            serde_json::from_str(include_str!("../../tests/vectors/keys/issuer.jwks.json")).unwrap();
+        let right = issuer["keys"][0].clone();
+        let modulus = right["n"].as_str().unwrap().to_owned();
+        let others = (0..7).map(|nth| with(right.clone(), "n", &modulus.replacen("A", "B", nth + 1)));
+        let keys: Vec<Value> =
+            others.filter(|key| key["n"] != modulus.as_str()).chain([right.clone()]).collect();
+        assert!(keys.len() > 5);
+        let set = Jwks::read(json!({ "keys": keys }).to_string().as_bytes(), jwt::OF_MOSIP).unwrap();
+        let key = jsonwebtoken::EncodingKey::from_rsa_pem(include_bytes!(
+            "../../tests/vectors/keys/issuer.key.pem"
+        ));
+        let token =
+            jsonwebtoken::encode(&jsonwebtoken::Header::new(Algorithm::RS256), &json!({}), &key.unwrap())
+                .unwrap();
+        set.verify(&token).unwrap();
+    }
+
+    #[test]
     fn a_key_says_what_it_signs_with_and_the_token_does_not() {
         let [rsa, ec] = keys();
         let ps256 = json!({"keys": [with(rsa.clone(), "alg", "PS256"), with(ec, "kid", "es-ec")]});
@@ -210,6 +239,7 @@ mod tests {
         ] {
             let wanted = match name {
                 "unknown-kid" => Unverified::UnknownKey(expected),
+                "strangers-key" | "unsigned" => Unverified::WrongSignature(expected),
                 _ => Unverified::Refused(expected),
             };
             assert_eq!(set.verify(&token(name)).err(), Some(wanted), "{name}");

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::support::gateway::{EXAMPLE, Running};
 use crate::support::mosip::{Push, caller_token};
+use crate::support::patience;
 
 /// Serves a text at a URL, counts how often, and can be told another one.
 struct Published {
@@ -39,6 +40,14 @@ impl Published {
     fn count(&self) -> usize {
         self.text.lock().unwrap().1
     }
+
+    async fn is_fetched(&self, times: usize) {
+        patience::until("a fetch", async || match self.count() {
+            count if count >= times => Ok(()),
+            count => Err(count),
+        })
+        .await;
+    }
 }
 
 /// The example whose callback demands `kind`, with `settings`.
@@ -57,6 +66,13 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(path).unwrap()
 }
 
+/// A token that another key than OpenCRVS's signed.
+fn signed_by_a_stranger() -> String {
+    let token = caller_token();
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    format!("{signed}.{}", "A".repeat(342))
+}
+
 fn of_mosip(kid: &str, claims: &Value) -> String {
     let mut header = Header::new(Algorithm::RS256);
     header.kid = Some(kid.to_owned());
@@ -69,19 +85,35 @@ async fn opencrvs_key_is_fetched_and_fetched_again_when_it_has_changed() {
     let published = Published::start(text("tests/vectors/keys/stranger.crt.pem")).await;
     let settings = format!("opencrvs_jwt = {{ url = \"{}\" }}", published.url);
     let gateway = gateway("opencrvs-jwt", &settings).await;
-    assert_eq!(status(&gateway, None).await, 401);
-    assert_eq!(published.count(), 0, "nothing is fetched without a token");
-    published.becomes("<html>".to_owned());
-    assert_eq!(status(&gateway, Some(&caller_token())).await, 502, "nobody knows whose token it is");
-    let gateway = self::gateway("opencrvs-jwt", &settings).await;
-    published.becomes(text("tests/vectors/keys/stranger.crt.pem"));
-    assert_eq!(status(&gateway, Some("a.b.c")).await, 401);
-    published.becomes(text("keys.example/opencrvs-jwt.pem"));
-    assert_eq!(status(&gateway, Some(&caller_token())).await, 401, "it was asked for again a moment ago");
-
-    let gateway = self::gateway("opencrvs-jwt", &settings).await;
+    published.is_fetched(1).await;
+    for nobody in [None, Some("x"), Some("a.b.c")] {
+        assert_eq!(status(&gateway, nobody).await, 401);
+    }
+    assert_eq!(published.count(), 1, "what is no token is no reason to fetch the key again");
     published.becomes(text("keys.example/opencrvs-jwt.pem"));
     assert_eq!(status(&gateway, Some(&caller_token())).await, 200);
+    assert_eq!(published.count(), 2);
+    let reply = gateway.push_with(Some(&signed_by_a_stranger()), "{}").await;
+    assert_eq!(reply.status, 503, "the key was fetched a moment ago: nobody knows whose token it is");
+    let wait: u64 = reply.headers[http::header::RETRY_AFTER].to_str().unwrap().parse().unwrap();
+    assert!((1..=60).contains(&wait), "{wait}");
+    let said = String::from_utf8_lossy(&reply.body).into_owned();
+    assert!(!said.contains("127.0.0.1") && !said.contains("opencrvs_jwt"), "{said}");
+    assert_eq!((status(&gateway, Some(&caller_token())).await, published.count()), (200, 2));
+}
+
+/// MOSIP's mediator posts once, and drops the UINTOKEN on any refusal.
+#[tokio::test]
+async fn a_push_waits_for_a_key_that_has_not_come_yet() {
+    let published = Published::start("<html>".to_owned()).await;
+    let gateway = gateway("opencrvs-jwt", &format!("opencrvs_jwt = {{ url = \"{}\" }}", published.url)).await;
+    published.is_fetched(1).await;
+    assert_eq!(status(&gateway, Some("a.b.c")).await, 401, "what is no token does not wait");
+    let token = caller_token();
+    let (taken, ()) = tokio::join!(status(&gateway, Some(&token)), async {
+        published.becomes(text("keys.example/opencrvs-jwt.pem"));
+    });
+    assert_eq!(taken, 200);
 }
 
 #[tokio::test]

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::event::{BIRTH, birth};
 use crate::support::gateway::{EXAMPLE, Running};
+use crate::support::mosip::caller_token;
 use crate::support::patience;
 use crate::support::process::Gateway;
 use crate::support::webhook::{Post, SHA_SECRET};
@@ -89,6 +90,44 @@ async fn connections_of_strangers_leave_files_for_the_registry() {
     assert_eq!(status, 202, "{answer}");
     let log = gateway.log();
     assert!(!log.contains("a connection cannot be accepted"), "{log}");
+}
+
+#[tokio::test]
+async fn strangers_who_wait_for_a_key_make_room_for_others() {
+    // It takes connections, and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let jwt = EXAMPLE.lines().find(|line| line.starts_with("opencrvs_jwt")).unwrap();
+    let at_url = format!("opencrvs_jwt = {{ url = \"http://{}/key\" }}", silent.local_addr().unwrap());
+    let mut gateway = Gateway::new();
+    gateway.configure(&EXAMPLE.replace(jwt, &at_url));
+    gateway.start_with_files(140);
+    gateway.ready().await;
+    // It could be OpenCRVS's, were it not for the signature.
+    let token = caller_token();
+    let (signed, _) = token.rsplit_once('.').unwrap();
+    let post = format!(
+        "POST /birthReceiveNid HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {signed}.{}\r\nContent-Length: 0\r\n\r\n",
+        "A".repeat(342)
+    );
+    let mut strangers = Vec::new();
+    for _ in 0..125 {
+        let mut stranger = TcpStream::connect(&gateway.callback).await.unwrap();
+        stranger.write_all(post.as_bytes()).await.unwrap();
+        strangers.push(stranger);
+    }
+    let other = async {
+        let mut other = TcpStream::connect(&gateway.callback).await.unwrap();
+        other.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut begin = [0; 12];
+        other.read_exact(&mut begin).await.unwrap();
+        String::from_utf8_lossy(&begin).into_owned()
+    };
+    let answered = tokio::time::timeout(Duration::from_secs(6), other).await;
+    assert_eq!(
+        answered.as_deref(),
+        Ok("HTTP/1.1 404"),
+        "strangers close the listener while a key does not come"
+    );
 }
 
 /// Sends `request` so often over one connection, and reads as many answers.

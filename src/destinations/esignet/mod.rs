@@ -174,13 +174,10 @@ impl Esignet {
         match self.read_with(Arc::clone(&held), Arc::clone(&read)).await? {
             Ok(value) => Ok(value),
             Err(Denied::Refused(error)) => Err(error),
-            Err(Denied::UnknownKey(error)) => {
-                let newer = keys.newer_than(&held).await;
-                if Arc::ptr_eq(&newer, &held) {
-                    return Err(error);
-                }
-                self.read_with(newer, read).await?.map_err(Error::from)
-            }
+            Err(denied) => match (keys.newer_than(&held).await, denied) {
+                (Ok(newer), _) => self.read_with(newer, read).await?.map_err(Error::from),
+                (Err(_), Denied::WrongSignature(error)) | (Err(error), _) => Err(error),
+            },
         }
     }
 

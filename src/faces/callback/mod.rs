@@ -3,10 +3,13 @@
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -36,6 +39,9 @@ pub(crate) const LISTENER: &str = "callback";
 
 /// Largest push, bytes: a credential with a photo stays below it.
 const BODY_LIMIT: usize = 6 << 20;
+
+/// How long a push waits for keys that have not come since the start. MOSIP's mediator posts once, and drops what is refused.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the callback listener checks before it stores a body.
 #[derive(Clone)]
@@ -97,16 +103,21 @@ impl Callers {
         self.opencrvs_jwt.is_some() || self.mosip_jwt.is_some()
     }
 
-    /// Checks a bearer token, which any of the kinds that are demanded may have made.
-    async fn check(&self, token: &str, now: Timestamp) -> Result<()> {
-        let mut refusal = Error::new(Code::Unauthorized, "the bearer token is refused");
-        for kind in [&self.opencrvs_jwt, &self.mosip_jwt].into_iter().flatten() {
-            match kind.check(token, now).await {
+    /// Checks a bearer token, which any of the kinds that are demanded may have made; one that waits for its keys keeps no other waiting.
+    /// [`Code::Unauthorized`] where each kind has looked at it.
+    async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<()> {
+        let kinds = [&self.opencrvs_jwt, &self.mosip_jwt].into_iter().flatten();
+        let mut checks: FuturesUnordered<_> = kinds.map(|kind| kind.check(token, now, caller)).collect();
+        let (mut refused, mut undecided) = (None, None);
+        while let Some(checked) = checks.next().await {
+            match checked {
                 Ok(()) => return Ok(()),
-                Err(error) => refusal = error,
+                Err(refusal) if refusal.code() == Code::Unauthorized => refused = Some(refusal),
+                Err(failure) => undecided = Some(failure),
             }
         }
-        Err(refusal)
+        let nobody = || Error::new(Code::Unauthorized, "the bearer token is refused");
+        Err(undecided.or(refused).unwrap_or_else(nobody))
     }
 
     /// Whether `path` ends with the part that the hub alone knows.
@@ -143,11 +154,8 @@ const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read
 fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
     let mut routes = OpenApiRouter::new();
     for path in NID_PATHS.into_iter().filter(|_| nid) {
-        let posted = refusing(
-            routes!(birth_receive_nid),
-            &POSTED,
-            &[Code::Forbidden, Code::Keys, Code::Upstream, Code::UpstreamTimeout],
-        );
+        let posted =
+            refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden, Code::Keys, Code::CallerKeys]);
         routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
     }
     for path in HUB_PATHS.into_iter().filter(|_| hub) {
@@ -221,7 +229,7 @@ async fn birth_receive_nid(
     let app = &callback.app;
     let (limits, sender) = match &callback.callers {
         callers if callers.bring_tokens() => {
-            callers.check(bearer(request.headers())?, app.now()).await?;
+            callers.check(bearer(request.headers())?, app.now(), &caller).await?;
             caller.prove();
             (callback.known.clone(), Sender::Known)
         }
@@ -357,3 +365,6 @@ async fn websub_intent(
         .filter(|_| topic.as_deref().is_some_and(asked_for))
         .ok_or_else(|| Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic"))
 }
+
+#[cfg(test)]
+mod tests;

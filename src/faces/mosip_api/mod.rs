@@ -5,6 +5,7 @@ mod person;
 mod settings;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
@@ -40,13 +41,17 @@ const JWT: &str = "opencrvs-jwt";
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
+/// How long a caller waits for a key that has not come since the start. The page of OpenCRVS gives up after 15 s, and a login takes up to 10.
+const PATIENCE: Duration = Duration::from_secs(4);
+
 /// Why further parameters are not refused.
 const OTHER_PARAMETERS: &str =
     "Any further parameter is taken, and none is read: eSignet adds its own to the address of the form.";
 
 /// What its routes may refuse with.
-const REFUSALS: [Code; 16] = [
+const REFUSALS: [Code; 17] = [
     Code::Unauthorized,
+    Code::CallerKeys,
     Code::Malformed,
     Code::Field,
     Code::MediaType,
@@ -108,7 +113,7 @@ impl Face for MosipApi {
         }
         let Settings { jwt, origin, .. } = settings;
         let usable = jwt.filter(|jwt| jwt.check().is_ok());
-        let callers = usable.map(|jwt| JwtCallers::new(jwt, app.outside()));
+        let callers = usable.map(|jwt| JwtCallers::new(jwt, app.outside(), PATIENCE));
         let face = Self(Arc::new(Shared {
             app: app.clone(),
             callers,
@@ -157,14 +162,14 @@ async fn get_oidp_user_info(
     caller: Caller,
     request: Request,
 ) -> Result<Json<Person>, PeerError> {
-    let brought: Brought = query_of(&request)?;
     let token = Zeroizing::new(bearer(request.headers())?.to_owned());
     let callers = face.callers.as_ref().ok_or_else(|| {
         Error::new(Code::Keys, "faces.opencrvs_jwt is not set, or its key cannot be used: no caller is known")
             .advise("Set faces.opencrvs_jwt, and start the gateway again.")
     })?;
-    callers.check(&token, face.app.now()).await?;
+    callers.check(&token, face.app.now(), &caller).await?;
     caller.prove();
+    let brought: Brought = query_of(&request)?;
     let asked: Asked = read_object(request, &face.limits).await?;
     let redirect_uri = asked.redirect_uri.split('?').next().unwrap_or_default().to_owned();
     let login = Login {

@@ -23,8 +23,8 @@ pub(crate) struct Standing {
     has_certificate: AtomicBool,
     /// Requests under way.
     requests: AtomicUsize,
-    /// Those of them whose body is still coming in.
-    bodies: AtomicUsize,
+    /// Those of them that wait: for the rest of their body, or for what their caller is known by.
+    waiting: AtomicUsize,
     is_closing: AtomicBool,
     close: Notify,
 }
@@ -54,16 +54,16 @@ impl Standing {
         UnderWay::begin(self, |standing| &standing.requests)
     }
 
-    /// The body of a request is coming in as long as what this returns lives.
-    pub(crate) fn begin_body(self: &Arc<Self>) -> UnderWay {
-        UnderWay::begin(self, |standing| &standing.bodies)
+    /// A request waits for the rest of its body, or for what its caller is known by, as long as what this returns lives.
+    pub(crate) fn begin_wait(self: &Arc<Self>) -> UnderWay {
+        UnderWay::begin(self, |standing| &standing.waiting)
     }
 
-    /// Whether it may be closed to make room, and how soon: it rests, or a body is still coming in.
+    /// Whether it may be closed to make room, and how soon: it rests, or a request waits.
     fn rank(&self) -> Option<bool> {
         let requests = self.requests.load(Ordering::Relaxed);
-        let bodies = self.bodies.load(Ordering::Relaxed);
-        (!self.is_known() && (requests == 0 || bodies > 0)).then_some(requests > 0)
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        (!self.is_known() && (requests == 0 || waiting > 0)).then_some(requests > 0)
     }
 
     /// Returns when the connection has to make room.
@@ -72,7 +72,7 @@ impl Standing {
     }
 }
 
-/// A request, or its body, that is under way.
+/// A request, or its wait, that is under way.
 pub(crate) struct UnderWay {
     standing: Arc<Standing>,
     count: fn(&Standing) -> &AtomicUsize,
@@ -154,7 +154,7 @@ impl Places {
         Place { standing, number, places: Arc::clone(self), _slot: slot }
     }
 
-    /// Closes a connection whose caller has proved nothing: one that rests before one whose body is coming in, then one of the address
+    /// Closes a connection whose caller has proved nothing: one that rests before one that waits, then one of the address
     /// that has most of them, then the oldest. One at a time; a request that is being answered is left alone.
     pub(super) fn make_room(&self) {
         let taken = self.lock();
@@ -204,7 +204,7 @@ mod tests {
         let places = Places::new(8);
         let lone = places.take(None, from(1));
         let many: Vec<_> = (0..3).map(|_| places.take(None, from(2))).collect();
-        let _busy = [many[0].standing.begin(), many[0].standing.begin_body()];
+        let _busy = [many[0].standing.begin(), many[0].standing.begin_wait()];
         let all = [&lone, &many[0], &many[1], &many[2]];
         let closed = |place: &Place| place.standing.closing().now_or_never().is_some();
         places.make_room();

@@ -90,7 +90,8 @@ impl Gateway {
     pub(crate) fn start_with_files(&mut self, files: u32) {
         let limit = format!(r#"ulimit -n {files}; exec "$@""#);
         let mut command = Command::new("sh");
-        command.env_clear().envs(&self.variables).args(["-c", &limit, "sh", PROGRAM]).args(SERVE);
+        command.env_clear().envs(&self.variables).args(["-c", &limit, "sh", PROGRAM, "serve"]);
+        command.arg("--config").arg(&self.config).arg("--allow-example-keys");
         self.spawn(&mut command);
     }
 
