@@ -124,6 +124,10 @@ impl Gateway {
 
         let client = Client::new(&config.upstream)?;
         let pool = Pool::for_this_machine()?;
+        let logins = match &config.esignet {
+            Some(_) => Pool::beside_others()?,
+            None => pool.clone(),
+        };
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
@@ -148,6 +152,7 @@ impl Gateway {
             client,
             keys: keys.clone(),
             pool: pool.clone(),
+            logins,
             clock: clock.clone(),
             policy,
             credentials: credentials.clone(),

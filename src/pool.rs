@@ -30,6 +30,14 @@ impl Pool {
         Self::new(thread::available_parallelism().map_or(1, usize::from), QUEUE_DEPTH)
     }
 
+    /// Half a thread for every core, for work that is to take nothing from what [`Self::for_this_machine`] does, and [`QUEUE_DEPTH`].
+    pub(crate) fn beside_others() -> Result<Self> {
+        Self::new(
+            thread::available_parallelism().map_or(1, |cores| usize::from(cores).div_ceil(2)),
+            QUEUE_DEPTH,
+        )
+    }
+
     /// A pool of `threads` operations at once and `queue` waiting. [`Code::Busy`] where the system gives no thread.
     pub(crate) fn new(threads: usize, queue: usize) -> Result<Self> {
         let (sender, receiver) = bounded(queue);

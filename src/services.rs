@@ -78,6 +78,8 @@ pub(crate) struct Tools {
     pub(crate) client: Client,
     pub(crate) keys: Keyring,
     pub(crate) pool: Pool,
+    /// The threads of logins at eSignet.
+    pub(crate) logins: Pool,
     pub(crate) clock: Clock,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
@@ -89,7 +91,7 @@ impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
         let Settings { mut destinations, esignet, death_link, probe_interval, data_share } = settings;
-        let Tools { client, keys, pool, clock, policy, credentials } = tools;
+        let Tools { client, keys, pool, logins, clock, policy, credentials } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
             // Without `deliver.url` the mediator is not waiting for these messages.
             let settles = destinations.delivery.url.is_none();
@@ -126,8 +128,8 @@ impl Services {
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
         }
-        let ida = Ida::new(requests, Arc::clone(&outside), pool.clone());
-        let esignet = Esignet::new(esignet, Arc::clone(&outside), keys.clone(), pool, clock.clone());
+        let ida = Ida::new(requests, Arc::clone(&outside), pool);
+        let esignet = Esignet::new(esignet, Arc::clone(&outside), keys.clone(), logins, clock.clone());
         let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
         let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
         let tools = pushes::Tools { keys, clock, policy, credentials };

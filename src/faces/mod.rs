@@ -122,10 +122,10 @@ impl Faces {
         Some(routes.layer(middleware::from_fn_with_state(guard, guard::enforce)))
     }
 
-    /// The routes of a listener, with those faces beside them whose requests prove themselves: guards and limits stand around `routes`
-    /// alone.
-    pub(crate) fn beside_proving(&self, routes: Router) -> Router {
-        self.of(Callers::ByRequest).fold(routes, |routes, face| routes.merge(face.router.clone()))
+    /// The routes of a listener, with those faces beside them whose requests prove themselves: no guard stands before these, and each is in
+    /// what `around` puts around it.
+    pub(crate) fn beside_proving(&self, routes: Router, around: impl Fn(Router) -> Router) -> Router {
+        self.of(Callers::ByRequest).fold(routes, |routes, face| routes.merge(around(face.router.clone())))
     }
 
     fn of(&self, callers: Callers) -> impl Iterator<Item = &Served> {

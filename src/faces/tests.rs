@@ -77,6 +77,7 @@ impl World {
             client,
             keys: keys.clone(),
             pool: pool.clone(),
+            logins: pool.clone(),
             clock: clock.clone(),
             policy,
             credentials: Err(Error::new(Code::Keys, "no credential is verified here")),

@@ -256,7 +256,7 @@ fn internal(site: &mut Site, address: &Address) -> Router {
     let faces = is_known.then(|| site.faces.guarded(Guard::under_any_name(None))).flatten();
     let guard = Guard::new(site.hosts.clone(), site.internal.token.take());
     let router = plain::router(site.app.clone(), faces);
-    site.faces.beside_proving(guarded(router, guard))
+    site.faces.beside_proving(guarded(router, guard), |face| identified(face, Vec::new()))
 }
 
 fn callback(site: &mut Site, address: &Address) -> Router {
@@ -271,7 +271,7 @@ fn stand_ins(site: &mut Site, address: &Address) -> Router {
     let guard = Guard::under_any_name(site.faces_token.take());
     let guarded = is_known.then(|| site.faces.guarded(guard)).flatten();
     let router = guarded.unwrap_or_default().fallback(faces::not_found);
-    identified(site.faces.beside_proving(router), Vec::new())
+    identified(site.faces.beside_proving(router, |face| face), Vec::new())
 }
 
 fn ops(site: &mut Site, address: &Address) -> Router {

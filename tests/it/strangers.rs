@@ -115,19 +115,68 @@ async fn strangers_who_wait_for_a_key_make_room_for_others() {
         stranger.write_all(post.as_bytes()).await.unwrap();
         strangers.push(stranger);
     }
-    let other = async {
-        let mut other = TcpStream::connect(&gateway.callback).await.unwrap();
-        other.write_all(b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
-        let mut begin = [0; 12];
-        other.read_exact(&mut begin).await.unwrap();
-        String::from_utf8_lossy(&begin).into_owned()
-    };
+    let other = begins(&gateway.callback, "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n");
     let answered = tokio::time::timeout(Duration::from_secs(6), other).await;
     assert_eq!(
         answered.as_deref(),
         Ok("HTTP/1.1 404"),
         "strangers close the listener while a key does not come"
     );
+}
+
+/// What the answer of a listener at `address` begins with.
+async fn begins(address: &str, request: &str) -> String {
+    let mut connection = TcpStream::connect(address).await.unwrap();
+    connection.write_all(request.as_bytes()).await.unwrap();
+    let mut begin = [0; 12];
+    connection.read_exact(&mut begin).await.unwrap();
+    String::from_utf8_lossy(&begin).into_owned()
+}
+
+#[tokio::test]
+async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", silent.local_addr().unwrap());
+    let mut gateway = Gateway::new();
+    gateway.set(&[("ESIGNET__ISSUER", &issuer), ("ESIGNET__KEY", "partner")]);
+    gateway.start_with_files(140);
+    gateway.ready().await;
+    let login = r#"{"code":"c","clientId":"c","redirectUri":"https://r.example.org/"}"#;
+    let post = format!(
+        "POST /v1/esignet/userinfo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{login}",
+        login.len()
+    );
+    let api = gateway.api();
+    let mut logins = Vec::new();
+    for _ in 0..125 {
+        let mut login = TcpStream::connect(&api).await.unwrap();
+        login.write_all(post.as_bytes()).await.unwrap();
+        logins.push(login);
+    }
+    let birth = gateway.post_event("birth", birth("beside-logins"));
+    let (status, answer) = tokio::time::timeout(Duration::from_secs(6), birth).await.expect("a birth waits for logins");
+    assert_eq!(status, 202, "{answer}");
+}
+
+#[tokio::test]
+async fn strangers_at_a_face_on_the_internal_listener_have_a_rate() {
+    const TIMES: usize = 3000;
+    let gateway = Running::start_under(
+        &format!("{EXAMPLE}\n[faces]\nmosip_api = true\nopencrvs_jwt = {{ file = \"../keys.example/opencrvs-jwt.pem\" }}\n"),
+        &[],
+    )
+    .await;
+    let bad = "POST /esignet/get-oidp-user-info?code=c&state=s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\nContent-Length: 0\r\n";
+    let (mut read, mut write) = TcpStream::connect(&gateway.api).await.unwrap().into_split();
+    let requests = format!("{bad}\r\n").repeat(TIMES - 1) + bad + "Connection: close\r\n\r\n";
+    let writing = tokio::spawn(async move { write.write_all(requests.as_bytes()).await.map(|()| write) });
+    let mut answers = Vec::new();
+    read.read_to_end(&mut answers).await.unwrap();
+    drop(writing.await.unwrap());
+    let answers = String::from_utf8(answers).unwrap();
+    let (refused, busy) = (answers.matches("HTTP/1.1 401").count(), answers.matches("HTTP/1.1 503").count());
+    assert_eq!(refused + busy, TIMES);
+    assert!(busy > 0, "{refused} were looked at");
 }
 
 /// Sends `request` so often over one connection, and reads as many answers.

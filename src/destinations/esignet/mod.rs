@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::settings::{Dpop, Settings};
@@ -32,6 +33,12 @@ const MAX_TOKEN_REPLY: usize = 1 << 20;
 /// Largest userinfo, bytes: it may hold a photograph.
 const MAX_USERINFO: usize = 8 << 20;
 
+/// Most logins at once, so that an eSignet that hangs holds no more of our places for callers, which births need, too.
+const MOST_LOGINS: usize = 32;
+
+/// Most of them whose userinfo is read and verified at once: each may hold [`MAX_USERINFO`], and as much again once it is opened.
+const MOST_USERINFOS: usize = 8;
+
 /// Most attempts at one call: a first one, one with the proof of possession that it lacked, and one with another nonce.
 const MOST_ATTEMPTS: usize = 3;
 
@@ -47,8 +54,11 @@ struct Inner {
     keys_of_issuer: Mutex<Option<Arc<Fetched<Jwks>>>>,
     outside: Arc<dyn Outside>,
     keys: Keyring,
+    /// Of their own threads: logins do not stand in the queue in which births are sealed.
     pool: Pool,
     clock: Clock,
+    places: Semaphore,
+    userinfos: Semaphore,
 }
 
 /// Where a login goes.
@@ -89,6 +99,8 @@ impl Esignet {
             keys,
             pool,
             clock,
+            places: Semaphore::new(MOST_LOGINS),
+            userinfos: Semaphore::new(MOST_USERINFOS),
         }))
     }
 
@@ -121,6 +133,8 @@ impl Esignet {
                 format!("eSignet did not answer within {} s", settings.deadline.as_secs()),
             )
         };
+        let full = |_| Error::new(Code::Busy, "as many logins as the gateway takes at once are under way");
+        let _place = self.0.places.try_acquire().map_err(full)?;
         timeout_at(Instant::now() + settings.deadline, work).await.unwrap_or_else(|_| Err(late()))
     }
 
@@ -157,6 +171,8 @@ impl Esignet {
             };
             Arc::new(self.verified(&keys, read).await?)
         };
+        let closed = |_| Error::new(Code::Bug, "the places for userinfo are closed");
+        let _userinfo = self.0.userinfos.acquire().await.map_err(closed)?;
         let opened = self.opened(&endpoints, &dpop, &tokens).await?;
         let read =
             move |keys: &Jwks| opened.verify(keys, &Expected::of(&subject, &issuer, &login.client_id, now));
@@ -181,7 +197,7 @@ impl Esignet {
         }
     }
 
-    /// On the threads for private keys: a verification takes as long as the rest of a request.
+    /// On the threads of logins: a verification takes as long as the rest of a request.
     async fn read_with<T: Send + 'static>(
         &self,
         keys: Arc<Jwks>,
@@ -390,3 +406,6 @@ fn secret_value(parts: &[&[u8]]) -> Result<HeaderValue> {
 fn no_end() -> Error {
     Error::new(Code::Upstream, "eSignet demands another proof of possession (DPoP) after each one")
 }
+
+#[cfg(test)]
+mod tests;
