@@ -1,7 +1,9 @@
 //! eSignet: what a browser brought back from a login becomes the claims of the person, while the caller waits. Nothing of a login is kept.
 
 mod settings;
+mod spent;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -10,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) use self::settings::{Dpop, Settings};
+use self::spent::spent;
 use super::drive::Outside;
 use super::fetched::Fetched;
 use crate::clock::Clock;
@@ -25,7 +28,7 @@ use crate::mosip::jwks::{Denied, Jwks};
 use crate::mosip::{Verified, roles};
 use crate::pool::Pool;
 use crate::refusal;
-use crate::upstream::{Reply, Request};
+use crate::upstream::{Reply, Request, SendError};
 
 /// Largest answer of the token endpoint, bytes.
 const MAX_TOKEN_REPLY: usize = 1 << 20;
@@ -108,8 +111,9 @@ impl Esignet {
     pub(crate) async fn userinfo(&self, login: Login) -> Result<Verified<UserInfo>> {
         login.check()?;
         let (settings, issuer, key) = self.configured()?;
-        let asked = self.within(settings, self.ask(settings, issuer, key, Arc::new(login)));
-        asked.await
+        let is_sent = AtomicBool::new(false);
+        let asked = self.within(settings, self.ask(settings, issuer, key, Arc::new(login), &is_sent)).await;
+        asked.map_err(|error| if is_sent.load(Ordering::Relaxed) { spent(error) } else { error })
     }
 
     /// Where the browser goes for a login. Its parameters are pushed to eSignet where its document demands that.
@@ -151,17 +155,21 @@ impl Esignet {
         }
     }
 
+    /// `is_sent` becomes true once eSignet may have seen the code of the login, which counts once.
     async fn ask(
         &self,
         settings: &Settings,
         issuer: &str,
         key: &str,
         login: Arc<Login>,
+        is_sent: &AtomicBool,
     ) -> Result<Verified<UserInfo>> {
         let endpoints = self.endpoints(settings).await?;
-        let dpop = Arc::new(DpopKey::generate()?);
-        let tokens = Arc::new(self.tokens(settings, &endpoints, key, &dpop, &login).await?);
         let keys = self.keys_at(&endpoints.jwks);
+        // The code is kept while nothing that it brings could be verified.
+        keys.get().await?;
+        let dpop = DpopKey::generate()?;
+        let tokens = Arc::new(self.tokens(settings, &endpoints, (key, &dpop), &login, is_sent).await?);
         let (issuer, now) = (Arc::<str>::from(issuer), self.0.clock.now());
 
         let subject = {
@@ -250,9 +258,9 @@ impl Esignet {
         &self,
         settings: &Settings,
         endpoints: &Endpoints,
-        key: &str,
-        dpop: &Arc<DpopKey>,
+        (key, dpop): (&str, &DpopKey),
         login: &Login,
+        is_sent: &AtomicBool,
     ) -> Result<Tokens> {
         let sends_at_once = match settings.dpop {
             Dpop::Auto => endpoints.takes_proofs,
@@ -279,10 +287,17 @@ impl Esignet {
             }
             let request =
                 self.request(settings, Method::POST, &endpoints.token, headers, login.form(&assertion));
-            let reply = self.send(request).await?;
+            is_sent.store(true, Ordering::Relaxed);
+            let sent = self.send(request).await?;
+            let has_left = !matches!(&sent, Err(failure) if failure.is_retry_safe());
+            is_sent.store(has_left, Ordering::Relaxed);
+            let reply = sent?;
             let read = TokenReply::read(reply.status, &reply.headers, &reply.body);
-            match read.map_err(|error| reply.explain(error))? {
-                TokenReply::Given(tokens) => return Ok(tokens),
+            let read = read.map_err(|error| reply.explain(error))?;
+            // Who challenges has not used the code.
+            is_sent.store(matches!(read, TokenReply::Given(_)), Ordering::Relaxed);
+            match read {
+                TokenReply::Given(tokens) => return settings.dpop.allows(tokens),
                 TokenReply::Challenged(_) if settings.dpop == Dpop::Off => {
                     return Err(Error::new(Code::Partner, "eSignet demands a proof of possession (DPoP)")
                         .advise("Set esignet.dpop = \"auto\", and start the gateway again."));
@@ -293,7 +308,7 @@ impl Esignet {
         Err(no_end())
     }
 
-    async fn opened(&self, endpoints: &Endpoints, dpop: &Arc<DpopKey>, tokens: &Tokens) -> Result<Opened> {
+    async fn opened(&self, endpoints: &Endpoints, dpop: &DpopKey, tokens: &Tokens) -> Result<Opened> {
         let (settings, ..) = self.configured()?;
         let mut nonce = tokens.nonce.clone();
         for _ in 0..MOST_ATTEMPTS {
@@ -308,7 +323,7 @@ impl Esignet {
                 headers.insert(DPOP, dpop.prove(&proof)?);
             }
             let request = self.request(settings, Method::GET, &endpoints.userinfo, headers, Bytes::new());
-            let reply = self.send(Request { max_response: MAX_USERINFO, ..request }).await?;
+            let reply = self.send(Request { max_response: MAX_USERINFO, ..request }).await??;
             let ring = self.0.keys.current();
             let read = move || Ok((esignet::open(reply.status, &reply.headers, &reply.body, &ring), reply));
             let (opened, reply) = self.0.pool.run(read).await?;
@@ -340,7 +355,7 @@ impl Esignet {
         let audience = settings.audience.clone().unwrap_or_else(|| url.to_string());
         let assertion = self.assertion(key, &begin.client_id, &audience).await?;
         let request = self.request(settings, Method::POST, url, posted(), begin.form(&assertion));
-        let reply = self.send(request).await?;
+        let reply = self.send(request).await??;
         let pushed = Pushed::read(reply.status, &reply.body).map_err(|error| reply.explain(error))?;
         Ok(Beginning { url: begin.url_of_pushed(page, &pushed), expires_in: Some(pushed.expires_in) })
     }
@@ -360,13 +375,11 @@ impl Esignet {
     }
 
     /// Sends once more where nothing has left, since a pooled connection was dead.
-    async fn send(&self, request: Request) -> Result<Reply> {
-        let first = self.0.outside.send(None, request.clone()).await?;
-        let sent = match first {
-            Err(failure) if failure.is_retry_safe() => self.0.outside.send(None, request).await?,
-            sent => sent,
-        };
-        Ok(sent?)
+    async fn send(&self, request: Request) -> Result<Result<Reply, SendError>> {
+        match self.0.outside.send(None, request.clone()).await? {
+            Err(failure) if failure.is_retry_safe() => self.0.outside.send(None, request).await,
+            sent => Ok(sent),
+        }
     }
 
     fn request(

@@ -8,7 +8,9 @@ use super::super::{Lack, Url};
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text, url, word};
+use crate::error::{Code, Error, Result};
 use crate::keys::settings::Keys;
+use crate::mosip::esignet::Tokens;
 
 /// For the whole of a login, all its calls together: the page of OpenCRVS that waits gives up after 15 s.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -45,6 +47,24 @@ pub(crate) enum Dpop {
     Off,
     /// With every login.
     Always,
+}
+
+impl Dpop {
+    /// `tokens`, where they are bound to a key as this says.
+    pub(super) fn allows(self, tokens: Tokens) -> Result<Tokens> {
+        let refuse = |what: &str, advice: &str| Err(Error::new(Code::Partner, what).advise(advice));
+        match (self, tokens.wants_proof) {
+            (Self::Always, false) => refuse(
+                "eSignet gave a token that is bound to no key (Bearer), and esignet.dpop is \"always\"",
+                "Ask the administrator of eSignet to bind the tokens of this client to keys (DPoP), or set esignet.dpop = \"auto\".",
+            ),
+            (Self::Off, true) => refuse(
+                "eSignet gave a token that is bound to a key (DPoP), and esignet.dpop is \"off\"",
+                "Set esignet.dpop = \"auto\", and start the gateway again.",
+            ),
+            _ => Ok(tokens),
+        }
+    }
 }
 
 impl Settings {

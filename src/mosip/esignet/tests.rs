@@ -10,7 +10,7 @@ use super::*;
 use crate::clock::Timestamp;
 use crate::crypto::{base64, ec, jwe, sha256};
 use crate::error::Fault;
-use crate::keys::Ring;
+use crate::keys::{Certificate, Ring};
 use crate::keys::settings::{Keys, OwnKey, Uses};
 use crate::keys::source::file::{KeyFile, Password};
 use crate::mosip::Evidence;
@@ -31,18 +31,22 @@ fn now(file: &Value) -> Timestamp {
 
 /// The partner's key, to which userinfo is sealed, and the client's on P-256.
 fn ring() -> Ring {
+    ring_with(None)
+}
+
+fn ring_with(certificate: Option<&str>) -> Ring {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
-    let own = |name: &str, file: &str, uses| OwnKey {
+    let own = |name: &str, file: &str, cert: Option<&str>, uses| OwnKey {
         name: Some(name.to_owned()),
         source: KeyFile::source(folder.join(file), Password::None),
-        cert: None,
+        cert: cert.map(|cert| folder.join(cert)),
         uses,
     };
     let keys = Keys {
         dir: folder.clone(),
         own: vec![
-            own("partner", "partner.key.pem", Uses { sign: true, decrypt: true }),
-            own("esignet", "ec.key.pem", Uses { sign: true, decrypt: false }),
+            own("partner", "partner.key.pem", certificate, Uses { sign: true, decrypt: true }),
+            own("esignet", "ec.key.pem", None, Uses { sign: true, decrypt: false }),
         ],
         peers: Vec::new(),
         strict_permissions: false,
@@ -122,7 +126,30 @@ fn what_inflates_beyond_the_cap_is_refused() {
     let to = ring.own()[0].private.public_key();
     let bomb = jwe::encrypt(to, None, &vec![b'a'; 9 << 20], true).unwrap();
     assert!(bomb.len() < 64 << 10);
-    assert_eq!(read_token(&file, &bomb).err().unwrap().code(), Code::Keys);
+    assert_eq!(read_token(&file, &bomb).err().unwrap().code(), Code::Keys, "it names no key");
+}
+
+#[test]
+fn what_is_sealed_to_a_key_of_ours_and_does_not_open_was_altered() {
+    let (file, ring) = (file(), ring_with(Some("partner.crt.pem")));
+    let own = &ring.own()[0];
+    let kid = base64::encode_url(own.certificate.as_ref().unwrap().thumbprint().as_bytes());
+    let seal = |plaintext: &[u8]| jwe::encrypt(own.private.public_key(), Some(&kid), plaintext, true).unwrap();
+    let read = |token: &str| {
+        read_userinfo(token.as_bytes(), file["jwks"].to_string().as_bytes(), &ring, &expected(&file)).err().unwrap()
+    };
+    let signed = file["userinfo"][0]["token"].as_str().unwrap();
+    let good = seal(signed.as_bytes());
+    let (head, tag) = good.rsplit_once('.').unwrap();
+    let flipped: String = tag.chars().rev().collect();
+    for altered in [format!("{head}.{flipped}"), seal(&vec![b'a'; 9 << 20])] {
+        let refused = read(&altered);
+        assert_eq!((refused.code(), refused.retryable()), (Code::Tampered, false), "{refused}");
+    }
+    let ida = Certificate::from_der(include_bytes!("../../../tests/vectors/keys/ida.crt.der")).unwrap();
+    let another = base64::encode_url(&[7; 32]);
+    let to_another = jwe::encrypt(ida.public_key(), Some(&another), signed.as_bytes(), true).unwrap();
+    assert_eq!(read(&to_another).code(), Code::Keys, "no key of ours fits");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::{Challenge, ESIGNET, Subject, unbelieved};
 use crate::clock::Timestamp;
+use crate::crypto::jwe::Jwe;
 use crate::error::{Code, Error, Result};
 use crate::keys::settings::UnknownThumbprint;
 use crate::keys::{Ring, Thumbprint};
@@ -99,6 +100,8 @@ fn unseal(body: &[u8], ring: &Ring) -> Result<Opened> {
         4 => {
             let opened = open_jwe_with_ring(ring, UnknownThumbprint::Try, text, MAX_INFLATED);
             let (plaintext, key) = opened.map_err(|error| match error.code() {
+                // The key that it names is ours and is there, so that another certificate would not help.
+                Code::Decrypt if names_ours(text, ring) => refuse(error.operator_detail().unwrap_or_default()),
                 Code::Decrypt => Error::new(Code::Keys, "the userinfo of eSignet does not open")
                     .for_operator(error.operator_detail().unwrap_or_default())
                     .advise(
@@ -112,6 +115,13 @@ fn unseal(body: &[u8], ring: &Ring) -> Result<Opened> {
         }
         _ => Err(refuse("it is neither a JWS nor a JWE: whoever is on the way could have written it")),
     }
+}
+
+/// Whether the JWE `text` names a key of `ring`.
+fn names_ours(text: &str, ring: &Ring) -> bool {
+    let jwe = Jwe::parse(text).ok();
+    let named = jwe.as_ref().and_then(Jwe::kid).and_then(Thumbprint::parse);
+    named.is_some_and(|thumbprint| ring.decryptor(&thumbprint).is_some())
 }
 
 impl Opened {
