@@ -154,7 +154,8 @@ async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
         logins.push(login);
     }
     let birth = gateway.post_event("birth", birth("beside-logins"));
-    let (status, answer) = tokio::time::timeout(Duration::from_secs(6), birth).await.expect("a birth waits for logins");
+    let (status, answer) =
+        tokio::time::timeout(Duration::from_secs(6), birth).await.expect("a birth waits for logins");
     assert_eq!(status, 202, "{answer}");
 }
 
@@ -162,11 +163,11 @@ async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
 async fn strangers_at_a_face_on_the_internal_listener_have_a_rate() {
     const TIMES: usize = 3000;
     let gateway = Running::start_under(
-        &format!("{EXAMPLE}\n[faces]\nmosip_api = true\nopencrvs_jwt = {{ file = \"../keys.example/opencrvs-jwt.pem\" }}\n"),
+        &format!("{EXAMPLE}\n[faces]\nmosip_api = true\ncors_origin = \"https://r.example.org\"\nopencrvs_jwt = {{ file = \"../keys.example/opencrvs-jwt.pem\" }}\n"),
         &[],
     )
     .await;
-    let bad = "POST /esignet/get-oidp-user-info?code=c&state=s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer a.b.c\r\nContent-Length: 0\r\n";
+    let bad = "POST /esignet/get-oidp-user-info?code=c&state=s HTTP/1.1\r\nHost: x\r\nOrigin: https://r.example.org\r\nAuthorization: Bearer a.b.c\r\nContent-Length: 0\r\n";
     let (mut read, mut write) = TcpStream::connect(&gateway.api).await.unwrap().into_split();
     let requests = format!("{bad}\r\n").repeat(TIMES - 1) + bad + "Connection: close\r\n\r\n";
     let writing = tokio::spawn(async move { write.write_all(requests.as_bytes()).await.map(|()| write) });
@@ -177,6 +178,16 @@ async fn strangers_at_a_face_on_the_internal_listener_have_a_rate() {
     let (refused, busy) = (answers.matches("HTTP/1.1 401").count(), answers.matches("HTTP/1.1 503").count());
     assert_eq!(refused + busy, TIMES);
     assert!(busy > 0, "{refused} were looked at");
+    assert_eq!(
+        answers.matches(r#"{"error":"Too much is in flight"}"#).count(),
+        busy,
+        "in the form of the face"
+    );
+    assert_eq!(
+        answers.matches("access-control-allow-origin: https://r.example.org").count(),
+        TIMES,
+        "the page reads it"
+    );
 }
 
 /// Sends `request` so often over one connection, and reads as many answers.

@@ -54,7 +54,7 @@ fn login() -> Login {
 
 #[tokio::test(start_paused = true)]
 async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline() {
-    let (keys, pool) = (Keyring::of(ring("partner", &[])), Pool::new(1, 4).unwrap());
+    let (keys, pool) = (Keyring::fixed(ring("partner", &[])), Pool::new(1, 4).unwrap());
     let esignet = Esignet::new(Some(settings()), Arc::new(Silent), keys, pool, Clock::fixed(NOW));
     let mut waiting: Vec<_> = (0..MOST_LOGINS).map(|_| Box::pin(esignet.userinfo(login()))).collect();
     assert!(waiting.iter_mut().all(|login| login.now_or_never().is_none()));

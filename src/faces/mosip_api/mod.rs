@@ -4,12 +4,14 @@
 mod person;
 mod settings;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::any;
 use axum::{Json, Router};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -18,22 +20,24 @@ use utoipa::openapi::OpenApi;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use zeroize::Zeroizing;
 
 use self::person::Person;
 pub(crate) use self::settings::Settings;
 use super::jwt::{JwtCallers, bearer};
-use super::openapi::{self, refusing_as, taking_any_query};
+use super::openapi::{self, at, refusing_as, taking_any_query};
 use super::request::{method_not_allowed, query_of, read_object};
 use super::{App, Callers, Face};
 use crate::error::{Code, Error, Fault, Result};
 use crate::http::body::Limits;
 use crate::http::caller::Caller;
-use crate::http::problem::Refusal;
+use crate::http::problem::{Refusal, retry_after};
 use crate::mosip::esignet::Login;
 
-/// Where the form of OpenCRVS asks who logged in.
-const USERINFO: &str = "/esignet/get-oidp-user-info";
+/// Where the form of OpenCRVS asks who logged in. As `mosip-api`, it takes both spellings.
+const USERINFO: [&str; 2] = ["/esignet/get-oidp-user-info", "/esignet/get-oidp-user-info/"];
+
+/// What is beside it leads to nothing.
+const OTHERS: &str = "/esignet/{*rest}";
 
 /// The scheme of the JWT that callers bring.
 const JWT: &str = "opencrvs-jwt";
@@ -82,8 +86,10 @@ struct Shared {
 }
 
 fn routes() -> OpenApiRouter<MosipApi> {
-    let userinfo = refusing_as(routes!(get_oidp_user_info), &REFUSALS, status);
-    OpenApiRouter::new().routes(taking_any_query(OTHER_PARAMETERS, userinfo))
+    USERINFO.into_iter().fold(OpenApiRouter::new(), |routes, path| {
+        let userinfo = refusing_as(routes!(get_oidp_user_info), &REFUSALS, status);
+        routes.routes(at(path, taking_any_query(OTHER_PARAMETERS, userinfo)))
+    })
 }
 
 impl Face for MosipApi {
@@ -108,8 +114,9 @@ impl Face for MosipApi {
         on: &[&'static str],
         _: &watch::Receiver<bool>,
     ) -> Option<Router> {
-        for listener in on {
-            app.meters().expect(listener, USERINFO, &[Code::Unauthorized, Code::Tampered, Code::Upstream]);
+        let refusals = [Code::Unauthorized, Code::Tampered, Code::Upstream];
+        for (listener, path) in on.iter().flat_map(|listener| USERINFO.map(|path| (listener, path))) {
+            app.meters().expect(listener, path, &refusals);
         }
         let Settings { jwt, origin, .. } = settings;
         let usable = jwt.filter(|jwt| jwt.check().is_ok());
@@ -121,7 +128,7 @@ impl Face for MosipApi {
             limits: app.limits().apart(BODY_LIMIT),
         }));
         let (routes, _) = routes().split_for_parts();
-        let routes = routes.method_not_allowed_fallback(method_not_allowed);
+        let routes = routes.route(OTHERS, any(nowhere)).method_not_allowed_fallback(method_not_allowed);
         let shared = middleware::from_fn_with_state(face.clone(), share_with_page);
         Some(routes.layer(shared).with_state(face))
     }
@@ -162,13 +169,7 @@ async fn get_oidp_user_info(
     caller: Caller,
     request: Request,
 ) -> Result<Json<Person>, PeerError> {
-    let token = Zeroizing::new(bearer(request.headers())?.to_owned());
-    let callers = face.callers.as_ref().ok_or_else(|| {
-        Error::new(Code::Keys, "faces.opencrvs_jwt is not set, or its key cannot be used: no caller is known")
-            .advise("Set faces.opencrvs_jwt, and start the gateway again.")
-    })?;
-    callers.check(&token, face.app.now(), &caller).await?;
-    caller.prove();
+    face.let_in(&caller, request.headers()).await?;
     let brought: Brought = query_of(&request)?;
     let asked: Asked = read_object(request, &face.limits).await?;
     let redirect_uri = asked.redirect_uri.split('?').next().unwrap_or_default().to_owned();
@@ -183,6 +184,35 @@ async fn get_oidp_user_info(
     Ok(Json(Person::of(&known)?))
 }
 
+/// There is nothing, which only a caller who is known learns.
+async fn nowhere(
+    State(MosipApi(face)): State<MosipApi>,
+    caller: Caller,
+    request: Request,
+) -> Result<Infallible, PeerError> {
+    face.let_in(&caller, request.headers()).await?;
+    Err(Error::new(Code::NotFound, "there is no such route").into())
+}
+
+impl Shared {
+    /// Checks the token before anything else of a request. Who has none that is good is a stranger, who is counted.
+    async fn let_in(&self, caller: &Caller, headers: &HeaderMap) -> Result<()> {
+        let checked = async {
+            let callers = self.callers.as_ref().ok_or_else(|| {
+                Error::new(Code::Keys, "no caller is known").for_operator(
+                    "faces.opencrvs_jwt is not set, or its key cannot be used: set it, and start the gateway again",
+                )
+            })?;
+            callers.check(bearer(headers)?, self.app.now(), caller).await
+        };
+        match checked.await {
+            Ok(()) => caller.prove(),
+            Err(refusal) => return Err(caller.count().err().unwrap_or(refusal)),
+        }
+        Ok(())
+    }
+}
+
 /// A refusal as `mosip-api` writes it: `{"error"}`.
 struct PeerError(Error);
 
@@ -192,10 +222,11 @@ impl From<Error> for PeerError {
     }
 }
 
-/// 401 for a caller that is not known, 422 for what its caller has to put right, 503 for all else.
+/// 401 for a caller that is not known, 404 for what is not there, 422 for what its caller has to put right, 503 for all else.
 fn status(code: Code, fault: Fault) -> StatusCode {
     match (code, fault) {
         (Code::Unauthorized, _) => StatusCode::UNAUTHORIZED,
+        (Code::NotFound, _) => StatusCode::NOT_FOUND,
         (_, Fault::Caller) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
@@ -208,13 +239,22 @@ impl IntoResponse for PeerError {
             error: &'a str,
         }
         let Self(error) = self;
-        let said = match error.code() {
-            Code::Unauthorized => "Unauthorized",
-            _ => error.detail(),
-        };
-        let mut response = (status(error.code(), error.fault()), Json(Body { error: said })).into_response();
+        let mut response =
+            (status(error.code(), error.fault()), Json(Body { error: said(&error) })).into_response();
+        response.headers_mut().extend(retry_after(&error).map(|wait| (header::RETRY_AFTER, wait)));
         response.extensions_mut().insert(Refusal(error));
         response
+    }
+}
+
+/// What a page in a browser learns of `error`: no address, no name and no place of a key. The log says it.
+fn said(error: &Error) -> &str {
+    match (error.code(), error.fault()) {
+        (Code::Unauthorized, _) => "Unauthorized",
+        (_, Fault::Caller | Fault::Tampered) => error.detail(),
+        // Retrying would not help either.
+        _ if !error.retryable() => "The login cannot be completed: let the person log in again",
+        _ => error.code().title(),
     }
 }
 

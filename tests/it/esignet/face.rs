@@ -106,6 +106,54 @@ async fn the_face_refuses_in_the_form_of_mosip_api() {
 }
 
 #[tokio::test]
+async fn the_token_comes_before_all_else_and_a_page_may_read_every_refusal() {
+    let face = face().await;
+    let body = json!({"clientId": CLIENT, "redirectUri": FORM}).to_string();
+    let ours = caller_token();
+    // The route, in both spellings, and one that is not there.
+    for (path, known) in [("", 422), ("/", 422), ("/nowhere", 404)] {
+        for token in [None, Some("x"), Some("a.b.c")] {
+            let reply = face.call(token, path, "").await;
+            assert_eq!(
+                (reply.status.as_u16(), &reply.body[..]),
+                (401, &br#"{"error":"Unauthorized"}"#[..]),
+                "{path}"
+            );
+            assert_eq!(reply.headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "https://register.example.org");
+        }
+        let reply = face.call(Some(&ours), path, &body).await;
+        assert_eq!(reply.status, known, "{path}");
+        assert!(serde_json::from_slice::<Value>(&reply.body).unwrap()["error"].is_string());
+        assert!(reply.headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN), "{path}");
+    }
+    let code = face.world.simulator.esignet.log_in(FORM, None, None);
+    let reply = face.call(Some(&ours), &format!("/?code={code}&state=s1"), &body).await;
+    assert_eq!(reply.status, 200);
+}
+
+#[tokio::test]
+async fn nobody_learns_of_our_network_or_our_keys_from_a_refusal() {
+    let body = json!({"clientId": CLIENT, "redirectUri": FORM}).to_string();
+    for lie in [EsignetLie::Redirect, EsignetLie::KeysHtml, EsignetLie::OtherHost, EsignetLie::Large] {
+        let world = World::start(&format!(
+            "{}\nopencrvs_jwt = {{ file = \"../keys.example/opencrvs-jwt.pem\" }}\n",
+            "[faces]\nmosip_api = true"
+        ))
+        .await;
+        world.lie(lie);
+        let url = format!("http://{}/esignet/get-oidp-user-info", world.gateway.api);
+        let code = world.simulator.esignet.log_in(FORM, None, None);
+        let face = Face { world, url, keys_served: Arc::default() };
+        let reply = face.call(Some(&caller_token()), &format!("?code={code}&state=s"), &body).await;
+        let said = String::from_utf8_lossy(&reply.body).into_owned();
+        assert_eq!(reply.status, 503, "{said}");
+        for inner in ["127.0.0.1", "esignet.", "http", "connection", "answered"] {
+            assert!(!said.contains(inner), "{lie:?}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_page_of_opencrvs_alone_may_read_the_answer() {
     let face = face().await;
     let preflight = async |origin: &str| {

@@ -63,7 +63,7 @@ impl Facts {
             // The key that signs is not the one that eSignet knows.
             ("POST", "/v1/esignet/userinfo") => of("", &[], Body::Json(login()), &[502]),
             ("POST", "/v1/esignet/authorize") => of("", &[], Body::Json(beginning()), &[200]),
-            ("POST", "/esignet/get-oidp-user-info") => {
+            ("POST", "/esignet/get-oidp-user-info" | "/esignet/get-oidp-user-info/") => {
                 let known = json!({"clientId": "opencrvs-client", "redirectUri": "https://register.example.org/form"});
                 of("", &[("code", "c"), ("state", "s")], Body::Json(known), &[503])
             }
