@@ -1,16 +1,18 @@
 //! eSignet: what a browser brought back from a login becomes the claims of the person, while the caller waits. Nothing of a login is kept.
 
+mod endpoints;
 mod settings;
 mod spent;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use self::endpoints::Endpoints;
 pub(crate) use self::settings::{Dpop, Settings};
 use self::spent::spent;
 use super::drive::Outside;
@@ -27,7 +29,6 @@ use crate::mosip::esignet::{
 use crate::mosip::jwks::{Denied, Jwks};
 use crate::mosip::{Verified, roles};
 use crate::pool::Pool;
-use crate::refusal;
 use crate::upstream::{Reply, Request, SendError};
 
 /// Largest answer of the token endpoint, bytes.
@@ -62,14 +63,6 @@ struct Inner {
     clock: Clock,
     places: Semaphore,
     userinfos: Semaphore,
-}
-
-/// Where a login goes.
-struct Endpoints {
-    token: Uri,
-    userinfo: Uri,
-    jwks: Uri,
-    takes_proofs: bool,
 }
 
 /// The URL at which a login begins.
@@ -212,46 +205,6 @@ impl Esignet {
         read: Arc<impl Fn(&Jwks) -> Result<T, Denied> + Send + Sync + 'static>,
     ) -> Result<Result<T, Denied>> {
         self.0.pool.run(move || Ok(read(&keys))).await
-    }
-
-    /// From the settings, else from the document of the issuer.
-    async fn endpoints(&self, settings: &Settings) -> Result<Endpoints> {
-        if let (Some(token), Some(userinfo), Some(jwks)) =
-            (&settings.token_url, &settings.userinfo_url, &settings.jwks_url)
-        {
-            let (token, userinfo, jwks) = (token.clone(), userinfo.clone(), jwks.clone());
-            return Ok(Endpoints { token, userinfo, jwks, takes_proofs: false });
-        }
-        let document = self.document().await?;
-        let or = |set: &Option<Uri>, named: &Uri| set.as_ref().unwrap_or(named).clone();
-        Ok(Endpoints {
-            token: or(&settings.token_url, &document.token),
-            userinfo: or(&settings.userinfo_url, &document.userinfo),
-            jwks: or(&settings.jwks_url, &document.jwks),
-            takes_proofs: document.takes_proofs,
-        })
-    }
-
-    async fn document(&self) -> Result<Arc<Metadata>> {
-        match &self.0.document {
-            Some(document) => document.get().await,
-            None => Err(Error::new(Code::Keys, "eSignet cannot be asked: esignet.issuer is not set")),
-        }
-    }
-
-    fn keys_at(&self, url: &Uri) -> Arc<Fetched<Jwks>> {
-        let mut kept = self.0.keys_of_issuer.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some(keys) if keys.url() == url => Arc::clone(keys),
-            _ => {
-                let read = |reply: &Reply| match reply.status.is_success() {
-                    true => esignet::read_keys(&reply.body),
-                    false => Err(refusal::of_status("eSignet", reply.status, "esignet.jwks_url")),
-                };
-                let keys = Arc::new(Fetched::new(url.clone(), Arc::clone(&self.0.outside), read));
-                Arc::clone(kept.insert(keys))
-            }
-        }
     }
 
     async fn tokens(
