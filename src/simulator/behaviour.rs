@@ -205,6 +205,8 @@ pub enum EsignetLie {
     KeysLarge,
     /// There are a thousand keys.
     KeysThousand,
+    /// The token endpoint answers with an error that repeats the code of the login.
+    Echo,
 }
 
 /// What is wrong with a reply of IDA.

@@ -37,6 +37,12 @@ pub(crate) fn read_keys(json: &[u8]) -> Result<Jwks> {
     Jwks::read(json, OF_ESIGNET)
 }
 
+/// The word of an error (RFC 6749 5.2) as it may be logged: who answers could repeat what it was sent, the code of a login among it.
+fn printable(word: &str) -> &str {
+    let is_word = (1..=40).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if is_word { word } else { "an error without a code" }
+}
+
 /// `what` of eSignet is not believed. The operator's log says why, and the caller does not learn it.
 fn unbelieved(what: &str, why: &str) -> Error {
     Error::new(Code::Tampered, format!("the {what} of eSignet is not believed"))

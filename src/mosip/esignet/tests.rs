@@ -195,6 +195,12 @@ fn a_refusal_of_esignet_is_told_by_whose_move_it_is() {
         assert_eq!((refused.fault(), refused.pointer()), (fault, pointer), "{word}");
         assert_eq!(refused.upstream().unwrap().code, word);
     }
+    for echo in ["mGQ2d6fM9x0", "c o&de", "", &"a".repeat(41)] {
+        let body = json!({"error": echo, "error_description": "x".repeat(5000)}).to_string();
+        let refused = token_reply(400, &[], &body).err().unwrap();
+        let upstream = refused.upstream().unwrap();
+        assert_eq!((&*upstream.code, upstream.message.len()), ("an error without a code", 300), "{echo}");
+    }
     for (status, body) in [
         (500, ""),
         (200, "<html>"),

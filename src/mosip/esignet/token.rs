@@ -6,7 +6,7 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Challenge, ESIGNET, Login, broken};
+use super::{Challenge, ESIGNET, Login, broken, printable};
 use crate::clock::Timestamp;
 use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Result};
@@ -158,6 +158,16 @@ impl TokenReply {
     }
 }
 
+/// Longest sentence of eSignet that its caller sees, in characters.
+const LONGEST_SENTENCE: usize = 300;
+
+fn shortened(mut sentence: String) -> String {
+    if let Some((end, _)) = sentence.char_indices().nth(LONGEST_SENTENCE) {
+        sentence.truncate(end);
+    }
+    sentence
+}
+
 /// A refusal of eSignet, by the words of RFC 6749 5.2 and its own.
 pub(super) fn refused(word: &str, description: String, status: StatusCode) -> Error {
     const ABOUT_US: [&str; 7] = [
@@ -190,5 +200,5 @@ pub(super) fn refused(word: &str, description: String, status: StatusCode) -> Er
         }
         None => refusal::of_status(ESIGNET, status, SETTING),
     };
-    error.with_upstream(word, description)
+    error.with_upstream(printable(word), shortened(description))
 }

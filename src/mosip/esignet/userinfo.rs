@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::{Challenge, ESIGNET, Subject, unbelieved};
+use super::{Challenge, ESIGNET, Subject, printable, unbelieved};
 use crate::clock::Timestamp;
 use crate::crypto::jwe::Jwe;
 use crate::error::{Code, Error, Result};
@@ -79,7 +79,7 @@ pub(crate) fn open(
         }
         let error = refusal::of_status(ESIGNET, status, SETTING);
         return Err(match word {
-            Some(word) => error.with_upstream(word, ""),
+            Some(word) => error.with_upstream(printable(word), ""),
             None => error,
         });
     }

@@ -138,6 +138,7 @@ async fn exchange(State(world): State<Arc<World>>, headers: HeaderMap, body: Byt
     let nonce = || esignet.new_nonce();
     match behaviour.esignet_lie {
         Some(EsignetLie::EndlessNonce) => return refuse("use_dpop_nonce", Some(nonce())),
+        Some(EsignetLie::Echo) => return echo(&body),
         Some(EsignetLie::Redirect) => return (StatusCode::FOUND, [(LOCATION, "/login")]).into_response(),
         _ => {}
     }
@@ -170,6 +171,12 @@ async fn exchange(State(world): State<Arc<World>>, headers: HeaderMap, body: Byt
     esignet.memory().tokens.insert(access_token.clone(), Bound { thumbprint });
     let tokens = json!({"id_token": id_token, "token_type": token_type, "access_token": access_token, "expires_in": 3600});
     json_response(StatusCode::OK, &tokens)
+}
+
+/// What was sent comes back as an error.
+fn echo(body: &[u8]) -> Response {
+    let code = fields(body).and_then(|mut form| form.remove("code")).unwrap_or_default();
+    json_response(StatusCode::BAD_REQUEST, &json!({"error": code, "error_description": code}))
 }
 
 fn take_code(world: &World, form: &BTreeMap<String, String>) -> Result<Begun, Refused> {

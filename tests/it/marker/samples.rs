@@ -60,7 +60,7 @@ impl Facts {
             ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),
             ("POST", "/v1/ida/otp") => of("", &[], Body::Json(otp()), &[200]),
-            // The key that signs is not the one that eSignet knows.
+            // eSignet repeats the code as an error.
             ("POST", "/v1/esignet/userinfo") => of("", &[], Body::Json(login()), &[502]),
             ("POST", "/v1/esignet/authorize") => of("", &[], Body::Json(beginning()), &[200]),
             ("POST", "/esignet/get-oidp-user-info" | "/esignet/get-oidp-user-info/") => {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, HeaderName, Method};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
-use mosip_gateway::simulator;
+use mosip_gateway::simulator::{self, Behaviour, EsignetLie};
 use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -94,6 +94,9 @@ impl Site {
                 set.extend([(name_of_cert, cert.as_str()), (name_of_key, &key)]);
             }
         }
+        // eSignet repeats what it was sent.
+        let lie = Some(EsignetLie::Echo);
+        simulator.controls.set(Behaviour { esignet_lie: lie, ..Behaviour::default() });
         let gateway = Running::start_under(&text, &set).await;
         let scheme = if has_tls { "https" } else { "http" };
         Self { gateway, scheme, authority, _simulator: simulator, _dir: dir, _ports: ports }
