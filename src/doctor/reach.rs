@@ -86,6 +86,7 @@ fn answers(settings: &[&str], what: String) -> Finding {
 fn is_untried(setting: &str) -> bool {
     !setting.contains("token")
         && !setting.starts_with("esignet.")
+        && !setting.contains("_jwt.")
         && !["upstream.ida.url", "websub.hub_url", "opencrvs.auth_url"].contains(&setting)
 }
 

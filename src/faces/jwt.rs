@@ -13,6 +13,7 @@ use crate::config::Trouble;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::text;
+use crate::destinations::Url;
 use crate::destinations::drive::Outside;
 use crate::destinations::fetched::Fetched;
 use crate::error::{Code, Error, Result};
@@ -87,6 +88,16 @@ impl JwtSettings {
             Place::File { .. } => None,
             Place::Pem(url) | Place::Jwks(url) => Some(url),
         }
+    }
+
+    /// The same, for the list of all that is called.
+    pub(crate) fn called_url(&self) -> Option<Url<'_>> {
+        let (name, url) = match &self.place {
+            Place::File { .. } => return None,
+            Place::Pem(url) => ("url", url),
+            Place::Jwks(url) => ("jwks_url", url),
+        };
+        Some(Url::whole(format!("{}.{name}", self.setting), url))
     }
 
     /// The bytes of the file of the key, if it is in one.

@@ -19,7 +19,7 @@ use crate::faces::FaceSettings as _;
 use crate::mosip::credential::ProofKind;
 use crate::opencrvs::event::EventKind;
 use crate::settings::Config;
-use crate::upstream;
+use crate::upstream::{self, is_plain};
 
 /// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), certificates have
 /// dates ([`Trouble::of_trusted`]), credentials a section of their own ([`of_credentials`]), and so have listeners.
@@ -69,11 +69,6 @@ pub(crate) fn of_url(Url { setting, url, is_whole }: &Url<'_>) -> Option<Trouble
     has_no_path.then(|| {
         Trouble::new(setting, format!("{shown}: has no path"), "write the whole URL that is posted to")
     })
-}
-
-/// Others can read and change what goes there.
-pub(crate) fn is_plain(url: &Uri) -> bool {
-    url.scheme_str() == Some("http") && !upstream::is_loopback(url)
 }
 
 /// `upstream.ca_file` holds something, and no roots.

@@ -21,6 +21,9 @@ words! {
         /// Nothing: there was no signature, and a setting accepts that (`envelope.danger_accept_unsigned`,
         /// `upstream.ida.danger_accept_unsigned_replies`).
         DangerUnsigned = "none",
+        /// A signature by keys that came over plain http from another machine, so that whoever is on the way could have written both
+        /// (`upstream.danger_plain_http`, `upstream.danger_plain_http_hosts`).
+        DangerPlainKeys = "none",
         /// The hub's HMAC alone: a credential without a proof, under `credentials.danger_accept_hub_alone`.
         DangerHubAlone = "hub",
     }
@@ -40,7 +43,7 @@ impl<T> Verified<T> {
     pub const fn word(&self) -> &'static str {
         match self.evidence {
             Evidence::Envelope | Evidence::Plaintext => "signature",
-            Evidence::DangerUnsigned => "none",
+            Evidence::DangerUnsigned | Evidence::DangerPlainKeys => "none",
             Evidence::DangerHubAlone => "hub",
         }
     }

@@ -12,6 +12,8 @@ pub use self::credentials::Credentials;
 use crate::config::section::Section;
 use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, upstream};
 use crate::destinations::{self, Url, esignet};
+use crate::faces::callback::Settings as Callback;
+use crate::faces::jwt::JwtSettings;
 use crate::faces::{self, callback, ops, plain};
 use crate::keys::settings::Keys;
 use crate::ledger::settings::{Outbox, Quarantine};
@@ -64,11 +66,18 @@ pub(crate) struct Events {
 }
 
 impl Config {
-    /// Every URL that is called for events, pushes and logins.
+    /// Every URL that is called for events, pushes and logins, and for the keys of callers.
     pub(crate) fn called_urls(&self) -> Vec<Url<'_>> {
         let mut urls = self.destinations.urls();
         urls.extend(self.esignet.iter().flat_map(|esignet| esignet.urls()));
+        urls.extend(self.jwt_callers().filter_map(JwtSettings::called_url));
         urls
+    }
+
+    /// How callers who bring a JWT are known, of every listener.
+    pub(crate) fn jwt_callers(&self) -> impl Iterator<Item = &JwtSettings> {
+        let Callback { opencrvs_jwt, mosip_jwt, .. } = &self.callback;
+        [opencrvs_jwt, mosip_jwt, &self.faces.each.mosip_api.jwt].into_iter().flatten()
     }
 
     /// Every section in turn; problems, warnings and origins gather in the reader.

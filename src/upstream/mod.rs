@@ -40,6 +40,11 @@ pub(crate) fn host_and_port(uri: &Uri) -> String {
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
+/// Whether others can read and change what goes to `url` and comes from there: plain http to another machine.
+pub(crate) fn is_plain(url: &Uri) -> bool {
+    url.scheme_str() == Some("http") && !is_loopback(url)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,9 +27,9 @@ use crate::mosip::esignet::{
     TokenReply, Tokens, UserInfo,
 };
 use crate::mosip::jwks::{Denied, Jwks};
-use crate::mosip::{Verified, roles};
+use crate::mosip::{Evidence, Verified, roles};
 use crate::pool::Pool;
-use crate::upstream::{Reply, Request, SendError};
+use crate::upstream::{self, Reply, Request, SendError};
 
 /// Largest answer of the token endpoint, bytes.
 const MAX_TOKEN_REPLY: usize = 1 << 20;
@@ -175,8 +175,13 @@ impl Esignet {
         let closed = |_| Error::new(Code::Bug, "the places for userinfo are closed");
         let _userinfo = self.0.userinfos.acquire().await.map_err(closed)?;
         let opened = self.opened(&endpoints, &dpop, &tokens).await?;
-        let read =
-            move |keys: &Jwks| opened.verify(keys, &Expected::of(&subject, &issuer, &login.client_id, now));
+        let evidence = match upstream::is_plain(keys.url()) {
+            true => Evidence::DangerPlainKeys,
+            false => Evidence::Plaintext,
+        };
+        let read = move |keys: &Jwks| {
+            opened.verify(keys, &Expected::of(&subject, &issuer, &login.client_id, now), evidence)
+        };
         self.verified(&keys, read).await
     }
 

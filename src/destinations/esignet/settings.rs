@@ -19,6 +19,8 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub(crate) struct Settings {
     /// Whose tokens count, to the letter.
     pub(crate) issuer: Option<String>,
+    /// The same as a URL: its document is fetched there.
+    pub(crate) issuer_url: Option<Uri>,
     /// In place of what the document of the issuer names.
     pub(crate) token_url: Option<Uri>,
     /// The same.
@@ -101,17 +103,31 @@ impl Settings {
             .collect();
         section.finish();
         let dpop = dpop.unwrap_or_default();
-        Some(Self { issuer, token_url, userinfo_url, jwks_url, audience, key, dpop, deadline, unset })
+        let issuer_url = issuer.as_ref().and_then(|issuer| issuer.parse().ok());
+        Some(Self {
+            issuer,
+            issuer_url,
+            token_url,
+            userinfo_url,
+            jwks_url,
+            audience,
+            key,
+            dpop,
+            deadline,
+            unset,
+        })
     }
 
     /// Every URL that is called.
     pub(crate) fn urls(&self) -> Vec<Url<'_>> {
+        let issuer = self.issuer_url.as_ref().map(|url| Url::begun("esignet.issuer", url));
         let set = [
             ("esignet.token_url", &self.token_url),
             ("esignet.userinfo_url", &self.userinfo_url),
             ("esignet.jwks_url", &self.jwks_url),
         ];
-        set.into_iter().filter_map(|(name, url)| Some(Url::whole(name, url.as_ref()?))).collect()
+        let set = set.into_iter().filter_map(|(name, url)| Some(Url::whole(name, url.as_ref()?)));
+        issuer.into_iter().chain(set).collect()
     }
 
     /// What is not set, for `doctor` and the page.

@@ -1,11 +1,17 @@
+use std::path::Path;
+
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use http::StatusCode;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::clock::Clock;
-use crate::destinations::fake::{NOW, ring};
+use crate::destinations::fake::{self, NOW, is_away, says};
 use crate::destinations::{Step, Steps, TokenSource, Work};
-use crate::upstream::SendError;
+use crate::keys::Ring;
+use crate::keys::settings::{Keys, OwnKey, Uses};
+use crate::keys::source::file::{KeyFile, Password};
 
 /// It takes every request, and never answers.
 struct Silent;
@@ -31,6 +37,7 @@ impl Outside for Silent {
 fn settings() -> Settings {
     Settings {
         issuer: Some("https://esignet.example.org".to_owned()),
+        issuer_url: None,
         token_url: None,
         userinfo_url: None,
         jwks_url: None,
@@ -54,7 +61,7 @@ fn login() -> Login {
 
 #[tokio::test(start_paused = true)]
 async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline() {
-    let (keys, pool) = (Keyring::fixed(ring("partner", &[])), Pool::new(1, 4).unwrap());
+    let (keys, pool) = (Keyring::fixed(fake::ring("partner", &[])), Pool::new(1, 4).unwrap());
     let esignet = Esignet::new(Some(settings()), Arc::new(Silent), keys, pool, Clock::fixed(NOW));
     let mut waiting: Vec<_> = (0..MOST_LOGINS).map(|_| Box::pin(esignet.userinfo(login()))).collect();
     assert!(waiting.iter_mut().all(|login| login.now_or_never().is_none()));
@@ -64,4 +71,149 @@ async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline
         assert_eq!(login.await.err().unwrap().code(), Code::UpstreamTimeout);
     }
     assert!(esignet.userinfo(login()).now_or_never().is_none(), "there is room again");
+}
+
+/// An eSignet whose tokens jwcrypto made; what is wrong with it is the test's.
+struct Vectors {
+    file: Value,
+    has_keys: bool,
+    token_type: &'static str,
+    /// `None`: no connection.
+    token_status: Option<u16>,
+    userinfo_status: u16,
+    asked: Mutex<Vec<String>>,
+}
+
+impl Vectors {
+    fn new() -> Self {
+        Self {
+            file: serde_json::from_str(include_str!("../../../tests/vectors/esignet.json")).unwrap(),
+            has_keys: true,
+            token_type: "Bearer",
+            token_status: Some(200),
+            userinfo_status: 200,
+            asked: Mutex::default(),
+        }
+    }
+
+    fn answer(&self, request: &Request) -> Result<Result<Reply, SendError>> {
+        let token = |list: &str| self.file[list][0]["token"].as_str().unwrap().to_owned();
+        match request.uri.path() {
+            "/keys" if self.has_keys => says(200, &self.file["jwks"].to_string())(request),
+            "/token" => match self.token_status {
+                None => is_away()(request),
+                Some(200) => {
+                    let (id_token, access_token) = (token("id_tokens"), &self.file["access_token"]);
+                    let reply =
+                        json!({"access_token": access_token, "token_type": self.token_type, "id_token": id_token});
+                    says(200, &reply.to_string())(request)
+                }
+                Some(status) => says(status, "")(request),
+            },
+            "/userinfo" if self.userinfo_status == 200 => says(200, &token("userinfo"))(request),
+            "/userinfo" => says(self.userinfo_status, "")(request),
+            _ => says(StatusCode::BAD_GATEWAY.as_u16(), "")(request),
+        }
+    }
+}
+
+impl Outside for Vectors {
+    fn send(
+        &self,
+        _: Option<Arc<TokenSource>>,
+        request: Request,
+    ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
+        self.asked.lock().unwrap().push(request.uri.path().to_owned());
+        std::future::ready(self.answer(&request)).boxed()
+    }
+
+    fn next(&self, _: &Arc<dyn Steps>, _: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
+        std::future::pending().boxed()
+    }
+
+    fn refresh_keys(&self) -> BoxFuture<'_, ()> {
+        std::future::ready(()).boxed()
+    }
+}
+
+fn client() -> Ring {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
+    let own = OwnKey {
+        name: Some("esignet".to_owned()),
+        source: KeyFile::source(dir.join("ec.key.pem"), Password::None),
+        cert: None,
+        uses: Uses { sign: true, decrypt: false },
+    };
+    let keys = Keys { own: vec![own], peers: Vec::new(), strict_permissions: false, ca_file: None, dir };
+    Ring::load(&keys, NOW)
+}
+
+/// What comes of a login at `server`, and what it was asked.
+async fn log_in(server: Vectors, settings: Settings) -> (Result<Verified<UserInfo>>, Vec<String>) {
+    let server = Arc::new(server);
+    let login = Login {
+        client_id: server.file["client_id"].as_str().unwrap().to_owned(),
+        nonce: server.file["nonce"].as_str().map(str::to_owned),
+        ..login()
+    };
+    let (outside, pool) = (Arc::<Vectors>::clone(&server), Pool::new(1, 4).unwrap());
+    let esignet = Esignet::new(Some(settings), outside, Keyring::fixed(client()), pool, Clock::fixed(NOW));
+    let known = esignet.userinfo(login).await;
+    let asked = server.asked.lock().unwrap().clone();
+    (known, asked)
+}
+
+fn at(scheme: &str) -> Settings {
+    let url = |path: &str| Some(format!("{scheme}://esignet.example.org/{path}").parse().unwrap());
+    Settings { token_url: url("token"), userinfo_url: url("userinfo"), jwks_url: url("keys"), ..settings() }
+}
+
+#[tokio::test]
+async fn a_code_is_not_used_while_nothing_that_it_brings_could_be_verified() {
+    let (known, asked) = log_in(Vectors { has_keys: false, ..Vectors::new() }, at("https")).await;
+    let refusal = known.err().unwrap();
+    assert_eq!((refusal.fault(), refusal.retryable()), (crate::error::Fault::Upstream, true), "{refusal}");
+    assert_eq!(asked, ["/keys"]);
+}
+
+#[tokio::test]
+async fn a_login_whose_code_was_sent_is_not_to_be_sent_again() {
+    for (server, retryable) in [
+        (Vectors { token_status: None, ..Vectors::new() }, true),
+        (Vectors { token_status: Some(502), ..Vectors::new() }, false),
+        (Vectors { userinfo_status: 502, ..Vectors::new() }, false),
+        (Vectors { userinfo_status: 401, ..Vectors::new() }, false),
+    ] {
+        let what = (server.token_status, server.userinfo_status);
+        let refusal = log_in(server, at("https")).await.0.err().unwrap();
+        assert_eq!(refusal.retryable(), retryable, "{what:?}: {refusal}");
+        let advice = refusal.advice();
+        assert_eq!(advice.contains("log in again"), !retryable, "{what:?}: {advice}");
+        assert!(retryable || !advice.contains("it can be sent again"), "{what:?}: {advice}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_others_could_have_written_sign_nothing() {
+    for (scheme, word) in [("https", "signature"), ("http", "none")] {
+        let known = log_in(Vectors::new(), at(scheme)).await.0.unwrap_or_else(|refusal| panic!("{refusal}"));
+        assert_eq!(known.word(), word, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_bound_to_a_key_as_the_setting_says() {
+    for (dpop, token_type, is_taken) in [
+        (Dpop::Auto, "Bearer", true),
+        (Dpop::Auto, "DPoP", true),
+        (Dpop::Always, "DPoP", true),
+        (Dpop::Always, "Bearer", false),
+        (Dpop::Off, "Bearer", true),
+        (Dpop::Off, "DPoP", false),
+    ] {
+        let server = Vectors { token_type, ..Vectors::new() };
+        let (known, asked) = log_in(server, Settings { dpop, ..at("https") }).await;
+        assert_eq!(known.is_ok(), is_taken, "{dpop:?} {token_type}: {:?}", known.err());
+        assert_eq!(asked.contains(&"/userinfo".to_owned()), is_taken, "{dpop:?} {token_type}");
+    }
 }

@@ -102,7 +102,7 @@ fn only_an_unknown_kid_is_worth_another_look_at_the_keys() {
     for case in file["userinfo"].as_array().unwrap().iter().filter(|case| case["valid"] == false) {
         let opened = open(StatusCode::OK, &HeaderMap::new(), text(case, "token").as_bytes(), &ring());
         let Ok(Ok(opened)) = opened else { continue };
-        let denied = opened.verify(&keys, &expected(&file)).err().unwrap();
+        let denied = opened.verify(&keys, &expected(&file), Evidence::Plaintext).err().unwrap();
         let is_unknown = matches!(denied, Denied::UnknownKey(_));
         assert_eq!(is_unknown, text(case, "refused") == "unknown-kid", "{}", case["name"]);
     }

@@ -125,14 +125,19 @@ fn names_ours(text: &str, ring: &Ring) -> bool {
 }
 
 impl Opened {
-    /// The claims, signed by one of `keys`.
-    pub(crate) fn verify(&self, keys: &Jwks, expected: &Expected<'_>) -> Result<Verified<UserInfo>, Denied> {
+    /// The claims, signed by one of `keys`, which are worth `evidence`.
+    pub(crate) fn verify(
+        &self,
+        keys: &Jwks,
+        expected: &Expected<'_>,
+        evidence: Evidence,
+    ) -> Result<Verified<UserInfo>, Denied> {
         let refuse = |why: &str| unbelieved("userinfo", why);
         let json = keys.verify(&self.token).map_err(|unverified| unverified.denied(refuse))?;
         check(&json, expected).map_err(|why| Denied::Refused(refuse(why)))?;
         let claims = String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok());
         let claims = claims.ok_or_else(|| Denied::Refused(refuse("the claims are not JSON")))?;
-        Ok(Verified::new(UserInfo { claims, token: self.token.clone() }, Evidence::Plaintext, self.key))
+        Ok(Verified::new(UserInfo { claims, token: self.token.clone() }, evidence, self.key))
     }
 }
 
@@ -160,5 +165,5 @@ fn check(json: &[u8], expected: &Expected<'_>) -> Result<(), Refusal> {
 /// As for a login.
 pub fn read(body: &[u8], jwks: &[u8], ring: &Ring, expected: &Expected<'_>) -> Result<Verified<UserInfo>> {
     let keys = super::read_keys(jwks)?;
-    unseal(body, ring)?.verify(&keys, expected).map_err(Error::from)
+    unseal(body, ring)?.verify(&keys, expected, Evidence::Plaintext).map_err(Error::from)
 }
