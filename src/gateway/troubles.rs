@@ -8,8 +8,6 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use http::Uri;
-
 use super::{credentials, listeners};
 use crate::config::upstream::{CA_FILE, NO_ROOT};
 use crate::config::{self, Trouble};
@@ -36,6 +34,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(listeners::in_the_clear(config))
         .chain(lacks)
         .chain(config.destinations.packets.trouble())
+        .chain(config.esignet.iter().filter_map(|esignet| esignet.trouble()))
         .chain(config.destinations.hub.troubles())
         .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))

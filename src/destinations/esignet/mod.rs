@@ -104,6 +104,7 @@ impl Esignet {
     pub(crate) async fn userinfo(&self, login: Login) -> Result<Verified<UserInfo>> {
         login.check()?;
         let (settings, issuer, key) = self.configured()?;
+        settings.check_client(&login.client_id)?;
         let is_sent = AtomicBool::new(false);
         let asked = self.within(settings, self.ask(settings, issuer, key, Arc::new(login), &is_sent)).await;
         asked.map_err(|error| if is_sent.load(Ordering::Relaxed) { spent(error) } else { error })
@@ -113,6 +114,7 @@ impl Esignet {
     pub(crate) async fn begin(&self, begin: Authorization) -> Result<Beginning> {
         begin.check()?;
         let (settings, _, key) = self.configured()?;
+        settings.check_client(&begin.client_id)?;
         self.within(settings, self.push(settings, key, begin)).await
     }
 

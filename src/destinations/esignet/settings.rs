@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::{Lack, Url};
+use crate::config::Trouble;
 use crate::config::plain_http::PlainHttp;
 use crate::config::section::Section;
 use crate::config::value::{Complaint, complaint, text, url, word};
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) userinfo_url: Option<Uri>,
     /// The same.
     pub(crate) jwks_url: Option<Uri>,
+    /// The clients that assertions are made for. Empty: whichever a caller names.
+    pub(crate) clients: Vec<String>,
     /// For whom assertions are made; absent: the URL of the token endpoint.
     pub(crate) audience: Option<String>,
     /// The own key that signs them.
@@ -77,6 +80,10 @@ impl Settings {
         let token_url = section.url("token_url", plain);
         let userinfo_url = section.url("userinfo_url", plain);
         let jwks_url = section.url("jwks_url", plain);
+        let clients = section.list("clients", text).unwrap_or_default();
+        if clients.is_empty() && section.is_set("clients") {
+            section.problem("clients", "lists nobody", "name the client ids that the country has at eSignet");
+        }
         let audience = section.parsed("audience", text);
         let key = section.parsed("key", text);
         if key.as_ref().is_some_and(|name| !keys.has_signer(name)) {
@@ -110,6 +117,7 @@ impl Settings {
             token_url,
             userinfo_url,
             jwks_url,
+            clients,
             audience,
             key,
             dpop,
@@ -128,6 +136,26 @@ impl Settings {
         ];
         let set = set.into_iter().filter_map(|(name, url)| Some(Url::whole(name, url.as_ref()?)));
         issuer.into_iter().chain(set).collect()
+    }
+
+    /// That the gateway signs for whichever client a caller names.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        (self.clients.is_empty() && self.unset.is_empty()).then(|| {
+            Trouble::new(
+                "esignet.clients",
+                "is not set, so that the gateway proves itself to eSignet as whichever client a caller names",
+                "list the client ids that the country has at eSignet, and start the gateway again",
+            )
+        })
+    }
+
+    /// [`Code::Field`] for a client that no assertion is made for.
+    pub(super) fn check_client(&self, client_id: &str) -> Result<()> {
+        match self.clients.is_empty() || self.clients.iter().any(|known| known == client_id) {
+            true => Ok(()),
+            false => Err(Error::field("/clientId", "this is not a client id that the gateway signs for")
+                .advise("Send one of esignet.clients, or have this one added there.")),
+        }
     }
 
     /// What is not set, for `doctor` and the page.

@@ -41,6 +41,7 @@ fn settings() -> Settings {
         token_url: None,
         userinfo_url: None,
         jwks_url: None,
+        clients: Vec::new(),
         audience: None,
         key: Some("esignet".to_owned()),
         dpop: Dpop::Auto,
@@ -104,8 +105,7 @@ impl Vectors {
                 None => is_away()(request),
                 Some(200) => {
                     let (id_token, access_token) = (token("id_tokens"), &self.file["access_token"]);
-                    let reply =
-                        json!({"access_token": access_token, "token_type": self.token_type, "id_token": id_token});
+                    let reply = json!({"access_token": access_token, "token_type": self.token_type, "id_token": id_token});
                     says(200, &reply.to_string())(request)
                 }
                 Some(status) => says(status, "")(request),
@@ -151,11 +151,9 @@ fn client() -> Ring {
 /// What comes of a login at `server`, and what it was asked.
 async fn log_in(server: Vectors, settings: Settings) -> (Result<Verified<UserInfo>>, Vec<String>) {
     let server = Arc::new(server);
-    let login = Login {
-        client_id: server.file["client_id"].as_str().unwrap().to_owned(),
-        nonce: server.file["nonce"].as_str().map(str::to_owned),
-        ..login()
-    };
+    let mut login = login();
+    login.client_id = server.file["client_id"].as_str().unwrap().to_owned();
+    login.nonce = server.file["nonce"].as_str().map(str::to_owned);
     let (outside, pool) = (Arc::<Vectors>::clone(&server), Pool::new(1, 4).unwrap());
     let esignet = Esignet::new(Some(settings), outside, Keyring::fixed(client()), pool, Clock::fixed(NOW));
     let known = esignet.userinfo(login).await;
@@ -190,6 +188,19 @@ async fn a_login_whose_code_was_sent_is_not_to_be_sent_again() {
         let advice = refusal.advice();
         assert_eq!(advice.contains("log in again"), !retryable, "{what:?}: {advice}");
         assert!(retryable || !advice.contains("it can be sent again"), "{what:?}: {advice}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_signed_for_a_client_that_is_not_listed() {
+    for (listed, is_taken) in
+        [(&["opencrvs-client"][..], true), (&["another", "opencrvs"], false), (&[], true)]
+    {
+        let clients = listed.iter().map(|name| (*name).to_owned()).collect();
+        let (known, asked) = log_in(Vectors::new(), Settings { clients, ..at("https") }).await;
+        let refused = known.err().map(|refusal| (refusal.code(), refusal.pointer().map(str::to_owned)));
+        let expected = (!is_taken).then(|| (Code::Field, Some("/clientId".to_owned())));
+        assert_eq!((refused, asked.is_empty()), (expected, !is_taken), "{listed:?}");
     }
 }
 

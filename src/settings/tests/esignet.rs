@@ -33,6 +33,7 @@ fn an_esignet_that_cannot_be_meant() {
     refused_at("esignet.issuer = \"esignet\"", "esignet.issuer", "is not a URL");
     refused_at("esignet.issuer = \"http://esignet.example.org\"", "esignet.issuer", "is plain http");
     refused_at("esignet.issuer = \"https://esignet.example.org?a\"", "esignet.issuer", "holds a query");
+    refused_at("esignet.clients = []", "esignet.clients", "lists nobody");
     refused_at("esignet.dpop = \"sometimes\"", "esignet.dpop", "is not a known word");
     refused_at("faces.cors_origin = \"*\"", "faces.cors_origin", "is not a URL");
 }
