@@ -202,6 +202,8 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
         _ => {}
     }
     findings.extend(tokens.into_findings());
+    let jwts = [config.callback.opencrvs_jwt, config.callback.mosip_jwt, config.faces.each.mosip_api.jwt];
+    findings.extend(listeners::call(jwts.into_iter().flatten().collect(), &network).await);
     findings.extend(esignet::call(config.esignet, &network, keys, pool.clone(), clock).await);
     if asks_ida {
         let uin_length = requests.id_lengths().uin;

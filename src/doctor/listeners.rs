@@ -1,14 +1,19 @@
 //! Every listener that the gateway knows: its certificate, and how its callers are known.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use super::keys::{DAYS_TO_RENEW, SECONDS_PER_DAY, dated};
 use super::{Finding, Level};
 use crate::clock::Timestamp;
 use crate::config::{Address, ServerTls, Trouble};
+use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::gateway::listeners::{self, Listener};
 use crate::gateway::trusted;
 use crate::http::server::{self, Acceptor};
 use crate::keys::Location;
 use crate::keys::cert::Validity;
+use crate::queue::outside::Network;
 use crate::settings::Config;
 
 /// The files of every listener.
@@ -19,19 +24,27 @@ pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     findings.extend(addresses(config));
     findings.extend(proxies(config));
     findings.extend(trusted(config, now));
-    let jwts = [
-        ("callback.opencrvs_jwt", &config.callback.opencrvs_jwt),
-        ("faces.opencrvs_jwt", &config.faces.each.mosip_api.jwt),
-    ];
-    findings.extend(jwts.into_iter().filter_map(|(setting, jwt)| {
-        let jwt = jwt.as_ref().filter(|jwt| jwt.check().is_ok())?;
-        let what = if jwt.url().is_some() {
-            "the key is fetched with the first token"
-        } else {
-            "the key can be used"
+    findings.extend(config.jwt_callers().filter(|jwt| jwt.check().is_ok()).map(|jwt| {
+        let what = match jwt.called_url() {
+            Some(_) => "the keys are fetched when the gateway starts; --online tries it",
+            None => "the key can be used",
         };
-        Some(Finding::ok(setting, what))
+        Finding::ok(jwt.setting(), what)
     }));
+    findings
+}
+
+/// Fetches the keys that callers are known by, where these are at a URL.
+pub(super) async fn call(jwts: Vec<JwtSettings>, network: &Arc<Network>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for jwt in jwts {
+        let Some(setting) = jwt.called_url().map(|url| url.setting) else { continue };
+        let outside = Arc::<Network>::clone(network);
+        findings.push(match JwtCallers::new(jwt, outside, Duration::ZERO).reach().await {
+            Ok(()) => Finding::ok(setting, "the keys of callers come, and can be used"),
+            Err(error) => Finding::fail(setting, error.detail(), error.advice()),
+        });
+    }
     findings
 }
 

@@ -82,15 +82,12 @@ impl JwtSettings {
         Some(Self { setting, place: Place::Jwks(url?), demands })
     }
 
-    /// Where the keys are fetched, if they are not in a file.
-    pub(crate) fn url(&self) -> Option<&Uri> {
-        match &self.place {
-            Place::File { .. } => None,
-            Place::Pem(url) | Place::Jwks(url) => Some(url),
-        }
+    /// The section, for who has to put it right.
+    pub(crate) fn setting(&self) -> &'static str {
+        self.setting
     }
 
-    /// The same, for the list of all that is called.
+    /// Where the keys are fetched, if they are not in a file.
     pub(crate) fn called_url(&self) -> Option<Url<'_>> {
         let (name, url) = match &self.place {
             Place::File { .. } => return None,
@@ -183,6 +180,14 @@ impl JwtCallers {
             Place::Jwks(url) => fetched(url, Keys::from_jwks),
         };
         Self { keys, demands, patience }
+    }
+
+    /// That there are keys that can be used, for `doctor`.
+    pub(crate) async fn reach(&self) -> Result<()> {
+        match &self.keys {
+            Source::Held(_) | Source::Broken => Ok(()),
+            Source::Fetched(keys) => keys.get().await.map(drop),
+        }
     }
 
     /// Checks a bearer token of `caller` at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once

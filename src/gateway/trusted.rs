@@ -5,7 +5,6 @@ use rustls::pki_types::pem::PemObject;
 
 use super::listeners;
 use crate::clock::Timestamp;
-use crate::faces::jwt::JwtSettings;
 use crate::settings::Config;
 
 /// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
@@ -16,8 +15,10 @@ pub(crate) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)>
     if let Some(pem) = &config.upstream.ca_pem {
         note("upstream.ca_file".to_owned(), pem);
     }
-    if let Some(pem) = config.callback.opencrvs_jwt.as_ref().and_then(JwtSettings::pem) {
-        note("callback.opencrvs_jwt.file".to_owned(), pem);
+    for jwt in config.jwt_callers() {
+        if let Some(pem) = jwt.pem() {
+            note(format!("{}.file", jwt.setting()), pem);
+        }
     }
     for listener in listeners::ALL {
         let roots = (listener.tls)(config).and_then(|tls| tls.client_ca.as_ref());
@@ -48,6 +49,21 @@ fn next(pem: &[u8], now: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_certificate_of_opencrvs_is_told_of_every_listener() {
+        let jwt = "opencrvs_jwt.file = \"tests/vectors/keys/issuer.crt.pem\"\n";
+        let text = format!(
+            "callback.{jwt}callback.require = [\"opencrvs-jwt\"]\nfaces.mosip_api = true\nfaces.{jwt}"
+        );
+        let read = |file: &std::path::Path| std::fs::read(file);
+        let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let config = Config::from_toml(&text, base, &std::collections::BTreeMap::new(), &read);
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let told: Vec<_> =
+            dates(&config, Timestamp::from_seconds(0)).into_iter().map(|(setting, _)| setting).collect();
+        assert_eq!(told, ["callback.opencrvs_jwt.file", "faces.opencrvs_jwt.file"]);
+    }
 
     #[test]
     fn the_next_to_expire_counts_and_a_bare_key_has_no_date() {

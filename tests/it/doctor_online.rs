@@ -54,6 +54,34 @@ async fn a_good_registration_is_found_good_and_nobody_is_asked_about() {
 }
 
 #[tokio::test]
+async fn the_keys_of_callers_are_fetched_and_looked_at() {
+    let site = Site::new().await;
+    let jwt = EXAMPLE.lines().find(|line| line.starts_with("opencrvs_jwt")).unwrap();
+    let base = &site.simulator.base_url;
+    // A key set, a page that is none, and nothing.
+    for (path, is_ok) in
+        [("/v1/esignet/oauth/.well-known/jwks.json", true), ("/authorize", false), ("/nowhere", false)]
+    {
+        let mosip = format!(
+            "mosip_jwt = {{ jwks_url = \"{base}{path}\", issuer_host = \"iam.example.org\", allowed = [\"a\"] }}"
+        );
+        let text = EXAMPLE.replace(jwt, &format!("opencrvs_jwt = {{ url = \"{base}/nowhere\" }}\n{mosip}"));
+        let text = text.replace(r#"["opencrvs-jwt"]"#, r#"["opencrvs-jwt", "mosip-jwt"]"#);
+        let findings = site.all_under(&text, &[], Clock::system()).await;
+        let of = |setting: &str| {
+            let of_it: Vec<_> = findings
+                .iter()
+                .filter(|finding| finding.subject == setting)
+                .map(|finding| finding.level)
+                .collect();
+            of_it
+        };
+        assert!(of("callback.opencrvs_jwt.url").contains(&Level::Fail), "{findings:?}");
+        assert_eq!(!of("callback.mosip_jwt.jwks_url").contains(&Level::Fail), is_ok, "{path}: {findings:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_path_that_is_not_tried_is_said_not_to_be() {
     let site = Site::new().await;
     let wrong = format!("{}/no/such/path", site.simulator.base_url);
