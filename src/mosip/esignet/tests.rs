@@ -185,6 +185,7 @@ fn a_refusal_of_esignet_is_told_by_whose_move_it_is() {
         (400, "invalid_grant", Fault::Caller, Some("/code")),
         (400, "invalid_redirect_uri", Fault::Caller, Some("/redirectUri")),
         (400, "invalid_pkce", Fault::Caller, Some("/codeVerifier")),
+        (403, "access_denied", Fault::Caller, Some("/code")),
         (401, "invalid_client", Fault::Partner, None),
         (400, "invalid_assertion", Fault::Partner, None),
         (401, "something_new", Fault::Partner, None),
@@ -252,9 +253,17 @@ fn a_challenge_is_told_from_a_refusal() {
     };
     assert_eq!(answer(r#"DPoP error="use_dpop_nonce", error_description="..""#), Ok(Some("n".to_owned())));
     assert_eq!(answer("DPoP algs=\"ES256\", error=use_dpop_nonce"), Ok(Some("n".to_owned())));
-    for refused in [r#"Bearer error="invalid_token""#, "Bearer", "error="] {
+    for refused in
+        [r#"Bearer error="invalid_token""#, "Bearer", "error=", r#"DPoP x_error="use_dpop_nonce", error="invalid_token""#]
+    {
         assert_eq!(answer(refused), Err(Code::Upstream), "{refused}");
     }
+    let mut several = HeaderMap::from_iter([("dpop-nonce".parse().unwrap(), HeaderValue::from_static("n"))]);
+    for challenge in ["Basic realm=\"e\"", "Bearer error=\"invalid_token\"", "DPoP error=\"use_dpop_nonce\""] {
+        several.append(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    let opened = open(StatusCode::UNAUTHORIZED, &several, b"", &Ring::default());
+    assert!(matches!(opened, Ok(Err(challenge)) if challenge.nonce.as_deref() == Some("n")), "the third one counts");
 }
 
 fn decoded(token: &str, key: &Value, alg: Algorithm) -> (jsonwebtoken::Header, Value) {

@@ -170,16 +170,17 @@ fn shortened(mut sentence: String) -> String {
 
 /// A refusal of eSignet, by the words of RFC 6749 5.2 and its own.
 pub(super) fn refused(word: &str, description: String, status: StatusCode) -> Error {
-    const ABOUT_US: [&str; 7] = [
+    const ABOUT_US: [&str; 6] = [
         "invalid_client",
         "unauthorized_client",
         "invalid_client_id",
         "invalid_assertion",
         "invalid_assertion_type",
         "unsupported_grant_type",
-        "access_denied",
     ];
-    const ABOUT_THE_LOGIN: [(&str, &str); 8] = [
+    // `access_denied`: the person did not agree.
+    const ABOUT_THE_LOGIN: [(&str, &str); 9] = [
+        ("access_denied", "/code"),
         ("invalid_grant", "/code"),
         ("invalid_code", "/code"),
         ("invalid_transaction", "/code"),

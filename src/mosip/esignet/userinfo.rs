@@ -72,13 +72,15 @@ pub(crate) fn open(
     ring: &Ring,
 ) -> Result<Result<Opened, Challenge>> {
     if !status.is_success() {
-        let word =
-            headers.get(header::WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).and_then(error_of);
-        if let Some(challenge) = word.map(|word| Challenge::of(word, headers)).transpose()?.flatten() {
-            return Ok(Err(challenge));
+        let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
+        let words: Vec<_> = values.filter_map(|value| value.to_str().ok()).filter_map(error_of).collect();
+        for word in &words {
+            if let Some(challenge) = Challenge::of(word, headers)? {
+                return Ok(Err(challenge));
+            }
         }
         let error = refusal::of_status(ESIGNET, status, SETTING);
-        return Err(match word {
+        return Err(match words.first() {
             Some(word) => error.with_upstream(printable(word), ""),
             None => error,
         });
@@ -86,9 +88,12 @@ pub(crate) fn open(
     unseal(body, ring).map(Ok)
 }
 
-/// The value of `error` in `WWW-Authenticate` (RFC 6750 3).
+/// The value of `error` in `WWW-Authenticate` (RFC 6750 3), and of no parameter whose name ends so.
 fn error_of(challenge: &str) -> Option<&str> {
-    let (_, rest) = challenge.split_once("error=")?;
+    const NAME: &str = "error=";
+    let begins = |at: &usize| challenge.get(..*at).is_some_and(|before| before.ends_with([' ', ',', '\t']));
+    let at = challenge.match_indices(NAME).map(|(at, _)| at).find(|at| *at == 0 || begins(at))?;
+    let rest = challenge.get(at + NAME.len()..)?;
     rest.trim_start_matches('"').split(['"', ',', ' ']).next().filter(|word| !word.is_empty())
 }
 
