@@ -1,0 +1,38 @@
+//! Userinfo that is sealed to us and does not open.
+
+use super::*;
+
+#[test]
+fn what_inflates_beyond_the_cap_is_refused() {
+    let (file, ring) = (file(), ring());
+    let to = ring.own()[0].private.public_key();
+    let bomb = jwe::encrypt(to, None, &vec![b'a'; 9 << 20], true).unwrap();
+    assert!(bomb.len() < 64 << 10);
+    assert_eq!(read_token(&file, &bomb).err().unwrap().code(), Code::Keys, "it names no key");
+}
+
+#[test]
+fn what_is_sealed_to_a_key_of_ours_and_does_not_open_was_altered() {
+    let (file, ring) = (file(), ring_with(Some("partner.crt.pem")));
+    let own = &ring.own()[0];
+    let kid = base64::encode_url(own.certificate.as_ref().unwrap().thumbprint().as_bytes());
+    let seal =
+        |plaintext: &[u8]| jwe::encrypt(own.private.public_key(), Some(&kid), plaintext, true).unwrap();
+    let read = |token: &str| {
+        read_userinfo(token.as_bytes(), file["jwks"].to_string().as_bytes(), &ring, &expected(&file))
+            .err()
+            .unwrap()
+    };
+    let signed = file["userinfo"][0]["token"].as_str().unwrap();
+    let good = seal(signed.as_bytes());
+    let (head, tag) = good.rsplit_once('.').unwrap();
+    let flipped: String = tag.chars().rev().collect();
+    for altered in [format!("{head}.{flipped}"), seal(&vec![b'a'; 9 << 20])] {
+        let refused = read(&altered);
+        assert_eq!((refused.code(), refused.retryable()), (Code::Tampered, false), "{refused}");
+    }
+    let ida = Certificate::from_der(include_bytes!("../../../../tests/vectors/keys/ida.crt.der")).unwrap();
+    let another = base64::encode_url(&[7; 32]);
+    let to_another = jwe::encrypt(ida.public_key(), Some(&another), signed.as_bytes(), true).unwrap();
+    assert_eq!(read(&to_another).code(), Code::Keys, "no key of ours fits");
+}
