@@ -73,6 +73,9 @@ pub struct Behaviour {
     /// How eSignet lies.
     #[arg(long, env = "SIMULATOR_ESIGNET_LIE")]
     pub esignet_lie: Option<EsignetLie>,
+    /// What eSignet would lie in the userinfo it lies in the ID token.
+    #[arg(long, env = "SIMULATOR_ESIGNET_LIES_IN_ID_TOKEN")]
+    pub esignet_lies_in_id_token: bool,
     /// The hub denies every subscription and publication.
     #[arg(long, env = "SIMULATOR_HUB_DENIES")]
     pub hub_denies: bool,
@@ -126,6 +129,7 @@ impl Default for Behaviour {
             esignet_par: false,
             esignet_seals: false,
             esignet_lie: None,
+            esignet_lies_in_id_token: false,
             hub_denies: false,
             hub_never_verifies: false,
             hub_wrong_hmac: false,
@@ -189,6 +193,16 @@ pub enum EsignetLie {
     Plain,
     /// No key has the kid of the userinfo, however often the keys are fetched.
     UnknownKid,
+    /// The ID token holds another nonce.
+    WrongNonce,
+    /// What was sealed was altered on the way.
+    AlteredSeal,
+    /// The sealed userinfo inflates without end.
+    Bomb,
+    /// A token is bound to no key, whatever was proved.
+    Unbound,
+    /// The userinfo leads elsewhere.
+    UserinfoRedirect,
     /// Each proof of possession is answered with another nonce.
     EndlessNonce,
     /// The token endpoint leads elsewhere.

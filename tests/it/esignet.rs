@@ -185,9 +185,56 @@ async fn a_lie_is_not_believed_and_nothing_of_the_person_leaves_with_it() {
 }
 
 #[tokio::test]
+async fn an_id_token_that_lies_is_not_believed_and_the_userinfo_is_not_asked_for() {
+    let world = World::start("").await;
+    for lie in [
+        EsignetLie::WrongIssuer,
+        EsignetLie::WrongAudience,
+        EsignetLie::WrongSubject,
+        EsignetLie::Expired,
+        EsignetLie::Stranger,
+        EsignetLie::AlgNone,
+        EsignetLie::Unsigned,
+        EsignetLie::WrongNonce,
+    ] {
+        world.behave(Behaviour {
+            esignet_lie: Some(lie),
+            esignet_lies_in_id_token: true,
+            ..Behaviour::default()
+        });
+        let code = world.simulator.esignet.log_in(FORM, None, Some("n1"));
+        let login = json!({"code": code, "clientId": CLIENT, "redirectUri": FORM, "nonce": "n1"});
+        let (status, problem) = world.ask(&login).await;
+        assert_eq!((status, &problem["code"]), (502, &json!("tampered")), "{lie:?}: {problem}");
+        assert!(!problem.to_string().contains("Leila"), "{lie:?}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_altered_on_the_way_is_no_fault_of_our_keys() {
+    let world = World::start("").await;
+    for lie in [EsignetLie::AlteredSeal, EsignetLie::Bomb] {
+        world.behave(Behaviour { esignet_lie: Some(lie), esignet_seals: true, ..Behaviour::default() });
+        let (status, problem) = world.log_in().await;
+        assert_eq!((status, &problem["code"]), (502, &json!("tampered")), "{lie:?}: {problem}");
+        assert_eq!(problem["retryable"], false);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_bound_to_no_key_is_refused_where_each_has_to_be() {
+    let world = World::start("dpop = \"always\"").await;
+    world.lie(EsignetLie::Unbound);
+    let (status, problem) = world.log_in().await;
+    assert_eq!((status, &problem["fault"]), (502, &json!("partner")), "{problem}");
+    assert!(problem["advice"].as_str().unwrap().contains("esignet.dpop"), "{problem}");
+}
+
+#[tokio::test]
 async fn what_is_broken_at_esignet_is_esignets() {
     for (lie, fault) in [
         (EsignetLie::Redirect, "partner"),
+        (EsignetLie::UserinfoRedirect, "partner"),
         (EsignetLie::Large, "upstream"),
         (EsignetLie::OtherIssuer, "upstream"),
         (EsignetLie::OtherHost, "upstream"),

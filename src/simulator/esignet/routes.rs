@@ -17,7 +17,7 @@ use super::check::{Refused, Request};
 use super::{Begun, Bound, token};
 use crate::crypto::{base64, sha256};
 use crate::simulator::answer::{html, json_response};
-use crate::simulator::{EsignetLie, World};
+use crate::simulator::{Behaviour, EsignetLie, World};
 
 const AUTHORIZE: &str = "/authorize";
 const PUSH: &str = "/v1/esignet/oauth/par";
@@ -164,9 +164,13 @@ async fn exchange(State(world): State<Arc<World>>, headers: HeaderMap, body: Byt
         Err(word) => return refuse(word, None),
     };
     let access_token = token();
-    let Some(id_token) = esignet.id_token(&access_token, begun.nonce.as_deref(), now) else {
+    let Some(id_token) = esignet.id_token(lies(&behaviour, true), &access_token, begun.nonce.as_deref(), now)
+    else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
+    if behaviour.esignet_lie == Some(EsignetLie::Unbound) {
+        thumbprint = None;
+    }
     let token_type = if thumbprint.is_some() { "DPoP" } else { "Bearer" };
     esignet.memory().tokens.insert(access_token.clone(), Bound { thumbprint });
     let tokens = json!({"id_token": id_token, "token_type": token_type, "access_token": access_token, "expires_in": 3600});
@@ -218,10 +222,22 @@ async fn userinfo(State(world): State<Arc<World>>, headers: HeaderMap) -> Respon
     if behaviour.esignet_lie == Some(EsignetLie::Large) {
         return ([(CONTENT_TYPE, "application/jwt")], "a".repeat(10 << 20)).into_response();
     }
-    match esignet.userinfo(behaviour.esignet_lie, behaviour.esignet_seals, now) {
+    if behaviour.esignet_lie == Some(EsignetLie::UserinfoRedirect) {
+        return (StatusCode::FOUND, [(LOCATION, "/login")]).into_response();
+    }
+    match esignet.userinfo(lies(&behaviour, false), behaviour.esignet_seals, now) {
         Some(userinfo) => ([(CONTENT_TYPE, "application/jwt")], userinfo).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
+}
+
+/// The lie of the token that is made: the ID token, or the userinfo.
+fn lies(behaviour: &Behaviour, is_id_token: bool) -> Option<EsignetLie> {
+    let is_there = |lie: &EsignetLie| match lie {
+        EsignetLie::WrongNonce => is_id_token,
+        _ => behaviour.esignet_lies_in_id_token == is_id_token,
+    };
+    behaviour.esignet_lie.filter(is_there)
 }
 
 /// Names with their values; `None` where one stands twice.

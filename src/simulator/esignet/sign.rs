@@ -72,27 +72,52 @@ impl Esignet {
         json!({ "keys": keys.into_iter().flatten().collect::<Vec<_>>() })
     }
 
-    pub(super) fn id_token(&self, access_token: &str, nonce: Option<&str>, now: i64) -> Option<String> {
+    /// The ID token, or what `lie` makes of it.
+    pub(super) fn id_token(
+        &self,
+        lie: Option<EsignetLie>,
+        access_token: &str,
+        nonce: Option<&str>,
+        now: i64,
+    ) -> Option<String> {
         let mut claims = json!({
             "iss": self.issuer, "sub": SUBJECT, "aud": self.client.id, "iat": now, "exp": now + 600, "auth_time": now,
             "acr": "mosip:idp:acr:generated-code", "at_hash": base64::encode_url(sha256(access_token.as_bytes()).get(..16)?),
         });
+        let nonce = if lie == Some(EsignetLie::WrongNonce) { Some("another-nonce") } else { nonce };
         if let Some(nonce) = nonce {
             claims.as_object_mut()?.insert("nonce".to_owned(), json!(nonce));
         }
-        let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*rotated {
-            Some(signer) => signer.sign(&claims),
-            None => rsa(&self.key, SignatureAlgorithm::Ps256, ESIGNET_KID, &claims),
-        }
+        self.signed(lie, ESIGNET_KID, claims, now)
     }
 
     /// The userinfo as IDA makes it, or what `lie` makes of it; sealed to the client where `seals`.
     pub(super) fn userinfo(&self, lie: Option<EsignetLie>, seals: bool, now: i64) -> Option<String> {
-        let mut claims = json!({
+        let claims = json!({
             "sub": SUBJECT, "given_name": "Leila", "middle_name": "Noor", "family_name": "Karim", "gender": "Female",
             "birthdate": "1990/03/14", "address": {"country": "Utopia"},
         });
+        if lie == Some(EsignetLie::Plain) {
+            return Some(claims.to_string());
+        }
+        let signed = match lie {
+            Some(EsignetLie::Bomb) => "a".repeat(9 << 20),
+            _ => self.signed(lie, KYC_KID, claims, now)?,
+        };
+        match seals {
+            true => {
+                let certificate = &self.client.certificate;
+                let kid = base64::encode_url(&sha256(certificate.der()));
+                let sealed =
+                    jwe::encrypt(certificate.public_key(), Some(&kid), signed.as_bytes(), true).ok()?;
+                Some(if lie == Some(EsignetLie::AlteredSeal) { altered(&sealed)? } else { sealed })
+            }
+            false => Some(signed),
+        }
+    }
+
+    /// `claims` under the signature of the key `kid`, or what `lie` makes of both.
+    fn signed(&self, lie: Option<EsignetLie>, kid: &str, mut claims: Value, now: i64) -> Option<String> {
         let mut set = |name: &str, value: Value| {
             claims.as_object_mut().map(|members| members.insert(name.to_owned(), value));
         };
@@ -103,34 +128,33 @@ impl Esignet {
             Some(EsignetLie::Expired) => set("exp", json!(now - 600)),
             _ => {}
         }
-        let signed = match lie {
+        match lie {
             Some(EsignetLie::Stranger) => {
                 // It shows the kid of the right key.
                 let mut header = Header::new(Algorithm::ES256);
-                header.kid = Some(KYC_KID.to_owned());
-                jsonwebtoken::encode(&header, &claims, &self.stranger.key).ok()?
+                header.kid = Some(kid.to_owned());
+                jsonwebtoken::encode(&header, &claims, &self.stranger.key).ok()
             }
-            Some(EsignetLie::UnknownKid) => self.stranger.sign(&claims)?,
-            Some(EsignetLie::AlgNone) => by_hand(&json!({"alg": "none", "kid": KYC_KID}), &claims),
-            Some(EsignetLie::Unsigned) => by_hand(&json!({"alg": "RS256", "kid": KYC_KID}), &claims),
-            Some(EsignetLie::Plain) => return Some(claims.to_string()),
+            Some(EsignetLie::UnknownKid) => self.stranger.sign(&claims),
+            Some(EsignetLie::AlgNone) => Some(by_hand(&json!({"alg": "none", "kid": kid}), &claims)),
+            Some(EsignetLie::Unsigned) => Some(by_hand(&json!({"alg": "RS256", "kid": kid}), &claims)),
             _ => {
                 let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-                match &*rotated {
-                    Some(signer) => signer.sign(&claims)?,
-                    None => rsa(&self.kyc_key, SignatureAlgorithm::Rs256, KYC_KID, &claims)?,
+                match (&*rotated, kid) {
+                    (Some(signer), _) => signer.sign(&claims),
+                    (None, ESIGNET_KID) => rsa(&self.key, SignatureAlgorithm::Ps256, kid, &claims),
+                    (None, _) => rsa(&self.kyc_key, SignatureAlgorithm::Rs256, kid, &claims),
                 }
             }
-        };
-        match seals {
-            true => {
-                let certificate = &self.client.certificate;
-                let kid = base64::encode_url(&sha256(certificate.der()));
-                jwe::encrypt(certificate.public_key(), Some(&kid), signed.as_bytes(), true).ok()
-            }
-            false => Some(signed),
         }
     }
+}
+
+/// Another tag on what was sealed.
+fn altered(sealed: &str) -> Option<String> {
+    let (head, tag) = sealed.rsplit_once('.')?;
+    let other: String = tag.chars().rev().collect();
+    Some(format!("{head}.{other}"))
 }
 
 fn rsa(key: &PrivateKey, alg: SignatureAlgorithm, kid: &str, claims: &Value) -> Option<String> {
