@@ -185,7 +185,7 @@ async fn a_lie_is_not_believed_and_nothing_of_the_person_leaves_with_it() {
 }
 
 #[tokio::test]
-async fn an_id_token_that_lies_is_not_believed_and_the_userinfo_is_not_asked_for() {
+async fn an_id_token_that_lies_is_not_believed() {
     let world = World::start("").await;
     for lie in [
         EsignetLie::WrongIssuer,
