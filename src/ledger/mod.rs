@@ -23,6 +23,7 @@ mod pushes;
 mod registrations;
 mod rekey;
 pub(crate) mod settings;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod twice;
@@ -48,6 +49,7 @@ pub(crate) use self::operator::{Filter, Group, Page, PageView};
 pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
+pub(crate) use self::shares::KnownShare;
 pub(crate) use self::twice::Pair;
 pub(crate) use self::work::{Due, Ending, Held, Leased};
 

@@ -19,7 +19,7 @@ use crate::mosip::push::{Identity, Notice, Outcome, PushKind};
 use crate::pool;
 use crate::store::{ListedPush, PushRow};
 
-const TABLE: &str = "push";
+pub(super) const TABLE: &str = "push";
 
 /// The hub tries a message three times, each for a minute at most, with pauses of seconds: what says the same later is another message.
 const HUB_TRIES_FOR: Duration = Duration::from_mins(10);
@@ -229,31 +229,6 @@ impl Ledger {
         self.run(move |book| book.quarantine(&id, &refusal)).await
     }
 
-    /// What the push `id` only named was fetched: it is kept in quarantine with `body`, which holds it, in place of its own;
-    /// [`Code::NotFound`].
-    pub(crate) async fn complete_push(&self, id: String, body: Bytes) -> Result<()> {
-        self.run(move |book| {
-            let listed = book.tx().listed_push(&id)?.ok_or_else(no_such_message)?;
-            let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX);
-            let listed = ListedPush { bytes, ..listed };
-            let push = PushRow { listed, body: book.seal(TABLE, &id, "body", &body)? };
-            book.tx().delete_push(&id)?;
-            book.tx().mark_verified(&book.fetched(&id), book.now)?;
-            book.tx().insert_push(&push).map(drop)
-        })
-        .await
-    }
-
-    /// Whether `id`, which only names its credential, repeats a message whose credential was fetched, and which is gone: MOSIP may give
-    /// each share once alone. The repeat is removed.
-    pub(crate) async fn is_fetched(&self, id: String) -> Result<bool> {
-        self.run(move |book| {
-            let before = book.tx().marked_verified(&book.fetched(&id))?;
-            before.map_or(Ok(false), |_| book.remove_push(&id).map(|()| true))
-        })
-        .await
-    }
-
     /// Takes a quarantined push out for good; [`Code::NotFound`], [`Code::StateConflict`] while it is to be looked at.
     pub(crate) async fn discard_push(&self, id: String) -> Result<()> {
         self.run(move |book| {
@@ -332,11 +307,6 @@ impl Book<'_> {
         }
     }
 
-    /// Marks that what the push `id` names was fetched. The id stands for the bytes as they came.
-    fn fetched(&self, id: &str) -> Vec<u8> {
-        self.identity(&[b"fetched", id.as_bytes()]).to_vec()
-    }
-
     /// A new push; with `refusal`, in quarantine already.
     fn insert_push(&self, id: &str, kind: &str, body: &[u8], refusal: Option<&Refusal>) -> Result<()> {
         let listed = ListedPush {
@@ -365,7 +335,7 @@ impl Book<'_> {
         self.tx().quarantine(id, &refusal.kept()?.text)
     }
 
-    fn open_push(&self, push: PushRow) -> Result<Received> {
+    pub(super) fn open_push(&self, push: PushRow) -> Result<Received> {
         match self.unseal(TABLE, &push.id, "body", &push.body) {
             Ok(body) => {
                 self.rules.unreadable.forget(TABLE, &push.id);
@@ -379,6 +349,6 @@ impl Book<'_> {
     }
 }
 
-fn no_such_message() -> Error {
+pub(super) fn no_such_message() -> Error {
     Error::new(Code::NotFound, "there is no such message")
 }

@@ -110,6 +110,18 @@ pub(crate) fn read(status: StatusCode, body: &[u8]) -> Result<&str> {
     }
 }
 
+/// The sealed credential that `body` was given by [`brought`].
+///
+/// # Errors
+///
+/// [`Code::Bug`] where it holds none.
+pub(crate) fn held(body: &[u8]) -> Result<String> {
+    let message = super::tree(body)?;
+    let credential = message.pointer("/event/data/credential").and_then(Value::as_str);
+    let lacks = || Error::new(Code::Bug, "a message does not hold the share that was fetched for it");
+    credential.map(str::to_owned).ok_or_else(lacks)
+}
+
 /// `body`, a message that names a share, with `credential` in it as if it had come along.
 pub(crate) fn brought(body: &[u8], credential: &str) -> Result<Vec<u8>> {
     let mut message = super::tree(body)?;

@@ -19,7 +19,7 @@ use crate::destinations::TokenSource;
 use crate::destinations::cookie::CookieToken;
 use crate::destinations::drive::Outside;
 use crate::error::{Code, Error, Fault, Result};
-use crate::ledger::Received;
+use crate::ledger::{KnownShare, Received};
 use crate::mosip::credential::event::Notification;
 use crate::mosip::credential::share::{self, DataShare, SHARE_LIMIT};
 use crate::mosip::websub::credential::CREDENTIAL;
@@ -35,6 +35,8 @@ const AT_ONCE: usize = 4;
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 /// However often it failed, a share is tried again after this time.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
+/// On a share that MOSIP does not give again.
+const GIVEN_BEFORE: &str = "Another message brought this share before: its credential was delivered, or a person discarded that message. It is tried again by itself, since MOSIP may give a share more than once. If it stays away, ask the MOSIP administrator which message is theirs, have the credential issued again where it was not delivered, and discard this message.";
 /// When nothing waits.
 const REST: Duration = Duration::from_hours(24);
 
@@ -109,10 +111,9 @@ impl Shares {
         Self { place, outside, random, queue: Arc::default() }
     }
 
-    /// The sealed credential at `address`, which the hub named.
-    async fn fetch(&self, address: &str) -> Result<String> {
+    /// The sealed credential at `uri`, which [`Self::check`] allowed.
+    async fn fetch(&self, uri: Uri) -> Result<String> {
         let place = self.place.as_ref().ok_or_else(is_unset)?;
-        let uri = place.folder.address(address)?;
         let (method, deadline, max_response) = (Method::GET, DEADLINE, SHARE_LIMIT);
         let (headers, body) = (HeaderMap::new(), Bytes::new());
         let request = Request { method, uri, headers, body, deadline, max_response };
@@ -126,9 +127,9 @@ impl Shares {
         share::read(reply.status, &reply.body).map(str::to_owned).map_err(|error| reply.explain(error))
     }
 
-    /// Refuses an `address` that is never called.
-    pub(super) fn check(&self, address: &str) -> Result<()> {
-        self.place.as_ref().ok_or_else(is_unset)?.folder.address(address).map(drop)
+    /// The `address` that the hub named, as it is called; one that is never called is refused.
+    fn check(&self, address: &str) -> Result<Uri> {
+        self.place.as_ref().ok_or_else(is_unset)?.folder.address(address)
     }
 
     /// `id` is tried at once, unless it is under way.
@@ -270,12 +271,16 @@ impl PushesInner {
     pub(super) async fn complete(&self, push: Received, address: &str) -> Result<Received> {
         let Received { id, kind, body } = push;
         let fetched = async {
-            let credential = self.shares.fetch(address).await?;
-            pool::beside(move || share::brought(&body, &credential).map(Bytes::from)).await
+            let uri = self.shares.check(address)?;
+            // The rest of it is that of the setting.
+            let path = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+            let credential = self.give(uri, &path).await?;
+            let body = pool::beside(move || share::brought(&body, &credential).map(Bytes::from)).await?;
+            Ok::<_, Error>((path, body))
         };
         match fetched.await {
-            Ok(body) => {
-                self.ledger.complete_push(id.clone(), body.clone()).await?;
+            Ok((path, body)) => {
+                self.ledger.complete_push(id.clone(), path, body.clone()).await?;
                 Ok(Received { id, kind, body: body.to_vec().into() })
             }
             Err(error) => {
@@ -289,6 +294,21 @@ impl PushesInner {
                 Err(error)
             }
         }
+    }
+
+    /// The sealed credential at `uri`, whose path is `path`. Where a message holds it that does not verify, such as one of somebody else who
+    /// knows the hub's secret, MOSIP is not asked again.
+    async fn give(&self, uri: Uri, path: &str) -> Result<String> {
+        let was_given = match self.ledger.known_share(path.to_owned()).await? {
+            KnownShare::Kept(other) => return pool::beside(move || share::held(&other.body)).await,
+            KnownShare::Gone => true,
+            KnownShare::New => false,
+        };
+        let given = self.shares.fetch(uri).await;
+        given.map_err(|error| match error.fault() {
+            Fault::Upstream if was_given => error.advise(GIVEN_BEFORE),
+            _ => error,
+        })
     }
 }
 

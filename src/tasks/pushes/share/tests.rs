@@ -98,6 +98,46 @@ async fn a_message_that_the_hub_repeats_after_its_share_was_fetched_asks_for_not
     assert!(home.pushes.0.shares.queue.waiting().is_empty());
 }
 
+/// Another message of the hub that names the share of `body`, with `change` made to its event.
+fn naming_the_same(body: &[u8], change: impl FnOnce(&mut Value)) -> Bytes {
+    let mut message: Value = serde_json::from_slice(body).unwrap();
+    change(&mut message["event"]);
+    message.to_string().into()
+}
+
+#[tokio::test]
+async fn a_share_that_a_forged_message_used_up_is_there_for_the_genuine_one() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    // A second request would panic: the script is at its end, as MOSIP gives a share once alone.
+    let home = Home::sharing(place(), Arc::new(Script::new([says(200, &sealed)])));
+    let forged = naming_the_same(&body, |event| event["data"]["proof"]["signature"] = json!("AAAA"));
+    let forged = received(&home, forged).await;
+    home.pushes.verify(forged.clone()).await.unwrap_err();
+    let genuine = received(&home, body).await;
+    home.pushes.verify(genuine).await.unwrap();
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 1);
+    let kept = home.ledger.quarantined(0).await.unwrap();
+    assert_eq!((kept.len(), &kept[0].id), (1, &forged), "the forged one stays for a person");
+    assert!(home.pushes.0.shares.queue.waiting().is_empty());
+}
+
+#[tokio::test]
+async fn another_message_about_a_share_that_was_delivered_asks_for_it_and_is_kept_with_what_it_repeats() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    let outside = Arc::new(Script::new([says(200, &sealed), says(404, ""), says(200, &sealed)]));
+    let home = Home::sharing(place(), outside);
+    let other = naming_the_same(&body, |event| event["transactionId"] = json!("another-request"));
+    let id = received(&home, body).await;
+    home.pushes.verify(id).await.unwrap();
+    let id = received(&home, other).await;
+    assert_eq!(home.pushes.verify(id.clone()).await.unwrap_err().code(), Code::Upstream);
+    let refusal = home.ledger.quarantined(0).await.unwrap().remove(0).refusal.unwrap();
+    assert_eq!((refusal.code.as_str(), refusal.advice.as_str()), ("upstream", GIVEN_BEFORE));
+    // MOSIP may give a share more than once.
+    home.pushes.verify(id).await.unwrap();
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 2, "it says something else");
+}
+
 #[tokio::test]
 async fn the_address_alone_decides_whether_anything_is_called() {
     for address in
