@@ -131,7 +131,12 @@ impl Book<'_> {
             ("excused", Some(i64::try_from(*excused).unwrap_or(i64::MAX))),
         ];
         for (what, number) in numbers.into_iter().filter_map(|(what, number)| Some((what, number?))) {
-            self.tx().set_number(&of_topic(what, topic), number)?;
+            let name = of_topic(what, topic);
+            // It is kept every few seconds, and little of it changes.
+            let is_kept = self.tx().number(&name)? == Some(number);
+            if !is_kept {
+                self.tx().set_number(&name, number)?;
+            }
         }
         Ok(())
     }

@@ -64,6 +64,20 @@ async fn after_a_short_stop_or_at_the_first_start_nothing_is_missing() {
     assert_eq!((home.gap(), ends(&home)), (None, 0));
 }
 
+#[tokio::test]
+async fn of_how_a_topic_stands_only_what_changed_is_written() {
+    let rows = Rows::new();
+    let ledger = rows.ledger();
+    let keep = async |heard| {
+        let kept = HubTopic { up: Some(at(0)), heard: Some(heard), ..HubTopic::default() };
+        ledger.keep_hub_topics(vec![("credential", kept)]).await.unwrap();
+        rows.memory.changes()
+    };
+    let first = keep(at(0)).await;
+    assert_eq!(keep(at(0)).await, first);
+    assert_eq!(keep(at(1)).await, first + 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_was_missing_at_a_stop_is_known_to_the_next_start() {
     let home = Home::new(always_registered());
