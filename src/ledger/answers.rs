@@ -24,7 +24,9 @@ const TABLE: &str = "correlation";
 /// Silent registrations that one transaction reports.
 const AT_ONCE: usize = 100;
 /// The word of a registration of which MOSIP said nothing in time. What MOSIP says has its words in [`Outcome`].
-const SILENT: &str = "silent";
+pub(super) const SILENT: &str = "silent";
+/// The word of a registration whose answer was overdue, and that a person has settled with MOSIP.
+pub(super) const SETTLED: &str = "settled";
 /// What the registrar reads of a rejection after a credential.
 const AFTER_CREDENTIAL: &str = "MOSIP issued a credential for this registration before this rejection came. Do not register the record again: ask the MOSIP office whether the credential still stands.";
 /// Stands in the database behind the word of an [`Outcome`] that is no answer, where the answer has not come in time.
@@ -36,6 +38,9 @@ pub(crate) struct Answer {
     pub(crate) outcome: &'static str,
     #[serde(flatten)]
     pub(crate) details: AnswerDetails,
+    /// It is no answer, and one has not come in time.
+    #[serde(skip)]
+    pub(crate) is_overdue: bool,
 }
 
 /// What is kept of an answer, sealed.
@@ -49,6 +54,9 @@ pub(crate) struct AnswerDetails {
     /// What the registrar can do.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) advice: Option<String>,
+    /// Why a person settled it.
+    #[serde(rename = "settledFor", skip_serializing_if = "Option::is_none", default)]
+    pub(crate) settled_for: Option<String>,
 }
 
 impl Ledger {
@@ -62,22 +70,6 @@ impl Ledger {
     /// What came of the entry `id`, where MOSIP has said it or was silent.
     pub(crate) async fn answer(&self, id: String) -> Result<Option<Answer>> {
         self.run(move |book| book.answer(&id)).await
-    }
-
-    /// Of how many registrations MOSIP has said nothing in time, nor since.
-    pub(crate) async fn silent(&self) -> Result<u64> {
-        self.run(|book| book.tx().outcomes(SILENT)).await
-    }
-
-    /// How many registrations MOSIP has neither given a credential in time nor rejected, nor since: the silent ones, and those whose
-    /// packet it processed or paused.
-    pub(crate) async fn unanswered(&self) -> Result<u64> {
-        self.run(|book| {
-            let goes_on = Outcome::ALL.into_iter().filter(|outcome| !outcome.is_final());
-            let late = goes_on.map(|outcome| book.tx().outcomes(&overdue(outcome))).sum::<Result<u64>>()?;
-            Ok(book.tx().outcomes(SILENT)?.saturating_add(late))
-        })
-        .await
     }
 
     /// Delivers a message about each of the registrations that MOSIP has not answered in time.
@@ -134,7 +126,12 @@ impl Book<'_> {
         let details = match outcome {
             // What a credential holds is nobody's but the mediator's.
             Outcome::Issued => AnswerDetails { at: self.wall.to_iso(), ..AnswerDetails::default() },
-            _ => AnswerDetails { at: self.wall.to_iso(), reason: text("reason"), advice: text("advice") },
+            _ => AnswerDetails {
+                at: self.wall.to_iso(),
+                reason: text("reason"),
+                advice: text("advice"),
+                ..AnswerDetails::default()
+            },
         };
         if outcome.is_final() {
             // A rejection can be an old message that comes again, and takes back no credential.
@@ -147,7 +144,9 @@ impl Book<'_> {
         match former.map(|row| row.outcome) {
             // A verdict is not undone by what was sent before it and comes late.
             Some(word) if said(&word).is_some_and(Outcome::is_final) => Ok(()),
-            Some(word) if word == SILENT || word.ends_with(OVERDUE) => {
+            // Nor does what is no verdict take back what a person settled.
+            Some(word) if word == SETTLED => Ok(()),
+            Some(word) if is_overdue(&word) => {
                 let advice = Some(advice_on_delay(Some(outcome)).to_owned());
                 self.write_outcome(entry, &overdue(outcome), &AnswerDetails { advice, ..details })
             }
@@ -186,10 +185,12 @@ impl Book<'_> {
         Ok(self.tx().outcome(entry)?.and_then(|row| said(&row.outcome)).is_some_and(Outcome::is_final))
     }
 
-    /// Whether nothing more is expected of MOSIP for the registration of `entry`: it answered, or was silent for too long.
+    /// Whether nothing more is expected of MOSIP for the registration of `entry`: it answered, was silent for too long, or a person has
+    /// settled with it what becomes of the registration.
     pub(super) fn is_over(&self, entry: &str) -> Result<bool> {
-        let is_silent = self.tx().outcome(entry)?.is_some_and(|row| row.outcome == SILENT);
-        Ok(is_silent || self.is_answered(entry)?)
+        let is_ours = |word: &str| [SILENT, SETTLED].contains(&word);
+        let is_given_up = self.tx().outcome(entry)?.is_some_and(|row| is_ours(&row.outcome));
+        Ok(is_given_up || self.is_answered(entry)?)
     }
 
     fn report_silent(&self, within: Duration) -> Result<usize> {
@@ -250,20 +251,19 @@ impl Book<'_> {
         self.identity(&[b"silence", of.as_bytes(), name.as_bytes()])
     }
 
-    fn write_outcome(&self, entry: &str, outcome: &str, details: &AnswerDetails) -> Result<()> {
+    pub(super) fn write_outcome(&self, entry: &str, outcome: &str, details: &AnswerDetails) -> Result<()> {
         let text = to_wiped(details).map_err(|_| Error::new(Code::Bug, "an answer does not serialise"))?;
         let row =
             OutcomeRow { outcome: outcome.to_owned(), answer: self.seal(TABLE, entry, "answer", &text)? };
         self.tx().conclude(entry, &row)
     }
 
-    fn answer(&self, id: &str) -> Result<Option<Answer>> {
+    pub(super) fn answer(&self, id: &str) -> Result<Option<Answer>> {
         let entry = self.answered_under(id)?;
         let Some(row) = self.tx().outcome(&entry)? else { return Ok(None) };
         let of_mosip = said(&row.outcome).map(Outcome::as_str);
-        let Some(outcome) = of_mosip.or_else(|| (row.outcome == SILENT).then_some(SILENT)) else {
-            return Ok(None);
-        };
+        let ours = || [SILENT, SETTLED].into_iter().find(|word| row.outcome == *word);
+        let Some(outcome) = of_mosip.or_else(ours) else { return Ok(None) };
         let details = match self.unseal(TABLE, &entry, "answer", &row.answer) {
             Ok(text) => serde_json::from_slice(&text).unwrap_or_default(),
             Err(error) => {
@@ -271,11 +271,11 @@ impl Book<'_> {
                 AnswerDetails::default()
             }
         };
-        Ok(Some(Answer { outcome, details }))
+        Ok(Some(Answer { outcome, details, is_overdue: is_overdue(&row.outcome) }))
     }
 
     /// The name of the correlation row of the entry `id`: its own, or that of the entry that it was accepted with.
-    fn answered_under(&self, id: &str) -> Result<String> {
+    pub(super) fn answered_under(&self, id: &str) -> Result<String> {
         let has_own = self.tx().correlation(id)?.is_some();
         Ok(if has_own { id } else { cause(id) }.to_owned())
     }
@@ -293,8 +293,13 @@ fn said(word: &str) -> Option<Outcome> {
 }
 
 /// The word in the database of a registration whose answer is overdue and of which MOSIP said `outcome`, which is no answer.
-fn overdue(outcome: Outcome) -> String {
+pub(super) fn overdue(outcome: Outcome) -> String {
     format!("{}{OVERDUE}", outcome.as_str())
+}
+
+/// Whether a registration of this word in the database has no answer, and should have one.
+pub(super) fn is_overdue(word: &str) -> bool {
+    word == SILENT || word.ends_with(OVERDUE)
 }
 
 /// What the registrar can do where MOSIP has not answered in time, and said `last` before.

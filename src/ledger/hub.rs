@@ -43,6 +43,8 @@ pub(crate) struct HubTopic {
     pub(crate) heard: Option<Timestamp>,
     /// Registrations without an answer that say nothing against the topic.
     pub(crate) excused: u64,
+    /// Until when a person has looked after what may be missing.
+    pub(crate) settled: Option<Timestamp>,
 }
 
 /// What is kept of messages that may be missing.
@@ -109,11 +111,23 @@ impl Book<'_> {
             renew_in: renew_in.filter(|millis| *millis != 0).map(Duration::from_millis),
             heard: moment("heard")?,
             excused: number("excused")?.and_then(|excused| u64::try_from(excused).ok()).unwrap_or_default(),
+            settled: moment("settled")?,
         })
     }
 
     fn keep_hub_topic(&self, topic: &str, kept: &HubTopic) -> Result<()> {
-        let HubTopic { up, subscription, refused, unnamed, silence, ended, renew_in, heard, excused } = kept;
+        let HubTopic {
+            up,
+            subscription,
+            refused,
+            unnamed,
+            silence,
+            ended,
+            renew_in,
+            heard,
+            excused,
+            settled,
+        } = kept;
         let moment = |moment: &Option<Timestamp>| Some(moment.map_or(0, Timestamp::millis));
         let numbers = [
             ("up", up.map(Timestamp::millis)),
@@ -129,6 +143,7 @@ impl Book<'_> {
             ("renew-in", Some(renew_in.map_or(0, to_millis))),
             ("heard", heard.map(Timestamp::millis)),
             ("excused", Some(i64::try_from(*excused).unwrap_or(i64::MAX))),
+            ("settled", moment(settled)),
         ];
         for (what, number) in numbers.into_iter().filter_map(|(what, number)| Some((what, number?))) {
             let name = of_topic(what, topic);

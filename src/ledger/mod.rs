@@ -27,6 +27,7 @@ mod shares;
 #[cfg(test)]
 mod tests;
 mod twice;
+mod unanswered;
 mod unreadable;
 pub(crate) mod uptime;
 pub(crate) mod vault;
@@ -42,15 +43,16 @@ use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
-pub(crate) use self::answers::Answer;
+pub(crate) use self::answers::{Answer, AnswerDetails};
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView};
 pub(crate) use self::overview::{Attempt, Failing};
-pub(crate) use self::pushes::{QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
+pub(crate) use self::pushes::{Novelty, QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::shares::KnownShare;
 pub(crate) use self::twice::Pair;
+pub(crate) use self::unanswered::Unanswered;
 pub(crate) use self::work::{Due, Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};

@@ -35,6 +35,19 @@ pub(crate) struct Received {
     pub(crate) kind: String,
     /// The body as it came.
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// When it came, by the machine's clock.
+    pub(crate) received_at: Timestamp,
+}
+
+/// Whether a push that verifies is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Novelty {
+    /// It says what none before it said.
+    New,
+    /// An equal one was delivered, and it is delivered once more: MOSIP may mean the same words again. Or somebody posts what they captured.
+    Again,
+    /// It was delivered.
+    Repeat,
 }
 
 /// Who brings a push.
@@ -185,14 +198,15 @@ impl Ledger {
     }
 
     /// The push verified: `notice` goes to the mediator, under every name of the event that it is about, and its UINTOKEN to OpenCRVS 1.x
-    /// where that is configured, unless the same message did before. False: it did.
-    pub(crate) async fn verified(&self, id: String, kind: &str, notice: Stated<Notice>) -> Result<bool> {
+    /// where that is configured, unless the same message did before.
+    pub(crate) async fn verified(&self, id: String, kind: &str, notice: Stated<Notice>) -> Result<Novelty> {
         let of = kind.to_owned();
         self.run(move |book| {
             book.remove_push(&id)?;
             let Notice { kind, outcome, subject: held, identity, data, uin_token, receipt } = notice.get();
-            if book.came_before(&of, identity)? {
-                return Ok(false);
+            let novelty = book.novelty(&of, identity)?;
+            if novelty == Novelty::Repeat {
+                return Ok(novelty);
             }
             let (outcome, named) = (*outcome, book.named(held)?);
             let mut told = Cow::Borrowed(data);
@@ -201,7 +215,7 @@ impl Ledger {
                 told = book.in_view_of(named, outcome, data)?;
             }
             if outcome.is_some_and(|outcome| !outcome.is_delivered()) {
-                return Ok(true);
+                return Ok(novelty);
             }
             let subject = named.as_ref().map_or_else(|| held.clone(), |named| held.and(&named.subject));
             let post =
@@ -219,7 +233,7 @@ impl Ledger {
             if outcome == Some(Outcome::Issued) {
                 book.publish_received(&id, named.as_ref(), &subject, receipt.as_ref())?;
             }
-            Ok(true)
+            Ok(novelty)
         })
         .await
     }
@@ -286,23 +300,26 @@ impl Book<'_> {
         );
     }
 
-    /// Whether a push of `kind` that verifies came before, and was delivered. From now on it did.
-    fn came_before(&self, kind: &str, identity: &Identity) -> Result<bool> {
+    /// Whether a push of `kind` that verifies is new. From now on it was delivered.
+    fn novelty(&self, kind: &str, identity: &Identity) -> Result<Novelty> {
         let mark = |word: &[u8], parts: &[&[u8]]| {
             let hash = self.identity(&[&[word, kind.as_bytes()], parts].concat());
             self.tx().mark_verified(&hash, self.now)
         };
+        let of = |is_repeat| if is_repeat { Novelty::Repeat } else { Novelty::New };
         match identity {
-            Identity::Once(says) => Ok(mark(b"push", &[says.as_bytes()])?.is_some()),
+            Identity::Once(says) => Ok(of(mark(b"push", &[says.as_bytes()])?.is_some())),
             Identity::Message { id, says } => {
                 // Gateways of before knew a message by its id alone.
                 let former = self.identity(&[b"push", kind.as_bytes(), id.as_bytes()]);
                 let is_former = self.tx().marked_verified(&former)?.is_some();
-                Ok(mark(b"push", &[id.as_bytes(), says])?.is_some() || is_former)
+                Ok(of(mark(b"push", &[id.as_bytes(), says])?.is_some() || is_former))
             }
             Identity::Repeatable(says) => {
-                let soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
-                Ok(mark(b"push", &[says.as_bytes()])?.is_some_and(soon))
+                let before = mark(b"push", &[says.as_bytes()])?;
+                let is_soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
+                Ok(before
+                    .map_or(Novelty::New, |at| if is_soon(at) { Novelty::Repeat } else { Novelty::Again }))
             }
         }
     }
@@ -339,7 +356,8 @@ impl Book<'_> {
         match self.unseal(TABLE, &push.id, "body", &push.body) {
             Ok(body) => {
                 self.rules.unreadable.forget(TABLE, &push.id);
-                Ok(Received { id: push.listed.id, kind: push.listed.kind, body })
+                let ListedPush { id, kind, received_at, .. } = push.listed;
+                Ok(Received { id, kind, body, received_at: Timestamp::from_millis(received_at) })
             }
             Err(error) => {
                 self.rules.unreadable.note(TABLE, &push.id, &error);

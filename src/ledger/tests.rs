@@ -249,7 +249,7 @@ async fn push(ledger: &Ledger, brn: &str, token: &str) -> (String, bool) {
     let message = fake::uin_token(token, brn);
     let verified = notice(&message);
     let id = ledger.receive(BIRTH_NID, message, Sender::Stranger).await.unwrap();
-    let is_new = ledger.verified(id.clone(), BIRTH_NID.name, verified).await.unwrap();
+    let is_new = ledger.verified(id.clone(), BIRTH_NID.name, verified).await.unwrap() == Novelty::New;
     (id, is_new)
 }
 

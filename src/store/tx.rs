@@ -43,6 +43,8 @@ pub(crate) trait Tx: Queues + Overview {
     fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>>;
     /// How many entries have this outcome.
     fn outcomes(&mut self, outcome: &str) -> Result<u64>;
+    /// Up to `limit` of them after `after`, each with its place, in order of acceptance.
+    fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>>;
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq>;
     /// A push with its body, which may be large.

@@ -39,6 +39,8 @@ mod hanging;
 #[cfg(feature = "simulator")]
 mod hostile;
 #[cfg(feature = "simulator")]
+mod hub_gaps;
+#[cfg(feature = "simulator")]
 mod ida_errors;
 #[cfg(feature = "simulator")]
 mod ida_once;

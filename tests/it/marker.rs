@@ -184,9 +184,15 @@ async fn decide(site: &Site, markers: &mut Markers) {
 
 /// All lists to their ends, and the page in every view.
 async fn look_around(site: &Site, markers: &Markers, seen: &mut Sightings) {
-    for route in
-        ["/v1/events", "/v1/events/discarded", "/v1/quarantine", "/v1/uin-tokens", "/v1/inbox", "/v1/keys"]
-    {
+    for route in [
+        "/v1/events",
+        "/v1/events/discarded",
+        "/v1/quarantine",
+        "/v1/unanswered",
+        "/v1/uin-tokens",
+        "/v1/inbox",
+        "/v1/keys",
+    ] {
         let mut target = route.to_owned();
         loop {
             let (status, answer) = site.call(Method::GET, &target, "").await;
@@ -201,6 +207,8 @@ async fn look_around(site: &Site, markers: &Markers, seen: &mut Sightings) {
         "/?list=queued",
         "/?list=parked",
         "/?list=quarantine",
+        "/?list=unanswered",
+        "/?list=hub",
         "/?find=",
         "/?event=discarded",
         "/?event=discarded-on-the-page",

@@ -17,13 +17,13 @@ use crate::support::patience;
 use crate::support::vectors::{cases, text};
 use crate::support::world::{Hub, Setup, World};
 
-async fn world(behaviour: Behaviour) -> World {
+pub(crate) async fn world(behaviour: Behaviour) -> World {
     let behaviour = Behaviour { hub_retry_ms: 1, ..behaviour };
     World::start(Setup { hub: true, behaviour, ..Setup::default() }).await
 }
 
 /// The hub as readiness shows it, once `condition` holds of it.
-async fn hub_until(world: &World, condition: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn hub_until(world: &World, condition: impl Fn(&Value) -> bool) -> Value {
     patience::until("the hub", async || {
         let (status, readiness) = world.gateway.readiness().await;
         assert_eq!(status, 200, "the hub changes nothing for events");
@@ -33,17 +33,17 @@ async fn hub_until(world: &World, condition: impl Fn(&Value) -> bool) -> Value {
     .await
 }
 
-fn is_subscribed(hub: &Value) -> bool {
+pub(crate) fn is_subscribed(hub: &Value) -> bool {
     let subscriptions = hub["subscriptions"].as_array().unwrap();
     subscriptions.len() == 3 && subscriptions.iter().all(|subscription| subscription["state"] == "active")
 }
 
 /// Posts to the callback as the hub does.
-async fn post(world: &World, signatures: &[&str], body: &str) -> Reply {
+pub(crate) async fn post(world: &World, signatures: &[&str], body: &str) -> Reply {
     post_to(world, Hub::CALLBACK, signatures, body).await
 }
 
-async fn post_to(world: &World, path: &str, signatures: &[&str], body: &str) -> Reply {
+pub(crate) async fn post_to(world: &World, path: &str, signatures: &[&str], body: &str) -> Reply {
     let name = HeaderName::from_static("x-hub-signature");
     let mut headers = HeaderMap::new();
     headers.insert("content-type", HeaderValue::from_static("application/json"));
@@ -55,19 +55,19 @@ async fn post_to(world: &World, path: &str, signatures: &[&str], body: &str) -> 
 }
 
 /// A page of the ops listener.
-async fn ops(world: &World, route: &str) -> String {
+pub(crate) async fn ops(world: &World, route: &str) -> String {
     let url = format!("http://{}{route}", world.gateway.ops);
     let reply = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
     String::from_utf8(reply.body.to_vec()).unwrap()
 }
 
-fn sign(secret: &str, body: &str) -> String {
+pub(crate) fn sign(secret: &str, body: &str) -> String {
     let tag = hmac::tag(HmacAlgorithm::Sha256, secret.as_bytes(), &[body.as_bytes()]);
     let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256={hex}")
 }
 
-async fn quarantine(world: &World) -> Vec<Value> {
+pub(crate) async fn quarantine(world: &World) -> Vec<Value> {
     let (_, answer) = world.gateway.get("/v1/quarantine").await;
     answer["messages"].as_array().unwrap().clone()
 }
@@ -140,64 +140,6 @@ async fn what_the_hub_delivers_twice_and_out_of_order_is_told_once_each() {
     }
     told.sort();
     assert_eq!(told, ids, "each once");
-}
-
-#[tokio::test]
-async fn what_the_hub_did_not_sign_is_not_stored_and_the_hub_gives_up() {
-    let world = world(Behaviour::default()).await;
-    hub_until(&world, is_subscribed).await;
-    world.simulator.controls.set(Behaviour { hub_wrong_hmac: true, hub_retry_ms: 1, ..Behaviour::default() });
-    world.simulator.hub.publish_result("10001", "REJECTED");
-    let record = world.simulator.history.wait_until(|record| record.hub_deliveries.len() == 3).await;
-    assert!(record.hub_deliveries.iter().all(|delivery| delivery.status == Some(401)));
-    assert!(quarantine(&world).await.is_empty());
-    assert_eq!(world.gateway.get("/v1/inbox").await.1["messages"], json!([]));
-
-    // The operator hears of it: the sender knew the address that the hub alone is told.
-    // The message says which topic it is of.
-    let status = |hub: &Value| hub["subscriptions"][1].clone();
-    let refused =
-        |hub: &Value| (status(hub)["refused"]["messages"].clone(), status(hub)["refused"]["code"].clone());
-    let hub = hub_until(&world, |hub| !status(hub)["refused"].is_null()).await;
-    assert_eq!(refused(&hub), (json!(3), json!("unauthorized")), "{hub}");
-    assert_eq!(status(&hub)["topic"], "packet_status");
-    assert_eq!(
-        (&status(&hub)["refused"]["is_hub"], &status(&hub)["gap"]["cause"]),
-        (&json!(true), &json!("refused"))
-    );
-    assert!(hub["subscriptions"][0]["gap"].is_null() && hub["refused"].is_null(), "{hub}");
-    let metrics = ops(&world, "/metrics").await;
-    for line in [
-        r#"mosip_gateway_hub_messages_refused{topic="packet_status"} 3"#,
-        r#"mosip_gateway_hub_gap{topic="packet_status",cause="refused"} 1"#,
-        r#"mosip_gateway_hub_gap{topic="credential",cause="refused"} 0"#,
-    ] {
-        assert!(metrics.contains(line), "{metrics}");
-    }
-    let page = ops(&world, "/").await;
-    assert!(
-        page.contains("3 messages of MOSIP's hub (packet_status) were refused")
-            && page.contains("Messages of MOSIP's hub (packet_status) may be missing from ")
-            && page.contains("Messages may be missing from "),
-        "{page}"
-    );
-    // A stranger who does not know that address moves nothing.
-    let body = r#"{"instanceId":"1","resultCode":"REJECTED"}"#;
-    let signature = sign(HUB_SECRET, body);
-    for signature in ["sha256=00", signature.as_str()] {
-        let status = post_to(&world, "/websub/callback", &[signature], body).await.status;
-        assert_eq!(status, StatusCode::NOT_FOUND, "under no other address anything is taken");
-    }
-    assert_eq!(refused(&hub_until(&world, |_| true).await).0, json!(3));
-    // What is taken ends the alarm; that messages may be missing is told until a start.
-    assert_eq!(post(&world, &[&sign(HUB_SECRET, body)], body).await.status, StatusCode::OK);
-    let hub = hub_until(&world, |hub| status(hub)["refused"].is_null()).await;
-    assert!(status(&hub)["gap"]["until"].is_string(), "{hub}");
-    let page = ops(&world, "/").await;
-    let gap = page.split("Messages may be missing from ").nth(1).unwrap().split('<').next().unwrap();
-    assert!(gap.contains(" until 2") && gap.contains(": they were refused"), "{gap}");
-    let line = r#"mosip_gateway_hub_messages_refused{topic="packet_status"} 0"#;
-    assert!(ops(&world, "/metrics").await.contains(line));
 }
 
 #[tokio::test]

@@ -272,13 +272,8 @@ async fn websub_message(
     // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
     let read = kind_of(app, body).await;
     let (kind, body) = read.inspect_err(|refusal| app.hub().refused(refusal.code(), true, None))?;
-    match app.pushes().receive(kind, body, Sender::Known).await {
-        Ok(_) => app.hub().arrived(kind),
-        Err(refusal) => {
-            app.hub().missed(kind);
-            return Err(refusal);
-        }
-    }
+    let stored = app.pushes().receive(kind, body, Sender::Known).await;
+    stored.inspect_err(|_| app.hub().missed(kind))?;
     Ok(StatusCode::OK)
 }
 

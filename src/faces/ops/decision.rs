@@ -21,7 +21,7 @@ const ALL: &str = "all";
 #[serde(deny_unknown_fields)]
 #[schema(as = DecisionForm)]
 pub(super) struct Form {
-    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`, `quarantine:` and the name of a reason. Needed unless `find` is there, as `do`, `reason` and `token` are.
+    /// `event:` and an id, `fault:` and a fault, `reason:` and the name of a reason, `message:` and an id, `quarantine:all`, `quarantine:` and the name of a reason, `unanswered:` and an id, `gap:` and a topic. Needed unless `find` is there, as `do`, `reason` and `token` are.
     #[schema(nullable = false)]
     about: Option<String>,
     #[schema(inline, nullable = false)]
@@ -43,6 +43,7 @@ enum Verb {
     Retry,
     Discard,
     Verify,
+    Settle,
 }
 
 /// What a form asks for.
@@ -76,6 +77,10 @@ enum What {
     Verify(String),
     /// Likewise.
     DiscardMessage(String),
+    /// A registration without an answer of MOSIP.
+    SettleRegistration(String),
+    /// Messages of a topic of MOSIP's hub that may be missing.
+    SettleGap(String),
 }
 
 /// What has been done.
@@ -92,6 +97,8 @@ pub(super) enum Done {
     MessageDiscarded,
     /// So many messages are gone.
     MessagesDiscarded(usize),
+    RegistrationSettled,
+    GapSettled,
 }
 
 impl Form {
@@ -131,6 +138,8 @@ impl What {
             (Verb::Discard, "quarantine") if name != ALL => Self::DiscardMessages(name.to_owned()),
             (Verb::Verify, "message") => Self::Verify(name.to_owned()),
             (Verb::Discard, "message") => Self::DiscardMessage(name.to_owned()),
+            (Verb::Settle, "unanswered") => Self::SettleRegistration(name.to_owned()),
+            (Verb::Settle, "gap") => Self::SettleGap(name.to_owned()),
             _ => return Err(unknown()),
         })
     }
@@ -196,6 +205,21 @@ impl Decision {
                 tracing::warn!(push = id, by, reason, "a push is discarded on the page");
                 Ok(Done::MessageDiscarded)
             }
+            What::SettleRegistration(id) => {
+                app.ledger().settle_unanswered(id.clone(), reason.clone()).await?;
+                tracing::warn!(
+                    event = id,
+                    by,
+                    reason,
+                    "a registration without an answer is settled on the page"
+                );
+                Ok(Done::RegistrationSettled)
+            }
+            What::SettleGap(topic) => {
+                app.hub().settle(&topic).await?;
+                tracing::warn!(topic, by, reason, "a gap of MOSIP's hub is settled on the page");
+                Ok(Done::GapSettled)
+            }
         }
     }
 }
@@ -211,6 +235,8 @@ impl Done {
             Self::Verified => ("verified", 1),
             Self::MessageDiscarded => ("message-discarded", 1),
             Self::MessagesDiscarded(messages) => ("messages-discarded", messages),
+            Self::RegistrationSettled => ("registration-settled", 1),
+            Self::GapSettled => ("gap-settled", 1),
         }
     }
 
@@ -224,6 +250,8 @@ impl Done {
             "verified" => Some(Self::Verified),
             "message-discarded" => Some(Self::MessageDiscarded),
             "messages-discarded" => Some(Self::MessagesDiscarded(events)),
+            "registration-settled" => Some(Self::RegistrationSettled),
+            "gap-settled" => Some(Self::GapSettled),
             _ => None,
         }
     }
@@ -283,6 +311,8 @@ mod tests {
             ("quarantine:0123456789abcdef", "discard"),
             ("message:p", "verify"),
             ("message:p", "discard"),
+            ("unanswered:a:b", "settle"),
+            ("gap:credential", "settle"),
         ] {
             assert_eq!(parse(about, verb, " a reason ").unwrap().reason, "a reason", "{about} {verb}");
         }
@@ -291,6 +321,9 @@ mod tests {
             ("fault:bug", "discard"),
             ("quarantine:all", "discard"),
             ("fault:rain", "retry"),
+            ("event:a", "settle"),
+            ("gap:credential", "discard"),
+            ("unanswered:a", "discard"),
             ("event", "retry"),
             ("", ""),
         ] {

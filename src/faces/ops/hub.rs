@@ -10,12 +10,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headline::{Remark, Tone};
-use super::page::{section, table, words};
+use super::page::lists::List;
+use super::page::{Forms, section, table, words};
 use super::readiness::Refusal;
 use super::standing::Standing;
 use crate::clock::Timestamp;
 use crate::error::{Code, Fault};
-use crate::tasks::hub::{self, Cause, Gap, Standing as How, Status};
+use crate::tasks::hub::{self, Cause, Gap, Standing as How, Status, UNKNOWN};
 
 /// In readiness.
 #[derive(Serialize, ToSchema)]
@@ -149,9 +150,6 @@ struct RefusedOf {
     topic: &'static str,
 }
 
-/// The topic of messages that named none of ours.
-const UNKNOWN: &str = "unknown";
-
 /// In metrics.
 pub(super) fn register(registry: &mut Registry, standing: &Standing) {
     let subscriptions = Family::<Subscribed, Gauge>::default();
@@ -179,7 +177,7 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
     }
     registry.register(
         "hub_gap",
-        "1 while messages of the topic of MOSIP's hub may be missing, and afterwards until a start",
+        "1 while messages of the topic of MOSIP's hub may be missing, and afterwards until a person settles it or a start",
         gaps,
     );
     registry.register(
@@ -191,7 +189,7 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
     super::metrics::gauge(
         registry,
         "registrations_silent",
-        "Registrations that MOSIP has not answered within websub.expect_within, nor since",
+        "Registrations that MOSIP has not answered within websub.expect_within, nor since, and nobody has settled",
         silent,
     );
 }
@@ -253,8 +251,10 @@ fn gaps(subscriptions: &[hub::Subscription]) -> impl Iterator<Item = Remark> {
     }
     alike.into_iter().map(|(gap, topics)| {
         let end = match gap.until {
-            Some(_) => "This line disappears when the gateway restarts.",
-            None => "The time is over with the next message of the topic.",
+            Some(_) => "Then settle the gap below.",
+            None => {
+                "The time is over with the next new message of the topic; settle the gap below once it is looked after."
+            }
         };
         act(
             format!("Messages of MOSIP's hub ({}) {}", topics.join(", "), missing(gap)),
@@ -309,14 +309,17 @@ pub(super) fn silent(standing: &Standing, remarks: &mut Vec<Remark>) {
         remarks.push(Remark {
             tone: Tone::Waits,
             text: format!("{silent} {of} {have} no answer of MOSIP within websub.expect_within."),
-            advice: "Ask the MOSIP administrator what became of them; the mediator gets `registration.silent` for each."
+            advice: "Ask the MOSIP administrator what became of them, and settle each below; the mediator gets `registration.silent` for each."
                 .to_owned(),
         });
     }
 }
 
-/// On the page.
-pub(super) fn render(standing: &Standing) -> Markup {
+/// What a person does about messages that may be missing.
+const SETTLE: (&str, &str) = ("settle", "This is looked after");
+
+/// On the page. What may be missing is decided about where there are `forms`, and elsewhere there is the way to them.
+pub(super) fn render(standing: &Standing, forms: Option<&Forms>) -> Markup {
     let Some(hub) = standing.hub.as_ref().filter(|hub| hub.is_unreachable || !hub.subscriptions.is_empty())
     else {
         return Markup::default();
@@ -338,10 +341,22 @@ pub(super) fn render(standing: &Standing) -> Markup {
                 (words::sentence(refusal.detail())) " " (words::sentence(refusal.advice())) " "
             }
             @if let Some(gap) = subscription.gap { "Messages " (missing(gap)) " " }
+            @if subscription.gap.is_some() || subscription.refused.is_some() { (decision(subscription.name, forms)) }
         };
         vec![html! { (subscription.name) }, state, since, why]
     });
-    section("hub", &heading, table("hub", &["Topic", "State", "Since", "Reason"], rows))
+    let unknown = hub.refused.map(|refused| {
+        let why = html! { "Messages that named no topic of ours were refused. " (decision(UNKNOWN, forms)) };
+        vec![html! { (UNKNOWN) }, html! { "None" }, words::time(refused.since), why]
+    });
+    section("hub", &heading, table("hub", &["Topic", "State", "Since", "Reason"], rows.chain(unknown)))
+}
+
+fn decision(topic: &str, forms: Option<&Forms>) -> Markup {
+    match forms {
+        Some(forms) => forms.folded("Decide", &format!("gap:{topic}"), &[SETTLE]),
+        None => html! { a href=(List::Hub.address(0, None)) { "Decide" } },
+    }
 }
 
 fn act(text: String, advice: String) -> Remark {

@@ -100,7 +100,7 @@ pub(super) struct View {
 }
 
 /// Makes forms for this page.
-struct Forms {
+pub(super) struct Forms {
     ops: Ops,
     address: String,
 }
@@ -157,7 +157,7 @@ impl View {
                     (failing::render(&self.standing))
                     @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
-                    (super::hub::render(&self.standing))
+                    (super::hub::render(&self.standing, None))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
                     (overview::settings(&self.standing))
@@ -338,7 +338,7 @@ impl Forms {
     }
 
     /// As [`Self::form`], folded until it is wanted.
-    fn folded(&self, summary: &str, subject: &str, verbs: &[(&str, &str)]) -> Markup {
+    pub(super) fn folded(&self, summary: &str, subject: &str, verbs: &[(&str, &str)]) -> Markup {
         html! { details { summary { (summary) } (self.form(subject, verbs)) } }
     }
 }

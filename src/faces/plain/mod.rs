@@ -8,6 +8,7 @@ pub(super) mod inbox;
 mod packets;
 mod schema;
 mod settings;
+mod settled;
 pub(super) mod uin_tokens;
 
 use axum::extract::{Request, State};
@@ -89,6 +90,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         .merge(events::routes())
         .merge(packets::routes())
         .merge(inbox::routes())
+        .merge(settled::routes())
         .merge(ida_routes::routes())
         .merge(credentials::routes())
         .merge(esignet::routes())

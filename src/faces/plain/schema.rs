@@ -44,8 +44,8 @@ pub(super) struct Event {
 
 /// What came of a registration.
 #[derive(ToSchema)]
-#[schema(as = RegistrationAnswer)]
-struct Answer {
+#[schema(as = RegistrationAnswer, rename_all = "camelCase")]
+pub(super) struct Answer {
     outcome: Outcome,
     /// When it became known; RFC 3339, UTC.
     at: String,
@@ -55,6 +55,9 @@ struct Answer {
     /// What the registrar can do.
     #[schema(nullable = false)]
     advice: Option<String>,
+    /// Why a person settled it.
+    #[schema(nullable = false)]
+    settled_for: Option<String>,
 }
 
 /// How a registration stands at MOSIP.
@@ -67,6 +70,8 @@ enum Outcome {
     Rejected,
     /// MOSIP said nothing within `websub.expect_within`.
     Silent,
+    /// Its answer was overdue, and a person has settled it with MOSIP.
+    Settled,
     /// Its packet was processed, and its credential has not come yet.
     Processed,
     /// MOSIP waits for more of the applicant.

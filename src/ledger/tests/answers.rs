@@ -81,10 +81,10 @@ async fn says(ledger: &Ledger, outcome: Outcome, id: &str, own_id: &str) {
     let identity = Identity::Once(own_id.to_owned());
     let outcome = Some(outcome);
     let notice = Notice { kind, outcome, subject, identity, data, uin_token: None, receipt: None };
-    assert!(ledger.verified(push, kind, fake::under_the_hub(notice)).await.unwrap());
+    assert_eq!(ledger.verified(push, kind, fake::under_the_hub(notice)).await.unwrap(), Novelty::New);
 }
 
-/// The registration processor's bare message, as the hub brings it; whether it is new.
+/// The registration processor's bare message, as the hub brings it; whether it is told.
 async fn status(ledger: &Ledger, id: &str, result: &str) -> bool {
     let body = json!({
         "instanceId": id, "resultCode": result, "workflowType": "CRVS_NEW",
@@ -93,7 +93,7 @@ async fn status(ledger: &Ledger, id: &str, result: &str) -> bool {
     let body = body.to_string();
     let notice = verified(PACKET_STATUS, body.as_bytes());
     let push = ledger.receive(PACKET_STATUS, body.into(), Sender::Known).await.unwrap();
-    ledger.verified(push, PACKET_STATUS.name, notice).await.unwrap()
+    ledger.verified(push, PACKET_STATUS.name, notice).await.unwrap() != Novelty::Repeat
 }
 
 async fn types(ledger: &Ledger) -> Vec<String> {
@@ -347,7 +347,7 @@ async fn that_a_credential_was_received_is_published_once_for_each_credential() 
             uin_token: None,
             receipt: request.map(|request| Receipt { request_id: request.to_owned(), credential }),
         };
-        ledger.verified(push, "credential", fake::under_the_hub(notice)).await.unwrap()
+        ledger.verified(push, "credential", fake::under_the_hub(notice)).await.unwrap() == Novelty::New
     };
     let (one, other) = ([1; 32], [2; 32]);
     assert!(issue(Some("request-1"), "e1", one).await && !issue(Some("request-1"), "e1", one).await);

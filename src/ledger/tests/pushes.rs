@@ -49,7 +49,7 @@ async fn a_forged_push_first_does_not_bar_the_real_one() {
     let forged = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
     ledger.quarantine(forged, refusal()).await.unwrap();
     let real = ledger.receive(BIRTH_NID, message.clone(), Sender::Stranger).await.unwrap();
-    assert!(ledger.verified(real, BIRTH_NID.name, notice(&message)).await.unwrap());
+    assert_eq!(ledger.verified(real, BIRTH_NID.name, notice(&message)).await.unwrap(), Novelty::New);
 }
 
 #[tokio::test]
@@ -118,7 +118,7 @@ async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, says: u8) -> bool {
         uin_token: None,
         receipt: None,
     };
-    ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap()
+    ledger.verified(id, kind, fake::under_the_hub(notice)).await.unwrap() == Novelty::New
 }
 
 #[tokio::test]

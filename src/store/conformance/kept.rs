@@ -91,6 +91,10 @@ pub(crate) async fn what_is_expected_is_overdue_until_it_is_answered_or_given_up
     .await;
     assert_eq!(overdue(30, 9).await, ["a"]);
     assert_eq!(run(store, |tx| tx.outcomes("silent")).await, 2);
+    let silent = async |after, limit| run(store, move |tx| tx.concluded("silent", after, limit)).await;
+    let both = silent(0, 9).await;
+    assert_eq!(both.iter().map(|(_, entry)| entry.as_str()).collect::<Vec<_>>(), ["a", "b"], "as accepted");
+    assert_eq!((silent(0, 1).await, silent(both[0].0, 9).await), (both[..1].to_vec(), both[1..].to_vec()));
     run(store, move |tx| tx.conclude("a", &said("rejected"))).await;
     assert_eq!(run(store, |tx| tx.outcome("a")).await, Some(said("rejected")));
     assert_eq!(

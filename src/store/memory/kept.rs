@@ -78,6 +78,12 @@ impl Kept {
         self.outcomes.get(&self.seq_of(entry)?).cloned()
     }
 
+    pub(super) fn concluded(&self, outcome: &str, after: Seq, limit: usize) -> Vec<(Seq, String)> {
+        let rows = self.outcomes.range(after.saturating_add(1)..).filter(|(_, row)| row.outcome == outcome);
+        let entry = |(seq, _): (&Seq, _)| Some((*seq, self.correlations.get(seq)?.entry.clone()));
+        rows.filter_map(entry).take(limit).collect()
+    }
+
     fn seq_of(&self, entry: &str) -> Option<Seq> {
         self.correlations.iter().find(|(_, row)| row.entry == entry).map(|(seq, _)| *seq)
     }

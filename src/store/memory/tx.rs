@@ -83,6 +83,10 @@ impl Tx for Tables {
         Ok(self.kept.outcomes.values().filter(|row| row.outcome == outcome).count() as u64)
     }
 
+    fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>> {
+        Ok(self.kept.concluded(outcome, after, limit))
+    }
+
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {
         Ok(self.pushes.insert(push))
     }

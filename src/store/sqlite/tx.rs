@@ -134,6 +134,11 @@ impl Tx for Transaction<'_> {
         Ok(self.find(find, [outcome], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
     }
 
+    fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>> {
+        let find = "SELECT seq, entry FROM correlation WHERE outcome=?1 AND seq>?2 ORDER BY seq LIMIT ?3";
+        self.list(find, params![outcome, after, count(limit)], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {
         let insert = "INSERT INTO push (id, kind, state, received_at, bytes, refusal, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let bytes = i64::try_from(push.bytes).unwrap_or(i64::MAX);

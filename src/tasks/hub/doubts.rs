@@ -61,6 +61,9 @@ pub(super) struct Doubts {
     open: Vec<Doubt>,
     /// The time of those that are over.
     closed: Option<Gap>,
+    /// Until when a person has looked after what may be missing. What began before is told no more; the subscription is made anew all the
+    /// same.
+    settled: Option<Timestamp>,
 }
 
 struct Doubt {
@@ -68,7 +71,10 @@ struct Doubt {
     /// It is about this topic, and not perhaps about another one.
     is_named: bool,
     since: Timestamp,
+    /// When the last message failed, or the hub was last found to deliver nothing. Messages that were received before it end nothing.
     last: Instant,
+    /// The same by the machine's clock.
+    raised: Timestamp,
     /// How many attempts of the hub failed.
     attempts: u32,
     /// How many of them did not fail on their way, so that the hub's next attempt fails alike.
@@ -88,6 +94,11 @@ impl Doubt {
         }
     }
 
+    /// Whether a person has looked after it, which they did for all that began until `settled`.
+    fn is_settled(&self, settled: Option<Timestamp>) -> bool {
+        settled.is_some_and(|settled| self.since <= settled)
+    }
+
     /// Whether the hub has not given up yet, so that what it delivers now includes what failed.
     fn is_still_tried(&self) -> bool {
         matches!(self.cause, Cause::NoRoom | Cause::Refused)
@@ -100,46 +111,52 @@ impl Doubt {
 impl Doubts {
     /// A message of this topic found no room.
     pub(super) fn found_no_room(&mut self, now: Timestamp) {
-        self.raise(Cause::NoRoom, true, true, now);
+        self.raise(Cause::NoRoom, true, true, now, now);
     }
 
     /// A message was refused because of `code`; `is_named`: it named this topic.
     pub(super) fn refused(&mut self, code: Code, is_named: bool, now: Timestamp) {
-        self.raise(Cause::Refused, is_named, !is_of_the_way(code), now);
+        self.raise(Cause::Refused, is_named, !is_of_the_way(code), now, now);
     }
 
     /// The hub may have stopped at `since`, which nothing but a silence shows, or nobody took what it delivered from then on.
-    pub(super) fn stopped(&mut self, cause: Cause, since: Timestamp) {
-        self.raise(cause, true, true, since);
+    pub(super) fn stopped(&mut self, cause: Cause, since: Timestamp, now: Timestamp) {
+        self.raise(cause, true, true, since, now);
     }
 
-    fn raise(&mut self, cause: Cause, is_named: bool, is_lasting: bool, since: Timestamp) {
+    fn raise(&mut self, cause: Cause, is_named: bool, is_lasting: bool, since: Timestamp, now: Timestamp) {
         let last = Instant::now();
-        let is_known =
-            |doubt: &&mut Doubt| (doubt.cause, doubt.is_named, doubt.is_answered) == (cause, is_named, false);
+        let settled = self.settled;
+        let is_known = |doubt: &&mut Doubt| {
+            (doubt.cause, doubt.is_named, doubt.is_answered) == (cause, is_named, false)
+                && !doubt.is_settled(settled)
+        };
         let known = self.open.iter_mut().find(is_known);
         let doubt = match known {
             Some(doubt) => doubt,
             None => {
-                let (attempts, lasting, is_answered) = (0, 0, false);
-                let new = Doubt { cause, is_named, since, last, attempts, lasting, is_answered };
+                // What was missing before a person looked after it is not missing again.
+                let next = |settled: Timestamp| Timestamp::from_millis(settled.millis().saturating_add(1));
+                let since = settled.map_or(since, |settled| since.max(next(settled)));
+                let (raised, attempts, lasting, is_answered) = (now, 0, 0, false);
+                let new = Doubt { cause, is_named, since, last, raised, attempts, lasting, is_answered };
                 self.open.push_mut(new)
             }
         };
-        doubt.last = last;
+        (doubt.last, doubt.raised) = (last, now);
         doubt.attempts = doubt.attempts.saturating_add(1);
         doubt.lasting = doubt.lasting.saturating_add(u32::from(is_lasting));
     }
 
-    /// A message of this topic was taken. What it brings again, on one of the hub's tries, is not missing.
-    pub(super) fn delivered(&mut self, now: Timestamp) {
-        self.open.retain(|doubt| !doubt.is_still_tried());
-        self.close(now, |_| true);
+    /// A message of this topic that was received then verifies. What it brings again, on one of the hub's tries, is not missing.
+    pub(super) fn delivered(&mut self, received: Timestamp) {
+        self.open.retain(|doubt| doubt.raised > received || !doubt.is_still_tried());
+        self.close(received, |doubt| doubt.raised <= received);
     }
 
-    /// A message of another topic was taken, which may be the one that failed.
-    pub(super) fn delivered_elsewhere(&mut self) {
-        self.open.retain(|doubt| doubt.is_named || !doubt.is_still_tried());
+    /// A message of another topic that was received then verifies: it may be the one that failed.
+    pub(super) fn delivered_elsewhere(&mut self, received: Timestamp) {
+        self.open.retain(|doubt| doubt.is_named || doubt.raised > received || !doubt.is_still_tried());
     }
 
     /// The hub has verified a new subscription: what is published from now on is delivered. Where messages were refused, or nothing came,
@@ -148,7 +165,17 @@ impl Doubts {
         self.close(now, |doubt| matches!(doubt.cause, Cause::NoRoom | Cause::WasAway | Cause::Changed));
         self.open.iter_mut().for_each(|doubt| doubt.is_answered = true);
         self.open.sort_by_key(|doubt| (doubt.cause, doubt.is_named, doubt.since));
-        self.open.dedup_by_key(|doubt| (doubt.cause, doubt.is_named));
+        let settled = self.settled;
+        self.open.dedup_by_key(|doubt| (doubt.cause, doubt.is_named, doubt.is_settled(settled)));
+    }
+
+    /// A person has looked after what may be missing until `settled`.
+    pub(super) fn settle_before(&mut self, settled: Option<Timestamp>) {
+        (self.settled, self.closed) = (settled, None);
+    }
+
+    pub(super) fn settled(&self) -> Option<Timestamp> {
+        self.settled
     }
 
     /// Whether one is not over.
@@ -158,13 +185,20 @@ impl Doubts {
 
     /// Since when there is a doubt of this cause, if there is.
     pub(super) fn since(&self, cause: Cause) -> Option<Timestamp> {
-        self.open.iter().filter(|doubt| doubt.cause == cause).map(|doubt| doubt.since).min()
+        self.begin(|doubt| doubt.cause == cause)
+    }
+
+    /// Since when there is a doubt such as `is_meant`; one that a person has looked after counts where there is no other.
+    fn begin(&self, is_meant: impl Fn(&Doubt) -> bool) -> Option<Timestamp> {
+        let meant = self.open.iter().filter(|doubt| is_meant(doubt));
+        meant.map(|doubt| (doubt.is_settled(self.settled), doubt.since)).min().map(|(_, since)| since)
     }
 
     /// What the next start has to know of the messages that were refused and named this topic, or of those that named none.
     pub(super) fn kept(&self, is_named: bool) -> Option<KeptDoubt> {
-        let of_these = |doubt: &&Doubt| doubt.cause == Cause::Refused && doubt.is_named == is_named;
-        let since = self.open.iter().filter(of_these).map(|doubt| doubt.since).min()?;
+        let is_one = |doubt: &Doubt| doubt.cause == Cause::Refused && doubt.is_named == is_named;
+        let of_these = |doubt: &&Doubt| is_one(doubt);
+        let since = self.begin(is_one)?;
         let Some(newer) = self.open.iter().filter(of_these).find(|doubt| !doubt.is_answered) else {
             return Some(KeptDoubt { since, attempts: 0, lasting: 0 });
         };
@@ -175,28 +209,35 @@ impl Doubts {
     }
 
     /// Messages were refused in the run before, as it was kept.
-    pub(super) fn restore(&mut self, kept: KeptDoubt, is_named: bool) {
+    pub(super) fn restore(&mut self, kept: KeptDoubt, is_named: bool, now: Timestamp) {
         let KeptDoubt { since, attempts, lasting } = kept;
-        let (cause, last, is_answered) = (Cause::Refused, Instant::now(), attempts == 0);
-        self.open.push(Doubt { cause, is_named, since, last, attempts, lasting, is_answered });
+        let (cause, last, raised, is_answered) = (Cause::Refused, Instant::now(), now, attempts == 0);
+        self.open.push(Doubt { cause, is_named, since, last, raised, attempts, lasting, is_answered });
     }
 
     /// There was a silence in the run before: only a message ends it, and the subscription is not ended for it again.
-    pub(super) fn restore_silence(&mut self, since: Timestamp) {
-        let (cause, last, attempts, lasting) = (Cause::Silence, Instant::now(), 0, 0);
-        self.open.push(Doubt { cause, is_named: true, since, last, attempts, lasting, is_answered: true });
+    pub(super) fn restore_silence(&mut self, since: Timestamp, now: Timestamp) {
+        let (cause, last, raised, attempts, lasting) = (Cause::Silence, Instant::now(), now, 0, 0);
+        let (is_named, is_answered) = (true, true);
+        self.open.push(Doubt { cause, is_named, since, last, raised, attempts, lasting, is_answered });
     }
 
     fn close(&mut self, now: Timestamp, is_over: impl Fn(&Doubt) -> bool) {
+        let settled = self.settled;
         for over in self.open.extract_if(.., |doubt| is_over(doubt)) {
+            if over.is_settled(settled) {
+                continue;
+            }
             let since = self.closed.map_or(over.since, |closed| closed.since.min(over.since));
             self.closed = Some(Gap { since, until: Some(now), cause: over.cause });
         }
     }
 
-    /// The time of which messages may be missing: that of all doubts, under the cause of the first that is not over.
+    /// The time of which messages may be missing: that of all doubts that nobody has looked after, under the cause of the first that is not
+    /// over.
     pub(super) fn gap(&self) -> Option<Gap> {
-        let Some(first) = self.open.iter().min_by_key(|doubt| doubt.since) else { return self.closed };
+        let told = self.open.iter().filter(|doubt| !doubt.is_settled(self.settled));
+        let Some(first) = told.min_by_key(|doubt| doubt.since) else { return self.closed };
         let since = self.closed.map_or(first.since, |closed| closed.since.min(first.since));
         Some(Gap { since, until: None, cause: first.cause })
     }
@@ -206,9 +247,9 @@ impl Doubts {
         self.open.iter().filter_map(Doubt::ends_at).min()
     }
 
-    /// Whether a message was refused that may have been of this topic.
+    /// Whether a message was refused that may have been of this topic, and nobody has looked after that.
     pub(super) fn has_unnamed(&self) -> bool {
-        self.open.iter().any(|doubt| !doubt.is_named)
+        self.open.iter().any(|doubt| !doubt.is_named && !doubt.is_settled(self.settled))
     }
 }
 

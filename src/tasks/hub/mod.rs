@@ -17,9 +17,9 @@ use tokio::time::{Instant, sleep_until};
 pub(crate) use self::doubts::{Cause, Gap};
 use self::kept::Noted;
 use self::state::{Due, State};
-pub(crate) use self::state::{Refused, Standing, Status, Subscription};
+pub(crate) use self::state::{Refused, Standing, Status, Subscription, UNKNOWN};
 use self::topic::Denied;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings, Subscriber};
@@ -141,9 +141,11 @@ impl Hub {
         self.0.wake.notify_one();
     }
 
-    /// A message of the hub, of this kind, was taken.
-    pub(crate) fn arrived(&self, kind: PushKind) {
-        if self.0.state().arrived(kind.topic.map(|topic| topic.setting), self.0.clock.now()) {
+    /// A message of the hub, of this kind, is no repeat of one before it, and was received at `received`: so the hub is not silent. Where
+    /// it verifies, too, the hub delivers its topic, and messages that failed before it was received are no longer missing from then on.
+    pub(crate) fn arrived(&self, kind: PushKind, received: Timestamp, is_verified: bool) {
+        let setting = kind.topic.map(|topic| topic.setting);
+        if self.0.state().arrived(setting, received, is_verified, self.0.clock.now()) {
             // What may be over now is kept.
             self.0.wake.notify_one();
         }
@@ -172,6 +174,20 @@ impl Hub {
             );
         }
         self.0.wake.notify_one();
+    }
+
+    /// A person looks after the messages of `topic`, a setting under `websub.topics` or [`UNKNOWN`], that may be missing until now, which is
+    /// durable with this. [`Code::NotFound`]; [`Code::StateConflict`] where none may be.
+    pub(crate) async fn settle(&self, topic: &str) -> Result<()> {
+        let (settled, topics) = {
+            let (mut state, now) = (self.0.state(), self.0.clock.now());
+            (state.settle(topic, now), state.kept(now))
+        };
+        match settled {
+            None => Err(Error::new(Code::NotFound, "no such topic is subscribed at MOSIP's hub")),
+            Some(false) => Err(Error::new(Code::StateConflict, "no messages of this topic may be missing")),
+            Some(true) => self.0.ledger.keep_hub_topics(topics).await,
+        }
     }
 
     /// MOSIP has not answered so many registrations in time.

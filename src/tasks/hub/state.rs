@@ -11,6 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::ledger::HubTopic;
 use crate::mosip::websub::{Answer, Mode, Topics};
 
+/// Stands for the topic of messages that named none of ours.
+pub(crate) const UNKNOWN: &str = "unknown";
 /// That messages are refused is logged no more often than this.
 const LOGGED_EVERY: Duration = Duration::from_mins(5);
 
@@ -208,23 +210,31 @@ impl State {
         meant.map(|topic| (topic.shown.name, topic.denied(error.clone(), random, now))).collect()
     }
 
-    /// A message was taken whose topic the setting `setting` names. `None`: no setting names it, and it says nothing about ours. True: there
-    /// was a doubt that it may have ended.
-    pub(super) fn arrived(&mut self, setting: Option<&str>, now: Timestamp) -> bool {
+    /// A message that came first at `received` is no repeat; `is_verified`: and it verifies. The setting `setting` names its topic; `None`:
+    /// none does, and it says nothing about ours. True: there was a doubt that it may have ended.
+    pub(super) fn arrived(
+        &mut self,
+        setting: Option<&str>,
+        received: Timestamp,
+        is_verified: bool,
+        now: Timestamp,
+    ) -> bool {
         if setting.is_none() {
             return false;
         }
         let had_doubts = self.topics.iter().any(|topic| topic.doubts.is_open());
         for topic in &mut self.topics {
-            topic.hears_hub();
-            match setting == Some(topic.shown.name) {
-                true => topic.delivers(self.silent, now),
-                false => topic.doubts.delivered_elsewhere(),
+            let is_its_own = setting == Some(topic.shown.name);
+            topic.hears(is_its_own.then_some(self.silent), received, now);
+            match is_its_own {
+                _ if !is_verified => {}
+                true => topic.delivers(received),
+                false => topic.doubts.delivered_elsewhere(received),
             }
         }
         // A message of the hub that named no topic may have been of one that has delivered nothing since.
-        if !self.topics.iter().any(|topic| topic.doubts.has_unnamed()) {
-            self.refused = None;
+        if is_verified && !self.has_unnamed() {
+            self.refused = self.refused.filter(|refused| refused.last > received);
         }
         had_doubts
     }
@@ -278,6 +288,25 @@ impl State {
             self.logged = Some(instant);
         }
         is_logged
+    }
+
+    /// A person looks after what may be missing of the topic of `setting`, or after the refused messages that named no topic,
+    /// [`UNKNOWN`]. False: nothing was said to be missing. `None`: there is no such topic.
+    pub(super) fn settle(&mut self, setting: &str, now: Timestamp) -> Option<bool> {
+        if setting == UNKNOWN {
+            return Some(self.refused.take().is_some());
+        }
+        let topic = self.topics.iter_mut().find(|topic| topic.shown.name == setting)?;
+        let had_any = topic.settle(now);
+        if had_any && self.refused.is_some_and(|refused| refused.is_hub) && !self.has_unnamed() {
+            self.refused = None;
+        }
+        Some(had_any)
+    }
+
+    /// Whether a message was refused that may have been of any topic.
+    fn has_unnamed(&self) -> bool {
+        self.topics.iter().any(|topic| topic.doubts.has_unnamed())
     }
 
     /// MOSIP has not answered so many registrations in time.

@@ -3,6 +3,7 @@
 mod denials;
 mod gaps;
 mod restarts;
+mod settled;
 
 use std::time::Duration;
 
@@ -10,7 +11,6 @@ use futures_util::FutureExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::clock::Timestamp;
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::fake::{Answer as FakeAnswer, Script, is_away, says};
 use crate::destinations::{self, Listed as _};
@@ -119,6 +119,11 @@ impl Home {
             fields.find(|(name, _)| name == "hub.mode").unwrap().1.into_owned()
         };
         self.script.sent.lock().unwrap().iter().map(|(_, request)| mode(&request.body)).collect()
+    }
+
+    /// A new message of this kind comes now, and verifies.
+    fn arrived(&self, kind: PushKind) {
+        self.hub.arrived(kind, self.rows.clock.now(), true);
     }
 
     fn standing(&self) -> (Standing, Option<Fault>) {

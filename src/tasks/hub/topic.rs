@@ -1,5 +1,6 @@
 //! One topic: what the hub was asked about it, what is asked next, and when.
 
+mod heard;
 mod kept;
 
 use std::time::Duration;
@@ -24,10 +25,6 @@ pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 const HINTS_EVERY: Duration = Duration::from_mins(5);
 /// A subscription is ended, to be made anew, no more often than this: what MOSIP publishes in between may be lost.
 const ENDED_EVERY: Duration = Duration::from_hours(1);
-/// The same, where nothing but silence speaks for it.
-const ENDED_FOR_SILENCE_EVERY: Duration = Duration::from_hours(24);
-/// So many registrations without an answer speak against a topic that is quiet while others deliver.
-const SEVERAL_SILENT: u64 = 3;
 
 pub(super) struct Topic {
     /// As the hub names it.
@@ -264,64 +261,10 @@ impl Topic {
         }
     }
 
-    /// A message of any topic was taken.
-    pub(super) fn hears_hub(&mut self) {
-        self.hub_quiet_since = Instant::now();
-    }
-
-    /// A message of this topic was taken; `silent` registrations have no answer.
-    pub(super) fn delivers(&mut self, silent: u64, now: Timestamp) {
-        (self.quiet_since, self.excused) = (Instant::now(), silent);
-        (self.refused, self.ending) = (None, None);
-        self.last_known = Some(now);
-        self.doubts.delivered(now);
-    }
-
-    /// A message of this topic found no room.
-    pub(super) fn found_no_room(&mut self, now: Timestamp) {
-        self.doubts.found_no_room(now);
-        self.ends_in_time();
-    }
-
-    /// A message was refused because of `code`; `is_named`: it named this topic.
-    pub(super) fn refuses(&mut self, code: Code, is_named: bool, now: Timestamp) {
-        self.doubts.refused(code, is_named, now);
-        self.ends_in_time();
-    }
-
-    /// The hub is asked no later than when the subscription is to be ended.
-    fn ends_in_time(&mut self) {
-        self.next_at = self.doubts.ends_at().map_or(self.next_at, |at| self.next_at.min(at));
-    }
-
-    /// So many registrations have no answer of MOSIP.
-    pub(super) fn are_silent(&mut self, silent: u64) {
-        // Some of those that were excused have been answered.
-        self.excused = self.excused.min(silent);
-    }
-
-    /// `silent` registrations have no answer. One of them says nothing of the hub, since MOSIP may be slow. Where nothing of any topic came
-    /// for a `term`, or several registrations are silent and nothing of this topic came, it is taken as a hub that has given the topic up.
-    pub(super) fn is_too_quiet(&self, silent: u64, term: Duration, now: Timestamp) -> bool {
-        let is_quiet = self.quiet_since.elapsed() >= term;
-        let enough = if self.hub_quiet_since.elapsed() >= term { 1 } else { SEVERAL_SILENT };
-        let is_evident = silent.saturating_sub(self.excused) >= enough;
-        let has_rested = self.ended.is_none_or(|ended| distance(ended, now) >= ENDED_FOR_SILENCE_EVERY);
-        is_evident && has_rested && is_quiet && self.doubts.ends_at().is_none()
-    }
-
-    /// Where the topic [is too quiet](Self::is_too_quiet), each of the `silent` registrations counts for one end of the subscription.
-    pub(super) fn may_have_ended(&mut self, silent: u64, term: Duration, now: Timestamp) {
-        if self.is_too_quiet(silent, term, now) {
-            self.excused = silent;
-            self.doubts.stopped(Cause::Silence, self.last_known.unwrap_or(now));
-        }
-    }
-
     /// The hub has this topic. It says so, too, where it has stopped delivering: then the subscription is ended and made anew.
     fn registered(&mut self, renew_every: Duration, now: Timestamp) {
         if std::mem::take(&mut self.is_unknown) {
-            self.doubts.stopped(Cause::WasAway, self.last_known.max(self.up).unwrap_or(now));
+            self.doubts.stopped(Cause::WasAway, self.last_known.max(self.up).unwrap_or(now), now);
         }
         let ends_at = self.doubts.ends_at();
         let is_over = ends_at.is_some_and(|at| at <= Instant::now());

@@ -17,12 +17,12 @@ use self::share::Shares;
 pub(crate) use self::webhook::Taken;
 use super::housekeeping;
 use super::hub::Hub;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::destinations::EventRoutes;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::ledger::entry::Refusal;
-use crate::ledger::{Ledger, Received, Sender, WEBHOOK};
+use crate::ledger::{Ledger, Novelty, Received, Sender, WEBHOOK};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::mosip::push::{PushKind, Trust};
@@ -191,7 +191,7 @@ impl PushesInner {
     }
 
     async fn examine_whole(&self, push: Received) -> Result<()> {
-        let Received { id, kind, body } = push;
+        let Received { id, kind, body, received_at } = push;
         if kind == WEBHOOK {
             return self.examine_webhook(id, Bytes::from_owner(body)).await;
         }
@@ -216,12 +216,24 @@ impl PushesInner {
             Err(error) if is_ours(&error) => return Err(error),
             Err(error) => {
                 self.refuse(id, error.clone()).await?;
+                self.arrived(&kind, received_at, false);
                 return Err(error);
             }
         };
-        let is_new = self.ledger.verified(id.clone(), &kind, notice).await?;
-        tracing::info!(push = id, repeated = !is_new, "a push verifies");
+        let novelty = self.ledger.verified(id.clone(), &kind, notice).await?;
+        tracing::info!(push = id, repeated = novelty == Novelty::Repeat, "a push verifies");
+        // Whoever captured a message can post it again, so that one that came before says nothing of the hub.
+        if novelty == Novelty::New {
+            self.arrived(&kind, received_at, true);
+        }
         Ok(())
+    }
+
+    /// A message of this kind, which is no repeat, was received then; `is_verified`: and it verifies.
+    fn arrived(&self, kind: &str, received_at: Timestamp, is_verified: bool) {
+        if let Some(kind) = PushKind::find(kind) {
+            self.hub.arrived(kind, received_at, is_verified);
+        }
     }
 
     /// Keeps the push `id` in quarantine with its reason.

@@ -252,24 +252,27 @@ impl PushesInner {
 
     /// Keeps `push` until what is at `address` has been fetched: other messages do not wait for it.
     pub(super) async fn leave(&self, push: Received, address: &str) -> Result<()> {
-        let Received { id, .. } = push;
+        let Received { id, kind, received_at, .. } = push;
         if self.ledger.is_fetched(id.clone()).await? {
             tracing::info!(push = id, repeated = true, "the hub repeats a message whose share was fetched");
             return Ok(());
         }
         if let Err(error) = self.shares.check(address) {
-            return self.refuse(id, error).await;
+            self.refuse(id, error).await?;
+            self.arrived(&kind, received_at, false);
+            return Ok(());
         }
         let reason = Error::new(Code::Upstream, "the credential is in a data share, which is being fetched")
             .advise("Nothing is to be done: it is tried again by itself until it is there.");
         self.ledger.quarantine(id.clone(), (&reason).into()).await?;
         self.shares.ask_for(id);
+        self.arrived(&kind, received_at, false);
         Ok(())
     }
 
     /// `push` with the credential at `address` in it, durable; else it is kept in quarantine with the reason, which is returned.
     pub(super) async fn complete(&self, push: Received, address: &str) -> Result<Received> {
-        let Received { id, kind, body } = push;
+        let Received { id, kind, body, received_at } = push;
         let fetched = async {
             let uri = self.shares.check(address)?;
             // The rest of it is that of the setting.
@@ -281,7 +284,7 @@ impl PushesInner {
         match fetched.await {
             Ok((path, body)) => {
                 self.ledger.complete_push(id.clone(), path, body.clone()).await?;
-                Ok(Received { id, kind, body: body.to_vec().into() })
+                Ok(Received { id, kind, body: body.to_vec().into(), received_at })
             }
             Err(error) => {
                 tracing::warn!(

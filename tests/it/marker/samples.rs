@@ -51,6 +51,9 @@ impl Facts {
             ("POST", "/v1/inbox/{id}/ack") => of("none", &[], Body::None, &[404]),
             ("DELETE", "/v1/quarantine/{id}") => of("none", &[("reason", "r")], Body::None, &[404]),
             ("POST", "/v1/quarantine/{id}/verify") => of("none", &[], Body::None, &[404]),
+            ("POST", "/v1/unanswered/{id}/settle" | "/v1/hub/{topic}/settle") => {
+                of("none", &[("reason", "r")], Body::None, &[404])
+            }
             ("GET", "/v1/uin-tokens/{job}" | "/authtoken/status/{job}" | "/authtoken/file/{job}") => {
                 of(&self.job, &[], Body::None, &[200])
             }

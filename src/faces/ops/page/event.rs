@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::lists::{DISCARD, RETRY, event, reason};
+use super::lists::{DISCARD, RETRY, SETTLE, event, reason, said};
 use super::{Forms, event_address, overview, section, table, words};
 use crate::destinations::Rows;
 use crate::faces::ops::standing::Standing;
@@ -48,11 +48,9 @@ pub(super) fn render(event: &Event, standing: &Standing, forms: &Forms) -> Marku
         rows.push(row("Its way", overview::pace(standing, channel)));
     }
     if let Some(answer) = answer {
-        let said = [answer.details.reason.as_deref(), answer.details.advice.as_deref()].into_iter().flatten();
-        let said: Vec<_> = said.map(words::sentence).collect();
         rows.push(row(
             "Outcome at MOSIP",
-            html! { (answer.outcome) ", " (answer.details.at) ". " (said.join(" ")) },
+            html! { (answer.outcome) ", " (answer.details.at) ". " (said(&answer.details)) },
         ));
     }
     section(
@@ -63,6 +61,9 @@ pub(super) fn render(event: &Event, standing: &Standing, forms: &Forms) -> Marku
             (tried(attempts))
             @if matches!(entry.state, State::Queued | State::Parked) {
                 (forms.form(&format!("event:{}", entry.id), &[RETRY, DISCARD]))
+            }
+            @if answer.as_ref().is_some_and(|answer| answer.is_overdue) {
+                (forms.form(&format!("unanswered:{}", entry.id), &[SETTLE]))
             }
         },
     )

@@ -6,28 +6,35 @@ use serde::Deserialize;
 use super::{Forms, event_address, section, table, words};
 use crate::error::{Error, Fault, Result};
 use crate::faces::App;
+use crate::faces::ops::hub;
 use crate::faces::ops::standing::{Standing, since};
 use crate::ledger::entry::{Entry, Refusal, State};
-use crate::ledger::{Filter, Group, Page, Quarantined};
+use crate::ledger::{AnswerDetails, Filter, Group, Page, Quarantined, Unanswered};
 
 /// Rows of each list beside the others.
 const GLANCE: usize = 10;
 
 pub(super) const RETRY: (&str, &str) = ("retry", "Try again");
 pub(super) const DISCARD: (&str, &str) = ("discard", "Discard");
+pub(super) const SETTLE: (&str, &str) = ("settle", "Settled with MOSIP");
 const PARKED: &str = "These cannot go as they are.";
 const QUARANTINE: &str = "What MOSIP sent and does not verify; the mediator has not seen it. And webhooks of OpenCRVS that are no events yet; \
                           MOSIP has not seen them.";
+
+const UNANSWERED: &str = "MOSIP has not answered these within websub.expect_within. Settle one here once you know from MOSIP what becomes of it; what MOSIP still says of it is delivered all the same.";
 
 const VERIFY: (&str, &str) = ("verify", "Try again");
 
 /// One list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum List {
+pub(in crate::faces::ops) enum List {
     Parked,
     Quarantine,
     Queued,
+    Unanswered,
+    /// The topics of MOSIP's hub, with what may be missing.
+    Hub,
 }
 
 impl List {
@@ -36,11 +43,13 @@ impl List {
             Self::Parked => "parked",
             Self::Quarantine => "quarantine",
             Self::Queued => "queued",
+            Self::Unanswered => "unanswered",
+            Self::Hub => "hub",
         }
     }
 
     /// Where it goes on after `cursor`, of `group` alone if there is one.
-    pub(super) fn address(self, cursor: i64, group: Option<&str>) -> String {
+    pub(in crate::faces::ops) fn address(self, cursor: i64, group: Option<&str>) -> String {
         let of = group.map_or_else(String::new, |group| format!("&reason={group}"));
         format!("?list={}&after={cursor}{of}", self.as_str())
     }
@@ -56,6 +65,7 @@ pub(super) struct Lists {
     parked: Part<Entry>,
     quarantine: Part<Quarantined>,
     queued: Part<Entry>,
+    unanswered: Part<Unanswered>,
 }
 
 /// As much of a list as is shown.
@@ -98,6 +108,11 @@ impl Lists {
             let next = pushes.last().map(|push| push.seq).filter(|_| pushes.len() == Page::SIZE);
             lists.quarantine = Part::of(pushes, next, List::Quarantine, lists.group.as_deref());
         }
+        if only == Some(List::Unanswered) {
+            let rows = ledger.unanswered_after(after).await?;
+            let next = rows.last().map(|last| last.seq).filter(|_| rows.len() == Page::SIZE);
+            lists.unanswered = Part::of(rows, next, List::Unanswered, None);
+        }
         if matches!(only, None | Some(List::Queued)) {
             let Page { entries, next } = entries(State::Queued, None).await?;
             lists.queued = Part::of(entries, next, List::Queued, None);
@@ -138,6 +153,12 @@ impl Lists {
                     (table("quarantine", &["How many", "Reason", "Decision"], quarantined))
                 }))
             }
+            @if let Some(stored) = standing.stored.as_ref().filter(|stored| stored.silent > 0) {
+                (section("unanswered", &unanswered_heading(stored.silent), html! {
+                    p { (UNANSWERED) }
+                    p { a href=(List::Unanswered.address(0, None)) { "Show and decide" } }
+                }))
+            }
             (self.queued(standing))
         }
     }
@@ -148,6 +169,8 @@ impl Lists {
             Some(List::Parked) => self.parked(standing, forms),
             Some(List::Quarantine) => self.quarantine(forms),
             Some(List::Queued) => self.queued(standing),
+            Some(List::Unanswered) => self.unanswered(standing, forms),
+            Some(List::Hub) => hub::render(standing, Some(forms)),
             None => Markup::default(),
         }
     }
@@ -223,6 +246,26 @@ impl Lists {
         )
     }
 
+    fn unanswered(&self, standing: &Standing, forms: &Forms) -> Markup {
+        let rows = self.unanswered.rows.iter().map(|Unanswered { id, answer, .. }| {
+            vec![
+                html! { code { (id) } },
+                html! { (answer.details.at) },
+                html! { (answer.outcome) ". " (said(&answer.details)) },
+                forms.folded("Decide", &format!("unanswered:{id}"), &[SETTLE]),
+            ]
+        });
+        let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
+        section(
+            "unanswered",
+            &unanswered_heading(silent),
+            html! {
+                p { (UNANSWERED) }
+                (self.unanswered.table("unanswered", &["Event", "Since", "Outcome at MOSIP", "Decision"], rows))
+            },
+        )
+    }
+
     fn queued(&self, standing: &Standing) -> Markup {
         let rows = self.queued.rows.iter().map(|entry| {
             let due = standing.until(entry.next_at);
@@ -251,6 +294,19 @@ impl Lists {
             },
         )
     }
+}
+
+fn unanswered_heading(silent: u64) -> String {
+    format!("Registrations without an answer: {silent}")
+}
+
+/// What MOSIP said of a registration, what the registrar can do, and why a person settled it.
+pub(super) fn said(details: &AnswerDetails) -> String {
+    let AnswerDetails { reason, advice, settled_for, .. } = details;
+    let settled_for = settled_for.as_ref().map(|reason| format!("Settled because: {reason}"));
+    let said = [reason.as_deref(), advice.as_deref(), settled_for.as_deref()];
+    let said: Vec<_> = said.into_iter().flatten().map(words::sentence).collect();
+    said.join(" ")
 }
 
 fn parked_heading(standing: &Standing) -> String {

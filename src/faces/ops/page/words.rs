@@ -134,6 +134,10 @@ pub(super) fn done(done: Done) -> String {
         Done::MessagesDiscarded(messages) => {
             format!("{messages} messages are discarded. The mediator will not see them.")
         }
+        Done::RegistrationSettled => {
+            "The registration is settled. What MOSIP still says of it is delivered.".to_owned()
+        }
+        Done::GapSettled => "The gap is settled. What is missing from now on is told again.".to_owned(),
         Done::Verified => "The message verifies now and goes to the mediator.".to_owned(),
     }
 }

@@ -90,3 +90,59 @@ async fn silence_is_told_of_a_registration_that_is_to_be_answered_later_than_oth
     after(&ledger, WITHIN).await;
     assert_eq!(types(&ledger).await, ["registration.silent"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_registration_that_a_person_settled_is_no_alarm_and_what_mosip_says_later_is_told() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    insert_as(&ledger, "1", "1", "birth", "packets").await;
+    insert_as(&ledger, "2", "1", "birth", "packets").await;
+    insert(&ledger, "3", "birth", "packets").await;
+    send(&ledger, "packets").await;
+    let settle = async |id: &str| ledger.settle_unanswered(id.to_owned(), "by telephone".to_owned()).await;
+    let left = async || {
+        let listed = ledger.unanswered_after(0).await.unwrap();
+        let ids: Vec<_> = listed.into_iter().map(|one| one.id).collect();
+        assert_eq!(ledger.unanswered().await.unwrap(), ids.len() as u64);
+        ids
+    };
+    assert_eq!(settle("1").await.unwrap_err().code(), Code::StateConflict, "its time is not over");
+    assert_eq!(settle("nobody").await.unwrap_err().code(), Code::NotFound);
+    after(&ledger, WITHIN).await;
+    assert_eq!(left().await, ["1", "2", "3"]);
+    // The event is forgotten long before what came of it.
+    let now = ledger.uptime();
+    ledger.run(move |book| book.tx().forget(now, -1)).await.unwrap();
+    let answer = settle("1").await.unwrap();
+    assert_eq!((answer.outcome, answer.details.settled_for.as_deref()), ("settled", Some("by telephone")));
+    assert_eq!((left().await, ledger.silent().await.unwrap()), (vec!["3".to_owned()], 1));
+    assert_eq!(outcome(&ledger, "2").await, Some("settled"), "it is the same registration");
+    assert_eq!(settle("2").await.unwrap_err().code(), Code::StateConflict);
+    after(&ledger, 2 * WITHIN).await;
+    says(&ledger, Outcome::Processed, "1", "e1").await;
+    assert_eq!((outcome(&ledger, "1").await, left().await.len()), (Some("settled"), 1));
+    says(&ledger, Outcome::Rejected, "1", "e2").await;
+    assert_eq!(outcome(&ledger, "1").await, Some("rejected"));
+    says(&ledger, Outcome::Issued, "1", "e3").await;
+    let silent = "registration.silent";
+    assert_eq!(
+        (types(&ledger).await, left().await.len()),
+        (vec![silent.into(), silent.into(), REJECTED.into(), ISSUED.into()], 1)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_packet_that_was_paused_and_brings_no_credential_is_settled_with_mosips_reason() {
+    let home = Home::new();
+    let ledger = expecting(&home);
+    packet(&ledger, "1").await;
+    says(&ledger, Outcome::Paused, "1", "e1").await;
+    after(&ledger, 2 * WITHIN).await;
+    let listed = ledger.unanswered_after(0).await.unwrap();
+    assert!(listed.len() == 1 && listed[0].answer.is_overdue && listed[0].answer.outcome == "paused");
+    assert!(ledger.unanswered_after(listed[0].seq).await.unwrap().is_empty());
+    let details =
+        ledger.settle_unanswered("1".to_owned(), "the family came".to_owned()).await.unwrap().details;
+    assert_eq!((details.reason.as_deref(), details.advice), (Some("PACKET_REJECTED"), None));
+    assert_eq!(ledger.unanswered().await.unwrap(), 0);
+}

@@ -11,12 +11,12 @@ async fn room_alone_ends_no_gap_and_a_message_that_the_hub_brings_again_leaves_n
     pass(Duration::from_secs(2)).await;
     assert_eq!(home.asked(), ["subscribe"; 2], "there is room again");
     assert_eq!(home.gap(), gap(0, None, Cause::NoRoom));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!(home.gap(), None, "the hub brought it again");
     // After three attempts the hub brings nothing again.
     (0..3).for_each(|_| home.hub.missed(CREDENTIAL));
     home.rows.clock.set(at(7));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!(home.gap(), gap(0, Some(7), Cause::NoRoom));
 }
 
@@ -41,11 +41,28 @@ async fn a_hub_that_gave_up_and_says_that_it_has_the_subscription_is_made_to_beg
         home.shown(0).refused.map(|refused| (refused.messages, refused.code)),
         Some((1, Code::CallerSignature))
     );
-    home.hub.arrived(HUB);
+    home.arrived(HUB);
     assert!(home.shown(0).refused.is_some(), "a topic of nobody's says nothing about ours");
     home.rows.clock.set(at(400));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!(home.gap(), gap(0, Some(400), Cause::Refused), "it is told until a start");
+    assert!(home.shown(0).refused.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_came_before_the_failure_or_does_not_verify_ends_no_gap() {
+    let home = Home::new(always_registered());
+    pass(MOMENT).await;
+    home.rows.clock.set(at(10));
+    (0..3).for_each(|_| home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL)));
+    home.rows.clock.set(at(20));
+    // It lay in quarantine, and verifies since its key is there.
+    home.hub.arrived(CREDENTIAL, at(9), true);
+    home.hub.arrived(CREDENTIAL, at(15), false);
+    assert_eq!(home.gap(), gap(10, None, Cause::Refused));
+    assert!(home.shown(0).refused.is_some());
+    home.hub.arrived(CREDENTIAL, at(15), true);
+    assert_eq!(home.gap(), gap(10, Some(15), Cause::Refused));
     assert!(home.shown(0).refused.is_none());
 }
 
@@ -54,17 +71,17 @@ async fn a_message_of_a_topic_ends_what_is_said_of_that_topic_alone() {
     let home = Home::with(&BOTH, always_registered());
     pass(MOMENT).await;
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
-    home.hub.arrived(REGISTRATION_ERROR);
+    home.arrived(REGISTRATION_ERROR);
     assert_eq!(home.gap(), gap(0, None, Cause::Refused));
     assert!(home.shown(0).refused.is_some() && home.shown(1).gap.is_none());
     // Nobody can tell whose these were.
     for _ in 0..3 {
         home.hub.refused(Code::TooLarge, true, None);
     }
-    home.hub.arrived(REGISTRATION_ERROR);
+    home.arrived(REGISTRATION_ERROR);
     let status = home.hub.status().unwrap();
     assert_eq!(status.refused.map(|refused| refused.messages), Some(3));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert!(home.hub.status().unwrap().refused.is_none());
     assert!(home.gap().is_some_and(|gap| gap.until.is_some()));
 }
@@ -77,7 +94,7 @@ async fn an_attempt_that_the_hub_makes_again_with_success_leaves_no_mark_on_any_
         home.hub.refused(code, true, None);
         assert!(home.gap().is_some() && home.shown(1).gap.is_some());
         pass(Duration::from_secs(4)).await;
-        home.hub.arrived(CREDENTIAL);
+        home.arrived(CREDENTIAL);
         assert_eq!((home.gap(), home.shown(1).gap), (None, None), "{code:?}");
         assert!(home.hub.status().unwrap().refused.is_none());
     }
@@ -86,7 +103,7 @@ async fn an_attempt_that_the_hub_makes_again_with_success_leaves_no_mark_on_any_
     pass(MOMENT).await;
     home.hub.refused(Code::Malformed, true, None);
     pass(Duration::from_mins(6)).await;
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert!(home.gap().is_some_and(|gap| gap.until.is_some()), "{:?}", home.gap());
     assert_eq!(home.shown(1).gap, gap(0, None, Cause::Refused));
 }
@@ -116,7 +133,7 @@ async fn a_subscription_that_delivers_again_is_left_alone() {
     let home = Home::new(always_registered());
     pass(MOMENT).await;
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     pass(Duration::from_hours(7)).await;
     assert_eq!(ends(&home), 0, "{:?}", home.asked());
 }
@@ -151,7 +168,7 @@ async fn what_anybody_may_have_sent_is_told_and_moves_nothing() {
 }
 
 /// The renewals, six hours apart at a hub that has each topic, at which [`TOPIC`] was ended. Before each, `before` happens.
-async fn ends_of(renewals: i64, before: impl Fn(&mut State, i64, Timestamp)) -> (State, Vec<i64>) {
+pub(super) async fn ends_of(renewals: i64, before: impl Fn(&mut State, i64, Timestamp)) -> (State, Vec<i64>) {
     let topics = BOTH.map(|(setting, topic)| (setting, topic.to_owned()));
     let mut state = State::new(&Topics::from_iter(topics), Duration::from_hours(6));
     let known = HubTopic { up: Some(at(0)), ..HubTopic::default() };
@@ -187,7 +204,7 @@ async fn a_hub_of_which_nothing_comes_while_more_registrations_fall_silent_is_ma
     assert_eq!(ended, [1, 5]);
     let shown = |state: &State| state.subscriptions().remove(0).gap;
     assert_eq!(shown(&state), gap(0, None, Cause::Silence), "since the subscription");
-    state.arrived(Some("credential"), at(300_000));
+    state.arrived(Some("credential"), at(300_000), true, at(300_000));
     assert_eq!(shown(&state), gap(0, Some(300_000), Cause::Silence));
 }
 
@@ -198,7 +215,7 @@ async fn one_silent_registration_ends_a_quiet_topic_once_and_only_where_nothing_
     assert!(state.subscriptions()[0].gap.is_some());
     let other_delivers = |state: &mut State, _, now| {
         state.set_silent(1);
-        state.arrived(Some("errors"), now);
+        state.arrived(Some("errors"), now, true, now);
     };
     let (state, ended) = ends_of(12, other_delivers).await;
     assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None), "MOSIP is slow");
@@ -209,7 +226,7 @@ async fn several_silent_registrations_end_a_quiet_topic_while_another_delivers()
     for (silent, ends) in [(2, vec![]), (3, vec![1])] {
         let other_delivers = |state: &mut State, _, now| {
             state.set_silent(silent);
-            state.arrived(Some("errors"), now);
+            state.arrived(Some("errors"), now, true, now);
         };
         assert_eq!(ends_of(12, other_delivers).await.1, ends, "{silent}");
     }
@@ -219,16 +236,21 @@ async fn several_silent_registrations_end_a_quiet_topic_while_another_delivers()
 async fn a_topic_that_delivers_is_ended_for_no_silence() {
     let delivers = |state: &mut State, renewal: i64, now| {
         state.set_silent(10 * renewal.unsigned_abs());
-        state.arrived(Some("credential"), now);
+        state.arrived(Some("credential"), now, true, now);
     };
     let (state, ended) = ends_of(9, delivers).await;
     assert_eq!((ended, state.subscriptions()[0].gap), (Vec::new(), None));
+    let does_not_verify = |state: &mut State, renewal: i64, now| {
+        state.set_silent(10 * renewal.unsigned_abs());
+        state.arrived(Some("credential"), now, false, now);
+    };
+    assert_eq!(ends_of(9, does_not_verify).await.1, [0_i64; 0], "it comes, though a key is missing");
     // Those that were silent before its last message say nothing against it, nor do those that take the place of answered ones.
     let delivered_once = |state: &mut State, renewal: i64, now| {
         state.set_silent([9, 9, 9, 5, 7, 8][usize::try_from(renewal).unwrap()]);
-        state.arrived(Some("errors"), now);
+        state.arrived(Some("errors"), now, true, now);
         if renewal == 1 {
-            state.arrived(Some("credential"), now);
+            state.arrived(Some("credential"), now, true, now);
         }
     };
     assert_eq!(ends_of(6, delivered_once).await.1, [5], "three more than the five that were left");
@@ -239,7 +261,7 @@ async fn a_silence_begins_with_the_last_message() {
     let home = Home::new(always_registered());
     pass(MOMENT).await;
     home.rows.clock.set(at(50));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     home.hub.set_silent(1);
     pass(Duration::from_hours(13)).await;
     assert_eq!(home.gap(), gap(50, None, Cause::Silence));

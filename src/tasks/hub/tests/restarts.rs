@@ -33,7 +33,7 @@ async fn after_a_stop_that_was_longer_than_the_hub_tries_every_topic_is_ended_on
     assert!(home.hub.verify("subscribe", TOPIC, None));
     assert_eq!(home.gap(), gap(600, Some(703), Cause::WasAway));
     assert_eq!(home.shown(1).gap, gap(600, None, Cause::WasAway), "each topic for itself");
-    home.hub.arrived(REGISTRATION_ERROR);
+    home.arrived(REGISTRATION_ERROR);
     assert_eq!(home.shown(1).gap, gap(600, Some(703), Cause::WasAway), "a message shows it too");
 }
 
@@ -118,7 +118,7 @@ async fn a_gap_whose_subscription_was_made_anew_is_known_after_a_short_restart_a
     pass(Duration::from_hours(7)).await;
     assert_eq!(ends(&home), 0, "{:?}", home.asked());
     home.rows.clock.set(at(310));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!(home.gap(), gap(0, Some(310), Cause::Refused));
     // The gap is over, and the next start says nothing of it, though the process is killed.
     pass(MOMENT).await;
@@ -135,7 +135,7 @@ async fn what_is_refused_after_a_restart_ends_the_subscription_as_ever_and_the_g
     let home = Home::over(rows, &BOTH[..1], always_registered());
     pass(MOMENT).await;
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!(home.gap(), gap(0, Some(305), Cause::Refused), "what came again was not what was missing");
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
     pass(Duration::from_secs(301)).await;
@@ -177,7 +177,7 @@ async fn an_attempt_that_broke_before_a_restart_leaves_no_mark_once_the_hub_brin
     let home = Home::over(rows, &BOTH, always_registered());
     pass(MOMENT).await;
     assert_eq!(home.shown(1).gap, gap(0, None, Cause::Refused), "the hub still tries");
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     assert_eq!((home.gap(), home.shown(1).gap), (None, None));
     // The next start knows of none either.
     pass(MOMENT).await;
@@ -217,7 +217,7 @@ async fn a_silence_is_noticed_however_often_the_gateway_starts_and_begins_with_t
     let mut home = Home::with(&BOTH[..1], always_registered());
     pass(MOMENT).await;
     home.rows.clock.set(at(50));
-    home.hub.arrived(CREDENTIAL);
+    home.arrived(CREDENTIAL);
     for hour in 1..8 {
         pass(Duration::from_mins(59)).await;
         home.rows.clock.set(at(hour * 3_600));

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use super::heard::instant_of;
 use super::{Topic, distance};
 use crate::clock::Timestamp;
 use crate::ledger::HubTopic;
@@ -24,14 +25,14 @@ impl Topic {
         self.up = kept.up;
         self.last_known = kept.heard;
         if let Some(heard) = kept.heard.filter(|heard| *heard <= now) {
-            let instant = Instant::now();
-            self.quiet_since = instant.checked_sub(distance(heard, now)).unwrap_or(instant);
+            self.quiet_since = instant_of(heard, now);
         }
         (self.ended, self.renew_in, self.excused) = (kept.ended, kept.renew_in, kept.excused);
+        self.doubts.settle_before(kept.settled);
         for (refused, is_named) in [(kept.refused, true), (kept.unnamed, false)] {
-            refused.into_iter().for_each(|refused| self.doubts.restore(refused, is_named));
+            refused.into_iter().for_each(|refused| self.doubts.restore(refused, is_named, now));
         }
-        kept.silence.into_iter().for_each(|since| self.doubts.restore_silence(since));
+        kept.silence.into_iter().for_each(|since| self.doubts.restore_silence(since, now));
         let last = kept.up?;
         let is_other = kept.subscription.is_some_and(|known| known != identity && known != ENDS);
         let cause = match distance(last, now) > SHORTEST_TRIES {
@@ -39,7 +40,7 @@ impl Topic {
             false if is_other => Cause::Changed,
             false => return None,
         };
-        self.doubts.stopped(cause, last.min(now));
+        self.doubts.stopped(cause, last.min(now), now);
         Some((cause, last))
     }
 
@@ -66,6 +67,7 @@ impl Topic {
             renew_in: self.renew_in,
             heard: self.last_known,
             excused: self.excused,
+            settled: self.doubts.settled(),
         }
     }
 }
