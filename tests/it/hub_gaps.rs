@@ -139,7 +139,7 @@ async fn decide(world: &World, path: &str, about: &str, reason: &str) -> String 
     headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
     let url = format!("http://{}/", world.gateway.ops);
     let reply = world.gateway.request(Method::POST, url, headers, &form).await;
-    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{reply:?}");
+    assert_eq!(reply.status, StatusCode::SEE_OTHER, "{}", String::from_utf8_lossy(&reply.body));
     ops(world, &format!("/{}", reply.headers["location"].to_str().unwrap())).await
 }
 

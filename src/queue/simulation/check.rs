@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use super::posts::{DESTINATIONS, Posts, RECORDS, composition, person};
-use super::world::Seen;
+use super::posts::{DESTINATIONS, Posts, RECORDS, VERDICT, brn, composition, person};
+use super::world::{Message, Seen};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::store::memory::Memory;
@@ -12,6 +12,8 @@ use crate::store::{Filter, Listed, Queue, State, Store, Tx};
 
 /// The type of a message that tells of a push.
 const UIN_TOKEN: &str = "uin-token.received";
+/// The type of a message that tells that MOSIP is silent.
+const SILENT: &str = "registration.silent";
 
 /// Looks after each commit and each crash whether what was acknowledged is in the store. What arrives is looked at by [`Seen`].
 #[derive(Clone)]
@@ -107,6 +109,15 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Listed]) -> Vec<Strin
     due.extend(rows.iter().filter(|row| row.result.is_some()).map(|row| ("aid.assigned", row.id.as_str())));
     let acknowledged = posts.pushes.iter().filter(|(_, push)| push.acknowledged.is_some());
     due.extend(acknowledged.map(|(token, _)| (UIN_TOKEN, token.as_str())));
+    let verdicts: Vec<(String, String)> =
+        posts.verdicts.iter().map(|number| (composition(*number), brn(*number))).collect();
+    due.extend(verdicts.iter().map(|(_, brn)| (VERDICT, brn.as_str())));
+    for row in rows.iter().filter(|row| row.destination == DESTINATIONS[0]) {
+        let is_answered = row.line.as_ref().is_some_and(|line| verdicts.iter().any(|(of, _)| of == line));
+        if matches!(row.kind.as_str(), "birth" | "death") && !is_answered {
+            due.insert((SILENT, row.id.as_str()));
+        }
+    }
     let mut delivered: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for message in &seen.messages {
         let text = |value: &'static str| message.body.pointer(value).and_then(|value| value.as_str());
@@ -122,11 +133,32 @@ pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Listed]) -> Vec<Strin
             _ => {}
         }
     }
+    faults.extend(late_silences(seen, &verdicts));
+    // Where MOSIP answers, it may have been silent before.
+    due.extend(delivered.keys().filter(|(kind, _)| *kind == SILENT).copied());
     for (kind, about) in due {
         match delivered.get(&(kind, about)).map_or(0, BTreeSet::len) {
             0 => faults.push(format!("{kind} of {about} was never delivered")),
             1 => {}
             messages => faults.push(format!("{kind} of {about} was delivered in {messages} messages")),
+        }
+    }
+    faults
+}
+
+/// Silences that were told of registrations of which MOSIP had said what came of them: these are their compositions and numbers.
+fn late_silences(seen: &Seen, verdicts: &[(String, String)]) -> Vec<String> {
+    let is = |message: &Message, kind: &str| message.body["type"] == kind;
+    let mut faults = Vec::new();
+    for (composition, brn) in verdicts {
+        let verdict =
+            seen.messages.iter().find(|message| is(message, VERDICT) && message.body["data"]["id"] == **brn);
+        let Some(verdict) = verdict else { continue };
+        let silent = seen.messages.iter().filter(|message| {
+            is(message, SILENT) && message.body["subject"]["compositionId"] == **composition
+        });
+        for late in silent.filter(|silent| silent.seq > verdict.seq) {
+            faults.push(format!("{} was told to be silent after the verdict", late.body["data"]["id"]));
         }
     }
     faults

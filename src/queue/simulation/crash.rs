@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::Plant;
 use super::check::Watch;
 use crate::error::Result;
+use crate::mosip::push::Outcome;
 use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Backend, Order, PushRow, Store, Tx};
@@ -90,6 +91,7 @@ impl Disk {
             Some(Plant::DroppedLease) if self.random.u32().is_multiple_of(8) => {
                 store.run(|tx| tx.release_all()).await
             }
+            Some(Plant::WaitComesBack) if self.random.u32().is_multiple_of(8) => store.run(wait_again).await,
             Some(Plant::WrittenLate) => {
                 let unwritten = Arc::clone(&self.unwritten);
                 store.run(move |tx| write_late(tx, &mut unwritten.lock().unwrap())).await
@@ -115,6 +117,16 @@ fn write_late(tx: &mut dyn Tx, unwritten: &mut Option<(u32, PushRow)>) -> Result
                 tx.delete_push(&push.id)?;
                 *unwritten = Some((LATE, push));
             }
+        }
+    }
+    Ok(())
+}
+
+/// An answer of MOSIP to a registration that was answered is waited for once more.
+fn wait_again(tx: &mut dyn Tx) -> Result<()> {
+    for outcome in [Outcome::Rejected, Outcome::Issued] {
+        for (_, entry) in tx.concluded(outcome.as_str(), 0, 1)? {
+            tx.expect(&entry, Some(0))?;
         }
     }
     Ok(())

@@ -99,11 +99,11 @@ impl Steps for Mediator {
             }
             _ => progress.result.as_ref().map(|aid| String::from_utf8(aid.to_vec()).unwrap()),
         };
-        Ok(post("mediator", &event, id, aid, progress))
+        Ok(post("mediator", &event, id, aid, progress, false))
     }
 }
 
-/// Another ID system, which takes every event at one URL.
+/// Another ID system, which takes every event at one URL, and says later what came of births and deaths.
 pub(super) struct System;
 
 impl Destination for System {
@@ -119,16 +119,26 @@ impl Destination for System {
 impl Steps for System {
     fn next(&self, work: &Work) -> Result<Step> {
         let event = Event::parse(work.kind.parse()?, work.payload.clone())?;
-        Ok(post("system", &event, work.id.clone(), None, work.progress.clone()))
+        Ok(post("system", &event, work.id.clone(), None, work.progress.clone(), true))
     }
 }
 
-fn post(destination: &str, event: &Event, id: String, aid: Option<String>, progress: Progress) -> Step {
+fn post(
+    destination: &str,
+    event: &Event,
+    id: String,
+    aid: Option<String>,
+    progress: Progress,
+    is_answered_later: bool,
+) -> Step {
     let content = String::from_utf8(event.body().to_vec()).unwrap();
     let destination = destination.to_owned();
     let post = Post { destination, id, line: event.composition_id().to_owned(), content, aid };
     let before = Some(Progress { sent: true, ..progress });
-    let read = Box::new(|_: &Reply| Ok(Read::Done(Done { news: Some(News::Accepted), ..Done::default() })));
+    let read = Box::new(move |_: &Reply| {
+        let news = Some(News::Accepted);
+        Ok(Read::Done(Done { news, is_answered_later, ..Done::default() }))
+    });
     call("/events", serde_json::to_vec(&post).unwrap(), before, read)
 }
 

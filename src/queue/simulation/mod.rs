@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Events go to two destinations, a job asks for tokens, MOSIP pushes before and after the events that its pushes are about, and the
-//! mediator takes messages.
+//! mediator takes messages. One destination answers births and deaths later: MOSIP rejects them or issues a credential, or is silent.
 //!
 //! What counts as a failure at any moment, which is looked for after each commit, each call and each crash: what was acknowledged and is not
 //! in the store; one event under two ids at one destination; an event that arrives with two application ids; events of one composition that
@@ -18,11 +18,12 @@
 //!
 //! What counts as a failure in the end: an acknowledged event, record or push that is not settled; an event that arrived under another id
 //! than was acknowledged; a record with the answer of another; a message that is missing, or delivered as two; a push that is joined to another
-//! event than its own, or to none though its event was there.
+//! event than its own, or to none though its event was there; a silence of MOSIP that is not told, or told after its answer.
 
 mod check;
 mod crash;
 mod fakes;
+mod plant;
 mod posts;
 mod world;
 
@@ -40,6 +41,7 @@ use tokio::time::{sleep, timeout};
 use self::check::Watch;
 use self::crash::{Disk, Fuse};
 use self::fakes::{Deliveries, Ida, Mediator, System};
+use self::plant::Plant;
 use self::posts::Posts;
 use self::world::{Seen, World};
 use super::{Engine, Settings};
@@ -50,42 +52,13 @@ use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Filter, Listed, Queue, State, Store};
 
-/// A defect that the simulation has to find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Plant {
-    /// The store forgets leases.
-    DroppedLease,
-    /// The store says that a commit is durable before it is.
-    VerdictBeforeCommit,
-    /// A destination sends an application id that it has not stored.
-    UnstoredAid,
-    /// A destination makes up an id of its own for some attempts.
-    AnotherId,
-    /// A delivery counts as taken before the mediator has answered.
-    UnansweredDelivery,
-    /// A crash costs a record of a job that waits.
-    DroppedRecord,
-    /// The store writes a push a while after it said that it is durable.
-    WrittenLate,
-}
-
-impl Plant {
-    const ALL: [Self; 7] = [
-        Self::DroppedLease,
-        Self::VerdictBeforeCommit,
-        Self::UnstoredAid,
-        Self::AnotherId,
-        Self::UnansweredDelivery,
-        Self::DroppedRecord,
-        Self::WrittenLate,
-    ];
-}
-
 /// The process dies this often at most: at the point of the schedule, and then at random.
 const MOST_CRASHES: u32 = 3;
 /// A process that dies at random passes fewer points than this.
 const LONGEST_LIFE: u32 = 300;
 const LEASE: Duration = Duration::from_secs(60);
+/// MOSIP is to answer within this time, which is about as long as a run takes to send everything.
+const ANSWERED_WITHIN: Duration = Duration::from_mins(20);
 /// By then everything is settled, on the clock of the simulation.
 const END: Duration = Duration::from_hours(24 * 30);
 
@@ -191,6 +164,7 @@ impl Outer {
         let voids_leases = self.random.u32().is_multiple_of(2);
         let ledger =
             Ledger::over(&self.key_file, &self.memory, store.clone(), self.random.clone(), voids_leases);
+        ledger.expect_answers_within(ANSWERED_WITHIN);
         let (seen, memory) = (Arc::clone(&self.seen), self.memory.clone());
         let outside = Arc::new(World::new(seen, fuse.clone(), self.random.clone(), memory));
         let (plant, random) = (self.plant, self.random.clone());
@@ -272,10 +246,11 @@ impl Outer {
     async fn is_settled(&self) -> bool {
         let store = Store::new(self.memory.clone());
         let pushes = store.run(|tx| tx.pushes(false, 0, 1)).await.unwrap();
+        let expected = store.run(|tx| tx.overdue(i64::MAX, 1)).await.unwrap();
         let mut rows = self.rows(Queue::Entries).await;
         rows.extend(self.rows(Queue::Records).await);
         rows.extend(self.rows(Queue::Deliveries).await);
-        pushes.is_empty() && rows.iter().all(|row| row.state.is_settled())
+        pushes.is_empty() && expected.is_empty() && rows.iter().all(|row| row.state.is_settled())
     }
 
     /// Whoever is told that something is settled finds it so on the disk: an entry or a record stands so, a message is gone.

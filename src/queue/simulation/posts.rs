@@ -11,7 +11,7 @@ use crate::ledger::job::NewRecord;
 use crate::ledger::{IdempotencyKey, Ledger, Sender};
 use crate::mosip::authtoken::Form;
 use crate::mosip::mediator::BIRTH_NID;
-use crate::mosip::push::{Identity, Notice};
+use crate::mosip::push::{Identity, Notice, Outcome};
 use crate::mosip::{Stated, fake};
 use crate::opencrvs::event::{Event, EventKind};
 use crate::random::Random;
@@ -20,6 +20,8 @@ use crate::registration::Subject;
 /// Where every event goes.
 pub(super) const DESTINATIONS: [&str; 2] = ["mediator", "system"];
 pub(super) const RECORDS: u64 = 3;
+/// The type of a message that tells what came of a registration.
+pub(super) const VERDICT: &str = "verdict";
 const COMPOSITIONS: u32 = 2;
 const EVENTS: u32 = 5;
 const PUSHES: u32 = 2;
@@ -30,6 +32,7 @@ enum Post {
     Event { composition: u32, kind: EventKind, body: Bytes },
     Job,
     Push { composition: u32, token: String },
+    Verdict { composition: u32, outcome: Outcome },
 }
 
 /// A push that was sent.
@@ -51,6 +54,8 @@ pub(super) struct Posts {
     pub(super) job: Option<String>,
     /// By token.
     pub(super) pushes: BTreeMap<String, Push>,
+    /// The compositions of which MOSIP says what came of them, once all of their events were acknowledged.
+    pub(super) verdicts: Vec<u32>,
 }
 
 impl Posts {
@@ -78,8 +83,19 @@ impl Posts {
             let place = random.u32() as usize % (waiting.len() + 1);
             waiting.insert(place, post);
         }
+        let mut verdicts = Vec::new();
+        for composition in 0..COMPOSITIONS {
+            let outcome = match random.u32() % 3 {
+                0 => Outcome::Rejected,
+                1 => Outcome::Issued,
+                _ => continue,
+            };
+            waiting.push(Post::Verdict { composition, outcome });
+            verdicts.push(composition);
+        }
         waiting.reverse();
-        Self { waiting, known: Vec::new(), events: BTreeMap::new(), job: None, pushes: BTreeMap::new() }
+        let (known, events, pushes) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
+        Self { waiting, known, events, job: None, pushes, verdicts }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -110,7 +126,7 @@ impl Posts {
                     push.acknowledged = Some(id);
                 }
             }
-            None => {}
+            Some(Post::Verdict { .. }) | None => {}
         }
     }
 }
@@ -135,6 +151,10 @@ impl Call {
                 let body = json!({ "brn": brn(composition), "token": token }).to_string();
                 ledger.receive(BIRTH_NID, Bytes::from(body), Sender::Known).await
             }
+            Post::Verdict { composition, outcome } => {
+                let body = json!({ "brn": brn(composition), "verdict": outcome.as_str() }).to_string();
+                ledger.receive(BIRTH_NID, Bytes::from(body), Sender::Known).await
+            }
         }
     }
 }
@@ -147,14 +167,23 @@ pub(super) fn person(place: u64) -> String {
 /// What a push tells, as if its signature had been checked.
 pub(super) fn notice(body: &[u8]) -> Stated<Notice> {
     let body: Value = serde_json::from_slice(body).unwrap();
-    let token = body["token"].as_str().unwrap().to_owned();
+    let text = |name: &str| body[name].as_str().map(str::to_owned);
+    let brn = text("brn");
+    let (kind, outcome, identity, data) = match (text("token"), text("verdict")) {
+        (Some(token), _) => ("uin-token.received", None, token.clone(), json!({ "uinToken": token })),
+        (None, verdict) => {
+            let outcome =
+                Outcome::ALL.into_iter().find(|outcome| verdict.as_deref() == Some(outcome.as_str()));
+            (VERDICT, outcome, format!("verdict-{brn:?}"), json!({ "id": brn }))
+        }
+    };
     fake::under_the_hub(Notice {
-        kind: "uin-token.received",
-        subject: Subject { brn: body["brn"].as_str().map(str::to_owned), ..Subject::default() },
-        outcome: None,
+        kind,
+        subject: Subject { brn, ..Subject::default() },
+        outcome,
         receipt: None,
-        identity: Identity::Once(token.clone()),
-        data: json!({ "uinToken": token }),
+        identity: Identity::Once(identity),
+        data,
         uin_token: None,
     })
 }
@@ -163,7 +192,7 @@ pub(super) fn composition(number: u32) -> String {
     format!("c{number}")
 }
 
-fn brn(composition: u32) -> String {
+pub(super) fn brn(composition: u32) -> String {
     format!("B{composition}")
 }
 

@@ -1,0 +1,35 @@
+//! Defects of which the simulation has to show that it finds them.
+
+/// A defect that the simulation has to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plant {
+    /// The store forgets leases.
+    DroppedLease,
+    /// The store says that a commit is durable before it is.
+    VerdictBeforeCommit,
+    /// A destination sends an application id that it has not stored.
+    UnstoredAid,
+    /// A destination makes up an id of its own for some attempts.
+    AnotherId,
+    /// A delivery counts as taken before the mediator has answered.
+    UnansweredDelivery,
+    /// A crash costs a record of a job that waits.
+    DroppedRecord,
+    /// The store writes a push a while after it said that it is durable.
+    WrittenLate,
+    /// The store forgets that nothing more is waited for about a registration.
+    WaitComesBack,
+}
+
+impl Plant {
+    pub(super) const ALL: [Self; 8] = [
+        Self::DroppedLease,
+        Self::VerdictBeforeCommit,
+        Self::UnstoredAid,
+        Self::AnotherId,
+        Self::UnansweredDelivery,
+        Self::DroppedRecord,
+        Self::WrittenLate,
+        Self::WaitComesBack,
+    ];
+}
