@@ -166,6 +166,7 @@ pub(crate) fn ring(own: &str, peers: &[(&str, &str)]) -> Ring {
         peers,
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
         dir: dir.clone(),
     };
     Ring::load(&keys, NOW)

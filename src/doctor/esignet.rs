@@ -13,7 +13,7 @@ use crate::queue::outside::Network;
 pub(super) fn examine(settings: Option<&Settings>, ring: &Ring) -> Vec<Finding> {
     let Some(settings) = settings else { return Vec::new() };
     let key = settings.key.as_ref().map(|name| {
-        let is_loaded = ring.ec_signer(name).is_some() || ring.signer(Some(name)).is_some();
+        let is_loaded = ring.ec_signer(name).is_some() || ring.client().is_some();
         match is_loaded {
             true => Finding::ok("esignet.key", format!("the key `{name}` signs for eSignet")),
             false => Finding::fail(

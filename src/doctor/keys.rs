@@ -28,7 +28,8 @@ pub(super) fn examine(
         })
         .collect();
     for own in ring.own() {
-        findings.push(Finding::ok(&own.location, describe_own(own)));
+        let is_of_esignet = own.name.is_some() && own.name == config.keys.esignet;
+        findings.push(Finding::ok(&own.location, describe_own(own, is_of_esignet)));
         findings.extend(certificates(&own.location, own.certificate.as_ref(), &own.chain, now));
     }
     for key in ring.ec_keys() {
@@ -64,9 +65,11 @@ pub(super) fn examine(
     findings
 }
 
-fn describe_own(own: &OwnKey) -> String {
+fn describe_own(own: &OwnKey, is_of_esignet: bool) -> String {
     let name = own.name.as_ref().map_or_else(String::new, |name| format!(" `{name}`"));
     let uses = match own.uses {
+        Uses { sign: true, decrypt: true } if is_of_esignet => "signs for eSignet alone and decrypts",
+        Uses { sign: true, .. } if is_of_esignet => "signs for eSignet alone",
         Uses { sign: true, decrypt: true } => "signs and decrypts",
         Uses { sign: true, .. } => "signs",
         Uses { decrypt: true, .. } => "decrypts",

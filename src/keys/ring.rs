@@ -142,12 +142,20 @@ struct Entry {
     location: Location,
     name: Option<String>,
     uses: Option<crate::keys::settings::Uses>,
+    /// It is the one by which eSignet knows us, and signs for nobody else.
+    is_of_esignet: bool,
 }
 
 impl Entry {
-    /// Whether it may sign where `name`, or any name, is asked for.
+    /// Whether it may sign for MOSIP where `name`, or any name, is asked for.
     fn is_signer(&self, name: Option<&str>) -> bool {
-        self.uses.is_some_and(|uses| uses.sign) && (name.is_none() || self.name.as_deref() == name)
+        let may_sign = self.uses.is_some_and(|uses| uses.sign) && !self.is_of_esignet;
+        may_sign && (name.is_none() || self.name.as_deref() == name)
+    }
+
+    /// Whether it signs for eSignet.
+    fn is_client(&self) -> bool {
+        self.uses.is_some_and(|uses| uses.sign) && self.is_of_esignet
     }
 }
 
@@ -307,7 +315,7 @@ impl Ring {
         fitting
     }
 
-    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` checks them.
+    /// The named signing key, or the first with use `sign`, whatever its dates: `mosip::roles` checks them. The key of eSignet is none.
     ///
     /// One that is unavailable is none, and the next one does not sign in its place.
     pub fn signer(&self, name: Option<&str>) -> Option<&Arc<OwnKey>> {

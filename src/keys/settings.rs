@@ -32,6 +32,8 @@ pub struct Keys {
     pub strict_permissions: bool,
     /// PEM bundle: peers' and own certificates must chain to it; absent = pinned by file alone.
     pub ca_file: Option<PathBuf>,
+    /// `esignet.key`: the name of the own key by which eSignet knows us. It signs for eSignet alone.
+    pub esignet: Option<String>,
 }
 
 /// One of `keys.own`.
@@ -88,6 +90,7 @@ pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
         peers: peers(&mut section, &dir),
         strict_permissions: section.flag("strict_permissions", false),
         ca_file: section.path("ca_file"),
+        esignet: None,
         dir,
     };
     section.finish();
@@ -98,7 +101,13 @@ impl Keys {
     /// `sign_with` of `section`: the name of an own key.
     pub(crate) fn sign_with(&self, section: &mut Section<'_>) -> Option<String> {
         let name = section.parsed("sign_with", text)?;
-        if !self.has_signer(&name) {
+        if self.esignet.as_ref() == Some(&name) {
+            section.problem(
+                "sign_with",
+                "names the key of esignet.key, which signs for eSignet alone",
+                "name another entry of keys.own, or have a key of its own registered with eSignet and name that in esignet.key",
+            );
+        } else if !self.has_signer(&name) {
             section.problem(
                 "sign_with",
                 "names no own key that may sign",
@@ -111,6 +120,16 @@ impl Keys {
     /// Whether the own key `name` is configured and may sign.
     pub(crate) fn has_signer(&self, name: &str) -> bool {
         self.own.iter().any(|key| key.uses.sign && key.name.as_deref() == Some(name))
+    }
+
+    /// Whether `key` is the one by which eSignet knows us, which signs for nobody else.
+    pub(crate) fn is_of_esignet(&self, key: &OwnKey) -> bool {
+        key.name.is_some() && key.name == self.esignet
+    }
+
+    /// Whether an own key may sign for MOSIP.
+    pub(crate) fn sign_for_mosip(&self) -> bool {
+        self.own.iter().any(|key| key.uses.sign && !self.is_of_esignet(key))
     }
 
     /// Whether the peer `name` is configured.

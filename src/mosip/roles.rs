@@ -78,22 +78,27 @@ pub(crate) fn signer<'r>(ring: &'r Ring, name: Option<&str>, now: Timestamp) -> 
         let which =
             name.map_or_else(|| "no signing key".to_owned(), |name| format!("no signing key `{name}`"));
         Error::new(Code::Keys, format!("{which} is loaded"))
-            .advise(find_advice(ring.signer_troubles(name), || {
-                "Add a key with use = [\"sign\"] to keys.own.".to_owned()
+            .advise(find_advice(ring.signer_troubles(name), || match ring.has_client() {
+                true => "Add a key with use = [\"sign\"] to keys.own: the one that esignet.key names signs for eSignet alone.".to_owned(),
+                false => "Add a key with use = [\"sign\"] to keys.own.".to_owned(),
             }))
     })?;
-    if let Some(certificate) = &own.certificate {
-        check_dates(certificate, &own.location, now)?;
-    }
-    Ok(own)
+    check_own_dates(own, now).map(|()| own)
 }
 
-/// The own key `name`, by which eSignet knows us: an RSA key or one on P-256.
+/// The own key `name`, by which eSignet knows us: an RSA key or one on P-256. MOSIP's signatures are made with others.
 pub(crate) fn client_key<'r>(ring: &'r Ring, name: &str, now: Timestamp) -> Result<Signer<'r>> {
-    match ring.ec_signer(name) {
-        Some(key) => Ok(Signer::Ec(&key.private)),
-        None => signer(ring, Some(name), now).map(|own| Signer::Rsa(&own.private)),
+    if let Some(key) = ring.ec_signer(name) {
+        return Ok(Signer::Ec(&key.private));
     }
+    let own = ring.client().ok_or_else(|| {
+        Error::new(Code::Keys, format!("the key `{name}`, by which eSignet knows us, is not loaded")).advise(
+            find_advice(Some(ring.client_troubles().collect()), || {
+                "Put right its file in keys.own.".to_owned()
+            }),
+        )
+    })?;
+    check_own_dates(own, now).map(|()| Signer::Rsa(&own.private))
 }
 
 /// As [`signer`], for a name that the caller may have sent at `pointer`.
@@ -124,6 +129,10 @@ fn certificate_to_seal_to(peer: &Peer, now: Timestamp) -> Result<&Certificate> {
     })?;
     check_dates(certificate, &peer.file.display(), now)?;
     Ok(certificate)
+}
+
+fn check_own_dates(own: &OwnKey, now: Timestamp) -> Result<()> {
+    own.certificate.as_ref().map_or(Ok(()), |certificate| check_dates(certificate, &own.location, now))
 }
 
 fn check_dates(certificate: &Certificate, place: &impl Display, now: Timestamp) -> Result<()> {

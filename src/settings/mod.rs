@@ -85,12 +85,14 @@ impl Config {
         let listen = listeners::listen(&mut root);
         let internal = plain::Settings::read(&mut root);
         let ops = ops::Settings::read(&mut root);
-        let keys = keys::settings::keys(&mut root);
+        let mut keys = keys::settings::keys(&mut root);
         let envelope = envelope(&mut root);
         let quarantine = ledger::settings::quarantine(&mut root);
         let outbox = ledger::settings::outbox(&mut root, &keys.dir);
         let mut section = root.section("upstream");
         let (upstream, plain) = upstream::upstream(&mut section);
+        let esignet = esignet::Settings::read(&mut root, &keys, &plain);
+        keys.esignet = esignet.as_ref().and_then(|esignet| esignet.key.clone());
         let mut destinations = destinations::Settings::read(&mut destinations::Sources {
             root: &mut root,
             upstream: &mut section,
@@ -104,7 +106,6 @@ impl Config {
         let faces = faces::Settings::read(&mut root, &plain);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);
-        let esignet = esignet::Settings::read(&mut root, &keys, &plain);
         root.finish();
         let (warnings, troubles, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         Self {

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, header};
 use mosip_gateway::simulator::{self, Behaviour, EsignetLie};
 use serde_json::{Value, json};
 
+use crate::support::event::event;
 use crate::support::gateway::{EXAMPLE, Running, json as read};
 use crate::support::ida_setup::simulator;
 use crate::support::logs::Logs;
@@ -348,4 +349,24 @@ async fn what_is_not_set_is_named_and_stops_no_start() {
     let (status, ready) = gateway.readiness().await;
     assert_eq!(status, 200, "{ready}");
     assert!(ready["troubles"].to_string().contains("esignet.issuer"), "{ready}");
+}
+
+/// MOSIP knows the key of `partner` alone.
+#[tokio::test]
+async fn the_key_of_esignet_that_is_listed_first_signs_nothing_for_mosip() {
+    let first = r#"own = [{ name = "esignet", file = "esignet-jwk.txt" }, {"#;
+    let text = EXAMPLE.replace("own = [{", first)
+        + "[esignet]\nissuer = \"https://e.example.org\"\nkey = \"esignet\"\n";
+    let simulator = simulator(None).await;
+    let mosip = urls(&simulator.base_url);
+    let set: Vec<_> = mosip.iter().map(|(name, url)| (*name, url.as_str())).collect();
+    let gateway = Running::start_under(&text, &set).await;
+    let (status, taken) =
+        gateway.post_event("birth", &[("prefer", "wait=20")], &event("birth", "of-partner", "Ada")).await;
+    assert_eq!((status, &taken["state"]), (200, &json!("done")), "{taken}");
+    let (status, problem) =
+        read(gateway.call("/v1/sign?form=raw-sha512&key=esignet", "application/octet-stream", "text").await);
+    assert_eq!((status, &problem["pointer"]), (422, &json!("key")), "{problem}");
+    let (_, keys) = gateway.get("/v1/keys").await;
+    assert_eq!(keys["own"][0]["use"], json!(["esignet", "decrypt"]), "{keys}");
 }

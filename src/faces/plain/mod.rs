@@ -11,6 +11,8 @@ mod settings;
 mod settled;
 pub(super) mod uin_tokens;
 
+use std::sync::Arc;
+
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, middleware};
@@ -30,7 +32,7 @@ use super::{App, openapi_of_each};
 use crate::crypto::jwk::Jwk;
 use crate::error::{Code, Result};
 use crate::http::{body, guard};
-use crate::keys::{Certificate, Ring};
+use crate::keys::{Certificate, OwnKey, Ring};
 use crate::mosip::envelope::SealedMessage;
 use crate::mosip::primitives::{Open, Seal, Sign, Signed, Valid, Verify};
 use crate::pool;
@@ -42,6 +44,9 @@ pub(crate) const LISTENER: &str = "internal";
 const X_MOSIP_KEY: HeaderName = HeaderName::from_static("x-mosip-key");
 /// What its signature covered: `envelope`, `plaintext` or `none`.
 const X_MOSIP_VERIFIED: HeaderName = HeaderName::from_static("x-mosip-verified");
+
+/// The use of a key that signs for eSignet alone.
+const ESIGNET: &str = "esignet";
 
 /// What any route of the plain API may answer.
 pub(super) const COMMON: [Code; 4] = [Code::Unauthorized, Code::Forbidden, Code::Bug, Code::Field];
@@ -207,6 +212,7 @@ struct OwnEntry {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     name: Option<String>,
+    /// `sign` (for MOSIP), `decrypt`, `esignet` (it signs for eSignet, and for nobody else)
     r#use: Vec<&'static str>,
     bits: usize,
     /// `P-256` for an EC key, which signs for eSignet alone.
@@ -238,12 +244,18 @@ struct CertificateEntry {
 
 impl KeyList {
     fn of(ring: &Ring) -> Self {
+        let client = ring.client();
+        let is_of_esignet = |own: &Arc<OwnKey>| client.is_some_and(|client| Arc::ptr_eq(client, own));
         let own = ring.own().iter().map(|own| OwnEntry {
             name: own.name.clone(),
-            r#use: [("sign", own.uses.sign), ("decrypt", own.uses.decrypt)]
-                .into_iter()
-                .filter_map(|(word, on)| on.then_some(word))
-                .collect(),
+            r#use: [
+                ("sign", own.uses.sign && !is_of_esignet(own)),
+                (ESIGNET, own.uses.sign && is_of_esignet(own)),
+                ("decrypt", own.uses.decrypt),
+            ]
+            .into_iter()
+            .filter_map(|(word, on)| on.then_some(word))
+            .collect(),
             bits: own.private.modulus_len() * 8,
             curve: None,
             jwk_thumbprint: Jwk::of_rsa(own.private.public_key()).map(|jwk| jwk.thumbprint()),
@@ -251,7 +263,7 @@ impl KeyList {
         });
         let ec = ring.ec_keys().map(|key| OwnEntry {
             name: key.name.clone(),
-            r#use: vec!["sign"],
+            r#use: vec![ESIGNET],
             bits: 256,
             curve: Some("P-256"),
             jwk_thumbprint: Some(Jwk::of_ec(key.private.public_key()).thumbprint()),

@@ -9,12 +9,16 @@ use crate::settings::Config;
 pub(super) fn unfilled(config: &Config) -> Vec<Trouble> {
     let mut troubles = Vec::new();
     let needs = config.destinations.key_needs();
-    let has_signer = config.keys.own.iter().any(|own| own.uses.sign);
+    let has_signer = config.keys.sign_for_mosip();
+    let advice = match config.keys.esignet {
+        Some(_) => "add a key with use = [\"sign\"]; the one that esignet.key names signs for eSignet alone",
+        None => "add a key with use = [\"sign\"]",
+    };
     for KeyNeeds { section, .. } in needs.iter().filter(|needs| needs.signs && !has_signer) {
         troubles.push(Trouble::fatal(
             "keys.own",
             format!("names no key that signs, and {section} wants signatures"),
-            "add a key with use = [\"sign\"]",
+            advice,
         ));
     }
     let is_called = config.listen.callback.is_some();

@@ -29,6 +29,7 @@ pub(crate) fn ring(own: &[(&str, &Arc<Keeper>)], unknown_thumbprint: UnknownThum
         peers: vec![peer("mosip"), peer("ida")],
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
         dir: dir.clone(),
     };
     let keepers = own.iter().map(|(_, keeper)| *keeper);

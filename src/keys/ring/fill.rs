@@ -40,7 +40,7 @@ pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEn
     let trust = Trust { roots: found.map(|found| found.certificates), authorities, now };
     let (mut own, mut ec) = (Vec::new(), Vec::new());
     for entry in &keys.own {
-        match own_slot(entry, keys.strict_permissions, &trust) {
+        match own_slot(keys, entry, &trust) {
             (Some(key), slot) => ec.push(slot.holding(key)),
             (None, slot) => own.push(slot),
         }
@@ -61,7 +61,8 @@ fn of_authority(path: &Path, root: &Certificate, dates: &LoadError) -> Trouble {
 
 /// The entries of `keys` without keys.
 pub(super) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble: Trouble) -> RingEntries {
-    let own = keys.own.iter().map(|entry| Slot { entry: of_own(entry), key: None, troubles: Vec::new() });
+    let own =
+        keys.own.iter().map(|entry| Slot { entry: of_own(keys, entry), key: None, troubles: Vec::new() });
     let peers =
         keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
     let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), authorities: Vec::new(), now };
@@ -74,22 +75,32 @@ pub(super) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble
     }
 }
 
-fn of_own(entry: &crate::keys::settings::OwnKey) -> Entry {
-    Entry { location: entry.source.location(), name: entry.name.clone(), uses: Some(entry.uses) }
+fn of_own(keys: &crate::keys::settings::Keys, entry: &crate::keys::settings::OwnKey) -> Entry {
+    Entry {
+        location: entry.source.location(),
+        name: entry.name.clone(),
+        uses: Some(entry.uses),
+        is_of_esignet: keys.is_of_esignet(entry),
+    }
 }
 
 fn of_peer(entry: &crate::keys::settings::Peer) -> Entry {
-    Entry { location: Location::from(&entry.file), name: Some(entry.name.clone()), uses: None }
+    Entry {
+        location: Location::from(&entry.file),
+        name: Some(entry.name.clone()),
+        uses: None,
+        is_of_esignet: false,
+    }
 }
 
 /// The slot of `entry`; beside it its key where that is on P-256, for which the slot stays empty.
 fn own_slot(
+    keys: &crate::keys::settings::Keys,
     entry: &crate::keys::settings::OwnKey,
-    strict_permissions: bool,
     trust: &Trust,
 ) -> (Option<EcKey>, Slot<OwnKey>) {
     let Slot { entry, key, troubles } =
-        Slot::new(of_own(entry), |troubles| own_key(entry, strict_permissions, trust, troubles));
+        Slot::new(of_own(keys, entry), |troubles| own_key(entry, keys.strict_permissions, trust, troubles));
     match key.and_then(Arc::into_inner) {
         Some(Own::Ec(key)) => (Some(key), Slot { entry, key: None, troubles }),
         Some(Own::Rsa(key)) => (None, Slot { entry, key: Some(Arc::new(*key)), troubles }),

@@ -57,6 +57,7 @@ impl Volume {
             peers,
             strict_permissions: false,
             ca_file: None,
+            esignet: None,
         };
         let volume = Self { dir, keys };
         volume.write("partner.p12", &vector("partner-pbes2.p12"));
@@ -122,7 +123,7 @@ fn request(common_name: &str, ca: bool) -> CertificateRequest<'_> {
 
 #[test]
 fn a_panic_while_a_file_is_read_is_a_trouble_of_that_file() {
-    let entry = Entry { location: Location::from("own.key"), name: None, uses: None };
+    let entry = Entry { location: Location::from("own.key"), name: None, uses: None, is_of_esignet: false };
     let slot = Slot::<OwnKey>::new(entry, |_| panic!("a defect"));
     assert!(slot.key.is_none());
     let [trouble] = slot.troubles.as_slice() else { panic!("one trouble expected: {:?}", slot.troubles) };
@@ -369,6 +370,7 @@ fn example_set_loads_and_every_file_of_it_is_recognised() {
             .into(),
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
     };
     let ring = Ring::load(&keys, NOW);
     assert_eq!((ring.own().len(), ring.peers().len()), (3, 5));

@@ -53,6 +53,7 @@ fn ring_with(certificate: Option<&str>) -> Ring {
         peers: Vec::new(),
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
     };
     Ring::load(&keys, Timestamp::from_seconds(1_800_000_000))
 }

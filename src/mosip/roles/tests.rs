@@ -10,6 +10,10 @@ const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 /// Own keys `partner` (signs) and `opener` (does not); `gone` would sign if its file were there. Peers `mosip` and `lost`, whose
 /// file is not there.
 fn ring() -> Ring {
+    Ring::load(&keys(), NOW)
+}
+
+fn keys() -> crate::keys::settings::Keys {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/keys");
     let own = |name: &str, file: &str, sign: bool| crate::keys::settings::OwnKey {
         name: Some(name.to_owned()),
@@ -23,7 +27,7 @@ fn ring() -> Ring {
         unknown_thumbprint: UnknownThumbprint::Reject,
         algs: vec![SignatureAlgorithm::Rs256],
     };
-    let keys = crate::keys::settings::Keys {
+    crate::keys::settings::Keys {
         own: vec![
             own("gone", "gone.key", true),
             own("partner", "partner.key.pem", true),
@@ -33,8 +37,8 @@ fn ring() -> Ring {
         dir: dir.clone(),
         strict_permissions: false,
         ca_file: None,
-    };
-    Ring::load(&keys, NOW)
+        esignet: None,
+    }
 }
 
 fn refusal<T>(result: Result<T>) -> Error {
@@ -97,6 +101,40 @@ fn a_key_that_is_not_configured_or_may_not_sign_is_the_callers_mistake() {
 #[test]
 fn a_key_whose_file_is_missing_is_refused_with_its_own_trouble() {
     let error = refusal(asked_signer(&ring(), Some("gone"), "key", NOW));
+    assert_eq!(error.code(), Code::Keys);
+    assert!(error.advice().contains("gone.key: is missing"), "{}", error.advice());
+}
+
+#[test]
+fn the_key_of_esignet_signs_for_nobody_else_wherever_it_is_listed() {
+    let mut keys = keys();
+    // `partner`, in front of another that signs.
+    keys.own.remove(0);
+    keys.own[1].uses.sign = true;
+    keys.esignet = Some("partner".to_owned());
+    let ring = Ring::load(&keys, NOW);
+    assert_eq!(signer(&ring, None, NOW).unwrap().name.as_deref(), Some("opener"));
+    assert!(signer(&ring, Some("partner"), NOW).is_err());
+    let error = refusal(asked_signer(&ring, Some("partner"), "key", NOW));
+    assert_eq!((error.code(), error.pointer()), (Code::Field, Some("key")));
+    assert!(matches!(client_key(&ring, "partner", NOW), Ok(Signer::Rsa(_))));
+    assert!(ring.decryptors_of_len(256).iter().any(|key| key.name.as_deref() == Some("partner")));
+}
+
+#[test]
+fn without_another_key_that_signs_the_refusal_says_what_the_key_of_esignet_is_for() {
+    let keys = crate::keys::settings::Keys { esignet: Some("partner".to_owned()), ..keys() };
+    let own = keys.own.iter().filter(|key| key.name.as_deref() == Some("partner")).cloned().collect();
+    let ring = Ring::load(&crate::keys::settings::Keys { own, ..keys }, NOW);
+    let error = refusal(signer(&ring, None, NOW));
+    assert_eq!(error.code(), Code::Keys);
+    assert!(error.advice().contains("esignet.key names signs for eSignet alone"), "{}", error.advice());
+}
+
+#[test]
+fn a_key_of_esignet_that_is_not_loaded_is_refused_with_its_own_trouble() {
+    let keys = crate::keys::settings::Keys { esignet: Some("gone".to_owned()), ..keys() };
+    let error = refusal(client_key(&Ring::load(&keys, NOW), "gone", NOW));
     assert_eq!(error.code(), Code::Keys);
     assert!(error.advice().contains("gone.key: is missing"), "{}", error.advice());
 }

@@ -1,7 +1,7 @@
 //! `[esignet]`, and the tokens of MOSIP's IAM.
 
 use super::refusals::refused_at;
-use super::refused;
+use super::{accepted, refused};
 
 #[test]
 fn a_demanded_token_of_mosip_without_what_it_is_checked_with() {
@@ -36,4 +36,15 @@ fn an_esignet_that_cannot_be_meant() {
     refused_at("esignet.clients = []", "esignet.clients", "lists nobody");
     refused_at("esignet.dpop = \"sometimes\"", "esignet.dpop", "is not a known word");
     refused_at("faces.cors_origin = \"*\"", "faces.cors_origin", "is not a URL");
+}
+
+#[test]
+fn the_key_of_esignet_signs_for_nobody_else() {
+    let keys = "keys.own = [{ name = \"a\", file = \"f\" }, { name = \"b\", file = \"g\" }]\n";
+    let both = format!("{keys}esignet.key = \"a\"\nupstream.mediator.sign_with = \"a\"");
+    refused_at(&both, "upstream.mediator.sign_with", "names the key of esignet.key");
+    let apart = accepted(&format!("{keys}esignet.key = \"a\"\nupstream.mediator.sign_with = \"b\""), &[]);
+    assert!(apart.keys.sign_for_mosip());
+    let alone = accepted("keys.own = [{ name = \"a\", file = \"f\" }]\nesignet.key = \"a\"", &[]);
+    assert!(!alone.keys.sign_for_mosip(), "a trouble says that a key for MOSIP is missing");
 }

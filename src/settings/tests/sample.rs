@@ -90,7 +90,7 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     assert!(matches!(&lacks[..], [one] if one.contains("hub-hmac in callback.require")), "{lacks:?}");
     assert!(names.contains(&"opencrvs.confirm_with"), "{names:?}");
     assert_eq!(config.destinations.mediator.events.len(), 6);
-    assert_eq!((config.keys.own.len(), config.keys.peers.len()), (2, 2));
+    assert_eq!((config.keys.own.len(), config.keys.peers.len()), (3, 2));
 }
 
 #[test]

@@ -41,6 +41,7 @@ fn volume(dir: &Path) -> Arc<crate::keys::settings::Keys> {
         }],
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
     })
 }
 

@@ -62,6 +62,7 @@ impl Home {
             }],
             strict_permissions: false,
             ca_file: None,
+            esignet: None,
         };
         let (watcher, keys) = watch(Arc::new(settings), Clock::system(), Duration::from_hours(1));
         let watcher = watcher.allow_example_keys(true);

@@ -92,6 +92,7 @@ pub(crate) fn key_settings(
         dir,
         strict_permissions: false,
         ca_file: None,
+        esignet: None,
     }
 }
 

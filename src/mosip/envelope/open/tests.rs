@@ -39,6 +39,7 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
             peers,
             strict_permissions: false,
             ca_file: None,
+            esignet: None,
             dir: dir.clone(),
         },
         now,
