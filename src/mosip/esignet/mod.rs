@@ -5,6 +5,7 @@
 //! eSignet signs and may seal to us, holds the claims; it is the person's of the ID token where its `sub` is the same. IDA's has neither
 //! `iss` nor `aud` nor `exp`, so these are demanded of the ID token, and have to be right in the userinfo where they are there.
 
+mod answer;
 mod discovery;
 mod dpop;
 mod id_token;

@@ -5,11 +5,10 @@ use http::{StatusCode, Uri};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::token::{ASSERTION_TYPE, Form, refused};
-use super::{ESIGNET, broken};
+use super::token::{ASSERTION_TYPE, Form};
+use super::{answer, broken};
 use crate::error::{Error, Result};
-use crate::json::{self, Object};
-use crate::refusal;
+use crate::json;
 
 const SETTING: &str = "esignet.issuer";
 
@@ -147,20 +146,8 @@ impl Pushed {
         struct Reply {
             request_uri: Option<String>,
             expires_in: Option<serde_json::Value>,
-            error: Option<String>,
-            error_description: Option<String>,
         }
-        if status.is_server_error() || status.is_redirection() {
-            return Err(refusal::of_status(ESIGNET, status, SETTING));
-        }
-        let Object(reply): Object<Reply> =
-            serde_json::from_slice(body).map_err(|_| refusal::of_body(ESIGNET, status, SETTING))?;
-        if let Some(word) = reply.error {
-            return Err(refused(&word, reply.error_description.unwrap_or_default(), status));
-        }
-        if !status.is_success() {
-            return Err(refusal::of_status(ESIGNET, status, SETTING));
-        }
+        let reply: Reply = answer::read(status, body, SETTING)??;
         let is_uri =
             |text: &String| (1..=512).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         let request_uri = reply.request_uri.filter(is_uri).ok_or_else(|| broken("no request_uri"))?;

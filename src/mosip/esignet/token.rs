@@ -6,13 +6,11 @@ use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{Challenge, ESIGNET, Login, broken, printable};
+use super::{Challenge, Login, answer, broken};
 use crate::clock::Timestamp;
 use crate::crypto::secret::SecretWriter;
-use crate::error::{Code, Error, Result};
-use crate::json::Object;
+use crate::error::Result;
 use crate::mosip::jwt::Signer;
-use crate::refusal;
 
 const SETTING: &str = "esignet.token_url";
 
@@ -21,10 +19,6 @@ const LIFETIME: i64 = 120;
 
 /// RFC 7523 2.2.
 pub(super) const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-
-/// What to do where eSignet does not take the client.
-const REFUSED: &str = "Check with the administrator of eSignet that clientId is registered there with the public half of the key that esignet.key \
-     names, and that the clocks agree.";
 
 /// The assertion by which the client `client_id` proves itself to `audience`. `jti` is never used twice.
 pub(crate) fn assertion(
@@ -113,31 +107,22 @@ pub(crate) struct Tokens {
 }
 
 impl TokenReply {
-    /// Reads the answer. [`Code::Field`] where eSignet does not take the code, [`Code::Partner`] where it does not take the client,
-    /// [`Code::Upstream`] where it is broken. eSignet's own words travel in [`Error::upstream`].
+    /// Reads the answer. [`Code::Field`](crate::error::Code::Field) where eSignet does not take the code, [`Code::Partner`](crate::error::Code::Partner) where it does not take the client,
+    /// [`Code::Upstream`](crate::error::Code::Upstream) where it is broken. eSignet's own words travel in the error.
     pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Self> {
         #[derive(Deserialize)]
         struct Reply {
             access_token: Option<String>,
             token_type: Option<String>,
             id_token: Option<String>,
-            error: Option<String>,
-            error_description: Option<String>,
         }
-        if status.is_server_error() || status.is_redirection() {
-            return Err(refusal::of_status(ESIGNET, status, SETTING));
-        }
-        let Object(reply): Object<Reply> =
-            serde_json::from_slice(body).map_err(|_| refusal::of_body(ESIGNET, status, SETTING))?;
-        if let Some(word) = reply.error {
-            if let Some(challenge) = Challenge::of(&word, headers)? {
-                return Ok(Self::Challenged(challenge));
+        let reply: Reply = match answer::read(status, body, SETTING)? {
+            Ok(reply) => reply,
+            Err(refusal) => {
+                let challenge = Challenge::of(&refusal.word, headers)?;
+                return challenge.map(Self::Challenged).ok_or_else(|| refusal.into());
             }
-            return Err(refused(&word, reply.error_description.unwrap_or_default(), status));
-        }
-        if !status.is_success() {
-            return Err(refusal::of_status(ESIGNET, status, SETTING));
-        }
+        };
         let token_type = reply.token_type.unwrap_or_default();
         let wants_proof = token_type.eq_ignore_ascii_case("DPoP");
         if !wants_proof && !token_type.eq_ignore_ascii_case("Bearer") {
@@ -156,50 +141,4 @@ impl TokenReply {
         let (nonce, id_token) = (Challenge::nonce(headers)?, Zeroizing::new(id_token));
         Ok(Self::Given(Tokens { access_token, wants_proof, nonce, id_token }))
     }
-}
-
-/// Longest sentence of eSignet that its caller sees, in characters.
-const LONGEST_SENTENCE: usize = 300;
-
-fn shortened(mut sentence: String) -> String {
-    if let Some((end, _)) = sentence.char_indices().nth(LONGEST_SENTENCE) {
-        sentence.truncate(end);
-    }
-    sentence
-}
-
-/// A refusal of eSignet, by the words of RFC 6749 5.2 and its own.
-pub(super) fn refused(word: &str, description: String, status: StatusCode) -> Error {
-    const ABOUT_US: [&str; 6] = [
-        "invalid_client",
-        "unauthorized_client",
-        "invalid_client_id",
-        "invalid_assertion",
-        "invalid_assertion_type",
-        "unsupported_grant_type",
-    ];
-    // `access_denied`: the person did not agree.
-    const ABOUT_THE_LOGIN: [(&str, &str); 9] = [
-        ("access_denied", "/code"),
-        ("invalid_grant", "/code"),
-        ("invalid_code", "/code"),
-        ("invalid_transaction", "/code"),
-        ("invalid_redirect_uri", "/redirectUri"),
-        ("invalid_pkce", "/codeVerifier"),
-        ("invalid_pkce_code_verifier", "/codeVerifier"),
-        ("pkce_failed", "/codeVerifier"),
-        ("invalid_code_verifier", "/codeVerifier"),
-    ];
-    let error = match ABOUT_THE_LOGIN.iter().find(|(known, _)| *known == word) {
-        Some((known, pointer)) => Error::field(*pointer, format!("eSignet does not take this ({known})"))
-            .advise("Let the person log in again: a code can be used once, and for a short time."),
-        None if ABOUT_US.contains(&word)
-            || status == StatusCode::UNAUTHORIZED
-            || status == StatusCode::FORBIDDEN =>
-        {
-            Error::new(Code::Partner, "eSignet does not take the client").advise(REFUSED)
-        }
-        None => refusal::of_status(ESIGNET, status, SETTING),
-    };
-    error.with_upstream(printable(word), shortened(description))
 }
