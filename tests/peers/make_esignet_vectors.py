@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from jwcrypto import jwe, jwk, jws
-from jwcrypto.common import base64url_encode
+from jwcrypto.common import base64url_decode, base64url_encode
 
 KEYS = Path(__file__).parent.parent / "vectors" / "keys"
 NOW = 1_800_000_000
@@ -57,6 +57,32 @@ def sealed(inner, zip=False, to=PARTNER, alg="RSA-OAEP-256", enc="A256GCM"):
     token = jwe.JWE(inner, json.dumps(protected), algs=["RSA-OAEP-256", "RSA-OAEP", "A256GCM", "A128GCM"])
     token.add_recipient(jwk.JWK(**json.loads(to.export_public())))
     return token.serialize(compact=True)
+
+
+def with_trailing_bytes(inner):
+    """Sealed and deflated, with bytes behind the end of the stream."""
+    real = jwe.zlib
+
+    class Trailing:
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        @staticmethod
+        def compress(data):
+            # jwcrypto drops the head of two bytes and the checksum of four.
+            whole = real.compress(data)
+            return whole[:-4] + b"behind" + whole[-4:]
+
+    jwe.zlib = Trailing()
+    try:
+        return sealed(inner, zip=True)
+    finally:
+        jwe.zlib = real
+
+
+def es256_by_hand(signature):
+    """Under the kid of the EC key, with a signature of any form."""
+    return by_hand({"alg": "ES256", "kid": "es-ec"}, WHOLE, signature)
 
 
 PERSON = {"sub": SUB, "given_name": "Leila", "middle_name": "Noor", "family_name": "Karim", "gender": "Female",
@@ -108,7 +134,22 @@ userinfo = [
     case("sealed-and-not-signed", sealed(json.dumps(PERSON)), False, refused="tampered"),
     case("sealed-strangers-key", sealed(signed(PERSON, STRANGER)), False, refused="tampered"),
     case("sealed-twice", sealed(sealed(signed(PERSON))), False, refused="tampered"),
+    case("sealed-with-bytes-behind-the-deflated-stream", with_trailing_bytes(signed(PERSON)), False, refused="decrypt"),
+    case("sealed-with-sha1", sealed(signed(PERSON), alg="RSA-OAEP"), False, refused="tampered"),
+    case("sealed-with-a128gcm", sealed(signed(PERSON), enc="A128GCM"), False, refused="tampered"),
+    case("es256-strangers-key", signed(WHOLE, CLIENT_EC, "ES256", "es-ec"), False, refused="tampered"),
+    case("es256-of-zeros", es256_by_hand(bytes(64)), False, refused="tampered"),
+    case("es256-in-der", None, False, refused="tampered"),
+    case("es256-over-other-claims", None, False, refused="tampered"),
 ]
+# The two numbers of a good signature as ASN.1, as other protocols carry them; and a good signature under other claims.
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+head, claims, numbers = signed(WHOLE, EC, "ES256", "es-ec").split(".")
+numbers = base64url_decode(numbers)
+der = encode_dss_signature(int.from_bytes(numbers[:32]), int.from_bytes(numbers[32:]))
+next(c for c in userinfo if c["name"] == "es256-in-der")["token"] = ".".join([head, claims, b64(der)])
+other = b64(json.dumps({**WHOLE, "given_name": "Mallory"}))
+next(c for c in userinfo if c["name"] == "es256-over-other-claims")["token"] = ".".join([head, other, b64(numbers)])
 # jwcrypto itself refuses to write a crit that it does not know: signed by its key, written by hand.
 unknown = [b64(json.dumps({"alg": "RS256", "kid": "es-rsa", "crit": ["exp2"], "exp2": 1})), b64(json.dumps(WHOLE))]
 from cryptography.hazmat.primitives import hashes
