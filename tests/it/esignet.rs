@@ -370,3 +370,48 @@ async fn the_key_of_esignet_that_is_listed_first_signs_nothing_for_mosip() {
     let (_, keys) = gateway.get("/v1/keys").await;
     assert_eq!(keys["own"][0]["use"], json!(["esignet", "decrypt"]), "{keys}");
 }
+
+#[tokio::test]
+async fn an_operator_sees_how_logins_end_and_why_they_fail() {
+    let world = World::start("").await;
+    let ops = async |route: &str| {
+        let url = format!("http://{}{route}", world.gateway.ops);
+        let reply = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+        String::from_utf8(reply.body.to_vec()).unwrap()
+    };
+    let count = async |outcome: &str| {
+        let line = format!("mosip_gateway_logins_total{{outcome=\"{outcome}\"}} ");
+        let metrics = ops("/metrics").await;
+        let count =
+            metrics.lines().find_map(|text| text.strip_prefix(&line)).unwrap_or_else(|| panic!("{metrics}"));
+        count.parse::<u64>().unwrap()
+    };
+    let (_, ready) = world.gateway.readiness().await;
+    assert_eq!(ready["esignet"]["state"], "open", "{ready}");
+    assert_eq!(world.log_in().await.0, 200);
+    assert_eq!(world.ask(&json!({"code": "used", "clientId": CLIENT, "redirectUri": FORM})).await.0, 422);
+    assert_eq!((count("believed").await, count("caller").await, count("upstream").await), (1, 1, 0));
+
+    world.behave(Behaviour { down: true, ..Behaviour::default() });
+    assert_eq!(world.log_in().await.0, 502);
+    let (status, ready) = world.gateway.readiness().await;
+    let esignet = &ready["esignet"];
+    assert_eq!(
+        (status, &esignet["state"], &esignet["fault"]),
+        (200, &json!("failing"), &json!("upstream")),
+        "{ready}"
+    );
+    assert!(esignet["since"].is_string() && esignet["last_success"].is_string(), "{ready}");
+    let page = ops("/").await;
+    assert!(page.contains("<h1>eSignet gives no usable answer since "), "{page}");
+
+    world.lie(EsignetLie::WrongSubject);
+    assert_eq!(world.log_in().await.0, 502);
+    assert_eq!((count("upstream").await, count("tampered").await), (1, 1));
+    assert!(ops("/").await.contains("<h1>Put right: what eSignet says of persons is not believed since "));
+    world.behave(Behaviour::default());
+    assert_eq!(world.log_in().await.0, 200);
+    let (_, ready) = world.gateway.readiness().await;
+    assert_eq!(ready["esignet"]["state"], "open", "{ready}");
+    assert_eq!(count("believed").await, 2);
+}

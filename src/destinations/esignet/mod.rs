@@ -1,6 +1,8 @@
 //! eSignet: what a browser brought back from a login becomes the claims of the person, while the caller waits. Nothing of a login is kept.
 
+mod call;
 mod endpoints;
+mod logins;
 mod settings;
 mod spent;
 
@@ -8,18 +10,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, Method, Uri, header};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
+use self::call::{jti, no_end, posted, secret_value};
 use self::endpoints::Endpoints;
+pub(crate) use self::logins::{Failing, Logins, Status};
 pub(crate) use self::settings::{Dpop, Settings};
 use self::spent::spent;
 use super::drive::Outside;
 use super::fetched::Fetched;
 use crate::clock::Clock;
-use crate::crypto::base64;
-use crate::crypto::secret::{SecretWriter, random};
 use crate::error::{Code, Error, Result};
 use crate::keys::Keyring;
 use crate::mosip::esignet::{
@@ -63,6 +65,7 @@ struct Inner {
     clock: Clock,
     places: Semaphore,
     userinfos: Semaphore,
+    logins: Logins,
 }
 
 /// The URL at which a login begins.
@@ -97,17 +100,40 @@ impl Esignet {
             clock,
             places: Semaphore::new(MOST_LOGINS),
             userinfos: Semaphore::new(MOST_USERINFOS),
+            logins: Logins::new(),
         }))
     }
 
     /// The claims of the person who logged in.
     pub(crate) async fn userinfo(&self, login: Login) -> Result<Verified<UserInfo>> {
-        login.check()?;
-        let (settings, issuer, key) = self.configured()?;
-        settings.check_client(&login.client_id)?;
-        let is_sent = AtomicBool::new(false);
-        let asked = self.within(settings, self.ask(settings, issuer, key, Arc::new(login), &is_sent)).await;
-        asked.map_err(|error| if is_sent.load(Ordering::Relaxed) { spent(error) } else { error })
+        let logins = &self.0.logins;
+        let known = match login.check().and_then(|()| self.configured()) {
+            Ok((settings, issuer, key)) => {
+                let is_sent = AtomicBool::new(false);
+                let asked = async {
+                    settings.check_client(&login.client_id)?;
+                    let asking = self.ask(settings, issuer, key, Arc::new(login), &is_sent);
+                    self.within(settings, asking).await
+                };
+                let asked = asked.await;
+                let asked =
+                    asked.map_err(|error| if is_sent.load(Ordering::Relaxed) { spent(error) } else { error });
+                logins.asked(asked.as_ref().err(), self.0.clock.now());
+                asked
+            }
+            Err(refusal) => Err(refusal),
+        };
+        logins.count(known.as_ref().err().map(Error::fault));
+        known
+    }
+
+    /// How eSignet stands, with how logins ended. `None`: there is no eSignet.
+    pub(crate) fn status(&self) -> Option<(Status, &Logins)> {
+        let settings = self.0.settings.as_ref()?;
+        let issuer = settings.issuer.as_ref().and_then(|issuer| issuer.parse::<Uri>().ok());
+        let host = issuer.as_ref().or(settings.token_url.as_ref()).map(upstream::host_and_port);
+        let (believed, failing) = self.0.logins.standing(self.0.clock.now());
+        Some((Status { host: host.unwrap_or_default(), believed, failing }, &self.0.logins))
     }
 
     /// Where the browser goes for a login. Its parameters are pushed to eSignet where its document demands that.
@@ -353,31 +379,6 @@ impl Esignet {
         let (deadline, max_response) = (settings.deadline, MAX_TOKEN_REPLY);
         Request { method, uri: url.clone(), headers, body, deadline, max_response }
     }
-}
-
-fn posted() -> HeaderMap {
-    HeaderMap::from_iter([
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-        (header::ACCEPT, HeaderValue::from_static("application/json")),
-    ])
-}
-
-/// 128 random bits.
-fn jti() -> String {
-    base64::encode_url(&random::<16>())
-}
-
-fn secret_value(parts: &[&[u8]]) -> Result<HeaderValue> {
-    let mut text = SecretWriter::default();
-    parts.iter().for_each(|part| text.push(part));
-    let mut value = HeaderValue::from_maybe_shared(text.into_bytes())
-        .map_err(|_| Error::new(Code::Bug, "a token does not fit into a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn no_end() -> Error {
-    Error::new(Code::Upstream, "eSignet demands another proof of possession (DPoP) after each one")
 }
 
 #[cfg(test)]

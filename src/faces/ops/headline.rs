@@ -4,6 +4,7 @@ mod beside;
 
 use std::time::Duration;
 
+use super::esignet;
 use super::failing;
 use super::hub;
 use super::page::words;
@@ -52,6 +53,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     undelivered(standing, &mut remarks);
     failing::remarks(standing, &mut remarks);
     hub::remarks(standing, &mut remarks);
+    esignet::remarks(standing, &mut remarks);
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);
     failing::refused_records(standing, &mut remarks);

@@ -12,6 +12,7 @@ use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored};
 use crate::destinations::Rows;
+use crate::destinations::esignet::Logins;
 use crate::faces::Switch;
 use crate::http;
 use crate::ledger::Ledger;
@@ -27,6 +28,7 @@ pub(super) fn exposition(
     standing: &Standing,
     meters: &Meters,
     listeners: &http::meters::Meters,
+    logins: Option<&Logins>,
 ) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("mosip_gateway");
     registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
@@ -37,6 +39,9 @@ pub(super) fn exposition(
     }
     meters.register(&mut registry);
     listeners.register(&mut registry);
+    if let Some(logins) = logins {
+        logins.register(&mut registry);
+    }
     let held = "Webhooks of OpenCRVS that are held open because they cannot be stored";
     registry.register("webhooks_held", held, listeners.held());
     register_channels(&mut registry, standing);

@@ -6,6 +6,7 @@
 
 mod csrf;
 mod decision;
+mod esignet;
 mod failing;
 mod headline;
 mod hub;
@@ -153,7 +154,8 @@ async fn readyz(State(ops): State<Ops>, let_in: Option<Extension<LetIn>>) -> Res
 #[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
 async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     let standing = Standing::of(&ops).await;
-    let text = metrics::exposition(&standing, ops.app.engine().meters(), ops.app.meters())
+    let logins = ops.app.esignet().status().map(|(_, logins)| logins);
+    let text = metrics::exposition(&standing, ops.app.engine().meters(), ops.app.meters(), logins)
         .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -158,6 +158,7 @@ impl View {
                     @if let Some(lists) = &self.lists { (lists.overview(&self.standing)) }
                     (overview::channels(&self.standing))
                     (super::hub::render(&self.standing, None))
+                    (super::esignet::render(&self.standing))
                     (overview::keys(&self.standing))
                     (overview::listeners(&self.standing))
                     (overview::settings(&self.standing))

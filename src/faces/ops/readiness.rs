@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::esignet::Esignet;
 use super::failing::FailingView;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
@@ -37,6 +38,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hub: Option<Hub>,
+    /// Absent where none is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    esignet: Option<Esignet>,
     /// How many settings, files, keys and certificates are not as they should be. They do not change the status.
     trouble_counts: TroubleCounts,
     /// Each of them. For those whom the page is open to.
@@ -264,6 +269,7 @@ impl Readiness {
                 .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
             certificates: Some(certificates.collect()),
             hub: standing.hub.as_ref().map(Hub::of),
+            esignet: standing.esignet.as_ref().map(Esignet::of),
             trouble_counts: TroubleCounts { fatal, others: troubles.len() - fatal },
             troubles: Some(troubles_view.collect()),
             faces: Some(standing.faces.iter().map(|face| (face.name, face.is_on)).collect()),
@@ -285,7 +291,17 @@ impl Readiness {
     /// Without sentences and names: counts and words of state. Field by field, so that a further one is thought of here.
     pub(super) fn for_strangers(self) -> Self {
         let Self {
-            ready, outbox, channels, quarantine, deliveries, failing, jobs, hub, trouble_counts, ..
+            ready,
+            outbox,
+            channels,
+            quarantine,
+            deliveries,
+            failing,
+            jobs,
+            hub,
+            esignet,
+            trouble_counts,
+            ..
         } = self;
         let short = Refusal::short;
         Self {
@@ -303,6 +319,7 @@ impl Readiness {
             failing: failing.map(|all| all.into_iter().map(FailingView::for_strangers).collect()),
             jobs,
             hub: hub.map(Hub::for_strangers),
+            esignet: esignet.map(Esignet::for_strangers),
             trouble_counts,
             troubles: None,
             keys: self.keys,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::{Ops, failing};
 use crate::clock::{Timestamp, between};
 use crate::config;
-use crate::destinations::Listed;
 use crate::destinations::mediator::Mediator;
+use crate::destinations::{Listed, esignet};
 use crate::error::{Error, Result};
 use crate::faces::{Listener, Switch};
 use crate::keys::{self, Ring};
@@ -51,6 +51,8 @@ pub(super) struct Standing {
     pub(super) disk_used: u64,
     /// MOSIP's hub; `None`: none is set.
     pub(super) hub: Option<hub::Status>,
+    /// eSignet; `None`: none is set.
+    pub(super) esignet: Option<esignet::Status>,
     /// Keys that events need and that are not there.
     pub(super) lacking: Vec<Error>,
     pub(super) ring: Arc<Ring>,
@@ -127,6 +129,7 @@ impl Standing {
                 .collect(),
             ring,
             hub: ops.app.hub().status(),
+            esignet: ops.app.esignet().status().map(|(status, _)| status),
             lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),
             trusted: ops.app.trusted(),
