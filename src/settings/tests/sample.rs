@@ -187,9 +187,11 @@ fn the_image_of_the_simulator_holds_what_its_examples_name() {
     let image = include_str!("../../../Dockerfile");
     let copied =
         || image.lines().filter_map(|line| line.strip_prefix("COPY ")).flat_map(str::split_whitespace);
-    for text in
-        [include_str!("../../../deploy/example.toml"), include_str!("../../../deploy/example-hub.toml")]
-    {
+    for text in [
+        include_str!("../../../deploy/example.toml"),
+        include_str!("../../../deploy/example-hub.toml"),
+        include_str!("../../../deploy/example-esignet.toml"),
+    ] {
         for named in text.split('"').filter_map(|text| text.strip_prefix("../")) {
             assert!(copied().any(|copied| Path::new(named).starts_with(copied)), "{named}");
         }
@@ -205,6 +207,10 @@ fn every_sample_of_a_deployment_is_read_and_says_what_it_needs() {
         let config = accepted(text, &secrets);
         assert_eq!((config.warnings, config.troubles), (Vec::new(), Vec::new()));
     }
+    let esignet = accepted(include_str!("../../../deploy/example-esignet.toml"), &secrets);
+    let [face] = &esignet.warnings[..] else { panic!("{:?}", esignet.warnings) };
+    assert!(face.contains("of the face mosip_api only"), "{face}");
+    assert!(esignet.esignet.is_some_and(|esignet| esignet.unset.is_empty()) && esignet.troubles.is_empty());
     let hub = accepted(include_str!("../../../deploy/example-hub.toml"), &secrets);
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
     let mut credentials = hub.credentials;
