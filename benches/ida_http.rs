@@ -7,21 +7,18 @@
 
 mod support;
 
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mosip_gateway::mosip::ida::{self, Intent, Origin, Service};
 use mosip_gateway::simulator;
 use serde_json::{Value, json};
-use support::load::{Measured, is_test};
+use support::ida_calls::{call, floor};
+use support::load::is_test;
 use support::process::{cpu_time, peak_memory};
 use support::rings::event::birth;
 use support::rings::process::{Gateway, client, post};
 use tokio::time::sleep;
-
-const PERSON: &str = r#"{"individualId":"4152630978","individualIdType":"UIN","consent":true,"demographics":{"name":[{"language":"eng","value":"Leila Karim"}],"dob":"1990/03/14"}}"#;
 
 struct Size {
     calls: usize,
@@ -40,35 +37,6 @@ async fn main() {
     job(&gateway, size.records).await;
     drop(gateway);
     simulator.shutdown().await;
-}
-
-/// Building the request of [`PERSON`], and one verification of a reply's signature: medians of one thread.
-fn floor(turns: usize) -> Duration {
-    let ring = support::ring();
-    let own = ring.signer(Some("partner")).unwrap();
-    let to = ring.peer("ida").unwrap().certificate.as_ref().unwrap();
-    let now = support::rings::now();
-    let intent = Intent::parse(Service::Auth, PERSON.as_bytes()).unwrap();
-    let reply = json!({"id": "mosip.identity.auth", "version": "1.0", "transactionID": "A123456789", "responseTime": now.to_iso(),
-        "response": {"authStatus": true, "authToken": "1".repeat(36)}, "errors": null})
-    .to_string();
-    let signature = ida::sign_body(ring.signer(Some("mosip")).unwrap(), reply.as_bytes()).unwrap();
-    let signers = [&**ring.peer("mosip").unwrap()];
-    median(turns, || {
-        black_box(ida::request(&intent, Origin::default(), to, own, now).unwrap());
-    }) + median(turns, || ida::verify_body(&signers, reply.as_bytes(), &signature, now).unwrap())
-}
-
-fn median(turns: usize, work: impl Fn()) -> Duration {
-    let mut times: Vec<Duration> = (0..turns)
-        .map(|_| {
-            let begun = Instant::now();
-            work();
-            begun.elapsed()
-        })
-        .collect();
-    times.sort_unstable();
-    times[times.len() / 2]
 }
 
 async fn start() -> (simulator::Running, Gateway) {
@@ -100,21 +68,6 @@ async fn calls(gateway: &Gateway, count: usize, floor: Duration) {
             each.as_secs_f64() / floor.as_secs_f64(),
         );
     }
-}
-
-/// `count` calls over `connections`.
-async fn call(gateway: &Gateway, count: usize, connections: usize) -> Measured {
-    let (client, url) = (client(), format!("{}/v1/ida/auth", gateway.api()));
-    let send = move |_| {
-        let (client, url) = (client.clone(), url.clone());
-        async move {
-            let begun = Instant::now();
-            let reply = post(&client, &url, PERSON.to_owned()).await.expect("an answer");
-            assert_eq!(reply.status, 200, "{}", String::from_utf8_lossy(&reply.body));
-            begun.elapsed()
-        }
-    };
-    Measured::of(0, count, connections, send).await
 }
 
 /// One job from post to file, and what events wait meanwhile.

@@ -50,3 +50,6 @@ mod tasks;
 pub mod telemetry;
 pub mod upstream;
 mod words;
+
+#[cfg(feature = "simulator")]
+pub use destinations::esignet::Offline as OfflineEsignet;

@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod bare;
+pub(crate) mod ida_calls;
 pub(crate) mod load;
 pub(crate) mod paired;
 pub(crate) mod process;

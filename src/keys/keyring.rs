@@ -59,7 +59,7 @@ impl Keyring {
     }
 
     /// A ring that no watcher replaces.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulator"))]
     pub(crate) fn fixed(ring: Ring) -> Self {
         Self { ring: watch::channel(Arc::new(ring)).1, looks: mpsc::channel(1).0 }
     }

@@ -5,6 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 use crate::crypto::base64;
 use crate::crypto::secret::{SecretWriter, random};
 use crate::error::{Code, Error, Result};
+use crate::mosip::esignet::DpopKey;
 
 /// The head of a form.
 pub(super) fn posted() -> HeaderMap {
@@ -32,4 +33,12 @@ pub(super) fn secret_value(parts: &[&[u8]]) -> Result<HeaderValue> {
 /// A challenge follows each proof.
 pub(super) fn no_end() -> Error {
     Error::new(Code::Upstream, "eSignet demands another proof of possession (DPoP) after each one")
+}
+
+/// The key of the proofs of one login, which is made where a proof is wanted.
+pub(super) fn made_once(key: &mut Option<DpopKey>) -> Result<&DpopKey> {
+    match key {
+        Some(key) => Ok(key),
+        None => Ok(key.insert(DpopKey::generate()?)),
+    }
 }

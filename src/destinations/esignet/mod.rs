@@ -3,6 +3,8 @@
 mod call;
 mod endpoints;
 mod logins;
+#[cfg(feature = "simulator")]
+mod offline;
 mod settings;
 mod spent;
 
@@ -14,9 +16,11 @@ use http::{HeaderMap, Method, Uri, header};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
-use self::call::{jti, no_end, posted, secret_value};
+use self::call::{jti, made_once, no_end, posted, secret_value};
 use self::endpoints::Endpoints;
 pub(crate) use self::logins::{Failing, Logins, Status};
+#[cfg(feature = "simulator")]
+pub use self::offline::Offline;
 pub(crate) use self::settings::{Dpop, Settings};
 use self::spent::spent;
 use super::drive::Outside;
@@ -189,8 +193,8 @@ impl Esignet {
         let keys = self.keys_at(&endpoints.jwks);
         // The code is kept while nothing that it brings could be verified.
         keys.get().await?;
-        let dpop = DpopKey::generate()?;
-        let tokens = Arc::new(self.tokens(settings, &endpoints, (key, &dpop), &login, is_sent).await?);
+        let mut dpop = None;
+        let tokens = Arc::new(self.tokens(settings, &endpoints, (key, &mut dpop), &login, is_sent).await?);
         let (issuer, now) = (Arc::<str>::from(issuer), self.0.clock.now());
 
         let subject = {
@@ -202,7 +206,7 @@ impl Esignet {
         };
         let closed = |_| Error::new(Code::Bug, "the places for userinfo are closed");
         let _userinfo = self.0.userinfos.acquire().await.map_err(closed)?;
-        let opened = self.opened(&endpoints, &dpop, &tokens).await?;
+        let opened = self.opened(&endpoints, &mut dpop, &tokens).await?;
         let evidence = match upstream::is_plain(keys.url()) {
             true => Evidence::DangerPlainKeys,
             false => Evidence::Plaintext,
@@ -244,7 +248,7 @@ impl Esignet {
         &self,
         settings: &Settings,
         endpoints: &Endpoints,
-        (key, dpop): (&str, &DpopKey),
+        (key, dpop): (&str, &mut Option<DpopKey>),
         login: &Login,
         is_sent: &AtomicBool,
     ) -> Result<Tokens> {
@@ -269,7 +273,7 @@ impl Esignet {
                     jti: &jti(),
                     now: self.0.clock.now(),
                 };
-                headers.insert(DPOP, dpop.prove(&proof)?);
+                headers.insert(DPOP, made_once(dpop)?.prove(&proof)?);
             }
             let request =
                 self.request(settings, Method::POST, &endpoints.token, headers, login.form(&assertion));
@@ -294,7 +298,12 @@ impl Esignet {
         Err(no_end())
     }
 
-    async fn opened(&self, endpoints: &Endpoints, dpop: &DpopKey, tokens: &Tokens) -> Result<Opened> {
+    async fn opened(
+        &self,
+        endpoints: &Endpoints,
+        dpop: &mut Option<DpopKey>,
+        tokens: &Tokens,
+    ) -> Result<Opened> {
         let (settings, ..) = self.configured()?;
         let mut nonce = tokens.nonce.clone();
         for _ in 0..MOST_ATTEMPTS {
@@ -306,7 +315,7 @@ impl Esignet {
                 let access_token = Some(tokens.access_token.as_str());
                 let proof =
                     Proof { method: "GET", url, nonce, access_token, jti: &jti(), now: self.0.clock.now() };
-                headers.insert(DPOP, dpop.prove(&proof)?);
+                headers.insert(DPOP, made_once(dpop)?.prove(&proof)?);
             }
             let request = self.request(settings, Method::GET, &endpoints.userinfo, headers, Bytes::new());
             let reply = self.send(Request { max_response: MAX_USERINFO, ..request }).await??;
