@@ -82,7 +82,8 @@ fn load_ring() -> Ring {
         ],
         dir,
         strict_permissions: false,
-        ca_file: None, esignet: None,
+        ca_file: None,
+        esignet: None,
     };
     let ring = Ring::load(&settings, NOW);
     assert_eq!((ring.own().len(), ring.peers().len()), (1, 3), "{:?}", ring.troubles());
