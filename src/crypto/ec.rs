@@ -17,26 +17,26 @@ const COORDINATE: usize = 32;
 ///     println!("{key:?}");
 /// }
 /// ```
-pub(crate) struct PrivateKey {
+pub struct PrivateKey {
     pair: EcdsaKeyPair,
     public: PublicKey,
 }
 
 impl PrivateKey {
     /// A fresh key, which is kept nowhere.
-    pub(crate) fn generate() -> Result<Self, CryptoError> {
+    pub fn generate() -> Result<Self, CryptoError> {
         let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING);
         Self::of(pair.map_err(|_| CryptoError::Key("no key can be made"))?)
     }
 
     /// From PKCS#8 or SEC1 DER (RFC 5915).
-    pub(crate) fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
+    pub fn from_der(der: &[u8]) -> Result<Self, CryptoError> {
         let pair = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der);
         Self::of(pair.map_err(|_| NOT_P256)?)
     }
 
     /// From the big-endian numbers of a JSON Web Key (RFC 7518 6.2), which have to fit together.
-    pub(crate) fn from_numbers(d: &[u8], x: &[u8], y: &[u8]) -> Result<Self, CryptoError> {
+    pub fn from_numbers(d: &[u8], x: &[u8], y: &[u8]) -> Result<Self, CryptoError> {
         let public = PublicKey::from_coordinates(x, y)?;
         let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
         let pair = EcdsaKeyPair::from_private_key_and_public_key(algorithm, d, &public.point);
@@ -49,12 +49,12 @@ impl PrivateKey {
     }
 
     /// The public half.
-    pub(crate) fn public_key(&self) -> &PublicKey {
+    pub fn public_key(&self) -> &PublicKey {
         &self.public
     }
 
     /// Signs `message`. The signature has 64 bytes.
-    pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let signature = self.pair.sign(&SystemRandom::new(), message);
         signature
             .map(|signature| signature.as_ref().to_vec())
@@ -64,14 +64,14 @@ impl PrivateKey {
 
 /// A public key on P-256.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PublicKey {
+pub struct PublicKey {
     /// Uncompressed: 4, then the two coordinates (SEC 1, 2.3.3).
     point: [u8; 1 + 2 * COORDINATE],
 }
 
 impl PublicKey {
     /// From its coordinates, big-endian, of 32 bytes each. Whether they are on the curve shows when a signature is checked.
-    pub(crate) fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Self, CryptoError> {
+    pub fn from_coordinates(x: &[u8], y: &[u8]) -> Result<Self, CryptoError> {
         let point = [&[4], x, y].concat();
         match (x.len(), y.len(), point.try_into()) {
             (COORDINATE, COORDINATE, Ok(point)) => Ok(Self { point }),
@@ -80,13 +80,13 @@ impl PublicKey {
     }
 
     /// Its coordinates.
-    pub(crate) fn coordinates(&self) -> (&[u8], &[u8]) {
+    pub fn coordinates(&self) -> (&[u8], &[u8]) {
         let [_, coordinates @ ..] = &self.point;
         coordinates.split_at(COORDINATE)
     }
 
     /// Verifies a signature of 64 bytes over `message`.
-    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
+    pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
         UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point)
             .verify(message, signature)
             .map_err(|_| CryptoError::Signature("it does not fit key and content"))

@@ -2,7 +2,7 @@
 
 pub mod aead;
 pub mod base64;
-pub(crate) mod ec;
+pub mod ec;
 mod header;
 pub mod hmac;
 pub mod jwe;

@@ -41,7 +41,7 @@ const fn echo(sent: [&'static str; 2], seen: Seen, why: &'static str) -> Echo {
     Echo { sent, seen, _why: why }
 }
 
-const ECHOES: [Echo; 13] = [
+const ECHOES: [Echo; 14] = [
     echo(["POST /v1/esignet/authorize", ": body at /"], Answer, "the URL holds the parameters of the login"),
     echo(["POST /v1/esignet/userinfo", ": body at /"], Answer, "the one who asks is told what eSignet says"),
     echo(["GET /webhooks", ": query challenge"], Answer, "OpenCRVS wants its challenge back"),

@@ -39,11 +39,13 @@ impl Offline {
         };
         let settings = Settings {
             issuer: Some(issuer.to_owned()),
+            issuer_url: None,
             token_url: url("token")?,
             userinfo_url: url("userinfo")?,
             jwks_url: url("jwks")?,
             audience: None,
             key: Some(key.to_owned()),
+            clients: Vec::new(),
             dpop: Dpop::Auto,
             deadline: std::time::Duration::from_secs(10),
             unset: Vec::new(),

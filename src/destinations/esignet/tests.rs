@@ -144,7 +144,9 @@ fn client() -> Ring {
         cert: None,
         uses: Uses { sign: true, decrypt: false },
     };
-    let keys = Keys { own: vec![own], peers: Vec::new(), strict_permissions: false, ca_file: None, dir };
+    let esignet = own.name.clone();
+    let keys =
+        Keys { own: vec![own], peers: Vec::new(), strict_permissions: false, ca_file: None, dir, esignet };
     Ring::load(&keys, NOW)
 }
 

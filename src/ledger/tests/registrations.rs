@@ -55,7 +55,8 @@ async fn says(ledger: &Ledger, outcome: Outcome, id: &str) {
         uin_token: None,
         receipt: None,
     };
-    assert!(ledger.verified(push, "test", fake::under_the_hub(notice)).await.unwrap());
+    let verified = ledger.verified(push, "test", fake::under_the_hub(notice)).await.unwrap();
+    assert_eq!(verified, Novelty::New);
 }
 
 #[tokio::test]

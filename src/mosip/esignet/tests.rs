@@ -138,6 +138,7 @@ fn a_redirect_is_not_followed_wherever_it_comes_from() {
     }
 }
 
+#[test]
 fn an_id_token_says_who_logged_in() {
     let file = file();
     let keys = read_keys(file["jwks"].to_string().as_bytes()).unwrap();

@@ -23,7 +23,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::destinations::TokenSource;
 use crate::destinations::drive::Outside;
 use crate::destinations::hub::{Publisher, Settings, Subscriber};
-use crate::error::Code;
+use crate::error::{Code, Error, Result};
 use crate::ledger::Ledger;
 use crate::mosip::push::PushKind;
 use crate::mosip::websub::{self, Denial, Mode, Topics};
