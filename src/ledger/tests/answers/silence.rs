@@ -141,8 +141,10 @@ async fn a_packet_that_was_paused_and_brings_no_credential_is_settled_with_mosip
     let listed = ledger.unanswered_after(0).await.unwrap();
     assert!(listed.len() == 1 && listed[0].answer.is_overdue && listed[0].answer.outcome == "paused");
     assert!(ledger.unanswered_after(listed[0].seq).await.unwrap().is_empty());
+    assert!(!ledger.run(|book| book.is_over("1")).await.unwrap());
     let details =
         ledger.settle_unanswered("1".to_owned(), "the family came".to_owned()).await.unwrap().details;
     assert_eq!((details.reason.as_deref(), details.advice), (Some("PACKET_REJECTED"), None));
+    assert!(ledger.run(|book| book.is_over("1")).await.unwrap(), "it may be registered again");
     assert_eq!(ledger.unanswered().await.unwrap(), 0);
 }
