@@ -25,7 +25,7 @@ impl Offline {
     ///
     /// # Errors
     ///
-    /// [`Code::Field`] where the issuer is no URL, and where there are no threads for private keys.
+    /// [`Code::Field`] where the issuer is no URL, [`Code::Busy`] where the system gives no threads for private keys.
     pub fn new(
         issuer: &str,
         key: &str,
