@@ -1,4 +1,4 @@
-//! Whatever MOSIP's side does with an event: it waits under a fault that says whose move it is, in time, and the next event goes
+//! Whatever MOSIP's side does with an event: it waits under a fault that says who has to act, in time, and the next event goes
 //! through.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

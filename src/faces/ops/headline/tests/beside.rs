@@ -85,5 +85,5 @@ fn what_keeps_events_comes_before_a_setting_that_cannot_work() {
     standing.setting_troubles =
         Arc::new([config::Trouble::fatal("faces.listen", "serves nothing", "set it")]);
     let told = texts(&standing);
-    assert!(told[0].starts_with("MOSIP is away") && told.len() == 2, "{told:?}");
+    assert!(told[0].starts_with("MOSIP has been away") && told.len() == 2, "{told:?}");
 }
