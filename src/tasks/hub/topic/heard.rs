@@ -9,9 +9,9 @@ use crate::clock::Timestamp;
 use crate::error::Code;
 use crate::tasks::hub::doubts::Cause;
 
-/// A subscription is ended, to be made anew, no more often than this where nothing but silence speaks for it.
+/// A subscription is ended, to be made anew, no more often than this where silence is the only reason.
 const ENDED_FOR_SILENCE_EVERY: Duration = Duration::from_hours(24);
-/// So many registrations without an answer speak against a topic that is quiet while others deliver.
+/// This many unanswered registrations make a quiet topic suspect while others deliver.
 const SEVERAL_SILENT: u64 = 3;
 
 impl Topic {
