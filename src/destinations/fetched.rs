@@ -114,7 +114,7 @@ impl<T: Send + Sync + 'static> Fetched<T> {
                 Ok(document) => return Ok(document),
                 Err(refusal) => refusal,
             };
-            if Instant::now() + BETWEEN_FAILURES > deadline {
+            if Instant::now() + BETWEEN_FAILURES >= deadline {
                 return Err(refusal);
             }
             sleep(BETWEEN_FAILURES).await;

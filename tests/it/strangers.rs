@@ -138,7 +138,11 @@ async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", silent.local_addr().unwrap());
     let mut gateway = Gateway::new();
-    gateway.set(&[("ESIGNET__ISSUER", &issuer), ("ESIGNET__KEY", "partner")]);
+    // Another key than the one that signs for MOSIP.
+    let last = r#"use = ["decrypt"] }]"#;
+    let with_key = r#"use = ["decrypt"] }, { name = "esignet", file = "esignet-jwk.txt", use = ["sign"] }]"#;
+    let text = EXAMPLE.replace(last, with_key);
+    gateway.configure(&format!("{text}\n[esignet]\nissuer = \"{issuer}\"\nkey = \"esignet\"\n"));
     gateway.start_with_files(140);
     gateway.ready().await;
     let login = r#"{"code":"c","clientId":"c","redirectUri":"https://r.example.org/"}"#;
@@ -147,9 +151,10 @@ async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
         login.len()
     );
     let api = gateway.api();
+    let api = api.trim_start_matches("http://");
     let mut logins = Vec::new();
     for _ in 0..125 {
-        let mut login = TcpStream::connect(&api).await.unwrap();
+        let mut login = TcpStream::connect(api).await.unwrap();
         login.write_all(post.as_bytes()).await.unwrap();
         logins.push(login);
     }

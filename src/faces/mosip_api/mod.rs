@@ -4,14 +4,12 @@
 mod person;
 mod settings;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use axum::{Json, Router};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -35,9 +33,6 @@ use crate::mosip::esignet::Login;
 
 /// Where the form of OpenCRVS asks who logged in. As `mosip-api`, it takes both spellings.
 const USERINFO: [&str; 2] = ["/esignet/get-oidp-user-info", "/esignet/get-oidp-user-info/"];
-
-/// What is beside it leads to nothing.
-const OTHERS: &str = "/esignet/{*rest}";
 
 /// The scheme of the JWT that callers bring.
 const JWT: &str = "opencrvs-jwt";
@@ -128,7 +123,7 @@ impl Face for MosipApi {
             limits: app.limits().apart(BODY_LIMIT),
         }));
         let (routes, _) = routes().split_for_parts();
-        let routes = routes.route(OTHERS, any(nowhere)).method_not_allowed_fallback(method_not_allowed);
+        let routes = routes.method_not_allowed_fallback(method_not_allowed);
         let shared = middleware::from_fn_with_state(face.clone(), share_with_page);
         Some(routes.layer(shared).with_state(face))
     }
@@ -184,16 +179,6 @@ async fn get_oidp_user_info(
     Ok(Json(Person::of(&known)?))
 }
 
-/// There is nothing, which only a caller who is known learns.
-async fn nowhere(
-    State(MosipApi(face)): State<MosipApi>,
-    caller: Caller,
-    request: Request,
-) -> Result<Infallible, PeerError> {
-    face.let_in(&caller, request.headers()).await?;
-    Err(Error::new(Code::NotFound, "there is no such route").into())
-}
-
 impl Shared {
     /// Checks the token before anything else of a request. Who has none that is good is a stranger, who is counted.
     async fn let_in(&self, caller: &Caller, headers: &HeaderMap) -> Result<()> {
@@ -222,11 +207,10 @@ impl From<Error> for PeerError {
     }
 }
 
-/// 401 for a caller that is not known, 404 for what is not there, 422 for what its caller has to put right, 503 for all else.
+/// 401 for a caller that is not known, 422 for what its caller has to put right, 503 for all else.
 fn status(code: Code, fault: Fault) -> StatusCode {
     match (code, fault) {
         (Code::Unauthorized, _) => StatusCode::UNAUTHORIZED,
-        (Code::NotFound, _) => StatusCode::NOT_FOUND,
         (_, Fault::Caller) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::SERVICE_UNAVAILABLE,
     }
