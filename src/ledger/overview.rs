@@ -31,6 +31,7 @@ pub(crate) struct Failing {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Attempt {
     /// The first is 1.
+    #[schema(value_type = u32)]
     pub(crate) attempt: Fence,
     /// RFC 3339, UTC.
     #[serde(serialize_with = "iso")]
