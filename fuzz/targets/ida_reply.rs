@@ -110,7 +110,9 @@ impl<'a> Call<'a> {
                 match given.evidence() {
                     Evidence::Envelope => assert_eq!(headers.len(), 1),
                     Evidence::DangerUnsigned => assert!(self.danger && headers.is_empty()),
-                    Evidence::Plaintext | Evidence::DangerHubAlone => panic!("nothing of IDA is signed so"),
+                    Evidence::Plaintext | Evidence::DangerPlainKeys | Evidence::DangerHubAlone => {
+                        panic!("nothing of IDA is signed so")
+                    }
                 }
                 assert!(self.is_ours());
             }

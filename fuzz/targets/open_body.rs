@@ -33,6 +33,7 @@ fn open(body: &[u8], policy: Policy) {
             match opened.evidence() {
                 Evidence::DangerUnsigned => assert!(policy.danger_accept_unsigned),
                 Evidence::Envelope | Evidence::Plaintext => assert!(is_signed(body)),
+                Evidence::DangerPlainKeys => panic!("only a login comes under keys of plain http"),
                 Evidence::DangerHubAlone => panic!("only a credential comes under the hub alone"),
             }
         }
