@@ -1,4 +1,4 @@
-//! Userinfo that is sealed to us and does not open.
+//! Userinfo that is no token, or is sealed to us and does not open.
 
 use super::*;
 
@@ -35,4 +35,16 @@ fn what_is_sealed_to_a_key_of_ours_and_does_not_open_was_altered() {
     let another = base64::encode_url(&[7; 32]);
     let to_another = jwe::encrypt(ida.public_key(), Some(&another), signed.as_bytes(), true).unwrap();
     assert_eq!(read(&to_another).code(), Code::Keys, "no key of ours fits");
+}
+
+#[test]
+fn a_body_that_is_no_token_is_refused() {
+    let file = file();
+    let (html, json) = ("<html><title>Login</title></html>", r#"{"sub":"a","given_name":"b"}"#);
+    for body in ["", html, json, ".", "..", "a.b", "....", "a.b.c.d", "\u{feff}a.b.c"] {
+        let refused = read_token(&file, body).err().unwrap();
+        assert_eq!((refused.code(), refused.fault()), (Code::Tampered, Fault::Tampered), "{body}");
+    }
+    let not_utf8 = read_userinfo(b"a.\xff.c", file["jwks"].to_string().as_bytes(), &ring(), &expected(&file));
+    assert_eq!(not_utf8.err().unwrap().code(), Code::Tampered);
 }
