@@ -143,17 +143,17 @@ async fn logins_at_an_esignet_that_hangs_leave_room_for_births() {
     let with_key = r#"use = ["decrypt"] }, { name = "esignet", file = "esignet-jwk.txt", use = ["sign"] }]"#;
     let text = EXAMPLE.replace(last, with_key);
     gateway.configure(&format!("{text}\n[esignet]\nissuer = \"{issuer}\"\nkey = \"esignet\"\n"));
-    gateway.start_with_files(140);
+    gateway.start_with_files(256);
     gateway.ready().await;
     let login = r#"{"code":"c","clientId":"c","redirectUri":"https://r.example.org/"}"#;
     let post = format!(
-        "POST /v1/esignet/userinfo HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{login}",
+        "POST /v1/esignet/userinfo HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{login}",
         login.len()
     );
     let api = gateway.api();
     let api = api.trim_start_matches("http://");
     let mut logins = Vec::new();
-    for _ in 0..125 {
+    for _ in 0..240 {
         let mut login = TcpStream::connect(api).await.unwrap();
         login.write_all(post.as_bytes()).await.unwrap();
         logins.push(login);

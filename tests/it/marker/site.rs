@@ -54,6 +54,10 @@ impl Site {
         let issuer = "../keys.example/issuer.crt";
         assert!(text.contains(issuer));
         let text = text.replace(issuer, "../tests/vectors/keys/issuer.crt.pem");
+        let last = r#"use = ["decrypt"] }]"#;
+        assert!(text.contains(last));
+        let key = r#"use = ["decrypt"] }, { name = "esignet", file = "esignet-jwk.txt", use = ["sign"] }]"#;
+        let text = text.replace(last, key);
         let mosip = urls(&simulator.base_url);
         let ida = format!("{}/idauthentication/v1", simulator.base_url);
         let away = format!("http://{nobody}/death");
@@ -72,7 +76,7 @@ impl Site {
             ("FACES__MOSIP_API", "true"),
             ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem"),
             ("ESIGNET__ISSUER", &simulator.base_url),
-            ("ESIGNET__KEY", "partner"),
+            ("ESIGNET__KEY", "esignet"),
             ("INTERNAL__TOKEN_FILE", &token),
             ("OPS__TOKEN_FILE", &token),
         ]);
