@@ -40,13 +40,16 @@ impl DataShare {
     /// [`Code::Field`] where it lies elsewhere: a hub that is not MOSIP's must not choose whom the token is shown to.
     pub(crate) fn address(&self, share: &str) -> Result<Uri> {
         let elsewhere = || {
-            let what = "the message names a share outside credentials.data_share.url: scheme, host, port or folder differ";
+            let what = "the message names a share outside credentials.data_share.url (scheme, host, port or folder differ), or in another form than MOSIP's";
             Error::field("/event/dataShareUri", what).advise(
                 "Set credentials.data_share.url to the place that MOSIP shares from, if that is another one now, and start the gateway again. Else ask the MOSIP administrator who sent this.",
             )
         };
-        // What is written in two ways is read in two ways.
-        if share.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '\\' | '#' | '@')) {
+        // What is written in two ways is read in two ways. A share is known by its address, so that it has one: MOSIP's has no query and no
+        // percent sign.
+        if share.contains(|c: char| {
+            c.is_whitespace() || c.is_control() || matches!(c, '\\' | '#' | '@' | '?' | '%')
+        }) {
             return Err(elsewhere());
         }
         let uri: Uri = share.parse().map_err(|_| elsewhere())?;
@@ -54,7 +57,9 @@ impl DataShare {
         let is_here = (scheme, host, port) == (self.scheme.clone(), self.host.clone(), self.port);
         let below = uri.path().strip_prefix(&self.path);
         match below {
-            Some(rest) if is_here && !rest.is_empty() && is_plain(uri.path()) => Ok(uri),
+            Some(rest) if is_here && !rest.is_empty() && !rest.ends_with('/') && is_plain(uri.path()) => {
+                Ok(uri)
+            }
             _ => Err(elsewhere()),
         }
     }
@@ -202,7 +207,7 @@ mod tests {
         for share in [
             "https://api.example.org/v1/datashare/get/policy/partner/key0123",
             "https://api.example.org:443/v1/datashare/key0123",
-            "HTTPS://api.EXAMPLE.org/v1/datashare/key0123?transactionsAllowed=1",
+            "HTTPS://api.EXAMPLE.org/v1/datashare/key0123",
         ] {
             assert_eq!(place.address(share).unwrap(), share.parse::<Uri>().unwrap(), "{share}");
         }
@@ -231,6 +236,11 @@ mod tests {
             "https://api.example.org/v1/datashare//evil",
             "https://api.example.org/v1/datashare/..;/admin",
             "https://api.example.org/v1/datashare/key#fragment",
+            // The same share once more, under another spelling.
+            "https://api.example.org/v1/datashare/key?",
+            "https://api.example.org/v1/datashare/key?x",
+            "https://api.example.org/v1/datashare/%6bey",
+            "https://api.example.org/v1/datashare/key/",
             "https://api.example.org\\.evil.example/v1/datashare/key",
             "https:///v1/datashare/key",
             "/v1/datashare/key",
