@@ -1,4 +1,4 @@
-//! The scene of eSignet: a login is believed, with all that eSignet may demand, and three are not.
+//! The scene of eSignet: a login is believed, with proofs of possession and sealed userinfo, and three are not.
 
 use std::io::Write;
 
