@@ -9,6 +9,7 @@ use crate::pool;
 
 use super::entry::{NewEntry, State};
 use super::identity::Identities;
+use super::ready::Ready;
 use super::registrations::PacketId;
 use super::{Book, Ledger};
 use crate::registration::{Aid, Subject};
@@ -170,6 +171,7 @@ impl Ledger {
         if let Name::Packet(id) = &intent.name {
             locks.push(id.lock());
         }
+        let ready = Ready::Event { kind: intent.kind.as_str(), destinations: destinations.clone() };
         let accepted = self
             .take(locks, move |book| {
                 if let Some(push) = &push {
@@ -182,7 +184,7 @@ impl Ledger {
             })
             .await?;
         if accepted.is_new {
-            self.wake();
+            self.rules.announce(ready);
         }
         Ok(accepted)
     }

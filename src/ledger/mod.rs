@@ -20,6 +20,7 @@ mod new_job;
 mod operator;
 mod overview;
 mod pushes;
+mod ready;
 mod registrations;
 mod rekey;
 pub(crate) mod settings;
@@ -56,6 +57,7 @@ pub(crate) use self::unanswered::Unanswered;
 pub(crate) use self::work::{Due, Ending, Held, Leased};
 
 use self::keys::{Keys, Opened};
+use self::ready::{Queued, Ready};
 use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
@@ -63,11 +65,10 @@ use crate::clock::{Clock, Timestamp, to_millis};
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
-use crate::store::{Millis, OpenError, Owner, Room, Store, Trouble, Tx};
+use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
 
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
-
 /// The rows of one database, under its rules. Cheap to clone; the last clone closes the database.
 #[derive(Clone)]
 pub(crate) struct Ledger {
@@ -90,8 +91,8 @@ struct Rules {
     /// How it is published that credentials were received; unset: it is not.
     publications: OnceLock<Publications>,
     unreadable: Unreadable,
-    /// Something was queued, or may go now; workers follow it.
-    queued: broadcast::Sender<()>,
+    /// What was queued, or may go now; workers follow it.
+    queued: broadcast::Sender<Ready>,
     /// Ids of entries that no longer move by themselves.
     settled: broadcast::Sender<String>,
     /// Held by the rekey that is under way.
@@ -136,7 +137,7 @@ impl Ledger {
             expected_within: OnceLock::new(),
             publications: OnceLock::new(),
             unreadable: Unreadable::default(),
-            queued: broadcast::channel(1).0,
+            queued: broadcast::channel(ready::BACKLOG).0,
             settled: broadcast::channel(SETTLED_BACKLOG).0,
             rekeying: tokio::sync::Mutex::default(),
         };
@@ -231,9 +232,9 @@ impl Ledger {
         Ok(())
     }
 
-    /// Announces what is queued, or may go now; a reader that is late has missed nothing but repetition. Unlike a watch, it wakes in order.
-    pub(crate) fn queued(&self) -> broadcast::Receiver<()> {
-        self.rules.queued.subscribe()
+    /// Announces what is queued in `lane`, or may go now. Unlike a watch, it wakes in order.
+    pub(crate) fn queued(&self, lane: &Lane) -> Queued {
+        Queued { ready: self.rules.queued.subscribe(), lane: lane.clone() }
     }
 
     /// Announces the ids of entries that no longer move by themselves.
@@ -273,8 +274,12 @@ impl Ledger {
 
 impl Rules {
     fn wake(&self) {
+        self.announce(Ready::Any);
+    }
+
+    fn announce(&self, ready: Ready) {
         // There may be no receiver.
-        let _ = self.queued.send(());
+        let _ = self.queued.send(ready);
     }
 
     /// A job of the store, under the keys that are current when it runs: a rekey may have come between.

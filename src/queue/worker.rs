@@ -65,7 +65,7 @@ struct Attempt {
 impl Worker {
     /// Works until `stop` turns true, and then finishes what is under way.
     pub(crate) async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut queued = self.ledger.queued();
+        let mut queued = self.ledger.queued(&self.lane);
         let mut under_way = UnderWay::default();
         let mut renew_at = Instant::now() + self.renewal();
         loop {
@@ -92,8 +92,7 @@ impl Worker {
                 biased;
                 _ = stop.changed(), if !stopping => {}
                 Some(ended) = under_way.tasks.join_next_with_id() => self.ended(&mut under_way, ended),
-                // Missed or not, a message says that there may be something to do.
-                _ = queued.recv() => {}
+                () = queued.recv() => {}
                 () = sleep_for(alarm) => {}
                 () = sleep_until(renew_at), if !under_way.attempts.is_empty() => {}
             }
