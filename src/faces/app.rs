@@ -54,7 +54,7 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// What listeners refuse and hold.
     pub(crate) meters: meters::Meters,
-    /// The documents of all listeners.
+    /// What makes the documents of all listeners.
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
     pub(crate) listeners: Arc<[Listener]>,

@@ -203,9 +203,9 @@ pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
     Dates::of_der(&first).ok()
 }
 
-/// The documents of all listeners.
+/// What makes the documents of all listeners.
 pub(super) fn documents() -> Documents {
-    ALL.iter().map(|listener| (listener.name, (listener.document)())).collect()
+    ALL.iter().map(|listener| (listener.name, listener.document)).collect()
 }
 
 /// How MOSIP's hub proves itself.

@@ -29,8 +29,8 @@ use super::{App, plain};
 use crate::error::{Code, Error, Fault, Result};
 use crate::http::problem::{Problem, headers};
 
-/// The documents of all listeners, by name.
-pub(crate) type Documents = Vec<(&'static str, OpenApi)>;
+/// What makes the document of each listener, by name. They are made when they are asked for: together they hold as much memory as all else.
+pub(crate) type Documents = Vec<(&'static str, fn() -> OpenApi)>;
 
 /// The name of the scheme in which a bearer token is asked for.
 const BEARER: &str = "token";
@@ -293,9 +293,9 @@ struct Which {
 }
 
 impl Which {
-    fn find<'d>(&self, documents: &'d Documents) -> Result<&'d OpenApi> {
+    fn find(&self, documents: &Documents) -> Result<OpenApi> {
         let name = self.listener.as_deref().unwrap_or(plain::LISTENER);
-        documents.iter().find(|(known, _)| *known == name).map(|(_, document)| document).ok_or_else(|| {
+        documents.iter().find(|(known, _)| *known == name).map(|(_, document)| document()).ok_or_else(|| {
             let names: Vec<_> = documents.iter().map(|(name, _)| *name).collect();
             Error::new(Code::NotFound, "there is no such listener")
                 .advise(format!("The listeners are {}.", names.join(", ")))
