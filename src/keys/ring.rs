@@ -5,18 +5,20 @@ mod ec;
 pub(crate) mod fake;
 mod fill;
 mod succeed;
+mod trust;
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::cert::{Certificate, Summary, Thumbprint};
-use super::source::LoadError;
-use super::{Location, chain, example};
+use super::source::{LoadError, Reader};
+use super::{Location, example};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 
 pub(crate) use ec::EcKey;
+use trust::Trust;
 
 /// One of our keys, promoted (signed and unwrapped once, cross-checked with the other library).
 pub struct OwnKey {
@@ -195,38 +197,15 @@ impl RingEntries {
     }
 }
 
-/// What certificates have to lead to, and at which moment.
-#[derive(Default, Clone)]
-struct Trust {
-    /// Content of `keys.ca_file`; `None`: certificates are pinned by their file alone.
-    roots: Option<Vec<Certificate>>,
-    /// All certificates of that file, also those that can vouch for nothing.
-    authorities: Vec<Summary>,
-    now: Timestamp,
-}
-
-impl Trust {
-    fn accepts(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
-        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, Some(self.now)))
-    }
-
-    /// As [`Self::accepts`], for a certificate of ours: an authority that has expired takes no key away that decrypts.
-    fn accepts_own(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
-        self.roots.as_ref().is_none_or(|roots| chain::reaches(roots, certificate, chain, None))
-    }
-
-    /// Whether a certificate that is not accepted would be, were the authorities there and in their dates.
-    fn is_cause(&self, certificate: &Certificate, chain: &[Certificate]) -> bool {
-        self.roots
-            .as_ref()
-            .is_some_and(|roots| roots.is_empty() || chain::reaches(roots, certificate, chain, None))
-    }
-}
-
 impl Ring {
     /// Loads what `keys` names. Never fails: what cannot be loaded stands in [`Ring::troubles`].
     pub fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> Self {
-        Self::assemble(fill::load(keys, now), Vec::new())
+        Self::load_by(keys, now, &Reader::default())
+    }
+
+    /// As [`Ring::load`]; `files` shows meanwhile which file is being read.
+    pub(crate) fn load_by(keys: &crate::keys::settings::Keys, now: Timestamp, files: &Reader) -> Self {
+        Self::assemble(fill::load(keys, now, files), Vec::new())
     }
 
     /// The keys that `keys` names while none of their files can be read because of `trouble`.

@@ -8,6 +8,7 @@ mod addition;
 mod error;
 pub mod file;
 mod foreign;
+mod reader;
 
 use std::any::Any;
 use std::path::Path;
@@ -22,6 +23,7 @@ use crate::crypto::rsa::PrivateKey;
 
 pub use error::LoadError;
 pub use foreign::Foreign;
+pub use reader::Reader;
 
 /// How many certificates, and how many private keys, of one file are looked at: which certificate issued which is found by trying, so
 /// that a file of a thousand would take minutes.
@@ -48,8 +50,8 @@ pub trait KeySource: Any + Send + Sync {
     fn location(&self) -> Location;
 
     /// The keys and certificates that are there. Fails where there is no key that can be used; [`LoadError::Unavailable`] means that
-    /// the key is there and cannot be reached now.
-    fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble>;
+    /// the key is there and cannot be reached now. `files` reads what is in files.
+    fn load(&self, files: &Reader, strict_permissions: bool) -> Result<KeyMaterial, Trouble>;
 
     /// The files whose change means that the key has to be loaded again.
     fn watched(&self) -> Vec<&Path>;

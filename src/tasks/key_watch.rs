@@ -3,9 +3,11 @@
 //! By polling content, since Kubernetes swaps symlinks and shared volumes deliver no inotify events. Readers never wait: they hold
 //! the ring that was current when they asked.
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, mpsc as std_mpsc};
+use std::path::Path;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -14,11 +16,10 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::clock::{Clock, Timestamp};
-use crate::keys::source::LoadError;
-use crate::keys::source::file::read_file;
+use crate::keys::source::{LoadError, Reader};
 use crate::keys::{Keyring, Look as Request, Ring, Trouble};
 
-/// How long a look at the key files may take. A volume that takes longer hangs.
+/// How long a key file may take to be opened and read. A volume that takes longer hangs; what is made of the files takes as long as it takes.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Keeps a [`Keyring`] current.
@@ -40,16 +41,13 @@ struct State {
     keys: Arc<crate::keys::settings::Keys>,
     clock: Clock,
     seen: Fingerprint,
-    reading: Reading,
+    files: Reader,
 }
-
-/// The file that is being read.
-type Reading = Arc<Mutex<PathBuf>>;
 
 /// SHA-256 over content and mode of every file that the configuration names.
 type Fingerprint = [u8; 32];
 
-/// Loads the first ring, blocking, but no longer than a look may take. [`Watcher::run`] then looks at the files `every` so often.
+/// Loads the first ring, blocking, but not for a volume that hangs. [`Watcher::run`] then looks at the files `every` so often.
 pub(crate) fn watch(
     keys: Arc<crate::keys::settings::Keys>,
     clock: Clock,
@@ -69,9 +67,9 @@ pub(crate) fn load(keys: Arc<crate::keys::settings::Keys>, now: Timestamp) -> Ri
 }
 
 fn first_look(keys: Arc<crate::keys::settings::Keys>, clock: Clock, deadline: Duration) -> (Look, Ring) {
-    let reading = Reading::new(Mutex::new(keys.dir.clone()));
+    let files = Reader::default();
     let mut state =
-        State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], reading: Arc::clone(&reading) };
+        State { keys: Arc::clone(&keys), clock: clock.clone(), seen: [0; 32], files: files.clone() };
     let (sender, loaded) = std_mpsc::channel();
     let load = move || {
         let ring = state.load();
@@ -80,13 +78,18 @@ fn first_look(keys: Arc<crate::keys::settings::Keys>, clock: Clock, deadline: Du
     };
     // A thread of its own: a volume that hangs blocks this thread alone.
     std::thread::spawn(load);
-    match loaded.recv_timeout(deadline) {
-        Ok((state, ring)) => (Look::Ended(state), ring),
-        Err(_) => {
-            let ring = Ring::unread(&keys, clock.now(), hangs(&reading, deadline, true));
-            (Look::Hangs(loaded), ring)
+    let mut wait = deadline;
+    let trouble = loop {
+        match loaded.recv_timeout(wait) {
+            Ok((state, ring)) => return (Look::Ended(state), ring),
+            Err(RecvTimeoutError::Timeout) => match files.late(deadline) {
+                ControlFlow::Continue(left) => wait = left,
+                ControlFlow::Break(file) => break hangs(&file, deadline, true),
+            },
+            Err(RecvTimeoutError::Disconnected) => break Trouble::new(&keys.dir, &LoadError::Defect, true),
         }
-    }
+    };
+    (Look::Hangs(loaded), Ring::unread(&keys, clock.now(), trouble))
 }
 
 impl Watcher {
@@ -119,12 +122,12 @@ impl Watcher {
                 },
             };
             let forced = request.as_ref().is_some_and(|request| request.forced);
-            let (previous, reading) = (published.current(), Arc::clone(&state.reading));
+            let (previous, files) = (published.current(), state.files.clone());
             let look = spawn_blocking(move || {
                 let next = unless_it_panics(|| state.step(&previous, forced));
                 (state, next)
             });
-            match published.follow(look, &reading, request, &mut requests).await {
+            match published.follow(look, &files, request, &mut requests).await {
                 Some(ended) => state = ended,
                 None => return,
             }
@@ -144,7 +147,7 @@ fn unless_it_panics(look: impl FnOnce() -> Option<Ring>) -> Option<Ring> {
 
 /// The ring that is published, and what may follow it.
 struct Published {
-    /// How long a look at the files may take before the volume counts as one that hangs.
+    /// How long a file may take to be opened and read before its volume counts as one that hangs.
     deadline: Duration,
     /// Development keys are taken, too.
     allow_example: bool,
@@ -167,26 +170,31 @@ impl Published {
         Some(state)
     }
 
-    /// Waits for `look` and publishes what it found. Beyond the deadline the trouble is published first, and a caller that asks meanwhile is
-    /// not kept waiting. `None` when the watcher has to end.
+    /// Waits for `look`, which reads `files`, and publishes what it found. Where a file does not come within the deadline, the trouble is
+    /// published first, and a caller that asks meanwhile is not kept waiting. `None` when the watcher has to end.
     async fn follow(
         &mut self,
         mut look: JoinHandle<(State, Option<Ring>)>,
-        reading: &Reading,
-        request: Option<Request>,
+        files: &Reader,
+        mut request: Option<Request>,
         requests: &mut mpsc::Receiver<Request>,
     ) -> Option<State> {
         let previous = self.current();
-        let in_time = timeout(self.deadline, &mut look).await.ok();
-        let hung = in_time.is_none();
-        let (ended, request) = match in_time {
-            Some(ended) => (ended, request),
-            None => {
-                let trouble = hangs(reading, self.deadline, false);
-                tracing::warn!("{trouble}");
-                self.ring.send_replace(Arc::new(previous.troubled(trouble)));
-                answer(request);
-                (answering(look, requests).await?, None)
+        let mut hung = false;
+        let ended = loop {
+            let wait = match files.late(self.deadline) {
+                ControlFlow::Continue(wait) => wait,
+                ControlFlow::Break(file) => {
+                    hung = true;
+                    let trouble = hangs(&file, self.deadline, false);
+                    tracing::warn!("{trouble}");
+                    self.ring.send_replace(Arc::new(previous.troubled(trouble)));
+                    answer(request.take());
+                    break answering(look, requests).await?;
+                }
+            };
+            if let Ok(ended) = timeout(wait, &mut look).await {
+                break ended;
             }
         };
         let state = self.end(ended, &previous, hung);
@@ -250,42 +258,40 @@ async fn answering<T>(
     }
 }
 
-/// The trouble of the file that has been read for as long as `deadline`.
-fn hangs(reading: &Reading, deadline: Duration, fatal: bool) -> Trouble {
-    let file = reading.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Trouble::new(&file, &LoadError::Hangs(deadline.as_secs()), fatal)
+/// The trouble of a file that has not come for `deadline`.
+fn hangs(file: &Path, deadline: Duration, fatal: bool) -> Trouble {
+    Trouble::new(file, &LoadError::Hangs(deadline.as_secs()), fatal)
 }
 
 impl State {
     /// The ring of the files as they are.
     fn load(&mut self) -> Ring {
         // Before loading: what changes in between is seen as a change.
-        self.seen = fingerprint(&self.keys, &self.reading);
-        Ring::load(&self.keys, self.clock.now())
+        self.seen = fingerprint(&self.keys, &self.files);
+        Ring::load_by(&self.keys, self.clock.now(), &self.files)
     }
 
     /// What has to follow `previous`, if a file changed, a certificate began or ended, a key that was unavailable is there, or `forced`.
     fn step(&mut self, previous: &Ring, forced: bool) -> Option<Ring> {
         let now = self.clock.now();
-        let found = fingerprint(&self.keys, &self.reading);
+        let found = fingerprint(&self.keys, &self.files);
         if forced || found != self.seen || previous.is_stale(now) {
             self.seen = found;
-            return Some(Ring::load(&self.keys, now));
+            return Some(Ring::load_by(&self.keys, now, &self.files));
         }
         // No file tells that a token or a service is back.
         let away = previous.away();
-        let next = (!away.is_empty()).then(|| Ring::load(&self.keys, now));
+        let next = (!away.is_empty()).then(|| Ring::load_by(&self.keys, now, &self.files));
         next.filter(|next| next.away() != away)
     }
 }
 
-fn fingerprint(keys: &crate::keys::settings::Keys, reading: &Reading) -> Fingerprint {
+fn fingerprint(keys: &crate::keys::settings::Keys, files: &Reader) -> Fingerprint {
     let own = keys.own.iter().flat_map(|own| own.source.watched().into_iter().chain(own.cert.as_deref()));
     let peers = keys.peers.iter().map(|peer| peer.file.as_path());
     let mut digest = Sha256::new();
     for path in own.chain(peers).chain(keys.ca_file.as_deref()) {
-        path.clone_into(&mut reading.lock().unwrap_or_else(PoisonError::into_inner));
-        match read_file(path) {
+        match files.read(path) {
             Ok((bytes, metadata)) => {
                 let mode = std::os::unix::fs::MetadataExt::mode(&metadata);
                 digest.update(format!("{mode:o} {} ", bytes.len()));

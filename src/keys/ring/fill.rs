@@ -4,21 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 use super::{EcKey, Entry, OwnKey, Peer, RingEntries, Slot, Trouble, Trust};
 use crate::clock::Timestamp;
 use crate::keys::cert::{Certificate, Summary, Validity};
-use crate::keys::source::LoadError;
-use crate::keys::source::file::{Authorities, parse_authorities, parse_certificates, parse_peer, read_file};
+use crate::keys::source::file::{Authorities, parse_authorities, parse_certificates, parse_peer};
+use crate::keys::source::{LoadError, Reader};
 use crate::keys::{Location, chain};
 
-/// Loads every entry of `keys`.
-pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEntries {
+/// Loads every entry of `keys`; `files` reads what is in files.
+pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp, files: &Reader) -> RingEntries {
     let mut ca_troubles = Vec::new();
     // A ca_file that cannot be read leaves no roots, so that every certificate is refused rather than any accepted.
     let found = keys.ca_file.as_ref().map(|path| {
-        guarded(&Location::from(path), || read_authorities(path)).unwrap_or_else(|trouble| {
+        guarded(&Location::from(path), || read_authorities(path, files)).unwrap_or_else(|trouble| {
             ca_troubles.push(trouble);
             Authorities { certificates: Vec::new(), useless: Vec::new() }
         })
@@ -40,12 +38,12 @@ pub(super) fn load(keys: &crate::keys::settings::Keys, now: Timestamp) -> RingEn
     let trust = Trust { roots: found.map(|found| found.certificates), authorities, now };
     let (mut own, mut ec) = (Vec::new(), Vec::new());
     for entry in &keys.own {
-        match own_slot(keys, entry, &trust) {
+        match own_slot(keys, entry, &trust, files) {
             (Some(key), slot) => ec.push(slot.holding(key)),
             (None, slot) => own.push(slot),
         }
     }
-    let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust)).collect();
+    let peers = keys.peers.iter().map(|entry| peer_slot(entry, &trust, files)).collect();
     RingEntries { own, ec, peers, ca_troubles, trust }
 }
 
@@ -98,9 +96,10 @@ fn own_slot(
     keys: &crate::keys::settings::Keys,
     entry: &crate::keys::settings::OwnKey,
     trust: &Trust,
+    files: &Reader,
 ) -> (Option<EcKey>, Slot<OwnKey>) {
-    let Slot { entry, key, troubles } =
-        Slot::new(of_own(keys, entry), |troubles| own_key(entry, keys.strict_permissions, trust, troubles));
+    let load = |troubles: &mut Vec<Trouble>| own_key(entry, keys.strict_permissions, trust, files, troubles);
+    let Slot { entry, key, troubles } = Slot::new(of_own(keys, entry), load);
     match key.and_then(Arc::into_inner) {
         Some(Own::Ec(key)) => (Some(key), Slot { entry, key: None, troubles }),
         Some(Own::Rsa(key)) => (None, Slot { entry, key: Some(Arc::new(*key)), troubles }),
@@ -114,8 +113,8 @@ enum Own {
     Ec(EcKey),
 }
 
-fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust) -> Slot<Peer> {
-    Slot::new(of_peer(entry), |troubles| peer(entry, trust, troubles))
+fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust, files: &Reader) -> Slot<Peer> {
+    Slot::new(of_peer(entry), |troubles| peer(entry, trust, files, troubles))
 }
 
 impl<T> Slot<T> {
@@ -148,11 +147,12 @@ fn own_key(
     entry: &crate::keys::settings::OwnKey,
     strict_permissions: bool,
     trust: &Trust,
+    files: &Reader,
     troubles: &mut Vec<Trouble>,
 ) -> Result<Own, Trouble> {
     let location = entry.source.location();
     let certificate_at = entry.cert.as_ref().map_or_else(|| location.clone(), Location::from);
-    let mut material = entry.source.load(strict_permissions)?;
+    let mut material = entry.source.load(files, strict_permissions)?;
     let warning = |warning| Trouble::new(location.clone(), &warning, false);
     troubles.extend(material.warnings.drain(..).map(warning));
     if material.keys.is_empty()
@@ -163,7 +163,8 @@ fn own_key(
         }
         return Ok(Own::Ec(EcKey { name: entry.name.clone(), location, private }));
     }
-    let configured = entry.cert.as_deref().map(read_certificates).transpose()?.unwrap_or_default();
+    let configured = entry.cert.as_deref().map(|cert| read_certificates(cert, files));
+    let configured = configured.transpose()?.unwrap_or_default();
     let matched = material
         .matched(configured, trust.now)
         .map_err(|error| Trouble::new(certificate_at.clone(), &error, true))?;
@@ -194,10 +195,11 @@ fn own_key(
 fn peer(
     entry: &crate::keys::settings::Peer,
     trust: &Trust,
+    files: &Reader,
     troubles: &mut Vec<Trouble>,
 ) -> Result<Peer, Trouble> {
     let file = &entry.file;
-    let (bytes, _) = read_file(file).map_err(fatal(file))?;
+    let (bytes, _) = files.read(file).map_err(fatal(file))?;
     let material = parse_peer(&bytes, trust.now).map_err(fatal(file))?;
     troubles.extend(material.warnings.iter().map(|warning| Trouble::new(file, warning, false)));
     let mut chain = Vec::new();
@@ -252,14 +254,6 @@ fn check_certificate<const N: usize>(
     Ok(())
 }
 
-impl Trust {
-    /// Why `certificate`, which is not accepted, is not.
-    fn refusal(&self, certificate: &Certificate, chain: &[Certificate], at: impl Into<Location>) -> Trouble {
-        let follows = self.is_cause(certificate, chain);
-        Trouble { follows, ..Trouble::new(at, &LoadError::NoChain, true) }
-    }
-}
-
 fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError> {
     match certificate.validity(now) {
         Validity::Valid => None,
@@ -268,13 +262,13 @@ fn outside_dates(certificate: &Certificate, now: Timestamp) -> Option<LoadError>
     }
 }
 
-fn read_authorities(path: &Path) -> Result<Authorities, Trouble> {
-    let (bytes, _): (Zeroizing<Vec<u8>>, _) = read_file(path).map_err(fatal(path))?;
+fn read_authorities(path: &Path, files: &Reader) -> Result<Authorities, Trouble> {
+    let (bytes, _) = files.read(path).map_err(fatal(path))?;
     parse_authorities(&bytes).map_err(fatal(path))
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<Certificate>, Trouble> {
-    let (bytes, _): (Zeroizing<Vec<u8>>, _) = read_file(path).map_err(fatal(path))?;
+fn read_certificates(path: &Path, files: &Reader) -> Result<Vec<Certificate>, Trouble> {
+    let (bytes, _) = files.read(path).map_err(fatal(path))?;
     parse_certificates(&bytes).map_err(fatal(path))
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _};
 
-use super::{KeyMaterial, KeySource, Kind, LoadError};
+use super::{KeyMaterial, KeySource, Kind, LoadError, Reader};
 use crate::clock::{Clock, Timestamp};
 use crate::config::section::Section;
 use crate::config::value::text;
@@ -44,7 +44,7 @@ impl KeySource for Hsm {
         Location::Elsewhere(format!("key `{}` of token `{}`", self.label, self.token))
     }
 
-    fn load(&self, _: bool) -> Result<KeyMaterial, Trouble> {
+    fn load(&self, _: &Reader, _: bool) -> Result<KeyMaterial, Trouble> {
         let refusal = |error: LoadError| Trouble::new(self.location(), &error, true);
         let keeper = TOKENS.lock().unwrap().get(&self.token).cloned();
         let keeper =

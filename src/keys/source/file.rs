@@ -18,7 +18,6 @@ mod shape;
 mod text;
 
 use std::fs::Metadata;
-use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,23 +25,19 @@ use std::sync::Arc;
 use rsa::pkcs8::EncodePrivateKey as _;
 use zeroize::Zeroizing;
 
-use super::{KeyMaterial, KeySource, LoadError, MOST_PARTS};
+use super::{KeyMaterial, KeySource, LoadError, MOST_PARTS, Reader};
 use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey};
 use crate::keys::cert::{Certificate, CertificateError, Summary};
 use crate::keys::chain;
 use crate::keys::promote::{promote, promote_ec};
 use crate::keys::{Location, Trouble};
-use crate::regular;
 use contents::{Contents, Kind};
 
 pub use password::Password;
 pub(super) use settings::KIND;
 
 pub use describe::{CertificateDescription, Description, KeyDescription, describe};
-
-/// Largest key file; the largest bundle seen is 10 kB.
-const MAX_FILE: u64 = 1 << 20;
 
 /// The passwords of a key file.
 #[derive(Clone, Copy, Default)]
@@ -80,11 +75,11 @@ impl KeySource for KeyFile {
     }
 
     /// One that every user of the machine can read is refused under `strict_permissions`, else a warning.
-    fn load(&self, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
+    fn load(&self, files: &Reader, strict_permissions: bool) -> Result<KeyMaterial, Trouble> {
         let refusal = |error: LoadError| Trouble::new(&self.path, &error, true);
-        let (bytes, metadata) = read_file(&self.path).map_err(refusal)?;
+        let (bytes, metadata) = files.read(&self.path).map_err(refusal)?;
         let (container, key) = self.password.parts();
-        let (container, key) = (ReadPassword::of(container)?, ReadPassword::of(key)?);
+        let (container, key) = (ReadPassword::of(container, files)?, ReadPassword::of(key, files)?);
         let passwords = Passwords { container: container.expose(), key: key.expose() };
         let mut material = parse_any(&bytes, passwords).map_err(refusal)?;
         if readable_by_others(&metadata) {
@@ -113,12 +108,13 @@ enum ReadPassword<'a> {
 }
 
 impl<'a> ReadPassword<'a> {
-    fn of(password: &'a Password) -> Result<Self, Trouble> {
+    fn of(password: &'a Password, files: &Reader) -> Result<Self, Trouble> {
         match password {
             Password::None | Password::AndOfKey { .. } => Ok(Self::None),
             Password::Value(value) => Ok(Self::Value(value.expose())),
             Password::File(path) => {
-                read_password(path).map(Self::Read).map_err(|error| Trouble::new(path, &error, true))
+                let read = files.read_password(path);
+                read.map(Self::Read).map_err(|error| Trouble::new(path, &error, true))
             }
         }
     }
@@ -272,27 +268,8 @@ pub(in crate::keys) fn first_private_key(
     key.ok_or_else(|| contents.refusal(Kind::Key, LoadError::NoPrivateKey))
 }
 
-/// The bytes of a file of at most 1 MiB and its metadata.
-pub(crate) fn read_file(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Metadata), LoadError> {
-    let refusal = |error: io::Error| match error.kind() {
-        io::ErrorKind::NotFound => LoadError::Missing,
-        io::ErrorKind::InvalidInput => LoadError::NotRegular,
-        _ => LoadError::Unreadable(regular::reason(&error)),
-    };
-    let (file, metadata) = regular::open(path).map_err(refusal)?;
-    if metadata.len() > MAX_FILE {
-        return Err(LoadError::TooLarge);
-    }
-    let bytes = regular::whole(file.take(MAX_FILE + 1), metadata.len()).map_err(refusal)?;
-    if bytes.len() as u64 > MAX_FILE { Err(LoadError::TooLarge) } else { Ok((bytes, metadata)) }
-}
-
-/// The password in `path`, without the one newline and the byte order mark that editors add. UTF-16 behind such a mark is read as text.
-pub(crate) fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, LoadError> {
-    Ok(password(&read_file(path)?.0))
-}
-
-/// The password that a file of `bytes` holds.
+/// The password that a file of `bytes` holds, without the one newline and the byte order mark that editors add. UTF-16 behind such a mark is
+/// read as text.
 pub(crate) fn password(bytes: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut password =
         text::from_marked_utf16(bytes).unwrap_or_else(|| Zeroizing::new(text::without_mark(bytes).to_vec()));

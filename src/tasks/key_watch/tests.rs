@@ -1,7 +1,9 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Mutex;
 
+use futures_util::FutureExt as _;
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
@@ -214,16 +216,16 @@ async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
     };
     published.deadline = Duration::from_millis(20);
     let before = keyring.current();
-    let reading = Arc::clone(&state.reading);
-    let (release, held) = oneshot::channel::<()>();
-    let look = tokio::spawn(async move {
-        let _ = held.await;
+    let (files, file) = (state.files.clone(), state.keys.peers[0].file.clone());
+    let (release, held) = std_mpsc::channel::<()>();
+    let look = spawn_blocking(move || {
+        state.files.seen(&file, || held.recv().unwrap());
         (state, None)
     });
     let (done, answered) = oneshot::channel();
     let request = Some(Request::new(true, done));
     let following =
-        tokio::spawn(async move { published.follow(look, &reading, request, &mut requests).await.is_some() });
+        tokio::spawn(async move { published.follow(look, &files, request, &mut requests).await.is_some() });
     answered.await.unwrap();
     let ring = keyring.current();
     assert_eq!(ring.own().len(), 1, "the keys stay as they are");
@@ -239,6 +241,27 @@ async fn a_volume_that_hangs_is_a_trouble_and_keeps_nobody_waiting() {
     assert_eq!(keyring.current().troubles(), before.troubles());
 }
 
+#[tokio::test(start_paused = true)]
+async fn keys_that_take_long_to_be_tried_blame_no_file() {
+    let Watched { dir: _dir, watcher, mut keyring, .. } = watched();
+    let Watcher { mut requests, look: Look::Ended(state), mut published, .. } = watcher else {
+        panic!("the first look hangs")
+    };
+    let files = state.files.clone();
+    let (release, held) = oneshot::channel();
+    let look = tokio::spawn(async move {
+        let _ = held.await;
+        (state, None)
+    });
+    let trying = async {
+        tokio::time::sleep(3 * DEADLINE).await;
+        release.send(()).unwrap();
+    };
+    let (state, ()) = tokio::join!(published.follow(look, &files, None, &mut requests), trying);
+    assert!(state.is_some());
+    assert!(keyring.changed().now_or_never().is_none(), "the keys were never published with a trouble");
+}
+
 /// On a volume that hangs until the other end of the channel is dropped.
 struct Hanging(PathBuf, Mutex<std_mpsc::Receiver<()>>);
 
@@ -247,8 +270,8 @@ impl KeySource for Hanging {
         Location::from(&self.0)
     }
 
-    fn load(&self, _: bool) -> Result<KeyMaterial, Trouble> {
-        let _ = self.1.lock().unwrap().recv();
+    fn load(&self, files: &Reader, _: bool) -> Result<KeyMaterial, Trouble> {
+        let _ = files.seen(&self.0, || self.1.lock().unwrap().recv());
         Err(Trouble::new(&self.0, &LoadError::Missing, true))
     }
 

@@ -320,8 +320,8 @@ fn key_and_certificate_do_not_match() {
 #[test]
 fn missing_file_and_unreadable_file() {
     let dir = tempfile::tempdir().unwrap();
-    assert_eq!(refusal(read_file(&dir.path().join("absent.p12"))), LoadError::Missing);
-    assert!(matches!(refusal(read_file(dir.path())), LoadError::NotRegular));
+    assert_eq!(refusal(Reader::default().read(&dir.path().join("absent.p12"))), LoadError::Missing);
+    assert!(matches!(refusal(Reader::default().read(dir.path())), LoadError::NotRegular));
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn file_of_more_than_a_mebibyte() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("large");
     std::fs::write(&path, vec![b' '; (1 << 20) + 1]).unwrap();
-    assert_eq!(refusal(read_file(&path)), LoadError::TooLarge);
+    assert_eq!(refusal(Reader::default().read(&path)), LoadError::TooLarge);
 }
 
 #[test]
@@ -340,7 +340,11 @@ fn password_loses_one_trailing_newline_and_no_more() {
         [("a b", "a b"), ("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), (" a ", " a "), ("", "")]
     {
         std::fs::write(&path, written).unwrap();
-        assert_eq!(read_password(&path).unwrap().as_slice(), read.as_bytes(), "{written:?}");
+        assert_eq!(
+            Reader::default().read_password(&path).unwrap().as_slice(),
+            read.as_bytes(),
+            "{written:?}"
+        );
     }
 }
 
@@ -351,7 +355,11 @@ fn password_loses_the_byte_order_mark_that_an_editor_adds() {
     for written in [b"\xef\xbb\xbfp\xc3\xa4\n".as_slice(), b"\xff\xfep\0\xe4\0\r\0\n\0", b"\xfe\xff\0p\0\xe4"]
     {
         std::fs::write(&path, written).unwrap();
-        assert_eq!(read_password(&path).unwrap().as_slice(), "pä".as_bytes(), "{written:?}");
+        assert_eq!(
+            Reader::default().read_password(&path).unwrap().as_slice(),
+            "pä".as_bytes(),
+            "{written:?}"
+        );
     }
 }
 
