@@ -6,7 +6,7 @@ use std::path::Path;
 
 use axum::Json;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -30,6 +30,7 @@ const LISTED: f64 = 0.5;
 const AT_ONCE: usize = 5;
 const JSON: &str = "application/json";
 const EVENTS: &str = "/v1/events/birth";
+const PACKETS: &str = "/v1/packets/birth";
 const MOSIP_KEY: &str = "keys.example/simulator/mosip-priv.key";
 
 /// Bodies of one kind.
@@ -57,13 +58,14 @@ pub(crate) fn measure(briefly: bool) -> bool {
     let members = alone.filter(|_| !briefly);
     let job_bytes = if briefly { 1 << 20 } else { 9 << 19 };
     let case = |name, route, body, bytes, alone| {
-        let (content_type, are_events) = (JSON, route == EVENTS);
+        let (content_type, are_events) = (JSON, [EVENTS, PACKETS].contains(&route));
         Case { name, route, content_type, body, bytes, alone, are_events, is_upgraded: false }
     };
     let cases = [
         case("events of many members", EVENTS, many_members, large, members),
         case("events of one text", EVENTS, one_text, large, alone),
         Case { is_upgraded: true, ..case("events, upgraded database", EVENTS, many_members, large, members) },
+        case("packets of many fields", PACKETS, many_fields, large, members),
         case("`/v1/open`", "/v1/open", sealed, large, alone),
         case("`/v1/verify`", "/v1/verify", token, large, alone),
         case("jobs", "/v1/uin-tokens", job, job_bytes, Some(9 << 19)),
@@ -149,8 +151,12 @@ impl Case {
     async fn started_over(&self, database: &Path, mosip: &str) -> Gateway {
         let mut gateway = gateway_over(database, mosip);
         gateway.set(&[("UPSTREAM__IDA__URL", AWAY)]);
+        let [create, process] = ["createPacket", "workflowinstance"].map(|path| format!("{mosip}/{path}"));
+        gateway.set(&[("UPSTREAM__PACKETS__CREATE", &create), ("UPSTREAM__PACKETS__PROCESS", &process)]);
+        gateway.set(&[("UPSTREAM__PACKETS__CENTER_ID", "10123"), ("UPSTREAM__PACKETS__MACHINE_ID", "10234")]);
         // A debug build takes its time over the largest bodies.
         gateway.set(&[("LISTEN__REQUEST_DEADLINE", "5m"), ("UPSTREAM__MEDIATOR__DEADLINE", "5m")]);
+        gateway.set(&[("UPSTREAM__PACKETS__DEADLINE", "5m")]);
         gateway.start();
         gateway.ready().await;
         if self.is_upgraded {
@@ -164,7 +170,7 @@ impl Case {
     }
 }
 
-/// A mediator that takes every birth, however large.
+/// A mediator, with a packet manager beside it, that takes every birth, however large.
 struct Mediator {
     url: String,
     taken: mpsc::UnboundedReceiver<()>,
@@ -173,12 +179,19 @@ struct Mediator {
 impl Mediator {
     async fn start() -> Self {
         let (take, taken) = mpsc::unbounded_channel();
+        let take_packet = take.clone();
+        let process = async move |_: Bytes| {
+            take_packet.send(()).unwrap_or_default();
+            Json(json!({"response": {}}))
+        };
         let birth = async move |_: Bytes| {
             take.send(()).unwrap_or_default();
             Json(json!({"response": {"message": "Received"}}))
         };
         let routes = axum::Router::new()
             .route("/opencrvs/v1/birth", post(birth))
+            .route("/createPacket", put(async |_: Bytes| Json(json!({"response": [{}]}))))
+            .route("/workflowinstance", post(process))
             .route("/opencrvs/v1/generateAid", get(async || Json("10001100770000320220727000000")))
             .route(
                 "/auth/realms/mosip/protocol/openid-connect/token",
@@ -207,6 +220,12 @@ fn many_members(number: usize, bytes: usize) -> String {
 /// A birth with a resource that is one long text.
 fn one_text(number: usize, bytes: usize) -> String {
     with_resource(number, &format!("\"{}\"", "photograph".repeat(bytes / 10)))
+}
+
+/// A birth that goes as a packet, with as many fields as its bytes can hold.
+fn many_fields(number: usize, bytes: usize) -> String {
+    let fields: String = (0..bytes / 13).map(|field| format!(",\"f{field:07}\":1")).collect();
+    format!(r#"{{"requestFields":{{"birthCertificateNumber":"{number}-{bytes}"{fields}}}}}"#)
 }
 
 fn with_resource(number: usize, content: &str) -> String {

@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use serde::de::{MapAccess, Visitor};
+use serde::ser::{Error as _, SerializeMap as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
@@ -98,7 +99,7 @@ impl Registration {
         for (name, pointer) in names {
             name.as_deref().map_or(Ok(()), |name| check_name(name, pointer))?;
         }
-        let (number_name, number) = number(kind, &Fields::read(members.request_fields)?)?;
+        let (number_name, number) = number(kind, members.request_fields)?;
         let Members { tracking_id, event_id, action_id, .. } = members;
         Ok(Self { kind, number_name, number, tracking_id, event_id, action_id, body })
     }
@@ -149,13 +150,10 @@ impl Registration {
     /// What goes to MOSIP.
     pub(crate) fn content(&self) -> Result<Content<'_>> {
         let members = members(json::text(&self.body)?)?;
-        let mut fields = Fields::read(members.request_fields)?;
         // MOSIP knows the number of a birth certificate. That of a death certificate is OpenCRVS's own.
-        if self.kind == EventKind::Death {
-            fields.0.retain(|(name, _)| !numbers(EventKind::Death).contains(&&**name));
-        }
+        let without = if self.kind == EventKind::Death { numbers(self.kind) } else { &[] };
         Ok(Content {
-            fields,
+            fields: Fields { raw: members.request_fields, without },
             meta_info: or_empty(members.meta_info)?,
             audit: or_empty(members.audit)?,
             schema_json: members.schema_json,
@@ -164,39 +162,47 @@ impl Registration {
     }
 }
 
-/// The members of `requestFields`, in their order and with their values as they came.
-pub(crate) struct Fields<'a>(Vec<(Text<'a>, &'a RawValue)>);
-
-impl<'a> Fields<'a> {
-    fn read(raw: &'a RawValue) -> Result<Self> {
-        read_at(raw.get(), "/requestFields")
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldsVisitor;
-        impl<'de> Visitor<'de> for FieldsVisitor {
-            type Value = Fields<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(Fields(fields))
-            }
-        }
-        deserializer.deserialize_map(FieldsVisitor)
-    }
+/// `requestFields`, whose members travel on in their order and with their values as they came.
+pub(crate) struct Fields<'a> {
+    raw: &'a RawValue,
+    /// The names of those that do not travel on.
+    without: &'static [&'static str],
 }
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (&**name, value)))
+        if self.without.is_empty() {
+            return self.raw.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(None)?;
+        let mut written = Ok(());
+        let read = each(self.raw, |name, value| {
+            if written.is_ok() && !self.without.contains(&name) {
+                written = map.serialize_entry(name, value);
+            }
+        });
+        written?;
+        read.map_err(|_| S::Error::custom("the fields cannot be read"))?;
+        map.end()
     }
+}
+
+/// Hands the members of `object` to `take`, one at a time: a list of them may take several times their bytes.
+fn each<'a>(object: &'a RawValue, take: impl FnMut(&str, &'a RawValue)) -> serde_json::Result<()> {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&str, &'de RawValue)> Visitor<'de> for Each<F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry::<Text<'de>, _>()? {
+                (self.0)(&name, value);
+            }
+            Ok(())
+        }
+    }
+    serde_json::Deserializer::from_str(object.get()).deserialize_map(Each(take))
 }
 
 fn members(text: &str) -> Result<Members<'_>> {
@@ -216,16 +222,21 @@ const fn numbers(kind: EventKind) -> &'static [&'static str] {
     }
 }
 
-/// The number that a registration of `kind` is about, and the field that holds it.
-fn number(kind: EventKind, fields: &Fields<'_>) -> Result<(&'static str, String)> {
+/// The number that a registration of `kind` with `fields` is about, and the field that holds it.
+fn number(kind: EventKind, fields: &RawValue) -> Result<(&'static str, String)> {
     let Some(first) = numbers(kind).first() else {
         return Err(Error::new(Code::NotFound, "no registration of this kind goes as a packet"));
     };
-    let held = |wanted: &&'static str| {
-        let field = fields.0.iter().find(|(name, _)| **name == **wanted)?;
-        Some((*wanted, field.1))
-    };
-    let Some((name, raw)) = numbers(kind).iter().find_map(held) else {
+    let mut held: Vec<(usize, &'static str, &RawValue)> = Vec::new();
+    let read = each(fields, |name, value| {
+        let wanted = numbers(kind).iter().enumerate().find(|(_, wanted)| **wanted == name);
+        held.extend(wanted.map(|(rank, wanted)| (rank, *wanted, value)));
+    });
+    read.map_err(|error| {
+        let what = if error.is_data() { "this is no object" } else { "a field has a name that is no text" };
+        Error::field("/requestFields", what)
+    })?;
+    let Some((_, name, raw)) = held.into_iter().min_by_key(|(rank, ..)| *rank) else {
         let what = match numbers(kind) {
             [_] => "this is missing: a registration is known by its number".to_owned(),
             all => format!("this is missing: a registration is known by its number ({})", all.join(" or ")),

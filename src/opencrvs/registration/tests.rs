@@ -47,6 +47,8 @@ fn a_death_goes_without_the_number_of_its_certificate_and_a_birth_with_it() {
     let death = parse(EventKind::Death, text).unwrap();
     assert_eq!(fields(&death), r#"{"VID":"8031687218"}"#);
     assert_eq!(death.subject().drn.as_deref(), Some("D1"));
+    let text = r#"{"requestFields":{"z":1.10,"deathCertificate\u004eumber":"D1","a":{"b": [ 1,2 ]}}}"#;
+    assert_eq!(fields(&parse(EventKind::Death, text).unwrap()), r#"{"z":1.10,"a":{"b": [ 1,2 ]}}"#);
     assert_eq!(death.order(), "D1");
     assert!(
         fields(&parse(EventKind::Birth, &body().to_string()).unwrap()).contains("birthCertificateNumber")
@@ -108,6 +110,8 @@ fn a_member_that_is_missing_or_wrong_is_named() {
         ("/schemaJson", json!({}), "/schemaJson"),
         ("/requestfields", json!({}), ""),
     ];
+    let lone = r#"{"requestFields":{"birthCertificateNumber":"B1","\ud800":1}}"#;
+    assert_eq!(parse(EventKind::Birth, lone).err().unwrap().pointer(), Some("/requestFields"));
     for (at, value, pointer) in cases {
         let text = with(at, value);
         let error = parse(EventKind::Birth, &text).err().unwrap_or_else(|| panic!("{text}"));
