@@ -19,7 +19,7 @@ use self::troubles::files::{self, Files};
 use crate::clock::Clock;
 use crate::config::{Address, Trouble};
 use crate::error::{Code, Error, Result};
-use crate::faces::{App, Shared, openapi};
+use crate::faces::{App, CallerKeys, Shared, openapi};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 pub use crate::http::server::BindError;
@@ -183,6 +183,7 @@ impl Gateway {
             key_needs,
             troubles: troubles.into(),
             file_troubles: found,
+            caller_keys: CallerKeys::default(),
             faces: config.faces.each.switches().into(),
             name: config.ops.name.clone(),
         });

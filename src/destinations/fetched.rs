@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Shared};
 use http::{HeaderMap, HeaderValue, Method, Uri, header};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::drive::Outside;
 use crate::error::{Code, Error, Result};
@@ -38,7 +38,7 @@ type Read<T> = dyn Fn(&Reply) -> Result<T> + Send + Sync;
 /// A fetch that goes on, for all who wait for it.
 type UnderWay<T> = Shared<BoxFuture<'static, Result<Arc<T>>>>;
 
-/// A document at a URL, read as `T`.
+/// A document at a URL, read as `T`. Clones are the same document.
 pub(crate) struct Fetched<T>(Arc<Inner<T>>);
 
 struct Inner<T> {
@@ -71,6 +71,13 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         let slot =
             Slot { kept: None, came: None, failed: None, under_way: None, is_missed: false, missed: None };
         Self(Arc::new(Inner { url, read: Box::new(read), outside, slot: Mutex::new(slot) }))
+    }
+
+    /// Why it has not come: no fetch has brought it, and the last one failed. `None`: it has come, or no fetch has ended yet.
+    pub(crate) fn never_came(&self) -> Option<Error> {
+        let slot = self.0.slot();
+        let failed = slot.failed.as_ref().filter(|_| slot.kept.is_none());
+        failed.map(|(_, error)| error.clone())
     }
 
     /// Where it is.
@@ -140,6 +147,21 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         fetched.await.map_err(|error| until(error, BETWEEN))
     }
 
+    /// As [`Self::newer_than`]. Where the minute ends before `deadline`, its end is waited for.
+    pub(crate) async fn newer_than_by(&self, former: &Arc<T>, deadline: Instant) -> Result<Arc<T>> {
+        loop {
+            let refusal = match self.newer_than(former).await {
+                Ok(newer) => return Ok(newer),
+                Err(refusal) => refusal,
+            };
+            let next = Instant::now() + refusal.retry_after().unwrap_or(BETWEEN);
+            if next > deadline {
+                return Err(refusal);
+            }
+            sleep_until(next).await;
+        }
+    }
+
     /// Fetches the document before somebody needs it, again and again until it is there or nobody holds this any more. `what` it is, for
     /// the log.
     pub(crate) fn fetch_beforehand(&self, what: &'static str) {
@@ -160,6 +182,12 @@ impl<T: Send + Sync + 'static> Fetched<T> {
                 sleep(BETWEEN_FAILURES).await;
             }
         });
+    }
+}
+
+impl<T> Clone for Fetched<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

@@ -12,8 +12,8 @@ use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
 use crate::destinations::{EventRoutes, KeyNeeds};
 use crate::error::Result;
-use crate::faces::Switch;
 use crate::faces::openapi::Documents;
+use crate::faces::{CallerKeys, Switch};
 use crate::http::{body, meters};
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Keyring, Ring};
@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     pub(crate) troubles: Arc<[Trouble]>,
     /// What others may do with files that they should not, as it was found last.
     pub(crate) file_troubles: watch::Receiver<Arc<[Trouble]>>,
+    /// The keys that callers are known by, where these are fetched; the faces add theirs.
+    pub(crate) caller_keys: CallerKeys,
     /// The faces that stand in for older systems.
     pub(crate) faces: Arc<[Switch]>,
     /// `ops.name`
@@ -139,7 +141,12 @@ impl App {
     pub(super) fn troubles(&self, now: Timestamp) -> Arc<[Trouble]> {
         let files = self.0.file_troubles.borrow().clone();
         let of_trusted = Trouble::of_trusted(&self.0.trusted, now);
-        self.0.troubles.iter().chain(&*files).cloned().chain(of_trusted).collect()
+        let of_callers = self.0.caller_keys.troubles();
+        self.0.troubles.iter().chain(&*files).cloned().chain(of_trusted).chain(of_callers).collect()
+    }
+
+    pub(super) fn caller_keys(&self) -> &CallerKeys {
+        &self.0.caller_keys
     }
 
     pub(super) fn faces(&self) -> Arc<[Switch]> {

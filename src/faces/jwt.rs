@@ -17,6 +17,7 @@ use crate::destinations::Url;
 use crate::destinations::drive::Outside;
 use crate::destinations::fetched::Fetched;
 use crate::error::{Code, Error, Result};
+use crate::faces::App;
 use crate::http::caller::Caller;
 use crate::mosip::caller::{self, Demands, Keys};
 use crate::mosip::jwks::Denied;
@@ -147,7 +148,7 @@ const NOBODY_KNOWN: &str = "nobody is known by a token, so that all who bring on
 pub(crate) struct JwtCallers {
     keys: Source,
     demands: Demands,
-    /// How long a caller waits for keys that have not come since the start.
+    /// How long a caller waits for keys that have not come since the start, or that may be old.
     patience: Duration,
 }
 
@@ -182,6 +183,16 @@ impl JwtCallers {
         Self { keys, demands, patience }
     }
 
+    /// As [`Self::new`], for a face of `app`, whose operators learn of keys that do not come.
+    pub(crate) fn of(app: &App, settings: JwtSettings, patience: Duration) -> Self {
+        let setting = settings.called_url().map(|url| url.setting);
+        let callers = Self::new(settings, app.outside(), patience);
+        if let (Some(setting), Source::Fetched(keys)) = (setting, &callers.keys) {
+            app.caller_keys().add(setting, app.now(), keys.clone());
+        }
+        callers
+    }
+
     /// That there are keys that can be used, for `doctor`.
     pub(crate) async fn reach(&self) -> Result<()> {
         match &self.keys {
@@ -191,9 +202,9 @@ impl JwtCallers {
     }
 
     /// Checks a bearer token of `caller` at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once
-    /// a minute at most, where none of them signed a token that says what it has to. While that takes its time, `caller` is a stranger
-    /// whose connection may be closed to make room. [`Code::Keys`] or [`Code::CallerKeys`] where nobody knows whose the token is: the
-    /// caller is not at fault.
+    /// a minute at most, where none of them signed a token that says what it has to; the end of that minute is waited for with `patience`.
+    /// While that takes its time, `caller` is a stranger whose connection may be closed to make room. [`Code::Keys`] or
+    /// [`Code::CallerKeys`] where nobody knows whose the token is: the caller is not at fault.
     pub(crate) async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<()> {
         let check = |keys: &Keys| caller::check(keys, &self.demands, token, now);
         let keys = match &self.keys {
@@ -212,9 +223,12 @@ impl JwtCallers {
         };
         caller::could_be_good(&self.demands, token, now)?;
         let _waits = caller.begin_wait();
-        let newer = match &held {
-            Some(held) => keys.newer_than(held).await,
-            None => keys.get_by(Instant::now() + self.patience).await,
+        let deadline = Instant::now() + self.patience;
+        let newer = match (&held, &denied) {
+            // A new key of the same name is no reason to wait: nobody makes one.
+            (Some(held), Some(Denied::WrongSignature(_))) => keys.newer_than(held).await,
+            (Some(held), _) => keys.newer_than_by(held, deadline).await,
+            (None, _) => keys.get_by(deadline).await,
         };
         match (newer, denied) {
             (Ok(newer), _) => check(&newer).map_err(Error::from),
@@ -226,7 +240,8 @@ impl JwtCallers {
 
 /// What a caller who has proved nothing learns of `failure`: no address and no setting.
 fn keys_away(failure: &Error) -> Error {
-    Error::new(Code::CallerKeys, "the keys that callers are known by cannot be fetched for now")
+    const UNKNOWN: &str = "the key that signed the token is not known here, and the keys of callers cannot be fetched at this moment";
+    Error::new(Code::CallerKeys, UNKNOWN)
         .for_operator(failure.detail())
         .with_retry_after(failure.retry_after())
 }

@@ -5,6 +5,7 @@
 
 mod app;
 pub(crate) mod callback;
+mod caller_keys;
 mod jobs;
 #[macro_use]
 mod list;
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
 pub(crate) use self::app::{App, Listener, Shared};
+pub(crate) use self::caller_keys::CallerKeys;
 use self::openapi::About;
 pub(crate) use self::request::not_found;
 pub(crate) use self::settings::{FaceSettings, Settings, Sources};

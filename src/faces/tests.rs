@@ -100,6 +100,7 @@ impl World {
             key_needs: Arc::new([]),
             troubles: Arc::new([]),
             file_troubles: tokio::sync::watch::channel(Arc::from([])).1,
+            caller_keys: CallerKeys::default(),
             faces: Arc::new([]),
             name: None,
         });

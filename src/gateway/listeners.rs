@@ -307,7 +307,7 @@ fn callers(app: &App, settings: &mut callback::Settings, hub: &mut HubProof, add
     let (opencrvs_jwt, mosip_jwt) = (settings.opencrvs_jwt.take(), settings.mosip_jwt.take());
     let demands = |kind| settings.require.contains(&kind);
     let demanded = |jwt: Option<JwtSettings>, kind| {
-        jwt.filter(|_| demands(kind)).map(|jwt| JwtCallers::new(jwt, app.outside(), callback::PATIENCE))
+        jwt.filter(|_| demands(kind)).map(|jwt| JwtCallers::of(app, jwt, callback::PATIENCE))
     };
     Callers {
         opencrvs_jwt: demanded(opencrvs_jwt, CallerAuth::OpencrvsJwt),

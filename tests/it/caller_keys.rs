@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::get;
+use http::{HeaderMap, Method};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use crate::support::event::BIRTH;
 use crate::support::gateway::{EXAMPLE, Running};
 use crate::support::mosip::{Push, caller_token};
 use crate::support::patience;
@@ -114,6 +116,53 @@ async fn a_push_waits_for_a_key_that_has_not_come_yet() {
         published.becomes(text("keys.example/opencrvs-jwt.pem"));
     });
     assert_eq!(taken, 200);
+}
+
+#[tokio::test]
+async fn a_key_that_never_comes_is_told_everywhere_until_it_comes_and_stops_no_registration() {
+    let published = Published::start("<html>".to_owned()).await;
+    let host = published.url.split('/').nth(2).unwrap();
+    let settings = format!("opencrvs_jwt = {{ url = \"{}?secret=47110815\" }}", published.url);
+    let gateway = gateway("opencrvs-jwt", &settings).await;
+    let ops = async |path: &str| {
+        let url = format!("http://{}{path}", gateway.ops);
+        let reply = gateway.request(Method::GET, url, HeaderMap::new(), "").await;
+        String::from_utf8(reply.body.to_vec()).unwrap()
+    };
+    let headline =
+        format!("<h1>Put right: callback.opencrvs_jwt.url: {host} has given no key since the start, at 20");
+    let page = patience::until("the page", async || {
+        let page = ops("/").await;
+        if page.contains(&headline) { Ok(page) } else { Err(page) }
+    })
+    .await;
+    assert!(!page.contains("47110815") && !page.contains("Everything flows"), "{page}");
+    let (status, ready) = gateway.readiness().await;
+    let told = |trouble: &&Value| trouble["subject"] == "callback.opencrvs_jwt.url";
+    let trouble = ready["troubles"].as_array().unwrap().iter().find(told).unwrap();
+    assert_eq!((status, &trouble["fatal"]), (200, &json!(true)), "{ready}");
+    assert!(trouble["advice"].as_str().unwrap().contains("make that server answer"), "{trouble}");
+    assert!(!ready.to_string().contains("47110815"), "{ready}");
+    let metrics = ops("/metrics").await;
+    assert!(metrics.contains("mosip_gateway_setting_troubles{fatal=\"true\"} 1"), "{metrics}");
+    for code in ["upstream", "keys"] {
+        let refused = format!(
+            "mosip_gateway_refused_total{{listener=\"callback\",route=\"/birthReceiveNid\",code=\"{code}\"}} 0"
+        );
+        assert!(metrics.contains(&refused), "an alarm sees the first one: {metrics}");
+    }
+    assert_eq!(gateway.post_birth(BIRTH).await.0, 202);
+
+    published.becomes(text("keys.example/opencrvs-jwt.pem"));
+    patience::until("the key", async || {
+        let (_, ready) = gateway.readiness().await;
+        if ready["troubles"].as_array().unwrap().iter().any(|trouble| told(&trouble)) {
+            Err(ready)
+        } else {
+            Ok(())
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

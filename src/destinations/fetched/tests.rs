@@ -211,6 +211,33 @@ async fn a_failed_look_for_a_key_is_undecided_until_the_next_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_the_minute_is_waited_for_where_it_comes_in_time() {
+    let script = Arc::new(Script::new(["one", "two", "three"].map(|body| says(200, body))));
+    let document = fetched(&script);
+    let two = document.newer_than(&document.get().await.unwrap()).await.unwrap();
+    let patience = Duration::from_secs(20);
+    let (began, soon) = (Instant::now(), || Instant::now() + patience);
+    assert!(document.newer_than_by(&two, soon()).now_or_never().unwrap().is_err(), "it comes too late");
+    tokio::time::advance(BETWEEN.saturating_sub(patience)).await;
+    assert_eq!(document.newer_than_by(&two, soon()).await.unwrap().as_str(), "three");
+    assert_eq!((began.elapsed(), asked(&script)), (BETWEEN, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_came_says_why_until_it_has_come_once() {
+    let script = Arc::new(Script::new([is_away(), says(200, "one"), is_away()]));
+    let document = fetched(&script);
+    assert!(document.never_came().is_none(), "nothing has failed yet");
+    assert!(document.get().await.is_err());
+    assert!(document.never_came().unwrap().detail().contains("refused"));
+    tokio::time::advance(BETWEEN_FAILURES).await;
+    let one = document.get().await.unwrap();
+    assert!(document.never_came().is_none());
+    assert!(document.newer_than(&one).await.is_err());
+    assert!(document.never_came().is_none(), "the former one goes on counting");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_that_breaks_its_reader_is_asked_for_again() {
     let script = Arc::new(Script::new([says(200, "one"), says(200, "one")]));
     let broken = |_: &Reply| -> Result<String> { panic!("on purpose") };

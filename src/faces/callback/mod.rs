@@ -40,7 +40,7 @@ pub(crate) const LISTENER: &str = "callback";
 /// Largest push, bytes: a credential with a photo stays below it.
 const BODY_LIMIT: usize = 6 << 20;
 
-/// How long a push waits for keys that have not come since the start. MOSIP's mediator posts once, and drops what is refused.
+/// How long a push waits for keys that have not come since the start, or that may be old. MOSIP's mediator posts once, and drops what is refused.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the callback listener checks before it stores a body.
@@ -197,7 +197,8 @@ pub(crate) fn document() -> OpenApi {
 
 /// Routes of the callback listener.
 pub(crate) fn router(app: App, callers: Callers) -> Router {
-    let refusals = [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage];
+    let refusals =
+        [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage, Code::CallerKeys, Code::Keys];
     let (nid, hub) = (callers.bring_tokens() || callers.open, callers.hub_hmac.is_some());
     let nid_paths = NID_PATHS.into_iter().filter(|_| nid);
     for path in nid_paths.chain(HUB_PATHS.into_iter().filter(|_| hub)) {

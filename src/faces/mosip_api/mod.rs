@@ -40,7 +40,7 @@ const JWT: &str = "opencrvs-jwt";
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// How long a caller waits for a key that has not come since the start. The page of OpenCRVS gives up after 15 s, and a login takes up to 10.
+/// How long a caller waits for a key that has not come since the start, or that may be old. The page of OpenCRVS gives up after 15 s, and a login takes up to 10.
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Why further parameters are not refused.
@@ -115,7 +115,7 @@ impl Face for MosipApi {
         }
         let Settings { jwt, origin, .. } = settings;
         let usable = jwt.filter(|jwt| jwt.check().is_ok());
-        let callers = usable.map(|jwt| JwtCallers::new(jwt, app.outside(), PATIENCE));
+        let callers = usable.map(|jwt| JwtCallers::of(app, jwt, PATIENCE));
         let face = Self(Arc::new(Shared {
             app: app.clone(),
             callers,
