@@ -1,6 +1,7 @@
 //! The routes while the private key is unavailable: callers hear 503 `keys`, and events wait.
 
 pub(crate) mod addition;
+mod strangers;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ struct World {
     keeper: Arc<Keeper>,
     births: Arc<AtomicUsize>,
     services: Services,
+    app: App,
     router: Router,
 }
 
@@ -104,7 +106,8 @@ impl World {
             faces: Arc::new([]),
             name: None,
         });
-        Self { _dir: dir, keeper, births, services, router: plain::router(app, None) }
+        let router = plain::router(app.clone(), None);
+        Self { _dir: dir, keeper, births, services, app, router }
     }
 
     async fn accept_births(births: Arc<AtomicUsize>) -> http::Uri {

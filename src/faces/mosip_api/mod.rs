@@ -248,9 +248,13 @@ async fn share_with_page(State(MosipApi(face)): State<MosipApi>, request: Reques
     let is_preflight = request.method() == http::Method::OPTIONS
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let is_page = face.origin.is_some() && headers.get(header::ORIGIN) == face.origin.as_ref();
-    let mut response = match is_preflight {
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => next.run(request).await,
+    // A browser sends no token with it.
+    let is_counted = |caller: &Caller| caller.count().map_err(PeerError::from);
+    let caller = request.extensions().get::<Caller>().filter(|_| is_preflight);
+    let mut response = match caller.map_or(Ok(()), is_counted) {
+        Err(busy) => busy.into_response(),
+        Ok(()) if is_preflight => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => next.run(request).await,
     };
     let headers = response.headers_mut();
     headers.append(header::VARY, HeaderValue::from_static("Origin"));

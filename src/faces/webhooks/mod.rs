@@ -69,7 +69,7 @@ const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read
 fn routes() -> OpenApiRouter<Webhooks> {
     let refused = [Code::CallerSignature, Code::TooLarge, Code::Malformed];
     [ROUTE, "/webhooks/"].into_iter().fold(OpenApiRouter::new(), |routes, path| {
-        let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound], &[]);
+        let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound, Code::Busy], &[]);
         let receive = refusing(routes!(receive), &refused, &[]);
         let receive = taking_any_query(ANY_QUERY, at(path, receive));
         routes.routes(receive).routes(taking_any_query(OTHER_PARAMETERS, at(path, confirm)))
@@ -280,12 +280,15 @@ struct Intent {
     challenge: String,
 }
 
-/// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken.
+/// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken. The question proves
+/// nothing, so that it counts for the address of its caller.
 #[utoipa::path(get, path = "/webhooks", params(Intent), responses((status = 200, description = "The challenge.", body = Challenge)))]
 async fn confirm(
     State(Webhooks(webhooks)): State<Webhooks>,
+    caller: Caller,
     Query(intent): Query<Intent>,
 ) -> Result<Json<Value>> {
+    caller.count()?;
     if intent.mode != "subscribe" {
         return Err(
             Error::new(Code::Field, "the query: mode is not subscribe").advise("Send mode=subscribe.")
