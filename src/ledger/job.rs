@@ -8,7 +8,7 @@ use crate::error::{Error, Fault};
 use crate::mosip::authtoken::Form;
 use crate::mosip::codes::UpstreamError;
 use crate::mosip::ida::{NO_TOKEN, NOT_CONFIRMED, Outcome, Reason};
-use crate::store::State;
+use crate::store::{Millis, State};
 
 /// The records of a new job. They are read one at a time and, where that is needed, again: sealed, all together take several times the
 /// memory of what was posted.
@@ -126,6 +126,16 @@ impl Progress {
 
 fn is_zero(count: &u64) -> bool {
     *count == 0
+}
+
+/// Jobs that are not finished.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Unfinished {
+    pub(crate) jobs: u64,
+    /// How far all of them together have come.
+    pub(crate) progress: Progress,
+    /// When the oldest was accepted, on the outbox's clock.
+    pub(crate) since: Option<Millis>,
 }
 
 /// A record that is settled.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::entry::{Refusal, never_tried};
-use super::job::{self, Job, Progress, Settled};
+use super::job::{self, Job, Progress, Settled, Unfinished};
 use super::work::{Ending, Held, again};
 use super::{Book, Ledger};
 use crate::clock::to_millis;
@@ -110,16 +110,17 @@ impl Ledger {
         .await
     }
 
-    /// Jobs that are not finished, and how far all of them together have come.
-    pub(crate) async fn unfinished_jobs(&self) -> Result<(u64, Progress)> {
+    /// Jobs that are not finished.
+    pub(crate) async fn unfinished_jobs(&self) -> Result<Unfinished> {
         self.run(|book| {
-            let (mut jobs, mut sum) = (0, Progress::default());
+            let mut sum = Unfinished::default();
             let unfinished = book.tx().unfinished_jobs()?;
             for job in unfinished {
-                jobs += 1;
-                sum = sum.and(book.read_job(&job)?.progress);
+                sum.jobs += 1;
+                sum.progress = sum.progress.and(book.read_job(&job)?.progress);
+                sum.since = sum.since.or(Some(job.made_at));
             }
-            Ok((jobs, sum))
+            Ok(sum)
         })
         .await
     }

@@ -47,7 +47,7 @@ pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::answers::{Answer, AnswerDetails};
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::legacy::LegacyPosts;
-pub(crate) use self::operator::{Filter, Group, Page, PageView};
+pub(crate) use self::operator::{Filter, Group, Page, PageView, Tally};
 pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{Novelty, QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};

@@ -78,6 +78,15 @@ impl PageView {
     }
 }
 
+/// Entries, counted over all destinations.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// By destination, kind and state.
+    pub(crate) counts: BTreeMap<(String, String, State), u64>,
+    /// When the oldest one that waits was accepted, by destination.
+    pub(crate) oldest_waiting: BTreeMap<String, Timestamp>,
+}
+
 impl Ledger {
     /// One entry; [`Code::NotFound`].
     pub(crate) async fn entry(&self, id: String) -> Result<Entry> {
@@ -219,29 +228,29 @@ impl Ledger {
         Ok(entry)
     }
 
-    /// Entries by destination, kind and state.
-    pub(crate) async fn counts(&self) -> Result<BTreeMap<(String, String, State), u64>> {
+    /// How many entries there are, and since when they wait: at every destination that has some.
+    pub(crate) async fn tally(&self) -> Result<Tally> {
         self.run(|book| {
-            let counts = book.tx().counts(Queue::Entries)?.into_iter();
-            Ok(counts.map(|(destination, kind, state, rows)| ((destination, kind, state), rows)).collect())
-        })
-        .await
-    }
-
-    /// When the oldest entry that waits for `destination` was accepted.
-    pub(crate) async fn oldest_waiting(&self, destination: &'static str) -> Result<Option<Timestamp>> {
-        self.run(move |book| {
-            let mut oldest: Option<Listed> = None;
-            for state in [State::Queued, State::Leased] {
-                let filter = store::Filter {
-                    states: vec![state],
-                    destination: Some(destination.to_owned()),
-                    ..store::Filter::default()
-                };
-                let first = book.tx().rows(Queue::Entries, &filter, 0, 1)?;
-                oldest = oldest.into_iter().chain(first).min_by_key(|row| row.seq);
+            let mut tally = Tally::default();
+            let counts = book.tx().counts(Queue::Entries)?;
+            for (destination, kind, state, rows) in counts {
+                if State::WAITING.contains(&state) {
+                    // The first one by its index: what waits behind it, or elsewhere, is not looked at.
+                    let filter = store::Filter {
+                        states: vec![state],
+                        kinds: vec![kind.clone()],
+                        destination: Some(destination.clone()),
+                        ..store::Filter::default()
+                    };
+                    let first = book.tx().rows(Queue::Entries, &filter, 0, 1)?;
+                    let first = first.first().map(|row| Timestamp::from_millis(row.accepted_at));
+                    let known = tally.oldest_waiting.get(&destination).copied();
+                    let oldest = known.into_iter().chain(first).min();
+                    tally.oldest_waiting.extend(oldest.map(|oldest| (destination.clone(), oldest)));
+                }
+                tally.counts.insert((destination, kind, state), rows);
             }
-            Ok(oldest.map(|row| Timestamp::from_millis(row.accepted_at)))
+            Ok(tally)
         })
         .await
     }

@@ -49,6 +49,9 @@ words! {
 }
 
 impl State {
+    /// Where a row has not arrived, and goes on by itself.
+    pub(crate) const WAITING: [Self; 2] = [Self::Queued, Self::Leased];
+
     /// Whether nothing more happens to the row, neither by itself nor by a person.
     pub(crate) const fn is_settled(self) -> bool {
         matches!(self, Self::Done | Self::Discarded | Self::Refused | Self::Invalid)

@@ -14,7 +14,7 @@ use super::headline::{Remark, Tone};
 use super::page::lists::reason;
 use super::page::{section, table, words};
 use super::readiness;
-use super::standing::{Standing, Stored, WAITING};
+use super::standing::{Standing, Stored};
 use crate::destinations::Rows;
 use crate::error::Fault;
 use crate::ledger::Failing;
@@ -48,7 +48,7 @@ pub(super) fn waiting_for<'s>(failing: &'s [Failing], channel: &ChannelStatus) -
 }
 
 fn waits(failing: &Failing) -> bool {
-    WAITING.contains(&failing.state)
+    State::WAITING.contains(&failing.state)
 }
 
 /// Kinds and states of one destination and reason are one.
@@ -205,6 +205,7 @@ impl FailingView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Labels {
+    destination: String,
     kind: String,
     state: &'static str,
     code: String,
@@ -213,8 +214,13 @@ struct Labels {
 /// In metrics.
 pub(super) fn register(registry: &mut Registry, stored: &Stored) {
     let rows = Family::<Labels, Gauge>::default();
-    for Failing { kind, state, refusal, rows: count, .. } in &stored.failing {
-        let labels = Labels { kind: kind.clone(), state: state.as_str(), code: refusal.code.clone() };
+    for Failing { destination, kind, state, refusal, rows: count, .. } in &stored.failing {
+        let labels = Labels {
+            destination: destination.clone(),
+            kind: kind.clone(),
+            state: state.as_str(),
+            code: refusal.code.clone(),
+        };
         rows.get_or_create(&labels).inc_by(count.cast_signed());
     }
     registry.register("failing", "Rows whose last attempt failed, by the code of the reason", rows);

@@ -3,6 +3,7 @@
 //! `docs/operator.md` has the table of names. What the database counts is absent while it does not answer.
 
 use std::fmt;
+use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
 use prometheus_client::metrics::family::Family;
@@ -10,7 +11,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::standing::{Standing, Stored};
+use super::standing::{Standing, Stored, since};
 use crate::destinations::Rows;
 use crate::destinations::esignet::Logins;
 use crate::faces::Switch;
@@ -19,7 +20,7 @@ use crate::ledger::Ledger;
 use crate::ledger::entry::STATES;
 use crate::queue::ChannelStatus;
 use crate::queue::meters::Meters;
-use crate::store::Piece;
+use crate::store::{Piece, Queue};
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
@@ -64,6 +65,11 @@ struct Depth {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByDestination {
+    destination: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Reason {
     kind: String,
     code: String,
@@ -76,8 +82,20 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
         events.get_or_create(&depth).set(standing.count_of_kind(kind, state).cast_signed());
     }
     registry.register("events", "Events in the database", events);
-    let oldest = standing.oldest_age().as_secs();
-    gauge(registry, "oldest_waiting_seconds", "Age of the oldest event that MOSIP does not have", oldest);
+    let oldest = Family::<ByDestination, Gauge>::default();
+    let show = |destination: &str, age: Duration| {
+        let destination = destination.to_owned();
+        oldest.get_or_create(&ByDestination { destination }).set(age.as_secs().cast_signed());
+    };
+    // Messages for the mediator are counted by themselves.
+    for rows in Rows::ALL.iter().filter(|rows| rows.queue != Queue::Deliveries) {
+        show(rows.destination, standing.oldest_for(rows).unwrap_or_default());
+    }
+    for (destination, at) in &stored.entries.oldest_waiting {
+        show(destination, since(*at, standing.now));
+    }
+    let help = "Age of the oldest event, or job, that its destination does not have";
+    registry.register("oldest_waiting_seconds", help, oldest);
     let waiting = "Messages that the mediator has not taken";
     gauge(registry, "deliveries_waiting", waiting, stored.deliveries);
     let oldest = stored.oldest_delivery.map_or(0, |since| standing.waited(since).as_secs());
@@ -87,7 +105,7 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
         "Age of the oldest message that the mediator has not taken",
         oldest,
     );
-    gauge(registry, "jobs_unfinished", "Jobs that are not finished", stored.jobs.0);
+    gauge(registry, "jobs_unfinished", "Jobs that are not finished", stored.jobs.jobs);
     let waiting = "Records of jobs that IDA has not been asked about";
     gauge(registry, "records_waiting", waiting, stored.records_waiting());
     let (messages, bytes) = stored.quarantined();

@@ -265,8 +265,10 @@ impl Readiness {
                 refusal: stored.delivery_refusal().map(Refusal::of_row),
             }),
             failing: stored.map(FailingView::all),
-            jobs: stored
-                .map(|stored| Jobs { unfinished: stored.jobs.0, records_waiting: stored.records_waiting() }),
+            jobs: stored.map(|stored| Jobs {
+                unfinished: stored.jobs.jobs,
+                records_waiting: stored.records_waiting(),
+            }),
             certificates: Some(certificates.collect()),
             hub: standing.hub.as_ref().map(Hub::of),
             esignet: standing.esignet.as_ref().map(Esignet::of),

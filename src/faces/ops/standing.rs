@@ -7,14 +7,13 @@ use std::time::Duration;
 use super::{Ops, failing};
 use crate::clock::{Timestamp, between};
 use crate::config;
-use crate::destinations::mediator::Mediator;
-use crate::destinations::{Listed, esignet};
+use crate::destinations::{Rows, esignet};
 use crate::error::{Error, Result};
 use crate::faces::{Listener, Switch};
 use crate::keys::{self, Ring};
 use crate::ledger::entry::{Entry, Refusal, State};
-use crate::ledger::job::Progress;
-use crate::ledger::{Failing, Ledger, Pair, QuarantineCount};
+use crate::ledger::job::{Progress, Unfinished};
+use crate::ledger::{Failing, Ledger, Pair, QuarantineCount, Tally};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
@@ -29,9 +28,6 @@ pub(super) const LISTENER: &str = "listener";
 pub(super) const TRUSTED: &str = "trusted";
 /// The role of a certificate that `keys.ca_file` trusts, which is read again with the keys.
 pub(super) const AUTHORITY: &str = "authority";
-
-/// Where an entry has not arrived.
-pub(super) const WAITING: [State; 2] = [State::Queued, State::Leased];
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
@@ -69,16 +65,13 @@ pub(super) struct Standing {
 
 /// What the database says.
 pub(super) struct Stored {
-    /// By destination, kind and state.
-    pub(super) counts: BTreeMap<(String, String, State), u64>,
-    pub(super) oldest_waiting: Option<Timestamp>,
+    pub(super) entries: Tally,
     pub(super) deliveries: u64,
     /// Since when the oldest of them waits.
     pub(super) oldest_delivery: Option<Millis>,
     /// What is refused, by its reason: over all rows, whatever their state.
     pub(super) failing: Vec<Failing>,
-    /// Jobs that are not finished, and how far they have come together.
-    pub(super) jobs: (u64, Progress),
+    pub(super) jobs: Unfinished,
     pub(super) quarantine: Vec<QuarantineCount>,
     /// Events that got one application id.
     pub(super) aids_given_twice: Vec<Pair>,
@@ -183,7 +176,7 @@ impl Standing {
             destination == channel.destination
                 && (channel.kinds.is_empty() || channel.kinds.iter().any(|of| of == kind))
         };
-        self.count_of(goes_there, &WAITING)
+        self.count_of(goes_there, &State::WAITING)
     }
 
     /// The channel that carries `entry`.
@@ -227,10 +220,23 @@ impl Standing {
         Duration::try_from_secs_f64(minutes * 60.0).ok()
     }
 
-    /// For how long the oldest entry that MOSIP does not have has waited; none waits: zero.
+    /// For how long the oldest entry has waited, wherever it goes; none waits: zero.
     pub(super) fn oldest_age(&self) -> Duration {
-        let oldest = self.stored.as_ref().and_then(|stored| stored.oldest_waiting);
-        since(oldest.unwrap_or(self.now), self.now)
+        let oldest = self.stored.iter().flat_map(|stored| stored.entries.oldest_waiting.values()).min();
+        since(*oldest.unwrap_or(&self.now), self.now)
+    }
+
+    /// For how long the oldest of the rows has waited that go to a destination; `None`: none waits.
+    pub(super) fn oldest_for(&self, rows: &Rows) -> Option<Duration> {
+        let stored = self.stored.as_ref()?;
+        match rows.queue {
+            Queue::Entries => {
+                let oldest = stored.entries.oldest_waiting.get(rows.destination)?;
+                Some(since(*oldest, self.now))
+            }
+            Queue::Records => stored.jobs.since.map(|since| self.waited(since)),
+            Queue::Deliveries => stored.oldest_delivery.map(|since| self.waited(since)),
+        }
     }
 
     /// For how long a message has waited that waits since `moment` on the outbox's clock.
@@ -303,9 +309,8 @@ impl Standing {
 
     fn count_of(&self, counts: impl Fn(&str, &str) -> bool, states: &[State]) -> u64 {
         let Some(stored) = &self.stored else { return 0 };
-        stored
-            .counts
-            .iter()
+        let counted = stored.entries.counts.iter();
+        counted
             .filter(|((destination, kind, state), _)| states.contains(state) && counts(destination, kind))
             .map(|(_, count)| count)
             .sum()
@@ -331,9 +336,8 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (counts, oldest_waiting, undelivered, failing, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
-            ledger.counts(),
-            ledger.oldest_waiting(Mediator::ROWS.destination),
+        let (entries, undelivered, failing, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
+            ledger.tally(),
             ledger.undelivered_count(),
             ledger.failing(),
             ledger.quarantine_counts(),
@@ -342,17 +346,7 @@ impl Stored {
             ledger.unanswered()
         )?;
         let (deliveries, oldest_delivery) = undelivered;
-        Ok(Self {
-            counts,
-            oldest_waiting,
-            deliveries,
-            oldest_delivery,
-            failing,
-            jobs,
-            quarantine,
-            aids_given_twice,
-            silent,
-        })
+        Ok(Self { entries, deliveries, oldest_delivery, failing, jobs, quarantine, aids_given_twice, silent })
     }
 
     /// Why most of the messages that wait for the mediator after an attempt that failed were not taken.
@@ -362,7 +356,7 @@ impl Stored {
 
     /// Records of jobs that IDA has not been asked about.
     pub(super) fn records_waiting(&self) -> u64 {
-        let Progress { queued, leased, .. } = self.jobs.1;
+        let Progress { queued, leased, .. } = self.jobs.progress;
         queued + leased
     }
 

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::ledger::job::{NewRecord, Records as _};
+use crate::ledger::job::{NewRecord, Records as _, Unfinished};
 use crate::ledger::jobs::DESTINATION;
 use crate::mosip::authtoken::Form;
 use crate::mosip::ida::{Outcome, Reason};
@@ -202,14 +202,15 @@ async fn a_record_without_a_token_keeps_the_reason_without_the_person() {
 async fn unfinished_jobs_are_counted_with_what_waits_in_all_of_them() {
     let home = Home::new();
     let ledger = home.open();
-    assert_eq!(ledger.unfinished_jobs().await.unwrap().0, 0);
+    assert_eq!(ledger.unfinished_jobs().await.unwrap(), Unfinished::default());
     job(&ledger, 1).await;
     for leased in lease_records(&ledger).await {
         settle(&ledger, &leased, given(Some("token"))).await;
     }
     job(&ledger, 2).await;
     job(&ledger, 3).await;
-    let (jobs, progress) = ledger.unfinished_jobs().await.unwrap();
+    let Unfinished { jobs, progress, since } = ledger.unfinished_jobs().await.unwrap();
+    assert!(since.is_some());
     assert_eq!((jobs, progress.records, progress.queued), (2, 5, 5), "the first is finished");
 }
 

@@ -23,7 +23,7 @@ async fn lists_are_filtered_and_paged() {
         let found = ledger.entries(filter).await.unwrap().entries;
         assert_eq!(found.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>(), ["c0"]);
     }
-    let counts = ledger.counts().await.unwrap();
+    let counts = ledger.tally().await.unwrap().counts;
     let births = |state| ("mediator".to_owned(), "birth".to_owned(), state);
     assert_eq!(counts, BTreeMap::from([(births(State::Queued), 149), (births(State::Parked), 1)]));
     assert_eq!(ledger.retry_all(Fault::Upstream).await.unwrap(), 1);
@@ -62,4 +62,26 @@ async fn what_follows_a_parked_event_waits_though_one_between_them_was_taken_out
     assert_eq!(first.held.id, "a");
     settle(&ledger, &first, done()).await;
     assert_eq!(lease_ids(&ledger, EventKind::Birth).await, [third]);
+}
+
+#[tokio::test]
+async fn the_oldest_that_waits_is_known_of_every_destination_that_has_one() {
+    let home = Home::new();
+    let ledger = home.open();
+    let first = home.clock.now();
+    accept(&ledger, birth("a")).await;
+    let later = Timestamp::from_millis(first.millis() + 60_000);
+    home.clock.set(later);
+    ledger.accept(birth("b"), vec!["mediator", "packets", "of-another-version"], None).await.unwrap();
+    let oldest = async || ledger.tally().await.unwrap().oldest_waiting;
+    let at = |destination: &str, moment| (destination.to_owned(), moment);
+    let others = [at("packets", later), at("of-another-version", later)];
+    assert_eq!(
+        oldest().await,
+        BTreeMap::from_iter([at("mediator", first)].into_iter().chain(others.clone()))
+    );
+    let leased = lease(&ledger, EventKind::Birth).await.remove(0);
+    assert_eq!(oldest().await["mediator"], first, "what is leased waits, too");
+    settle(&ledger, &leased, done()).await;
+    assert_eq!(oldest().await, BTreeMap::from_iter([at("mediator", later)].into_iter().chain(others)));
 }

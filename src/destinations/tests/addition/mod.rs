@@ -142,12 +142,16 @@ async fn a_destination_is_one_folder_and_one_line() {
         r#"mosip_gateway_events{kind="birth",state="done"} 1"#.to_owned(),
         r#"mosip_gateway_events{kind="example-notice",state="done"} 0"#.to_owned(),
         format!(r#"mosip_gateway_channel{{host="{host}",kind="birth",state="open"}} 1"#),
+        r#"mosip_gateway_oldest_waiting_seconds{destination="example"} 0"#.to_owned(),
     ] {
         assert!(metrics.contains(&line), "{line}: {metrics}");
     }
     assert!(gateway.ops("/?event=c1").await.contains("birth, to Exampleland"));
     let overview = gateway.ops("/").await;
-    assert!(overview.contains(host) && overview.contains("Waiting for Exampleland"), "{overview}");
+    assert!(overview.contains(host), "{overview}");
+    for figure in ["Waiting for Exampleland</dt><dd>0<", "Taken by Exampleland</dt><dd>1<"] {
+        assert!(overview.contains(figure), "{figure}: {overview}");
+    }
     gateway.stop().await;
 }
 

@@ -10,14 +10,16 @@ use crate::error::{Code, Error, Fault};
 use crate::faces::ops::standing::Stored;
 use crate::keys::Ring;
 use crate::ledger::entry::Refusal;
-use crate::ledger::job::Progress;
-use crate::ledger::{Failing, QuarantineCount};
+use crate::ledger::job::{Progress, Unfinished};
+use crate::ledger::{Failing, QuarantineCount, Tally};
 use crate::mosip::mediator::BIRTH_NID;
 use crate::opencrvs::event::EventKind;
 use crate::queue::ChannelStatus;
 use crate::store::{Millis, Queue, Trouble};
 
 const NOON: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// Two hours and a minute.
+const BEFORE: Timestamp = Timestamp::from_seconds(NOON.seconds() - 7_260);
 
 fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelStatus>) -> Standing {
     let counts = [("birth", State::Queued, queued), ("birth", State::Parked, parked)];
@@ -28,14 +30,16 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         unreadable: BTreeMap::new(),
         channels,
         stored: Some(Stored {
-            counts: BTreeMap::from(
-                counts.map(|(kind, state, count)| (("mediator".to_owned(), kind.to_owned(), state), count)),
-            ),
-            oldest_waiting: (queued > 0).then_some(Timestamp::from_seconds(NOON.seconds() - 7_260)),
+            entries: Tally {
+                counts: counts
+                    .map(|(kind, state, count)| (("mediator".to_owned(), kind.to_owned(), state), count))
+                    .into(),
+                oldest_waiting: BTreeMap::from_iter((queued > 0).then(|| ("mediator".to_owned(), BEFORE))),
+            },
             deliveries: 0,
             oldest_delivery: None,
             failing: Vec::new(),
-            jobs: (0, Progress::default()),
+            jobs: Unfinished::default(),
             quarantine: vec![in_quarantine(BIRTH_NID.name, quarantined)],
             aids_given_twice: Vec::new(),
             silent: 0,
@@ -53,6 +57,10 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         faces: Arc::new([]),
         uptime: 600_000,
     }
+}
+
+fn one_job(queued: u64) -> Unfinished {
+    Unfinished { jobs: 1, progress: Progress { queued, ..Progress::default() }, since: Some(0) }
 }
 
 fn in_quarantine(kind: &str, messages: u64) -> QuarantineCount {
@@ -343,7 +351,7 @@ fn nothing_flows_while_a_job_is_paused_or_ida_is_away() {
     let gone = Error::new(Code::Keys, "no certificate of peer `ida` is loaded");
     let paused = Flow::Paused { reason: gone, probe_at: 0 };
     let mut standing = standing(0, 0, 0, vec![to(Queue::Records, "ida", paused)]);
-    standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 4, ..Progress::default() });
+    standing.stored.as_mut().unwrap().jobs = one_job(4);
     assert_eq!(
         texts(&standing),
         [
@@ -365,7 +373,7 @@ fn a_token_that_mosip_refuses_is_said_once_for_events_and_records() {
     let records = Flow::Paused { reason: refused(), probe_at: 0 };
     let mut standing =
         standing(2, 0, 0, vec![paused(EventKind::Birth, refused()), to(Queue::Records, "ida", records)]);
-    standing.stored.as_mut().unwrap().jobs = (1, Progress { queued: 1, ..Progress::default() });
+    standing.stored.as_mut().unwrap().jobs = one_job(1);
     assert_eq!(
         texts(&standing),
         [
@@ -383,6 +391,6 @@ fn what_is_left_is_estimated_only_where_it_flows() {
     channel.flow = Flow::Broken { until: 0 };
     assert_eq!(standing.drained_in(&channel), None);
     channel.flow = Flow::Open;
-    standing.stored.as_mut().unwrap().counts.clear();
+    standing.stored.as_mut().unwrap().entries.counts.clear();
     assert_eq!(standing.drained_in(&channel), None, "nothing is left");
 }

@@ -5,10 +5,11 @@ use maud::{Markup, html};
 use super::lists::reason;
 use super::{section, table, words};
 use crate::config::Trouble;
-use crate::destinations::mediator::Mediator;
+use crate::destinations::delivery::Delivery;
+use crate::destinations::ida::Records;
 use crate::destinations::{Listed, Rows};
 use crate::faces::Switch;
-use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED, WAITING};
+use crate::faces::ops::standing::{AUTHORITY, Standing, TRUSTED};
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
@@ -20,27 +21,26 @@ const OVER: &str = "Rates, and the time until none waits, are those of the last 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
-    let mosip = Mediator::ROWS;
-    let waiting = standing.count_for(mosip.destination, &WAITING);
-    let others = Rows::of_entries().filter(|rows| rows.destination != mosip.destination);
-    let others: Vec<(&Rows, u64)> = others
-        .map(|rows| (rows, standing.count_for(rows.destination, &WAITING)))
-        .filter(|(rows, waiting)| *waiting > 0 || standing.goes_to(rows.destination))
-        .collect();
+    let reached = Rows::of_entries().filter_map(|rows| {
+        let waiting = standing.count_for(rows.destination, &State::WAITING);
+        let taken = standing.count_for(rows.destination, &[State::Done]);
+        let is_used = waiting + taken > 0 || standing.goes_to(rows.destination);
+        is_used.then_some((rows, waiting, taken))
+    });
     let left = standing.disk_left.map_or_else(|| "unknown".to_owned(), words::bytes);
     let (quarantined, quarantined_bytes) = stored.quarantined();
     let figure = |name: &str, value: String, note: String| {
         html! { div { dt { (name) } dd { (value) @if !note.is_empty() { " " small { (note) } } } } }
     };
+    let oldest = |rows: &Rows| {
+        let age = standing.oldest_for(rows);
+        age.map_or_else(String::new, |age| format!("the oldest for {}", words::length(age)))
+    };
     html! {
         dl {
-            (figure("Waiting for MOSIP", waiting.to_string(), match waiting {
-                0 => String::new(),
-                _ => format!("the oldest for {}", words::length(standing.oldest_age())),
-            }))
-            (figure("Taken by MOSIP", standing.count_for(mosip.destination, &[State::Done]).to_string(), String::new()))
-            @for (rows, waiting) in others {
-                (figure(&format!("Waiting for {}", rows.system), waiting.to_string(), String::new()))
+            @for (rows, waiting, taken) in reached {
+                (figure(&format!("Waiting for {}", rows.system), waiting.to_string(), oldest(rows)))
+                (figure(&format!("Taken by {}", rows.system), taken.to_string(), String::new()))
             }
             (figure("Parked", standing.count(State::Parked).to_string(), String::new()))
             (figure("Discarded", standing.count(State::Discarded).to_string(), String::new()))
@@ -48,15 +48,12 @@ pub(super) fn figures(standing: &Standing) -> Markup {
                 0 => String::new(),
                 _ => words::bytes(quarantined_bytes),
             }))
-            (figure("For the mediator", stored.deliveries.to_string(), match stored.oldest_delivery {
-                None => String::new(),
-                Some(since) => format!("the oldest for {}", words::length(standing.waited(since))),
-            }))
-            @if stored.jobs.0 > 0 {
-                (figure("Records for IDA", stored.records_waiting().to_string(), match stored.jobs.0 {
+            (figure("For the mediator", stored.deliveries.to_string(), oldest(&Delivery::ROWS)))
+            @if stored.jobs.jobs > 0 {
+                (figure("Records for IDA", stored.records_waiting().to_string(), match stored.jobs.jobs {
                     1 => "of 1 job".to_owned(),
                     jobs => format!("of {jobs} jobs"),
-                }))
+                } + ", " + &oldest(&Records::ROWS)))
             }
             (figure("Disk left", left, format!("{} used", words::bytes(standing.disk_used))))
         }
