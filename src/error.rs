@@ -64,6 +64,7 @@ struct Inner {
     pointer: Option<String>,
     upstream: Option<UpstreamCode>,
     operator: Option<String>,
+    host: Option<String>,
     registrar: Option<&'static str>,
     is_server_error: bool,
     is_of_all: bool,
@@ -94,6 +95,7 @@ impl Error {
             pointer: None,
             upstream: None,
             operator: None,
+            host: None,
             registrar: None,
             is_server_error: false,
             is_of_all: false,
@@ -136,6 +138,13 @@ impl Error {
     #[must_use]
     pub(crate) fn with_upstream(mut self, code: impl Into<String>, message: impl Into<String>) -> Self {
         self.0.upstream = Some(UpstreamCode { code: code.into(), message: message.into() });
+        self
+    }
+
+    /// It came of a call to `host`, unless it is known of which call it came.
+    #[must_use]
+    pub(crate) fn of_call_to(mut self, host: &str) -> Self {
+        self.0.host.get_or_insert_with(|| host.to_owned());
         self
     }
 
@@ -211,6 +220,10 @@ impl Error {
     /// MOSIP's own code, if MOSIP gave one.
     pub fn upstream(&self) -> Option<&UpstreamCode> {
         self.0.upstream.as_ref()
+    }
+    /// Host and port of the call that it came of.
+    pub(crate) fn host(&self) -> Option<&str> {
+        self.0.host.as_deref()
     }
     /// Whether MOSIP answered with a status of 500 or above.
     pub(crate) fn is_server_error(&self) -> bool {

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Call, Done, News, Progress, Read, Step, Steps, TokenSource, Work};
 use crate::error::{Code, Error, Result};
-use crate::upstream::{Reply, Request, SendError};
+use crate::upstream::{Reply, Request, SendError, host_and_port};
 
 /// More steps than this lead nowhere.
 const MOST_STEPS: usize = 32;
@@ -69,12 +69,14 @@ pub(crate) async fn drive(
             }
             work.progress = before;
         }
+        let host = host_and_port(&request.uri);
         let reply = outside.send(token, request).await?;
         if resend && may_resend && matches!(&reply, Err(failure) if failure.is_retry_safe()) {
             may_resend = false;
             continue;
         }
-        match settled(outside, read(reply)?).await? {
+        let of_call = |error: Error| error.of_call_to(&host);
+        match settled(outside, read(reply).map_err(of_call)?).await.map_err(of_call)? {
             None => {}
             Some(Read::Done(done)) => return Ok(Some(done)),
             Some(Read::Advance { progress, news }) => {
@@ -85,7 +87,7 @@ pub(crate) async fn drive(
             }
             Some(Read::Refused { progress, error }) => {
                 let is_kept = keeper.keep(&progress, None).await?;
-                return if is_kept { Err(error) } else { Ok(None) };
+                return if is_kept { Err(of_call(error)) } else { Ok(None) };
             }
             Some(Read::KeysMayBeOld { .. }) => return Err(no_end()),
         }

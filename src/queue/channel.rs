@@ -39,6 +39,8 @@ pub(crate) struct Channel {
     flow: Flow,
     /// When the first of the attempts failed since which nothing was taken: it is not open, or nobody gave a usable answer.
     stopped_at: Option<Millis>,
+    /// The host of the last of these attempts' calls, where it came to one: a token, or a further step, may be at another than the URL.
+    failed_at: Option<String>,
     probe_interval: Millis,
     longest_backoff: Millis,
     transport_failures: u32,
@@ -118,6 +120,7 @@ impl Channel {
         Self {
             flow: Flow::Open,
             stopped_at: None,
+            failed_at: None,
             probe_interval: to_millis(probe_interval),
             longest_backoff: longest_backoff(deadline),
             transport_failures: 0,
@@ -136,6 +139,11 @@ impl Channel {
     /// Since when entries have not flowed. Where the channel is open: since when nobody gave a usable answer.
     pub(crate) fn stopped_at(&self) -> Option<Millis> {
         self.stopped_at
+    }
+
+    /// The host that is in the way while entries do not flow, where that is known.
+    pub(crate) fn failed_at(&self) -> Option<&str> {
+        self.failed_at.as_deref().filter(|_| self.stopped_at.is_some())
     }
 
     /// How many entries may go at `now`.
@@ -196,6 +204,7 @@ impl Channel {
         if let Some(reason) = reason {
             return Next::Park(reason);
         }
+        self.failed_at = error.host().map(str::to_owned);
         let asked = error.retry_after().map_or(0, |asked| to_millis(asked).min(self.longest_backoff));
         let wait = match self.flow {
             // The channel waits, not the entry. The next probe takes the next entry, whenever this one would be due.

@@ -76,10 +76,10 @@ impl Health {
         self.channel().probe_now();
     }
 
-    /// Whether entries flow, and since when they do not.
-    pub(crate) fn status(&self) -> (Flow, Option<Millis>) {
+    /// Whether entries flow, since when they do not, and which host is in the way.
+    pub(crate) fn status(&self) -> (Flow, Option<Millis>, Option<String>) {
         let channel = self.channel();
-        (channel.flow().clone(), channel.stopped_at())
+        (channel.flow().clone(), channel.stopped_at(), channel.failed_at().map(str::to_owned))
     }
 
     fn pace(&self) -> MutexGuard<'_, Pace> {

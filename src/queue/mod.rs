@@ -77,6 +77,8 @@ pub(crate) struct ChannelStatus {
     pub(crate) flow: Flow,
     /// Since when it does not, or nobody gives a usable answer, on the outbox's clock.
     pub(crate) stopped_at: Option<Millis>,
+    /// The host that is in the way meanwhile, where it is not [`Self::host`]: that of a token, or of a further step.
+    pub(crate) failed_at: Option<String>,
     /// When the last entry was taken, by this process or an earlier one, by the machine's clock.
     pub(crate) last_success: Option<Timestamp>,
     /// Entries taken in a minute, over the last five; `None`: too few to tell.
@@ -98,6 +100,11 @@ impl ChannelStatus {
     /// Whether nobody gave a usable answer to the last attempts, too few yet to leave the other side alone.
     pub(crate) fn is_failing(&self) -> bool {
         self.flow == Flow::Open && self.stopped_at.is_some()
+    }
+
+    /// The host that a person has to look at: the one that is in the way, else that of the URL.
+    pub(crate) fn host_to_look_at(&self) -> &str {
+        self.failed_at.as_deref().filter(|_| self.stopped_at.is_some()).unwrap_or(&self.host)
     }
 
     /// Whether it carries the rows of `queue` that go to `destination` and are of `kind`.
@@ -207,13 +214,23 @@ impl Engine {
         let (now, wall) = (self.0.ledger.uptime(), self.0.ledger.now());
         let status = |UrlLoop { host, worker, taken_before }: &UrlLoop| {
             let Lane { queue, destination, kinds } = worker.lane.clone();
-            let (flow, stopped_at) = worker.health.status();
+            let (flow, stopped_at, failed_at) = worker.health.status();
             let (taken, per_minute) = worker.health.rate(now);
             let taken =
                 taken.map(|at| Timestamp::from_millis(wall.millis().saturating_sub(now.saturating_sub(at))));
             let last_success = taken.or_else(|| taken_before.get().copied());
-            let host = host.clone();
-            ChannelStatus { destination, queue, host, kinds, flow, stopped_at, last_success, per_minute }
+            let (host, failed_at) = (host.clone(), failed_at.filter(|failed_at| failed_at != host));
+            ChannelStatus {
+                destination,
+                queue,
+                host,
+                kinds,
+                flow,
+                stopped_at,
+                failed_at,
+                last_success,
+                per_minute,
+            }
         };
         self.0.loops.iter().map(status).collect()
     }

@@ -10,10 +10,10 @@ use http::{Method, StatusCode};
 use crate::clock::Clock;
 use crate::destinations::drive::Outside;
 use crate::destinations::{Step, Steps, Token, TokenRequest, TokenSource, Work};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::Keyring;
 use crate::pool::Pool;
-use crate::upstream::{Client, Reply, Request, SendError};
+use crate::upstream::{Client, Reply, Request, SendError, host_and_port};
 
 /// Largest answer of a token endpoint, bytes. A token has a few KiB.
 const MAX_TOKEN_REPLY: usize = 1 << 20;
@@ -56,11 +56,13 @@ impl Network {
     async fn token(&self, source: &TokenSource, deadline: Duration) -> Result<Arc<Token>> {
         let fetch = async || {
             let TokenRequest { uri, headers, body } = source.grant().request(self.clock.now())?;
+            let host = host_and_port(&uri);
+            let of_call = |error: Error| error.of_call_to(&host);
             let (method, max_response) = (Method::POST, MAX_TOKEN_REPLY);
             let request = Request { method, uri, headers, body, deadline, max_response };
-            let reply = self.client.send(request).await?;
-            let token =
-                source.grant().read(&reply, self.clock.now()).map_err(|error| reply.explain(error))?;
+            let reply = self.client.send(request).await.map_err(|failure| of_call(failure.into()))?;
+            let token = source.grant().read(&reply, self.clock.now());
+            let token = token.map_err(|error| of_call(reply.explain(error)))?;
             let expires = token.expires;
             Ok((token, expires))
         };

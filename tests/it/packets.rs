@@ -1,5 +1,6 @@
 //! Registrations that go to MOSIP as packets, from the post to what MOSIP says of them.
 
+use http::{HeaderMap, Method};
 use mosip_gateway::simulator::Behaviour;
 use mosip_gateway::simulator::packets::Packet;
 use serde_json::{Value, json};
@@ -134,6 +135,33 @@ async fn a_mosip_that_is_away_stops_no_registration_and_a_token_that_is_refused_
         assert_eq!((packet(&world, id).created, packet(&world, id).processed), (1, 1));
     }
     assert!(world.simulator.history.record().tokens_issued >= 2);
+}
+
+#[tokio::test]
+async fn the_host_of_the_workflow_is_named_while_it_is_the_one_that_is_away() {
+    let nobody = crate::support::port::Port::hold();
+    let process = format!("http://{}/workflowinstance", nobody.address());
+    let set = vec![("UPSTREAM__PACKETS__PROCESS", process.as_str())];
+    let world = world(Setup { set, ..Setup::default() }).await;
+    let id = accept(&world.gateway, "birth", &birth("B1", "")).await;
+    world.gateway.failed_event(&id).await;
+    let channel = patience::until("the channel", async || {
+        let (_, readiness) = world.gateway.readiness().await;
+        let channels = readiness["channels"].as_array().unwrap();
+        let channel = channels.iter().find(|channel| channel["destination"] == "packets").unwrap();
+        if channel["state"] == "failing" { Ok(channel.clone()) } else { Err(readiness) }
+    })
+    .await;
+    assert_eq!(channel["host"], nobody.address(), "createPacket is at another host and answers");
+    let url = format!("http://{}/", world.gateway.ops);
+    // Under load its figures may not come in time.
+    patience::until("the page", async || {
+        let page = world.gateway.request(Method::GET, url.clone(), HeaderMap::new(), "").await;
+        let page = String::from_utf8(page.body.to_vec()).unwrap();
+        let waiting = "Waiting for MOSIP's packet manager</dt><dd>1 <small>the oldest for ";
+        if page.contains(&nobody.address()) && page.contains(waiting) { Ok(()) } else { Err(page) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -78,6 +78,21 @@ async fn a_packet_is_created_and_then_processed_under_the_id_of_the_entry() {
 }
 
 #[tokio::test]
+async fn a_failure_names_the_host_of_the_step_that_failed() {
+    let process = Some("http://127.0.0.1:4700/workflowinstance".parse().unwrap());
+    let steps = packets(Settings { process, ..settings() });
+    for (answers, host) in [
+        (vec![is_away()], "127.0.0.1:4600"),
+        (vec![says(500, "")], "127.0.0.1:4600"),
+        (vec![says(200, CREATED), is_away()], "127.0.0.1:4700"),
+        (vec![says(200, CREATED), refuses("NEW-001")], "127.0.0.1:4700"),
+    ] {
+        let error = drive(&Script::new(answers), &steps, birth(), &Book::default()).await.err().unwrap();
+        assert_eq!(error.host(), Some(host), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_crash_between_the_two_steps_resumes_at_the_second() {
     // It dies before it stores that it asks for processing.
     let (outside, book) = (Script::new([says(200, CREATED)]), Book::dies_after(2));

@@ -2,6 +2,7 @@
 
 mod beside;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::esignet;
@@ -176,13 +177,18 @@ fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
         let is_broken = |channel: &&ChannelStatus| {
             channel.destination == destination && matches!(channel.flow, Flow::Broken { .. })
         };
-        let (mut since, mut waiting) = (None, Waiting::default());
+        let (mut since, mut waiting, mut elsewhere) = (None, Waiting::default(), BTreeSet::new());
         for channel in standing.channels.iter().filter(is_broken) {
             let stopped_at = standing.stopped_at(channel);
             since = Some(since.map_or(stopped_at, |since: Timestamp| since.min(stopped_at)));
             waiting.add(&Waiting::of(standing, channel));
+            elsewhere.extend(channel.failed_at.as_deref());
         }
-        Some((words::moment(since?), words::uncapitalised(&waiting.sentence())))
+        let who = match elsewhere.is_empty() {
+            true => String::new(),
+            false => format!(" No usable answer comes from {}.", Vec::from_iter(elsewhere).join(", ")),
+        };
+        Some((words::moment(since?), words::uncapitalised(&waiting.sentence()), who))
     };
     for Rows { destination, system, queue, .. } in Rows::ALL {
         let what = match queue {
@@ -190,16 +196,16 @@ fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
             Queue::Records => "record",
             Queue::Deliveries => continue,
         };
-        let Some((since, waiting)) = broken(destination) else { continue };
+        let Some((since, waiting, who)) = broken(destination) else { continue };
         remarks.push(Remark {
             tone: Tone::Waits,
-            text: format!("{system} has been away since {since}: {waiting}, nothing is lost."),
+            text: format!("{system} has been away since {since}: {waiting}, nothing is lost.{who}"),
             advice: format!(
                 "Registration goes on. One {what} is tried every few seconds; once {system} takes one, all the others are sent."
             ),
         });
     }
-    if let Some((since, waiting)) = broken("delivery") {
+    if let Some((since, waiting, _)) = broken("delivery") {
         remarks.push(act(
             format!("Results have not reached the mediator since {since}: {waiting}, nothing is lost."),
             "Start the mediator, or correct deliver.url. One message is tried every few seconds.",

@@ -159,7 +159,8 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
     for channel in &standing.channels {
         for kind in channel.carries() {
             for state in ChannelStatus::STATES {
-                let labels = ChannelState { host: channel.host.clone(), kind: kind.clone(), state };
+                let host = channel.host_to_look_at().to_owned();
+                let labels = ChannelState { host, kind: kind.clone(), state };
                 channels.get_or_create(&labels).set(i64::from(channel.state() == state));
             }
         }

@@ -165,7 +165,7 @@ struct Depth {
 struct ChannelView {
     /// The word of a destination: `mediator`, …
     destination: String,
-    /// For those whom the page is open to.
+    /// That of the URL; while a further step or a token is in the way, that of theirs. For those whom the page is open to.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     host: Option<String>,
@@ -371,7 +371,7 @@ impl ChannelView {
         };
         Self {
             destination: channel.destination.clone(),
-            host: Some(channel.host.clone()),
+            host: Some(channel.host_to_look_at().to_owned()),
             kinds: channel.kinds.clone(),
             state: channel.state(),
             since: channel.stopped_at.map(|_| standing.stopped_at(channel).to_iso()),

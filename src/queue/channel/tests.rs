@@ -1,3 +1,5 @@
+mod hosts;
+
 use super::*;
 
 const PROBE: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 mod beside;
 mod esignet;
+mod hosts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +81,7 @@ fn channel_to(destination: &str, kind: &str, flow: Flow) -> ChannelStatus {
         kinds: vec![kind.to_owned()],
         flow,
         stopped_at,
+        failed_at: None,
         last_success: None,
         per_minute: None,
     }

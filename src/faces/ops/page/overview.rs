@@ -92,7 +92,7 @@ pub(super) fn channels(standing: &Standing) -> Markup {
             @if let Some(left) = standing.drained_in(channel) { " " small { "none in about " (words::length(left)) } }
         };
         let taken = taken(channel);
-        vec![html! { (what) }, html! { (channel.host) }, state, waiting, taken, why]
+        vec![html! { (what) }, html! { (channel.host_to_look_at()) }, state, waiting, taken, why]
     });
     section(
         "channels",
