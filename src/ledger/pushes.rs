@@ -302,21 +302,21 @@ impl Book<'_> {
 
     /// Whether a push of `kind` that verifies is new. From now on it was delivered.
     fn novelty(&self, kind: &str, identity: &Identity) -> Result<Novelty> {
-        let mark = |word: &[u8], parts: &[&[u8]]| {
-            let hash = self.identity(&[&[word, kind.as_bytes()], parts].concat());
-            self.tx().mark_verified(&hash, self.now)
-        };
+        let hash = |parts: &[&[u8]]| self.identity(&[&[b"push".as_slice(), kind.as_bytes()], parts].concat());
+        let mark = |hash: &[u8]| self.tx().mark_verified(hash, self.now);
         let of = |is_repeat| if is_repeat { Novelty::Repeat } else { Novelty::New };
         match identity {
-            Identity::Once(says) => Ok(of(mark(b"push", &[says.as_bytes()])?.is_some())),
-            Identity::Message { id, says } => {
+            Identity::Once(says) => Ok(of(mark(&hash(&[says.as_bytes()]))?.is_some())),
+            Identity::Message { id, says, of_share } => {
                 // Gateways of before knew a message by its id alone.
-                let former = self.identity(&[b"push", kind.as_bytes(), id.as_bytes()]);
-                let is_former = self.tx().marked_verified(&former)?.is_some();
-                Ok(of(mark(b"push", &[id.as_bytes(), says])?.is_some() || is_former))
+                let is_former = self.tx().marked_verified(&hash(&[id.as_bytes()]))?.is_some();
+                if let Some(says) = of_share {
+                    mark(&self.message_of_share(id, says))?;
+                }
+                Ok(of(mark(&hash(&[id.as_bytes(), says]))?.is_some() || is_former))
             }
             Identity::Repeatable(says) => {
-                let before = mark(b"push", &[says.as_bytes()])?;
+                let before = mark(&hash(&[says.as_bytes()]))?;
                 let is_soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
                 Ok(before
                     .map_or(Novelty::New, |at| if is_soon(at) { Novelty::Repeat } else { Novelty::Again }))

@@ -37,12 +37,17 @@ impl Ledger {
         .await
     }
 
-    /// Whether `id`, which only names its credential, repeats a message whose credential was fetched, and which is gone. The repeat is
-    /// removed.
-    pub(crate) async fn is_fetched(&self, id: String) -> Result<bool> {
+    /// Whether the push `id`, which only names its credential, repeats a message whose credential was fetched, and which is gone: in the
+    /// same bytes, or in others where that message verified, and had the same `own_id` and, its share aside, said the same (`says`). The
+    /// repeat is removed.
+    pub(crate) async fn is_fetched(&self, id: String, own_id: String, says: [u8; 32]) -> Result<bool> {
         self.run(move |book| {
-            let before = book.tx().marked_verified(&book.fetched(&id))?;
-            before.map_or(Ok(false), |_| book.remove_push(&id).map(|()| true))
+            for mark in [book.fetched(&id), book.message_of_share(&own_id, &says)] {
+                if book.tx().marked_verified(&mark)?.is_some() {
+                    return book.remove_push(&id).map(|()| true);
+                }
+            }
+            Ok(false)
         })
         .await
     }
@@ -64,6 +69,11 @@ impl Book<'_> {
     /// Marks that what the push `id` names was fetched. The id stands for the bytes as they came.
     fn fetched(&self, id: &str) -> Vec<u8> {
         self.identity(&[b"fetched", id.as_bytes()]).to_vec()
+    }
+
+    /// Marks a message that verified with what is in its share, by its own id and by what it says beside that.
+    pub(super) fn message_of_share(&self, own_id: &str, says: &[u8]) -> Vec<u8> {
+        self.identity(&[b"message-of-share", own_id.as_bytes(), says])
     }
 
     /// The push for which the share at `address` was fetched, if it was; the push may be gone.

@@ -88,6 +88,8 @@ pub(crate) enum Identity {
         id: String,
         /// [`digest`] of what it says.
         says: [u8; 32],
+        /// The same of a message that names a share, as far as that is known without the share.
+        of_share: Option<[u8; 32]>,
     },
     /// The whole message. MOSIP gives it neither an id nor a time, and can mean the same words again: it is the same message when it comes
     /// again soon, whatever came between, since the hub delivers out of order too.

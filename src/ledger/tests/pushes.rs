@@ -113,7 +113,7 @@ async fn hub_push(ledger: &Ledger, kind: &str, own_id: &str, says: u8) -> bool {
         kind: "registration.rejected",
         outcome: Some(Outcome::Rejected),
         subject: Subject { registration_id: Some("R1".to_owned()), ..Subject::default() },
-        identity: Identity::Message { id: own_id.to_owned(), says: [says; 32] },
+        identity: Identity::Message { id: own_id.to_owned(), says: [says; 32], of_share: None },
         data: json!({ "reason": "photo" }),
         uin_token: None,
         receipt: None,

@@ -199,8 +199,28 @@ impl<'a> Notification<'a> {
 
     /// Where the credential is, if the message does not bring it.
     pub fn share(&self) -> Option<&str> {
-        let share = self.0.event.0.data_share_uri.as_deref().filter(|share| !share.trim().is_empty());
-        share.filter(|_| self.credential().is_none())
+        self.address().filter(|_| self.credential().is_none())
+    }
+
+    fn address(&self) -> Option<&str> {
+        self.0.event.0.data_share_uri.as_deref().filter(|share| !share.trim().is_empty())
+    }
+
+    /// SHA-256 of what a message that names a share says beside its id, whether or not the share is in it by now; `None` where it names
+    /// none. The signature over what is shared stands for that, else its address does.
+    pub(crate) fn says_of_share(&self) -> Option<[u8; 32]> {
+        let (address, [signature, said, transaction, kind]) = (self.address()?, self.beside());
+        let address = if signature.is_empty() { address.as_bytes() } else { b"" };
+        Some(digest(&[address, signature, said, transaction, kind]))
+    }
+
+    /// The signature over the credential, and what nothing signs: the ids of its registration and of its request, and its type.
+    fn beside(&self) -> [&[u8]; 4] {
+        let Event { transaction_id, data: Object(data), .. } = &self.0.event.0;
+        let signature = data.proof.as_ref().map(|Object(proof)| &*proof.signature);
+        let members = [&data.registration_id, transaction_id, &data.credential_type];
+        let [said, transaction, kind] = members.map(Option::as_deref);
+        [signature, said, transaction, kind].map(|text| text.unwrap_or_default().as_bytes())
     }
 }
 
@@ -271,9 +291,7 @@ impl Credentials {
         let identity = identity_of(&credential, &plaintext, registration_id.as_ref(), |pointer| {
             !is_enough || is_covered(&covered, pointer)
         });
-        let signature = proof.as_ref().map(|Object(proof)| &*proof.signature);
-        let beside = [signature, said, transaction_id.as_deref(), credential_type.as_deref()];
-        let [signature, said, transaction, kind] = beside.map(|text| text.unwrap_or_default().as_bytes());
+        let [signature, said, transaction, kind] = notification.beside();
         let says = digest(&[&plaintext, signature, said, transaction, kind]);
         let issued = Issued {
             event_id: id.to_string(),

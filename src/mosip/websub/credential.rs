@@ -22,10 +22,11 @@ fn verify_credential(body: &[u8], trust: Trust<'_>) -> Result<Stated<Notice>> {
     let notification = Notification::read(body)?;
     let credentials = credentials.as_ref().map_err(Clone::clone)?;
     let issued = credentials.verify_issued(&notification, ring, now)?;
-    issued.try_map(|issued| Ok::<_, Error>(notice(issued))).map(Stated::Signed)
+    let of_share = notification.says_of_share();
+    issued.try_map(|issued| Ok::<_, Error>(notice(issued, of_share))).map(Stated::Signed)
 }
 
-fn notice(issued: Issued) -> Notice {
+fn notice(issued: Issued, of_share: Option<[u8; 32]>) -> Notice {
     let data = issued.data();
     let Issued { event_id, says, identity, registration_id, certificate_number, occasion, .. } = issued;
     let receipt = issued.transaction_id.map(|request_id| Receipt { request_id, credential: identity });
@@ -39,7 +40,7 @@ fn notice(issued: Issued) -> Notice {
         kind: "credential.issued",
         outcome: Some(Outcome::Issued),
         subject: Subject { brn, drn, registration_id, ..Subject::default() },
-        identity: Identity::Message { id: event_id, says },
+        identity: Identity::Message { id: event_id, says, of_share },
         data,
         uin_token: None,
         receipt,
@@ -59,6 +60,48 @@ mod tests {
     use crate::keys::settings::UnknownThumbprint;
     use crate::mosip::credential::tests::{NOW, credentials};
     use crate::mosip::envelope::Policy;
+
+    #[test]
+    fn a_message_that_names_a_share_is_known_by_what_it_says_beside_the_share() {
+        let says = |event: &Value| {
+            let message = serde_json::json!({ "topic": "t", "event": event }).to_string();
+            Notification::read(message.as_bytes()).unwrap().says_of_share()
+        };
+        let event = serde_json::json!({
+            "id": "e1", "transactionId": "t1", "dataShareUri": "https://a.example/s/1",
+            "data": { "registrationId": "r1", "credentialType": "vercred", "proof": { "signature": "abc" } },
+        });
+        let with = |pointer: &str, value: &str| {
+            let mut other = event.clone();
+            *other.pointer_mut(pointer).unwrap() = value.into();
+            says(&other)
+        };
+        let first = says(&event);
+        assert!(first.is_some());
+        let mut brought = event.clone();
+        brought["data"]["credential"] = "sealed".into();
+        assert_eq!(says(&brought), first, "once the share is in it, too");
+        assert_eq!(
+            with("/dataShareUri", "https://a.example/s/2"),
+            first,
+            "the signature stands for the share"
+        );
+        assert_eq!(with("/id", "e2"), first, "its id is another matter");
+        for other in
+            ["/transactionId", "/data/registrationId", "/data/credentialType", "/data/proof/signature"]
+        {
+            assert_ne!(with(other, "other"), first, "{other}");
+        }
+        let unsigned = |address: &str| {
+            let mut event = event.clone();
+            event["data"].as_object_mut().unwrap().remove("proof");
+            event["dataShareUri"] = address.into();
+            says(&event)
+        };
+        assert_ne!(unsigned("https://a.example/s/1"), unsigned("https://a.example/s/2"));
+        brought["dataShareUri"] = Value::Null;
+        assert_eq!(says(&brought), None, "it names no share");
+    }
 
     #[test]
     fn a_verified_credential_finds_its_registration_by_what_is_signed() {

@@ -206,7 +206,7 @@ fn notice(body: &[u8], id: Option<String>, report: Report<'_>) -> Result<Stated<
     let identity = match id {
         Some(id) => {
             let says = push::digest(&[registration.as_bytes(), result.as_bytes(), reason.as_bytes()]);
-            Identity::Message { id, says }
+            Identity::Message { id, says, of_share: None }
         }
         None => {
             let mut says = String::new();

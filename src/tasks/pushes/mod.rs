@@ -76,8 +76,9 @@ impl Pushes {
     pub(crate) async fn verify(&self, id: String) -> Result<()> {
         let push = self.0.ledger.push(id).await?;
         match self.0.look_for_share(self.0.of_its_kind(push)).await? {
-            (push, None) => self.0.examine_whole(push).await,
-            (push, Some(_)) => {
+            None => Ok(()),
+            Some((push, None)) => self.0.examine_whole(push).await,
+            Some((push, Some(_))) => {
                 let attempt = self.0.shares.begin(&push.id).ok_or_else(is_being_fetched)?;
                 // It goes on though the caller hangs up: MOSIP may give a share once only.
                 let pushes = Arc::clone(&self.0);
@@ -168,16 +169,18 @@ impl PushesInner {
     /// As [`Self::examine`], but what is in a share is left to those who fetch it.
     async fn examine_new(&self, push: Received) -> Result<()> {
         match self.look_for_share(self.of_its_kind(push)).await? {
-            (push, None) => self.examine_whole(push).await,
-            (push, Some(address)) => self.leave(push, &address).await,
+            None => Ok(()),
+            Some((push, None)) => self.examine_whole(push).await,
+            Some((push, Some(address))) => self.leave(push, &address).await,
         }
     }
 
     /// Verified and queued for the mediator, or quarantined with its reason, which is returned.
     async fn examine(&self, push: Received) -> Result<()> {
         let push = match self.look_for_share(self.of_its_kind(push)).await? {
-            (push, None) => push,
-            (push, Some(address)) => self.complete(push, &address).await?,
+            None => return Ok(()),
+            Some((push, None)) => push,
+            Some((push, Some(address))) => self.complete(push, &address).await?,
         };
         self.examine_whole(push).await
     }

@@ -236,27 +236,35 @@ impl PushesInner {
         outcome
     }
 
-    /// The push of the kind that it is by now, and where the credential is that it brings, if that is not in it.
-    pub(super) async fn look_for_share(&self, push: Received) -> Result<(Received, Option<String>)> {
+    /// The push, and where the credential is that it brings, if that is not in it. `None`: it repeats a message whose share was fetched,
+    /// and is gone; MOSIP may not give the share again.
+    pub(super) async fn look_for_share(&self, push: Received) -> Result<Option<(Received, Option<String>)>> {
         if push.kind != CREDENTIAL.name {
-            return Ok((push, None));
+            return Ok(Some((push, None)));
         }
         let read = move || {
             // What cannot be read is refused where it is verified.
-            let notification = Notification::read(&push.body).ok();
-            let share = notification.and_then(|notification| notification.share().map(str::to_owned));
-            Ok((push, share))
+            let shared = Notification::read(&push.body).ok().and_then(|message| {
+                Some((message.share()?.to_owned(), message.id().to_owned(), message.says_of_share()?))
+            });
+            Ok((push, shared))
         };
-        pool::beside(read).await
+        let (push, shared) = pool::beside(read).await?;
+        let Some((address, own_id, says)) = shared else { return Ok(Some((push, None))) };
+        if self.ledger.is_fetched(push.id.clone(), own_id, says).await? {
+            tracing::info!(
+                push = push.id,
+                repeated = true,
+                "the hub repeats a message whose share was fetched"
+            );
+            return Ok(None);
+        }
+        Ok(Some((push, Some(address))))
     }
 
     /// Keeps `push` until what is at `address` has been fetched: other messages do not wait for it.
     pub(super) async fn leave(&self, push: Received, address: &str) -> Result<()> {
         let Received { id, kind, received_at, .. } = push;
-        if self.ledger.is_fetched(id.clone()).await? {
-            tracing::info!(push = id, repeated = true, "the hub repeats a message whose share was fetched");
-            return Ok(());
-        }
         if let Err(error) = self.shares.check(address) {
             self.refuse(id, error).await?;
             self.arrived(&kind, received_at, false);

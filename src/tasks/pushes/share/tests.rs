@@ -106,6 +106,29 @@ fn naming_the_same(body: &[u8], change: impl FnOnce(&mut Value)) -> Bytes {
 }
 
 #[tokio::test]
+async fn a_message_that_repeats_a_delivered_one_in_other_bytes_asks_for_nothing() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    // A further request would panic: MOSIP gives a share once alone.
+    let home = Home::sharing(place(), Arc::new(Script::new([is_away(), says(200, &sealed)])));
+    let again = |number: u8| naming_the_same(&body, |event| event["repeat"] = json!(number));
+    let waiting = received(&home, again(1)).await;
+    home.pushes.verify(waiting.clone()).await.unwrap_err();
+    let id = received(&home, body.clone()).await;
+    home.pushes.verify(id).await.unwrap();
+    // What waited for the share, what comes from now on, and what a person has looked at.
+    let attempt = home.pushes.0.shares.begin(&waiting).unwrap();
+    home.pushes.0.make(attempt).await.unwrap();
+    let new = received(&home, again(2)).await;
+    let new = home.ledger.push(new).await.unwrap();
+    home.pushes.0.examine_new(new).await.unwrap();
+    let asked = received(&home, again(3)).await;
+    home.pushes.verify(asked).await.unwrap();
+    assert!(home.ledger.quarantined(0).await.unwrap().is_empty());
+    assert!(home.pushes.0.shares.queue.waiting().is_empty());
+    assert_eq!(home.ledger.undelivered(0, 10).await.unwrap().0.len(), 1);
+}
+
+#[tokio::test]
 async fn a_share_that_a_forged_message_used_up_is_there_for_the_genuine_one() {
     let (body, sealed) = shared(&format!("{PLACE}key"));
     // A second request would panic: the script is at its end, as MOSIP gives a share once alone.
