@@ -17,11 +17,12 @@ use crate::error::{Code, Error, Result};
 use crate::mosip::Stated;
 use crate::mosip::push::{Identity, Notice, Outcome, PushKind};
 use crate::pool;
-use crate::store::{ListedPush, PushRow};
+use crate::store::{ListedPush, Millis, PushRow};
 
 pub(super) const TABLE: &str = "push";
 
-/// The hub tries a message three times, each for a minute at most, with pauses of seconds: what says the same later is another message.
+/// The hub tries a message three times, each for a minute at most, with pauses of seconds: what says the same later than this after the
+/// first one is another message.
 const HUB_TRIES_FOR: Duration = Duration::from_mins(10);
 
 /// The kind of a webhook that OpenCRVS signed and that cannot become an event as it is. The other kinds are MOSIP's.
@@ -316,10 +317,15 @@ impl Book<'_> {
                 Ok(of(mark(&hash(&[id.as_bytes(), says]))?.is_some() || is_former))
             }
             Identity::Repeatable(says) => {
-                let before = mark(&hash(&[says.as_bytes()]))?;
-                let is_soon = |at| self.now.saturating_sub(at) <= to_millis(HUB_TRIES_FOR);
-                Ok(before
-                    .map_or(Novelty::New, |at| if is_soon(at) { Novelty::Repeat } else { Novelty::Again }))
+                let hash = hash(&[says.as_bytes()]);
+                let before = self.tx().marked_verified(&hash)?;
+                let is_soon = |at: &Millis| self.now.saturating_sub(*at) <= to_millis(HUB_TRIES_FOR);
+                if before.as_ref().is_some_and(is_soon) {
+                    // The time counts from the first one: repeats, which anybody can post who captured one, make it no longer.
+                    return Ok(Novelty::Repeat);
+                }
+                mark(&hash)?;
+                Ok(before.map_or(Novelty::New, |_| Novelty::Again))
             }
         }
     }
