@@ -44,8 +44,8 @@ codes! {
     SignerExpired = "signer-expired", 422, Keys, "The certificate of the signer has ended", "Put the signer's current certificate into the configuration.";
     /// This `Idempotency-Key` was already used for other content.
     IdempotencyConflict = "idempotency-conflict", 409, Caller, "This Idempotency-Key was already used for other content", "Give every event an Idempotency-Key of its own, or none.";
-    /// Retry or discard of an entry in the wrong state.
-    StateConflict = "state-conflict", 409, Caller, "The event is in another state", "Look at its state under /v1/events; only what is queued or parked can be retried or discarded.";
+    /// A decision about what is in another state than the decision is for, such as a retry of an event that is done.
+    StateConflict = "state-conflict", 409, Caller, "The state does not allow this", "Look at its state under /v1/events; only what is queued or parked can be retried or discarded.";
     /// No such thing.
     NotFound = "not-found", 404, Caller, "There is no such thing", "Check the path and the id.";
     /// The wrong method on a known path.

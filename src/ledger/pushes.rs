@@ -250,7 +250,9 @@ impl Ledger {
             let push = book.tx().listed_push(&id)?;
             match push.ok_or_else(no_such_message)?.is_quarantined {
                 true => book.remove_push(&id),
-                false => Err(Error::new(Code::StateConflict, "the message has not been examined yet")),
+                false => Err(Error::new(Code::StateConflict, "the message has not been examined yet").advise(
+                    "Look at /v1/quarantine in a moment: a message that does not verify is there by then, and can be discarded.",
+                )),
             }
         })
         .await

@@ -57,7 +57,9 @@ impl Ledger {
             }
             if !book.is_overdue(&entry)? {
                 let detail = "no answer of MOSIP to this registration is overdue";
-                return Err(Error::new(Code::StateConflict, detail));
+                return Err(Error::new(Code::StateConflict, detail).advise(
+                    "Nothing is to be settled: /v1/unanswered lists what is overdue, and `answer` under /v1/events/{id} says what came of a registration.",
+                ));
             }
             book.settle_unanswered(&entry, &reason)?;
             if let Some(registration) = book.subject_of(&entry)?.registration_id {

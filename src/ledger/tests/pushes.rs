@@ -74,6 +74,7 @@ async fn the_quarantine_is_bounded_in_rows_and_bytes_and_holds_no_event_up() {
     assert_eq!(ledger.examine_again().await.unwrap(), 3);
     let unexamined = ledger.discard_push(kept[0].id.clone()).await.unwrap_err();
     assert_eq!(unexamined.code(), Code::StateConflict, "somebody looks at it now");
+    assert!(unexamined.advice().contains("/v1/quarantine"), "it is no event: {}", unexamined.advice());
     ledger.quarantine(kept[0].id.clone(), refusal()).await.unwrap();
     ledger.discard_push(kept[0].id.clone()).await.unwrap();
     receive(&ledger, b"one more").await;

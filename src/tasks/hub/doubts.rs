@@ -169,8 +169,16 @@ impl Doubts {
         self.open.dedup_by_key(|doubt| (doubt.cause, doubt.is_named, doubt.is_settled(settled)));
     }
 
-    /// A person has looked after what may be missing until `settled`.
-    pub(super) fn settle_before(&mut self, settled: Option<Timestamp>) {
+    /// A person looks after what may be missing until now. The machine's clock may have been put back: what has begun is looked after all
+    /// the same, and what was before stays so.
+    pub(super) fn settle(&mut self, now: Timestamp) {
+        let begun = self.open.iter().map(|doubt| doubt.since);
+        let settled = begun.chain(self.settled).fold(now, Timestamp::max);
+        (self.settled, self.closed) = (Some(settled), None);
+    }
+
+    /// A person had looked after what may be missing until then, in the run before.
+    pub(super) fn restore_settled(&mut self, settled: Option<Timestamp>) {
         (self.settled, self.closed) = (settled, None);
     }
 
@@ -229,7 +237,7 @@ impl Doubts {
                 continue;
             }
             let since = self.closed.map_or(over.since, |closed| closed.since.min(over.since));
-            self.closed = Some(Gap { since, until: Some(now), cause: over.cause });
+            self.closed = Some(Gap { since, until: Some(now.max(over.since)), cause: over.cause });
         }
     }
 

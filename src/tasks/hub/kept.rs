@@ -43,8 +43,10 @@ impl HubInner {
             }
         };
         let now = self.clock.now();
+        // Nobody settles one topic before all are known.
+        let mut state = self.state();
         for (topic, kept, identity) in kept {
-            let Some((cause, since)) = self.state().restore(topic, &kept, identity, now) else { continue };
+            let Some((cause, since)) = state.restore(topic, &kept, identity, now) else { continue };
             let since = since.to_iso();
             match cause {
                 Cause::Changed => tracing::warn!(

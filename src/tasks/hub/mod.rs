@@ -177,15 +177,20 @@ impl Hub {
     }
 
     /// A person looks after the messages of `topic`, a setting under `websub.topics` or [`UNKNOWN`], that may be missing until now, which is
-    /// durable with this. [`Code::NotFound`]; [`Code::StateConflict`] where none may be.
+    /// durable with this. [`Code::NotFound`]; [`Code::StateConflict`] where none may be; [`Code::Storage`] until it is known how the topics
+    /// stood before this start.
     pub(crate) async fn settle(&self, topic: &str) -> Result<()> {
         let (settled, topics) = {
             let (mut state, now) = (self.0.state(), self.0.clock.now());
+            if self.0.subscriber.is_some() && !state.is_restored() {
+                return Err(unread());
+            }
             (state.settle(topic, now), state.kept(now))
         };
         match settled {
             None => Err(Error::new(Code::NotFound, "no such topic is subscribed at MOSIP's hub")),
-            Some(false) => Err(Error::new(Code::StateConflict, "no messages of this topic may be missing")),
+            Some(false) => Err(Error::new(Code::StateConflict, "no messages of this topic may be missing")
+                .advise("Nothing is to be settled. `gap` and `refused` of /readyz say which topics have what may be missing.")),
             Some(true) => self.0.ledger.keep_hub_topics(topics).await,
         }
     }
@@ -276,4 +281,12 @@ impl HubInner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn unread() -> Error {
+    Error::new(
+        Code::Storage,
+        "the gateway has not read yet how the topics of MOSIP's hub stood before its start",
+    )
+    .advise("Try again in a moment. If this lasts, the outbox cannot be read: the log says why.")
 }

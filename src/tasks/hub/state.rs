@@ -129,6 +129,11 @@ impl State {
         self.refused
     }
 
+    /// Whether it is known how the topics stood before this start.
+    pub(super) fn is_restored(&self) -> bool {
+        self.is_restored
+    }
+
     /// What the next start has to know of each topic, by its setting. Nothing before it is restored.
     pub(super) fn kept(&self, now: Timestamp) -> Vec<(&'static str, HubTopic)> {
         let topics = self.topics.iter().filter(|_| self.is_restored);

@@ -106,7 +106,9 @@ async fn a_registration_that_a_person_settled_is_no_alarm_and_what_mosip_says_la
         assert_eq!(ledger.unanswered().await.unwrap(), ids.len() as u64);
         ids
     };
-    assert_eq!(settle("1").await.unwrap_err().code(), Code::StateConflict, "its time is not over");
+    let early = settle("1").await.unwrap_err();
+    assert_eq!(early.code(), Code::StateConflict, "its time is not over");
+    assert!(early.advice().contains("/v1/unanswered"), "nothing is retried: {}", early.advice());
     assert_eq!(settle("nobody").await.unwrap_err().code(), Code::NotFound);
     after(&ledger, WITHIN).await;
     assert_eq!(left().await, ["1", "2", "3"]);

@@ -17,12 +17,43 @@ async fn a_gap_that_is_looked_after_is_told_no_more_and_its_subscription_is_made
     home.rows.clock.set(at(20));
     assert_eq!(settle(&home, "credential").await, None);
     assert!(home.gap().is_none() && home.shown(0).refused.is_none());
-    assert_eq!(settle(&home, "credential").await, Some(Code::StateConflict));
+    let nothing = home.hub.settle("credential").await.unwrap_err();
+    assert_eq!(nothing.code(), Code::StateConflict);
+    assert!(nothing.advice().contains("/readyz"), "it is no event: {}", nothing.advice());
     pass(Duration::from_secs(301)).await;
     assert_eq!(ends(&home), 1, "{:?}", home.asked());
     home.rows.clock.set(at(400));
     home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
     assert_eq!(home.gap(), gap(400, None, Cause::Refused), "it is another one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_that_began_before_the_clock_was_put_back_is_looked_after() {
+    let home = Home::new(always_registered());
+    pass(MOMENT).await;
+    for _ in 0..2 {
+        home.rows.clock.set(at(1_000));
+        (0..3).for_each(|_| home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL)));
+        home.rows.clock.set(at(20));
+        home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
+        assert!(home.gap().is_some(), "what is missing after a person looked is another gap");
+        assert_eq!(settle(&home, "credential").await, None);
+        assert_eq!(home.gap(), None);
+        assert_eq!(settle(&home, "credential").await, Some(Code::StateConflict));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_gap_is_looked_after_once_it_is_known_what_was_kept() {
+    let home = Home::with(&BOTH[..1], always_registered());
+    (0..3).for_each(|_| home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL)));
+    let early = home.hub.settle("credential").await.unwrap_err();
+    assert!((early.code(), early.retryable()) == (Code::Storage, true), "{early}");
+    pass(MOMENT).await;
+    assert_eq!(settle(&home, "credential").await, None);
+    let home = Home::over(home.end(false).await, &BOTH[..1], always_registered());
+    pass(MOMENT).await;
+    assert_eq!(home.gap(), None);
 }
 
 #[tokio::test(start_paused = true)]

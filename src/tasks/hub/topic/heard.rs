@@ -50,7 +50,7 @@ impl Topic {
     pub(in crate::tasks::hub) fn settle(&mut self, now: Timestamp) -> bool {
         let had_any = self.refused.take().is_some() | self.doubts.gap().is_some();
         if had_any {
-            self.doubts.settle_before(Some(now));
+            self.doubts.settle(now);
         }
         had_any
     }

@@ -28,7 +28,7 @@ impl Topic {
             self.quiet_since = instant_of(heard, now);
         }
         (self.ended, self.renew_in, self.excused) = (kept.ended, kept.renew_in, kept.excused);
-        self.doubts.settle_before(kept.settled);
+        self.doubts.restore_settled(kept.settled);
         for (refused, is_named) in [(kept.refused, true), (kept.unnamed, false)] {
             refused.into_iter().for_each(|refused| self.doubts.restore(refused, is_named, now));
         }
