@@ -23,6 +23,13 @@ const DIGITS: u64 = 10_000_000_000;
 /// Drawing so often finds a free id unless nearly all are in use.
 const DRAWS: usize = 100;
 
+/// About a registration that MOSIP does not have yet.
+const WAITS: &str = "Wait until MOSIP has issued its credential or rejected it. If it is not to go to MOSIP, look it up under /v1/events and discard it before it is sent. Then post this one again.";
+/// About one that MOSIP has: nothing takes it back.
+const IS_TAKEN: &str = "MOSIP has it, so that it cannot be discarded any more. Post this one again once MOSIP has issued its credential or rejected it, or its answer is overdue. If this one is refused then, too, ask the MOSIP administrator what became of the former one, settle that under /v1/unanswered, and post this one again.";
+/// The same where no answer is expected.
+const IS_TAKEN_UNEXPECTED: &str = "MOSIP has it, so that it cannot be discarded any more, and its credential does not come here, since websub.topics.credential is not set. Post this one again once MOSIP has rejected it, or outbox.retention has passed.";
+
 /// How the id of a packet is made.
 pub(super) struct PacketId {
     /// `upstream.packets.id_prefix`
@@ -99,15 +106,12 @@ impl Book<'_> {
         if is_answered_later(kind.as_str()) {
             let rows = self.tx().named(&packet.number, ALIKE)?;
             for row in rows {
-                if self.is_on_its_way(&row.entry)? {
+                if let Some(advice) = self.is_on_its_way(&row.entry)? {
                     return Err(Error::field(
                         &packet.pointer,
                         "another registration under this number is on its way, and its fields are different",
                     )
-                    .advise(
-                        "Wait until MOSIP has issued its credential or rejected it, or look it up under /v1/events and discard it; then \
-                         post this one again.",
-                    ));
+                    .advise(advice));
                 }
             }
         }
@@ -131,14 +135,17 @@ impl Book<'_> {
         self.correlate_with(id, &subject, Some(&packet.number))
     }
 
-    /// Whether MOSIP may yet issue a credential for the registration under `id`: it waits or is being sent, or MOSIP took it and has
-    /// neither answered nor been silent for too long. A row that is gone was settled longer ago than `outbox.retention`.
-    fn is_on_its_way(&self, id: &str) -> Result<bool> {
-        let Some(row) = self.tx().listed(Queue::Entries, id)? else { return Ok(false) };
+    /// What is to be done about the registration under `id` where MOSIP may yet issue a credential for it: it waits or is being sent, or
+    /// MOSIP took it and has neither answered nor been silent for too long. A row that is gone was settled longer ago than
+    /// `outbox.retention`.
+    fn is_on_its_way(&self, id: &str) -> Result<Option<&'static str>> {
+        let Some(row) = self.tx().listed(Queue::Entries, id)? else { return Ok(None) };
         Ok(match row.state {
-            State::Queued | State::Leased => true,
-            State::Done => !self.is_over(id)?,
-            State::Parked | State::Discarded | State::Refused | State::Invalid => false,
+            State::Queued | State::Leased => Some(WAITS),
+            State::Done if self.is_over(id)? => None,
+            State::Done if self.rules.expected_within.get().is_none() => Some(IS_TAKEN_UNEXPECTED),
+            State::Done => Some(IS_TAKEN),
+            State::Parked | State::Discarded | State::Refused | State::Invalid => None,
         })
     }
 

@@ -157,6 +157,40 @@ async fn silence_parking_and_a_persons_decision_free_the_number_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_advised_about_a_number_that_is_not_free_can_be_done() {
+    let home = Home::new();
+    let ledger = home.open();
+    ledger.expect_answers_within(DAY);
+    let advice = async |note: &str| post(&ledger, birth("B1", note)).await.unwrap_err().advice().to_owned();
+    let first = post(&ledger, birth("B1", "1")).await.unwrap();
+    assert!(advice("2").await.contains("discard it"));
+    ledger.discard(first.id, "by mistake".to_owned()).await.unwrap();
+    post(&ledger, birth("B1", "2")).await.unwrap();
+    let id = send_one(&ledger).await;
+    says(&ledger, Outcome::Processed, &id).await;
+    let taken = advice("3").await;
+    assert!(taken.contains("cannot be discarded") && taken.contains("/v1/unanswered"), "{taken}");
+    ledger.discard(id.clone(), "by mistake".to_owned()).await.unwrap_err();
+    run_for(DAY + Duration::from_secs(1)).await;
+    ledger.report_silent().await.unwrap();
+    assert_eq!(advice("3").await, taken);
+    ledger.settle_unanswered(id, "asked MOSIP".to_owned()).await.unwrap();
+    assert!(post(&ledger, birth("B1", "3")).await.unwrap().is_new);
+}
+
+#[tokio::test]
+async fn a_number_is_said_to_be_free_after_a_while_where_no_answer_is_expected() {
+    let home = Home::new();
+    let ledger = home.open();
+    post(&ledger, birth("B1", "1")).await.unwrap();
+    let id = send_one(&ledger).await;
+    let refused = post(&ledger, birth("B1", "2")).await.unwrap_err();
+    assert!(refused.advice().contains("websub.topics.credential"), "{}", refused.advice());
+    says(&ledger, Outcome::Rejected, &id).await;
+    assert!(post(&ledger, birth("B1", "2")).await.unwrap().is_new);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_packet_that_mosip_paused_stays_on_its_way_until_it_is_rejected() {
     let home = Home::new();
     let ledger = home.open();
