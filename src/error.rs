@@ -61,6 +61,7 @@ struct Inner {
     retryable: bool,
     detail: String,
     advice: String,
+    reason: Option<String>,
     pointer: Option<String>,
     upstream: Option<UpstreamCode>,
     operator: Option<String>,
@@ -92,6 +93,7 @@ impl Error {
             retryable: code.retryable(),
             detail: detail.into(),
             advice: code.advice().to_owned(),
+            reason: None,
             pointer: None,
             upstream: None,
             operator: None,
@@ -114,6 +116,13 @@ impl Error {
     #[must_use]
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.0.advice = advice.into();
+        self
+    }
+
+    /// Adds why, without what follows from it, where the detail says both.
+    #[must_use]
+    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.0.reason = Some(reason.into());
         self
     }
 
@@ -212,6 +221,10 @@ impl Error {
     /// What to do, for the person who can do it.
     pub fn advice(&self) -> &str {
         &self.0.advice
+    }
+    /// Why, where the detail says more than that.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
     }
     /// JSON pointer into the caller's body.
     pub fn pointer(&self) -> Option<&str> {

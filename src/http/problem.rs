@@ -27,6 +27,10 @@ pub(crate) struct Problem<'a> {
     /// What is wrong. It repeats no value.
     #[schema(value_type = String)]
     detail: Cow<'a, str>,
+    /// Why a credential does not verify.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    reason: Option<&'a str>,
     #[schema(value_type = String)]
     code: Code,
     /// Who has to act: `caller`, `keys`, `partner`, `upstream`, `tampered`, `storage` or `bug`.
@@ -86,6 +90,7 @@ impl<'a> Problem<'a> {
             title: code.title(),
             status: code.status(),
             detail: error.detail_for_registrar(),
+            reason: error.reason(),
             code,
             fault: error.fault(),
             retryable: error.retryable(),

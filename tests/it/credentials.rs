@@ -43,7 +43,11 @@ async fn every_known_credential_has_its_verdict_with_the_fields_that_are_not_cov
             let code =
                 if name == "duplicate-json-key" { (400, "malformed") } else { (422, "signature-invalid") };
             assert_eq!((status, answer["code"].as_str().unwrap()), code, "{name}: {answer}");
-            assert!(answer["detail"].as_str().is_some_and(|detail| detail.len() > 20), "{name}: {answer}");
+            let detail = answer["detail"].as_str().unwrap();
+            assert!(detail.len() > 20, "{name}: {answer}");
+            let reason =
+                answer["reason"].as_str().map(|why| format!("the credential does not verify: {why}"));
+            assert_eq!(reason.as_deref(), (status == 422).then_some(detail), "{name}: {answer}");
         }
     }
     let carried = cases("event.json");

@@ -325,10 +325,14 @@ pub(crate) fn values(credential: &Value) -> Vec<String> {
 }
 
 fn refused(why: &str) -> Error {
-    Error::new(Code::SignatureInvalid, format!("the credential does not verify: {why}"))
+    unverified(Code::SignatureInvalid, why)
         .advise("Ask the MOSIP administrator whether it was issued so. If it was not, somebody altered or made it: discard it.")
 }
 
 fn expired(why: &str) -> Error {
-    Error::new(Code::SignerExpired, format!("the credential does not verify: {why}"))
+    unverified(Code::SignerExpired, why)
+}
+
+fn unverified(code: Code, why: &str) -> Error {
+    Error::new(code, format!("the credential does not verify: {why}")).because(why)
 }
