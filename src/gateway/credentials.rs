@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::file::parse_certificates;
 use crate::mosip::credential::contexts::PinError;
-use crate::mosip::credential::{Contexts, Credentials, Issuer, ProofKind};
+use crate::mosip::credential::{Contexts, Credentials, Issuer, ProofKind, w3c};
 use crate::regular;
 use crate::settings;
 
@@ -77,17 +77,18 @@ fn unset(name: &str, how: &str) -> Error {
         .advise(format!("{how}, and start the gateway again."))
 }
 
-/// The contexts of `folder`, of which `context` is what a credential names.
+/// The contexts of the W3C and those of `folder`, of which `context` is what a credential names. A file of the folder stands in the place of
+/// a document of the W3C under the same URL.
 pub(crate) fn contexts(folder: &Path, context: &[Value]) -> Result<Contexts> {
     let place = folder.join(INDEX);
     let index: BTreeMap<String, String> = std::str::from_utf8(&read(&place)?)
         .ok()
         .and_then(|text| toml::from_str(text).ok())
         .ok_or_else(|| wrong(&place, "does not map URLs to names of files"))?;
-    let documents = index
-        .into_iter()
-        .map(|(url, file)| Ok((url, read(&folder.join(file))?)))
-        .collect::<Result<BTreeMap<_, _>>>()?;
+    let mut documents = w3c::documents();
+    for (url, file) in index {
+        documents.insert(url, read(&folder.join(file))?);
+    }
     Contexts::pin(documents, context.to_vec()).map_err(|error| match error {
         PinError::Missing(url) => {
             wrong(&place, &format!("names no file for {url}, which the contexts demand"))
@@ -158,13 +159,34 @@ mod tests {
         error.detail().to_owned()
     }
 
-    #[test]
-    fn what_is_configured_verifies_a_credential_of_mosip() {
-        let credentials = load(&settings()).unwrap_or_else(|error| panic!("{error}"));
+    fn verifies(settings: &settings::Credentials) -> bool {
+        let credentials = load(settings).unwrap_or_else(|error| panic!("{error}"));
         let vectors = std::fs::read("tests/vectors/vc.json").unwrap();
         let vectors: Value = serde_json::from_slice(&vectors).unwrap();
         let now = Timestamp::from_seconds(1_795_700_000);
-        assert!(credentials.verify(&vectors["cases"][0]["credential"], now).is_ok());
+        credentials.verify(&vectors["cases"][0]["credential"], now).is_ok()
+    }
+
+    #[test]
+    fn what_is_configured_verifies_a_credential_of_mosip() {
+        assert!(verifies(&settings()));
+    }
+
+    #[test]
+    fn the_folder_needs_the_documents_of_the_deployment_alone_and_its_files_count_before_those_of_the_w3c() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &[u8]| std::fs::write(folder.path().join(name), text).unwrap();
+        let own = r#""https://api.example.org/.well-known/mosip-context.json" = "mosip-context.json""#;
+        write("index.toml", own.as_bytes());
+        write("mosip-context.json", &std::fs::read("tests/vectors/contexts/mosip-context.json").unwrap());
+        let settings = settings::Credentials { contexts_dir: Some(folder.path().to_owned()), ..settings() };
+        assert!(verifies(&settings));
+        // Its terms mean something else.
+        let known = std::fs::read_to_string("tests/vectors/contexts/credentials-v1.jsonld").unwrap();
+        write("other.jsonld", known.replace("2018/credentials#", "2018/others#").as_bytes());
+        let with = format!("{own}\n\"https://www.w3.org/2018/credentials/v1\" = \"other.jsonld\"\n");
+        write("index.toml", with.as_bytes());
+        assert!(!verifies(&settings));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The JSON-LD contexts of the issuer's credentials, as files of a folder that `credentials.contexts_dir` can name.
+//! The JSON-LD contexts of the issuer's credentials, and a folder of them that `credentials.contexts_dir` can name.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -6,37 +6,35 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::mosip::credential::w3c;
+
 /// The context of the deployment's own terms.
 const MOSIP: &str = "https://api.example.org/.well-known/mosip-context.json";
-/// The context of verifiable credentials.
-const CREDENTIALS: &str = "https://www.w3.org/2018/credentials/v1";
-
-/// URL, name of the file, document.
-const DOCUMENTS: [(&str, &str, &[u8]); 3] = [
-    (CREDENTIALS, "credentials-v1.jsonld", include_bytes!("contexts/credentials-v1.jsonld")),
-    ("https://www.w3.org/ns/odrl.jsonld", "odrl.jsonld", include_bytes!("contexts/odrl.jsonld")),
-    (MOSIP, "mosip-context.json", include_bytes!("contexts/mosip-context.json")),
-];
+/// Its file, and what is in it.
+const FILE: &str = "mosip-context.json";
+const DOCUMENT: &[u8] = include_bytes!("contexts/mosip-context.json");
 
 /// `@context` of every credential.
 pub(super) fn context() -> Vec<Value> {
-    vec![json!(CREDENTIALS), json!(MOSIP), json!({ "sec": "https://w3id.org/security#" })]
+    vec![
+        json!("https://www.w3.org/2018/credentials/v1"),
+        json!(MOSIP),
+        json!({ "sec": "https://w3id.org/security#" }),
+    ]
 }
 
 /// The documents by their URLs.
 pub(super) fn documents() -> BTreeMap<String, Vec<u8>> {
-    DOCUMENTS.iter().map(|(url, _, document)| ((*url).to_owned(), document.to_vec())).collect()
+    let mut documents = w3c::documents();
+    documents.insert(MOSIP.to_owned(), DOCUMENT.to_vec());
+    documents
 }
 
-/// Writes the documents and their `index.toml` into `folder`, which is made.
+/// Writes the deployment's own document and its `index.toml` into `folder`, which is made.
 pub(crate) fn write_into(folder: &Path) -> io::Result<()> {
     std::fs::create_dir(folder)?;
-    let mut index = String::new();
-    for (url, file, document) in DOCUMENTS {
-        std::fs::write(folder.join(file), document)?;
-        index.push_str(&format!("\"{url}\" = \"{file}\"\n"));
-    }
-    std::fs::write(folder.join("index.toml"), index)
+    std::fs::write(folder.join(FILE), DOCUMENT)?;
+    std::fs::write(folder.join("index.toml"), format!("\"{MOSIP}\" = \"{FILE}\"\n"))
 }
 
 #[cfg(test)]
@@ -44,12 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_those_of_the_known_answers() {
-        for (_, file, document) in DOCUMENTS {
-            assert!(
-                std::fs::read(Path::new("tests/vectors/contexts").join(file)).unwrap() == document,
-                "{file}"
-            );
-        }
+    fn it_is_that_of_the_known_answers() {
+        assert!(std::fs::read(Path::new("tests/vectors/contexts").join(FILE)).unwrap() == DOCUMENT);
     }
 }

@@ -12,6 +12,7 @@ pub mod share;
 mod terms;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod w3c;
 
 use std::collections::BTreeSet;
 
