@@ -182,7 +182,7 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
     );
     registry.register(
         "hub_messages_refused",
-        "Messages at the hub's callback that were refused before they could be stored, since one was taken",
+        "Messages at the hub's callback that were refused before they could be stored, since a new one of the topic last verified",
         refused,
     );
     let silent = standing.stored.as_ref().map_or(0, |stored| stored.silent);
