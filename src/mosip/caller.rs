@@ -72,6 +72,7 @@ impl Demands {
     fn check(&self, claims: &[u8], now: Timestamp) -> Result<(), Refusal> {
         let claims = Claims::read(claims)?;
         claims.check_ends(now)?;
+        claims.check_issued(now)?;
         let audience = claims.aud.as_ref().map(Audience::all).unwrap_or_default();
         let is_right = match self {
             Self::Opencrvs { issuer, .. } if claims.iss.as_ref() != Some(issuer) => {
@@ -249,6 +250,22 @@ mod tests {
         for unreadable in [json!("soon"), json!("NaN"), json!("")] {
             assert!(why(&with("exp", unreadable.clone())).contains("exp"));
             assert!(why(&with("nbf", unreadable)).contains("nbf"));
+        }
+    }
+
+    #[test]
+    fn a_token_that_is_issued_in_the_future_is_refused_and_one_that_does_not_say_when_passes() {
+        let now = NOW.seconds();
+        for passes in [json!(now - 600), json!(now + 60), json!((now + 60).to_string()), Value::Null] {
+            check(&with("iat", passes)).unwrap();
+        }
+        for refused in [json!(now + 61), json!((now + 600).to_string()), json!("soon"), json!(u64::MAX)] {
+            assert!(why(&with("iat", refused)).contains("iat"));
+        }
+        for (iat, passes) in [(now + 60, true), (now + 61, false)] {
+            let mut claims = of_mosip();
+            claims["iat"] = json!(iat);
+            assert_eq!(check_mosip(&mosip(None), None, &claims).is_ok(), passes, "{iat}");
         }
     }
 
