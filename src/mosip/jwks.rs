@@ -186,6 +186,35 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_for_other_operations_verifies_nothing() {
+        let [rsa, _] = keys();
+        let name = "ps256-as-esignet-signs";
+        for (operations, counts) in [
+            (json!(["verify"]), true),
+            (json!(["verify", "of-tomorrow"]), true),
+            (json!(["encrypt"]), false),
+            (json!(["sign"]), false),
+            (json!([]), false),
+        ] {
+            let mut key = rsa.clone();
+            key["key_ops"] = operations.clone();
+            let set = read(&json!({ "keys": [key] }));
+            assert_eq!(set.is_ok_and(|set| set.verify(&token(name)).is_ok()), counts, "{operations}");
+        }
+    }
+
+    /// MOSIP writes the end of a certificate into its keys. RFC 7517 knows no such member, and eSignet takes out the keys that no longer count.
+    #[test]
+    fn a_key_counts_while_the_set_lists_it_whatever_its_exp() {
+        let [rsa, _] = keys();
+        for exp in [json!(0), json!(1), json!(4_102_444_800_i64), json!("soon")] {
+            let mut key = rsa.clone();
+            key["exp"] = exp;
+            read(&json!({ "keys": [key] })).unwrap().verify(&token("ps256-as-esignet-signs")).unwrap();
+        }
+    }
+
+    #[test]
     fn of_two_keys_of_one_kid_the_right_one_counts() {
         let [rsa, ec] = keys();
         let stranger = with(ec.clone(), "kid", "es-rsa");

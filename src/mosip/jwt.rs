@@ -4,7 +4,7 @@
 //! `jsonwebtoken` checks form, algorithm and signature. It accepts an unknown `crit`, passes an absent `iss` and reads the wall
 //! clock, so those checks are made here, against our clock.
 
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk};
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyOperations, PublicKeyUse};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, Header, Validation};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
@@ -47,7 +47,7 @@ impl Key {
     }
 
     /// A key of a JSON Web Key Set. `None`: it is of no use here, since its type, curve or algorithm is another, or it is not for
-    /// signatures.
+    /// signatures (`use`, `key_ops`: RFC 7517 4.2 and 4.3). MOSIP's `exp` is no member of a key (RFC 7517 4): the set says which keys count.
     pub(super) fn from_jwk(jwk: &Jwk, algs: &[Algorithm]) -> Option<Self> {
         let family = match &jwk.algorithm {
             AlgorithmParameters::RSA(_) => AlgorithmFamily::Rsa,
@@ -56,17 +56,19 @@ impl Key {
             }
             _ => return None,
         };
-        let is_for_signatures = jwk
+        let is_for_signatures =
+            jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+        let may_verify = jwk
             .common
-            .public_key_use
+            .key_operations
             .as_ref()
-            .is_none_or(|purpose| *purpose == jsonwebtoken::jwk::PublicKeyUse::Signature);
+            .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
         let mut algs = of_family(algs, family);
         if let Some(named) = &jwk.common.key_algorithm {
             algs.retain(|alg| named.to_string().parse::<Algorithm>().is_ok_and(|named| named == *alg));
         }
         let key = DecodingKey::from_jwk(jwk).ok()?;
-        (is_for_signatures && !algs.is_empty()).then_some(Self { key, algs })
+        (is_for_signatures && may_verify && !algs.is_empty()).then_some(Self { key, algs })
     }
 
     /// Whether it verifies tokens under `alg`.
