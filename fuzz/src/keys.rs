@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use mosip_gateway::clock::Timestamp;
 use mosip_gateway::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
+use mosip_gateway::crypto::{base64, ec};
 use mosip_gateway::keys::settings::{UnknownThumbprint, Uses};
 use mosip_gateway::keys::source::file;
 use mosip_gateway::keys::source::file::{KeyFile, Password};
@@ -24,6 +25,13 @@ static ISSUER: LazyLock<PrivateKey> =
 pub fn ring() -> &'static Ring {
     &RING
 }
+
+static EC_ISSUER: LazyLock<ec::PrivateKey> = LazyLock::new(|| {
+    let pem = include_str!("../../tests/vectors/keys/ec.key.pem");
+    let body: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let der = base64::decode(body.as_bytes()).expect("base64");
+    ec::PrivateKey::from_der(&der).expect("a key of the vectors")
+});
 
 /// A peer of [`ring`].
 pub fn peer(name: &str) -> &'static Peer {
@@ -48,6 +56,11 @@ pub fn mosip_key() -> &'static PrivateKey {
 /// What `issuer` signs with.
 pub fn issuer_key() -> &'static PrivateKey {
     &ISSUER
+}
+
+/// What an issuer signs with on P-256.
+pub fn ec_issuer_key() -> &'static ec::PrivateKey {
+    &EC_ISSUER
 }
 
 /// What the signatures of `issuer` verify under.

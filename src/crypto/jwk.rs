@@ -12,7 +12,7 @@ pub struct Jwk(String);
 
 impl Jwk {
     /// Of a key on P-256.
-    pub(crate) fn of_ec(key: &ec::PublicKey) -> Self {
+    pub fn of_ec(key: &ec::PublicKey) -> Self {
         let (x, y) = key.coordinates();
         let [x, y] = [x, y].map(base64::encode_url);
         Self(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#))
