@@ -219,6 +219,11 @@ impl Signer<'_> {
         }
     }
 
+    /// Whether it signs before another thread could have taken that over.
+    pub(crate) const fn is_quick(self) -> bool {
+        matches!(self, Self::Ec(_))
+    }
+
     /// A JWT of `header`, whose `alg` is [`Self::alg`], and `claims`.
     pub(super) fn sign(self, header: &impl Serialize, claims: &impl Serialize) -> Result<String> {
         let mut token = part(header)?;

@@ -70,6 +70,9 @@ pub struct Behaviour {
     /// eSignet seals the userinfo.
     #[arg(long, env = "SIMULATOR_ESIGNET_SEALS")]
     pub esignet_seals: bool,
+    /// eSignet signs with a key that it has made since the start, which stands in its key set from now on.
+    #[arg(long, env = "SIMULATOR_ESIGNET_ROTATED")]
+    pub esignet_rotated: bool,
     /// How eSignet lies.
     #[arg(long, env = "SIMULATOR_ESIGNET_LIE")]
     pub esignet_lie: Option<EsignetLie>,
@@ -128,6 +131,7 @@ impl Default for Behaviour {
             esignet_dpop: false,
             esignet_par: false,
             esignet_seals: false,
+            esignet_rotated: false,
             esignet_lie: None,
             esignet_lies_in_id_token: false,
             hub_denies: false,
@@ -205,6 +209,12 @@ pub enum EsignetLie {
     UserinfoRedirect,
     /// Each proof of possession is answered with another nonce.
     EndlessNonce,
+    /// The same, for the userinfo alone.
+    EndlessUserinfoNonce,
+    /// Each proof of possession is refused.
+    ProofRefused,
+    /// A name in the userinfo is no text.
+    OddName,
     /// The token endpoint leads elsewhere.
     Redirect,
     /// The userinfo has 10 MiB.

@@ -102,7 +102,7 @@ async fn pkce_and_the_nonce_of_the_login_are_checked() {
     }
     let code = esignet.log_in(FORM, None, Some("n1"));
     let (status, problem) = world.ask(&login(&code, &[("nonce", "n2")])).await;
-    assert_eq!((status, &problem["code"]), (502, &json!("tampered")), "{problem}");
+    assert_eq!((status, &problem["pointer"]), (422, &json!("/nonce")), "{problem}");
 }
 
 #[tokio::test]
@@ -118,8 +118,14 @@ async fn a_code_can_be_used_once() {
         "{problem}"
     );
     assert_eq!(problem["upstream"]["code"], "invalid_grant");
-    let (status, problem) =
-        world.ask(&json!({"code": "c", "clientId": "another", "redirectUri": FORM})).await;
+}
+
+#[tokio::test]
+async fn a_client_that_esignet_does_not_know_is_the_callers_unless_the_operator_listed_it() {
+    let login = json!({"code": "c", "clientId": "another", "redirectUri": FORM});
+    let (status, problem) = World::start("").await.ask(&login).await;
+    assert_eq!((status, &problem["pointer"]), (422, &json!("/clientId")), "{problem}");
+    let (status, problem) = World::start("clients = [\"another\"]").await.ask(&login).await;
     assert_eq!((status, &problem["fault"]), (502, &json!("partner")), "{problem}");
 }
 
@@ -142,10 +148,16 @@ async fn proofs_of_possession_go_where_they_are_demanded_with_the_nonce_of_the_s
 #[tokio::test]
 async fn a_challenge_without_end_is_an_end() {
     let world = World::start("").await;
-    world.lie(EsignetLie::EndlessNonce);
-    let (status, problem) = world.log_in().await;
-    assert_eq!((status, &problem["fault"]), (502, &json!("upstream")), "{problem}");
-    assert!(problem["detail"].as_str().unwrap().contains("after each one"), "{problem}");
+    for (lie, fault, told) in [
+        (EsignetLie::EndlessNonce, "upstream", "after each one"),
+        (EsignetLie::EndlessUserinfoNonce, "upstream", "after each one"),
+        (EsignetLie::ProofRefused, "partner", "refuses our proof"),
+    ] {
+        world.behave(Behaviour { esignet_dpop: true, esignet_lie: Some(lie), ..Behaviour::default() });
+        let (status, problem) = world.log_in().await;
+        assert_eq!((status, &problem["fault"]), (502, &json!(fault)), "{lie:?}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(told), "{lie:?}: {problem}");
+    }
 }
 
 #[tokio::test]
@@ -161,8 +173,11 @@ async fn sealed_userinfo_is_opened() {
 async fn keys_that_rotate_are_fetched_once_and_unknown_ones_no_more_than_that() {
     let world = World::start("").await;
     assert_eq!(world.log_in().await.0, 200);
-    world.simulator.esignet.rotate();
+    let url = format!("{}/simulator/behaviour", world.simulator.base_url);
+    let rotated = r#"{"esignet_rotated":true}"#;
+    assert_eq!(world.gateway.request(Method::POST, url, HeaderMap::new(), rotated).await.status, 200);
     assert_eq!(world.log_in().await.0, 200, "the new key is fetched");
+    assert_eq!(world.log_in().await.0, 200, "and kept");
     assert_eq!(world.simulator.esignet.keys_served(), 2);
     world.lie(EsignetLie::UnknownKid);
     for _ in 0..3 {

@@ -14,8 +14,31 @@ use crate::error::{Code, Error, Fault};
 /// A login that failed longer ago says nothing about now.
 const RECENT: Duration = Duration::from_hours(1);
 
-/// The outcome of a login whose claims verify.
-const BELIEVED: &str = "believed";
+/// How a login ended.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    /// Its claims verify.
+    Believed,
+    /// Its claims verify, and are not what its caller can take.
+    Unreadable,
+    /// For this reason.
+    Refused(Fault),
+}
+
+impl Outcome {
+    /// Each of them.
+    fn all() -> impl Iterator<Item = Self> {
+        [Self::Believed, Self::Unreadable].into_iter().chain(Fault::ALL.map(Self::Refused))
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Believed => "believed",
+            Self::Unreadable => "unreadable",
+            Self::Refused(fault) => fault.as_str(),
+        }
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Ended {
@@ -59,16 +82,25 @@ impl Logins {
     /// Every outcome starts at zero, so that its first failure is seen as an increase.
     pub(super) fn new() -> Self {
         let ended = Family::<Ended, Counter>::default();
-        for outcome in [BELIEVED].into_iter().chain(Fault::ALL.map(Fault::as_str)) {
+        for outcome in Outcome::all().map(Outcome::as_str) {
             drop(ended.get_or_create(&Ended { outcome }));
         }
         Self { ended, last: Mutex::default() }
     }
 
-    /// A login ended; `fault` says why it was refused.
-    pub(super) fn count(&self, fault: Option<Fault>) {
-        let outcome = fault.map_or(BELIEVED, Fault::as_str);
-        self.ended.get_or_create(&Ended { outcome }).inc();
+    /// A login ended.
+    pub(super) fn count(&self, outcome: Outcome) {
+        self.ended.get_or_create(&Ended { outcome: outcome.as_str() }).inc();
+    }
+
+    /// How many logins ended in each way, for tests.
+    #[cfg(test)]
+    pub(super) fn counted(&self) -> Vec<(&'static str, u64)> {
+        let count = |outcome: Outcome| {
+            let outcome = outcome.as_str();
+            (outcome, self.ended.get_or_create(&Ended { outcome }).get())
+        };
+        Outcome::all().map(count).filter(|(_, count)| *count > 0).collect()
     }
 
     /// eSignet was asked at `now`, and what came of it was refused for this reason. What is wrong with one login alone says nothing of the
@@ -93,7 +125,7 @@ impl Logins {
 
     /// `logins_total{outcome}`
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let help = "Logins at eSignet, by how they ended: believed, or the fault";
+        let help = "Logins at eSignet, by how they ended: believed, unreadable, or the fault";
         registry.register("logins", help, self.ended.clone());
     }
 
@@ -142,14 +174,14 @@ mod tests {
     #[test]
     fn outcomes_that_never_happened_stand_at_zero() {
         let logins = Logins::new();
-        logins.count(None);
-        logins.count(Some(Fault::Tampered));
+        logins.count(Outcome::Believed);
+        logins.count(Outcome::Refused(Fault::Tampered));
         let mut registry = Registry::default();
         logins.register(&mut registry);
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for (outcome, count) in
-            [("believed", 1), ("tampered", 1), ("upstream", 0), ("partner", 0), ("caller", 0)]
+            [("believed", 1), ("tampered", 1), ("unreadable", 0), ("upstream", 0), ("caller", 0)]
         {
             assert!(text.contains(&format!("logins_total{{outcome=\"{outcome}\"}} {count}")), "{text}");
         }

@@ -62,7 +62,7 @@ impl Offline {
     pub async fn userinfo(&self, body: &[u8]) -> Result<Verified<UserInfo>> {
         let login: Login =
             serde_json::from_slice(body).map_err(|_| Error::new(Code::Malformed, "this is no login"))?;
-        self.0.userinfo(login).await
+        self.0.userinfo(login, Ok).await
     }
 }
 

@@ -158,6 +158,18 @@ impl Settings {
         }
     }
 
+    /// `error` of the token endpoint. Where no client is listed, a client id that eSignet does not know is the caller's.
+    pub(super) fn blame(&self, error: Error) -> Error {
+        match error.upstream() {
+            Some(told) if self.clients.is_empty() && told.code == "invalid_client_id" => {
+                Error::field("/clientId", "eSignet knows no client of this id")
+                    .advise("Send the client id under which the country is registered with eSignet.")
+                    .with_upstream(&*told.code, &*told.message)
+            }
+            _ => error,
+        }
+    }
+
     /// What is not set, for `doctor` and the page.
     pub(crate) fn lacks(&self) -> Vec<Lack> {
         let lack = |name: &&'static str| Lack {

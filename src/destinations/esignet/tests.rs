@@ -9,9 +9,11 @@ use super::*;
 use crate::clock::Clock;
 use crate::destinations::fake::{self, NOW, is_away, says};
 use crate::destinations::{Step, Steps, TokenSource, Work};
+use crate::error::Fault;
 use crate::keys::Ring;
 use crate::keys::settings::{Keys, OwnKey, Uses};
 use crate::keys::source::file::{KeyFile, Password};
+use crate::upstream::{Request, SendError};
 
 /// It takes every request, and never answers.
 struct Silent;
@@ -64,14 +66,32 @@ fn login() -> Login {
 async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline() {
     let (keys, pool) = (Keyring::fixed(fake::ring("partner", &[])), Pool::new(1, 4).unwrap());
     let esignet = Esignet::new(Some(settings()), Arc::new(Silent), keys, pool, Clock::fixed(NOW));
-    let mut waiting: Vec<_> = (0..MOST_LOGINS).map(|_| Box::pin(esignet.userinfo(login()))).collect();
+    let mut waiting: Vec<_> = (0..MOST_LOGINS).map(|_| Box::pin(esignet.userinfo(login(), Ok))).collect();
     assert!(waiting.iter_mut().all(|login| login.now_or_never().is_none()));
-    let refusal = esignet.userinfo(login()).now_or_never().unwrap().err().unwrap();
+    let refusal = esignet.userinfo(login(), Ok).await.err().unwrap();
     assert_eq!((refusal.code(), refusal.retryable()), (Code::Busy, true));
     for login in waiting {
         assert_eq!(login.await.err().unwrap().code(), Code::UpstreamTimeout);
     }
-    assert!(esignet.userinfo(login()).now_or_never().is_none(), "there is room again");
+    assert_eq!(
+        esignet.userinfo(login(), Ok).await.err().unwrap().code(),
+        Code::UpstreamTimeout,
+        "there is room again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_caller_hangs_up_is_counted_as_it_ends() {
+    let (keys, pool) = (Keyring::fixed(fake::ring("partner", &[])), Pool::new(1, 4).unwrap());
+    let esignet = Esignet::new(Some(settings()), Arc::new(Silent), keys, pool, Clock::fixed(NOW));
+    for _ in 0..3 {
+        assert!(esignet.userinfo(login(), Ok).now_or_never().is_none(), "nobody waits for it any more");
+    }
+    assert!(esignet.0.logins.counted().is_empty());
+    // It begins after them, and ends after them.
+    assert_eq!(esignet.userinfo(login(), Ok).await.err().unwrap().code(), Code::UpstreamTimeout);
+    assert_eq!(esignet.0.logins.counted(), [("upstream", 4)]);
+    assert_eq!(esignet.status().unwrap().0.failing.unwrap().error.code(), Code::UpstreamTimeout);
 }
 
 /// An eSignet whose tokens jwcrypto made; what is wrong with it is the test's.
@@ -150,17 +170,58 @@ fn client() -> Ring {
     Ring::load(&keys, NOW)
 }
 
-/// What comes of a login at `server`, and what it was asked.
-async fn log_in(server: Vectors, settings: Settings) -> (Result<Verified<UserInfo>>, Vec<String>) {
-    let server = Arc::new(server);
+/// The login of the vectors.
+fn login_at(server: &Vectors) -> Login {
     let mut login = login();
     login.client_id = server.file["client_id"].as_str().unwrap().to_owned();
     login.nonce = server.file["nonce"].as_str().map(str::to_owned);
-    let (outside, pool) = (Arc::<Vectors>::clone(&server), Pool::new(1, 4).unwrap());
-    let esignet = Esignet::new(Some(settings), outside, Keyring::fixed(client()), pool, Clock::fixed(NOW));
-    let known = esignet.userinfo(login).await;
+    login
+}
+
+fn esignet_at(server: &Arc<Vectors>, settings: Settings) -> Esignet {
+    let (outside, pool) = (Arc::<Vectors>::clone(server), Pool::new(1, 4).unwrap());
+    Esignet::new(Some(settings), outside, Keyring::fixed(client()), pool, Clock::fixed(NOW))
+}
+
+/// What comes of a login at `server`, and what it was asked.
+async fn log_in(server: Vectors, settings: Settings) -> (Result<Verified<UserInfo>>, Vec<String>) {
+    let server = Arc::new(server);
+    let known = esignet_at(&server, settings).userinfo(login_at(&server), Ok).await;
     let asked = server.asked.lock().unwrap().clone();
     (known, asked)
+}
+
+#[tokio::test]
+async fn every_login_is_counted_once_by_how_it_ended() {
+    let server = Arc::new(Vectors::new());
+    let esignet = esignet_at(&server, at("https"));
+    assert!(esignet.userinfo(login_at(&server), Ok).await.is_ok());
+    let unreadable = |_| -> Result<()> { Err(Error::new(Code::Upstream, "a name is not text")) };
+    assert!(esignet.userinfo(login_at(&server), unreadable).await.is_err());
+    assert!(esignet.status().unwrap().0.failing.is_some(), "whoever logs in next may meet the same");
+    let [mut mistaken, mut empty] = [login_at(&server), login_at(&server)];
+    mistaken.nonce = Some("another".to_owned());
+    empty.code.clear();
+    for (login, pointer) in [(mistaken, "/nonce"), (empty, "/code")] {
+        assert_eq!(esignet.userinfo(login, Ok).await.err().unwrap().pointer(), Some(pointer));
+    }
+    assert_eq!(esignet.0.logins.counted(), [("believed", 1), ("unreadable", 1), ("caller", 2)]);
+
+    let (keys, pool) = (Keyring::fixed(client()), Pool::new(1, 4).unwrap());
+    let unset = Esignet::new(None, Arc::new(Silent), keys, pool, Clock::fixed(NOW));
+    assert_eq!(unset.userinfo(login(), Ok).await.err().unwrap().code(), Code::Keys);
+    assert_eq!(unset.0.logins.counted(), [("keys", 1)]);
+}
+
+#[tokio::test]
+async fn what_a_caller_mistook_says_nothing_of_esignet() {
+    let server = Arc::new(Vectors::new());
+    let esignet = esignet_at(&server, at("https"));
+    let mut mistaken = login_at(&server);
+    mistaken.nonce = Some("another".to_owned());
+    let refusal = esignet.userinfo(mistaken, Ok).await.err().unwrap();
+    assert_eq!((refusal.code(), refusal.pointer()), (Code::Field, Some("/nonce")));
+    assert!(esignet.status().unwrap().0.failing.is_none());
 }
 
 fn at(scheme: &str) -> Settings {
@@ -172,7 +233,7 @@ fn at(scheme: &str) -> Settings {
 async fn a_code_is_not_used_while_nothing_that_it_brings_could_be_verified() {
     let (known, asked) = log_in(Vectors { has_keys: false, ..Vectors::new() }, at("https")).await;
     let refusal = known.err().unwrap();
-    assert_eq!((refusal.fault(), refusal.retryable()), (crate::error::Fault::Upstream, true), "{refusal}");
+    assert_eq!((refusal.fault(), refusal.retryable()), (Fault::Upstream, true), "{refusal}");
     assert_eq!(asked, ["/keys"]);
 }
 

@@ -109,6 +109,17 @@ async fn a_token_whose_kind_cannot_be_checked_is_no_bad_token() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_page_of_opencrvs_waits_for_no_key_whose_next_fetch_it_would_not_live_to_see() {
+    let demands = Demands::Opencrvs { issuer: "opencrvs:auth-service".to_owned(), audience: None };
+    let settings = JwtSettings::at("https://away/keys", demands);
+    let callers = JwtCallers::new(settings, Arc::new(Servers), crate::faces::mosip_api::PATIENCE);
+    let (token, caller) = (of_opencrvs(), Caller::default());
+    let check = async || callers.check(&token, NOW, &caller).await.map_err(|refusal| refusal.code());
+    assert_eq!(check().await, Err(Code::CallerKeys));
+    assert_eq!(check().now_or_never(), Some(Err(Code::CallerKeys)), "in the pause");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_good_token_waits_for_no_key_of_the_other_kind_and_for_no_stranger() {
     let callers = callers("silent", "mosip");
     assert_eq!(check(&callers, &of_mosip()).await, Ok(()));

@@ -40,8 +40,9 @@ const JWT: &str = "opencrvs-jwt";
 /// Largest body, bytes.
 const BODY_LIMIT: usize = 1 << 20;
 
-/// How long a caller waits for a key that has not come since the start, or that may be old. The page of OpenCRVS gives up after 15 s, and a login takes up to 10.
-const PATIENCE: Duration = Duration::from_secs(4);
+/// How long a caller waits for a key that has not come since the start, or that may be old. The page of OpenCRVS gives up after 15 s, and a
+/// login takes up to 10. It is shorter than the pause after a fetch that failed, so that whoever comes in that pause is answered at once.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
 
 /// Why further parameters are not refused.
 const OTHER_PARAMETERS: &str =
@@ -175,8 +176,7 @@ async fn get_oidp_user_info(
         code_verifier: asked.code_verifier,
         nonce: asked.nonce,
     };
-    let known = face.app.esignet().userinfo(login).await?;
-    Ok(Json(Person::of(&known)?))
+    Ok(Json(face.app.esignet().userinfo(login, |known| Person::of(&known)).await?))
 }
 
 impl Shared {
@@ -237,7 +237,12 @@ fn said(error: &Error) -> &str {
         (Code::Unauthorized, _) => "Unauthorized",
         (_, Fault::Caller | Fault::Tampered) => error.detail(),
         // Retrying would not help either.
-        _ if !error.retryable() => "The login cannot be completed: let the person log in again",
+        _ if !error.retryable() => {
+            "The login cannot be completed: let the person log in again, or fill in the form by hand"
+        }
+        (Code::Upstream | Code::UpstreamTimeout | Code::Partner, _) => {
+            "eSignet cannot be asked for now: try again later, or fill in the form by hand"
+        }
         _ => error.code().title(),
     }
 }

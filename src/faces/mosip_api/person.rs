@@ -5,7 +5,7 @@ use time::Date;
 use time::macros::format_description;
 use utoipa::ToSchema;
 
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::mosip::Verified;
 use crate::mosip::esignet::UserInfo;
 
@@ -26,8 +26,9 @@ pub(super) struct Person {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     birth_date: Option<String>,
-    /// `authenticated`
-    verification_status: &'static str,
+    /// `authenticated`; null where the keys of the issuer came over plain http, so that somebody on the way could have written both
+    #[schema(value_type = Option<String>)]
+    verification_status: Option<&'static str>,
     /// Always null.
     #[schema(value_type = Option<String>)]
     id_type: Nothing,
@@ -67,6 +68,7 @@ impl Person {
     pub(super) fn of(known: &Verified<UserInfo>) -> Result<Self> {
         let claims: Claims = serde_json::from_str(known.get().claims().get()).map_err(|_| {
             Error::new(Code::Upstream, "a name, the gender or the date of birth of eSignet is not text")
+                .blame(Fault::Upstream, false)
                 .advise("Ask the administrator of eSignet for claims of OpenID Connect: each of these is one text.")
         })?;
         let birthdate = claims.birthdate.filter(|date| !date.is_empty());
@@ -79,7 +81,7 @@ impl Person {
             gender: claims.gender.map(|gender| gender.to_lowercase()),
             dob_unknown: birthdate.as_ref().map(|_| ()),
             birth_date: birthdate.as_deref().map(iso_date),
-            verification_status: "authenticated",
+            verification_status: (known.word() == "signature").then_some("authenticated"),
             id_type: (),
             nid: (),
         })
@@ -96,7 +98,40 @@ fn iso_date(date: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::clock::Timestamp;
+    use crate::keys::Ring;
+    use crate::mosip::Evidence;
+    use crate::mosip::esignet::{Expected, read_keys, verify_userinfo};
+
+    /// The person of the vectors, whose claims are worth `evidence`.
+    fn person(evidence: Evidence) -> Person {
+        let file: Value = serde_json::from_str(include_str!("../../../tests/vectors/esignet.json")).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let keys = read_keys(file["jwks"].to_string().as_bytes()).unwrap();
+        let (issuer, client_id, subject) =
+            (text(&file["issuer"]), text(&file["client_id"]), text(&file["sub"]));
+        let now = Timestamp::from_seconds(file["now"].as_i64().unwrap());
+        let expected = Expected { issuer: &issuer, client_id: &client_id, subject: &subject, now };
+        let token = text(&file["userinfo"][0]["token"]);
+        let known = verify_userinfo(token.as_bytes(), &Ring::default(), &keys, &expected, evidence);
+        Person::of(&known.ok().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn nobody_is_authenticated_under_keys_that_others_could_have_written() {
+        for (evidence, status) in
+            [(Evidence::Plaintext, json!("authenticated")), (Evidence::DangerPlainKeys, Value::Null)]
+        {
+            let person = serde_json::to_value(person(evidence)).unwrap();
+            assert_eq!(
+                (&person["verificationStatus"], &person["name"]["firstname"]),
+                (&status, &json!("Leila"))
+            );
+        }
+    }
 
     #[test]
     fn a_date_is_rewritten_and_one_that_is_none_is_empty() {

@@ -93,29 +93,52 @@ fn without_query(url: &Uri) -> String {
     text.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-/// What a server says of the proof that it wants.
+/// What the next proof answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Challenge {
-    /// For the next proof. `None`: it wants a proof, and demands nothing of it.
+    /// For the next proof. `None`: nothing is demanded of it.
     pub(crate) nonce: Option<String>,
+    /// The server refuses the proof that it got, if it got one.
+    refuses: bool,
 }
 
 impl Challenge {
-    /// The nonce in the head of an answer.
-    pub(super) fn nonce(headers: &HeaderMap) -> Result<Option<String>> {
-        let Some(nonce) = headers.get(DPOP_NONCE) else { return Ok(None) };
-        match nonce.to_str() {
-            Ok(text) if (1..=LONGEST_NONCE).contains(&text.len()) => Ok(Some(text.to_owned())),
-            _ => Err(broken("a DPoP-Nonce that is none")),
-        }
+    /// A proof that goes before the server asks for it, with the nonce that it named beforehand.
+    pub(crate) const fn unasked(nonce: Option<String>) -> Self {
+        Self { nonce, refuses: false }
+    }
+
+    /// The nonce in the head of an answer. `None`: there is none that a proof could hold.
+    pub(super) fn nonce(headers: &HeaderMap) -> Option<String> {
+        let nonce = headers.get(DPOP_NONCE)?.to_str().ok()?;
+        (1..=LONGEST_NONCE).contains(&nonce.len()).then(|| nonce.to_owned())
     }
 
     /// The challenge of an answer whose error is `word`. `None`: it is about something else.
     pub(super) fn of(word: &str, headers: &HeaderMap) -> Result<Option<Self>> {
-        match (word, Self::nonce(headers)?) {
-            ("use_dpop_nonce", None) => Err(broken("a challenge without the DPoP-Nonce that it is about")),
-            ("use_dpop_nonce" | "invalid_dpop_proof", nonce) => Ok(Some(Self { nonce })),
-            _ => Ok(None),
+        let refuses = match word {
+            "use_dpop_nonce" => false,
+            "invalid_dpop_proof" => true,
+            _ => return Ok(None),
+        };
+        match Self::nonce(headers) {
+            None if !refuses => Err(broken("a challenge without a DPoP-Nonce that a proof could hold")),
+            nonce => Ok(Some(Self { nonce, refuses })),
         }
+    }
+
+    /// This one, unless it says that the proof which answered `former` is refused though it held whatever nonce is demanded: another proof
+    /// of ours would be refused, too. [`Code::Partner`] then.
+    pub(crate) fn after(self, former: Option<&Self>) -> Result<Self> {
+        let was_complete = |former: &Self| former.nonce.is_some() || self.nonce.is_none();
+        if self.refuses && former.is_some_and(was_complete) {
+            return Err(Error::new(Code::Partner, "eSignet refuses our proof of possession (DPoP)")
+                .with_upstream("invalid_dpop_proof", "")
+                .advise(
+                    "Check that the clocks agree, and that eSignet knows its endpoints by the URLs that the gateway calls, which the proof \
+                     names. Where eSignet demands no proof, esignet.dpop = \"off\" sends none.",
+                ));
+        }
+        Ok(self)
     }
 }

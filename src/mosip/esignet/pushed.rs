@@ -5,9 +5,10 @@ use http::{StatusCode, Uri};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::answer::Refusal;
 use super::token::{ASSERTION_TYPE, Form};
 use super::{answer, broken};
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::json;
 
 const SETTING: &str = "esignet.issuer";
@@ -127,6 +128,18 @@ impl Authorization {
     }
 }
 
+/// A proof that the code is bound to (RFC 9449 10.1) is none that we could make: the key of a login is made with its token request.
+fn refused(refusal: Refusal) -> Error {
+    match &*refusal.word {
+        "use_dpop_nonce" | "invalid_dpop_proof" => {
+            Error::new(Code::Partner, "eSignet demands a proof of possession (DPoP) of pushed parameters")
+                .with_upstream(refusal.word, "")
+                .advise("Ask the administrator of eSignet to take them of this client without a proof: proofs go with the token request.")
+        }
+        _ => refusal.into(),
+    }
+}
+
 fn with_query(url: &Uri, query: &str) -> String {
     let parted_by = if url.query().is_some() { '&' } else { '?' };
     format!("{url}{parted_by}{query}")
@@ -147,7 +160,7 @@ impl Pushed {
             request_uri: Option<String>,
             expires_in: Option<serde_json::Value>,
         }
-        let reply: Reply = answer::read(status, body, SETTING)??;
+        let reply: Reply = answer::read(status, body, SETTING)?.map_err(refused)?;
         let is_uri =
             |text: &String| (1..=512).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
         let request_uri = reply.request_uri.filter(is_uri).ok_or_else(|| broken("no request_uri"))?;

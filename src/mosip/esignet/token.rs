@@ -138,7 +138,7 @@ impl TokenReply {
             broken("no id_token")
                 .advise("Let the login ask for the scope `openid`: without it nobody says who logged in.")
         })?;
-        let (nonce, id_token) = (Challenge::nonce(headers)?, Zeroizing::new(id_token));
+        let (nonce, id_token) = (Challenge::nonce(headers), Zeroizing::new(id_token));
         Ok(Self::Given(Tokens { access_token, wants_proof, nonce, id_token }))
     }
 }

@@ -59,33 +59,28 @@ impl<'a> Expected<'a> {
 }
 
 /// A userinfo that is unsealed and not verified yet. No `Debug`.
-pub(crate) struct Opened {
+struct Opened {
     token: Zeroizing<String>,
     key: Option<Thumbprint>,
 }
 
-/// The answer to the request for the userinfo, unsealed: the JWS, or the proof of possession that is wanted.
-pub(crate) fn open(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    ring: &Ring,
-) -> Result<Result<Opened, Challenge>> {
-    if !status.is_success() {
-        let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
-        let words: Vec<_> = values.filter_map(|value| value.to_str().ok()).filter_map(error_of).collect();
-        for word in &words {
-            if let Some(challenge) = Challenge::of(word, headers)? {
-                return Ok(Err(challenge));
-            }
-        }
-        let error = refusal::of_status(ESIGNET, status, SETTING);
-        return Err(match words.first() {
-            Some(word) => error.with_upstream(printable(word), ""),
-            None => error,
-        });
+/// The proof of possession that the answer to the request for the userinfo wants. `None`: the userinfo is there.
+pub(crate) fn challenge(status: StatusCode, headers: &HeaderMap) -> Result<Option<Challenge>> {
+    if status.is_success() {
+        return Ok(None);
     }
-    unseal(body, ring).map(Ok)
+    let values = headers.get_all(header::WWW_AUTHENTICATE).iter();
+    let words: Vec<_> = values.filter_map(|value| value.to_str().ok()).filter_map(error_of).collect();
+    for word in &words {
+        if let Some(challenge) = Challenge::of(word, headers)? {
+            return Ok(Some(challenge));
+        }
+    }
+    let error = refusal::of_status(ESIGNET, status, SETTING);
+    Err(match words.first() {
+        Some(word) => error.with_upstream(printable(word), ""),
+        None => error,
+    })
 }
 
 /// The value of `error` in `WWW-Authenticate` (RFC 6750 3), and of no parameter whose name ends so.
@@ -129,21 +124,21 @@ fn names_ours(text: &str, ring: &Ring) -> bool {
     named.is_some_and(|thumbprint| ring.decryptor(&thumbprint).is_some())
 }
 
-impl Opened {
-    /// The claims, signed by one of `keys`, which are worth `evidence`.
-    pub(crate) fn verify(
-        &self,
-        keys: &Jwks,
-        expected: &Expected<'_>,
-        evidence: Evidence,
-    ) -> Result<Verified<UserInfo>, Denied> {
-        let refuse = |why: &str| unbelieved("userinfo", why);
-        let json = keys.verify(&self.token).map_err(|unverified| unverified.denied(refuse))?;
-        check(&json, expected).map_err(|why| Denied::Refused(refuse(why)))?;
-        let claims = String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok());
-        let claims = claims.ok_or_else(|| Denied::Refused(refuse("the claims are not JSON")))?;
-        Ok(Verified::new(UserInfo { claims, token: self.token.clone() }, evidence, self.key))
-    }
+/// The claims of the userinfo in `body`, which may be sealed to a key of `ring`, signed by one of `keys`, which are worth `evidence`.
+pub(crate) fn verify(
+    body: &[u8],
+    ring: &Ring,
+    keys: &Jwks,
+    expected: &Expected<'_>,
+    evidence: Evidence,
+) -> Result<Verified<UserInfo>, Denied> {
+    let refuse = |why: &str| unbelieved("userinfo", why);
+    let Opened { token, key } = unseal(body, ring).map_err(Denied::Refused)?;
+    let json = keys.verify(&token).map_err(|unverified| unverified.denied(refuse))?;
+    check(&json, expected).map_err(|why| Denied::Refused(refuse(why)))?;
+    let claims = String::from_utf8(json).ok().and_then(|json| RawValue::from_string(json).ok());
+    let claims = claims.ok_or_else(|| Denied::Refused(refuse("the claims are not JSON")))?;
+    Ok(Verified::new(UserInfo { claims, token }, evidence, key))
 }
 
 fn check(json: &[u8], expected: &Expected<'_>) -> Result<(), Refusal> {
@@ -170,5 +165,5 @@ fn check(json: &[u8], expected: &Expected<'_>) -> Result<(), Refusal> {
 /// As for a login.
 pub fn read(body: &[u8], jwks: &[u8], ring: &Ring, expected: &Expected<'_>) -> Result<Verified<UserInfo>> {
     let keys = super::read_keys(jwks)?;
-    unseal(body, ring)?.verify(&keys, expected, Evidence::Plaintext).map_err(Error::from)
+    verify(body, ring, &keys, expected, Evidence::Plaintext).map_err(Error::from)
 }

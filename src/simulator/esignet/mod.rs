@@ -48,7 +48,7 @@ pub struct Esignet {
     /// Signs the userinfo that IDA makes, RS256.
     kyc_key: Arc<PrivateKey>,
     /// Signs everything after a rotation, ES256.
-    rotated: Mutex<Option<EcSigner>>,
+    rotated: EcSigner,
     stranger: EcSigner,
     memory: Mutex<Memory>,
     keys_served: AtomicUsize,
@@ -90,16 +90,11 @@ impl Esignet {
             issuer: base_url.to_owned(),
             key,
             kyc_key,
-            rotated: Mutex::default(),
+            rotated: EcSigner::generate().ok_or(StartError::TokenKey)?,
             stranger: EcSigner::generate().ok_or(StartError::TokenKey)?,
             memory: Mutex::default(),
             keys_served: AtomicUsize::new(0),
         })
-    }
-
-    /// Whatever is signed from now on is signed by a new key, which stands in the key set.
-    pub fn rotate(&self) {
-        *self.rotated.lock().unwrap_or_else(PoisonError::into_inner) = EcSigner::generate();
     }
 
     /// How often the key set was fetched.

@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 use serde_json::json;
 
 use super::check::{Refused, Request};
+use super::sign::How;
 use super::{Begun, Bound, token};
 use crate::crypto::{base64, sha256};
 use crate::simulator::answer::{html, json_response};
@@ -68,8 +69,9 @@ async fn document(State(world): State<Arc<World>>) -> Response {
 
 async fn keys(State(world): State<Arc<World>>) -> Response {
     world.esignet.keys_served.fetch_add(1, Ordering::SeqCst);
-    let set = world.esignet.key_set();
-    match world.controls.get().esignet_lie {
+    let behaviour = world.controls.get();
+    let set = world.esignet.key_set(behaviour.esignet_rotated);
+    match behaviour.esignet_lie {
         Some(EsignetLie::KeysHtml) => html(),
         Some(EsignetLie::KeysLarge) => {
             json_response(StatusCode::OK, &json!({"keys": set.get("keys"), "x": "a".repeat(10 << 20)}))
@@ -138,6 +140,7 @@ async fn exchange(State(world): State<Arc<World>>, headers: HeaderMap, body: Byt
     let nonce = || esignet.new_nonce();
     match behaviour.esignet_lie {
         Some(EsignetLie::EndlessNonce) => return refuse("use_dpop_nonce", Some(nonce())),
+        Some(EsignetLie::ProofRefused) => return refuse("invalid_dpop_proof", Some(nonce())),
         Some(EsignetLie::Echo) => return echo(&body),
         Some(EsignetLie::Redirect) => return (StatusCode::FOUND, [(LOCATION, "/login")]).into_response(),
         _ => {}
@@ -164,7 +167,7 @@ async fn exchange(State(world): State<Arc<World>>, headers: HeaderMap, body: Byt
         Err(word) => return refuse(word, None),
     };
     let access_token = token();
-    let Some(id_token) = esignet.id_token(lies(&behaviour, true), &access_token, begun.nonce.as_deref(), now)
+    let Some(id_token) = esignet.id_token(how(&behaviour, true), &access_token, begun.nonce.as_deref(), now)
     else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -207,6 +210,9 @@ async fn userinfo(State(world): State<Arc<World>>, headers: HeaderMap) -> Respon
         None => return challenge("Bearer", "invalid_token", None),
     };
     match bound {
+        Some(_) if behaviour.esignet_lie == Some(EsignetLie::EndlessUserinfoNonce) => {
+            return challenge("DPoP", "use_dpop_nonce", Some(esignet.new_nonce()));
+        }
         Some(thumbprint) => {
             let url = esignet.url(USERINFO);
             let request = Request { method: "GET", url: &url, access_token: Some(access_token), now };
@@ -225,19 +231,19 @@ async fn userinfo(State(world): State<Arc<World>>, headers: HeaderMap) -> Respon
     if behaviour.esignet_lie == Some(EsignetLie::UserinfoRedirect) {
         return (StatusCode::FOUND, [(LOCATION, "/login")]).into_response();
     }
-    match esignet.userinfo(lies(&behaviour, false), behaviour.esignet_seals, now) {
+    match esignet.userinfo(how(&behaviour, false), behaviour.esignet_seals, now) {
         Some(userinfo) => ([(CONTENT_TYPE, "application/jwt")], userinfo).into_response(),
         None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
-/// The lie of the token that is made: the ID token, or the userinfo.
-fn lies(behaviour: &Behaviour, is_id_token: bool) -> Option<EsignetLie> {
+/// How a token is made: the ID token, or the userinfo.
+fn how(behaviour: &Behaviour, is_id_token: bool) -> How {
     let is_there = |lie: &EsignetLie| match lie {
         EsignetLie::WrongNonce => is_id_token,
         _ => behaviour.esignet_lies_in_id_token == is_id_token,
     };
-    behaviour.esignet_lie.filter(is_there)
+    How { lie: behaviour.esignet_lie.filter(is_there), is_rotated: behaviour.esignet_rotated }
 }
 
 /// Names with their values; `None` where one stands twice.

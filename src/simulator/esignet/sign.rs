@@ -1,7 +1,5 @@
 //! The tokens that eSignet makes, true and false ones.
 
-use std::sync::PoisonError;
-
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -57,25 +55,33 @@ fn rsa_jwk(kid: &str, key: &PrivateKey) -> Option<Value> {
     Some(jwk)
 }
 
+/// How a token is made.
+#[derive(Clone, Copy)]
+pub(super) struct How {
+    /// What is false in it.
+    pub(super) lie: Option<EsignetLie>,
+    /// By the key that was made for the rotation.
+    pub(super) is_rotated: bool,
+}
+
 const ESIGNET_KID: &str = "oidc-service-1";
 const KYC_KID: &str = "ida-kyc-exchange-1";
 
 impl Esignet {
     /// The JSON Web Key Set.
-    pub(super) fn key_set(&self) -> Value {
-        let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(super) fn key_set(&self, is_rotated: bool) -> Value {
         let keys = [
             rsa_jwk(ESIGNET_KID, &self.key),
             rsa_jwk(KYC_KID, &self.kyc_key),
-            rotated.as_ref().map(EcSigner::public),
+            is_rotated.then(|| self.rotated.public()),
         ];
         json!({ "keys": keys.into_iter().flatten().collect::<Vec<_>>() })
     }
 
-    /// The ID token, or what `lie` makes of it.
+    /// The ID token, or what a lie makes of it.
     pub(super) fn id_token(
         &self,
-        lie: Option<EsignetLie>,
+        how: How,
         access_token: &str,
         nonce: Option<&str>,
         now: i64,
@@ -84,17 +90,22 @@ impl Esignet {
             "iss": self.issuer, "sub": SUBJECT, "aud": self.client.id, "iat": now, "exp": now + 600, "auth_time": now,
             "acr": "mosip:idp:acr:generated-code", "at_hash": base64::encode_url(sha256(access_token.as_bytes()).get(..16)?),
         });
-        let nonce = if lie == Some(EsignetLie::WrongNonce) { Some("another-nonce") } else { nonce };
+        let nonce = if how.lie == Some(EsignetLie::WrongNonce) { Some("another-nonce") } else { nonce };
         if let Some(nonce) = nonce {
             claims.as_object_mut()?.insert("nonce".to_owned(), json!(nonce));
         }
-        self.signed(lie, ESIGNET_KID, claims, now)
+        self.signed(how, ESIGNET_KID, claims, now)
     }
 
-    /// The userinfo as IDA makes it, or what `lie` makes of it; sealed to the client where `seals`.
-    pub(super) fn userinfo(&self, lie: Option<EsignetLie>, seals: bool, now: i64) -> Option<String> {
+    /// The userinfo as IDA makes it, or what a lie makes of it; sealed to the client where `seals`.
+    pub(super) fn userinfo(&self, how: How, seals: bool, now: i64) -> Option<String> {
+        let How { lie, .. } = how;
+        let given_name = match lie {
+            Some(EsignetLie::OddName) => json!([{"language": "eng", "value": "Leila"}]),
+            _ => json!("Leila"),
+        };
         let claims = json!({
-            "sub": SUBJECT, "given_name": "Leila", "middle_name": "Noor", "family_name": "Karim", "gender": "Female",
+            "sub": SUBJECT, "given_name": given_name, "middle_name": "Noor", "family_name": "Karim", "gender": "Female",
             "birthdate": "1990/03/14", "address": {"country": "Utopia"},
         });
         if lie == Some(EsignetLie::Plain) {
@@ -102,7 +113,7 @@ impl Esignet {
         }
         let signed = match lie {
             Some(EsignetLie::Bomb) => "a".repeat(9 << 20),
-            _ => self.signed(lie, KYC_KID, claims, now)?,
+            _ => self.signed(how, KYC_KID, claims, now)?,
         };
         match seals {
             true => {
@@ -116,8 +127,9 @@ impl Esignet {
         }
     }
 
-    /// `claims` under the signature of the key `kid`, or what `lie` makes of both.
-    fn signed(&self, lie: Option<EsignetLie>, kid: &str, mut claims: Value, now: i64) -> Option<String> {
+    /// `claims` under the signature of the key `kid`, or what a lie makes of both.
+    fn signed(&self, how: How, kid: &str, mut claims: Value, now: i64) -> Option<String> {
+        let How { lie, is_rotated } = how;
         let mut set = |name: &str, value: Value| {
             claims.as_object_mut().map(|members| members.insert(name.to_owned(), value));
         };
@@ -138,14 +150,9 @@ impl Esignet {
             Some(EsignetLie::UnknownKid) => self.stranger.sign(&claims),
             Some(EsignetLie::AlgNone) => Some(by_hand(&json!({"alg": "none", "kid": kid}), &claims)),
             Some(EsignetLie::Unsigned) => Some(by_hand(&json!({"alg": "RS256", "kid": kid}), &claims)),
-            _ => {
-                let rotated = self.rotated.lock().unwrap_or_else(PoisonError::into_inner);
-                match (&*rotated, kid) {
-                    (Some(signer), _) => signer.sign(&claims),
-                    (None, ESIGNET_KID) => rsa(&self.key, SignatureAlgorithm::Ps256, kid, &claims),
-                    (None, _) => rsa(&self.kyc_key, SignatureAlgorithm::Rs256, kid, &claims),
-                }
-            }
+            _ if is_rotated => self.rotated.sign(&claims),
+            _ if kid == ESIGNET_KID => rsa(&self.key, SignatureAlgorithm::Ps256, kid, &claims),
+            _ => rsa(&self.kyc_key, SignatureAlgorithm::Rs256, kid, &claims),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::routing::get;
 use http::{HeaderMap, HeaderValue, Method, header};
-use mosip_gateway::simulator::EsignetLie;
+use mosip_gateway::simulator::{Behaviour, EsignetLie};
 use mosip_gateway::upstream::Reply;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -103,6 +103,31 @@ async fn the_face_refuses_in_the_form_of_mosip_api() {
     let reply = face.call(Some(&ours), &format!("?code={code}&state=s"), &body).await;
     assert_eq!(reply.status, 503);
     assert!(!String::from_utf8_lossy(&reply.body).contains("Leila"));
+
+    face.world.lie(EsignetLie::OddName);
+    let code = face.world.simulator.esignet.log_in(FORM, None, None);
+    let reply = face.call(Some(&ours), &format!("?code={code}&state=s"), &body).await;
+    let said = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!((reply.status.as_u16(), reply.headers.get(header::RETRY_AFTER)), (503, None), "{said}");
+    assert!(said.contains("by hand") && !said.contains("Leila"), "{said}");
+    let metrics = format!("http://{}/metrics", face.world.gateway.ops);
+    let metrics = face.world.gateway.request(Method::GET, metrics, HeaderMap::new(), "").await;
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    for count in ["unreadable\"} 1", "tampered\"} 1", "believed\"} 0"] {
+        assert!(metrics.contains(&format!("mosip_gateway_logins_total{{outcome=\"{count}")), "{metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_face_speaks_of_esignet_and_not_of_mosip_or_records() {
+    let face = face().await;
+    let body = json!({"clientId": CLIENT, "redirectUri": FORM}).to_string();
+    let code = face.world.simulator.esignet.log_in(FORM, None, None);
+    face.world.behave(Behaviour { down: true, ..Behaviour::default() });
+    let reply = face.call(Some(&caller_token()), &format!("?code={code}&state=s"), &body).await;
+    let said = String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(reply.status, 503, "{said}");
+    assert!(said.contains("eSignet") && !said.contains("MOSIP") && !said.contains("record"), "{said}");
 }
 
 #[tokio::test]

@@ -45,7 +45,6 @@ async fn an_id_token_that_lies_is_not_believed() {
         EsignetLie::Stranger,
         EsignetLie::AlgNone,
         EsignetLie::Unsigned,
-        EsignetLie::WrongNonce,
     ] {
         world.behave(Behaviour {
             esignet_lie: Some(lie),
