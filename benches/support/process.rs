@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::time::{ClockId, clock_gettime};
+
 /// `USER_HZ`: the same on every platform that matters here.
 const TICKS: u64 = 100;
 
@@ -18,6 +20,12 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
         .map(|ticks| ticks.parse::<u64>().expect("a number of ticks"))
         .sum();
     Duration::from_millis(ticks * 1_000 / TICKS)
+}
+
+/// That of this process, exactly.
+pub(crate) fn own_cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.try_into().expect("a time"), time.tv_nsec.try_into().expect("a time"))
 }
 
 /// The memory that it holds, KiB.

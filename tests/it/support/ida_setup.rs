@@ -54,9 +54,14 @@ impl World {
 
 /// MOSIP's side on a port of its own, with TLS or without.
 pub(crate) async fn simulator(tls: Option<Tls>) -> simulator::Running {
+    simulator_with(|settings| settings.tls = tls).await
+}
+
+/// The same under other settings than those of the example keys.
+pub(crate) async fn simulator_with(change: impl FnOnce(&mut Settings)) -> simulator::Running {
     let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
     settings.bind.set_port(0);
-    settings.tls = tls;
+    change(&mut settings);
     Simulator::start(settings, Clock::system()).await.unwrap()
 }
 
