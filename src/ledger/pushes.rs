@@ -205,7 +205,7 @@ impl Ledger {
         self.run(move |book| {
             book.remove_push(&id)?;
             let Notice { kind, outcome, subject: held, identity, data, uin_token, receipt } = notice.get();
-            let novelty = book.novelty(&of, identity)?;
+            let novelty = book.novelty(&id, &of, identity)?;
             if novelty == Novelty::Repeat {
                 return Ok(novelty);
             }
@@ -303,8 +303,8 @@ impl Book<'_> {
         );
     }
 
-    /// Whether a push of `kind` that verifies is new. From now on it was delivered.
-    fn novelty(&self, kind: &str, identity: &Identity) -> Result<Novelty> {
+    /// Whether the push `push` of `kind`, which verifies, is new. From now on it was delivered.
+    fn novelty(&self, push: &str, kind: &str, identity: &Identity) -> Result<Novelty> {
         let hash = |parts: &[&[u8]]| self.identity(&[&[b"push".as_slice(), kind.as_bytes()], parts].concat());
         let mark = |hash: &[u8]| self.tx().mark_verified(hash, self.now);
         let of = |is_repeat| if is_repeat { Novelty::Repeat } else { Novelty::New };
@@ -313,7 +313,10 @@ impl Book<'_> {
             Identity::Message { id, says, of_share } => {
                 // Gateways of before knew a message by its id alone.
                 let is_former = self.tx().marked_verified(&hash(&[id.as_bytes()]))?.is_some();
-                if let Some(says) = of_share {
+                // One that brings the credential beside the address says nothing of what is in the share.
+                if let Some(says) = of_share
+                    && self.was_fetched(push)?
+                {
                     mark(&self.message_of_share(id, says))?;
                 }
                 Ok(of(mark(&hash(&[id.as_bytes(), says]))?.is_some() || is_former))

@@ -71,6 +71,11 @@ impl Book<'_> {
         self.identity(&[b"fetched", id.as_bytes()]).to_vec()
     }
 
+    /// Whether what the push `id` only named was fetched.
+    pub(super) fn was_fetched(&self, id: &str) -> Result<bool> {
+        Ok(self.tx().marked_verified(&self.fetched(id))?.is_some())
+    }
+
     /// Marks a message that verified with what is in its share, by its own id and by what it says beside that.
     pub(super) fn message_of_share(&self, own_id: &str, says: &[u8]) -> Vec<u8> {
         self.identity(&[b"message-of-share", own_id.as_bytes(), says])

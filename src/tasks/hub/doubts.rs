@@ -169,12 +169,12 @@ impl Doubts {
         self.open.dedup_by_key(|doubt| (doubt.cause, doubt.is_named, doubt.is_settled(settled)));
     }
 
-    /// A person looks after what may be missing until now. The machine's clock may have been put back: what has begun is looked after all
-    /// the same, and what was before stays so.
+    /// A person looks after what may be missing until now. The machine's clock may have been put back: what has begun has begun by now.
     pub(super) fn settle(&mut self, now: Timestamp) {
-        let begun = self.open.iter().map(|doubt| doubt.since);
-        let settled = begun.chain(self.settled).fold(now, Timestamp::max);
-        (self.settled, self.closed) = (Some(settled), None);
+        for doubt in &mut self.open {
+            doubt.since = doubt.since.min(now);
+        }
+        (self.settled, self.closed) = (Some(now), None);
     }
 
     /// A person had looked after what may be missing until then, in the run before.

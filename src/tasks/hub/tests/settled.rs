@@ -41,6 +41,9 @@ async fn a_gap_that_began_before_the_clock_was_put_back_is_looked_after() {
         assert_eq!(home.gap(), None);
         assert_eq!(settle(&home, "credential").await, Some(Code::StateConflict));
     }
+    home.rows.clock.set(at(30));
+    home.hub.refused(Code::CallerSignature, true, Some(CREDENTIAL));
+    assert_eq!(home.gap(), gap(30, None, Cause::Refused), "it began by the clock of now");
 }
 
 #[tokio::test(start_paused = true)]

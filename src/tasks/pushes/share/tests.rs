@@ -145,6 +145,20 @@ async fn a_share_that_a_forged_message_used_up_is_there_for_the_genuine_one() {
 }
 
 #[tokio::test]
+async fn a_message_that_waits_for_its_share_outlives_one_that_brings_a_credential_beside_the_address() {
+    let (body, sealed) = shared(&format!("{PLACE}key"));
+    let home = Home::sharing(place(), Arc::new(Script::new([is_away(), is_away()])));
+    let beside = naming_the_same(&body, |event| event["data"]["credential"] = json!(sealed));
+    let waiting = received(&home, body).await;
+    home.pushes.verify(waiting.clone()).await.unwrap_err();
+    let id = received(&home, beside).await;
+    home.pushes.verify(id).await.unwrap();
+    let attempt = home.pushes.0.shares.begin(&waiting).unwrap();
+    home.pushes.0.make(attempt).await.unwrap_err();
+    assert_eq!(kept(&home).await.0, "upstream", "nobody has seen what is in the share");
+}
+
+#[tokio::test]
 async fn another_message_about_a_share_that_was_delivered_asks_for_it_and_is_kept_with_what_it_repeats() {
     let (body, sealed) = shared(&format!("{PLACE}key"));
     let outside = Arc::new(Script::new([says(200, &sealed), says(404, ""), says(200, &sealed)]));
