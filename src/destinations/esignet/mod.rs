@@ -215,40 +215,43 @@ impl Esignet {
         };
         let (issuer, clients, now) = (issuer.to_owned(), settings.clients.clone(), self.0.clock.now());
         let ring = self.0.keys.current();
+        let is_quick = esignet::is_quick(&userinfo);
         // Both tokens in one piece: handing it to another thread costs as much as verifying one of them.
         let read = move |keys: &Jwks| {
             let subject = Subject::read(&tokens, keys, &issuer, (&login, &clients), now)?;
             let expected = Expected::of(&subject, &issuer, &login.client_id, now);
             esignet::verify_userinfo(&userinfo, &ring, keys, &expected, evidence)
         };
-        self.verified(&keys, read).await
+        self.verified(&keys, is_quick, read).await
     }
 
     /// What `read` makes of the keys of the issuer; where it misses one, of those that are there now.
     async fn verified<T: Send + 'static>(
         &self,
         keys: &Fetched<Jwks>,
+        is_quick: bool,
         read: impl Fn(&Jwks) -> Result<T, Denied> + Send + Sync + 'static,
     ) -> Result<T> {
         let read = Arc::new(read);
         let held = keys.get().await?;
-        match self.read_with(Arc::clone(&held), Arc::clone(&read)).await? {
+        match self.read_with(Arc::clone(&held), is_quick, Arc::clone(&read)).await? {
             Ok(value) => Ok(value),
             Err(Denied::Refused(error)) => Err(error),
             Err(denied) => match (keys.newer_than(&held).await, denied) {
-                (Ok(newer), _) => self.read_with(newer, read).await?.map_err(Error::from),
+                (Ok(newer), _) => self.read_with(newer, is_quick, read).await?.map_err(Error::from),
                 (Err(_), Denied::WrongSignature(error)) | (Err(error), _) => Err(error),
             },
         }
     }
 
-    /// On the threads of logins: a verification takes as long as the rest of a request.
+    /// At once where that `is_quick`, else on the threads of logins.
     async fn read_with<T: Send + 'static>(
         &self,
         keys: Arc<Jwks>,
+        is_quick: bool,
         read: Arc<impl Fn(&Jwks) -> Result<T, Denied> + Send + Sync + 'static>,
     ) -> Result<Result<T, Denied>> {
-        self.0.pool.run(move || Ok(read(&keys))).await
+        if is_quick { Ok(read(&keys)) } else { self.0.pool.run(move || Ok(read(&keys))).await }
     }
 }
 

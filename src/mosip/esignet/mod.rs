@@ -23,7 +23,7 @@ pub(crate) use login::Login;
 pub(crate) use pushed::{Authorization, Pushed};
 pub(crate) use token::{TokenReply, Tokens};
 pub use userinfo::{Expected, UserInfo, read as read_userinfo};
-pub(crate) use userinfo::{challenge, verify as verify_userinfo};
+pub(crate) use userinfo::{challenge, is_quick, verify as verify_userinfo};
 pub(crate) use {discovery::read as read_metadata, token::assertion};
 
 use super::jwks::Jwks;

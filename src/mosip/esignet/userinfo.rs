@@ -21,6 +21,9 @@ const SETTING: &str = "esignet.userinfo_url";
 /// Largest sealed userinfo once it is inflated, bytes. A photograph stays far below it.
 const MAX_INFLATED: usize = 8 << 20;
 
+/// What other requests may wait for while it is read, bytes.
+const QUICK: usize = 64 << 10;
+
 /// What eSignet says of a person. No `Debug`.
 pub struct UserInfo {
     claims: Box<RawValue>,
@@ -90,6 +93,11 @@ fn error_of(challenge: &str) -> Option<&str> {
     let at = challenge.match_indices(NAME).map(|(at, _)| at).find(|at| *at == 0 || begins(at))?;
     let rest = challenge.get(at + NAME.len()..)?;
     rest.trim_start_matches('"').split(['"', ',', ' ']).next().filter(|word| !word.is_empty())
+}
+
+/// Whether reading this userinfo takes no longer than handing it to another thread: it is small, and no private key is needed.
+pub(crate) fn is_quick(body: &[u8]) -> bool {
+    body.len() <= QUICK && memchr::memchr_iter(b'.', body).count() == 2
 }
 
 fn unseal(body: &[u8], ring: &Ring) -> Result<Opened> {
