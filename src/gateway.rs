@@ -14,12 +14,12 @@ use axum::{Router, middleware};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::listeners::{HubProof, Listener, Site, Wanted};
+use self::listeners::{Listener, Site, Wanted};
 use self::troubles::files::{self, Files};
 use crate::clock::Clock;
 use crate::config::{Address, Trouble};
 use crate::error::{Code, Error, Result};
-use crate::faces::{App, CallerKeys, Shared, openapi};
+use crate::faces::{App, CallerKeys, HubProof, Shared, openapi};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 pub use crate::http::server::BindError;
@@ -133,7 +133,8 @@ impl Gateway {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
         })?;
         let websub = &config.destinations.hub;
-        let hub = HubProof { secret: websub.secret.clone(), path: websub.callback_path() };
+        let proof = |secret| Arc::new(HubProof { secret, path: websub.callback_path() });
+        let hub_proof = websub.secret.clone().map(proof);
         let settings = Settings {
             destinations: config.destinations,
             esignet: config.esignet,
@@ -185,6 +186,7 @@ impl Gateway {
             file_troubles: found,
             caller_keys: CallerKeys::default(),
             faces: config.faces.each.switches().into(),
+            hub_proof,
             name: config.ops.name.clone(),
         });
 
@@ -200,7 +202,6 @@ impl Gateway {
             hosts: config.listen.hosts,
             internal: config.internal,
             callback: config.callback,
-            hub,
             faces_token: config.faces.token,
             danger_open_faces: config.faces.danger_open,
             faces_tls: config.faces.tls,

@@ -1,4 +1,5 @@
 //! `opencrvs::event`: reading a webhook body, and splicing an application id into it. `opencrvs::registration`: reading what goes as a packet.
+//! `opencrvs::interop`: reading what the client of `mosip-api` posts.
 
 #![no_main]
 
@@ -6,6 +7,7 @@ use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mosip_gateway::error::Code;
 use mosip_gateway::opencrvs::event::{Event, EventKind};
+use mosip_gateway::opencrvs::interop;
 use mosip_gateway::opencrvs::registration::Registration;
 use mosip_gateway::registration::Aid;
 use serde_json::Value;
@@ -18,6 +20,7 @@ fuzz_target!(|input: &[u8]| {
     webhook(body);
     let kind = EventKind::ALL[usize::from(*kind) % EventKind::ALL.len()];
     registration(kind, body);
+    interop(body);
     let event = match Event::parse(kind, Bytes::copy_from_slice(body)) {
         Ok(event) => event,
         Err(error) => {
@@ -66,6 +69,26 @@ fn registration(kind: EventKind, body: &[u8]) {
             let Ok(body) = serde_json::from_slice::<Value>(body) else { return };
             let fields = body["requestFields"].as_object().unwrap();
             assert!(fields.values().any(|field| field == registration.number()));
+        }
+    }
+}
+
+/// What the client of `mosip-api` posts can be read again once it is stored, with the fields that it held.
+fn interop(body: &[u8]) {
+    for read in [interop::registrations, interop::update] {
+        let registrations = match read(Bytes::copy_from_slice(body)) {
+            Ok(registrations) => registrations,
+            Err(error) => {
+                assert!(matches!(error.code(), Code::Malformed | Code::Field), "{error}");
+                continue;
+            }
+        };
+        assert!(!registrations.is_empty());
+        for registration in registrations {
+            assert!(Registration::parse(registration.kind(), registration.body().clone()).is_ok());
+            let values = [body, &registration.body()[..]].map(|body| serde_json::from_slice::<Value>(body));
+            let [Ok(posted), Ok(stored)] = values else { continue };
+            assert_eq!(posted["requestFields"], stored["requestFields"]);
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::destinations::mediator::Mediator;
 use crate::destinations::{EventRoutes, KeyNeeds};
 use crate::error::Result;
 use crate::faces::openapi::Documents;
-use crate::faces::{CallerKeys, Switch};
+use crate::faces::{CallerKeys, HubProof, Switch};
 use crate::http::{body, meters};
 use crate::keys::cert::{Dates, Validity};
 use crate::keys::{Keyring, Ring};
@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     pub(crate) caller_keys: CallerKeys,
     /// The faces that stand in for older systems.
     pub(crate) faces: Arc<[Switch]>,
+    /// How MOSIP's hub proves itself; `None`: no secret is shared with it.
+    pub(crate) hub_proof: Option<Arc<HubProof>>,
     /// `ops.name`
     pub(crate) name: Option<String>,
 }
@@ -153,6 +155,10 @@ impl App {
         Arc::clone(&self.0.faces)
     }
 
+    pub(super) fn hub_proof(&self) -> Option<Arc<HubProof>> {
+        self.0.hub_proof.clone()
+    }
+
     pub(super) fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
@@ -208,6 +214,17 @@ impl App {
         let Services { routes, ledger, packets, .. } = &self.0.services;
         let destinations = routes.destinations_of_registration(registration.kind())?;
         ledger.accept_registration(registration, destinations, key, packets.id_prefix()).await
+    }
+
+    /// As [`Self::accept_registration`], of all `registrations` or of none.
+    pub(super) async fn accept_registrations(&self, registrations: Vec<Registration>) -> Result<()> {
+        let Services { routes, ledger, packets, .. } = &self.0.services;
+        let with_destinations = |registration: Registration| -> Result<_> {
+            let destinations = routes.destinations_of_registration(registration.kind())?;
+            Ok((registration, destinations))
+        };
+        let registrations: Result<_> = registrations.into_iter().map(with_destinations).collect();
+        ledger.accept_registrations(registrations?, packets.id_prefix()).await
     }
 
     /// A fresh application id for the caller, at once.

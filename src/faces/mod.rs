@@ -1,11 +1,13 @@
 //! What others call: a folder for each face, with its routes, its bodies, its settings and who may call it.
 //!
 //! Three faces stand in for older systems: `/webhooks` of the older mediator, so that a small country can point OpenCRVS at the gateway
-//! alone, `/authtoken` of MOSIP's Token Seeder, and `mosip_api`, of which the route of eSignet is built. One more of these is a folder of its own and a line in the list below.
+//! alone, `/authtoken` of MOSIP's Token Seeder, and `mosip_api` of OpenCRVS 1.9 and later. One more of these is a folder of its own and a
+//! line in the list below.
 
 mod app;
 pub(crate) mod callback;
 mod caller_keys;
+mod hub;
 mod jobs;
 #[macro_use]
 mod list;
@@ -26,6 +28,7 @@ use utoipa::openapi::OpenApi;
 
 pub(crate) use self::app::{App, Listener, Shared};
 pub(crate) use self::caller_keys::CallerKeys;
+pub(crate) use self::hub::HubProof;
 use self::openapi::About;
 pub(crate) use self::request::not_found;
 pub(crate) use self::settings::{FaceSettings, Settings, Sources};

@@ -67,4 +67,9 @@ impl Settings {
         section.finish();
         settings
     }
+
+    /// Whether MOSIP's hub can call back on `listen`, where `mosip_api` takes it.
+    pub(crate) fn takes_hub(&self) -> bool {
+        self.listen.is_some() && self.each.mosip_api.is_on()
+    }
 }

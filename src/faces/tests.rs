@@ -104,6 +104,7 @@ impl World {
             file_troubles: tokio::sync::watch::channel(Arc::from([])).1,
             caller_keys: CallerKeys::default(),
             faces: Arc::new([]),
+            hub_proof: None,
             name: None,
         });
         let router = plain::router(app.clone(), None);

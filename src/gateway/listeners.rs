@@ -4,8 +4,6 @@
 mod clear;
 mod unserved;
 
-use std::sync::Arc;
-
 use axum::{Router, middleware};
 use ipnet::IpNet;
 use rustls::pki_types::CertificateDer;
@@ -147,9 +145,13 @@ impl Listener {
     }
 }
 
-/// Whether the callback listener is configured, and not served since a file of its TLS settings cannot be used.
+/// Whether the listener that MOSIP's hub calls back is configured, and not served since a file of its TLS settings cannot be used. That is
+/// the callback listener, or, where there is none, the one of the faces.
 pub(crate) fn lacks_callback(config: &Config) -> bool {
-    let tls = config.listen.callback.as_ref().and(config.callback.tls.as_ref());
+    let tls = match &config.listen.callback {
+        Some(_) => config.callback.tls.as_ref(),
+        None => config.faces.tls.as_ref().filter(|_| config.faces.takes_hub()),
+    };
     tls.is_some_and(|tls| Acceptor::load(tls).is_err())
 }
 
@@ -208,14 +210,6 @@ pub(super) fn documents() -> Documents {
     ALL.iter().map(|listener| (listener.name, listener.document)).collect()
 }
 
-/// How MOSIP's hub proves itself.
-pub(super) struct HubProof {
-    /// `websub.secret_file`
-    pub(super) secret: Option<Arc<SecretBytes>>,
-    /// The part of `websub.callback_url` that cannot be guessed.
-    pub(super) path: Option<SecretBytes>,
-}
-
 /// What the routers are made of.
 pub(super) struct Site {
     pub(super) app: App,
@@ -225,7 +219,6 @@ pub(super) struct Site {
     pub(super) hosts: Vec<String>,
     pub(super) internal: plain::Settings,
     pub(super) callback: callback::Settings,
-    pub(super) hub: HubProof,
     /// `faces.token_file`
     pub(super) faces_token: Option<SecretBytes>,
     /// `faces.danger_open`
@@ -260,7 +253,7 @@ fn internal(site: &mut Site, address: &Address) -> Router {
 }
 
 fn callback(site: &mut Site, address: &Address) -> Router {
-    let callers = callers(&site.app, &mut site.callback, &mut site.hub, address);
+    let callers = callers(&site.app, &mut site.callback, address);
     let trusted = std::mem::take(&mut site.callback.trusted_proxies);
     identified(callback::router(site.app.clone(), callers), trusted)
 }
@@ -303,7 +296,7 @@ fn knows_callers(address: &Address, token: Option<&SecretBytes>, tls: Option<&Se
 }
 
 /// Who may call the callback listener at `address`.
-fn callers(app: &App, settings: &mut callback::Settings, hub: &mut HubProof, address: &Address) -> Callers {
+fn callers(app: &App, settings: &mut callback::Settings, address: &Address) -> Callers {
     let (opencrvs_jwt, mosip_jwt) = (settings.opencrvs_jwt.take(), settings.mosip_jwt.take());
     let demands = |kind| settings.require.contains(&kind);
     let demanded = |jwt: Option<JwtSettings>, kind| {
@@ -313,8 +306,7 @@ fn callers(app: &App, settings: &mut callback::Settings, hub: &mut HubProof, add
         opencrvs_jwt: demanded(opencrvs_jwt, CallerAuth::OpencrvsJwt),
         mosip_jwt: demanded(mosip_jwt, CallerAuth::MosipJwt),
         open: address.is_local() || demands(CallerAuth::Mtls) || settings.danger_open,
-        hub_hmac: hub.secret.take().filter(|_| demands(CallerAuth::HubHmac)),
-        hub_path: hub.path.take(),
+        hub_hmac: demands(CallerAuth::HubHmac),
     }
 }
 

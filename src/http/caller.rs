@@ -181,7 +181,7 @@ impl Caller {
     }
 
     /// As [`Self::count`], unless the request was counted or its caller has proved who it is.
-    fn count_once(&self) -> Result<()> {
+    pub(crate) fn count_once(&self) -> Result<()> {
         let RequestState { is_proved, is_counted, .. } = &*self.request;
         let is_over =
             is_proved.load(Ordering::Relaxed) || is_counted.load(Ordering::Relaxed) || self.has_certificate();

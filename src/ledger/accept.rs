@@ -84,6 +84,29 @@ pub(super) struct Intent {
     pub(super) name: Name,
 }
 
+/// An intent as it is posted: where it goes, in the order of the configuration, and by what it is known.
+pub(super) struct Posted {
+    pub(super) intent: Intent,
+    pub(super) identities: Identities,
+    pub(super) destinations: Vec<&'static str>,
+}
+
+impl Posted {
+    /// What is announced once it is accepted.
+    fn ready(&self) -> Ready {
+        Ready::Event { kind: self.intent.kind.as_str(), destinations: self.destinations.clone() }
+    }
+
+    /// What is held while it is accepted.
+    fn locks(&self) -> impl Iterator<Item = String> {
+        let number = match &self.intent.name {
+            Name::Composition => None,
+            Name::Packet(id) => Some(id.lock()),
+        };
+        std::iter::once(self.intent.line.clone()).chain(number)
+    }
+}
+
 /// Under which id it goes.
 pub(super) enum Name {
     /// That of its composition, which the line is, or one made of it.
@@ -150,43 +173,48 @@ impl Ledger {
         })
         .await?;
         let key = key.map(|key| self.identity(&[b"key", event.kind().as_str().as_bytes(), key.as_bytes()]));
-        self.accept_intent(Intent::from(&event), identities, destinations, key.transpose()?, push).await
+        let posted = Posted { intent: Intent::from(&event), identities, destinations };
+        self.accept_one(posted, key.transpose()?, push).await
     }
 
     pub(super) fn refuse_in_trouble(&self) -> Result<()> {
         self.trouble().map_or(Ok(()), |trouble| Err((&trouble).into()))
     }
 
-    /// Stores `intent` for each of `destinations`, or finds the entries that it is already, by `identities`; `key` is the HMAC of its
-    /// `Idempotency-Key`, and `push` the id in the quarantine that it leaves.
-    pub(super) async fn accept_intent(
+    /// Stores `posted`, or finds the entries that it is already; `key` is the HMAC of its `Idempotency-Key`, and `push` the id in the
+    /// quarantine that it leaves.
+    pub(super) async fn accept_one(
         &self,
-        intent: Intent,
-        identities: Identities,
-        destinations: Vec<&'static str>,
+        posted: Posted,
         key: Option<Vec<u8>>,
         push: Option<String>,
     ) -> Result<Accepted> {
-        let mut locks = vec![intent.line.clone()];
-        if let Name::Packet(id) = &intent.name {
-            locks.push(id.lock());
-        }
-        let ready = Ready::Event { kind: intent.kind.as_str(), destinations: destinations.clone() };
-        let accepted = self
-            .take(locks, move |book| {
-                if let Some(push) = &push {
-                    book.remove_push(push)?;
-                }
-                if let Some(key) = &key {
-                    book.claim_key(key, &identities)?;
-                }
-                book.accept(&intent, &identities, &destinations)
-            })
-            .await?;
+        let ready = posted.ready();
+        let accepted = self.take(posted.locks().collect(), move |book| {
+            if let Some(push) = &push {
+                book.remove_push(push)?;
+            }
+            if let Some(key) = &key {
+                book.claim_key(key, &posted.identities)?;
+            }
+            book.accept(&posted)
+        });
+        let accepted = accepted.await?;
         if accepted.is_new {
             self.rules.announce(ready);
         }
         Ok(accepted)
+    }
+
+    /// Stores all of `posted`, or none of it.
+    pub(super) async fn accept_all(&self, posted: Vec<Posted>) -> Result<()> {
+        let mut locks: Vec<_> = posted.iter().flat_map(Posted::locks).collect();
+        locks.sort_unstable();
+        locks.dedup();
+        let ready: Vec<_> = posted.iter().map(Posted::ready).collect();
+        self.take(locks, move |book| posted.iter().try_for_each(|one| book.accept(one).map(drop))).await?;
+        ready.into_iter().for_each(|ready| self.rules.announce(ready));
+        Ok(())
     }
 }
 
@@ -203,14 +231,9 @@ impl Book<'_> {
         }
     }
 
-    /// The entries of `intent`, known or new. What is known at one destination is a repeat, and no entry is made of it at one
+    /// The entries of what is posted, known or new. What is known at one destination is a repeat, and no entry is made of it at one
     /// that was configured later. Where a person discarded its entry, it gets a new one.
-    fn accept(
-        &self,
-        intent: &Intent,
-        identities: &Identities,
-        destinations: &[&'static str],
-    ) -> Result<Accepted> {
+    fn accept(&self, Posted { intent, identities, destinations }: &Posted) -> Result<Accepted> {
         let mut known = Vec::new();
         for destination in destinations {
             known.push(self.known(identities, destination)?);

@@ -2,7 +2,7 @@
 
 use data_encoding::HEXLOWER;
 
-use super::accept::{Accepted, IdempotencyKey, Intent, Name};
+use super::accept::{Accepted, IdempotencyKey, Intent, Name, Posted};
 use super::answers::is_answered_later;
 use super::correlation::ALIKE;
 use super::entry::State;
@@ -60,10 +60,35 @@ impl Ledger {
     ) -> Result<Accepted> {
         self.refuse_in_trouble()?;
         let kind = registration.kind().as_str().as_bytes();
+        let key = key.map(|key| self.identity(&[b"packet-key", kind, key.as_bytes()])).transpose()?;
+        let posted = self.packet(registration, destinations, id_prefix).await?;
+        self.accept_one(posted, key, None).await
+    }
+
+    /// As [`Self::accept_registration`], of all `registrations` with their destinations, or of none.
+    pub(crate) async fn accept_registrations(
+        &self,
+        registrations: Vec<(Registration, Vec<&'static str>)>,
+        id_prefix: &str,
+    ) -> Result<()> {
+        self.refuse_in_trouble()?;
+        let mut posted = Vec::new();
+        for (registration, destinations) in registrations {
+            posted.push(self.packet(registration, destinations, id_prefix).await?);
+        }
+        self.accept_all(posted).await
+    }
+
+    async fn packet(
+        &self,
+        registration: Registration,
+        destinations: Vec<&'static str>,
+        id_prefix: &str,
+    ) -> Result<Posted> {
+        let kind = registration.kind().as_str().as_bytes();
         // Neither the number nor the tracking id stands in the open.
         let line = HEXLOWER.encode(&self.identity(&[b"packet-line", registration.order().as_bytes()])?);
         let number = self.identity(&[b"packet-number", kind, registration.number().as_bytes()])?;
-        let key = key.map(|key| self.identity(&[b"packet-key", kind, key.as_bytes()])).transpose()?;
         let ledger = self.clone();
         let (registration, identity) = pool::offload(registration.body().len(), move || {
             let identity = ledger.registration_identity(&registration)?;
@@ -82,7 +107,7 @@ impl Ledger {
                 pointer: registration.number_pointer(),
             }),
         };
-        self.accept_intent(intent, Identities::of_today(identity), destinations, key, None).await
+        Ok(Posted { intent, identities: Identities::of_today(identity), destinations })
     }
 
     /// The identity of `registration`: of its kind, its number and its fields.

@@ -102,8 +102,9 @@ impl Config {
         section.finish();
         let address = listen.callback.as_ref();
         let callback = callback::Settings::read(&mut root, &plain, address, destinations.hub.is_secret_set);
-        destinations.hub.check_listener(callback.lacks_for_hub(address), &root);
         let faces = faces::Settings::read(&mut root, &plain);
+        let lacking = callback.lacks_for_hub(address).filter(|_| !faces.takes_hub());
+        destinations.hub.check_listener(lacking, &root);
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);
         root.finish();

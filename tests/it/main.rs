@@ -52,6 +52,8 @@ mod kill;
 mod legacy;
 #[cfg(feature = "simulator")]
 mod marker;
+#[cfg(feature = "simulator")]
+mod mosip_api;
 mod mosip_vectors;
 mod openapi;
 #[cfg(feature = "simulator")]

@@ -41,7 +41,9 @@ const fn echo(sent: [&'static str; 2], seen: Seen, why: &'static str) -> Echo {
     Echo { sent, seen, _why: why }
 }
 
-const ECHOES: [Echo; 14] = [
+const RECEIPT: &str = "mosip-api tells the hub which message it received";
+
+const ECHOES: [Echo; 18] = [
     echo(["POST /v1/esignet/authorize", ": body at /"], Answer, "the URL holds the parameters of the login"),
     echo(["POST /v1/esignet/userinfo", ": body at /"], Answer, "the one who asks is told what eSignet says"),
     echo(["GET /webhooks", ": query challenge"], Answer, "OpenCRVS wants its challenge back"),
@@ -55,6 +57,14 @@ const ECHOES: [Echo; 14] = [
         Answer,
         "the inbox names an event by its numbers",
     ),
+    echo(
+        ["POST /events/registration", ": body at /requestFields/birthCertificateNumber"],
+        Answer,
+        "the inbox names an event by its numbers",
+    ),
+    echo(["POST /websub/callback", ": body at /publi"], Answer, RECEIPT),
+    echo(["POST /websub/callback", ": body at /topic"], Answer, RECEIPT),
+    echo(["POST /websub/callback", ": body at /event/"], Answer, RECEIPT),
     echo(["POST /webhooks", "/resource/identifier/"], Answer, "the inbox names an event by its numbers"),
     echo(["POST /birthReceiveNid", ": sealed"], Answer, "the inbox brings what MOSIP pushed"),
     echo(["POST /v1/open", ": sealed"], Answer, "what was sealed is opened"),

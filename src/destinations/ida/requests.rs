@@ -56,6 +56,11 @@ impl Requests {
             .map_or_else(IdLengths::default, |set| IdLengths { uin: set.uin_length, vid: set.vid_length })
     }
 
+    /// `upstream.ida.danger_accept_unsigned_replies`
+    pub(super) fn accepts_unsigned(&self) -> bool {
+        self.settings.as_ref().is_some_and(|settings| settings.danger_accept_unsigned_replies)
+    }
+
     /// From now on calls that are not for records share `breaker`. Only the first one counts.
     pub(crate) fn share(&self, breaker: Arc<dyn Breaker>) {
         // A second one would be the same.

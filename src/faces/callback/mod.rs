@@ -7,38 +7,28 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request, State};
-use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use http::StatusCode;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::{CallerAuth, Settings};
+use super::App;
+use super::hub::{self, BODY_LIMIT, HubCallback, Intent};
 use super::jwt::{JwtCallers, bearer};
 use super::openapi::{self, About, at, refusing, taking_any_query, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
-use super::{App, hub_signature, signature_refused};
 use crate::clock::Timestamp;
-use crate::crypto::hmac::HubSignature;
-use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
-use crate::http::body::{self, Spent};
+use crate::http::body;
 use crate::http::caller::Caller;
 use crate::ledger::Sender;
 use crate::mosip::mediator::BIRTH_NID;
-use crate::mosip::push::PushKind;
-use crate::mosip::websub::Denial;
-use crate::pool;
 
 /// The listener's name.
 pub(crate) const LISTENER: &str = "callback";
-
-/// Largest push, bytes: a credential with a photo stays below it.
-const BODY_LIMIT: usize = 6 << 20;
 
 /// How long a push waits for keys that have not come since the start, or that may be old. MOSIP's mediator posts once, and drops what is refused.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,37 +38,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Callback {
     app: App,
     callers: Arc<Callers>,
+    /// `None`: the hub does not call here.
+    hub: Option<HubCallback>,
     /// Of the bodies of callers that have proved themselves.
     known: body::Limits,
     /// Of the bodies of callers that nothing is known of yet.
     strangers: body::Limits,
-}
-
-impl Callback {
-    /// Of the body of `caller`, known by its certificate or a stranger.
-    fn limits(&self, caller: &Caller) -> body::Limits {
-        match caller.has_certificate() {
-            true => self.known.clone(),
-            false => self.strangers.of(caller.address()),
-        }
-    }
-
-    /// Whether `caller`, which calls `path`, is the hub as far as these and its certificate tell. Where the hub has an address of its own,
-    /// no other one is there: [`Code::NotFound`].
-    fn is_hub(&self, caller: &Caller, path: &str) -> Result<bool> {
-        if self.callers.knows_path(path) {
-            caller.prove();
-            return Ok(true);
-        }
-        let is_hub = caller.has_certificate();
-        if self.callers.hub_path.is_some() {
-            if !is_hub {
-                caller.count()?;
-            }
-            return Err(Error::new(Code::NotFound, "the hub has another address"));
-        }
-        Ok(is_hub)
-    }
 }
 
 /// How callers prove themselves, by route. A client certificate, where demanded, is the business of the listener's TLS.
@@ -88,10 +53,8 @@ pub(crate) struct Callers {
     pub(crate) opencrvs_jwt: Option<JwtCallers>,
     /// `mosip-jwt`: MOSIP's side brings a bearer JWT that its own IAM made.
     pub(crate) mosip_jwt: Option<JwtCallers>,
-    /// `hub-hmac`: the hub signs the raw body with this secret.
-    pub(crate) hub_hmac: Option<Arc<SecretBytes>>,
-    /// The last part of `websub.callback_url`, where it cannot be guessed: a caller that knows it is the hub.
-    pub(crate) hub_path: Option<SecretBytes>,
+    /// `hub-hmac`: the hub signs what it brings.
+    pub(crate) hub_hmac: bool,
     /// A route of which no kind is demanded is open: the listener is on the loopback, demands client certificates, or
     /// `callback.danger_open` is on. Otherwise such a route is not there.
     pub(crate) open: bool,
@@ -119,16 +82,7 @@ impl Callers {
         let nobody = || Error::new(Code::Unauthorized, "the bearer token is refused");
         Err(undecided.or(refused).unwrap_or_else(nobody))
     }
-
-    /// Whether `path` ends with the part that the hub alone knows.
-    fn knows_path(&self, path: &str) -> bool {
-        let part = path.strip_prefix(HUB_PREFIX).map(|part| part.trim_end_matches('/'));
-        self.hub_path.as_ref().zip(part).is_some_and(|(wanted, part)| wanted.matches(part.as_bytes()))
-    }
 }
-
-/// Longest question of the hub whether a request is meant, bytes. MOSIP's is a UUID.
-const LONGEST_CHALLENGE: usize = 1 << 10;
 
 /// What its routes may answer to a post.
 const POSTED: [Code; 6] =
@@ -137,18 +91,9 @@ const POSTED: [Code; 6] =
 /// Where the MOSIP-side mediator posts.
 const NID_PATHS: [&str; 2] = ["/birthReceiveNid", "/birthReceiveNid/"];
 
-/// Where the hub posts.
-const HUB_PATHS: [&str; 3] = ["/websub/callback", "/websub/callback/", "/websub/callback/{*unguessable}"];
-
-/// What stands before the part that cannot be guessed.
-pub(crate) const HUB_PREFIX: &str = "/websub/callback/";
-
 /// Why the query of a post is not refused.
 const ANY_QUERY: &str =
     "Query parameters are accepted and ignored: MOSIP does not repeat a message that is refused.";
-
-/// Why further parameters of the hub are not refused.
-const OTHER_PARAMETERS: &str = "Any further parameter is taken, and none is read: hubs add their own, and keep those of the callback URL.";
 
 /// The routes: those of the MOSIP-side mediator and those of the hub, where they are on.
 fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
@@ -158,7 +103,7 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
             refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden, Code::Keys, Code::CallerKeys]);
         routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
     }
-    for path in HUB_PATHS.into_iter().filter(|_| hub) {
+    for path in hub::PATHS.into_iter().filter(|_| hub) {
         let refused = [
             Code::CallerSignature,
             Code::TooLarge,
@@ -175,7 +120,7 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
         );
         routes = routes
             .routes(taking_any_query(ANY_QUERY, message))
-            .routes(taking_any_query(OTHER_PARAMETERS, intent));
+            .routes(taking_any_query(hub::OTHER_PARAMETERS, intent));
     }
     routes
 }
@@ -199,16 +144,18 @@ pub(crate) fn document() -> OpenApi {
 pub(crate) fn router(app: App, callers: Callers) -> Router {
     let refusals =
         [Code::Unauthorized, Code::TooLarge, Code::Busy, Code::Storage, Code::CallerKeys, Code::Keys];
-    let (nid, hub) = (callers.bring_tokens() || callers.open, callers.hub_hmac.is_some());
+    let (known, strangers) = (app.limits().apart(BODY_LIMIT), app.limits().for_strangers(BODY_LIMIT));
+    let hub = HubCallback::new(&app, known.clone(), strangers.clone()).filter(|_| callers.hub_hmac);
+    let nid = callers.bring_tokens() || callers.open;
     let nid_paths = NID_PATHS.into_iter().filter(|_| nid);
-    for path in nid_paths.chain(HUB_PATHS.into_iter().filter(|_| hub)) {
+    for path in nid_paths.chain(hub::PATHS.into_iter().filter(|_| hub.is_some())) {
         app.meters().expect(LISTENER, path, &refusals);
     }
-    let (routes, _) = routes(nid, hub).split_for_parts();
-    let (known, strangers) = (app.limits().apart(BODY_LIMIT), app.limits().for_strangers(BODY_LIMIT));
+    let (routes, _) = routes(nid, hub.is_some()).split_for_parts();
     routes.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Callback {
         app,
         callers: Arc::new(callers),
+        hub,
         known,
         strangers,
     })
@@ -237,7 +184,7 @@ async fn birth_receive_nid(
         _ if caller.has_certificate() => (callback.known.clone(), Sender::Known),
         _ => {
             caller.count()?;
-            (callback.limits(&caller), Sender::Stranger)
+            (callback.strangers.of(caller.address()), Sender::Stranger)
         }
     };
     let body = body::read(request, &limits).await?;
@@ -255,82 +202,8 @@ async fn websub_message(
     caller: Caller,
     request: Request,
 ) -> Result<StatusCode> {
-    let app = &callback.app;
-    let is_hub = callback.is_hub(&caller, request.uri().path())?;
-    let body = match signed_by_hub(&callback, &caller, is_hub, request).await {
-        Ok(body) => body,
-        Err(Unsigned { refusal, body }) => {
-            // What the hub's own message says of its topic tells which subscription fails; of a stranger's nothing is read.
-            let read = match body.filter(|_| is_hub) {
-                Some(body) => kind_of(app, body).await.ok(),
-                None => None,
-            };
-            app.hub().refused(refusal.code(), is_hub, read.map(|(kind, _)| kind));
-            return Err(refusal);
-        }
-    };
-    caller.prove();
-    // Whatever it is, the hub signed it: it is kept, and the verdict comes after.
-    let read = kind_of(app, body).await;
-    let (kind, body) = read.inspect_err(|refusal| app.hub().refused(refusal.code(), true, None))?;
-    let stored = app.pushes().receive(kind, body, Sender::Known).await;
-    stored.inspect_err(|_| app.hub().missed(kind))?;
+    callback.hub()?.take(&caller, request).await?;
     Ok(StatusCode::OK)
-}
-
-async fn kind_of(app: &App, body: Bytes) -> Result<(PushKind, Bytes)> {
-    let hub = app.hub().clone();
-    pool::offload(body.len(), move || Ok((hub.kind_of(&body), body))).await
-}
-
-/// A message that is not under the hub's signature, with its body where that is whole.
-struct Unsigned {
-    refusal: Error,
-    body: Option<Bytes>,
-}
-
-impl From<Error> for Unsigned {
-    fn from(refusal: Error) -> Self {
-        Self { refusal, body: None }
-    }
-}
-
-/// The body of a message under the hub's signature. That of the hub waits for its turn where others take the room, since a refusal may end
-/// what the hub delivers.
-async fn signed_by_hub(
-    callback: &Callback,
-    caller: &Caller,
-    is_hub: bool,
-    request: Request,
-) -> Result<Bytes, Unsigned> {
-    let secret = callback.callers.hub_hmac.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))?;
-    let mut signature = HubSignature::begin(secret.expose(), hub_signature(request.headers())?)
-        .map_err(|refusal| signature_refused(&refusal))?;
-    let (limits, spent) = match is_hub {
-        true => (callback.known.clone(), Spent::Waits),
-        false => (callback.limits(caller), Spent::Refused),
-    };
-    let body =
-        body::read_seeing(request, &limits, spent, |piece| signature.update(piece)).await?.into_bytes();
-    match signature.verify() {
-        Ok(()) => Ok(body),
-        Err(refusal) => Err(Unsigned { refusal: signature_refused(&refusal), body: Some(body) }),
-    }
-}
-
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct Intent {
-    #[serde(rename = "hub.mode")]
-    mode: String,
-    #[serde(rename = "hub.topic")]
-    topic: Option<String>,
-    #[serde(rename = "hub.challenge")]
-    challenge: Option<String>,
-    #[serde(rename = "hub.lease_seconds")]
-    lease: Option<String>,
-    #[serde(rename = "hub.reason")]
-    reason: Option<String>,
 }
 
 /// The hub asks whether we meant to subscribe, or to end a subscription: the challenge comes back, byte for byte, while a request of the
@@ -343,23 +216,13 @@ async fn websub_intent(
     uri: OriginalUri,
     Query(intent): Query<Intent>,
 ) -> Result<String> {
-    if !callback.is_hub(&caller, uri.path())? {
-        caller.count()?;
+    callback.hub()?.confirm(&caller, uri.path(), intent)
+}
+
+impl Callback {
+    fn hub(&self) -> Result<&HubCallback> {
+        self.hub.as_ref().ok_or_else(|| Error::new(Code::NotFound, "no hub"))
     }
-    let hub = callback.app.hub();
-    let Intent { mode, topic, challenge, lease, reason } = intent;
-    if let Some(denial) = Denial::of(&mode) {
-        hub.denied(denial, topic.as_deref(), reason.as_deref());
-        return Ok(String::new());
-    }
-    if challenge.as_ref().is_some_and(|challenge| challenge.len() > LONGEST_CHALLENGE) {
-        let what = format!("`hub.challenge` is longer than {LONGEST_CHALLENGE} bytes");
-        return Err(Error::new(Code::Field, what));
-    }
-    let asked_for = |topic: &str| hub.verify(&mode, topic, lease.as_deref());
-    challenge
-        .filter(|_| topic.as_deref().is_some_and(asked_for))
-        .ok_or_else(|| Error::new(Code::NotFound, "this gateway has not just asked the hub about that topic"))
 }
 
 #[cfg(test)]

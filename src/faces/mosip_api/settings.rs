@@ -4,6 +4,7 @@ use http::{HeaderValue, Uri};
 
 use super::super::jwt::JwtSettings;
 use super::super::{FaceSettings, Sources};
+use super::verify::Names;
 use crate::config::Trouble;
 use crate::config::value::{Complaint, complaint, url, word};
 
@@ -14,6 +15,11 @@ pub(crate) struct Settings {
     pub(crate) jwt: Option<JwtSettings>,
     /// `faces.cors_origin`: the page that may call.
     pub(crate) origin: Option<HeaderValue>,
+    /// `faces.consent`: the operator answers for the consent of everybody whom `/verify` asks about; `false` switches that route off.
+    /// Default true, as in `mosip-api`.
+    pub(crate) consent: bool,
+    /// `faces.verify_names`
+    pub(crate) names: Names,
 }
 
 impl Settings {
@@ -27,18 +33,14 @@ impl FaceSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let section = &mut *sources.faces;
         let is_on = section.flag("mosip_api", false);
-        // These two belong to routes that are not built.
-        section.flag("consent", true);
-        section.parsed("verify_names", word(&[("all", ()), ("first-last", ())]));
+        let consent = section.flag("consent", true);
+        let names =
+            section.parsed("verify_names", word(&[("all", Names::All), ("first-last", Names::FirstLast)]));
+        let names = names.unwrap_or(Names::All);
         let origin = section.parsed("cors_origin", origin);
         let jwt = section.any_section("opencrvs_jwt");
         let is_jwt_set = jwt.is_some();
         let jwt = jwt.and_then(|jwt| JwtSettings::opencrvs("faces.opencrvs_jwt", jwt, sources.plain, None));
-        if is_on {
-            section.reader().warn(
-                "of the face mosip_api only /esignet/get-oidp-user-info is built: /events and /verify are not there".to_owned(),
-            );
-        }
         if is_on && !is_jwt_set {
             section.trouble(
                 "opencrvs_jwt",
@@ -46,7 +48,7 @@ impl FaceSettings for Settings {
                 "set faces.opencrvs_jwt.url to the public key of OpenCRVS's auth service, or faces.opencrvs_jwt.file",
             );
         }
-        Self { is_on, jwt, origin }
+        Self { is_on, jwt, origin, consent, names }
     }
 
     fn is_on(&self) -> bool {

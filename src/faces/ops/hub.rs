@@ -28,7 +28,8 @@ pub(super) struct Hub {
     /// What a subscription needs and is not set. For those whom the page is open to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unset: Vec<&'static str>,
-    /// Nothing is subscribed, since a file in `callback.tls` cannot be used and the callback listener is not served; absent where it is.
+    /// Nothing is subscribed, since a file in `callback.tls` or `faces.tls` cannot be used and the listener that the hub calls is not served;
+    /// absent where it is.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unreachable: bool,
     subscriptions: Vec<Subscription>,
@@ -326,7 +327,7 @@ pub(super) fn render(standing: &Standing, forms: Option<&Forms>) -> Markup {
     };
     let heading = format!("MOSIP's hub, {}", hub.host);
     if hub.is_unreachable {
-        const WHY: &str = "Nothing is subscribed, since the hub would post to a listener that is not served: a file in callback.tls cannot be used.";
+        const WHY: &str = "Nothing is subscribed, since the hub would post to a listener that is not served: a file in callback.tls or faces.tls cannot be used.";
         return section("hub", &heading, html! { p { span.act { (WHY) } } });
     }
     let rows = hub.subscriptions.iter().map(|subscription| {

@@ -117,7 +117,7 @@ fn primitive_routes() -> OpenApiRouter<App> {
 pub(crate) fn document() -> OpenApi {
     let about = About {
         name: LISTENER,
-        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks`, `seeder.consent` and `faces.mosip_api` switch `/webhooks`, `/authtoken` and `/esignet` on.",
+        text: "The plain API, for the mediator. It signs and opens what it is given, so it is on the loopback or a unix socket. `internal.primitives = false` switches `/v1/seal`, `/v1/open`, `/v1/sign` and `/v1/verify` off; `faces.webhooks`, `seeder.consent` and `faces.mosip_api` switch `/webhooks`, `/authtoken` and the routes of `mosip-api` on: `/events`, `/verify` unless `faces.consent` is off, `/websub/callback` where `websub.secret_file` is set, and `/esignet`.",
         token: Some("internal.token_file"),
     };
     openapi::document(&about, routes(true).into_openapi().merge_from(openapi_of_each()))

@@ -251,3 +251,27 @@ async fn neither_its_number_nor_its_tracking_id_stands_in_the_open() {
         }
     }
 }
+
+#[tokio::test]
+async fn of_several_all_are_stored_in_their_order_or_none_is() {
+    let home = Home::new();
+    let ledger = home.open();
+    ledger.expect_answers_within(DAY);
+    let both = || {
+        let death = registration(EventKind::Death, Some("T1"), "D1", "");
+        vec![(birth("B1", ""), PACKETS.to_vec()), (death, PACKETS.to_vec())]
+    };
+    for _ in 0..2 {
+        ledger.accept_registrations(both(), PREFIX).await.unwrap();
+    }
+    send_one(&ledger).await;
+    let left = leased(&ledger).await;
+    let kinds: Vec<_> = left.iter().map(|packet| packet.held.kind.as_str()).collect();
+    assert_eq!(kinds, ["death"], "it waits for the birth, and a repeat is no other");
+
+    let death = registration(EventKind::Death, Some("T2"), "D2", "");
+    let first_is_good = vec![(death, PACKETS.to_vec()), (birth("B1", "other"), PACKETS.to_vec())];
+    let refused = ledger.accept_registrations(first_is_good, PREFIX).await.unwrap_err();
+    assert_eq!(refused.pointer(), Some("/requestFields/birthCertificateNumber"));
+    assert_eq!(ledger.entries(Filter::default()).await.unwrap().entries.len(), 2);
+}

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use super::{accepted, exposed, files, origin, problems, variables};
 use crate::config::Address;
+use crate::faces::FaceSettings as _;
+use crate::faces::mosip_api::Names;
 use crate::keys::settings::OwnKey;
 use crate::keys::source::file::{KeyFile, Password};
 use crate::settings::Config;
@@ -157,13 +159,15 @@ fn the_published_environment_of_mosip_api() {
     let passwords: Vec<_> = config.keys.own.iter().filter_map(password).collect();
     assert_eq!(passwords, ["mosip123"; 2]);
     assert!(config.destinations.hub.secret.as_ref().unwrap().matches(b"mosip-websub-secret"));
-    assert_eq!(warnings_with(&config, "of the face mosip_api only").len(), 1);
+    assert!(config.faces.each.mosip_api.is_on() && config.faces.each.mosip_api.names == Names::FirstLast);
     assert_eq!(
         lacks(&config),
-        [
-            "upstream.ida.reply_signers: names no peer, so no reply counts",
-            "websub: listen.callback is not set, and websub.hub_url needs it",
-        ]
+        ["upstream.ida.reply_signers: names no peer, so no reply counts"],
+        "the hub calls the face"
+    );
+    let off = accepted("faces.mosip_api = false", MOSIP_API);
+    assert!(
+        lacks(&off).contains(&"websub: listen.callback is not set, and websub.hub_url needs it".to_owned())
     );
     assert_eq!(
         warnings_with(&config, "no effect here"),

@@ -104,6 +104,12 @@ impl Hub {
         is_ours
     }
 
+    /// The topic that a question of the hub is about which names none, as OpenCRVS's mock of MOSIP asks: the one that it was asked for last,
+    /// within a minute, and has not verified.
+    pub(crate) fn asked_last(&self) -> Option<String> {
+        self.0.state().asked_last()
+    }
+
     /// The hub says that a subscription to `topic` is denied or broken. Nothing proves that it is the hub: it makes the gateway subscribe
     /// again, once in a while, and says why where the hub's question does not come. That the hub has the topic already counts while a
     /// request of ours waits for an answer, as its verification does.

@@ -194,6 +194,12 @@ impl State {
         self.find(topic).is_some_and(|topic| topic.verified(mode, renew_in, silent, now))
     }
 
+    /// The topic that the hub was asked for last, within a minute, and has not verified.
+    pub(super) fn asked_last(&self) -> Option<String> {
+        let waiting = self.topics.iter().filter_map(|topic| Some((topic.waits_until()?, &topic.topic)));
+        waiting.max_by_key(|(until, _)| *until).map(|(_, topic)| topic.clone())
+    }
+
     /// Anybody says that the hub has `topic` already.
     pub(super) fn registered(&mut self, topic: &str, now: Timestamp) {
         let renew_every = self.renew_every;

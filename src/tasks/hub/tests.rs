@@ -253,6 +253,26 @@ async fn a_hub_that_never_verifies_is_told_as_one_that_does_not_reach_the_callba
     assert_eq!(home.standing(), (Standing::Active, None));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_question_without_a_topic_is_about_the_last_request_for_a_minute_and_until_it_is_answered() {
+    let home = Home::with(&BOTH, [says(202, ACCEPTED), says(202, ACCEPTED)]);
+    pass(MOMENT).await;
+    assert_eq!(home.asked().len(), 2);
+    let mut named = Vec::new();
+    while let Some(topic) = home.hub.asked_last() {
+        assert!(home.hub.verify("subscribe", &topic, None));
+        named.push(topic);
+    }
+    named.sort();
+    assert_eq!(named, [ERRORS, TOPIC]);
+
+    let home = Home::new([says(202, ACCEPTED)]);
+    pass(Duration::from_secs(59)).await;
+    assert_eq!(home.hub.asked_last().as_deref(), Some(TOPIC));
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(home.hub.asked_last(), None);
+}
+
 #[tokio::test]
 async fn without_a_hub_the_topics_of_the_settings_are_somebody_elses_subscriptions() {
     let home = Home::new([says(200, REGISTERED)]);

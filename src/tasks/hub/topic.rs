@@ -15,6 +15,8 @@ use crate::mosip::websub::{Answer, Mode};
 
 /// The hub verifies a request within this time, or it does not reach the callback.
 const VERIFIED_WITHIN: Duration = Duration::from_mins(2);
+/// A hub that does not name the topic asks within this time.
+const UNNAMED_WITHIN: Duration = Duration::from_mins(1);
 /// A hub whose connection broke may ask again whether a request is meant, within this time.
 const REPEATED_WITHIN: Duration = Duration::from_secs(30);
 /// Pauses between attempts begin with this, and double.
@@ -176,6 +178,14 @@ impl Topic {
         let follows_unverified = before.is_some_and(is_unverified);
         let until = instant + VERIFIED_WITHIN;
         self.request = Some(Request { mode, until, is_settled: false, follows_unverified });
+    }
+
+    /// Until when the hub verifies the subscription that it was asked for within the last minute; `None`: it was not asked, or has verified it.
+    pub(super) fn waits_until(&self) -> Option<Instant> {
+        let earliest = Instant::now() + (VERIFIED_WITHIN - UNNAMED_WITHIN);
+        let request = self.request.as_ref();
+        let waits = request.filter(|request| request.mode == Mode::Subscribe && !request.is_settled)?;
+        (waits.until >= earliest).then_some(waits.until)
     }
 
     /// What the hub answered to it; `random`: 32 random bits.

@@ -70,6 +70,9 @@ impl Facts {
                 let known = json!({"clientId": "opencrvs-client", "redirectUri": "https://register.example.org/form"});
                 of("", &[("code", "c"), ("state", "s")], Body::Json(known), &[503])
             }
+            ("POST", "/events/registration") => of("", &[], Body::Json(other_birth()), &[202]),
+            ("POST", "/events/update-biographics") => of("", &[], Body::Json(update()), &[202]),
+            ("POST", "/verify") => of("", &[], Body::Json(asked_about()), &[200]),
             ("POST", "/v1/credentials/verify") => of("", &[], Body::Json(credential()), &[200]),
             ("POST", "/v1/seal") => {
                 of("", &[("to", "mosip")], Body::Text("application/octet-stream", "‹x›".into()), &[200])
@@ -122,6 +125,25 @@ fn registration() -> Value {
     })
 }
 
+/// A birth, as the client of `mosip-api` posts it.
+fn other_birth() -> Value {
+    let mut body = registration();
+    body["requestFields"]["birthCertificateNumber"] = json!("B2");
+    body
+}
+
+fn update() -> Value {
+    let mut body = registration();
+    body["requestFields"] = json!({ "VID": "8031687218", "fullName": "[]" });
+    body
+}
+
+/// A person, as a form asks about them.
+fn asked_about() -> Value {
+    let name = json!({ "firstname": "Leila", "middlename": "", "surname": "Karim" });
+    json!({ "nid": UIN, "dob": "1990-03-14", "gender": "Female", "name": name, "transactionId": "t" })
+}
+
 fn unguessable() -> &'static str {
     Hub::CALLBACK.rsplit('/').next().unwrap()
 }
@@ -149,7 +171,13 @@ fn credential() -> Value {
 /// What the hub delivers of a credential, which nobody has signed.
 fn issued(topic: &str) -> Value {
     let first = cases("event.json").remove(0);
-    json!({"topic": topic, "event": {"id": "e", "data": {"credential": first["expect"]}}})
+    json!({
+        "publisher": "p", "topic": topic, "publishedOn": "2026-11-28T10:00:00.000Z",
+        "event": {
+            "id": "e", "transactionId": "t", "timestamp": "2026-11-28T10:00:00.000Z",
+            "data": {"credential": first["expect"]},
+        },
+    })
 }
 
 /// What MOSIP's mediator seals in a push.

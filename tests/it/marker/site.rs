@@ -176,16 +176,21 @@ pub(super) fn credentials(listener: &str, route: &str, body: &str) -> BTreeMap<S
         ("callback", route) if route.starts_with("/birthReceiveNid") => {
             ("authorization", bearer(&token(&[])))
         }
-        ("callback", _) => ("x-hub-signature", hub_signature(body)),
-        (_, route) if route.starts_with("/esignet/") => ("authorization", bearer(&token(&[]))),
+        (_, route) if route.starts_with("/websub/") => ("x-hub-signature", hub_signature(body)),
+        (_, route) if brings_jwt(route) => ("authorization", bearer(&token(&[]))),
         ("ops", _) => ("authorization", basic(TOKEN)),
         _ => ("authorization", bearer(TOKEN)),
     };
     let mut headers = BTreeMap::from([(proof.0.to_owned(), proof.1)]);
-    if listener == "internal" && !route.starts_with("/esignet/") {
+    if listener == "internal" && !brings_jwt(route) {
         headers.insert("authorization".to_owned(), bearer(TOKEN));
     }
     headers
+}
+
+/// Whether the callers of `route`, one of `mosip-api`, bring a token of OpenCRVS.
+fn brings_jwt(route: &str) -> bool {
+    ["/esignet/", "/events/", "/verify"].iter().any(|begins| route.starts_with(begins))
 }
 
 /// `X-Hub-Signature` of MOSIP's hub.
