@@ -150,10 +150,8 @@ impl Registration {
     /// What goes to MOSIP.
     pub(crate) fn content(&self) -> Result<Content<'_>> {
         let members = members(json::text(&self.body)?)?;
-        // MOSIP knows the number of a birth certificate. That of a death certificate is OpenCRVS's own.
-        let without = if self.kind == EventKind::Death { numbers(self.kind) } else { &[] };
         Ok(Content {
-            fields: Fields { raw: members.request_fields, without },
+            fields: Fields(members.request_fields),
             meta_info: or_empty(members.meta_info)?,
             audit: or_empty(members.audit)?,
             schema_json: members.schema_json,
@@ -162,22 +160,16 @@ impl Registration {
     }
 }
 
-/// `requestFields`, whose members travel on in their order and with their values as they came.
-pub(crate) struct Fields<'a> {
-    raw: &'a RawValue,
-    /// The names of those that do not travel on.
-    without: &'static [&'static str],
-}
+/// `requestFields`, whose members travel on in their order and with their values as they came. MOSIP knows the number of a birth certificate;
+/// that of a death certificate is OpenCRVS's own and stays, in a birth that is posted with it too.
+pub(crate) struct Fields<'a>(&'a RawValue);
 
 impl Serialize for Fields<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.without.is_empty() {
-            return self.raw.serialize(serializer);
-        }
         let mut map = serializer.serialize_map(None)?;
         let mut written = Ok(());
-        let read = each(self.raw, |name, value| {
-            if written.is_ok() && !self.without.contains(&name) {
+        let read = each(self.0, |name, value| {
+            if written.is_ok() && !numbers(EventKind::Death).contains(&name) {
                 written = map.serialize_entry(name, value);
             }
         });

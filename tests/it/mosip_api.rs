@@ -167,12 +167,9 @@ async fn a_body_with_both_numbers_is_a_birth_and_a_death_and_all_of_it_is_taken_
         ["birthCertificateNumber", "deathCertificateNumber"]
             .map(|name| packet.content["fields"][name].clone())
     };
-    assert_eq!(numbers(&packets[0]), [json!("B1"), json!("D1")]);
-    assert_eq!(
-        numbers(&packets[1]),
-        [json!("B1"), json!(null)],
-        "the death's own number is no field of MOSIP"
-    );
+    for packet in &packets {
+        assert_eq!(numbers(packet), [json!("B1"), json!(null)], "that of a death is no field of MOSIP");
+    }
 
     site.behave(Behaviour { down: true, ..Behaviour::default() });
     site.taken(REGISTRATION, &birth("B2")).await;

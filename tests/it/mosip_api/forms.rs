@@ -63,6 +63,7 @@ async fn what_is_no_verdict_about_the_person_is_neither_verified_nor_failed() {
     ];
     let lying = lies.map(|reply| Behaviour { ida_reply: Some(reply), ..Behaviour::default() });
     let away = Behaviour { down: true, ..Behaviour::default() };
+    assert_eq!(verdict(&site, &leila()).await, word("verified"), "this reply is played back below");
     for behaviour in failing.into_iter().chain(lying).chain([away]) {
         site.behave(behaviour.clone());
         let (status, refusal) = verdict(&site, &leila()).await;
