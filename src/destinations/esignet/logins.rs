@@ -21,20 +21,31 @@ pub(super) enum Outcome {
     Believed,
     /// Its claims verify, and are not what its caller can take.
     Unreadable,
+    /// The gateway had too much to do for it, which says nothing of eSignet.
+    Busy,
     /// For this reason.
     Refused(Fault),
 }
 
 impl Outcome {
+    /// Of a login that `refusal` ended.
+    pub(super) fn of(refusal: &Error) -> Self {
+        match refusal.code() {
+            Code::Busy => Self::Busy,
+            _ => Self::Refused(refusal.fault()),
+        }
+    }
+
     /// Each of them.
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Believed, Self::Unreadable].into_iter().chain(Fault::ALL.map(Self::Refused))
+        [Self::Believed, Self::Unreadable, Self::Busy].into_iter().chain(Fault::ALL.map(Self::Refused))
     }
 
     const fn as_str(self) -> &'static str {
         match self {
             Self::Believed => "believed",
             Self::Unreadable => "unreadable",
+            Self::Busy => "busy",
             Self::Refused(fault) => fault.as_str(),
         }
     }
@@ -109,7 +120,7 @@ impl Logins {
         let mut last = self.last();
         match refusal {
             None => *last = Last { believed: Some(now), failing: None },
-            Some(error) if error.fault() == Fault::Caller || error.code() == Code::Busy => {}
+            Some(error) if matches!(Outcome::of(error), Outcome::Busy | Outcome::Refused(Fault::Caller)) => {}
             Some(error) => {
                 let since = last.failing(now).map_or(now, |failing| failing.since);
                 last.failing = Some(Failing { since, last: now, error: error.clone() });
@@ -125,7 +136,7 @@ impl Logins {
 
     /// `logins_total{outcome}`
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let help = "Logins at eSignet, by how they ended: believed, unreadable, or the fault";
+        let help = "Logins at eSignet, by how they ended: believed, unreadable, busy, or the fault";
         registry.register("logins", help, self.ended.clone());
     }
 
@@ -181,7 +192,7 @@ mod tests {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         for (outcome, count) in
-            [("believed", 1), ("tampered", 1), ("unreadable", 0), ("upstream", 0), ("caller", 0)]
+            [("believed", 1), ("tampered", 1), ("unreadable", 0), ("busy", 0), ("upstream", 0), ("caller", 0)]
         {
             assert!(text.contains(&format!("logins_total{{outcome=\"{outcome}\"}} {count}")), "{text}");
         }

@@ -114,7 +114,7 @@ impl Esignet {
         read: impl FnOnce(Verified<UserInfo>) -> Result<T>,
     ) -> Result<T> {
         let logins = &self.0.logins;
-        let unset = |refusal: &Error| logins.count(Outcome::Refused(refusal.fault()));
+        let unset = |refusal: &Error| logins.count(Outcome::of(refusal));
         let configured = self.configured().inspect_err(unset)?;
         let known = self.known(configured, login).await;
         let is_believed = known.is_ok();
@@ -123,7 +123,7 @@ impl Esignet {
         logins.count(match &read {
             Ok(_) => Outcome::Believed,
             Err(_) if is_believed => Outcome::Unreadable,
-            Err(refusal) => Outcome::Refused(refusal.fault()),
+            Err(refusal) => Outcome::of(refusal),
         });
         read
     }

@@ -78,6 +78,8 @@ async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline
         Code::UpstreamTimeout,
         "there is room again"
     );
+    let ended = [("busy", 1), ("upstream", MOST_LOGINS as u64 + 1)];
+    assert_eq!(esignet.0.logins.counted(), ended, "what the gateway refuses says nothing of eSignet");
 }
 
 #[tokio::test(start_paused = true)]
