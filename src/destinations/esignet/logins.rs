@@ -23,6 +23,8 @@ pub(super) enum Outcome {
     Unreadable,
     /// The gateway had too much to do for it, which says nothing of eSignet.
     Busy,
+    /// Its caller hung up before eSignet saw its code.
+    GivenUp,
     /// For this reason.
     Refused(Fault),
 }
@@ -38,7 +40,8 @@ impl Outcome {
 
     /// Each of them.
     fn all() -> impl Iterator<Item = Self> {
-        [Self::Believed, Self::Unreadable, Self::Busy].into_iter().chain(Fault::ALL.map(Self::Refused))
+        let others = [Self::Believed, Self::Unreadable, Self::Busy, Self::GivenUp];
+        others.into_iter().chain(Fault::ALL.map(Self::Refused))
     }
 
     const fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Outcome {
             Self::Believed => "believed",
             Self::Unreadable => "unreadable",
             Self::Busy => "busy",
+            Self::GivenUp => "given-up",
             Self::Refused(fault) => fault.as_str(),
         }
     }
@@ -136,7 +140,7 @@ impl Logins {
 
     /// `logins_total{outcome}`
     pub(crate) fn register(&self, registry: &mut Registry) {
-        let help = "Logins at eSignet, by how they ended: believed, unreadable, busy, or the fault";
+        let help = "Logins at eSignet, by how they ended: believed, unreadable, busy, given-up, or the fault";
         registry.register("logins", help, self.ended.clone());
     }
 

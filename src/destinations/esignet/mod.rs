@@ -8,11 +8,16 @@ mod offline;
 mod settings;
 mod words;
 
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
+use futures_util::FutureExt as _;
 use http::Uri;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use self::logins::Outcome;
@@ -24,7 +29,7 @@ use self::words::of_a_login;
 use super::drive::Outside;
 use super::fetched::Fetched;
 use crate::clock::Clock;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::mosip::esignet::{self, Authorization, Expected, Login, Metadata, Subject, UserInfo};
 use crate::mosip::jwks::{Denied, Jwks};
@@ -94,50 +99,55 @@ impl Esignet {
         }))
     }
 
-    /// What `read` makes of the claims of the person who logged in. A login whose caller hangs up goes on: eSignet may have used its code,
-    /// and how it ends counts.
+    /// What `read` makes of the claims of the person who logged in. A login whose caller hangs up goes on while eSignet may have used its
+    /// code, since how it ends counts.
     pub(crate) async fn userinfo<T: Send + 'static>(
         &self,
         login: Login,
         read: impl FnOnce(Verified<UserInfo>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
+        let logins = &self.0.logins;
+        self.configured().inspect_err(|refusal| logins.count(Outcome::of(refusal)))?;
         let esignet = self.clone();
-        tokio::spawn(async move { esignet.counted(login, read).await })
-            .await
-            .unwrap_or_else(|_| Err(Error::new(Code::Bug, "a login was not taken to its end")))
+        let (mut caller, answer) = oneshot::channel();
+        tokio::spawn(async move {
+            let is_sent = AtomicBool::new(false);
+            let mut login = pin!(AssertUnwindSafe(esignet.taken(login, read, &is_sent)).catch_unwind());
+            let ends = |context: &mut Context<'_>| match caller.poll_closed(context) {
+                Poll::Ready(()) if !is_sent.load(Ordering::Relaxed) => Poll::Ready(None),
+                _ => login.as_mut().poll(context).map(Some),
+            };
+            let logins = &esignet.0.logins;
+            let Some(ended) = poll_fn(ends).await else { return logins.count(Outcome::GivenUp) };
+            let (outcome, read) = ended.unwrap_or_else(|_| (Outcome::Refused(Fault::Bug), Err(broke_off())));
+            logins.asked(read.as_ref().err(), esignet.0.clock.now());
+            logins.count(outcome);
+            // Whoever hung up does not hear of it.
+            let _ = caller.send(read);
+        });
+        answer.await.unwrap_or_else(|_| Err(broke_off()))
     }
 
-    /// As [`Self::userinfo`], for a caller who waits.
-    async fn counted<T>(
+    /// As [`Self::userinfo`], and how the login ended.
+    async fn taken<T>(
         &self,
         login: Login,
         read: impl FnOnce(Verified<UserInfo>) -> Result<T>,
-    ) -> Result<T> {
-        let logins = &self.0.logins;
-        let unset = |refusal: &Error| logins.count(Outcome::of(refusal));
-        let configured = self.configured().inspect_err(unset)?;
-        let known = self.known(configured, login).await;
-        let is_believed = known.is_ok();
-        let read = known.and_then(read);
-        logins.asked(read.as_ref().err(), self.0.clock.now());
-        logins.count(match &read {
-            Ok(_) => Outcome::Believed,
-            Err(_) if is_believed => Outcome::Unreadable,
-            Err(refusal) => Outcome::of(refusal),
-        });
-        read
+        is_sent: &AtomicBool,
+    ) -> (Outcome, Result<T>) {
+        match self.known(login, is_sent).await.map(read) {
+            Ok(Ok(value)) => (Outcome::Believed, Ok(value)),
+            Ok(Err(refusal)) => (Outcome::Unreadable, Err(refusal)),
+            Err(refusal) => (Outcome::of(&refusal), Err(refusal)),
+        }
     }
 
-    async fn known(
-        &self,
-        (settings, issuer, key): (&Settings, &str, &str),
-        login: Login,
-    ) -> Result<Verified<UserInfo>> {
-        let is_sent = AtomicBool::new(false);
+    async fn known(&self, login: Login, is_sent: &AtomicBool) -> Result<Verified<UserInfo>> {
         let asked = async {
+            let (settings, issuer, key) = self.configured()?;
             login.check()?;
             settings.check_client(&login.client_id)?;
-            self.within(settings, self.ask(settings, issuer, key, login, &is_sent)).await
+            self.within(settings, self.ask(settings, issuer, key, login, is_sent)).await
         };
         asked.await.map_err(|error| of_a_login(error, is_sent.load(Ordering::Relaxed)))
     }
@@ -253,6 +263,10 @@ impl Esignet {
     ) -> Result<Result<T, Denied>> {
         if is_quick { Ok(read(&keys)) } else { self.0.pool.run(move || Ok(read(&keys))).await }
     }
+}
+
+fn broke_off() -> Error {
+    Error::new(Code::Bug, "a login was not taken to its end")
 }
 
 #[cfg(test)]

@@ -82,18 +82,53 @@ async fn an_esignet_that_hangs_holds_few_logins_and_frees_them_at_their_deadline
     assert_eq!(esignet.0.logins.counted(), ended, "what the gateway refuses says nothing of eSignet");
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_login_whose_caller_hangs_up_is_counted_as_it_ends() {
+/// Others run until they wait.
+async fn others_run() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_given_up_before_its_code_is_sent_frees_its_place() {
     let (keys, pool) = (Keyring::fixed(fake::ring("partner", &[])), Pool::new(1, 4).unwrap());
     let esignet = Esignet::new(Some(settings()), Arc::new(Silent), keys, pool, Clock::fixed(NOW));
-    for _ in 0..3 {
-        assert!(esignet.userinfo(login(), Ok).now_or_never().is_none(), "nobody waits for it any more");
-    }
-    assert!(esignet.0.logins.counted().is_empty());
-    // It begins after them, and ends after them.
-    assert_eq!(esignet.userinfo(login(), Ok).await.err().unwrap().code(), Code::UpstreamTimeout);
-    assert_eq!(esignet.0.logins.counted(), [("upstream", 4)]);
+    let mut waiting: Vec<_> = (0..MOST_LOGINS).map(|_| Box::pin(esignet.userinfo(login(), Ok))).collect();
+    assert!(waiting.iter_mut().all(|login| login.now_or_never().is_none()));
+    others_run().await;
+    assert_eq!(esignet.0.places.available_permits(), 0);
+    drop(waiting);
+    others_run().await;
+    assert_eq!(esignet.0.places.available_permits(), MOST_LOGINS);
+    assert_eq!(esignet.0.logins.counted(), [("given-up", MOST_LOGINS as u64)]);
+    assert!(esignet.status().unwrap().0.failing.is_none(), "it says nothing of eSignet");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_whose_caller_hangs_up_once_its_code_is_sent_is_counted_as_it_ends() {
+    let server = Arc::new(Vectors { is_silent: true, ..Vectors::new() });
+    let esignet = esignet_at(&server, at("https"));
+    let mut abandoned = Box::pin(esignet.userinfo(login_at(&server), Ok));
+    assert!((&mut abandoned).now_or_never().is_none());
+    others_run().await;
+    assert_eq!(*server.asked.lock().unwrap(), ["/keys", "/token"]);
+    drop(abandoned);
+    // It begins after that one, and ends after it.
+    let refusal = esignet.userinfo(login_at(&server), Ok).await.err().unwrap();
+    assert_eq!(refusal.code(), Code::UpstreamTimeout);
+    assert_eq!(esignet.0.logins.counted(), [("upstream", 2)]);
     assert_eq!(esignet.status().unwrap().0.failing.unwrap().error.code(), Code::UpstreamTimeout);
+}
+
+#[tokio::test]
+async fn a_login_that_panics_is_counted_and_frees_its_place() {
+    let server = Arc::new(Vectors::new());
+    let esignet = esignet_at(&server, at("https"));
+    let panics = |_| -> Result<()> { panic!("on purpose") };
+    assert_eq!(esignet.userinfo(login_at(&server), panics).await.err().unwrap().code(), Code::Bug);
+    assert_eq!(esignet.0.logins.counted(), [("bug", 1)]);
+    assert_eq!(esignet.status().unwrap().0.failing.unwrap().error.code(), Code::Bug);
+    assert_eq!(esignet.0.places.available_permits(), MOST_LOGINS);
 }
 
 /// An eSignet whose tokens jwcrypto made; what is wrong with it is the test's.
@@ -104,6 +139,8 @@ struct Vectors {
     /// `None`: no connection.
     token_status: Option<u16>,
     userinfo_status: u16,
+    /// It takes codes, and never answers.
+    is_silent: bool,
     asked: Mutex<Vec<String>>,
 }
 
@@ -115,6 +152,7 @@ impl Vectors {
             token_type: "Bearer",
             token_status: Some(200),
             userinfo_status: 200,
+            is_silent: false,
             asked: Mutex::default(),
         }
     }
@@ -146,7 +184,10 @@ impl Outside for Vectors {
         request: Request,
     ) -> BoxFuture<'_, Result<Result<Reply, SendError>>> {
         self.asked.lock().unwrap().push(request.uri.path().to_owned());
-        std::future::ready(self.answer(&request)).boxed()
+        match self.is_silent && request.uri.path() == "/token" {
+            true => std::future::pending().boxed(),
+            false => std::future::ready(self.answer(&request)).boxed(),
+        }
     }
 
     fn next(&self, _: &Arc<dyn Steps>, _: Work) -> BoxFuture<'_, Result<(Work, Step)>> {
