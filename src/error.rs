@@ -23,7 +23,7 @@ words! {
         Keys = "keys",
         /// The registration with MOSIP: partner, licence, API key, client secret.
         Partner = "partner",
-        /// MOSIP is away or broken.
+        /// The upstream is away or broken.
         Upstream = "upstream",
         /// What came back does not verify.
         Tampered = "tampered",

@@ -19,7 +19,9 @@ pub(crate) fn of_status(who: &str, status: StatusCode, setting: &str) -> Error {
     match status {
         _ if status.is_redirection() => of_url(
             ", a redirect, which is not followed",
-            format!("Set {setting} to the address that answers by itself; a redirect leads to a login page, or from http to https."),
+            format!(
+                "Set {setting} to the address that answers by itself; a redirect leads to a login page, or from http to https."
+            ),
         ),
         StatusCode::NOT_FOUND | StatusCode::GONE => of_url(
             ": there is nothing at this URL",
@@ -31,7 +33,7 @@ pub(crate) fn of_status(who: &str, status: StatusCode, setting: &str) -> Error {
         ),
         StatusCode::PAYLOAD_TOO_LARGE => error(": the body is larger than that server takes")
             .advise(format!(
-                "Have the limit for bodies raised on the server at {setting}, or on the proxy before it; until then this record waits."
+                "Have the limit for bodies raised on the server at {setting}, or on the proxy before it."
             ))
             .with_upstream(status.as_str(), ""),
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => error(""),

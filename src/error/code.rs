@@ -68,14 +68,14 @@ codes! {
     Busy = "busy", 503, Upstream, "Too much is in flight", "Try again after the time in Retry-After.";
     /// A reply that does not verify.
     Tampered = "tampered", 502, Tampered, "The reply does not verify", "Do not use the reply; check the certificate of the signer and the path to MOSIP.";
-    /// MOSIP is away or broken; 504 on time-out.
-    Upstream = "upstream", 502, Upstream, "MOSIP is away or broken", "Nothing is wrong with the record; it can be sent again.";
-    /// MOSIP's deadline passed.
-    UpstreamTimeout = "upstream", 504, Upstream, "MOSIP did not answer in time", "Nothing is wrong with the record; it can be sent again.";
+    /// The upstream is away or broken.
+    Upstream = "upstream", 502, Upstream, "The upstream is away or broken", "Nothing is wrong with the record; it can be sent again.";
+    /// The upstream did not answer within its deadline.
+    UpstreamTimeout = "upstream", 504, Upstream, "The upstream did not answer in time", "Nothing is wrong with the record; it can be sent again.";
     /// The keys that callers are known by cannot be fetched for now, so that nobody knows who calls.
     CallerKeys = "upstream", 503, Upstream, "The keys that callers are known by cannot be fetched", "Try again after the time in Retry-After. The log of the gateway says why the keys do not come.";
     /// The partner registration is refused.
-    Partner = "partner", 502, Partner, "MOSIP refuses this partner", "Check partner id, licence key, API key and client secret with the MOSIP administrator.";
+    Partner = "partner", 502, Partner, "The upstream refuses this gateway", "Check partner id, licence key, API key and client secret with the MOSIP administrator.";
     /// A key or certificate is missing or unusable.
     Keys = "keys", 503, Keys, "A key or certificate is missing or unusable", "Run `mosip-gateway doctor` and replace the file it names.";
     /// The place that holds a private key cannot be reached for now, so nothing is known about the message.
@@ -148,6 +148,13 @@ impl Serialize for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_title_blames_mosip_where_another_system_may_have_been_called() {
+        for code in Code::ALL {
+            assert!(!code.title().contains("MOSIP"), "{}", code.title());
+        }
+    }
 
     #[test]
     fn each_is_written_as_its_word() {

@@ -58,22 +58,19 @@ mod tests {
     fn nothing_is_said_of_a_record_where_there_is_a_login() {
         let status =
             |status| refusal::of_status("eSignet", StatusCode::from_u16(status).unwrap(), "esignet.x");
-        for error in [
-            Error::new(Code::Upstream, "broke"),
-            Error::new(Code::UpstreamTimeout, "late"),
-            status(503),
-            status(400),
-        ] {
+        let statuses = [301, 400, 403, 404, 405, 408, 413, 429, 500, 503].map(status);
+        let others = [Error::new(Code::Upstream, "broke"), Error::new(Code::UpstreamTimeout, "late")];
+        for error in others.into_iter().chain(statuses) {
             for is_sent in [false, true] {
                 let told = of_a_login(error.clone(), is_sent);
-                assert!(!told.advice().contains("record"), "{}", told.advice());
-                assert!(
-                    told.advice().contains("login") || told.advice().contains("log in"),
-                    "{}",
-                    told.advice()
-                );
+                assert!(!told.advice().contains("record"), "{told}: {}", told.advice());
+                assert!(!is_sent || told.advice().contains("log in again"), "{told}: {}", told.advice());
                 assert_eq!((told.code(), told.retryable()), (error.code(), !is_sent), "{told}");
             }
+        }
+        for error in [status(400), status(503)] {
+            let told = of_a_login(error, false);
+            assert!(told.advice().contains("the login"), "{told}: {}", told.advice());
         }
     }
 }
