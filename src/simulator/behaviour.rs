@@ -197,8 +197,6 @@ pub enum EsignetLie {
     Plain,
     /// No key has the kid of the userinfo, however often the keys are fetched.
     UnknownKid,
-    /// The ID token holds another nonce.
-    WrongNonce,
     /// What was sealed was altered on the way.
     AlteredSeal,
     /// The sealed userinfo inflates without end.

@@ -239,11 +239,8 @@ async fn userinfo(State(world): State<Arc<World>>, headers: HeaderMap) -> Respon
 
 /// How a token is made: the ID token, or the userinfo.
 fn how(behaviour: &Behaviour, is_id_token: bool) -> How {
-    let is_there = |lie: &EsignetLie| match lie {
-        EsignetLie::WrongNonce => is_id_token,
-        _ => behaviour.esignet_lies_in_id_token == is_id_token,
-    };
-    How { lie: behaviour.esignet_lie.filter(is_there), is_rotated: behaviour.esignet_rotated }
+    let is_there = behaviour.esignet_lies_in_id_token == is_id_token;
+    How { lie: behaviour.esignet_lie.filter(|_| is_there), is_rotated: behaviour.esignet_rotated }
 }
 
 /// Names with their values; `None` where one stands twice.

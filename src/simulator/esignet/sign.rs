@@ -90,7 +90,6 @@ impl Esignet {
             "iss": self.issuer, "sub": SUBJECT, "aud": self.client.id, "iat": now, "exp": now + 600, "auth_time": now,
             "acr": "mosip:idp:acr:generated-code", "at_hash": base64::encode_url(sha256(access_token.as_bytes()).get(..16)?),
         });
-        let nonce = if how.lie == Some(EsignetLie::WrongNonce) { Some("another-nonce") } else { nonce };
         if let Some(nonce) = nonce {
             claims.as_object_mut()?.insert("nonce".to_owned(), json!(nonce));
         }
