@@ -102,7 +102,7 @@ impl ChannelStatus {
         self.flow == Flow::Open && self.stopped_at.is_some()
     }
 
-    /// The host that a person has to look at: the one that is in the way, else that of the URL.
+    /// The host that a person has to look at: the one that is in the way, else that of the URL. It changes; series of metrics have [`Self::host`].
     pub(crate) fn host_to_look_at(&self) -> &str {
         self.failed_at.as_deref().filter(|_| self.stopped_at.is_some()).unwrap_or(&self.host)
     }

@@ -193,7 +193,9 @@ async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_
         assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
     }
     let host = place.0.simulator.base_url.strip_prefix("http://").unwrap();
-    let open = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"birth\",state=\"open\"}} 1");
+    let open = format!(
+        "mosip_gateway_channel{{destination=\"mediator\",host=\"{host}\",kind=\"birth\",state=\"open\"}} 1"
+    );
     assert!(metrics.contains(&open), "{open} is not in\n{metrics}");
     assert!(
         metrics.contains("mosip_gateway_certificate_days_left{role=\"own\",name=\"partner\"}"),

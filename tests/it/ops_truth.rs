@@ -56,7 +56,8 @@ async fn results_that_do_not_reach_the_mediator_stand_on_the_page_in_readiness_a
     assert!(certificates.iter().any(|one| one["role"] == "own" && one["days_to_expiry"].is_i64()), "{ready}");
     let metrics = text(&gateway, "/metrics").await;
     let host = nobody.address();
-    let channel = format!("mosip_gateway_channel{{host=\"{host}\",kind=\"delivery\",state=\"failing\"}} 1");
+    let labels = format!("destination=\"delivery\",host=\"{host}\",kind=\"delivery\",state=\"failing\"");
+    let channel = format!("mosip_gateway_channel{{{labels}}} 1");
     for sample in [
         channel.as_str(),
         "mosip_gateway_oldest_delivery_seconds ",
@@ -128,7 +129,8 @@ async fn the_last_success_is_remembered_over_a_restart() {
         |text: &str| OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).unwrap();
     assert!((of(&after) - of(&before)).abs() < Duration::seconds(1), "{before} {after}");
     let metrics = text(&world.gateway, "/metrics").await;
-    assert!(metrics.contains("mosip_gateway_last_success_timestamp_seconds{"), "{metrics}");
+    let success = "mosip_gateway_last_success_timestamp_seconds{destination=\"mediator\",host=";
+    assert!(metrics.contains(success), "{metrics}");
 }
 
 #[tokio::test]

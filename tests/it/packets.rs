@@ -162,6 +162,16 @@ async fn the_host_of_the_workflow_is_named_while_it_is_the_one_that_is_away() {
         if page.contains(&nobody.address()) && page.contains(waiting) { Ok(()) } else { Err(page) }
     })
     .await;
+    // A series keeps its host, or an alarm that waits an hour never comes; the mediator is at the same one, and flows.
+    let metrics = format!("{url}metrics");
+    let metrics = world.gateway.request(Method::GET, metrics, HeaderMap::new(), "").await;
+    let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let host = world.simulator.base_url.strip_prefix("http://").unwrap();
+    for (destination, is_open) in [("packets", 0), ("mediator", 1)] {
+        let labels = format!("destination=\"{destination}\",host=\"{host}\",kind=\"birth\",state=\"open\"");
+        let sample = format!("mosip_gateway_channel{{{labels}}} {is_open}");
+        assert!(metrics.lines().any(|line| line == sample), "{sample} is not in\n{metrics}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //!
 //! `docs/operator.md` has the table of names. What the database counts is absent while it does not answer.
 
+use std::cmp::Reverse;
 use std::fmt;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::standing::{Standing, Stored, since};
+use super::standing::{Dated, Standing, Stored, since};
+use crate::clock::Timestamp;
 use crate::destinations::Rows;
 use crate::destinations::esignet::Logins;
 use crate::faces::Switch;
@@ -149,6 +151,7 @@ fn register_outbox(registry: &mut Registry, standing: &Standing) {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ChannelState {
+    destination: String,
     host: String,
     kind: String,
     state: &'static str,
@@ -159,8 +162,9 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
     for channel in &standing.channels {
         for kind in channel.carries() {
             for state in ChannelStatus::STATES {
-                let host = channel.host_to_look_at().to_owned();
-                let labels = ChannelState { host, kind: kind.clone(), state };
+                // A series goes on while another host is in the way, or no alarm would wait to its end.
+                let (destination, host) = (channel.destination.clone(), channel.host.clone());
+                let labels = ChannelState { destination, host, kind: kind.clone(), state };
                 channels.get_or_create(&labels).set(i64::from(channel.state() == state));
             }
         }
@@ -170,7 +174,8 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
     for channel in &standing.channels {
         let Some(at) = channel.last_success else { continue };
         for kind in channel.carries() {
-            success.get_or_create(&Carried { host: channel.host.clone(), kind }).set(at.seconds());
+            let (destination, host) = (channel.destination.clone(), channel.host.clone());
+            success.get_or_create(&Carried { destination, host, kind }).set(at.seconds());
         }
     }
     registry.register(
@@ -187,6 +192,7 @@ fn register_channels(registry: &mut Registry, standing: &Standing) {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Carried {
+    destination: String,
     host: String,
     kind: String,
 }
@@ -208,11 +214,7 @@ struct Severity {
 }
 
 fn register_keys(registry: &mut Registry, standing: &Standing) {
-    let days = Family::<Named, Gauge>::default();
-    for dated in standing.certificates() {
-        days.get_or_create(&Named { role: dated.role, name: dated.name.clone() })
-            .set(dated.days_left(standing.now));
-    }
+    let days = days_left(standing.certificates().collect(), standing.now);
     registry.register("certificate_days_left", "Whole days until the certificate expires", days);
     let troubles = standing.key_troubles().count() as u64;
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
@@ -228,6 +230,37 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
     registry.register("setting_troubles", help, troubles);
 }
 
+fn days_left(mut certificates: Vec<Dated>, now: Timestamp) -> Family<Named, Gauge> {
+    let days = Family::<Named, Gauge>::default();
+    // Of several with one name the next to expire counts: the last one that is set.
+    certificates.sort_by_key(|dated| Reverse(dated.not_after));
+    for dated in certificates {
+        let left = dated.days_left(now);
+        days.get_or_create(&Named { role: dated.role, name: dated.name }).set(left);
+    }
+    days
+}
+
 pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64) {
     registry.register(name, help, ConstGauge::new(value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_certificates_with_one_name_the_next_to_expire_is_shown() {
+        const DAY: i64 = 24 * 60 * 60;
+        let own = |days| Dated {
+            role: "own",
+            name: "partner.crt".to_owned(),
+            not_after: Timestamp::from_seconds(days * DAY),
+        };
+        for certificates in [[10, 300], [300, 10]] {
+            let days = days_left(certificates.map(own).into(), Timestamp::from_seconds(0));
+            let named = Named { role: "own", name: "partner.crt".to_owned() };
+            assert_eq!(days.get_or_create(&named).get(), 10, "{certificates:?}");
+        }
+    }
 }

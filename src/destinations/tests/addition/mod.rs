@@ -141,7 +141,9 @@ async fn a_destination_is_one_folder_and_one_line() {
     for line in [
         r#"mosip_gateway_events{kind="birth",state="done"} 1"#.to_owned(),
         r#"mosip_gateway_events{kind="example-notice",state="done"} 0"#.to_owned(),
-        format!(r#"mosip_gateway_channel{{host="{host}",kind="birth",state="open"}} 1"#),
+        format!(
+            r#"mosip_gateway_channel{{destination="example",host="{host}",kind="birth",state="open"}} 1"#
+        ),
         r#"mosip_gateway_oldest_waiting_seconds{destination="example"} 0"#.to_owned(),
     ] {
         assert!(metrics.contains(&line), "{line}: {metrics}");
