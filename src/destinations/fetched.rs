@@ -115,9 +115,8 @@ impl<T: Send + Sync + 'static> Fetched<T> {
 
     /// As [`Self::get`]. Where there is none yet, it is waited for until `deadline`.
     pub(crate) async fn get_by(&self, deadline: Instant) -> Result<Arc<T>> {
-        let late = |_| Error::new(Code::UpstreamTimeout, "the document did not come in time");
         loop {
-            let refusal = match timeout_at(deadline, self.get()).await.map_err(late)? {
+            let refusal = match by(deadline, self.get()).await {
                 Ok(document) => return Ok(document),
                 Err(refusal) => refusal,
             };
@@ -147,15 +146,15 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         fetched.await.map_err(|error| until(error, BETWEEN))
     }
 
-    /// As [`Self::newer_than`]. Where the minute ends before `deadline`, its end is waited for.
+    /// As [`Self::newer_than`], but no later than `deadline`. Where the minute ends before that, its end is waited for.
     pub(crate) async fn newer_than_by(&self, former: &Arc<T>, deadline: Instant) -> Result<Arc<T>> {
         loop {
-            let refusal = match self.newer_than(former).await {
+            let refusal = match by(deadline, self.newer_than(former)).await {
                 Ok(newer) => return Ok(newer),
                 Err(refusal) => refusal,
             };
             let next = Instant::now() + refusal.retry_after().unwrap_or(BETWEEN);
-            if next > deadline {
+            if next >= deadline {
                 return Err(refusal);
             }
             sleep_until(next).await;
@@ -245,6 +244,12 @@ impl<T> Inner<T> {
     fn slot(&self) -> MutexGuard<'_, Slot<T>> {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What `fetch` brings, unless it is late. The fetch itself goes on.
+pub(crate) async fn by<T>(deadline: Instant, fetch: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::new(Code::UpstreamTimeout, "the document did not come in time");
+    timeout_at(deadline, fetch).await.map_err(late)?
 }
 
 /// The next fetch comes after `wait`, or later where the server asked for more.

@@ -15,7 +15,7 @@ use crate::config::section::Section;
 use crate::config::value::text;
 use crate::destinations::Url;
 use crate::destinations::drive::Outside;
-use crate::destinations::fetched::Fetched;
+use crate::destinations::fetched::{Fetched, by};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::http::caller::Caller;
@@ -142,7 +142,7 @@ impl JwtSettings {
 }
 
 /// What does not work without the key.
-const NOBODY_KNOWN: &str = "nobody is known by a token, so that all who bring one are refused";
+const NOBODY_KNOWN: &str = "nobody is known by it, so that all whose token this key would prove are refused";
 
 /// How the tokens of one kind of caller are checked. No `Debug`.
 pub(crate) struct JwtCallers {
@@ -202,7 +202,8 @@ impl JwtCallers {
     }
 
     /// Checks a bearer token of `caller` at `now`. The caller gets the same refusal for every failed check; the keys are fetched again, once
-    /// a minute at most, where none of them signed a token that says what it has to; the end of that minute is waited for with `patience`.
+    /// a minute at most, where none of them signed a token that says what it has to; the fetch, and the end of that minute, are waited for with
+    /// `patience`.
     /// While that takes its time, `caller` is a stranger whose connection may be closed to make room. [`Code::Keys`] or
     /// [`Code::CallerKeys`] where nobody knows whose the token is: the caller is not at fault.
     pub(crate) async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<()> {
@@ -226,7 +227,7 @@ impl JwtCallers {
         let deadline = Instant::now() + self.patience;
         let newer = match (&held, &denied) {
             // A new key of the same name is no reason to wait: nobody makes one.
-            (Some(held), Some(Denied::WrongSignature(_))) => keys.newer_than(held).await,
+            (Some(held), Some(Denied::WrongSignature(_))) => by(deadline, keys.newer_than(held)).await,
             (Some(held), _) => keys.newer_than_by(held, deadline).await,
             (None, _) => keys.get_by(deadline).await,
         };

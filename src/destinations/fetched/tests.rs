@@ -218,9 +218,28 @@ async fn the_end_of_the_minute_is_waited_for_where_it_comes_in_time() {
     let patience = Duration::from_secs(20);
     let (began, soon) = (Instant::now(), || Instant::now() + patience);
     assert!(document.newer_than_by(&two, soon()).now_or_never().unwrap().is_err(), "it comes too late");
-    tokio::time::advance(BETWEEN.saturating_sub(patience)).await;
+    // The fetch has to come before the deadline.
+    tokio::time::advance(BETWEEN.saturating_sub(patience) + Duration::from_millis(1)).await;
     assert_eq!(document.newer_than_by(&two, soon()).await.unwrap().as_str(), "three");
     assert_eq!((began.elapsed(), asked(&script)), (BETWEEN, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_hangs_keeps_nobody_beyond_their_deadline() {
+    let slow = Slow::new(Script::new(["one", "two"].map(|body| says(200, body))));
+    slow.answers().await;
+    let document = at(Arc::<Slow>::clone(&slow));
+    let (one, began, patience) = (document.get().await.unwrap(), Instant::now(), Duration::from_secs(3));
+    let asks = async {
+        let late = document.newer_than_by(&one, began + patience).await.err().unwrap();
+        assert_eq!((late.code(), began.elapsed()), (Code::UpstreamTimeout, patience));
+    };
+    let answers = async {
+        sleep(DEADLINE).await;
+        slow.answers().await;
+    };
+    tokio::join!(asks, answers);
+    assert_eq!((document.newer_than(&one).await.unwrap().as_str(), slow.asked()), ("two", 2), "it goes on");
 }
 
 #[tokio::test(start_paused = true)]
