@@ -44,7 +44,7 @@ impl Awaited {
         Some(Trouble::fatal(
             &self.setting,
             format!(
-                "{host} has given no key since the start, at {since} ({}): all who bring a token are answered 503",
+                "{host} has given no key since the start, at {since} ({}): all whose token this key would prove are answered 503",
                 why.detail()
             ),
             "make that server answer with the key: it is asked every few seconds. Where the URL is wrong, correct it, and start the gateway again",
