@@ -50,7 +50,9 @@ pub trait KeySource: Any + Send + Sync {
     fn location(&self) -> Location;
 
     /// The keys and certificates that are there. Fails where there is no key that can be used; [`LoadError::Unavailable`] means that
-    /// the key is there and cannot be reached now. `files` reads what is in files.
+    /// the key is there and cannot be reached now. `files` reads what is in files, and bounds how long it is waited for. A source that waits
+    /// for something else, such as a token or a service, does so within `Reader::seen` of `files`, under a name that operators know: for a
+    /// wait that nobody sees the start, and everybody who asks for a look at the keys, wait without end.
     fn load(&self, files: &Reader, strict_permissions: bool) -> Result<KeyMaterial, Trouble>;
 
     /// The files whose change means that the key has to be loaded again.
