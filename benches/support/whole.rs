@@ -65,7 +65,7 @@ pub(crate) fn measure(briefly: bool) -> bool {
         case("events of many members", EVENTS, many_members, large, members),
         case("events of one text", EVENTS, one_text, large, alone),
         Case { is_upgraded: true, ..case("events, upgraded database", EVENTS, many_members, large, members) },
-        case("packets of many fields", PACKETS, many_fields, large, members),
+        case("packets of many fields", PACKETS, many_fields, large, alone),
         case("`/v1/open`", "/v1/open", sealed, large, alone),
         case("`/v1/verify`", "/v1/verify", token, large, alone),
         case("jobs", "/v1/uin-tokens", job, job_bytes, Some(9 << 19)),

@@ -80,9 +80,13 @@ impl Registration {
     /// Reads `{"requestFields"}` and, where they are there, `trackingId`, `eventId`, `actionId`, `notification`, `metaInfo`, `audit` and
     /// `schemaJson`. [`Code::Malformed`] or [`Code::Field`], with the JSON pointer of the defect.
     pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
-        let text = json::text(&body)?;
-        json::check_unambiguous(text)?;
-        let members = members(text)?;
+        json::check_unambiguous(json::text(&body)?)?;
+        Self::read(kind, body)
+    }
+
+    /// Reads a body that was checked to be unambiguous, as [`Self::parse`] does: it takes no memory for each of many fields.
+    pub(crate) fn read(kind: EventKind, body: Bytes) -> Result<Self> {
+        let members = members(json::text(&body)?)?;
         for (value, pointer) in [(members.meta_info, "/metaInfo"), (members.audit, "/audit")] {
             if value.is_some_and(|value| !value.get().starts_with('{')) {
                 return Err(Error::field(pointer, "this is no object"));

@@ -183,7 +183,7 @@ impl Steps for Packets {
     fn next(&self, work: &Work) -> Result<Step> {
         let unknown = |_| Error::new(Code::Bug, "an entry for the packet manager is of no kind of packets");
         let kind: EventKind = work.kind.parse().map_err(unknown)?;
-        let registration = Registration::parse(kind, work.payload.clone())?;
+        let registration = Registration::read(kind, work.payload.clone())?;
         let notes = Notes::read(&work.progress)?;
         let call = match notes.created {
             false => self.create_step(work, &registration, notes),
