@@ -17,7 +17,7 @@ use crate::destinations::packets::Packets;
 use crate::destinations::{self, Destinations, EventRoutes, Listed};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
-use crate::ledger::{Ledger, LegacyPosts, Publications};
+use crate::ledger::{Confirmations, Ledger, LegacyPosts, Publications};
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::pool::Pool;
@@ -98,6 +98,17 @@ impl Services {
             let token_member = destinations.opencrvs.legacy_token_member;
             let (destination, kind) = (Opencrvs::ROWS.destination, opencrvs::LEGACY);
             ledger.post_to_opencrvs(LegacyPosts { destination, kind, token_member, settles });
+        }
+        let core = &destinations.opencrvs.confirmation;
+        if core.url.is_some() {
+            ledger.confirm_in_opencrvs(Confirmations {
+                destination: Opencrvs::ROWS.destination,
+                kind: opencrvs::CONFIRM,
+                national_id_key: core.national_id_key.clone(),
+                rejects_rejected: core.rejects_rejected,
+                rejects_silent: core.rejects_silent,
+                settles: destinations.delivery.url.is_none(),
+            });
         }
         if let Some(topic) = destinations.hub.topics.credential() {
             ledger.expect_answers_within(destinations.hub.expect_within);

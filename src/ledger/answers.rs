@@ -177,7 +177,7 @@ impl Book<'_> {
         Ok(Cow::Borrowed(data))
     }
 
-    fn is_issued(&self, entry: &str) -> Result<bool> {
+    pub(super) fn is_issued(&self, entry: &str) -> Result<bool> {
         Ok(self.tx().outcome(entry)?.is_some_and(|row| row.outcome == Outcome::Issued.as_str()))
     }
 
@@ -222,6 +222,7 @@ impl Book<'_> {
                     key: None,
                     met_by: None,
                 })?;
+                self.confirm_silence(entry, &subject)?;
             }
             let details = match former {
                 Some(former) => former.details,

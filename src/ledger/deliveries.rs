@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::entry::Refusal;
-use super::{Book, Ledger, legacy};
+use super::{Book, Ledger};
 use crate::clock::to_millis;
 use crate::error::{Code, Error, Result};
 use crate::json::to_wiped;
@@ -202,7 +202,8 @@ impl Book<'_> {
 
     /// Whether success is reported to OpenCRVS alone.
     pub(super) fn is_settled_by_opencrvs(&self) -> bool {
-        self.rules.legacy.get().is_some_and(|legacy::LegacyPosts { settles, .. }| *settles)
+        self.rules.legacy.get().is_some_and(|posts| posts.settles)
+            || self.rules.confirmations.get().is_some_and(|confirmations| confirmations.settles)
     }
 
     /// A message about our own events that the mediator did not take within `retention` is dropped. What MOSIP sent, and what is parked,

@@ -5,6 +5,7 @@
 
 mod accept;
 mod answers;
+mod confirmations;
 mod correlation;
 mod deliveries;
 pub(crate) mod entry;
@@ -45,6 +46,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::accept::{Accepted, IdempotencyKey};
 pub(crate) use self::answers::{Answer, AnswerDetails};
+pub(crate) use self::confirmations::Confirmations;
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView, Tally};
@@ -86,6 +88,8 @@ struct Rules {
     quarantine: Quarantine,
     /// How application ids and UINTOKENs reach OpenCRVS 1.x; unset: they do not.
     legacy: OnceLock<LegacyPosts>,
+    /// How registrations are confirmed in OpenCRVS's core; unset: they are not.
+    confirmations: OnceLock<Confirmations>,
     /// How long MOSIP may be silent about a registration; unset: nothing is expected of it.
     expected_within: OnceLock<Duration>,
     /// How it is published that credentials were received; unset: it is not.
@@ -134,6 +138,7 @@ impl Ledger {
             outbox,
             quarantine,
             legacy: OnceLock::new(),
+            confirmations: OnceLock::new(),
             expected_within: OnceLock::new(),
             publications: OnceLock::new(),
             unreadable: Unreadable::default(),

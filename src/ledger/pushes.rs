@@ -222,15 +222,18 @@ impl Ledger {
             let post =
                 uin_token.as_deref().map(|token| book.token_post(&id, named.as_ref(), &subject, token));
             let post = post.transpose()?.flatten();
+            let confirmation = book.confirmation_of(named.as_ref(), outcome, data)?;
+            let settled_by = confirmation.as_ref().filter(|_| outcome == Some(Outcome::Issued));
             book.tell(Message {
                 kind,
                 subject: &subject,
                 data: &told,
                 verified: notice.word(),
                 key: notice.key().map(|key| key.to_string()).as_deref(),
-                met_by: post.as_ref().map(|post| post.id.clone()),
+                met_by: post.as_ref().map(|post| &post.id).or(settled_by.map(|new| &new.id)).cloned(),
             })?;
             post.map_or(Ok(()), |post| book.queue_legacy(post))?;
+            confirmation.map_or(Ok(()), |new| book.queue_confirmation(new))?;
             if outcome == Some(Outcome::Issued) {
                 book.publish_received(&id, named.as_ref(), &subject, receipt.as_ref())?;
             }

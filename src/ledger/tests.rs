@@ -2,6 +2,7 @@ mod acceptance;
 mod age;
 mod answers;
 mod at_rest;
+mod confirmations;
 mod correlation;
 mod deliveries;
 mod destinations;

@@ -35,14 +35,32 @@ impl ClientToken {
 
 /// Path and query of the URL to post to, without a body: `<path of auth_url>/token?client_id&client_secret&grant_type=client_credentials`.
 /// OpenCRVS 1.x reads only the query, so the URL is a secret and is not logged.
-pub(crate) fn request(auth_path: &str, client_id: &str, client_secret: &SecretBytes) -> SecretWriter {
+pub(crate) fn query(auth_path: &str, client_id: &str, client_secret: &SecretBytes) -> SecretWriter {
+    let mut query = path(auth_path);
+    query.push(b"?");
+    write_fields(&mut query, client_id, client_secret);
+    query
+}
+
+/// Path of the URL to post [`form`] to.
+pub(crate) fn path(auth_path: &str) -> SecretWriter {
     let mut path = SecretWriter::default();
     path.push(auth_path.trim_end_matches('/').as_bytes());
-    path.push(b"/token?");
-    path.field("client_id", client_id.as_bytes());
-    path.field("client_secret", client_secret.expose());
-    path.field("grant_type", b"client_credentials");
+    path.push(b"/token");
     path
+}
+
+/// The same members as a form, as OpenCRVS 2.0 and later read them.
+pub(crate) fn form(client_id: &str, client_secret: &SecretBytes) -> SecretWriter {
+    let mut form = SecretWriter::default();
+    write_fields(&mut form, client_id, client_secret);
+    form
+}
+
+fn write_fields(into: &mut SecretWriter, client_id: &str, client_secret: &SecretBytes) {
+    into.field("client_id", client_id.as_bytes());
+    into.field("client_secret", client_secret.expose());
+    into.field("grant_type", b"client_credentials");
 }
 
 /// The token in the answer: `{"access_token"}`. [`Code::Partner`] where OpenCRVS refuses the client, [`Code::Upstream`] where its auth
@@ -93,13 +111,15 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     #[test]
-    fn the_client_stands_in_the_query_and_cannot_break_out_of_it() {
+    fn the_client_stands_in_the_query_or_in_a_form_and_cannot_break_out_of_it() {
         let secret = SecretBytes::new(b"a&b=c d#%".to_vec());
-        let query = "client_id=id%26x&client_secret=a%26b%3Dc+d%23%25&grant_type=client_credentials";
-        for (path, expected) in [("", "/token?"), ("/", "/token?"), ("/auth/", "/auth/token?")] {
-            let request = request(path, "id&x", &secret).into_bytes();
-            assert_eq!(std::str::from_utf8(&request).unwrap(), format!("{expected}{query}"));
+        let members = "client_id=id%26x&client_secret=a%26b%3Dc+d%23%25&grant_type=client_credentials";
+        let text = |written: SecretWriter| String::from_utf8(written.into_bytes().to_vec()).unwrap();
+        for (at, expected) in [("", "/token"), ("/", "/token"), ("/auth/", "/auth/token")] {
+            assert_eq!(text(query(at, "id&x", &secret)), format!("{expected}?{members}"));
+            assert_eq!(text(path(at)), expected);
         }
+        assert_eq!(text(form("id&x", &secret)), members);
     }
 
     #[test]

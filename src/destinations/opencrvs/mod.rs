@@ -1,6 +1,8 @@
-//! The country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`): application ids and UINTOKENs are posted there under a token of
-//! the gateway's own OpenCRVS client.
+//! OpenCRVS, under a token of the gateway's own client there. Its core (2.0 and later, `opencrvs.url`) learns what came of a registration that
+//! waits for MOSIP; the country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`) is posted application ids and UINTOKENs.
 
+mod confirm;
+mod legacy;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -9,32 +11,33 @@ mod token;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::HeaderValue;
 
+use self::confirm::Confirmations;
+use self::legacy::LegacyPosts;
 #[cfg(test)]
 pub(crate) use self::settings::Client;
 pub(crate) use self::settings::Settings;
-use super::{
-    Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
-};
-use crate::error::{Code, Error, Result};
-use crate::opencrvs::legacy;
+pub(crate) use self::token::{ClientToken, TokenForm};
+use super::{Destination, Listed, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work};
+use crate::error::Result;
 use crate::store::Queue;
-use crate::upstream::{self, Reply, Request};
 
-/// The kind of its entries.
+/// The kind of the entries for the country configuration of OpenCRVS 1.x.
 pub(crate) const LEGACY: &str = "legacy";
-/// For one call. The country configuration answers once OpenCRVS's own database has taken it.
+/// The kind of the entries for OpenCRVS's core.
+pub(crate) const CONFIRM: &str = "confirm";
+/// For one call. OpenCRVS answers once its own database has taken it.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// Largest answer, bytes; only the status counts.
-const MAX_REPLY: usize = 1 << 20;
-/// Posts at once.
+/// Calls at once, to each URL.
 const CONCURRENCY: usize = 4;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// OpenCRVS, as what we send to.
 pub(crate) struct Opencrvs {
-    legacy_url: Option<Uri>,
-    token: Arc<TokenSource>,
+    legacy: LegacyPosts,
+    confirmations: Confirmations,
 }
 
 impl Listed for Opencrvs {
@@ -42,16 +45,25 @@ impl Listed for Opencrvs {
         destination: "opencrvs",
         system: "OpenCRVS",
         queue: Queue::Entries,
-        kinds: &[LEGACY],
+        kinds: &[LEGACY, CONFIRM],
         speaks: false,
         remedy: Remedy::always("the client of OpenCRVS"),
     };
 
     type Settings = Settings;
 
-    fn new(settings: Settings, _: &Tools) -> Self {
-        let Settings { client, legacy_url, .. } = settings;
-        Self { legacy_url, token: Arc::new(TokenSource::new(client)) }
+    fn new(settings: Settings, tools: &Tools) -> Self {
+        let Settings { client, legacy_url, confirmation, .. } = settings;
+        let client = Arc::new(client);
+        let token = |form| Arc::new(TokenSource::new(ClientToken { client: Arc::clone(&client), form }));
+        Self {
+            legacy: LegacyPosts { url: legacy_url, token: token(TokenForm::Query) },
+            confirmations: Confirmations {
+                settings: confirmation,
+                token: token(TokenForm::Body),
+                clock: tools.clock.clone(),
+            },
+        }
     }
 }
 
@@ -61,41 +73,24 @@ impl Destination for Opencrvs {
     }
 
     fn routes(&self) -> Vec<Route> {
-        let route = |url| Route {
-            host: upstream::host_and_port(url),
-            kinds: vec![LEGACY.to_owned()],
-            concurrency: CONCURRENCY,
-            deadline: DEADLINE,
-        };
-        self.legacy_url.iter().map(route).collect()
+        self.legacy.route().into_iter().chain(self.confirmations.route()).collect()
     }
 
     fn tokens(&self) -> Vec<Arc<TokenSource>> {
-        self.legacy_url.iter().map(|_| Arc::clone(&self.token)).collect()
+        self.legacy.token().into_iter().chain(self.confirmations.token()).collect()
     }
 }
 
 impl Steps for Opencrvs {
     fn next(&self, work: &Work) -> Result<Step> {
-        let uri = self.legacy_url.clone().ok_or_else(|| {
-            Error::new(Code::Keys, "no URL is set for the country configuration of OpenCRVS")
-                .advise("Set opencrvs.legacy_url.")
-        })?;
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        let request = Request {
-            method: Method::POST,
-            uri,
-            headers: HeaderMap::from_iter([(header::CONTENT_TYPE, JSON)]),
-            body: work.payload.clone(),
-            deadline: DEADLINE,
-            max_response: MAX_REPLY,
-        };
-        let read = Box::new(|reply: Result<Reply, _>| {
-            let reply = reply?;
-            legacy::read_answer(reply.status).map_err(|error| reply.explain(error))?;
-            Ok(Read::Done(Done::default()))
-        });
-        let token = Some(Arc::clone(&self.token));
-        Ok(Step::from(Call { request, token, before: None, resend: false, read }))
+        match work.kind.as_str() {
+            CONFIRM => self.confirmations.next(work),
+            _ => self.legacy.next(work),
+        }
     }
+}
+
+/// A route to `host` for entries of `kind`.
+fn route(host: String, kind: &str) -> Route {
+    Route { host, kinds: vec![kind.to_owned()], concurrency: CONCURRENCY, deadline: DEADLINE }
 }

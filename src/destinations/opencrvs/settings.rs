@@ -1,4 +1,4 @@
-//! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and how later versions are notified.
+//! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and how later versions learn what came of a registration.
 
 use std::time::Duration;
 
@@ -19,6 +19,22 @@ pub(crate) struct Settings {
     pub(crate) legacy_url: Option<Uri>,
     /// The member that holds the UINTOKEN there; default `MOSIP_PSUT_TOKEN_ID`.
     pub(crate) legacy_token_member: &'static str,
+    /// How registrations are confirmed (OpenCRVS 2.0 and later).
+    pub(crate) confirmation: Confirmation,
+}
+
+/// How OpenCRVS's core learns what came of a registration.
+pub(crate) struct Confirmation {
+    /// Where its `/events` is; absent = nothing is confirmed.
+    pub(crate) url: Option<Uri>,
+    /// The field of a record that takes the number of the person; default `child.nid`.
+    pub(crate) national_id_field: String,
+    /// The member of a credential that holds it; default `UIN`.
+    pub(crate) national_id_key: String,
+    /// `on_rejected`: what MOSIP rejects is rejected; default true.
+    pub(crate) rejects_rejected: bool,
+    /// `on_silence`: what MOSIP is silent about is rejected; default false.
+    pub(crate) rejects_silent: bool,
 }
 
 /// The client that OpenCRVS gave us under "Integrations".
@@ -39,7 +55,24 @@ const TOKEN_MEMBERS: [(&str, &str); 2] =
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { client: Client::default(), legacy_url: None, legacy_token_member: TOKEN_MEMBERS[0].0 }
+        Self {
+            client: Client::default(),
+            legacy_url: None,
+            legacy_token_member: TOKEN_MEMBERS[0].0,
+            confirmation: Confirmation::default(),
+        }
+    }
+}
+
+impl Default for Confirmation {
+    fn default() -> Self {
+        Self {
+            url: None,
+            national_id_field: "child.nid".to_owned(),
+            national_id_key: "UIN".to_owned(),
+            rejects_rejected: true,
+            rejects_silent: false,
+        }
     }
 }
 
@@ -54,6 +87,7 @@ impl DestinationSettings for Settings {
             legacy_token_member: section
                 .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
                 .unwrap_or(Self::default().legacy_token_member),
+            confirmation: confirmation(&mut section, plain),
         };
         not_built(&mut section, plain);
         section.finish();
@@ -62,19 +96,33 @@ impl DestinationSettings for Settings {
 
     fn urls(&self) -> Vec<Url<'_>> {
         let posts = self.legacy_url.iter().map(|url| Url::whole("opencrvs.legacy_url", url));
+        let core = self.confirmation.url.iter().map(|url| Url::begun("opencrvs.url", url));
         let client = self.client.auth_url.iter().map(|url| Url::begun("opencrvs.auth_url", url));
-        posts.chain(client).collect()
+        posts.chain(core).chain(client).collect()
     }
 
-    /// What the client lacks matters where something is posted.
+    /// What the client lacks matters where something is sent.
     fn lacks(&self) -> Vec<Lack> {
-        let lack = |name: &String| Lack {
+        let lack = |name: &String, needed_by, advice| Lack {
             subject: "opencrvs",
-            what: format!("{name} is not set, and opencrvs.legacy_url needs it"),
-            advice: "set it as OpenCRVS gave it under Integrations; until then application ids and UINTOKENs wait",
+            what: format!("{name} is not set, and {needed_by} needs it"),
+            advice,
         };
-        let needed = self.legacy_url.iter().flat_map(|_| &self.client.unset);
-        needed.map(lack).collect()
+        let posts = self.legacy_url.iter().flat_map(|_| &self.client.unset).map(|name| {
+            lack(
+                name,
+                "opencrvs.legacy_url",
+                "set it as OpenCRVS gave it under Integrations; until then application ids and UINTOKENs wait",
+            )
+        });
+        let confirmations = self.confirmation.url.iter().flat_map(|_| &self.client.unset).map(|name| {
+            lack(
+                name,
+                "opencrvs.url",
+                "set it to the system client of OpenCRVS that may confirm; until then confirmations wait",
+            )
+        });
+        posts.chain(confirmations).collect()
     }
 }
 
@@ -99,27 +147,30 @@ fn client(section: &mut Section<'_>, plain: &PlainHttp) -> Client {
     Client { auth_url, client_id, client_secret, unset }
 }
 
+fn confirmation(section: &mut Section<'_>, plain: &PlainHttp) -> Confirmation {
+    let default = Confirmation::default();
+    let url = section.url("url", plain);
+    if url.as_ref().is_some_and(|url| url.query().is_some()) {
+        // A path is put behind it.
+        section.problem("url", "holds a query", "end the URL before `?`");
+    }
+    // Whether it is the record token, which is not built yet.
+    if section.parsed("confirm_with", word(&[("client", false), ("record-token", true)])) == Some(true) {
+        section.reader().warn_not_built("opencrvs.confirm_with = \"record-token\"");
+    }
+    let rejects = [("reject", true), ("alarm", false)];
+    Confirmation {
+        url,
+        national_id_field: section.parsed("national_id_field", text).unwrap_or(default.national_id_field),
+        national_id_key: section.parsed("national_id_key", text).unwrap_or(default.national_id_key),
+        rejects_rejected: section.parsed("on_rejected", word(&rejects)).unwrap_or(default.rejects_rejected),
+        rejects_silent: section.parsed("on_silence", word(&rejects)).unwrap_or(default.rejects_silent),
+    }
+}
+
 fn not_built(section: &mut Section<'_>, plain: &PlainHttp) {
     let reader = section.reader();
     let warn = |name: &str| reader.warn_not_built(&format!("opencrvs.{name}"));
-    if section.url("url", plain).is_some() {
-        warn("url");
-    }
-    let words: [(&str, &[(&str, ())]); 3] = [
-        ("confirm_with", &[("client", ()), ("record-token", ())]),
-        ("on_rejected", &[("reject", ()), ("alarm", ())]),
-        ("on_silence", &[("alarm", ()), ("reject", ())]),
-    ];
-    for (name, words) in words {
-        if section.parsed(name, word(words)).is_some() {
-            warn(name);
-        }
-    }
-    for name in ["national_id_field", "national_id_key"] {
-        if section.parsed(name, text).is_some() {
-            warn(name);
-        }
-    }
     let often = duration(Duration::from_mins(1)..=Duration::from_hours(24 * 30));
     if section.parsed("reconcile_every", often).is_some() {
         warn("reconcile_every");

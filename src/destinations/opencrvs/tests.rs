@@ -1,10 +1,14 @@
 use std::sync::Arc;
 
+use http::{Uri, header};
+
 use super::super::drive::drive;
-use super::super::fake::{Answer, Book, NOW, Script, says, tools, work};
+use super::super::fake::{Answer, Book, NOW, Script, is_silent, says, tools, work};
+use super::super::{Progress, Work};
+use super::settings::Confirmation;
 use super::*;
 use crate::clock::Clock;
-use crate::error::Fault;
+use crate::error::{Error, Fault};
 use crate::keys::{Keyring, Ring};
 
 fn opencrvs(legacy_url: Option<Uri>) -> Opencrvs {
@@ -47,4 +51,96 @@ fn entries_of_an_earlier_configuration_say_what_is_missing() {
     assert!(opencrvs.routes().is_empty());
     let error = opencrvs.next(&work("c1@legacy-aid", LEGACY, "{}")).err().unwrap();
     assert_eq!(error.fault(), Fault::Keys);
+}
+
+const NUMBER: &str = "4961027835190246";
+const WAITS: &str = r#"[{"result":{"data":{"json":{"id":"e1","actions":[{"id":"a1","type":"REGISTER","status":"Requested"}]}}}}]"#;
+const EMPTY: &str = r#"[{"result":{"data":{"json":{"id":"e1","actions":[]}}}}]"#;
+const CONTRADICTED: &str = r#"[{"error":{"json":{"message":"","data":{"code":"BAD_REQUEST"}}}}]"#;
+
+fn core() -> Arc<dyn Steps> {
+    let confirmation = Confirmation {
+        url: Some("https://gateway.example.org/core/".parse().unwrap()),
+        ..Confirmation::default()
+    };
+    let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(NOW));
+    Arc::new(Opencrvs::new(Settings { confirmation, ..Settings::default() }, &tools(keys, clock)))
+}
+
+/// The confirmation of a birth whose credential came `ago` seconds ago and brought `numbers`.
+fn confirmation(ago: i64, numbers: &str) -> Work {
+    let caused_at = NOW.millis() - ago * 1000;
+    let payload = format!(
+        r#"{{"awaited":"registration","verdict":"accept","transactionId":"t1","eventId":"e1","actionId":null,
+        "registrationNumber":"B1","numbers":{numbers},"wantsNumber":true,"causedAt":{caused_at}}}"#
+    );
+    work("100010000000001@opencrvs", CONFIRM, payload)
+}
+
+fn birth() -> Work {
+    confirmation(0, &format!(r#"{{"UIN":"{NUMBER}"}}"#))
+}
+
+async fn refusal(work: Work, answers: Vec<Answer>) -> (Error, Book) {
+    let (outside, book) = (Script::new(answers), Book::default());
+    let error = drive(&outside, &core(), work, &book).await.map(drop).unwrap_err();
+    (error, book)
+}
+
+#[tokio::test]
+async fn a_birth_is_looked_up_and_accepted_and_a_crash_between_goes_on_with_the_second_call() {
+    let (outside, book) = (Script::new([says(200, WAITS)]), Book::default());
+    let unanswered = Script::new([says(200, WAITS), is_silent()]);
+    let error = drive(&unanswered, &core(), birth(), &book).await.map(drop).unwrap_err();
+    assert_eq!(error.fault(), Fault::Upstream);
+    let again = Work { progress: book.progress(Progress::default()), ..birth() };
+    drive(&outside, &core(), again, &Book::default()).await.unwrap();
+    let lost = unanswered.last_body();
+    assert_eq!(outside.last_body(), lost, "a repeat is the same to the byte");
+    assert_eq!(
+        std::str::from_utf8(&lost).unwrap(),
+        format!(
+            r#"{{"0":{{"json":{{"transactionId":"t1","eventId":"e1","actionId":"a1","registrationNumber":"B1","declaration":{{"child.nid":"{NUMBER}"}}}}}}}}"#
+        )
+    );
+    assert_eq!(unanswered.paths(), ["/core/events/event.get", "/core/events/event.actions.register.accept"]);
+    assert_eq!(outside.paths(), ["/core/events/event.actions.register.accept"]);
+}
+
+#[tokio::test]
+async fn what_core_refuses_for_what_is_in_it_parks_and_a_retry_looks_it_up_anew() {
+    let (error, book) = refusal(birth(), vec![says(200, WAITS), says(400, CONTRADICTED)]).await;
+    assert_eq!((error.fault(), error.retryable()), (Fault::Caller, false));
+    let retried = Work { progress: book.progress(Progress::default()), ..birth() };
+    let outside = Script::new([says(200, WAITS), says(200, WAITS)]);
+    drive(&outside, &core(), retried, &Book::default()).await.unwrap();
+    assert_eq!(outside.paths()[0], "/core/events/event.get");
+}
+
+#[tokio::test]
+async fn nothing_that_waits_is_waited_for_an_hour_and_parks_then() {
+    for (ago, fault, retryable) in [(0, Fault::Upstream, true), (3_600, Fault::Caller, false)] {
+        let (error, _) = refusal(confirmation(ago, "{}"), vec![says(200, EMPTY)]).await;
+        assert_eq!((error.fault(), error.retryable()), (fault, retryable), "{ago}");
+        assert_eq!(error.upstream().unwrap().code, "nothing-waits");
+    }
+}
+
+#[tokio::test]
+async fn a_birth_whose_credential_lacks_the_number_parks_and_names_the_setting() {
+    let (error, _) = refusal(confirmation(0, r#"{"VID":"4961027835190246"}"#), vec![says(200, WAITS)]).await;
+    assert_eq!(error.fault(), Fault::Caller);
+    assert!(error.advice().contains("opencrvs.national_id_key") && !format!("{error:?}").contains(NUMBER));
+}
+
+#[test]
+fn the_token_of_core_is_asked_for_in_a_form_and_each_url_has_a_channel_of_its_own() {
+    let confirmation =
+        Confirmation { url: Some("https://gateway.example.org".parse().unwrap()), ..Confirmation::default() };
+    let legacy_url = Some("https://countryconfig.example.org/mosip".parse().unwrap());
+    let settings = Settings { confirmation, legacy_url, ..Settings::default() };
+    let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(NOW));
+    let opencrvs = Opencrvs::new(settings, &tools(keys, clock));
+    let kinds: Vec<_> = opencrvs.routes().into_iter().flat_map(|route| route.kinds).collect();
+    assert_eq!((kinds, opencrvs.tokens().len()), (vec![LEGACY.to_owned(), CONFIRM.to_owned()], 2));
 }

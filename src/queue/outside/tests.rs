@@ -13,7 +13,7 @@ use crate::config::{self, TokenKind};
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::Grant;
 use crate::destinations::cookie::CookieToken;
-use crate::destinations::opencrvs::Client as OpencrvsClient;
+use crate::destinations::opencrvs::{Client as OpencrvsClient, ClientToken, TokenForm};
 use crate::error::Fault;
 use crate::keys::Ring;
 
@@ -73,13 +73,14 @@ fn mosip(base: &str) -> Option<Arc<TokenSource>> {
     source(CookieToken { section: "upstream.token", settings })
 }
 
-fn client(base: &str) -> OpencrvsClient {
-    OpencrvsClient {
+fn client(base: &str, unset: &[&str]) -> ClientToken {
+    let client = OpencrvsClient {
         auth_url: Some(base.parse().unwrap()),
-        client_id: Some("id".to_owned()),
+        client_id: Some("id".to_owned()).filter(|_| unset.is_empty()),
         client_secret: Some(SecretBytes::new(b"secret".to_vec())),
-        unset: Vec::new(),
-    }
+        unset: unset.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    ClientToken { client: Arc::new(client), form: TokenForm::Query }
 }
 
 fn network() -> Network {
@@ -129,7 +130,7 @@ async fn a_token_is_kept_for_the_next_call_and_each_receiver_gets_it_where_it_lo
     let fine = || answer("200 OK", "{}");
     let (base, seen) = serve(vec![token("one"), fine(), fine(), token("own"), fine(), fine()]).await;
     let (network, mosip) = (network(), mosip(&base));
-    for source in [mosip.clone(), mosip, source(client(&base)), None] {
+    for source in [mosip.clone(), mosip, source(client(&base, &[])), None] {
         network.send(source, post(&base)).await.unwrap().unwrap();
     }
     let seen = seen.await.unwrap();
@@ -144,7 +145,7 @@ async fn who_gives_tokens_is_heard_about_how_long_to_wait() {
     for of_opencrvs in [false, true] {
         let busy = answer_with("503 Service Unavailable", "Retry-After: 7\r\n", "{}");
         let (base, _seen) = serve(vec![busy]).await;
-        let source = if of_opencrvs { source(client(&base)) } else { mosip(&base) };
+        let source = if of_opencrvs { source(client(&base, &[])) } else { mosip(&base) };
         let error = network().send(source, post(&base)).await.err().unwrap();
         assert_eq!((error.fault(), error.is_server_error()), (Fault::Upstream, true), "{of_opencrvs}");
         assert_eq!(error.retry_after(), Some(Duration::from_secs(7)), "{of_opencrvs}");
@@ -153,8 +154,7 @@ async fn who_gives_tokens_is_heard_about_how_long_to_wait() {
 
 #[tokio::test]
 async fn an_own_client_that_is_not_set_is_named() {
-    let unset = vec!["opencrvs.client_id".to_owned()];
-    let client = OpencrvsClient { client_id: None, unset, ..client("http://127.0.0.1:9") };
+    let client = client("http://127.0.0.1:9", &["opencrvs.client_id"]);
     let error = network().check_token(&source(client).unwrap()).await.unwrap_err();
     assert!(error.fault() == Fault::Keys && error.detail().contains("opencrvs.client_id"));
 }

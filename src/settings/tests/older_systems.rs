@@ -162,7 +162,12 @@ fn the_published_environment_of_mosip_api() {
     assert!(config.faces.each.mosip_api.is_on() && config.faces.each.mosip_api.names == Names::FirstLast);
     assert_eq!(
         lacks(&config),
-        ["upstream.ida.reply_signers: names no peer, so no reply counts"],
+        [
+            "upstream.ida.reply_signers: names no peer, so no reply counts",
+            "opencrvs: opencrvs.auth_url is not set, and opencrvs.url needs it",
+            "opencrvs: opencrvs.client_id is not set, and opencrvs.url needs it",
+            "opencrvs: opencrvs.client_secret_file is not set, and opencrvs.url needs it",
+        ],
         "the hub calls the face"
     );
     let off = accepted("faces.mosip_api = false", MOSIP_API);

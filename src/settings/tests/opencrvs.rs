@@ -1,6 +1,7 @@
 //! `[opencrvs]`
 
 use super::{accepted, refused};
+use crate::destinations::DestinationSettings as _;
 
 #[test]
 fn the_client_of_opencrvs_and_what_it_is_for() {
@@ -28,29 +29,46 @@ client_secret_env = "OPENCRVS_SECRET"
 }
 
 #[test]
-fn what_is_not_built_of_opencrvs_is_checked_and_warned_of() {
+fn how_registrations_are_confirmed() {
+    let config = accepted("", &[]);
+    let defaults = &config.destinations.opencrvs.confirmation;
+    assert_eq!(
+        (defaults.national_id_field.as_str(), defaults.national_id_key.as_str()),
+        ("child.nid", "UIN")
+    );
+    assert!(defaults.url.is_none() && defaults.rejects_rejected && !defaults.rejects_silent);
     let text = r#"
 [opencrvs]
-url = "https://gateway.example.org"
-confirm_with = "record-token"
-national_id_field = "child.nid"
+url = "https://gateway.example.org/core"
+confirm_with = "client"
+national_id_field = "person.nid"
 national_id_key = "VID"
 on_rejected = "alarm"
 on_silence = "reject"
+"#;
+    let config = accepted(text, &[]);
+    let set = &config.destinations.opencrvs.confirmation;
+    assert_eq!((set.national_id_field.as_str(), set.national_id_key.as_str()), ("person.nid", "VID"));
+    assert!(!set.rejects_rejected && set.rejects_silent);
+    assert_eq!(config.warnings, [""; 0]);
+    let lacks: Vec<_> = config.destinations.opencrvs.lacks().into_iter().map(|lack| lack.what).collect();
+    assert_eq!(
+        lacks,
+        ["auth_url", "client_id", "client_secret_file"]
+            .map(|name| format!("opencrvs.{name} is not set, and opencrvs.url needs it"))
+    );
+}
+
+#[test]
+fn what_is_not_built_of_opencrvs_is_checked_and_warned_of() {
+    let text = r#"
+[opencrvs]
+confirm_with = "record-token"
 reconcile_every = "6h"
 webhooks = { url = "https://webhooks.example.org", callback_url = "https://gateway.internal/webhooks", topics = ["BIRTH_REGISTERED"] }
 "#;
     let config = accepted(text, &[]);
-    let names = [
-        "url",
-        "confirm_with",
-        "on_rejected",
-        "on_silence",
-        "national_id_field",
-        "national_id_key",
-        "reconcile_every",
-        "webhooks",
-    ];
+    let names = ["confirm_with = \"record-token\"", "reconcile_every", "webhooks"];
     let warnings = names.map(|name| format!("opencrvs.{name} is not built yet: it has no effect"));
     assert_eq!(config.warnings, warnings);
 }
@@ -68,6 +86,14 @@ fn wrong_values() {
     refused(
         "opencrvs.auth_url = \"https://auth.example.org/?client_id=gateway\"",
         "file: opencrvs.auth_url: holds a query; end the URL before `?`",
+    );
+    refused(
+        "opencrvs.url = \"https://gateway.example.org/?a=b\"",
+        "file: opencrvs.url: holds a query; end the URL before `?`",
+    );
+    refused(
+        "opencrvs.on_silence = \"none\"",
+        "file: opencrvs.on_silence: is not a known word; write one of \"reject\", \"alarm\"",
     );
     refused(
         "opencrvs.client_secret = \"hunter2\"",

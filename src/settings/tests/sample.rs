@@ -88,7 +88,7 @@ fn every_setting_that_the_sample_leaves_out_is_accepted_too() {
     // Of the callback the sample demands nothing, so that the hub has nowhere to post.
     let lacks: Vec<_> = config.destinations.lacks().into_iter().map(|lack| lack.what).collect();
     assert!(matches!(&lacks[..], [one] if one.contains("hub-hmac in callback.require")), "{lacks:?}");
-    assert!(names.contains(&"opencrvs.confirm_with"), "{names:?}");
+    assert!(names.contains(&"opencrvs.reconcile_every"), "{names:?}");
     assert_eq!(config.destinations.mediator.events.len(), 6);
     assert_eq!((config.keys.own.len(), config.keys.peers.len()), (3, 2));
 }

@@ -1,0 +1,196 @@
+//! What OpenCRVS's core learns of a registration that went to MOSIP as a packet: an entry of its own, made in the transaction that causes it.
+//! A registration is accepted once and rejected once, however many credentials and rejections come.
+
+use data_encoding::HEXLOWER;
+use serde_json::Value;
+
+use super::correlation::Named;
+use super::entry::NewEntry;
+use super::{Book, Ledger};
+use crate::error::{Code, Error, Result};
+use crate::json::{member, to_wiped};
+use crate::mosip::push::Outcome;
+use crate::opencrvs::confirm::{Awaited, Confirmation, Verdict};
+use crate::opencrvs::event::EventKind;
+use crate::registration::Subject;
+use crate::store::Queue;
+
+/// How what came of a registration reaches OpenCRVS's core.
+#[derive(Debug, Clone)]
+pub(crate) struct Confirmations {
+    /// The destination and the kind of their entries.
+    pub(crate) destination: &'static str,
+    pub(crate) kind: &'static str,
+    /// The member of a credential that holds the number, besides `VID` and `UIN`.
+    pub(crate) national_id_key: String,
+    /// What MOSIP rejects is rejected.
+    pub(crate) rejects_rejected: bool,
+    /// What MOSIP is silent about is rejected.
+    pub(crate) rejects_silent: bool,
+    /// The mediator does not wait for what is confirmed: no message is delivered, so that of a credential is settled with that.
+    pub(crate) settles: bool,
+}
+
+/// A registration, and what is decided of it.
+pub(super) struct Decided<'a> {
+    /// Its entry.
+    pub(super) entry: &'a str,
+    /// The names of its entry.
+    pub(super) subject: &'a Subject,
+    pub(super) verdict: Verdict,
+    /// What its credential says.
+    pub(super) credential: Option<&'a Value>,
+}
+
+/// An entry for OpenCRVS's core that is to be made. No `Debug`: it holds numbers of a person.
+pub(super) struct NewConfirmation {
+    pub(super) id: String,
+    line: String,
+    confirmation: Confirmation,
+}
+
+impl Ledger {
+    /// From now on registrations are confirmed in OpenCRVS. Called once, before anything moves.
+    pub(crate) fn confirm_in_opencrvs(&self, confirmations: Confirmations) {
+        // A second call changes nothing.
+        let _ = self.rules.confirmations.set(confirmations);
+    }
+}
+
+impl Book<'_> {
+    /// What follows for OpenCRVS from `outcome` of the registration that `named` is; `data` is what MOSIP said.
+    pub(super) fn confirmation_of(
+        &self,
+        named: Option<&Named>,
+        outcome: Option<Outcome>,
+        data: &Value,
+    ) -> Result<Option<NewConfirmation>> {
+        let Some(rules) = self.rules.confirmations.get() else { return Ok(None) };
+        let Some(named) = named else {
+            if outcome == Some(Outcome::Issued) {
+                tracing::error!(
+                    "a credential is of no known registration, so nothing is confirmed in OpenCRVS"
+                );
+            }
+            return Ok(None);
+        };
+        let (verdict, credential) = match outcome {
+            Some(Outcome::Issued) => (Verdict::Accept, Some(data)),
+            // A rejection can be an old message that comes again, and takes back no credential.
+            Some(Outcome::Rejected) if rules.rejects_rejected && !self.is_issued(&named.entry)? => {
+                (Verdict::Reject, None)
+            }
+            _ => return Ok(None),
+        };
+        self.confirmation(&Decided { entry: &named.entry, subject: &named.subject, verdict, credential })
+    }
+
+    /// MOSIP is silent about the registration of `entry`.
+    pub(super) fn confirm_silence(&self, entry: &str, subject: &Subject) -> Result<()> {
+        if !self.rules.confirmations.get().is_some_and(|rules| rules.rejects_silent) {
+            return Ok(());
+        }
+        let decided = Decided { entry, subject, verdict: Verdict::Reject, credential: None };
+        let confirmation = self.confirmation(&decided)?;
+        confirmation.map_or(Ok(()), |confirmation| self.queue_confirmation(confirmation))
+    }
+
+    /// The entry for what is decided; `None`: there was one, or OpenCRVS could not tell which record is meant.
+    fn confirmation(&self, decided: &Decided<'_>) -> Result<Option<NewConfirmation>> {
+        let Decided { entry, subject, verdict, credential } = *decided;
+        let Some(rules) = self.rules.confirmations.get() else { return Ok(None) };
+        let Some(occasion) = self.occasion(entry, subject)? else { return Ok(None) };
+        let Some(event_id) = subject.event_id.clone() else {
+            tracing::error!(
+                event = entry,
+                "the registration has no eventId, so nothing is confirmed in OpenCRVS: a person decides there"
+            );
+            return Ok(None);
+        };
+        let word = match verdict {
+            Verdict::Accept => b"accept".as_slice(),
+            Verdict::Reject => b"reject",
+        };
+        let mark = self.identity(&[b"confirmation", word, entry.as_bytes()]);
+        if self.tx().mark_verified(&mark, self.now)?.is_some() {
+            return Ok(None);
+        }
+        let registration_number = match occasion {
+            Occasion::Birth => subject.brn.clone(),
+            Occasion::Death => subject.drn.clone(),
+            Occasion::Correction => None,
+        };
+        let numbers = ["VID", "UIN", &rules.national_id_key].into_iter();
+        let confirmation = Confirmation {
+            awaited: if occasion == Occasion::Correction {
+                Awaited::Correction
+            } else {
+                Awaited::Registration
+            },
+            verdict,
+            transaction_id: format!("mosip-gateway-{}", HEXLOWER.encode(mark.get(..16).unwrap_or(&mark))),
+            action_id: subject.action_id.clone(),
+            registration_number,
+            numbers: numbers.filter_map(|name| Some((name.to_owned(), number(credential?, name)?))).collect(),
+            wants_number: occasion == Occasion::Birth && verdict == Verdict::Accept,
+            caused_at: self.wall.millis(),
+            event_id,
+        };
+        // The event orders, and does not stand in the open.
+        let line = HEXLOWER.encode(&self.identity(&[b"confirm-line", confirmation.event_id.as_bytes()]));
+        let id = self.free_name(&format!("{entry}@{}", rules.destination))?;
+        Ok(Some(NewConfirmation { id, line, confirmation }))
+    }
+
+    pub(super) fn queue_confirmation(&self, new: NewConfirmation) -> Result<()> {
+        let Some(rules) = self.rules.confirmations.get() else { return Ok(()) };
+        let NewConfirmation { id, line, confirmation } = new;
+        let payload = to_wiped(&confirmation)
+            .map_err(|_| Error::new(Code::Bug, "a confirmation does not serialise"))?;
+        let (destination, kind) = (rules.destination, rules.kind);
+        self.queue(NewEntry { destination, kind, id, line, payload: &payload, aid: None })?;
+        self.rules.wake();
+        Ok(())
+    }
+
+    /// What was registered; `None`: OpenCRVS waits for nothing. An entry that is forgotten is known by its numbers.
+    fn occasion(&self, entry: &str, subject: &Subject) -> Result<Option<Occasion>> {
+        // What came as a webhook has no id of a packet, and nobody waits for it.
+        if subject.registration_id.is_none() && subject.event_id.is_none() {
+            return Ok(None);
+        }
+        let row = self.tx().listed(Queue::Entries, entry)?;
+        let kind = row.and_then(|row| row.kind.parse().ok());
+        Ok(match (kind, &subject.brn, &subject.drn) {
+            (Some(EventKind::Birth), ..) | (None, Some(_), _) => Some(Occasion::Birth),
+            (Some(EventKind::Death), ..) | (None, None, Some(_)) => Some(Occasion::Death),
+            (Some(EventKind::BirthCorrection) | None, ..) => Some(Occasion::Correction),
+            (Some(_), ..) => None,
+        })
+    }
+}
+
+/// What was registered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Occasion {
+    Birth,
+    Death,
+    Correction,
+}
+
+/// The number that the member `name` of a credential holds, where its issuer signed that: `data` is that of `credential.issued`.
+fn number(data: &Value, name: &str) -> Option<String> {
+    let text = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
+        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
+        _ => None,
+    };
+    let at = member("/credentialSubject", name);
+    let covered = data.get("covered").and_then(Value::as_array);
+    if covered.is_some_and(|covered| covered.iter().any(|pointer| pointer == at.as_str())) {
+        return data.get("credential")?.pointer(&at).and_then(text);
+    }
+    // Under the hub's word alone nothing is covered, and these two count.
+    let of_data = [("VID", "vid"), ("UIN", "uin")].into_iter().find(|(of, _)| *of == name);
+    data.get(of_data?.1).and_then(text)
+}
