@@ -28,10 +28,10 @@ pub struct Behaviour {
     /// The MOSIP-side mediator, the packet manager and the workflow answer HTTP 200 with this error code, and do nothing.
     #[arg(long, env = "SIMULATOR_ERRORS_IN_200")]
     pub errors_in_200: Option<String>,
-    /// The MOSIP-side mediator, the packet manager and the workflow accept an event or a packet, and then fail to say so.
+    /// The MOSIP-side mediator, the packet manager, the workflow and OpenCRVS's core accept what comes, and then fail to say so.
     #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
     pub fault_after_accept: Option<AfterAccept>,
-    /// The MOSIP-side mediator answers the next request 401 (OPN-AUT-002); then this is off again.
+    /// The MOSIP-side mediator, or OpenCRVS's core, answers the next request 401; then this is off again.
     #[arg(long, env = "SIMULATOR_REJECT_TOKEN_ONCE")]
     pub reject_token_once: bool,
     /// Refuse every client secret.
@@ -61,6 +61,9 @@ pub struct Behaviour {
     /// What is there in place of every data share.
     #[arg(long, env = "SIMULATOR_SHARE")]
     pub share: Option<ShareReply>,
+    /// How OpenCRVS's core answers in place of deciding, or of what it decided.
+    #[arg(long, env = "SIMULATOR_OPENCRVS")]
+    pub opencrvs: Option<OpencrvsReply>,
     /// eSignet demands proofs of possession (DPoP) with its own nonce.
     #[arg(long, env = "SIMULATOR_ESIGNET_DPOP")]
     pub esignet_dpop: bool,
@@ -128,6 +131,7 @@ impl Default for Behaviour {
             ida_errors_in_200: None,
             ida_reply: None,
             share: None,
+            opencrvs: None,
             esignet_dpop: false,
             esignet_par: false,
             esignet_seals: false,
@@ -173,6 +177,20 @@ pub enum ShareReply {
     Large,
     /// A body without end.
     Endless,
+}
+
+/// How OpenCRVS's core answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpencrvsReply {
+    /// A user is assigned to the record: it decides nothing.
+    Conflict,
+    /// The client lacks a scope: it decides nothing.
+    Forbidden,
+    /// It decides, and a page comes in place of its answer, with HTTP 200.
+    Html,
+    /// It decides, and half of its answer comes.
+    Half,
 }
 
 /// How eSignet lies.

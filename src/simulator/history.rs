@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use super::answer::Refusal;
 use super::event::Kind;
+use super::opencrvs::CoreCall;
 use super::packets::Packet;
 use crate::clock::Timestamp;
 
@@ -44,6 +45,8 @@ pub struct Record {
     pub hub_calls: VecDeque<HubCall>,
     /// Attempts of the hub to deliver, written when the attempt has ended.
     pub hub_deliveries: VecDeque<HubDelivery>,
+    /// Calls of OpenCRVS's core.
+    pub core_calls: VecDeque<CoreCall>,
     /// Messages that partners published.
     pub published: VecDeque<serde_json::Value>,
     /// How many AIDs were handed out.
@@ -231,6 +234,10 @@ impl History {
 
     pub(super) fn hub_delivery(&self, delivery: HubDelivery) {
         self.change(|record| remember(&mut record.hub_deliveries, delivery));
+    }
+
+    pub(super) fn core_call(&self, call: CoreCall) {
+        self.change(|record| remember(&mut record.core_calls, call));
     }
 
     pub(super) fn published(&self, message: serde_json::Value) {

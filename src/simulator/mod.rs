@@ -1,5 +1,5 @@
 //! A simulator of MOSIP's side: MOSIP-side mediator, packet manager, workflow, Keycloak, authmanager, IDA, the WebSub hub, the data share
-//! and eSignet on one port. **Not for production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches
+//! and eSignet on one port; and of OpenCRVS's core beside it. **Not for production**: it keeps everything in memory, its history shows every UINTOKEN, and anybody who reaches
 //! the port may change its behaviour.
 //!
 //! # Goals
@@ -25,7 +25,8 @@
 //! registration id with other content, which the real packet manager writes over. A packet is processed once: as the real workflow, it
 //! answers a repeat with `RPR-WIS-001`.
 //!
-//! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, and [`esignet`] how strict eSignet is.
+//! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, [`esignet`] how strict eSignet is, and [`opencrvs`] how strict the core of
+//! OpenCRVS is.
 //!
 //! # Limitations
 //!
@@ -48,6 +49,7 @@ pub mod hub;
 mod listener;
 mod manage;
 mod mediator;
+pub mod opencrvs;
 pub mod packets;
 mod push;
 mod settings;
@@ -65,7 +67,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use behaviour::{AfterAccept, Behaviour, Controls, EsignetLie, IdaReply, ShareReply};
+pub use behaviour::{AfterAccept, Behaviour, Controls, EsignetLie, IdaReply, OpencrvsReply, ShareReply};
 pub use history::History;
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
@@ -94,7 +96,7 @@ impl Simulator {
         let world = Arc::new(World::new(settings, &base_url, clock)?);
         let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
         let (issuer, shares) = (Arc::clone(&world.issuer), Arc::clone(&world.shares));
-        let esignet = Arc::clone(&world.esignet);
+        let (esignet, core) = (Arc::clone(&world.esignet), Arc::clone(&world.core));
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -116,7 +118,19 @@ impl Simulator {
         });
         tracing::warn!(%base_url, "MOSIP simulator: NOT FOR PRODUCTION");
         let _stop_hub = hub::StopHub(hub.clone());
-        Ok(Running { base_url, history, controls, hub, issuer, shares, esignet, stop, serving, _stop_hub })
+        Ok(Running {
+            base_url,
+            history,
+            controls,
+            hub,
+            issuer,
+            shares,
+            esignet,
+            core,
+            stop,
+            serving,
+            _stop_hub,
+        })
     }
 }
 
@@ -136,6 +150,8 @@ pub struct Running {
     pub shares: Arc<shares::Shares>,
     /// Its eSignet.
     pub esignet: Arc<esignet::Esignet>,
+    /// Its OpenCRVS.
+    pub core: Arc<opencrvs::Core>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     _stop_hub: hub::StopHub,
@@ -178,6 +194,7 @@ struct World {
     issuer: Arc<credentials::CredentialIssuer>,
     shares: Arc<shares::Shares>,
     esignet: Arc<esignet::Esignet>,
+    core: Arc<opencrvs::Core>,
     ida: Ida,
     ida_memory: fake_ida::Memory,
     history: History,
@@ -220,6 +237,7 @@ impl World {
             issuer: Arc::new(credentials::CredentialIssuer::new(issuer)),
             shares: Arc::new(shares::Shares::new(base_url)),
             esignet,
+            core: Arc::default(),
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,
@@ -238,6 +256,7 @@ fn routes(world: Arc<World>) -> Router {
         .merge(hub::routes())
         .merge(shares::routes())
         .merge(esignet::routes())
+        .merge(opencrvs::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .merge(hub::manage_routes())

@@ -77,7 +77,7 @@ impl Issuer {
         }
     }
 
-    fn issue(&self, realm: &str, now: Timestamp, lifetime_s: u32) -> Option<String> {
+    pub(super) fn issue(&self, realm: &str, now: Timestamp, lifetime_s: u32) -> Option<String> {
         let iat = now.seconds();
         let claims = Claims {
             exp: iat.saturating_add(i64::from(lifetime_s)),
@@ -195,7 +195,7 @@ async fn authmanager(State(world): State<Arc<World>>, body: Bytes) -> Response {
     ([(SET_COOKIE, cookie), (AUTHORIZATION, token)], json_response(StatusCode::OK, &body)).into_response()
 }
 
-fn secret_fits(world: &World, id: &str, secret: &str) -> bool {
+pub(super) fn secret_fits(world: &World, id: &str, secret: &str) -> bool {
     let client = &world.tokens.client;
     client.id == id && client.secret.matches(secret.as_bytes()) && !world.controls.get().bad_client_secret
 }

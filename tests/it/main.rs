@@ -15,6 +15,8 @@ mod authtoken;
 mod bad_input;
 mod caller_keys;
 mod command_line;
+#[cfg(feature = "simulator")]
+mod confirm;
 mod credentials;
 mod crypto_vectors;
 #[cfg(feature = "simulator")]

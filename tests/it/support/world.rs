@@ -31,6 +31,10 @@ pub(crate) struct Setup<'a> {
     pub(crate) hub: bool,
     /// Registrations go to MOSIP's side as packets.
     pub(crate) packets: bool,
+    /// The gateway delivers to nobody.
+    pub(crate) no_mediator: bool,
+    /// The gateway confirms registrations in the OpenCRVS of that side.
+    pub(crate) confirms: bool,
     /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
     pub(crate) shares: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
@@ -57,14 +61,18 @@ impl World {
         simulator.controls.set(setup.behaviour);
         let mosip = urls(&simulator.base_url);
         let hub = setup.hub.then(|| Hub::beside(&simulator.base_url, &callback));
-        let mut set: Vec<(&str, &str)> =
-            vec![("LISTEN__CALLBACK", callback.as_str()), ("DELIVER__URL", &mediator.url)];
+        let mut set: Vec<(&str, &str)> = vec![("LISTEN__CALLBACK", callback.as_str())];
+        if !setup.no_mediator {
+            set.push(("DELIVER__URL", &mediator.url));
+        }
         set.extend(mosip.iter().map(|(name, url)| (*name, url.as_str())));
         if let Some(hub) = &hub {
             set.extend(hub.set());
         }
         let packets = if setup.packets { packets(&simulator.base_url) } else { Vec::new() };
         set.extend(packets.iter().map(|(name, value)| (*name, value.as_str())));
+        let confirms = if setup.confirms { confirms(&simulator.base_url) } else { Vec::new() };
+        set.extend(confirms.iter().map(|(name, value)| (*name, value.as_str())));
         set.extend(setup.set);
         let mut text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text).to_owned();
         if setup.shares {
@@ -134,6 +142,17 @@ pub(crate) fn packets(base_url: &str) -> Vec<(&'static str, String)> {
         ("UPSTREAM__PACKETS__TOKEN__APP_ID", "admin".to_owned()),
         ("UPSTREAM__PACKETS__TOKEN__CLIENT_ID", "opencrvs".to_owned()),
         ("UPSTREAM__PACKETS__TOKEN__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
+    ]
+}
+
+/// The settings by which registrations are confirmed in the OpenCRVS of a simulator at `base_url`.
+fn confirms(base_url: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("OPENCRVS__URL", format!("{base_url}/core")),
+        ("OPENCRVS__AUTH_URL", format!("{base_url}/core/auth")),
+        ("OPENCRVS__CLIENT_ID", "opencrvs".to_owned()),
+        ("OPENCRVS__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
+        ("OPENCRVS__NATIONAL_ID_KEY", "VID".to_owned()),
     ]
 }
 

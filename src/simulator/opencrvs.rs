@@ -1,0 +1,342 @@
+//! OpenCRVS: its auth service, `POST /core/auth/token`, and of its core the calls under `/core/events/` by which a registration or a correction
+//! that waits is looked up, accepted and rejected (tRPC in batches of one, with superjson).
+//!
+//! As the real core, it answers a repeat of a decision with the event, and a decision that contradicts one with `BAD_REQUEST`. It is stricter
+//! about what it is sent: a member that a procedure does not have is refused.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{Form, Path, Query, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::World;
+use super::answer::{self, json_response};
+use super::behaviour::{AfterAccept, OpencrvsReply};
+use super::tokens::secret_fits;
+use crate::bearer;
+
+/// The realm of its tokens.
+const REALM: &str = "opencrvs";
+
+pub(super) fn routes() -> Router<Arc<World>> {
+    Router::new()
+        .route("/core/auth/token", post(token))
+        .route("/core/events/event.get", get(event))
+        .route("/core/events/{procedure}", post(decide))
+}
+
+/// The records of OpenCRVS. Cheap to share.
+#[derive(Default)]
+pub struct Core(Mutex<BTreeMap<String, Vec<Value>>>);
+
+/// What waits in a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Its registration.
+    Registration,
+    /// A correction, whose request is named `<action>-request`.
+    Correction,
+}
+
+/// A call about what waits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CoreCall {
+    /// Such as `event.actions.register.accept`.
+    pub procedure: String,
+    /// What it was asked with.
+    pub input: Value,
+    /// HTTP status of the answer.
+    pub status: u16,
+}
+
+impl Core {
+    /// From now on `what` waits in the record `event` as the action `action`.
+    pub fn asks(&self, event: &str, action: &str, what: Waiting) {
+        let (kind, request) = match what {
+            Waiting::Registration => (REGISTER, None),
+            Waiting::Correction => (APPROVE_CORRECTION, Some(format!("{action}-request"))),
+        };
+        self.add(event, action_of(action, kind, "Requested", request.as_deref()));
+    }
+
+    /// What waits as the action `action` is decided by somebody else: `Accepted` or `Rejected`.
+    pub fn decided(&self, event: &str, action: &str, status: &str) {
+        let mut decision = action_of(&format!("{action}-{status}"), REGISTER, status, None);
+        decision["originalActionId"] = action.into();
+        self.add(event, decision);
+    }
+
+    /// The actions of the record `event`.
+    pub fn actions(&self, event: &str) -> Vec<Value> {
+        self.events().get(event).cloned().unwrap_or_default()
+    }
+
+    fn add(&self, event: &str, action: Value) {
+        self.events().entry(event.to_owned()).or_default().push(action);
+    }
+
+    fn events(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Value>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The record as core answers with it.
+    fn document(&self, event: &str) -> Result<Value, Refusal> {
+        let actions = self.events().get(event).cloned().ok_or(NOT_FOUND)?;
+        Ok(
+            json!({ "id": event, "type": "birth", "createdAt": CREATED, "trackingId": "B77AAA", "actions": actions }),
+        )
+    }
+
+    /// Stores what `input` decides, unless it was decided so before.
+    fn decide(&self, procedure: &Procedure, input: &Decision) -> Result<(), Refusal> {
+        let mut events = self.events();
+        let actions = events.get_mut(&input.event_id).ok_or(NOT_FOUND)?;
+        let is =
+            |action: &Value, name: &str, value: &str| action.get(name).and_then(Value::as_str) == Some(value);
+        let asked = actions.iter().find(|action| {
+            is(action, "id", &input.action_id)
+                && is(action, "type", procedure.kind)
+                && is(action, "status", "Requested")
+        });
+        let asked = asked.ok_or(NOT_FOUND)?;
+        let request = asked.get("requestId").and_then(Value::as_str).map(str::to_owned);
+        if request != input.request_id {
+            return Err(BAD_REQUEST);
+        }
+        let before = actions.iter().find(|action| is(action, "originalActionId", &input.action_id));
+        if let Some(before) = before {
+            return if is(before, "status", procedure.status) { Ok(()) } else { Err(BAD_REQUEST) };
+        }
+        let id = format!("{}-{}", input.action_id, procedure.status);
+        let mut action = action_of(&id, procedure.kind, procedure.status, request.as_deref());
+        action["originalActionId"] = json!(input.action_id);
+        action["transactionId"] = json!(input.transaction_id);
+        action["registrationNumber"] = json!(input.registration_number);
+        action["declaration"] = json!(input.declaration);
+        actions.push(action);
+        Ok(())
+    }
+}
+
+const REGISTER: &str = "REGISTER";
+const APPROVE_CORRECTION: &str = "APPROVE_CORRECTION";
+const CREATED: &str = "2026-11-28T09:00:00.000Z";
+
+fn action_of(id: &str, kind: &str, status: &str, request: Option<&str>) -> Value {
+    json!({ "id": id, "type": kind, "status": status, "requestId": request, "createdAt": CREATED })
+}
+
+/// A procedure that decides.
+struct Procedure {
+    name: &'static str,
+    /// The type of the action that waits.
+    kind: &'static str,
+    /// What becomes of it.
+    status: &'static str,
+}
+
+const PROCEDURES: [Procedure; 4] = [
+    Procedure { name: "event.actions.register.accept", kind: REGISTER, status: "Accepted" },
+    Procedure { name: "event.actions.register.reject", kind: REGISTER, status: "Rejected" },
+    Procedure {
+        name: "event.actions.correction.approve.accept",
+        kind: APPROVE_CORRECTION,
+        status: "Accepted",
+    },
+    Procedure {
+        name: "event.actions.correction.approve.reject",
+        kind: APPROVE_CORRECTION,
+        status: "Rejected",
+    },
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch<T> {
+    #[serde(rename = "0")]
+    first: Wrapped<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wrapped<T> {
+    json: T,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Lookup {
+    event_id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Decision {
+    transaction_id: String,
+    event_id: String,
+    action_id: String,
+    request_id: Option<String>,
+    registration_number: Option<String>,
+    declaration: Option<BTreeMap<String, String>>,
+}
+
+impl Decision {
+    /// Whether it has the members of its procedure and no others.
+    fn fits(&self, procedure: &Procedure) -> bool {
+        let (is_accepted, is_registration) = (procedure.status == "Accepted", procedure.kind == REGISTER);
+        let has_values =
+            |declaration: &BTreeMap<String, String>| declaration.values().all(|value| !value.is_empty());
+        self.registration_number.is_some() == (is_accepted && is_registration)
+            && self.registration_number.as_deref() != Some("")
+            && !self.transaction_id.is_empty()
+            && (is_accepted || self.declaration.is_none())
+            && self.declaration.as_ref().is_none_or(has_values)
+    }
+}
+
+/// Status and code of tRPC, and its sentence.
+type Refusal = (StatusCode, &'static str, &'static str);
+
+const NOT_FOUND: Refusal = (StatusCode::NOT_FOUND, "NOT_FOUND", "Event or action not found");
+const BAD_REQUEST: Refusal =
+    (StatusCode::BAD_REQUEST, "BAD_REQUEST", "Action has been decided otherwise, or the input is not valid");
+const CONFLICT: Refusal = (StatusCode::CONFLICT, "CONFLICT", "User is assigned to this event");
+const UNAUTHORIZED: Refusal = (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "UNAUTHORIZED");
+const FORBIDDEN: Refusal = (StatusCode::FORBIDDEN, "FORBIDDEN", "FORBIDDEN");
+
+#[derive(Deserialize)]
+struct Grant {
+    client_id: String,
+    client_secret: String,
+    grant_type: String,
+}
+
+async fn token(State(world): State<Arc<World>>, form: Result<Form<Grant>, FormRejection>) -> Response {
+    let granted = form.ok().filter(|Form(grant)| {
+        grant.grant_type == "client_credentials"
+            && secret_fits(&world, &grant.client_id, &grant.client_secret)
+    });
+    let lifetime_s = world.controls.get().token_lifetime_s;
+    match granted.and_then(|_| world.tokens.issue(REALM, world.clock.now(), lifetime_s)) {
+        Some(token) => {
+            world.history.token_issued();
+            json_response(StatusCode::OK, &json!({ "access_token": token, "token_type": "Bearer" }))
+        }
+        None => {
+            world.history.token_refused();
+            json_response(StatusCode::UNAUTHORIZED, &json!({ "error": "invalid_client" }))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventQuery {
+    batch: String,
+    input: String,
+}
+
+async fn event(
+    State(world): State<Arc<World>>,
+    headers: HeaderMap,
+    query: Result<Query<EventQuery>, QueryRejection>,
+) -> Response {
+    const PROCEDURE: &str = "event.get";
+    let asked = query.ok().filter(|Query(query)| query.batch == "1");
+    let input = asked.map_or_else(Bytes::new, |Query(query)| query.input.into());
+    let outcome = || {
+        check_caller(&world, &headers)?;
+        world.core.document(&read::<Lookup>(&input)?.event_id)
+    };
+    answered(&world, PROCEDURE, &input, outcome())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchQuery {
+    batch: String,
+}
+
+async fn decide(
+    State(world): State<Arc<World>>,
+    Path(name): Path<String>,
+    query: Result<Query<BatchQuery>, QueryRejection>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let is_json = headers.get(CONTENT_TYPE).is_some_and(|media| media == "application/json");
+    let is_batch = query.is_ok_and(|Query(query)| query.batch == "1");
+    let outcome = || {
+        check_caller(&world, &headers)?;
+        let procedure = PROCEDURES.iter().find(|procedure| procedure.name == name);
+        let missing = (StatusCode::NOT_FOUND, "NOT_FOUND", "No procedure found on path");
+        let procedure = procedure.ok_or(missing)?;
+        let decision = read::<Decision>(&body)?;
+        if !is_json || !is_batch || !decision.fits(procedure) {
+            return Err(BAD_REQUEST);
+        }
+        match world.controls.get().opencrvs {
+            Some(OpencrvsReply::Conflict) => return Err(CONFLICT),
+            Some(OpencrvsReply::Forbidden) => return Err(FORBIDDEN),
+            _ => {}
+        }
+        world.core.decide(procedure, &decision)?;
+        world.core.document(&decision.event_id)
+    };
+    let outcome = outcome();
+    let is_taken = outcome.is_ok();
+    let answer = answered(&world, &name, &body, outcome);
+    match world.controls.get().fault_after_accept.filter(|_| is_taken) {
+        Some(AfterAccept::HangUp) => answer::hang_up(),
+        Some(AfterAccept::Answer500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        None => answer,
+    }
+}
+
+fn check_caller(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
+    if world.controls.take_reject_token() {
+        return Err(UNAUTHORIZED);
+    }
+    let token = headers.get(AUTHORIZATION).and_then(bearer::token);
+    let token = token.and_then(|token| std::str::from_utf8(token).ok()).ok_or(UNAUTHORIZED)?;
+    world.tokens.check(token, world.clock.now()).map_err(|_| UNAUTHORIZED)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    let batch: Batch<T> = serde_json::from_slice(body).map_err(|_| BAD_REQUEST)?;
+    Ok(batch.first.json)
+}
+
+fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value, Refusal>) -> Response {
+    let (status, body) = match outcome {
+        Ok(event) => {
+            let meta = json!({ "values": { "createdAt": ["Date"] } });
+            (StatusCode::OK, json!([{ "result": { "data": { "json": event, "meta": meta } } }]))
+        }
+        Err((status, code, message)) => {
+            let data = json!({ "code": code, "httpStatus": status.as_u16(), "path": procedure });
+            (status, json!([{ "error": { "json": { "message": message, "code": -32009, "data": data } } }]))
+        }
+    };
+    let input: Value = serde_json::from_slice(input).unwrap_or_default();
+    let input = input.pointer("/0/json").cloned().unwrap_or_default();
+    world.history.core_call(CoreCall { procedure: procedure.to_owned(), input, status: status.as_u16() });
+    match world.controls.get().opencrvs {
+        Some(OpencrvsReply::Html) => answer::html(),
+        Some(OpencrvsReply::Half) => {
+            let text = body.to_string();
+            (status, [(CONTENT_TYPE, "application/json")], text[..text.len() / 2].to_owned()).into_response()
+        }
+        _ => json_response(status, &body),
+    }
+}
