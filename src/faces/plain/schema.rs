@@ -14,7 +14,7 @@ use crate::mosip::ida::{IdType, OtpChannel, Reason, Text};
 pub(super) struct Event {
     /// The id that it goes to MOSIP under.
     id: String,
-    /// `birth`, `death`, `birth-correction`, …, or `legacy` for what goes to OpenCRVS 1.x.
+    /// `birth`, `death`, `birth-correction`, …, or `legacy` for what goes to OpenCRVS 1.x, `confirm` for what is confirmed in a later one.
     kind: String,
     /// Where it goes.
     destination: String,
