@@ -63,17 +63,16 @@ impl Core {
     /// From now on `what` waits in the record `event` as the action `action`.
     pub fn asks(&self, event: &str, action: &str, what: Waiting) {
         let (kind, request) = match what {
-            Waiting::Registration => (REGISTER, None),
-            Waiting::Correction => (APPROVE_CORRECTION, Some(format!("{action}-request"))),
+            Waiting::Registration => (REGISTER, json!({})),
+            Waiting::Correction => (APPROVE_CORRECTION, json!({ "requestId": format!("{action}-request") })),
         };
-        self.add(event, action_of(action, kind, "Requested", request.as_deref()));
+        self.add(event, action_of(action, kind, "Requested", request));
     }
 
     /// What waits as the action `action` is decided by somebody else: `Accepted` or `Rejected`.
     pub fn decided(&self, event: &str, action: &str, status: &str) {
-        let mut decision = action_of(&format!("{action}-{status}"), REGISTER, status, None);
-        decision["originalActionId"] = action.into();
-        self.add(event, decision);
+        let of = json!({ "originalActionId": action });
+        self.add(event, action_of(&format!("{action}-{status}"), REGISTER, status, of));
     }
 
     /// The actions of the record `event`.
@@ -118,12 +117,14 @@ impl Core {
             return if is(before, "status", procedure.status) { Ok(()) } else { Err(BAD_REQUEST) };
         }
         let id = format!("{}-{}", input.action_id, procedure.status);
-        let mut action = action_of(&id, procedure.kind, procedure.status, request.as_deref());
-        action["originalActionId"] = json!(input.action_id);
-        action["transactionId"] = json!(input.transaction_id);
-        action["registrationNumber"] = json!(input.registration_number);
-        action["declaration"] = json!(input.declaration);
-        actions.push(action);
+        let decided = json!({
+            "originalActionId": input.action_id,
+            "requestId": request,
+            "transactionId": input.transaction_id,
+            "registrationNumber": input.registration_number,
+            "declaration": input.declaration,
+        });
+        actions.push(action_of(&id, procedure.kind, procedure.status, decided));
         Ok(())
     }
 }
@@ -132,8 +133,13 @@ const REGISTER: &str = "REGISTER";
 const APPROVE_CORRECTION: &str = "APPROVE_CORRECTION";
 const CREATED: &str = "2026-11-28T09:00:00.000Z";
 
-fn action_of(id: &str, kind: &str, status: &str, request: Option<&str>) -> Value {
-    json!({ "id": id, "type": kind, "status": status, "requestId": request, "createdAt": CREATED })
+fn action_of(id: &str, kind: &str, status: &str, more: Value) -> Value {
+    let mut action =
+        json!({ "id": id, "type": kind, "status": status, "requestId": null, "createdAt": CREATED });
+    if let (Some(members), Value::Object(more)) = (action.as_object_mut(), more) {
+        members.extend(more);
+    }
+    action
 }
 
 /// A procedure that decides.
@@ -335,7 +341,12 @@ fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value,
         Some(OpencrvsReply::Html) => answer::html(),
         Some(OpencrvsReply::Half) => {
             let text = body.to_string();
-            (status, [(CONTENT_TYPE, "application/json")], text[..text.len() / 2].to_owned()).into_response()
+            (
+                status,
+                [(CONTENT_TYPE, "application/json")],
+                text.get(..text.len() / 2).unwrap_or_default().to_owned(),
+            )
+                .into_response()
         }
         _ => json_response(status, &body),
     }
