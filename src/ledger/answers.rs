@@ -222,7 +222,7 @@ impl Book<'_> {
                     key: None,
                     met_by: None,
                 })?;
-                self.confirm_silence(entry, &subject)?;
+                self.confirm_silence(entry)?;
             }
             let details = match former {
                 Some(former) => former.details,

@@ -13,7 +13,7 @@ use crate::mosip::push::Outcome;
 use crate::opencrvs::confirm::{Awaited, Confirmation, Verdict};
 use crate::opencrvs::event::EventKind;
 use crate::registration::Subject;
-use crate::store::Queue;
+use crate::store::{Queue, State};
 
 /// How what came of a registration reaches OpenCRVS's core.
 #[derive(Debug, Clone)]
@@ -29,17 +29,6 @@ pub(crate) struct Confirmations {
     pub(crate) rejects_silent: bool,
     /// The mediator does not wait for what is confirmed: no message is delivered, so that of a credential is settled with that.
     pub(crate) settles: bool,
-}
-
-/// A registration, and what is decided of it.
-pub(super) struct Decided<'a> {
-    /// Its entry.
-    pub(super) entry: &'a str,
-    /// The names of its entry.
-    pub(super) subject: &'a Subject,
-    pub(super) verdict: Verdict,
-    /// What its credential says.
-    pub(super) credential: Option<&'a Value>,
 }
 
 /// An entry for OpenCRVS's core that is to be made. No `Debug`: it holds numbers of a person.
@@ -74,39 +63,52 @@ impl Book<'_> {
             }
             return Ok(None);
         };
-        let (verdict, credential) = match outcome {
-            Some(Outcome::Issued) => (Verdict::Accept, Some(data)),
+        // Of several registrations with the number that a credential names it is that of the last.
+        let entry = named.others.last().unwrap_or(&named.entry);
+        match outcome {
+            Some(Outcome::Issued) => self.confirmation(entry, Verdict::Accept, Some(data)),
             // A rejection can be an old message that comes again, and takes back no credential.
-            Some(Outcome::Rejected) if rules.rejects_rejected && !self.is_issued(&named.entry)? => {
-                (Verdict::Reject, None)
+            Some(Outcome::Rejected) if rules.rejects_rejected && !self.is_issued(entry)? => {
+                self.confirmation(entry, Verdict::Reject, None)
             }
-            _ => return Ok(None),
-        };
-        self.confirmation(&Decided { entry: &named.entry, subject: &named.subject, verdict, credential })
+            _ => Ok(None),
+        }
     }
 
     /// MOSIP is silent about the registration of `entry`.
-    pub(super) fn confirm_silence(&self, entry: &str, subject: &Subject) -> Result<()> {
+    pub(super) fn confirm_silence(&self, entry: &str) -> Result<()> {
         if !self.rules.confirmations.get().is_some_and(|rules| rules.rejects_silent) {
             return Ok(());
         }
-        let decided = Decided { entry, subject, verdict: Verdict::Reject, credential: None };
-        let confirmation = self.confirmation(&decided)?;
+        let confirmation = self.confirmation(entry, Verdict::Reject, None)?;
         confirmation.map_or(Ok(()), |confirmation| self.queue_confirmation(confirmation))
     }
 
-    /// The entry for what is decided; `None`: there was one, or OpenCRVS could not tell which record is meant.
-    fn confirmation(&self, decided: &Decided<'_>) -> Result<Option<NewConfirmation>> {
-        let Decided { entry, subject, verdict, credential } = *decided;
+    /// The entry for what is decided of the registration of `entry`, and of what its credential says; `None`: there was one, or OpenCRVS could
+    /// not tell what is meant.
+    fn confirmation(
+        &self,
+        entry: &str,
+        verdict: Verdict,
+        credential: Option<&Value>,
+    ) -> Result<Option<NewConfirmation>> {
         let Some(rules) = self.rules.confirmations.get() else { return Ok(None) };
-        let Some(occasion) = self.occasion(entry, subject)? else { return Ok(None) };
-        let Some(event_id) = subject.event_id.clone() else {
+        let subject = self.subject_of(entry)?;
+        let Some(occasion) = self.occasion(entry, &subject)? else { return Ok(None) };
+        let Some(event_id) = subject.event_id else {
             tracing::error!(
                 event = entry,
                 "the registration has no eventId, so nothing is confirmed in OpenCRVS: a person decides there"
             );
             return Ok(None);
         };
+        if self.is_superseded(entry, occasion, &event_id)? {
+            tracing::error!(
+                event = entry,
+                "the record was registered once more since, so this registration is not confirmed in OpenCRVS"
+            );
+            return Ok(None);
+        }
         let word = match verdict {
             Verdict::Accept => b"accept".as_slice(),
             Verdict::Reject => b"reject",
@@ -116,8 +118,8 @@ impl Book<'_> {
             return Ok(None);
         }
         let registration_number = match occasion {
-            Occasion::Birth => subject.brn.clone(),
-            Occasion::Death => subject.drn.clone(),
+            Occasion::Birth => subject.brn,
+            Occasion::Death => subject.drn,
             Occasion::Correction => None,
         };
         let numbers = ["VID", "UIN", &rules.national_id_key].into_iter();
@@ -129,7 +131,7 @@ impl Book<'_> {
             },
             verdict,
             transaction_id: format!("mosip-gateway-{}", HEXLOWER.encode(mark.get(..16).unwrap_or(&mark))),
-            action_id: subject.action_id.clone(),
+            action_id: subject.action_id,
             registration_number,
             numbers: numbers.filter_map(|name| Some((name.to_owned(), number(credential?, name)?))).collect(),
             wants_number: occasion == Occasion::Birth && verdict == Verdict::Accept,
@@ -151,6 +153,19 @@ impl Book<'_> {
         self.queue(NewEntry { destination, kind, id, line, payload: &payload, aid: None })?;
         self.rules.wake();
         Ok(())
+    }
+
+    /// Whether the same record was registered, or corrected, once more after `entry`: what waits in it now is that.
+    fn is_superseded(&self, entry: &str, occasion: Occasion, event_id: &str) -> Result<bool> {
+        let bearers = self.bearers("eventId", event_id)?;
+        for other in bearers.iter().skip_while(|bearer| *bearer != entry).skip(1) {
+            let row = self.tx().listed(Queue::Entries, other)?;
+            let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
+            if !is_discarded && self.occasion(other, &self.subject_of(other)?)? == Some(occasion) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What was registered; `None`: OpenCRVS waits for nothing. An entry that is forgotten is known by its numbers.

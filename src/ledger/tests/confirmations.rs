@@ -24,12 +24,22 @@ fn confirming(home: &Home, rejects_silent: bool) -> Ledger {
 
 /// A registration that names the event `event` goes to MOSIP; its id.
 async fn register(ledger: &Ledger, kind: EventKind, number: &str, event: Option<&str>) -> String {
+    register_as(ledger, kind, number, event, "").await
+}
+
+async fn register_as(
+    ledger: &Ledger,
+    kind: EventKind,
+    number: &str,
+    event: Option<&str>,
+    note: &str,
+) -> String {
     let name = match kind {
         EventKind::Birth => "birthCertificateNumber",
         EventKind::Death => "deathCertificateNumber",
         _ => "VID",
     };
-    let body = json!({ "eventId": event, "requestFields": { name: number } });
+    let body = json!({ "eventId": event, "requestFields": { name: number, "note": note } });
     let registration = Registration::parse(kind, Bytes::from(body.to_string())).unwrap();
     let accepted = ledger.accept_registration(registration, vec!["packets"], None, "10001").await.unwrap();
     for packet in lease_all(ledger, &lane_to(Queue::Entries, "packets")).await {
@@ -236,4 +246,50 @@ async fn neither_number_nor_event_stands_in_the_open_and_what_was_taken_is_gone(
     let (entry, _) = waiting(&ledger).await.remove(0);
     settle(&ledger, &entry, Ending::Done(Done::default())).await;
     assert_eq!(row().await.payload, None);
+}
+
+#[tokio::test]
+async fn the_credential_of_a_former_registration_does_not_accept_the_one_that_waits_now() {
+    let home = Home::new();
+    let ledger = confirming(&home, false);
+    let first = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+    says(&ledger, Outcome::Rejected, &first, "m1").await;
+    let rejected = waiting(&ledger).await;
+    settle(&ledger, &rejected[0].0, Ending::Done(Done::default())).await;
+    let second = register_as(&ledger, EventKind::Birth, "B1", Some("e1"), "corrected").await;
+    says(&ledger, Outcome::Issued, &first, "m2").await;
+    assert!(waiting(&ledger).await.is_empty());
+    assert_eq!(deliveries(&ledger).await.len(), 2, "it is told");
+    says(&ledger, Outcome::Issued, &second, "m3").await;
+    let accepted = waiting(&ledger).await;
+    assert_eq!(accepted[0].0.held.id, format!("{second}@opencrvs"));
+}
+
+#[tokio::test]
+async fn a_credential_that_names_the_number_alone_is_that_of_the_last_registration() {
+    let home = Home::new();
+    let ledger = confirming(&home, false);
+    let first = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+    says(&ledger, Outcome::Rejected, &first, "m1").await;
+    let rejected = waiting(&ledger).await;
+    settle(&ledger, &rejected[0].0, Ending::Done(Done::default())).await;
+    let second = register_as(&ledger, EventKind::Birth, "B1", Some("e1"), "corrected").await;
+    let push = ledger.receive(CREDENTIAL, Bytes::from("m2"), Sender::Known).await.unwrap();
+    let notice = Notice {
+        kind: "test",
+        outcome: Some(Outcome::Issued),
+        subject: Subject { brn: Some("B1".to_owned()), ..Subject::default() },
+        identity: Identity::Once("m2".to_owned()),
+        data: json!({ "vid": NUMBER }),
+        uin_token: None,
+        receipt: None,
+    };
+    ledger.verified(push, "test", fake::under_the_hub(notice)).await.unwrap();
+    let accepted = waiting(&ledger).await;
+    assert_eq!(accepted[0].0.held.id, format!("{second}@opencrvs"));
+    assert_eq!(
+        accepted[0].1.numbers.get("VID").map(String::as_str),
+        Some(NUMBER),
+        "under the hub's word alone"
+    );
 }
