@@ -86,7 +86,7 @@ fn interop(body: &[u8]) {
         assert!(!registrations.is_empty());
         for registration in registrations {
             assert!(Registration::parse(registration.kind(), registration.body().clone()).is_ok());
-            let values = [body, &registration.body()[..]].map(|body| serde_json::from_slice::<Value>(body));
+            let values = [body, &registration.body()[..]].map(serde_json::from_slice::<Value>);
             let [Ok(posted), Ok(stored)] = values else { continue };
             assert_eq!(posted["requestFields"], stored["requestFields"]);
         }
