@@ -254,7 +254,7 @@ fn internal(site: &mut Site, address: &Address) -> Router {
 
 fn callback(site: &mut Site, address: &Address) -> Router {
     let callers = callers(&site.app, &mut site.callback, address);
-    let trusted = std::mem::take(&mut site.callback.trusted_proxies);
+    let trusted = site.callback.trusted_proxies.clone();
     identified(callback::router(site.app.clone(), callers), trusted)
 }
 
@@ -264,7 +264,9 @@ fn stand_ins(site: &mut Site, address: &Address) -> Router {
     let guard = Guard::under_any_name(site.faces_token.take());
     let guarded = is_known.then(|| site.faces.guarded(guard)).flatten();
     let router = guarded.unwrap_or_default().fallback(faces::not_found);
-    identified(site.faces.beside_proving(router, |face| face), Vec::new())
+    // Browsers and the hub of `mosip_api` come through the same proxies.
+    let trusted = site.callback.trusted_proxies.clone();
+    identified(site.faces.beside_proving(router, |face| face), trusted)
 }
 
 fn ops(site: &mut Site, address: &Address) -> Router {

@@ -65,7 +65,7 @@ async fn broken_certificates_and_keys_start_the_gateway_degraded() {
         for (subject, what) in [
             ("faces.tls", "the gateway does not listen there"),
             ("upstream.ca_file", "no root is trusted"),
-            ("callback.opencrvs_jwt.file", "nobody is known by a token"),
+            ("callback.opencrvs_jwt.file", "nobody is known by it"),
         ] {
             let told = troubles.iter().find(|trouble| trouble["subject"] == subject);
             let told = told.unwrap_or_else(|| panic!("{subject}: {ready:#}"));
