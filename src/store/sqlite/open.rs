@@ -21,9 +21,6 @@ const CHECKED_WHOLE: u64 = 64 << 20;
 /// SQLite asks for no less at once: the index of the log.
 const SMALLEST_ROOM: usize = 64 << 10;
 
-/// Memory for pages. Names and identities are HMACs, so that a post touches pages all over their indexes.
-const CACHE_KIB: i64 = 8 << 10;
-
 /// Statements that stay prepared: more than there are.
 const STATEMENTS: usize = 128;
 
@@ -247,7 +244,6 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // What is deleted is overwritten: nothing of a settled event stays in the file.
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     // A plan that depends on bound values is made anew for each of them, which costs more than the look at the rows.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
