@@ -19,7 +19,7 @@ use crate::destinations::fetched::{Fetched, by};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::http::caller::Caller;
-use crate::mosip::caller::{self, Demands, Keys};
+use crate::mosip::caller::{self, Demands, Keys, Purpose};
 use crate::mosip::jwks::Denied;
 use crate::refusal;
 use crate::upstream::Reply;
@@ -206,7 +206,7 @@ impl JwtCallers {
     /// `patience`.
     /// While that takes its time, `caller` is a stranger whose connection may be closed to make room. [`Code::Keys`] or
     /// [`Code::CallerKeys`] where nobody knows whose the token is: the caller is not at fault.
-    pub(crate) async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<()> {
+    pub(crate) async fn check(&self, token: &str, now: Timestamp, caller: &Caller) -> Result<Purpose> {
         let check = |keys: &Keys| caller::check(keys, &self.demands, token, now);
         let keys = match &self.keys {
             Source::Held(keys) => return check(keys).map_err(Error::from),
@@ -217,7 +217,7 @@ impl JwtCallers {
         };
         let held = keys.kept();
         let denied = match held.as_deref().map(check) {
-            Some(Ok(())) => return Ok(()),
+            Some(Ok(purpose)) => return Ok(purpose),
             Some(Err(Denied::Refused(refusal))) => return Err(refusal),
             Some(Err(denied)) => Some(denied),
             None => None,

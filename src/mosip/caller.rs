@@ -60,6 +60,15 @@ pub(crate) enum Demands {
     },
 }
 
+/// What a token of OpenCRVS that came with a registration is for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Purpose {
+    /// `eventId`, the record.
+    pub(crate) event_id: Option<String>,
+    /// `actionId`, the action of it that waits.
+    pub(crate) action_id: Option<String>,
+}
+
 impl Demands {
     /// What these tokens may be signed with.
     fn algs(&self) -> &'static [Algorithm] {
@@ -69,7 +78,7 @@ impl Demands {
         }
     }
 
-    fn check(&self, claims: &[u8], now: Timestamp) -> Result<(), Refusal> {
+    fn check(&self, claims: &[u8], now: Timestamp) -> Result<Purpose, Refusal> {
         let claims = Claims::read(claims)?;
         claims.check_ends(now)?;
         claims.check_issued(now)?;
@@ -78,13 +87,10 @@ impl Demands {
             Self::Opencrvs { issuer, .. } if claims.iss.as_ref() != Some(issuer) => {
                 return Err("iss is not the configured issuer");
             }
-            Self::Opencrvs { audience: None, .. } => true,
-            Self::Opencrvs { audience: Some(wanted), .. } => {
-                return match audience.contains(wanted) {
-                    true => Ok(()),
-                    false => Err("aud does not hold the configured audience"),
-                };
+            Self::Opencrvs { audience: Some(wanted), .. } if !audience.contains(wanted) => {
+                return Err("aud does not hold the configured audience");
             }
+            Self::Opencrvs { .. } => true,
             Self::Mosip { issuer_host, allowed, role } => {
                 let issuer: Option<Uri> = claims.iss.as_ref().and_then(|iss| iss.parse().ok());
                 let host = issuer.as_ref().and_then(Uri::host);
@@ -98,7 +104,11 @@ impl Demands {
                 role.as_ref().is_none_or(|role| claims.has_role(role))
             }
         };
-        if is_right { Ok(()) } else { Err("the demanded role is not among its roles") }
+        if !is_right {
+            return Err("the demanded role is not among its roles");
+        }
+        let (event_id, action_id) = claims.names_record();
+        Ok(Purpose { event_id, action_id })
     }
 }
 
@@ -110,11 +120,12 @@ fn refuse(why: &str) -> Error {
 /// same refusal for every failed check.
 pub(crate) fn could_be_good(demands: &Demands, token: &str, now: Timestamp) -> Result<()> {
     let claims = jwt::unverified(token, demands.algs()).map_err(refuse)?;
-    demands.check(&claims, now).map_err(refuse)
+    demands.check(&claims, now).map(drop).map_err(refuse)
 }
 
-/// Checks a bearer token at `now`. The caller gets the same refusal for every failed check. The operator's log names the check.
-pub(crate) fn check(keys: &Keys, demands: &Demands, token: &str, now: Timestamp) -> Result<(), Denied> {
+/// Checks a bearer token at `now`, and says what it is for. The caller gets the same refusal for every failed check. The operator's log names
+/// the check.
+pub(crate) fn check(keys: &Keys, demands: &Demands, token: &str, now: Timestamp) -> Result<Purpose, Denied> {
     let claims = keys.verify(token).map_err(|unverified| unverified.denied(refuse))?;
     demands.check(&claims, now).map_err(|why| Denied::Refused(refuse(why)))
 }
@@ -134,7 +145,7 @@ impl CallerKey {
 
     /// Checks a bearer token at `now`, as every kind of caller's is.
     pub fn check(&self, token: &str, now: Timestamp) -> Result<()> {
-        check(&self.keys, &self.demands, token, now).map_err(Error::from)
+        check(&self.keys, &self.demands, token, now).map(drop).map_err(Error::from)
     }
 }
 
@@ -305,7 +316,7 @@ mod tests {
     }
 
     /// The key set of the issuer, and what it says of `claims`.
-    fn check_mosip(demands: &Demands, kid: Option<&str>, claims: &Value) -> Result<(), Denied> {
+    fn check_mosip(demands: &Demands, kid: Option<&str>, claims: &Value) -> Result<Purpose, Denied> {
         let keys = Keys::from_jwks(JWKS).unwrap();
         let mut header = Header::new(Algorithm::RS256);
         header.kid = kid.map(str::to_owned);
@@ -351,6 +362,21 @@ mod tests {
         assert_eq!(denied.operator_detail(), Some("the demanded role is not among its roles"));
         let unknown = check_mosip(&mosip(None), Some("no-such-kid"), &of_mosip());
         assert!(matches!(unknown, Err(Denied::UnknownKey(_))), "worth another look at the keys");
+    }
+
+    #[test]
+    fn a_token_of_opencrvs_says_what_it_is_for_in_text_alone() {
+        let demands = Demands::Opencrvs { issuer: "opencrvs:auth-service".to_owned(), audience: None };
+        let keys = Keys::from_pem(CERTIFICATE).unwrap();
+        let of = |action: Value| {
+            let mut claims = claims();
+            (claims["eventId"], claims["actionId"]) = ("e1".into(), action);
+            super::check(&keys, &demands, &token(&Header::new(Algorithm::RS256), &claims, KEY), NOW)
+        };
+        let purpose =
+            |action: Option<&str>| Purpose { event_id: Some("e1".into()), action_id: action.map(Into::into) };
+        assert_eq!(of("a1".into()).ok(), Some(purpose(Some("a1"))));
+        assert_eq!(of(json!(7)).ok(), Some(purpose(None)));
     }
 
     #[test]

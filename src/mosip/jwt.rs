@@ -129,6 +129,10 @@ pub(super) struct Claims {
     nbf: Option<Value>,
     iat: Option<Value>,
     realm_access: Option<RealmAccess>,
+    #[serde(rename = "eventId")]
+    event_id: Option<Value>,
+    #[serde(rename = "actionId")]
+    action_id: Option<Value>,
 }
 
 /// The roles of Keycloak.
@@ -193,6 +197,12 @@ impl Claims {
             Some(iat) if iat.saturating_sub(LEEWAY) <= now.seconds() => Ok(Some(())),
             _ => Err("iat is no date or in the future"),
         }
+    }
+
+    /// The record of OpenCRVS that it is for, and the action there; what is no text is not there.
+    pub(super) fn names_record(self) -> (Option<String>, Option<String>) {
+        let text = |value| if let Some(Value::String(text)) = value { Some(text) } else { None };
+        (text(self.event_id), text(self.action_id))
     }
 
     /// Whether it names `role` among the roles of the realm.

@@ -108,6 +108,16 @@ impl Registration {
         Ok(Self { kind, number_name, number, tracking_id, event_id, action_id, body })
     }
 
+    /// The same of the record, and the action there, that `event_id` and `action_id` name, where the body names no record.
+    #[must_use]
+    pub(crate) fn of_record(self, event_id: Option<&str>, action_id: Option<&str>) -> Self {
+        if self.event_id.is_some() {
+            return self;
+        }
+        let name = |name: Option<&str>| name.filter(|name| check_name(name, "").is_ok()).map(str::to_owned);
+        Self { event_id: name(event_id), action_id: self.action_id.or_else(|| name(action_id)), ..self }
+    }
+
     /// What happened.
     pub fn kind(&self) -> EventKind {
         self.kind

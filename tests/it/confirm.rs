@@ -1,6 +1,6 @@
 //! Registrations that went to MOSIP as packets, from the post to what OpenCRVS's core learns of them.
 
-use http::Method;
+use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::credentials::{CredentialType, Registration};
 use mosip_gateway::simulator::opencrvs::{CoreCall, Waiting};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::gateway::json as read;
 use crate::support::logs::Logs;
+use crate::support::mosip::caller_token_of;
 use crate::support::patience;
 use crate::support::world::{Setup, World};
 
@@ -103,6 +104,30 @@ async fn a_credential_becomes_one_accepted_registration_however_many_come() {
     for secret in [NUMBER, "example-client-secret", "B-e1", "eventId", transaction] {
         assert!(!logs.contains(secret), "a log line holds {secret}");
     }
+}
+
+/// Some versions of the client of `mosip-api` name no record in the body.
+#[tokio::test]
+async fn the_token_names_the_record_where_the_body_of_mosip_api_names_none() {
+    let face =
+        [("FACES__MOSIP_API", "true"), ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem")];
+    let world = world(Setup { set: face.to_vec(), ..Setup::default() }).await;
+    world.simulator.core.asks("e1", "a1", Waiting::Registration);
+    let token = caller_token_of(&[("eventId", "e1"), ("actionId", "a1")]);
+    let mut headers = HeaderMap::new();
+    headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = json!({ "trackingId": "T1", "requestFields": { "birthCertificateNumber": "B-e1" } });
+    let url = format!("http://{}/events/registration", world.gateway.api);
+    let reply = world.gateway.request(Method::POST, url, headers, &body.to_string()).await;
+    assert_eq!(reply.status, 202);
+    let id = world.gateway.ids("").await.remove(0);
+    world.gateway.event_in(&id, "done").await;
+    issue(&world, &id, Some(NUMBER));
+    world.gateway.event_in(&confirmation(&id), "done").await;
+    let decisions = decisions(&world);
+    let [call] = decisions.as_slice() else { panic!("{decisions:?}") };
+    assert_eq!((&call.input["eventId"], &call.input["actionId"]), (&json!("e1"), &json!("a1")));
 }
 
 #[tokio::test]

@@ -74,7 +74,7 @@ impl Callers {
         let (mut refused, mut undecided) = (None, None);
         while let Some(checked) = checks.next().await {
             match checked {
-                Ok(()) => return Ok(()),
+                Ok(_) => return Ok(()),
                 Err(refusal) if refusal.code() == Code::Unauthorized => refused = Some(refusal),
                 Err(failure) => undecided = Some(failure),
             }

@@ -114,7 +114,8 @@ async fn the_page_of_opencrvs_waits_for_no_key_whose_next_fetch_it_would_not_liv
     let settings = JwtSettings::at("https://away/keys", demands);
     let callers = JwtCallers::new(settings, Arc::new(Servers), crate::faces::mosip_api::PATIENCE);
     let (token, caller) = (of_opencrvs(), Caller::default());
-    let check = async || callers.check(&token, NOW, &caller).await.map_err(|refusal| refusal.code());
+    let check =
+        async || callers.check(&token, NOW, &caller).await.map(drop).map_err(|refusal| refusal.code());
     assert_eq!(check().await, Err(Code::CallerKeys));
     assert_eq!(check().now_or_never(), Some(Err(Code::CallerKeys)), "in the pause");
 }

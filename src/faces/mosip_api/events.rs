@@ -17,6 +17,7 @@ use super::{MosipApi, Shared};
 use crate::error::{Code, Error, Result};
 use crate::faces::request::read_json;
 use crate::http::caller::Caller;
+use crate::mosip::caller::Purpose;
 use crate::opencrvs::interop;
 use crate::opencrvs::registration::Registration;
 
@@ -72,9 +73,12 @@ impl Shared {
         request: Request,
         read: fn(Bytes) -> Result<Vec<Registration>>,
     ) -> Result<(StatusCode, Json<Taken>), PeerError> {
-        self.let_in(caller, request.headers()).await?;
+        let purpose = self.let_in(caller, request.headers()).await?;
         let registrations =
             read_json(request, &self.registrations, move |body| read(body.into_bytes())).await?;
+        let Purpose { event_id, action_id } = purpose;
+        let of_record = |one: Registration| one.of_record(event_id.as_deref(), action_id.as_deref());
+        let registrations = registrations.into_iter().map(of_record).collect();
         let stored = self.app.accept_registrations(registrations);
         let late = || Err(Error::new(Code::Storage, "the outbox did not take it in time"));
         timeout(STORED_WITHIN, stored).await.unwrap_or_else(|_| late())?;

@@ -31,6 +31,7 @@ use super::{App, Callers, Face};
 use crate::error::{Code, Error, Result};
 use crate::http::body::Limits;
 use crate::http::caller::Caller;
+use crate::mosip::caller::Purpose;
 
 /// The scheme of the JWT that callers bring.
 const JWT: &str = "opencrvs-jwt";
@@ -201,7 +202,7 @@ impl Face for MosipApi {
 
 impl Shared {
     /// Checks the token before anything else of a request. Who has none that is good is a stranger, who is counted.
-    async fn let_in(&self, caller: &Caller, headers: &HeaderMap) -> Result<()> {
+    async fn let_in(&self, caller: &Caller, headers: &HeaderMap) -> Result<Purpose> {
         let checked = async {
             let callers = self.callers.as_ref().ok_or_else(|| {
                 Error::new(Code::Keys, "no caller is known").for_operator(
@@ -211,9 +212,11 @@ impl Shared {
             callers.check(bearer(headers)?, self.app.now(), caller).await
         };
         match checked.await {
-            Ok(()) => caller.prove(),
-            Err(refusal) => return Err(caller.count().err().unwrap_or(refusal)),
+            Ok(purpose) => {
+                caller.prove();
+                Ok(purpose)
+            }
+            Err(refusal) => Err(caller.count().err().unwrap_or(refusal)),
         }
-        Ok(())
     }
 }

@@ -128,6 +128,20 @@ fn a_member_that_is_missing_or_wrong_is_named() {
 }
 
 #[test]
+fn a_record_that_the_body_names_is_not_that_of_the_token() {
+    let of = |body: &str, record| {
+        let registration = parse(EventKind::Birth, body).unwrap().of_record(Some(record), Some("a2"));
+        let Subject { event_id, action_id, .. } = registration.subject();
+        (event_id, action_id)
+    };
+    let name = |name: &str| Some(name.to_owned());
+    assert_eq!(of(&body().to_string(), "e2"), (name("e1"), name("a1")));
+    let none = r#"{"requestFields":{"birthCertificateNumber":"B1"}}"#;
+    assert_eq!(of(none, "e2"), (name("e2"), name("a2")));
+    assert_eq!(of(none, "e\n2"), (None, name("a2")), "it is no name");
+}
+
+#[test]
 fn an_ambiguous_text_is_refused_and_nothing_of_it_is_repeated() {
     for text in [
         r#"{"requestFields":{"birthCertificateNumber":"47110815","birthCertificateNumber":"2"}}"#,

@@ -46,12 +46,20 @@ impl Push {
 
 /// A bearer token that OpenCRVS's auth service could have made.
 pub(crate) fn caller_token() -> String {
+    caller_token_of(&[])
+}
+
+/// The same with these claims besides.
+pub(crate) fn caller_token_of(more: &[(&str, &str)]) -> String {
     let key = std::fs::read("keys.example/simulator/opencrvs-jwt-priv.key").unwrap();
-    let claims: Value = json!({
+    let mut claims: Value = json!({
         "iss": "opencrvs:auth-service",
         "aud": ["opencrvs:mosip-user"],
         "exp": super::now().seconds() + 600,
     });
+    for (name, value) in more {
+        claims[*name] = (*value).into();
+    }
     let key = EncodingKey::from_rsa_pem(&key).unwrap();
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap()
 }
