@@ -19,7 +19,7 @@ const SCOPES: &str = "Give the client of opencrvs.client_id the scopes record.ac
                       opencrvs.url belong to one OpenCRVS.";
 
 /// On a core that has not what is called.
-const TOO_OLD: &str = "Check opencrvs.url: the OpenCRVS there does not know this call. Confirmations need OpenCRVS 1.9 or later.";
+const TOO_OLD: &str = "Check opencrvs.url: the OpenCRVS there does not know this call. Confirmations need OpenCRVS 2.0 or later.";
 
 #[derive(Deserialize)]
 struct Answer {
