@@ -1,6 +1,6 @@
 //! What is kept beside the work: identities, names, pushes, jobs, sealed values.
 
-use super::{done, ids, insert, lane, lease_at, new, row, run, settle};
+use super::{done, ids, insert, lane, lease_at, name, new, row, run, settle};
 use crate::store::{
     Advance, CorrelationRow, Filter, Lane, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushRow, Queue,
     SEALED, SEALED_AT_ONCE, State, Store,
@@ -39,26 +39,66 @@ pub(crate) async fn a_correlation_is_found_by_each_of_its_names(store: &Store) {
     };
     insert(store, vec![new("b")]).await;
     run(store, move |tx| {
-        tx.correlate(&row("a"), &[b"brn".to_vec(), b"tracking".to_vec()])?;
-        tx.correlate(&row("b"), &[b"brn".to_vec()])
+        tx.correlate(&row("a"), &[name("brn"), name("tracking")])?;
+        tx.correlate(&row("b"), &[name("brn")])
     })
     .await;
-    let found = async |name: &'static [u8]| {
-        let rows = run(store, move |tx| tx.named(name, 9)).await;
+    let found = async |text: &'static str| {
+        let rows = run(store, move |tx| tx.named(&name(text), 9)).await;
         rows.into_iter().map(|row| row.entry).collect::<Vec<_>>()
     };
-    assert_eq!(found(b"tracking").await, ["a"]);
-    assert_eq!(found(b"brn").await, ["a", "b"]);
-    assert_eq!(run(store, |tx| tx.named(b"brn", 1)).await.len(), 1);
-    assert!(found(b"other").await.is_empty());
+    assert_eq!(found("tracking").await, ["a"]);
+    assert_eq!(found("brn").await, ["a", "b"]);
+    assert_eq!(run(store, |tx| tx.named(&name("brn"), 1)).await.len(), 1);
+    assert!(found("other").await.is_empty());
     let more = CorrelationRow { subject: b"more".to_vec(), ..row("a") };
-    run(store, move |tx| tx.correlate(&more, &[b"aid".to_vec(), b"brn".to_vec()])).await;
-    assert_eq!((found(b"aid").await, found(b"tracking").await), (vec!["a".to_owned()], vec!["a".to_owned()]));
+    run(store, move |tx| tx.correlate(&more, &[name("aid"), name("brn")])).await;
+    assert_eq!((found("aid").await, found("tracking").await), (vec!["a".to_owned()], vec!["a".to_owned()]));
     assert_eq!(run(store, |tx| tx.correlation("a")).await.unwrap().subject, b"more");
     assert_eq!(run(store, |tx| tx.correlation("c")).await, None);
     run(store, |tx| tx.forget(0, 10)).await;
-    assert!(found(b"aid").await.is_empty());
-    assert_eq!(found(b"brn").await, ["b"], "its entry has not been settled");
+    assert!(found("aid").await.is_empty());
+    assert_eq!(found("brn").await, ["b"], "its entry has not been settled");
+}
+
+pub(crate) async fn a_name_is_found_from_its_own_transaction_on_behind_any_number_of_others(store: &Store) {
+    const ROWS: usize = 5_000;
+    let found = async |text: &str| {
+        let text = text.to_owned();
+        let rows = run(store, move |tx| tx.named(&name(&text), 9)).await;
+        rows.into_iter().map(|row| row.entry).collect::<Vec<_>>()
+    };
+    run(store, |tx| {
+        for number in 0..ROWS {
+            let entry = format!("e{number}");
+            let row =
+                CorrelationRow { entry: entry.clone(), subject: b"s".to_vec(), seen_at: number as Millis };
+            let own = name(&entry);
+            assert!(tx.named(&own, 9)?.is_empty());
+            tx.correlate(&row, &[own.clone(), name(&format!("pair {}", number % (ROWS / 2)))])?;
+            assert_eq!(tx.named(&own, 9)?, [row]);
+        }
+        Ok(())
+    })
+    .await;
+    for number in (0..ROWS).step_by(499) {
+        assert_eq!(found(&format!("e{number}")).await, [format!("e{number}")]);
+    }
+    assert_eq!(found("pair 7").await, ["e7", "e2507"], "as accepted");
+    for entry in ["e0", "e4999"] {
+        let row = CorrelationRow { entry: entry.to_owned(), subject: b"s".to_vec(), seen_at: ROWS as Millis };
+        run(store, move |tx| tx.correlate(&row, &[name("joins later")])).await;
+    }
+    assert_eq!(found("joins later").await, ["e0", "e4999"]);
+    for _ in 0..=ROWS / 1_000 {
+        run(store, |tx| tx.forget(0, ROWS as Millis - 1)).await;
+    }
+    assert_eq!((found("e7").await, found("e4998").await, found("pair 7").await), Default::default());
+    assert_eq!(
+        (found("e0").await, found("joins later").await.len()),
+        (vec!["e0".to_owned()], 2),
+        "seen since"
+    );
 }
 
 pub(crate) async fn what_is_expected_is_overdue_until_it_is_answered_or_given_up(store: &Store) {

@@ -12,6 +12,7 @@ pub(crate) use self::runs::*;
 pub(crate) use self::work::*;
 
 use super::{Closing, Lane, Listed, Millis, NewRow, Pick, Queue, Refusal, Row, State, Store, Tx, Verdict};
+use crate::crypto::sha256;
 use crate::error::Result;
 
 /// Makes a test of every rule, over databases that `$open` makes.
@@ -42,6 +43,7 @@ macro_rules! suite {
             at_a_start_nobody_holds_anything,
             an_identity_outlives_its_entry_and_remembers_how_it_ended,
             a_correlation_is_found_by_each_of_its_names,
+            a_name_is_found_from_its_own_transaction_on_behind_any_number_of_others,
             what_is_expected_is_overdue_until_it_is_answered_or_given_up,
             a_delivery_goes_with_the_entry_that_meets_its_purpose,
             a_push_is_received_quarantined_released_and_deleted,
@@ -81,6 +83,11 @@ pub(crate) fn new(id: &str) -> NewRow {
         job: None,
         is_invalid: false,
     }
+}
+
+/// A name by which a correlation is found, as an HMAC is: its bytes say nothing.
+pub(crate) fn name(text: &str) -> Vec<u8> {
+    sha256(text.as_bytes()).to_vec()
 }
 
 pub(crate) fn of_line(id: &str, line: &str) -> NewRow {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::join_all;
 
-use super::{again, discarded, insert, lane, new, push, refusal, run};
+use super::{again, discarded, insert, lane, name, new, push, refusal, run};
 use crate::error::{Code, Error, Result};
 use crate::store::{
     Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store, Tx,
@@ -80,7 +80,7 @@ const VERBS: [(&str, Verb); 30] = [
     ("insert_key", |tx| tx.insert_key(b"key", b"hash", 10)),
     ("correlate", |tx| {
         let row = CorrelationRow { entry: "a".to_owned(), subject: b"subject".to_vec(), seen_at: 10 };
-        tx.correlate(&row, &[b"name".to_vec()])
+        tx.correlate(&row, &[name("brn")])
     }),
     ("expect", |tx| tx.expect("a", Some(20))),
     ("conclude", |tx| {
@@ -130,7 +130,8 @@ fn everything(tx: &mut dyn Tx) -> Result<String> {
     }
     let meta = (tx.number("n")?, tx.number("marked")?, tx.sealed("s")?);
     let identities = (tx.identity(b"hash")?, tx.key(b"key")?, tx.is_named("a")?);
-    let correlations = (tx.correlation("a")?, tx.named(b"name", 9)?, tx.overdue(99, 9)?, tx.outcome("a")?);
+    let correlations =
+        (tx.correlation("a")?, tx.named(&name("brn"), 9)?, tx.overdue(99, 9)?, tx.outcome("a")?);
     let pushes = (tx.pushes(false, 0, 9)?, tx.pushes(true, 0, 9)?);
     Ok(all + &format!("{meta:?} {identities:?} {correlations:?} {pushes:?} {:?}", tx.jobs(0, 9)?))
 }

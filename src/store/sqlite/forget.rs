@@ -36,11 +36,11 @@ pub(super) fn forget(tx: &Transaction<'_>, settled: Millis, seen: Millis) -> Res
         tx.run(&forget, [seen])?;
     }
     let old = format!(
-        "SELECT correlation.entry FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
+        "SELECT correlation.seq, names FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
          WHERE made_at<=?1 AND (expected_by IS NULL OR expected_by<=?1) \
          AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
          ORDER BY made_at, correlation.seq LIMIT {FORGOTTEN_AT_ONCE}"
     );
-    tx.run(&format!("DELETE FROM correlation_name WHERE entry IN ({old})"), [seen])?;
-    tx.run(&format!("DELETE FROM correlation WHERE entry IN ({old})"), [seen]).map(drop)
+    let old = tx.list(&old, [seen], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    tx.delete_correlations(&old)
 }

@@ -14,6 +14,7 @@ mod health;
 mod log;
 mod look;
 mod make;
+mod names;
 mod open;
 mod outside;
 mod overview;

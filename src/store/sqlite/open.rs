@@ -10,7 +10,7 @@ use super::desk::Link;
 use super::log::Log;
 use super::site::Site;
 use super::tx::Transaction;
-use super::{DAMAGED, DISK_FULL, HELD, make, schema};
+use super::{DAMAGED, DISK_FULL, HELD, make, names, schema};
 use crate::error::{Code, Error};
 use crate::place::{self, beside};
 use crate::regular;
@@ -160,7 +160,7 @@ pub(super) fn check_regular(path: &Path) -> Result<(), OpenError> {
 pub(super) fn reconnect(site: &Site) -> Result<Connection, OpenError> {
     let path = &site.path;
     let (connection, _) = connect_to_ours(path)?;
-    begin_log(&connection).map_err(|error| refused(path, &error))?;
+    begin_log(&connection).and_then(|()| names::load(&connection)).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;
     Ok(connection)
 }
@@ -192,6 +192,8 @@ fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Connection
     if version != schema::newest() {
         return Ok(None);
     }
+    names::load(&connection).map_err(failed)?;
+    connection.pragma_update(None, "query_only", true).map_err(failed)?;
     let transaction = connection.unchecked_transaction().map_err(failed)?;
     owner.opened(&mut Transaction(&transaction), false).map_err(|error| OpenError::of_owner(path, error))?;
     transaction.commit().map_err(failed)?;
@@ -215,7 +217,6 @@ fn connect_for_reading(path: &Path) -> rusqlite::Result<Connection> {
         }
     };
     configure(&connection)?;
-    connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
 
@@ -290,6 +291,7 @@ pub(super) fn prepare(
     if version < schema::newest() {
         schema::migrate(&transaction, version).map_err(failed)?;
     }
+    names::load(&transaction).map_err(failed)?;
     owner.opened(&mut Transaction(&transaction), true).map_err(|error| OpenError::of_owner(path, error))?;
     transaction.commit().map_err(failed)
 }

@@ -6,7 +6,7 @@ use rusqlite::Connection;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 8] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE];
+const MIGRATIONS: [&str; 9] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -277,6 +277,24 @@ END;
 CREATE TRIGGER push_gone AFTER DELETE ON push BEGIN
   UPDATE push_size SET rows=rows-1, bytes=bytes-OLD.bytes WHERE kind=OLD.kind;
 END;
+";
+
+/// A row holds its names itself, and their index holds the beginning of each and the number of the row. `meta.named` is the last row up to
+/// which it is whole: those after it are indexed in memory, and later together.
+const NAMES: &str = "
+ALTER TABLE correlation ADD COLUMN names BLOB NOT NULL DEFAULT x'';
+UPDATE correlation SET names=coalesce(
+  (SELECT unhex(group_concat(hex(hash), '')) FROM correlation_name WHERE entry=correlation.entry), x'');
+CREATE TABLE correlation_name_9 (
+  start BLOB NOT NULL,
+  correlation INTEGER NOT NULL,
+  PRIMARY KEY (start, correlation)
+) STRICT, WITHOUT ROWID;
+INSERT OR IGNORE INTO correlation_name_9 (start, correlation)
+  SELECT substr(hash, 1, 8), seq FROM correlation_name CROSS JOIN correlation ON correlation.entry=correlation_name.entry;
+DROP TABLE correlation_name;
+ALTER TABLE correlation_name_9 RENAME TO correlation_name;
+INSERT INTO meta (name, value) SELECT 'named', coalesce(max(seq), 0) FROM correlation;
 ";
 
 /// The newest version.

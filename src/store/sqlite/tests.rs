@@ -1,6 +1,7 @@
 mod disk;
 mod files;
 mod gone;
+mod names;
 mod opening;
 mod schema;
 
@@ -18,7 +19,7 @@ use super::set_aside::set_aside;
 use super::*;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error};
-use crate::store::conformance::{self, discarded, ids, lease_at, new, row, settle};
+use crate::store::conformance::{self, discarded, ids, lease_at, name, new, row, settle};
 use crate::store::{
     Filter, Lane, Listed, Millis, OwnerError, Pick, Piece, Queue, REMOVED, Row, State, Store, Tx, Verdict,
 };

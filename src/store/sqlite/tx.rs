@@ -92,11 +92,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()> {
-        let insert = "INSERT INTO correlation (entry, made_at, subject) VALUES (?1, ?2, ?3)
-            ON CONFLICT (entry) DO UPDATE SET made_at=excluded.made_at, subject=excluded.subject";
-        self.run(insert, params![row.entry, row.seen_at, row.subject])?;
-        let insert = "INSERT OR IGNORE INTO correlation_name (hash, entry) VALUES (?1, ?2)";
-        names.iter().try_for_each(|name| self.run(insert, params![name, row.entry]).map(drop))
+        self.write_correlation(row, names)
     }
 
     fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>> {
@@ -105,9 +101,7 @@ impl Tx for Transaction<'_> {
     }
 
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
-        let find = "SELECT entry, subject, made_at FROM correlation_name JOIN correlation USING (entry)
-            WHERE hash=?1 ORDER BY seq LIMIT ?2";
-        self.list(find, params![name, count(limit)], read_correlation)
+        self.find_named(name, limit)
     }
 
     fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
@@ -287,6 +281,6 @@ pub(super) fn read_job(row: &SqlRow<'_>) -> rusqlite::Result<JobRow> {
     })
 }
 
-fn read_correlation(row: &SqlRow<'_>) -> rusqlite::Result<CorrelationRow> {
+pub(super) fn read_correlation(row: &SqlRow<'_>) -> rusqlite::Result<CorrelationRow> {
     Ok(CorrelationRow { entry: row.get(0)?, subject: row.get(1)?, seen_at: row.get(2)? })
 }

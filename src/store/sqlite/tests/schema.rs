@@ -97,10 +97,16 @@ fn old_database(home: &Home, version: usize) {
                    ('first@legacy-aid', 'legacy', 'opencrvs', 'a', 'queued', 5, 6, 0, 10);
                  UPDATE meta SET value=10 WHERE name='position';
                  UPDATE delivery SET settled_by='first@legacy-aid' WHERE id='d2';
-                 INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b');
-                 INSERT INTO correlation_name (hash, entry) VALUES (x'0c', 'first');"
+                 INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b');"
             ))
             .unwrap();
+        let named = match version {
+            ..9 => "INSERT INTO correlation_name (hash, entry) VALUES (?1, 'first')",
+            _ => "UPDATE correlation SET names=CAST(names||?1 AS BLOB)",
+        };
+        for text in ["brn", "tracking"] {
+            connection.execute(named, [name(text)]).unwrap();
+        }
     }
 }
 
@@ -171,8 +177,10 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
         let push = store.run(|tx| tx.listed_push("p")).await.unwrap().unwrap();
         assert!(push.is_quarantined);
         assert_eq!(store.run(move |tx| tx.push_size(&push.kind)).await.unwrap(), (1, push.bytes));
-        let named = store.run(|tx| tx.named(&[12], 9)).await.unwrap();
-        assert_eq!(named.len(), usize::from(version >= 4));
+        for text in ["brn", "tracking"] {
+            let named = store.run(move |tx| tx.named(&name(text), 9)).await.unwrap();
+            assert_eq!(named.len(), usize::from(version >= 4));
+        }
     }
 }
 
