@@ -1,5 +1,6 @@
 //! What is old is forgotten, some of it at a time.
 
+use super::names::Indexed;
 use super::tx::Transaction;
 use crate::error::Result;
 use crate::store::Millis;
@@ -36,11 +37,11 @@ pub(super) fn forget(tx: &Transaction<'_>, settled: Millis, seen: Millis) -> Res
         tx.run(&forget, [seen])?;
     }
     let old = format!(
-        "SELECT correlation.seq, names FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
+        "SELECT correlation.seq, correlation.entry, names FROM correlation LEFT JOIN entry ON entry.id=correlation.entry \
          WHERE made_at<=?1 AND (expected_by IS NULL OR expected_by<=?1) \
          AND (entry.state IS NULL OR entry.state IN ('done', 'discarded')) \
          ORDER BY made_at, correlation.seq LIMIT {FORGOTTEN_AT_ONCE}"
     );
-    let old = tx.list(&old, [seen], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let old = tx.list(&old, [seen], Indexed::read)?;
     tx.delete_correlations(&old)
 }

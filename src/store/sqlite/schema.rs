@@ -2,6 +2,8 @@
 
 use rusqlite::Connection;
 
+use super::names;
+
 /// "MGOB": marks the file as ours.
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
@@ -279,21 +281,36 @@ CREATE TRIGGER push_gone AFTER DELETE ON push BEGIN
 END;
 ";
 
-/// A row holds its names itself, and their index holds the beginning of each and the number of the row. `meta.named` is the last row up to
-/// which it is whole: those after it are indexed in memory, and later together.
+/// A row holds its names itself. One index, which [`names::index`] fills, has the beginning of each and of the hash of the row's entry.
+/// `meta.named` is the last row up to which it is whole: those after it are indexed in memory.
 const NAMES: &str = "
-ALTER TABLE correlation ADD COLUMN names BLOB NOT NULL DEFAULT x'';
-UPDATE correlation SET names=coalesce(
-  (SELECT unhex(group_concat(hex(hash), '')) FROM correlation_name WHERE entry=correlation.entry), x'');
-CREATE TABLE correlation_name_9 (
+CREATE TABLE correlation_9 (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  entry TEXT NOT NULL,
+  made_at INTEGER NOT NULL,
+  subject BLOB NOT NULL,
+  names BLOB NOT NULL,
+  expected_by INTEGER,
+  outcome TEXT,
+  answer BLOB
+) STRICT;
+INSERT INTO correlation_9 (seq, entry, made_at, subject, names, expected_by, outcome, answer)
+  SELECT seq, entry, made_at, subject,
+    coalesce((SELECT unhex(group_concat(hex(hash), '')) FROM correlation_name WHERE entry=correlation.entry), x''),
+    expected_by, outcome, answer FROM correlation ORDER BY seq;
+DELETE FROM sqlite_sequence WHERE name='correlation_9';
+INSERT INTO sqlite_sequence (name, seq) SELECT 'correlation_9', seq FROM sqlite_sequence WHERE name='correlation';
+DROP TABLE correlation;
+ALTER TABLE correlation_9 RENAME TO correlation;
+CREATE INDEX correlation_made ON correlation (made_at);
+CREATE INDEX correlation_expected ON correlation (expected_by) WHERE expected_by IS NOT NULL;
+CREATE INDEX correlation_outcome ON correlation (outcome) WHERE outcome IS NOT NULL;
+DROP TABLE correlation_name;
+CREATE TABLE correlation_name (
   start BLOB NOT NULL,
   correlation INTEGER NOT NULL,
   PRIMARY KEY (start, correlation)
 ) STRICT, WITHOUT ROWID;
-INSERT OR IGNORE INTO correlation_name_9 (start, correlation)
-  SELECT substr(hash, 1, 8), seq FROM correlation_name CROSS JOIN correlation ON correlation.entry=correlation_name.entry;
-DROP TABLE correlation_name;
-ALTER TABLE correlation_name_9 RENAME TO correlation_name;
 INSERT INTO meta (name, value) SELECT 'named', coalesce(max(seq), 0) FROM correlation;
 ";
 
@@ -312,6 +329,9 @@ pub(super) fn migrate_to(connection: &Connection, version: i64, last: usize) -> 
     let seen = usize::try_from(version).unwrap_or(0);
     for migration in MIGRATIONS.iter().take(last).skip(seen) {
         connection.execute_batch(migration)?;
+        if *migration == NAMES {
+            names::index(connection)?;
+        }
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     connection.pragma_update(None, "user_version", i64::try_from(last).unwrap_or(i64::MAX))

@@ -96,8 +96,8 @@ impl Tx for Transaction<'_> {
     }
 
     fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>> {
-        let find = "SELECT entry, subject, made_at FROM correlation WHERE entry=?1";
-        self.find(find, [entry], read_correlation)
+        let find = "SELECT entry, subject, made_at FROM correlation WHERE seq=?1";
+        self.find(find, [self.correlation_of(entry)?], read_correlation)
     }
 
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
@@ -105,7 +105,11 @@ impl Tx for Transaction<'_> {
     }
 
     fn expect(&mut self, entry: &str, by: Option<Millis>) -> Result<()> {
-        self.run("UPDATE correlation SET expected_by=?2 WHERE entry=?1", params![entry, by]).map(drop)
+        self.run(
+            "UPDATE correlation SET expected_by=?2 WHERE seq=?1",
+            params![self.correlation_of(entry)?, by],
+        )
+        .map(drop)
     }
 
     fn overdue(&mut self, now: Millis, limit: usize) -> Result<Vec<String>> {
@@ -114,13 +118,15 @@ impl Tx for Transaction<'_> {
     }
 
     fn conclude(&mut self, entry: &str, outcome: &OutcomeRow) -> Result<()> {
-        let conclude = "UPDATE correlation SET outcome=?2, answer=?3 WHERE entry=?1";
-        self.run(conclude, params![entry, outcome.outcome, outcome.answer]).map(drop)
+        let conclude = "UPDATE correlation SET outcome=?2, answer=?3 WHERE seq=?1";
+        self.run(conclude, params![self.correlation_of(entry)?, outcome.outcome, outcome.answer]).map(drop)
     }
 
     fn outcome(&mut self, entry: &str) -> Result<Option<OutcomeRow>> {
-        let find = "SELECT outcome, answer FROM correlation WHERE entry=?1 AND outcome IS NOT NULL AND answer IS NOT NULL";
-        self.find(find, [entry], |row| Ok(OutcomeRow { outcome: row.get(0)?, answer: row.get(1)? }))
+        let find = "SELECT outcome, answer FROM correlation WHERE seq=?1 AND outcome IS NOT NULL AND answer IS NOT NULL";
+        self.find(find, [self.correlation_of(entry)?], |row| {
+            Ok(OutcomeRow { outcome: row.get(0)?, answer: row.get(1)? })
+        })
     }
 
     fn outcomes(&mut self, outcome: &str) -> Result<u64> {

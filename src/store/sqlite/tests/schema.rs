@@ -96,16 +96,21 @@ fn old_database(home: &Home, version: usize) {
                 "INSERT INTO entry (id, kind, destination, {line}, state, accepted_at, waiting_since, next_at, position) VALUES
                    ('first@legacy-aid', 'legacy', 'opencrvs', 'a', 'queued', 5, 6, 0, 10);
                  UPDATE meta SET value=10 WHERE name='position';
-                 UPDATE delivery SET settled_by='first@legacy-aid' WHERE id='d2';
-                 INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b');"
+                 UPDATE delivery SET settled_by='first@legacy-aid' WHERE id='d2';"
             ))
             .unwrap();
-        let named = match version {
-            ..9 => "INSERT INTO correlation_name (hash, entry) VALUES (?1, 'first')",
-            _ => "UPDATE correlation SET names=CAST(names||?1 AS BLOB)",
-        };
-        for text in ["brn", "tracking"] {
-            connection.execute(named, [name(text)]).unwrap();
+        let names = ["brn", "tracking"].map(name);
+        if version < 9 {
+            let insert = "INSERT INTO correlation (entry, made_at, subject) VALUES ('first', 4, x'0b')";
+            connection.execute(insert, ()).unwrap();
+            for name in names {
+                let insert = "INSERT INTO correlation_name (hash, entry) VALUES (?1, 'first')";
+                connection.execute(insert, [name]).unwrap();
+            }
+        } else {
+            let insert =
+                "INSERT INTO correlation (entry, made_at, subject, names) VALUES ('first', 4, x'0b', ?1)";
+            connection.execute(insert, [names.concat()]).unwrap();
         }
     }
 }
@@ -181,6 +186,8 @@ async fn a_database_of_an_older_version_goes_on_in_its_order_and_loses_nothing()
             let named = store.run(move |tx| tx.named(&name(text), 9)).await.unwrap();
             assert_eq!(named.len(), usize::from(version >= 4));
         }
+        let correlation = store.run(|tx| tx.correlation("first")).await.unwrap();
+        assert_eq!(correlation.map(|row| row.subject), (version >= 4).then(|| vec![11]));
     }
 }
 
