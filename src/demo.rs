@@ -1,9 +1,10 @@
 //! `mosip-gateway demo` prints, step by step, how a whole gateway works with the simulator. By default it sends one birth and receives its
 //! UINTOKEN, with MOSIP switched off in between. With `--ida` it asks IDA about a person. With `--credentials` it shows what MOSIP's hub
-//! delivers. With `--esignet` it verifies logins.
+//! delivers. With `--esignet` it verifies logins. With `--opencrvs` it takes registrations from OpenCRVS and confirms them there.
 
 mod credentials;
 mod esignet;
+mod opencrvs;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::clock::Clock;
 use crate::config::Address;
@@ -38,6 +39,9 @@ const SECRETS: [(&str, &str); 4] = [
     ("MOSIP_GATEWAY_DEMO_HUB_SECRET", "example-hub-secret"),
 ];
 
+/// Topics that `demo.toml` names.
+const TOPICS: usize = 2;
+
 /// The time-out of each step.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,6 +56,8 @@ pub enum Scene {
     Credentials,
     /// A login at eSignet is believed, and three are not.
     Esignet,
+    /// A registration of OpenCRVS is confirmed there, another one after MOSIP was away, and a third is rejected.
+    Opencrvs,
 }
 
 /// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. It succeeds only if every
@@ -103,6 +109,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         Scene::Ida => stage.ida(out).await?,
         Scene::Credentials => stage.credentials(out).await?,
         Scene::Esignet => stage.esignet(out).await?,
+        Scene::Opencrvs => stage.opencrvs(out).await?,
     }
     let _ = stop.send(());
     running.await.map_err(demo_error)?.map_err(demo_error)?;
@@ -130,7 +137,7 @@ impl Stage {
                 if let Some(detail) = entry.pointer("/lastFault/code").and_then(Value::as_str) {
                     return Ok::<_, Error>(detail.to_owned());
                 }
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                sleep(Duration::from_millis(20)).await;
             }
         });
         print_step(
@@ -258,16 +265,45 @@ fn config(places: &[(&str, &str)]) -> Result<Config> {
 }
 
 async fn call(client: &Client, method: Method, url: &str, body: impl Into<Bytes>) -> Result<(u16, Value)> {
+    call_as(client, None, method, url, body).await
+}
+
+/// The same with a bearer token.
+async fn call_as(
+    client: &Client,
+    token: Option<&str>,
+    method: Method,
+    url: &str,
+    body: impl Into<Bytes>,
+) -> Result<(u16, Value)> {
+    let mut headers =
+        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    if let Some(token) = token {
+        headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().map_err(demo_error)?);
+    }
     let request = Request {
         method,
         uri: url.parse().map_err(demo_error)?,
-        headers: HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]),
+        headers,
         body: body.into(),
         deadline: PATIENCE,
         max_response: 1 << 20,
     };
     let reply = client.send(request).await?;
     Ok((reply.status.as_u16(), serde_json::from_slice(&reply.body).map_err(demo_error)?))
+}
+
+/// Calls `look` again and again until it finds something.
+async fn poll_until<T>(look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
+    let found = timeout(PATIENCE, async {
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    found.await.map_err(demo_error)?
 }
 
 /// The next delivery of type `wanted`.

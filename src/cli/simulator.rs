@@ -86,14 +86,18 @@ fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 #[derive(Args)]
 pub(super) struct Demo {
     /// Shows calls of IDA about a person, in place of a birth.
-    #[arg(long, conflicts_with_all = ["credentials", "esignet"])]
+    #[arg(long, conflicts_with_all = ["credentials", "esignet", "opencrvs"])]
     ida: bool,
     /// Shows what MOSIP's hub delivers: a credential, three false ones, and a rejected registration.
-    #[arg(long, conflicts_with = "esignet")]
+    #[arg(long, conflicts_with_all = ["esignet", "opencrvs"])]
     credentials: bool,
     /// Shows a login at eSignet that is believed, and three that are not.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "opencrvs")]
     esignet: bool,
+    /// Shows registrations of OpenCRVS, from its country configuration to the record: one that MOSIP answers, one that comes while MOSIP is off,
+    /// and one that MOSIP rejects.
+    #[arg(long)]
+    opencrvs: bool,
 }
 
 impl Demo {
@@ -101,12 +105,14 @@ impl Demo {
         let place = "run the demo at the top of the repository, or in the image of the simulator";
         check_folder(Path::new("keys.example"), place)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
-        let scene = match (self.ida, self.credentials, self.esignet) {
-            (true, ..) => Scene::Ida,
-            (_, true, _) => Scene::Credentials,
-            (.., true) => Scene::Esignet,
-            _ => Scene::Birth,
-        };
+        let scenes = [
+            (self.ida, Scene::Ida),
+            (self.credentials, Scene::Credentials),
+            (self.esignet, Scene::Esignet),
+            (self.opencrvs, Scene::Opencrvs),
+        ];
+        let scene = scenes.into_iter().find_map(|(is_asked, scene)| is_asked.then_some(scene));
+        let scene = scene.unwrap_or(Scene::Birth);
         runtime.block_on(demo::run(scene, &mut std::io::stdout()))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -1,19 +1,18 @@
 //! The scene of MOSIP's hub: it delivers a credential, three false ones, and the rejection of a registration.
 
 use std::io::Write;
-use std::time::Duration;
 
 use http::Method;
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::{BIRTH, PATIENCE, Stage, call, delivery, demo_error, ensure, print_step, text};
+use super::{
+    BIRTH, PATIENCE, Stage, TOPICS, call, delivery, demo_error, ensure, poll_until, print_step, text,
+};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::simulator::credentials::{CredentialType, Lie, Registration};
 
-/// Topics that `demo.toml` names.
-const TOPICS: usize = 2;
 /// Each false credential: what is false in it, in words, and the code with which the gateway refuses it.
 const FALSE_ONES: [(Lie, &str, &str); 3] = [
     (Lie::WrongEventProof, "signed by a stranger", "signature-invalid"),
@@ -106,17 +105,4 @@ impl Stage {
         let line = format!("registration {registration}: {reason}, delivered as registration.rejected");
         print_step(9, "MOSIP rejects", line)
     }
-}
-
-/// Calls `look` again and again until it finds something.
-async fn poll_until<T>(look: impl AsyncFn() -> Result<Option<T>>) -> Result<T> {
-    let found = timeout(PATIENCE, async {
-        loop {
-            if let Some(found) = look().await? {
-                return Ok(found);
-            }
-            sleep(Duration::from_millis(20)).await;
-        }
-    });
-    found.await.map_err(demo_error)?
 }

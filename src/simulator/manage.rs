@@ -1,4 +1,4 @@
-//! `GET` and `POST /simulator/behaviour`, `GET /simulator/history`, `POST /simulator/issue`: what tests in other languages use.
+//! `GET` and `POST /simulator/behaviour`, `GET /simulator/history`, `POST /simulator/issue`, `POST /simulator/record`: what tests in other languages use.
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use super::World;
 use super::answer::json_response;
 use super::behaviour::Behaviour;
 use super::credentials::{CredentialType, IssueError, Lie, Registration};
+use super::opencrvs::Waiting;
 
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
@@ -23,6 +24,7 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/simulator/knobs", get(behaviour).post(set_behaviour))
         .route("/simulator/history", get(history))
         .route("/simulator/issue", post(issue))
+        .route("/simulator/record", post(record))
 }
 
 async fn behaviour(State(world): State<Arc<World>>) -> Response {
@@ -71,6 +73,28 @@ async fn issue(State(world): State<Arc<World>>, body: Bytes) -> Response {
     match issued() {
         Ok(reached) => json_response(StatusCode::OK, &json!({ "subscribers": reached })),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// What waits for MOSIP in a record of OpenCRVS's core from now on.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Waits {
+    event_id: String,
+    action_id: String,
+    awaits: Waiting,
+}
+
+/// Answers with the token that core hands to its country configuration.
+async fn record(State(world): State<Arc<World>>, body: Bytes) -> Response {
+    let Waits { event_id, action_id, awaits } = match serde_json::from_slice(&body) {
+        Ok(waits) => waits,
+        Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+    };
+    world.core.asks(&event_id, &action_id, awaits);
+    match world.core.record_token(&event_id, &action_id, world.clock.now()) {
+        Some(token) => json_response(StatusCode::OK, &json!({ "token": token })),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 

@@ -52,6 +52,7 @@ mod mediator;
 pub mod opencrvs;
 pub mod packets;
 mod push;
+mod record_token;
 mod settings;
 pub mod shares;
 #[cfg(test)]
@@ -220,6 +221,7 @@ impl World {
         let roots = callback.as_ref().and_then(|callback| callback.roots_pem.as_deref());
         let identity = callback.as_ref().and_then(|callback| callback.client.as_ref());
         let http = push::http_client(roots, identity)?;
+        let core = Arc::new(opencrvs::Core::new(Arc::clone(&opencrvs.jwt_key)));
         let (history, controls) = (History::default(), Controls::default());
         let hub = hub::Hub::new(http, history.clone(), controls.clone());
         let pusher = callback
@@ -237,7 +239,7 @@ impl World {
             issuer: Arc::new(credentials::CredentialIssuer::new(issuer)),
             shares: Arc::new(shares::Shares::new(base_url)),
             esignet,
-            core: Arc::default(),
+            core,
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,

@@ -1,4 +1,4 @@
-//! OpenCRVS: its auth service, `POST /core/auth/token`, and of its core the calls under `/core/events/` by which a registration or a correction
+//! OpenCRVS: its auth service, `POST /core/auth/token` and `GET /core/auth/.well-known`, and of its core the calls under `/core/events/` by which a registration or a correction
 //! that waits is looked up, accepted and rejected (tRPC in batches of one, with superjson).
 //!
 //! As the real core, it answers a repeat of a decision with the event, and a decision that contradicts one with `BAD_REQUEST`. It is stricter
@@ -22,8 +22,10 @@ use serde_json::{Value, json};
 use super::World;
 use super::answer::{self, json_response};
 use super::behaviour::{AfterAccept, OpencrvsReply};
+use super::record_token;
 use super::tokens::secret_fits;
 use crate::bearer;
+use crate::crypto::rsa::PrivateKey;
 
 /// The realm of its tokens.
 const REALM: &str = "opencrvs";
@@ -31,16 +33,22 @@ const REALM: &str = "opencrvs";
 pub(super) fn routes() -> Router<Arc<World>> {
     Router::new()
         .route("/core/auth/token", post(token))
+        .route("/core/auth/.well-known", get(record_token::well_known))
         .route("/core/events/event.get", get(event))
         .route("/core/events/{procedure}", post(decide))
 }
 
-/// The records of OpenCRVS. Cheap to share.
-#[derive(Default)]
-pub struct Core(Mutex<BTreeMap<String, Vec<Value>>>);
+/// The records of OpenCRVS.
+pub struct Core {
+    /// The actions of each.
+    records: Mutex<BTreeMap<String, Vec<Value>>>,
+    /// That of its auth service.
+    pub(super) key: Arc<PrivateKey>,
+}
 
 /// What waits in a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Waiting {
     /// Its registration.
     Registration,
@@ -60,6 +68,10 @@ pub struct CoreCall {
 }
 
 impl Core {
+    pub(super) fn new(key: Arc<PrivateKey>) -> Self {
+        Self { records: Mutex::default(), key }
+    }
+
     /// From now on `what` waits in the record `event` as the action `action`.
     pub fn asks(&self, event: &str, action: &str, what: Waiting) {
         let (kind, request) = match what {
@@ -85,7 +97,7 @@ impl Core {
     }
 
     fn events(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Value>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The record as core answers with it.

@@ -81,7 +81,7 @@ pub struct OpenCrvs {
     /// UINTOKENs are sealed to it.
     pub certificate: Certificate,
     /// OpenCRVS's own key for bearer tokens; its public half is what `callback.opencrvs_jwt` names.
-    pub jwt_key: PrivateKey,
+    pub jwt_key: Arc<PrivateKey>,
 }
 
 /// Where UINTOKENs are posted.
@@ -141,7 +141,7 @@ impl Settings {
             client: Client::example(),
             opencrvs: OpenCrvs {
                 certificate: opencrvs,
-                jwt_key: private_key(&own.join("opencrvs-jwt-priv.key"))?,
+                jwt_key: Arc::new(private_key(&own.join("opencrvs-jwt-priv.key"))?),
             },
             ida: Ida {
                 key: private_key(&own.join("ida-priv.key"))?,

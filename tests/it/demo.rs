@@ -62,6 +62,26 @@ async fn a_login_is_believed_and_three_are_not() {
     assert_eq!(text.matches(": tampered").count(), 3, "{text}");
 }
 
+#[tokio::test]
+async fn registrations_of_opencrvs_come_back_confirmed_or_rejected_and_one_is_taken_while_mosip_is_off() {
+    let mut out = Vec::new();
+    run(Scene::Opencrvs, &mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let line = |what: &str| {
+        lines.iter().position(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}: {text}"))
+    };
+    for (number, is_off) in [("2026BDEMO01", false), ("2026BDEMO02", true)] {
+        let confirmed = line(&format!("{number} is registered in OpenCRVS, with the number from MOSIP"));
+        let taken = lines.iter().position(|line| line.contains(number) && line.contains("202 {}")).unwrap();
+        assert!(taken < confirmed && lines[taken].contains("MOSIP is off") == is_off, "{text}");
+    }
+    assert!(
+        line("the packet of 2026BDEMO03: PACKET_REJECTED") < line("the registration of 2026BDEMO03"),
+        "{text}"
+    );
+}
+
 #[test]
 fn the_simulator_listens_where_it_is_told_and_prints_its_url() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_mosip-gateway"))

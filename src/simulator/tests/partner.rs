@@ -58,7 +58,7 @@ pub(super) fn settings() -> Settings {
         },
         opencrvs: OpenCrvs {
             certificate: certificate(vector!("partner.crt.pem")),
-            jwt_key: private_key(vector!("issuer.key.pem")),
+            jwt_key: Arc::new(private_key(vector!("issuer.key.pem"))),
         },
         ida: Ida {
             key: private_key(vector!("ida.key.pem")),
