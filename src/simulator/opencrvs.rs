@@ -180,15 +180,38 @@ const PROCEDURES: [Procedure; 4] = [
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Batch<T> {
+struct Batch {
     #[serde(rename = "0")]
-    first: Wrapped<T>,
+    first: Wrapped,
 }
 
+/// What superjson wraps.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wrapped<T> {
-    json: T,
+struct Wrapped {
+    json: Value,
+    #[serde(default)]
+    meta: Meta,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    /// What the value at each path is, where JSON has no form for it.
+    values: BTreeMap<String, (String,)>,
+}
+
+impl Wrapped {
+    /// What was wrapped. Of all notes one is known here: a field of a declaration that is undefined, in whose place is null.
+    fn open<T: DeserializeOwned>(self) -> Option<T> {
+        let Self { mut json, meta } = self;
+        for (path, (kind,)) in &meta.values {
+            let field = path.strip_prefix("declaration.").filter(|_| kind == "undefined")?;
+            let declaration = json.get_mut("declaration").and_then(Value::as_object_mut)?;
+            declaration.remove(field).filter(Value::is_null)?;
+        }
+        T::deserialize(json).ok()
+    }
 }
 
 #[derive(Deserialize)]
@@ -331,8 +354,8 @@ fn check_caller(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let batch: Batch<T> = serde_json::from_slice(body).map_err(|_| BAD_REQUEST)?;
-    Ok(batch.first.json)
+    let batch: Batch = serde_json::from_slice(body).map_err(|_| BAD_REQUEST)?;
+    batch.first.open().ok_or(BAD_REQUEST)
 }
 
 fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value, Refusal>) -> Response {

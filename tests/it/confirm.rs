@@ -1,5 +1,8 @@
 //! Registrations that went to MOSIP as packets, from the post to what OpenCRVS's core learns of them.
 
+mod answers;
+mod names;
+
 use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::credentials::{CredentialType, Registration};

@@ -3,6 +3,7 @@
 
 mod forms;
 mod hub;
+mod recorded;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 use mosip_gateway::simulator::packets::Packet;

@@ -51,15 +51,31 @@ pub(crate) fn caller_token() -> String {
 
 /// The same with these claims besides.
 pub(crate) fn caller_token_of(more: &[(&str, &str)]) -> String {
-    let key = std::fs::read("keys.example/simulator/opencrvs-jwt-priv.key").unwrap();
+    let more: Vec<_> = more.iter().map(|(name, value)| (*name, json!(value))).collect();
+    caller_token_saying(&more)
+}
+
+/// The same with these claims over its own; null takes one away.
+pub(crate) fn caller_token_saying(more: &[(&str, Value)]) -> String {
+    token("keys.example/simulator/opencrvs-jwt-priv.key", more)
+}
+
+/// The same by the hand of somebody else.
+pub(crate) fn caller_token_signed_by(key: &str) -> String {
+    token(key, &[])
+}
+
+fn token(key: &str, more: &[(&str, Value)]) -> String {
+    let key = std::fs::read(key).unwrap();
     let mut claims: Value = json!({
         "iss": "opencrvs:auth-service",
         "aud": ["opencrvs:mosip-user"],
         "exp": super::now().seconds() + 600,
     });
     for (name, value) in more {
-        claims[*name] = (*value).into();
+        claims[*name] = value.clone();
     }
+    claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
     let key = EncodingKey::from_rsa_pem(&key).unwrap();
     jsonwebtoken::encode(&Header::new(Algorithm::RS256), &claims, &key).unwrap()
 }
