@@ -51,6 +51,7 @@ mod manage;
 mod mediator;
 pub mod opencrvs;
 pub mod packets;
+mod procedures;
 mod push;
 mod record_token;
 mod settings;

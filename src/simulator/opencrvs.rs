@@ -1,8 +1,9 @@
 //! OpenCRVS: its auth service, `POST /core/auth/token` and `GET /core/auth/.well-known`, and of its core the calls under `/core/events/` by which a registration or a correction
 //! that waits is looked up, accepted and rejected (tRPC in batches of one, with superjson).
 //!
-//! As the real core, it answers a repeat of a decision with the event, and a decision that contradicts one with `BAD_REQUEST`. It is stricter
-//! about what it is sent: a member that a procedure does not have is refused.
+//! As the real core, it answers a repeat of a decision with the event, an acceptance of what was rejected with `BAD_REQUEST`, and a rejection of
+//! what was accepted, or is not there, with an error that bears no code of its own. It is stricter about what it is sent: a member that a
+//! procedure does not have is refused.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,13 +16,16 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::World;
 use super::answer::{self, json_response};
 use super::behaviour::{AfterAccept, OpencrvsReply};
+use super::procedures::{
+    APPROVE_CORRECTION, BAD_REQUEST, CONFLICT, Decision, FORBIDDEN, Lookup, NO_PROCEDURE, NOT_FOUND,
+    PROCEDURES, Procedure, REGISTER, Refusal, UNAUTHORIZED, read,
+};
 use super::record_token;
 use super::tokens::secret_fits;
 use crate::bearer;
@@ -119,14 +123,15 @@ impl Core {
                 && is(action, "type", procedure.kind)
                 && is(action, "status", "Requested")
         });
-        let asked = asked.ok_or(NOT_FOUND)?;
+        let [unknown, contradicted] = procedure.refusals;
+        let asked = asked.ok_or(unknown)?;
         let request = asked.get("requestId").and_then(Value::as_str).map(str::to_owned);
         if request != input.request_id {
             return Err(BAD_REQUEST);
         }
         let before = actions.iter().find(|action| is(action, "originalActionId", &input.action_id));
         if let Some(before) = before {
-            return if is(before, "status", procedure.status) { Ok(()) } else { Err(BAD_REQUEST) };
+            return if is(before, "status", procedure.status) { Ok(()) } else { Err(contradicted) };
         }
         let id = format!("{}-{}", input.action_id, procedure.status);
         let decided = json!({
@@ -141,8 +146,6 @@ impl Core {
     }
 }
 
-const REGISTER: &str = "REGISTER";
-const APPROVE_CORRECTION: &str = "APPROVE_CORRECTION";
 const CREATED: &str = "2026-11-28T09:00:00.000Z";
 
 fn action_of(id: &str, kind: &str, status: &str, more: Value) -> Value {
@@ -153,107 +156,6 @@ fn action_of(id: &str, kind: &str, status: &str, more: Value) -> Value {
     }
     action
 }
-
-/// A procedure that decides.
-struct Procedure {
-    name: &'static str,
-    /// The type of the action that waits.
-    kind: &'static str,
-    /// What becomes of it.
-    status: &'static str,
-}
-
-const PROCEDURES: [Procedure; 4] = [
-    Procedure { name: "event.actions.register.accept", kind: REGISTER, status: "Accepted" },
-    Procedure { name: "event.actions.register.reject", kind: REGISTER, status: "Rejected" },
-    Procedure {
-        name: "event.actions.correction.approve.accept",
-        kind: APPROVE_CORRECTION,
-        status: "Accepted",
-    },
-    Procedure {
-        name: "event.actions.correction.approve.reject",
-        kind: APPROVE_CORRECTION,
-        status: "Rejected",
-    },
-];
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Batch {
-    #[serde(rename = "0")]
-    first: Wrapped,
-}
-
-/// What superjson wraps.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wrapped {
-    json: Value,
-    #[serde(default)]
-    meta: Meta,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Meta {
-    /// What the value at each path is, where JSON has no form for it.
-    values: BTreeMap<String, (String,)>,
-}
-
-impl Wrapped {
-    /// What was wrapped. Of all notes one is known here: a field of a declaration that is undefined, in whose place is null.
-    fn open<T: DeserializeOwned>(self) -> Option<T> {
-        let Self { mut json, meta } = self;
-        for (path, (kind,)) in &meta.values {
-            let field = path.strip_prefix("declaration.").filter(|_| kind == "undefined")?;
-            let declaration = json.get_mut("declaration").and_then(Value::as_object_mut)?;
-            declaration.remove(field).filter(Value::is_null)?;
-        }
-        T::deserialize(json).ok()
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Lookup {
-    event_id: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Decision {
-    transaction_id: String,
-    event_id: String,
-    action_id: String,
-    request_id: Option<String>,
-    registration_number: Option<String>,
-    declaration: Option<BTreeMap<String, String>>,
-}
-
-impl Decision {
-    /// Whether it has the members of its procedure and no others.
-    fn fits(&self, procedure: &Procedure) -> bool {
-        let (is_accepted, is_registration) = (procedure.status == "Accepted", procedure.kind == REGISTER);
-        let has_values =
-            |declaration: &BTreeMap<String, String>| declaration.values().all(|value| !value.is_empty());
-        self.registration_number.is_some() == (is_accepted && is_registration)
-            && self.registration_number.as_deref() != Some("")
-            && !self.transaction_id.is_empty()
-            && (is_accepted || self.declaration.is_none())
-            && self.declaration.as_ref().is_none_or(has_values)
-    }
-}
-
-/// Status and code of tRPC, and its sentence.
-type Refusal = (StatusCode, &'static str, &'static str);
-
-const NOT_FOUND: Refusal = (StatusCode::NOT_FOUND, "NOT_FOUND", "Event or action not found");
-const BAD_REQUEST: Refusal =
-    (StatusCode::BAD_REQUEST, "BAD_REQUEST", "Action has been decided otherwise, or the input is not valid");
-const CONFLICT: Refusal = (StatusCode::CONFLICT, "CONFLICT", "User is assigned to this event");
-const UNAUTHORIZED: Refusal = (StatusCode::UNAUTHORIZED, "UNAUTHORIZED", "UNAUTHORIZED");
-const FORBIDDEN: Refusal = (StatusCode::FORBIDDEN, "FORBIDDEN", "FORBIDDEN");
 
 #[derive(Deserialize)]
 struct Grant {
@@ -319,9 +221,7 @@ async fn decide(
     let is_batch = query.is_ok_and(|Query(query)| query.batch == "1");
     let outcome = || {
         check_caller(&world, &headers)?;
-        let procedure = PROCEDURES.iter().find(|procedure| procedure.name == name);
-        let missing = (StatusCode::NOT_FOUND, "NOT_FOUND", "No procedure found on path");
-        let procedure = procedure.ok_or(missing)?;
+        let procedure = PROCEDURES.iter().find(|procedure| procedure.name == name).ok_or(NO_PROCEDURE)?;
         let decision = read::<Decision>(&body)?;
         if !is_json || !is_batch || !decision.fits(procedure) {
             return Err(BAD_REQUEST);
@@ -351,11 +251,6 @@ fn check_caller(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
     let token = headers.get(AUTHORIZATION).and_then(bearer::token);
     let token = token.and_then(|token| std::str::from_utf8(token).ok()).ok_or(UNAUTHORIZED)?;
     world.tokens.check(token, world.clock.now()).map_err(|_| UNAUTHORIZED)
-}
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let batch: Batch = serde_json::from_slice(body).map_err(|_| BAD_REQUEST)?;
-    batch.first.open().ok_or(BAD_REQUEST)
 }
 
 fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value, Refusal>) -> Response {

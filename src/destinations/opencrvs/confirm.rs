@@ -109,16 +109,17 @@ impl Confirmations {
         };
         let body = Bytes::from_owner(confirm::decision_body(&decision)?);
         let path = confirm::decision_path(url.path(), awaited, verdict);
-        // A person may have it tried again once the record has changed: then it is looked up anew.
+        // Whatever core said in place of taking it, the record may have changed when it is tried again: it is looked up anew.
         let refused = Notes::default().progress()?;
         let read = Box::new(move |reply: Result<Reply, _>| {
             let reply = reply?;
             match confirm::read_event(reply.status, &reply.body, &confirmation.event_id) {
                 Ok(_) => Ok(Read::Done(Done::default())),
-                Err(error) if error.fault() == Fault::Caller => {
+                Err(error) => {
+                    let is_of_record = error.fault() == Fault::Caller;
+                    let error = if is_of_record { error } else { reply.explain(error) };
                     Ok(Read::Refused { progress: refused, error })
                 }
-                Err(error) => Err(reply.explain(error)),
             }
         });
         self.call(url, Method::POST, path, body, read)

@@ -118,6 +118,25 @@ async fn what_core_refuses_for_what_is_in_it_parks_and_a_retry_looks_it_up_anew(
 }
 
 #[tokio::test]
+async fn a_decision_that_core_answers_with_an_error_is_looked_up_anew_before_it_is_made_again() {
+    const DECIDED: &str = r#"[{"result":{"data":{"json":{"id":"e1","actions":[{"id":"a1","type":"REGISTER","status":"Requested"},{"id":"a2","type":"REGISTER","status":"Rejected","originalActionId":"a1"}]}}}}]"#;
+    let error =
+        |code: &str| format!(r#"[{{"error":{{"json":{{"message":"","data":{{"code":"{code}"}}}}}}}}]"#);
+    for answer in [
+        says(500, &error("INTERNAL_SERVER_ERROR")),
+        says(409, &error("CONFLICT")),
+        says(200, "<html></html>"),
+        says(503, ""),
+    ] {
+        let (first, book) = refusal(birth(), vec![says(200, WAITS), answer]).await;
+        assert_eq!((first.fault(), first.retryable()), (Fault::Upstream, true));
+        let again = Work { progress: book.progress(Progress::default()), ..birth() };
+        let (second, _) = refusal(again, vec![says(200, DECIDED)]).await;
+        assert_eq!(second.upstream().unwrap().code, "rejected-before");
+    }
+}
+
+#[tokio::test]
 async fn nothing_that_waits_is_waited_for_an_hour_and_parks_then() {
     for (ago, fault, retryable) in [(0, Fault::Upstream, true), (3_600, Fault::Caller, false)] {
         let (error, _) = refusal(confirmation(ago, "{}"), vec![says(200, EMPTY)]).await;

@@ -18,6 +18,10 @@ const SCOPES: &str = "Give the client of opencrvs.client_id the scopes record.ac
                       record.register, record.read and record.correct) in the country configuration, and check that opencrvs.auth_url and \
                       opencrvs.url belong to one OpenCRVS.";
 
+/// What core throws without a code of tRPC where a rejection has nothing to reject. It means what `BAD_REQUEST` and `NOT_FOUND` mean.
+const THROWN: [(&str, &str); 2] =
+    [("Action has already been accepted.", "BAD_REQUEST"), ("Action not found.", "NOT_FOUND")];
+
 /// On a core that has not what is called.
 const TOO_OLD: &str = "Check opencrvs.url: the OpenCRVS there does not know this call. Confirmations need OpenCRVS 2.0 or later.";
 
@@ -87,6 +91,9 @@ fn broken(status: StatusCode) -> Error {
 /// What core says by a code of tRPC. Its sentence may name a person, and travels nowhere.
 fn refused(status: StatusCode, refusal: &Refusal) -> Error {
     let code = refusal.data.as_ref().and_then(|data| data.0.code.as_deref()).unwrap_or_default();
+    let thrown =
+        THROWN.iter().find(|(sentence, _)| code == "INTERNAL_SERVER_ERROR" && *sentence == refusal.message);
+    let code = thrown.map_or(code, |(_, code)| code);
     // tRPC's own words for a procedure that this version of core does not have.
     let lacks_procedure = refusal.message.starts_with("No ") && refusal.message.contains("procedure");
     let answered = || Error::new(Code::Upstream, format!("OpenCRVS answered {code}")).with_upstream(code, "");
@@ -229,6 +236,17 @@ mod tests {
             assert_eq!((error.fault(), error.retryable()), (fault, retryable), "{code}");
             let said = format!("{error:?}");
             assert!(!said.contains("Leila") && !said.contains("NEW_CODE"), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_core_throws_without_a_code_of_its_own_is_of_the_record() {
+        for (message, code) in
+            [("Action has already been accepted.", "BAD_REQUEST"), ("Action not found.", "NOT_FOUND")]
+        {
+            let error = error(500, &refusal("INTERNAL_SERVER_ERROR", message));
+            assert_eq!((error.fault(), error.retryable()), (Fault::Caller, false), "{message}");
+            assert_eq!(error.upstream().unwrap().code, code);
         }
     }
 

@@ -30,6 +30,8 @@ export class Core {
   requests = []
   /** The error that the next call of this procedure ends with, by procedure. */
   errors = new Map()
+  /** What somebody else does right before the next call of this procedure, by procedure. */
+  meanwhile = new Map()
   tokensIssued = 0
   /** The token that counts. */
   token
@@ -57,6 +59,11 @@ export class Core {
     await once(this.server, 'listening')
     this.url = `http://127.0.0.1:${this.server.address().port}`
     return this
+  }
+
+  /** Somebody else decides what waits as `actionId`: `Accepted` or `Rejected`. */
+  decides(eventId, actionId, status) {
+    this.#record(eventId).actions.push(this.#action(`${actionId}-${status}`, TYPES.register, status, { originalActionId: actionId }))
   }
 
   stop() {
@@ -109,6 +116,8 @@ export class Core {
         this.errors.delete(path)
         throw new TRPCError({ code, message: code === 'CONFLICT' ? 'User is assigned to this event' : code })
       }
+      this.meanwhile.get(path)?.()
+      this.meanwhile.delete(path)
       if (ctx.authorization !== `Bearer ${this.token}`) throw new TRPCError({ code: 'UNAUTHORIZED' })
       return next()
     })
@@ -138,7 +147,9 @@ export class Core {
     const asked = record.actions.find((action) => action.id === input.actionId && action.type === TYPES[what])
     if (!asked || asked.requestId !== input.requestId) throw new TRPCError({ code: 'NOT_FOUND', message: 'Action not found' })
     const before = record.actions.find((action) => action.originalActionId === asked.id)
-    if (before && before.status !== status) throw new TRPCError({ code: 'BAD_REQUEST', message: 'Action is already decided' })
+    // As core does it: an acceptance is refused with a code, and a rejection throws.
+    if (before && before.status !== status && status === 'Rejected') throw new Error('Action has already been accepted.')
+    if (before && before.status !== status) throw new TRPCError({ code: 'BAD_REQUEST', message: 'Action has already been rejected.' })
     const { transactionId, registrationNumber, declaration, requestId } = input
     const more = { originalActionId: asked.id, transactionId, registrationNumber, declaration, requestId }
     if (!before) record.actions.push(this.#action(`${asked.id}-${status}`, TYPES[what], status, more))

@@ -29,6 +29,7 @@ const NUMBER = '4961027835190246'
 const SECRET = 'example-client-secret'
 const CALLBACK = '/websub/callback/0123456789abcdef0123456789abcdef'
 const ACCEPT = 'event.actions.register.accept'
+const REJECT = 'event.actions.register.reject'
 
 /** Asks again and again until `look` finds something. */
 async function until(what, look) {
@@ -144,6 +145,12 @@ class Registrations {
     assert.equal((await post(`${this.mosip}/simulator/issue`, issued)).subscribers, 1)
   }
 
+  async reject({ id }) {
+    const topic = 'REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT'
+    const result = { instanceId: id, resultCode: 'REJECTED', errorCode: 'PACKET_REJECTED' }
+    await post(`${this.mosip}/simulator/publish?hub.topic=${topic}`, result)
+  }
+
   /** The entry that confirms it, once `condition` holds of it. */
   entry = ({ id }, condition) =>
     until(`the confirmation of ${id}`, async () => {
@@ -179,9 +186,7 @@ async function theGatewayAgainstTheServer(core, all) {
   assert.equal(core.decisions(correction.eventId)[0].requestId, `a-${correction.eventId}-request`)
 
   const rejected = await all.birth()
-  const topic = 'REGISTRATION_PROCESSOR_WORKFLOW_COMPLETED_EVENT'
-  const result = { instanceId: rejected.id, resultCode: 'REJECTED', errorCode: 'PACKET_REJECTED' }
-  await post(`${all.mosip}/simulator/publish?hub.topic=${topic}`, result)
+  await all.reject(rejected)
   await all.done(rejected)
   assert.deepEqual(core.decisions(rejected.eventId).map((action) => action.status), ['Rejected'])
   console.log('1  a core of @trpc/server takes an acceptance, a death, a correction and a rejection')
@@ -204,6 +209,13 @@ async function theGatewayAgainstTheServer(core, all) {
   core.errors.set(ACCEPT, 'BAD_REQUEST')
   await all.issue(decided, NUMBER)
   assert.equal((await all.entry(decided, (entry) => entry.state === 'parked')).lastFault.upstream, 'BAD_REQUEST')
+  for (const [status, procedure] of [['Rejected', ACCEPT], ['Accepted', REJECT]]) {
+    const overtaken = await all.birth()
+    core.meanwhile.set(procedure, () => core.decides(overtaken.eventId, `a-${overtaken.eventId}`, status))
+    await (status === 'Rejected' ? all.issue(overtaken, NUMBER) : all.reject(overtaken))
+    const { lastFault } = await all.entry(overtaken, (entry) => entry.state === 'parked')
+    assert.equal(lastFault.upstream, 'BAD_REQUEST', status)
+  }
   const unknown = await all.birth(null)
   await all.issue(unknown, NUMBER)
   assert.equal((await all.entry(unknown, (entry) => entry.state === 'parked')).lastFault.upstream, 'NOT_FOUND')
@@ -245,7 +257,7 @@ async function theClientBesideTheGateway(core, { birth, death, correction, rejec
     ['event.get', birth, () => event.get.query({ eventId: birth.eventId })],
     [ACCEPT, birth, () => register.accept.mutate({ ...ids(birth), registrationNumber: `B-${birth.eventId}`, ...number })],
     [ACCEPT, death, () => register.accept.mutate({ ...ids(death), registrationNumber: `D-${death.eventId}`, declaration: {} })],
-    ['event.actions.register.reject', rejected, () => register.reject.mutate(ids(rejected))],
+    [REJECT, rejected, () => register.reject.mutate(ids(rejected))],
     [
       'event.actions.correction.approve.accept',
       correction,
@@ -293,7 +305,7 @@ async function theClientAgainstTheSimulator(mosip) {
     const taken = await event.actions.register.accept.mutate(accepted)
     assert.deepEqual(taken.actions.map((action) => action.status), ['Requested', 'Accepted'])
   }
-  assert.deepEqual(await code(event.actions.register.reject.mutate(ids('s1'))), ['BAD_REQUEST', 400])
+  assert.deepEqual(await code(event.actions.register.reject.mutate(ids('s1'))), ['INTERNAL_SERVER_ERROR', 500])
   assert.deepEqual(await code(event.get.query({ eventId: 'none' })), ['NOT_FOUND', 404])
   assert.deepEqual(await code(client(core, 'a.b.c').event.get.query({ eventId: 's1' })), ['UNAUTHORIZED', 401])
 
