@@ -37,7 +37,7 @@ async fn a_registration_that_mosip_names_with_characters_of_a_path_is_told_and_i
             "{told}"
         );
     }
-    assert_eq!(world.gateway.ids("").await, [ours.clone()], "no confirmation was made");
+    assert_eq!(world.gateway.ids("").await, std::slice::from_ref(&ours), "no confirmation was made");
     issue(&world, &ours, Some(NUMBER));
     world.gateway.event_in(&confirmation(&ours), "done").await;
     assert_eq!(decisions(&world).len(), 1);
