@@ -2,6 +2,7 @@
 
 use http::HeaderValue;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
 use crate::crypto::base64;
@@ -29,6 +30,12 @@ fn jwt_exp(token: &str) -> Option<Timestamp> {
     struct Claims {
         exp: serde_json::Value,
     }
+    let Claims { exp } = unverified_claims(token)?;
+    json::seconds(&exp).map(Timestamp::from_seconds)
+}
+
+/// The claims of `token`, whose signature nobody has checked, where it is a JWT whose claims are `T`.
+pub(crate) fn unverified_claims<T: DeserializeOwned>(token: &str) -> Option<T> {
     let mut segments = token.split('.');
     let (Some(_), Some(claims), Some(_), None) =
         (segments.next(), segments.next(), segments.next(), segments.next())
@@ -36,8 +43,7 @@ fn jwt_exp(token: &str) -> Option<Timestamp> {
         return None;
     };
     let claims = base64::decode_url_strict(claims.as_bytes()).ok()?;
-    let Claims { exp } = serde_json::from_slice(&claims).ok()?;
-    json::seconds(&exp).map(Timestamp::from_seconds)
+    serde_json::from_slice(&claims).ok()
 }
 
 #[cfg(test)]

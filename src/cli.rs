@@ -4,6 +4,7 @@
 
 mod doctor;
 mod health;
+mod import;
 mod input;
 mod inspect;
 mod keygen;
@@ -64,6 +65,8 @@ enum Command {
     Keygen(keygen::Keygen),
     /// Manages the events in the outbox, through the running gateway or, where none runs, in the database. Prints JSON.
     Outbox(outbox::Outbox),
+    /// Takes over what waits in the database of an older system, through the running gateway or, where none runs, into the database itself.
+    Import(import::Import),
     /// Prints the API of a listener as OpenAPI 3.1, as `/openapi.json` answers it.
     Openapi(openapi::Openapi),
     /// Asks a running gateway whether it is ready; for containers.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => outcome::conclude(command.run(), command.json),
         Command::Keygen(command) => outcome::conclude(command.run(), false),
         Command::Outbox(command) => outcome::conclude(command.run(), false),
+        Command::Import(command) => outcome::conclude(command.run(), command.json),
         Command::Openapi(command) => outcome::conclude(command.run(), false),
         Command::Health(command) => outcome::conclude(command.run(), false),
     }

@@ -119,6 +119,30 @@ impl Target {
         token: Option<&SecretBytes>,
         deadline: Duration,
     ) -> Result<Reply, SendError> {
+        self.send(method, path, headers(token), Bytes::new(), deadline).await
+    }
+
+    /// As [`Self::ask`], a post of `json`.
+    pub(crate) async fn post(
+        &self,
+        path: &str,
+        json: Bytes,
+        token: Option<&SecretBytes>,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
+        let mut headers = headers(token);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.send(Method::POST, path, headers, json, deadline).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+        deadline: Duration,
+    ) -> Result<Reply, SendError> {
         let authority = match &self.transport {
             Transport::Tcp(authority) => authority,
             Transport::Unix(_) => "localhost",
@@ -126,8 +150,8 @@ impl Target {
         let request = Request {
             method,
             uri: format!("{}://{authority}{path}", self.scheme).parse().unwrap_or_default(),
-            headers: headers(token),
-            body: Bytes::new(),
+            headers,
+            body,
             deadline,
             max_response: LARGEST_ANSWER,
         };

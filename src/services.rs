@@ -110,17 +110,19 @@ impl Services {
                 settles: destinations.delivery.url.is_none(),
             });
         }
-        if let Some(topic) = destinations.hub.topics.credential() {
-            ledger.expect_answers_within(destinations.hub.expect_within);
-            if destinations.hub.publish_status {
-                // `<partner>/CREDENTIAL_ISSUED`
-                let partner = topic.split('/').next().unwrap_or(topic);
-                ledger.publish_received(Publications {
-                    destination: Publisher::ROWS.destination,
-                    kind: hub::STATUS,
-                    publisher: partner.to_owned(),
-                });
-            }
+        if let Some(within) = destinations.hub.expects_within() {
+            ledger.expect_answers_within(within);
+        }
+        if let Some(topic) = destinations.hub.topics.credential()
+            && destinations.hub.publish_status
+        {
+            // `<partner>/CREDENTIAL_ISSUED`
+            let partner = topic.split('/').next().unwrap_or(topic);
+            ledger.publish_received(Publications {
+                destination: Publisher::ROWS.destination,
+                kind: hub::STATUS,
+                publisher: partner.to_owned(),
+            });
         }
         let outside: Arc<dyn Outside> =
             Arc::new(Network::new(client, keys.clone(), pool.clone(), clock.clone()));

@@ -17,7 +17,7 @@ use super::input::{ClientCertificate, ConfigFile};
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::crypto::secret;
-use crate::error::{Fault, with_advice};
+use crate::error::Fault;
 use crate::ledger::entry::{EntryView, State, parse_state};
 use crate::ledger::{Filter, Ledger, PageView};
 use crate::local::Target;
@@ -164,10 +164,7 @@ impl Command {
             let shown: Value = serde_json::from_slice(&answer.body).map_err(Failure::environment)?;
             return print(&shown);
         }
-        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let said = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or("?").to_owned();
-        let advice = outcome::advice(&said("code"), said("pointer").as_str(), &said("advice"));
-        Err(Failure::Unfit(with_advice(&format!("{}: {}", said("code"), said("detail")), &advice)))
+        Err(Failure::of_gateway(&answer))
     }
 
     fn request(&self) -> (Method, String) {

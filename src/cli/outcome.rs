@@ -5,10 +5,12 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::config::Problems;
 use crate::error::{Code, Error, with_advice};
 use crate::http::problem::Problem;
+use crate::upstream::Reply;
 
 /// The exit code of a command that was refused.
 pub(super) const REFUSED: u8 = 1;
@@ -49,6 +51,14 @@ impl Failure {
     /// For [`Result::map_err`]: no gateway answers.
     pub(super) fn no_gateway(error: impl Display) -> Self {
         Self::Environment(format!("{error}; start the gateway, or name its configuration with --config"))
+    }
+
+    /// What a gateway refuses with.
+    pub(super) fn of_gateway(answer: &Reply) -> Self {
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let said = |member: &str| problem.get(member).and_then(Value::as_str).unwrap_or("?").to_owned();
+        let advice = advice(&said("code"), said("pointer").as_str(), &said("advice"));
+        Self::Unfit(with_advice(&format!("{}: {}", said("code"), said("detail")), &advice))
     }
 
     fn code(&self) -> u8 {

@@ -62,6 +62,7 @@ impl Aliases {
                 Sets::Value => value.to_owned(),
                 Sets::Name => variable.to_owned(),
                 Sets::BeforeAuth => before_auth(value).to_owned(),
+                Sets::Below(path) => format!("{}{path}", value.trim_end_matches('/')),
                 Sets::Word(word) => (*word).to_owned(),
                 Sets::Beside(file) => Path::new(value).with_file_name(file).to_string_lossy().into_owned(),
             };

@@ -120,21 +120,27 @@ impl Book<'_> {
         let registration_number = match occasion {
             Occasion::Birth => subject.brn,
             Occasion::Death => subject.drn,
+            Occasion::Untold => subject.registration_number,
             Occasion::Correction => None,
+        };
+        // Of what nobody has told, the credential tells.
+        let is_birth = match occasion {
+            Occasion::Untold => credential.is_some_and(|data| data.get("event") == Some(&BIRTH.into())),
+            told => told == Occasion::Birth,
         };
         let numbers = ["VID", "UIN", &rules.national_id_key].into_iter();
         let confirmation = Confirmation {
-            awaited: if occasion == Occasion::Correction {
-                Awaited::Correction
-            } else {
-                Awaited::Registration
+            awaited: match occasion {
+                Occasion::Birth | Occasion::Death => Awaited::Registration,
+                Occasion::Correction => Awaited::Correction,
+                Occasion::Untold => Awaited::Either,
             },
             verdict,
             transaction_id: format!("mosip-gateway-{}", HEXLOWER.encode(mark.get(..16).unwrap_or(&mark))),
             action_id: subject.action_id,
             registration_number,
             numbers: numbers.filter_map(|name| Some((name.to_owned(), number(credential?, name)?))).collect(),
-            wants_number: occasion == Occasion::Birth && verdict == Verdict::Accept,
+            wants_number: is_birth && verdict == Verdict::Accept,
             caused_at: self.wall.millis(),
             event_id,
         };
@@ -161,7 +167,10 @@ impl Book<'_> {
         for other in bearers.iter().skip_while(|bearer| *bearer != entry).skip(1) {
             let row = self.tx().listed(Queue::Entries, other)?;
             let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
-            if !is_discarded && self.occasion(other, &self.subject_of(other)?)? == Some(occasion) {
+            let of_other = self.occasion(other, &self.subject_of(other)?)?;
+            if !is_discarded
+                && of_other.is_some_and(|other| other.is_registration() == occasion.is_registration())
+            {
                 return Ok(true);
             }
         }
@@ -173,6 +182,9 @@ impl Book<'_> {
         // What came as a webhook has no id of a packet, and nobody waits for it.
         if subject.registration_id.is_none() && subject.event_id.is_none() {
             return Ok(None);
+        }
+        if subject.registration_number.is_some() {
+            return Ok(Some(Occasion::Untold));
         }
         let row = self.tx().listed(Queue::Entries, entry)?;
         let kind = row.and_then(|row| row.kind.parse().ok());
@@ -191,7 +203,18 @@ enum Occasion {
     Birth,
     Death,
     Correction,
+    /// A birth, a death, or a correction: what was taken over does not say.
+    Untold,
 }
+
+impl Occasion {
+    fn is_registration(self) -> bool {
+        self != Self::Correction
+    }
+}
+
+/// What `credential.issued` calls a birth.
+const BIRTH: &str = EventKind::Birth.as_str();
 
 /// The number that the member `name` of a credential holds, where its issuer signed that: `data` is that of `credential.issued`.
 fn number(data: &Value, name: &str) -> Option<String> {

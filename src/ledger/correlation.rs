@@ -20,7 +20,7 @@ const AT_ONCE: usize = 100;
 /// Events with one number that are looked at. Real ones have a birth and a few corrections.
 pub(super) const ALIKE: usize = 100;
 /// The names by which a push finds its event, those that fewest events share first.
-const BY_PRECISION: [&str; 9] = [
+const BY_PRECISION: [&str; 10] = [
     "registrationId",
     "transactionId",
     "actionId",
@@ -30,6 +30,7 @@ const BY_PRECISION: [&str; 9] = [
     "trackingId",
     "drn",
     "brn",
+    "registrationNumber",
 ];
 
 /// The events that a push is about.
@@ -109,7 +110,11 @@ impl Book<'_> {
             seen_at: self.now,
         };
         let names = subject.names().map(|(name, value)| self.name_hash(name, value));
-        let names: Vec<Vec<u8>> = names.chain(further.map(<[u8]>::to_vec)).collect();
+        // Of which kind it is, a push knows.
+        let number = subject.registration_number.as_deref();
+        let as_either =
+            number.into_iter().flat_map(|number| ["brn", "drn"].map(|name| self.name_hash(name, number)));
+        let names: Vec<Vec<u8>> = names.chain(as_either).chain(further.map(<[u8]>::to_vec)).collect();
         self.tx().correlate(&row, &names)
     }
 
@@ -169,7 +174,7 @@ impl Book<'_> {
     }
 
     /// What is kept of `entry`; where nothing is, and the payload is still there, it is kept now. `None`: neither can be read.
-    fn correlated(&self, entry: &str) -> Result<Option<Subject>> {
+    pub(super) fn correlated(&self, entry: &str) -> Result<Option<Subject>> {
         let kept = self.tx().correlation(entry)?;
         if let Some(row) = kept {
             return Ok(self.open_subject(entry, &row.subject));

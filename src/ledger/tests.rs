@@ -6,6 +6,7 @@ mod confirmations;
 mod correlation;
 mod deliveries;
 mod destinations;
+mod import;
 mod jobs;
 mod legacy;
 mod operator;

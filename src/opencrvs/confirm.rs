@@ -28,6 +28,8 @@ pub enum Awaited {
     Registration,
     /// A correction that was asked for.
     Correction,
+    /// A correction where one waits, else the registration: nobody has said which.
+    Either,
 }
 
 /// What is decided.
@@ -44,8 +46,8 @@ impl Awaited {
     /// The procedure that decides, under `/events/`.
     const fn procedure(self, verdict: Verdict) -> &'static str {
         match (self, verdict) {
-            (Self::Registration, Verdict::Accept) => "event.actions.register.accept",
-            (Self::Registration, Verdict::Reject) => "event.actions.register.reject",
+            (Self::Registration | Self::Either, Verdict::Accept) => "event.actions.register.accept",
+            (Self::Registration | Self::Either, Verdict::Reject) => "event.actions.register.reject",
             (Self::Correction, Verdict::Accept) => "event.actions.correction.approve.accept",
             (Self::Correction, Verdict::Reject) => "event.actions.correction.approve.reject",
         }

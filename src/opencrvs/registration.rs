@@ -255,7 +255,7 @@ fn number(kind: EventKind, fields: &RawValue) -> Result<(&'static str, String)> 
     Ok((name, number))
 }
 
-fn check_name(name: &str, pointer: &str) -> Result<()> {
+pub(super) fn check_name(name: &str, pointer: &str) -> Result<()> {
     let fits = name.len() <= LONGEST_NAME && !name.trim().is_empty() && !name.chars().any(char::is_control);
     fits.then_some(()).ok_or_else(|| {
         Error::field(

@@ -25,6 +25,9 @@ pub(crate) struct Subject {
     /// Death registration number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drn: Option<String>,
+    /// Registration number of a birth or of a death: nobody has said which. So it is of what was taken over from `mosip-api`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) registration_number: Option<String>,
     /// The id of a packet at MOSIP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) registration_id: Option<String>,
@@ -38,13 +41,14 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// Every name, as it is spelled on the wire.
-    pub(crate) const NAMES: [&'static str; 9] = [
+    pub(crate) const NAMES: [&'static str; 10] = [
         "compositionId",
         "eventId",
         "actionId",
         "trackingId",
         "brn",
         "drn",
+        "registrationNumber",
         "registrationId",
         "aid",
         "transactionId",
@@ -59,6 +63,7 @@ impl Subject {
             &self.tracking_id,
             &self.brn,
             &self.drn,
+            &self.registration_number,
             &self.registration_id,
             &self.aid,
             &self.transaction_id,
@@ -100,6 +105,7 @@ impl Subject {
             tracking_id: value(|subject| &subject.tracking_id),
             brn: value(|subject| &subject.brn),
             drn: value(|subject| &subject.drn),
+            registration_number: value(|subject| &subject.registration_number),
             registration_id: value(|subject| &subject.registration_id),
             aid: value(|subject| &subject.aid),
             transaction_id: value(|subject| &subject.transaction_id),

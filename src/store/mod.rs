@@ -35,6 +35,7 @@ pub(crate) use self::rows::{
     Listed, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal,
     Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
 };
+pub(crate) use self::sqlite::foreign::{Foreign, ForeignError, ForeignRow, Table};
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};
 pub(crate) use self::tx::{SEALED_AT_ONCE, Tx};
 use crate::error::{Code, Error, Result};

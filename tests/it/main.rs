@@ -49,11 +49,15 @@ mod ida_once;
 #[cfg(feature = "simulator")]
 mod ida_routes;
 #[cfg(feature = "simulator")]
+mod import;
+#[cfg(feature = "simulator")]
 mod kill;
 #[cfg(feature = "simulator")]
 mod legacy;
 #[cfg(feature = "simulator")]
 mod marker;
+#[cfg(feature = "simulator")]
+mod migrate;
 #[cfg(feature = "simulator")]
 mod mosip_api;
 mod mosip_vectors;

@@ -23,6 +23,8 @@ pub(super) enum Sets {
     Name,
     /// Its value is a URL that may end with `/auth`; the setting ends before.
     BeforeAuth,
+    /// Its value is a URL; the setting is this path below it.
+    Below(&'static str),
     /// Its presence sets this word.
     Word(&'static str),
     /// It names a file, and the setting is the file of this name beside it.
@@ -97,6 +99,7 @@ pub(super) const SCALARS: &[(System, &str, Sets, &[&str])] = &[
     (System::MosipApi, "faces.verify_names", Sets::Word("first-last"), &["MOSIP_CREATE_PACKET_URL"]),
     (System::MosipApi, "faces.cors_origin", Sets::Value, &["CLIENT_APP_URL"]),
     (System::Any, "faces.opencrvs_jwt.url", Sets::Value, &["OPENCRVS_PUBLIC_KEY_URL"]),
+    (System::MosipApi, "faces.opencrvs_jwt.url", Sets::Below("/.well-known"), &["OPENCRVS_AUTH_URL"]),
     (System::MosipApi, "outbox.path", Sets::Beside("outbox.db"), &["SQLITE_DATABASE_PATH"]),
     (System::Mediator, "faces.webhooks", Sets::Word("true"), &["SHA_SECRET"]),
     (System::Mediator, "faces.webhook_secret_env", Sets::Name, &["SHA_SECRET"]),

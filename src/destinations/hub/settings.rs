@@ -87,6 +87,11 @@ impl Settings {
         (self.unset.is_empty() && !self.is_unreachable).then_some(Subscriber { hub, callback, secret })
     }
 
+    /// Within which time MOSIP is to say what became of a registration; `None`: its credentials do not come here.
+    pub(crate) fn expects_within(&self) -> Option<Duration> {
+        self.topics.credential().map(|_| self.expect_within)
+    }
+
     /// What stands behind `/websub/callback/` in `callback_url`, where it cannot be guessed: the hub alone is told.
     pub(crate) fn callback_path(&self) -> Option<SecretBytes> {
         let (_, part) = self.callback_url.as_ref()?.path().rsplit_once("/websub/callback/")?;

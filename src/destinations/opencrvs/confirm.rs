@@ -97,8 +97,13 @@ impl Confirmations {
         request_id: Option<&str>,
     ) -> Result<Call> {
         let Confirmation { awaited, verdict, .. } = confirmation;
+        // Only a correction has a request.
+        let awaited = match request_id {
+            Some(_) if awaited == Awaited::Either => Awaited::Correction,
+            _ => awaited,
+        };
         let is_accepted = verdict == Verdict::Accept;
-        let is_registered = is_accepted && awaited == Awaited::Registration;
+        let is_registered = is_accepted && awaited != Awaited::Correction;
         let decision = Decision {
             transaction_id: &confirmation.transaction_id,
             event_id: &confirmation.event_id,

@@ -4,6 +4,7 @@ mod credentials;
 mod esignet;
 mod events;
 mod ida_routes;
+mod import;
 pub(super) mod inbox;
 mod packets;
 mod schema;
@@ -96,6 +97,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         .merge(packets::routes())
         .merge(inbox::routes())
         .merge(settled::routes())
+        .merge(import::routes())
         .merge(ida_routes::routes())
         .merge(credentials::routes())
         .merge(esignet::routes())

@@ -260,3 +260,47 @@ pub(super) struct Settled {
     verified: Option<String>,
     errors: Vec<Reason>,
 }
+
+/// Rows of the table `transactions` of `mosip-api`.
+#[derive(ToSchema)]
+pub(super) struct MosipApiRows {
+    /// 500 at most.
+    rows: Vec<MosipApiRow>,
+}
+
+/// A registration that waits for MOSIP. It is unusable where its id or its number is missing, or where neither its token nor `eventId` names
+/// a record.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct MosipApiRow {
+    /// Stands in the answer for a row that is unusable.
+    row: i64,
+    /// The id of its packet at MOSIP.
+    id: Option<String>,
+    /// That of the birth or of the death.
+    registration_number: Option<String>,
+    /// The bearer token that came with it, before OpenCRVS 2.0.
+    token: Option<String>,
+    /// Its event, from OpenCRVS 2.0 on.
+    event_id: Option<String>,
+}
+
+/// What became of the rows.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct ImportedRows {
+    taken: u64,
+    /// They were taken over before.
+    already_here: u64,
+    unusable: Vec<UnusableRow>,
+}
+
+/// A row that was not taken over.
+#[derive(ToSchema)]
+pub(super) struct UnusableRow {
+    row: i64,
+    /// `id`, `registration-number`, `event`, `id-in-use`, `superseded`
+    reason: String,
+    /// What is wrong, and what to do.
+    detail: String,
+}

@@ -8,7 +8,7 @@ use crate::registration::Subject;
 const WITHIN: Duration = Duration::from_hours(24);
 const NUMBER: &str = "4961027835190246";
 
-fn confirming(home: &Home, rejects_silent: bool) -> Ledger {
+pub(super) fn confirming(home: &Home, rejects_silent: bool) -> Ledger {
     let ledger = home.open();
     ledger.expect_answers_within(WITHIN);
     ledger.confirm_in_opencrvs(Confirmations {
@@ -23,7 +23,7 @@ fn confirming(home: &Home, rejects_silent: bool) -> Ledger {
 }
 
 /// A registration that names the event `event` goes to MOSIP; its id.
-async fn register(ledger: &Ledger, kind: EventKind, number: &str, event: Option<&str>) -> String {
+pub(super) async fn register(ledger: &Ledger, kind: EventKind, number: &str, event: Option<&str>) -> String {
     register_as(ledger, kind, number, event, "").await
 }
 
@@ -70,7 +70,7 @@ async fn says(ledger: &Ledger, outcome: Outcome, id: &str, message: &str) {
 }
 
 /// What waits for OpenCRVS: the entries and what is in them.
-async fn waiting(ledger: &Ledger) -> Vec<(Leased, Confirmation)> {
+pub(super) async fn waiting(ledger: &Ledger) -> Vec<(Leased, Confirmation)> {
     let leased = lease_all(ledger, &lane_to(Queue::Entries, "opencrvs")).await;
     leased
         .into_iter()

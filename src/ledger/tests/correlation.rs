@@ -190,6 +190,7 @@ fn known(of: &str) -> Subject {
         tracking_id: some("t"),
         brn: some("b"),
         drn: some("d"),
+        registration_number: some("m"),
         registration_id: some("r"),
         aid: some("n"),
         transaction_id: some("x"),

@@ -69,6 +69,13 @@ impl RecordEvent {
         let kind = match awaited {
             Awaited::Registration => "REGISTER",
             Awaited::Correction => "APPROVE_CORRECTION",
+            Awaited::Either => {
+                let standing = |awaited| self.standing(awaited, verdict, action_id, transaction_id);
+                return match standing(Awaited::Correction) {
+                    waiting @ (Standing::Waits { .. } | Standing::Several) => waiting,
+                    _ => standing(Awaited::Registration),
+                };
+            }
         };
         let actions =
             || self.0.0.actions.iter().map(|Object(action)| action).filter(|action| action.kind == kind);
@@ -113,7 +120,7 @@ impl Action {
 
     fn waits(&self, awaited: Awaited) -> Standing {
         let request_id = match awaited {
-            Awaited::Registration => None,
+            Awaited::Registration | Awaited::Either => None,
             Awaited::Correction => Some(self.request_id.as_ref().unwrap_or(&self.id).clone()),
         };
         Standing::Waits { action_id: self.id.clone(), request_id }
@@ -193,5 +200,18 @@ mod tests {
         assert_eq!(correction(&json!([first, ours]), None), Standing::Decided);
         let without = of("a3", "Requested", json!({}));
         assert_eq!(correction(&json!([first, done, without]), None), waits("a3", Some("a3")));
+    }
+
+    #[test]
+    fn where_nobody_said_what_waits_it_is_the_correction_before_the_registration() {
+        let correction =
+            json!({ "id": "c1", "type": "APPROVE_CORRECTION", "status": "Requested", "requestId": "r1" });
+        let either = |actions: &Value| standing(actions, Awaited::Either, Verdict::Accept, None);
+        assert_eq!(either(&json!([asked("a1")])), waits("a1", None));
+        let registered = decided("a1", "Accepted", "x");
+        assert_eq!(either(&json!([asked("a1"), registered, correction])), waits("c1", Some("r1")));
+        assert_eq!(either(&json!([asked("a1"), registered])), Standing::Decided);
+        assert_eq!(either(&json!([asked("a1"), decided("a1", "Rejected", "x")])), Standing::Contradicted);
+        assert_eq!(either(&json!([])), Standing::Nothing);
     }
 }

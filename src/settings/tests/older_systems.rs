@@ -190,6 +190,34 @@ fn the_published_environment_of_mosip_api() {
     );
 }
 
+/// From OpenCRVS 2.0 on no variable names the key by itself.
+#[test]
+fn the_key_of_opencrvs_is_where_its_auth_service_is_unless_a_variable_says_otherwise() {
+    let later: Vec<_> =
+        MOSIP_API.iter().copied().filter(|(name, _)| *name != "OPENCRVS_PUBLIC_KEY_URL").collect();
+    let client = [
+        ("OPENCRVS_AUTH_URL", "http://auth.opencrvs.svc.cluster.local:4040/"),
+        ("OPENCRVS_CLIENT_ID", "mosip"),
+        ("OPENCRVS_CLIENT_SECRET", "s"),
+    ];
+    let key = |config: &Config| {
+        let jwt = config.faces.each.mosip_api.jwt.as_ref().unwrap();
+        (
+            jwt.called_url().unwrap().url.to_string(),
+            origin(config, "faces.opencrvs_jwt.url").map(str::to_owned),
+        )
+    };
+    let config = accepted("", &with(&later, &client));
+    let of_auth = "http://auth.opencrvs.svc.cluster.local:4040/.well-known".to_owned();
+    assert_eq!(key(&config), (of_auth, Some("OPENCRVS_AUTH_URL".to_owned())));
+    assert_eq!(lacks(&config), ["upstream.ida.reply_signers: names no peer, so no reply counts"]);
+    let both = key(&accepted("", &with(MOSIP_API, &client)));
+    assert_eq!(both.1.as_deref(), Some("OPENCRVS_PUBLIC_KEY_URL"));
+    // Beside the older mediator this variable is about its client alone.
+    let mediator = accepted("", &with(MEDIATOR, &client));
+    assert!(mediator.faces.each.mosip_api.jwt.is_none());
+}
+
 #[test]
 fn mosip_api_listens_where_it_is_told() {
     for (set, address) in [

@@ -8,6 +8,7 @@
 mod copy;
 mod desk;
 mod files;
+pub(crate) mod foreign;
 mod forget;
 mod group;
 mod health;

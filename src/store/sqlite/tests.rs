@@ -1,5 +1,6 @@
 mod disk;
 mod files;
+mod foreign;
 mod gone;
 mod names;
 mod opening;

@@ -59,6 +59,7 @@ impl Facts {
             }
             ("DELETE", "/v1/uin-tokens/{job}") => of(&self.job, &[("reason", "r")], Body::None, &[409]),
             ("POST", "/v1/packets/{kind}") => of("birth", &[], Body::Json(registration()), &[202]),
+            ("POST", "/v1/import/mosip-api") => of("", &[], Body::Json(pending()), &[200]),
             ("POST", "/v1/uin-tokens") => of("", &[], Body::Json(json!([leila(UIN)])), &[202]),
             ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),
@@ -110,6 +111,10 @@ impl Facts {
 
 fn json_of(text: &str) -> Body {
     Body::Json(serde_json::from_str(text).unwrap())
+}
+
+fn pending() -> Value {
+    json!({ "rows": [{ "row": 1, "id": "100019876543210", "registrationNumber": "B9", "token": "e30.e30.e30", "eventId": "e9" }] })
 }
 
 fn registration() -> Value {

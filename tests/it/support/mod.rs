@@ -17,6 +17,8 @@ pub(crate) mod key_volume;
 pub(crate) mod logs;
 pub(crate) mod mediator;
 pub(crate) mod mosip;
+#[cfg(feature = "simulator")]
+pub(crate) mod mosip_api;
 pub(crate) mod opencrvs;
 pub(crate) mod patience;
 #[path = "../../../src/upstream/test_pki.rs"]

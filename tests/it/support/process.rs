@@ -75,6 +75,13 @@ impl Gateway {
         std::fs::write(&self.config, text.replace("../keys.example", keys.to_str().unwrap())).unwrap();
     }
 
+    /// In the place of an older system that is run with these `variables`, which say where its outbox and its callback are.
+    pub(crate) fn stand_in(&mut self, variables: Vec<(&'static str, String)>) {
+        self.variables
+            .retain(|name, _| !["OUTBOX__PATH", "LISTEN__CALLBACK"].iter().any(|own| name.ends_with(own)));
+        self.variables.extend(variables.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    }
+
     /// Settings (names without `MOSIP_GATEWAY__`) of the next start.
     pub(crate) fn set(&mut self, set: &[(&str, &str)]) {
         let named = set.iter().map(|(name, value)| (format!("MOSIP_GATEWAY__{name}"), (*value).to_owned()));

@@ -1,0 +1,149 @@
+//! `import mosip-api FILE`: through the gateway that runs over the outbox, or into the outbox itself.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clap::{Args, Subcommand};
+use http::StatusCode;
+use serde::Serialize;
+
+use super::input::{ClientCertificate, ConfigFile};
+use super::outcome::{self, Failure, Outcome, REFUSED};
+use crate::clock::Clock;
+use crate::json::to_wiped;
+use crate::ledger::{Imported, Ledger, MOST_AT_ONCE, UnusableRow};
+use crate::local::Target;
+use crate::opencrvs::pending::{self, PendingRow, Token};
+use crate::place;
+use crate::settings::Config;
+use crate::store::{Foreign, ForeignError, ForeignRow, OpenError, Table};
+
+/// What is read of the database of `mosip-api`.
+const TABLE: Table = Table {
+    name: pending::TABLE,
+    required: &[pending::ID, pending::NUMBER],
+    either: &[pending::TOKEN, pending::EVENT],
+};
+/// How long a page may take.
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// Arguments of `import`.
+#[derive(Args)]
+pub(super) struct Import {
+    #[command(flatten)]
+    config: ConfigFile,
+    #[command(flatten)]
+    client: ClientCertificate,
+    /// Prints the counts as JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+    #[command(subcommand)]
+    source: Source,
+}
+
+#[derive(Subcommand)]
+enum Source {
+    /// Takes over the registrations that wait for MOSIP in the database of `mosip-api` (OpenCRVS 1.9 to 2.1). The file is only read, and
+    /// nothing is sent to MOSIP. What was taken over before is skipped, so that it may run again.
+    MosipApi {
+        /// The file that SQLITE_DATABASE_PATH of `mosip-api` names, or a copy of it.
+        file: PathBuf,
+    },
+}
+
+impl Import {
+    pub(super) fn run(&self) -> Outcome {
+        let Source::MosipApi { file } = &self.source;
+        let config = self.config.load_local()?;
+        let location = &config.outbox.location;
+        let (_, database) =
+            location.file().ok_or_else(|| Failure::Environment(format!("{location}: it is no file")))?;
+        let foreign = Foreign::open(file, &TABLE, &place::beside(database, ".import"))?;
+        let imported = match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
+            Ok(ledger) => into_outbox(&foreign, &ledger, &config),
+            Err(OpenError::InUse(_)) => self.through_gateway(&foreign, &config),
+            Err(error) => Err(Failure::Unfit(error.to_string())),
+        }?;
+        if self.json { outcome::print_json(&imported) } else { outcome::print(text(&imported).as_bytes()) }?;
+        Ok(ExitCode::from(if imported.unusable.is_empty() { 0 } else { REFUSED }))
+    }
+
+    fn through_gateway(&self, foreign: &Foreign, config: &Config) -> Result<Imported, Failure> {
+        #[derive(Serialize)]
+        struct Body {
+            rows: Vec<PendingRow>,
+        }
+        let target = Target::internal(config, self.client.files()?)?;
+        let token = config.internal.token.as_ref();
+        outcome::block_on(each_page(foreign, async |rows| {
+            let body = Bytes::from_owner(to_wiped(&Body { rows }).map_err(Failure::environment)?);
+            let answer = target.post("/v1/import/mosip-api", body, token, DEADLINE).await;
+            let answer = answer.map_err(Failure::no_gateway)?;
+            if answer.status != StatusCode::OK {
+                return Err(Failure::of_gateway(&answer));
+            }
+            serde_json::from_slice(&answer.body).map_err(Failure::environment)
+        }))?
+    }
+}
+
+/// No gateway runs over the outbox. MOSIP's answers are waited for as the next one would.
+fn into_outbox(foreign: &Foreign, ledger: &Ledger, config: &Config) -> Result<Imported, Failure> {
+    if let Some(within) = config.destinations.hub.expects_within() {
+        ledger.expect_answers_within(within);
+    }
+    outcome::block_on(each_page(foreign, async |rows| Ok(ledger.import(rows).await?)))?
+}
+
+/// What `take` says of all pages of `foreign` together.
+async fn each_page(
+    foreign: &Foreign,
+    take: impl AsyncFn(Vec<PendingRow>) -> Result<Imported, Failure>,
+) -> Result<Imported, Failure> {
+    let (mut all, mut after) = (Imported::default(), i64::MIN);
+    loop {
+        let page = foreign.page(after, MOST_AT_ONCE)?;
+        let Some(last) = page.last() else { return Ok(all) };
+        after = last.number;
+        all.add(take(page.into_iter().map(pending_row).collect()).await?);
+    }
+}
+
+fn pending_row(ForeignRow { number, mut texts }: ForeignRow) -> PendingRow {
+    let mut text = |column| texts.remove(column);
+    PendingRow {
+        row: number,
+        token: text(pending::TOKEN).map(Token),
+        id: text(pending::ID).map(|id| id.to_string()),
+        registration_number: text(pending::NUMBER).map(|number| number.to_string()),
+        event_id: text(pending::EVENT).map(|event| event.to_string()),
+    }
+}
+
+fn text(Imported { taken, already_here, unusable }: &Imported) -> String {
+    let mut text = format!("taken {taken}, already here {already_here}, unusable {}\n", unusable.len());
+    for UnusableRow { row, detail, .. } in unusable {
+        // Writing to a `String` never fails.
+        let _ = writeln!(text, "rowid {row} of {} is not taken: {detail}", pending::TABLE);
+    }
+    text
+}
+
+impl From<ForeignError> for Failure {
+    fn from(error: ForeignError) -> Self {
+        let advice = match &error {
+            ForeignError::Copy(_, to, _) => {
+                format!("give {} room, and let this user write to it", place::folder(to).display())
+            }
+            ForeignError::Held(_) => "stop mosip-api, and try again".to_owned(),
+            ForeignError::Damaged { .. } => "make the copy again while mosip-api does not run".to_owned(),
+            ForeignError::Io(..) => "name a file that this user can read".to_owned(),
+            _ => "name the file that SQLITE_DATABASE_PATH of mosip-api names".to_owned(),
+        };
+        let what = format!("{error}; {advice}");
+        if error.is_of_machine() { Self::Environment(what) } else { Self::Unfit(what) }
+    }
+}
