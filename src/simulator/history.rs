@@ -55,6 +55,8 @@ pub struct Record {
     pub tokens_issued: u64,
     /// Token requests refused.
     pub tokens_refused: u64,
+    /// How many requests have ended, by path.
+    pub requests: BTreeMap<String, u64>,
     /// The most requests that were being answered at once, by path.
     pub max_concurrent: BTreeMap<String, usize>,
 }
@@ -292,6 +294,8 @@ impl Drop for Visit {
         if let Some(open) = self.history.open().get_mut(&self.path) {
             *open -= 1;
         }
+        self.history
+            .change(|record| *record.requests.entry(std::mem::take(&mut self.path)).or_default() += 1);
     }
 }
 
