@@ -2,6 +2,8 @@
 //!
 //! A command reads its files, calls the module that does the work, and prints the result.
 
+#[cfg(feature = "simulator")]
+mod conform;
 mod doctor;
 mod health;
 mod import;
@@ -37,6 +39,11 @@ enum Command {
     /// Runs the simulator of MOSIP's side alone. Never in production.
     #[cfg(feature = "simulator")]
     Simulator(simulator::Simulator),
+    /// Examines another mediator, or a stand-in for MOSIP: whether it keeps the rules of the wire, also where its counterpart fails or lies.
+    ///
+    /// Exit code 0: no finding, 1: findings, 2: wrong arguments, 3: the program cannot be reached.
+    #[cfg(feature = "simulator")]
+    Conform(Box<conform::Conform>),
     /// Checks configuration, files, keys, certificates, clock and URLs, and says what is wrong and what to do.
     Doctor(doctor::Doctor),
     /// Seals a plaintext to a peer and prints the message as `/v1/seal` answers it.
@@ -82,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => outcome::conclude(command.run(), false),
         #[cfg(feature = "simulator")]
         Command::Simulator(command) => outcome::conclude(command.run(), false),
+        #[cfg(feature = "simulator")]
+        Command::Conform(command) => outcome::conclude(command.run(), command.json),
         Command::Doctor(command) => outcome::conclude(command.run(), false),
         Command::Seal(command) => outcome::conclude(command.run(), command.common.json),
         Command::Open(command) => outcome::conclude(command.run(), command.common.json),

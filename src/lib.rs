@@ -17,6 +17,8 @@ mod bearer;
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "simulator")]
+pub mod conform;
 pub mod crypto;
 #[cfg(feature = "simulator")]
 pub mod demo;

@@ -71,14 +71,14 @@ impl Simulator {
     }
 }
 
-fn check_folder(folder: &Path, advice: &str) -> Result<(), Failure> {
+pub(super) fn check_folder(folder: &Path, advice: &str) -> Result<(), Failure> {
     match folder.is_dir() {
         true => Ok(()),
         false => Err(Failure::Environment(format!("{}: no such folder; {advice}", folder.display()))),
     }
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     Ok(std::mem::take(&mut *input::read(Some(file))?))
 }
 

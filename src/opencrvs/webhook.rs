@@ -9,7 +9,7 @@ use crate::crypto::CryptoError;
 use crate::crypto::hmac;
 
 /// The characters that `encodeURIComponent` writes as `%XX` (ECMA-262 19.2.6.4): all but letters, digits and `-_.!~*'()`.
-pub(super) const ENCODE_URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+pub(crate) const ENCODE_URI_COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
     .remove(b'.')

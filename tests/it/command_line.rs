@@ -117,7 +117,7 @@ fn thumbprint_of_partner() -> String {
 #[cfg(not(feature = "simulator"))]
 #[test]
 fn without_its_default_features_the_program_has_neither_simulator_nor_demo() {
-    for command in ["simulator", "demo"] {
+    for command in ["simulator", "demo", "conform"] {
         call(&[command], b"").refused(USAGE, "unrecognized subcommand");
     }
 }

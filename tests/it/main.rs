@@ -17,6 +17,8 @@ mod caller_keys;
 mod command_line;
 #[cfg(feature = "simulator")]
 mod confirm;
+#[cfg(feature = "simulator")]
+mod conform;
 mod credentials;
 mod crypto_vectors;
 #[cfg(feature = "simulator")]
