@@ -3,7 +3,7 @@
 //!
 //! As the real core, it answers a repeat of a decision with the event, an acceptance of what was rejected with `BAD_REQUEST`, and a rejection of
 //! what was accepted, or is not there, with an error that bears no code of its own. It is stricter about what it is sent: a member that a
-//! procedure does not have is refused.
+//! procedure does not have is refused. A record token decides the one action that it names, and reads nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{Form, Path, Query, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -24,11 +24,10 @@ use super::answer::{self, json_response};
 use super::behaviour::{AfterAccept, OpencrvsReply};
 use super::procedures::{
     APPROVE_CORRECTION, BAD_REQUEST, CONFLICT, Decision, FORBIDDEN, Lookup, NO_PROCEDURE, NOT_FOUND,
-    PROCEDURES, Procedure, REGISTER, Refusal, UNAUTHORIZED, read,
+    PROCEDURES, Procedure, REGISTER, Refusal, read,
 };
-use super::record_token;
+use super::record_token::{self, Caller};
 use super::tokens::secret_fits;
-use crate::bearer;
 use crate::crypto::rsa::PrivateKey;
 
 /// The realm of its tokens.
@@ -198,8 +197,10 @@ async fn event(
     let asked = query.ok().filter(|Query(query)| query.batch == "1");
     let input = asked.map_or_else(Bytes::new, |Query(query)| query.input.into());
     let outcome = || {
-        check_caller(&world, &headers)?;
-        world.core.document(&read::<Lookup>(&input)?.event_id)
+        match record_token::caller(&world, &headers)? {
+            Caller::Client => world.core.document(&read::<Lookup>(&input)?.event_id),
+            Caller::Record(_) => Err(FORBIDDEN),
+        }
     };
     answered(&world, PROCEDURE, &input, outcome())
 }
@@ -220,11 +221,16 @@ async fn decide(
     let is_json = headers.get(CONTENT_TYPE).is_some_and(|media| media == "application/json");
     let is_batch = query.is_ok_and(|Query(query)| query.batch == "1");
     let outcome = || {
-        check_caller(&world, &headers)?;
+        let caller = record_token::caller(&world, &headers)?;
         let procedure = PROCEDURES.iter().find(|procedure| procedure.name == name).ok_or(NO_PROCEDURE)?;
         let decision = read::<Decision>(&body)?;
         if !is_json || !is_batch || !decision.fits(procedure) {
             return Err(BAD_REQUEST);
+        }
+        if let Caller::Record(claims) = caller
+            && (procedure.kind != REGISTER || !claims.are_for(&decision.event_id, &decision.action_id))
+        {
+            return Err(FORBIDDEN);
         }
         match world.controls.get().opencrvs {
             Some(OpencrvsReply::Conflict) => return Err(CONFLICT),
@@ -242,15 +248,6 @@ async fn decide(
         Some(AfterAccept::Answer500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         None => answer,
     }
-}
-
-fn check_caller(world: &World, headers: &HeaderMap) -> Result<(), Refusal> {
-    if world.controls.take_reject_token() {
-        return Err(UNAUTHORIZED);
-    }
-    let token = headers.get(AUTHORIZATION).and_then(bearer::token);
-    let token = token.and_then(|token| std::str::from_utf8(token).ok()).ok_or(UNAUTHORIZED)?;
-    world.tokens.check(token, world.clock.now()).map_err(|_| UNAUTHORIZED)
 }
 
 fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value, Refusal>) -> Response {
