@@ -69,6 +69,7 @@ struct Inner {
     registrar: Option<&'static str>,
     is_server_error: bool,
     is_of_all: bool,
+    is_before_call: bool,
     retry_after: Option<Duration>,
 }
 
@@ -101,6 +102,7 @@ impl Error {
             registrar: None,
             is_server_error: false,
             is_of_all: false,
+            is_before_call: false,
             retry_after: None,
         }))
     }
@@ -174,6 +176,13 @@ impl Error {
         self
     }
 
+    /// It was found before anything was called, so that it says nothing of whom the call would have reached.
+    #[must_use]
+    pub(crate) fn before_call(mut self) -> Self {
+        self.0.is_before_call = true;
+        self
+    }
+
     /// MOSIP asked to be left alone for this long.
     #[must_use]
     pub(crate) fn with_retry_after(mut self, wait: Option<Duration>) -> Self {
@@ -241,6 +250,10 @@ impl Error {
     /// Whether MOSIP answered with a status of 500 or above.
     pub(crate) fn is_server_error(&self) -> bool {
         self.0.is_server_error
+    }
+    /// Whether it was found before anything was called.
+    pub(crate) fn is_before_call(&self) -> bool {
+        self.0.is_before_call
     }
     /// Whether whatever is sent there meets it.
     pub(crate) fn is_of_all(&self) -> bool {

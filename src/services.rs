@@ -12,7 +12,7 @@ use crate::destinations::esignet::{self, Esignet};
 use crate::destinations::hub::{self, Publisher};
 use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
-use crate::destinations::opencrvs::{self, Opencrvs};
+use crate::destinations::opencrvs::{self, ConfirmWith, Opencrvs};
 use crate::destinations::packets::Packets;
 use crate::destinations::{self, Destinations, EventRoutes, Listed};
 use crate::error::{Error, Result};
@@ -87,6 +87,20 @@ pub(crate) struct Tools {
     pub(crate) credentials: Result<Arc<Credentials>>,
 }
 
+/// What is confirmed in OpenCRVS; absent: nothing is.
+pub(crate) fn confirmations(destinations: &destinations::Settings) -> Option<Confirmations> {
+    let core = &destinations.opencrvs.confirmation;
+    core.url.is_some().then(|| Confirmations {
+        destination: Opencrvs::ROWS.destination,
+        kind: opencrvs::CONFIRM,
+        national_id_key: core.national_id_key.clone(),
+        rejects_rejected: core.rejects_rejected,
+        rejects_silent: core.rejects_silent,
+        keeps_tokens: core.with == ConfirmWith::RecordToken,
+        settles: destinations.delivery.url.is_none(),
+    })
+}
+
 impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
@@ -99,16 +113,8 @@ impl Services {
             let (destination, kind) = (Opencrvs::ROWS.destination, opencrvs::LEGACY);
             ledger.post_to_opencrvs(LegacyPosts { destination, kind, token_member, settles });
         }
-        let core = &destinations.opencrvs.confirmation;
-        if core.url.is_some() {
-            ledger.confirm_in_opencrvs(Confirmations {
-                destination: Opencrvs::ROWS.destination,
-                kind: opencrvs::CONFIRM,
-                national_id_key: core.national_id_key.clone(),
-                rejects_rejected: core.rejects_rejected,
-                rejects_silent: core.rejects_silent,
-                settles: destinations.delivery.url.is_none(),
-            });
+        if let Some(rules) = confirmations(&destinations) {
+            ledger.confirm_in_opencrvs(rules);
         }
         if let Some(within) = destinations.hub.expects_within() {
             ledger.expect_answers_within(within);

@@ -17,6 +17,7 @@ use crate::json::to_wiped;
 use crate::ledger::{Imported, Ledger, MOST_AT_ONCE, UnusableRow};
 use crate::local::Target;
 use crate::opencrvs::pending::{self, PendingRow, Token};
+use crate::services::confirmations;
 use crate::place;
 use crate::settings::Config;
 use crate::store::{Foreign, ForeignError, ForeignRow, OpenError, Table};
@@ -90,8 +91,11 @@ impl Import {
     }
 }
 
-/// No gateway runs over the outbox. MOSIP's answers are waited for as the next one would.
+/// No gateway runs over the outbox. MOSIP's answers are waited for, and record tokens kept, as the next one would.
 fn into_outbox(foreign: &Foreign, ledger: &Ledger, config: &Config) -> Result<Imported, Failure> {
+    if let Some(rules) = confirmations(&config.destinations) {
+        ledger.confirm_in_opencrvs(rules);
+    }
     if let Some(within) = config.destinations.hub.expects_within() {
         ledger.expect_answers_within(within);
     }

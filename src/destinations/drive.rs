@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 
 use super::{Call, Done, News, Progress, Read, Step, Steps, TokenSource, Work};
 use crate::error::{Code, Error, Result};
+use crate::opencrvs::record_token::KeptToken;
 use crate::upstream::{Reply, Request, SendError, host_and_port};
 
 /// More steps than this lead nowhere.
@@ -119,7 +120,8 @@ pub(crate) async fn ask<T: Send + 'static>(
     let slot = Slot(Arc::new(Mutex::new(None)));
     let (into, payload) = (slot.clone(), Bytes::new());
     let steps: Arc<dyn Steps> = Arc::new(Once(move || call(into.clone())));
-    let work = Work { id: String::new(), kind: String::new(), payload, progress: Progress::default() };
+    let (id, kind) = (String::new(), String::new());
+    let work = Work { id, kind, payload, progress: Progress::default(), record_token: KeptToken::None };
     drive(outside, &steps, work, &Nowhere).await?;
     let answer = slot.0.lock().unwrap_or_else(PoisonError::into_inner).take();
     answer.ok_or_else(|| Error::new(Code::Bug, "a call ended without an answer"))

@@ -16,6 +16,7 @@ use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::keys::source::file::{KeyFile, Password};
 use crate::keys::{Keyring, Ring};
+use crate::opencrvs::record_token::KeptToken;
 use crate::upstream::{Reply, Request, SendError};
 
 /// What comes of a call: the answer to what was sent.
@@ -139,7 +140,8 @@ impl Keep for Book {
 
 /// An entry that nothing was done about.
 pub(crate) fn work(id: &str, kind: &str, payload: impl Into<Bytes>) -> Work {
-    Work { id: id.to_owned(), kind: kind.to_owned(), payload: payload.into(), progress: Progress::default() }
+    let (id, kind, payload) = (id.to_owned(), kind.to_owned(), payload.into());
+    Work { id, kind, payload, progress: Progress::default(), record_token: KeptToken::None }
 }
 
 /// The moment of the tests.

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::error::{Code, Error, Fault, Result};
 use crate::keys::Keyring;
 use crate::opencrvs::event::EventKind;
+use crate::opencrvs::record_token::KeptToken;
 use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
@@ -264,6 +265,8 @@ pub(crate) struct Work {
     /// What was accepted.
     pub(crate) payload: Bytes,
     pub(crate) progress: Progress,
+    /// Of a confirmation: the record token that came with its registration.
+    pub(crate) record_token: KeptToken,
 }
 
 /// How far an entry has come. No `Debug`: it may hold numbers of a person.

@@ -26,6 +26,7 @@ pub(super) fn examine(config: &Config) -> Vec<Finding> {
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));
     findings.extend(schema(config));
+    findings.extend(record_tokens(config));
     findings.extend(restart(config, std::env::var_os("LISTEN_FDS").is_some()));
     findings
 }
@@ -48,6 +49,21 @@ fn schema(config: &Config) -> Option<Finding> {
             "upstream.packets.schema_file",
             "is not set, so that a registration without a schemaJson of its own goes without an identity schema, and MOSIP makes no packet of it",
             "put the identity schema of this MOSIP into a file and set it, unless each registration brings its schemaJson, which counts before the file",
+        )
+    })
+}
+
+/// That of OpenCRVS 1.9, which has no client for us, is in order; how long it goes well has to be known.
+fn record_tokens(config: &Config) -> Option<Finding> {
+    let is_on = config.faces.each.mosip_api.is_on();
+    (is_on && config.destinations.opencrvs.needs_record_tokens()).then(|| Finding {
+        advice: Some(
+            "set opencrvs.client_id, client_secret_file and auth_url where OpenCRVS is 2.0 or later, which has a system client for it".to_owned(),
+        ),
+        ..Finding::ok(
+            "opencrvs.confirm_with",
+            "registrations are confirmed with the record token that comes with each, as OpenCRVS 1.9 wants it: a token lives seven days unless \
+             CONFIG_ACTION_CONFIRMATION_TOKEN_EXPIRY_SECONDS of OpenCRVS says otherwise, and what MOSIP answers later parks as record-token-expired",
         )
     })
 }

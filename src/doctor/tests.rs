@@ -239,6 +239,36 @@ fn a_country_configuration_without_a_client_is_a_failure_by_each_setting_that_is
 }
 
 #[test]
+fn record_tokens_of_opencrvs_1_9_need_no_client_and_are_explained_and_without_their_face_nothing_confirms() {
+    let core = "[opencrvs]\nurl = \"https://gateway.example.org\"";
+    let face = "faces = { mosip_api = true, opencrvs_jwt = { file = \"own.crt\" } }";
+    let explained = |diagnosis: &Diagnosis| {
+        let subject = |finding: &&Finding| finding.subject == "opencrvs.confirm_with";
+        diagnosis.findings.iter().find(subject).map(|finding| (finding.level, finding.what.clone()))
+    };
+    let none = |diagnosis: &Diagnosis| {
+        diagnosis.findings.iter().any(|finding| finding.what.contains("no registration can be confirmed"))
+    };
+    let diagnosis = Site::new(-1..365, &format!("{face}\n{core}")).examine();
+    let (level, what) = explained(&diagnosis).unwrap();
+    assert!(
+        level == Level::Ok && what.contains("seven days") && what.contains("record-token-expired"),
+        "{what}"
+    );
+    assert!(!none(&diagnosis));
+    let unset = |finding: &Finding| finding.subject == "opencrvs" && finding.what.contains("is not set");
+    assert!(!diagnosis.findings.iter().any(unset), "{diagnosis:#?}");
+
+    let diagnosis = Site::new(-1..365, core).examine();
+    assert!(none(&diagnosis) && explained(&diagnosis).is_none(), "{diagnosis:#?}");
+
+    let client =
+        "auth_url = \"https://auth.example.org\"\nclient_id = \"gateway\"\nclient_secret_file = \"own.crt\"";
+    let diagnosis = Site::new(-1..365, &format!("{core}\n{client}")).examine();
+    assert!(!none(&diagnosis) && explained(&diagnosis).is_none(), "{diagnosis:#?}");
+}
+
+#[test]
 fn a_key_file_that_does_not_open_the_database_is_a_failure_and_disturbs_no_running_gateway() {
     use crate::ledger::Ledger;
     use crate::ledger::vault::Vault;

@@ -22,6 +22,7 @@ use crate::mosip::Attested;
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
 use crate::opencrvs::event::Event;
+use crate::opencrvs::record_token::RecordToken;
 use crate::opencrvs::registration::Registration;
 use crate::pool::Pool;
 use crate::queue::Engine;
@@ -216,15 +217,19 @@ impl App {
         ledger.accept_registration(registration, destinations, key, packets.id_prefix()).await
     }
 
-    /// As [`Self::accept_registration`], of all `registrations` or of none.
-    pub(super) async fn accept_registrations(&self, registrations: Vec<Registration>) -> Result<()> {
+    /// As [`Self::accept_registration`], of all `registrations`, which came with `token`, or of none.
+    pub(super) async fn accept_registrations(
+        &self,
+        registrations: Vec<Registration>,
+        token: Option<RecordToken>,
+    ) -> Result<()> {
         let Services { routes, ledger, packets, .. } = &self.0.services;
         let with_destinations = |registration: Registration| -> Result<_> {
             let destinations = routes.destinations_of_registration(registration.kind())?;
             Ok((registration, destinations))
         };
         let registrations: Result<_> = registrations.into_iter().map(with_destinations).collect();
-        ledger.accept_registrations(registrations?, packets.id_prefix()).await
+        ledger.accept_registrations(registrations?, token, packets.id_prefix()).await
     }
 
     /// A fresh application id for the caller, at once.

@@ -38,6 +38,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(config.destinations.hub.troubles())
         .chain(config.called_urls().iter().filter_map(of_url))
         .chain(webhooks_lead_nowhere(config))
+        .chain(nothing_confirms(config))
         .chain(of_contexts(config))
         .chain(of_roots(&config.upstream))
         .chain(config.callback.key_trouble())
@@ -98,6 +99,19 @@ fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
                 "OpenCRVS posts births and deaths, and {unset} is not set: what goes there stays in quarantine"
             ),
             "set it, or subscribe to the topics alone that MOSIP is to hear of",
+        )
+    })
+}
+
+/// Record tokens come by the face `mosip_api` alone.
+fn nothing_confirms(config: &Config) -> Option<Trouble> {
+    let opencrvs = &config.destinations.opencrvs;
+    let comes_none = opencrvs.needs_record_tokens() && !config.faces.each.mosip_api.is_on();
+    comes_none.then(|| {
+        Trouble::fatal(
+            "opencrvs.url",
+            "no registration can be confirmed in OpenCRVS: record tokens come with faces.mosip_api alone, which is off, and no client is set",
+            "set the system client of OpenCRVS in opencrvs.client_id, client_secret_file and auth_url, or faces.mosip_api where OpenCRVS is 1.9",
         )
     })
 }

@@ -1,10 +1,13 @@
 //! Takes an event or a registration once, whatever key it carries and however often it comes, under an id that stays.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::{Event, EventKind};
+use crate::opencrvs::record_token::RecordToken;
 use crate::pool;
 
 use super::entry::{NewEntry, State};
@@ -89,6 +92,8 @@ pub(super) struct Posted {
     pub(super) intent: Intent,
     pub(super) identities: Identities,
     pub(super) destinations: Vec<&'static str>,
+    /// The record token with which it came, where that is kept.
+    pub(super) token: Option<Arc<RecordToken>>,
 }
 
 impl Posted {
@@ -173,7 +178,7 @@ impl Ledger {
         })
         .await?;
         let key = key.map(|key| self.identity(&[b"key", event.kind().as_str().as_bytes(), key.as_bytes()]));
-        let posted = Posted { intent: Intent::from(&event), identities, destinations };
+        let posted = Posted { intent: Intent::from(&event), identities, destinations, token: None };
         self.accept_one(posted, key.transpose()?, push).await
     }
 
@@ -233,7 +238,7 @@ impl Book<'_> {
 
     /// The entries of what is posted, known or new. What is known at one destination is a repeat, and no entry is made of it at one
     /// that was configured later. Where a person discarded its entry, it gets a new one.
-    fn accept(&self, Posted { intent, identities, destinations }: &Posted) -> Result<Accepted> {
+    fn accept(&self, Posted { intent, identities, destinations, token }: &Posted) -> Result<Accepted> {
         let mut known = Vec::new();
         for destination in destinations {
             known.push(self.known(identities, destination)?);
@@ -254,6 +259,9 @@ impl Book<'_> {
         }
         let speaks = entries.iter().position(|(destination, _)| Rows::speaks(destination)).unwrap_or(0);
         let (_, Known { id, state, aid }) = entries.remove(speaks);
+        if let Some(token) = token {
+            self.keep_record_token(&self.answered_under(&id)?, token)?;
+        }
         let others = entries.into_iter().map(|(_, known)| (known.id, known.state)).collect();
         Ok(Accepted { id, state, aid, is_new: !due.is_empty(), others })
     }

@@ -4,7 +4,7 @@
 use data_encoding::HEXLOWER;
 use serde_json::Value;
 
-use super::correlation::Named;
+use super::correlation::{ALIKE, Named, cause};
 use super::entry::NewEntry;
 use super::{Book, Ledger};
 use crate::error::{Code, Error, Result};
@@ -13,7 +13,7 @@ use crate::mosip::push::Outcome;
 use crate::opencrvs::confirm::{Awaited, Confirmation, Verdict};
 use crate::opencrvs::event::EventKind;
 use crate::registration::Subject;
-use crate::store::{Queue, State};
+use crate::store::{Filter, Queue, State};
 
 /// How what came of a registration reaches OpenCRVS's core.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub(crate) struct Confirmations {
     pub(crate) rejects_rejected: bool,
     /// What MOSIP is silent about is rejected.
     pub(crate) rejects_silent: bool,
+    /// They go with the record token that came with the registration, so that it is kept.
+    pub(crate) keeps_tokens: bool,
     /// The mediator does not wait for what is confirmed: no message is delivered, so that of a credential is settled with that.
     pub(crate) settles: bool,
 }
@@ -107,13 +109,10 @@ impl Book<'_> {
                 event = entry,
                 "the record was registered once more since, so this registration is not confirmed in OpenCRVS"
             );
+            self.forget_record_token(entry)?;
             return Ok(None);
         }
-        let word = match verdict {
-            Verdict::Accept => b"accept".as_slice(),
-            Verdict::Reject => b"reject",
-        };
-        let mark = self.identity(&[b"confirmation", word, entry.as_bytes()]);
+        let mark = self.confirmation_mark(verdict, entry);
         if self.tx().mark_verified(&mark, self.now)?.is_some() {
             return Ok(None);
         }
@@ -144,10 +143,47 @@ impl Book<'_> {
             caused_at: self.wall.millis(),
             event_id,
         };
-        // The event orders, and does not stand in the open.
-        let line = HEXLOWER.encode(&self.identity(&[b"confirm-line", confirmation.event_id.as_bytes()]));
+        let line = self.confirmation_line(&confirmation.event_id);
         let id = self.free_name(&format!("{entry}@{}", rules.destination))?;
         Ok(Some(NewConfirmation { id, line, confirmation }))
+    }
+
+    /// By which it is known that the registration of `entry` was decided so.
+    fn confirmation_mark(&self, verdict: Verdict, entry: &str) -> Vec<u8> {
+        let word = match verdict {
+            Verdict::Accept => b"accept".as_slice(),
+            Verdict::Reject => b"reject",
+        };
+        self.identity(&[b"confirmation", word, entry.as_bytes()])
+    }
+
+    /// The event orders, and does not stand in the open.
+    fn confirmation_line(&self, event_id: &str) -> String {
+        HEXLOWER.encode(&self.identity(&[b"confirm-line", event_id.as_bytes()]))
+    }
+
+    /// Whether entries of `kind` are confirmations.
+    pub(super) fn is_confirmation(&self, kind: &str) -> bool {
+        self.rules.confirmations.get().is_some_and(|rules| rules.kind == kind)
+    }
+
+    /// Whether the registration of `entry`, of the record `event_id`, was confirmed, and none of its confirmations waits.
+    pub(super) fn is_confirmed(&self, entry: &str, event_id: &str) -> Result<bool> {
+        let mut was_decided = false;
+        for verdict in [Verdict::Accept, Verdict::Reject] {
+            was_decided |= self.tx().marked_verified(&self.confirmation_mark(verdict, entry))?.is_some();
+        }
+        if !was_decided {
+            return Ok(false);
+        }
+        let waiting = Filter {
+            destination: self.rules.confirmations.get().map(|rules| rules.destination.to_owned()),
+            states: vec![State::Queued, State::Leased, State::Parked],
+            line: Some(self.confirmation_line(event_id)),
+            ..Filter::default()
+        };
+        let waiting = self.tx().rows(Queue::Entries, &waiting, 0, ALIKE)?;
+        Ok(waiting.iter().all(|row| cause(&row.id) != entry))
     }
 
     pub(super) fn queue_confirmation(&self, new: NewConfirmation) -> Result<()> {

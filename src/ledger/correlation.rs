@@ -12,7 +12,7 @@ use crate::opencrvs::event::{Event, EventKind};
 use crate::registration::{Aid, Subject};
 use crate::store::{CorrelationRow, Filter, Listed, Queue, Row, State};
 
-const TABLE: &str = "correlation";
+pub(super) const TABLE: &str = "correlation";
 /// Stands in the database until every entry of an older version has its row.
 const UNCORRELATED: &str = "uncorrelated";
 /// Entries of an older database that get their row in one transaction: few, so that a caller who posts does not wait for it.

@@ -92,7 +92,7 @@ impl Ledger {
 }
 
 impl Book<'_> {
-    fn take_over(&self, Pending { registration_id: id, subject, .. }: &Pending) -> Result<Fate> {
+    fn take_over(&self, Pending { registration_id: id, subject, token, .. }: &Pending) -> Result<Fate> {
         if self.is_in_use(id)? {
             let number = self.correlated(id)?.and_then(|known| known.registration_number);
             let is_known = number.is_some() && number == subject.registration_number;
@@ -104,6 +104,11 @@ impl Book<'_> {
             return Ok(Fate::Unusable(Unusable::Superseded));
         }
         self.correlate(id, subject)?;
+        if let Some(token) = token
+            && self.rules.keeps_record_tokens()
+        {
+            self.keep_record_token(id, token)?;
+        }
         if let Some(within) = self.rules.expected_within.get() {
             self.tx().expect(id, Some(self.now.saturating_add(to_millis(*within))))?;
         }

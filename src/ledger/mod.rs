@@ -23,6 +23,7 @@ mod operator;
 mod overview;
 mod pushes;
 mod ready;
+mod record_tokens;
 mod registrations;
 mod rekey;
 pub(crate) mod settings;
@@ -220,6 +221,7 @@ impl Ledger {
             book.forget_deliveries(retention)
         })
         .await?;
+        self.erase_record_tokens().await?;
         self.store.empty_log().await?;
         let refused = self.refuse_aged_records(give_up_after).await?;
         if refused > 0 {

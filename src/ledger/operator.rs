@@ -275,6 +275,7 @@ impl Book<'_> {
         let is_discarded = self.tx().close(Queue::Entries, row.seq, closing, self.now)?;
         if is_discarded {
             self.rules.unreadable.forget(TABLE, &row.id);
+            self.forget_record_token_of(row)?;
         }
         Ok(is_discarded)
     }

@@ -1,5 +1,7 @@
 //! Registrations that go to MOSIP as packets: each under an id that is drawn once, and no second one under a number that is on its way.
 
+use std::sync::Arc;
+
 use data_encoding::HEXLOWER;
 
 use super::accept::{Accepted, IdempotencyKey, Intent, Name, Posted};
@@ -11,6 +13,7 @@ use super::{Book, Ledger, framed};
 use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::EventKind;
+use crate::opencrvs::record_token::RecordToken;
 use crate::opencrvs::registration::Registration;
 use crate::pool;
 use crate::registration::Subject;
@@ -61,20 +64,26 @@ impl Ledger {
         self.refuse_in_trouble()?;
         let kind = registration.kind().as_str().as_bytes();
         let key = key.map(|key| self.identity(&[b"packet-key", kind, key.as_bytes()])).transpose()?;
-        let posted = self.packet(registration, destinations, id_prefix).await?;
+        let posted = self.packet(registration, destinations, id_prefix, None).await?;
         self.accept_one(posted, key, None).await
     }
 
-    /// As [`Self::accept_registration`], of all `registrations` with their destinations, or of none.
+    /// As [`Self::accept_registration`], of all `registrations` with their destinations, or of none. `token` came with them, and is kept where
+    /// it confirms them.
     pub(crate) async fn accept_registrations(
         &self,
         registrations: Vec<(Registration, Vec<&'static str>)>,
+        token: Option<RecordToken>,
         id_prefix: &str,
     ) -> Result<()> {
         self.refuse_in_trouble()?;
+        let token = token.map(Arc::new);
         let mut posted = Vec::new();
         for (registration, destinations) in registrations {
-            posted.push(self.packet(registration, destinations, id_prefix).await?);
+            let is_kept = |token: &RecordToken| self.keeps_token(&registration, token);
+            let kept = token.as_deref().map(is_kept).transpose()?.unwrap_or_default();
+            let token = token.clone().filter(|_| kept);
+            posted.push(self.packet(registration, destinations, id_prefix, token).await?);
         }
         self.accept_all(posted).await
     }
@@ -84,6 +93,7 @@ impl Ledger {
         registration: Registration,
         destinations: Vec<&'static str>,
         id_prefix: &str,
+        token: Option<Arc<RecordToken>>,
     ) -> Result<Posted> {
         let kind = registration.kind().as_str().as_bytes();
         // Neither the number nor the tracking id stands in the open.
@@ -107,7 +117,7 @@ impl Ledger {
                 pointer: registration.number_pointer(),
             }),
         };
-        Ok(Posted { intent, identities: Identities::of_today(identity), destinations })
+        Ok(Posted { intent, identities: Identities::of_today(identity), destinations, token })
     }
 
     /// The identity of `registration`: of its kind, its number and its fields.

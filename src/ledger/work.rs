@@ -6,11 +6,13 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 use super::accept::TABLE as ENTRY;
+use super::correlation::cause;
 use super::entry::{Refusal, State, never_tried};
 use super::{Book, Ledger, unreadable};
 use crate::clock::{Timestamp, to_millis};
 use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
+use crate::opencrvs::record_token::KeptToken;
 use crate::store::{Advance, Fence, Filter, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Verdict};
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
@@ -286,7 +288,9 @@ impl Book<'_> {
         let at = format!("@{}", row.destination);
         let id = row.id.strip_suffix(&at).unwrap_or(&row.id).to_owned();
         let kind = row.kind.clone();
-        Ok(Work { id, kind, payload: Bytes::from_owner(payload), progress })
+        let record_token =
+            if self.is_confirmation(&kind) { self.record_token(&row.id)? } else { KeptToken::None };
+        Ok(Work { id, kind, payload: Bytes::from_owner(payload), progress, record_token })
     }
 
     fn settle_entry(&self, held: &Held, ending: &Ending) -> Result<bool> {
@@ -315,6 +319,9 @@ impl Book<'_> {
                     self.tell_accepted(&held.id)?;
                 }
                 self.settle_message(&held.id)?;
+                if self.is_confirmation(&held.kind) {
+                    self.forget_record_token(cause(&held.id))?;
+                }
                 if done.is_answered_later {
                     self.expect_answer(held)?;
                 }

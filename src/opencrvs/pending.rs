@@ -4,8 +4,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
 
+use super::record_token::RecordToken;
 use super::registration::check_name;
 use crate::bearer::unverified_claims;
+use crate::clock::Timestamp;
 use crate::registration::{Subject, is_id};
 use crate::words::words;
 
@@ -59,6 +61,8 @@ pub(crate) struct Pending {
     pub(crate) registration_id: String,
     /// All names that are known of it.
     pub(crate) subject: Subject,
+    /// The token of the record, where the row holds one.
+    pub(crate) token: Option<RecordToken>,
 }
 
 words! {
@@ -109,13 +113,18 @@ impl Pending {
         struct Claims {
             event_id: Option<String>,
             action_id: Option<String>,
+            exp: Option<i64>,
         }
         let PendingRow { row, id, registration_number, token, event_id } = row;
         let is_name = |name: &String| check_name(name, "").is_ok();
         let registration_id = id.filter(|id| is_id(id)).ok_or(Unusable::Id)?;
         let number = registration_number.filter(is_name).ok_or(Unusable::Number)?;
         let claims = token.as_ref().and_then(|token| unverified_claims::<Claims>(&token.0));
-        let Claims { event_id: of_token, action_id } = claims.unwrap_or_default();
+        let Claims { event_id: of_token, action_id, exp } = claims.unwrap_or_default();
+        let record_token = token.filter(|_| event_id.is_none() || event_id == of_token).and_then(|token| {
+            let ends = exp.map(Timestamp::from_seconds);
+            RecordToken::new(&token.0, of_token.as_deref(), action_id.as_deref(), ends)
+        });
         // The action is one of the record that the token is for.
         let action_id = action_id.filter(|_| event_id.is_none() || event_id == of_token);
         let event_id = event_id.or(of_token).filter(is_name).ok_or(Unusable::Event)?;
@@ -126,7 +135,7 @@ impl Pending {
             registration_id: Some(registration_id.clone()),
             ..Subject::default()
         };
-        Ok(Self { row, registration_id, subject })
+        Ok(Self { row, registration_id, subject, token: record_token })
     }
 }
 
@@ -175,6 +184,20 @@ mod tests {
         assert_eq!(names(&both), of("e1", Some("a1")));
         both["eventId"] = json!("e2");
         assert_eq!(names(&both), of("e2", None), "the action is of another record");
+    }
+
+    #[test]
+    fn a_token_is_kept_where_it_is_of_the_record_and_says_when_it_ends() {
+        let with = |claims: &Value, event: Option<&str>| {
+            let mut row = whole();
+            (row["token"], row["eventId"]) = (json!(token(claims)), json!(event));
+            read(&row).unwrap_or_else(|why| panic!("{row}: {why:?}")).token.is_some()
+        };
+        let claims = json!({ "eventId": "e1", "actionId": "a1", "exp": 1_800_000_000 });
+        assert!(with(&claims, None) && with(&claims, Some("e1")));
+        assert!(!with(&claims, Some("e2")), "it is of another record");
+        assert!(!with(&json!({ "eventId": "e1", "actionId": "a1" }), None), "it never ends");
+        assert!(!with(&json!({ "eventId": "e1", "exp": 1_800_000_000 }), None), "it names no action");
     }
 
     #[test]

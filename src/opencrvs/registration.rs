@@ -118,6 +118,11 @@ impl Registration {
         Self { event_id: name(event_id), action_id: self.action_id.or_else(|| name(action_id)), ..self }
     }
 
+    /// The record, where it is named.
+    pub(crate) fn event_id(&self) -> Option<&str> {
+        self.event_id.as_deref()
+    }
+
     /// What happened.
     pub fn kind(&self) -> EventKind {
         self.kind

@@ -326,7 +326,7 @@ impl Channel {
 
 /// The refusal came from the other side: by a code, or by a status where the upstream has no codes.
 fn was_answered(error: &Error) -> bool {
-    error.upstream().is_some() || error.code() == Code::Upstream
+    !error.is_before_call() && (error.upstream().is_some() || error.code() == Code::Upstream)
 }
 
 /// Refused, timed out, 5xx whatever its body says, not JSON: what answered is not the upstream.

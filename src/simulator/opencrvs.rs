@@ -196,11 +196,9 @@ async fn event(
     const PROCEDURE: &str = "event.get";
     let asked = query.ok().filter(|Query(query)| query.batch == "1");
     let input = asked.map_or_else(Bytes::new, |Query(query)| query.input.into());
-    let outcome = || {
-        match record_token::caller(&world, &headers)? {
-            Caller::Client => world.core.document(&read::<Lookup>(&input)?.event_id),
-            Caller::Record(_) => Err(FORBIDDEN),
-        }
+    let outcome = || match record_token::caller(&world, &headers)? {
+        Caller::Client => world.core.document(&read::<Lookup>(&input)?.event_id),
+        Caller::Record(_) => Err(FORBIDDEN),
     };
     answered(&world, PROCEDURE, &input, outcome())
 }

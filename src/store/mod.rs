@@ -33,7 +33,7 @@ pub(crate) use self::queues::Queues;
 pub(crate) use self::rows::{
     Advance, AttemptRow, Closing, CorrelationRow, Failed, Fence, Filter, IdentityRow, JobRow, Lane, Lease,
     Listed, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushGroup, PushReason, PushRow, Queue, Refusal,
-    Row, SEALED, SealedColumn, SealedValue, Seq, State, Verdict,
+    Row, SEALED, SealedColumn, SealedValue, Seq, State, TokenRow, Verdict,
 };
 pub(crate) use self::sqlite::foreign::{Foreign, ForeignError, ForeignRow, Table};
 pub(crate) use self::trouble::{Gone, Piece, REMOVED, Trouble};

@@ -329,6 +329,15 @@ pub(crate) struct CorrelationRow {
     pub(crate) seen_at: Millis,
 }
 
+/// The token that came with a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenRow {
+    /// Sealed; `None`: it has ended, and was erased.
+    pub(crate) token: Option<Vec<u8>>,
+    /// When it ends.
+    pub(crate) until: Millis,
+}
+
 /// What came of a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OutcomeRow {
@@ -349,7 +358,7 @@ pub(crate) struct IdentityRow {
 
 /// The columns that hold sealed values: table, column that names the row, sealed column. The names are bound into the sealed value
 /// and so part of the format.
-pub(crate) const SEALED: [SealedColumn; 11] = [
+pub(crate) const SEALED: [SealedColumn; 12] = [
     SealedColumn { table: "meta", name: "name", column: "sealed" },
     SealedColumn { table: "entry", name: "id", column: "payload" },
     SealedColumn { table: "entry", name: "id", column: "progress" },
@@ -362,6 +371,7 @@ pub(crate) const SEALED: [SealedColumn; 11] = [
     SealedColumn { table: "job_record", name: "id", column: "result" },
     SealedColumn { table: "correlation", name: "entry", column: "subject" },
     SealedColumn { table: "correlation", name: "entry", column: "answer" },
+    SealedColumn { table: "correlation", name: "entry", column: "token" },
 ];
 
 /// The places of sealed values.

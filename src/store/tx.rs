@@ -4,7 +4,7 @@ use super::overview::Overview;
 use super::queues::Queues;
 use super::rows::{
     CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SealedColumn,
-    SealedValue, Seq, State,
+    SealedValue, Seq, State, TokenRow,
 };
 use crate::error::Result;
 
@@ -45,6 +45,14 @@ pub(crate) trait Tx: Queues + Overview {
     fn outcomes(&mut self, outcome: &str) -> Result<u64>;
     /// Up to `limit` of them after `after`, each with its place, in order of acceptance.
     fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>>;
+
+    /// Keeps the token that came with the entry of a correlation, in place of the one that is kept; `None`: none is kept any more.
+    fn keep_token(&mut self, entry: &str, token: Option<&TokenRow>) -> Result<()>;
+    fn token(&mut self, entry: &str) -> Result<Option<TokenRow>>;
+    /// How many tokens are kept that end by this moment.
+    fn tokens_ending(&mut self, by: Millis) -> Result<u64>;
+    /// Erases some of the tokens that have ended by `now`, and keeps when they did; how many.
+    fn erase_tokens(&mut self, now: Millis) -> Result<usize>;
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq>;
     /// A push with its body, which may be large.

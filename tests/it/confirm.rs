@@ -17,12 +17,13 @@ use crate::support::mosip::caller_token_of;
 use crate::support::patience;
 use crate::support::world::{Setup, World};
 
-const NUMBER: &str = "4961027835190246";
-const ACCEPT: &str = "event.actions.register.accept";
-const REJECT: &str = "event.actions.register.reject";
+pub(crate) const NUMBER: &str = "4961027835190246";
+pub(crate) const ACCEPT: &str = "event.actions.register.accept";
+pub(crate) const REJECT: &str = "event.actions.register.reject";
 
-async fn world(setup: Setup<'_>) -> World {
-    let world = World::start(Setup { packets: true, hub: true, confirms: true, ..setup }).await;
+pub(crate) async fn world(setup: Setup<'_>) -> World {
+    let confirms = setup.confirms || !setup.record_tokens;
+    let world = World::start(Setup { packets: true, hub: true, confirms, ..setup }).await;
     patience::until("the subscriptions", async || match world.simulator.hub.subscriptions().len() {
         3 => Ok(()),
         other => Err(other),
@@ -51,7 +52,7 @@ async fn birth(world: &World, event: &str) -> String {
 }
 
 /// The hub brings a credential of the registration `id`.
-fn issue(world: &World, id: &str, number: Option<&str>) {
+pub(crate) fn issue(world: &World, id: &str, number: Option<&str>) {
     let registration = Registration {
         registration_id: id.to_owned(),
         number: number.map(str::to_owned),
@@ -64,12 +65,12 @@ fn issue(world: &World, id: &str, number: Option<&str>) {
 }
 
 /// What core was asked to decide.
-fn decisions(world: &World) -> Vec<CoreCall> {
+pub(crate) fn decisions(world: &World) -> Vec<CoreCall> {
     let calls = world.simulator.history.record().core_calls;
     calls.into_iter().filter(|call| call.procedure != "event.get").collect()
 }
 
-fn confirmation(id: &str) -> String {
+pub(crate) fn confirmation(id: &str) -> String {
     format!("{id}@opencrvs")
 }
 

@@ -74,6 +74,8 @@ mod outbox;
 mod packets;
 #[cfg(feature = "simulator")]
 mod readme;
+#[cfg(feature = "simulator")]
+mod record_tokens;
 mod rooms;
 mod round_trips;
 #[cfg(feature = "simulator")]

@@ -1,22 +1,25 @@
-//! What came of a registration, told to OpenCRVS's core in two steps: the event is asked for, which says which action waits, and that action is
-//! accepted or rejected. A crash after the first goes on with the second, and a repeat of the second is the same transaction.
+//! What came of a registration, told to OpenCRVS's core. Under the record token that came with it (1.9), in one step: the action that the token
+//! names is accepted or rejected, and nothing may be read. Under the gateway's own client (2.0 and later), and where the record token has ended
+//! and there is a client, in two: the event is asked for, which says which action waits, and that action is accepted or rejected. A crash after
+//! the first goes on with the second, and a repeat of the second is the same transaction.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::super::{Call, Done, Progress, Read, ReadReply, Route, Step, TokenSource, Work};
-use super::settings::Confirmation as Settings;
+use super::settings::{ConfirmWith, Confirmation as Settings};
 use super::{CONFIRM, DEADLINE, JSON, route};
 use crate::clock::{Clock, to_millis};
 use crate::crypto::secret::SecretWriter;
 use crate::error::{Code, Error, Fault, Result};
 use crate::opencrvs::confirm::{self, Awaited, Confirmation, Decision, Standing, Verdict};
+use crate::opencrvs::record_token::{KeptToken, RecordToken};
 use crate::upstream::{self, Reply, Request, host_and_port};
 
 /// Largest answer, bytes. An event holds every action of its record; documents are in other places.
@@ -27,8 +30,17 @@ const PATIENCE: Duration = Duration::from_hours(1);
 
 pub(super) struct Confirmations {
     pub(super) settings: Settings,
+    /// Our own client is set.
+    pub(super) has_client: bool,
     pub(super) token: Arc<TokenSource>,
     pub(super) clock: Clock,
+}
+
+/// Under whose token a call goes.
+enum Caller {
+    Client,
+    /// The value of `Authorization`, of the record token.
+    Record(HeaderValue),
 }
 
 /// How far a confirmation has come.
@@ -39,6 +51,8 @@ struct Notes {
     action_id: Option<String>,
     /// Of a correction, the request for it.
     request_id: Option<String>,
+    /// The record token is of no use any more, and our own client goes on.
+    by_client: bool,
 }
 
 impl Confirmations {
@@ -47,7 +61,8 @@ impl Confirmations {
     }
 
     pub(super) fn token(&self) -> Option<Arc<TokenSource>> {
-        self.settings.url.as_ref().map(|_| Arc::clone(&self.token))
+        let is_used = self.has_client || self.settings.with == ConfirmWith::Client;
+        self.settings.url.as_ref().filter(|_| is_used).map(|_| Arc::clone(&self.token))
     }
 
     pub(super) fn next(&self, work: &Work) -> Result<Step> {
@@ -58,9 +73,23 @@ impl Confirmations {
         let confirmation: Confirmation = serde_json::from_slice(&work.payload)
             .map_err(|_| Error::new(Code::Bug, "a confirmation cannot be read"))?;
         let notes = Notes::read(&work.progress)?;
-        let call = match notes.action_id {
-            None => self.look(url, confirmation),
-            Some(action_id) => self.decide(url, confirmation, &action_id, notes.request_id.as_deref()),
+        let call = match notes {
+            Notes { action_id: Some(action_id), request_id, .. } => {
+                self.decide(url, confirmation, &action_id, request_id.as_deref())
+            }
+            Notes { by_client, .. }
+                if by_client && self.has_client || self.settings.with == ConfirmWith::Client =>
+            {
+                self.look(url, confirmation)
+            }
+            _ => match &work.record_token {
+                KeptToken::Token(token) => self.decide_with(url, confirmation, token),
+                _ if self.has_client => self.look(url, confirmation),
+                KeptToken::Ended => {
+                    Err(token_ended("the record token ended before MOSIP answered").before_call())
+                }
+                KeptToken::None => Err(no_token().before_call()),
+            },
         };
         call.map(Step::from)
     }
@@ -68,16 +97,16 @@ impl Confirmations {
     /// Asks which action waits.
     fn look(&self, url: &Uri, confirmation: Confirmation) -> Result<Call> {
         let path = confirm::event_path(url.path(), &confirmation.event_id)?;
-        let now = self.clock.now();
+        let is_young = self.is_young(&confirmation);
         let read = Box::new(move |reply: Result<Reply, _>| {
             let Confirmation { awaited, verdict, transaction_id, event_id, action_id, .. } = &confirmation;
             let reply = reply?;
             let event = confirm::read_event(reply.status, &reply.body, event_id)
                 .map_err(|error| reply.explain(error))?;
-            let is_young = now.millis().saturating_sub(confirmation.caused_at) < to_millis(PATIENCE);
             match event.standing(*awaited, *verdict, action_id.as_deref(), transaction_id) {
                 Standing::Waits { action_id, request_id } => {
-                    let progress = Notes { action_id: Some(action_id), request_id }.progress()?;
+                    let notes = Notes { action_id: Some(action_id), request_id, by_client: true };
+                    let progress = notes.progress()?;
                     Ok(Read::Advance { progress, news: None })
                 }
                 Standing::Decided => Ok(Read::Done(Done::default())),
@@ -85,10 +114,10 @@ impl Confirmations {
                 standing => Err(no_confirmation(&standing, *verdict)),
             }
         });
-        self.call(url, Method::GET, path, Bytes::new(), read)
+        self.call(url, Caller::Client, Method::GET, path, Bytes::new(), read)
     }
 
-    /// Accepts or rejects the action that waits.
+    /// Accepts or rejects the action that waits, under our own client.
     fn decide(
         &self,
         url: &Uri,
@@ -96,24 +125,7 @@ impl Confirmations {
         action_id: &str,
         request_id: Option<&str>,
     ) -> Result<Call> {
-        let Confirmation { awaited, verdict, .. } = confirmation;
-        // Only a correction has a request.
-        let awaited = match request_id {
-            Some(_) if awaited == Awaited::Either => Awaited::Correction,
-            _ => awaited,
-        };
-        let is_accepted = verdict == Verdict::Accept;
-        let is_registered = is_accepted && awaited != Awaited::Correction;
-        let decision = Decision {
-            transaction_id: &confirmation.transaction_id,
-            event_id: &confirmation.event_id,
-            action_id,
-            request_id,
-            registration_number: confirmation.registration_number.as_deref().filter(|_| is_registered),
-            declaration: is_accepted.then(|| self.declaration(&confirmation)).transpose()?,
-        };
-        let body = Bytes::from_owner(confirm::decision_body(&decision)?);
-        let path = confirm::decision_path(url.path(), awaited, verdict);
+        let (path, body) = self.decision(url, &confirmation, action_id, request_id)?;
         // Whatever core said in place of taking it, the record may have changed when it is tried again: it is looked up anew.
         let refused = Notes::default().progress()?;
         let read = Box::new(move |reply: Result<Reply, _>| {
@@ -127,7 +139,64 @@ impl Confirmations {
                 }
             }
         });
-        self.call(url, Method::POST, path, body, read)
+        self.call(url, Caller::Client, Method::POST, path, body, read)
+    }
+
+    /// Accepts or rejects the action that `token` names, under that token. Once OpenCRVS does not take the token, our own client goes on.
+    fn decide_with(&self, url: &Uri, confirmation: Confirmation, token: &RecordToken) -> Result<Call> {
+        let (path, body) = self.decision(url, &confirmation, token.action_id(), None)?;
+        let (is_young, has_client) = (self.is_young(&confirmation), self.has_client);
+        let read = Box::new(move |reply: Result<Reply, _>| {
+            let reply = reply?;
+            let Err(error) = confirm::read_event(reply.status, &reply.body, &confirmation.event_id) else {
+                return Ok(Read::Done(Done::default()));
+            };
+            match error.upstream().map_or("", |said| &said.code) {
+                "UNAUTHORIZED" | "FORBIDDEN" if has_client => {
+                    let progress = Notes { by_client: true, ..Notes::default() }.progress()?;
+                    Ok(Read::Advance { progress, news: None })
+                }
+                "UNAUTHORIZED" => Err(token_ended("OpenCRVS does not take the record token any more")),
+                "FORBIDDEN" => Err(token_refused()),
+                "NOT_FOUND" if is_young && error.fault() == Fault::Caller => Err(nothing_yet()),
+                _ if error.fault() == Fault::Caller => Err(error),
+                _ => Err(reply.explain(error)),
+            }
+        });
+        self.call(url, Caller::Record(token.bearer()?), Method::POST, path, body, read)
+    }
+
+    /// Where the decision about the action `action_id` is posted, and its body.
+    fn decision(
+        &self,
+        url: &Uri,
+        confirmation: &Confirmation,
+        action_id: &str,
+        request_id: Option<&str>,
+    ) -> Result<(SecretWriter, Bytes)> {
+        let Confirmation { awaited, verdict, .. } = *confirmation;
+        // Only a correction has a request.
+        let awaited = match request_id {
+            Some(_) if awaited == Awaited::Either => Awaited::Correction,
+            _ => awaited,
+        };
+        let is_accepted = verdict == Verdict::Accept;
+        let is_registered = is_accepted && awaited != Awaited::Correction;
+        let decision = Decision {
+            transaction_id: &confirmation.transaction_id,
+            event_id: &confirmation.event_id,
+            action_id,
+            request_id,
+            registration_number: confirmation.registration_number.as_deref().filter(|_| is_registered),
+            declaration: is_accepted.then(|| self.declaration(confirmation)).transpose()?,
+        };
+        let body = Bytes::from_owner(confirm::decision_body(&decision)?);
+        Ok((confirm::decision_path(url.path(), awaited, verdict), body))
+    }
+
+    /// OpenCRVS may not have stored yet what waits.
+    fn is_young(&self, confirmation: &Confirmation) -> bool {
+        self.clock.now().millis().saturating_sub(confirmation.caused_at) < to_millis(PATIENCE)
     }
 
     /// The number of the person, under the field that the record has for it. A death brings none.
@@ -145,6 +214,7 @@ impl Confirmations {
     fn call(
         &self,
         url: &Uri,
+        caller: Caller,
         method: Method,
         path: SecretWriter,
         body: Bytes,
@@ -156,8 +226,15 @@ impl Confirmations {
         if method == Method::POST {
             headers.insert(header::CONTENT_TYPE, JSON);
         }
+        let token = match caller {
+            Caller::Client => Some(Arc::clone(&self.token)),
+            Caller::Record(bearer) => {
+                headers.insert(header::AUTHORIZATION, bearer);
+                None
+            }
+        };
         let request = Request { method, uri, headers, body, deadline: DEADLINE, max_response: MAX_REPLY };
-        Ok(Call { request, token: Some(Arc::clone(&self.token)), before: None, resend: false, read })
+        Ok(Call { request, token, before: None, resend: false, read })
     }
 }
 
@@ -184,6 +261,28 @@ fn nothing_yet() -> Error {
 
 /// Stands in place of a code of OpenCRVS.
 const NOTHING_WAITS: &str = "nothing-waits";
+
+/// A registration whose record token is of no use is confirmed otherwise, or a person decides.
+const OTHERWISE: &str = "Have OpenCRVS hand the registration over once more, which brings a newer token, or set the system client of OpenCRVS 2.0 or later \
+                         in opencrvs.client_id and start the gateway again; then retry this entry. Or have the record decided in OpenCRVS, and discard it.";
+
+/// The record token can be used no more, because of `what`.
+fn token_ended(what: &str) -> Error {
+    of_token(what, "record-token-expired")
+}
+
+fn token_refused() -> Error {
+    of_token("OpenCRVS does not let the record token decide this; from 2.1 on it takes none", "FORBIDDEN")
+}
+
+fn no_token() -> Error {
+    let what = "no record token is kept that confirms this: none came with the registration, it was confirmed before, or it is a correction";
+    of_token(what, "no-record-token")
+}
+
+fn of_token(what: &str, code: &str) -> Error {
+    Error::new(Code::Upstream, what).blame(Fault::Caller, false).with_upstream(code, "").advise(OTHERWISE)
+}
 
 /// Why the record takes no confirmation. A person decides.
 fn no_confirmation(standing: &Standing, verdict: Verdict) -> Error {

@@ -1,5 +1,6 @@
-//! OpenCRVS, under a token of the gateway's own client there. Its core (2.0 and later, `opencrvs.url`) learns what came of a registration that
-//! waits for MOSIP; the country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`) is posted application ids and UINTOKENs.
+//! OpenCRVS. Its core (1.9 and later, `opencrvs.url`) learns what came of a registration that waits for MOSIP, under the record token that came
+//! with it or a token of the gateway's own client; the country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`) is posted application ids
+//! and UINTOKENs under the latter.
 
 mod confirm;
 mod legacy;
@@ -17,7 +18,7 @@ use self::confirm::Confirmations;
 use self::legacy::LegacyPosts;
 #[cfg(test)]
 pub(crate) use self::settings::Client;
-pub(crate) use self::settings::Settings;
+pub(crate) use self::settings::{ConfirmWith, Settings};
 pub(crate) use self::token::{ClientToken, TokenForm};
 use super::{Destination, Listed, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work};
 use crate::error::Result;
@@ -59,6 +60,7 @@ impl Listed for Opencrvs {
         Self {
             legacy: LegacyPosts { url: legacy_url, token: token(TokenForm::Query) },
             confirmations: Confirmations {
+                has_client: client.is_set(),
                 settings: confirmation,
                 token: token(TokenForm::Body),
                 clock: tools.clock.clone(),

@@ -27,14 +27,25 @@ pub(crate) struct Settings {
 pub(crate) struct Confirmation {
     /// Where its `/events` is; absent = nothing is confirmed.
     pub(crate) url: Option<Uri>,
+    /// What a confirmation goes with; by default the client where `client_id` is set, else the record token.
+    pub(crate) with: ConfirmWith,
     /// The field of a record that takes the number of the person; default `child.nid`.
     pub(crate) national_id_field: String,
-    /// The member of a credential that holds it; default `UIN`.
+    /// The member of a credential that holds it; default `UIN`, with the record token `VID`.
     pub(crate) national_id_key: String,
     /// `on_rejected`: what MOSIP rejects is rejected; default true.
     pub(crate) rejects_rejected: bool,
     /// `on_silence`: what MOSIP is silent about is rejected; default false.
     pub(crate) rejects_silent: bool,
+}
+
+/// `confirm_with`: what a confirmation goes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfirmWith {
+    /// The token of our own client, which may read records, too (OpenCRVS 2.0 and later).
+    Client,
+    /// The token that came with the registration (OpenCRVS 1.9).
+    RecordToken,
 }
 
 /// The client that OpenCRVS gave us under "Integrations".
@@ -47,6 +58,28 @@ pub(crate) struct Client {
     pub(crate) client_secret: Option<SecretBytes>,
     /// Of the three those that are not set, by the setting or by the variable that should hold it.
     pub(crate) unset: Vec<String>,
+}
+
+impl ConfirmWith {
+    /// Which member of a credential `mosip-api` of that time took.
+    const fn national_id_key(self) -> &'static str {
+        match self {
+            Self::Client => "UIN",
+            Self::RecordToken => "VID",
+        }
+    }
+}
+
+impl Client {
+    /// Nothing of it is unset.
+    pub(crate) fn is_set(&self) -> bool {
+        self.unset.is_empty()
+    }
+
+    /// Something of it is set that is of no use without the rest.
+    fn is_begun(&self) -> bool {
+        self.client_id.is_some() || self.client_secret.is_some()
+    }
 }
 
 /// The members by which country configurations have called the UINTOKEN, the newest first.
@@ -68,11 +101,20 @@ impl Default for Confirmation {
     fn default() -> Self {
         Self {
             url: None,
+            with: ConfirmWith::RecordToken,
             national_id_field: "child.nid".to_owned(),
-            national_id_key: "UIN".to_owned(),
+            national_id_key: ConfirmWith::RecordToken.national_id_key().to_owned(),
             rejects_rejected: true,
             rejects_silent: false,
         }
+    }
+}
+
+impl Settings {
+    /// Nothing but record tokens confirms.
+    pub(crate) fn needs_record_tokens(&self) -> bool {
+        let Confirmation { url, with, .. } = &self.confirmation;
+        url.is_some() && *with == ConfirmWith::RecordToken && !self.client.is_set()
     }
 }
 
@@ -81,13 +123,14 @@ impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { root, plain, .. } = sources;
         let mut section = root.section("opencrvs");
+        let client = client(&mut section, plain);
         let settings = Self {
-            client: client(&mut section, plain),
             legacy_url: section.url("legacy_url", plain),
             legacy_token_member: section
                 .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
                 .unwrap_or(Self::default().legacy_token_member),
-            confirmation: confirmation(&mut section, plain),
+            confirmation: confirmation(&mut section, plain, client.client_id.is_some()),
+            client,
         };
         not_built(&mut section, plain);
         section.finish();
@@ -115,13 +158,20 @@ impl DestinationSettings for Settings {
                 "set it as OpenCRVS gave it under Integrations; until then application ids and UINTOKENs wait",
             )
         });
-        let confirmations = self.confirmation.url.iter().flat_map(|_| &self.client.unset).map(|name| {
-            lack(
-                name,
-                "opencrvs.url",
+        let Confirmation { url, with, .. } = &self.confirmation;
+        let (is_used, advice) = match with {
+            ConfirmWith::Client => (
+                true,
                 "set it to the system client of OpenCRVS that may confirm; until then confirmations wait",
-            )
-        });
+            ),
+            ConfirmWith::RecordToken => (
+                self.client.is_begun(),
+                "set it to the system client of OpenCRVS that confirms what no record token does any more, or remove the rest of the client",
+            ),
+        };
+        let needed = url.iter().filter(|_| is_used);
+        let confirmations =
+            needed.flat_map(|_| &self.client.unset).map(|name| lack(name, "opencrvs.url", advice));
         posts.chain(confirmations).collect()
     }
 }
@@ -147,22 +197,26 @@ fn client(section: &mut Section<'_>, plain: &PlainHttp) -> Client {
     Client { auth_url, client_id, client_secret, unset }
 }
 
-fn confirmation(section: &mut Section<'_>, plain: &PlainHttp) -> Confirmation {
+fn confirmation(section: &mut Section<'_>, plain: &PlainHttp, has_client_id: bool) -> Confirmation {
     let default = Confirmation::default();
     let url = section.url("url", plain);
     if url.as_ref().is_some_and(|url| url.query().is_some()) {
         // A path is put behind it.
         section.problem("url", "holds a query", "end the URL before `?`");
     }
-    // Whether it is the record token, which is not built yet.
-    if section.parsed("confirm_with", word(&[("client", false), ("record-token", true)])) == Some(true) {
-        section.reader().warn_not_built("opencrvs.confirm_with = \"record-token\"");
-    }
+    let words = [("client", ConfirmWith::Client), ("record-token", ConfirmWith::RecordToken)];
+    let with = section.parsed("confirm_with", word(&words)).unwrap_or(match has_client_id {
+        true => ConfirmWith::Client,
+        false => ConfirmWith::RecordToken,
+    });
     let rejects = [("reject", true), ("alarm", false)];
     Confirmation {
         url,
+        with,
         national_id_field: section.parsed("national_id_field", text).unwrap_or(default.national_id_field),
-        national_id_key: section.parsed("national_id_key", text).unwrap_or(default.national_id_key),
+        national_id_key: section
+            .parsed("national_id_key", text)
+            .unwrap_or_else(|| with.national_id_key().to_owned()),
         rejects_rejected: section.parsed("on_rejected", word(&rejects)).unwrap_or(default.rejects_rejected),
         rejects_silent: section.parsed("on_silence", word(&rejects)).unwrap_or(default.rejects_silent),
     }

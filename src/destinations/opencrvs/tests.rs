@@ -10,6 +10,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::error::{Error, Fault};
 use crate::keys::{Keyring, Ring};
+use crate::opencrvs::record_token::{KeptToken, RecordToken};
 
 fn opencrvs(legacy_url: Option<Uri>) -> Opencrvs {
     let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(NOW));
@@ -59,12 +60,18 @@ const EMPTY: &str = r#"[{"result":{"data":{"json":{"id":"e1","actions":[]}}}}]"#
 const CONTRADICTED: &str = r#"[{"error":{"json":{"message":"","data":{"code":"BAD_REQUEST"}}}}]"#;
 
 fn core() -> Arc<dyn Steps> {
+    Arc::new(core_with(ConfirmWith::Client, Client::default()))
+}
+
+fn core_with(with: ConfirmWith, client: Client) -> Opencrvs {
     let confirmation = Confirmation {
         url: Some("https://gateway.example.org/core/".parse().unwrap()),
+        with,
+        national_id_key: "UIN".to_owned(),
         ..Confirmation::default()
     };
     let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(NOW));
-    Arc::new(Opencrvs::new(Settings { confirmation, ..Settings::default() }, &tools(keys, clock)))
+    Opencrvs::new(Settings { confirmation, client, ..Settings::default() }, &tools(keys, clock))
 }
 
 /// The confirmation of a birth whose credential came `ago` seconds ago and brought `numbers`.
@@ -154,12 +161,123 @@ async fn a_birth_whose_credential_lacks_the_number_parks_and_names_the_setting()
 
 #[test]
 fn the_token_of_core_is_asked_for_in_a_form_and_each_url_has_a_channel_of_its_own() {
-    let confirmation =
-        Confirmation { url: Some("https://gateway.example.org".parse().unwrap()), ..Confirmation::default() };
+    let confirmation = Confirmation {
+        url: Some("https://gateway.example.org".parse().unwrap()),
+        with: ConfirmWith::Client,
+        ..Confirmation::default()
+    };
     let legacy_url = Some("https://countryconfig.example.org/mosip".parse().unwrap());
     let settings = Settings { confirmation, legacy_url, ..Settings::default() };
     let (keys, clock) = (Keyring::fixed(Ring::default()), Clock::fixed(NOW));
     let opencrvs = Opencrvs::new(settings, &tools(keys, clock));
     let kinds: Vec<_> = opencrvs.routes().into_iter().flat_map(|route| route.kinds).collect();
     assert_eq!((kinds, opencrvs.tokens().len()), (vec![LEGACY.to_owned(), CONFIRM.to_owned()], 2));
+}
+
+/// By record tokens, with our own client beside them or without.
+fn core_by_token(has_client: bool) -> Arc<dyn Steps> {
+    // Nothing of it is unset: it is all there.
+    let client = if has_client { Client::default() } else { unset() };
+    Arc::new(core_with(ConfirmWith::RecordToken, client))
+}
+
+fn unset() -> Client {
+    Client { unset: vec!["opencrvs.client_id".to_owned()], ..Client::default() }
+}
+
+fn token() -> KeptToken {
+    KeptToken::Token(RecordToken::new("a.b.c", Some("e1"), Some("a9"), Some(NOW)).unwrap())
+}
+
+fn birth_with(record_token: KeptToken) -> Work {
+    Work { record_token, ..birth() }
+}
+
+const UNAUTHORIZED: &str = r#"[{"error":{"json":{"message":"","data":{"code":"UNAUTHORIZED"}}}}]"#;
+const FORBIDDEN: &str = r#"[{"error":{"json":{"message":"","data":{"code":"FORBIDDEN"}}}}]"#;
+const NOT_FOUND: &str = r#"[{"error":{"json":{"message":"","data":{"code":"NOT_FOUND"}}}}]"#;
+
+#[tokio::test]
+async fn with_a_record_token_the_action_that_it_names_is_accepted_and_nothing_is_read() {
+    let outside = Script::new([says(200, WAITS)]);
+    drive(&outside, &core_by_token(true), birth_with(token()), &Book::default()).await.unwrap();
+    assert_eq!(outside.paths(), ["/core/events/event.actions.register.accept"]);
+    assert_eq!(
+        std::str::from_utf8(&outside.last_body()).unwrap(),
+        format!(
+            r#"{{"0":{{"json":{{"transactionId":"t1","eventId":"e1","actionId":"a9","registrationNumber":"B1","declaration":{{"child.nid":"{NUMBER}"}}}}}}}}"#
+        )
+    );
+    let sent = outside.sent.lock().unwrap();
+    let (section, request) = sent.first().unwrap();
+    let bearer = request.headers.get(header::AUTHORIZATION).unwrap();
+    assert!(section.is_none() && bearer == "Bearer a.b.c" && bearer.is_sensitive());
+}
+
+#[tokio::test]
+async fn a_record_token_that_is_of_no_use_gives_way_to_the_client() {
+    for refused in [UNAUTHORIZED, FORBIDDEN] {
+        let status = if refused == FORBIDDEN { 403 } else { 401 };
+        let (first, book) = (Script::new([says(status, refused), is_silent()]), Book::default());
+        let error =
+            drive(&first, &core_by_token(true), birth_with(token()), &book).await.map(drop).unwrap_err();
+        assert_eq!(error.fault(), Fault::Upstream);
+        let again = Work { progress: book.progress(Progress::default()), ..birth_with(token()) };
+        let second = Script::new([says(200, WAITS), says(200, WAITS)]);
+        drive(&second, &core_by_token(true), again, &Book::default()).await.unwrap();
+        assert_eq!(
+            second.paths(),
+            ["/core/events/event.get", "/core/events/event.actions.register.accept"],
+            "after a crash the client goes on"
+        );
+        assert!(second.sent.lock().unwrap().iter().all(|(section, request)| {
+            *section == Some("opencrvs") && !request.headers.contains_key(header::AUTHORIZATION)
+        }));
+    }
+    for kept in [KeptToken::Ended, KeptToken::None] {
+        let outside = Script::new([says(200, WAITS), says(200, WAITS)]);
+        drive(&outside, &core_by_token(true), birth_with(kept), &Book::default()).await.unwrap();
+        assert_eq!(outside.paths()[0], "/core/events/event.get");
+    }
+}
+
+#[tokio::test]
+async fn without_a_client_a_record_token_that_is_of_no_use_parks_and_says_what_to_do() {
+    let table = [
+        (token(), Some((401, UNAUTHORIZED)), "record-token-expired"),
+        (token(), Some((403, FORBIDDEN)), "FORBIDDEN"),
+        (KeptToken::Ended, None, "record-token-expired"),
+        (KeptToken::None, None, "no-record-token"),
+    ];
+    for (kept, answer, word) in table {
+        let was_called = answer.is_some();
+        let outside = Script::new(answer.map(|(status, body)| says(status, body)));
+        let outcome = drive(&outside, &core_by_token(false), birth_with(kept), &Book::default()).await;
+        let error = outcome.map(drop).unwrap_err();
+        assert_eq!((error.fault(), error.retryable()), (Fault::Caller, false), "{word}");
+        assert_eq!(error.upstream().unwrap().code, word);
+        assert!(error.advice().contains("opencrvs.client_id"), "{}", error.advice());
+        assert!(!format!("{error:?}").contains("a.b.c"));
+        assert_eq!(error.is_before_call(), !was_called, "{word}: a channel learns of calls alone");
+    }
+}
+
+#[tokio::test]
+async fn an_action_that_core_has_not_stored_yet_is_waited_for_under_a_record_token_too() {
+    for (ago, fault, word) in [(0, Fault::Upstream, "nothing-waits"), (3_600, Fault::Caller, "NOT_FOUND")] {
+        let numbers = format!(r#"{{"UIN":"{NUMBER}"}}"#);
+        let work = Work { record_token: token(), ..confirmation(ago, &numbers) };
+        let outside = Script::new([says(404, NOT_FOUND)]);
+        let outcome = drive(&outside, &core_by_token(true), work, &Book::default()).await;
+        let error = outcome.map(drop).unwrap_err();
+        assert_eq!((error.fault(), error.upstream().unwrap().code.as_str()), (fault, word));
+    }
+}
+
+#[test]
+fn record_tokens_alone_ask_for_no_token_of_a_client() {
+    assert_eq!(core_with(ConfirmWith::RecordToken, unset()).tokens().len(), 0);
+    for (with, client) in [(ConfirmWith::RecordToken, Client::default()), (ConfirmWith::Client, unset())] {
+        assert_eq!(core_with(with, client).tokens().len(), 1, "{with:?}");
+    }
 }

@@ -15,10 +15,12 @@ use utoipa_axum::routes;
 use super::refusal::PeerError;
 use super::{MosipApi, Shared};
 use crate::error::{Code, Error, Result};
+use crate::faces::jwt::bearer;
 use crate::faces::request::read_json;
 use crate::http::caller::Caller;
 use crate::mosip::caller::Purpose;
 use crate::opencrvs::interop;
+use crate::opencrvs::record_token::RecordToken;
 use crate::opencrvs::registration::Registration;
 
 /// How long the outbox may take for it. A registrar waits.
@@ -73,13 +75,16 @@ impl Shared {
         request: Request,
         read: fn(Bytes) -> Result<Vec<Registration>>,
     ) -> Result<(StatusCode, Json<Taken>), PeerError> {
-        let purpose = self.let_in(caller, request.headers()).await?;
+        let Purpose { event_id, action_id } = self.let_in(caller, request.headers()).await?;
+        let (event_id, action_id) = (event_id.as_deref(), action_id.as_deref());
+        let token = bearer(request.headers())?;
+        let ends = crate::bearer::expiry(token, None, self.app.now());
+        let token = RecordToken::new(token, event_id, action_id, ends);
         let registrations =
             read_json(request, &self.registrations, move |body| read(body.into_bytes())).await?;
-        let Purpose { event_id, action_id } = purpose;
-        let of_record = |one: Registration| one.of_record(event_id.as_deref(), action_id.as_deref());
+        let of_record = |one: Registration| one.of_record(event_id, action_id);
         let registrations = registrations.into_iter().map(of_record).collect();
-        let stored = self.app.accept_registrations(registrations);
+        let stored = self.app.accept_registrations(registrations, token);
         let late = || Err(Error::new(Code::Storage, "the outbox did not take it in time"));
         timeout(STORED_WITHIN, stored).await.unwrap_or_else(|_| late())?;
         Ok((StatusCode::ACCEPTED, Json(Taken {})))

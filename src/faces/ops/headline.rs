@@ -57,6 +57,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     esignet::remarks(standing, &mut remarks);
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);
+    tokens_end(standing, &mut remarks);
     failing::refused_records(standing, &mut remarks);
     let unconnected = beside::unconnected(standing);
     let mut beside = Vec::new();
@@ -276,6 +277,22 @@ fn given_twice(standing: &Standing, remarks: &mut Vec<Remark>) {
                 "Put right: MOSIP gave one application id to the events {one} and {other}. Both are sent."
             ),
             "Ask the MOSIP administrator which of the two the number belongs to.",
+        ));
+    }
+}
+
+/// Registrations of OpenCRVS 1.9 that can soon be confirmed no more.
+fn tokens_end(standing: &Standing, remarks: &mut Vec<Remark>) {
+    let ending = standing.stored.as_ref().map_or(0, |stored| stored.record_tokens_ending);
+    if ending > 0 {
+        let (wait, end) = match ending {
+            1 => ("registration waits for MOSIP, and the record token that confirms it", "ends"),
+            _ => ("registrations wait for MOSIP, and the record tokens that confirm them", "end"),
+        };
+        remarks.push(act(
+            format!("Put right: {ending} {wait} in OpenCRVS {end} within two days."),
+            "Ask the MOSIP administrator why no credential has come. A registration that OpenCRVS hands over once more brings a newer token; after the end \
+             the client of opencrvs.client_id confirms, where it is set, else a person decides.",
         ));
     }
 }

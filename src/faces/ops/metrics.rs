@@ -115,6 +115,8 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
     gauge(registry, "quarantine_bytes", "Size of the messages in quarantine", bytes);
     let pairs = stored.aids_given_twice.len() as u64;
     gauge(registry, "aids_given_twice", "Pairs of events that got one application id", pairs);
+    let ending = "Registrations that wait, and whose record token ends within two days";
+    gauge(registry, "record_tokens_ending", ending, stored.record_tokens_ending);
     let reasons = Family::<Reason, Gauge>::default();
     for count in &stored.quarantine {
         let reason = Reason { kind: count.kind.clone(), code: count.code.clone() };

@@ -34,6 +34,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     jobs: Option<Jobs>,
+    /// Registrations that wait, and whose record token ends within two days.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    record_tokens_ending: Option<u64>,
     /// Absent where none is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -269,6 +273,7 @@ impl Readiness {
                 unfinished: stored.jobs.jobs,
                 records_waiting: stored.records_waiting(),
             }),
+            record_tokens_ending: stored.map(|stored| stored.record_tokens_ending),
             certificates: Some(certificates.collect()),
             hub: standing.hub.as_ref().map(Hub::of),
             esignet: standing.esignet.as_ref().map(Esignet::of),
@@ -300,6 +305,7 @@ impl Readiness {
             deliveries,
             failing,
             jobs,
+            record_tokens_ending,
             hub,
             esignet,
             trouble_counts,
@@ -320,6 +326,7 @@ impl Readiness {
             deliveries: deliveries.map(|all| Deliveries { refusal: all.refusal.map(short), ..all }),
             failing: failing.map(|all| all.into_iter().map(FailingView::for_strangers).collect()),
             jobs,
+            record_tokens_ending,
             hub: hub.map(Hub::for_strangers),
             esignet: esignet.map(Esignet::for_strangers),
             trouble_counts,

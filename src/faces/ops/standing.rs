@@ -77,6 +77,8 @@ pub(super) struct Stored {
     pub(super) aids_given_twice: Vec<Pair>,
     /// Registrations that MOSIP has not answered in time, nor since.
     pub(super) silent: u64,
+    /// Registrations that wait, and whose record token ends soon.
+    pub(super) record_tokens_ending: u64,
 }
 
 /// A certificate by the name that the configuration gives it.
@@ -336,17 +338,28 @@ pub(super) fn days_left(end: Timestamp, now: Timestamp) -> i64 {
 
 impl Stored {
     async fn read(ledger: &Ledger) -> Result<Self> {
-        let (entries, undelivered, failing, quarantine, jobs, aids_given_twice, silent) = tokio::try_join!(
+        let (entries, undelivered, failing, quarantine, jobs, aids_given_twice, silent, ending) = tokio::try_join!(
             ledger.tally(),
             ledger.undelivered_count(),
             ledger.failing(),
             ledger.quarantine_counts(),
             ledger.unfinished_jobs(),
             ledger.aids_given_twice(),
-            ledger.unanswered()
+            ledger.unanswered(),
+            ledger.record_tokens_ending()
         )?;
         let (deliveries, oldest_delivery) = undelivered;
-        Ok(Self { entries, deliveries, oldest_delivery, failing, jobs, quarantine, aids_given_twice, silent })
+        Ok(Self {
+            entries,
+            deliveries,
+            oldest_delivery,
+            failing,
+            jobs,
+            quarantine,
+            aids_given_twice,
+            silent,
+            record_tokens_ending: ending,
+        })
     }
 
     /// Why most of the messages that wait for the mediator after an attempt that failed were not taken.

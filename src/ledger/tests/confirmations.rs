@@ -17,6 +17,7 @@ pub(super) fn confirming(home: &Home, rejects_silent: bool) -> Ledger {
         national_id_key: "nationalNumber".to_owned(),
         rejects_rejected: true,
         rejects_silent,
+        keeps_tokens: false,
         settles: false,
     });
     ledger

@@ -262,7 +262,7 @@ async fn of_several_all_are_stored_in_their_order_or_none_is() {
         vec![(birth("B1", ""), PACKETS.to_vec()), (death, PACKETS.to_vec())]
     };
     for _ in 0..2 {
-        ledger.accept_registrations(both(), PREFIX).await.unwrap();
+        ledger.accept_registrations(both(), None, PREFIX).await.unwrap();
     }
     send_one(&ledger).await;
     let left = leased(&ledger).await;
@@ -271,7 +271,7 @@ async fn of_several_all_are_stored_in_their_order_or_none_is() {
 
     let death = registration(EventKind::Death, Some("T2"), "D2", "");
     let first_is_good = vec![(death, PACKETS.to_vec()), (birth("B1", "other"), PACKETS.to_vec())];
-    let refused = ledger.accept_registrations(first_is_good, PREFIX).await.unwrap_err();
+    let refused = ledger.accept_registrations(first_is_good, None, PREFIX).await.unwrap_err();
     assert_eq!(refused.pointer(), Some("/requestFields/birthCertificateNumber"));
     assert_eq!(ledger.entries(Filter::default()).await.unwrap().entries.len(), 2);
 }

@@ -23,7 +23,7 @@ const THROWN: [(&str, &str); 2] =
     [("Action has already been accepted.", "BAD_REQUEST"), ("Action not found.", "NOT_FOUND")];
 
 /// On a core that has not what is called.
-const TOO_OLD: &str = "Check opencrvs.url: the OpenCRVS there does not know this call. Confirmations need OpenCRVS 2.0 or later.";
+const TOO_OLD: &str = "Check opencrvs.url: the OpenCRVS there does not know this call. Confirmations need OpenCRVS 1.9 or later, and 2.0 or later by a client.";
 
 #[derive(Deserialize)]
 struct Answer {

@@ -255,6 +255,7 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
     let bug = Error::new(Code::Bug, "a defect");
     let caller = Error::new(Code::Field, "this entry is wrong");
     let partner = Error::new(Code::Partner, "MOSIP answered 401");
+    let uncalled = said("record-token-expired").blame(Fault::Caller, false).before_call();
     // What happens; how an open, a broken and a paused channel flow afterwards; whether the entry parks.
     let table = [
         ("MOSIP takes it", None, ["open", "open", "open"], false),
@@ -270,6 +271,7 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
             ["open", "open", "open"],
             true,
         ),
+        ("it is found wrong before any call, by a word", Some(uncalled), ["open", "broken", "paused"], true),
         ("it is found wrong before it is sent", Some(caller), ["open", "broken", "paused"], true),
         ("we cannot build it", Some(bug.clone()), ["open", "broken", "paused"], true),
         ("MOSIP reports a defect", Some(bug.with_upstream("X-1", "")), ["open", "open", "paused"], true),
@@ -320,8 +322,8 @@ fn every_outcome_of_an_attempt_leaves_every_channel_as_it_has_to() {
                 }
                 Some(error) => {
                     let tried = error.fault() != Fault::Caller && error.fault() != Fault::Bug
-                        || error.upstream().is_some()
-                        || error.code() == Code::Upstream;
+                        || !error.is_before_call()
+                            && (error.upstream().is_some() || error.code() == Code::Upstream);
                     (tried, Some(fail(&mut channel, "a", error, NOW)))
                 }
             };

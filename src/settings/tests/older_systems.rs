@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{accepted, exposed, files, origin, problems, variables};
 use crate::config::Address;
+use crate::destinations::opencrvs::ConfirmWith;
 use crate::faces::FaceSettings as _;
 use crate::faces::mosip_api::Names;
 use crate::keys::settings::OwnKey;
@@ -160,16 +161,19 @@ fn the_published_environment_of_mosip_api() {
     assert_eq!(passwords, ["mosip123"; 2]);
     assert!(config.destinations.hub.secret.as_ref().unwrap().matches(b"mosip-websub-secret"));
     assert!(config.faces.each.mosip_api.is_on() && config.faces.each.mosip_api.names == Names::FirstLast);
-    assert_eq!(
-        lacks(&config),
-        [
-            "upstream.ida.reply_signers: names no peer, so no reply counts",
-            "opencrvs: opencrvs.auth_url is not set, and opencrvs.url needs it",
-            "opencrvs: opencrvs.client_id is not set, and opencrvs.url needs it",
-            "opencrvs: opencrvs.client_secret_file is not set, and opencrvs.url needs it",
-        ],
-        "the hub calls the face"
-    );
+    let lack = "upstream.ida.reply_signers: names no peer, so no reply counts";
+    assert_eq!(lacks(&config), [lack], "the hub calls the face, and record tokens confirm");
+    let confirmation = &config.destinations.opencrvs.confirmation;
+    assert_eq!((confirmation.with, confirmation.national_id_key.as_str()), (ConfirmWith::RecordToken, "VID"));
+    let of_2_0 = [
+        ("OPENCRVS_AUTH_URL", "https://auth.example.org"),
+        ("OPENCRVS_CLIENT_ID", "mosip-api"),
+        ("OPENCRVS_CLIENT_SECRET", "secret"),
+    ];
+    let of_2_0 = accepted("", &with(MOSIP_API, &of_2_0));
+    assert_eq!(lacks(&of_2_0), [lack]);
+    let confirmation = &of_2_0.destinations.opencrvs.confirmation;
+    assert_eq!((confirmation.with, confirmation.national_id_key.as_str()), (ConfirmWith::Client, "UIN"));
     let off = accepted("faces.mosip_api = false", MOSIP_API);
     assert!(
         lacks(&off).contains(&"websub: listen.callback is not set, and websub.hub_url needs it".to_owned())

@@ -2,6 +2,7 @@
 
 use super::{accepted, refused};
 use crate::destinations::DestinationSettings as _;
+use crate::destinations::opencrvs::ConfirmWith;
 
 #[test]
 fn the_client_of_opencrvs_and_what_it_is_for() {
@@ -34,7 +35,7 @@ fn how_registrations_are_confirmed() {
     let defaults = &config.destinations.opencrvs.confirmation;
     assert_eq!(
         (defaults.national_id_field.as_str(), defaults.national_id_key.as_str()),
-        ("child.nid", "UIN")
+        ("child.nid", "VID")
     );
     assert!(defaults.url.is_none() && defaults.rejects_rejected && !defaults.rejects_silent);
     let text = r#"
@@ -60,15 +61,44 @@ on_silence = "reject"
 }
 
 #[test]
+fn a_client_id_says_that_the_client_confirms_and_the_member_of_the_number_follows() {
+    let url = "url = \"https://gateway.example.org\"";
+    for (text, with, key) in [
+        ("", ConfirmWith::RecordToken, "VID"),
+        ("client_id = \"gateway\"", ConfirmWith::Client, "UIN"),
+        ("confirm_with = \"client\"", ConfirmWith::Client, "UIN"),
+        ("client_id = \"gateway\"\nconfirm_with = \"record-token\"", ConfirmWith::RecordToken, "VID"),
+        ("confirm_with = \"record-token\"\nnational_id_key = \"UIN\"", ConfirmWith::RecordToken, "UIN"),
+    ] {
+        let config = accepted(&format!("[opencrvs]\n{url}\n{text}"), &[]);
+        let set = &config.destinations.opencrvs.confirmation;
+        assert_eq!((set.with, set.national_id_key.as_str()), (with, key), "{text}");
+        assert_eq!(config.warnings, [""; 0]);
+    }
+}
+
+#[test]
+fn with_record_tokens_a_client_lacks_nothing_until_it_is_begun() {
+    let lacks = |text: &str| -> Vec<String> {
+        let config = accepted(&format!("[opencrvs]\nurl = \"https://gateway.example.org\"\n{text}"), &[]);
+        config.destinations.opencrvs.lacks().into_iter().map(|lack| lack.what).collect()
+    };
+    assert_eq!(lacks(""), [""; 0]);
+    assert_eq!(lacks("auth_url = \"https://auth.example.org\""), [""; 0], "it is of 1.9, too");
+    let begun = lacks("confirm_with = \"record-token\"\nclient_id = \"gateway\"");
+    let unset = ["auth_url", "client_secret_file"];
+    assert_eq!(begun, unset.map(|name| format!("opencrvs.{name} is not set, and opencrvs.url needs it")));
+}
+
+#[test]
 fn what_is_not_built_of_opencrvs_is_checked_and_warned_of() {
     let text = r#"
 [opencrvs]
-confirm_with = "record-token"
 reconcile_every = "6h"
 webhooks = { url = "https://webhooks.example.org", callback_url = "https://gateway.internal/webhooks", topics = ["BIRTH_REGISTERED"] }
 "#;
     let config = accepted(text, &[]);
-    let names = ["confirm_with = \"record-token\"", "reconcile_every", "webhooks"];
+    let names = ["reconcile_every", "webhooks"];
     let warnings = names.map(|name| format!("opencrvs.{name} is not built yet: it has no effect"));
     assert_eq!(config.warnings, warnings);
 }
@@ -90,6 +120,10 @@ fn wrong_values() {
     refused(
         "opencrvs.url = \"https://gateway.example.org/?a=b\"",
         "file: opencrvs.url: holds a query; end the URL before `?`",
+    );
+    refused(
+        "opencrvs.confirm_with = \"token\"",
+        "file: opencrvs.confirm_with: is not a known word; write one of \"client\", \"record-token\"",
     );
     refused(
         "opencrvs.on_silence = \"none\"",

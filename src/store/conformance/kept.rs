@@ -3,7 +3,7 @@
 use super::{done, ids, insert, lane, lease_at, name, new, row, run, settle};
 use crate::store::{
     Advance, CorrelationRow, Filter, Lane, ListedPush, Millis, NewRow, OutcomeRow, Pick, PushRow, Queue,
-    SEALED, SEALED_AT_ONCE, State, Store,
+    SEALED, SEALED_AT_ONCE, State, Store, TokenRow,
 };
 
 pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(store: &Store) {
@@ -146,6 +146,40 @@ pub(crate) async fn what_is_expected_is_overdue_until_it_is_answered_or_given_up
     assert_eq!(run(store, |tx| tx.outcome("b")).await, None);
     run(store, |tx| tx.forget(0, 30)).await;
     assert!(overdue(30, 9).await.is_empty() && run(store, |tx| tx.outcome("a")).await.is_none());
+}
+
+pub(crate) async fn a_token_is_kept_with_its_correlation_until_it_is_replaced_dropped_or_ended(
+    store: &Store,
+) {
+    let row = |entry: &str| CorrelationRow { entry: entry.to_owned(), subject: b"s".to_vec(), seen_at: 10 };
+    let of = |token: &str, until| TokenRow { token: Some(token.as_bytes().to_vec()), until };
+    let kept = async |entry: &'static str| {
+        let row = run(store, move |tx| tx.token(entry)).await;
+        row.map(|row| (row.token.map(|token| String::from_utf8(token).unwrap()), row.until))
+    };
+    let ending = async |by| run(store, move |tx| tx.tokens_ending(by)).await;
+    run(store, move |tx| {
+        for (entry, token) in [("a", of("first", 30)), ("b", of("b", 40)), ("c", of("c", 50))] {
+            tx.correlate(&row(entry), &[])?;
+            tx.keep_token(entry, Some(&token))?;
+        }
+        tx.correlate(&row("none"), &[])?;
+        tx.keep_token("unknown", Some(&of("unknown", 1)))?;
+        tx.keep_token("a", Some(&of("second", 45)))?;
+        // Written anew, as when a number joins its names, it keeps its token.
+        tx.correlate(&row("a"), &[])
+    })
+    .await;
+    assert_eq!(kept("a").await, Some((Some("second".to_owned()), 45)));
+    assert_eq!((kept("none").await, kept("unknown").await), (None, None));
+    assert_eq!((ending(39).await, ending(40).await, ending(50).await), (0, 1, 3));
+    run(store, |tx| tx.keep_token("c", None)).await;
+    assert_eq!((kept("c").await, ending(50).await), (None, 2));
+    assert_eq!(run(store, |tx| tx.erase_tokens(44)).await, 1);
+    assert_eq!(run(store, |tx| tx.erase_tokens(44)).await, 0, "once");
+    assert_eq!((kept("b").await, ending(50).await), (Some((None, 40)), 1), "when it ended stays");
+    run(store, |tx| tx.forget(0, 10)).await;
+    assert_eq!((kept("a").await, ending(50).await), (None, 0), "it goes with its correlation");
 }
 
 pub(crate) async fn a_delivery_goes_with_the_entry_that_meets_its_purpose(store: &Store) {
@@ -298,6 +332,7 @@ pub(crate) async fn every_sealed_column_is_walked_and_replaced(store: &Store) {
         tx.insert_push(&push("p", "credential"))?;
         tx.correlate(&correlation, &[])?;
         tx.conclude("a", &OutcomeRow { outcome: "silent".to_owned(), answer: b"answer".to_vec() })?;
+        tx.keep_token("a", Some(&TokenRow { token: Some(b"token".to_vec()), until: 9 }))?;
         for queue in [Queue::Entries, Queue::Records] {
             let lane = Lane { queue, kinds: Vec::new(), ..lane() };
             let leased = tx.lease(&lane, Pick { now: 10, until: 20, limit: 1 })?.remove(0);

@@ -45,6 +45,7 @@ macro_rules! suite {
             a_correlation_is_found_by_each_of_its_names,
             a_name_is_found_from_its_own_transaction_on_behind_any_number_of_others,
             what_is_expected_is_overdue_until_it_is_answered_or_given_up,
+            a_token_is_kept_with_its_correlation_until_it_is_replaced_dropped_or_ended,
             a_delivery_goes_with_the_entry_that_meets_its_purpose,
             a_push_is_received_quarantined_released_and_deleted,
             the_quarantine_is_counted_by_kind_and_reason,

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use super::{again, discarded, insert, lane, name, new, push, refusal, run};
 use crate::error::{Code, Error, Result};
 use crate::store::{
-    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store, Tx,
+    Advance, CorrelationRow, Filter, Millis, NewRow, OutcomeRow, Pick, Queue, Row, SEALED, Store, TokenRow,
+    Tx,
 };
 
 /// Jobs that are handed over at the same time.
@@ -35,7 +36,7 @@ pub(crate) async fn jobs_that_name_the_same_lock_run_one_after_another_and_rows_
 type Verb = fn(&mut dyn Tx) -> Result<()>;
 
 /// Every verb that changes something, in an order in which each finds what it changes.
-const VERBS: [(&str, Verb); 30] = [
+const VERBS: [(&str, Verb); 32] = [
     ("set_number", |tx| tx.set_number("n", 2)),
     ("set_sealed", |tx| tx.set_sealed("s", b"2")),
     ("insert", |tx| tx.insert(&[new("e")])),
@@ -83,6 +84,8 @@ const VERBS: [(&str, Verb); 30] = [
         tx.correlate(&row, &[name("brn")])
     }),
     ("expect", |tx| tx.expect("a", Some(20))),
+    ("keep_token", |tx| tx.keep_token("a", Some(&TokenRow { token: Some(b"token".to_vec()), until: 10 }))),
+    ("erase_tokens", |tx| tx.erase_tokens(10).map(drop)),
     ("conclude", |tx| {
         tx.conclude("a", &OutcomeRow { outcome: "silent".to_owned(), answer: b"answer".to_vec() })
     }),
@@ -130,8 +133,13 @@ fn everything(tx: &mut dyn Tx) -> Result<String> {
     }
     let meta = (tx.number("n")?, tx.number("marked")?, tx.sealed("s")?);
     let identities = (tx.identity(b"hash")?, tx.key(b"key")?, tx.is_named("a")?);
-    let correlations =
-        (tx.correlation("a")?, tx.named(&name("brn"), 9)?, tx.overdue(99, 9)?, tx.outcome("a")?);
+    let correlations = (
+        tx.correlation("a")?,
+        tx.named(&name("brn"), 9)?,
+        tx.overdue(99, 9)?,
+        tx.outcome("a")?,
+        tx.token("a")?,
+    );
     let pushes = (tx.pushes(false, 0, 9)?, tx.pushes(true, 0, 9)?);
     Ok(all + &format!("{meta:?} {identities:?} {correlations:?} {pushes:?} {:?}", tx.jobs(0, 9)?))
 }

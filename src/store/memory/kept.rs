@@ -1,7 +1,7 @@
 //! What outlives an event: by what it is known again, by what it is found, and which messages were delivered.
 
 use super::Table;
-use crate::store::{CorrelationRow, IdentityRow, Listed, Millis, OutcomeRow, Seq};
+use crate::store::{CorrelationRow, IdentityRow, Listed, Millis, OutcomeRow, Seq, TokenRow};
 
 #[derive(Default)]
 pub(super) struct Kept {
@@ -14,6 +14,8 @@ pub(super) struct Kept {
     /// By when something is to be said of a correlation, and what was said.
     pub(super) expected: Table<Seq, Millis>,
     pub(super) outcomes: Table<Seq, OutcomeRow>,
+    /// The tokens that came with them.
+    pub(super) tokens: Table<Seq, TokenRow>,
     pub(super) verified: Table<Vec<u8>, Millis>,
 }
 
@@ -74,6 +76,28 @@ impl Kept {
         }
     }
 
+    pub(super) fn keep_token(&mut self, entry: &str, token: Option<&TokenRow>) {
+        match (self.seq_of(entry), token) {
+            (Some(seq), Some(token)) => drop(self.tokens.insert(seq, token.clone())),
+            (Some(seq), None) => drop(self.tokens.remove(&seq)),
+            (None, _) => {}
+        }
+    }
+
+    pub(super) fn token(&self, entry: &str) -> Option<TokenRow> {
+        self.tokens.get(&self.seq_of(entry)?).cloned()
+    }
+
+    pub(super) fn erase_tokens(&mut self, now: Millis) -> usize {
+        let ended = self.tokens.keys_of(|_, row| row.token.is_some() && row.until <= now);
+        for seq in &ended {
+            if let Some(row) = self.tokens.change(seq) {
+                row.token = None;
+            }
+        }
+        ended.len()
+    }
+
     pub(super) fn outcome(&self, entry: &str) -> Option<OutcomeRow> {
         self.outcomes.get(&self.seq_of(entry)?).cloned()
     }
@@ -102,7 +126,7 @@ impl Kept {
         self.identities.remove_those(|_, (row, at)| *at <= seen && row.last_state.is_some());
         self.keys.remove_those(|_, (_, at)| *at <= seen);
         self.verified.remove_those(|_, at| *at <= seen);
-        let Self { correlations, correlated, expected, outcomes, .. } = self;
+        let Self { correlations, correlated, expected, outcomes, tokens, .. } = self;
         let is_expected = |seq: &Seq| expected.get(seq).is_some_and(|by| *by > seen);
         correlations.remove_those(|seq, row| {
             row.seen_at <= seen && !is_expected(seq) && !unsettled.contains(&row.entry)
@@ -110,5 +134,6 @@ impl Kept {
         correlated.remove_those(|(_, seq), ()| !correlations.contains_key(seq));
         expected.remove_those(|seq, _| !correlations.contains_key(seq));
         outcomes.remove_those(|seq, _| !correlations.contains_key(seq));
+        tokens.remove_those(|seq, _| !correlations.contains_key(seq));
     }
 }

@@ -91,8 +91,9 @@ impl Tables {
     /// The transaction is over.
     fn end(&mut self, is_committed: bool) {
         let Self { changes, numbers, sealed, work: Work { rows, jobs, .. }, attempts, kept, pushes } = self;
-        let Kept { identities, keys, correlations, correlated, expected, outcomes, verified, .. } = kept;
-        let tables: [&mut dyn Transacted; 13] = [
+        let Kept { identities, keys, correlations, correlated, expected, outcomes, tokens, verified, .. } =
+            kept;
+        let tables: [&mut dyn Transacted; 14] = [
             numbers,
             sealed,
             rows,
@@ -104,6 +105,7 @@ impl Tables {
             correlated,
             expected,
             outcomes,
+            tokens,
             verified,
             &mut pushes.rows,
         ];
@@ -130,6 +132,11 @@ impl Tables {
                 let rows = self.kept.outcomes.iter();
                 rows.map(|(seq, row)| value(*seq, entry(seq), &row.answer)).collect()
             }
+            ("correlation", "token") => {
+                let entry = |seq| self.kept.correlations.get(seq).map_or("", |row| &row.entry);
+                let rows = self.kept.tokens.iter();
+                rows.filter_map(|(seq, row)| Some(value(*seq, entry(seq), row.token.as_ref()?))).collect()
+            }
             ("correlation", _) => {
                 let rows = self.kept.correlations.iter();
                 rows.map(|(seq, row)| value(*seq, &row.entry, &row.subject)).collect()
@@ -154,6 +161,11 @@ impl Tables {
             ("correlation", "answer") => {
                 if let Some(row) = self.kept.outcomes.change(&at) {
                     row.answer = value;
+                }
+            }
+            ("correlation", "token") => {
+                if let Some(row) = self.kept.tokens.change(&at) {
+                    row.token = Some(value);
                 }
             }
             ("correlation", _) => {
@@ -187,6 +199,7 @@ impl Tables {
                 correlated: kept.correlated.copy(),
                 expected: kept.expected.copy(),
                 outcomes: kept.outcomes.copy(),
+                tokens: kept.tokens.copy(),
                 verified: kept.verified.copy(),
             },
             pushes: Pushes { last: pushes.last, rows: pushes.rows.copy() },

@@ -4,7 +4,7 @@ use super::Tables;
 use crate::error::Result;
 use crate::store::{
     CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, Queue,
-    SEALED_AT_ONCE, SealedColumn, SealedValue, Seq, State, Tx,
+    SEALED_AT_ONCE, SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
 };
 
 impl Tx for Tables {
@@ -85,6 +85,24 @@ impl Tx for Tables {
 
     fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>> {
         Ok(self.kept.concluded(outcome, after, limit))
+    }
+
+    fn keep_token(&mut self, entry: &str, token: Option<&TokenRow>) -> Result<()> {
+        self.kept.keep_token(entry, token);
+        Ok(())
+    }
+
+    fn token(&mut self, entry: &str) -> Result<Option<TokenRow>> {
+        Ok(self.kept.token(entry))
+    }
+
+    fn tokens_ending(&mut self, by: Millis) -> Result<u64> {
+        let ending = self.kept.tokens.values().filter(|row| row.token.is_some() && row.until <= by);
+        Ok(ending.count() as u64)
+    }
+
+    fn erase_tokens(&mut self, now: Millis) -> Result<usize> {
+        Ok(self.kept.erase_tokens(now))
     }
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {

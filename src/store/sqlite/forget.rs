@@ -8,6 +8,14 @@ use crate::store::Millis;
 /// Rows that one call of [`forget`] takes from a table, so that a caller who posts does not wait for it.
 const FORGOTTEN_AT_ONCE: i64 = 1_000;
 
+/// What [`Tx::erase_tokens`](crate::store::Tx::erase_tokens) does.
+pub(super) fn erase_tokens(tx: &Transaction<'_>, now: Millis) -> Result<usize> {
+    let ended = format!(
+        "SELECT seq FROM correlation WHERE token IS NOT NULL AND token_until<=?1 LIMIT {FORGOTTEN_AT_ONCE}"
+    );
+    tx.run(&format!("UPDATE correlation SET token=NULL WHERE seq IN ({ended})"), [now])
+}
+
 /// What [`Tx::forget`](crate::store::Tx::forget) does.
 pub(super) fn forget(tx: &Transaction<'_>, settled: Millis, seen: Millis) -> Result<()> {
     let old = format!(

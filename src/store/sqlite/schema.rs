@@ -8,7 +8,8 @@ use super::names;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 9] = [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES];
+const MIGRATIONS: [&str; 10] =
+    [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES, RECORD_TOKEN];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -312,6 +313,13 @@ CREATE TABLE correlation_name (
   PRIMARY KEY (start, correlation)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO meta (name, value) SELECT 'named', coalesce(max(seq), 0) FROM correlation;
+";
+
+/// The record token of a registration of OpenCRVS 1.9, sealed, and when it ends. The end stays when the token is erased at it.
+const RECORD_TOKEN: &str = "
+ALTER TABLE correlation ADD COLUMN token BLOB;
+ALTER TABLE correlation ADD COLUMN token_until INTEGER;
+CREATE INDEX correlation_token ON correlation (token_until) WHERE token IS NOT NULL;
 ";
 
 /// The newest version.

@@ -7,7 +7,7 @@ use super::work::{self, count};
 use crate::error::Result;
 use crate::store::{
     CorrelationRow, IdentityRow, JobRow, Listed, ListedPush, Millis, OutcomeRow, PushRow, SEALED_AT_ONCE,
-    SealedColumn, SealedValue, Seq, State, Tx,
+    SealedColumn, SealedValue, Seq, State, TokenRow, Tx,
 };
 
 /// What a job sees of the file.
@@ -137,6 +137,27 @@ impl Tx for Transaction<'_> {
     fn concluded(&mut self, outcome: &str, after: Seq, limit: usize) -> Result<Vec<(Seq, String)>> {
         let find = "SELECT seq, entry FROM correlation WHERE outcome=?1 AND seq>?2 ORDER BY seq LIMIT ?3";
         self.list(find, params![outcome, after, count(limit)], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn keep_token(&mut self, entry: &str, token: Option<&TokenRow>) -> Result<()> {
+        let (sealed, until) = (token.and_then(|token| token.token.as_ref()), token.map(|token| token.until));
+        let keep = "UPDATE correlation SET token=?2, token_until=?3 WHERE seq=?1";
+        self.run(keep, params![self.correlation_of(entry)?, sealed, until]).map(drop)
+    }
+
+    fn token(&mut self, entry: &str) -> Result<Option<TokenRow>> {
+        let find = "SELECT token, token_until FROM correlation WHERE seq=?1 AND token_until IS NOT NULL";
+        let seq = self.correlation_of(entry)?;
+        self.find(find, [seq], |row| Ok(TokenRow { token: row.get(0)?, until: row.get(1)? }))
+    }
+
+    fn tokens_ending(&mut self, by: Millis) -> Result<u64> {
+        let find = "SELECT count(*) FROM correlation WHERE token IS NOT NULL AND token_until<=?1";
+        Ok(self.find(find, [by], |row| row.get::<_, i64>(0))?.unwrap_or(0).unsigned_abs())
+    }
+
+    fn erase_tokens(&mut self, now: Millis) -> Result<usize> {
+        forget::erase_tokens(self, now)
     }
 
     fn insert_push(&mut self, push: &PushRow) -> Result<Seq> {

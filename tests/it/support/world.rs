@@ -35,6 +35,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) no_mediator: bool,
     /// The gateway confirms registrations in the OpenCRVS of that side.
     pub(crate) confirms: bool,
+    /// As OpenCRVS 1.9 has it: registrations come by the face `mosip_api` and are confirmed there with the record token that each brings.
+    pub(crate) record_tokens: bool,
     /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
     pub(crate) shares: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
@@ -73,6 +75,10 @@ impl World {
         set.extend(packets.iter().map(|(name, value)| (*name, value.as_str())));
         let confirms = if setup.confirms { confirms(&simulator.base_url) } else { Vec::new() };
         set.extend(confirms.iter().map(|(name, value)| (*name, value.as_str())));
+        let core = format!("{}/core", simulator.base_url);
+        if setup.record_tokens {
+            set.extend(by_record_tokens(&core));
+        }
         set.extend(setup.set);
         let mut text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text).to_owned();
         if setup.shares {
@@ -153,6 +159,15 @@ fn confirms(base_url: &str) -> Vec<(&'static str, String)> {
         ("OPENCRVS__CLIENT_ID", "opencrvs".to_owned()),
         ("OPENCRVS__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
         ("OPENCRVS__NATIONAL_ID_KEY", "VID".to_owned()),
+    ]
+}
+
+/// The settings by which registrations are confirmed with the token that each brings, in the OpenCRVS at `core`, which has no client for us.
+fn by_record_tokens(core: &str) -> [(&'static str, &str); 3] {
+    [
+        ("OPENCRVS__URL", core),
+        ("FACES__MOSIP_API", "true"),
+        ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem"),
     ]
 }
 

@@ -1,6 +1,7 @@
 mod beside;
 mod esignet;
 mod hosts;
+mod record_tokens;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
             jobs: Unfinished::default(),
             quarantine: vec![in_quarantine(BIRTH_NID.name, quarantined)],
             aids_given_twice: Vec::new(),
+            record_tokens_ending: 0,
             silent: 0,
         }),
         disk_left: None,
