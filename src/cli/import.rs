@@ -17,8 +17,8 @@ use crate::json::to_wiped;
 use crate::ledger::{Imported, Ledger, MOST_AT_ONCE, UnusableRow};
 use crate::local::Target;
 use crate::opencrvs::pending::{self, PendingRow, Token};
-use crate::services::confirmations;
 use crate::place;
+use crate::services::confirmations;
 use crate::settings::Config;
 use crate::store::{Foreign, ForeignError, ForeignRow, OpenError, Table};
 
