@@ -14,7 +14,7 @@ use crate::destinations::ida::{Ida, Records, Requests};
 use crate::destinations::mediator::Mediator;
 use crate::destinations::opencrvs::{self, ConfirmWith, Opencrvs};
 use crate::destinations::packets::Packets;
-use crate::destinations::{self, Destinations, EventRoutes, Listed};
+use crate::destinations::{self, Destinations, EventRoutes, Listed, Rows};
 use crate::error::{Error, Result};
 use crate::keys::Keyring;
 use crate::ledger::{Confirmations, Ledger, LegacyPosts, Publications};
@@ -45,6 +45,8 @@ pub(crate) struct Services {
     pub(crate) pushes: Pushes,
     /// What is subscribed at MOSIP's hub.
     pub(crate) hub: Hub,
+    /// How the rows of every destination are called, in the order of the list.
+    pub(crate) rows: Arc<[Rows]>,
     /// Where events go.
     pub(crate) routes: EventRoutes,
     /// Gives application ids.
@@ -141,8 +143,9 @@ impl Services {
         };
         let destinations = Destinations::new(destinations, &tools);
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
-        let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &destinations.all(), settings);
-        let routes = EventRoutes::of(&destinations.all());
+        let all = destinations.all();
+        let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &all, settings);
+        let (rows, routes) = (all.iter().map(|one| one.rows()).collect(), EventRoutes::of(&all));
         let Destinations { mediator, packets, hub, .. } = destinations;
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
@@ -153,7 +156,7 @@ impl Services {
         let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
         let tools = pushes::Tools { keys, clock, policy, credentials };
         let pushes = Pushes::new(ledger.clone(), routes.clone(), hub.clone(), shares, tools);
-        Self { ledger, engine, pushes, hub, routes, mediator, packets, ida, esignet, outside }
+        Self { ledger, engine, pushes, hub, rows, routes, mediator, packets, ida, esignet, outside }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.

@@ -40,7 +40,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 /// What the refusals speak of.
-const IAM: Iam = Iam { section: "upstream.token" };
+const IAM: Iam = Iam { of: "MOSIP", section: "upstream.token" };
 
 /// Accepted is 2xx, an object, no errors, an object in `response`.
 fn acceptance(status: StatusCode, body: &[u8]) {

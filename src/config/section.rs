@@ -215,6 +215,11 @@ impl<'r> Section<'r> {
         secret
     }
 
+    /// The settings that are in the table and were not looked for yet, where any name is a setting.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.table.keys().cloned().collect()
+    }
+
     /// Whether the table of the file, or of an alias, has the setting `name`. Variables are not looked at, since they set nothing in lists.
     pub(crate) fn holds(&self, name: &str) -> bool {
         self.table.contains_key(name)

@@ -97,6 +97,20 @@ impl<'a> Jwe<'a> {
     }
 }
 
+/// The protected header of a token that is made here.
+#[derive(Serialize)]
+struct Written<'a> {
+    alg: &'static str,
+    enc: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zip: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    typ: Option<&'static str>,
+    cty: &'a str,
+}
+
 /// Seals `plaintext`; `deflate` writes `zip=DEF` as MOSIP does by default. `typ` and `cty` are `JWT`, as
 /// MOSIP writes them whatever is inside.
 pub fn encrypt(
@@ -105,25 +119,28 @@ pub fn encrypt(
     plaintext: &[u8],
     deflate: bool,
 ) -> Result<String, CryptoError> {
-    #[derive(Serialize)]
-    struct Written<'a> {
-        alg: &'static str,
-        enc: &'static str,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        zip: Option<&'static str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        kid: Option<&'a str>,
-        typ: &'static str,
-        cty: &'static str,
-    }
-    let header = Written { alg: ALG, enc: ENC, zip: deflate.then_some(ZIP), kid, typ: "JWT", cty: "JWT" };
-    let header =
-        serde_json::to_vec(&header).map_err(|_| CryptoError::Malformed("the header does not serialise"))?;
-    let mut token = base64::encode_url(&header);
+    let zip = deflate.then_some(ZIP);
+    seal(to, &Written { alg: ALG, enc: ENC, zip, kid, typ: Some("JWT"), cty: "JWT" }, plaintext)
+}
+
+/// Seals `content`, whose media type is `cty` (RFC 7516 4.1.12: `application/` before a type without `/` is left out).
+pub(crate) fn encrypt_content(
+    to: &PublicKey,
+    kid: &str,
+    cty: &str,
+    content: &[u8],
+) -> Result<String, CryptoError> {
+    seal(to, &Written { alg: ALG, enc: ENC, zip: None, kid: Some(kid), typ: None, cty }, content)
+}
+
+fn seal(to: &PublicKey, header: &Written<'_>, plaintext: &[u8]) -> Result<String, CryptoError> {
+    let text =
+        serde_json::to_vec(header).map_err(|_| CryptoError::Malformed("the header does not serialise"))?;
+    let mut token = base64::encode_url(&text);
 
     let session_key = SessionKey::generate();
     let nonce = random();
-    let mut sealed = if deflate { deflated(plaintext)? } else { copied(plaintext) };
+    let mut sealed = if header.zip.is_some() { deflated(plaintext)? } else { copied(plaintext) };
     aead::seal_tail(&session_key, Nonce::Twelve(&nonce), token.as_bytes(), &mut sealed, 0)?;
     let (ciphertext, tag) = sealed.split_at(sealed.len() - TAG_LEN);
 

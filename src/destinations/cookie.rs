@@ -17,7 +17,7 @@ pub(crate) struct CookieToken {
 
 impl CookieToken {
     fn iam(&self) -> Iam {
-        Iam { section: self.section }
+        Iam { of: self.giver(), section: self.section }
     }
 }
 

@@ -15,9 +15,12 @@ pub(crate) mod ida;
 pub(crate) mod mediator;
 #[macro_use]
 mod list;
+mod names;
 pub(crate) mod opencrvs;
 pub(crate) mod packets;
 mod settings;
+mod standard_webhooks;
+pub(crate) mod system;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -29,6 +32,7 @@ use bytes::Bytes;
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::{DestinationSettings, KeyNeeds, Lack, Recipient, Sources, Url};
+pub(crate) use self::system::{NationalId, NoNumber};
 pub(crate) use self::token::{Grant, Token, TokenRequest, TokenSource};
 use crate::clock::Clock;
 use crate::error::{Code, Error, Fault, Result};
@@ -39,14 +43,19 @@ use crate::store::Queue;
 use crate::upstream::{Reply, Request, SendError};
 
 destinations! {
-    mediator: mediator::Mediator,
-    packets: packets::Packets,
-    ida: ida::Records,
-    opencrvs: opencrvs::Opencrvs,
-    hub: hub::Publisher,
-    delivery: delivery::Delivery,
-    #[cfg(test)]
-    example: tests::addition::Example,
+    one {
+        mediator: mediator::Mediator,
+        packets: packets::Packets,
+        ida: ida::Records,
+        opencrvs: opencrvs::Opencrvs,
+        hub: hub::Publisher,
+        delivery: delivery::Delivery,
+        #[cfg(test)]
+        example: tests::addition::Example,
+    }
+    each {
+        systems: system::System,
+    }
 }
 
 /// A system that entries go to.
@@ -74,22 +83,24 @@ pub(crate) trait Destination: Steps {
     }
 }
 
-/// The form of what a caller posts. A destination takes one of them.
+/// The form of what a destination takes of callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// A webhook of OpenCRVS.
     Event,
+    /// A webhook of OpenCRVS, or an EventDocument, as it came.
+    EventOrDocument,
     /// A registration whose fields the country configuration has mapped.
     Registration,
 }
 
 /// A destination of the list.
 pub(crate) trait Listed: Destination + Sized {
-    /// How its rows are called.
+    /// How its rows are called; those of a system that the configuration names go by that name.
     const ROWS: Rows;
 
     /// What the configuration says of it.
-    type Settings: DestinationSettings;
+    type Settings;
 
     /// Nothing is called yet.
     fn new(settings: Self::Settings, tools: &Tools) -> Self;
@@ -148,7 +159,7 @@ impl Rows {
     }
 
     /// The destinations of entries.
-    pub(crate) fn of_entries() -> impl Iterator<Item = &'static Self> {
+    fn of_entries() -> impl Iterator<Item = &'static Self> {
         Self::ALL.iter().filter(|rows| rows.queue == Queue::Entries)
     }
 
@@ -202,21 +213,33 @@ impl EventRoutes {
     ///
     /// [`Code::KindNotConfigured`] unless a URL is set for it.
     pub(crate) fn destinations_of(&self, kind: EventKind) -> Result<Vec<&'static str>> {
-        self.takers(Form::Event, kind)
+        self.takers(&[Form::Event, Form::EventOrDocument], kind)
             .ok_or_else(|| Error::new(Code::KindNotConfigured, format!("no URL is set for {kind}")))
+    }
+
+    /// As [`Self::destinations_of`], of an EventDocument.
+    pub(crate) fn destinations_of_document(&self, kind: EventKind) -> Result<Vec<&'static str>> {
+        self.takers(&[Form::EventOrDocument], kind).ok_or_else(|| {
+            Error::new(Code::KindNotConfigured, format!("no system takes the EventDocument of a {kind}")).advise(
+                "Name this kind in kinds of one of [[systems]] with body = \"webhook\". MOSIP takes no EventDocument: post a \
+                 registration to /v1/packets for it.",
+            )
+        })
     }
 
     /// As [`Self::destinations_of`], of a registration.
     pub(crate) fn destinations_of_registration(&self, kind: EventKind) -> Result<Vec<&'static str>> {
-        self.takers(Form::Registration, kind).ok_or_else(|| {
-            Error::new(Code::KindNotConfigured, "no URL is set for packets")
-                .advise("Set upstream.packets.create and upstream.packets.process.")
+        self.takers(&[Form::Registration], kind).ok_or_else(|| {
+            Error::new(Code::KindNotConfigured, "no URL is set for packets").advise(
+                "Set upstream.packets.create and upstream.packets.process, or name this kind in kinds of one of [[systems]] with \
+                 body = \"registration\".",
+            )
         })
     }
 
-    fn takers(&self, form: Form, kind: EventKind) -> Option<Vec<&'static str>> {
+    fn takers(&self, forms: &[Form], kind: EventKind) -> Option<Vec<&'static str>> {
         let takes = |kinds: &[String]| kinds.iter().any(|taken| taken == kind.as_str());
-        let takers = self.0.iter().filter(|(_, takes_form, kinds)| *takes_form == form && takes(kinds));
+        let takers = self.0.iter().filter(|(_, form, kinds)| forms.contains(form) && takes(kinds));
         let takers: Vec<_> = takers.map(|(destination, ..)| *destination).collect();
         (!takers.is_empty()).then_some(takers)
     }
@@ -339,6 +362,8 @@ pub(crate) struct Done {
 pub(crate) enum News {
     /// An application id was assigned.
     AidAssigned(crate::registration::Aid),
-    /// MOSIP took the event.
+    /// The destination took the event.
     Accepted,
+    /// Another ID system took the event, and this is what its reply holds where a number was looked for.
+    Numbered(Result<NationalId, NoNumber>),
 }

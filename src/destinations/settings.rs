@@ -34,7 +34,7 @@ pub(crate) trait DestinationSettings: Sized {
     }
 
     /// What it needs of the keys, where it is on.
-    fn key_needs(&self) -> Option<KeyNeeds> {
+    fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         None
     }
 }

@@ -51,7 +51,7 @@ codes! {
     /// The wrong method on a known path.
     MethodNotAllowed = "method-not-allowed", 405, Caller, "The path does not take this method", "Use the method in the Allow header.";
     /// No upstream URL is set for this kind of event.
-    KindNotConfigured = "kind-not-configured", 422, Caller, "No upstream URL is set for this kind", "Set the URL under [upstream.mediator].";
+    KindNotConfigured = "kind-not-configured", 422, Caller, "No upstream URL is set for this kind", "Set its URL under [upstream.mediator], or name the kind in kinds of one of [[systems]].";
     /// Larger than the limit.
     TooLarge = "too-large", 413, Caller, "The body is larger than the limit", "Send less, or raise listen.body_limit.";
     /// Not the content type the route wants.

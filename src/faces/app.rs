@@ -10,7 +10,7 @@ use crate::destinations::drive::Outside;
 use crate::destinations::esignet::Esignet;
 use crate::destinations::ida::Ida;
 use crate::destinations::mediator::Mediator;
-use crate::destinations::{EventRoutes, KeyNeeds};
+use crate::destinations::{EventRoutes, KeyNeeds, Rows};
 use crate::error::Result;
 use crate::faces::openapi::Documents;
 use crate::faces::{CallerKeys, HubProof, Switch};
@@ -21,6 +21,7 @@ use crate::ledger::{Accepted, IdempotencyKey, Ledger, Rekeyed};
 use crate::mosip::Attested;
 use crate::mosip::credential::Credentials;
 use crate::mosip::envelope::Policy;
+use crate::opencrvs::document::EventDocument;
 use crate::opencrvs::event::Event;
 use crate::opencrvs::record_token::RecordToken;
 use crate::opencrvs::registration::Registration;
@@ -200,13 +201,28 @@ impl App {
         &self.0.services.routes
     }
 
+    /// How the rows of every destination are called.
+    pub(super) fn rows(&self) -> Arc<[Rows]> {
+        Arc::clone(&self.0.services.rows)
+    }
+
     /// Stores `event`; it is on the disk once this returns. A repeat finds its entry.
     pub(super) async fn accept(&self, event: Event, key: Option<IdempotencyKey>) -> Result<Accepted> {
         let destinations = self.routes().destinations_of(event.kind())?;
         self.ledger().accept(event, destinations, key).await
     }
 
-    /// As [`Self::accept`], of a registration that goes as a packet.
+    /// As [`Self::accept`], of an EventDocument.
+    pub(super) async fn accept_document(
+        &self,
+        document: EventDocument,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted> {
+        let destinations = self.routes().destinations_of_document(document.kind())?;
+        self.ledger().accept_document(document, destinations, key).await
+    }
+
+    /// As [`Self::accept`], of a registration whose fields are mapped.
     pub(super) async fn accept_registration(
         &self,
         registration: Registration,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
+use crate::opencrvs::document::EventDocument;
 use crate::opencrvs::event::{Event, EventKind};
 use crate::opencrvs::record_token::RecordToken;
 use crate::pool;
@@ -59,9 +60,13 @@ pub(crate) struct Accepted {
 impl Accepted {
     /// The entries that still move.
     pub(crate) fn unsettled(&self) -> Vec<&str> {
-        let all = std::iter::once((&self.id, self.state));
-        let all = all.chain(self.others.iter().map(|(id, state)| (id, *state)));
-        all.filter(|(_, state)| !state.is_settled()).map(|(id, _)| id.as_str()).collect()
+        self.all().filter(|(_, state)| !state.is_settled()).map(|(id, _)| id).collect()
+    }
+
+    /// Every entry, the one that speaks first.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, State)> {
+        let others = self.others.iter().map(|(id, state)| (id.as_str(), *state));
+        std::iter::once((self.id.as_str(), self.state)).chain(others)
     }
 
     /// The entry `id` stands there now.
@@ -105,7 +110,7 @@ impl Posted {
     /// What is held while it is accepted.
     fn locks(&self) -> impl Iterator<Item = String> {
         let number = match &self.intent.name {
-            Name::Composition => None,
+            Name::Composition | Name::Action(_) => None,
             Name::Packet(id) => Some(id.lock()),
         };
         std::iter::once(self.intent.line.clone()).chain(number)
@@ -116,6 +121,8 @@ impl Posted {
 pub(super) enum Name {
     /// That of its composition, which the line is, or one made of it.
     Composition,
+    /// That of its event and its action, or one made of it.
+    Action(String),
     /// One that is drawn.
     Packet(PacketId),
 }
@@ -129,6 +136,19 @@ impl From<&Event> for Intent {
             line: event.composition_id().to_owned(),
             subject: event.subject(),
             name: Name::Composition,
+        }
+    }
+}
+
+impl From<&EventDocument> for Intent {
+    fn from(document: &EventDocument) -> Self {
+        Self {
+            kind: document.kind(),
+            payload: document.body().clone(),
+            aid: None,
+            line: document.event_id().to_owned(),
+            subject: document.subject(),
+            name: Name::Action(format!("{}-{}", document.event_id(), document.action_id())),
         }
     }
 }
@@ -150,6 +170,26 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted> {
         self.accept_from(event, destinations, key, None).await
+    }
+
+    /// As [`Self::accept`], of an EventDocument: event and action alone say what it is, whatever else differs.
+    pub(crate) async fn accept_document(
+        &self,
+        document: EventDocument,
+        destinations: Vec<&'static str>,
+        key: Option<IdempotencyKey>,
+    ) -> Result<Accepted> {
+        self.refuse_in_trouble()?;
+        let names = [document.event_id(), document.action_id()].map(str::as_bytes);
+        let identity = self.identity(&[b"document", names[0], names[1]])?;
+        let key = key.map(|key| self.key_identity(document.kind(), &key)).transpose()?;
+        let identities = Identities::of_today(identity);
+        let posted = Posted { intent: Intent::from(&document), identities, destinations, token: None };
+        self.accept_one(posted, key, None).await
+    }
+
+    fn key_identity(&self, kind: EventKind, key: &IdempotencyKey) -> Result<Vec<u8>> {
+        self.identity(&[b"key", kind.as_str().as_bytes(), key.as_bytes()])
     }
 
     /// As [`Self::accept`], for a webhook that was kept in quarantine as `push`: in one transaction it leaves there.
@@ -177,9 +217,9 @@ impl Ledger {
             Ok((event, identities))
         })
         .await?;
-        let key = key.map(|key| self.identity(&[b"key", event.kind().as_str().as_bytes(), key.as_bytes()]));
+        let key = key.map(|key| self.key_identity(event.kind(), &key)).transpose()?;
         let posted = Posted { intent: Intent::from(&event), identities, destinations, token: None };
-        self.accept_one(posted, key.transpose()?, push).await
+        self.accept_one(posted, key, push).await
     }
 
     pub(super) fn refuse_in_trouble(&self) -> Result<()> {
@@ -303,6 +343,8 @@ impl Book<'_> {
         }
         let id = match &intent.name {
             Name::Composition => self.fresh_id(intent.kind, &intent.line)?,
+            Name::Action(id) if !self.is_in_use(id)? => id.clone(),
+            Name::Action(id) => self.another_id(id),
             Name::Packet(packet) => self.packet_id(packet, intent.kind)?,
         };
         let mut made = Vec::new();
@@ -323,7 +365,7 @@ impl Book<'_> {
             made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone() });
         }
         match &intent.name {
-            Name::Composition => self.correlate(&id, &intent.subject)?,
+            Name::Composition | Name::Action(_) => self.correlate(&id, &intent.subject)?,
             Name::Packet(packet) => self.correlate_packet(&id, &intent.subject, packet)?,
         }
         Ok(made)
@@ -335,6 +377,11 @@ impl Book<'_> {
         if kind.takes_aid() && !self.is_in_use(composition)? {
             return Ok(composition.to_owned());
         }
-        Ok(format!("{composition}-{:08x}", self.rules.random.u32()))
+        Ok(self.another_id(composition))
+    }
+
+    /// A name of its own for one more entry of what is known by `id`.
+    fn another_id(&self, id: &str) -> String {
+        format!("{id}-{:08x}", self.rules.random.u32())
     }
 }

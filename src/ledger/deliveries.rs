@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::entry::Refusal;
 use super::{Book, Ledger};
 use crate::clock::to_millis;
+use crate::destinations::{NationalId, NoNumber};
 use crate::error::{Code, Error, Result};
 use crate::json::to_wiped;
 use crate::registration::{Aid, Subject};
@@ -18,6 +19,8 @@ use crate::store::{Filter, Listed, Millis, NewRow, Queue, Seq};
 pub(super) const TABLE: &str = "delivery";
 /// The destination of deliveries in the rows.
 pub(crate) const DESTINATION: &str = "delivery";
+/// How far what destinations say by themselves is vouched for.
+const ATTESTED: &str = "tls";
 /// Messages about our own events, which `GET /v1/events` shows as well.
 const OWN_NEWS: [&str; 2] = ["aid.assigned", "event.accepted"];
 /// Bytes of messages after which a page holds no further one.
@@ -123,20 +126,32 @@ impl Book<'_> {
         self.correlate_aid(id, aid)?;
         let post = self.aid_post(id, aid)?;
         let data = json!({ "aid": aid.as_str() });
-        self.tell_of_event("aid.assigned", id, data, post.as_ref().map(|post| post.id.clone()))?;
+        let met_by = post.as_ref().map(|post| post.id.clone());
+        self.tell_of_event("aid.assigned", id, data, ATTESTED, met_by)?;
         post.map_or(Ok(()), |post| self.queue_legacy(post))
     }
 
-    /// `event.accepted`: MOSIP took the event.
-    pub(super) fn tell_accepted(&self, id: &str) -> Result<()> {
-        self.tell_of_event("event.accepted", id, json!({}), None)
+    /// `event.accepted`: its destination took the event. `without`: why its reply gives no number where one was looked for.
+    pub(super) fn tell_accepted(&self, id: &str, without: Option<NoNumber>) -> Result<()> {
+        let data = without.map_or_else(|| json!({}), |why| json!({ "noNationalId": why.as_str() }));
+        // Where OpenCRVS alone is told of a success, one that lacks something is no plain success.
+        if without.is_none() && self.is_settled_by_opencrvs() {
+            return Ok(());
+        }
+        self.tell_of_event("event.accepted", id, data, ATTESTED, None)
+    }
+
+    /// `national-id.received`: the number that an ID system beside MOSIP answered with.
+    pub(super) fn tell_national_id(&self, id: &str, number: &NationalId) -> Result<()> {
+        let data = json!({ "nationalId": *number.number });
+        self.tell_of_event("national-id.received", id, data, number.verified, None)
     }
 
     /// `event.parked`: it cannot be sent as it is, and the registrar must learn of it.
     pub(super) fn tell_parked(&self, id: &str, refusal: &Refusal) -> Result<()> {
         let data = serde_json::to_value(refusal)
             .map_err(|_| Error::new(Code::Bug, "a refusal does not serialise"))?;
-        self.tell_of_event("event.parked", id, data, None)
+        self.tell_of_event("event.parked", id, data, ATTESTED, None)
     }
 
     fn tell_of_event(
@@ -144,6 +159,7 @@ impl Book<'_> {
         kind: &'static str,
         id: &str,
         mut data: Value,
+        verified: &'static str,
         met_by: Option<String>,
     ) -> Result<()> {
         let row = self.listed(id)?;
@@ -153,7 +169,7 @@ impl Book<'_> {
             members.insert("destination".to_owned(), row.destination.into());
         }
         let subject = self.subject_of(id)?;
-        self.tell(Message { kind, subject: &subject, data: &data, verified: "tls", key: None, met_by })
+        self.tell(Message { kind, subject: &subject, data: &data, verified, key: None, met_by })
     }
 
     /// Queues one message for the mediator. Messages of one subject go in order.

@@ -11,6 +11,7 @@ use super::entry::State;
 use super::identity::Identities;
 use super::{Book, Ledger, framed};
 use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::record_token::RecordToken;
@@ -177,7 +178,7 @@ impl Book<'_> {
         let Some(row) = self.tx().listed(Queue::Entries, id)? else { return Ok(None) };
         Ok(match row.state {
             State::Queued | State::Leased => Some(WAITS),
-            State::Done if self.is_over(id)? => None,
+            State::Done if !Rows::speaks(&row.destination) || self.is_over(id)? => None,
             State::Done if self.rules.expected_within.get().is_none() => Some(IS_TAKEN_UNEXPECTED),
             State::Done => Some(IS_TAKEN),
             State::Parked | State::Discarded | State::Refused | State::Invalid => None,

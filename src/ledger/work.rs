@@ -129,31 +129,38 @@ impl Ledger {
 
     /// Writes how an attempt ended and announces it; false: the lease is lost, and nothing changed.
     pub(crate) async fn settle(&self, held: &Held, ending: &Ending) -> Result<bool> {
-        let (held, ending) = (held.clone(), Ending::clone(ending));
         let is_final = match ending {
             Ending::Again { .. } => false,
             // A message is never parked: it waits.
             Ending::Park(_) => held.queue != Queue::Deliveries,
             Ending::Done(_) => true,
         };
-        let id = held.id.clone();
+        let (row, kept) = (held.clone(), Ending::clone(ending));
         let holds = self
             .run(move |book| {
-                let holds = match held.queue {
-                    Queue::Entries => book.settle_entry(&held, &ending),
-                    Queue::Records => book.settle_record(&held, &ending),
-                    Queue::Deliveries => book.settle_delivery(&held, &ending),
+                let holds = match row.queue {
+                    Queue::Entries => book.settle_entry(&row, &kept),
+                    Queue::Records => book.settle_record(&row, &kept),
+                    Queue::Deliveries => book.settle_delivery(&row, &kept),
                 }?;
-                if holds && matches!(ending, Ending::Done(_)) {
-                    let name = taken_name(held.queue, &held.destination, &held.kind);
+                if holds && matches!(kept, Ending::Done(_)) {
+                    let name = taken_name(row.queue, &row.destination, &row.kind);
                     book.tx().set_number(&name, book.wall.millis())?;
                 }
                 Ok(holds)
             })
             .await?;
+        if let (true, Ending::Done(Done { news: Some(News::Numbered(Err(why))), .. })) = (holds, ending) {
+            tracing::warn!(
+                event = held.id,
+                destination = held.destination,
+                why = why.as_str(),
+                "an ID system took an event, and its reply holds no number where reply_id leads"
+            );
+        }
         if holds && is_final {
             // There may be no receiver.
-            let _ = self.rules.settled.send(id);
+            let _ = self.rules.settled.send(held.id.clone());
             // What waits behind it may belong to another lane: a correction behind its birth.
             self.wake();
         }
@@ -315,8 +322,14 @@ impl Book<'_> {
         }
         match ending {
             Ending::Done(done) => {
-                if done.news == Some(News::Accepted) && !self.is_settled_by_opencrvs() {
-                    self.tell_accepted(&held.id)?;
+                match &done.news {
+                    Some(News::Accepted) => self.tell_accepted(&held.id, None)?,
+                    Some(News::Numbered(Ok(number))) => {
+                        self.tell_accepted(&held.id, None)?;
+                        self.tell_national_id(&held.id, number)?;
+                    }
+                    Some(News::Numbered(Err(why))) => self.tell_accepted(&held.id, Some(*why))?,
+                    Some(News::AidAssigned(_)) | None => {}
                 }
                 self.settle_message(&held.id)?;
                 if self.is_confirmation(&held.kind) {

@@ -1,4 +1,4 @@
-//! Access tokens: asking MOSIP's IAM for one and reading its answer. The token itself stays opaque.
+//! Access tokens: asking MOSIP's IAM, or that of another system, for one and reading its answer. The token itself stays opaque.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
@@ -14,9 +14,11 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::json::{self, Object};
 use crate::refusal;
 
-/// MOSIP's IAM, as the settings of one section name it.
+/// An IAM, as the settings of one section name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Iam {
+    /// Whose it is: `MOSIP`.
+    pub of: &'static str,
     /// `upstream.token`, `websub.token`, …: where a person puts right what keeps the gateway from a token.
     pub section: &'static str,
 }
@@ -44,7 +46,7 @@ impl AccessToken {
             return Err("a token that does not fit into a cookie");
         }
         let mut text = SecretWriter::default();
-        text.push(b"Authorization=");
+        text.push(IN_COOKIE);
         text.push(token.as_bytes());
         let mut cookie =
             HeaderValue::from_maybe_shared(text.into_bytes()).map_err(|_| "a token that is not text")?;
@@ -56,6 +58,18 @@ impl AccessToken {
 /// `Authorization=<token>`, the value of the `Cookie` header that MOSIP's services read; marked sensitive.
 pub fn cookie(token: &AccessToken) -> HeaderValue {
     token.cookie.clone()
+}
+
+/// `Bearer <token>`, the value of the `Authorization` header of RFC 6750; marked sensitive.
+pub(crate) fn bearer(token: &AccessToken) -> Result<HeaderValue> {
+    let cookie = token.cookie.as_bytes();
+    let mut text = SecretWriter::default();
+    text.push(b"Bearer ");
+    text.push(cookie.strip_prefix(IN_COOKIE).unwrap_or(cookie));
+    let mut value = HeaderValue::from_maybe_shared(text.into_bytes())
+        .map_err(|_| Error::new(Code::Bug, "a token does not fit into a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 impl Iam {
@@ -155,7 +169,7 @@ impl Iam {
         let known = ABOUT_US.into_iter().find(|known| *known == word);
         let error = match known {
             Some(known) if matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED) => {
-                self.refused(format!("{IAM} answered {known}"))
+                self.refused(format!("{} answered {known}", self.name()))
             }
             _ if status.is_success() => self.broken("with an error inside of success"),
             _ => self.of_status(status).advise(self.check_url()),
@@ -193,8 +207,8 @@ impl Iam {
 
     fn check_client(self) -> String {
         format!(
-            "Check {} with the MOSIP administrator: its URL, the client id, its secret and its roles.",
-            self.section
+            "Check {} with the {} administrator: its URL, the client id, its secret and its roles.",
+            self.section, self.of
         )
     }
 
@@ -206,20 +220,26 @@ impl Iam {
         Error::new(Code::Partner, what).advise(self.check_client())
     }
 
+    /// `MOSIP's IAM`
+    fn name(self) -> String {
+        format!("{}'s IAM", self.of)
+    }
+
     fn of_status(self, status: StatusCode) -> Error {
-        refusal::of_status(IAM, status, &format!("{}.url", self.section))
+        refusal::of_status(&self.name(), status, &format!("{}.url", self.section))
     }
 
     fn not_json(self, status: StatusCode) -> Error {
-        refusal::of_body(IAM, status, &format!("{}.url", self.section))
+        refusal::of_body(&self.name(), status, &format!("{}.url", self.section))
     }
 
     fn broken(self, what: &str) -> Error {
-        Error::new(Code::Upstream, format!("{IAM} answered {what}")).advise(self.check_url())
+        Error::new(Code::Upstream, format!("{} answered {what}", self.name())).advise(self.check_url())
     }
 }
 
-const IAM: &str = "MOSIP's IAM";
+/// What stands before the token in a cookie.
+const IN_COOKIE: &[u8] = b"Authorization=";
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 

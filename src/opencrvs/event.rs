@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::error::{Code, Error, Result};
 use crate::json::{self, Object, read_at};
@@ -116,7 +117,7 @@ impl Event {
     }
 
     /// Reads a body that was checked to be unambiguous.
-    fn read(kind: EventKind, body: Bytes) -> Result<Self> {
+    pub(super) fn read(kind: EventKind, body: Bytes) -> Result<Self> {
         let text = json::text(&body)?;
         let Object(webhook): Object<Webhook<'_>> = read_at(text, "")?;
         let event = webhook.event.ok_or_else(|| missing("/event"))?;
@@ -211,6 +212,23 @@ impl Event {
     pub fn with_aid(&self, aid: &Aid) -> Bytes {
         self.aid.splice(&self.body, aid)
     }
+}
+
+/// The first bundle of a webhook, which was read before, as it came.
+pub(crate) fn bundle(body: &Bytes) -> Result<Bytes> {
+    #[derive(Deserialize)]
+    struct Webhook<'a> {
+        #[serde(borrow)]
+        event: Context<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Context<'a> {
+        #[serde(borrow)]
+        context: First<&'a RawValue>,
+    }
+    let Object(webhook): Object<Webhook<'_>> = read_at(json::text(body)?, "")?;
+    let bundle = webhook.event.context.0.ok_or_else(|| missing("/event/context/0"))?;
+    Ok(body.slice_ref(bundle.get().as_bytes()))
 }
 
 #[derive(Deserialize)]

@@ -6,13 +6,12 @@ mod settings;
 mod tests;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use zeroize::Zeroizing;
 
 pub(crate) use self::settings::Settings;
-use super::{Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, Tools, Work};
+use super::{
+    Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, Tools, Work, standard_webhooks,
+};
 use crate::clock::{Clock, Timestamp};
-use crate::crypto::base64;
-use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::store::Queue;
@@ -94,25 +93,8 @@ fn read(reply: &Reply) -> Result<Read> {
 
 /// Headers of the post of `body` under `id` at `now`.
 fn headers(id: &str, body: &[u8], secret: Option<&SecretBytes>, now: Timestamp) -> Result<HeaderMap> {
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| Error::new(Code::Bug, "a delivery header is not text"))
-    };
-    let timestamp = now.seconds().to_string();
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("webhook-id", value(id)?);
-    headers.insert("webhook-timestamp", value(&timestamp)?);
-    if let Some(secret) = secret {
-        let parts: [&[u8]; 5] = [id.as_bytes(), b".", timestamp.as_bytes(), b".", body];
-        let tag = hmac::tag(HmacAlgorithm::Sha256, &signing_key(secret), &parts);
-        headers.insert("webhook-signature", value(&format!("v1,{}", base64::encode(&tag)))?);
-    }
+    let mut headers =
+        HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))]);
+    standard_webhooks::write(&mut headers, id, body, secret, now)?;
     Ok(headers)
-}
-
-/// Standard Webhooks writes secrets as `whsec_` and base64; a secret of another form is taken as it stands.
-fn signing_key(secret: &SecretBytes) -> Zeroizing<Vec<u8>> {
-    let raw = secret.expose();
-    let decoded = raw.strip_prefix(b"whsec_").and_then(|text| base64::decode(text).ok());
-    Zeroizing::new(decoded.unwrap_or_else(|| raw.to_vec()))
 }

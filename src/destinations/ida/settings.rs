@@ -63,7 +63,7 @@ impl super::super::DestinationSettings for Option<Settings> {
         settings.unset.iter().map(unset).chain(signers).collect()
     }
 
-    fn key_needs(&self) -> Option<KeyNeeds> {
+    fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to = Some(Recipient { name: roles::IDA, what: "requests to IDA", whose: "IDA's" });
         self.as_ref().map(|_| KeyNeeds { section: "upstream.ida", signs: true, seals_to })
     }

@@ -67,7 +67,7 @@ impl DestinationSettings for Settings {
         token.chain(events).chain(aid).collect()
     }
 
-    fn key_needs(&self) -> Option<KeyNeeds> {
+    fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to =
             Some(Recipient { name: roles::MOSIP, what: "events", whose: "the MOSIP-side mediator's" });
         (!self.events.is_empty()).then_some(KeyNeeds { section: "upstream.mediator", signs: true, seals_to })

@@ -191,7 +191,7 @@ fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
         };
         Some((words::moment(since?), words::uncapitalised(&waiting.sentence()), who))
     };
-    for Rows { destination, system, queue, .. } in Rows::ALL {
+    for Rows { destination, system, queue, .. } in &*standing.rows {
         let what = match queue {
             Queue::Entries => "event",
             Queue::Records => "record",

@@ -90,7 +90,7 @@ fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored
         oldest.get_or_create(&ByDestination { destination }).set(age.as_secs().cast_signed());
     };
     // Messages for the mediator are counted by themselves.
-    for rows in Rows::ALL.iter().filter(|rows| rows.queue != Queue::Deliveries) {
+    for rows in standing.rows.iter().filter(|rows| rows.queue != Queue::Deliveries) {
         show(rows.destination, standing.oldest_for(rows).unwrap_or_default());
     }
     for (destination, at) in &stored.entries.oldest_waiting {

@@ -40,6 +40,8 @@ pub(super) struct Standing {
     pub(super) trouble: Option<Trouble>,
     /// Rows that do not open, by table.
     pub(super) unreadable: BTreeMap<&'static str, u64>,
+    /// How the rows of every destination are called.
+    pub(super) rows: Arc<[Rows]>,
     pub(super) channels: Vec<ChannelStatus>,
     /// `None`: the database did not answer in time.
     pub(super) stored: Option<Stored>,
@@ -113,6 +115,7 @@ impl Standing {
                 .into_iter()
                 .filter(|channel| is_used(channel, stored.as_ref()))
                 .collect(),
+            rows: ops.app.rows(),
             stored,
             disk_left,
             disk_used,

@@ -20,7 +20,8 @@ use crate::faces::openapi::refusing;
 use crate::faces::request::{Name, Query, Reason, idempotency_key, read_json};
 use crate::ledger::entry::{EntryView, parse_state};
 use crate::ledger::{Accepted, Filter, PageView, Rekeyed};
-use crate::opencrvs::event::{Event, EventKind};
+use crate::opencrvs::document::Post;
+use crate::opencrvs::event::EventKind;
 
 /// Longest `Prefer: wait`, seconds.
 const LONGEST_WAIT: u64 = 60;
@@ -40,7 +41,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(refusing(routes!(resume), &COMMON, &[Code::Storage]))
 }
 
-/// Takes an event: 202 once it is on the disk. It goes to MOSIP by itself, whatever MOSIP's health.
+/// Takes an event: 202 once it is on the disk. It goes to MOSIP, and to every ID system that takes its kind, by itself, whatever their health.
+/// An EventDocument goes to ID systems alone.
 ///
 /// Here the path names the kind, which no id is alike to.
 #[utoipa::path(post, path = "/v1/events/{id}",
@@ -49,7 +51,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
         ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle at every destination."),
     ),
-    request_body(content = serde_json::Value, description = "The webhook as OpenCRVS sent it."),
+    request_body(content = serde_json::Value, description = "The webhook as OpenCRVS sent it, or the EventDocument of OpenCRVS 1.8 and later."),
     responses(
         (status = 200, description = "It is on the disk and settled at every destination.", body = schema::Accepted),
         (status = 202, description = "It is on the disk.", body = schema::Accepted),
@@ -58,8 +60,11 @@ async fn accept(State(app): State<App>, Name(kind): Name, request: Request) -> R
     let kind: EventKind = kind.parse()?;
     let key = idempotency_key(request.headers())?;
     let wait = wait_asked(request.headers());
-    let event = read_json(request, app.limits(), move |body| Event::parse(kind, body.into_bytes())).await?;
-    let accepted = app.accept(event, key).await?;
+    let post = read_json(request, app.limits(), move |body| Post::parse(kind, body.into_bytes())).await?;
+    let accepted = match post {
+        Post::Event(event) => app.accept(event, key).await,
+        Post::Document(document) => app.accept_document(document, key).await,
+    }?;
     Ok(answer(&app, accepted, wait).await)
 }
 
@@ -81,8 +86,14 @@ pub(super) async fn answer(app: &App, mut accepted: Accepted, wait: Option<Durat
         }
     }
     let status = if accepted.unsettled().is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let aid = accepted.aid.map(|aid| aid.to_string());
-    (status, Json(json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid }))).into_response()
+    let aid = accepted.aid.as_ref().map(ToString::to_string);
+    let mut answer = json!({ "id": accepted.id, "state": accepted.state.as_str(), "aid": aid });
+    let entries: Vec<_> =
+        accepted.all().map(|(id, state)| json!({ "id": id, "state": state.as_str() })).collect();
+    if let (2.., Some(members)) = (entries.len(), answer.as_object_mut()) {
+        members.insert("entries".to_owned(), entries.into());
+    }
+    (status, Json(answer)).into_response()
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -104,6 +104,17 @@ pub(super) struct Accepted {
     id: String,
     state: EventState,
     aid: Option<String>,
+    /// The entries for each destination, where there are several.
+    #[schema(required = false)]
+    entries: Vec<AcceptedEntry>,
+}
+
+/// An entry for one destination.
+#[derive(ToSchema)]
+pub(super) struct AcceptedEntry {
+    /// Names it under `/v1/events`; behind `@` stands its destination.
+    id: String,
+    state: EventState,
 }
 
 /// How many events are queued again.

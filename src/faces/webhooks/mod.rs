@@ -297,7 +297,7 @@ async fn confirm(
     let kind = EventKind::of_topic(&intent.topic);
     if kind.is_none_or(|kind| webhooks.app.routes().destinations_of(kind).is_err()) {
         return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
-            "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator].",
+            "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator], or name its kind in kinds of one of [[systems]].",
         ));
     }
     Ok(Json(json!({ "challenge": intent.challenge })))

@@ -6,7 +6,7 @@ use crate::error::Fault;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_767_225_600);
 /// The section of a token that is not `upstream.token`.
-const IAM: Iam = Iam { section: "websub.token" };
+const IAM: Iam = Iam { of: "MOSIP", section: "websub.token" };
 const KEYCLOAK: TokenKind = TokenKind::KeycloakClientCredentials;
 
 type Headers<'a> = &'a [(&'a str, &'a str)];

@@ -28,7 +28,7 @@ impl DestinationSettings for Option<Settings> {
         vec![Url::whole("example.url", url), Url::whole("example.key_url", key_url)]
     }
 
-    fn key_needs(&self) -> Option<KeyNeeds> {
+    fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let seals_to = Some(Recipient { name: "exampleland", what: "notices", whose: "Exampleland's" });
         self.as_ref().map(|_| KeyNeeds { section: "example", signs: true, seals_to })
     }

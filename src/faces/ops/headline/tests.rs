@@ -30,6 +30,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         ready: true,
         trouble: None,
         unreadable: BTreeMap::new(),
+        rows: Rows::ALL.into(),
         channels,
         stored: Some(Stored {
             entries: Tally {

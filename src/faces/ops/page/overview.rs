@@ -21,7 +21,8 @@ const OVER: &str = "Rates, and the time until none waits, are those of the last 
 /// The numbers at a glance.
 pub(super) fn figures(standing: &Standing) -> Markup {
     let Some(stored) = &standing.stored else { return Markup::default() };
-    let reached = Rows::of_entries().filter_map(|rows| {
+    let of_entries = standing.rows.iter().filter(|rows| rows.queue == Queue::Entries);
+    let reached = of_entries.filter_map(|rows| {
         let waiting = standing.count_for(rows.destination, &State::WAITING);
         let taken = standing.count_for(rows.destination, &[State::Done]);
         let is_used = waiting + taken > 0 || standing.goes_to(rows.destination);
