@@ -1,10 +1,12 @@
 //! `mosip-gateway demo` prints, step by step, how a whole gateway works with the simulator. By default it sends one birth and receives its
 //! UINTOKEN, with MOSIP switched off in between. With `--ida` it asks IDA about a person. With `--credentials` it shows what MOSIP's hub
-//! delivers. With `--esignet` it verifies logins. With `--opencrvs` it takes registrations from OpenCRVS and confirms them there.
+//! delivers. With `--esignet` it verifies logins. With `--opencrvs` it takes registrations from OpenCRVS and confirms them there. With
+//! `--systems` a second ID system takes the birth, too.
 
 mod credentials;
 mod esignet;
 mod opencrvs;
+mod systems;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -32,11 +34,12 @@ use crate::upstream::{Client, Request};
 const BIRTH: &[u8] = include_bytes!("demo/birth.json");
 const CONFIG: &str = include_str!("demo/demo.toml");
 /// Variables of `demo.toml`.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 5] = [
     ("MOSIP_GATEWAY_DEMO_SECRET", "example-client-secret"),
     ("MOSIP_GATEWAY_DEMO_LICENCE", "example-licence-key"),
     ("MOSIP_GATEWAY_DEMO_API_KEY", "example-api-key"),
     ("MOSIP_GATEWAY_DEMO_HUB_SECRET", "example-hub-secret"),
+    ("MOSIP_GATEWAY_DEMO_SYSTEM_SECRET", systems::SECRET),
 ];
 
 /// Topics that `demo.toml` names.
@@ -58,6 +61,8 @@ pub enum Scene {
     Esignet,
     /// A registration of OpenCRVS is confirmed there, another one after MOSIP was away, and a third is rejected.
     Opencrvs,
+    /// A birth goes to MOSIP and to another ID system.
+    Systems,
 }
 
 /// Runs `scene` with the key set in `keys.example` of the current folder and writes each step to `out`. It succeeds only if every
@@ -85,7 +90,12 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
     drop(reserved);
     let simulator = simulator(&callback).await?;
     contexts::write_into(&folder.join("contexts")).map_err(demo_error)?;
+    let systems = match scene {
+        Scene::Systems => systems::settings(&systems::start().await?),
+        _ => String::new(),
+    };
     let config = config(&[
+        ("@SYSTEMS@", &systems),
         ("@CALLBACK@", &callback),
         ("@FOLDER@", &folder.display().to_string()),
         ("@MOSIP@", &simulator.base_url),
@@ -110,6 +120,7 @@ async fn play(scene: Scene, out: &mut (impl Write + Send), folder: &Path) -> Res
         Scene::Credentials => stage.credentials(out).await?,
         Scene::Esignet => stage.esignet(out).await?,
         Scene::Opencrvs => stage.opencrvs(out).await?,
+        Scene::Systems => stage.systems(out).await?,
     }
     let _ = stop.send(());
     running.await.map_err(demo_error)?.map_err(demo_error)?;

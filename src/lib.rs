@@ -53,6 +53,6 @@ pub mod telemetry;
 pub mod upstream;
 mod words;
 
-pub use destinations::system::{NoNumber, NumberAt};
 #[cfg(feature = "simulator")]
 pub use destinations::esignet::Offline as OfflineEsignet;
+pub use destinations::system::{NoNumber, NumberAt};

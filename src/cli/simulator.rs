@@ -86,18 +86,21 @@ pub(super) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
 #[derive(Args)]
 pub(super) struct Demo {
     /// Shows calls of IDA about a person, in place of a birth.
-    #[arg(long, conflicts_with_all = ["credentials", "esignet", "opencrvs"])]
+    #[arg(long, conflicts_with_all = ["credentials", "esignet", "opencrvs", "systems"])]
     ida: bool,
     /// Shows what MOSIP's hub delivers: a credential, three false ones, and a rejected registration.
-    #[arg(long, conflicts_with_all = ["esignet", "opencrvs"])]
+    #[arg(long, conflicts_with_all = ["esignet", "opencrvs", "systems"])]
     credentials: bool,
     /// Shows a login at eSignet that is believed, and three that are not.
-    #[arg(long, conflicts_with = "opencrvs")]
+    #[arg(long, conflicts_with_all = ["opencrvs", "systems"])]
     esignet: bool,
     /// Shows registrations of OpenCRVS, from its country configuration to the record: one that MOSIP answers, one that comes while MOSIP is off,
     /// and one that MOSIP rejects.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "systems")]
     opencrvs: bool,
+    /// Shows a birth that goes to MOSIP and to another ID system, which do not wait for each other.
+    #[arg(long)]
+    systems: bool,
 }
 
 impl Demo {
@@ -110,6 +113,7 @@ impl Demo {
             (self.credentials, Scene::Credentials),
             (self.esignet, Scene::Esignet),
             (self.opencrvs, Scene::Opencrvs),
+            (self.systems, Scene::Systems),
         ];
         let scene = scenes.into_iter().find_map(|(is_asked, scene)| is_asked.then_some(scene));
         let scene = scene.unwrap_or(Scene::Birth);

@@ -119,10 +119,8 @@ impl EventDocument {
 
     /// The names that the document holds.
     pub(crate) fn subject(&self) -> Subject {
-        let is_death = matches!(
-            self.kind,
-            EventKind::Death | EventKind::DeathCorrection | EventKind::DeathRevocation
-        );
+        let is_death =
+            matches!(self.kind, EventKind::Death | EventKind::DeathCorrection | EventKind::DeathRevocation);
         let (brn, drn) = match is_death {
             true => (None, self.number.clone()),
             false => (self.number.clone(), None),

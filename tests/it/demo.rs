@@ -53,6 +53,15 @@ async fn a_credential_of_the_hub_is_delivered_three_false_ones_are_refused_and_a
 }
 
 #[tokio::test]
+async fn a_birth_goes_to_a_second_system_while_mosip_is_off() {
+    let mut out = Vec::new();
+    run(Scene::Systems, &mut out).await.unwrap();
+    let text = String::from_utf8(out).unwrap();
+    assert!(text.contains("@nia") && text.contains("delivered in plain JSON, while MOSIP is off"), "{text}");
+    assert!(text.lines().last().unwrap().contains("it accepted the same birth"), "{text}");
+}
+
+#[tokio::test]
 async fn a_login_is_believed_and_three_are_not() {
     let mut out = Vec::new();
     run(Scene::Esignet, &mut out).await.unwrap();

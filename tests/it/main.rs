@@ -83,6 +83,8 @@ mod shares;
 mod stop;
 mod strangers;
 #[cfg(feature = "simulator")]
+mod systems;
+#[cfg(feature = "simulator")]
 mod tls;
 #[cfg(feature = "simulator")]
 mod uin_tokens;

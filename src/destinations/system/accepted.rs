@@ -104,7 +104,9 @@ mod tests {
 
     #[test]
     fn a_status_that_never_means_success_is_refused_at_start() {
-        for text in ["", "xx", "2XX", "2xx,", "302", "401", "403", "404", "422", "429", "500", "99", "1000", "2xx 409"] {
+        for text in [
+            "", "xx", "2XX", "2xx,", "302", "401", "403", "404", "422", "429", "500", "99", "1000", "2xx 409",
+        ] {
             assert!(Taken::parse(text).is_err(), "{text}");
         }
     }

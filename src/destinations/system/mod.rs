@@ -19,8 +19,8 @@ pub(crate) use self::settings::Settings;
 use self::settings::{Body, Sign};
 use self::token::BearerToken;
 use super::{
-    Call, Destination, Done, Form, Listed, News, Progress, Read, Remedy, Route, Rows, Step, Steps, TokenSource,
-    Tools, Work, standard_webhooks,
+    Call, Destination, Done, Form, Listed, News, Progress, Read, Remedy, Route, Rows, Step, Steps,
+    TokenSource, Tools, Work, standard_webhooks,
 };
 use crate::clock::{Clock, Timestamp};
 use crate::crypto::jwe;
@@ -68,7 +68,8 @@ impl System {
         let ring = self.keys.current();
         let to = roles::recipient(&ring, peer, now)?;
         let media_type = content_type.to_str().unwrap_or_default();
-        let cty = media_type.strip_prefix("application/").filter(|rest| !rest.contains('/')).unwrap_or(media_type);
+        let cty =
+            media_type.strip_prefix("application/").filter(|rest| !rest.contains('/')).unwrap_or(media_type);
         let kid = to.thumbprint().to_base64url();
         let sealed = jwe::encrypt_content(to.public_key(), &kid, cty, &content)?;
         Ok((Bytes::from(sealed), JOSE))
@@ -117,9 +118,7 @@ impl Settings {
         let verified = if upstream::is_plain(&self.url) { "none" } else { "tls" };
         let news = match &self.reply_id {
             None => News::Accepted,
-            Some(at) => {
-                News::Numbered(at.find(&reply.body).map(|number| NationalId { number, verified }))
-            }
+            Some(at) => News::Numbered(at.find(&reply.body).map(|number| NationalId { number, verified })),
         };
         Ok(Read::Done(Done { news: Some(news), ..Done::default() }))
     }
@@ -143,9 +142,8 @@ impl Listed for System {
         let section = super::names::kept(&format!("{section}.token"));
         let token = settings.token.take();
         Self {
-            token: token.map(|settings| {
-                Arc::new(TokenSource::new(BearerToken { section, of: name, settings }))
-            }),
+            token: token
+                .map(|settings| Arc::new(TokenSource::new(BearerToken { section, of: name, settings }))),
             settings: Arc::new(settings),
             keys: tools.keys.clone(),
             clock: tools.clock.clone(),

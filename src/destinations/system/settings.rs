@@ -131,12 +131,14 @@ impl DestinationSettings for Vec<Settings> {
     }
 
     fn urls(&self) -> Vec<Url<'_>> {
-        self.iter().flat_map(|one: &Settings| {
-            let Settings { section, url, token, .. } = one;
-            let token = token.iter().map(move |token| Url::whole(format!("{section}.token.url"), &token.url));
-            std::iter::once(Url::whole(format!("{section}.url"), url)).chain(token)
-        })
-        .collect()
+        self.iter()
+            .flat_map(|one: &Settings| {
+                let Settings { section, url, token, .. } = one;
+                let token =
+                    token.iter().map(move |token| Url::whole(format!("{section}.token.url"), &token.url));
+                std::iter::once(Url::whole(format!("{section}.url"), url)).chain(token)
+            })
+            .collect()
     }
 
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
@@ -160,7 +162,9 @@ fn name(text: &str) -> Result<String, Complaint> {
     let is_taken = TAKEN_NAMES.contains(&text) || Rows::ALL.iter().any(|rows| rows.destination == text);
     match (fits, is_taken) {
         (false, _) => Err(complaint(
-            format!("is longer than {LONGEST_NAME} characters or holds others than a to z, digits and hyphens"),
+            format!(
+                "is longer than {LONGEST_NAME} characters or holds others than a to z, digits and hyphens"
+            ),
             "write a short name, such as \"nia\"",
         )),
         (true, true) => Err(complaint("is the name of a destination of the gateway", "write another name")),
@@ -237,7 +241,9 @@ fn headers(section: &mut Section<'_>) -> HeaderMap {
         let problem = match &header {
             None => Some(("is not the name of a header", "write letters, digits and hyphens")),
             Some(header) => why_refused(header).or_else(|| {
-                headers.contains_key(header).then_some(("is set twice, in two spellings", "remove one of them"))
+                headers
+                    .contains_key(header)
+                    .then_some(("is set twice, in two spellings", "remove one of them"))
             }),
         };
         match (problem, header, value) {

@@ -30,6 +30,7 @@ pub(crate) mod rows;
 #[cfg(feature = "simulator")]
 pub(crate) mod seeder;
 pub(crate) mod small_disk;
+pub(crate) mod system;
 pub(crate) mod vectors;
 pub(crate) mod webhook;
 #[cfg(feature = "simulator")]
