@@ -14,7 +14,8 @@ use mosip_gateway::{NoNumber, NumberAt};
 use mosip_gateway_fuzz::edit;
 use serde_json::Value;
 
-const REPLY: &str = r#"{"nid":"NIA-0042","person":{"nid":4152630978,"name":"Leila Karim"},"list":[{"nid":"1"},{"nid":"2"}]}"#;
+const REPLY: &str =
+    r#"{"nid":"NIA-0042","person":{"nid":4152630978,"name":"Leila Karim"},"list":[{"nid":"1"},{"nid":"2"}]}"#;
 const DOCUMENT: &str = r#"{"id":"e-1","type":"birth","trackingId":"B1","actions":[{"id":"a-0","type":"CREATE"},{"id":"a-1","type":"REGISTER","registrationNumber":"2026B1"}]}"#;
 
 static PATHS: LazyLock<Vec<NumberAt>> = LazyLock::new(|| {

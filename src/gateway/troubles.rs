@@ -84,8 +84,10 @@ fn of_roots(upstream: &config::Upstream) -> Option<Trouble> {
 
 /// What OpenCRVS posts is kept until there is a URL that it goes to.
 fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
-    let events = &config.destinations.mediator.events;
-    let is_unset = |kind: &EventKind| !events.contains_key(kind.as_str());
+    let (events, systems) = (&config.destinations.mediator.events, &config.destinations.systems);
+    let is_unset = |kind: &EventKind| {
+        !events.contains_key(kind.as_str()) && !systems.iter().any(|system| system.takes_webhooks(*kind))
+    };
     let unset: Vec<String> = [EventKind::Birth, EventKind::Death]
         .into_iter()
         .filter(is_unset)
@@ -98,7 +100,7 @@ fn webhooks_lead_nowhere(config: &Config) -> Option<Trouble> {
             format!(
                 "OpenCRVS posts births and deaths, and {unset} is not set: what goes there stays in quarantine"
             ),
-            "set it, or subscribe to the topics alone that MOSIP is to hear of",
+            "set it, name the kind in kinds of one of [[systems]], or subscribe to other topics alone",
         )
     })
 }

@@ -144,6 +144,7 @@ impl Config {
         let settings = &self.destinations;
         let is_connected = !settings.mediator.events.is_empty()
             || settings.packets.create.is_some()
+            || !settings.systems.is_empty()
             || settings.ida.is_some()
             || settings.hub.hub_url.is_some()
             || self.esignet.is_some()
@@ -151,7 +152,7 @@ impl Config {
         if is_connected {
             return None;
         }
-        let advice = "set upstream.mediator.birth, upstream.packets.create, upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
+        let advice = "set upstream.mediator.birth, upstream.packets.create, [[systems]], upstream.ida, listen.callback or websub.hub_url; or name the configuration with \
                       --config FILE or MOSIP_GATEWAY_CONFIG. deploy/mosip-gateway.toml shows every setting";
         let has_keys = !self.keys.own.is_empty() || !self.keys.peers.is_empty();
         let why = match has_keys {

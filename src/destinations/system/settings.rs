@@ -74,6 +74,13 @@ pub(crate) enum Sign {
     Jws(Option<String>),
 }
 
+impl Settings {
+    /// Whether webhooks of `kind` go there.
+    pub(crate) fn takes_webhooks(&self, kind: EventKind) -> bool {
+        self.body != Body::Registration && self.kinds.contains(&kind)
+    }
+}
+
 impl DestinationSettings for Vec<Settings> {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { root, keys, plain, .. } = sources;
@@ -144,7 +151,7 @@ impl DestinationSettings for Vec<Settings> {
     fn key_needs(&self) -> impl IntoIterator<Item = KeyNeeds> {
         let of_one = |Settings { section, name, sign, seal_to, .. }: &Settings| {
             let signs = matches!(sign, Sign::Jws(_));
-            let recipient = |peer| Recipient { name: peer, what: "posts", whose: name };
+            let recipient = |peer| Recipient { name: peer, what: "posts", whose: kept(&format!("{name}'s")) };
             (signs || seal_to.is_some()).then(|| KeyNeeds {
                 section,
                 signs,

@@ -303,6 +303,16 @@ fn a_name_that_is_taken_or_cannot_stand_in_an_id_is_refused() {
 }
 
 #[test]
+fn a_gateway_with_a_system_alone_is_connected() {
+    assert!(read("").unwrap().connects_nothing().is_some());
+    let config = one("").unwrap();
+    assert!(config.connects_nothing().is_none());
+    let takes = |config: &Config, kind| config.destinations.systems[0].takes_webhooks(kind);
+    assert!(takes(&config, EventKind::Birth) && !takes(&config, EventKind::Death));
+    assert!(!takes(&one("body = \"registration\"").unwrap(), EventKind::Birth));
+}
+
+#[test]
 fn doctor_reaches_its_urls_and_fetches_its_token() {
     let config = one(
         "token = { url = \"https://idp.example.org/token\", client_id = \"reg\", client_secret_env = \"NIA_SECRET\" }",

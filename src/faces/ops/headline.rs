@@ -51,6 +51,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     paused(standing, &mut remarks);
     missing_keys(standing, &mut remarks);
     broken(standing, &mut remarks);
+    nameless(standing, &mut remarks);
     undelivered(standing, &mut remarks);
     failing::remarks(standing, &mut remarks);
     hub::remarks(standing, &mut remarks);
@@ -210,6 +211,18 @@ fn broken(standing: &Standing, remarks: &mut Vec<Remark>) {
         remarks.push(act(
             format!("Results have not reached the mediator since {since}: {waiting}, nothing is lost."),
             "Start the mediator, or correct deliver.url. One message is tried every few seconds.",
+        ));
+    }
+}
+
+/// What waits for an ID system that no setting names any more: nobody takes it there.
+fn nameless(standing: &Standing, remarks: &mut Vec<Remark>) {
+    let waiting = standing.stored.iter().flat_map(|stored| stored.entries.oldest_waiting.keys());
+    for name in waiting.filter(|name| standing.rows.iter().all(|rows| rows.destination != *name)) {
+        let events = words::wait(&[(standing.count_for(name, &State::WAITING), "event", "events")]);
+        remarks.push(act(
+            format!("Put right the settings: {} for {name}, which none of [[systems]] names.", words::uncapitalised(&events)),
+            format!("Put the section of {name} back, with its name, and start the gateway again; or discard what waits for it."),
         ));
     }
 }

@@ -2,6 +2,7 @@ mod beside;
 mod esignet;
 mod hosts;
 mod record_tokens;
+mod systems;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
