@@ -65,8 +65,14 @@ impl Book<'_> {
             }
             return Ok(None);
         };
-        // Of several registrations with the number that a credential names it is that of the last.
-        let entry = named.others.last().unwrap_or(&named.entry);
+        // Of several registrations with the number that a credential names it is that of the last. A webhook or an EventDocument with
+        // that number is none.
+        let mut entry = &named.entry;
+        for other in &named.others {
+            if self.subject_of(other)?.registration_id.is_some() {
+                entry = other;
+            }
+        }
         match outcome {
             Some(Outcome::Issued) => self.confirmation(entry, Verdict::Accept, Some(data)),
             // A rejection can be an old message that comes again, and takes back no credential.
@@ -215,8 +221,8 @@ impl Book<'_> {
 
     /// What was registered; `None`: OpenCRVS waits for nothing. An entry that is forgotten is known by its numbers.
     fn occasion(&self, entry: &str, subject: &Subject) -> Result<Option<Occasion>> {
-        // What came as a webhook has no id of a packet, and nobody waits for it.
-        if subject.registration_id.is_none() && subject.event_id.is_none() {
+        // What came as a webhook or an EventDocument has no id of a packet, and nobody waits for MOSIP's word about it.
+        if subject.registration_id.is_none() {
             return Ok(None);
         }
         if subject.registration_number.is_some() {

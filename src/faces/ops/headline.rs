@@ -222,7 +222,7 @@ fn nameless(standing: &Standing, remarks: &mut Vec<Remark>) {
         let events = words::wait(&[(standing.count_for(name, &State::WAITING), "event", "events")]);
         remarks.push(act(
             format!("Put right the settings: {} for {name}, which none of [[systems]] names.", words::uncapitalised(&events)),
-            format!("Put the section of {name} back, with its name, and start the gateway again; or discard what waits for it."),
+            &format!("Put the section of {name} back, with its name, and start the gateway again; or discard what waits for it."),
         ));
     }
 }

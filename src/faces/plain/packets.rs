@@ -71,7 +71,8 @@ struct NotificationBody {
     recipient_email: Option<String>,
 }
 
-/// Takes a registration: 202 once it is on the disk. Its packet goes to MOSIP by itself, whatever MOSIP's health.
+/// Takes a registration: 202 once it is on the disk. Its packet goes to MOSIP, and the registration to every ID system that takes its kind, by
+/// itself, whatever their health.
 ///
 /// The id in the answer is the registration id at MOSIP.
 #[utoipa::path(post, path = "/v1/packets/{kind}",

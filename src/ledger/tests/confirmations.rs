@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::opencrvs::confirm::{Awaited, Confirmation, Verdict};
+use crate::opencrvs::document::EventDocument;
 use crate::opencrvs::registration::Registration;
 use crate::registration::Subject;
 
@@ -64,6 +65,21 @@ async fn says(ledger: &Ledger, outcome: Outcome, id: &str, message: &str) {
         subject: Subject { registration_id: Some(id.to_owned()), ..Subject::default() },
         identity: Identity::Once(message.to_owned()),
         data,
+        uin_token: None,
+        receipt: None,
+    };
+    ledger.verified(push, "test", fake::under_the_hub(notice)).await.unwrap();
+}
+
+/// MOSIP issues a credential that names the number `brn` alone, in the message `message`.
+async fn says_of_number(ledger: &Ledger, brn: &str, message: &str) {
+    let push = ledger.receive(CREDENTIAL, Bytes::from(message.to_owned()), Sender::Known).await.unwrap();
+    let notice = Notice {
+        kind: "test",
+        outcome: Some(Outcome::Issued),
+        subject: Subject { brn: Some(brn.to_owned()), ..Subject::default() },
+        identity: Identity::Once(message.to_owned()),
+        data: json!({ "vid": NUMBER }),
         uin_token: None,
         receipt: None,
     };
@@ -266,6 +282,34 @@ async fn the_credential_of_a_former_registration_does_not_accept_the_one_that_wa
     assert_eq!(accepted[0].0.held.id, format!("{second}@opencrvs"));
 }
 
+/// The EventDocument of the record, with `number` in its last action `action`, goes to another ID system.
+async fn document(ledger: &Ledger, action: &str, number: &str) {
+    let body = json!({
+        "id": "e1",
+        "type": "birth",
+        "actions": [{ "id": action, "registrationNumber": number }],
+    });
+    let document = EventDocument::parse(EventKind::Birth, Bytes::from(body.to_string())).unwrap();
+    ledger.accept_document(document, vec!["nia"], None).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_event_document_for_another_system_keeps_no_credential_from_being_confirmed() {
+    for by_number in [false, true] {
+        let home = Home::new();
+        let ledger = confirming(&home, false);
+        document(&ledger, "a0", "B1").await;
+        let id = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+        document(&ledger, "a1", "B1").await;
+        match by_number {
+            true => says_of_number(&ledger, "B1", "m1").await,
+            false => says(&ledger, Outcome::Issued, &id, "m1").await,
+        }
+        let accepted: Vec<_> = waiting(&ledger).await.into_iter().map(|(leased, _)| leased.held.id).collect();
+        assert_eq!(accepted, [format!("{id}@opencrvs")], "{by_number}");
+    }
+}
+
 #[tokio::test]
 async fn a_credential_that_names_the_number_alone_is_that_of_the_last_registration() {
     let home = Home::new();
@@ -275,17 +319,7 @@ async fn a_credential_that_names_the_number_alone_is_that_of_the_last_registrati
     let rejected = waiting(&ledger).await;
     settle(&ledger, &rejected[0].0, Ending::Done(Done::default())).await;
     let second = register_as(&ledger, EventKind::Birth, "B1", Some("e1"), "corrected").await;
-    let push = ledger.receive(CREDENTIAL, Bytes::from("m2"), Sender::Known).await.unwrap();
-    let notice = Notice {
-        kind: "test",
-        outcome: Some(Outcome::Issued),
-        subject: Subject { brn: Some("B1".to_owned()), ..Subject::default() },
-        identity: Identity::Once("m2".to_owned()),
-        data: json!({ "vid": NUMBER }),
-        uin_token: None,
-        receipt: None,
-    };
-    ledger.verified(push, "test", fake::under_the_hub(notice)).await.unwrap();
+    says_of_number(&ledger, "B1", "m2").await;
     let accepted = waiting(&ledger).await;
     assert_eq!(accepted[0].0.held.id, format!("{second}@opencrvs"));
     assert_eq!(

@@ -1,6 +1,7 @@
 //! One post for several destinations: an entry for each, in one transaction, each in an order of its own.
 
 use super::*;
+use crate::opencrvs::document::EventDocument;
 
 const BOTH: [&str; 2] = ["mediator", "system"];
 
@@ -114,4 +115,36 @@ async fn a_repeat_after_a_destination_was_added_is_a_repeat() {
     let repeat = accept_at(&ledger, &BOTH, birth("c1")).await;
     assert_eq!((repeat.is_new, repeat.id.as_str(), others(&repeat)), (false, "c1", vec![]));
     assert_eq!(ledger.entries(Filter::default()).await.unwrap().entries.len(), 1);
+}
+
+/// The action `action` of the event `e1`.
+fn document(kind: EventKind, action: &str, note: &str) -> EventDocument {
+    let body = json!({ "id": "e1", "type": "birth", "note": note, "actions": [{ "id": action }] });
+    EventDocument::parse(kind, Bytes::from(body.to_string())).unwrap()
+}
+
+#[tokio::test]
+async fn an_event_document_is_known_by_its_event_and_its_action_whatever_else_differs() {
+    let home = Home::new();
+    let ledger = home.open();
+    let accept = async |kind, action, note, to: &[&'static str]| {
+        ledger.accept_document(document(kind, action, note), to.to_vec(), None).await.unwrap()
+    };
+    let first = accept(EventKind::Birth, "a1", "", &["one", "two"]).await;
+    assert_eq!((first.id.as_str(), others(&first)), ("e1-a1", vec![("e1-a1@two", State::Queued)]));
+    for (kind, note) in [(EventKind::Birth, "other"), (EventKind::BirthCorrection, "")] {
+        let again = accept(kind, "a1", note, &["one", "two"]).await;
+        assert!(!again.is_new && again.id == "e1-a1", "{note}");
+    }
+    let next = accept(EventKind::BirthCorrection, "a2", "", &["one"]).await;
+    assert!(next.is_new && next.id == "e1-a2");
+    let leased = lease_at(&ledger, "one").await;
+    assert_eq!(leased.len(), 1, "the second waits behind the first");
+    assert_eq!(leased[0].work.id, "e1-a1");
+
+    let elsewhere = accept(EventKind::Death, "a1", "", &["three"]).await;
+    assert!(elsewhere.is_new && elsewhere.id.starts_with("e1-a1-"), "{}", elsewhere.id);
+    ledger.discard("e1-a2".to_owned(), "test".to_owned()).await.unwrap();
+    let anew = accept(EventKind::BirthCorrection, "a2", "", &["one"]).await;
+    assert!(anew.is_new && anew.id.starts_with("e1-a2-"), "{}", anew.id);
 }
