@@ -11,6 +11,7 @@ mod input;
 mod inspect;
 mod keygen;
 mod openapi;
+mod opencrvs;
 mod outbox;
 mod outcome;
 mod primitives;
@@ -74,6 +75,8 @@ enum Command {
     Outbox(outbox::Outbox),
     /// Takes over what waits in the database of an older system, through the running gateway or, where none runs, into the database itself.
     Import(import::Import),
+    /// Subscribes OpenCRVS's webhooks, and lists what OpenCRVS has registered and no webhook brought.
+    Opencrvs(opencrvs::Opencrvs),
     /// Prints the API of a listener as OpenAPI 3.1, as `/openapi.json` answers it.
     Openapi(openapi::Openapi),
     /// Asks a running gateway whether it is ready; for containers.
@@ -100,6 +103,7 @@ pub fn main() -> ExitCode {
         Command::Keygen(command) => outcome::conclude(command.run(), false),
         Command::Outbox(command) => outcome::conclude(command.run(), false),
         Command::Import(command) => outcome::conclude(command.run(), command.json),
+        Command::Opencrvs(command) => outcome::conclude(command.run(), command.json),
         Command::Openapi(command) => outcome::conclude(command.run(), false),
         Command::Health(command) => outcome::conclude(command.run(), false),
     }

@@ -12,6 +12,7 @@ mod hub;
 mod ida_calls;
 mod keys;
 mod listeners;
+mod opencrvs;
 mod outbox;
 mod reach;
 mod settings;
@@ -201,6 +202,7 @@ pub async fn call(file: Option<&Path>, variables: &BTreeMap<String, String>, clo
         None if asks_hub => findings.extend(hub::call(&network, &destinations.hub).await),
         _ => {}
     }
+    findings.extend(opencrvs::call(&network, &destinations.opencrvs, &reached, &mut tokens).await);
     findings.extend(tokens.into_findings());
     let jwts = [config.callback.opencrvs_jwt, config.callback.mosip_jwt, config.faces.each.mosip_api.jwt];
     findings.extend(listeners::call(jwts.into_iter().flatten().collect(), &network).await);

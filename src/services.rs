@@ -27,6 +27,8 @@ use crate::random::Random;
 use crate::tasks::hub::Hub;
 use crate::tasks::pushes::share::{self, Shares};
 use crate::tasks::pushes::{self, Pushes};
+use crate::tasks::reconcile::Reconciler;
+use crate::tasks::subscriptions::Subscriptions;
 use crate::tasks::{housekeeping, supervised};
 use crate::upstream::Client;
 
@@ -47,6 +49,10 @@ pub(crate) struct Services {
     pub(crate) hub: Hub,
     /// How the rows of every destination are called, in the order of the list.
     pub(crate) rows: Arc<[Rows]>,
+    /// What is subscribed at OpenCRVS.
+    pub(crate) subscriptions: Subscriptions,
+    /// Asks OpenCRVS for what did not come.
+    pub(crate) reconciler: Reconciler,
     /// Where events go.
     pub(crate) routes: EventRoutes,
     /// Gives application ids.
@@ -141,27 +147,45 @@ impl Services {
             ida: Arc::clone(&requests),
             death_link,
         };
+        let reconcile_every = destinations.opencrvs.search.every;
         let destinations = Destinations::new(destinations, &tools);
         let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
         let all = destinations.all();
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &all, settings);
         let (rows, routes) = (all.iter().map(|one| one.rows()).collect(), EventRoutes::of(&all));
-        let Destinations { mediator, packets, hub, .. } = destinations;
+        let Destinations { mediator, packets, hub, opencrvs, .. } = destinations;
         if let Some(breaker) = engine.breaker(Records::ROWS.destination) {
             requests.share(Arc::new(breaker));
         }
         let ida = Ida::new(requests, Arc::clone(&outside), pool);
         let esignet = Esignet::new(esignet, Arc::clone(&outside), keys.clone(), logins, clock.clone());
         let hub = Hub::new(&hub, Arc::clone(&outside), ledger.clone(), clock.clone(), Random::system());
+        let beside = || (Arc::clone(&outside), ledger.clone(), clock.clone());
+        let subscriptions = Subscriptions::new(opencrvs.webhooks(), routes.clone(), beside());
+        let reconciler = Reconciler::new(opencrvs.search(), reconcile_every, beside());
         let shares = Shares::new(data_share, Arc::clone(&outside), Random::system());
         let tools = pushes::Tools { keys, clock, policy, credentials };
         let pushes = Pushes::new(ledger.clone(), routes.clone(), hub.clone(), shares, tools);
-        Self { ledger, engine, pushes, hub, rows, routes, mediator, packets, ida, esignet, outside }
+        Self {
+            ledger,
+            engine,
+            pushes,
+            hub,
+            subscriptions,
+            reconciler,
+            rows,
+            routes,
+            mediator,
+            packets,
+            ida,
+            esignet,
+            outside,
+        }
     }
 
     /// Moves everything until `stop` turns true, and then finishes the attempts that are under way.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>, keys: Keyring) {
-        let Self { ledger, engine, pushes, hub, .. } = self;
+        let Self { ledger, engine, pushes, hub, subscriptions, reconciler, .. } = self;
         let mut tasks = JoinSet::new();
         let (others, of_hub) = (pushes.clone(), hub.clone());
         tasks.spawn(supervised("housekeeping", move || {
@@ -177,6 +201,14 @@ impl Services {
         tasks.spawn(supervised("hub", move || {
             let hub = subscribed.clone();
             async move { hub.run().await }
+        }));
+        tasks.spawn(supervised("subscriptions", move || {
+            let subscriptions = subscriptions.clone();
+            async move { subscriptions.run().await }
+        }));
+        tasks.spawn(supervised("reconcile", move || {
+            let reconciler = reconciler.clone();
+            async move { reconciler.run().await }
         }));
         let moving = async { engine.run(stopping, keys).await };
         let stopped = async move {

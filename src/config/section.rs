@@ -22,8 +22,6 @@ pub(crate) struct Section<'r> {
     origin: Origin,
     /// Names that were looked for.
     asked: Vec<String>,
-    /// Whether any of them was found.
-    set: bool,
 }
 
 /// A setting as it was found, unparsed.
@@ -52,7 +50,7 @@ pub(crate) enum Unset {
 
 impl<'r> Section<'r> {
     pub(crate) fn new(reader: &'r Reader<'r>, path: String, table: Table, origin: Origin) -> Self {
-        Self { reader, path, table, origin, asked: Vec::new(), set: false }
+        Self { reader, path, table, origin, asked: Vec::new() }
     }
 
     /// The sources that this section belongs to.
@@ -299,14 +297,6 @@ impl<'r> Section<'r> {
         }
     }
 
-    /// As [`Self::finish`], for a section without effect. It warns if anything was set in it.
-    pub(crate) fn finish_not_built(self) {
-        if self.set {
-            self.reader.warn_not_built(&self.path);
-        }
-        self.finish();
-    }
-
     /// The setting `name` in the strongest source. This does not record that it is used.
     fn find(&mut self, name: &str) -> Option<Raw> {
         let path = self.path_of(name);
@@ -331,7 +321,6 @@ impl<'r> Section<'r> {
     }
 
     fn record_use(&mut self, raw: &Raw) {
-        self.set = true;
         self.reader.record_origin(&raw.path, &raw.origin);
     }
 

@@ -87,7 +87,8 @@ fn is_untried(setting: &str) -> bool {
     !setting.contains("token")
         && !setting.starts_with("esignet.")
         && !setting.contains("_jwt.")
-        && !["upstream.ida.url", "websub.hub_url", "opencrvs.auth_url"].contains(&setting)
+        && !["upstream.ida.url", "websub.hub_url", "opencrvs.auth_url", "opencrvs.webhooks.url"]
+            .contains(&setting)
 }
 
 async fn ask(client: &Client, uri: Uri) -> Result<Reply, SendError> {

@@ -31,6 +31,8 @@ use crate::registration::Aid;
 use crate::services::Services;
 use crate::tasks::hub::Hub;
 use crate::tasks::pushes::Pushes;
+use crate::tasks::reconcile::Reconciler;
+use crate::tasks::subscriptions::Subscriptions;
 
 /// What the routes of all listeners share. Cheap to clone.
 #[derive(Clone)]
@@ -191,6 +193,14 @@ impl App {
 
     pub(super) fn hub(&self) -> &Hub {
         &self.0.services.hub
+    }
+
+    pub(super) fn subscriptions(&self) -> &Subscriptions {
+        &self.0.services.subscriptions
+    }
+
+    pub(super) fn reconciler(&self) -> &Reconciler {
+        &self.0.services.reconciler
     }
 
     pub(super) fn mediator(&self) -> &Arc<Mediator> {

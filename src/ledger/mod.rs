@@ -28,6 +28,7 @@ mod registrations;
 mod rekey;
 pub(crate) mod settings;
 mod shares;
+mod subscriptions;
 #[cfg(test)]
 mod tests;
 mod twice;
@@ -57,6 +58,7 @@ pub(crate) use self::overview::{Attempt, Failing};
 pub(crate) use self::pushes::{Novelty, QuarantineCount, Quarantined, Received, Sender, WEBHOOK};
 pub(crate) use self::rekey::{Rekeyed, missing_keys};
 pub(crate) use self::shares::KnownShare;
+pub(crate) use self::subscriptions::WebhookTopic;
 pub(crate) use self::twice::Pair;
 pub(crate) use self::unanswered::Unanswered;
 pub(crate) use self::work::{Due, Ending, Held, Leased};

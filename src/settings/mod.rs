@@ -7,6 +7,7 @@ mod load;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
@@ -105,6 +106,9 @@ impl Config {
         let faces = faces::Settings::read(&mut root, &plain);
         let lacking = callback.lacks_for_hub(address).filter(|_| !faces.takes_hub());
         destinations.hub.check_listener(lacking, &root);
+        if let Some(webhooks) = &mut destinations.opencrvs.webhooks {
+            webhooks.answers_at(faces.each.webhooks.as_ref().map(|face| Arc::clone(&face.secret)));
+        }
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);
         root.finish();

@@ -64,6 +64,12 @@ pub struct Behaviour {
     /// How OpenCRVS's core answers in place of deciding, or of what it decided.
     #[arg(long, env = "SIMULATOR_OPENCRVS")]
     pub opencrvs: Option<OpencrvsReply>,
+    /// How the webhooks service of OpenCRVS lies.
+    #[arg(long, env = "SIMULATOR_OPENCRVS_WEBHOOKS")]
+    pub opencrvs_webhooks: Option<WebhooksLie>,
+    /// How the search of OpenCRVS lies.
+    #[arg(long, env = "SIMULATOR_OPENCRVS_SEARCH")]
+    pub opencrvs_search: Option<SearchLie>,
     /// eSignet demands proofs of possession (DPoP) with its own nonce.
     #[arg(long, env = "SIMULATOR_ESIGNET_DPOP")]
     pub esignet_dpop: bool,
@@ -132,6 +138,8 @@ impl Default for Behaviour {
             ida_reply: None,
             share: None,
             opencrvs: None,
+            opencrvs_webhooks: None,
+            opencrvs_search: None,
             esignet_dpop: false,
             esignet_par: false,
             esignet_seals: false,
@@ -191,6 +199,34 @@ pub enum OpencrvsReply {
     Html,
     /// It decides, and half of its answer comes.
     Half,
+}
+
+/// How the webhooks service of OpenCRVS lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum WebhooksLie {
+    /// It denies every subscription.
+    Denies,
+    /// It takes a subscription and forgets it.
+    Forgets,
+    /// It lists the subscriptions of other clients, too.
+    ListsOthers,
+    /// It takes a subscription, and asks and keeps it only later.
+    Late,
+}
+
+/// How the search of OpenCRVS lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum SearchLie {
+    /// It refuses, with HTTP 200.
+    Refuses,
+    /// It gives five records at once, however many are asked for.
+    Five,
+    /// It has further records on every page.
+    Endless,
+    /// It gives the first page again and again.
+    Repeats,
 }
 
 /// How eSignet lies.

@@ -25,8 +25,8 @@
 //! registration id with other content, which the real packet manager writes over. A packet is processed once: as the real workflow, it
 //! answers a repeat with `RPR-WIS-001`.
 //!
-//! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, [`esignet`] how strict eSignet is, and [`opencrvs`] how strict the core of
-//! OpenCRVS is.
+//! [`fake_ida`] says how strict IDA is, [`hub`] how the hub behaves, [`esignet`] how strict eSignet is, [`opencrvs`] how strict the core of
+//! OpenCRVS is, [`webhooks`] how its webhooks service behaves, and [`records`] how its search does.
 //!
 //! # Limitations
 //!
@@ -54,11 +54,13 @@ pub mod packets;
 mod procedures;
 mod push;
 mod record_token;
+pub mod records;
 mod settings;
 pub mod shares;
 #[cfg(test)]
 mod tests;
 mod tokens;
+pub mod webhooks;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -69,7 +71,9 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-pub use behaviour::{AfterAccept, Behaviour, Controls, EsignetLie, IdaReply, OpencrvsReply, ShareReply};
+pub use behaviour::{
+    AfterAccept, Behaviour, Controls, EsignetLie, IdaReply, OpencrvsReply, SearchLie, ShareReply, WebhooksLie,
+};
 pub use history::History;
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};
 
@@ -99,6 +103,7 @@ impl Simulator {
         let (history, controls, hub) = (world.history.clone(), world.controls.clone(), world.hub.clone());
         let (issuer, shares) = (Arc::clone(&world.issuer), Arc::clone(&world.shares));
         let (esignet, core) = (Arc::clone(&world.esignet), Arc::clone(&world.core));
+        let (webhooks, records) = (Arc::clone(&world.webhooks), Arc::clone(&world.records));
 
         let (stop, stopped) = oneshot::channel::<()>();
         let routes = routes(world);
@@ -129,6 +134,8 @@ impl Simulator {
             shares,
             esignet,
             core,
+            webhooks,
+            records,
             stop,
             serving,
             _stop_hub,
@@ -154,6 +161,10 @@ pub struct Running {
     pub esignet: Arc<esignet::Esignet>,
     /// Its OpenCRVS.
     pub core: Arc<opencrvs::Core>,
+    /// What is subscribed at its OpenCRVS 1.x.
+    pub webhooks: Arc<webhooks::Webhooks>,
+    /// What its OpenCRVS 1.x has registered.
+    pub records: Arc<records::Records>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<()>,
     _stop_hub: hub::StopHub,
@@ -197,6 +208,8 @@ struct World {
     shares: Arc<shares::Shares>,
     esignet: Arc<esignet::Esignet>,
     core: Arc<opencrvs::Core>,
+    webhooks: Arc<webhooks::Webhooks>,
+    records: Arc<records::Records>,
     ida: Ida,
     ida_memory: fake_ida::Memory,
     history: History,
@@ -224,6 +237,7 @@ impl World {
         let http = push::http_client(roots, identity)?;
         let core = Arc::new(opencrvs::Core::new(Arc::clone(&opencrvs.jwt_key)));
         let (history, controls) = (History::default(), Controls::default());
+        let webhooks = Arc::new(webhooks::Webhooks::new(http.clone()));
         let hub = hub::Hub::new(http, history.clone(), controls.clone());
         let pusher = callback
             .map(|callback| push::Pusher::new(callback, opencrvs, Arc::clone(&mosip_key)))
@@ -241,6 +255,8 @@ impl World {
             shares: Arc::new(shares::Shares::new(base_url)),
             esignet,
             core,
+            webhooks,
+            records: Arc::default(),
             ida,
             ida_memory: fake_ida::Memory::default(),
             history,
@@ -260,6 +276,8 @@ fn routes(world: Arc<World>) -> Router {
         .merge(shares::routes())
         .merge(esignet::routes())
         .merge(opencrvs::routes())
+        .merge(webhooks::routes())
+        .merge(records::routes())
         .layer(axum::middleware::from_fn_with_state(Arc::clone(&world), hostility::before_any_answer))
         .merge(manage::routes())
         .merge(hub::manage_routes())

@@ -163,8 +163,14 @@ struct Grant {
     grant_type: String,
 }
 
-async fn token(State(world): State<Arc<World>>, form: Result<Form<Grant>, FormRejection>) -> Response {
-    let granted = form.ok().filter(|Form(grant)| {
+/// In a form, as OpenCRVS 2.0 and later want it, or in the query, as 1.x does.
+async fn token(
+    State(world): State<Arc<World>>,
+    query: Result<Query<Grant>, QueryRejection>,
+    form: Result<Form<Grant>, FormRejection>,
+) -> Response {
+    let grant = form.map(|Form(grant)| grant).ok().or_else(|| query.ok().map(|Query(grant)| grant));
+    let granted = grant.filter(|grant| {
         grant.grant_type == "client_credentials"
             && secret_fits(&world, &grant.client_id, &grant.client_secret)
     });
@@ -246,6 +252,11 @@ async fn decide(
         Some(AfterAccept::Answer500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         None => answer,
     }
+}
+
+/// Whether a caller of OpenCRVS 1.x brings a token of the simulator.
+pub(super) fn is_caller(world: &World, headers: &HeaderMap) -> bool {
+    matches!(record_token::caller(world, headers), Ok(Caller::Client))
 }
 
 fn answered(world: &World, procedure: &str, input: &[u8], outcome: Result<Value, Refusal>) -> Response {

@@ -1,9 +1,12 @@
-//! What runs by itself: keys are kept current, pushes are examined, MOSIP's hub is subscribed to, the outbox is looked after.
+//! What runs by itself: keys are kept current, pushes are examined, MOSIP's hub and OpenCRVS's webhooks are subscribed to, OpenCRVS is asked for
+//! what did not come, the outbox is looked after.
 
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
 pub(crate) mod key_watch;
 pub(crate) mod pushes;
+pub(crate) mod reconcile;
+pub(crate) mod subscriptions;
 
 use std::time::Duration;
 

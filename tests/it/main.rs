@@ -75,6 +75,8 @@ mod packets;
 #[cfg(feature = "simulator")]
 mod readme;
 #[cfg(feature = "simulator")]
+mod reconcile;
+#[cfg(feature = "simulator")]
 mod record_tokens;
 mod rooms;
 mod round_trips;
@@ -82,6 +84,8 @@ mod round_trips;
 mod shares;
 mod stop;
 mod strangers;
+#[cfg(feature = "simulator")]
+mod subscriptions;
 #[cfg(feature = "simulator")]
 mod systems;
 #[cfg(feature = "simulator")]

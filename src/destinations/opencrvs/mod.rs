@@ -1,13 +1,16 @@
 //! OpenCRVS. Its core (1.9 and later, `opencrvs.url`) learns what came of a registration that waits for MOSIP, under the record token that came
 //! with it or a token of the gateway's own client; the country configuration of OpenCRVS 1.x (`opencrvs.legacy_url`) is posted application ids
-//! and UINTOKENs under the latter.
+//! and UINTOKENs under the latter. Tasks subscribe to the webhooks of OpenCRVS 1.x, and search it
+//! for what did not come.
 
 mod confirm;
 mod legacy;
+mod search;
 mod settings;
 #[cfg(test)]
 mod tests;
 mod token;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +19,14 @@ use http::HeaderValue;
 
 use self::confirm::Confirmations;
 use self::legacy::LegacyPosts;
+pub(crate) use self::search::Search;
 #[cfg(test)]
 pub(crate) use self::settings::Client;
 pub(crate) use self::settings::{ConfirmWith, Settings};
 pub(crate) use self::token::{ClientToken, TokenForm};
+pub(crate) use self::webhooks::Service;
+#[cfg(test)]
+pub(crate) use self::webhooks::Webhooks;
 use super::{Destination, Listed, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work};
 use crate::error::Result;
 use crate::store::Queue;
@@ -33,12 +40,29 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Calls at once, to each URL.
 const CONCURRENCY: usize = 4;
 
+/// Where the client is set.
+const SECTION: &str = "opencrvs";
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// OpenCRVS, as what we send to.
 pub(crate) struct Opencrvs {
     legacy: LegacyPosts,
     confirmations: Confirmations,
+    webhooks: Option<Arc<Service>>,
+    search: Option<Arc<Search>>,
+}
+
+impl Opencrvs {
+    /// Where webhooks are subscribed; `None`: nowhere.
+    pub(crate) fn webhooks(&self) -> Option<Arc<Service>> {
+        self.webhooks.clone()
+    }
+
+    /// Where it is asked which records there are; `None`: nowhere.
+    pub(crate) fn search(&self) -> Option<Arc<Search>> {
+        self.search.clone()
+    }
 }
 
 impl Listed for Opencrvs {
@@ -54,15 +78,23 @@ impl Listed for Opencrvs {
     type Settings = Settings;
 
     fn new(settings: Settings, tools: &Tools) -> Self {
-        let Settings { client, legacy_url, confirmation, .. } = settings;
+        let Settings { client, legacy_url, confirmation, webhooks, search, .. } = settings;
         let client = Arc::new(client);
-        let token = |form| Arc::new(TokenSource::new(ClientToken { client: Arc::clone(&client), form }));
+        let token = |client, form, section| Arc::new(TokenSource::new(ClientToken { client, form, section }));
+        let of_client = |form| token(Arc::clone(&client), form, SECTION);
+        // Both go to OpenCRVS 1.x.
+        let older = of_client(TokenForm::Query);
+        let service = |webhooks| Service::new(webhooks, client.client_id.as_ref(), Arc::clone(&older));
+        let of_search =
+            |url| Search::new(url, token(Arc::new(search.client), TokenForm::Query, "opencrvs.search"));
         Self {
-            legacy: LegacyPosts { url: legacy_url, token: token(TokenForm::Query) },
+            webhooks: webhooks.as_ref().and_then(service).map(Arc::new),
+            search: search.url.map(of_search).map(Arc::new),
+            legacy: LegacyPosts { url: legacy_url, token: older },
             confirmations: Confirmations {
                 has_client: client.is_set(),
                 settings: confirmation,
-                token: token(TokenForm::Body),
+                token: of_client(TokenForm::Body),
                 clock: tools.clock.clone(),
             },
         }
@@ -79,7 +111,9 @@ impl Destination for Opencrvs {
     }
 
     fn tokens(&self) -> Vec<Arc<TokenSource>> {
-        self.legacy.token().into_iter().chain(self.confirmations.token()).collect()
+        let older = self.legacy.token().or_else(|| Some(self.webhooks.as_ref()?.token()));
+        let of_search = self.search.as_ref().map(|search| search.token());
+        older.into_iter().chain(self.confirmations.token()).chain(of_search).collect()
     }
 }
 

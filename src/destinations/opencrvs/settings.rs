@@ -1,14 +1,13 @@
 //! `[opencrvs]`: where OpenCRVS 1.x takes application ids and UINTOKENs, and how later versions learn what came of a registration.
 
-use std::time::Duration;
-
 use http::Uri;
 
 use super::super::{DestinationSettings, Lack, Sources, Url};
+use super::search::SearchSettings;
+use super::webhooks::Webhooks;
 use crate::config::plain_http::PlainHttp;
-use crate::config::reader::Origin;
 use crate::config::section::{Section, Unset};
-use crate::config::value::{duration, text, word};
+use crate::config::value::{text, word};
 use crate::crypto::secret::SecretBytes;
 
 /// `[opencrvs]`: how OpenCRVS is called.
@@ -21,6 +20,10 @@ pub(crate) struct Settings {
     pub(crate) legacy_token_member: &'static str,
     /// How registrations are confirmed (OpenCRVS 2.0 and later).
     pub(crate) confirmation: Confirmation,
+    /// Which webhooks are subscribed (OpenCRVS 1.x); absent = none.
+    pub(crate) webhooks: Option<Webhooks>,
+    /// How OpenCRVS 1.x is asked for what did not come.
+    pub(crate) search: SearchSettings,
 }
 
 /// How OpenCRVS's core learns what came of a registration.
@@ -93,6 +96,8 @@ impl Default for Settings {
             legacy_url: None,
             legacy_token_member: TOKEN_MEMBERS[0].0,
             confirmation: Confirmation::default(),
+            webhooks: None,
+            search: SearchSettings::default(),
         }
     }
 }
@@ -124,15 +129,20 @@ impl DestinationSettings for Settings {
         let Sources { root, plain, .. } = sources;
         let mut section = root.section("opencrvs");
         let client = client(&mut section, plain);
+        let confirmation = confirmation(&mut section, plain, client.client_id.is_some());
+        let webhooks = Webhooks::read(&mut section, plain, &client.unset);
+        let (url, auth_url) = (confirmation.url.as_ref(), client.auth_url.as_ref());
+        let search = SearchSettings::read(&mut section, plain, url, auth_url);
         let settings = Self {
             legacy_url: section.url("legacy_url", plain),
             legacy_token_member: section
                 .parsed("legacy_token_member", word(&TOKEN_MEMBERS))
                 .unwrap_or(Self::default().legacy_token_member),
-            confirmation: confirmation(&mut section, plain, client.client_id.is_some()),
             client,
+            confirmation,
+            webhooks,
+            search,
         };
-        not_built(&mut section, plain);
         section.finish();
         settings
     }
@@ -141,7 +151,9 @@ impl DestinationSettings for Settings {
         let posts = self.legacy_url.iter().map(|url| Url::whole("opencrvs.legacy_url", url));
         let core = self.confirmation.url.iter().map(|url| Url::begun("opencrvs.url", url));
         let client = self.client.auth_url.iter().map(|url| Url::begun("opencrvs.auth_url", url));
-        posts.chain(core).chain(client).collect()
+        let webhooks = self.webhooks.iter().map(|of| Url::begun("opencrvs.webhooks.url", &of.url));
+        let search = self.search.url.iter().map(|url| Url::begun("opencrvs.search.url", url));
+        posts.chain(core).chain(client).chain(webhooks).chain(search).collect()
     }
 
     /// What the client lacks matters where something is sent.
@@ -172,7 +184,8 @@ impl DestinationSettings for Settings {
         let needed = url.iter().filter(|_| is_used);
         let confirmations =
             needed.flat_map(|_| &self.client.unset).map(|name| lack(name, "opencrvs.url", advice));
-        posts.chain(confirmations).collect()
+        let webhooks = self.webhooks.iter().flat_map(Webhooks::lacks);
+        posts.chain(confirmations).chain(webhooks).chain(self.search.lacks()).collect()
     }
 }
 
@@ -219,25 +232,5 @@ fn confirmation(section: &mut Section<'_>, plain: &PlainHttp, has_client_id: boo
             .unwrap_or_else(|| with.national_id_key().to_owned()),
         rejects_rejected: section.parsed("on_rejected", word(&rejects)).unwrap_or(default.rejects_rejected),
         rejects_silent: section.parsed("on_silence", word(&rejects)).unwrap_or(default.rejects_silent),
-    }
-}
-
-fn not_built(section: &mut Section<'_>, plain: &PlainHttp) {
-    let reader = section.reader();
-    let warn = |name: &str| reader.warn_not_built(&format!("opencrvs.{name}"));
-    let often = duration(Duration::from_mins(1)..=Duration::from_hours(24 * 30));
-    if section.parsed("reconcile_every", often).is_some() {
-        warn("reconcile_every");
-    }
-    if let Some(mut webhooks) = section.optional_section("webhooks") {
-        webhooks.required_url("url", plain);
-        // The older mediator starts without it.
-        if matches!(reader.origin("opencrvs.webhooks.url"), Some(Origin::Alias(_))) {
-            webhooks.url_of_ours("callback_url", plain);
-        } else {
-            webhooks.required_url("callback_url", plain);
-        }
-        webhooks.list("topics", text);
-        webhooks.finish_not_built();
     }
 }

@@ -16,6 +16,8 @@ use crate::upstream::{self, Reply};
 pub(crate) struct ClientToken {
     pub(crate) client: Arc<Client>,
     pub(crate) form: TokenForm,
+    /// Where the client is set.
+    pub(crate) section: &'static str,
 }
 
 /// Where the auth service looks for the client and its secret.
@@ -29,7 +31,7 @@ pub(crate) enum TokenForm {
 
 impl Grant for ClientToken {
     fn section(&self) -> &'static str {
-        "opencrvs"
+        self.section
     }
 
     fn giver(&self) -> &'static str {

@@ -10,6 +10,7 @@ use super::failing;
 use super::hub;
 use super::page::words;
 use super::standing::{Standing, Stored};
+use super::webhooks;
 use crate::clock::Timestamp;
 use crate::destinations::Rows;
 use crate::error::Error;
@@ -55,6 +56,7 @@ pub(super) fn remarks(standing: &Standing) -> Vec<Remark> {
     undelivered(standing, &mut remarks);
     failing::remarks(standing, &mut remarks);
     hub::remarks(standing, &mut remarks);
+    webhooks::remarks(standing, &mut remarks);
     esignet::remarks(standing, &mut remarks);
     undecided(standing, &mut remarks);
     given_twice(standing, &mut remarks);

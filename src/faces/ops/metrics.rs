@@ -49,6 +49,7 @@ pub(super) fn exposition(
     registry.register("webhooks_held", held, listeners.held());
     register_channels(&mut registry, standing);
     super::hub::register(&mut registry, standing);
+    super::webhooks::register(&mut registry, standing);
     if let Some(left) = standing.disk_left {
         gauge(&mut registry, "disk_left_bytes", "What the disk of the database still takes", left);
     }

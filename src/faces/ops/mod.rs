@@ -15,6 +15,7 @@ pub(super) mod page;
 mod readiness;
 mod settings;
 mod standing;
+mod webhooks;
 
 use std::sync::Arc;
 

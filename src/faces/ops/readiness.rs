@@ -9,6 +9,7 @@ use super::esignet::Esignet;
 use super::failing::FailingView;
 use super::hub::Hub;
 use super::standing::{Standing, days_left};
+use super::webhooks::Webhooks;
 use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
 use crate::ledger::entry::{self, State};
@@ -42,6 +43,10 @@ pub(super) struct Readiness {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     hub: Option<Hub>,
+    /// What is subscribed at OpenCRVS. Absent where nothing is to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    webhooks: Option<Webhooks>,
     /// Absent where none is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -276,6 +281,7 @@ impl Readiness {
             record_tokens_ending: stored.map(|stored| stored.record_tokens_ending),
             certificates: Some(certificates.collect()),
             hub: standing.hub.as_ref().map(Hub::of),
+            webhooks: standing.webhooks.as_ref().map(Webhooks::of),
             esignet: standing.esignet.as_ref().map(Esignet::of),
             trouble_counts: TroubleCounts { fatal, others: troubles.len() - fatal },
             troubles: Some(troubles_view.collect()),
@@ -307,6 +313,7 @@ impl Readiness {
             jobs,
             record_tokens_ending,
             hub,
+            webhooks,
             esignet,
             trouble_counts,
             ..
@@ -328,6 +335,7 @@ impl Readiness {
             jobs,
             record_tokens_ending,
             hub: hub.map(Hub::for_strangers),
+            webhooks: webhooks.map(Webhooks::for_strangers),
             esignet: esignet.map(Esignet::for_strangers),
             trouble_counts,
             troubles: None,

@@ -17,7 +17,7 @@ use crate::ledger::{Failing, Ledger, Pair, QuarantineCount, Tally};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
 use crate::store::{Millis, Queue, Room, Trouble};
-use crate::tasks::hub;
+use crate::tasks::{hub, reconcile, subscriptions};
 
 /// How long the figures of the database are waited for: less than the second that a probe waits for all.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -49,6 +49,10 @@ pub(super) struct Standing {
     pub(super) disk_used: u64,
     /// MOSIP's hub; `None`: none is set.
     pub(super) hub: Option<hub::Status>,
+    /// What is subscribed at OpenCRVS; `None`: nothing is to be.
+    pub(super) webhooks: Option<subscriptions::Status>,
+    /// How OpenCRVS was last compared with what is here; `None`: it was not.
+    pub(super) reconciled: Option<reconcile::Status>,
     /// eSignet; `None`: none is set.
     pub(super) esignet: Option<esignet::Status>,
     /// Keys that events need and that are not there.
@@ -127,6 +131,8 @@ impl Standing {
                 .collect(),
             ring,
             hub: ops.app.hub().status(),
+            webhooks: ops.app.subscriptions().status(),
+            reconciled: ops.app.reconciler().status(),
             esignet: ops.app.esignet().status().map(|(status, _)| status),
             lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),

@@ -6,6 +6,7 @@ mod events;
 mod ida_routes;
 mod import;
 pub(super) mod inbox;
+pub(crate) mod opencrvs;
 mod packets;
 mod schema;
 mod settings;
@@ -98,6 +99,7 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
         .merge(inbox::routes())
         .merge(settled::routes())
         .merge(import::routes())
+        .merge(opencrvs::routes())
         .merge(ida_routes::routes())
         .merge(credentials::routes())
         .merge(esignet::routes())

@@ -280,8 +280,9 @@ struct Intent {
     challenge: String,
 }
 
-/// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken. The question proves
-/// nothing, so that it counts for the address of its caller.
+/// OpenCRVS asks whether we meant to subscribe: the challenge comes back, as JSON, for topics whose events are taken. Where the gateway
+/// subscribes them itself (`opencrvs.webhooks`), it answers within a minute of its own request alone. The question proves nothing, so that it
+/// counts for the address of its caller.
 #[utoipa::path(get, path = "/webhooks", params(Intent), responses((status = 200, description = "The challenge.", body = Challenge)))]
 async fn confirm(
     State(Webhooks(webhooks)): State<Webhooks>,
@@ -299,6 +300,10 @@ async fn confirm(
         return Err(Error::new(Code::NotFound, "this gateway does not take events of this topic").advise(
             "Subscribe to BIRTH_REGISTERED or DEATH_REGISTERED, and set its URL under [upstream.mediator], or name its kind in kinds of one of [[systems]].",
         ));
+    }
+    if webhooks.app.subscriptions().expects(&intent.topic) == Some(false) {
+        return Err(Error::new(Code::NotFound, "this gateway has not asked for a subscription to this topic")
+            .advise("Leave subscribing to the gateway, which opencrvs.webhooks is set for: `mosip-gateway opencrvs subscribe`."));
     }
     Ok(Json(json!({ "challenge": intent.challenge })))
 }

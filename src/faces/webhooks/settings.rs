@@ -1,5 +1,7 @@
 //! `faces.webhooks` and what belongs to it.
 
+use std::sync::Arc;
+
 use super::super::{FaceSettings, Sources};
 use crate::config::section::Unset;
 use crate::config::value::{Complaint, complaint};
@@ -9,7 +11,7 @@ use crate::opencrvs::webhook::WebhookSignature;
 /// How OpenCRVS proves itself.
 pub(crate) struct Settings {
     /// What it signs with: the `sha_secret` of its integration.
-    pub(crate) secret: SecretBytes,
+    pub(crate) secret: Arc<SecretBytes>,
     /// `faces.webhook_signature`: what the signature has to cover.
     pub(crate) signature: WebhookSignature,
 }
@@ -24,7 +26,7 @@ impl FaceSettings for Option<Settings> {
             section.missing("webhook_secret_file");
         }
         let signature = section.parsed("webhook_signature", webhook_signature).unwrap_or_default();
-        secret.filter(|_| on).map(|secret| Settings { secret, signature })
+        secret.filter(|_| on).map(|secret| Settings { secret: Arc::new(secret), signature })
     }
 
     fn is_on(&self) -> bool {

@@ -80,7 +80,7 @@ fn client(base: &str, unset: &[&str]) -> ClientToken {
         client_secret: Some(SecretBytes::new(b"secret".to_vec())),
         unset: unset.iter().map(|name| (*name).to_owned()).collect(),
     };
-    ClientToken { client: Arc::new(client), form: TokenForm::Query }
+    ClientToken { client: Arc::new(client), form: TokenForm::Query, section: "opencrvs" }
 }
 
 fn network() -> Network {

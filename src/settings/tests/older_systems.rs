@@ -117,7 +117,7 @@ fn the_published_environment_of_the_older_mediator() {
     );
     assert!(config.destinations.mediator.token.is_some());
     assert_eq!(
-        exposed(config.faces.each.webhooks.as_ref().map(|webhooks| &webhooks.secret)),
+        exposed(config.faces.each.webhooks.as_ref().map(|webhooks| &*webhooks.secret)),
         Some("sha secret")
     );
     let client = &config.destinations.opencrvs.client;
@@ -141,7 +141,10 @@ fn the_published_environment_of_the_older_mediator() {
         ["these variables of an older system have no effect here: CARDS_PATH_PREFIX"],
         "named once, and the empty WG_PEERS not at all"
     );
-    assert_eq!(warnings_with(&config, "opencrvs.webhooks is not built yet").len(), 1);
+    let webhooks = config.destinations.opencrvs.webhooks.as_ref().unwrap();
+    assert_eq!(webhooks.url, "https://webhooks.farajaland.opencrvs.org/webhooks");
+    assert_eq!(exposed(webhooks.secret.as_deref()), Some("sha secret"));
+    assert_eq!(webhooks.unset, [""; 0], "WEBHOOK_URL and CALLBACK_URL subscribe");
 }
 
 #[test]

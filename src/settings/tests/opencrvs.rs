@@ -91,16 +91,41 @@ fn with_record_tokens_a_client_lacks_nothing_until_it_is_begun() {
 }
 
 #[test]
-fn what_is_not_built_of_opencrvs_is_checked_and_warned_of() {
+fn subscriptions_and_the_search_and_what_each_lacks() {
     let text = r#"
 [opencrvs]
+auth_url = "https://auth.example.org"
 reconcile_every = "6h"
-webhooks = { url = "https://webhooks.example.org", callback_url = "https://gateway.internal/webhooks", topics = ["BIRTH_REGISTERED"] }
+webhooks = { url = "https://webhooks.example.org", callback_url = "https://gateway.internal/webhooks", topics = ["DEATH_REGISTERED", "BIRTH_REGISTERED", "DEATH_REGISTERED"] }
 "#;
     let config = accepted(text, &[]);
-    let names = ["reconcile_every", "webhooks"];
-    let warnings = names.map(|name| format!("opencrvs.{name} is not built yet: it has no effect"));
-    assert_eq!(config.warnings, warnings);
+    assert_eq!(config.warnings, [""; 0]);
+    let opencrvs = &config.destinations.opencrvs;
+    let webhooks = opencrvs.webhooks.as_ref().unwrap();
+    assert_eq!(webhooks.topics.as_ref().unwrap(), &["BIRTH_REGISTERED", "DEATH_REGISTERED"], "each once");
+    let lacks: Vec<_> = opencrvs.lacks().into_iter().map(|lack| lack.what).collect();
+    assert_eq!(
+        lacks,
+        [
+            "opencrvs.client_id is not set, and opencrvs.webhooks needs it",
+            "opencrvs.client_secret_file is not set, and opencrvs.webhooks needs it",
+            "faces.webhooks is not set, and opencrvs.webhooks needs it",
+            "opencrvs.search is not set, and opencrvs.reconcile_every needs it",
+        ]
+    );
+    let text = r#"
+[opencrvs]
+url = "https://gateway.example.org"
+auth_url = "https://auth.example.org"
+client_id = "a"
+client_secret_env = "A"
+search = { client_id = "b", client_secret_env = "B" }
+"#;
+    let config = accepted(text, &[("A", "a"), ("B", "b")]);
+    let search = &config.destinations.opencrvs.search;
+    assert_eq!(search.url.as_ref().unwrap(), "https://gateway.example.org/", "it is that of confirmations");
+    assert!(config.destinations.opencrvs.lacks().is_empty());
+    assert_eq!(search.client.client_id.as_deref(), Some("b"), "a client of another type");
 }
 
 #[test]
@@ -137,6 +162,15 @@ fn wrong_values() {
         "opencrvs.webhooks = { callback_url = \"https://gateway.internal/webhooks\" }",
         "file: opencrvs.webhooks.url: is missing; set it",
     );
+    refused(
+        "opencrvs.webhooks = { url = \"https://webhooks.example.org\" }",
+        "file: opencrvs.webhooks.callback_url: is missing; set it",
+    );
+    refused(
+        "opencrvs.webhooks = { url = \"https://w.example.org\", callback_url = \"https://gw/webhooks?a=b\" }",
+        "file: opencrvs.webhooks.callback_url: holds a query, which OpenCRVS drops; end the URL before `?`",
+    );
+    refused("opencrvs.search = { client_id = \"a\" }", "file: opencrvs.search.url: is missing; set it");
     refused(
         "opencrvs.legacy_uri = \"https://a\"",
         "file: opencrvs.legacy_uri: is not a setting; did you mean legacy_url?",

@@ -37,6 +37,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) confirms: bool,
     /// As OpenCRVS 1.9 has it: registrations come by the face `mosip_api` and are confirmed there with the record token that each brings.
     pub(crate) record_tokens: bool,
+    /// The gateway subscribes the webhooks of the OpenCRVS of that side, which finds it at this address, and asks its search.
+    pub(crate) subscribes_at: Option<&'a str>,
     /// The gateway fetches credentials that the hub only names from the data share of MOSIP's side.
     pub(crate) shares: bool,
     /// Further settings of the gateway, as for [`gateway::Running::start`].
@@ -79,6 +81,8 @@ impl World {
         if setup.record_tokens {
             set.extend(by_record_tokens(&core));
         }
+        let webhooks = setup.subscribes_at.map(|at| webhooks(&simulator.base_url, at)).unwrap_or_default();
+        set.extend(webhooks.iter().map(|(name, value)| (*name, value.as_str())));
         set.extend(setup.set);
         let mut text = hub.as_ref().map_or(gateway::EXAMPLE, |hub| hub.text).to_owned();
         if setup.shares {
@@ -168,6 +172,23 @@ fn by_record_tokens(core: &str) -> [(&'static str, &str); 3] {
         ("OPENCRVS__URL", core),
         ("FACES__MOSIP_API", "true"),
         ("FACES__OPENCRVS_JWT__FILE", "../keys.example/opencrvs-jwt.pem"),
+    ]
+}
+
+/// The settings by which webhooks of the OpenCRVS of a simulator at `base_url` are subscribed for a gateway whose faces are at `at`, and by which
+/// its search is asked.
+pub(crate) fn webhooks(base_url: &str, at: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("FACES__LISTEN", at.to_owned()),
+        ("FACES__WEBHOOKS", "true".to_owned()),
+        ("OPENCRVS__WEBHOOKS__URL", format!("{base_url}/core")),
+        ("OPENCRVS__WEBHOOKS__CALLBACK_URL", format!("http://{at}/webhooks")),
+        ("OPENCRVS__AUTH_URL", format!("{base_url}/core/auth")),
+        ("OPENCRVS__CLIENT_ID", "opencrvs".to_owned()),
+        ("OPENCRVS__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
+        ("OPENCRVS__SEARCH__URL", format!("{base_url}/core")),
+        ("OPENCRVS__SEARCH__CLIENT_ID", "opencrvs".to_owned()),
+        ("OPENCRVS__SEARCH__CLIENT_SECRET_ENV", "MOSIP_AUTH_CLIENT_SECRET".to_owned()),
     ]
 }
 

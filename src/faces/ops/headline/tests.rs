@@ -52,6 +52,8 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         disk_left: None,
         disk_used: 0,
         hub: None,
+        webhooks: None,
+        reconciled: None,
         esignet: None,
         lacking: Vec::new(),
         ring: Arc::new(Ring::default()),

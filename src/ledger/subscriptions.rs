@@ -1,0 +1,101 @@
+//! What is kept of the webhooks that are subscribed at OpenCRVS, for the next look and the next start; and which records of OpenCRVS have an
+//! entry here.
+
+use std::time::Duration;
+
+use super::{Book, Ledger};
+use crate::clock::Timestamp;
+use crate::error::Result;
+
+/// Whether a person has ended the subscriptions.
+const ENDED: &str = "webhooks-ended";
+/// Records that are looked up in one transaction: few, so that a caller who posts does not wait for it.
+const AT_ONCE: usize = 100;
+
+/// What is kept of a topic.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct WebhookTopic {
+    /// The identity of the subscription that was seen.
+    pub(crate) identity: Option<i64>,
+    /// When OpenCRVS last listed it.
+    pub(crate) seen: Option<Timestamp>,
+    /// Since when webhooks may be missing, until a person has looked after them.
+    pub(crate) lost: Option<Timestamp>,
+}
+
+impl Ledger {
+    /// For how long it is remembered that an event has come.
+    pub(crate) fn remembers(&self) -> Duration {
+        self.rules.outbox.remember
+    }
+
+    /// Whether a person has ended the subscriptions, and what is kept of each of `topics`.
+    pub(crate) async fn webhook_topics(
+        &self,
+        topics: Vec<&'static str>,
+    ) -> Result<(bool, Vec<WebhookTopic>)> {
+        self.run(move |book| {
+            let is_ended = book.tx().number(ENDED)?.unwrap_or_default() != 0;
+            let kept = topics.iter().map(|topic| book.webhook_topic(topic)).collect::<Result<_>>()?;
+            Ok((is_ended, kept))
+        })
+        .await
+    }
+
+    /// Keeps these for the next look and the next start.
+    pub(crate) async fn keep_webhook_topics(
+        &self,
+        is_ended: bool,
+        topics: Vec<(&'static str, WebhookTopic)>,
+    ) -> Result<()> {
+        self.run(move |book| {
+            book.tx().set_number(ENDED, is_ended.into())?;
+            topics.iter().try_for_each(|(topic, kept)| book.keep_webhook_topic(topic, *kept))
+        })
+        .await
+    }
+
+    /// Of these compositions those that no entry was ever accepted for, as far as the outbox remembers.
+    pub(crate) async fn without_entry(&self, compositions: Vec<String>) -> Result<Vec<String>> {
+        let mut without = Vec::new();
+        for some in compositions.chunks(AT_ONCE) {
+            let some = some.to_vec();
+            let found = self.run(move |book| {
+                let mut without = Vec::new();
+                for composition in &some {
+                    if book.bearers("compositionId", composition)?.is_empty() {
+                        without.push(composition.clone());
+                    }
+                }
+                Ok(without)
+            });
+            without.extend(found.await?);
+        }
+        Ok(without)
+    }
+}
+
+impl Book<'_> {
+    fn webhook_topic(&self, topic: &str) -> Result<WebhookTopic> {
+        let number = |what| self.tx().number(&of_topic(what, topic));
+        let moment = |what| -> Result<Option<Timestamp>> {
+            Ok(number(what)?.filter(|millis| *millis != 0).map(Timestamp::from_millis))
+        };
+        Ok(WebhookTopic { identity: number("identity")?, seen: moment("seen")?, lost: moment("lost")? })
+    }
+
+    fn keep_webhook_topic(&self, topic: &str, kept: WebhookTopic) -> Result<()> {
+        let moment = |moment: Option<Timestamp>| moment.map_or(0, Timestamp::millis);
+        let numbers = [
+            ("identity", kept.identity.unwrap_or_default()),
+            ("seen", moment(kept.seen)),
+            ("lost", moment(kept.lost)),
+        ];
+        numbers.iter().try_for_each(|(what, number)| self.tx().set_number(&of_topic(what, topic), *number))
+    }
+}
+
+/// Names a number that is kept of `topic`; 0 stands for none.
+fn of_topic(what: &str, topic: &str) -> String {
+    format!("webhooks-{what}/{topic}")
+}

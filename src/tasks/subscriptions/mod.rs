@@ -1,0 +1,419 @@
+//! The subscriptions to OpenCRVS's webhooks. Each look lists them first and asks for what is missing, so that none is made twice; nothing is
+//! ended that the list did not give. A service that is away holds nothing up: events go their way, and how it stands is shown.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::clock::{Clock, Timestamp};
+use crate::destinations::EventRoutes;
+use crate::destinations::drive::Outside;
+use crate::destinations::opencrvs::Service;
+use crate::error::{Code, Error, Fault, Result};
+use crate::ledger::{Ledger, WebhookTopic};
+use crate::opencrvs::event::EventKind;
+use crate::opencrvs::subscription::{Subscribed, TOPICS};
+use crate::words::words;
+
+/// Between two looks where all is in order.
+const EVERY: Duration = Duration::from_hours(1);
+/// Before the next look where something is not; it doubles up to [`EVERY`].
+const SOON: Duration = Duration::from_mins(1);
+/// How long after a request of ours the service's question may come.
+const QUESTION_WITHIN: Duration = Duration::from_mins(1);
+
+/// The subscriptions at OpenCRVS. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Subscriptions(Arc<Inner>);
+
+struct Inner {
+    /// `None`: the gateway subscribes nothing, and a person may by hand.
+    service: Option<Arc<Service>>,
+    topics: Vec<&'static str>,
+    routes: EventRoutes,
+    outside: Arc<dyn Outside>,
+    ledger: Ledger,
+    clock: Clock,
+    state: Mutex<State>,
+    /// Of whoever looks: two at once would subscribe a topic twice.
+    turn: tokio::sync::Mutex<()>,
+    /// A look for a person found something missing.
+    wake: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    topics: Vec<Topic>,
+    is_ended: bool,
+    looked: Option<Timestamp>,
+    refusal: Option<Error>,
+    /// When each topic was last asked for.
+    asked: Vec<(&'static str, Instant)>,
+}
+
+/// How the subscriptions stand.
+#[derive(Debug, Clone)]
+pub(crate) struct Status {
+    /// Of the service.
+    pub(crate) host: String,
+    /// A person has ended them, and nothing is subscribed until one asks for it.
+    pub(crate) is_ended: bool,
+    /// When the service last listed them.
+    pub(crate) looked: Option<Timestamp>,
+    /// Why the service did not list them at the last look.
+    pub(crate) refusal: Option<Error>,
+    pub(crate) topics: Vec<Topic>,
+}
+
+/// How one topic stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Topic {
+    pub(crate) name: &'static str,
+    pub(crate) standing: Standing,
+    /// How many subscriptions of ours the service lists. With more than one each webhook comes as often, and counts once.
+    pub(crate) subscriptions: usize,
+    /// Since when webhooks may be missing, until a person has looked after them.
+    pub(crate) lost: Option<Timestamp>,
+    /// Why it is not subscribed.
+    pub(crate) refusal: Option<Error>,
+}
+
+words! {
+    /// How a topic stands.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Standing {
+        /// It was not asked for yet.
+        Pending = "pending",
+        /// The service lists it.
+        Active = "active",
+        /// It cannot be subscribed, or the service cannot be asked.
+        Failing = "failing",
+        /// A person has ended it.
+        Ended = "ended",
+    }
+}
+
+/// What a look may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It lists.
+    Show,
+    /// It asks for what is missing, unless a person has ended the subscriptions.
+    Keep,
+    /// A person wants them, and has looked after what may be missing.
+    Want,
+}
+
+impl Subscriptions {
+    /// At `service`. Nothing is asked before [`Self::run`]. Where no topic is named, those are meant that `routes` take.
+    pub(crate) fn new(
+        service: Option<Arc<Service>>,
+        routes: EventRoutes,
+        (outside, ledger, clock): (Arc<dyn Outside>, Ledger, Clock),
+    ) -> Self {
+        let named = service.as_ref().and_then(|service| service.topics().map(<[_]>::to_vec));
+        let taken = || TOPICS.into_iter().filter(|topic| is_taken(&routes, topic)).collect();
+        let topics: Vec<&'static str> = named.unwrap_or_else(taken);
+        let pending = |name: &&'static str| Topic {
+            name,
+            standing: Standing::Pending,
+            subscriptions: 0,
+            lost: None,
+            refusal: None,
+        };
+        let state = Mutex::new(State { topics: topics.iter().map(pending).collect(), ..State::default() });
+        let (turn, wake) = Default::default();
+        Self(Arc::new(Inner { service, topics, routes, outside, ledger, clock, state, turn, wake }))
+    }
+
+    /// Whether a question of the service about `topic` is one that a request of ours has caused. `None`: the gateway subscribes nothing, and
+    /// somebody else may have asked.
+    pub(crate) fn expects(&self, topic: &str) -> Option<bool> {
+        self.0.service.as_ref()?;
+        let state = self.0.state();
+        let is_due = |(of, at): &(&str, Instant)| *of == topic && at.elapsed() < QUESTION_WITHIN;
+        Some(state.asked.iter().any(is_due))
+    }
+
+    /// How they stand, as was last seen; `None`: none are set.
+    pub(crate) fn status(&self) -> Option<Status> {
+        let host = self.0.service.as_ref()?.host();
+        let State { topics, is_ended, looked, refusal, .. } = &*self.0.state();
+        let (topics, refusal) = (topics.clone(), refusal.clone());
+        Some(Status { host, is_ended: *is_ended, looked: *looked, refusal, topics })
+    }
+
+    /// Has the service list them, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::StateConflict`] where none are set; what the service, its token or the outbox is refused with.
+    pub(crate) async fn look(&self) -> Result<Status> {
+        self.0.look(Purpose::Show).await?;
+        self.status().ok_or_else(unset)
+    }
+
+    /// Subscribes what is missing. A person has looked after the webhooks that may be missing until now.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::look`]; a topic that is refused says so in the answer.
+    pub(crate) async fn want(&self) -> Result<Status> {
+        self.0.look(Purpose::Want).await?;
+        self.status().ok_or_else(unset)
+    }
+
+    /// As [`Self::want`], without asking for anything: where no gateway runs, nobody answers the service's question.
+    ///
+    /// # Errors
+    ///
+    /// [`Code::Storage`]
+    pub(crate) async fn allow(&self) -> Result<()> {
+        let _turn = self.0.turn.lock().await;
+        self.0.allow().await.map(drop)
+    }
+
+    /// Ends every subscription that the service lists as ours, and has none made until [`Self::want`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::look`]. What was ended stays ended; it is durable that none is to be made.
+    pub(crate) async fn end(&self) -> Result<Status> {
+        let service = self.0.service.as_ref().ok_or_else(unset)?;
+        self.0.end(service).await?;
+        self.look().await
+    }
+
+    /// Looks at the start and every hour. Runs for ever.
+    pub(crate) async fn run(&self) {
+        if self.0.service.is_none() {
+            return std::future::pending().await;
+        }
+        let mut rest = SOON;
+        loop {
+            // What came of it stands in the state, and in the log.
+            let is_well = self.0.look(Purpose::Keep).await.is_ok() && self.0.state().is_well();
+            let next = if is_well { EVERY } else { rest };
+            rest = if is_well { SOON } else { (rest * 2).min(EVERY) };
+            // Whoever wakes it has seen that it is time.
+            let _ = timeout(next, self.0.wake.notified()).await;
+        }
+    }
+}
+
+impl State {
+    fn is_well(&self) -> bool {
+        self.topics.iter().all(|topic| matches!(topic.standing, Standing::Active | Standing::Ended))
+    }
+}
+
+impl Inner {
+    async fn look(&self, purpose: Purpose) -> Result<()> {
+        let service = self.service.as_ref().ok_or_else(unset)?;
+        let _turn = self.turn.lock().await;
+        let seen = self.look_at(service, purpose).await;
+        let mut state = self.state();
+        state.refusal = seen.as_ref().err().cloned();
+        if let Err(error) = &seen {
+            for topic in state.topics.iter_mut().filter(|topic| topic.standing == Standing::Pending) {
+                topic.standing = Standing::Failing;
+            }
+            tracing::warn!(
+                code = error.code().as_str(),
+                detail = error.detail(),
+                advice = error.advice(),
+                "OpenCRVS does not say what is subscribed; webhooks come as before"
+            );
+        }
+        seen
+    }
+
+    async fn look_at(&self, service: &Service, purpose: Purpose) -> Result<()> {
+        let (is_ended, mut kept) = match purpose {
+            Purpose::Want => (false, self.allow().await?),
+            _ => self.ledger.webhook_topics(self.topics.clone()).await?,
+        };
+        let listed = service.list(&*self.outside).await?;
+        self.compare(service, &listed, is_ended, &mut kept)?;
+        self.keep(is_ended, &kept).await?;
+        if purpose == Purpose::Show && !is_ended && !self.state().is_well() {
+            self.wake.notify_one();
+        }
+        if is_ended || purpose == Purpose::Show || !self.ask_for_missing(service).await {
+            return Ok(());
+        }
+        // A subscription counts once it is listed.
+        let listed = service.list(&*self.outside).await?;
+        self.compare(service, &listed, is_ended, &mut kept)?;
+        self.keep(is_ended, &kept).await?;
+        self.find_forgotten();
+        Ok(())
+    }
+
+    /// Nothing is ended, and nothing is missing that a person has not looked after.
+    async fn allow(&self) -> Result<Vec<WebhookTopic>> {
+        let (_, mut kept) = self.ledger.webhook_topics(self.topics.clone()).await?;
+        kept.iter_mut().for_each(|kept| kept.lost = None);
+        self.keep(false, &kept).await?;
+        Ok(kept)
+    }
+
+    /// What the list says of each topic. One that it gave before, and gives no longer, may have lost webhooks since.
+    fn compare(
+        &self,
+        service: &Service,
+        listed: &[Subscribed],
+        is_ended: bool,
+        kept: &mut [WebhookTopic],
+    ) -> Result<()> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        (state.is_ended, state.looked) = (is_ended, Some(now));
+        for (topic, kept) in state.topics.iter_mut().zip(kept) {
+            let of_topic = |of: &&Subscribed| of.topic == topic.name && service.is_ours(of);
+            topic.subscriptions = listed.iter().filter(of_topic).count();
+            let identity = self.identity(service, topic.name)?;
+            if topic.subscriptions > 0 && !is_ended {
+                (kept.identity, kept.seen) = (Some(identity), Some(now));
+            } else if !is_ended
+                && kept.identity == Some(identity)
+                && let Some(seen) = kept.seen.take()
+            {
+                tracing::error!(
+                    topic = topic.name,
+                    since = seen.to_iso(),
+                    "a subscription at OpenCRVS is gone that the gateway did not end: webhooks may be missing; it is made again"
+                );
+                kept.lost.get_or_insert(seen);
+            }
+            topic.lost = kept.lost;
+            topic.standing = match (topic.subscriptions, is_ended) {
+                (0, true) => Standing::Ended,
+                (0, false) if topic.refusal.is_some() => Standing::Failing,
+                (0, false) => Standing::Pending,
+                _ => Standing::Active,
+            };
+            if topic.standing != Standing::Failing {
+                topic.refusal = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for the topics that the list does not give; whether the service has taken one.
+    async fn ask_for_missing(&self, service: &Service) -> bool {
+        let missing: Vec<&'static str> = self
+            .state()
+            .topics
+            .iter()
+            .filter(|topic| topic.subscriptions == 0)
+            .map(|topic| topic.name)
+            .collect();
+        let mut has_taken = false;
+        for topic in missing {
+            let asked = match is_taken(&self.routes, topic) {
+                true => {
+                    self.state().ask(topic);
+                    service.subscribe(&*self.outside, topic).await
+                }
+                false => Err(not_taken(topic)),
+            };
+            match &asked {
+                Ok(()) => tracing::info!(topic, "OpenCRVS takes the subscription to a topic"),
+                Err(error) => tracing::warn!(
+                    topic,
+                    code = error.code().as_str(),
+                    detail = error.detail(),
+                    advice = error.advice(),
+                    "OpenCRVS's webhooks cannot be subscribed to yet"
+                ),
+            }
+            has_taken |= asked.is_ok();
+            self.state().refuse(topic, asked.err());
+        }
+        has_taken
+    }
+
+    /// What the service took and does not list.
+    fn find_forgotten(&self) {
+        let mut state = self.state();
+        for topic in state.topics.iter_mut().filter(|topic| topic.standing == Standing::Pending) {
+            tracing::warn!(topic = topic.name, "OpenCRVS took a subscription and does not list it");
+            (topic.standing, topic.refusal) = (Standing::Failing, Some(forgotten()));
+        }
+    }
+
+    async fn end(&self, service: &Service) -> Result<()> {
+        let _turn = self.turn.lock().await;
+        let (_, mut kept) = self.ledger.webhook_topics(self.topics.clone()).await?;
+        kept.iter_mut().for_each(|kept| kept.seen = None);
+        // Before the first is ended, or the next look would make it again.
+        self.keep(true, &kept).await?;
+        let listed = service.list(&*self.outside).await?;
+        for ours in listed.iter().filter(|listed| service.is_ours(listed)) {
+            service.end(&*self.outside, ours).await?;
+            tracing::warn!(topic = ours.topic, "a subscription at OpenCRVS is ended on request");
+        }
+        Ok(())
+    }
+
+    async fn keep(&self, is_ended: bool, kept: &[WebhookTopic]) -> Result<()> {
+        let topics = self.topics.iter().copied().zip(kept.iter().copied()).collect();
+        self.ledger.keep_webhook_topics(is_ended, topics).await
+    }
+
+    /// By what the subscription is known again that the settings ask for.
+    fn identity(&self, service: &Service, topic: &str) -> Result<i64> {
+        let parts = service.parts();
+        let parts: Vec<&[u8]> = [b"webhooks".as_slice(), topic.as_bytes()]
+            .into_iter()
+            .chain(parts.iter().map(Vec::as_slice))
+            .collect();
+        self.ledger.subscription_identity(&parts)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// `topic` is asked for now.
+    fn ask(&mut self, topic: &'static str) {
+        self.asked.retain(|(of, _)| *of != topic);
+        self.asked.push((topic, Instant::now()));
+    }
+
+    fn refuse(&mut self, topic: &str, refusal: Option<Error>) {
+        for topic in self.topics.iter_mut().filter(|of| of.name == topic) {
+            topic.standing = if refusal.is_some() { Standing::Failing } else { Standing::Pending };
+            topic.refusal.clone_from(&refusal);
+        }
+    }
+}
+
+/// Whether an event of `topic` goes anywhere.
+fn is_taken(routes: &EventRoutes, topic: &str) -> bool {
+    EventKind::of_topic(topic).is_some_and(|kind| routes.destinations_of(kind).is_ok())
+}
+
+fn not_taken(topic: &str) -> Error {
+    Error::new(Code::KindNotConfigured, format!("no URL is set for what {topic} brings"))
+        .advise("Set its URL under [upstream.mediator], or take the topic out of opencrvs.webhooks.topics.")
+}
+
+fn forgotten() -> Error {
+    Error::new(Code::Upstream, "OpenCRVS's webhooks service took the subscription and does not list it")
+        .blame(Fault::Partner, true)
+        .advise("Ask the administrator of OpenCRVS whether the database of its webhooks service keeps what it takes.")
+}
+
+fn unset() -> Error {
+    Error::new(Code::StateConflict, "the gateway subscribes no webhooks of OpenCRVS")
+        .advise("Set opencrvs.webhooks, the client of OpenCRVS and faces.webhooks; `mosip-gateway doctor` names what is missing.")
+}
