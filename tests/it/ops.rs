@@ -217,8 +217,7 @@ fn check_labels(name: &str) -> &str {
     let labels = labels.strip_suffix('}').unwrap();
     for label in labels.split(',') {
         let (label, value) = label.split_once('=').unwrap();
-        const KNOWN: &str =
-            "kind state outcome host role name version listener route code file table fatal destination";
+        const KNOWN: &str = "kind state outcome host role name version listener route code file table fatal destination topic";
         assert!(KNOWN.split(' ').any(|known| known == label), "{label}");
         assert!(label == "route" || !value.contains('/'), "{value}");
     }

@@ -135,8 +135,8 @@ impl Service {
     }
 
     /// What makes a subscription another one.
-    pub(crate) fn parts(&self) -> [Vec<u8>; 3] {
-        [self.url.to_string().into(), self.callback.to_string().into(), self.client_id.clone().into()]
+    pub(crate) fn parts(&self) -> ([String; 3], &SecretBytes) {
+        ([self.url.to_string(), self.callback.to_string(), self.client_id.clone()], &self.secret)
     }
 
     /// Whether `listed` is one of this gateway's: of its client, and posted to its callback.

@@ -92,10 +92,10 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
         "1 since a subscription at OpenCRVS was gone, until a person has looked after the webhooks that may be missing",
         gaps,
     );
-    let Some(reconcile::Status { outcome, .. }) = &standing.reconciled else { return };
-    let (missing, fails) = match outcome {
-        Ok(Compared { missing, is_whole, .. }) => (missing.len() as u64, u64::from(!is_whole)),
-        Err(_) => (0, 1),
+    let (missing, fails) = match standing.reconciled.as_ref().map(|last| &last.outcome) {
+        None => (0, 0),
+        Some(Ok(Compared { missing, is_whole, .. })) => (missing.len() as u64, u64::from(!is_whole)),
+        Some(Err(_)) => (0, 1),
     };
     super::metrics::gauge(
         registry,

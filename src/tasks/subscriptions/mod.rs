@@ -1,6 +1,7 @@
 //! The subscriptions to OpenCRVS's webhooks. Each look lists them first and asks for what is missing, so that none is made twice; nothing is
 //! ended that the list did not give. A service that is away holds nothing up: events go their way, and how it stands is shown.
 
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -8,9 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 
-use crate::clock::{Clock, Timestamp};
+use self::state::State;
+pub(crate) use self::state::{Standing, Status, Topic};
+use crate::clock::Clock;
 use crate::destinations::EventRoutes;
 use crate::destinations::drive::Outside;
 use crate::destinations::opencrvs::Service;
@@ -18,14 +21,11 @@ use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::{Ledger, WebhookTopic};
 use crate::opencrvs::event::EventKind;
 use crate::opencrvs::subscription::{Subscribed, TOPICS};
-use crate::words::words;
 
 /// Between two looks where all is in order.
 const EVERY: Duration = Duration::from_hours(1);
 /// Before the next look where something is not; it doubles up to [`EVERY`].
 const SOON: Duration = Duration::from_mins(1);
-/// How long after a request of ours the service's question may come.
-const QUESTION_WITHIN: Duration = Duration::from_mins(1);
 
 /// The subscriptions at OpenCRVS. Cheap to clone.
 #[derive(Clone)]
@@ -44,58 +44,6 @@ struct Inner {
     turn: tokio::sync::Mutex<()>,
     /// A look for a person found something missing.
     wake: Notify,
-}
-
-#[derive(Default)]
-struct State {
-    topics: Vec<Topic>,
-    is_ended: bool,
-    looked: Option<Timestamp>,
-    refusal: Option<Error>,
-    /// When each topic was last asked for.
-    asked: Vec<(&'static str, Instant)>,
-}
-
-/// How the subscriptions stand.
-#[derive(Debug, Clone)]
-pub(crate) struct Status {
-    /// Of the service.
-    pub(crate) host: String,
-    /// A person has ended them, and nothing is subscribed until one asks for it.
-    pub(crate) is_ended: bool,
-    /// When the service last listed them.
-    pub(crate) looked: Option<Timestamp>,
-    /// Why the service did not list them at the last look.
-    pub(crate) refusal: Option<Error>,
-    pub(crate) topics: Vec<Topic>,
-}
-
-/// How one topic stands.
-#[derive(Debug, Clone)]
-pub(crate) struct Topic {
-    pub(crate) name: &'static str,
-    pub(crate) standing: Standing,
-    /// How many subscriptions of ours the service lists. With more than one each webhook comes as often, and counts once.
-    pub(crate) subscriptions: usize,
-    /// Since when webhooks may be missing, until a person has looked after them.
-    pub(crate) lost: Option<Timestamp>,
-    /// Why it is not subscribed.
-    pub(crate) refusal: Option<Error>,
-}
-
-words! {
-    /// How a topic stands.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Standing {
-        /// It was not asked for yet.
-        Pending = "pending",
-        /// The service lists it.
-        Active = "active",
-        /// It cannot be subscribed, or the service cannot be asked.
-        Failing = "failing",
-        /// A person has ended it.
-        Ended = "ended",
-    }
 }
 
 /// What a look may do.
@@ -119,14 +67,7 @@ impl Subscriptions {
         let named = service.as_ref().and_then(|service| service.topics().map(<[_]>::to_vec));
         let taken = || TOPICS.into_iter().filter(|topic| is_taken(&routes, topic)).collect();
         let topics: Vec<&'static str> = named.unwrap_or_else(taken);
-        let pending = |name: &&'static str| Topic {
-            name,
-            standing: Standing::Pending,
-            subscriptions: 0,
-            lost: None,
-            refusal: None,
-        };
-        let state = Mutex::new(State { topics: topics.iter().map(pending).collect(), ..State::default() });
+        let state = Mutex::new(State::of(&topics));
         let (turn, wake) = Default::default();
         Self(Arc::new(Inner { service, topics, routes, outside, ledger, clock, state, turn, wake }))
     }
@@ -135,9 +76,7 @@ impl Subscriptions {
     /// somebody else may have asked.
     pub(crate) fn expects(&self, topic: &str) -> Option<bool> {
         self.0.service.as_ref()?;
-        let state = self.0.state();
-        let is_due = |(of, at): &(&str, Instant)| *of == topic && at.elapsed() < QUESTION_WITHIN;
-        Some(state.asked.iter().any(is_due))
+        Some(self.0.state().expects(topic))
     }
 
     /// How they stand, as was last seen; `None`: none are set.
@@ -206,12 +145,6 @@ impl Subscriptions {
     }
 }
 
-impl State {
-    fn is_well(&self) -> bool {
-        self.topics.iter().all(|topic| matches!(topic.standing, Standing::Active | Standing::Ended))
-    }
-}
-
 impl Inner {
     async fn look(&self, purpose: Purpose) -> Result<()> {
         let service = self.service.as_ref().ok_or_else(unset)?;
@@ -239,12 +172,16 @@ impl Inner {
             _ => self.ledger.webhook_topics(self.topics.clone()).await?,
         };
         let listed = service.list(&*self.outside).await?;
-        self.compare(service, &listed, is_ended, &mut kept)?;
+        let stale = self.compare(service, &listed, is_ended, &mut kept)?;
         self.keep(is_ended, &kept).await?;
         if purpose == Purpose::Show && !is_ended && !self.state().is_well() {
             self.wake.notify_one();
         }
-        if is_ended || purpose == Purpose::Show || !self.ask_for_missing(service).await {
+        if is_ended || purpose == Purpose::Show {
+            return Ok(());
+        }
+        let has_taken = self.ask_for_missing(service).await;
+        if !self.replace(service, &stale, &mut kept).await? && !has_taken {
             return Ok(());
         }
         // A subscription counts once it is listed.
@@ -263,14 +200,16 @@ impl Inner {
         Ok(kept)
     }
 
-    /// What the list says of each topic. One that it gave before, and gives no longer, may have lost webhooks since.
+    /// What the list says of each topic. One that it gave before, and gives no longer, may have lost webhooks since. The subscriptions that were
+    /// made under other settings, such as another secret, which OpenCRVS goes on signing with.
     fn compare(
         &self,
         service: &Service,
         listed: &[Subscribed],
         is_ended: bool,
         kept: &mut [WebhookTopic],
-    ) -> Result<()> {
+    ) -> Result<Vec<Subscribed>> {
+        let mut stale = Vec::new();
         let now = self.clock.now();
         let mut state = self.state();
         (state.is_ended, state.looked) = (is_ended, Some(now));
@@ -278,7 +217,10 @@ impl Inner {
             let of_topic = |of: &&Subscribed| of.topic == topic.name && service.is_ours(of);
             topic.subscriptions = listed.iter().filter(of_topic).count();
             let identity = self.identity(service, topic.name)?;
-            if topic.subscriptions > 0 && !is_ended {
+            let is_other = kept.seen.is_some() && kept.identity != Some(identity);
+            if topic.subscriptions > 0 && !is_ended && is_other {
+                stale.extend(listed.iter().filter(of_topic).cloned());
+            } else if topic.subscriptions > 0 && !is_ended {
                 (kept.identity, kept.seen) = (Some(identity), Some(now));
             } else if !is_ended
                 && kept.identity == Some(identity)
@@ -302,7 +244,7 @@ impl Inner {
                 topic.refusal = None;
             }
         }
-        Ok(())
+        Ok(stale)
     }
 
     /// Asks for the topics that the list does not give; whether the service has taken one.
@@ -316,27 +258,55 @@ impl Inner {
             .collect();
         let mut has_taken = false;
         for topic in missing {
-            let asked = match is_taken(&self.routes, topic) {
-                true => {
-                    self.state().ask(topic);
-                    service.subscribe(&*self.outside, topic).await
-                }
-                false => Err(not_taken(topic)),
-            };
-            match &asked {
-                Ok(()) => tracing::info!(topic, "OpenCRVS takes the subscription to a topic"),
-                Err(error) => tracing::warn!(
-                    topic,
-                    code = error.code().as_str(),
-                    detail = error.detail(),
-                    advice = error.advice(),
-                    "OpenCRVS's webhooks cannot be subscribed to yet"
-                ),
-            }
-            has_taken |= asked.is_ok();
-            self.state().refuse(topic, asked.err());
+            has_taken |= self.ask(service, topic).await;
         }
         has_taken
+    }
+
+    /// Whether the service has taken a subscription to `topic`.
+    async fn ask(&self, service: &Service, topic: &'static str) -> bool {
+        let asked = match is_taken(&self.routes, topic) {
+            true => {
+                self.state().ask(topic);
+                service.subscribe(&*self.outside, topic).await
+            }
+            false => Err(not_taken(topic)),
+        };
+        match &asked {
+            Ok(()) => tracing::info!(topic, "OpenCRVS takes the subscription to a topic"),
+            Err(error) => tracing::warn!(
+                topic,
+                code = error.code().as_str(),
+                detail = error.detail(),
+                advice = error.advice(),
+                "OpenCRVS's webhooks cannot be subscribed to yet"
+            ),
+        }
+        let has_taken = asked.is_ok();
+        self.state().refuse(topic, asked.err());
+        has_taken
+    }
+
+    /// Makes those that are `stale` anew, and then ends them, so that no webhook falls between. Whether one was made.
+    async fn replace(
+        &self,
+        service: &Service,
+        stale: &[Subscribed],
+        kept: &mut [WebhookTopic],
+    ) -> Result<bool> {
+        let mut has_made = false;
+        for (topic, kept) in self.topics.iter().zip(kept) {
+            let old: Vec<&Subscribed> = stale.iter().filter(|stale| stale.topic == *topic).collect();
+            if old.is_empty() || !self.ask(service, topic).await {
+                continue;
+            }
+            for old in old {
+                service.end(&*self.outside, old).await?;
+            }
+            tracing::info!(topic, "a subscription at OpenCRVS is made anew under the secret of today");
+            (kept.identity, has_made) = (Some(self.identity(service, topic)?), true);
+        }
+        Ok(has_made)
     }
 
     /// What the service took and does not list.
@@ -369,31 +339,14 @@ impl Inner {
 
     /// By what the subscription is known again that the settings ask for.
     fn identity(&self, service: &Service, topic: &str) -> Result<i64> {
-        let parts = service.parts();
-        let parts: Vec<&[u8]> = [b"webhooks".as_slice(), topic.as_bytes()]
-            .into_iter()
-            .chain(parts.iter().map(Vec::as_slice))
-            .collect();
+        let (parts, secret) = service.parts();
+        let begin = [b"webhooks".as_slice(), topic.as_bytes(), secret.expose()];
+        let parts: Vec<&[u8]> = begin.into_iter().chain(parts.iter().map(String::as_bytes)).collect();
         self.ledger.subscription_identity(&parts)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// `topic` is asked for now.
-    fn ask(&mut self, topic: &'static str) {
-        self.asked.retain(|(of, _)| *of != topic);
-        self.asked.push((topic, Instant::now()));
-    }
-
-    fn refuse(&mut self, topic: &str, refusal: Option<Error>) {
-        for topic in self.topics.iter_mut().filter(|of| of.name == topic) {
-            topic.standing = if refusal.is_some() { Standing::Failing } else { Standing::Pending };
-            topic.refusal.clone_from(&refusal);
-        }
     }
 }
 

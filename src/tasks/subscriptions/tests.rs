@@ -4,6 +4,7 @@ use tempfile::TempDir;
 use tokio::time::advance;
 
 use super::*;
+use crate::clock::Timestamp;
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::fake::{Answer, Script, is_away, is_silent, says};
 use crate::destinations::opencrvs::{Client, Opencrvs, Webhooks as Set};
@@ -38,10 +39,10 @@ impl Rows {
 
     /// A gateway over them, whose service says this, request by request.
     fn start(&self, answers: impl IntoIterator<Item = Answer>) -> Home {
-        self.start_at(CALLBACK, answers)
+        self.start_under("sha", CALLBACK, answers)
     }
 
-    fn start_at(&self, callback: &str, answers: impl IntoIterator<Item = Answer>) -> Home {
+    fn start_under(&self, secret: &str, callback: &str, answers: impl IntoIterator<Item = Answer>) -> Home {
         let store = Store::new(self.memory.clone());
         let ledger =
             Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true);
@@ -62,7 +63,7 @@ impl Rows {
             url: "https://webhooks.example.org".parse().unwrap(),
             callback: Some(callback.parse().unwrap()),
             topics: None,
-            secret: Some(Arc::new(SecretBytes::new(b"sha".to_vec()))),
+            secret: Some(Arc::new(SecretBytes::new(secret.as_bytes().to_vec()))),
             unset: Vec::new(),
         };
         let of_opencrvs = crate::destinations::opencrvs::Settings {
@@ -195,10 +196,38 @@ async fn a_service_that_forgets_what_it_takes_raises_no_alarm_of_a_gap_and_is_no
 async fn another_callback_is_another_subscription_and_none_that_vanished() {
     let rows = Rows::new();
     rows.start([lists_both()]).keep().await.unwrap();
-    let moved =
-        rows.start_at("https://elsewhere.internal/webhooks", [lists_both(), takes(), takes(), lists_both()]);
+    let moved = rows.start_under(
+        "sha",
+        "https://elsewhere.internal/webhooks",
+        [lists_both(), takes(), takes(), lists_both()],
+    );
     moved.keep().await.unwrap();
     assert_eq!((moved.topic(BIRTH).subscriptions, moved.topic(BIRTH).lost), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_under_the_secret_of_yesterday_is_made_anew_before_it_is_ended() {
+    let rows = Rows::new();
+    rows.start([lists_both()]).keep().await.unwrap();
+    let new = || lists(&[("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH)]);
+    let end = || says(204, "");
+    let rotated =
+        rows.start_under("other", CALLBACK, [lists_both(), takes(), end(), takes(), end(), new(), new()]);
+    rotated.keep().await.unwrap();
+    assert_eq!(
+        rotated.calls(),
+        [
+            "GET /webhooks",
+            "POST /webhooks",
+            "DELETE /webhooks/w1",
+            "POST /webhooks",
+            "DELETE /webhooks/w2",
+            "GET /webhooks",
+        ]
+    );
+    assert_eq!((rotated.topic(BIRTH).standing, rotated.topic(BIRTH).lost), (Standing::Active, None));
+    rotated.keep().await.unwrap();
+    assert_eq!(rotated.calls().len(), 7, "once");
 }
 
 #[tokio::test(start_paused = true)]
