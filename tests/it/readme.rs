@@ -99,6 +99,7 @@ async fn the_table_of_metrics_has_every_name_and_no_other() {
         include_str!("../../src/faces/ops/failing.rs"),
         include_str!("../../src/faces/ops/metrics.rs"),
         include_str!("../../src/faces/ops/hub.rs"),
+        include_str!("../../src/faces/ops/webhooks.rs"),
         include_str!("../../src/http/meters.rs"),
     ]
     .concat();

@@ -115,7 +115,7 @@ fn the_sample_holds_every_setting() {
 /// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
 /// what belongs to the other kind of token, what is refused until it is built.
 fn is_other_form(path: &str) -> bool {
-    const OTHER: [&str; 39] = [
+    const OTHER: [&str; 41] = [
         "callback.opencrvs_jwt.url",
         "deliver.secret",
         "deliver.secret_env",
@@ -130,6 +130,8 @@ fn is_other_form(path: &str) -> bool {
         "internal.token_env",
         "opencrvs.client_secret",
         "opencrvs.client_secret_env",
+        "opencrvs.search.client_secret",
+        "opencrvs.search.client_secret_env",
         // Of the database that tests add to the list.
         "outbox.memory",
         "ops.token",
