@@ -53,7 +53,8 @@ impl Country {
         std::fs::copy("keys.example/issuer.crt", home.join("issuer.crt")).unwrap();
         symlink(std::path::absolute("tests/vectors/contexts").unwrap(), home.join("contexts")).unwrap();
         let document = document();
-        let (_, additions) = document.split_once("```toml\n").unwrap();
+        let (_, section) = document.split_once("\n### The move of a running country\n").unwrap();
+        let (_, additions) = section.split_once("```toml\n").unwrap();
         let (additions, _) = additions.split_once("```").unwrap();
         self.gateway.configure(&additions.replace("/certs/ida-sign.crt", "../keys.example/ida-sign.crt"));
     }
