@@ -31,6 +31,9 @@ pub struct Behaviour {
     /// The MOSIP-side mediator, the packet manager, the workflow and OpenCRVS's core accept what comes, and then fail to say so.
     #[arg(long, env = "SIMULATOR_FAULT_AFTER_ACCEPT")]
     pub fault_after_accept: Option<AfterAccept>,
+    /// What is taken and never answered: the connection stays open.
+    #[arg(long, env = "SIMULATOR_HOLDS")]
+    pub holds: Option<Held>,
     /// The MOSIP-side mediator, or OpenCRVS's core, answers the next request 401; then this is off again.
     #[arg(long, env = "SIMULATOR_REJECT_TOKEN_ONCE")]
     pub reject_token_once: bool,
@@ -127,6 +130,7 @@ impl Default for Behaviour {
             answer_html: false,
             errors_in_200: None,
             fault_after_accept: None,
+            holds: None,
             reject_token_once: false,
             bad_client_secret: false,
             any_thumbprint: false,
@@ -167,6 +171,18 @@ pub enum AfterAccept {
     #[value(name = "answer-500")]
     #[serde(rename = "answer-500")]
     Answer500,
+}
+
+/// A step of a registration on its way that is taken and never answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Held {
+    /// The packet manager creates the packet.
+    Packet,
+    /// The workflow begins to process it.
+    Workflow,
+    /// OpenCRVS's core decides.
+    Decision,
 }
 
 /// What is there in place of a data share.
@@ -330,6 +346,13 @@ impl Controls {
     /// Whether `reject_token_once` was on; it is off afterwards.
     pub(super) fn take_reject_token(&self) -> bool {
         std::mem::take(&mut self.lock().reject_token_once)
+    }
+
+    /// Answers never where `what`, which was taken, is held.
+    pub(super) async fn hold(&self, what: Held) {
+        if self.get().holds == Some(what) {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Whether `fault_rate` hits the request that asks.

@@ -31,7 +31,7 @@ struct Inner {
 pub struct Record {
     /// Events, one entry for each id.
     pub accepted: VecDeque<Accepted>,
-    /// What the MOSIP-side mediator refused.
+    /// What the MOSIP-side mediator, the packet manager and the workflow refused.
     pub refused: VecDeque<Refused>,
     /// Packets, one entry for each registration id.
     pub packets: VecDeque<Packet>,
@@ -86,7 +86,7 @@ pub struct Accepted {
     pub digest: String,
 }
 
-/// A request that the MOSIP-side mediator refused.
+/// A request that the MOSIP-side mediator, the packet manager or the workflow refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
     /// The path's last segment.

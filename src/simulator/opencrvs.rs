@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::answer::{self, json_response};
-use super::behaviour::{AfterAccept, OpencrvsReply};
+use super::behaviour::{AfterAccept, Held, OpencrvsReply};
 use super::procedures::{
     APPROVE_CORRECTION, BAD_REQUEST, CONFLICT, Decision, FORBIDDEN, Lookup, NO_PROCEDURE, NOT_FOUND,
     PROCEDURES, Procedure, REGISTER, Refusal, read,
@@ -247,6 +247,9 @@ async fn decide(
     let outcome = outcome();
     let is_taken = outcome.is_ok();
     let answer = answered(&world, &name, &body, outcome);
+    if is_taken {
+        world.controls.hold(Held::Decision).await;
+    }
     match world.controls.get().fault_after_accept.filter(|_| is_taken) {
         Some(AfterAccept::HangUp) => answer::hang_up(),
         Some(AfterAccept::Answer500) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -17,8 +17,8 @@ use serde_json::{Value, json};
 
 use super::World;
 use super::answer::{self, json_response};
-use super::behaviour::AfterAccept;
-use super::history::LIMIT;
+use super::behaviour::{AfterAccept, Held};
+use super::history::{LIMIT, Refused};
 use super::hostility;
 use super::mediator::check_token;
 
@@ -126,7 +126,7 @@ async fn create(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes
             "creationDate": world.clock.now().to_iso(),
         }]))
     });
-    answered(&world, ID, created)
+    answered(&world, ID, Held::Packet, created).await
 }
 
 async fn process(State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes) -> Response {
@@ -142,7 +142,7 @@ async fn process(State(world): State<Arc<World>>, headers: HeaderMap, body: Byte
         world.history.packets(|packets| begin(packets, &request, &wrapper.request))?;
         Ok(json!({ "workflowInstanceId": "dd9f218b-279c-4d93-8cda-9857976293ea" }))
     });
-    answered(&world, ID, taken)
+    answered(&world, ID, Held::Workflow, taken).await
 }
 
 /// Whoever brings no token, or no JSON.
@@ -240,11 +240,17 @@ fn of_value<T: serde::de::DeserializeOwned>(value: &Value, code: &'static str) -
     T::deserialize(value).map_err(|_| (code, "the request has not its members"))
 }
 
-fn answered(world: &World, id: &str, outcome: Result<Value, Refusal>) -> Response {
+async fn answered(world: &World, id: &str, step: Held, outcome: Result<Value, Refusal>) -> Response {
     let response = match outcome {
-        Err(refusal) => return errors(world, StatusCode::OK, id, refusal),
+        Err(refusal) => {
+            let (code, message) = refusal;
+            let route = if step == Held::Packet { "createPacket" } else { "workflowinstance" };
+            world.history.refuse(Refused { route: route.to_owned(), id: None, code, message });
+            return errors(world, StatusCode::OK, id, refusal);
+        }
         Ok(response) => response,
     };
+    world.controls.hold(step).await;
     match world.controls.get().fault_after_accept {
         Some(AfterAccept::HangUp) => answer::hang_up(),
         Some(AfterAccept::Answer500) => {

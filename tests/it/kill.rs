@@ -1,12 +1,19 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
-//! lost, no event goes under two ids, no application id changes, no registration becomes two packets, and what the gateway acknowledged to MOSIP's hub reaches the mediator once. Counted by what the
-//! simulator saw.
+//! lost, no event goes under two ids, no application id changes, and what the gateway acknowledged to MOSIP's hub reaches the mediator once.
+//! Registrations go the whole way: from the country configuration to a packet, and from what the hub brings of it to OpenCRVS's core, under
+//! one transaction. Counted by what the simulator's MOSIP and its core saw.
 //!
-//! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times and prints the counts in one line. A
-//! run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to kill, not the scheduler.
+//! Besides, the process dies where a packet was created, begun to be processed, or confirmed, and the answer has not come: the simulator holds it.
+//!
+//! `MOSIP_GATEWAY_KILLS=500 cargo test --release --test it kill -- --nocapture` kills 500 times, with three registrations for each kill, and
+//! prints the counts in one line. A run that failed is repeated with its `MOSIP_GATEWAY_SEED`; the seed decides what is posted and when to
+//! kill, not the scheduler.
 
+mod confirmed;
 mod counts;
-mod packets;
+mod hub;
+mod moment;
+mod registrations;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,18 +21,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use self::counts::Counts;
-use self::packets::Registrations;
+use self::moment::{Moment, await_the_moment, posts};
+use self::registrations::Registrations;
 use crate::support::event::event;
-use crate::support::gateway::HUB_SECRET;
 use crate::support::mediator::Mediator;
 use crate::support::mosip::Push;
 use crate::support::process::Gateway;
 use crate::support::random::Random;
-use crate::support::world::{self, Hub, urls};
+use crate::support::world::{self, urls};
 use mosip_gateway::clock::Clock;
-use mosip_gateway::crypto::hmac::{self, HmacAlgorithm};
 use mosip_gateway::simulator::history::Record;
-use mosip_gateway::simulator::{self, AfterAccept, Behaviour, Callback, Settings, Simulator};
+use mosip_gateway::simulator::{self, Behaviour, Callback, Settings, Simulator};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -34,12 +40,16 @@ use tokio::task::JoinSet;
 const KILLS: u64 = 10;
 /// Who posts at the same time.
 const POSTERS: u64 = 4;
-/// Compositions and registrations that are let out between two kills.
-const STORIES_PER_KILL: usize = 8;
+/// Compositions that are let out between two kills.
+const STORIES_PER_KILL: usize = 6;
+/// Registrations that are.
+const REGISTRATIONS_PER_KILL: usize = 3;
+/// From so many kills on MOSIP is silent about some registrations, which the gateway tells after a minute.
+const SILENT_FROM: u64 = 100;
+/// Until MOSIP's silence is told: the gateway looks for it once a minute.
+const LONGEST_SILENCE: Duration = Duration::from_secs(130);
 /// Beside a second for every kill.
 const LONGEST_DRAIN: Duration = Duration::from_secs(20);
-/// When whatever a kill waits for does not come, it comes without.
-const LONGEST_LIFE: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_nothing() {
@@ -51,56 +61,85 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
 
     let mut mediator = Mediator::start();
     let mut gateway = Gateway::new();
-    let simulator = start_simulator(&gateway.callback).await;
-    gateway.set(&[("DELIVER__URL", &mediator.url)]);
-    for (name, url) in urls(&simulator.base_url).into_iter().chain(world::packets(&simulator.base_url)) {
-        gateway.set(&[(name, &url)]);
-    }
-    let hub = Hub::beside(&simulator.base_url, &gateway.callback);
-    gateway.configure(hub.text);
-    gateway.set(&hub.set().collect::<Vec<_>>());
-    let load = Arc::new(Load::default());
+    let simulator = Arc::new(start_simulator(&gateway.callback).await);
+    configure(&mut gateway, &simulator, &mediator);
+    let load = Arc::new(Load::new(kills >= SILENT_FROM));
     let mut posters = JoinSet::new();
     for poster in 0..POSTERS {
         let (load, url) = (Arc::clone(&load), gateway.api());
         posters.spawn(async move { load.post_stories(&url, Random::new(seed ^ (poster + 1) << 32)).await });
     }
     for poster in POSTERS..POSTERS + 2 {
-        let (load, url) = (Arc::clone(&load), gateway.api());
+        let (load, url, simulator) = (Arc::clone(&load), gateway.api(), Arc::clone(&simulator));
         let random = Random::new(seed ^ (poster + 1) << 32);
-        posters.spawn(async move { load.registrations.post(&load.gate, &url, random).await });
+        posters.spawn(async move { load.registrations.post(&simulator.core, &url, random).await });
     }
+    let callback = format!("http://{}{}", gateway.callback, world::Hub::CALLBACK);
+    let mut hub = JoinSet::new();
+    let (pushing, url) = (Arc::clone(&load), callback.clone());
+    hub.spawn(async move { pushing.push_rejections(&url).await });
+    let (answering, mosip) = (Arc::clone(&load), Arc::clone(&simulator));
+    hub.spawn(async move {
+        answering.registrations.answer(&mosip, &callback, answering.hub_speaks.subscribe()).await;
+    });
 
-    let (pushing, callback) = (Arc::clone(&load), format!("http://{}{}", gateway.callback, Hub::CALLBACK));
-    let hub = tokio::spawn(async move { pushing.push_rejections(&callback).await });
-
-    for _ in 0..kills {
-        simulator.controls.set(hostile(&mut random));
+    let mut held = BTreeMap::new();
+    for kill in 0..kills {
+        let moment = Moment::of(kill, &mut random);
+        simulator.controls.set(moment.behaviour(&mut random));
         load.gate.add_permits(STORIES_PER_KILL);
+        load.registrations.gate.add_permits(REGISTRATIONS_PER_KILL);
         gateway.start();
-        await_the_moment(&gateway, &simulator, &load, &mut random).await;
+        if let Some(step) = await_the_moment(moment, &gateway, &simulator, &load, &mut random).await {
+            *held.entry(step).or_insert(0) += 1;
+        }
         gateway.kill();
     }
     simulator.controls.set(Behaviour::default());
     gateway.start();
     load.gate.close();
+    load.registrations.gate.close();
     posters.join_all().await;
-    load.rejecting.send_replace(false);
-    hub.await.unwrap();
     let mut delivered = Delivered::default();
     // What does not come to rest shows in the counts.
-    let longest = LONGEST_DRAIN + Duration::from_secs(kills);
-    let drained =
-        tokio::time::timeout(longest, drain(&gateway, &simulator, &mut mediator, &mut delivered)).await;
+    let silence = if kills >= SILENT_FROM { LONGEST_SILENCE } else { Duration::ZERO };
+    let longest = LONGEST_DRAIN + Duration::from_secs(kills) + silence;
+    let rest = async {
+        settle(&gateway).await;
+        load.hub_speaks.send_replace(false);
+        hub.join_all().await;
+        drain(&gateway, &simulator, &mut mediator, &load, &mut delivered).await;
+    };
+    let drained = tokio::time::timeout(longest, rest).await;
 
-    let counts = Counts::of(&load, &simulator.history.record(), &gateway, &delivered).await;
-    println!("{kills} kills, {counts}; {:.0} s", start.elapsed().as_secs_f64());
-    assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
-    assert!(
-        counts.taken > 0 && counts.resent > 0 && counts.rejected > 0 && counts.registered > 0,
-        "there was no load"
+    let counts = Counts::of(&load, &simulator, &gateway, &delivered).await;
+    println!(
+        "{kills} kills, of which the answer was held of {held:?}; {counts}; {:.0} s",
+        start.elapsed().as_secs_f64()
     );
+    assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
+    assert!(counts.taken > 0 && counts.resent > 0 && counts.rejected > 0, "there was no load");
+    assert!(counts.registrations.have_every_end(), "there was no load of registrations: {counts}");
     assert_eq!(counts.failures(), BTreeMap::new(), "MOSIP_GATEWAY_SEED={seed}; log:\n{}", gateway.log());
+    assert_eq!(held.len(), moment::HELD.len(), "each step was held: {held:?}");
+}
+
+/// Under the example that subscribes, with packets to MOSIP and confirmations to OpenCRVS.
+fn configure(gateway: &mut Gateway, simulator: &simulator::Running, mediator: &Mediator) {
+    let base = &simulator.base_url;
+    let hub = world::Hub::beside(base, &gateway.callback);
+    gateway.configure(hub.text);
+    let key = std::path::absolute("keys.example/opencrvs-jwt.pem").unwrap();
+    gateway.set(&[
+        ("DELIVER__URL", &mediator.url),
+        ("FACES__MOSIP_API", "true"),
+        ("FACES__OPENCRVS_JWT__FILE", key.to_str().unwrap()),
+        ("WEBSUB__EXPECT_WITHIN", "1m"),
+    ]);
+    for (name, value) in urls(base).into_iter().chain(world::packets(base)).chain(world::confirms(base)) {
+        gateway.set(&[(name, &value)]);
+    }
+    gateway.set(&hub.set().collect::<Vec<_>>());
 }
 
 fn variable(name: &str) -> Option<u64> {
@@ -115,70 +154,35 @@ async fn start_simulator(callback: &str) -> simulator::Running {
     Simulator::start(settings, Clock::system()).await.unwrap()
 }
 
-/// How MOSIP is until the next kill.
-fn hostile(random: &mut Random) -> Behaviour {
-    Behaviour {
-        delay_ms: random.below(8),
-        fault_rate: [0.0, 0.0, 0.1, 0.4][random.index(4)],
-        seed: random.below(u64::MAX),
-        fault_after_accept: [None, None, Some(AfterAccept::HangUp), Some(AfterAccept::Answer500)]
-            [random.index(4)],
-        reject_token_once: random.one_in(8),
-        ..Behaviour::default()
-    }
-}
-
-/// When to kill: while it starts, at an acknowledgement, or as soon as MOSIP has accepted; each a little later.
-async fn await_the_moment(
-    gateway: &Gateway,
-    simulator: &simulator::Running,
-    load: &Load,
-    random: &mut Random,
-) {
-    let (trigger, count) = (random.below(8), 1 + random.below(8));
-    let later = Duration::from_micros(random.below(20_000));
-    if trigger == 0 {
-        // About as long as a start takes.
-        tokio::time::sleep(Duration::from_millis(random.below(200))).await;
-        return;
-    }
+/// Waits until nothing is left to send. An operator has everything that waits tried at once.
+async fn settle(gateway: &Gateway) {
     gateway.ready().await;
-    let come = async {
-        if trigger < 4 {
-            let mut acknowledged = load.acknowledgements.subscribe();
-            let enough = *acknowledged.borrow() + count;
-            acknowledged.wait_for(|seen| *seen >= enough).await.unwrap();
-        } else {
-            let calls = |record: &Record| posts(record) + calls_about_packets(record);
-            let enough = calls(&simulator.history.record()) + count;
-            simulator.history.wait_until(|record| calls(record) >= enough).await;
+    let client = crate::support::process::client();
+    loop {
+        let mut left = 0;
+        for state in ["queued", "leased"] {
+            for event in gateway.get(&format!("/v1/events?state={state}")).await["events"].as_array().unwrap()
+            {
+                let route = format!("{}/v1/events/{}/retry", gateway.api(), event["id"].as_str().unwrap());
+                crate::support::process::post(&client, &route, String::new()).await;
+                left += 1;
+            }
         }
-    };
-    // Nothing comes where the breaker is open or nothing is left to post.
-    let _ = tokio::time::timeout(LONGEST_LIFE, come).await;
-    tokio::time::sleep(later).await;
+        if left == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
-/// Posts that MOSIP took, repeats among them.
-fn posts(record: &Record) -> u64 {
-    record.accepted.iter().map(|accepted| accepted.count + accepted.repeats).sum()
-}
-
-/// Calls that the packet manager and the workflow took, repeats among them.
-fn calls_about_packets(record: &Record) -> u64 {
-    record.packets.iter().map(|packet| packet.created + packet.processed + packet.repeats).sum()
-}
-
-/// Waits until nothing is left to send, to examine or to deliver. What the mediator got goes into `delivered`.
+/// Waits until nothing is left to examine, to send or to deliver. What the mediator got goes into `delivered`.
 async fn drain(
     gateway: &Gateway,
     simulator: &simulator::Running,
     mediator: &mut Mediator,
+    load: &Load,
     delivered: &mut Delivered,
 ) {
-    gateway.ready().await;
-    empty(gateway, "/v1/events?state=queued").await;
-    empty(gateway, "/v1/events?state=leased").await;
     // MOSIP pushes after every birth, once.
     let births =
         |record: &Record| record.accepted.iter().filter(|accepted| json!(accepted.kind) == "birth").count();
@@ -186,37 +190,16 @@ async fn drain(
     // Pushes are examined in order: once this one is, so is every other.
     let last = "last";
     gateway.push(Push::new(last).body()).await;
-    let mut hear = |delivery: Value| {
-        let what = match delivery["type"].as_str().unwrap() {
-            "event.accepted" => &delivery["data"]["id"],
-            "uin-token.received" => &delivery["data"]["uinToken"],
-            "registration.rejected" => {
-                let text = |value: &Value| value.as_str().unwrap().to_owned();
-                let ids = delivered.rejections.entry(text(&delivery["data"]["registrationId"])).or_default();
-                ids.insert(text(&delivery["id"]));
-                return false;
-            }
-            _ => return false,
-        };
-        delivered.ids.insert(what.as_str().unwrap().to_owned());
-        what == last
-    };
-    while !hear(mediator.next().await.1) {}
-    empty(gateway, "/v1/inbox").await;
-    while let Ok((_, delivery)) = mediator.deliveries.try_recv() {
-        hear(delivery);
+    while !delivered.hear(&mediator.next().await.1, last) {}
+    settle(gateway).await;
+    while !load.registrations.are_silent_told(delivered) {
+        delivered.hear(&mediator.next().await.1, last);
     }
-}
-
-/// Waits until nothing is left in a list.
-async fn empty(gateway: &Gateway, route: &str) {
-    loop {
-        let answer = gateway.get(route).await;
-        let left = ["events", "messages"].into_iter().find_map(|name| answer[name].as_array());
-        if left.unwrap().is_empty() {
-            return;
-        }
+    while !gateway.get("/v1/inbox").await["messages"].as_array().unwrap().is_empty() {
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    while let Ok((_, delivery)) = mediator.deliveries.try_recv() {
+        delivered.hear(&delivery, last);
     }
 }
 
@@ -227,6 +210,33 @@ struct Delivered {
     ids: BTreeSet<String>,
     /// Under which ids each rejected registration was reported; more than one is a failure.
     rejections: BTreeMap<String, BTreeSet<String>>,
+    /// The ids of parked entries.
+    parked: BTreeSet<String>,
+    /// The records whose registrations MOSIP was silent about.
+    silent: BTreeSet<String>,
+}
+
+impl Delivered {
+    /// Whether it is the UINTOKEN `last`.
+    fn hear(&mut self, delivery: &Value, last: &str) -> bool {
+        let text = |pointer: &str| delivery.pointer(pointer).and_then(Value::as_str).unwrap().to_owned();
+        match delivery["type"].as_str().unwrap() {
+            "event.accepted" => self.ids.insert(text("/data/id")),
+            "event.parked" => self.parked.insert(text("/data/id")),
+            "registration.silent" => self.silent.insert(text("/subject/eventId")),
+            "registration.rejected" => {
+                self.rejections.entry(text("/data/registrationId")).or_default().insert(text("/id"))
+            }
+            "uin-token.received" => {
+                let token = text("/data/uinToken");
+                let is_last = token == last;
+                self.ids.insert(token);
+                return is_last;
+            }
+            _ => false,
+        };
+        false
+    }
 }
 
 /// Posters, and what they know.
@@ -234,8 +244,8 @@ struct Load {
     /// A permit for every composition that may be posted.
     gate: Semaphore,
     acknowledgements: watch::Sender<u64>,
-    /// Turns false when the hub has nothing more to say.
-    rejecting: watch::Sender<bool>,
+    /// Turns false once nothing more comes to MOSIP: then its hub says what is left to say.
+    hub_speaks: watch::Sender<bool>,
     known: Mutex<Known>,
     registrations: Registrations,
 }
@@ -259,42 +269,14 @@ struct Event {
     name: &'static str,
 }
 
-impl Default for Load {
-    fn default() -> Self {
+impl Load {
+    fn new(is_ever_silent: bool) -> Self {
         Self {
             gate: Semaphore::new(0),
             acknowledgements: watch::Sender::new(0),
-            rejecting: watch::Sender::new(true),
+            hub_speaks: watch::Sender::new(true),
             known: Mutex::default(),
-            registrations: Registrations::default(),
-        }
-    }
-}
-
-impl Load {
-    /// Posts rejections as MOSIP's hub does, each until it is answered 2xx, and every third once more.
-    async fn push_rejections(&self, callback: &str) {
-        let client = crate::support::process::client();
-        for number in 0.. {
-            if !*self.rejecting.borrow() {
-                return;
-            }
-            let id = format!("r{number}");
-            let body =
-                json!({ "instanceId": id, "resultCode": "REJECTED", "workflowType": "CRVS_NEW" }).to_string();
-            let tag = hmac::tag(HmacAlgorithm::Sha256, HUB_SECRET.as_bytes(), &[body.as_bytes()]);
-            let hex: String = tag.iter().map(|byte| format!("{byte:02x}")).collect();
-            let mut left = if number % 3 == 0 { 2 } else { 1 };
-            while left > 0 {
-                let reply = crate::support::process::push(&client, callback, &hex, &body).await;
-                match reply.map(|reply| reply.status.as_u16()) {
-                    Some(200) => left -= 1,
-                    None | Some(503 | 507) => {}
-                    Some(status) => panic!("the hub is answered {status}"),
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-            self.known.lock().unwrap().rejected.insert(id);
+            registrations: Registrations::new(is_ever_silent),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use mosip_gateway::simulator::history::{LIMIT, Record};
+use mosip_gateway::simulator;
+use mosip_gateway::simulator::history::LIMIT;
 use serde_json::json;
 
+use super::confirmed::Outcome;
 use super::{Delivered, Event, Gateway, Load, posts};
 
 /// What came of it.
@@ -30,17 +32,19 @@ pub(super) struct Counts {
     pub(super) rejected: usize,
     rejections_lost: usize,
     rejections_doubled: usize,
-    /// Registrations that were acknowledged.
-    pub(super) registered: usize,
-    of_packets: [(&'static str, usize); 4],
+    pub(super) registrations: Outcome,
 }
 
 impl Counts {
-    pub(super) async fn of(load: &Load, record: &Record, gateway: &Gateway, delivered: &Delivered) -> Self {
-        assert!(
-            record.accepted.len() < LIMIT && record.aids.len() < LIMIT,
-            "the simulator has forgotten some"
-        );
+    pub(super) async fn of(
+        load: &Load,
+        simulator: &simulator::Running,
+        gateway: &Gateway,
+        delivered: &Delivered,
+    ) -> Self {
+        let record = &simulator.history.record();
+        let lengths = [record.accepted.len(), record.aids.len(), record.core_calls.len()];
+        assert!(lengths.into_iter().all(|length| length < LIMIT), "the simulator has forgotten some");
         let events = gateway.events().await;
         let known = load.known.lock().unwrap();
         let mut counts =
@@ -68,7 +72,10 @@ impl Counts {
             counts.two_ids += ids.saturating_sub(known.posted.iter().filter(of_it).count());
         }
 
-        counts.not_done = events.iter().filter(|event| event["state"] != "done").count();
+        // What is parked of confirmations was told, or counts as not told.
+        let is_confirmation = |event: &&serde_json::Value| event["kind"] == "confirm";
+        let may_park = |event: &&serde_json::Value| is_confirmation(event) && event["state"] == "parked";
+        counts.not_done = events.iter().filter(|event| event["state"] != "done" && !may_park(event)).count();
         let aids: BTreeMap<_, _> =
             events.iter().map(|event| (event["id"].as_str().unwrap(), event["aid"].as_str())).collect();
         counts.aid_changed = record
@@ -79,16 +86,17 @@ impl Counts {
         counts.altered = record.accepted.iter().filter(|accepted| accepted.altered > 0).count();
         counts.refused = record.refused.iter().filter(|refused| refused.code.starts_with("SIM-")).count();
 
-        counts.undelivered =
-            events.iter().filter(|event| !delivered.ids.contains(event["id"].as_str().unwrap())).count();
+        counts.undelivered = events
+            .iter()
+            .filter(|event| !is_confirmation(event) && !delivered.ids.contains(event["id"].as_str().unwrap()))
+            .count();
         let taken: Vec<_> = record.pushes.iter().filter(|push| push.status == Some(200)).collect();
         counts.pushed = taken.len();
         counts.pushes_lost = taken.iter().filter(|push| !delivered.ids.contains(&push.uin_token)).count();
         counts.rejected = known.rejected.len();
         counts.rejections_lost =
             known.rejected.iter().filter(|id| !delivered.rejections.contains_key(*id)).count();
-        counts.registered = load.registrations.taken();
-        counts.of_packets = load.registrations.failures(record);
+        counts.registrations = Outcome::of(&load.registrations, simulator, record, &events, delivered);
         counts.rejections_doubled = delivered.rejections.values().filter(|ids| ids.len() > 1).count();
         counts
     }
@@ -107,7 +115,7 @@ impl Counts {
             ("rejection lost", self.rejections_lost),
             ("rejection delivered twice", self.rejections_doubled),
         ];
-        others.into_iter().chain(self.of_packets).collect()
+        others.into_iter().chain(self.registrations.failures()).collect()
     }
 
     pub(super) fn failures(&self) -> BTreeMap<&'static str, usize> {
@@ -117,9 +125,9 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { taken, accepted, resent, pushed, rejected, registered, .. } = self;
+        let Self { taken, accepted, resent, pushed, rejected, registrations, .. } = self;
         write!(f, "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {pushed} pushes taken, ")?;
-        write!(f, "{rejected} of the hub, {registered} registrations taken")?;
+        write!(f, "{rejected} rejections of the hub, {registrations}")?;
         self.all_failures().iter().try_for_each(|(what, count)| write!(f, ", {what} {count}"))
     }
 }

@@ -70,9 +70,12 @@ impl Gateway {
 
     /// Another configuration than the example's, for what no variable can set.
     pub(crate) fn configure(&mut self, text: &str) {
-        let keys = std::path::absolute("keys.example").unwrap();
+        let root = std::path::absolute(".").unwrap();
+        let text = ["keys.example", "tests"].into_iter().fold(text.to_owned(), |text, folder| {
+            text.replace(&format!("../{folder}"), root.join(folder).to_str().unwrap())
+        });
         self.config = self.home.path().join("gateway.toml");
-        std::fs::write(&self.config, text.replace("../keys.example", keys.to_str().unwrap())).unwrap();
+        std::fs::write(&self.config, text).unwrap();
     }
 
     /// In the place of an older system that is run with these `variables`, which say where its outbox and its callback are.

@@ -156,7 +156,7 @@ pub(crate) fn packets(base_url: &str) -> Vec<(&'static str, String)> {
 }
 
 /// The settings by which registrations are confirmed in the OpenCRVS of a simulator at `base_url`.
-fn confirms(base_url: &str) -> Vec<(&'static str, String)> {
+pub(crate) fn confirms(base_url: &str) -> Vec<(&'static str, String)> {
     vec![
         ("OPENCRVS__URL", format!("{base_url}/core")),
         ("OPENCRVS__AUTH_URL", format!("{base_url}/core/auth")),
