@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use super::posts::{DESTINATIONS, Posts, RECORDS, VERDICT, brn, composition, person};
+use super::country::OPENCRVS;
+use super::posts::{DESTINATIONS, Posts, RECORDS, Registered, VERDICT, brn, composition, person};
 use super::world::{Message, Seen};
 use crate::error::Result;
 use crate::ledger::Ledger;
@@ -42,6 +43,19 @@ impl Watch {
                 if tx.listed(Queue::Entries, &name)?.is_none() {
                     missing.push(name);
                 }
+            }
+        }
+        for registered in posts.registrations.values() {
+            let id = &registered.id;
+            if tx.listed(Queue::Entries, id)?.is_none() {
+                missing.push(id.clone());
+            }
+            // What was looked at has caused its confirmation.
+            if let Some((_, Some(push))) = &registered.answer
+                && tx.listed_push(push)?.is_none()
+                && tx.listed(Queue::Entries, &format!("{id}@{OPENCRVS}"))?.is_none()
+            {
+                missing.push(format!("the confirmation of {id}"));
             }
         }
         if let Some(id) = &posts.job {
@@ -105,13 +119,17 @@ fn row_of<'a>(rows: &'a [Listed], destination: &str, id: &str) -> Option<&'a Lis
 pub(super) fn messages(posts: &Posts, seen: &Seen, rows: &[Listed]) -> Vec<String> {
     let mut faults = Vec::new();
     let mut due: BTreeSet<(&str, &str)> = BTreeSet::new();
-    due.extend(rows.iter().map(|row| ("event.accepted", row.id.as_str())));
+    let accepted = rows.iter().filter(|row| row.destination != OPENCRVS);
+    due.extend(accepted.map(|row| ("event.accepted", row.id.as_str())));
     due.extend(rows.iter().filter(|row| row.result.is_some()).map(|row| ("aid.assigned", row.id.as_str())));
     let acknowledged = posts.pushes.iter().filter(|(_, push)| push.acknowledged.is_some());
     due.extend(acknowledged.map(|(token, _)| (UIN_TOKEN, token.as_str())));
     let verdicts: Vec<(String, String)> =
         posts.verdicts.iter().map(|number| (composition(*number), brn(*number))).collect();
     due.extend(verdicts.iter().map(|(_, brn)| (VERDICT, brn.as_str())));
+    for registered in posts.registrations.values() {
+        due.insert((if registered.answer.is_some() { VERDICT } else { SILENT }, registered.id.as_str()));
+    }
     for row in rows.iter().filter(|row| row.destination == DESTINATIONS[0]) {
         let is_answered = row.line.as_ref().is_some_and(|line| verdicts.iter().any(|(of, _)| of == line));
         if matches!(row.kind.as_str(), "birth" | "death") && !is_answered {
@@ -159,6 +177,26 @@ fn late_silences(seen: &Seen, verdicts: &[(String, String)]) -> Vec<String> {
         });
         for late in silent.filter(|silent| silent.seq > verdict.seq) {
             faults.push(format!("{} was told to be silent after the verdict", late.body["data"]["id"]));
+        }
+    }
+    faults
+}
+
+/// Every registration is a packet that is processed, and is decided in OpenCRVS as MOSIP decided.
+pub(super) fn registrations(posts: &Posts, seen: &Seen) -> Vec<String> {
+    let of = |message: &&Message, kind: &str, id: &str| {
+        message.body["type"] == kind && message.body["data"]["id"] == id
+    };
+    let mut faults = Vec::new();
+    for (number, Registered { id, answer }) in &posts.registrations {
+        let silent = seen.messages.iter().find(|message| of(message, SILENT, id));
+        let verdict = seen.messages.iter().find(|message| of(message, VERDICT, id));
+        let outcome = answer.as_ref().map(|(outcome, _)| *outcome);
+        faults.extend(seen.country.faults(*number, id, outcome, silent.is_some()));
+        if let (Some(silent), Some(verdict)) = (silent, verdict)
+            && silent.seq > verdict.seq
+        {
+            faults.push(format!("{id} was told to be silent after the verdict"));
         }
     }
     faults

@@ -10,17 +10,22 @@
 //!
 //! Events go to two destinations, a job asks for tokens, MOSIP pushes before and after the events that its pushes are about, and the
 //! mediator takes messages. One destination answers births and deaths later: MOSIP rejects them or issues a credential, or is silent.
+//! Registrations become packets in two steps, and what MOSIP says of them, or its silence, is confirmed in OpenCRVS's core in two more. Both
+//! answer what they have taken already, refuse a token, or say nothing; a record of core is in use now and then.
 //!
 //! What counts as a failure at any moment, which is looked for after each commit, each call and each crash: what was acknowledged and is not
 //! in the store; one event under two ids at one destination; an event that arrives with two application ids; events of one composition that
 //! first arrive at a destination in another order than they were accepted, or two of them under way there at once; what counts as settled
-//! before that is durable; a message for the mediator that comes out of order for its subject.
+//! before that is durable; a message for the mediator that comes out of order for its subject; two packets for a registration, or one with
+//! other content; an answer of MOSIP that is looked at and causes no confirmation; a record that is decided under two transactions.
 //!
 //! What counts as a failure in the end: an acknowledged event, record or push that is not settled; an event that arrived under another id
 //! than was acknowledged; a record with the answer of another; a message that is missing, or delivered as two; a push that is joined to another
-//! event than its own, or to none though its event was there; a silence of MOSIP that is not told, or told after its answer.
+//! event than its own, or to none though its event was there; a silence of MOSIP that is not told, or told after its answer; a registration
+//! that is not processed, or not decided in OpenCRVS as MOSIP decided.
 
 mod check;
+mod country;
 mod crash;
 mod fakes;
 mod plant;
@@ -39,6 +44,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use self::check::Watch;
+use self::country::OPENCRVS;
 use self::crash::{Disk, Fuse};
 use self::fakes::{Deliveries, Ida, Mediator, System};
 use self::plant::Plant;
@@ -165,14 +171,18 @@ impl Outer {
         let ledger =
             Ledger::over(&self.key_file, &self.memory, store.clone(), self.random.clone(), voids_leases);
         ledger.expect_answers_within(ANSWERED_WITHIN);
+        ledger.confirm_in_opencrvs(country::confirmations());
         let (seen, memory) = (Arc::clone(&self.seen), self.memory.clone());
         let outside = Arc::new(World::new(seen, fuse.clone(), self.random.clone(), memory));
         let (plant, random) = (self.plant, self.random.clone());
-        let destinations: [Arc<dyn Destination>; 4] = [
+        let [packets, opencrvs] = country::destinations(plant, &random);
+        let destinations: [Arc<dyn Destination>; 6] = [
             Arc::new(Mediator { plant, random: random.clone() }),
             Arc::new(System),
             Arc::new(Ida),
             Arc::new(Deliveries { plant, random }),
+            packets,
+            opencrvs,
         ];
         let settings =
             Settings { probe_interval: Duration::from_secs(30), lease: LEASE, random: self.random.clone() };
@@ -199,8 +209,10 @@ impl Outer {
         if ended.is_continue() {
             self.memory = durable.lock().unwrap().clone();
             watch.look(&self.memory).await;
-            if self.plant == Some(Plant::DroppedRecord) {
-                self.drop_record().await;
+            match self.plant {
+                Some(Plant::DroppedRecord) => self.drop_waiting(Queue::Records, "").await,
+                Some(Plant::ConfirmationApart) => self.drop_waiting(Queue::Entries, OPENCRVS).await,
+                _ => {}
             }
         }
         (fuse.passed(), ended)
@@ -211,7 +223,7 @@ impl Outer {
         loop {
             sleep(Duration::from_millis(u64::from(self.random.u32() % 30_000))).await;
             let Some(call) = self.posts.lock().unwrap().next() else { return };
-            if let Ok(id) = call.make(ledger).await {
+            if let Ok(id) = call.make(ledger, &self.seen).await {
                 self.posts.lock().unwrap().acknowledged(id);
             }
         }
@@ -236,6 +248,10 @@ impl Outer {
                 return;
             }
             for row in self.rows(Queue::Entries).await.into_iter().filter(|row| row.state == State::Parked) {
+                if row.refusal.as_ref().is_some_and(|refusal| refusal.contains("rejected-before")) {
+                    let _ = ledger.discard(row.id, "MOSIP was silent for too long".to_owned()).await;
+                    continue;
+                }
                 let now = ledger.uptime();
                 let _ = store.run(move |tx| tx.requeue(Queue::Entries, row.seq, now)).await;
             }
@@ -280,11 +296,12 @@ impl Outer {
         store.run(move |tx| tx.rows(queue, &Filter::default(), 0, usize::MAX)).await.unwrap()
     }
 
-    async fn drop_record(&self) {
-        let waiting = self.rows(Queue::Records).await.into_iter().find(|row| !row.state.is_settled());
-        if let Some(row) = waiting {
+    /// Loses a row that waits, to `destination` where one is named.
+    async fn drop_waiting(&self, queue: Queue, destination: &str) {
+        let is_lost = |row: &Listed| !row.state.is_settled() && row.destination.starts_with(destination);
+        if let Some(row) = self.rows(queue).await.into_iter().find(is_lost) {
             let store = Store::new(self.memory.clone());
-            store.run(move |tx| tx.delete(Queue::Records, row.seq)).await.unwrap();
+            store.run(move |tx| tx.delete(queue, row.seq)).await.unwrap();
         }
     }
 
@@ -297,6 +314,7 @@ impl Outer {
         let (posts, seen) = (self.posts.lock().unwrap(), self.seen.lock().unwrap());
         faults.extend(check::events(&posts, &seen, &rows));
         faults.extend(check::messages(&posts, &seen, &rows));
+        faults.extend(check::registrations(&posts, &seen));
         faults
     }
 }
@@ -346,6 +364,17 @@ fn planted_defects_are_found() {
     for plant in Plant::ALL {
         let found = (0..9).find_map(|seed| simulate_points(seed, 3, Some(plant), &dir).1);
         assert!(found.is_some(), "{plant:?}");
+    }
+}
+
+/// Each is found for what it is, and not for what follows from it.
+#[test]
+fn defects_on_the_way_of_a_registration_are_found_as_they_happen() {
+    let dir = tempfile::tempdir().unwrap();
+    for (plant, fault) in Plant::ON_THE_WAY {
+        let found = (0..9).find_map(|seed| simulate_points(seed, 3, Some(plant), &dir).1);
+        let faults = found.map(|(_, run)| run.at_once).unwrap_or_default();
+        assert!(faults.iter().any(|found| found.contains(fault)), "{plant:?}: {faults:?}");
     }
 }
 

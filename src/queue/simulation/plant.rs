@@ -19,10 +19,16 @@ pub(super) enum Plant {
     WrittenLate,
     /// The store forgets that nothing more is waited for about a registration.
     WaitComesBack,
+    /// A confirmation is written after what causes it, and a crash between the two costs it.
+    ConfirmationApart,
+    /// Each attempt of a confirmation is a transaction of its own.
+    AnotherTransaction,
+    /// A packet is made under an id of its own for some attempts.
+    AnotherPacket,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::DroppedLease,
         Self::VerdictBeforeCommit,
         Self::UnstoredAid,
@@ -31,5 +37,15 @@ impl Plant {
         Self::DroppedRecord,
         Self::WrittenLate,
         Self::WaitComesBack,
+        Self::ConfirmationApart,
+        Self::AnotherTransaction,
+        Self::AnotherPacket,
+    ];
+
+    /// Those of registrations, each with what is said of it.
+    pub(super) const ON_THE_WAY: [(Self, &str); 3] = [
+        (Self::ConfirmationApart, "the confirmation of "),
+        (Self::AnotherTransaction, "is decided under two transactions"),
+        (Self::AnotherPacket, " packet"),
     ];
 }

@@ -1,12 +1,15 @@
 //! What is posted to the gateway, and what it acknowledged: events, a job, and pushes of MOSIP.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use crate::error::Result;
+use super::country::{self, PACKETS};
+use super::world::Seen;
+use crate::error::{Code, Error, Result};
 use crate::ledger::job::NewRecord;
 use crate::ledger::{IdempotencyKey, Ledger, Sender};
 use crate::mosip::authtoken::Form;
@@ -14,6 +17,7 @@ use crate::mosip::mediator::BIRTH_NID;
 use crate::mosip::push::{Identity, Notice, Outcome};
 use crate::mosip::{Stated, fake};
 use crate::opencrvs::event::{Event, EventKind};
+use crate::opencrvs::registration::Registration;
 use crate::random::Random;
 use crate::registration::Subject;
 
@@ -25,14 +29,35 @@ pub(super) const VERDICT: &str = "verdict";
 const COMPOSITIONS: u32 = 2;
 const EVENTS: u32 = 5;
 const PUSHES: u32 = 2;
+const REGISTRATIONS: u32 = 2;
 
 /// A call from outside, which is made again until it is acknowledged.
 #[derive(Clone)]
 enum Post {
-    Event { composition: u32, kind: EventKind, body: Bytes },
+    Event {
+        composition: u32,
+        kind: EventKind,
+        body: Bytes,
+    },
     Job,
-    Push { composition: u32, token: String },
-    Verdict { composition: u32, outcome: Outcome },
+    Push {
+        composition: u32,
+        token: String,
+    },
+    Verdict {
+        composition: u32,
+        outcome: Outcome,
+    },
+    Registration {
+        number: u32,
+        tracking: u32,
+    },
+    /// What MOSIP says of the registration under this id, once it has its packet.
+    Answer {
+        number: u32,
+        id: String,
+        outcome: Outcome,
+    },
 }
 
 /// A push that was sent.
@@ -42,6 +67,13 @@ pub(super) struct Push {
     pub(super) finds_event: bool,
     /// The id that was acknowledged.
     pub(super) acknowledged: Option<String>,
+}
+
+/// A registration that was acknowledged.
+pub(super) struct Registered {
+    pub(super) id: String,
+    /// What MOSIP says of it, and the id that its message was acknowledged with.
+    pub(super) answer: Option<(Outcome, Option<String>)>,
 }
 
 /// What is posted, in order, and what came of it.
@@ -56,6 +88,8 @@ pub(super) struct Posts {
     pub(super) pushes: BTreeMap<String, Push>,
     /// The compositions of which MOSIP says what came of them, once all of their events were acknowledged.
     pub(super) verdicts: Vec<u32>,
+    /// By number.
+    pub(super) registrations: BTreeMap<u32, Registered>,
 }
 
 impl Posts {
@@ -75,6 +109,10 @@ impl Posts {
             waiting.push(Post::Event { composition, kind, body: Bytes::from(body) });
         }
         let mut others = vec![Post::Job];
+        others.extend(
+            (0..REGISTRATIONS)
+                .map(|number| Post::Registration { number, tracking: random.u32() % REGISTRATIONS }),
+        );
         others.extend((0..PUSHES).map(|number| Post::Push {
             composition: random.u32() % COMPOSITIONS,
             token: format!("token-{number}"),
@@ -93,9 +131,17 @@ impl Posts {
             waiting.push(Post::Verdict { composition, outcome });
             verdicts.push(composition);
         }
+        for number in 0..REGISTRATIONS {
+            let outcome = match random.u32() % 4 {
+                0 => Outcome::Rejected,
+                1 => continue,
+                _ => Outcome::Issued,
+            };
+            waiting.push(Post::Answer { number, id: String::new(), outcome });
+        }
         waiting.reverse();
         let (known, events, pushes) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
-        Self { waiting, known, events, job: None, pushes, verdicts }
+        Self { waiting, known, events, job: None, pushes, verdicts, registrations: BTreeMap::new() }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -104,7 +150,13 @@ impl Posts {
 
     /// What is posted next.
     pub(super) fn next(&mut self) -> Option<Call> {
-        let post = self.waiting.last()?.clone();
+        let mut post = self.waiting.last()?.clone();
+        if let Post::Answer { number, id, outcome } = &mut post
+            && let Some(registered) = self.registrations.get_mut(number)
+        {
+            id.clone_from(&registered.id);
+            registered.answer = Some((*outcome, None));
+        }
         if let Post::Push { composition, token } = &post {
             let finds_event = self.known.contains(composition);
             let push = Push { composition: *composition, finds_event, acknowledged: None };
@@ -126,6 +178,14 @@ impl Posts {
                     push.acknowledged = Some(id);
                 }
             }
+            Some(Post::Registration { number, .. }) => {
+                self.registrations.insert(number, Registered { id, answer: None });
+            }
+            Some(Post::Answer { number, outcome, .. }) => {
+                if let Some(registered) = self.registrations.get_mut(&number) {
+                    registered.answer = Some((outcome, Some(id)));
+                }
+            }
             Some(Post::Verdict { .. }) | None => {}
         }
     }
@@ -136,7 +196,7 @@ pub(super) struct Call(Post);
 
 impl Call {
     /// Makes it; the id that it is acknowledged with.
-    pub(super) async fn make(self, ledger: &Ledger) -> Result<String> {
+    pub(super) async fn make(self, ledger: &Ledger, seen: &Mutex<Seen>) -> Result<String> {
         match self.0 {
             Post::Event { kind, body, .. } => {
                 let event = Event::parse(kind, body)?;
@@ -149,6 +209,18 @@ impl Call {
             }
             Post::Push { composition, token } => {
                 let body = json!({ "brn": brn(composition), "token": token }).to_string();
+                ledger.receive(BIRTH_NID, Bytes::from(body), Sender::Known).await
+            }
+            Post::Registration { number, tracking } => {
+                let body = Bytes::from(country::body(number, tracking).to_string());
+                let registration = Registration::parse(EventKind::Birth, body)?;
+                Ok(ledger.accept_registration(registration, vec![PACKETS], None, "10001").await?.id)
+            }
+            Post::Answer { id, outcome, .. } => {
+                if !seen.lock().unwrap().country.is_processed(&id) {
+                    return Err(Error::new(Code::Upstream, "MOSIP does not have it yet"));
+                }
+                let body = json!({ "registration": id, "verdict": outcome.as_str() }).to_string();
                 ledger.receive(BIRTH_NID, Bytes::from(body), Sender::Known).await
             }
             Post::Verdict { composition, outcome } => {
@@ -168,18 +240,19 @@ pub(super) fn person(place: u64) -> String {
 pub(super) fn notice(body: &[u8]) -> Stated<Notice> {
     let body: Value = serde_json::from_slice(body).unwrap();
     let text = |name: &str| body[name].as_str().map(str::to_owned);
-    let brn = text("brn");
-    let (kind, outcome, identity, data) = match (text("token"), text("verdict")) {
-        (Some(token), _) => ("uin-token.received", None, token.clone(), json!({ "uinToken": token })),
-        (None, verdict) => {
-            let outcome =
-                Outcome::ALL.into_iter().find(|outcome| verdict.as_deref() == Some(outcome.as_str()));
-            (VERDICT, outcome, format!("verdict-{brn:?}"), json!({ "id": brn }))
+    let outcome = Outcome::ALL.into_iter().find(|outcome| body["verdict"] == outcome.as_str());
+    let (brn, registration) = (text("brn"), text("registration"));
+    let (kind, identity, data) = match (text("token"), &registration) {
+        (Some(token), _) => ("uin-token.received", token.clone(), json!({ "uinToken": token })),
+        (None, Some(id)) => {
+            let data = json!({ "id": id, "vid": country::national_id(id) });
+            (VERDICT, format!("verdict-{id}"), data)
         }
+        (None, None) => (VERDICT, format!("verdict-{brn:?}"), json!({ "id": brn })),
     };
     fake::under_the_hub(Notice {
         kind,
-        subject: Subject { brn, ..Subject::default() },
+        subject: Subject { brn, registration_id: registration, ..Subject::default() },
         outcome,
         receipt: None,
         identity: Identity::Once(identity),

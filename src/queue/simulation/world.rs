@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::sleep;
 
+use super::country::{self, Country};
 use super::crash::Fuse;
 use crate::destinations::drive::Outside;
 use crate::destinations::{Step, Steps, TokenSource, Work};
@@ -56,6 +57,8 @@ pub(super) struct Seen {
     last_message: BTreeMap<String, Seq>,
     /// Of pushes, what they said.
     pub(super) tokens: BTreeSet<String>,
+    /// What became of registrations.
+    pub(super) country: Country,
     /// What must not have happened, each once.
     pub(super) faults: Vec<String>,
     last_aid: u32,
@@ -128,6 +131,8 @@ enum Asked {
     Event(Post, Option<Seq>),
     Person(Bytes),
     Message(Message),
+    /// About a registration on its way.
+    Country(country::Asked),
 }
 
 impl World {
@@ -162,6 +167,10 @@ impl World {
             Asked::Message(Message { body, line, .. }) => {
                 Some(UnderWay::begin(self, "delivery", line, body["id"].as_str().unwrap_or_default()))
             }
+            Asked::Country(asked) => {
+                let (destination, line) = asked.line();
+                Some(UnderWay::begin(self, destination, &line, &line))
+            }
             Asked::Aid | Asked::Person(_) => None,
         };
         let takes = u64::from(self.random.u32()) % if die < 20 { SLOWEST * 1000 } else { 2000 };
@@ -173,15 +182,24 @@ impl World {
             15..17 => StatusCode::UNPROCESSABLE_ENTITY,
             _ => StatusCode::OK,
         };
-        let body = if status == StatusCode::OK { self.take(asked) } else { Bytes::new() };
+        let is_taken = status == StatusCode::OK;
+        let (status, body) = match asked {
+            asked if is_taken => self.take(asked),
+            Asked::Country(asked) => asked.refused(status),
+            _ => (status, Bytes::new()),
+        };
         self.fuse.pass().await;
-        if takes > deadline || (status == StatusCode::OK && die < 24) {
+        if takes > deadline || (is_taken && die < 24) {
             return Err(SendError::Timeout { host: host(), after: request.deadline });
         }
         Ok(Reply { status, headers: HeaderMap::new(), body })
     }
 
     async fn read(&self, request: &Request) -> Asked {
+        let asked = country::Asked::read(request.uri.path(), request.uri.query(), &request.body);
+        if let Some(asked) = asked {
+            return Asked::Country(asked);
+        }
         match request.uri.path() {
             "/aid" => Asked::Aid,
             "/events" => {
@@ -206,14 +224,26 @@ impl World {
         }
     }
 
-    fn take(&self, asked: Asked) -> Bytes {
-        match asked {
-            Asked::Aid => return self.fresh_aid(),
-            Asked::Event(post, seq) => self.seen().arrive(post, seq),
-            Asked::Person(person) => return person,
-            Asked::Message(message) => self.seen().hear(message),
-        }
-        Bytes::new()
+    fn take(&self, asked: Asked) -> (StatusCode, Bytes) {
+        let body = match asked {
+            Asked::Aid => self.fresh_aid(),
+            Asked::Person(person) => person,
+            Asked::Event(post, seq) => {
+                self.seen().arrive(post, seq);
+                Bytes::new()
+            }
+            Asked::Message(message) => {
+                self.seen().hear(message);
+                Bytes::new()
+            }
+            Asked::Country(asked) => {
+                let mut seen = self.seen();
+                let (status, body, faults) = seen.country.take(asked);
+                faults.into_iter().for_each(|fault| seen.fault(fault));
+                return (status, body);
+            }
+        };
+        (StatusCode::OK, body)
     }
 }
 
