@@ -9,7 +9,7 @@ mod problem;
 pub(crate) mod reader;
 pub(crate) mod section;
 pub(crate) mod token;
-pub(crate) mod unbuilt;
+pub(crate) mod unused;
 pub(crate) mod upstream;
 pub(crate) mod value;
 

@@ -214,11 +214,6 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().troubles.push(trouble);
     }
 
-    /// Warns that a setting or section is checked and has no effect.
-    pub(crate) fn warn_not_built(&self, path: &str) {
-        self.warn(format!("{path} is not built yet: it has no effect"));
-    }
-
     /// Reports a problem with the setting at `path`, under the source it came from.
     pub(crate) fn problem(&self, path: &str, complaint: Complaint) {
         let origin = self.origin(path).unwrap_or(Origin::File);

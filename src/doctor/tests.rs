@@ -145,19 +145,9 @@ fn urls_are_shown_without_their_path_and_plain_http_is_warned_of() {
 }
 
 #[test]
-fn what_is_not_built_and_what_is_dangerous_is_warned_of() {
-    let diagnosis = Site::new(
-        -1..365,
-        "envelope.danger_accept_unsigned = true\nopencrvs.confirm_with = \"record-token\"",
-    )
-    .examine();
+fn what_is_dangerous_is_warned_of() {
+    let diagnosis = Site::new(-1..365, "envelope.danger_accept_unsigned = true").examine();
     finding(&diagnosis, Level::Warn, "configuration", "envelope.danger_accept_unsigned is on");
-    finding(
-        &diagnosis,
-        Level::Warn,
-        "configuration",
-        "opencrvs.confirm_with = \"record-token\" is not built yet",
-    );
 }
 
 #[test]

@@ -72,7 +72,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub use behaviour::{
-    AfterAccept, Behaviour, Controls, EsignetLie, Held, IdaReply, OpencrvsReply, SearchLie, ShareReply, WebhooksLie,
+    AfterAccept, Behaviour, Controls, EsignetLie, Held, IdaReply, OpencrvsReply, SearchLie, ShareReply,
+    WebhooksLie,
 };
 pub use history::History;
 pub use settings::{Callback, Client, Ida, OpenCrvs, Settings, StartError, Tls};

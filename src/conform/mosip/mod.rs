@@ -22,7 +22,7 @@ use crate::mosip::mediator::read_aid;
 
 const TOKENS: &str = "tokens";
 const TOKEN_PATH: &str = "/auth/realms/mosip/protocol/openid-connect/token";
-const IAM: Iam = Iam { section: "upstream.token" };
+const IAM: Iam = Iam { of: "MOSIP", section: "upstream.token" };
 
 const GIVEN: Rule = Rule {
     text: "A client that is registered gets an access token for its secret.",

@@ -10,7 +10,7 @@ use super::Subscriber;
 use crate::config::Trouble;
 use crate::config::section::{Section, Unset};
 use crate::config::token::{self, Token};
-use crate::config::unbuilt;
+use crate::config::unused;
 use crate::config::value::{complaint, text};
 use crate::crypto::secret::SecretBytes;
 use crate::mosip::push::{PushKind, Topic};
@@ -147,7 +147,7 @@ impl DestinationSettings for Settings {
             Some(_) => token::token(token, plain),
             // Variables of an older system may set one that nobody needs.
             None => {
-                unbuilt::unused_token(token, plain);
+                unused::token(token, plain);
                 None
             }
         });

@@ -123,7 +123,6 @@ impl Settings {
     }
 }
 
-/// Settings whose features are not built yet are checked and have no effect, which a warning says.
 impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { root, plain, .. } = sources;

@@ -12,7 +12,7 @@ use super::KINDS;
 use crate::config::Trouble;
 use crate::config::section::Section;
 use crate::config::token::{self, Token};
-use crate::config::unbuilt;
+use crate::config::unused;
 use crate::config::value::{Complaint, complaint, text};
 use crate::json::Object;
 
@@ -103,7 +103,7 @@ impl DestinationSettings for Settings {
             true => token::token(token, plain),
             // Variables of an older system may set one that nobody needs.
             false => {
-                unbuilt::unused_token(token, plain);
+                unused::token(token, plain);
                 None
             }
         });

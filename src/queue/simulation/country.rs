@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Plant;
 use crate::clock::{Clock, Timestamp};
 use crate::destinations::fake::tools;
-use crate::destinations::opencrvs::{self, CONFIRM, Opencrvs};
+use crate::destinations::opencrvs::{self, CONFIRM, ConfirmWith, Opencrvs};
 use crate::destinations::packets::{self, Packets};
 use crate::destinations::{Destination, Listed, Route, Rows, Step, Steps, Tools, Work};
 use crate::error::Result;
@@ -19,6 +19,7 @@ use crate::keys::{Keyring, Ring};
 use crate::ledger::Confirmations;
 use crate::mosip::push::Outcome;
 use crate::opencrvs::confirm::Verdict;
+use crate::opencrvs::record_token::KeptToken;
 use crate::random::Random;
 
 /// The destination of packets.
@@ -36,6 +37,7 @@ pub(super) fn confirmations() -> Confirmations {
         national_id_key: "VID".to_owned(),
         rejects_rejected: true,
         rejects_silent: true,
+        keeps_tokens: false,
         settles: false,
     }
 }
@@ -56,6 +58,7 @@ pub(super) fn destinations(plant: Option<Plant>, random: &Random) -> [Arc<dyn De
     let packets = Packets::new(settings, &tools());
     let mut settings = opencrvs::Settings::default();
     settings.confirmation.url = url("/core");
+    settings.confirmation.with = ConfirmWith::Client;
     settings.confirmation.national_id_key = "VID".to_owned();
     let opencrvs = Opencrvs::new(settings, &tools());
     let real: [Arc<dyn Destination>; 2] = [Arc::new(packets), Arc::new(opencrvs)];
@@ -93,7 +96,13 @@ impl Steps for Spoilt {
             }
             _ => return self.real.next(work),
         };
-        self.real.next(&Work { id, kind: work.kind.clone(), payload, progress: work.progress.clone() })
+        self.real.next(&Work {
+            id,
+            kind: work.kind.clone(),
+            payload,
+            progress: work.progress.clone(),
+            record_token: KeptToken::None,
+        })
     }
 }
 
