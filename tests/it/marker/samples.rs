@@ -60,6 +60,9 @@ impl Facts {
             ("DELETE", "/v1/uin-tokens/{job}") => of(&self.job, &[("reason", "r")], Body::None, &[409]),
             ("POST", "/v1/packets/{kind}") => of("birth", &[], Body::Json(registration()), &[202]),
             ("POST", "/v1/import/mosip-api") => of("", &[], Body::Json(pending()), &[200]),
+            // Nothing is subscribed here, and no search is known.
+            ("GET" | "POST" | "DELETE", "/v1/opencrvs/webhooks") => of("", &[], Body::None, &[409]),
+            ("GET", "/v1/opencrvs/missing") => of("", &[("since", "2026-11-01")], Body::None, &[409]),
             ("POST", "/v1/uin-tokens") => of("", &[], Body::Json(json!([leila(UIN)])), &[202]),
             ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),
