@@ -172,7 +172,8 @@ impl Ledger {
         self.accept_from(event, destinations, key, None).await
     }
 
-    /// As [`Self::accept`], of an EventDocument: event and action alone say what it is, whatever else differs.
+    /// As [`Self::accept`], of an EventDocument: kind, event and action alone say what it is, whatever else differs. A revocation has no
+    /// action of its own in OpenCRVS, so that its document may end with the action of the registration.
     pub(crate) async fn accept_document(
         &self,
         document: EventDocument,
@@ -180,8 +181,9 @@ impl Ledger {
         key: Option<IdempotencyKey>,
     ) -> Result<Accepted> {
         self.refuse_in_trouble()?;
-        let names = [document.event_id(), document.action_id()].map(str::as_bytes);
-        let identity = self.identity(&[b"document", names[0], names[1]])?;
+        let [kind, event, action] =
+            [document.kind().as_str(), document.event_id(), document.action_id()].map(str::as_bytes);
+        let identity = self.identity(&[b"document", kind, event, action])?;
         let key = key.map(|key| self.key_identity(document.kind(), &key)).transpose()?;
         let identities = Identities::of_today(identity);
         let posted = Posted { intent: Intent::from(&document), identities, destinations, token: None };

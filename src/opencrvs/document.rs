@@ -1,5 +1,5 @@
 //! The EventDocument of OpenCRVS 1.8 and later, which its country configuration is posted for every action: an event with all its actions. It
-//! is known by event and action, and travels on as it came.
+//! is known by kind, event and action, and travels on as it came.
 
 use bytes::Bytes;
 use serde::Deserialize;

@@ -138,9 +138,9 @@ impl Registration {
         format!("/requestFields/{}", self.number_name)
     }
 
-    /// What orders it among others: its tracking id, else its number.
+    /// What orders it among others: its tracking id, else its record, else its number, which a revocation shares with no registration.
     pub(crate) fn order(&self) -> &str {
-        self.tracking_id.as_deref().unwrap_or(&self.number)
+        self.tracking_id.as_deref().or(self.event_id.as_deref()).unwrap_or(&self.number)
     }
 
     /// The body as it came.

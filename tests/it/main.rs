@@ -78,6 +78,8 @@ mod readme;
 mod reconcile;
 #[cfg(feature = "simulator")]
 mod record_tokens;
+#[cfg(feature = "simulator")]
+mod revocations;
 mod rooms;
 mod round_trips;
 #[cfg(feature = "simulator")]

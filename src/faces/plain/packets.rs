@@ -41,7 +41,7 @@ enum PacketKind {
 #[schema(rename_all = "camelCase", as = Registration)]
 #[allow(dead_code, reason = "it stands for a body in the documents alone")]
 struct RegistrationBody {
-    /// Those with one tracking id go in order.
+    /// Those with one tracking id go in order, or with one `eventId` where they have none.
     tracking_id: Option<String>,
     /// The event of OpenCRVS 1.8 and later.
     event_id: Option<String>,

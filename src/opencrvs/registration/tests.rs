@@ -62,6 +62,8 @@ fn its_names_are_those_by_which_others_speak_of_it_and_never_the_number_of_a_per
     let names: Vec<_> = subject.names().collect();
     assert_eq!(names, [("eventId", "e1"), ("actionId", "a1"), ("trackingId", "T1"), ("brn", "B1")]);
     assert_eq!(birth.order(), "T1");
+    let untracked = with("/trackingId", Value::Null);
+    assert_eq!(parse(EventKind::Birth, &untracked).unwrap().order(), "e1");
     let text = r#"{"requestFields":{"VID":"8031687218"}}"#;
     for kind in [EventKind::BirthCorrection, EventKind::DeathRevocation, EventKind::BirthRevocation] {
         let update = parse(kind, text).unwrap();

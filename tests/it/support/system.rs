@@ -36,18 +36,33 @@ pub(crate) enum Manner {
     Hangs,
 }
 
+/// What was posted.
+pub(crate) struct Posted {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// Whether it is answered with success.
+    pub(crate) is_taken: bool,
+}
+
+impl Posted {
+    /// `webhook-id`
+    pub(crate) fn id(&self) -> &str {
+        self.headers["webhook-id"].to_str().unwrap()
+    }
+}
+
 /// A system that listens.
 pub(crate) struct IdSystem {
     /// `url` of the system.
     pub(crate) url: String,
-    posts: mpsc::UnboundedReceiver<(HeaderMap, Bytes)>,
+    posts: mpsc::UnboundedReceiver<Posted>,
     manner: Arc<Mutex<Manner>>,
 }
 
 #[derive(Clone)]
 struct Desk {
     manner: Arc<Mutex<Manner>>,
-    posted: mpsc::UnboundedSender<(HeaderMap, Bytes)>,
+    posted: mpsc::UnboundedSender<Posted>,
 }
 
 impl IdSystem {
@@ -72,7 +87,13 @@ impl IdSystem {
 
     /// The next post, whether or not it was taken.
     pub(crate) async fn next(&mut self) -> (HeaderMap, Bytes) {
-        timeout(PATIENCE, self.posts.recv()).await.expect("a post").unwrap()
+        let Posted { headers, body, .. } = timeout(PATIENCE, self.posts.recv()).await.expect("a post").unwrap();
+        (headers, body)
+    }
+
+    /// Everything that came and was not looked at, in order.
+    pub(crate) fn all(&mut self) -> Vec<Posted> {
+        std::iter::from_fn(|| self.posts.try_recv().ok()).collect()
     }
 
     /// Whether nothing came that was not looked at.
@@ -90,11 +111,12 @@ async fn receive(State(desk): State<Desk>, headers: HeaderMap, body: Bytes) -> R
         true => Webhook::new(SECRET).unwrap().verify(&body, &headers).is_ok(),
         false => true,
     };
-    desk.posted.send((headers, body)).unwrap();
+    let manner = lock(&desk.manner).clone();
+    let is_taken = is_ours && matches!(manner, Manner::Says(200..300, _));
+    desk.posted.send(Posted { headers, body, is_taken }).unwrap();
     if !is_ours {
         return StatusCode::UNAUTHORIZED.into_response();
     }
-    let manner = lock(&desk.manner).clone();
     match manner {
         Manner::Says(status, body) => (StatusCode::from_u16(status).unwrap(), body).into_response(),
         Manner::Redirects(url) => (StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, url)]).into_response(),
