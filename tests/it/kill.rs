@@ -1,7 +1,8 @@
 //! SIGKILL at random points under load, in a process of its own, again and again over one database: nothing that was taken is
 //! lost, no event goes under two ids, no application id changes, and what the gateway acknowledged to MOSIP's hub reaches the mediator once.
 //! Registrations go the whole way: from the country configuration to a packet, and from what the hub brings of it to OpenCRVS's core, under
-//! one transaction. Counted by what the simulator's MOSIP and its core saw.
+//! one transaction. Events go to another ID system, too, which is down half the time: each under one id, in order, and held up by nobody.
+//! Counted by what the simulator's MOSIP, its core and that system saw.
 //!
 //! Besides, the process dies where a packet was created, begun to be processed, or confirmed, and the answer has not come: the simulator holds it.
 //!
@@ -14,6 +15,7 @@ mod counts;
 mod hub;
 mod moment;
 mod registrations;
+mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -28,6 +30,7 @@ use crate::support::mediator::Mediator;
 use crate::support::mosip::Push;
 use crate::support::process::Gateway;
 use crate::support::random::Random;
+use crate::support::system::IdSystem;
 use crate::support::world::{self, urls};
 use mosip_gateway::clock::Clock;
 use mosip_gateway::simulator::history::Record;
@@ -62,7 +65,8 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     let mut mediator = Mediator::start();
     let mut gateway = Gateway::new();
     let simulator = Arc::new(start_simulator(&gateway.callback).await);
-    configure(&mut gateway, &simulator, &mediator);
+    let mut nia = IdSystem::start().await;
+    configure(&mut gateway, &simulator, &mediator, &nia);
     let load = Arc::new(Load::new(kills >= SILENT_FROM));
     let mut posters = JoinSet::new();
     for poster in 0..POSTERS {
@@ -87,6 +91,7 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     for kill in 0..kills {
         let moment = Moment::of(kill, &mut random);
         simulator.controls.set(moment.behaviour(&mut random));
+        system::take_turns(&nia, kill);
         load.gate.add_permits(STORIES_PER_KILL);
         load.registrations.gate.add_permits(REGISTRATIONS_PER_KILL);
         gateway.start();
@@ -96,6 +101,7 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
         gateway.kill();
     }
     simulator.controls.set(Behaviour::default());
+    nia.says(200, "{}");
     gateway.start();
     load.gate.close();
     load.registrations.gate.close();
@@ -112,23 +118,24 @@ async fn a_process_killed_at_random_points_under_load_loses_nothing_and_doubles_
     };
     let drained = tokio::time::timeout(longest, rest).await;
 
-    let counts = Counts::of(&load, &simulator, &gateway, &delivered).await;
+    let counts = Counts::of(&load, &simulator, &nia.all(), &gateway, &delivered).await;
     println!(
         "{kills} kills, of which the answer was held of {held:?}; {counts}; {:.0} s",
         start.elapsed().as_secs_f64()
     );
     assert!(drained.is_ok() || !counts.failures().is_empty(), "it did not come to rest");
     assert!(counts.taken > 0 && counts.resent > 0 && counts.rejected > 0, "there was no load");
+    assert!(counts.system.has_every_end(), "the system was never down: {counts}");
     assert!(counts.registrations.have_every_end(), "there was no load of registrations: {counts}");
     assert_eq!(counts.failures(), BTreeMap::new(), "MOSIP_GATEWAY_SEED={seed}; log:\n{}", gateway.log());
     assert_eq!(held.len(), moment::HELD.len(), "each step was held: {held:?}");
 }
 
-/// Under the example that subscribes, with packets to MOSIP and confirmations to OpenCRVS.
-fn configure(gateway: &mut Gateway, simulator: &simulator::Running, mediator: &Mediator) {
+/// Under the example that subscribes, with packets to MOSIP, confirmations to OpenCRVS, and events to another ID system, too.
+fn configure(gateway: &mut Gateway, simulator: &simulator::Running, mediator: &Mediator, nia: &IdSystem) {
     let base = &simulator.base_url;
     let hub = world::Hub::beside(base, &gateway.callback);
-    gateway.configure(hub.text);
+    gateway.configure(&format!("{}{}", hub.text, system::section(nia)));
     let key = std::path::absolute("keys.example/opencrvs-jwt.pem").unwrap();
     gateway.set(&[
         ("DELIVER__URL", &mediator.url),

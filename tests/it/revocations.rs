@@ -90,9 +90,8 @@ fn section(nia: &IdSystem, more: &str) -> String {
 
 /// The ids of the line of `id`, in order.
 fn line_of(id: &str, posted: &[(String, String)]) -> Vec<(String, String)> {
-    let is_of = |other: &str| {
-        other.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
+    let is_of =
+        |other: &str| other.strip_prefix(id).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
     posted.iter().filter(|(other, _)| is_of(other)).cloned().collect()
 }
 

@@ -7,7 +7,9 @@ use mosip_gateway::simulator::history::LIMIT;
 use serde_json::json;
 
 use super::confirmed::Outcome;
+use super::system::{There, out_of_order};
 use super::{Delivered, Event, Gateway, Load, posts};
+use crate::support::system::Posted;
 
 /// What came of it.
 #[derive(Default)]
@@ -21,6 +23,7 @@ pub(super) struct Counts {
     /// UINTOKENs that were answered 200.
     pushed: usize,
     lost: usize,
+    out_of_order: usize,
     two_ids: usize,
     aid_changed: usize,
     altered: usize,
@@ -32,6 +35,8 @@ pub(super) struct Counts {
     pub(super) rejected: usize,
     rejections_lost: usize,
     rejections_doubled: usize,
+    /// At the other ID system.
+    pub(super) system: There,
     pub(super) registrations: Outcome,
 }
 
@@ -39,6 +44,7 @@ impl Counts {
     pub(super) async fn of(
         load: &Load,
         simulator: &simulator::Running,
+        at_system: &[Posted],
         gateway: &Gateway,
         delivered: &Delivered,
     ) -> Self {
@@ -96,6 +102,8 @@ impl Counts {
         counts.rejected = known.rejected.len();
         counts.rejections_lost =
             known.rejected.iter().filter(|id| !delivered.rejections.contains_key(*id)).count();
+        counts.out_of_order = out_of_order(&events, record.accepted.iter().map(|event| event.id.as_str()));
+        counts.system = There::of(at_system, &known.taken, &events);
         counts.registrations = Outcome::of(&load.registrations, simulator, record, &events, delivered);
         counts.rejections_doubled = delivered.rejections.values().filter(|ids| ids.len() > 1).count();
         counts
@@ -105,6 +113,7 @@ impl Counts {
     fn all_failures(&self) -> Vec<(&'static str, usize)> {
         let others = [
             ("lost", self.lost),
+            ("out of order", self.out_of_order),
             ("two ids for one event", self.two_ids),
             ("AID changed", self.aid_changed),
             ("content changed", self.altered),
@@ -115,7 +124,7 @@ impl Counts {
             ("rejection lost", self.rejections_lost),
             ("rejection delivered twice", self.rejections_doubled),
         ];
-        others.into_iter().chain(self.registrations.failures()).collect()
+        others.into_iter().chain(self.system.failures()).chain(self.registrations.failures()).collect()
     }
 
     pub(super) fn failures(&self) -> BTreeMap<&'static str, usize> {
@@ -125,8 +134,11 @@ impl Counts {
 
 impl std::fmt::Display for Counts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { taken, accepted, resent, pushed, rejected, registrations, .. } = self;
-        write!(f, "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {pushed} pushes taken, ")?;
+        let Self { taken, accepted, resent, pushed, rejected, system, registrations, .. } = self;
+        write!(
+            f,
+            "{taken} events taken, {accepted} at MOSIP, {resent} sent again, {system}, {pushed} pushes taken, "
+        )?;
         write!(f, "{rejected} rejections of the hub, {registrations}")?;
         self.all_failures().iter().try_for_each(|(what, count)| write!(f, ", {what} {count}"))
     }

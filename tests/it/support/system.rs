@@ -87,7 +87,8 @@ impl IdSystem {
 
     /// The next post, whether or not it was taken.
     pub(crate) async fn next(&mut self) -> (HeaderMap, Bytes) {
-        let Posted { headers, body, .. } = timeout(PATIENCE, self.posts.recv()).await.expect("a post").unwrap();
+        let Posted { headers, body, .. } =
+            timeout(PATIENCE, self.posts.recv()).await.expect("a post").unwrap();
         (headers, body)
     }
 
