@@ -11,11 +11,12 @@ use tokio::time::sleep;
 
 use super::Plant;
 use super::check::Watch;
+use super::posts::DESTINATIONS;
 use crate::error::Result;
 use crate::mosip::push::Outcome;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Backend, Order, PushRow, Store, Tx};
+use crate::store::{Backend, Filter, Order, PushRow, Queue, State, Store, Tx};
 
 /// Counts the points at which a process may die, and stops it at one of them.
 #[derive(Clone)]
@@ -92,6 +93,7 @@ impl Disk {
                 store.run(|tx| tx.release_all()).await
             }
             Some(Plant::WaitComesBack) if self.random.u32().is_multiple_of(8) => store.run(wait_again).await,
+            Some(Plant::SharedPause) => store.run(pause_together).await,
             Some(Plant::WrittenLate) => {
                 let unwritten = Arc::clone(&self.unwritten);
                 store.run(move |tx| write_late(tx, &mut unwritten.lock().unwrap())).await
@@ -127,6 +129,22 @@ fn wait_again(tx: &mut dyn Tx) -> Result<()> {
     for outcome in [Outcome::Rejected, Outcome::Issued] {
         for (_, entry) in tx.concluded(outcome.as_str(), 0, 1)? {
             tx.expect(&entry, Some(0))?;
+        }
+    }
+    Ok(())
+}
+
+/// What is queued for the one destination of events waits a minute longer while it fails at the other.
+fn pause_together(tx: &mut dyn Tx) -> Result<()> {
+    let [one, other] = DESTINATIONS.map(|to| Filter {
+        destination: Some(to.to_owned()),
+        states: vec![State::Queued, State::Leased],
+        ..Filter::default()
+    });
+    let failing = tx.rows(Queue::Entries, &other, 0, usize::MAX)?;
+    if failing.iter().any(|row| row.refusal.is_some()) {
+        for row in tx.rows(Queue::Entries, &one, 0, usize::MAX)? {
+            tx.postpone(Queue::Entries, row.seq, row.next_at + 60_000, None)?;
         }
     }
     Ok(())

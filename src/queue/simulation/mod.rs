@@ -8,16 +8,18 @@
 //! SIMULATION_SCHEDULES=1000000 cargo test --lib queue::simulation
 //! ```
 //!
-//! Events go to two destinations, a job asks for tokens, MOSIP pushes before and after the events that its pushes are about, and the
-//! mediator takes messages. One destination answers births and deaths later: MOSIP rejects them or issues a credential, or is silent.
-//! Registrations become packets in two steps, and what MOSIP says of them, or its silence, is confirmed in OpenCRVS's core in two more. Both
-//! answer what they have taken already, refuse a token, or say nothing; a record of core is in use now and then.
+//! Events go to two destinations, one of which may be away until all of them have arrived at the other; a job asks for tokens, MOSIP pushes before
+//! and after the events that its pushes are about, and the mediator takes messages. One destination answers births and deaths later: MOSIP
+//! rejects them or issues a credential, or is silent. Registrations become packets in two steps, and what MOSIP says of them, or its silence, is
+//! confirmed in OpenCRVS's core in two more. Both answer what they have taken already, refuse a token, or say nothing; a record of core is in use
+//! now and then.
 //!
 //! What counts as a failure at any moment, which is looked for after each commit, each call and each crash: what was acknowledged and is not
 //! in the store; one event under two ids at one destination; an event that arrives with two application ids; events of one composition that
 //! first arrive at a destination in another order than they were accepted, or two of them under way there at once; what counts as settled
 //! before that is durable; a message for the mediator that comes out of order for its subject; two packets for a registration, or one with
-//! other content; an answer of MOSIP that is looked at and causes no confirmation; a record that is decided under two transactions.
+//! other content; an answer of MOSIP that is looked at and causes no confirmation; a record that is decided under two transactions; events that
+//! wait while another destination than theirs is away.
 //!
 //! What counts as a failure in the end: an acknowledged event, record or push that is not settled; an event that arrived under another id
 //! than was acknowledged; a record with the answer of another; a message that is missing, or delivered as two; a push that is joined to another
@@ -111,7 +113,7 @@ fn simulate(schedule: Schedule, plant: Option<Plant>, dir: &TempDir) -> Run {
         let random = Random::seeded(schedule.seed);
         let posts = Arc::new(Mutex::new(Posts::new(&random)));
         let (memory, key_file) = (Memory::default(), dir.path().join("outbox.key"));
-        let mut outer = Outer { random, plant, memory, key_file, seen: Arc::default(), posts };
+        let mut outer = Outer { random, plant, memory, key_file, seen: Seen::of(schedule.seed), posts };
         let mut run = Run::default();
         let lives = async {
             let (points, ended) = outer.live(schedule.dies_at).await;
@@ -369,7 +371,7 @@ fn planted_defects_are_found() {
 
 /// Each is found for what it is, and not for what follows from it.
 #[test]
-fn defects_on_the_way_of_a_registration_are_found_as_they_happen() {
+fn defects_on_the_way_are_found_as_they_happen() {
     let dir = tempfile::tempdir().unwrap();
     for (plant, fault) in Plant::ON_THE_WAY {
         let found = (0..9).find_map(|seed| simulate_points(seed, 3, Some(plant), &dir).1);

@@ -25,10 +25,12 @@ pub(super) enum Plant {
     AnotherTransaction,
     /// A packet is made under an id of its own for some attempts.
     AnotherPacket,
+    /// What goes to one destination waits while another one fails.
+    SharedPause,
 }
 
 impl Plant {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::DroppedLease,
         Self::VerdictBeforeCommit,
         Self::UnstoredAid,
@@ -40,12 +42,14 @@ impl Plant {
         Self::ConfirmationApart,
         Self::AnotherTransaction,
         Self::AnotherPacket,
+        Self::SharedPause,
     ];
 
-    /// Those of registrations, each with what is said of it.
-    pub(super) const ON_THE_WAY: [(Self, &str); 3] = [
+    /// Those of registrations, and of destinations that hold each other up, each with what is said of it.
+    pub(super) const ON_THE_WAY: [(Self, &str); 4] = [
         (Self::ConfirmationApart, "the confirmation of "),
         (Self::AnotherTransaction, "is decided under two transactions"),
         (Self::AnotherPacket, " packet"),
+        (Self::SharedPause, " waits while another destination is away"),
     ];
 }

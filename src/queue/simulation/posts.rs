@@ -27,7 +27,8 @@ pub(super) const RECORDS: u64 = 3;
 /// The type of a message that tells what came of a registration.
 pub(super) const VERDICT: &str = "verdict";
 const COMPOSITIONS: u32 = 2;
-const EVENTS: u32 = 5;
+/// Events that are posted.
+pub(super) const EVENTS: u32 = 5;
 const PUSHES: u32 = 2;
 const REGISTRATIONS: u32 = 2;
 

@@ -14,16 +14,19 @@ use tokio::time::sleep;
 
 use super::country::{self, Country};
 use super::crash::Fuse;
+use super::posts::{DESTINATIONS, EVENTS};
 use crate::destinations::drive::Outside;
 use crate::destinations::{Step, Steps, TokenSource, Work};
 use crate::error::Result;
 use crate::random::Random;
 use crate::store::memory::Memory;
-use crate::store::{Listed, Queue, Seq, Store, Tx};
+use crate::store::{Filter, Listed, Queue, Seq, State, Store, Tx};
 use crate::upstream::{Reply, Request, SendError};
 
 /// Calls take up to this long, so that some outlive the lease they were made under.
 const SLOWEST: u64 = 100;
+/// A destination that is away refuses fewer events until all have arrived at the other.
+const LONGEST_OUTAGE: u32 = 1000;
 
 /// An event, as an upstream reads it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -62,9 +65,32 @@ pub(super) struct Seen {
     /// What must not have happened, each once.
     pub(super) faults: Vec<String>,
     last_aid: u32,
+    /// A destination of events that is away, until all of them have arrived at the other.
+    away: Option<&'static str>,
+    /// Events that it refused meanwhile.
+    refused: u32,
 }
 
 impl Seen {
+    /// In every fourth run the one destination of events is away, and in every fourth the other.
+    pub(super) fn of(seed: u64) -> Arc<Mutex<Self>> {
+        let away = usize::try_from(seed % 4).ok().and_then(|nth| DESTINATIONS.get(nth)).copied();
+        Arc::new(Mutex::new(Self { away, ..Self::default() }))
+    }
+
+    /// The destination that is away refuses an event. Whether all have arrived at the `other`, which does not wait for it.
+    fn refuse(&mut self, other: &str, has_arrived: bool) -> bool {
+        self.refused += 1;
+        let is_late = self.refused == LONGEST_OUTAGE && !has_arrived;
+        if is_late {
+            self.fault(format!("{other} waits while another destination is away"));
+        }
+        if has_arrived || is_late {
+            self.away = None;
+        }
+        !has_arrived
+    }
+
     pub(super) fn fault(&mut self, fault: String) {
         if !self.faults.contains(&fault) {
             self.faults.push(fault);
@@ -177,6 +203,7 @@ impl World {
         let deadline = u64::try_from(request.deadline.as_millis()).unwrap();
         sleep(Duration::from_millis(takes.min(deadline))).await;
         let status = match die {
+            _ if self.is_away(&asked).await => StatusCode::SERVICE_UNAVAILABLE,
             ..12 => StatusCode::SERVICE_UNAVAILABLE,
             12..15 => StatusCode::UNAUTHORIZED,
             15..17 => StatusCode::UNPROCESSABLE_ENTITY,
@@ -222,6 +249,20 @@ impl World {
                 Asked::Message(Message { body, seq, line: line.unwrap_or_default() })
             }
         }
+    }
+
+    /// Whether what is asked goes to the destination that is away.
+    async fn is_away(&self, asked: &Asked) -> bool {
+        let Asked::Event(Post { destination, .. }, _) = asked else { return false };
+        let is_away = self.seen().away.is_some_and(|away| away == destination);
+        let Some(other) = DESTINATIONS.into_iter().find(|other| is_away && **other != **destination) else {
+            return false;
+        };
+        let (destination, states) = (Some(other.to_owned()), vec![State::Done]);
+        let arrived = Filter { destination, states, ..Filter::default() };
+        let find = move |tx: &mut dyn Tx| tx.rows(Queue::Entries, &arrived, 0, EVENTS as usize);
+        let arrived = self.store.run(find).await.unwrap();
+        self.seen().refuse(other, arrived.len() == EVENTS as usize)
     }
 
     fn take(&self, asked: Asked) -> (StatusCode, Bytes) {
