@@ -158,6 +158,8 @@ struct Known {
     id: String,
     state: State,
     aid: Option<Aid>,
+    /// It is no match: a person discarded it, or MOSIP rejected it and it is registered once more.
+    is_void: bool,
 }
 
 impl Ledger {
@@ -241,10 +243,11 @@ impl Ledger {
             if let Some(push) = &push {
                 book.remove_push(push)?;
             }
-            if let Some(key) = &key {
-                book.claim_key(key, &posted.identities)?;
-            }
-            book.accept(&posted)
+            let is_retry = match &key {
+                Some(key) => book.claim_key(key, &posted.identities)?,
+                None => false,
+            };
+            book.accept(&posted, is_retry)
         });
         let accepted = accepted.await?;
         if accepted.is_new {
@@ -259,35 +262,38 @@ impl Ledger {
         locks.sort_unstable();
         locks.dedup();
         let ready: Vec<_> = posted.iter().map(Posted::ready).collect();
-        self.take(locks, move |book| posted.iter().try_for_each(|one| book.accept(one).map(drop))).await?;
+        self.take(locks, move |book| posted.iter().try_for_each(|one| book.accept(one, false).map(drop)))
+            .await?;
         ready.into_iter().for_each(|ready| self.rules.announce(ready));
         Ok(())
     }
 }
 
 impl Book<'_> {
-    fn claim_key(&self, key: &[u8], identities: &Identities) -> Result<()> {
+    /// Whether `key` came with this event before.
+    fn claim_key(&self, key: &[u8], identities: &Identities) -> Result<bool> {
         let before = self.tx().key(key)?;
         match before {
             Some(before) if identities.all().all(|identity| before != identity) => Err(Error::new(
                 Code::IdempotencyConflict,
                 "this Idempotency-Key came with another event before",
             )),
-            Some(_) => Ok(()),
-            None => self.tx().insert_key(key, &identities.current, self.now),
+            Some(_) => Ok(true),
+            None => self.tx().insert_key(key, &identities.current, self.now).map(|()| false),
         }
     }
 
     /// The entries of what is posted, known or new. What is known at one destination is a repeat, and no entry is made of it at one
-    /// that was configured later. Where a person discarded its entry, it gets a new one.
-    fn accept(&self, Posted { intent, identities, destinations, token }: &Posted) -> Result<Accepted> {
+    /// that was configured later. Where its entry is no match any more, it gets a new one. `is_retry`: the same request came before.
+    fn accept(&self, posted: &Posted, is_retry: bool) -> Result<Accepted> {
+        let Posted { intent, identities, destinations, token } = posted;
         let mut known = Vec::new();
         for destination in destinations {
-            known.push(self.known(identities, destination)?);
+            known.push(self.known(posted, destination, is_retry)?);
         }
-        let is_discarded = |known: &Known| known.state == State::Discarded;
-        let is_repeat = known.iter().flatten().any(|known| !is_discarded(known));
-        let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_discarded);
+        let is_void = |known: &Known| known.is_void;
+        let is_repeat = known.iter().flatten().any(|known| !is_void(known));
+        let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_void);
         let due: Vec<&'static str> =
             destinations.iter().zip(&known).filter(|(_, known)| is_due(known)).map(|(to, _)| *to).collect();
         let mut made = self.insert_intent(intent, &identities.current, destinations, &due)?.into_iter();
@@ -300,7 +306,7 @@ impl Book<'_> {
             return Err(Error::new(Code::Bug, "an event goes nowhere"));
         }
         let speaks = entries.iter().position(|(destination, _)| Rows::speaks(destination)).unwrap_or(0);
-        let (_, Known { id, state, aid }) = entries.remove(speaks);
+        let (_, Known { id, state, aid, .. }) = entries.remove(speaks);
         if let Some(token) = token {
             self.keep_record_token(&self.answered_under(&id)?, token)?;
         }
@@ -309,8 +315,8 @@ impl Book<'_> {
     }
 
     /// The entry with this content at `destination`. One whose row is past `outbox.retention` is known by its identity alone.
-    fn known(&self, identities: &Identities, destination: &str) -> Result<Option<Known>> {
-        for identity in identities.all() {
+    fn known(&self, posted: &Posted, destination: &str, is_retry: bool) -> Result<Option<Known>> {
+        for identity in posted.identities.all() {
             let found = self.tx().identity(&self.identity_at(identity, destination))?;
             let Some(found) = found else { continue };
             let (state, aid) = match found.last_state {
@@ -320,7 +326,12 @@ impl Book<'_> {
                     (entry.state, entry.aid)
                 }
             };
-            return Ok(Some(Known { id: found.entry, state, aid }));
+            // Only what MOSIP answers is rejected, and a registration alone is taken again after that.
+            let may_be_rejected =
+                !is_retry && Rows::speaks(destination) && matches!(posted.intent.name, Name::Packet(_));
+            let is_void = state == State::Discarded
+                || may_be_rejected && self.is_registered_again(&found.entry, &posted.intent.subject)?;
+            return Ok(Some(Known { id: found.entry, state, aid, is_void }));
         }
         Ok(None)
     }
@@ -364,7 +375,7 @@ impl Book<'_> {
                 aid: intent.aid.as_ref(),
             })?;
             self.tx().insert_identity(&self.identity_at(identity, destination), &name, self.now)?;
-            made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone() });
+            made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone(), is_void: false });
         }
         match &intent.name {
             Name::Composition | Name::Action(_) => self.correlate(&id, &intent.subject)?,

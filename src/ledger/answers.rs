@@ -181,7 +181,7 @@ impl Book<'_> {
         Ok(self.tx().outcome(entry)?.is_some_and(|row| row.outcome == Outcome::Issued.as_str()))
     }
 
-    fn is_answered(&self, entry: &str) -> Result<bool> {
+    pub(super) fn is_answered(&self, entry: &str) -> Result<bool> {
         Ok(self.tx().outcome(entry)?.and_then(|row| said(&row.outcome)).is_some_and(Outcome::is_final))
     }
 

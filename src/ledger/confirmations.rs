@@ -182,14 +182,28 @@ impl Book<'_> {
         if !was_decided {
             return Ok(false);
         }
-        let waiting = Filter {
+        let waits = vec![State::Queued, State::Leased, State::Parked];
+        Ok(!self.is_confirmation_in(entry, event_id, waits)?)
+    }
+
+    /// Whether a confirmation of the registration of `entry`, of the record `event_id`, is in one of `states`.
+    pub(super) fn is_confirmation_in(&self, entry: &str, event_id: &str, states: Vec<State>) -> Result<bool> {
+        let of_record = Filter {
             destination: self.rules.confirmations.get().map(|rules| rules.destination.to_owned()),
-            states: vec![State::Queued, State::Leased, State::Parked],
+            states,
             line: Some(self.confirmation_line(event_id)),
             ..Filter::default()
         };
-        let waiting = self.tx().rows(Queue::Entries, &waiting, 0, ALIKE)?;
-        Ok(waiting.iter().all(|row| cause(&row.id) != entry))
+        let of_record = self.tx().rows(Queue::Entries, &of_record, 0, ALIKE)?;
+        Ok(of_record.iter().any(|row| cause(&row.id) == entry))
+    }
+
+    /// Whether MOSIP rejected the registration of `entry`, or OpenCRVS is told so since MOSIP was silent. A credential that comes after the
+    /// telling changes nothing: the record is rejected there.
+    pub(super) fn is_rejected(&self, entry: &str) -> Result<bool> {
+        let outcome = self.tx().outcome(entry)?;
+        let was_told = self.tx().marked_verified(&self.confirmation_mark(Verdict::Reject, entry))?.is_some();
+        Ok(was_told || outcome.is_some_and(|row| row.outcome == Outcome::Rejected.as_str()))
     }
 
     pub(super) fn queue_confirmation(&self, new: NewConfirmation) -> Result<()> {

@@ -165,6 +165,24 @@ impl Book<'_> {
         .advise("Set upstream.packets.id_prefix to another one."))
     }
 
+    /// Whether the registration `subject`, of the same content as the entry `id`, is another one: MOSIP rejected the former, and the registrar
+    /// registers the record once more as it is. That is another action of the record. Where an action is not known, it is one that comes after
+    /// OpenCRVS has heard of the rejection: before, it waits for the former.
+    pub(super) fn is_registered_again(&self, id: &str, subject: &Subject) -> Result<bool> {
+        let entry = self.answered_under(id)?;
+        if !self.is_rejected(&entry)? {
+            return Ok(false);
+        }
+        let former = self.subject_of(&entry)?;
+        match (&former.action_id, &subject.action_id, &former.event_id) {
+            (Some(former), Some(action), _) => Ok(former != action),
+            (_, _, Some(event_id)) => {
+                Ok(!self.is_confirmation_in(&entry, event_id, vec![State::Queued, State::Leased])?)
+            }
+            _ => Ok(true),
+        }
+    }
+
     /// Keeps the names of the registration that goes under `id`.
     pub(super) fn correlate_packet(&self, id: &str, subject: &Subject, packet: &PacketId) -> Result<()> {
         let subject = Subject { registration_id: Some(id.to_owned()), ..subject.clone() };
@@ -177,6 +195,8 @@ impl Book<'_> {
     fn is_on_its_way(&self, id: &str) -> Result<Option<&'static str>> {
         let Some(row) = self.tx().listed(Queue::Entries, id)? else { return Ok(None) };
         Ok(match row.state {
+            // Its reply was lost, and MOSIP's answer was faster than the repeat.
+            State::Queued | State::Leased if self.is_answered(id)? => None,
             State::Queued | State::Leased => Some(WAITS),
             State::Done if !Rows::speaks(&row.destination) || self.is_over(id)? => None,
             State::Done if self.rules.expected_within.get().is_none() => Some(IS_TAKEN_UNEXPECTED),

@@ -108,10 +108,10 @@ impl Registration {
         Ok(Self { kind, number_name, number, tracking_id, event_id, action_id, body })
     }
 
-    /// The same of the record, and the action there, that `event_id` and `action_id` name, where the body names no record.
+    /// The same of the record, and the action there, that `event_id` and `action_id` name, where the body names none of its own.
     #[must_use]
     pub(crate) fn of_record(self, event_id: Option<&str>, action_id: Option<&str>) -> Self {
-        if self.event_id.is_some() {
+        if self.event_id.is_some() && self.event_id.as_deref() != event_id {
             return self;
         }
         let name = |name: Option<&str>| name.filter(|name| check_name(name, "").is_ok()).map(str::to_owned);

@@ -182,6 +182,24 @@ async fn a_rejected_packet_becomes_a_rejection_and_a_credential_after_it_parks_a
 }
 
 #[tokio::test]
+async fn what_was_rejected_and_is_registered_again_unchanged_is_a_packet_again_and_is_confirmed() {
+    let world = world(Setup::default()).await;
+    let rejected = birth(&world, "e1").await;
+    world.simulator.hub.publish_result(&rejected, "REJECTED");
+    world.gateway.event_in(&confirmation(&rejected), "done").await;
+    world.simulator.core.asks("e1", "a2", Waiting::Registration);
+    let fields = json!({ "birthCertificateNumber": "B-e1" });
+    let registered = register(&world, "birth", Some("e1"), fields).await;
+    assert_ne!(registered, rejected);
+    issue(&world, &registered, Some(NUMBER));
+    world.gateway.event_in(&confirmation(&registered), "done").await;
+    let decisions = decisions(&world);
+    let made: Vec<_> =
+        decisions.iter().map(|call| (call.procedure.as_str(), &call.input["actionId"])).collect();
+    assert_eq!(made, [(REJECT, &json!("a1")), (ACCEPT, &json!("a2"))]);
+}
+
+#[tokio::test]
 async fn with_the_alarm_alone_a_rejection_rejects_nothing_in_opencrvs() {
     let mut world = world(Setup { set: vec![("OPENCRVS__ON_REJECTED", "alarm")], ..Setup::default() }).await;
     let id = birth(&world, "e1").await;

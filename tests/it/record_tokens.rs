@@ -28,8 +28,12 @@ fn with_client() -> Setup<'static> {
 
 /// The token of OpenCRVS for the action `a1` of the record `event`, which ends in `seconds`.
 fn token(world: &World, event: &str, seconds: i64) -> String {
+    token_of(world, event, "a1", seconds)
+}
+
+fn token_of(world: &World, event: &str, action: &str, seconds: i64) -> String {
     let made = Clock::system().now().seconds() + seconds - i64::try_from(LIFE.as_secs()).unwrap();
-    world.simulator.core.record_token(event, "a1", Timestamp::from_seconds(made)).unwrap()
+    world.simulator.core.record_token(event, action, Timestamp::from_seconds(made)).unwrap()
 }
 
 /// What the client of OpenCRVS 1.9 posts for the birth `number`; the body names no record.
@@ -122,6 +126,30 @@ async fn a_rejected_packet_is_rejected_with_the_token() {
     world.mediator.next_of("registration.rejected").await;
     world.gateway.event_in(&confirmation(&id), "done").await;
     assert_eq!(procedures(&world), [REJECT]);
+}
+
+#[tokio::test]
+async fn what_was_rejected_and_is_registered_again_unchanged_is_a_packet_again_and_is_confirmed() {
+    let mut world = world(by_token()).await;
+    let first = token(&world, "e1", 600);
+    let rejected = birth(&world, &first).await;
+    world.simulator.hub.publish_result(&rejected, "FAILED");
+    world.mediator.next_of("registration.rejected").await;
+    world.gateway.event_in(&confirmation(&rejected), "done").await;
+    // The country configuration did not hear our answer.
+    assert_eq!(post(&world, &first, json!({})).await, (202, json!({})));
+    assert_eq!(world.gateway.ids("kind=birth").await, [rejected.as_str()]);
+
+    world.simulator.core.asks("e1", "a2", Waiting::Registration);
+    let second = token_of(&world, "e1", "a2", 660);
+    assert_eq!(post(&world, &second, json!({})).await, (202, json!({})));
+    let registered = world.gateway.ids("kind=birth").await.pop().unwrap();
+    assert_ne!(registered, rejected);
+    world.gateway.event_in(&registered, "done").await;
+    issue(&world, &registered, Some(NUMBER));
+    world.gateway.event_in(&confirmation(&registered), "done").await;
+    assert_eq!(procedures(&world), [REJECT, ACCEPT]);
+    assert_eq!(decisions(&world)[1].input["actionId"], "a2");
 }
 
 #[tokio::test]

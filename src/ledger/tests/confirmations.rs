@@ -328,3 +328,32 @@ async fn a_credential_that_names_the_number_alone_is_that_of_the_last_registrati
         "under the hub's word alone"
     );
 }
+
+/// No action is named, as in the bodies of OpenCRVS 2.0.
+#[tokio::test(start_paused = true)]
+async fn what_opencrvs_was_told_is_rejected_and_is_registered_again_unchanged_goes_to_mosip_again() {
+    for is_silent in [false, true] {
+        let home = Home::new();
+        let ledger = confirming(&home, true);
+        let first = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+        match is_silent {
+            true => {
+                run_for(WITHIN + Duration::from_secs(1)).await;
+                ledger.housekeep().await.unwrap();
+            }
+            false => says(&ledger, Outcome::Rejected, &first, "m1").await,
+        }
+        let rejected = waiting(&ledger).await.remove(0);
+        assert_eq!(rejected.1.verdict, Verdict::Reject);
+        let repeat = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+        assert_eq!(repeat, first, "OpenCRVS has not heard of it, so the same action waits");
+        settle(&ledger, &rejected.0, Ending::Done(Done::default())).await;
+        let second = register(&ledger, EventKind::Birth, "B1", Some("e1")).await;
+        assert_ne!(second, first, "silent: {is_silent}");
+        assert_eq!(register(&ledger, EventKind::Birth, "B1", Some("e1")).await, second, "that one is known");
+        says(&ledger, Outcome::Issued, &first, "m2").await;
+        assert!(waiting(&ledger).await.is_empty(), "the former one is superseded");
+        says(&ledger, Outcome::Issued, &second, "m3").await;
+        assert_eq!(waiting(&ledger).await[0].0.held.id, format!("{second}@opencrvs"));
+    }
+}

@@ -43,7 +43,9 @@ fn registration(kind: EventKind, event: &str) -> Registration {
 }
 
 async fn post(ledger: &Ledger, kind: EventKind, token: Option<RecordToken>) -> Result<()> {
-    ledger.accept_registrations(vec![(registration(kind, "e1"), vec!["packets"])], token, "10001").await
+    let action = token.as_ref().map(|token| token.action_id().to_owned());
+    let registration = registration(kind, "e1").of_record(Some("e1"), action.as_deref());
+    ledger.accept_registrations(vec![(registration, vec!["packets"])], token, "10001").await
 }
 
 /// A birth of the record `e1` comes with `token`, and MOSIP has its packet; its id.
@@ -324,5 +326,38 @@ async fn a_token_of_mosip_api_is_taken_over_with_its_registration() {
         says(&ledger, Outcome::Issued, "100010123456789").await;
         let held = said(&confirmation(&ledger).await.work.record_token);
         assert_eq!(held == token, expected, "{held}");
+    }
+}
+
+#[tokio::test]
+async fn a_rejected_birth_that_is_registered_again_unchanged_is_not_swallowed() {
+    for is_settled in [true, false] {
+        let home = Home::new();
+        let ledger = keeping(&home, true);
+        let first = birth_with(&ledger, token_of(&home, "t1", "e1", LIFE)).await;
+        says(&ledger, Outcome::Rejected, &first).await;
+        let rejection = confirmation(&ledger).await;
+        if is_settled {
+            settle(&ledger, &rejection, Ending::Done(Done::default())).await;
+        }
+        post(&ledger, EventKind::Birth, token_of(&home, "t1", "e1", LIFE)).await.unwrap();
+        let packets = lane_to(Queue::Entries, "packets");
+        assert!(
+            lease_all(&ledger, &packets).await.is_empty(),
+            "the same request once more is no second packet"
+        );
+
+        let second = birth_with(&ledger, token_of(&home, "t2", "e1", LIFE + HOUR)).await;
+        assert_ne!(second, first, "it goes under an id of its own");
+        assert_eq!(kept(&ledger, &second).await, "t2");
+        if !is_settled {
+            settle(&ledger, &rejection, Ending::Done(Done::default())).await;
+        }
+        says(&ledger, Outcome::Issued, &second).await;
+        let accepted = confirmation(&ledger).await;
+        let KeptToken::Token(token) = accepted.work.record_token else { panic!("no token") };
+        assert_eq!((accepted.held.id, token.action_id()), (format!("{second}@opencrvs"), "a-t2"));
+        post(&ledger, EventKind::Birth, token_of(&home, "t2", "e1", LIFE + HOUR)).await.unwrap();
+        assert!(lease_all(&ledger, &packets).await.is_empty());
     }
 }

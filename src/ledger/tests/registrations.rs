@@ -138,6 +138,28 @@ async fn other_content_under_a_number_waits_until_mosip_has_answered() {
     }
 }
 
+#[tokio::test]
+async fn a_rejected_one_comes_again_unchanged_and_its_key_says_that_it_is_no_retry() {
+    let home = Home::new();
+    let ledger = home.open();
+    let post = async |word: &str| {
+        ledger.accept_registration(birth("B1", ""), PACKETS.to_vec(), key(word), PREFIX).await.unwrap()
+    };
+    let first = post("k1").await;
+    // MOSIP's answer is faster than ours: the packet is still out.
+    let packet = leased(&ledger).await.remove(0);
+    says(&ledger, Outcome::Rejected, &first.id).await;
+    assert_eq!(post("k1").await.id, first.id, "it is the same request");
+    let second = post("k2").await;
+    assert!(second.is_new && second.id != first.id, "a registrar registers it again");
+    assert!(leased(&ledger).await.is_empty(), "it waits behind the first");
+    settle(&ledger, &packet, Ending::Done(Done { is_answered_later: true, ..Done::default() })).await;
+    assert_eq!(send_one(&ledger).await, second.id);
+    assert_eq!(post("k3").await.id, second.id, "that one is on its way");
+    says(&ledger, Outcome::Issued, &second.id).await;
+    assert_eq!(post("k4").await.id, second.id, "what has a credential is no second person");
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_parking_and_a_persons_decision_free_the_number_too() {
     let home = Home::new();

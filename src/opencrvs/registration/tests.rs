@@ -138,6 +138,11 @@ fn a_record_that_the_body_names_is_not_that_of_the_token() {
     };
     let name = |name: &str| Some(name.to_owned());
     assert_eq!(of(&body().to_string(), "e2"), (name("e1"), name("a1")));
+    let one = |event: &str| {
+        json!({ "eventId": event, "requestFields": { "birthCertificateNumber": "B1" } }).to_string()
+    };
+    assert_eq!(of(&one("e1"), "e2"), (name("e1"), None));
+    assert_eq!(of(&one("e2"), "e2"), (name("e2"), name("a2")), "the action of the same record");
     let none = r#"{"requestFields":{"birthCertificateNumber":"B1"}}"#;
     assert_eq!(of(none, "e2"), (name("e2"), name("a2")));
     assert_eq!(of(none, "e\n2"), (None, name("a2")), "it is no name");
