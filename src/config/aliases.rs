@@ -13,7 +13,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 use table::{
-    KeyFile, OF_MEDIATOR, OF_MOSIP_API, OF_SEEDER, OWN_KEYS, PEERS, SCALARS, Sets, System, WITHOUT_EFFECT,
+    KeyFile, OF_MEDIATOR, OF_MOSIP_API, OF_SEEDER, OWN_KEYS, PEERS, SCALARS, Sets, System,
+    VERIFICATION_METHODS, WITHOUT_EFFECT,
 };
 
 /// The environment variables of the process.
@@ -44,6 +45,8 @@ pub(super) struct Aliases {
     pub(super) own: Vec<Entry>,
     /// Added to `keys.peers`.
     pub(super) peers: Vec<Entry>,
+    /// Verification methods whose credentials count, where they have a certificate.
+    pub(super) verification_methods: Vec<String>,
     /// Variables that are set and have no effect, in the order of their names.
     pub(super) without_effect: Vec<String>,
 }
@@ -86,7 +89,15 @@ impl Aliases {
         if systems.mosip_api {
             scalars.insert("faces.listen", listener_of_mosip_api(variables));
         }
-        Self { without_effect: without_effect(variables, systems), scalars, own, peers }
+        let methods = first_set(variables, &[VERIFICATION_METHODS]).map_or("", |(_, value)| value);
+        let methods = methods.split(',').map(str::trim).filter(|method| !method.is_empty());
+        Self {
+            verification_methods: methods.map(str::to_owned).collect(),
+            without_effect: without_effect(variables, systems),
+            scalars,
+            own,
+            peers,
+        }
     }
 }
 

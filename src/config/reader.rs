@@ -115,6 +115,11 @@ impl<'a> Reader<'a> {
         self.aliases.peers.clone()
     }
 
+    /// The verification methods that a variable of an older system names.
+    pub(crate) fn verification_methods(&self) -> &[String] {
+        &self.aliases.verification_methods
+    }
+
     /// The value of the variable that a setting names.
     pub(crate) fn named_variable(&self, name: &str) -> Option<&'a String> {
         self.found.borrow_mut().named.insert(name.to_owned());

@@ -86,6 +86,7 @@ mod tests {
                 file: vectors.join("keys/issuer.crt.pem"),
                 history: false,
             }],
+            without_issuer: Vec::new(),
             require: vec![ProofKind::Event, ProofKind::Embedded],
             data_share: None,
             danger_accept_jcs: false,
@@ -130,6 +131,10 @@ mod tests {
             unset(settings::Credentials { issuers: vec![], ..settings() }),
             "credentials: credentials.issuers is not set"
         );
+        let methods = ["https://a.example/key", "https://b.example/key"].map(str::to_owned).to_vec();
+        let named = settings::Credentials { issuers: vec![], without_issuer: methods, ..settings() };
+        let advice = examine_section(&named, NOW).remove(0).advice.unwrap();
+        assert!(advice.contains("https://a.example/key, https://b.example/key"), "{advice}");
         assert_eq!(
             unset(settings::Credentials { context: vec![], ..settings() }),
             "credentials: credentials.context is not set"

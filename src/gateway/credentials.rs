@@ -29,7 +29,10 @@ pub(crate) fn load(settings: &settings::Credentials) -> Result<Credentials> {
 pub(crate) fn examine(settings: &settings::Credentials) -> Result<Credentials, Vec<Error>> {
     let (mut issuers, mut troubles) = (Vec::new(), Vec::new());
     if settings.issuers.is_empty() {
-        troubles.push(unset("issuers", "Add the certificate that MOSIP signs credentials with"));
+        troubles.push(match settings.without_issuer.as_slice() {
+            [] => unset("issuers", "Add the certificate that MOSIP signs credentials with"),
+            methods => unset("issuers", &format!("Add each of {} with its certificate", methods.join(", "))),
+        });
     }
     for outcome in settings.issuers.iter().map(issuer) {
         match outcome {
@@ -146,6 +149,7 @@ mod tests {
                 file: vectors.join("keys/issuer.crt.pem"),
                 history: false,
             }],
+            without_issuer: Vec::new(),
             require: vec![ProofKind::Event, ProofKind::Embedded],
             data_share: None,
             danger_accept_jcs: false,

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::faces::FaceSettings as _;
 use crate::mosip::credential::ProofKind;
 use crate::opencrvs::event::EventKind;
-use crate::settings::Config;
+use crate::settings::{self, Config};
 use crate::upstream::{self, is_plain};
 
 /// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), certificates have
@@ -40,6 +40,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(webhooks_lead_nowhere(config))
         .chain(nothing_confirms(config))
         .chain(of_contexts(config))
+        .chain(of_issuers(config))
         .chain(of_roots(&config.upstream))
         .chain(config.callback.key_trouble())
         .chain(config.faces.each.mosip_api.key_trouble())
@@ -130,6 +131,22 @@ fn of_contexts(config: &Config) -> Option<Trouble> {
             "credentials.contexts_dir",
             "is not set, and credentials.require names event-proof alone: a credential that holds a proof inside, as vercred and euin do, stays in quarantine",
             "set credentials.contexts_dir and credentials.context, unless MOSIP issues credentials of type opencrvs alone",
+        )
+    })
+}
+
+/// Where nothing has a certificate, [`of_credentials`] says so.
+fn of_issuers(config: &Config) -> Option<Trouble> {
+    let settings::Credentials { issuers, without_issuer, .. } = &config.credentials;
+    let lacks_some = config.expects_credentials() && !issuers.is_empty() && !without_issuer.is_empty();
+    lacks_some.then(|| {
+        Trouble::new(
+            "credentials.issuers",
+            format!(
+                "holds no certificate for {}, which MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST names: what is signed there stays in quarantine",
+                without_issuer.join(", ")
+            ),
+            "add each with its certificate, and start the gateway again, or take it out of the variable",
         )
     })
 }

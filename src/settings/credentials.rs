@@ -20,6 +20,8 @@ pub struct Credentials {
     pub context: Vec<serde_json::Value>,
     /// The issuers whose signatures count.
     pub issuers: Vec<Issuer>,
+    /// Verification methods that a variable of an older system names, and that have no issuer.
+    pub without_issuer: Vec<String>,
     /// The kinds of proof, each of which suffices.
     pub require: Vec<ProofKind>,
     /// Where the gateway fetches credentials that the hub only names; absent = it does not.
@@ -79,10 +81,15 @@ pub(crate) fn credentials(root: &mut Section<'_>, plain: &PlainHttp) -> Credenti
             "name \"event-proof\", \"embedded-proof\" or both, or remove it",
         );
     }
+    let has_issuer =
+        |method: &String| issuers.iter().any(|issuer: &Issuer| issuer.verification_method == *method);
+    let without_issuer = reader.verification_methods().iter().filter(|method| !has_issuer(method));
+    let without_issuer = without_issuer.cloned().collect();
     let credentials = Credentials {
         contexts_dir: section.path("contexts_dir"),
         context,
         issuers,
+        without_issuer,
         require,
         data_share: section.optional_section("data_share").and_then(|section| share(section, plain)),
         danger_accept_jcs: section

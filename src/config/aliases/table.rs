@@ -137,9 +137,12 @@ pub(super) const OF_MOSIP_API: &[&str] = &["MOSIP_CREATE_PACKET_URL"];
 /// The prefix of the variables of the Token Seeder.
 pub(super) const OF_SEEDER: &str = "TOKENSEEDER_";
 
+/// The verification methods of the issuers of credentials, separated by commas. Their certificates have no variable.
+pub(super) const VERIFICATION_METHODS: &str = "MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST";
+
 /// Variables that the older system reads and that have no counterpart here. Their use is reported.
 #[rustfmt::skip]
 pub(super) const WITHOUT_EFFECT: &[(System, &[&str])] = &[
     (System::Mediator, &["CARDS_PATH_PREFIX", "CERT_PUBLIC_KEY_PATH", "IS_THUMBRPINT", "SIGN_ALGORITHM", "WG_PEERS"]),
-    (System::MosipApi, &["ESIGNET_REDIRECT_URL", "MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST", "OPENCRVS_GRAPHQL_GATEWAY_URL", "UNSAFE_DEBUG_LOG"]),
+    (System::MosipApi, &["ESIGNET_REDIRECT_URL", "OPENCRVS_GRAPHQL_GATEWAY_URL", "UNSAFE_DEBUG_LOG"]),
 ];

@@ -181,10 +181,7 @@ fn the_published_environment_of_mosip_api() {
     assert!(
         lacks(&off).contains(&"websub: listen.callback is not set, and websub.hub_url needs it".to_owned())
     );
-    assert_eq!(
-        warnings_with(&config, "no effect here"),
-        ["these variables of an older system have no effect here: MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST"]
-    );
+    assert_eq!(warnings_with(&config, "no effect here"), [""; 0]);
     for silent in
         ["NODE_ENV", "LOCALE", "OPENID_PROVIDER_CLAIMS", "MOSIP_BIRTH_WEBHOOK_URL", "MOSIP_DEATH_WEBHOOK_URL"]
     {
@@ -351,4 +348,36 @@ fn what_ida_lacks_is_named() {
     let whole =
         accepted(text, &[url, ("PARTNER_ID", "p"), ("PARTNER_MISP_LK", "l"), ("PARTNER_APIKEY", "k")]);
     assert_eq!(lacks(&whole), [""; 0]);
+}
+
+/// The certificates of issuers have no variable.
+#[test]
+fn a_verification_method_without_a_certificate_is_told_by_its_name() {
+    let methods = "https://a.example/key, https://b.example/key,";
+    let set = with(MOSIP_API, &[("MOSIP_VERIFIABLE_CREDENTIAL_ALLOWLIST", methods)]);
+    let told = |text: &str| -> Vec<String> {
+        let config = accepted(text, &set);
+        let own = crate::gateway::credentials::examine(&config.credentials).err().unwrap_or_default();
+        let own = crate::gateway::troubles::of_credentials(&own);
+        let all = crate::gateway::troubles::all(&config).into_iter().chain(own);
+        let all = all.map(|trouble| format!("{}: {}. {}", trouble.subject, trouble.what, trouble.advice));
+        all.filter(|told| told.contains("issuers")).collect()
+    };
+    let one = |text: &str| -> String {
+        let told = told(text);
+        let [told] = told.as_slice() else { panic!("{told:?}") };
+        told.clone()
+    };
+    let none = one("");
+    assert!(none.contains("credentials.issuers is not set"), "{none}");
+    assert!(none.contains("https://a.example/key, https://b.example/key"), "{none}");
+    let issuer = |method: &str| {
+        let file = format!("{}/tests/vectors/keys/issuer.crt.pem", env!("CARGO_MANIFEST_DIR"));
+        format!("{{ verification_method = \"https://{method}.example/key\", file = \"{file}\" }}")
+    };
+    let a = format!("credentials.issuers = [{}]", issuer("a"));
+    let lack = one(&a);
+    assert!(lack.contains("https://b.example/key") && !lack.contains("https://a.example/key"), "{lack}");
+    let both = format!("credentials.issuers = [{}, {}]", issuer("a"), issuer("b"));
+    assert_eq!(told(&both), [""; 0]);
 }
