@@ -284,8 +284,12 @@ impl<'a> Reader<'a> {
                 used.entry(variable.clone()).or_default().push(path.clone());
             }
         }
-        for (variable, paths) in used {
-            self.warn(format!("{variable}, a name of an older system, sets {}", paths.join(", ")));
+        let used: Vec<String> = used
+            .into_iter()
+            .map(|(variable, paths)| format!("{variable} sets {}", paths.join(", ")))
+            .collect();
+        if !used.is_empty() {
+            self.warn(format!("names of an older system are read: {}", used.join("; ")));
         }
         // An alias has no effect where its section is absent.
         for (path, alias) in &self.aliases.scalars {

@@ -228,12 +228,13 @@ fn the_hub_secret_and_topic_are_what_the_callback_checks() {
 }
 
 #[test]
-fn a_used_alias_is_one_warning_and_an_overridden_one_none() {
-    let used = accepted("", &[("OPENCRVS_PRIV_KEY_PATH", "o.key")]);
+fn used_aliases_are_one_warning_together_and_overridden_ones_none() {
+    let mediator = ("MOSIP_BIRTH_PROXY_CALLBACK_URL", "https://m.example.org/b");
+    let used = accepted("", &[("OPENCRVS_PRIV_KEY_PATH", "o.key"), mediator]);
     assert_eq!(
         used.warnings,
         [
-            "OPENCRVS_PRIV_KEY_PATH, a name of an older system, sets keys.own[0].file, keys.own[0].name, keys.own[0].use, upstream.mediator.sign_with"
+            "names of an older system are read: MOSIP_BIRTH_PROXY_CALLBACK_URL sets upstream.mediator.birth; OPENCRVS_PRIV_KEY_PATH sets keys.own[0].file, keys.own[0].name, keys.own[0].use, upstream.mediator.sign_with"
         ]
     );
     assert_eq!(origin(&used, "upstream.mediator.sign_with"), Some("OPENCRVS_PRIV_KEY_PATH"));
