@@ -379,7 +379,7 @@ impl Book<'_> {
         }
         match &intent.name {
             Name::Composition | Name::Action(_) => self.correlate(&id, &intent.subject)?,
-            Name::Packet(packet) => self.correlate_packet(&id, &intent.subject, packet)?,
+            Name::Packet(packet) => self.correlate_packet(&id, intent, packet)?,
         }
         Ok(made)
     }

@@ -40,6 +40,16 @@ pub(super) struct NewConfirmation {
     confirmation: Confirmation,
 }
 
+/// What follows for OpenCRVS from what is said of a registration.
+pub(super) enum Follows {
+    /// Nothing: it awaits none, or was told before.
+    Nothing,
+    /// An entry of its own.
+    Confirmation(NewConfirmation),
+    /// It should learn of it and cannot; why, in a word.
+    Unconfirmed(&'static str),
+}
+
 impl Ledger {
     /// From now on registrations are confirmed in OpenCRVS. Called once, before anything moves.
     pub(crate) fn confirm_in_opencrvs(&self, confirmations: Confirmations) {
@@ -55,15 +65,14 @@ impl Book<'_> {
         named: Option<&Named>,
         outcome: Option<Outcome>,
         data: &Value,
-    ) -> Result<Option<NewConfirmation>> {
-        let Some(rules) = self.rules.confirmations.get() else { return Ok(None) };
+    ) -> Result<Follows> {
+        let Some(rules) = self.rules.confirmations.get() else { return Ok(Follows::Nothing) };
         let Some(named) = named else {
-            if outcome == Some(Outcome::Issued) {
-                tracing::error!(
-                    "a credential is of no known registration, so nothing is confirmed in OpenCRVS"
-                );
+            if outcome != Some(Outcome::Issued) {
+                return Ok(Follows::Nothing);
             }
-            return Ok(None);
+            tracing::error!("a credential is of no known registration, so nothing is confirmed in OpenCRVS");
+            return Ok(Follows::Unconfirmed("unknown-registration"));
         };
         // Of several registrations with the number that a credential names it is that of the last. A webhook or an EventDocument with
         // that number is none.
@@ -79,7 +88,7 @@ impl Book<'_> {
             Some(Outcome::Rejected) if rules.rejects_rejected && !self.is_issued(entry)? => {
                 self.confirmation(entry, Verdict::Reject, None)
             }
-            _ => Ok(None),
+            _ => Ok(Follows::Nothing),
         }
     }
 
@@ -88,27 +97,34 @@ impl Book<'_> {
         if !self.rules.confirmations.get().is_some_and(|rules| rules.rejects_silent) {
             return Ok(());
         }
-        let confirmation = self.confirmation(entry, Verdict::Reject, None)?;
-        confirmation.map_or(Ok(()), |confirmation| self.queue_confirmation(confirmation))
+        match self.confirmation(entry, Verdict::Reject, None)? {
+            Follows::Confirmation(confirmation) => self.queue_confirmation(confirmation),
+            Follows::Nothing | Follows::Unconfirmed(_) => Ok(()),
+        }
     }
 
-    /// The entry for what is decided of the registration of `entry`, and of what its credential says; `None`: there was one, or OpenCRVS could
-    /// not tell what is meant.
-    fn confirmation(
-        &self,
-        entry: &str,
-        verdict: Verdict,
-        credential: Option<&Value>,
-    ) -> Result<Option<NewConfirmation>> {
-        let Some(rules) = self.rules.confirmations.get() else { return Ok(None) };
+    /// The registration of `entry` is accepted. Where nothing names its record, a person hears of it before MOSIP answers.
+    pub(super) fn foresee_confirmation(&self, entry: &str, kind: EventKind, subject: &Subject) {
+        let awaits = matches!(kind, EventKind::Birth | EventKind::Death | EventKind::BirthCorrection);
+        if awaits && subject.event_id.is_none() && self.rules.confirmations.get().is_some() {
+            tracing::warn!(
+                event = entry,
+                "neither the registration nor its token names an eventId, so it cannot be confirmed in OpenCRVS"
+            );
+        }
+    }
+
+    /// What follows from what is decided of the registration of `entry`, and of what its credential says.
+    fn confirmation(&self, entry: &str, verdict: Verdict, credential: Option<&Value>) -> Result<Follows> {
+        let Some(rules) = self.rules.confirmations.get() else { return Ok(Follows::Nothing) };
         let subject = self.subject_of(entry)?;
-        let Some(occasion) = self.occasion(entry, &subject)? else { return Ok(None) };
+        let Some(occasion) = self.occasion(entry, &subject)? else { return Ok(Follows::Nothing) };
         let Some(event_id) = subject.event_id else {
             tracing::error!(
                 event = entry,
                 "the registration has no eventId, so nothing is confirmed in OpenCRVS: a person decides there"
             );
-            return Ok(None);
+            return Ok(Follows::Unconfirmed("no-event-id"));
         };
         if self.is_superseded(entry, occasion, &event_id)? {
             tracing::error!(
@@ -116,11 +132,11 @@ impl Book<'_> {
                 "the record was registered once more since, so this registration is not confirmed in OpenCRVS"
             );
             self.forget_record_token(entry)?;
-            return Ok(None);
+            return Ok(Follows::Unconfirmed("registered-again"));
         }
         let mark = self.confirmation_mark(verdict, entry);
         if self.tx().mark_verified(&mark, self.now)?.is_some() {
-            return Ok(None);
+            return Ok(Follows::Nothing);
         }
         let registration_number = match occasion {
             Occasion::Birth => subject.brn,
@@ -151,7 +167,7 @@ impl Book<'_> {
         };
         let line = self.confirmation_line(&confirmation.event_id);
         let id = self.free_name(&format!("{entry}@{}", rules.destination))?;
-        Ok(Some(NewConfirmation { id, line, confirmation }))
+        Ok(Follows::Confirmation(NewConfirmation { id, line, confirmation }))
     }
 
     /// By which it is known that the registration of `entry` was decided so.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
+use super::confirmations::Follows;
 use super::deliveries::Message;
 use super::entry::Refusal;
 use super::{Book, Ledger};
@@ -222,7 +223,16 @@ impl Ledger {
             let post =
                 uin_token.as_deref().map(|token| book.token_post(&id, named.as_ref(), &subject, token));
             let post = post.transpose()?.flatten();
-            let confirmation = book.confirmation_of(named.as_ref(), outcome, data)?;
+            let confirmation = match book.confirmation_of(named.as_ref(), outcome, data)? {
+                Follows::Nothing => None,
+                Follows::Confirmation(new) => Some(new),
+                Follows::Unconfirmed(why) => {
+                    if let Some(members) = told.to_mut().as_object_mut() {
+                        members.insert("notConfirmed".to_owned(), why.into());
+                    }
+                    None
+                }
+            };
             let settled_by = confirmation.as_ref().filter(|_| outcome == Some(Outcome::Issued));
             book.tell(Message {
                 kind,

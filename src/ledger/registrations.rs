@@ -184,8 +184,9 @@ impl Book<'_> {
     }
 
     /// Keeps the names of the registration that goes under `id`.
-    pub(super) fn correlate_packet(&self, id: &str, subject: &Subject, packet: &PacketId) -> Result<()> {
-        let subject = Subject { registration_id: Some(id.to_owned()), ..subject.clone() };
+    pub(super) fn correlate_packet(&self, id: &str, intent: &Intent, packet: &PacketId) -> Result<()> {
+        self.foresee_confirmation(id, intent.kind, &intent.subject);
+        let subject = Subject { registration_id: Some(id.to_owned()), ..intent.subject.clone() };
         self.correlate_with(id, &subject, Some(&packet.number))
     }
 

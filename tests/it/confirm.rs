@@ -312,14 +312,22 @@ async fn a_confirmation_that_comes_before_its_action_is_stored_waits_for_it() {
 
 #[tokio::test]
 async fn what_was_never_sent_or_names_no_event_is_told_and_not_confirmed() {
+    let logs = Logs::from_here();
     let mut world = world(Setup::default()).await;
     issue(&world, "100019999999999", Some(NUMBER));
     let (_, told) = world.mediator.next_of("credential.issued").await;
     assert_eq!(told["data"]["registrationId"], "100019999999999");
+    assert_eq!(told["data"]["notConfirmed"], "unknown-registration");
     let id = register(&world, "birth", None, json!({ "birthCertificateNumber": "B1" })).await;
+    let warns = |line: &Value| {
+        let message = line["message"].as_str().unwrap_or_default();
+        message.starts_with("neither the registration nor its token") && line["event"] == id.as_str()
+    };
+    assert!(logs.lines().iter().any(warns), "before MOSIP says anything");
     issue(&world, &id, Some(NUMBER));
     let (_, told) = world.mediator.next_of("credential.issued").await;
     assert_eq!(told["subject"]["brn"], "B1");
+    assert_eq!(told["data"]["notConfirmed"], "no-event-id");
     assert_eq!(world.gateway.ids("").await, [id], "no confirmation was made");
     assert!(world.simulator.history.record().core_calls.is_empty());
 }
