@@ -218,8 +218,13 @@ impl Book<'_> {
     /// telling changes nothing: the record is rejected there.
     pub(super) fn is_rejected(&self, entry: &str) -> Result<bool> {
         let outcome = self.tx().outcome(entry)?;
-        let was_told = self.tx().marked_verified(&self.confirmation_mark(Verdict::Reject, entry))?.is_some();
-        Ok(was_told || outcome.is_some_and(|row| row.outcome == Outcome::Rejected.as_str()))
+        Ok(outcome.is_some_and(|row| row.outcome == Outcome::Rejected.as_str())
+            || self.was_rejected(entry)?)
+    }
+
+    /// Whether the registration of `entry` was rejected in OpenCRVS, or is to be.
+    pub(super) fn was_rejected(&self, entry: &str) -> Result<bool> {
+        Ok(self.tx().marked_verified(&self.confirmation_mark(Verdict::Reject, entry))?.is_some())
     }
 
     pub(super) fn queue_confirmation(&self, new: NewConfirmation) -> Result<()> {

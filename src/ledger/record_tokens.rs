@@ -94,6 +94,7 @@ impl Book<'_> {
         let entry = cause(id);
         let kept = self.tx().token(entry)?;
         Ok(match kept {
+            None if self.was_rejected(entry)? => KeptToken::Rejected,
             None => KeptToken::None,
             Some(TokenRow { token: Some(sealed), until }) if until > self.now => {
                 KeptToken::Token(self.open_record_token(entry, &sealed)?)

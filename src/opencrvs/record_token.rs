@@ -26,6 +26,8 @@ pub(crate) enum KeptToken {
     /// Nothing: none came, or the registration was confirmed.
     #[default]
     None,
+    /// Nothing: the registration was rejected.
+    Rejected,
     /// It has ended.
     Ended,
     /// It.

@@ -125,7 +125,7 @@ async fn a_birth_is_confirmed_with_its_token_alone_and_nothing_ever_shows_or_kee
 }
 
 #[tokio::test]
-async fn a_rejected_packet_is_rejected_with_the_token() {
+async fn a_rejected_packet_is_rejected_with_the_token_and_a_credential_after_it_parks_as_contradicted() {
     let mut world = world(by_token()).await;
     let token = token(&world, "e1", 600);
     let id = birth(&world, &token).await;
@@ -133,6 +133,10 @@ async fn a_rejected_packet_is_rejected_with_the_token() {
     world.mediator.next_of("registration.rejected").await;
     world.gateway.event_in(&confirmation(&id), "done").await;
     assert_eq!(procedures(&world), [REJECT]);
+    issue(&world, &id, Some(NUMBER));
+    let (_, parked) = world.mediator.next_of("event.parked").await;
+    assert_eq!(parked["data"]["upstream"], "rejected-before", "its token is used up: {parked}");
+    assert_eq!(procedures(&world), [REJECT], "core is not asked");
 }
 
 #[tokio::test]

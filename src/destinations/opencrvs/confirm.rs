@@ -88,7 +88,10 @@ impl Confirmations {
                 KeptToken::Ended => {
                     Err(token_ended("the record token ended before MOSIP answered").before_call())
                 }
-                KeptToken::None => Err(no_token().before_call()),
+                KeptToken::Rejected if confirmation.verdict == Verdict::Accept => {
+                    Err(no_confirmation(&Standing::Contradicted, Verdict::Accept).before_call())
+                }
+                KeptToken::None | KeptToken::Rejected => Err(no_token().before_call()),
             },
         };
         call.map(Step::from)

@@ -263,6 +263,15 @@ async fn without_a_client_a_record_token_that_is_of_no_use_parks_and_says_what_t
 }
 
 #[tokio::test]
+async fn a_credential_after_the_record_token_rejected_is_no_missing_token() {
+    let outside = Script::new([]);
+    let work = birth_with(KeptToken::Rejected);
+    let outcome = drive(&outside, &core_by_token(false), work, &Book::default()).await;
+    let error = outcome.map(drop).unwrap_err();
+    assert_eq!((error.upstream().unwrap().code.as_str(), error.is_before_call()), ("rejected-before", true));
+}
+
+#[tokio::test]
 async fn an_action_that_core_has_not_stored_yet_is_waited_for_under_a_record_token_too() {
     for (ago, fault, word) in [(0, Fault::Upstream, "nothing-waits"), (3_600, Fault::Caller, "NOT_FOUND")] {
         let numbers = format!(r#"{{"UIN":"{NUMBER}"}}"#);

@@ -87,6 +87,7 @@ async fn kept(ledger: &Ledger, id: &str) -> String {
 fn said(kept: &KeptToken) -> String {
     match kept {
         KeptToken::None => "none".to_owned(),
+        KeptToken::Rejected => "rejected".to_owned(),
         KeptToken::Ended => "ended".to_owned(),
         KeptToken::Token(token) => token.bearer().unwrap().to_str().unwrap().replace("Bearer ", ""),
     }
@@ -131,7 +132,8 @@ async fn a_confirmation_that_was_taken_leaves_no_token_and_one_that_waits_or_par
             let confirmation = confirmation(&ledger).await;
             settle(&ledger, &confirmation, ending.clone()).await;
             assert_eq!(is_sealed(&ledger, &id).await, is_left);
-            assert_eq!(kept(&ledger, &id).await, if is_left { "t1" } else { "none" });
+            let without = if outcome == Outcome::Rejected { "rejected" } else { "none" };
+            assert_eq!(kept(&ledger, &id).await, if is_left { "t1" } else { without });
         }
     }
 }
