@@ -15,6 +15,7 @@ use crate::support::gateway::json as read;
 use crate::support::logs::Logs;
 use crate::support::mosip::caller_token_of;
 use crate::support::patience;
+use crate::support::rows::Rows;
 use crate::support::world::{Setup, World};
 
 pub(crate) const NUMBER: &str = "4961027835190246";
@@ -197,6 +198,30 @@ async fn what_was_rejected_and_is_registered_again_unchanged_is_a_packet_again_a
     let made: Vec<_> =
         decisions.iter().map(|call| (call.procedure.as_str(), &call.input["actionId"])).collect();
     assert_eq!(made, [(REJECT, &json!("a1")), (ACCEPT, &json!("a2"))]);
+}
+
+#[tokio::test]
+async fn what_mosip_is_silent_about_is_rejected_where_the_country_wants_it() {
+    let set = vec![("OPENCRVS__ON_SILENCE", "reject"), ("WEBSUB__EXPECT_WITHIN", "1m")];
+    let mut world = world(Setup { set, ..Setup::default() }).await;
+    let id = birth(&world, "e1").await;
+    // As if MOSIP had had its packet long ago.
+    let overdue = "UPDATE correlation SET expected_by=1 WHERE expected_by IS NOT NULL";
+    assert_eq!(Rows::of(&world.gateway.outbox()).change(overdue, []), 1, "its answer is expected");
+    assert!(decisions(&world).is_empty());
+    world.gateway.restart(&[]).await;
+    let (_, silent) = world.mediator.next_of("registration.silent").await;
+    assert_eq!(
+        (&silent["subject"]["eventId"], &silent["data"]["registrationId"]),
+        (&json!("e1"), &json!(id))
+    );
+    world.gateway.event_in(&confirmation(&id), "done").await;
+    let decisions = decisions(&world);
+    let [call] = decisions.as_slice() else { panic!("{decisions:?}") };
+    assert_eq!((call.procedure.as_str(), &call.input["actionId"]), (REJECT, &json!("a1")));
+    issue(&world, &id, Some(NUMBER));
+    let (_, parked) = world.mediator.next_of("event.parked").await;
+    assert_eq!(parked["data"]["upstream"], "rejected-before", "{parked}");
 }
 
 #[tokio::test]
