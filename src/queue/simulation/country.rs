@@ -19,7 +19,7 @@ use crate::keys::{Keyring, Ring};
 use crate::ledger::Confirmations;
 use crate::mosip::push::Outcome;
 use crate::opencrvs::confirm::Verdict;
-use crate::opencrvs::record_token::KeptToken;
+use crate::opencrvs::record_token::{KeptToken, RecordToken};
 use crate::random::Random;
 
 /// The destination of packets.
@@ -37,7 +37,7 @@ pub(super) fn confirmations() -> Confirmations {
         national_id_key: "VID".to_owned(),
         rejects_rejected: true,
         rejects_silent: true,
-        keeps_tokens: false,
+        keeps_tokens: true,
         settles: false,
     }
 }
@@ -58,7 +58,8 @@ pub(super) fn destinations(plant: Option<Plant>, random: &Random) -> [Arc<dyn De
     let packets = Packets::new(settings, &tools());
     let mut settings = opencrvs::Settings::default();
     settings.confirmation.url = url("/core");
-    settings.confirmation.with = ConfirmWith::Client;
+    // Where no token came, or it is refused, the client confirms.
+    settings.confirmation.with = ConfirmWith::RecordToken;
     settings.confirmation.national_id_key = "VID".to_owned();
     let opencrvs = Opencrvs::new(settings, &tools());
     let real: [Arc<dyn Destination>; 2] = [Arc::new(packets), Arc::new(opencrvs)];
@@ -101,7 +102,12 @@ impl Steps for Spoilt {
             kind: work.kind.clone(),
             payload,
             progress: work.progress.clone(),
-            record_token: KeptToken::None,
+            record_token: match &work.record_token {
+                KeptToken::None => KeptToken::None,
+                KeptToken::Rejected => KeptToken::Rejected,
+                KeptToken::Ended => KeptToken::Ended,
+                KeptToken::Token(kept) => KeptToken::Token(token(kept.event_id()).unwrap()),
+            },
         })
     }
 }
@@ -281,7 +287,7 @@ pub(super) fn event_of(number: u32) -> String {
     format!("event-{number}")
 }
 
-fn number_of(number: u32) -> String {
+pub(super) fn number_of(number: u32) -> String {
     format!("N{number}")
 }
 
@@ -296,6 +302,15 @@ pub(super) fn body(number: u32, tracking: u32) -> Value {
         "trackingId": format!("T{tracking}"), "eventId": event_of(number), "actionId": ACTION,
         "requestFields": { "birthCertificateNumber": number_of(number), "referenceNumber": number_of(number) },
     })
+}
+
+/// The record token with which the registration comes: that of every second one, as OpenCRVS 1.9 gives it.
+pub(super) fn token_of(number: u32) -> Option<RecordToken> {
+    token(&event_of(number)).filter(|_| number % 2 == 1)
+}
+
+fn token(event: &str) -> Option<RecordToken> {
+    RecordToken::new("a.b.c", Some(event), Some(ACTION), Some(Timestamp::from_seconds(4_000_000_000)))
 }
 
 fn text(value: &Value) -> String {

@@ -11,8 +11,8 @@
 //! Events go to two destinations, one of which may be away until all of them have arrived at the other; a job asks for tokens, MOSIP pushes before
 //! and after the events that its pushes are about, and the mediator takes messages. One destination answers births and deaths later: MOSIP
 //! rejects them or issues a credential, or is silent. Registrations become packets in two steps, and what MOSIP says of them, or its silence, is
-//! confirmed in OpenCRVS's core in two more. Both answer what they have taken already, refuse a token, or say nothing; a record of core is in use
-//! now and then.
+//! confirmed in OpenCRVS's core in two more, or in one under the record token that every second one brings. Both answer what they have taken
+//! already, refuse a token, or say nothing; a record of core is in use now and then.
 //!
 //! What counts as a failure at any moment, which is looked for after each commit, each call and each crash: what was acknowledged and is not
 //! in the store; one event under two ids at one destination; an event that arrives with two application ids; events of one composition that

@@ -215,6 +215,12 @@ impl Call {
             Post::Registration { number, tracking } => {
                 let body = Bytes::from(country::body(number, tracking).to_string());
                 let registration = Registration::parse(EventKind::Birth, body)?;
+                if let Some(token) = country::token_of(number) {
+                    let registrations = vec![(registration, vec![PACKETS])];
+                    ledger.accept_registrations(registrations, Some(token), "10001").await?;
+                    let found = ledger.find(country::number_of(number)).await?;
+                    return Ok(found.into_iter().next().unwrap().id);
+                }
                 Ok(ledger.accept_registration(registration, vec![PACKETS], None, "10001").await?.id)
             }
             Post::Answer { id, outcome, .. } => {
