@@ -307,6 +307,9 @@ impl Book<'_> {
         }
         let speaks = entries.iter().position(|(destination, _)| Rows::speaks(destination)).unwrap_or(0);
         let (_, Known { id, state, aid, .. }) = entries.remove(speaks);
+        if due.is_empty() {
+            self.follow_action(&id, intent)?;
+        }
         if let Some(token) = token {
             self.keep_record_token(&self.answered_under(&id)?, token)?;
         }
@@ -326,11 +329,10 @@ impl Book<'_> {
                     (entry.state, entry.aid)
                 }
             };
-            // Only what MOSIP answers is rejected, and a registration alone is taken again after that.
-            let may_be_rejected =
-                !is_retry && Rows::speaks(destination) && matches!(posted.intent.name, Name::Packet(_));
             let is_void = state == State::Discarded
-                || may_be_rejected && self.is_registered_again(&found.entry, &posted.intent.subject)?;
+                || !is_retry
+                    && Rows::speaks(destination)
+                    && self.is_registered_again(&found.entry, &posted.intent)?;
             return Ok(Some(Known { id: found.entry, state, aid, is_void }));
         }
         Ok(None)

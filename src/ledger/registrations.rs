@@ -165,21 +165,36 @@ impl Book<'_> {
         .advise("Set upstream.packets.id_prefix to another one."))
     }
 
-    /// Whether the registration `subject`, of the same content as the entry `id`, is another one: MOSIP rejected the former, and the registrar
+    /// Whether the registration `intent`, of the same content as the entry `id`, is another one: MOSIP rejected the former, and the registrar
     /// registers the record once more as it is. That is another action of the record. Where an action is not known, it is one that comes after
     /// OpenCRVS has heard of the rejection: before, it waits for the former.
-    pub(super) fn is_registered_again(&self, id: &str, subject: &Subject) -> Result<bool> {
+    pub(super) fn is_registered_again(&self, id: &str, intent: &Intent) -> Result<bool> {
         let entry = self.answered_under(id)?;
-        if !self.is_rejected(&entry)? {
+        if !matches!(intent.name, Name::Packet(_)) || !self.is_rejected(&entry)? {
             return Ok(false);
         }
         let former = self.subject_of(&entry)?;
-        match (&former.action_id, &subject.action_id, &former.event_id) {
+        match (&former.action_id, &intent.subject.action_id, &former.event_id) {
             (Some(former), Some(action), _) => Ok(former != action),
             (_, _, Some(event_id)) => {
                 Ok(!self.is_confirmation_in(&entry, event_id, vec![State::Queued, State::Leased])?)
             }
             _ => Ok(true),
+        }
+    }
+
+    /// `intent` is a repeat of the entry `id`. Where it hands over another action of the record, that one waits now, and is confirmed.
+    pub(super) fn follow_action(&self, id: &str, intent: &Intent) -> Result<()> {
+        let (entry, Subject { event_id, action_id, .. }) = (self.answered_under(id)?, &intent.subject);
+        let former = self.subject_of(&entry)?;
+        let is_other = action_id.is_some() && *action_id != former.action_id;
+        match former.registration_id.is_some()
+            && event_id.is_some()
+            && *event_id == former.event_id
+            && is_other
+        {
+            true => self.correlate(&entry, &Subject { action_id: action_id.clone(), ..former }),
+            false => Ok(()),
         }
     }
 

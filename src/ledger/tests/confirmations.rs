@@ -357,3 +357,22 @@ async fn what_opencrvs_was_told_is_rejected_and_is_registered_again_unchanged_go
         assert_eq!(waiting(&ledger).await[0].0.held.id, format!("{second}@opencrvs"));
     }
 }
+
+#[tokio::test]
+async fn a_repeat_that_hands_over_another_action_is_confirmed_for_that() {
+    let home = Home::new();
+    let ledger = confirming(&home, false);
+    let post = async |action: &str| {
+        let fields = json!({ "birthCertificateNumber": "B1" });
+        let body = json!({ "eventId": "e1", "actionId": action, "requestFields": fields });
+        let registration = Registration::parse(EventKind::Birth, Bytes::from(body.to_string())).unwrap();
+        ledger.accept_registration(registration, vec!["packets"], None, "10001").await.unwrap().id
+    };
+    let id = post("a1").await;
+    assert_eq!(post("a2").await, id, "MOSIP has said nothing");
+    says(&ledger, Outcome::Rejected, &id, "m1").await;
+    let rejected = waiting(&ledger).await.remove(0).1;
+    assert_eq!(rejected.action_id.as_deref(), Some("a2"));
+    assert_eq!(post("a2").await, id, "it is the same request");
+    assert_ne!(post("a3").await, id);
+}
