@@ -11,6 +11,7 @@ use crate::opencrvs::event::{Event, EventKind};
 use crate::opencrvs::record_token::RecordToken;
 use crate::pool;
 
+use super::correlation::cause;
 use super::entry::{NewEntry, State};
 use super::identity::Identities;
 use super::ready::Ready;
@@ -296,7 +297,9 @@ impl Book<'_> {
         let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_void);
         let due: Vec<&'static str> =
             destinations.iter().zip(&known).filter(|(_, known)| is_due(known)).map(|(to, _)| *to).collect();
-        let mut made = self.insert_intent(intent, &identities.current, destinations, &due)?.into_iter();
+        let stands = known.iter().flatten().find(|known| !is_discarded(known)).map(|known| known.id.as_str());
+        let made = self.insert_intent(intent, &identities.current, (destinations, &due), stands)?;
+        let mut made = made.into_iter();
         let entries = destinations.iter().zip(known).filter_map(|(destination, known)| {
             let entry = if due.contains(destination) { made.next() } else { known };
             Some((*destination, entry?))
@@ -345,28 +348,35 @@ impl Book<'_> {
         }
     }
 
-    /// Makes the entries of `intent` for those of its `destinations` that are `due`.
+    /// Makes the entries of `intent` for those of its `destinations` that are `due`. `stands` is its entry at another one.
     fn insert_intent(
         &self,
         intent: &Intent,
         identity: &[u8],
-        destinations: &[&'static str],
-        due: &[&'static str],
+        (destinations, due): (&[&'static str], &[&'static str]),
+        stands: Option<&str>,
     ) -> Result<Vec<Known>> {
         if due.is_empty() {
             return Ok(Vec::new());
         }
-        let id = match &intent.name {
-            Name::Composition => self.fresh_id(intent.kind, &intent.line)?,
-            Name::Action(id) if !self.is_in_use(id)? => id.clone(),
-            Name::Action(id) => self.another_id(id),
-            Name::Packet(packet) => self.packet_id(packet, intent.kind)?,
+        let is_first = |destination: &&'static str| destinations.first() == Some(destination);
+        // What goes as a packet keeps its id, and the names that are kept under it, while MOSIP has it or is to get it.
+        let is_packet = matches!(intent.name, Name::Packet(_));
+        let kept = stands.filter(|_| is_packet && !due.iter().any(is_first)).map(cause);
+        let id = match (&intent.name, kept) {
+            (_, Some(id)) => id.to_owned(),
+            (Name::Composition, _) => self.fresh_id(intent.kind, &intent.line)?,
+            (Name::Action(id), _) if !self.is_in_use(id)? => id.clone(),
+            (Name::Action(id), _) => self.another_id(id),
+            (Name::Packet(packet), _) => self.packet_id(packet, intent.kind)?,
         };
         let mut made = Vec::new();
         for destination in due {
-            let name = match destinations.first() == Some(destination) {
-                true => id.clone(),
-                false => format!("{id}@{destination}"),
+            let name = match (is_first(destination), kept) {
+                (true, _) => id.clone(),
+                (false, None) => format!("{id}@{destination}"),
+                // The plain one is that of the entry which a person discarded.
+                (false, Some(_)) => self.another_id(&format!("{id}@{destination}")),
             };
             self.queue(NewEntry {
                 destination,
@@ -380,6 +390,7 @@ impl Book<'_> {
             made.push(Known { id: name, state: State::Queued, aid: intent.aid.clone(), is_void: false });
         }
         match &intent.name {
+            _ if kept.is_some() => {}
             Name::Composition | Name::Action(_) => self.correlate(&id, &intent.subject)?,
             Name::Packet(packet) => self.correlate_packet(&id, intent, packet)?,
         }

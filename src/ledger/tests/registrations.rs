@@ -297,3 +297,26 @@ async fn of_several_all_are_stored_in_their_order_or_none_is() {
     assert_eq!(refused.pointer(), Some("/requestFields/birthCertificateNumber"));
     assert_eq!(ledger.entries(Filter::default()).await.unwrap().entries.len(), 2);
 }
+
+#[tokio::test]
+async fn a_registration_whose_entry_at_a_system_was_discarded_goes_there_again_beside_the_packet_that_stands()
+{
+    const BOTH: [&str; 2] = ["packets", "nia"];
+    let home = Home::new();
+    let ledger = home.open();
+    let post = async |note| ledger.accept_registration(birth("B1", note), BOTH.to_vec(), None, PREFIX).await;
+    let first = post("").await.unwrap();
+    let at_nia = format!("{}@nia", first.id);
+    assert_eq!(first.others, [(at_nia.clone(), State::Queued)]);
+    ledger.discard(at_nia.clone(), "by mistake".to_owned()).await.unwrap();
+    let again = post("").await.unwrap();
+    assert!(again.is_new && again.id == first.id, "MOSIP sees it once");
+    let [(id, State::Queued)] = again.others.as_slice() else { panic!("{:?}", again.others) };
+    assert!(id.starts_with(&format!("{at_nia}-")), "a system drops what comes under an id again: {id}");
+    assert_eq!(post("").await.unwrap().others, again.others);
+    assert_eq!(post("other").await.unwrap_err().code(), Code::Field, "another one waits all the same");
+    let sent = lease_all(&ledger, &lane_to(Queue::Entries, "nia")).await;
+    assert_eq!(sent.iter().map(|sent| &sent.held.id).collect::<Vec<_>>(), [id]);
+    let found = ledger.find("B1".to_owned()).await.unwrap();
+    assert_eq!(found.iter().map(|entry| &entry.id).collect::<Vec<_>>(), [&first.id], "under its number");
+}
