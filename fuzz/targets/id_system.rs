@@ -25,6 +25,12 @@ static PATHS: LazyLock<Vec<NumberAt>> = LazyLock::new(|| {
 /// What another reader reads, too.
 static PLAIN: LazyLock<NumberAt> = LazyLock::new(|| NumberAt::of("$.nid").unwrap());
 
+/// Nested as deep as a reply may be, with many values on the way.
+static DEEP: LazyLock<String> = LazyLock::new(|| {
+    let within = |inner: String, _: usize| format!(r#"{{"nid":[1,1,1,1],"a":{inner}}}"#);
+    (0..100).fold("{}".to_owned(), within)
+});
+
 fuzz_target!(|input: &[u8]| {
     let Some((mode, rest)) = input.split_first() else { return };
     match mode % 5 {
@@ -70,9 +76,10 @@ fn document(body: &[u8]) {
     assert_eq!(read.body(), body);
 }
 
-/// Any path, over a good reply.
+/// Any path, over a good reply, and over one that a path which multiplies does not get through.
 fn path(text: &[u8]) {
     if let Some(path) = std::str::from_utf8(text).ok().and_then(NumberAt::of) {
         let _ = path.find(REPLY.as_bytes());
+        let _ = path.find(DEEP.as_bytes());
     }
 }

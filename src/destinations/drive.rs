@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use super::{Call, Done, News, Progress, Read, Step, Steps, TokenSource, Work};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::record_token::KeptToken;
+use crate::pool;
 use crate::upstream::{Reply, Request, SendError, host_and_port};
 
 /// More steps than this lead nowhere.
@@ -77,7 +78,9 @@ pub(crate) async fn drive(
             continue;
         }
         let of_call = |error: Error| error.of_call_to(&host);
-        match settled(outside, read(reply).map_err(of_call)?).await.map_err(of_call)? {
+        let len = reply.as_ref().map_or(0, |reply| reply.body.len());
+        let read = pool::offload(len, move || read(reply)).await.map_err(of_call)?;
+        match settled(outside, read).await.map_err(of_call)? {
             None => {}
             Some(Read::Done(done)) => return Ok(Some(done)),
             Some(Read::Advance { progress, news }) => {

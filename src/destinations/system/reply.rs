@@ -50,8 +50,14 @@ words! {
 }
 
 impl NumberAt {
-    /// Reads `reply_id`.
+    /// Reads `reply_id`. A path that takes out of proportion to the reply is refused: a system could stop the gateway with what it replies.
     pub(crate) fn parse(text: &str) -> Result<Self, Complaint> {
+        if !is_quick(text) {
+            return Err(complaint(
+                "holds more than one `..` or `,`, or one of them or a second `$` beside a filter: a long reply would take minutes to search",
+                "write the way to the number, such as \"$.person.nid\"",
+            ));
+        }
         JsonPath::parse(text).map(Self).map_err(|_| {
             complaint(
                 "is not a JSONPath of RFC 9535, or calls match or search, which are not known here",
@@ -88,6 +94,30 @@ impl NumberAt {
         let is_visible = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_graphic());
         is_visible.then_some(number).ok_or(NoNumber::NotANumber)
     }
+}
+
+/// Whether the path `text` looks at each value of a reply a few times at most. Each `..` behind another one, each list of selectors and each filter
+/// that searches all of the reply multiplies how often.
+fn is_quick(text: &str) -> bool {
+    let path = without_names(text);
+    let count = |what| path.matches(what).count();
+    count("..") + count(",") <= usize::from(count("?") == 0) && count("$") <= 1
+}
+
+/// `path` without what it holds in quotation marks.
+fn without_names(path: &str) -> String {
+    let (mut outside, mut quote) = (String::new(), None);
+    let mut letters = path.chars();
+    while let Some(letter) = letters.next() {
+        match (quote, letter) {
+            (Some(_), '\\') => drop(letters.next()),
+            (Some(mark), letter) if letter == mark => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(letter),
+            (None, letter) => outside.push(letter),
+        }
+    }
+    outside
 }
 
 #[cfg(test)]
@@ -162,6 +192,28 @@ mod tests {
     fn what_is_no_json_path_is_refused_at_start() {
         for path in ["", "nid", "$.", "$[", "/nid", "$.nid nid", "$[?match(@.a, 'b')]"] {
             assert!(NumberAt::parse(path).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_long_reply_could_stop_the_gateway_with_is_refused_at_start() {
+        for path in [
+            "$..a..nid",
+            "$..*..nid",
+            "$..['a','nid']",
+            "$[*,*][*,*].nid",
+            "$['a','b','c'].nid",
+            "$[?@..a].nid",
+            "$..a[?@.b].nid",
+            "$[?count($[*]) > 1].nid",
+            "$['\\'']..a..nid",
+        ] {
+            assert!(JsonPath::parse(path).is_ok() && NumberAt::parse(path).is_err(), "{path}");
+        }
+        for path in
+            ["$..nid", "$['a..b..c']", "$[\"$,'..\"].nid", "$['nid','uin']", "$.a[?@.b == '..,$'].nid"]
+        {
+            assert!(NumberAt::parse(path).is_ok(), "{path}");
         }
     }
 

@@ -113,3 +113,22 @@ async fn a_call_of_a_caller_who_waits_answers_with_what_it_put_into_its_slot() {
     });
     assert_eq!(failed.await.unwrap_err().code(), Code::UpstreamTimeout);
 }
+
+#[tokio::test]
+async fn a_long_answer_is_read_beside_the_reactor() {
+    let here = std::thread::current().id();
+    for (len, is_here) in [(10, true), (1 << 20, false)] {
+        let answers = |slot: drive::Slot<bool>| {
+            let Step::Call(call) = (OneCall { resend: false }).next(&work("e1", "birth", "{}"))? else {
+                unreachable!()
+            };
+            let read =
+                Box::new(
+                    move |_: Result<Reply, SendError>| Ok(slot.put(std::thread::current().id() == here)),
+                );
+            Ok(Call { read, ..*call })
+        };
+        let outside = Script::new([says(200, &"x".repeat(len))]);
+        assert_eq!(drive::ask(&outside, answers).await.unwrap(), is_here, "{len}");
+    }
+}
