@@ -23,6 +23,7 @@ mod operator;
 mod overview;
 mod pushes;
 mod ready;
+mod reconcile;
 mod record_tokens;
 mod registrations;
 mod rekey;

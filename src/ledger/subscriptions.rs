@@ -1,7 +1,4 @@
-//! What is kept of the webhooks that are subscribed at OpenCRVS, for the next look and the next start; and which records of OpenCRVS have an
-//! entry here.
-
-use std::time::Duration;
+//! What is kept of the webhooks that are subscribed at OpenCRVS, for the next look and the next start.
 
 use super::{Book, Ledger};
 use crate::clock::Timestamp;
@@ -9,8 +6,6 @@ use crate::error::Result;
 
 /// Whether a person has ended the subscriptions.
 const ENDED: &str = "webhooks-ended";
-/// Records that are looked up in one transaction: few, so that a caller who posts does not wait for it.
-const AT_ONCE: usize = 100;
 
 /// What is kept of a topic.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,11 +19,6 @@ pub(crate) struct WebhookTopic {
 }
 
 impl Ledger {
-    /// For how long it is remembered that an event has come.
-    pub(crate) fn remembers(&self) -> Duration {
-        self.rules.outbox.remember
-    }
-
     /// Whether a person has ended the subscriptions, and what is kept of each of `topics`.
     pub(crate) async fn webhook_topics(
         &self,
@@ -53,25 +43,6 @@ impl Ledger {
             topics.iter().try_for_each(|(topic, kept)| book.keep_webhook_topic(topic, *kept))
         })
         .await
-    }
-
-    /// Of these compositions those that no entry was ever accepted for, as far as the outbox remembers.
-    pub(crate) async fn without_entry(&self, compositions: Vec<String>) -> Result<Vec<String>> {
-        let mut without = Vec::new();
-        for some in compositions.chunks(AT_ONCE) {
-            let some = some.to_vec();
-            let found = self.run(move |book| {
-                let mut without = Vec::new();
-                for composition in &some {
-                    if book.bearers("compositionId", composition)?.is_empty() {
-                        without.push(composition.clone());
-                    }
-                }
-                Ok(without)
-            });
-            without.extend(found.await?);
-        }
-        Ok(without)
     }
 }
 

@@ -11,6 +11,7 @@ mod jobs;
 mod legacy;
 mod operator;
 mod pushes;
+mod reconcile;
 mod record_tokens;
 mod registrations;
 mod rekey;

@@ -168,7 +168,7 @@ impl Inner {
 
     async fn look_up(&self, kind: EventKind, named: BTreeSet<String>, compared: &mut Compared) -> Result<()> {
         compared.records += named.len();
-        let without = self.ledger.without_entry(named.into_iter().collect()).await?;
+        let without = self.ledger.without_entry(kind, named.into_iter().collect()).await?;
         compared.missing.extend(without.into_iter().map(|composition_id| Missing { kind, composition_id }));
         Ok(())
     }
