@@ -38,10 +38,15 @@ pub struct Subscribed {
 /// Path of the URL that subscriptions are posted to and listed at. `base` may end with it already, as the older mediator's does.
 pub(crate) fn path(base: &str) -> SecretWriter {
     let mut path = SecretWriter::default();
-    let base = base.trim_end_matches('/');
-    path.push(base.strip_suffix(ROUTE).unwrap_or(base).as_bytes());
+    path.push(self::base(base).as_bytes());
     path.push(ROUTE.as_bytes());
     path
+}
+
+/// The path `of` the service's URL, without what [`path`] puts behind it.
+pub(crate) fn base(of: &str) -> &str {
+    let base = of.trim_end_matches('/');
+    base.strip_suffix(ROUTE).unwrap_or(base)
 }
 
 /// Path of the URL at which the subscription `id` is ended.

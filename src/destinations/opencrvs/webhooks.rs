@@ -134,9 +134,10 @@ impl Service {
         Arc::clone(&self.token)
     }
 
-    /// What makes a subscription another one.
+    /// What makes a subscription another one. How the URL is spelt does not.
     pub(crate) fn parts(&self) -> ([String; 3], &SecretBytes) {
-        ([self.url.to_string(), self.callback.to_string(), self.client_id.clone()], &self.secret)
+        let service = self.host().to_ascii_lowercase() + subscription::base(self.url.path());
+        ([service, self.callback.to_string(), self.client_id.clone()], &self.secret)
     }
 
     /// Whether `listed` is one of this gateway's: of its client, and posted to its callback.

@@ -180,15 +180,15 @@ impl Inner {
         if is_ended || purpose == Purpose::Show {
             return Ok(());
         }
-        let has_taken = self.ask_for_missing(service).await;
-        if !self.replace(service, &stale, &mut kept).await? && !has_taken {
+        if !self.ask_for_missing(service, &stale).await {
             return Ok(());
         }
         // A subscription counts once it is listed.
-        let listed = service.list(&*self.outside).await?;
-        self.compare(service, &listed, is_ended, &mut kept)?;
+        let mut listed = service.list(&*self.outside).await?;
+        self.end_replaced(service, &stale, &mut listed, &mut kept).await?;
+        let stale = self.compare(service, &listed, is_ended, &mut kept)?;
         self.keep(is_ended, &kept).await?;
-        self.find_forgotten();
+        self.find_forgotten(&stale);
         Ok(())
     }
 
@@ -218,7 +218,8 @@ impl Inner {
             topic.subscriptions = listed.iter().filter(of_topic).count();
             let identity = self.identity(service, topic.name)?;
             let is_other = kept.seen.is_some() && kept.identity != Some(identity);
-            if topic.subscriptions > 0 && !is_ended && is_other {
+            let is_stale = topic.subscriptions > 0 && !is_ended && is_other;
+            if is_stale {
                 stale.extend(listed.iter().filter(of_topic).cloned());
             } else if topic.subscriptions > 0 && !is_ended {
                 (kept.identity, kept.seen) = (Some(identity), Some(now));
@@ -236,7 +237,7 @@ impl Inner {
             topic.lost = kept.lost;
             topic.standing = match (topic.subscriptions, is_ended) {
                 (0, true) => Standing::Ended,
-                (0, false) if topic.refusal.is_some() => Standing::Failing,
+                (count, false) if topic.refusal.is_some() && (count == 0 || is_stale) => Standing::Failing,
                 (0, false) => Standing::Pending,
                 _ => Standing::Active,
             };
@@ -247,15 +248,12 @@ impl Inner {
         Ok(stale)
     }
 
-    /// Asks for the topics that the list does not give; whether the service has taken one.
-    async fn ask_for_missing(&self, service: &Service) -> bool {
-        let missing: Vec<&'static str> = self
-            .state()
-            .topics
-            .iter()
-            .filter(|topic| topic.subscriptions == 0)
-            .map(|topic| topic.name)
-            .collect();
+    /// Asks for the topics that the list does not give, and anew for those of which it gives `stale` ones; whether the service has taken
+    /// one.
+    async fn ask_for_missing(&self, service: &Service, stale: &[Subscribed]) -> bool {
+        let is_missing = |topic: &&Topic| topic.subscriptions == 0 || is_of(stale, topic.name);
+        let missing: Vec<&'static str> =
+            self.state().topics.iter().filter(is_missing).map(|topic| topic.name).collect();
         let mut has_taken = false;
         for topic in missing {
             has_taken |= self.ask(service, topic).await;
@@ -287,32 +285,37 @@ impl Inner {
         has_taken
     }
 
-    /// Makes those that are `stale` anew, and then ends them, so that no webhook falls between. Whether one was made.
-    async fn replace(
+    /// Ends those that are `stale` where `listed` has another one of the topic, so that no webhook falls between; they leave `listed`.
+    async fn end_replaced(
         &self,
         service: &Service,
         stale: &[Subscribed],
+        listed: &mut Vec<Subscribed>,
         kept: &mut [WebhookTopic],
-    ) -> Result<bool> {
-        let mut has_made = false;
+    ) -> Result<()> {
+        let is_stale = |listed: &Subscribed| stale.iter().any(|stale| stale.id == listed.id);
         for (topic, kept) in self.topics.iter().zip(kept) {
-            let old: Vec<&Subscribed> = stale.iter().filter(|stale| stale.topic == *topic).collect();
-            if old.is_empty() || !self.ask(service, topic).await {
+            let is_new = |of: &Subscribed| of.topic == *topic && service.is_ours(of) && !is_stale(of);
+            if !is_of(stale, topic) || !listed.iter().any(is_new) {
                 continue;
             }
-            for old in old {
+            for old in stale.iter().filter(|stale| stale.topic == *topic) {
                 service.end(&*self.outside, old).await?;
             }
+            listed.retain(|listed| listed.topic != *topic || !is_stale(listed));
+            kept.identity = Some(self.identity(service, topic)?);
             tracing::info!(topic, "a subscription at OpenCRVS is made anew under the secret of today");
-            (kept.identity, has_made) = (Some(self.identity(service, topic)?), true);
         }
-        Ok(has_made)
+        Ok(())
     }
 
-    /// What the service took and does not list.
-    fn find_forgotten(&self) {
+    /// What the service took and does not list; of a topic that is still `stale` it lists the former one alone.
+    fn find_forgotten(&self, stale: &[Subscribed]) {
         let mut state = self.state();
-        for topic in state.topics.iter_mut().filter(|topic| topic.standing == Standing::Pending) {
+        let is_forgotten = |topic: &&mut Topic| {
+            topic.standing == Standing::Pending || (topic.refusal.is_none() && is_of(stale, topic.name))
+        };
+        for topic in state.topics.iter_mut().filter(is_forgotten) {
             tracing::warn!(topic = topic.name, "OpenCRVS took a subscription and does not list it");
             (topic.standing, topic.refusal) = (Standing::Failing, Some(forgotten()));
         }
@@ -348,6 +351,11 @@ impl Inner {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether one of `subscriptions` is to `topic`.
+fn is_of(subscriptions: &[Subscribed], topic: &str) -> bool {
+    subscriptions.iter().any(|of| of.topic == topic)
 }
 
 /// Whether an event of `topic` goes anywhere.

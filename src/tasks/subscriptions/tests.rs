@@ -43,6 +43,16 @@ impl Rows {
     }
 
     fn start_under(&self, secret: &str, callback: &str, answers: impl IntoIterator<Item = Answer>) -> Home {
+        self.start_at("https://webhooks.example.org", secret, callback, answers)
+    }
+
+    fn start_at(
+        &self,
+        url: &str,
+        secret: &str,
+        callback: &str,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Home {
         let store = Store::new(self.memory.clone());
         let ledger =
             Ledger::over(&self.dir.path().join("outbox.key"), &self.memory, store, Random::seeded(1), true);
@@ -60,7 +70,7 @@ impl Rows {
             unset: Vec::new(),
         };
         let webhooks = Set {
-            url: "https://webhooks.example.org".parse().unwrap(),
+            url: url.parse().unwrap(),
             callback: Some(callback.parse().unwrap()),
             topics: None,
             secret: Some(Arc::new(SecretBytes::new(secret.as_bytes().to_vec()))),
@@ -107,8 +117,15 @@ fn lists(entries: &[(&str, &str, &str, &str)]) -> Answer {
     says(200, &format!(r#"{{"entries":[{}]}}"#, entries.join(",")))
 }
 
+const BOTH: [(&str, &str, &str, &str); 2] =
+    [("w1", "ours", CALLBACK, BIRTH), ("w2", "ours", CALLBACK, DEATH)];
+
 fn lists_both() -> Answer {
-    lists(&[("w1", "ours", CALLBACK, BIRTH), ("w2", "ours", CALLBACK, DEATH)])
+    lists(&BOTH)
+}
+
+fn ends() -> Answer {
+    says(204, "")
 }
 
 fn takes() -> Answer {
@@ -209,25 +226,52 @@ async fn another_callback_is_another_subscription_and_none_that_vanished() {
 async fn a_subscription_under_the_secret_of_yesterday_is_made_anew_before_it_is_ended() {
     let rows = Rows::new();
     rows.start([lists_both()]).keep().await.unwrap();
-    let new = || lists(&[("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH)]);
-    let end = || says(204, "");
+    let (w3, w4) = (("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH));
+    let (all, new) = (lists(&[&BOTH[..], &[w3, w4]].concat()), lists(&[w3, w4]));
     let rotated =
-        rows.start_under("other", CALLBACK, [lists_both(), takes(), end(), takes(), end(), new(), new()]);
+        rows.start_under("other", CALLBACK, [lists_both(), takes(), takes(), all, ends(), ends(), new]);
     rotated.keep().await.unwrap();
     assert_eq!(
         rotated.calls(),
         [
             "GET /webhooks",
             "POST /webhooks",
-            "DELETE /webhooks/w1",
             "POST /webhooks",
-            "DELETE /webhooks/w2",
             "GET /webhooks",
+            "DELETE /webhooks/w1",
+            "DELETE /webhooks/w2",
         ]
     );
-    assert_eq!((rotated.topic(BIRTH).standing, rotated.topic(BIRTH).lost), (Standing::Active, None));
+    let birth = rotated.topic(BIRTH);
+    assert_eq!((birth.standing, birth.subscriptions, birth.lost), (Standing::Active, 1, None));
     rotated.keep().await.unwrap();
     assert_eq!(rotated.calls().len(), 7, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_stays_where_the_service_takes_another_one_and_forgets_it() {
+    let rows = Rows::new();
+    rows.start([lists_both()]).keep().await.unwrap();
+    let w3 = ("w3", "ours", CALLBACK, BIRTH);
+    let one_of_two = || lists(&[&BOTH[..], &[w3]].concat());
+    let rotated = rows.start_under("other", CALLBACK, [lists_both(), takes(), takes(), one_of_two(), ends()]);
+    rotated.keep().await.unwrap();
+    assert_eq!(rotated.calls()[3..], ["GET /webhooks", "DELETE /webhooks/w1"], "only what has another one");
+    assert_eq!(rotated.topic(BIRTH).standing, Standing::Active);
+    let death = rotated.topic(DEATH);
+    assert_eq!((death.standing, death.subscriptions), (Standing::Failing, 1));
+    assert!(death.refusal.unwrap().detail().contains("does not list it"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_url_that_is_spelt_otherwise_makes_no_other_subscription() {
+    let rows = Rows::new();
+    rows.start([lists_both()]).keep().await.unwrap();
+    for url in ["https://WEBHOOKS.example.org/webhooks/", "https://webhooks.example.org"] {
+        let other = rows.start_at(url, "sha", CALLBACK, [lists_both()]);
+        other.keep().await.unwrap();
+        assert_eq!(other.calls(), ["GET /webhooks"], "{url}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
