@@ -12,6 +12,8 @@ const ENDED: &str = "webhooks-ended";
 pub(crate) struct WebhookTopic {
     /// The identity of the subscription that was seen.
     pub(crate) identity: Option<i64>,
+    /// The same without its secret.
+    pub(crate) place: Option<i64>,
     /// When OpenCRVS last listed it.
     pub(crate) seen: Option<Timestamp>,
     /// Since when webhooks may be missing, until a person has looked after them.
@@ -52,13 +54,19 @@ impl Book<'_> {
         let moment = |what| -> Result<Option<Timestamp>> {
             Ok(number(what)?.filter(|millis| *millis != 0).map(Timestamp::from_millis))
         };
-        Ok(WebhookTopic { identity: number("identity")?, seen: moment("seen")?, lost: moment("lost")? })
+        Ok(WebhookTopic {
+            identity: number("identity")?,
+            place: number("place")?,
+            seen: moment("seen")?,
+            lost: moment("lost")?,
+        })
     }
 
     fn keep_webhook_topic(&self, topic: &str, kept: WebhookTopic) -> Result<()> {
         let moment = |moment: Option<Timestamp>| moment.map_or(0, Timestamp::millis);
         let numbers = [
             ("identity", kept.identity.unwrap_or_default()),
+            ("place", kept.place.unwrap_or_default()),
             ("seen", moment(kept.seen)),
             ("lost", moment(kept.lost)),
         ];

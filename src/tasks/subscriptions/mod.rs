@@ -216,16 +216,21 @@ impl Inner {
         for (topic, kept) in state.topics.iter_mut().zip(kept) {
             let of_topic = |of: &&Subscribed| of.topic == topic.name && service.is_ours(of);
             topic.subscriptions = listed.iter().filter(of_topic).count();
-            let identity = self.identity(service, topic.name)?;
+            let (place, identity) = (self.place(service, topic.name)?, self.identity(service, topic.name)?);
             let is_other = kept.seen.is_some() && kept.identity != Some(identity);
             let is_stale = topic.subscriptions > 0 && !is_ended && is_other;
             if is_stale {
                 stale.extend(listed.iter().filter(of_topic).cloned());
             } else if topic.subscriptions > 0 && !is_ended {
-                (kept.identity, kept.seen) = (Some(identity), Some(now));
+                *kept = WebhookTopic {
+                    place: Some(place),
+                    identity: Some(identity),
+                    seen: Some(now),
+                    ..*kept
+                };
             } else if !is_ended
-                && kept.identity == Some(identity)
                 && let Some(seen) = kept.seen.take()
+                && kept.place == Some(place)
             {
                 tracing::error!(
                     topic = topic.name,
@@ -343,7 +348,16 @@ impl Inner {
     /// By what the subscription is known again that the settings ask for.
     fn identity(&self, service: &Service, topic: &str) -> Result<i64> {
         let (parts, secret) = service.parts();
-        let begin = [b"webhooks".as_slice(), topic.as_bytes(), secret.expose()];
+        self.identity_of([b"webhooks".as_slice(), topic.as_bytes(), secret.expose()], &parts)
+    }
+
+    /// By what it is known where the subscription is made and posted to, whatever secret signs.
+    fn place(&self, service: &Service, topic: &str) -> Result<i64> {
+        let (parts, _) = service.parts();
+        self.identity_of([b"webhooks-place".as_slice(), topic.as_bytes()], &parts)
+    }
+
+    fn identity_of<const N: usize>(&self, begin: [&[u8]; N], parts: &[String]) -> Result<i64> {
         let parts: Vec<&[u8]> = begin.into_iter().chain(parts.iter().map(String::as_bytes)).collect();
         self.ledger.subscription_identity(&parts)
     }

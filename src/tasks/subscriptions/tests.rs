@@ -213,13 +213,16 @@ async fn a_service_that_forgets_what_it_takes_raises_no_alarm_of_a_gap_and_is_no
 async fn another_callback_is_another_subscription_and_none_that_vanished() {
     let rows = Rows::new();
     rows.start([lists_both()]).keep().await.unwrap();
-    let moved = rows.start_under(
-        "sha",
-        "https://elsewhere.internal/webhooks",
-        [lists_both(), takes(), takes(), lists_both()],
-    );
-    moved.keep().await.unwrap();
-    assert_eq!((moved.topic(BIRTH).subscriptions, moved.topic(BIRTH).lost), (0, None));
+    const ELSEWHERE: &str = "https://elsewhere.internal/webhooks";
+    let there = [("w3", "ours", ELSEWHERE, BIRTH), ("w4", "ours", ELSEWHERE, DEATH)];
+    let all = || lists(&[BOTH, there].concat());
+    let moved = rows.start_under("sha", ELSEWHERE, [lists_both(), takes(), takes(), all(), all()]);
+    for _ in 0..2 {
+        moved.keep().await.unwrap();
+        let birth = moved.topic(BIRTH);
+        assert_eq!((birth.standing, birth.subscriptions, birth.lost), (Standing::Active, 1, None));
+    }
+    assert_eq!(moved.calls().len(), 5, "it is made once");
 }
 
 #[tokio::test(start_paused = true)]
@@ -246,6 +249,21 @@ async fn a_subscription_under_the_secret_of_yesterday_is_made_anew_before_it_is_
     assert_eq!((birth.standing, birth.subscriptions, birth.lost), (Standing::Active, 1, None));
     rotated.keep().await.unwrap();
     assert_eq!(rotated.calls().len(), 7, "once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_vanished_while_the_secret_changed_is_an_alarm_all_the_same() {
+    let rows = Rows::new();
+    rows.start([lists_both()]).keep().await.unwrap();
+    let seen = rows.clock.now();
+    rows.clock.set(Timestamp::from_seconds(START + 3_600));
+    let only_death = lists(&BOTH[1..]);
+    let (w3, w4) = (("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH));
+    let all = lists(&[BOTH[1], w3, w4]);
+    let rotated = rows.start_under("other", CALLBACK, [only_death, takes(), takes(), all, ends()]);
+    rotated.keep().await.unwrap();
+    assert_eq!((rotated.topic(BIRTH).standing, rotated.topic(BIRTH).lost), (Standing::Active, Some(seen)));
+    assert_eq!(rotated.topic(DEATH).lost, None, "it was there until the new one was");
 }
 
 #[tokio::test(start_paused = true)]
