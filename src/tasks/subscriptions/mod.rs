@@ -222,12 +222,8 @@ impl Inner {
             if is_stale {
                 stale.extend(listed.iter().filter(of_topic).cloned());
             } else if topic.subscriptions > 0 && !is_ended {
-                *kept = WebhookTopic {
-                    place: Some(place),
-                    identity: Some(identity),
-                    seen: Some(now),
-                    ..*kept
-                };
+                *kept =
+                    WebhookTopic { place: Some(place), identity: Some(identity), seen: Some(now), ..*kept };
             } else if !is_ended
                 && let Some(seen) = kept.seen.take()
                 && kept.place == Some(place)
@@ -378,8 +374,8 @@ fn is_taken(routes: &EventRoutes, topic: &str) -> bool {
 }
 
 fn not_taken(topic: &str) -> Error {
-    Error::new(Code::KindNotConfigured, format!("no URL is set for what {topic} brings"))
-        .advise("Set its URL under [upstream.mediator], or take the topic out of opencrvs.webhooks.topics.")
+    Error::new(Code::KindNotConfigured, format!("nothing takes what {topic} brings"))
+        .advise("Set its URL under [upstream.mediator], name its kind in kinds of one of [[systems]], or take the topic out of opencrvs.webhooks.topics.")
 }
 
 fn forgotten() -> Error {
