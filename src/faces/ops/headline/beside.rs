@@ -2,7 +2,8 @@
 
 use super::{Remark, Tone, act, words};
 use crate::config::Trouble;
-use crate::faces::ops::standing::{Standing, TRUSTED};
+use crate::faces::ops::certificates::TRUSTED;
+use crate::faces::ops::standing::Standing;
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
