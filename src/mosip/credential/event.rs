@@ -1,10 +1,12 @@
 //! `CREDENTIAL_ISSUED`: a credential that MOSIP's hub brings, sealed to us, with a signature beside it.
 
+mod notification;
 mod subject;
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
+pub use self::notification::Notification;
+use self::notification::{Data, Event};
 pub(super) use self::subject::MEMBERS;
 use self::subject::{CredentialSubject, NUMBERS, SUBJECT};
 use super::{Credentials, ISSUED, Issuer, NEW_KEY, ProofKind, issued_at, refused, shape, values};
@@ -12,56 +14,12 @@ use crate::clock::Timestamp;
 use crate::crypto::jws::Jws;
 use crate::crypto::rsa::SignatureAlgorithm;
 use crate::error::{Code, Error, Result};
-use crate::json::{self, Object, Text, member};
+use crate::json::{Object, member};
 use crate::keys::{Ring, Thumbprint};
 use crate::mosip::envelope::{Plaintext, open_with_ring};
 use crate::mosip::push::digest;
 use crate::mosip::{Evidence, Verified};
 use crate::words::words;
-
-/// The message of the hub. It holds more, which nobody needs.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    topic: Option<Text<'a>>,
-    #[serde(borrow)]
-    event: Object<Event<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Event<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    #[serde(borrow)]
-    transaction_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    data_share_uri: Option<Text<'a>>,
-    #[serde(borrow)]
-    data: Object<Data<'a>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Data<'a> {
-    #[serde(borrow)]
-    registration_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    credential: Option<Text<'a>>,
-    #[serde(borrow)]
-    credential_type: Option<Text<'a>>,
-    #[serde(borrow)]
-    proof: Option<Object<EventProof<'a>>>,
-}
-
-#[derive(Deserialize)]
-struct EventProof<'a> {
-    #[serde(borrow)]
-    signature: Text<'a>,
-}
-
-/// A message of the hub that is read and that nothing has verified.
-pub struct Notification<'a>(Message<'a>);
 
 /// What MOSIP issued. No `Debug`: it is about a person.
 ///
@@ -161,69 +119,6 @@ impl Issued {
     }
 }
 
-impl<'a> Notification<'a> {
-    /// Reads the body of a push.
-    ///
-    /// # Errors
-    ///
-    /// [`Code::Malformed`] and [`Code::Field`] where it is no message with a credential or a share.
-    pub fn read(body: &'a [u8]) -> Result<Self> {
-        let Object(message): Object<Message<'a>> = json::read(body)?;
-        if message.event.0.id.trim().is_empty() {
-            return Err(Error::field("/event/id", "the message has no id"));
-        }
-        let notification = Self(message);
-        if notification.credential().is_none() && notification.share().is_none() {
-            return Err(Error::field(
-                "/event/data/credential",
-                "the message brings neither a credential nor a share",
-            ));
-        }
-        Ok(notification)
-    }
-
-    /// The topic that it says it belongs to.
-    pub fn topic(&self) -> Option<&str> {
-        self.0.topic.as_deref()
-    }
-
-    /// The hub's id of it.
-    pub fn id(&self) -> &str {
-        &self.0.event.0.id
-    }
-
-    /// The sealed credential, if the message brings it. An empty text brings none.
-    fn credential(&self) -> Option<&str> {
-        self.0.event.0.data.0.credential.as_deref().filter(|sealed| !sealed.trim().is_empty())
-    }
-
-    /// Where the credential is, if the message does not bring it.
-    pub fn share(&self) -> Option<&str> {
-        self.address().filter(|_| self.credential().is_none())
-    }
-
-    fn address(&self) -> Option<&str> {
-        self.0.event.0.data_share_uri.as_deref().filter(|share| !share.trim().is_empty())
-    }
-
-    /// SHA-256 of what a message that names a share says beside its id, whether or not the share is in it by now; `None` where it names
-    /// none. The signature over what is shared stands for that, else its address does.
-    pub(crate) fn says_of_share(&self) -> Option<[u8; 32]> {
-        let (address, [signature, said, transaction, kind]) = (self.address()?, self.beside());
-        let address = if signature.is_empty() { address.as_bytes() } else { b"" };
-        Some(digest(&[address, signature, said, transaction, kind]))
-    }
-
-    /// The signature over the credential, and what nothing signs: the ids of its registration and of its request, and its type.
-    fn beside(&self) -> [&[u8]; 4] {
-        let Event { transaction_id, data: Object(data), .. } = &self.0.event.0;
-        let signature = data.proof.as_ref().map(|Object(proof)| &*proof.signature);
-        let members = [&data.registration_id, transaction_id, &data.credential_type];
-        let [said, transaction, kind] = members.map(Option::as_deref);
-        [signature, said, transaction, kind].map(|text| text.unwrap_or_default().as_bytes())
-    }
-}
-
 impl Credentials {
     /// Opens and verifies what `notification` brings.
     ///
@@ -238,7 +133,7 @@ impl Credentials {
         ring: &Ring,
         now: Timestamp,
     ) -> Result<Verified<Issued>> {
-        let Event { id, transaction_id, data, .. } = &notification.0.event.0;
+        let Event { id, transaction_id, data, .. } = notification.event();
         let Data { registration_id, credential_type, proof, .. } = &data.0;
         let (plaintext, key) = open(notification.credential(), ring)?;
         let credential = super::tree(&plaintext)?;
