@@ -12,7 +12,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::standing::{Dated, Standing, Stored, since};
+use super::certificates::Dated;
+use super::standing::{Standing, Stored, since};
 use crate::clock::Timestamp;
 use crate::destinations::Rows;
 use crate::destinations::esignet::Logins;

@@ -4,6 +4,7 @@
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service. To those whom the page is not open to it
 //! tells counts and words of state, since its sentences say where an installation is weak.
 
+mod certificates;
 mod csrf;
 mod decision;
 mod esignet;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::certificates::days_left;
 use super::esignet::Esignet;
 use super::failing::FailingView;
 use super::hub::Hub;
-use super::standing::{Standing, days_left};
+use super::standing::Standing;
 use super::webhooks::Webhooks;
 use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
