@@ -50,6 +50,16 @@ words! {
 }
 
 impl EventKind {
+    /// The words of all kinds.
+    pub(crate) const WORDS: [&'static str; Self::ALL.len()] = [
+        Self::Birth.as_str(),
+        Self::Death.as_str(),
+        Self::BirthCorrection.as_str(),
+        Self::DeathCorrection.as_str(),
+        Self::BirthRevocation.as_str(),
+        Self::DeathRevocation.as_str(),
+    ];
+
     /// The topic that the event must carry; for the other kinds the route alone decides.
     const fn topic(self) -> Option<&'static str> {
         match self {

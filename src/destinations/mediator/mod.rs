@@ -35,16 +35,6 @@ use crate::upstream::{self, Reply, Request};
 /// Largest answer, bytes. Real ones are below 16 KiB.
 const MAX_REPLY: usize = 1 << 20;
 
-/// The kinds of events, each of which has a URL of its own.
-const KINDS: [&str; EventKind::ALL.len()] = [
-    EventKind::Birth.as_str(),
-    EventKind::Death.as_str(),
-    EventKind::BirthCorrection.as_str(),
-    EventKind::DeathCorrection.as_str(),
-    EventKind::BirthRevocation.as_str(),
-    EventKind::DeathRevocation.as_str(),
-];
-
 /// The MOSIP-side mediator, as what we send to.
 pub(crate) struct Mediator {
     settings: Settings,
@@ -166,7 +156,7 @@ impl Listed for Mediator {
         destination: "mediator",
         system: "MOSIP",
         queue: Queue::Entries,
-        kinds: &KINDS,
+        kinds: &EventKind::WORDS,
         speaks: true,
         remedy: Remedy::COMMON,
     };

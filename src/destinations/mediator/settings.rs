@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::Uri;
 
 use super::super::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
-use super::KINDS;
 use crate::config::token::{self, Token};
 use crate::mosip::roles;
 
@@ -45,7 +44,7 @@ impl DestinationSettings for Settings {
         let token = upstream.optional_section("token").and_then(|section| token::token(section, plain));
         let mut section = upstream.section("mediator");
         let url = |kind: &str| Some((kind.to_owned(), section.url(kind, plain)?));
-        let events = KINDS.into_iter().filter_map(url).collect();
+        let events = EventKind::WORDS.into_iter().filter_map(url).collect();
         let default = Self::default();
         let settings = Self {
             events,

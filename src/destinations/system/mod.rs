@@ -36,16 +36,6 @@ const MAX_REPLY: usize = 1 << 20;
 /// The header of a detached JWS.
 const JWS: &str = "x-jws-signature";
 
-/// The kinds that a system may take.
-const KINDS: [&str; EventKind::ALL.len()] = [
-    EventKind::Birth.as_str(),
-    EventKind::Death.as_str(),
-    EventKind::BirthCorrection.as_str(),
-    EventKind::DeathCorrection.as_str(),
-    EventKind::BirthRevocation.as_str(),
-    EventKind::DeathRevocation.as_str(),
-];
-
 /// An ID system, as what we send to.
 pub(crate) struct System {
     settings: Arc<Settings>,
@@ -130,7 +120,7 @@ impl Listed for System {
         destination: "system",
         system: "an ID system",
         queue: Queue::Entries,
-        kinds: &KINDS,
+        kinds: &EventKind::WORDS,
         speaks: false,
         remedy: Remedy::COMMON,
     };
