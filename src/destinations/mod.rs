@@ -3,7 +3,6 @@
 //!
 //! One more destination is a folder of its own and a line in the list below.
 
-pub(crate) mod cookie;
 pub(crate) mod delivery;
 pub(crate) mod drive;
 pub(crate) mod esignet;
@@ -11,6 +10,7 @@ pub(crate) mod esignet;
 pub(crate) mod fake;
 pub(crate) mod fetched;
 pub(crate) mod hub;
+pub(crate) mod iam;
 pub(crate) mod ida;
 pub(crate) mod mediator;
 #[macro_use]

@@ -10,8 +10,8 @@ use std::time::Duration;
 use http::{Method, Uri};
 
 pub(crate) use self::settings::Settings;
-use super::cookie::CookieToken;
 use super::drive::Outside;
+use super::iam::IamToken;
 use super::{
     Call, Destination, Done, Listed, Read, Remedy, Route, Rows, Step, Steps, TokenSource, Tools, Work,
 };
@@ -96,7 +96,7 @@ impl Listed for Publisher {
         let token = settings
             .token
             .take()
-            .map(|settings| Arc::new(TokenSource::new(CookieToken { section: "websub.token", settings })));
+            .map(|settings| Arc::new(TokenSource::new(IamToken::cookie("websub.token", settings))));
         Self { settings, token }
     }
 }

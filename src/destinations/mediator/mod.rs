@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::Settings;
-use super::cookie::CookieToken;
 use super::drive::{Outside, ask};
+use super::iam::IamToken;
 use super::ida::Requests;
 use super::{
     Call, Destination, Done, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
@@ -166,9 +166,10 @@ impl Listed for Mediator {
     fn new(mut settings: Settings, tools: &Tools) -> Self {
         let Tools { keys, clock, ida, death_link } = tools;
         Self {
-            token: settings.token.take().map(|settings| {
-                Arc::new(TokenSource::new(CookieToken { section: "upstream.token", settings }))
-            }),
+            token: settings
+                .token
+                .take()
+                .map(|settings| Arc::new(TokenSource::new(IamToken::cookie("upstream.token", settings)))),
             settings,
             link: death_link.then(|| Arc::clone(ida)),
             keys: keys.clone(),

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 pub(crate) use self::settings::Settings;
-use super::cookie::CookieToken;
+use super::iam::IamToken;
 use super::{
     Call, Destination, Done, Form, Listed, News, Progress, Read, ReadReply, Remedy, Route, Rows, Step, Steps,
     TokenSource, Tools, Work,
@@ -147,9 +147,10 @@ impl Listed for Packets {
     type Settings = Settings;
 
     fn new(mut settings: Settings, tools: &Tools) -> Self {
-        let token = settings.token.take().map(|settings| {
-            Arc::new(TokenSource::new(CookieToken { section: "upstream.packets.token", settings }))
-        });
+        let token = settings
+            .token
+            .take()
+            .map(|settings| Arc::new(TokenSource::new(IamToken::cookie("upstream.packets.token", settings))));
         Self { settings, token, clock: tools.clock.clone() }
     }
 }

@@ -6,7 +6,6 @@ mod reply;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod token;
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ pub(crate) use self::reply::NationalId;
 pub use self::reply::{NoNumber, NumberAt};
 pub(crate) use self::settings::Settings;
 use self::settings::{Body, Sign};
-use self::token::BearerToken;
+use super::iam::IamToken;
 use super::{
     Call, Destination, Done, Form, Listed, News, Progress, Read, Remedy, Route, Rows, Step, Steps,
     TokenSource, Tools, Work, standard_webhooks,
@@ -133,7 +132,7 @@ impl Listed for System {
         let token = settings.token.take();
         Self {
             token: token
-                .map(|settings| Arc::new(TokenSource::new(BearerToken { section, of: name, settings }))),
+                .map(|settings| Arc::new(TokenSource::new(IamToken::bearer(section, name, settings)))),
             settings: Arc::new(settings),
             keys: tools.keys.clone(),
             clock: tools.clock.clone(),

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::config::{self, TokenKind};
 use crate::crypto::secret::SecretBytes;
 use crate::destinations::Grant;
-use crate::destinations::cookie::CookieToken;
+use crate::destinations::iam::IamToken;
 use crate::destinations::opencrvs::{Client as OpencrvsClient, ClientToken, TokenForm};
 use crate::error::Fault;
 use crate::keys::Ring;
@@ -70,7 +70,7 @@ fn mosip(base: &str) -> Option<Arc<TokenSource>> {
         client_id: "opencrvs".to_owned(),
         client_secret: SecretBytes::new(b"secret".to_vec()),
     };
-    source(CookieToken { section: "upstream.token", settings })
+    source(IamToken::cookie("upstream.token", settings))
 }
 
 fn client(base: &str, unset: &[&str]) -> ClientToken {

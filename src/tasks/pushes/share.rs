@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until};
 use super::{Pushes, PushesInner, is_ours, reason};
 use crate::config::Token;
 use crate::destinations::TokenSource;
-use crate::destinations::cookie::CookieToken;
 use crate::destinations::drive::Outside;
+use crate::destinations::iam::IamToken;
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::{KnownShare, Received};
 use crate::mosip::credential::event::Notification;
@@ -100,7 +100,7 @@ impl Drop for Attempt {
 
 /// The token that is shown to the place of shares, and nowhere else.
 pub(crate) fn token(settings: Token) -> Arc<TokenSource> {
-    Arc::new(TokenSource::new(CookieToken { section: "credentials.data_share.token", settings }))
+    Arc::new(TokenSource::new(IamToken::cookie("credentials.data_share.token", settings)))
 }
 
 impl Shares {
