@@ -102,8 +102,8 @@ pub fn main() -> ExitCode {
         Command::Inspect(command) => outcome::conclude(command.run(), command.json),
         Command::Keygen(command) => outcome::conclude(command.run(), false),
         Command::Outbox(command) => outcome::conclude(command.run(), false),
-        Command::Import(command) => outcome::conclude(command.run(), command.json),
-        Command::Opencrvs(command) => outcome::conclude(command.run(), command.json),
+        Command::Import(command) => outcome::conclude(command.run(), command.asking.json),
+        Command::Opencrvs(command) => outcome::conclude(command.run(), command.asking.json),
         Command::Openapi(command) => outcome::conclude(command.run(), false),
         Command::Health(command) => outcome::conclude(command.run(), false),
     }

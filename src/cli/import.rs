@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 use http::StatusCode;
 use serde::Serialize;
 
-use super::input::{ClientCertificate, ConfigFile};
+use super::input::Asking;
 use super::outcome::{self, Failure, Outcome, REFUSED};
 use crate::clock::Clock;
 use crate::json::to_wiped;
@@ -35,12 +35,7 @@ const DEADLINE: Duration = Duration::from_mins(2);
 #[derive(Args)]
 pub(super) struct Import {
     #[command(flatten)]
-    config: ConfigFile,
-    #[command(flatten)]
-    client: ClientCertificate,
-    /// Prints the counts as JSON.
-    #[arg(long, global = true)]
-    pub(super) json: bool,
+    pub(super) asking: Asking,
     #[command(subcommand)]
     source: Source,
 }
@@ -58,7 +53,7 @@ enum Source {
 impl Import {
     pub(super) fn run(&self) -> Outcome {
         let Source::MosipApi { file } = &self.source;
-        let config = self.config.load_local()?;
+        let config = self.asking.config.load_local()?;
         let location = &config.outbox.location;
         let (_, database) =
             location.file().ok_or_else(|| Failure::Environment(format!("{location}: it is no file")))?;
@@ -68,7 +63,11 @@ impl Import {
             Err(OpenError::InUse(_)) => self.through_gateway(&foreign, &config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }?;
-        if self.json { outcome::print_json(&imported) } else { outcome::print(text(&imported).as_bytes()) }?;
+        if self.asking.json {
+            outcome::print_json(&imported)
+        } else {
+            outcome::print(text(&imported).as_bytes())
+        }?;
         Ok(ExitCode::from(if imported.unusable.is_empty() { 0 } else { REFUSED }))
     }
 
@@ -77,7 +76,7 @@ impl Import {
         struct Body {
             rows: Vec<PendingRow>,
         }
-        let target = Target::internal(config, self.client.files()?)?;
+        let target = Target::internal(config, self.asking.client.files()?)?;
         let token = config.internal.token.as_ref();
         outcome::block_on(each_page(foreign, async |rows| {
             let body = Bytes::from_owner(to_wiped(&Body { rows }).map_err(Failure::environment)?);

@@ -72,6 +72,18 @@ pub(super) struct ClientCertificate {
     client_key: Option<PathBuf>,
 }
 
+/// What a command needs that asks the running gateway, or works alone, and tells what came of it.
+#[derive(Args)]
+pub(super) struct Asking {
+    #[command(flatten)]
+    pub(super) config: ConfigFile,
+    #[command(flatten)]
+    pub(super) client: ClientCertificate,
+    /// Prints the answer as JSON.
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+}
+
 impl ClientCertificate {
     /// Its files, where one is given.
     pub(super) fn files(&self) -> Result<Option<ClientFiles<'_>>, Failure> {

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::input::{ClientCertificate, ConfigFile};
+use super::input::Asking;
 use super::outcome::{self, Failure, Outcome};
 use crate::clock::Clock;
 use crate::error::{Code, Error, with_advice};
@@ -34,12 +34,7 @@ const NEVER: Duration = Duration::from_hours(24);
 #[derive(Args)]
 pub(super) struct Opencrvs {
     #[command(flatten)]
-    config: ConfigFile,
-    #[command(flatten)]
-    client: ClientCertificate,
-    /// Prints the answer as JSON.
-    #[arg(long, global = true)]
-    pub(super) json: bool,
+    pub(super) asking: Asking,
     #[command(subcommand)]
     command: Command,
 }
@@ -73,13 +68,13 @@ impl Opencrvs {
         if let Command::Reconcile { post: true, .. } = self.command {
             return Err(Failure::Usage(NO_BODY.to_owned()));
         }
-        let config = self.config.load_local()?;
+        let config = self.asking.config.load_local()?;
         if config.outbox.location.remains() != Remains::Database {
             return self.on_running_gateway(&config);
         }
         match Ledger::open(config.outbox.clone(), config.quarantine.clone(), Clock::system()) {
             // Alone, every secret is needed.
-            Ok(ledger) => outcome::block_on(self.alone(self.config.load()?, ledger))?,
+            Ok(ledger) => outcome::block_on(self.alone(self.asking.config.load()?, ledger))?,
             Err(OpenError::InUse(_)) => self.on_running_gateway(&config),
             Err(error) => Err(Failure::Unfit(error.to_string())),
         }
@@ -126,7 +121,7 @@ impl Opencrvs {
 
     fn on_running_gateway(&self, config: &Config) -> Outcome {
         let (method, path) = self.command.request()?;
-        let target = Target::internal(config, self.client.files()?)?;
+        let target = Target::internal(config, self.asking.client.files()?)?;
         let token = config.internal.token.as_ref();
         let answer = outcome::block_on(target.ask(method, &path, token, DEADLINE))?;
         let answer = answer.map_err(Failure::no_gateway)?;
@@ -141,7 +136,7 @@ impl Opencrvs {
     }
 
     fn print(&self, answer: &Value, is_in_order: bool) -> Outcome {
-        if self.json {
+        if self.asking.json {
             outcome::print_json(answer)?;
         } else {
             outcome::print(text(answer).as_bytes())?;
