@@ -10,6 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headline::{Remark, Tone};
+use super::metrics::{OfTopic, Subscribed};
 use super::page::lists::List;
 use super::page::{Forms, section, table, words};
 use super::readiness::Refusal;
@@ -135,20 +136,9 @@ impl Refused {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Subscribed {
-    topic: &'static str,
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GapOf {
     topic: &'static str,
     cause: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusedOf {
-    topic: &'static str,
 }
 
 /// In metrics.
@@ -161,15 +151,15 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
         }
     }
     registry.register("subscription", "1 for the state of the subscription at MOSIP's hub", subscriptions);
-    let (gaps, refused) = (Family::<GapOf, Gauge>::default(), Family::<RefusedOf, Gauge>::default());
+    let (gaps, refused) = (Family::<GapOf, Gauge>::default(), Family::<OfTopic, Gauge>::default());
     let messages = |refused: Option<hub::Refused>| {
         refused.map_or(0, |refused| i64::try_from(refused.messages).unwrap_or(i64::MAX))
     };
     if let Some(hub) = &standing.hub {
-        refused.get_or_create(&RefusedOf { topic: UNKNOWN }).set(messages(hub.refused));
+        refused.get_or_create(&OfTopic { topic: UNKNOWN }).set(messages(hub.refused));
         for subscription in &hub.subscriptions {
             let topic = subscription.name;
-            refused.get_or_create(&RefusedOf { topic }).set(messages(subscription.refused));
+            refused.get_or_create(&OfTopic { topic }).set(messages(subscription.refused));
             for cause in Cause::ALL {
                 let has_gap = subscription.gap.is_some_and(|gap| gap.cause == cause);
                 gaps.get_or_create(&GapOf { topic, cause: cause.as_str() }).set(i64::from(has_gap));

@@ -212,6 +212,18 @@ struct Named {
     name: String,
 }
 
+/// Of a subscription, at MOSIP's hub or at OpenCRVS.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Subscribed {
+    pub(super) topic: &'static str,
+    pub(super) state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct OfTopic {
+    pub(super) topic: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Severity {
     fatal: &'static str,

@@ -1,6 +1,5 @@
 //! What is subscribed at OpenCRVS, and what its webhooks did not bring: in readiness, in metrics and in the headline.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
@@ -8,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::headline::{Remark, Tone};
+use super::metrics::{OfTopic, Subscribed};
 use super::page::words;
 use super::readiness::Refusal;
 use super::standing::Standing;
@@ -59,20 +59,9 @@ impl Webhooks {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Subscribed {
-    topic: &'static str,
-    state: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct GapOf {
-    topic: &'static str,
-}
-
 /// In metrics.
 pub(super) fn register(registry: &mut Registry, standing: &Standing) {
-    let (subscriptions, gaps) = (Family::<Subscribed, Gauge>::default(), Family::<GapOf, Gauge>::default());
+    let (subscriptions, gaps) = (Family::<Subscribed, Gauge>::default(), Family::<OfTopic, Gauge>::default());
     for Topic { name: topic, standing, lost, .. } in
         standing.webhooks.iter().flat_map(|webhooks| &webhooks.topics)
     {
@@ -80,7 +69,7 @@ pub(super) fn register(registry: &mut Registry, standing: &Standing) {
             let labels = Subscribed { topic, state: how.as_str() };
             subscriptions.get_or_create(&labels).set(i64::from(*standing == how));
         }
-        gaps.get_or_create(&GapOf { topic }).set(i64::from(lost.is_some()));
+        gaps.get_or_create(&OfTopic { topic }).set(i64::from(lost.is_some()));
     }
     registry.register(
         "webhook_subscription",
