@@ -32,7 +32,8 @@ FROM base AS simulator
 COPY --from=build-simulator /mosip-gateway /usr/local/bin/mosip-gateway
 WORKDIR /opt/mosip-gateway
 COPY keys.example keys.example
-COPY deploy/example.toml deploy/example-hub.toml deploy/example-esignet.toml deploy/example-credential.json deploy/
+COPY deploy/example.toml deploy/example-hub.toml deploy/example-esignet.toml deploy/example-webhooks.toml deploy/example-systems.toml \
+    deploy/example-credential.json deploy/
 # example-hub.toml names them.
 COPY tests/vectors/contexts tests/vectors/contexts
 # `simulator` listens on the loopback: share its network namespace to reach it.

@@ -40,7 +40,7 @@ async fn wrong_commands(path: PathBuf) -> Vec<String> {
     if commands.is_empty() {
         return Vec::new();
     }
-    let stage = Stage::start(document.contains("deploy/example-esignet.toml")).await;
+    let stage = Stage::start(|example| document.contains(example)).await;
     let mut shell = Shell::start(&stage.variables(), &stage.replacements());
     let running = move || commands.iter().filter_map(|command| shell.run(command).err()).collect();
     let wrong = tokio::task::spawn_blocking(running).await.unwrap();
@@ -57,7 +57,7 @@ fn every_link_of_the_documents_leads_somewhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_of_metrics_has_every_name_and_no_other() {
-    let stage = Stage::start(true).await;
+    let stage = Stage::start(|example| example == ESIGNET.0).await;
     // One metric is absent while nothing is in quarantine.
     stage.simulator.controls.set(Behaviour { wrong_push_signature: true, ..Behaviour::default() });
     stage.gateway.accept("birth", &birth("quarantined")).await;
@@ -166,6 +166,16 @@ fn documents() -> Vec<PathBuf> {
     ["README.md", "CONTRIBUTING.md", "SECURITY.md"].into_iter().map(PathBuf::from).chain(pages).collect()
 }
 
+/// An example: its file, what it holds, and its sections that are not those of the example that subscribes at the hub.
+type Example = (&'static str, &'static str, &'static [&'static str]);
+const ESIGNET: Example = (
+    "deploy/example-esignet.toml",
+    include_str!("../../deploy/example-esignet.toml"),
+    &["keys", "esignet", "faces"],
+);
+const SYSTEMS: Example =
+    ("deploy/example-systems.toml", include_str!("../../deploy/example-systems.toml"), &["systems"]);
+
 /// What the documents have the reader start in two terminals.
 struct Stage {
     simulator: simulator::Running,
@@ -174,8 +184,8 @@ struct Stage {
 }
 
 impl Stage {
-    /// Under the example that subscribes at the hub; `with_esignet`: with what the example of eSignet adds to it.
-    async fn start(with_esignet: bool) -> Self {
+    /// Under the example that subscribes at the hub, with what those examples add to it whose files `is_added`.
+    async fn start(is_added: impl Fn(&str) -> bool) -> Self {
         // The simulator has to know the callback before the gateway stands, and the gateway the simulator.
         let callback = Port::hold();
         let mut settings = Settings::from_key_set(Path::new("keys.example")).unwrap();
@@ -188,11 +198,13 @@ impl Stage {
         let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).chain(hub.set()).collect();
         let mut text: toml::Table = hub.text.parse().unwrap();
         let mut set = set;
-        if with_esignet {
-            let mut esignet: toml::Table = include_str!("../../deploy/example-esignet.toml").parse().unwrap();
-            let added =
-                ["keys", "esignet", "faces"].map(|name| (name.to_owned(), esignet.remove(name).unwrap()));
-            text.extend(added);
+        for (file, example, sections) in [ESIGNET, SYSTEMS] {
+            if is_added(file) {
+                let example: toml::Table = example.parse().unwrap();
+                text.extend(sections.iter().map(|name| ((*name).to_owned(), example[*name].clone())));
+            }
+        }
+        if text.contains_key("esignet") {
             set.push(("ESIGNET__ISSUER", &simulator.base_url));
         }
         let gateway = Running::start_under(&text.to_string(), &set).await;

@@ -19,12 +19,13 @@ const EARLIER: [&str; 3] = [
     include_str!("../../../tests/upgrade/c65ae14/mosip-gateway.toml"),
     include_str!("../../../tests/upgrade/4171fea/mosip-gateway.toml"),
 ];
-const NAMED: [(&str, &str); 5] = [
+const NAMED: [(&str, &str); 6] = [
     ("MOSIP_AUTH_CLIENT_SECRET", "s"),
     ("PARTNER_MISP_LK", "l"),
     ("PARTNER_APIKEY", "k"),
     ("WEBSUB_CLIENT_SECRET", "w"),
     ("PACKETS_CLIENT_SECRET", "p"),
+    ("NIA_CLIENT_SECRET", "n"),
 ];
 
 /// The sample with the `#` gone from every setting, and the example's secrets in variables.
@@ -181,6 +182,8 @@ fn the_image_of_the_simulator_holds_what_its_examples_name() {
         include_str!("../../../deploy/example.toml"),
         include_str!("../../../deploy/example-hub.toml"),
         include_str!("../../../deploy/example-esignet.toml"),
+        include_str!("../../../deploy/example-webhooks.toml"),
+        include_str!("../../../deploy/example-systems.toml"),
     ] {
         for named in text.split('"').filter_map(|text| text.strip_prefix("../")) {
             assert!(copied().any(|copied| Path::new(named).starts_with(copied)), "{named}");
@@ -190,10 +193,13 @@ fn the_image_of_the_simulator_holds_what_its_examples_name() {
 
 #[test]
 fn every_sample_of_a_deployment_is_read_and_says_what_it_needs() {
-    let secrets = [NAMED[0], NAMED[1], NAMED[2], ("HUB_SECRET", "h")];
-    for text in
-        [include_str!("../../../deploy/example.toml"), include_str!("../../../deploy/example-hub.toml")]
-    {
+    let secrets = [NAMED[0], NAMED[1], NAMED[2], ("HUB_SECRET", "h"), ("WEBHOOK_SECRET", "w")];
+    for text in [
+        include_str!("../../../deploy/example.toml"),
+        include_str!("../../../deploy/example-hub.toml"),
+        include_str!("../../../deploy/example-webhooks.toml"),
+        include_str!("../../../deploy/example-systems.toml"),
+    ] {
         let config = accepted(text, &secrets);
         assert_eq!((config.warnings, config.troubles), (Vec::new(), Vec::new()));
     }
