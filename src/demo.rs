@@ -240,7 +240,8 @@ const SOMEBODY_ELSE: &str = r#"{"individualId":"4152630978","individualIdType":"
     "demographics":{"name":[{"language":"eng","value":"Somebody Else"}]}}"#;
 
 fn print_step(out: &mut impl Write, step: u8, what: &str, line: String) -> Result<()> {
-    writeln!(out, "{step}  {what:<17}{line}").map_err(|_| Error::new(Code::Bug, "standard output is closed"))
+    let text = format!("{step:<3}{what:<17}{line}");
+    writeln!(out, "{}", text.trim_end()).map_err(|_| Error::new(Code::Bug, "standard output is closed"))
 }
 
 fn ensure(holds: bool) -> Result<()> {

@@ -150,7 +150,7 @@ pub fn examine(
     };
     let ring = key_watch::load(Arc::new(config.keys.clone()), now);
     let findings = settings::problems(&problems)
-        .chain(settings::examine(&config))
+        .chain(settings::examine(&config, problems.is_empty()))
         .chain(credentials::examine(&config, now))
         .chain(esignet::examine(config.esignet.as_ref(), &ring))
         .chain(listeners::examine(&config, now))

@@ -126,8 +126,13 @@ fn pending_row(ForeignRow { number, mut texts }: ForeignRow) -> PendingRow {
     }
 }
 
-fn text(Imported { taken, already_here, unusable }: &Imported) -> String {
-    let mut text = format!("taken {taken}, already here {already_here}, unusable {}\n", unusable.len());
+fn text(Imported { taken, without_token, already_here, unusable }: &Imported) -> String {
+    let of_which = match without_token {
+        0 => String::new(),
+        many => format!(" of which {many} with no token that can confirm it,"),
+    };
+    let mut text =
+        format!("taken {taken},{of_which} already here {already_here}, unusable {}\n", unusable.len());
     for UnusableRow { row, detail, .. } in unusable {
         // Writing to a `String` never fails.
         let _ = writeln!(text, "rowid {row} of {} is not taken: {detail}", pending::TABLE);
@@ -148,5 +153,20 @@ impl From<ForeignError> for Failure {
         };
         let what = format!("{error}; {advice}");
         if error.is_of_machine() { Self::Environment(what) } else { Self::Unfit(what) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_token_can_confirm_is_said_with_what_is_taken() {
+        let imported = Imported { taken: 2, without_token: 1, ..Imported::default() };
+        assert_eq!(
+            text(&imported),
+            "taken 2, of which 1 with no token that can confirm it, already here 0, unusable 0\n"
+        );
+        assert_eq!(text(&Imported::default()), "taken 0, already here 0, unusable 0\n");
     }
 }

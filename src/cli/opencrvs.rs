@@ -45,7 +45,8 @@ enum Command {
     ///
     /// Where no gateway runs, nobody can answer OpenCRVS's question: the gateway then subscribes once it starts.
     Subscribe,
-    /// Has OpenCRVS list the gateway's subscriptions. Exit code 1 unless each topic is subscribed once and nothing may be missing.
+    /// Has OpenCRVS list the gateway's subscriptions. Exit code 1 unless each topic is subscribed once, or was ended on request, and nothing may be
+    /// missing.
     Status,
     /// Ends the gateway's subscriptions. None is made until `subscribe`, whatever is restarted.
     Unsubscribe,

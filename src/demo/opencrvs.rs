@@ -38,7 +38,8 @@ impl Stage {
         let mut print_step = |step, what, line| print_step(out, step, what, line);
         poll_until(async || Ok((self.simulator.hub.subscriptions().len() == TOPICS).then_some(()))).await?;
         let token = self.wait_in_core(&FIRST)?;
-        let line = "a birth waits for MOSIP; its country configuration gets a token for the record";
+        let line =
+            "a birth waits for MOSIP; its country configuration gets a token that decides this record alone";
         print_step(1, "OpenCRVS", line.to_owned())?;
         self.post(&FIRST, &token).await?;
         print_step(2, "posted", format!("{}, to /events/registration: answered 202 {{}}", FIRST.number))?;
@@ -139,7 +140,10 @@ impl Stage {
         ensure(
             text(&accepted, "/registrationNumber") == birth.number && declared == Some(&json!(NATIONAL_ID)),
         )?;
-        Ok(format!("{} is registered in OpenCRVS, with the number from MOSIP in {FIELD}", birth.number))
+        Ok(format!(
+            "{} is registered in OpenCRVS, with the number from MOSIP in {FIELD}, the field that takes it",
+            birth.number
+        ))
     }
 
     /// The action that decides `birth` in OpenCRVS's core, once `procedure` made it `status`.

@@ -15,14 +15,16 @@ pub(super) fn problems<'p>(problems: impl IntoIterator<Item = &'p Problem>) -> i
     })
 }
 
-/// What was read.
-pub(super) fn examine(config: &Config) -> Vec<Finding> {
+/// What was read; `is_whole`: nothing was refused, which could have connected the gateway.
+pub(super) fn examine(config: &Config, is_whole: bool) -> Vec<Finding> {
     let mut findings: Vec<Finding> =
         config.origins.iter().map(|(path, origin)| origin_of(path, origin)).collect();
     findings.push(Finding::ok("defaults", "every setting that is not named has its default"));
     let urls = config.called_urls();
     let of_files = Files::of(config).troubles(regular::metadata);
-    findings.extend(troubles::all(config).into_iter().chain(of_files).map(Finding::of_trouble));
+    let of_settings =
+        troubles::all(config).into_iter().filter(|trouble| is_whole || !trouble.is_unconnected());
+    findings.extend(of_settings.chain(of_files).map(Finding::of_trouble));
     let in_order = urls.iter().filter(|url| troubles::of_url(url).is_none());
     findings.extend(in_order.map(|url| Finding::ok(&url.setting, upstream::redact(url.url))));
     findings.extend(schema(config));

@@ -19,6 +19,9 @@ pub(crate) const MOST_AT_ONCE: usize = 500;
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Imported {
     pub(crate) taken: u64,
+    /// Of these, where record tokens confirm: they have none, or it has ended.
+    #[serde(default)]
+    pub(crate) without_token: u64,
     /// They were taken over before.
     pub(crate) already_here: u64,
     /// By their rows.
@@ -46,6 +49,7 @@ impl Imported {
     /// What became of these rows and of `further` ones.
     pub(crate) fn add(&mut self, mut further: Self) {
         self.taken += further.taken;
+        self.without_token += further.without_token;
         self.already_here += further.already_here;
         self.unusable.append(&mut further.unusable);
     }
@@ -54,6 +58,8 @@ impl Imported {
 /// What becomes of a registration.
 enum Fate {
     Taken,
+    /// It is taken; no token confirms it, though record tokens do.
+    WithoutToken,
     AlreadyHere,
     Unusable(Unusable),
 }
@@ -78,6 +84,10 @@ impl Ledger {
             for one in &pending {
                 match book.take_over(one)? {
                     Fate::Taken => imported.taken += 1,
+                    Fate::WithoutToken => {
+                        imported.taken += 1;
+                        imported.without_token += 1;
+                    }
                     Fate::AlreadyHere => imported.already_here += 1,
                     Fate::Unusable(why) => imported.unusable.push(UnusableRow::new(one.row, why)),
                 }
@@ -104,15 +114,17 @@ impl Book<'_> {
             return Ok(Fate::Unusable(Unusable::Superseded));
         }
         self.correlate(id, subject)?;
+        let keeps_tokens = self.rules.keeps_record_tokens();
         if let Some(token) = token
-            && self.rules.keeps_record_tokens()
+            && keeps_tokens
         {
             self.keep_record_token(id, token)?;
         }
         if let Some(within) = self.rules.expected_within.get() {
             self.tx().expect(id, Some(self.now.saturating_add(to_millis(*within))))?;
         }
-        Ok(Fate::Taken)
+        let confirms = token.as_ref().is_some_and(|token| token.ends() > self.wall);
+        Ok(if keeps_tokens && !confirms { Fate::WithoutToken } else { Fate::Taken })
     }
 
     /// Whether a caller of the gateway has registered the record `event`: it is not only taken over.

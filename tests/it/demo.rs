@@ -12,6 +12,7 @@ async fn a_birth_goes_out_sealed_and_its_answer_comes_back_verified() {
     run(Scene::Birth, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     assert!(text.contains("MOSIP is off") && text.contains("answered 202 queued"), "{text}");
+    assert!(text.lines().all(|line| line == line.trim_end()), "{text:?}");
     let last = text.lines().last().unwrap();
     assert!(
         last.contains("verified answer")
@@ -84,6 +85,10 @@ async fn registrations_of_opencrvs_come_back_confirmed_or_rejected_and_one_is_ta
         let confirmed = line(&format!("{number} is registered in OpenCRVS, with the number from MOSIP"));
         let taken = lines.iter().position(|line| line.contains(number) && line.contains("202 {}")).unwrap();
         assert!(taken < confirmed && lines[taken].contains("MOSIP is off") == is_off, "{text}");
+    }
+    for line in &lines {
+        let (step, what) = line.split_at(3);
+        assert!(step.trim_end().parse::<u8>().is_ok() && !what.starts_with(' '), "{line} is off its column");
     }
     assert!(
         line("the packet of 2026BDEMO03: PACKET_REJECTED") < line("the registration of 2026BDEMO03"),

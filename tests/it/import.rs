@@ -45,7 +45,7 @@ async fn what_waits_is_taken_once_with_or_without_a_gateway() {
     let database = waiting(&file);
     let taken = import(&gateway, &file, &[]);
     assert_eq!(taken, (Some(0), "taken 2, already here 0, unusable 0\n".to_owned(), String::new()));
-    let again = json!({ "taken": 0, "alreadyHere": 2, "unusable": [] });
+    let again = json!({ "taken": 0, "withoutToken": 0, "alreadyHere": 2, "unusable": [] });
     assert_eq!(counts(&gateway, &file), (Some(0), again.clone()));
 
     gateway.start();
@@ -86,9 +86,15 @@ async fn many_rows_are_taken_page_by_page() {
     );
     gateway.start();
     gateway.ready().await;
-    assert_eq!(counts(&gateway, &file).1, json!({ "taken": 1201, "alreadyHere": 0, "unusable": [] }));
+    assert_eq!(
+        counts(&gateway, &file).1,
+        json!({ "taken": 1201, "withoutToken": 0, "alreadyHere": 0, "unusable": [] })
+    );
     gateway.end().await;
-    assert_eq!(counts(&gateway, &file).1, json!({ "taken": 0, "alreadyHere": 1201, "unusable": [] }));
+    assert_eq!(
+        counts(&gateway, &file).1,
+        json!({ "taken": 0, "withoutToken": 0, "alreadyHere": 1201, "unusable": [] })
+    );
 }
 
 #[tokio::test]

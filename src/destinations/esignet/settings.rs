@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::keys::settings::Keys;
 use crate::mosip::esignet::Tokens;
 
+const ISSUER: &str = "esignet.issuer";
 /// For the whole of a login, all its calls together: the page of OpenCRVS that waits gives up after 15 s.
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -104,7 +105,7 @@ impl Settings {
         }
         let is_issuer_set = section.is_set("issuer");
         let is_key_set = section.is_set("key");
-        let unset: Vec<_> = [("esignet.issuer", is_issuer_set), ("esignet.key", is_key_set)]
+        let unset: Vec<_> = [(ISSUER, is_issuer_set), ("esignet.key", is_key_set)]
             .into_iter()
             .filter_map(|(name, is_set)| (!is_set).then_some(name))
             .collect();
@@ -128,7 +129,7 @@ impl Settings {
 
     /// Every URL that is called.
     pub(crate) fn urls(&self) -> Vec<Url<'_>> {
-        let issuer = self.issuer_url.as_ref().map(|url| Url::begun("esignet.issuer", url));
+        let issuer = self.issuer_url.as_ref().map(|url| Url::begun(ISSUER, url));
         let set = [
             ("esignet.token_url", &self.token_url),
             ("esignet.userinfo_url", &self.userinfo_url),
@@ -175,7 +176,10 @@ impl Settings {
         let lack = |name: &&'static str| Lack {
             subject: "esignet",
             what: format!("{name} is not set, so that no login can be verified"),
-            advice: "set it: the issuer as eSignet's document names it, and the name of the own key that is registered there",
+            advice: match *name {
+                ISSUER => "set it as eSignet's document names it",
+                _ => "set it to the name of the own key that is registered at eSignet",
+            },
         };
         self.unset.iter().map(lack).collect()
     }

@@ -60,3 +60,33 @@ fn an_unset_variable_of_ida_is_named_with_its_setting() {
     let what = "upstream.ida.misp_license_key_env (the variable LK) is not set";
     finding(&diagnosis, Level::Fail, "upstream.ida", what);
 }
+
+/// Before its mend the section that was refused was missing, and `doctor` said that the gateway connects nothing.
+#[test]
+fn a_refused_setting_is_no_second_failure_that_nothing_is_connected() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gateway.toml");
+    for (refused, text) in [
+        (
+            "systems[0].url",
+            "[[systems]]\nname = \"nia\"\nurl = \"http://nia.example.org/x\"\nkinds = [\"birth\"]\n",
+        ),
+        ("upstream.mediator.birth", "upstream.mediator.birth = \"http://mosip.example.org/birth\"\n"),
+    ] {
+        fs::write(&file, text).unwrap();
+        let diagnosis = examine(Some(&file), &BTreeMap::new(), false, NOW);
+        finding(&diagnosis, Level::Fail, refused, "is plain http off the loopback");
+        let is_false = |finding: &&Finding| finding.what.contains("connects nothing");
+        assert_eq!(diagnosis.findings.iter().find(is_false), None);
+    }
+}
+
+/// Before its mend both had the advice for both.
+#[test]
+fn what_esignet_lacks_has_an_advice_each() {
+    let diagnosis = Site::new(-1..365, "esignet.clients = [\"a\"]").examine();
+    let advice = |name: &str| finding(&diagnosis, Level::Fail, "esignet", name).advice.clone().unwrap();
+    let (issuer, key) = (advice("esignet.issuer is not set"), advice("esignet.key is not set"));
+    assert!(issuer.contains("document") && !issuer.contains("own key"), "{issuer}");
+    assert!(key.contains("own key") && !key.contains("document"), "{key}");
+}

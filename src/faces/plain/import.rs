@@ -36,6 +36,7 @@ async fn of_mosip_api(State(app): State<App>, request: Request) -> Result<Json<I
     let imported = app.ledger().import(rows).await?;
     tracing::info!(
         taken = imported.taken,
+        without_token = imported.without_token,
         already_here = imported.already_here,
         unusable = imported.unusable.len(),
         "registrations of mosip-api are taken over"

@@ -301,6 +301,8 @@ pub(super) struct MosipApiRow {
 #[schema(rename_all = "camelCase")]
 pub(super) struct ImportedRows {
     taken: u64,
+    /// How many of these have no record token, or one that has ended, where record tokens confirm.
+    without_token: u64,
     /// They were taken over before.
     already_here: u64,
     unusable: Vec<UnusableRow>,

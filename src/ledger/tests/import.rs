@@ -21,7 +21,7 @@ fn row(row: i64, id: &str, number: &str, event: Option<&str>) -> PendingRow {
 
 /// What became of `rows`: taken, already here, and the reasons of the others by their rows.
 async fn import(ledger: &Ledger, rows: Vec<PendingRow>) -> (u64, u64, Vec<(i64, String)>) {
-    let Imported { taken, already_here, unusable } = ledger.import(rows).await.unwrap();
+    let Imported { taken, already_here, unusable, .. } = ledger.import(rows).await.unwrap();
     (taken, already_here, unusable.iter().map(|one| (one.row, one.reason.to_string())).collect())
 }
 

@@ -324,7 +324,7 @@ async fn a_token_of_mosip_api_is_taken_over_with_its_registration() {
         let token = format!("e30.{}.c2ln", crate::crypto::base64::encode_url(claims.as_bytes()));
         let row = json!({ "row": 1, "id": "100010123456789", "registrationNumber": "B1", "token": token });
         let imported = ledger.import(vec![serde_json::from_value(row).unwrap()]).await.unwrap();
-        assert_eq!((imported.taken, imported.unusable.len()), (1, 0));
+        assert_eq!((imported.taken, imported.without_token, imported.unusable.len()), (1, 0, 0));
         says(&ledger, Outcome::Issued, "100010123456789").await;
         let held = said(&confirmation(&ledger).await.work.record_token);
         assert_eq!(held == token, expected, "{held}");
@@ -361,5 +361,33 @@ async fn a_rejected_birth_that_is_registered_again_unchanged_is_not_swallowed() 
         assert_eq!((accepted.held.id, token.action_id()), (format!("{second}@opencrvs"), "a-t2"));
         post(&ledger, EventKind::Birth, token_of(&home, "t2", "e1", LIFE + HOUR)).await.unwrap();
         assert!(lease_all(&ledger, &packets).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn rows_of_mosip_api_that_no_token_confirms_are_counted_where_tokens_confirm() {
+    for (keeps_tokens, expected) in [(true, 4), (false, 0)] {
+        let home = Home::new();
+        let ledger = keeping(&home, keeps_tokens);
+        let now = home.clock.now().seconds();
+        let claims = [
+            json!({ "eventId": "e1", "actionId": "a1", "exp": now + 3600 }),
+            json!({ "eventId": "e2", "actionId": "a1", "exp": now }),
+            json!({ "eventId": "e3", "actionId": "a1" }),
+            json!({ "eventId": "e4", "exp": now + 3600 }),
+        ];
+        let tokens = claims.map(|claims| {
+            let claims = crate::crypto::base64::encode_url(claims.to_string().as_bytes());
+            json!({ "token": format!("e30.{claims}.c2ln") })
+        });
+        let rows =
+            tokens.into_iter().chain([json!({ "eventId": "e5" })]).zip(1..).map(|(mut row, number)| {
+                row["row"] = json!(number);
+                row["id"] = json!(format!("10001012345678{number}"));
+                row["registrationNumber"] = json!(format!("B{number}"));
+                serde_json::from_value(row).unwrap()
+            });
+        let imported = ledger.import(rows.collect()).await.unwrap();
+        assert_eq!((imported.taken, imported.without_token), (5, expected));
     }
 }
