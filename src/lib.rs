@@ -50,6 +50,7 @@ pub mod simulator;
 mod store;
 mod tasks;
 pub mod telemetry;
+mod tls_files;
 pub mod upstream;
 mod words;
 

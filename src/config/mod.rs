@@ -3,6 +3,7 @@
 //! belong to no module.
 
 mod aliases;
+pub(crate) mod client_cert;
 pub(crate) mod listeners;
 pub(crate) mod plain_http;
 mod problem;
@@ -18,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::client_cert::{ClientCertificate, ClientCertificates};
 pub(crate) use self::problem::CONNECTS_NOTHING;
 pub use self::problem::{Problem, Problems, Trouble};
 pub(crate) use self::reader::ReadFile;
@@ -123,4 +125,6 @@ pub struct Upstream {
     pub danger_plain_http_hosts: Vec<String>,
     /// How often a paused channel is tried; default 30 s.
     pub probe_interval: Duration,
+    /// By what servers know the gateway.
+    pub client: ClientCertificates,
 }

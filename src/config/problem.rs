@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::client_cert;
 use crate::clock::Timestamp;
 
 /// One setting that cannot be used. Never holds the value that was set.
@@ -50,10 +51,11 @@ impl Trouble {
         Self { fatal: true, ..Self::new(subject, what, advice) }
     }
 
-    /// Settings all of whose certificates have expired at `now`, of `trusted` with the last day of each.
+    /// Settings whose certificates have expired at `now`, of `trusted` with the last day of each.
     pub(crate) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> impl Iterator<Item = Self> {
         trusted.iter().filter(move |(_, end)| *end < now).map(|(setting, end)| {
-            let what = format!("trusts a certificate that has expired on {}", end.to_iso());
+            let verb = client_cert::verb(setting);
+            let what = format!("{verb} a certificate that has expired on {}", end.to_iso());
             // What a former issuer signed goes on to count.
             let advice = match setting.starts_with("credentials.issuers") {
                 true => "add the issuer's new certificate to credentials.issuers, set history = true for this one, and start the gateway again",

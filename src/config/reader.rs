@@ -10,7 +10,7 @@ use toml::Table;
 use super::aliases::{Alias, Aliases, Entry, Variables};
 use super::section::Section;
 use super::value::Complaint;
-use super::{Problem, Trouble};
+use super::{ClientCertificate, Problem, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::regular;
 
@@ -74,6 +74,7 @@ struct Gathered {
     troubles: Vec<Trouble>,
     origins: BTreeMap<String, Origin>,
     secret_files: Vec<PathBuf>,
+    client_certificates: Vec<ClientCertificate>,
     /// Paths of all settings that were looked for.
     asked: BTreeSet<String>,
     /// Variables that settings name, and whose values are read.
@@ -190,6 +191,16 @@ impl<'a> Reader<'a> {
         let contents = self.contents(text)?;
         self.found.borrow_mut().secret_files.push(self.base.join(text));
         Ok(contents)
+    }
+
+    /// Records a certificate that servers see.
+    pub(crate) fn record_client_certificate(&self, certificate: ClientCertificate) {
+        self.found.borrow_mut().client_certificates.push(certificate);
+    }
+
+    /// The certificates that servers see, of every section that was read.
+    pub(crate) fn client_certificates(&self) -> Vec<ClientCertificate> {
+        self.found.borrow().client_certificates.clone()
     }
 
     /// Records that the setting at `path` was looked for.

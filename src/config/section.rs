@@ -58,6 +58,11 @@ impl<'r> Section<'r> {
         self.reader
     }
 
+    /// `upstream.ida`, `systems[0]`
+    pub(crate) fn name(&self) -> &str {
+        &self.path
+    }
+
     /// The table `name`, empty if absent.
     pub(crate) fn section(&mut self, name: &str) -> Section<'r> {
         self.asked.push(name.to_owned());

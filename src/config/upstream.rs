@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::Upstream;
 use super::plain_http::PlainHttp;
 use super::section::Section;
+use super::{ClientCertificates, Upstream};
 
 /// Where the private roots are.
 pub(crate) const CA_FILE: &str = "upstream.ca_file";
@@ -18,11 +18,14 @@ pub(crate) fn upstream(section: &mut Section<'_>) -> (Upstream, PlainHttp) {
     let probe_interval = section
         .duration("probe_interval", Duration::from_secs(1)..=Duration::from_hours(1))
         .unwrap_or(Duration::from_secs(30));
+    section.client_certificate();
     let upstream = Upstream {
         ca_pem: section.parsed("ca_file", |text| Ok(reader.contents_or_trouble(CA_FILE, text, NO_ROOT))),
         danger_plain_http: plain.is_everywhere(),
         danger_plain_http_hosts: plain.hosts().to_vec(),
         probe_interval,
+        // They are known once every section has been read.
+        client: ClientCertificates::default(),
     };
     (upstream, plain)
 }

@@ -40,6 +40,7 @@ impl Target {
             danger_plain_http: plan.danger_plain_http,
             danger_plain_http_hosts: Vec::new(),
             probe_interval: plan.deadline,
+            client: config::ClientCertificates::default(),
         })?;
         let (registered, ida) = (&keys.theirs.client, &keys.theirs.ida);
         let mut target = Self { client, deadline: plan.deadline, secrets: Vec::new() };

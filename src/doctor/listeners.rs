@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::keys::{DAYS_TO_RENEW, SECONDS_PER_DAY, dated};
 use super::{Finding, Level};
 use crate::clock::Timestamp;
-use crate::config::{Address, ServerTls, Trouble};
+use crate::config::{Address, ServerTls, Trouble, client_cert};
 use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::gateway::listeners::{self, Listener};
 use crate::gateway::trusted;
@@ -55,7 +55,9 @@ fn trusted(config: &Config, now: Timestamp) -> Vec<Finding> {
     let coming = trusted.iter().filter(|(setting, end)| *end >= now && !setting.starts_with("credentials."));
     let coming = coming.map(|(setting, end)| {
         let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
-        let what = format!("trusts a certificate until {}", end.to_iso());
+        let verb = client_cert::verb(setting);
+        let left = format!("{days} day{} left", if days == 1 { "" } else { "s" });
+        let what = format!("{verb} a certificate until {}, {left}", end.to_iso());
         match days {
             ..DAYS_TO_RENEW => Finding::warn(setting, what, "replace its file, and start the gateway again"),
             _ => Finding::ok(setting, what),

@@ -62,6 +62,7 @@ impl World {
             danger_plain_http: false,
             danger_plain_http_hosts: Vec::new(),
             probe_interval: Duration::from_hours(1),
+            client: config::ClientCertificates::default(),
         };
         let client = Client::new(&upstream).unwrap();
         let mediator = mediator::Settings {

@@ -17,6 +17,7 @@ use crate::faces::FaceSettings as _;
 use crate::mosip::credential::ProofKind;
 use crate::opencrvs::event::EventKind;
 use crate::settings::{self, Config};
+use crate::tls_files;
 use crate::upstream::{self, is_plain};
 
 /// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), certificates have
@@ -42,6 +43,7 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(of_contexts(config))
         .chain(of_issuers(config))
         .chain(of_roots(&config.upstream))
+        .chain(config.upstream.client.all.iter().filter_map(of_client_certificate))
         .chain(config.callback.key_trouble())
         .chain(config.faces.each.mosip_api.key_trouble())
         .chain(roles::unfilled(config))
@@ -80,6 +82,16 @@ fn of_roots(upstream: &config::Upstream) -> Option<Trouble> {
         CA_FILE,
         format!("the file {what}: {NO_ROOT}"),
         "put one or more CA certificates in PEM there, and start the gateway again",
+    ))
+}
+
+/// Servers cannot know the gateway by it, so that calls to them wait.
+fn of_client_certificate(one: &config::ClientCertificate) -> Option<Trouble> {
+    let refusal = tls_files::pair(&one.cert, &one.key).err()?;
+    Some(Trouble::fatal(
+        one.setting(),
+        format!("{refusal}: no connection over TLS comes about for which it is set"),
+        format!("{}, and start the gateway again", refusal.advice),
     ))
 }
 
@@ -155,7 +167,8 @@ fn of_issuers(config: &Config) -> Option<Trouble> {
 pub(crate) fn secret_files(config: &Config) -> Vec<PathBuf> {
     let passwords = config.keys.own.iter().flat_map(|own| own.source.secret_files()).map(Path::to_owned);
     let tls_keys = listeners::ALL.iter().filter_map(|listener| Some((listener.tls)(config)?.key.clone()));
-    config.secret_files.iter().cloned().chain(passwords).chain(tls_keys).collect()
+    let client_keys = config.upstream.client.all.iter().map(|one| one.key.clone());
+    config.secret_files.iter().cloned().chain(passwords).chain(tls_keys).chain(client_keys).collect()
 }
 
 /// Credentials are to come, and none can be verified, for each of the reasons `refusals`.

@@ -1,4 +1,4 @@
-//! The certificates that settings trust, and when they expire. They are read at the start alone, as the settings themselves are.
+//! The certificates that settings trust or show to servers, and when they expire. They are read at the start alone, as the settings themselves are.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -6,9 +6,10 @@ use rustls::pki_types::pem::PemObject;
 use super::listeners;
 use crate::clock::Timestamp;
 use crate::settings::Config;
+use crate::tls_files;
 
 /// The settings that trust a certificate, each with the day on which the next of its certificates expires; where all have, with the
-/// last of those days. `keys.ca_file` is looked after with the keys.
+/// last of those days. Those that show one, with the first day on which a certificate of the chain expires. `keys.ca_file` is looked after with the keys.
 pub(crate) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)> {
     let mut trusted = Vec::new();
     let mut note = |setting: String, pem: &[u8]| trusted.extend(next(pem, now).map(|end| (setting, end)));
@@ -33,15 +34,23 @@ pub(crate) fn dates(config: &Config, now: Timestamp) -> Vec<(String, Timestamp)>
         let name = issuer.file.file_name().unwrap_or_default().to_string_lossy();
         trusted.extend(end.ok().map(|end| (format!("credentials.issuers ({name})"), end)));
     }
+    for shown in &config.upstream.client.all {
+        // What makes no pair is a trouble of its own.
+        let Ok(pair) = tls_files::pair(&shown.cert, &shown.key) else { continue };
+        let end = pair.cert.iter().filter_map(end_of).min();
+        trusted.extend(end.map(|end| (shown.setting(), end)));
+    }
     trusted
+}
+
+fn end_of(certificate: &CertificateDer<'_>) -> Option<Timestamp> {
+    Some(crate::keys::cert::Dates::of_der(certificate).ok()?.not_after)
 }
 
 /// Of the certificates in `pem` the next end after `now`, else the last before it. `None`: there is no certificate.
 fn next(pem: &[u8], now: Timestamp) -> Option<Timestamp> {
     let certificates = CertificateDer::pem_slice_iter(pem).filter_map(Result::ok);
-    let ends: Vec<Timestamp> = certificates
-        .filter_map(|certificate| Some(crate::keys::cert::Dates::of_der(&certificate).ok()?.not_after))
-        .collect();
+    let ends: Vec<Timestamp> = certificates.filter_map(|certificate| end_of(&certificate)).collect();
     let coming = ends.iter().filter(|end| **end > now).min();
     coming.or(ends.iter().max()).copied()
 }

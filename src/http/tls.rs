@@ -6,23 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::PrivateKeyDer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, InvalidMessage, PeerIncompatible, RootCertStore, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use zeroize::Zeroizing;
 
 use super::server::BindError;
 use super::subject::DistinguishedName;
 use crate::config::ServerTls;
 use crate::crypto::words;
-use crate::regular;
-
-/// No file of TLS settings is larger, bytes.
-const LARGEST: u64 = 1 << 20;
+use crate::tls_files::{self, REPLACE, Refusal};
 
 /// Turns connections into TLS connections of callers that are let in.
 pub(crate) struct Acceptor {
@@ -63,12 +59,8 @@ impl Acceptor {
                     .with_client_cert_verifier(verifier.build().map_err(|error| refuse(file, error, ROOTS))?)
             }
         };
-        let key = read(&settings.key)?;
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
-            refuse(&settings.key, "this holds no private key in PEM", "put the key there in PEM")
-        })?;
-        let chain = certificates(&settings.cert)?;
-        let mut config = builder.with_single_cert(chain, key).map_err(|error| unusable(settings, &error))?;
+        let certified = tls_files::pair(&settings.cert, &settings.key)?;
+        let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = http1();
         if settings.client_ca.is_some() {
             // A resumed session would carry a client certificate past its last day.
@@ -176,40 +168,12 @@ fn http1() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
 }
 
-/// Where nothing better can be said.
-const REPLACE: &str = "replace the file";
 /// For a file of roots.
 const ROOTS: &str = "put one or more CA certificates in PEM there";
-/// For a certificate that no caller could use.
-const REISSUE: &str = "have a certificate issued for the key, and put it there";
-
-/// Why the certificate and the key of `settings` make no pair that callers can use.
-fn unusable(settings: &ServerTls, error: &rustls::Error) -> BindError {
-    let (cert, key) = (&settings.cert, &settings.key);
-    match error {
-        rustls::Error::InconsistentKeys(_) => refuse(
-            cert,
-            format_args!("the first certificate in it does not belong to the key in {}", key.display()),
-            "put the certificate there that was issued for this key, or the key that belongs to it",
-        ),
-        rustls::Error::InvalidCertificate(error) => {
-            refuse(cert, format_args!("the certificate cannot be used: {}", words::of(error)), REISSUE)
-        }
-        // rustls has no kind of error for it, and a sentence that names the kinds.
-        rustls::Error::General(_) => refuse(
-            key,
-            "this holds a key of a kind that TLS does not use, or a broken one",
-            "use an RSA key, an ECDSA key (P-256, P-384, P-521) or an Ed25519 key, and a certificate that is issued for it",
-        ),
-        other => {
-            refuse(cert, format_args!("cannot be used with the key in {} ({other})", key.display()), REPLACE)
-        }
-    }
-}
 
 fn roots(file: &Path) -> Result<RootCertStore, BindError> {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
+    for certificate in tls_files::certificates(file)? {
         roots
             .add(certificate)
             .map_err(|_| refuse(file, "this holds something that is no CA certificate", ROOTS))?;
@@ -217,28 +181,12 @@ fn roots(file: &Path) -> Result<RootCertStore, BindError> {
     Ok(roots)
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, BindError> {
-    const PEM: &str = "put the certificate there in PEM";
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
-        .collect::<Result<_, _>>()
-        .map_err(|_| refuse(file, "this is not PEM", PEM))?;
-    if certificates.is_empty() {
-        return Err(refuse(file, "this holds no certificate in PEM", PEM));
+impl From<Refusal> for BindError {
+    fn from(Refusal { file, what, advice }: Refusal) -> Self {
+        Self::File { file, what, advice }
     }
-    Ok(certificates)
-}
-
-fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, BindError> {
-    regular::read_bounded(file, LARGEST).map_err(|error| match error.kind() {
-        io::ErrorKind::FileTooLarge => refuse(file, "is larger than 1 MiB", REPLACE),
-        _ => refuse(
-            file,
-            format_args!("cannot be read ({})", regular::reason(&error)),
-            "put the file there, readable for this process",
-        ),
-    })
 }
 
 fn refuse(file: &Path, what: impl ToString, advice: &'static str) -> BindError {
-    BindError::File { file: file.to_owned(), what: what.to_string(), advice }
+    Refusal::new(file, what, advice).into()
 }

@@ -11,7 +11,9 @@ use std::sync::Arc;
 
 pub use self::credentials::Credentials;
 use crate::config::section::Section;
-use crate::config::{CONNECTS_NOTHING, Envelope, Listen, Trouble, Upstream, listeners, upstream};
+use crate::config::{
+    CONNECTS_NOTHING, ClientCertificates, Envelope, Listen, Trouble, Upstream, listeners, upstream,
+};
 use crate::destinations::{self, Url, esignet};
 use crate::faces::callback::Settings as Callback;
 use crate::faces::jwt::JwtSettings;
@@ -83,6 +85,7 @@ impl Config {
 
     /// Every section in turn; problems, warnings and origins gather in the reader.
     fn settings(mut root: Section<'_>) -> Self {
+        let reader = root.reader();
         let listen = listeners::listen(&mut root);
         let internal = plain::Settings::read(&mut root);
         let ops = ops::Settings::read(&mut root);
@@ -113,7 +116,7 @@ impl Config {
         let credentials = credentials::credentials(&mut root, &plain);
         root.finish();
         let (warnings, troubles, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self {
+        let mut config = Self {
             listen,
             keys,
             envelope,
@@ -132,7 +135,11 @@ impl Config {
             troubles,
             origins,
             secret_files,
-        }
+        };
+        let called = config.called_urls().into_iter().map(|url| (url.setting, url.url.clone())).collect();
+        config.upstream.client = ClientCertificates { all: reader.client_certificates(), called };
+        config.upstream.client.check(reader);
+        config
     }
 }
 

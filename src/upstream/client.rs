@@ -1,5 +1,6 @@
 //! The HTTP client: it sends a request once, follows no redirect, never repeats a request by itself, and always has a deadline.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,10 +17,12 @@ use rustls::ClientConfig;
 use tokio::sync::Notify;
 
 use super::failure::{NotTrusted, SendError};
+use super::servers::{Connections, Servers};
 use super::{host_and_port, roots};
-use crate::config;
+use crate::config::{self, ClientCertificate};
 use crate::error::{Error, Fault, Result};
 use crate::loopback::names_loopback;
+use crate::tls_files;
 
 /// A server counts as unreachable where no TCP connection is made in this time, which is part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +36,7 @@ const MOST_INTERIM: usize = 100;
 /// The HTTP client of every upstream, and of the commands that ask a running gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Client<C = HttpConnector> {
-    hyper: HyperClient<HttpsConnector<C>, Full<Bytes>>,
+    servers: Servers<C>,
     /// The name of the server in errors; without it, host and port of the URL.
     name: Option<String>,
     /// The file of `upstream.ca_file` cannot be used, so that no server is trusted.
@@ -93,9 +96,23 @@ impl Client {
     /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given. Where that cannot be used, it trusts no
     /// server that speaks TLS.
     pub fn new(upstream: &config::Upstream) -> Result<Self> {
-        let tls = roots::client_config(upstream.ca_pem.as_deref())?;
+        let certificates = &upstream.client;
+        let by_section: BTreeMap<_, _> = certificates
+            .all
+            .iter()
+            .map(|one| Ok((one.section.as_str(), under(upstream, Some(one))?)))
+            .collect::<Result<_>>()?;
+        let others = match certificates.of_others().and_then(|one| by_section.get(one.section.as_str())) {
+            Some(connections) => connections.clone(),
+            None => under(upstream, None)?,
+        };
+        let called = certificates.called.iter().map(|(setting, url)| {
+            let own = certificates.of(setting).and_then(|one| by_section.get(one.section.as_str()));
+            (url.clone(), own.unwrap_or(&others).clone())
+        });
+        let called = called.collect();
         Ok(Self {
-            hyper: hyper_client(tls, tcp()),
+            servers: Servers { called, others },
             name: None,
             lacks_roots: upstream.ca_pem.as_deref().is_some_and(|pem| roots::check(pem).is_err()),
             danger_plain_http: upstream.danger_plain_http,
@@ -112,7 +129,14 @@ where
     /// A client for one listener of a running gateway, which errors call `name`. Plain http is allowed, wherever the listener is.
     pub(crate) fn for_listener(name: String, tls: ClientConfig, connector: C) -> Self {
         Self {
-            hyper: hyper_client(tls, connector),
+            servers: Servers {
+                called: Arc::new([]),
+                others: Connections {
+                    hyper: hyper_client(tls, connector),
+                    setting: Some(Arc::from("--client-cert")),
+                    unusable: None,
+                },
+            },
             name: Some(name),
             lacks_roots: false,
             danger_plain_http: true,
@@ -125,6 +149,16 @@ where
         let host = self.name.clone().unwrap_or_else(|| host_and_port(&request.uri));
         if !self.may_speak_to(&request.uri) {
             return Err(SendError::PlainHttp { host });
+        }
+        let connections = self.servers.of(&request.uri);
+        if let Some(unusable) = &connections.unusable
+            && request.uri.scheme_str() == Some("https")
+        {
+            return Err(SendError::NoCertificate {
+                host,
+                what: unusable.to_string(),
+                advice: unusable.advice,
+            });
         }
         let mut outgoing = http::Request::new(Full::new(request.body));
         *outgoing.method_mut() = request.method;
@@ -139,7 +173,9 @@ where
                     host: host.clone(),
                     reason: format!("more than {MOST_INTERIM} interim answers (1xx) came, and no final one"),
                 }),
-                outcome = self.exchange(&host, outgoing, request.max_response) => outcome.map_err(|failure| self.explain(failure)),
+                outcome = exchange(connections, &host, outgoing, request.max_response) => {
+                    outcome.map_err(|failure| self.explain(failure, connections))
+                }
             }
         };
         match tokio::time::timeout(request.deadline, exchange).await {
@@ -153,9 +189,13 @@ where
         }
     }
 
-    /// Names the setting that is at fault where no server can be trusted.
-    fn explain(&self, failure: SendError) -> SendError {
+    /// Names the setting that is at fault where no server can be trusted, or the server does not accept our certificate.
+    fn explain(&self, failure: SendError, connections: &Connections<C>) -> SendError {
         match failure {
+            SendError::NotAccepted { host, why, .. } => {
+                let setting = connections.setting.as_deref().map(str::to_owned);
+                SendError::NotAccepted { host, why, setting }
+            }
             SendError::Certificate { host, reason: NotTrusted::UnknownRoot } if self.lacks_roots => {
                 SendError::Certificate { host, reason: NotTrusted::NoRoot }
             }
@@ -171,28 +211,44 @@ where
             || is_loopback(uri)
             || uri.host().is_some_and(named)
     }
+}
 
-    async fn exchange(
-        &self,
-        host: &str,
-        request: http::Request<Full<Bytes>>,
-        max_response: usize,
-    ) -> Result<Reply, SendError> {
-        let answer = self
-            .hyper
-            .request(request)
-            .await
-            .map_err(|error| SendError::of(host.to_owned(), may_have_been_sent(&error), &error))?;
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, max_response).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                SendError::TooLarge { host: host.to_owned(), limit: max_response }
-            } else {
-                SendError::of(host.to_owned(), true, &*error)
-            }
-        })?;
-        Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
-    }
+async fn exchange<C>(
+    connections: &Connections<C>,
+    host: &str,
+    request: http::Request<Full<Bytes>>,
+    max_response: usize,
+) -> Result<Reply, SendError>
+where
+    C: Connect + Clone + Send + Sync + 'static,
+    HttpsConnector<C>: Connect,
+{
+    let answer = connections
+        .hyper
+        .request(request)
+        .await
+        .map_err(|error| SendError::of(host.to_owned(), may_have_been_sent(&error), &error))?;
+    let (head, body) = answer.into_parts();
+    let body = Limited::new(body, max_response).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            SendError::TooLarge { host: host.to_owned(), limit: max_response }
+        } else {
+            SendError::of(host.to_owned(), true, &*error)
+        }
+    })?;
+    Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
+}
+
+/// The connections under `certificate`, to servers that `upstream` trusts.
+fn under(
+    upstream: &config::Upstream,
+    certificate: Option<&ClientCertificate>,
+) -> Result<Connections<HttpConnector>> {
+    let loaded = certificate.map(|one| tls_files::pair(&one.cert, &one.key)).transpose();
+    let unusable = loaded.as_ref().err().cloned().map(Arc::new);
+    let tls = roots::client_config(upstream.ca_pem.as_deref(), loaded.unwrap_or_default())?;
+    let setting = certificate.map(|one| one.setting().into());
+    Ok(Connections { hyper: hyper_client(tls, tcp()), setting, unusable })
 }
 
 /// Connects over TCP.
@@ -204,7 +260,8 @@ pub(crate) fn tcp() -> HttpConnector {
     http
 }
 
-fn hyper_client<C>(tls: ClientConfig, connector: C) -> HyperClient<HttpsConnector<C>, Full<Bytes>>
+/// One pool of connections.
+pub(super) fn hyper_client<C>(tls: ClientConfig, connector: C) -> HyperClient<HttpsConnector<C>, Full<Bytes>>
 where
     C: Clone,
     HttpsConnector<C>: Connect + Clone,

@@ -4,8 +4,8 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use rustls::CertificateError;
 use rustls::pki_types::UnixTime;
+use rustls::{AlertDescription, CertificateError};
 
 use crate::clock::Timestamp;
 use crate::crypto::words;
@@ -32,6 +32,26 @@ pub enum SendError {
         host: String,
         /// What is wrong with it.
         reason: NotTrusted,
+    },
+    /// The certificate by which the server would know us cannot be used. Nothing was sent.
+    #[error("no client certificate can be shown to {host}: {what}")]
+    NoCertificate {
+        /// `host[:port]`
+        host: String,
+        /// The file, and what is wrong with it.
+        what: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The server knows its callers by certificates, and does not accept ours.
+    #[error("{host} {}", not_accepted(.why, .setting.as_deref()))]
+    NotAccepted {
+        /// `host[:port]`
+        host: String,
+        /// What the server says of it.
+        why: &'static str,
+        /// The setting that holds what it was shown. `None`: nothing was.
+        setting: Option<String>,
     },
     /// The URL is `http` to another machine, and no `danger` setting allows it. Nothing was sent.
     #[error("plain http to {host} is refused: it is not this machine")]
@@ -94,6 +114,7 @@ impl SendError {
     pub(super) fn of(host: String, sent: bool, error: &(dyn StdError + 'static)) -> Self {
         match innermost(error) {
             Cause::Certificate(error) => Self::Certificate { host, reason: NotTrusted::of(error) },
+            Cause::NotAccepted(why) => Self::NotAccepted { host, why, setting: None },
             Cause::Text(reason, _) if sent => Self::Broken { host, reason },
             Cause::Text(reason, kind) => Self::NotSent { host, reason, kind },
         }
@@ -101,7 +122,13 @@ impl SendError {
 
     /// Whether no byte of the request was sent, so that a repeat cannot have a double effect.
     pub(crate) fn is_retry_safe(&self) -> bool {
-        matches!(self, Self::NotSent { .. } | Self::Certificate { .. } | Self::PlainHttp { .. })
+        matches!(
+            self,
+            Self::NotSent { .. }
+                | Self::Certificate { .. }
+                | Self::NoCertificate { .. }
+                | Self::PlainHttp { .. }
+        )
     }
 }
 
@@ -109,6 +136,7 @@ impl From<SendError> for Error {
     fn from(failure: SendError) -> Self {
         let code = match failure {
             SendError::Timeout { .. } => Code::UpstreamTimeout,
+            SendError::NoCertificate { .. } | SendError::NotAccepted { .. } => Code::Keys,
             _ => Code::Upstream,
         };
         let error = Self::new(code, failure.to_string());
@@ -117,6 +145,16 @@ impl From<SendError> for Error {
                 "Name the root that signs this server in upstream.ca_file; an expired or misnamed certificate has to be \
                  replaced on that server, or its URL corrected.",
             ),
+            SendError::NoCertificate { advice, .. } => {
+                error.advise(format!("{}, and start the gateway again.", capitalized(advice)))
+            }
+            SendError::NotAccepted { setting: None, .. } => error.advise(
+                "Set client_cert and client_key in the section of this URL, or in [upstream], to a certificate that this server accepts.",
+            ),
+            SendError::NotAccepted { setting: Some(setting), .. } => error.advise(format!(
+                "Put a certificate into the file of {setting} that an authority of this server has signed and that has not ended, and start \
+                 the gateway again."
+            )),
             SendError::PlainHttp { .. } => {
                 error.advise("Use an https URL; a host in upstream.danger_plain_http_hosts is sent tokens in the clear.")
             }
@@ -154,8 +192,38 @@ fn moment(at: UnixTime) -> Timestamp {
     Timestamp::from_seconds(i64::try_from(at.as_secs()).unwrap_or(i64::MAX))
 }
 
+/// The rest of a sentence about the server. `setting`: what it was shown.
+fn not_accepted(why: &str, setting: Option<&str>) -> String {
+    match setting {
+        None => "demands a client certificate, and none is set for it".to_owned(),
+        Some(setting) => format!("does not accept the certificate in {setting}: {why}"),
+    }
+}
+
+/// What a server says of the certificate of its client, in words. `None`: it says something else.
+fn of_client(alert: AlertDescription) -> Option<&'static str> {
+    Some(match alert {
+        AlertDescription::CertificateRequired => "it takes none of this kind",
+        AlertDescription::UnknownCA => "none of the authorities that it knows has signed it",
+        AlertDescription::CertificateExpired => "it has expired",
+        AlertDescription::CertificateRevoked => "it is revoked",
+        AlertDescription::UnsupportedCertificate => "it is of a kind that the server does not take",
+        AlertDescription::BadCertificate | AlertDescription::CertificateUnknown => {
+            "the server gives no reason"
+        }
+        AlertDescription::AccessDenied => "whom it names is not let in",
+        _ => return None,
+    })
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 enum Cause<'a> {
     Certificate(&'a CertificateError),
+    NotAccepted(&'static str),
     Text(String, ErrorKind),
 }
 
@@ -165,6 +233,11 @@ fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> Cause<'a> {
     loop {
         if let Some(rustls::Error::InvalidCertificate(error)) = last.downcast_ref() {
             return Cause::Certificate(error);
+        }
+        if let Some(rustls::Error::AlertReceived(alert)) = last.downcast_ref()
+            && let Some(why) = of_client(*alert)
+        {
+            return Cause::NotAccepted(why);
         }
         // `io::Error::source` skips the error that it wraps.
         let wrapped = last.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

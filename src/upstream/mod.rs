@@ -3,6 +3,7 @@
 mod client;
 mod failure;
 mod roots;
+mod servers;
 #[cfg(test)]
 pub(crate) mod test_pki;
 mod tokens;

@@ -4,23 +4,28 @@ use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::error::{Code, Error, Result};
 
 /// TLS 1.2 and 1.3 on aws-lc-rs. Private roots (PEM) replace the public ones, so that a country can trust its own root alone. Where
 /// [`check`] refuses them, no root is trusted.
-pub(super) fn client_config(ca_pem: Option<&[u8]>) -> Result<ClientConfig> {
+/// `certified` is what a server sees that asks for a certificate.
+pub(super) fn client_config(ca_pem: Option<&[u8]>, certified: Option<CertifiedKey>) -> Result<ClientConfig> {
     let roots = match ca_pem {
         Some(pem) => private(pem).unwrap_or_else(|_| RootCertStore::empty()),
         None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
     };
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Code::Bug, error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(config)
+    let builder =
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| Error::new(Code::Bug, error.to_string()))?
+            .with_root_certificates(roots);
+    Ok(match certified {
+        None => builder.with_no_client_auth(),
+        Some(certified) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified))),
+    })
 }
 
 /// Whether `pem` holds roots, and nothing but roots; else what is wrong with it.
@@ -56,7 +61,10 @@ mod tests {
         {
             let refusal = check(pem.as_bytes()).unwrap_err();
             assert!(refusal.contains(what), "{refusal}");
-            assert!(client_config(Some(pem.as_bytes())).is_ok(), "the gateway starts, and trusts nobody");
+            assert!(
+                client_config(Some(pem.as_bytes()), None).is_ok(),
+                "the gateway starts, and trusts nobody"
+            );
         }
     }
 }

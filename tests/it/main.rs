@@ -14,6 +14,7 @@ mod support;
 mod authtoken;
 mod bad_input;
 mod caller_keys;
+mod client_certificates;
 mod command_line;
 #[cfg(feature = "simulator")]
 mod confirm;

@@ -30,6 +30,7 @@ impl Default for Settings {
 impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let mut section = sources.root.section("deliver");
+        section.client_certificate();
         let default = Self::default();
         let settings = Self {
             url: section.url("url", sources.plain),

@@ -77,6 +77,7 @@ impl Settings {
     /// Reads `[esignet]`. `None`: nothing is set, so that there is no eSignet.
     pub(crate) fn read(root: &mut Section<'_>, keys: &Keys, plain: &PlainHttp) -> Option<Self> {
         let mut section = root.any_section("esignet")?;
+        section.client_certificate();
         let issuer = section.parsed("issuer", issuer(plain));
         let token_url = section.url("token_url", plain);
         let userinfo_url = section.url("userinfo_url", plain);

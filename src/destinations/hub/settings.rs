@@ -139,6 +139,7 @@ impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { root, plain, .. } = sources;
         let mut section = root.section("websub");
+        section.client_certificate();
         let hub_url = section.url("hub_url", plain);
         let callback_url = section.url_of_ours("callback_url", plain);
         let token = section.any_section("token");

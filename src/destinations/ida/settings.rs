@@ -39,7 +39,8 @@ pub(crate) struct Settings {
 
 impl super::super::DestinationSettings for Option<Settings> {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
-        let section = sources.upstream.optional_section("ida")?;
+        let mut section = sources.upstream.optional_section("ida")?;
+        section.client_certificate();
         Settings::read(section, sources)
     }
 

@@ -43,6 +43,7 @@ impl DestinationSettings for Settings {
         let Sources { upstream, keys, plain, .. } = sources;
         let token = upstream.optional_section("token").and_then(|section| token::token(section, plain));
         let mut section = upstream.section("mediator");
+        section.client_certificate();
         let url = |kind: &str| Some((kind.to_owned(), section.url(kind, plain)?));
         let events = EventKind::WORDS.into_iter().filter_map(url).collect();
         let default = Self::default();

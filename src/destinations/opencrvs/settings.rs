@@ -127,6 +127,7 @@ impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { root, plain, .. } = sources;
         let mut section = root.section("opencrvs");
+        section.client_certificate();
         let client = client(&mut section, plain);
         let confirmation = confirmation(&mut section, plain, client.client_id.is_some());
         let webhooks = Webhooks::read(&mut section, plain, &client.unset);

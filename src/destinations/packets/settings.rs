@@ -94,6 +94,7 @@ impl DestinationSettings for Settings {
     fn read(sources: &mut Sources<'_, '_>) -> Self {
         let Sources { upstream, plain, .. } = sources;
         let mut section = upstream.section("packets");
+        section.client_certificate();
         let create = section.url("create", plain);
         let process = section.url("process", plain);
         let is_on = section.is_set("create") || section.is_set("process");

@@ -106,12 +106,7 @@ impl DestinationSettings for Vec<Settings> {
             let kinds = kinds(&mut section, body);
             let token = section.optional_section("token").and_then(|section| token::token(section, plain));
             let accepted = section.parsed("accepted", Taken::parse).unwrap_or_default();
-            section.refuse(
-                "client_cert",
-                "is not built yet",
-                "remove it: the system cannot know this gateway by a client certificate",
-            );
-            section.refuse("client_key", "is not built yet", "remove it with client_cert");
+            section.client_certificate();
             let settings = Settings {
                 section: kept(&at),
                 name: kept(name.as_deref().unwrap_or_default()),

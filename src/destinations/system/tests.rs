@@ -261,7 +261,7 @@ fn what_is_wrong_with_a_system_is_told_at_once_and_each_with_its_place() {
         "sign_with",
         "reply_id",
         "content_type",
-        "client_cert",
+        "client_key",
         "urls",
     ] {
         let place = format!("systems[0].{place}: ");

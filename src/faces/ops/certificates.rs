@@ -2,11 +2,14 @@
 
 use super::standing::Standing;
 use crate::clock::Timestamp;
+use crate::config::client_cert;
 
 /// The role of a certificate that a listener shows.
 pub(super) const LISTENER: &str = "listener";
 /// The role of a certificate that a setting trusts.
 pub(super) const TRUSTED: &str = "trusted";
+/// The role of a certificate by which servers know the gateway.
+pub(super) const CLIENT: &str = "client";
 /// The role of a certificate that `keys.ca_file` trusts, which is read again with the keys.
 pub(super) const AUTHORITY: &str = "authority";
 
@@ -43,7 +46,7 @@ impl Standing {
             Some(Dated { role: LISTENER, name: listener.name.to_owned(), not_after })
         });
         let trusted = self.trusted.iter().map(|(setting, not_after)| Dated {
-            role: TRUSTED,
+            role: if client_cert::is_shown(setting) { CLIENT } else { TRUSTED },
             name: setting.clone(),
             not_after: *not_after,
         });
@@ -54,7 +57,7 @@ impl Standing {
 impl Dated {
     /// It was read at the start alone.
     pub(super) fn needs_restart(&self) -> bool {
-        self.role == LISTENER || self.role == TRUSTED
+        [LISTENER, TRUSTED, CLIENT].contains(&self.role)
     }
 
     /// Whole days until it expires; negative once it has.

@@ -95,7 +95,7 @@ struct Jobs {
 
 #[derive(Serialize, ToSchema)]
 struct Certificate {
-    /// `own`, `peer`, `authority` (in `keys.ca_file`), `listener`, `trusted` (by a setting)
+    /// `own`, `peer`, `authority` (in `keys.ca_file`), `listener`, `trusted` (by a setting), `client` (shown to servers)
     role: &'static str,
     name: String,
     /// Negative once it has expired.

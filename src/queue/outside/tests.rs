@@ -89,6 +89,7 @@ fn network() -> Network {
         danger_plain_http: false,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
+        client: config::ClientCertificates::default(),
     };
     let (client, keys) = (Client::new(&upstream).unwrap(), Keyring::fixed(Ring::default()));
     let clock = Clock::fixed(Timestamp::from_seconds(1_800_000_000));

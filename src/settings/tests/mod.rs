@@ -1,6 +1,7 @@
 //! What the tests of configuration share: a file in `/etc/gateway`, variables, and other files made up.
 
 mod aliases;
+mod client_certs;
 mod esignet;
 mod load;
 mod older_systems;

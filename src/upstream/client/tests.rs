@@ -24,6 +24,7 @@ fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
         danger_plain_http,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),
+        client: config::ClientCertificates::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Remark, Tone, act, words};
 use crate::config::Trouble;
-use crate::faces::ops::certificates::TRUSTED;
+use crate::faces::ops::certificates::LISTENER;
 use crate::faces::ops::standing::Standing;
 
 /// A certificate is to be renewed from this many days before it expires.
@@ -96,7 +96,7 @@ pub(super) fn expiry(standing: &Standing, remarks: &mut Vec<Remark>) {
     for dated in standing.certificates() {
         let days = dated.days_left(standing.now);
         if dated.needs_restart() {
-            let whose = if dated.role == TRUSTED { "in" } else { "of listener" };
+            let whose = if dated.role == LISTENER { "of listener" } else { "in" };
             expiry_at_start(&format!("{whose} {}", dated.name), days, remarks);
         } else if (0..RENEW_DAYS).contains(&days) {
             let name = dated.name;

@@ -9,7 +9,7 @@ use crate::destinations::delivery::Delivery;
 use crate::destinations::ida::Records;
 use crate::destinations::{Listed, Rows};
 use crate::faces::Switch;
-use crate::faces::ops::certificates::{AUTHORITY, TRUSTED};
+use crate::faces::ops::certificates::{AUTHORITY, CLIENT, TRUSTED};
 use crate::faces::ops::standing::Standing;
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
@@ -160,6 +160,7 @@ pub(super) fn keys(standing: &Standing) -> Markup {
             "own" => "ours",
             "peer" => "theirs",
             TRUSTED | AUTHORITY => "trusted by a setting",
+            CLIENT => "shown to servers",
             _ => "of a listener",
         };
         vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
