@@ -13,6 +13,7 @@ use crate::pool;
 
 use super::correlation::cause;
 use super::entry::{NewEntry, State};
+use super::idempotency::IdempotencyKey;
 use super::identity::Identities;
 use super::ready::Ready;
 use super::registrations::PacketId;
@@ -20,25 +21,6 @@ use super::{Book, Ledger};
 use crate::registration::{Aid, Subject};
 
 pub(super) const TABLE: &str = "entry";
-
-/// `Idempotency-Key`: 1 to 255 visible ASCII characters.
-#[derive(Clone)]
-pub(crate) struct IdempotencyKey(String);
-
-impl IdempotencyKey {
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-
-    /// Reads a header value; [`Code::Field`] for another form.
-    pub(crate) fn parse(text: &[u8]) -> Result<Self> {
-        let fits = (1..=255).contains(&text.len()) && text.iter().all(u8::is_ascii_graphic);
-        std::str::from_utf8(text).ok().filter(|_| fits).map(|text| Self(text.to_owned())).ok_or_else(|| {
-            Error::new(Code::Field, "Idempotency-Key is not 1 to 255 visible ASCII characters")
-                .advise("Send a header of that form.")
-        })
-    }
-}
 
 /// The one destination of older gateways. What is known of an event there is kept under the plain identity, elsewhere under one of that
 /// destination.
@@ -297,7 +279,7 @@ impl Book<'_> {
         let is_due = |known: &Option<Known>| known.as_ref().map_or(!is_repeat, is_void);
         let due: Vec<&'static str> =
             destinations.iter().zip(&known).filter(|(_, known)| is_due(known)).map(|(to, _)| *to).collect();
-        let stands = known.iter().flatten().find(|known| !is_discarded(known)).map(|known| known.id.as_str());
+        let stands = known.iter().flatten().find(|known| !is_void(known)).map(|known| known.id.as_str());
         let made = self.insert_intent(intent, &identities.current, (destinations, &due), stands)?;
         let mut made = made.into_iter();
         let entries = destinations.iter().zip(known).filter_map(|(destination, known)| {

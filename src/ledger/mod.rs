@@ -12,6 +12,7 @@ pub(crate) mod entry;
 #[cfg(test)]
 pub(crate) mod fake;
 mod hub;
+mod idempotency;
 mod identity;
 mod import;
 pub(crate) mod job;
@@ -48,10 +49,11 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use zeroize::Zeroizing;
 
-pub(crate) use self::accept::{Accepted, IdempotencyKey};
+pub(crate) use self::accept::Accepted;
 pub(crate) use self::answers::{Answer, AnswerDetails};
 pub(crate) use self::confirmations::Confirmations;
 pub(crate) use self::hub::{HubTopic, KeptDoubt, Publications};
+pub(crate) use self::idempotency::IdempotencyKey;
 pub(crate) use self::import::{Imported, MOST_AT_ONCE, UnusableRow};
 pub(crate) use self::legacy::LegacyPosts;
 pub(crate) use self::operator::{Filter, Group, Page, PageView, Tally};

@@ -4,7 +4,7 @@ use std::thread;
 
 use data_encoding::HEXLOWER;
 
-use super::accept::IdempotencyKey;
+use super::idempotency::IdempotencyKey;
 use super::job::{NewRecord, Records};
 use super::jobs::{DESTINATION, KIND, TABLE, form_word, record_id};
 use super::vault::{Place, Vault};

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
 
-use super::accept::{Accepted, IdempotencyKey, Intent, Name, Posted};
+use super::accept::{Accepted, Intent, Name, Posted};
 use super::answers::is_answered_later;
 use super::correlation::ALIKE;
 use super::entry::State;
+use super::idempotency::IdempotencyKey;
 use super::identity::Identities;
 use super::{Book, Ledger, framed};
 use crate::crypto::hmac::{self, HmacAlgorithm};

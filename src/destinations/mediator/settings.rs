@@ -8,6 +8,7 @@ use http::Uri;
 use super::super::{DestinationSettings, KeyNeeds, Recipient, Sources, Url};
 use crate::config::token::{self, Token};
 use crate::mosip::roles;
+use crate::opencrvs::event::EventKind;
 
 /// `[upstream.mediator]`
 pub(crate) struct Settings {

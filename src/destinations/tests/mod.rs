@@ -118,7 +118,7 @@ async fn a_call_of_a_caller_who_waits_answers_with_what_it_put_into_its_slot() {
 async fn a_long_answer_is_read_beside_the_reactor() {
     let here = std::thread::current().id();
     for (len, is_here) in [(10, true), (1 << 20, false)] {
-        let answers = |slot: drive::Slot<bool>| {
+        let answers = move |slot: drive::Slot<bool>| {
             let Step::Call(call) = (OneCall { resend: false }).next(&work("e1", "birth", "{}"))? else {
                 unreachable!()
             };
