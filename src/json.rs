@@ -7,7 +7,7 @@ use std::ops::Deref;
 
 use serde::Serialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_path_to_error::Segment;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -183,6 +183,28 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
         deserializer.deserialize_map(ObjectVisitor(PhantomData))
     }
+}
+
+/// Hands the items of a list to `take`, one at a time: a list of them may take several times their bytes.
+pub(crate) fn each_item<'de, T, D>(deserializer: D, take: impl FnMut(T)) -> Result<(), D::Error>
+where
+    T: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    struct Each<T, F>(F, PhantomData<T>);
+    impl<'de, T: Deserialize<'de>, F: FnMut(T)> Visitor<'de> for Each<T, F> {
+        type Value = ();
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<(), A::Error> {
+            while let Some(item) = list.next_element()? {
+                (self.0)(item);
+            }
+            Ok(())
+        }
+    }
+    deserializer.deserialize_seq(Each(take, PhantomData))
 }
 
 /// A string that is borrowed where it holds no escape. A plain `&str` would refuse escapes, which writers may use (`\\/`, `\\u003d`). The

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 use crate::support::load::{AWAY, gateway_over};
 use crate::support::process::{memory, peak_memory};
 use crate::support::rings::event::birth;
+use crate::support::rings::gateway::EXAMPLE;
 use crate::support::rings::mosip::{Push, private_key};
 use crate::support::rings::process::{Gateway, client, post_large};
 use crate::support::rings::rows::Rows;
@@ -30,6 +31,9 @@ const LISTED: f64 = 0.5;
 const AT_ONCE: usize = 5;
 const JSON: &str = "application/json";
 const EVENTS: &str = "/v1/events/birth";
+/// Of a kind that MOSIP does not take.
+const DOCUMENTS: &str = "/v1/events/death";
+const IMPORT: &str = "/v1/import/mosip-api";
 const PACKETS: &str = "/v1/packets/birth";
 const MOSIP_KEY: &str = "keys.example/simulator/mosip-priv.key";
 
@@ -48,6 +52,8 @@ struct Case {
     are_events: bool,
     /// The database comes from a gateway that knew the first formula of identity alone.
     is_upgraded: bool,
+    /// The gateway refuses them.
+    are_refused: bool,
 }
 
 /// Measures every kind of body, `briefly` with small ones, and prints a table. Whether all keep the limit.
@@ -58,13 +64,16 @@ pub(crate) fn measure(briefly: bool) -> bool {
     let members = alone.filter(|_| !briefly);
     let job_bytes = if briefly { 1 << 20 } else { 9 << 19 };
     let case = |name, route, body, bytes, alone| {
-        let (content_type, are_events) = (JSON, [EVENTS, PACKETS].contains(&route));
-        Case { name, route, content_type, body, bytes, alone, are_events, is_upgraded: false }
+        let (content_type, are_events) = (JSON, [EVENTS, DOCUMENTS, PACKETS].contains(&route));
+        let (is_upgraded, are_refused) = (false, false);
+        Case { name, route, content_type, body, bytes, alone, are_events, is_upgraded, are_refused }
     };
     let cases = [
         case("events of many members", EVENTS, many_members, large, members),
         case("events of one text", EVENTS, one_text, large, alone),
         Case { is_upgraded: true, ..case("events, upgraded database", EVENTS, many_members, large, members) },
+        case("EventDocuments of many actions", DOCUMENTS, many_actions, large, members),
+        Case { are_refused: true, ..case("import of many rows", IMPORT, many_rows, large, members) },
         case("packets of many fields", PACKETS, many_fields, large, alone),
         case("`/v1/open`", "/v1/open", sealed, large, alone),
         case("`/v1/verify`", "/v1/verify", token, large, alone),
@@ -134,10 +143,10 @@ impl Case {
         let bytes: usize = all.iter().map(Bytes::len).sum();
         let mut posting = JoinSet::new();
         for body in all {
-            let (url, content_type) = (url.clone(), self.content_type);
+            let (url, content_type, are_taken) = (url.clone(), self.content_type, !self.are_refused);
             posting.spawn(async move {
                 let reply = post_large(&client(), &url, content_type, body).await.expect("an answer");
-                assert!(reply.status.is_success(), "{}", String::from_utf8_lossy(&reply.body));
+                assert_eq!(reply.status.is_success(), are_taken, "{}", String::from_utf8_lossy(&reply.body));
             });
         }
         posting.join_all().await;
@@ -150,6 +159,10 @@ impl Case {
 
     async fn started_over(&self, database: &Path, mosip: &str) -> Gateway {
         let mut gateway = gateway_over(database, mosip);
+        let system = format!(
+            "[[systems]]\nname = \"other\"\nurl = \"{mosip}/system\"\nkinds = [\"death\"]\ndeadline = \"5m\""
+        );
+        gateway.configure(&format!("{EXAMPLE}\n{system}\n"));
         gateway.set(&[("UPSTREAM__IDA__URL", AWAY)]);
         let [create, process] = ["createPacket", "workflowinstance"].map(|path| format!("{mosip}/{path}"));
         gateway.set(&[("UPSTREAM__PACKETS__CREATE", &create), ("UPSTREAM__PACKETS__PROCESS", &process)]);
@@ -179,17 +192,19 @@ struct Mediator {
 impl Mediator {
     async fn start() -> Self {
         let (take, taken) = mpsc::unbounded_channel();
-        let take_packet = take.clone();
+        let (take_packet, take_document) = (take.clone(), take.clone());
         let process = async move |_: Bytes| {
             take_packet.send(()).unwrap_or_default();
             Json(json!({"response": {}}))
         };
+        let system = async move |_: Bytes| take_document.send(()).unwrap_or_default();
         let birth = async move |_: Bytes| {
             take.send(()).unwrap_or_default();
             Json(json!({"response": {"message": "Received"}}))
         };
         let routes = axum::Router::new()
             .route("/opencrvs/v1/birth", post(birth))
+            .route("/system", post(system))
             .route("/createPacket", put(async |_: Bytes| Json(json!({"response": [{}]}))))
             .route("/workflowinstance", post(process))
             .route("/opencrvs/v1/generateAid", get(async || Json("10001100770000320220727000000")))
@@ -220,6 +235,17 @@ fn many_members(number: usize, bytes: usize) -> String {
 /// A birth with a resource that is one long text.
 fn one_text(number: usize, bytes: usize) -> String {
     with_resource(number, &format!("\"{}\"", "photograph".repeat(bytes / 10)))
+}
+
+/// An EventDocument with as many actions as its bytes can hold.
+fn many_actions(number: usize, bytes: usize) -> String {
+    let actions = "0,".repeat(bytes / 2);
+    format!(r#"{{"id":"e-{number}-{bytes}","type":"death","actions":[{actions}{{"id":"a"}}]}}"#)
+}
+
+/// More rows than are taken at once, where there is room for them.
+fn many_rows(_: usize, bytes: usize) -> String {
+    format!(r#"{{"rows":[{}{{"row":1}}]}}"#, r#"{"row":1},"#.repeat(bytes / 10))
 }
 
 /// A birth that goes as a packet, with as many fields as its bytes can hold.

@@ -2,8 +2,8 @@
 //! is known by kind, event and action, and travels on as it came.
 
 use bytes::Bytes;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::event::{Event, EventKind};
@@ -48,7 +48,24 @@ struct Members<'a> {
     #[serde(borrow)]
     tracking_id: Option<&'a RawValue>,
     #[serde(borrow)]
-    actions: Vec<&'a RawValue>,
+    actions: Actions<'a>,
+}
+
+/// How many actions there are, and the last one.
+struct Actions<'a> {
+    count: usize,
+    last: Option<&'a RawValue>,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Actions<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut actions = Self { count: 0, last: None };
+        json::each_item(deserializer, |action| {
+            actions.count += 1;
+            actions.last = Some(action);
+        })?;
+        Ok(actions)
+    }
 }
 
 #[derive(Deserialize)]
@@ -82,8 +99,9 @@ impl EventDocument {
 
     fn read(kind: EventKind, body: Bytes) -> Result<Self> {
         let Object(members): Object<Members<'_>> = read_at(json::text(&body)?, "")?;
-        let last = members.actions.len().saturating_sub(1);
-        let action = members.actions.last().ok_or_else(|| Error::field("/actions", "there is no action"))?;
+        let Actions { count, last } = members.actions;
+        let action = last.ok_or_else(|| Error::field("/actions", "there is no action"))?;
+        let last = count.saturating_sub(1);
         let at = format!("/actions/{last}");
         let Object(action): Object<Action<'_>> = read_at(action.get(), &at)?;
         let action_id = id(action.id, format!("{at}/id"))?;

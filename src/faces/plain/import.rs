@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
 use crate::faces::request::read_object;
+use crate::json;
 use crate::ledger::{Imported, MOST_AT_ONCE};
 use crate::opencrvs::pending::PendingRow;
 
@@ -22,7 +23,19 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Rows {
+    #[serde(deserialize_with = "few")]
     rows: Vec<PendingRow>,
+}
+
+/// No more than one beyond [`MOST_AT_ONCE`] are kept.
+fn few<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PendingRow>, D::Error> {
+    let mut rows = Vec::new();
+    json::each_item(deserializer, |row| {
+        if rows.len() <= MOST_AT_ONCE {
+            rows.push(row);
+        }
+    })?;
+    Ok(rows)
 }
 
 /// Takes over registrations that wait for MOSIP in the database of `mosip-api`. Nothing is sent: what MOSIP says of them finds them. What is
