@@ -35,8 +35,8 @@ pub(crate) struct Asked {
 /// A page of records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// How many there are on all pages, as OpenCRVS says.
-    pub total: usize,
+    /// How many there are on all pages, where OpenCRVS says so.
+    pub total: Option<usize>,
     /// The ids of their compositions.
     pub ids: Vec<String>,
 }
@@ -134,7 +134,7 @@ pub fn read(status: StatusCode, body: &[u8]) -> Result<Found> {
     if ids.len() > PAGE || ids.iter().any(is_odd) {
         return Err(odd());
     }
-    let total = events.total_items.and_then(|total| usize::try_from(total).ok()).unwrap_or(ids.len());
+    let total = events.total_items.and_then(|total| usize::try_from(total).ok());
     Ok(Found { total, ids })
 }
 
@@ -179,7 +179,7 @@ mod tests {
             StatusCode::OK,
             br#"{"data":{"searchEvents":{"totalItems":7,"results":[{"id":"a"},null]}}}"#,
         );
-        assert_eq!(found.unwrap(), Found { total: 7, ids: vec!["a".to_owned()] });
+        assert_eq!(found.unwrap(), Found { total: Some(7), ids: vec!["a".to_owned()] });
         let many = format!(
             r#"{{"data":{{"searchEvents":{{"results":[{}]}}}}}}"#,
             vec![r#"{"id":"a"}"#; PAGE + 1].join(",")

@@ -13,7 +13,7 @@ use crate::destinations::opencrvs::Search;
 use crate::error::{Code, Error, Result};
 use crate::ledger::Ledger;
 use crate::opencrvs::event::EventKind;
-use crate::opencrvs::search::Asked;
+use crate::opencrvs::search::{Asked, PAGE};
 
 /// OpenCRVS's search gives no record beyond this one of a kind.
 const MOST: usize = 10_000;
@@ -156,9 +156,12 @@ impl Inner {
             skip += page.ids.len();
             let before = named.len();
             named.extend(page.ids.iter().cloned());
-            // An empty page is the last one; one that names nothing new would come again for ever.
-            if skip >= page.total || named.len() == before || skip >= MOST {
-                compared.is_whole &= named.len() >= page.total;
+            // Whether more comes is seen by what comes: a total may be missing, and may be too low. One that is not reached counts.
+            let is_short = page.ids.len() < PAGE && page.total.is_some_and(|total| skip >= total);
+            let is_last = page.ids.is_empty() || is_short;
+            // A page that names nothing new would come again for ever.
+            if is_last || named.len() == before || skip >= MOST {
+                compared.is_whole &= is_last && page.total.is_none_or(|total| named.len() >= total);
                 return self.look_up(kind, named, compared).await;
             }
         }

@@ -14,7 +14,8 @@ use crate::store::memory::Memory;
 const DAY: i64 = 24 * 60 * 60;
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
-fn names(total: usize, ids: &[&str]) -> Answer {
+fn names(total: impl Into<Option<usize>>, ids: &[&str]) -> Answer {
+    let total = total.into().map_or("null".to_owned(), |total: usize| total.to_string());
     let ids: Vec<String> = ids.iter().map(|id| format!(r#"{{"id":"{id}"}}"#)).collect();
     says(
         200,
@@ -74,6 +75,22 @@ async fn a_search_that_gives_fewer_at_once_than_were_asked_for_is_asked_for_the_
     assert_eq!((compared.records, compared.is_whole), (3, true));
     let second: serde_json::Value = serde_json::from_slice(&script.sent.lock().unwrap()[1].1.body).unwrap();
     assert_eq!(second["variables"]["skip"], 2);
+}
+
+/// Where OpenCRVS says no total, or one that is too low.
+#[tokio::test]
+async fn a_full_page_is_not_taken_for_the_last_one() {
+    let ids: Vec<String> = (0..PAGE).map(|id| format!("b{id}")).collect();
+    let full: Vec<&str> = ids.iter().map(String::as_str).collect();
+    for (total, asked) in [(None, 4), (Some(PAGE), 3), (Some(1), 3)] {
+        let answers = [names(total, &full), names(total, &["lost"]), names(total, &[]), names(total, &[])];
+        let (reconciler, script, _dir) = reconciler(None, answers);
+        let compared = reconciler.compare(ago(1), None).await.unwrap();
+        assert_eq!((compared.records, script.paths().len()), (PAGE + 1, asked), "{total:?}");
+    }
+    let again = [names(None, &full), names(None, &full), names(0, &[])];
+    let (reconciler, ..) = reconciler(None, again);
+    assert!(!reconciler.compare(ago(1), None).await.unwrap().is_whole, "the page comes again");
 }
 
 #[tokio::test]
