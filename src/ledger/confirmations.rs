@@ -241,7 +241,9 @@ impl Book<'_> {
     /// Whether the same record was registered, or corrected, once more after `entry`: what waits in it now is that.
     fn is_superseded(&self, entry: &str, occasion: Occasion, event_id: &str) -> Result<bool> {
         let bearers = self.bearers("eventId", event_id)?;
-        for other in bearers.iter().skip_while(|bearer| *bearer != entry).skip(1) {
+        // All of them are newer where it is not among the newest.
+        let later = bearers.iter().position(|bearer| bearer == entry).map_or(0, |at| at + 1);
+        for other in bearers.iter().skip(later) {
             let row = self.tx().listed(Queue::Entries, other)?;
             let is_discarded = row.is_some_and(|row| row.state == State::Discarded);
             let of_other = self.occasion(other, &self.subject_of(other)?)?;

@@ -17,7 +17,7 @@ pub(super) const TABLE: &str = "correlation";
 const UNCORRELATED: &str = "uncorrelated";
 /// Entries of an older database that get their row in one transaction: few, so that a caller who posts does not wait for it.
 const AT_ONCE: usize = 100;
-/// Events with one number that are looked at. Real ones have a birth and a few corrections.
+/// Events with one name that are looked at, the newest. Real ones have a birth, a few corrections, and an EventDocument for each action.
 pub(super) const ALIKE: usize = 100;
 /// The names by which a push finds its event, those that fewest events share first.
 const BY_PRECISION: [&str; 10] = [
@@ -140,7 +140,7 @@ impl Book<'_> {
         }
     }
 
-    /// The ids of the events that bear the name `name` with this `value`.
+    /// The ids of the events that bear the name `name` with this `value`, the newest [`ALIKE`] of them in their order.
     pub(super) fn bearers(&self, name: &str, value: &str) -> Result<Vec<String>> {
         let rows = self.tx().named(&self.name_hash(name, value), ALIKE)?;
         Ok(rows.into_iter().map(|row| row.entry).collect())

@@ -31,7 +31,7 @@ pub(crate) trait Tx: Queues + Overview {
     /// Writes the row of an entry, in place of the one it has, and adds names by which it is found.
     fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()>;
     fn correlation(&mut self, entry: &str) -> Result<Option<CorrelationRow>>;
-    /// Up to `limit` rows that a name (an HMAC) finds.
+    /// The rows that a name (an HMAC) finds, in their order; of more than `limit` the newest.
     fn named(&mut self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>>;
 
     /// The entry of a correlation is to be answered by this moment; `None`: nothing is expected.

@@ -310,6 +310,28 @@ async fn an_event_document_for_another_system_keeps_no_credential_from_being_con
     }
 }
 
+/// More of them than are looked at of one record.
+#[tokio::test]
+async fn many_event_documents_do_not_hide_that_the_record_was_registered_once_more() {
+    for at in [0, 1] {
+        let home = Home::new();
+        let ledger = confirming(&home, false);
+        let mut ids = Vec::new();
+        for (turn, number) in ["B1", "B2"].into_iter().enumerate() {
+            if turn == at {
+                for action in 0..101 {
+                    document(&ledger, &format!("a{action}"), "B0").await;
+                }
+            }
+            ids.push(register(&ledger, EventKind::Birth, number, Some("e1")).await);
+        }
+        says(&ledger, Outcome::Issued, &ids[0], "m1").await;
+        assert!(waiting(&ledger).await.is_empty(), "{at}");
+        says(&ledger, Outcome::Issued, &ids[1], "m2").await;
+        assert_eq!(waiting(&ledger).await[0].0.held.id, format!("{}@opencrvs", ids[1]), "{at}");
+    }
+}
+
 #[tokio::test]
 async fn a_credential_that_names_the_number_alone_is_that_of_the_last_registration() {
     let home = Home::new();

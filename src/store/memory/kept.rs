@@ -51,7 +51,8 @@ impl Kept {
     pub(super) fn named(&self, name: &[u8], limit: usize) -> Vec<CorrelationRow> {
         let from = (name.to_vec(), Seq::MIN);
         let named = self.correlated.range(from..).map(|(key, ())| key).take_while(|(known, _)| known == name);
-        named.filter_map(|(_, seq)| self.correlations.get(seq)).take(limit).cloned().collect()
+        let named: Vec<_> = named.filter_map(|(_, seq)| self.correlations.get(seq)).collect();
+        named.iter().skip(named.len().saturating_sub(limit)).copied().cloned().collect()
     }
 
     pub(super) fn expect(&mut self, entry: &str, by: Option<Millis>) {

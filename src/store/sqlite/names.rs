@@ -99,7 +99,8 @@ impl Transaction<'_> {
 
     pub(super) fn find_named(&self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
         let find = format!(
-            "SELECT entry, subject, made_at FROM correlation WHERE {FOUND} AND instr(names, ?2) ORDER BY seq LIMIT ?3"
+            "SELECT entry, subject, made_at FROM (SELECT seq, entry, subject, made_at FROM correlation
+             WHERE {FOUND} AND instr(names, ?2) ORDER BY seq DESC LIMIT ?3) ORDER BY seq"
         );
         self.list(&find, params![start(name), name, count(limit)], read_correlation)
     }
