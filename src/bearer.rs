@@ -25,7 +25,7 @@ pub(crate) fn expiry(token: &str, expires_in: Option<i64>, now: Timestamp) -> Op
 }
 
 /// `exp` (RFC 7519 4.1.4), unverified: it only says how long to keep the token.
-fn jwt_exp(token: &str) -> Option<Timestamp> {
+pub(crate) fn jwt_exp(token: &str) -> Option<Timestamp> {
     #[derive(Deserialize)]
     struct Claims {
         exp: serde_json::Value,

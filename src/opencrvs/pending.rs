@@ -2,12 +2,12 @@
 //! holds the token of the record, later the event itself. It does not say whether it is of a birth or of a death.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::record_token::RecordToken;
 use super::registration::check_name;
-use crate::bearer::unverified_claims;
-use crate::clock::Timestamp;
+use crate::bearer::{jwt_exp, unverified_claims};
 use crate::registration::{Subject, is_id};
 use crate::words::words;
 
@@ -108,22 +108,16 @@ impl Unusable {
 impl Pending {
     /// Checks a row. The signature of its token is not looked at: `mosip-api` checked it when it came.
     pub(crate) fn read(row: PendingRow) -> Result<Self, Unusable> {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Claims {
-            event_id: Option<String>,
-            action_id: Option<String>,
-            exp: Option<i64>,
-        }
         let PendingRow { row, id, registration_number, token, event_id } = row;
         let is_name = |name: &String| check_name(name, "").is_ok();
         let registration_id = id.filter(|id| is_id(id)).ok_or(Unusable::Id)?;
         let number = registration_number.filter(is_name).ok_or(Unusable::Number)?;
-        let claims = token.as_ref().and_then(|token| unverified_claims::<Claims>(&token.0));
-        let Claims { event_id: of_token, action_id, exp } = claims.unwrap_or_default();
+        // One claim of another form costs no other.
+        let claims: Option<Value> = token.as_ref().and_then(|token| unverified_claims(&token.0));
+        let claim = |name| claims.as_ref()?.get(name)?.as_str().map(str::to_owned);
+        let (of_token, action_id) = (claim("eventId"), claim("actionId"));
         let record_token = token.filter(|_| event_id.is_none() || event_id == of_token).and_then(|token| {
-            let ends = exp.map(Timestamp::from_seconds);
-            RecordToken::new(&token.0, of_token.as_deref(), action_id.as_deref(), ends)
+            RecordToken::new(&token.0, of_token.as_deref(), action_id.as_deref(), jwt_exp(&token.0))
         });
         // The action is one of the record that the token is for.
         let action_id = action_id.filter(|_| event_id.is_none() || event_id == of_token);
@@ -141,7 +135,7 @@ impl Pending {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::crypto::base64;
@@ -195,9 +189,17 @@ mod tests {
         };
         let claims = json!({ "eventId": "e1", "actionId": "a1", "exp": 1_800_000_000 });
         assert!(with(&claims, None) && with(&claims, Some("e1")));
+        for exp in [json!(1.8e9), json!("1800000000")] {
+            assert!(with(&json!({ "eventId": "e1", "actionId": "a1", "exp": exp }), None), "{exp}");
+        }
         assert!(!with(&claims, Some("e2")), "it is of another record");
         assert!(!with(&json!({ "eventId": "e1", "actionId": "a1" }), None), "it never ends");
         assert!(!with(&json!({ "eventId": "e1", "exp": 1_800_000_000 }), None), "it names no action");
+        for (name, odd) in [("exp", json!([])), ("exp", json!("soon")), ("actionId", json!(7))] {
+            let mut claims = claims.clone();
+            claims[name] = odd;
+            assert!(!with(&claims, None), "the record is known, whatever its {name} is");
+        }
     }
 
     #[test]
