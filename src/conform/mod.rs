@@ -119,7 +119,7 @@ pub async fn run(mut plan: Plan) -> Result<Report, CannotRun> {
     let mut target = Target::new(&plan, &keys)?;
     let mut report = Report::new(plan.role.as_str(), &plan.against);
     match plan.role {
-        Role::Mediator => mediator::run(plan, keys, &target, &mut report).await?,
+        Role::Mediator => mediator::run(plan, keys, &mut target, &mut report).await?,
         Role::Mosip => mosip::run(&plan, &keys, &mut target, &mut report).await?,
     }
     Ok(report)

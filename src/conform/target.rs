@@ -152,8 +152,8 @@ pub(super) fn behind(url: &Uri, path: &str) -> Result<Uri, CannotRun> {
     joined.parse().map_err(|_| CannotRun::Unreachable(format!("{path} fits behind no such URL")))
 }
 
-/// A token of OpenCRVS's auth service.
-pub(super) fn opencrvs_token(key: &PrivateKey) -> Result<HeaderValue, CannotRun> {
+/// A token of OpenCRVS's auth service, which `target` may repeat and no report shows.
+pub(super) fn opencrvs_token(key: &PrivateKey, target: &mut Target) -> Result<HeaderValue, CannotRun> {
     let now = Clock::system().now().seconds();
     let claims = serde_json::json!({
         "scope": ["notify"],
@@ -167,6 +167,7 @@ pub(super) fn opencrvs_token(key: &PrivateKey) -> Result<HeaderValue, CannotRun>
     let token = jws::sign(key, protected, claims.to_string().as_bytes());
     let kit = |what: &str| CannotRun::Keys(what.to_owned());
     let token = token.map_err(|_| kit("the key of OpenCRVS's tokens signs nothing"))?;
+    target.hide(&token);
     HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| kit("a token fits into no header"))
 }
 

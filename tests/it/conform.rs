@@ -288,6 +288,16 @@ async fn no_report_holds_a_secret_that_a_program_sends_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_report_holds_the_token_of_opencrvs_that_a_mediator_sends_back() {
+    let (echo, kit, inbox) = (Proxy::echo().await, Port::hold(), Port::hold());
+    let verify = format!("{echo}/verify");
+    let own = ["--verify", &verify, "--no-pushes", "--listen", &kit.address(), "--inbox", &inbox.address()];
+    let output = conform(&[&["--against", &echo][..], &own, &["--patience", "1s"]].concat()).await;
+    let report = text(&output);
+    assert!(report.contains("Bearer [secret]") && !report.contains("eyJ"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_that_hangs_or_never_stops_answering_ends_in_findings() {
     let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endless = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -36,7 +36,7 @@ struct Stage<'t> {
 pub(super) async fn run(
     plan: Plan,
     keys: Keys,
-    target: &Target,
+    target: &mut Target,
     report: &mut Report,
 ) -> Result<(), CannotRun> {
     let webhooks = plan.webhooks.map_or_else(|| behind(&plan.against, "/webhooks"), Ok)?;
@@ -46,7 +46,7 @@ pub(super) async fn run(
     let with_pushes = !plan.without_pushes;
     theirs.callback =
         with_pushes.then(|| Callback { url: pushes.clone(), roots_pem: plan.roots, client: None });
-    let bearer = opencrvs_token(&theirs.opencrvs.jwt_key)?;
+    let bearer = opencrvs_token(&theirs.opencrvs.jwt_key, target)?;
     // The program may look for its MOSIP when it is asked, so that comes first.
     let inbox = Inbox::open(plan.inbox).await?;
     let simulator = Simulator::start(theirs, Clock::system()).await?;

@@ -68,8 +68,14 @@ impl Proxy {
     pub(super) async fn echo() -> String {
         let answer = async |request: Request| {
             let path = request.uri().path().to_owned();
+            let bearer =
+                format!("{:?}", request.headers().get("authorization").map(|value| value.to_str().unwrap()));
             let body = axum::body::to_bytes(request.into_body(), 1 << 20).await.unwrap();
-            format!("{path}\u{1b}[31m\0\u{202e}{}{}", String::from_utf8_lossy(&body), "x".repeat(1 << 16))
+            format!(
+                "{path}{bearer}\u{1b}[31m\0\u{202e}{}{}",
+                String::from_utf8_lossy(&body),
+                "x".repeat(1 << 16)
+            )
         };
         format!("http://{}", serve(Router::new().fallback(answer)).await)
     }
