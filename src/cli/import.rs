@@ -72,22 +72,35 @@ impl Import {
     }
 
     fn through_gateway(&self, foreign: &Foreign, config: &Config) -> Result<Imported, Failure> {
-        #[derive(Serialize)]
-        struct Body {
-            rows: Vec<PendingRow>,
-        }
         let target = Target::internal(config, self.asking.client.files()?)?;
         let token = config.internal.token.as_ref();
         outcome::block_on(each_page(foreign, async |rows| {
-            let body = Bytes::from_owner(to_wiped(&Body { rows }).map_err(Failure::environment)?);
-            let answer = target.post("/v1/import/mosip-api", body, token, DEADLINE).await;
-            let answer = answer.map_err(Failure::no_gateway)?;
-            if answer.status != StatusCode::OK {
-                return Err(Failure::of_gateway(&answer));
+            let mut imported = Imported::default();
+            for body in bodies(&rows, config.listen.body_limit).map_err(Failure::environment)? {
+                let answer = target.post("/v1/import/mosip-api", body, token, DEADLINE).await;
+                let answer = answer.map_err(Failure::no_gateway)?;
+                if answer.status != StatusCode::OK {
+                    return Err(Failure::of_gateway(&answer));
+                }
+                imported.add(serde_json::from_slice(&answer.body).map_err(Failure::environment)?);
             }
-            serde_json::from_slice(&answer.body).map_err(Failure::environment)
+            Ok(imported)
         }))?
     }
+}
+
+/// The bodies that bring `rows`, each of `limit` bytes at most unless one row alone has more.
+fn bodies(rows: &[PendingRow], limit: usize) -> serde_json::Result<Vec<Bytes>> {
+    #[derive(Serialize)]
+    struct Body<'a> {
+        rows: &'a [PendingRow],
+    }
+    let body = to_wiped(&Body { rows })?;
+    if body.len() <= limit || rows.len() < 2 {
+        return Ok(vec![Bytes::from_owner(body)]);
+    }
+    let (first, second) = rows.split_at(rows.len() / 2);
+    Ok([bodies(first, limit)?, bodies(second, limit)?].concat())
 }
 
 /// No gateway runs over the outbox. MOSIP's answers are waited for, and record tokens kept, as the next one would.

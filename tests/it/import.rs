@@ -97,6 +97,24 @@ async fn many_rows_are_taken_page_by_page() {
     );
 }
 
+/// Their tokens make a page larger than a body may be.
+#[tokio::test]
+async fn a_page_that_is_larger_than_a_body_goes_in_several() {
+    let mut gateway = Gateway::new();
+    let file = gateway.home().join("mosip-api.db");
+    Database::make(&file);
+    Rows::of(&file).run(
+        "WITH RECURSIVE n(i) AS (VALUES (1) UNION ALL SELECT i+1 FROM n WHERE i<500) \
+        INSERT INTO transactions (id, token, registration_number) SELECT 100010000000000+i, printf('%d%.*c', i, 2400, 't'), 'B'||i FROM n",
+    );
+    gateway.set(&[("LISTEN__BODY_LIMIT", "1MiB")]);
+    gateway.start();
+    gateway.ready().await;
+    let (code, counts) = counts(&gateway, &file);
+    let unusable = counts["unusable"].as_array().unwrap();
+    assert_eq!((code, unusable.len(), &unusable[499]["row"]), (Some(REFUSED), 500, &json!(500)));
+}
+
 #[tokio::test]
 async fn a_file_that_is_not_mosip_apis_is_refused_and_makes_no_outbox() {
     let gateway = Gateway::new();
