@@ -119,13 +119,14 @@ async fn each_page(
     foreign: &Foreign,
     take: impl AsyncFn(Vec<PendingRow>) -> Result<Imported, Failure>,
 ) -> Result<Imported, Failure> {
-    let (mut all, mut after) = (Imported::default(), i64::MIN);
-    loop {
-        let page = foreign.page(after, MOST_AT_ONCE)?;
-        let Some(last) = page.last() else { return Ok(all) };
-        after = last.number;
+    let (mut all, mut from) = (Imported::default(), Some(i64::MIN));
+    while let Some(first) = from {
+        let page = foreign.page(first, MOST_AT_ONCE)?;
+        let Some(last) = page.last() else { break };
+        from = last.number.checked_add(1);
         all.add(take(page.into_iter().map(pending_row).collect()).await?);
     }
+    Ok(all)
 }
 
 fn pending_row(ForeignRow { number, mut texts }: ForeignRow) -> PendingRow {

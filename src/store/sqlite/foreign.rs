@@ -140,14 +140,14 @@ impl Foreign {
         Ok(Self { connection, file, select, columns, _copy: copy })
     }
 
-    /// Up to `limit` rows whose `rowid` is greater than `after`, in its order.
-    pub(crate) fn page(&self, after: i64, limit: usize) -> Result<Vec<ForeignRow>, ForeignError> {
-        self.rows(after, limit).map_err(|error| ForeignError::of_sqlite(&self.file, &error))
+    /// Up to `limit` rows whose `rowid` is `from` or greater, in its order.
+    pub(crate) fn page(&self, from: i64, limit: usize) -> Result<Vec<ForeignRow>, ForeignError> {
+        self.rows(from, limit).map_err(|error| ForeignError::of_sqlite(&self.file, &error))
     }
 
-    fn rows(&self, after: i64, limit: usize) -> rusqlite::Result<Vec<ForeignRow>> {
+    fn rows(&self, from: i64, limit: usize) -> rusqlite::Result<Vec<ForeignRow>> {
         let mut select = self.connection.prepare_cached(&self.select)?;
-        let mut rows = select.query(params![after, count(limit), LONGEST_TEXT])?;
+        let mut rows = select.query(params![from, count(limit), LONGEST_TEXT])?;
         let mut page = Vec::new();
         while let Some(row) = rows.next()? {
             let mut texts = BTreeMap::new();
@@ -220,7 +220,7 @@ fn statement(
         format!(", CASE WHEN typeof({column})='text' AND octet_length({column})<=?3 THEN {column} END")
     };
     let texts: String = columns.iter().map(text).collect();
-    let select = format!("SELECT rowid{texts} FROM {name} WHERE rowid>?1 ORDER BY rowid LIMIT ?2");
+    let select = format!("SELECT rowid{texts} FROM {name} WHERE rowid>=?1 ORDER BY rowid LIMIT ?2");
     connection.prepare_cached(&select).map(drop).map_err(failed)?;
     Ok((select, columns))
 }

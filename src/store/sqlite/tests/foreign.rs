@@ -49,9 +49,9 @@ fn rows_are_read_a_page_at_a_time_and_nothing_is_written() {
     let first = foreign.page(i64::MIN, 1).unwrap();
     let texts: Vec<_> = first[0].texts.iter().map(|(name, text)| (*name, text.as_str())).collect();
     assert_eq!((first.len(), texts), (1, vec![("id", "1"), ("number", "n1"), ("token", "t1")]));
-    let second = foreign.page(first[0].number, 9).unwrap();
+    let second = foreign.page(first[0].number + 1, 9).unwrap();
     assert_eq!((second.len(), second[0].texts["id"].as_str()), (1, "2"));
-    assert!(foreign.page(second[0].number, 9).unwrap().is_empty());
+    assert!(foreign.page(second[0].number + 1, 9).unwrap().is_empty());
     drop(foreign);
     assert_eq!((fs::read(home.file("")).unwrap(), names(&home)), before);
 }
@@ -97,6 +97,19 @@ fn half_a_transaction_of_a_killed_program_does_not_count() {
     assert!(fs::metadata(killed.file("-journal")).unwrap().len() > 0);
     assert_eq!(read(&open(&killed).unwrap()), ["1", "2"]);
     assert!(fs::metadata(killed.file("-journal")).unwrap().len() > 0, "its own program undoes it");
+}
+
+#[test]
+fn the_first_and_the_last_number_that_a_row_can_have_are_read() {
+    let home = made(MADE);
+    let numbers = [i64::MIN, 1, 2, i64::MAX];
+    for number in [numbers[0], numbers[3]] {
+        home.sql(&format!(
+            "INSERT INTO waiting (rowid, id, token) VALUES ({number}, 'id {number}', 'of {number}')"
+        ));
+    }
+    let rows = open(&home).unwrap().page(i64::MIN, 9).unwrap();
+    assert_eq!(rows.iter().map(|row| row.number).collect::<Vec<_>>(), numbers);
 }
 
 #[test]
