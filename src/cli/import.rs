@@ -160,7 +160,8 @@ impl From<ForeignError> for Failure {
             ForeignError::Copy(_, to, _) => {
                 format!("give {} room, and let this user write to it", place::folder(to).display())
             }
-            ForeignError::Held(_) => "stop mosip-api, and try again".to_owned(),
+            ForeignError::Busy(_) => "try again when it has ended".to_owned(),
+            ForeignError::Held(_) | ForeignError::Changed(_) => "stop mosip-api, and try again".to_owned(),
             ForeignError::Damaged { .. } => "make the copy again while mosip-api does not run".to_owned(),
             ForeignError::Io(..) => "name a file that this user can read".to_owned(),
             _ => "name the file that SQLITE_DATABASE_PATH of mosip-api names".to_owned(),

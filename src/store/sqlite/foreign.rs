@@ -4,9 +4,10 @@
 //! into it, a copy of both is read.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, params};
@@ -63,14 +64,20 @@ pub(crate) enum ForeignError {
     /// What lies beside it cannot be worked into a copy.
     #[error("{}: cannot be copied to {} ({}), which its log or journal makes necessary", .0.display(), .1.display(), regular::reason(.2))]
     Copy(PathBuf, PathBuf, io::Error),
+    /// It was written while it was copied, so that rows may be in neither part of the copy.
+    #[error("{}: another program wrote the database while it was copied", .0.display())]
+    Changed(PathBuf),
+    /// Another copy is being read.
+    #[error("{}: another import reads a copy beside the outbox", .0.display())]
+    Busy(PathBuf),
     /// Another program holds it.
     #[error("{}: another program holds the database", .0.display())]
     Held(PathBuf),
     /// Nothing is in it.
     #[error("{}: the file is empty", .0.display())]
     Empty(PathBuf),
-    /// It has more than [`LARGEST`] bytes.
-    #[error("{}: the file has more than {} MiB", .0.display(), LARGEST >> 20)]
+    /// It has more than [`LARGEST`] bytes, what lies beside it included.
+    #[error("{}: the database has more than {} MiB", .0.display(), LARGEST >> 20)]
     Large(PathBuf),
     /// It is ours.
     #[error("{}: this is the outbox of a gateway", .0.display())]
@@ -99,7 +106,7 @@ pub(crate) enum ForeignError {
 impl ForeignError {
     /// Whether another file, or another moment, is not what is wanted: the machine is in the way.
     pub(crate) fn is_of_machine(&self) -> bool {
-        matches!(self, Self::Io(..) | Self::Copy(..) | Self::Held(_))
+        matches!(self, Self::Io(..) | Self::Copy(..) | Self::Changed(_) | Self::Busy(_) | Self::Held(_))
     }
 
     fn of_sqlite(file: &Path, error: &rusqlite::Error) -> Self {
@@ -130,8 +137,8 @@ impl Foreign {
         let (connection, copy) = match ["-wal", "-journal"].into_iter().find(is_there) {
             None => (in_place(&file).map_err(unreadable)?.map_err(failed)?, None),
             Some(suffix) => {
-                let made = Copy::of(&file, suffix, copy);
-                let made = made.map_err(|error| ForeignError::Copy(file.clone(), copy.to_owned(), error))?;
+                let before = Pieces::look(&file, suffix).map_err(|_| ForeignError::Changed(file.clone()))?;
+                let made = Copy::of(&file, &before, copy)?;
                 (Connection::open(copy).map_err(failed)?, Some(made))
             }
         };
@@ -225,17 +232,54 @@ fn statement(
     Ok((select, columns))
 }
 
+/// A database and what lies beside it, as they were at one moment: how each is named, how long it was and when it was written.
+#[derive(PartialEq, Eq)]
+pub(super) struct Pieces([(&'static str, u64, SystemTime); 2]);
+
+impl Pieces {
+    pub(super) fn look(file: &Path, suffix: &'static str) -> io::Result<Self> {
+        let piece = |suffix| {
+            let piece = regular::metadata(&beside(file, suffix))?;
+            Ok::<_, io::Error>((suffix, piece.len(), piece.modified()?))
+        };
+        Ok(Self([piece("")?, piece(suffix)?]))
+    }
+
+    fn copy(&self, file: &Path, to: &Path) -> io::Result<()> {
+        for (suffix, bytes, _) in self.0 {
+            let (from, _) = regular::open(&beside(file, suffix))?;
+            io::copy(&mut from.take(bytes), &mut place::private(&beside(to, suffix))?)?;
+        }
+        Ok(())
+    }
+}
+
 /// A database and what lies beside it, under other names that its owner alone can read.
-struct Copy(PathBuf);
+pub(super) struct Copy {
+    to: PathBuf,
+    /// Locked with `flock`, so that no other process takes these names.
+    _folder: File,
+}
 
 impl Copy {
-    fn of(file: &Path, suffix: &str, to: &Path) -> io::Result<Self> {
-        let copy = Self(to.to_owned());
-        for suffix in ["", suffix] {
-            let (mut from, _) = regular::open(&beside(file, suffix))?;
-            io::copy(&mut from, &mut place::private(&beside(to, suffix))?)?;
+    /// Copies `file` and what lies beside it, which were `before` when they were looked at.
+    pub(super) fn of(file: &Path, before: &Pieces, to: &Path) -> Result<Self, ForeignError> {
+        let failed = |error| ForeignError::Copy(file.to_owned(), to.to_owned(), error);
+        let [(_, database, _), (suffix, log, _)] = before.0;
+        if database.saturating_add(log) >= LARGEST {
+            return Err(ForeignError::Large(file.to_owned()));
         }
-        Ok(copy)
+        let folder = File::open(place::folder(to)).map_err(failed)?;
+        // A file system that locks no folder keeps nobody from copying.
+        if matches!(folder.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(ForeignError::Busy(file.to_owned()));
+        }
+        let copy = Self { to: to.to_owned(), _folder: folder };
+        let copied = before.copy(file, to);
+        if !Pieces::look(file, suffix).is_ok_and(|after| after == *before) {
+            return Err(ForeignError::Changed(file.to_owned()));
+        }
+        copied.map(|()| copy).map_err(failed)
     }
 }
 
@@ -243,7 +287,7 @@ impl Drop for Copy {
     fn drop(&mut self) {
         for suffix in ["", "-wal", "-shm", "-journal"] {
             // Most of them were never there.
-            let _ = std::fs::remove_file(beside(&self.0, suffix));
+            let _ = std::fs::remove_file(beside(&self.to, suffix));
         }
     }
 }

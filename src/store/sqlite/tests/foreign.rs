@@ -1,6 +1,6 @@
 //! A database of another program: read where it lies, whatever was left beside it, and refused where it is not the one that is meant.
 
-use super::super::foreign::{Foreign, ForeignError, Table};
+use super::super::foreign::{Copy, Foreign, ForeignError, Pieces, Table};
 use super::*;
 
 const TABLE: Table = Table { name: "waiting", required: &["id", "number"], either: &["token", "event"] };
@@ -151,7 +151,43 @@ fn a_file_that_is_missing_a_folder_or_a_pipe() {
 fn a_file_larger_than_is_read() {
     let home = made(MADE);
     fs::OpenOptions::new().write(true).open(home.file("")).unwrap().set_len(1 << 30).unwrap();
-    assert_eq!(refused(&home), "the file has more than 1024 MiB");
+    assert_eq!(refused(&home), "the database has more than 1024 MiB");
+}
+
+/// A database with a log beside it.
+fn with_log() -> (Home, Connection) {
+    let home = made(&format!("PRAGMA journal_mode=WAL; {MADE}"));
+    let writing = Connection::open(home.file("")).unwrap();
+    writing.execute_batch("INSERT INTO waiting VALUES ('3', 't3', 'n3')").unwrap();
+    (home, writing)
+}
+
+#[test]
+fn a_log_larger_than_is_copied() {
+    let (home, _writing) = with_log();
+    fs::OpenOptions::new().write(true).open(home.file("-wal")).unwrap().set_len(1 << 30).unwrap();
+    assert_eq!(refused(&home), "the database has more than 1024 MiB");
+}
+
+/// The rows of the log would be in neither part of the copy.
+#[test]
+fn a_log_that_is_worked_in_while_it_is_copied() {
+    let (home, writing) = with_log();
+    let before = Pieces::look(&home.file(""), "-wal").unwrap();
+    writing.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let error = Copy::of(&home.file(""), &before, &copy_of(&home)).err().unwrap();
+    assert!(matches!(error, ForeignError::Changed(_)) && error.is_of_machine(), "{error}");
+    assert!(!copy_of(&home).exists(), "nothing is left behind");
+}
+
+#[test]
+fn two_imports_at_once_do_not_take_each_others_copy() {
+    let (home, _writing) = with_log();
+    let first = open(&home).unwrap();
+    assert_eq!(refused(&home), "another import reads a copy beside the outbox");
+    assert_eq!(read(&first), ["1", "2", "3"]);
+    drop(first);
+    assert_eq!(read(&open(&home).unwrap()), ["1", "2", "3"]);
 }
 
 #[tokio::test]
