@@ -14,6 +14,8 @@ pub(crate) struct WebhookTopic {
     pub(crate) identity: Option<i64>,
     /// The same without its secret.
     pub(crate) place: Option<i64>,
+    /// By which that one of several is known that has this identity, while others are still to be ended.
+    pub(crate) current: Option<i64>,
     /// When OpenCRVS last listed it.
     pub(crate) seen: Option<Timestamp>,
     /// Since when webhooks may be missing, until a person has looked after them.
@@ -50,13 +52,14 @@ impl Ledger {
 
 impl Book<'_> {
     fn webhook_topic(&self, topic: &str) -> Result<WebhookTopic> {
-        let number = |what| self.tx().number(&of_topic(what, topic));
-        let moment = |what| -> Result<Option<Timestamp>> {
-            Ok(number(what)?.filter(|millis| *millis != 0).map(Timestamp::from_millis))
+        let number = |what| -> Result<Option<i64>> {
+            Ok(self.tx().number(&of_topic(what, topic))?.filter(|number| *number != 0))
         };
+        let moment = |what| -> Result<Option<Timestamp>> { Ok(number(what)?.map(Timestamp::from_millis)) };
         Ok(WebhookTopic {
             identity: number("identity")?,
             place: number("place")?,
+            current: number("current")?,
             seen: moment("seen")?,
             lost: moment("lost")?,
         })
@@ -67,6 +70,7 @@ impl Book<'_> {
         let numbers = [
             ("identity", kept.identity.unwrap_or_default()),
             ("place", kept.place.unwrap_or_default()),
+            ("current", kept.current.unwrap_or_default()),
             ("seen", moment(kept.seen)),
             ("lost", moment(kept.lost)),
         ];

@@ -1,6 +1,7 @@
 //! The subscriptions to OpenCRVS's webhooks. Each look lists them first and asks for what is missing, so that none is made twice; nothing is
 //! ended that the list did not give. A service that is away holds nothing up: events go their way, and how it stands is shown.
 
+mod compare;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -180,15 +181,16 @@ impl Inner {
         if is_ended || purpose == Purpose::Show {
             return Ok(());
         }
-        if !self.ask_for_missing(service, &stale).await {
+        let taken = self.ask_for_missing(service, &stale).await;
+        if taken.is_empty() && stale.is_empty() {
             return Ok(());
         }
         // A subscription counts once it is listed.
-        let mut listed = service.list(&*self.outside).await?;
+        let mut listed = if taken.is_empty() { listed } else { service.list(&*self.outside).await? };
         self.end_replaced(service, &stale, &mut listed, &mut kept).await?;
         let stale = self.compare(service, &listed, is_ended, &mut kept)?;
         self.keep(is_ended, &kept).await?;
-        self.find_forgotten(&stale);
+        self.find_forgotten(&stale, &taken);
         Ok(())
     }
 
@@ -200,66 +202,18 @@ impl Inner {
         Ok(kept)
     }
 
-    /// What the list says of each topic. One that it gave before, and gives no longer, may have lost webhooks since. The subscriptions that were
-    /// made under other settings, such as another secret, which OpenCRVS goes on signing with.
-    fn compare(
-        &self,
-        service: &Service,
-        listed: &[Subscribed],
-        is_ended: bool,
-        kept: &mut [WebhookTopic],
-    ) -> Result<Vec<Subscribed>> {
-        let mut stale = Vec::new();
-        let now = self.clock.now();
-        let mut state = self.state();
-        (state.is_ended, state.looked) = (is_ended, Some(now));
-        for (topic, kept) in state.topics.iter_mut().zip(kept) {
-            let of_topic = |of: &&Subscribed| of.topic == topic.name && service.is_ours(of);
-            topic.subscriptions = listed.iter().filter(of_topic).count();
-            let (place, identity) = (self.place(service, topic.name)?, self.identity(service, topic.name)?);
-            let is_other = kept.seen.is_some() && kept.identity != Some(identity);
-            let is_stale = topic.subscriptions > 0 && !is_ended && is_other;
-            if is_stale {
-                stale.extend(listed.iter().filter(of_topic).cloned());
-            } else if topic.subscriptions > 0 && !is_ended {
-                *kept =
-                    WebhookTopic { place: Some(place), identity: Some(identity), seen: Some(now), ..*kept };
-            } else if !is_ended
-                && let Some(seen) = kept.seen.take()
-                && kept.place == Some(place)
-            {
-                tracing::error!(
-                    topic = topic.name,
-                    since = seen.to_iso(),
-                    "a subscription at OpenCRVS is gone that the gateway did not end: webhooks may be missing; it is made again"
-                );
-                kept.lost.get_or_insert(seen);
-            }
-            topic.lost = kept.lost;
-            topic.standing = match (topic.subscriptions, is_ended) {
-                (0, true) => Standing::Ended,
-                (count, false) if topic.refusal.is_some() && (count == 0 || is_stale) => Standing::Failing,
-                (0, false) => Standing::Pending,
-                _ => Standing::Active,
-            };
-            if topic.standing != Standing::Failing {
-                topic.refusal = None;
-            }
-        }
-        Ok(stale)
-    }
-
-    /// Asks for the topics that the list does not give, and anew for those of which it gives `stale` ones; whether the service has taken
-    /// one.
-    async fn ask_for_missing(&self, service: &Service, stale: &[Subscribed]) -> bool {
-        let is_missing = |topic: &&Topic| topic.subscriptions == 0 || is_of(stale, topic.name);
+    /// Asks for the topics of which the list gives none, or `stale` ones alone; those that the service has taken.
+    async fn ask_for_missing(&self, service: &Service, stale: &[Subscribed]) -> Vec<&'static str> {
+        let is_missing = |topic: &&Topic| topic.subscriptions == count_of(stale, topic.name);
         let missing: Vec<&'static str> =
             self.state().topics.iter().filter(is_missing).map(|topic| topic.name).collect();
-        let mut has_taken = false;
+        let mut taken = Vec::new();
         for topic in missing {
-            has_taken |= self.ask(service, topic).await;
+            if self.ask(service, topic).await {
+                taken.push(topic);
+            }
         }
-        has_taken
+        taken
     }
 
     /// Whether the service has taken a subscription to `topic`.
@@ -286,7 +240,8 @@ impl Inner {
         has_taken
     }
 
-    /// Ends those that are `stale` where `listed` has another one of the topic, so that no webhook falls between; they leave `listed`.
+    /// Ends those that are `stale` where `listed` has another one of the topic, so that no webhook falls between; they leave `listed`. One that
+    /// cannot be ended holds up no other.
     async fn end_replaced(
         &self,
         service: &Service,
@@ -297,24 +252,41 @@ impl Inner {
         let is_stale = |listed: &Subscribed| stale.iter().any(|stale| stale.id == listed.id);
         for (topic, kept) in self.topics.iter().zip(kept) {
             let is_new = |of: &Subscribed| of.topic == *topic && service.is_ours(of) && !is_stale(of);
-            if !is_of(stale, topic) || !listed.iter().any(is_new) {
+            let Some(new) = listed.iter().find(|of| is_new(of)) else { continue };
+            if count_of(stale, topic) == 0 {
                 continue;
             }
-            for old in stale.iter().filter(|stale| stale.topic == *topic) {
-                service.end(&*self.outside, old).await?;
-            }
-            listed.retain(|listed| listed.topic != *topic || !is_stale(listed));
             kept.identity = Some(self.identity(service, topic)?);
-            tracing::info!(topic, "a subscription at OpenCRVS is made anew under the secret of today");
+            kept.current = Some(self.known(new)?);
+            let mut refusal = None;
+            for old in stale.iter().filter(|stale| stale.topic == *topic) {
+                match service.end(&*self.outside, old).await {
+                    Ok(()) => listed.retain(|listed| listed.id != old.id),
+                    Err(error) => refusal = Some(error),
+                }
+            }
+            match &refusal {
+                None => {
+                    tracing::info!(topic, "a subscription at OpenCRVS is made anew under the secret of today")
+                }
+                Some(error) => tracing::warn!(
+                    topic,
+                    code = error.code().as_str(),
+                    detail = error.detail(),
+                    advice = error.advice(),
+                    "a former subscription at OpenCRVS cannot be ended yet; webhooks that it brings are refused"
+                ),
+            }
+            self.state().refuse(topic, refusal);
         }
         Ok(())
     }
 
-    /// What the service took and does not list; of a topic that is still `stale` it lists the former one alone.
-    fn find_forgotten(&self, stale: &[Subscribed]) {
+    /// What the service has `taken` and does not list: of the topic it lists none, or `stale` ones alone.
+    fn find_forgotten(&self, stale: &[Subscribed], taken: &[&'static str]) {
         let mut state = self.state();
         let is_forgotten = |topic: &&mut Topic| {
-            topic.standing == Standing::Pending || (topic.refusal.is_none() && is_of(stale, topic.name))
+            taken.contains(&topic.name) && topic.subscriptions == count_of(stale, topic.name)
         };
         for topic in state.topics.iter_mut().filter(is_forgotten) {
             tracing::warn!(topic = topic.name, "OpenCRVS took a subscription and does not list it");
@@ -341,31 +313,14 @@ impl Inner {
         self.ledger.keep_webhook_topics(is_ended, topics).await
     }
 
-    /// By what the subscription is known again that the settings ask for.
-    fn identity(&self, service: &Service, topic: &str) -> Result<i64> {
-        let (parts, secret) = service.parts();
-        self.identity_of([b"webhooks".as_slice(), topic.as_bytes(), secret.expose()], &parts)
-    }
-
-    /// By what it is known where the subscription is made and posted to, whatever secret signs.
-    fn place(&self, service: &Service, topic: &str) -> Result<i64> {
-        let (parts, _) = service.parts();
-        self.identity_of([b"webhooks-place".as_slice(), topic.as_bytes()], &parts)
-    }
-
-    fn identity_of<const N: usize>(&self, begin: [&[u8]; N], parts: &[String]) -> Result<i64> {
-        let parts: Vec<&[u8]> = begin.into_iter().chain(parts.iter().map(String::as_bytes)).collect();
-        self.ledger.subscription_identity(&parts)
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether one of `subscriptions` is to `topic`.
-fn is_of(subscriptions: &[Subscribed], topic: &str) -> bool {
-    subscriptions.iter().any(|of| of.topic == topic)
+/// How many of `subscriptions` are to `topic`.
+fn count_of(subscriptions: &[Subscribed], topic: &str) -> usize {
+    subscriptions.iter().filter(|of| of.topic == topic).count()
 }
 
 /// Whether an event of `topic` goes anywhere.

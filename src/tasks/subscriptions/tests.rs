@@ -19,6 +19,8 @@ const CALLBACK: &str = "https://gateway.internal/webhooks";
 const BIRTH: &str = "BIRTH_REGISTERED";
 const DEATH: &str = "DEATH_REGISTERED";
 
+mod secrets;
+
 /// What a gateway leaves behind.
 struct Rows {
     dir: TempDir,
@@ -223,62 +225,6 @@ async fn another_callback_is_another_subscription_and_none_that_vanished() {
         assert_eq!((birth.standing, birth.subscriptions, birth.lost), (Standing::Active, 1, None));
     }
     assert_eq!(moved.calls().len(), 5, "it is made once");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_subscription_under_the_secret_of_yesterday_is_made_anew_before_it_is_ended() {
-    let rows = Rows::new();
-    rows.start([lists_both()]).keep().await.unwrap();
-    let (w3, w4) = (("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH));
-    let (all, new) = (lists(&[&BOTH[..], &[w3, w4]].concat()), lists(&[w3, w4]));
-    let rotated =
-        rows.start_under("other", CALLBACK, [lists_both(), takes(), takes(), all, ends(), ends(), new]);
-    rotated.keep().await.unwrap();
-    assert_eq!(
-        rotated.calls(),
-        [
-            "GET /webhooks",
-            "POST /webhooks",
-            "POST /webhooks",
-            "GET /webhooks",
-            "DELETE /webhooks/w1",
-            "DELETE /webhooks/w2",
-        ]
-    );
-    let birth = rotated.topic(BIRTH);
-    assert_eq!((birth.standing, birth.subscriptions, birth.lost), (Standing::Active, 1, None));
-    rotated.keep().await.unwrap();
-    assert_eq!(rotated.calls().len(), 7, "once");
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_that_vanished_while_the_secret_changed_is_an_alarm_all_the_same() {
-    let rows = Rows::new();
-    rows.start([lists_both()]).keep().await.unwrap();
-    let seen = rows.clock.now();
-    rows.clock.set(Timestamp::from_seconds(START + 3_600));
-    let only_death = lists(&BOTH[1..]);
-    let (w3, w4) = (("w3", "ours", CALLBACK, BIRTH), ("w4", "ours", CALLBACK, DEATH));
-    let all = lists(&[BOTH[1], w3, w4]);
-    let rotated = rows.start_under("other", CALLBACK, [only_death, takes(), takes(), all, ends()]);
-    rotated.keep().await.unwrap();
-    assert_eq!((rotated.topic(BIRTH).standing, rotated.topic(BIRTH).lost), (Standing::Active, Some(seen)));
-    assert_eq!(rotated.topic(DEATH).lost, None, "it was there until the new one was");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_subscription_stays_where_the_service_takes_another_one_and_forgets_it() {
-    let rows = Rows::new();
-    rows.start([lists_both()]).keep().await.unwrap();
-    let w3 = ("w3", "ours", CALLBACK, BIRTH);
-    let one_of_two = || lists(&[&BOTH[..], &[w3]].concat());
-    let rotated = rows.start_under("other", CALLBACK, [lists_both(), takes(), takes(), one_of_two(), ends()]);
-    rotated.keep().await.unwrap();
-    assert_eq!(rotated.calls()[3..], ["GET /webhooks", "DELETE /webhooks/w1"], "only what has another one");
-    assert_eq!(rotated.topic(BIRTH).standing, Standing::Active);
-    let death = rotated.topic(DEATH);
-    assert_eq!((death.standing, death.subscriptions), (Standing::Failing, 1));
-    assert!(death.refusal.unwrap().detail().contains("does not list it"));
 }
 
 #[tokio::test(start_paused = true)]
