@@ -2,8 +2,19 @@ use std::fs;
 use std::path::Path;
 
 /// What transport stands on. Everything else of the program knows a message.
-const LEAVES: [&str; 10] =
-    ["bearer", "clock", "config", "crypto", "error", "http", "loopback", "place", "pool", "regular"];
+const LEAVES: [&str; 11] = [
+    "bearer",
+    "clock",
+    "config",
+    "crypto",
+    "error",
+    "http",
+    "loopback",
+    "place",
+    "pool",
+    "regular",
+    "tls_files",
+];
 
 #[test]
 fn transport_depends_on_no_domain() {
