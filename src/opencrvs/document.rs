@@ -91,7 +91,7 @@ impl Post {
 }
 
 impl EventDocument {
-    /// As [`Post::parse`], of an EventDocument alone.
+    /// Reads an EventDocument of OpenCRVS 1.8 to 2.1, posted as `kind`.
     pub fn parse(kind: EventKind, body: Bytes) -> Result<Self> {
         json::check_unambiguous(json::text(&body)?)?;
         Self::read(kind, body)
