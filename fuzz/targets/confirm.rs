@@ -34,9 +34,9 @@ fuzz_target!(|input: &[u8]| {
         }
         1 => {
             let Some((status, rest)) = rest.split_first_chunk() else { return };
-            let status = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 500);
-            answer(status.unwrap(), rest);
-            of_older(status.unwrap(), rest);
+            let status = StatusCode::from_u16(100 + u16::from_be_bytes(*status) % 500).unwrap();
+            answer(status, rest);
+            of_older(status, rest);
         }
         _ => drop(edited(&mut Unstructured::new(rest))),
     }
