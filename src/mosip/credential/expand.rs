@@ -75,6 +75,12 @@ pub(super) const ID: &str = "id";
 /// The name of `@type` in credentials of MOSIP.
 pub(super) const TYPE: &str = "type";
 
+/// Whether JSON-LD keeps `name` for keywords to come (JSON-LD 1.1, section 9.15: `@` and letters): processors differ in what they make of it.
+fn has_form_of_keyword(name: &str) -> bool {
+    name.strip_prefix('@')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_alphabetic()))
+}
+
 type Members<'a> = Vec<(&'a String, &'a Value)>;
 
 /// Types with their places.
@@ -208,7 +214,7 @@ impl Expander<'_> {
         }
         let mut inside = active;
         for (at, kind) in &types {
-            if kind.starts_with("_:") {
+            if kind.starts_with("_:") || has_form_of_keyword(kind) {
                 return Err(ContextError::NotBuilt(at.clone()));
             }
             let Some(term) = self.table.term(active.scope, kind).flatten() else { continue };
@@ -309,6 +315,9 @@ impl Expander<'_> {
             _ => None,
         };
         let object: Object = match (value, coercion) {
+            (Value::String(text), Coercion::Id | Coercion::Vocab) if has_form_of_keyword(text) => {
+                return Err(ContextError::NotBuilt(at.to_owned()));
+            }
             (Value::String(text), Coercion::Id | Coercion::Vocab) => {
                 let iri = match coercion {
                     Coercion::Id => Some(self.table.expand_id(scope()?, text)),

@@ -372,6 +372,9 @@ fn what_is_not_built_is_refused_where_a_credential_uses_it() {
         (json!({ "p": { "id": 7, "p": 1 } }), "/p/id"),
         (json!({ "ref": "_:b0" }), "/ref"),
         (json!({ "ref": "urn:with a blank" }), "/ref"),
+        (json!({ "ref": "@later" }), "/ref"),
+        (json!({ "type": "@later" }), "/type"),
+        (json!({ "type": ["A", "@later"] }), "/type/1"),
     ] {
         assert_eq!(read(members.clone()), Err(ContextError::NotBuilt(at.to_owned())), "{members}");
     }
