@@ -66,10 +66,11 @@ enum Command {
     /// Where a configuration is given, the description of a credential says whether its proof verifies and which of its values the proof
     /// does not cover.
     Inspect(inspect::Inspect),
-    /// Makes keys and certificates for development.
+    /// Makes keys, signing requests, and certificates for development.
     ///
-    /// Keys for production are made with OpenSSL on your side, and MOSIP's partner management returns the certificate of the partner's key:
-    /// `docs/operator.md` has the commands under "Make your own keys".
+    /// The partner's key is made by you: `keygen key --csr`, or OpenSSL. A certificate authority that MOSIP trusts certifies it, since MOSIP takes
+    /// a certificate and no request; MOSIP's partner management takes that certificate and returns one that MOSIP has signed.
+    /// `docs/onboarding.md` has every step.
     Keygen(keygen::Keygen),
     /// Manages the events in the outbox, through the running gateway or, where none runs, in the database. Prints JSON.
     Outbox(outbox::Outbox),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::input;
-use super::outcome::{Failure, Outcome};
+use super::outcome::{self, Failure, Outcome};
 use crate::clock::{Clock, Timestamp};
 use crate::keys::Certificate;
 use crate::keys::make::{
@@ -31,9 +31,10 @@ enum KeygenCommand {
         /// The folder. Existing files are never overwritten.
         dir: PathBuf,
     },
-    /// A private RSA key, into a new file that its owner alone can read.
+    /// A private RSA key, into a new file that its owner alone can read; with `--csr` also the request with which an authority certifies it.
     Key(Key),
-    /// A certificate of a key, signed by itself or by an issuer, into a new file.
+    /// A certificate of a key, signed by itself or by an issuer, into a new file. MOSIP takes one of an authority that it trusts, and
+    /// none that signed itself.
     Certificate(Box<MakeCertificate>),
 }
 
@@ -48,6 +49,13 @@ struct Key {
     /// The file. An existing one is never overwritten.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Also writes a signing request (PKCS#10, PEM) of the key into this new file, for a certificate authority.
+    #[arg(long, value_name = "FILE", requires = "subject")]
+    csr: Option<PathBuf>,
+    /// The subject of the request, such as "C=XX, O=Ministry, CN=opencrvs-partner". O has to be the organisation's name as MOSIP's partner
+    /// management has it.
+    #[arg(long, requires = "csr")]
+    subject: Option<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -65,7 +73,7 @@ struct MakeCertificate {
     /// The private key, in any container that the gateway reads.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Its subject, such as "C=XX, O=Ministry, CN=partner".
+    /// Its subject, such as "C=XX, O=Ministry, CN=partner"; a comma inside a name as `\,`.
     #[arg(long)]
     subject: String,
     /// How long it is valid from now.
@@ -104,14 +112,33 @@ impl Keygen {
 }
 
 impl Key {
-    fn make(&self) -> Result<(), MakeError> {
+    fn make(&self) -> Result<(), Failure> {
+        let subject = self.subject.as_deref().map(str::parse::<DistinguishedName>).transpose()?;
         let key = KeyMaker::generate(self.bits)?;
         let text = match self.format {
             KeyFormat::Pem => key.to_pem(),
             KeyFormat::Pkcs1 => key.to_pkcs1_pem(),
             KeyFormat::Jwk => key.to_jwk_base64(),
         }?;
-        write_new(&self.out, text.as_bytes(), Access::Private)
+        write_new(&self.out, text.as_bytes(), Access::Private)?;
+        let Some((csr, subject)) = self.csr.as_ref().zip(subject) else { return Ok(()) };
+        let request = key.request(&subject)?;
+        if let Err(error) = write_new(csr, request.as_bytes(), Access::Public) {
+            // Nobody has seen this key, and the next attempt would find its file in the way.
+            let _ = std::fs::remove_file(&self.out);
+            return Err(error.into());
+        }
+        let (out, csr) = (self.out.display(), csr.display());
+        outcome::print(
+            format!(
+                "{out}: the private key. It stays here; keep a copy where your backups of secrets lie.\n\
+                 {csr}: the signing request. Next: send it to a certificate authority that MOSIP trusts, and upload the \
+                 certificate that it returns to MOSIP's partner management, behind those of the authority. \
+                 docs/onboarding.md goes on from there.\n"
+            )
+            .as_bytes(),
+        )
+        .map(drop)
     }
 }
 

@@ -1,5 +1,5 @@
-//! `keygen`: keys, certificates and containers in the formats MOSIP hands out. For development, tests and certificate requests by
-//! hand; the gateway itself makes no keys.
+//! `keygen`: keys and signing requests for a partner of MOSIP; and certificates and containers in the formats that MOSIP hands out, for
+//! development and tests. The gateway itself makes no keys.
 
 mod development;
 mod file;
@@ -77,7 +77,7 @@ pub enum MakeError {
     Issuer,
     /// Not of the form that is read here.
     #[error(
-        "the subject is not of the form C=XX, O=Ministry, CN=partner, each once and without commas in it"
+        "the subject is not of the form C=XX, O=Ministry, CN=partner: each once, and a comma inside one of them as \\,"
     )]
     Subject,
     /// A moment before year 1 or after 9999.
@@ -185,6 +185,14 @@ impl KeyMaker {
         }
     }
 
+    /// A signing request (PKCS#10, RFC 2986) of this key for a certificate authority, as PEM, signed with SHA256withRSA. It asks for the
+    /// usages that a partner of MOSIP needs: signatures, and the unwrapping of session keys.
+    pub(crate) fn request(&self, subject: &DistinguishedName) -> Result<String, MakeError> {
+        let DistinguishedName { country, organization, common_name } = subject;
+        let parameters = parameters(country, organization, common_name, Vec::new())?;
+        Ok(parameters.serialize_request(&self.key_pair()?)?.pem()?)
+    }
+
     /// A PKCS#12 file (PBES2, AES-256, HMAC-SHA256) of this key under `password`; `certificates` are the key's own one and its issuers.
     pub fn to_pkcs12(&self, certificates: &[Certificate], password: &str) -> Result<Vec<u8>, MakeError> {
         let failed = |_| MakeError::Encoding("PKCS#12 file");
@@ -219,16 +227,10 @@ pub(crate) fn certificate_pem(certificate: &Certificate) -> Result<String, MakeE
 
 impl CertificateRequest<'_> {
     fn parameters(&self) -> Result<CertificateParams, MakeError> {
-        let names: Vec<String> = self.names.iter().map(|name| (*name).to_owned()).collect();
-        let mut parameters = CertificateParams::new(names)?;
-        let name = &mut parameters.distinguished_name;
-        name.remove(DnType::CommonName);
-        name.push(DnType::CountryName, self.country);
-        name.push(DnType::OrganizationName, self.organization);
-        name.push(DnType::CommonName, self.common_name);
+        let names = self.names.iter().map(|name| (*name).to_owned()).collect();
+        let mut parameters = parameters(self.country, self.organization, self.common_name, names)?;
         parameters.not_before = moment(self.not_before)?;
         parameters.not_after = moment(self.not_after)?;
-        parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         if self.ca {
             parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             parameters.key_usages.push(KeyUsagePurpose::KeyCertSign);
@@ -239,6 +241,23 @@ impl CertificateRequest<'_> {
         }
         Ok(parameters)
     }
+}
+
+/// What certificate and signing request have in common.
+fn parameters(
+    country: &str,
+    organization: &str,
+    common_name: &str,
+    names: Vec<String>,
+) -> Result<CertificateParams, MakeError> {
+    let mut parameters = CertificateParams::new(names)?;
+    let name = &mut parameters.distinguished_name;
+    name.remove(DnType::CommonName);
+    name.push(DnType::CountryName, country);
+    name.push(DnType::OrganizationName, organization);
+    name.push(DnType::CommonName, common_name);
+    parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+    Ok(parameters)
 }
 
 fn moment(at: Timestamp) -> Result<OffsetDateTime, MakeError> {

@@ -2,6 +2,7 @@
 
 mod credential;
 mod doctor;
+mod keygen;
 mod local;
 
 use std::io::{BufRead, BufReader, Write};
@@ -319,37 +320,6 @@ fn health_of_nobody_ends_with_3() {
     let file = folder.path().join("gateway.toml");
     std::fs::write(&file, "[listen]\nops = \"unix:ops.sock\"\n").unwrap();
     call(&["health", "--config", file.to_str().unwrap()], b"").refused(ENVIRONMENT, "ops.sock");
-}
-
-#[test]
-fn a_made_key_and_certificate_are_private_are_read_again_and_are_never_overwritten() {
-    let folder = TempDir::new().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let [key, certificate, bundle, password] =
-        ["partner.key", "partner.crt", "partner.p12", "password"].map(path);
-    std::fs::write(&password, "a password\n").unwrap();
-
-    let make_key = ["keygen", "key", "--format", "pkcs1", "--out", &key];
-    call(&make_key, b"").ok();
-    assert_eq!(std::fs::metadata(&key).unwrap().permissions().mode() & 0o777, 0o600);
-    let before = std::fs::read(&key).unwrap();
-    call(&make_key, b"")
-        .refused(ENVIRONMENT, "partner.key: is there already, and nothing is overwritten; name");
-    assert_eq!(std::fs::read(&key).unwrap(), before);
-
-    let subject = ["--subject", "C=XX, O=Ministry, CN=partner", "--days", "365"];
-    let to = ["--out", &certificate, "--p12", &bundle, "--password-file", &password];
-    let make = [&["keygen", "certificate", "--key", &key][..], &subject, &to].concat();
-    call(&make, b"").ok();
-    assert_eq!(std::fs::metadata(&bundle).unwrap().permissions().mode() & 0o777, 0o600);
-    let found = call(&["inspect", "--json", "--password-file", &password, &bundle], b"").ok().json();
-    assert_eq!(found["certificates"][0]["subject"], "C=XX, O=Ministry, CN=partner");
-    assert_eq!(found["private_keys"][0]["certificates"][0], found["certificates"][0]["thumbprint"]);
-
-    let strange = ["--issuer-key", "keys.example/opencrvs-priv.key", "--issuer-cert", &certificate];
-    let leaf = path("leaf.crt");
-    let make = [&["keygen", "certificate", "--key", &key, "--out", &leaf][..], &subject, &strange].concat();
-    call(&make, b"").refused(REFUSED, "does not belong to the issuer's certificate");
 }
 
 #[test]

@@ -15,13 +15,14 @@ pub(crate) struct DistinguishedName {
     pub common_name: String,
 }
 
-/// From `C=XX, O=Ministry, CN=partner`, in any order.
+/// From `C=XX, O=Ministry, CN=partner`, in any order. A backslash takes the special meaning from the character behind it, so that `\\,` is a
+/// comma inside a name (RFC 4514 2.4).
 impl FromStr for DistinguishedName {
     type Err = MakeError;
 
     fn from_str(text: &str) -> Result<Self, MakeError> {
         let (mut country, mut organization, mut common_name) = (None, None, None);
-        for part in text.split(',') {
+        for part in parts(text)? {
             let (name, value) = part.trim().split_once('=').ok_or(MakeError::Subject)?;
             let slot = match name {
                 "C" => &mut country,
@@ -42,6 +43,21 @@ impl FromStr for DistinguishedName {
     }
 }
 
+/// What stands between the commas, without the backslashes.
+fn parts(text: &str) -> Result<Vec<String>, MakeError> {
+    let mut parts = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        match (character, parts.last_mut()) {
+            (',', _) => parts.push(String::new()),
+            ('\\', Some(part)) => part.push(characters.next().ok_or(MakeError::Subject)?),
+            (other, Some(part)) => part.push(other),
+            (_, None) => {}
+        }
+    }
+    Ok(parts)
+}
+
 /// ISO 3166-1 alpha-2 by its form.
 fn is_country(code: &str) -> bool {
     code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase())
@@ -59,6 +75,13 @@ mod tests {
     }
 
     #[test]
+    fn an_escaped_comma_is_part_of_a_name() {
+        let subject: DistinguishedName = r"C=XX, O=Registry\, Ministry of Justice, CN=a\\b".parse().unwrap();
+        let names = (subject.organization.as_str(), subject.common_name.as_str());
+        assert_eq!(names, ("Registry, Ministry of Justice", r"a\b"));
+    }
+
+    #[test]
     fn a_missing_repeated_empty_or_unknown_name_is_refused() {
         for text in [
             "",
@@ -72,6 +95,8 @@ mod tests {
             "C=xx,O=b,CN=a",
             "C=XXX,O=b,CN=a",
             "C=XX,O=b, Inc,CN=a",
+            r"C=XX,O=b\,CN=a",
+            r"C=XX,O=b,CN=a\",
         ] {
             assert!(matches!(text.parse::<DistinguishedName>(), Err(MakeError::Subject)), "{text}");
         }

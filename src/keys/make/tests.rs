@@ -86,6 +86,37 @@ fn certificate_signed_by_a_ca() {
     assert_eq!(names.len(), 2);
 }
 
+/// Read by x509-parser, which shares no code with the library that writes it.
+#[test]
+fn signing_request_is_signed_by_its_key_and_says_what_was_asked() {
+    use x509_parser::certification_request::X509CertificationRequest;
+    use x509_parser::extensions::ParsedExtension;
+    use x509_parser::prelude::FromDer as _;
+
+    let subject = r"C=XX, O=Registry\, Ministry of Justice, CN=opencrvs-partner".parse().unwrap();
+    let text = partner().request(&subject).unwrap();
+    let (_, pem) = x509_parser::pem::parse_x509_pem(text.as_bytes()).unwrap();
+    assert_eq!(pem.label, "CERTIFICATE REQUEST");
+    let (rest, request) = X509CertificationRequest::from_der(&pem.contents).unwrap();
+    assert!(rest.is_empty());
+    request.verify_signature().unwrap();
+    let asked = &request.certification_request_info;
+    let names: Vec<_> =
+        asked.subject.iter_attributes().map(|attribute| attribute.as_str().unwrap()).collect();
+    assert_eq!(names, ["XX", "Registry, Ministry of Justice", "opencrvs-partner"]);
+    let material = parse_own(vector!("partner.key.pem"), None).unwrap();
+    assert_eq!(asked.subject_pki.raw, material.keys[0].public_key().spki_der());
+    let usages: Vec<_> = request
+        .requested_extensions()
+        .unwrap()
+        .filter_map(|extension| match extension {
+            ParsedExtension::KeyUsage(usage) => Some(usage.to_string()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(usages, ["Digital Signature, Key Encipherment"]);
+}
+
 #[test]
 fn certificate_by_a_key_that_is_not_the_issuers_is_refused() {
     let authority = KeyMaker::from_file(vector!("issuer.key.pem"), None).ok().unwrap();
