@@ -91,6 +91,7 @@ mod strangers;
 mod subscriptions;
 #[cfg(feature = "simulator")]
 mod systems;
+mod threats;
 #[cfg(feature = "simulator")]
 mod tls;
 #[cfg(feature = "simulator")]
