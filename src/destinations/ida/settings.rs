@@ -79,10 +79,12 @@ impl Settings {
         let misp_license_key = section.secret("misp_license_key", Unset::Absent);
         let api_key_variable = section.secret_variable("api_key");
         let api_key = section.secret("api_key", Unset::Absent);
+        // A file that is named and cannot be read is a problem of its own.
+        let lacks = |secret: &Option<SecretBytes>, file| secret.is_none() && !section.is_set(file);
         let unset = [
-            ("misp_license_key_env", misp_license_key.is_none(), license_variable),
+            ("misp_license_key_env", lacks(&misp_license_key, "misp_license_key_file"), license_variable),
             ("partner_id", partner_id.is_none(), None),
-            ("api_key_env", api_key.is_none(), api_key_variable),
+            ("api_key_env", lacks(&api_key, "api_key_file"), api_key_variable),
         ]
         .into_iter()
         .filter_map(|(name, is_unset, variable)| {

@@ -61,6 +61,25 @@ fn an_unset_variable_of_ida_is_named_with_its_setting() {
     finding(&diagnosis, Level::Fail, "upstream.ida", what);
 }
 
+/// Before its mend it was told a second time, as a variable that nobody had named.
+#[test]
+fn a_file_of_a_secret_of_ida_that_is_missing_is_one_failure() {
+    let secrets = "misp_license_key_file = \"absent-lk\", api_key_file = \"absent-ak\"";
+    let ida = format!(
+        "upstream.ida = {{ url = \"https://ida.example\", partner_id = \"p\", {secrets} }}\noutbox.path = \"{}\"\n",
+        outbox()
+    );
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("gateway.toml");
+    fs::write(&file, ida).unwrap();
+    let diagnosis = examine(Some(&file), &any_port(), false, NOW);
+    for name in ["misp_license_key", "api_key"] {
+        finding(&diagnosis, Level::Fail, &format!("upstream.ida.{name}_file"), "cannot read");
+        let is_second = |finding: &&Finding| finding.what.contains(&format!("{name}_env"));
+        assert_eq!(diagnosis.findings.iter().find(is_second), None);
+    }
+}
+
 /// Before its mend the section that was refused was missing, and `doctor` said that the gateway connects nothing.
 #[test]
 fn a_refused_setting_is_no_second_failure_that_nothing_is_connected() {
