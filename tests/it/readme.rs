@@ -24,15 +24,48 @@ use crate::support::world::{Hub, urls};
 /// Each document has a gateway, a simulator and a shell of its own, so that none depends on what another one did.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_command_line_of_the_documents_prints_what_they_show() {
-    let wrong = join_all(documents().into_iter().map(wrong_commands)).await.concat();
+    let others = documents().into_iter().filter(|path| path != Path::new(ONBOARDING));
+    let wrong = join_all(others.map(wrong_commands)).await.concat();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+/// It begins with an empty folder: no gateway runs, and the document starts a simulator of its own. OpenSSL plays the authorities.
+#[tokio::test]
+async fn the_onboarding_goes_from_an_empty_folder_to_a_partner_that_is_accepted() {
+    if !has_openssl() {
+        return;
+    }
+    let [internal, ops, callback, mosip] = [(); 4].map(|()| Port::hold());
+    let folder = tempfile::tempdir().unwrap();
+    let configuration = folder.path().join("onboarding.toml");
+    let example = "deploy/example-onboarding.toml";
+    let text = std::fs::read_to_string(example).unwrap();
+    let text =
+        text.replace("127.0.0.1:4600", &mosip.address()).replace("127.0.0.1:4547", &callback.address());
+    std::fs::write(&configuration, text).unwrap();
+    let replacements = [
+        (example, configuration.display().to_string()),
+        ("cargo run --release -- ", format!("{} ", env!("CARGO_BIN_EXE_mosip-gateway"))),
+        ("127.0.0.1:4600", mosip.address()),
+    ];
+    let listeners = [("INTERNAL", internal.address()), ("OPS", ops.address())];
+    let variables = listeners.map(|(name, address)| (format!("MOSIP_GATEWAY__LISTEN__{name}"), address));
+    let path = Path::new(ONBOARDING);
+    let mut shell = Shell::start(&variables, &replacements);
+    let commands = commands(path, &std::fs::read_to_string(path).unwrap());
+    let wrong: Vec<_> = commands.iter().filter_map(|command| shell.run(command).err()).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n\n"));
+}
+
+fn has_openssl() -> bool {
+    Command::new("openssl").arg("version").output().is_ok()
 }
 
 /// The commands of the document at `path` that do not print what it shows, each with what it prints.
 async fn wrong_commands(path: PathBuf) -> Vec<String> {
     let document = std::fs::read_to_string(&path).unwrap();
     let mut commands = commands(&path, &document);
-    if Command::new("openssl").arg("version").output().is_err() {
+    if !has_openssl() {
         // What OpenSSL makes lies in this folder.
         let needs_it = |text: &str| ["openssl", "$new/", "$JWT"].iter().any(|made| text.contains(made));
         commands.retain(|command| !needs_it(&command.text));
@@ -165,6 +198,8 @@ fn documents() -> Vec<PathBuf> {
     assert!(pages.len() >= 9, "{pages:?}");
     ["README.md", "CONTRIBUTING.md", "SECURITY.md"].into_iter().map(PathBuf::from).chain(pages).collect()
 }
+
+const ONBOARDING: &str = "docs/onboarding.md";
 
 /// An example: its file, what it holds, and its sections that are not those of the example that subscribes at the hub.
 type Example = (&'static str, &'static str, &'static [&'static str]);
