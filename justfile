@@ -22,8 +22,12 @@ fuzz seconds="60" *targets:
 simulate schedules="1000000":
     SIMULATION_SCHEDULES={{schedules}} cargo test --locked --release --lib queue::simulation
 
-# Mutates what the branch changed since `base` and lists the mutants that no unit test finds.
-mutants base="main":
+# Mutates `crypto/` and `mosip/`, the part of them that is named, such as 3/60, and lists the mutants that no unit test finds.
+mutants part="0/1":
+    .ci/mutants {{part}}
+
+# The same of what the branch changed since `base`.
+mutants-of-branch base="main":
     command -v cargo-mutants >/dev/null || cargo install --locked cargo-mutants
     mkdir -p target
     git diff {{base}}...HEAD > target/branch.diff
