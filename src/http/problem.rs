@@ -44,12 +44,12 @@ pub(crate) struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pointer: Option<&'a str>,
-    /// What MOSIP said.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, inline)]
     upstream: Option<Upstream<'a>>,
 }
 
+/// What MOSIP said.
 #[derive(Serialize, ToSchema)]
 #[schema(as = MosipCode)]
 struct Upstream<'a> {

@@ -50,7 +50,8 @@ impl Seal {
     }
 }
 
-/// A message to open: the body of `/v1/open`. No `Debug`.
+// No `Debug`: it holds a message.
+/// A message to open: the body of `/v1/open`.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(from = "Pushed")]
 pub struct Open {
@@ -151,7 +152,8 @@ impl Sign {
     }
 }
 
-/// A token to verify: the body of `/v1/verify`. No `Debug`: it holds a payload.
+// No `Debug`: it holds a payload.
+/// A token to verify: the body of `/v1/verify`.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Verify {
@@ -165,7 +167,8 @@ pub(crate) struct Verify {
     pub from: Option<String>,
 }
 
-/// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true. No `Debug`: it holds a payload.
+// No `Debug`: it holds a payload.
+/// The answer of `/v1/verify`. A token that does not verify is a refusal, so `valid` is always true.
 #[derive(Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Valid {
     valid: bool,

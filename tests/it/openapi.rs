@@ -4,6 +4,7 @@ mod parameters;
 
 use std::process::Command;
 
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 
@@ -88,8 +89,12 @@ async fn every_listener_serves_what_its_document_describes_and_no_other_method()
                     let reply = gateway.request(upper, url, HeaderMap::new(), "").await;
                     let body = String::from_utf8_lossy(&reply.body);
                     let status = reply.status.as_str();
-                    let why = format!("{listener}: {method} {path}{query}: {status} {body}");
+                    let kind = reply.headers.get(CONTENT_TYPE).map(|kind| kind.to_str().unwrap());
+                    let why = format!("{listener}: {method} {path}{query}: {status} {kind:?} {body}");
+                    let content = &operation["responses"][status]["content"];
                     assert!(!operation["responses"][status].is_null(), "{why}");
+                    let kind = kind.and_then(|kind| kind.split(';').next());
+                    assert!(body.is_empty() || content[kind.unwrap()].is_object(), "{why}");
                 }
             }
         }

@@ -18,7 +18,7 @@ pub(crate) use self::settings::{CallerAuth, Settings};
 use super::App;
 use super::hub::{self, BODY_LIMIT, HubCallback, Intent};
 use super::jwt::{JwtCallers, bearer};
-use super::openapi::{self, About, at, refusing, taking_any_query, with_rest};
+use super::openapi::{self, About, at, refusing, taking_any_query, taking_empty_body, with_rest};
 use super::request::{Query, method_not_allowed, not_found};
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Result};
@@ -101,7 +101,7 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
     for path in NID_PATHS.into_iter().filter(|_| nid) {
         let posted =
             refusing(routes!(birth_receive_nid), &POSTED, &[Code::Forbidden, Code::Keys, Code::CallerKeys]);
-        routes = routes.routes(at(path, taking_any_query(ANY_QUERY, posted)));
+        routes = routes.routes(at(path, taking_any_query(ANY_QUERY, taking_empty_body(posted))));
     }
     for path in hub::PATHS.into_iter().filter(|_| hub) {
         let refused = [
@@ -119,7 +119,7 @@ fn routes(nid: bool, hub: bool) -> OpenApiRouter<Callback> {
             with_rest(path, refusing(routes!(websub_intent), &[Code::Busy], &[Code::Field, Code::NotFound])),
         );
         routes = routes
-            .routes(taking_any_query(ANY_QUERY, message))
+            .routes(taking_any_query(ANY_QUERY, taking_empty_body(message)))
             .routes(taking_any_query(hub::OTHER_PARAMETERS, intent));
     }
     routes
@@ -167,7 +167,7 @@ const JWT: &str = "opencrvs-jwt";
 /// Takes a UINTOKEN of the MOSIP-side mediator: 200 once it is on the disk. The verdict comes after, so that a key mishap on our side
 /// never costs a message, and the answer is the same empty body whatever the verdict.
 #[utoipa::path(post, path = "/birthReceiveNid", security((), ("opencrvs-jwt" = [])),
-    request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us."),
+    request_body(content = serde_json::Value, description = "`data` and `signature`, sealed to us. Whatever else comes, an empty body too, is kept in quarantine."),
     responses((status = 200, description = "It is on the disk.")))]
 async fn birth_receive_nid(
     State(callback): State<Callback>,
@@ -195,7 +195,7 @@ async fn birth_receive_nid(
 /// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind. Where
 /// `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
-    request_body(content = serde_json::Value, description = "The message."),
+    request_body(content = serde_json::Value, description = "The message. Whatever else comes, an empty body too, is kept in quarantine."),
     responses((status = 200, description = "It is on the disk.")))]
 async fn websub_message(
     State(callback): State<Callback>,

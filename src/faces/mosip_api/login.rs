@@ -34,6 +34,7 @@ struct Brought {
 /// What the form knows of the login.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = EsignetForm)]
 struct Asked {
     /// The client id under which the country is registered with eSignet.
     client_id: String,

@@ -25,7 +25,7 @@ pub(crate) use self::settings::Settings;
 pub(crate) use self::verify::Names;
 use super::hub::{self, HubCallback};
 use super::jwt::{JwtCallers, bearer};
-use super::openapi::{self, at, refusing_as, taking_any_query, with_rest};
+use super::openapi::{self, at, refusing_as, taking_any_query, taking_empty_body, with_rest};
 use super::request::method_not_allowed;
 use super::{App, Callers, Face};
 use crate::error::{Code, Error, Result};
@@ -135,7 +135,7 @@ fn routes(verifies: bool, takes_hub: bool) -> OpenApiRouter<MosipApi> {
     }
     for path in hub::PATHS.into_iter().filter(|_| takes_hub) {
         let placed = |routes| at(path, with_rest(path, routes));
-        let message = placed(refusing_as(websub::message(), &OF_HUB, status));
+        let message = taking_empty_body(placed(refusing_as(websub::message(), &OF_HUB, status)));
         let asked = [Code::Field, Code::NotFound, Code::Busy];
         let question = placed(refusing_as(websub::question(), &asked, status));
         all = all

@@ -12,6 +12,7 @@ use crate::mosip::esignet::UserInfo;
 /// Who logged in, as `mosip-api` says it: what eSignet does not know is left out. No `sub` leaves.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = EsignetPerson)]
 pub(super) struct Person {
     #[schema(inline)]
     name: Name,

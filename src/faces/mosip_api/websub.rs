@@ -73,7 +73,7 @@ struct ReceivedEvent {
 /// Takes a message of the hub: 200 once it is on the disk. The hub stops for good after an answer of another kind. Where
 /// `websub.callback_url` has a part that cannot be guessed, no other path is there.
 #[utoipa::path(post, path = "/websub/callback", params(("X-Hub-Signature" = String, Header, description = "`method=hex`: the HMAC over the raw body.")),
-    request_body(content = serde_json::Value, description = "The message."),
+    request_body(content = serde_json::Value, description = "The message. Whatever else comes, an empty body too, is kept in quarantine."),
     responses((status = 200, description = "It is on the disk.", body = Receipt)))]
 async fn websub_message(
     State(MosipApi(face)): State<MosipApi>,

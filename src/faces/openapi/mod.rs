@@ -16,7 +16,7 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, ParameterStyle, PathItem, Paths};
 use utoipa::openapi::response::{Response as Described, ResponseBuilder};
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, AllOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Info, OpenApi, Ref, RefOr, Required};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
@@ -117,7 +117,6 @@ pub(super) fn taking_any_query<S>(
     why: &str,
     (schemas, mut paths, router): UtoipaMethodRouter<S>,
 ) -> UtoipaMethodRouter<S> {
-    let values = ObjectBuilder::new().schema_type(Type::String);
     let parameter = ParameterBuilder::new()
         .name("others")
         .parameter_in(ParameterIn::Query)
@@ -126,11 +125,26 @@ pub(super) fn taking_any_query<S>(
         .explode(Some(true))
         .description(Some(why))
         .schema(Some(
-            ObjectBuilder::new().schema_type(Type::Object).additional_properties(Some(Schema::from(values))),
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .additional_properties(Some(AdditionalProperties::FreeForm(true))),
         ))
         .build();
     for operation in paths.paths.values_mut().flat_map(operations_mut) {
         operation.parameters.get_or_insert_default().push(RefOr::T(parameter.clone()));
+    }
+    (schemas, paths, router)
+}
+
+/// Says that the operations of `routes` take an empty body, too.
+pub(super) fn taking_empty_body<S>(
+    (schemas, mut paths, router): UtoipaMethodRouter<S>,
+) -> UtoipaMethodRouter<S> {
+    let operations = paths.paths.values_mut().flat_map(operations_mut);
+    for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
+        if let RefOr::T(body) = body {
+            body.required = Some(Required::False);
+        }
     }
     (schemas, paths, router)
 }
@@ -247,6 +261,7 @@ pub(crate) fn document(about: &About, routes: OpenApi) -> OpenApi {
         document.paths.paths.insert(path.replace("{*", "{"), item);
     }
     let components = document.components.get_or_insert_default();
+    demand_no_member_of_absent_parts(&mut components.schemas);
     components.schemas.insert("Problem".to_owned(), Problem::schema());
     if let Some(setting) = about.token {
         components.add_security_scheme(BEARER, bearer(format!("Where `{setting}` is set.")));
@@ -254,6 +269,32 @@ pub(crate) fn document(about: &About, routes: OpenApi) -> OpenApi {
         document.security = Some(vec![nothing, SecurityRequirement::new(BEARER, [] as [String; 0])]);
     }
     document
+}
+
+/// A flattened member that may be absent is described as an object or null, and a body is never both that null and an object. What holds of the
+/// body is that it may have the members of that object.
+fn demand_no_member_of_absent_parts(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let named = schemas.clone();
+    let object_of = |part: &RefOr<Schema>| {
+        let schema = match part {
+            RefOr::Ref(name) => named.get(name.ref_location.rsplit('/').next()?)?,
+            inline @ RefOr::T(_) => inline,
+        };
+        match schema {
+            RefOr::T(Schema::Object(object)) if !object.properties.is_empty() => Some(object.clone()),
+            _ => None,
+        }
+    };
+    for schema in schemas.values_mut() {
+        let RefOr::T(Schema::AllOf(whole)) = schema else { continue };
+        for part in &mut whole.items {
+            let RefOr::T(Schema::OneOf(object_or_null)) = &*part else { continue };
+            if let Some(mut object) = object_or_null.items.iter().find_map(object_of) {
+                object.required.clear();
+                *part = RefOr::T(Schema::Object(object));
+            }
+        }
+    }
 }
 
 /// A token in `Authorization: Bearer`. `what`: which one, and where it is asked for.

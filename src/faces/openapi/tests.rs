@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::Path;
 
@@ -94,6 +94,65 @@ fn what_is_named_twice_or_not_at_all_is_found() {
             let name = reference.split('"').next().unwrap();
             assert!(schemas.contains_key(name), "{listener}: {name} is described nowhere");
         }
+    }
+}
+
+/// Left out is not null: nobody can send null in a query or a header.
+#[test]
+fn no_parameter_is_null() {
+    for (listener, document) in documents() {
+        for (path, item) in document["paths"].as_object().unwrap() {
+            for parameter in
+                item.as_object().unwrap().values().flat_map(|it| it["parameters"].as_array()).flatten()
+            {
+                assert!(!parameter["schema"].to_string().contains("null"), "{listener}: {path}: {parameter}");
+            }
+        }
+    }
+}
+
+/// Of two types under one name a document describes one alone.
+#[test]
+fn a_name_means_the_same_body_on_every_listener() {
+    let mut known = BTreeMap::new();
+    for (listener, document) in documents() {
+        for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+            let (first, before) =
+                known.entry(name.clone()).or_insert_with(|| (listener, schema.clone())).clone();
+            assert_eq!(before, *schema, "{name} of {first} and of {listener}");
+        }
+    }
+}
+
+/// Every schema within `schema`, itself among them.
+fn within<'v>(schema: &'v Value, all: &mut Vec<&'v Value>) {
+    all.push(schema);
+    match schema {
+        Value::Array(parts) => parts.iter().for_each(|part| within(part, all)),
+        Value::Object(members) => members.values().for_each(|member| within(member, all)),
+        _ => {}
+    }
+}
+
+/// `allOf` with a part that may be null describes no object at all, and generators take a part without members for an object that has none.
+#[test]
+fn the_parts_of_a_body_are_objects_with_members() {
+    for (listener, document) in documents() {
+        let mut all = Vec::new();
+        within(&document, &mut all);
+        for part in all.iter().filter_map(|schema| schema["allOf"].as_array()).flatten() {
+            assert!(part["$ref"].is_string() || part["properties"].is_object(), "{listener}: {part}");
+        }
+    }
+    let (_, ops) = documents().into_iter().find(|(listener, _)| *listener == "ops").unwrap();
+    let refusal = &ops["components"]["schemas"]["Channel"]["allOf"][0];
+    assert!(refusal["properties"]["code"].is_object() && refusal["required"].is_null(), "{refusal}");
+}
+
+#[test]
+fn no_document_says_how_a_type_is_written() {
+    for (listener, document) in documents() {
+        assert!(!document.to_string().contains("`Debug`"), "{listener}");
     }
 }
 

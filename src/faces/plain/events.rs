@@ -48,8 +48,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(post, path = "/v1/events/{id}",
     params(
         ("id" = inline(EventKind), Path, description = "The kind of the event."),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same event.", max_length = 255),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle at every destination."),
+        ("Idempotency-Key" = Option<String>, Header, nullable = false, description = "1 to 255 visible ASCII characters: the same key finds the same event.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+        ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N`: waits up to N seconds, 60 at most, for the event to settle at every destination."),
     ),
     request_body(content = serde_json::Value, description = "The webhook as OpenCRVS sent it, or the EventDocument of OpenCRVS 1.8 and later."),
     responses(

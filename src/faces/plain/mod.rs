@@ -28,7 +28,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
-use super::openapi::{self, About, RawBytes, refusing};
+use super::openapi::{self, About, RawBytes, refusing, taking_empty_body};
 use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};
 use super::{App, openapi_of_each};
 use crate::crypto::jwk::Jwk;
@@ -111,9 +111,9 @@ fn routes(primitives: bool) -> OpenApiRouter<App> {
 fn primitive_routes() -> OpenApiRouter<App> {
     let sealed = [Code::UnknownKey, Code::Decrypt, Code::SignatureInvalid, Code::SignatureMissing];
     OpenApiRouter::new()
-        .routes(refusing(routes!(seal), &BODY, &[Code::Keys, Code::MediaType]))
+        .routes(taking_empty_body(refusing(routes!(seal), &BODY, &[Code::Keys, Code::MediaType])))
         .routes(refusing(routes!(open), &JSON, &[&sealed[..], &[Code::Keys]].concat()))
-        .routes(refusing(routes!(sign), &BODY, &[Code::Keys, Code::MediaType]))
+        .routes(taking_empty_body(refusing(routes!(sign), &BODY, &[Code::Keys, Code::MediaType])))
         .routes(refusing(routes!(verify), &JSON, &[Code::SignatureInvalid, Code::Keys]))
 }
 
@@ -170,7 +170,7 @@ async fn open(State(app): State<App>, request: Request) -> Result<Response> {
 }
 
 /// Signs the body, a payload.
-#[utoipa::path(post, path = "/v1/sign", params(Sign), request_body(content = RawBytes, content_type = "application/octet-stream", description = "The payload."),
+#[utoipa::path(post, path = "/v1/sign", params(Sign), request_body(content = RawBytes, content_type = "application/octet-stream", description = "The payload; it may be empty."),
     responses((status = 200, description = "The signature.", body = Signed)))]
 async fn sign(State(app): State<App>, Query(asked): Query<Sign>, request: Request) -> Result<Response> {
     guard::refuse_compressed(request.headers())?;

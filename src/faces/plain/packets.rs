@@ -78,8 +78,8 @@ struct NotificationBody {
 #[utoipa::path(post, path = "/v1/packets/{kind}",
     params(
         ("kind" = inline(PacketKind), Path, description = "The kind of the registration."),
-        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same registration.", max_length = 255),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: waits up to N seconds, 60 at most, for the registration to settle at every destination."),
+        ("Idempotency-Key" = Option<String>, Header, nullable = false, description = "1 to 255 visible ASCII characters: the same key finds the same registration.", min_length = 1, max_length = 255, pattern = "^[!-~]+$"),
+        ("Prefer" = Option<String>, Header, nullable = false, description = "`wait=N`: waits up to N seconds, 60 at most, for the registration to settle at every destination."),
     ),
     request_body(content = RegistrationBody, description = "What the country configuration of OpenCRVS 1.9 and later makes for MOSIP."),
     responses(

@@ -38,7 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Takes a list of persons whose UINTOKENs are wanted: 202 once the job is on the disk. A wrong record is refused by itself; a list of
 /// nothing but wrong ones as a whole.
 #[utoipa::path(post, path = "/v1/uin-tokens",
-    params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job.", max_length = 255)),
+    params(("Idempotency-Key" = Option<String>, Header, nullable = false, description = "1 to 255 visible ASCII characters: the same key finds the same job.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")),
     request_body = Vec<schema::Record>, responses((status = 202, description = "The job is on the disk.", body = schema::AcceptedJob)))]
 async fn submit(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<Value>)> {
     let key = idempotency_key(request.headers())?;
@@ -115,6 +115,7 @@ struct Asked {
     format: Option<Form>,
     /// The first record that is listed.
     #[serde(default)]
+    #[param(format = "uint64")]
     from: u64,
 }
 

@@ -99,7 +99,7 @@ async fn take_no_query(State(app): State<App>, request: Request, next: Next) -> 
 }
 
 /// The form of the Token Seeder's answers.
-#[derive(ToSchema)]
+#[derive(Serialize, ToSchema)]
 #[allow(dead_code, reason = "it stands for a body in the documents alone")]
 struct SeederReply {
     id: String,
@@ -110,6 +110,33 @@ struct SeederReply {
     /// `errorCode` and `errorMessage` of what is wrong; null otherwise.
     errors: Option<Vec<serde_json::Value>>,
     response: Option<serde_json::Value>,
+}
+
+/// The answer of IDA in its own form.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+struct IdaReply {
+    id: String,
+    version: String,
+    /// RFC 3339, UTC.
+    response_time: String,
+    /// That of the request to IDA; null where IDA was not asked.
+    #[serde(rename = "transactionID")]
+    transaction_id: Option<String>,
+    /// `authStatus` and `authToken`; null where IDA has not decided about the person.
+    response: Option<serde_json::Value>,
+    /// `errorCode`, `errorMessage` and `actionMessage` of each reason.
+    errors: Vec<serde_json::Value>,
+}
+
+/// One person is asked about at once, and many as a job.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[allow(dead_code, reason = "it stands for a body in the documents alone")]
+enum OneOrMany {
+    One(IdaReply),
+    Many(SeederReply),
 }
 
 /// A file with what is asked about it.
@@ -124,7 +151,7 @@ struct CsvForm {
 }
 
 /// Says that the face is there, as the Token Seeder does.
-#[utoipa::path(get, path = "/ping", responses((status = 200, description = "It is there.", body = String), (status = 400, description = "A query is there, and none is taken.", body = SeederReply)))]
+#[utoipa::path(get, path = "/ping", responses((status = 200, description = "It is there.", content_type = "application/json", body = String), (status = 400, description = "A query is there, and none is taken.", body = SeederReply)))]
 async fn ping() -> Json<&'static str> {
     // The numbers of the seeder's pod and worker stand in front.
     Json("[0 - 0] pong")
@@ -137,8 +164,8 @@ async fn fields(State(app): State<App>) -> Response {
 }
 
 /// Asks for the UINTOKEN of one person at once, or of many as a job. Refusals have the Token Seeder's own form.
-#[utoipa::path(post, path = "/authtoken/json", params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", max_length = 255)), request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
-    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
+#[utoipa::path(post, path = "/authtoken/json", params(("Idempotency-Key" = Option<String>, Header, nullable = false, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), request_body(content = serde_json::Value, description = "`request` with `authdata`, as the Token Seeder takes it."),
+    responses((status = 200, description = "The answer of IDA in its own form, or the id of the job.", body = OneOrMany), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_json(
     State(app): State<App>,
     Extension(limits): Extension<Limits>,
@@ -160,7 +187,7 @@ async fn take_json(
 }
 
 /// Asks for the UINTOKENs of many persons in a file, as a job.
-#[utoipa::path(post, path = "/authtoken/csv", params(("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", max_length = 255)), request_body(content = CsvForm, content_type = "multipart/form-data"),
+#[utoipa::path(post, path = "/authtoken/csv", params(("Idempotency-Key" = Option<String>, Header, nullable = false, description = "1 to 255 visible ASCII characters: the same key finds the same job. The Token Seeder knows none.", min_length = 1, max_length = 255, pattern = "^[!-~]+$")), request_body(content = CsvForm, content_type = "multipart/form-data"),
     responses((status = 200, description = "The id of the job.", body = SeederReply), (status = 400, description = "The request is wrong.", body = SeederReply)))]
 async fn take_csv(
     State(app): State<App>,

@@ -21,7 +21,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
-use super::openapi::{at, refusing, taking_any_query};
+use super::openapi::{at, refusing, taking_any_query, taking_empty_body};
 use super::request::{Query, method_not_allowed};
 use super::{App, Callers, Face, hub_signature, signature_refused};
 use crate::error::{Code, Error, Result};
@@ -70,7 +70,7 @@ fn routes() -> OpenApiRouter<Webhooks> {
     let refused = [Code::CallerSignature, Code::TooLarge, Code::Malformed];
     [ROUTE, "/webhooks/"].into_iter().fold(OpenApiRouter::new(), |routes, path| {
         let confirm = refusing(routes!(confirm), &[Code::Field, Code::NotFound, Code::Busy], &[]);
-        let receive = refusing(routes!(receive), &refused, &[]);
+        let receive = taking_empty_body(refusing(routes!(receive), &refused, &[]));
         let receive = taking_any_query(ANY_QUERY, at(path, receive));
         routes.routes(receive).routes(taking_any_query(OTHER_PARAMETERS, at(path, confirm)))
     })
@@ -113,7 +113,7 @@ impl Face for Webhooks {
 
 /// Takes a webhook of OpenCRVS: 202 once it is on the disk, as an event or in quarantine.
 #[utoipa::path(post, path = "/webhooks", params(("X-Hub-Signature" = String, Header, description = "`sha256=` and the HMAC in hex.")),
-    request_body(content = serde_json::Value, description = "The webhook."),
+    request_body(content = serde_json::Value, description = "The webhook. Whatever else comes, an empty body too, is kept in quarantine."),
     responses((status = 202, description = "It is on the disk.", body = Stored)))]
 async fn receive(
     State(Webhooks(webhooks)): State<Webhooks>,

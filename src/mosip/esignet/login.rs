@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 /// Longest value of a login, bytes. eSignet's codes and our callers' addresses stay far below it.
 const LONGEST: usize = 2048;
 
-/// What a browser brings back from eSignet after a login. No `Debug`: with the code others could ask in our name.
+// No `Debug`: with the code others could ask in our name.
+/// What a browser brings back from eSignet after a login.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = EsignetLogin)]
