@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::COMMON;
+use super::{COMMON, schema};
 use crate::error::{Code, Error, Result};
 use crate::faces::App;
 use crate::faces::openapi::refusing;
@@ -63,7 +63,7 @@ struct Cursor {
 #[derive(Serialize, ToSchema)]
 struct Messages {
     /// Each as it would be posted to `deliver.url`.
-    #[schema(value_type = Vec<serde_json::Value>)]
+    #[schema(value_type = Vec<schema::Delivery>)]
     messages: Vec<Box<RawValue>>,
     next: Option<i64>,
 }

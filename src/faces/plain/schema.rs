@@ -1,6 +1,8 @@
 //! Bodies of the outbox and of jobs, as the documents describe them. A test holds them to what the routes answer.
 #![allow(dead_code, reason = "they stand for bodies in the documents alone")]
 
+use std::collections::BTreeMap;
+
 use utoipa::ToSchema;
 
 use crate::ledger::Attempt;
@@ -115,6 +117,35 @@ pub(super) struct AcceptedEntry {
     /// Names it under `/v1/events`; behind `@` stands its destination.
     id: String,
     state: EventState,
+}
+
+/// A message for the mediator. Of one that the gateway cannot open, `id`, `type` and `lastFault` alone are there.
+#[derive(ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub(super) struct Delivery {
+    /// Names it under `/v1/inbox`.
+    id: String,
+    /// `aid.assigned`, `event.accepted`, `national-id.received`, `event.parked`, `uin-token.received`, `credential.issued`,
+    /// `registration.rejected`, `registration.silent`
+    #[schema(rename = "type")]
+    kind: String,
+    /// RFC 3339, UTC.
+    #[schema(nullable = false)]
+    occurred_at: Option<String>,
+    /// The names of the registration that are known: `compositionId`, `trackingId`, `brn`, …
+    #[schema(nullable = false)]
+    subject: Option<BTreeMap<String, String>>,
+    /// What it says, which `type` decides.
+    #[schema(nullable = false)]
+    data: Option<BTreeMap<String, serde_json::Value>>,
+    /// What it rests on: `signature`, `hub`, `tls` or `none`.
+    #[schema(nullable = false)]
+    verified: Option<String>,
+    /// Lower-case hex thumbprint of the key that opened it.
+    #[schema(nullable = false)]
+    key: Option<String>,
+    #[schema(nullable = false)]
+    last_fault: Option<Refusal>,
 }
 
 /// How many events are queued again.
