@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::error::{Code, Error};
 
+mod key_exchange;
 mod trust;
 
 /// Long enough to never pass in a test that does not wait for it.

@@ -63,6 +63,19 @@ async fn a_listener_speaks_tls_under_its_certificate() {
 }
 
 #[tokio::test]
+async fn a_listener_takes_the_hybrid_key_exchange_of_a_client_that_offers_it() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    let server = start(&folder.settings(false, &[]), PATIENT).await;
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = authority.connector(None).connect(name, server.connect().await).await.unwrap();
+    let (_, connection) = stream.get_ref();
+    let group = connection.negotiated_key_exchange_group().unwrap().name();
+    assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
+    assert_eq!(connection.handshake_kind(), Some(rustls::HandshakeKind::Full), "with its first share");
+}
+
+#[tokio::test]
 async fn a_client_without_a_certificate_of_the_ca_is_refused() {
     let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
     let folder = Folder::new(&authority);
