@@ -95,6 +95,7 @@ fn load_ring() -> Ring {
         ],
         dir,
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
     };

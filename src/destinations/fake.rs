@@ -167,6 +167,7 @@ pub(crate) fn ring(own: &str, peers: &[(&str, &str)]) -> Ring {
         own: vec![own],
         peers,
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
         dir: dir.clone(),

@@ -10,6 +10,7 @@ mod trust;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::cert::{Certificate, Summary, Thumbprint};
 use super::source::{LoadError, Reader};
@@ -69,6 +70,10 @@ pub struct Trouble {
     pub outdated: bool,
     /// What keeps the key cannot be reached now, so that nothing is known of the key.
     pub unavailable: bool,
+    /// Nothing could be loaded from there, whatever is in use in its stead.
+    pub(crate) refused: bool,
+    /// There is no such file.
+    missing: bool,
     /// The certificate would be trusted, if `keys.ca_file` were as it should be.
     follows: bool,
 }
@@ -82,6 +87,8 @@ impl Trouble {
             fatal,
             outdated: matches!(error, LoadError::Expired(_) | LoadError::NotYetValid(_)),
             unavailable: matches!(error, LoadError::Unavailable(_) | LoadError::Hangs(_)),
+            refused: fatal,
+            missing: matches!(error, LoadError::Missing),
             follows: false,
         }
     }
@@ -98,11 +105,19 @@ impl fmt::Display for Trouble {
 pub struct Ring {
     own: Vec<Arc<OwnKey>>,
     peers: Vec<Arc<Peer>>,
-    retired: Vec<Arc<OwnKey>>,
+    retired: Vec<Retired>,
     troubles: Vec<Trouble>,
     /// As [`RingEntries::ca_troubles`], with what follows from them.
     ca_troubles: Vec<Trouble>,
     parts: RingEntries,
+}
+
+/// An own key of a former generation. It decrypts and does nothing else.
+#[derive(Clone)]
+pub(crate) struct Retired {
+    pub(crate) key: Arc<OwnKey>,
+    /// From then on it is gone.
+    pub(crate) until: Timestamp,
 }
 
 /// What a ring is made of, entry by entry, so that the next one can fall back on it.
@@ -121,16 +136,24 @@ struct RingEntries {
 struct Slot<T> {
     entry: Entry,
     key: Option<Arc<T>>,
+    /// The file of the key is missing: from then on the key is gone.
+    until: Option<Timestamp>,
     troubles: Vec<Trouble>,
 }
 
 impl<T> Clone for Slot<T> {
     fn clone(&self) -> Self {
-        Self { entry: self.entry.clone(), key: self.key.clone(), troubles: self.troubles.clone() }
+        let Self { entry, key, until, troubles } = self;
+        Self { entry: entry.clone(), key: key.clone(), until: *until, troubles: troubles.clone() }
     }
 }
 
 impl<T> Slot<T> {
+    /// Whether there is no file of the key, which is something else than one that is broken.
+    fn lacks_file(&self) -> bool {
+        self.troubles.iter().any(|trouble| trouble.missing && trouble.location == self.entry.location)
+    }
+
     fn refuse_example(&mut self, key: impl Fn(&T) -> &PublicKey) {
         if self.key.take_if(|held| example::is_example(key(held))).is_some() {
             self.troubles.push(Trouble::new(self.entry.location.clone(), &LoadError::Example, true));
@@ -232,13 +255,14 @@ impl Ring {
         Self::assemble(self.parts, self.retired)
     }
 
-    /// The ring that follows `previous`. A key whose file broke meanwhile stays as it was, with its trouble; an own key that was
-    /// replaced goes on decrypting, so that envelopes to the former certificate still open, and signs no more.
-    pub fn succeed(previous: &Ring, next: Ring) -> Self {
-        succeed::succeed(previous, next)
+    /// The ring that follows `previous`. A key whose file broke meanwhile stays as it was, with its trouble. An own key whose file went
+    /// missing stays for `retire_after`, and is gone then. One that was replaced goes on decrypting as long, so that envelopes to the former
+    /// certificate still open, and signs no more.
+    pub fn succeed(previous: &Ring, next: Ring, retire_after: Duration) -> Self {
+        succeed::succeed(previous, next, retire_after)
     }
 
-    fn assemble(parts: RingEntries, retired: Vec<Arc<OwnKey>>) -> Self {
+    fn assemble(parts: RingEntries, retired: Vec<Retired>) -> Self {
         let (ca_troubles, of_entries) = parts.reported();
         let troubles = ca_troubles.iter().cloned().chain(of_entries).collect();
         Self {
@@ -261,9 +285,10 @@ impl Ring {
         &self.peers
     }
 
-    /// Own keys of former generations, latest first. They decrypt and do nothing else.
-    pub(crate) fn retired(&self) -> &[Arc<OwnKey>] {
-        &self.retired
+    /// Own keys that will be gone, each with the moment: their files are missing, or hold other ones.
+    pub(crate) fn retiring(&self) -> impl Iterator<Item = (&OwnKey, Timestamp)> {
+        let missing = self.parts.own.iter().filter_map(|slot| Some((&**slot.key.as_ref()?, slot.until?)));
+        missing.chain(self.retired.iter().map(|retired| (&*retired.key, retired.until)))
     }
 
     /// What is wrong with `keys.ca_file` or with the whole volume, where it keeps keys from being loaded.
@@ -358,19 +383,24 @@ impl Ring {
         &self.parts.trust.authorities
     }
 
-    /// Whether a certificate began or ended since this ring was made: its troubles are out of date then.
+    /// Whether a certificate began or ended, or a key ought to be gone, since this ring was made.
     pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
         let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
         let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
         let authorities = self.authorities().iter().map(|authority| authority.dates);
-        own.chain(peers)
-            .map(Certificate::dates)
-            .chain(authorities)
-            .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
+        let is_over = |until: Timestamp| until <= now;
+        let mut ends =
+            self.retiring().map(|(_, until)| until).chain(self.parts.ec.iter().filter_map(|slot| slot.until));
+        ends.any(is_over)
+            || own
+                .chain(peers)
+                .map(Certificate::dates)
+                .chain(authorities)
+                .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
     }
 
     fn decryptors(&self) -> impl Iterator<Item = &Arc<OwnKey>> {
-        self.own.iter().chain(&self.retired).filter(|key| key.uses.decrypt)
+        self.own.iter().chain(self.retired.iter().map(|retired| &retired.key)).filter(|key| key.uses.decrypt)
     }
 }
 

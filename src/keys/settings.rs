@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::source::{self, KeySource};
 use crate::config::section::Section;
@@ -10,6 +11,9 @@ use crate::crypto::rsa::SignatureAlgorithm;
 
 /// The shared volume that OpenCRVS documents.
 const DEFAULT_DIR: &str = "/data/secrets/mosip";
+
+/// As long as envelopes to a former certificate may be on their way.
+const RETIRE_AFTER: Duration = Duration::from_hours(24);
 
 /// The algorithms that a peer may sign with, unless `algs` names fewer.
 const ALGS: [SignatureAlgorithm; 4] = [
@@ -32,6 +36,8 @@ pub struct Keys {
     pub strict_permissions: bool,
     /// PEM bundle: peers' and own certificates must chain to it; absent = pinned by file alone.
     pub ca_file: Option<PathBuf>,
+    /// How long an own key stays whose file went missing, and one that was replaced goes on decrypting; default 24 h.
+    pub retire_after: Duration,
     /// `esignet.key`: the name of the own key by which eSignet knows us. It signs for eSignet alone.
     pub esignet: Option<String>,
 }
@@ -90,6 +96,9 @@ pub(crate) fn keys(root: &mut Section<'_>) -> Keys {
         peers: peers(&mut section, &dir),
         strict_permissions: section.flag("strict_permissions", false),
         ca_file: section.path("ca_file"),
+        retire_after: section
+            .duration("retire_after", Duration::ZERO..=Duration::from_hours(365 * 24))
+            .unwrap_or(RETIRE_AFTER),
         esignet: None,
         dir,
     };

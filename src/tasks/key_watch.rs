@@ -53,10 +53,11 @@ pub(crate) fn watch(
     clock: Clock,
     every: Duration,
 ) -> (Watcher, Keyring) {
+    let retire_after = keys.retire_after;
     let (look, first) = first_look(keys, clock, DEADLINE);
     let (ring, receiver) = watch::channel(Arc::new(first));
     let (sent, requests) = mpsc::channel(1);
-    let published = Published { deadline: DEADLINE, allow_example: false, ring };
+    let published = Published { deadline: DEADLINE, allow_example: false, retire_after, ring };
     let watcher = Watcher { every, requests, look, published };
     (watcher, Keyring::new(receiver, sent))
 }
@@ -151,6 +152,8 @@ struct Published {
     deadline: Duration,
     /// Development keys are taken, too.
     allow_example: bool,
+    /// `keys.retire_after`
+    retire_after: Duration,
     ring: watch::Sender<Arc<Ring>>,
 }
 
@@ -223,11 +226,11 @@ impl Published {
 
     fn publish(&self, previous: &Ring, loaded: Ring) {
         let loaded = if self.allow_example { loaded } else { loaded.without_example_keys() };
-        let next = Ring::succeed(previous, loaded);
+        let next = Ring::succeed(previous, loaded, self.retire_after);
         tracing::info!(
             own = next.own().len(),
             peers = next.peers().len(),
-            retired = next.retired().len(),
+            retiring = next.retiring().count(),
             "keys loaded"
         );
         for trouble in next.troubles() {
@@ -271,7 +274,8 @@ impl State {
         Ring::load_by(&self.keys, self.clock.now(), &self.files)
     }
 
-    /// What has to follow `previous`, if a file changed, a certificate began or ended, a key that was unavailable is there, or `forced`.
+    /// What has to follow `previous`, if a file changed, a certificate began or ended, a key is to be gone, one that was unavailable is there,
+    /// or `forced`.
     fn step(&mut self, previous: &Ring, forced: bool) -> Option<Ring> {
         let now = self.clock.now();
         let found = fingerprint(&self.keys, &self.files);

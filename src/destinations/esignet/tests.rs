@@ -208,8 +208,15 @@ fn client() -> Ring {
         uses: Uses { sign: true, decrypt: false },
     };
     let esignet = own.name.clone();
-    let keys =
-        Keys { own: vec![own], peers: Vec::new(), strict_permissions: false, ca_file: None, dir, esignet };
+    let keys = Keys {
+        own: vec![own],
+        peers: Vec::new(),
+        strict_permissions: false,
+        ca_file: None,
+        retire_after: std::time::Duration::from_hours(24),
+        dir,
+        esignet,
+    };
     Ring::load(&keys, NOW)
 }
 

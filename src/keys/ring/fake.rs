@@ -28,6 +28,7 @@ pub(crate) fn ring(own: &[(&str, &Arc<Keeper>)], unknown_thumbprint: UnknownThum
         own: own.iter().map(own_key).collect(),
         peers: vec![peer("mosip"), peer("ida")],
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
         dir: dir.clone(),

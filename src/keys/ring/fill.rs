@@ -59,10 +59,8 @@ fn of_authority(path: &Path, root: &Certificate, dates: &LoadError) -> Trouble {
 
 /// The entries of `keys` without keys.
 pub(super) fn unread(keys: &crate::keys::settings::Keys, now: Timestamp, trouble: Trouble) -> RingEntries {
-    let own =
-        keys.own.iter().map(|entry| Slot { entry: of_own(keys, entry), key: None, troubles: Vec::new() });
-    let peers =
-        keys.peers.iter().map(|entry| Slot { entry: of_peer(entry), key: None, troubles: Vec::new() });
+    let own = keys.own.iter().map(|entry| Slot::empty(of_own(keys, entry), Vec::new()));
+    let peers = keys.peers.iter().map(|entry| Slot::empty(of_peer(entry), Vec::new()));
     let trust = Trust { roots: keys.ca_file.as_ref().map(|_| Vec::new()), authorities: Vec::new(), now };
     RingEntries {
         own: own.collect(),
@@ -99,11 +97,11 @@ fn own_slot(
     files: &Reader,
 ) -> (Option<EcKey>, Slot<OwnKey>) {
     let load = |troubles: &mut Vec<Trouble>| own_key(entry, keys.strict_permissions, trust, files, troubles);
-    let Slot { entry, key, troubles } = Slot::new(of_own(keys, entry), load);
-    match key.and_then(Arc::into_inner) {
-        Some(Own::Ec(key)) => (Some(key), Slot { entry, key: None, troubles }),
-        Some(Own::Rsa(key)) => (None, Slot { entry, key: Some(Arc::new(*key)), troubles }),
-        None => (None, Slot { entry, key: None, troubles }),
+    let mut slot = Slot::new(of_own(keys, entry), load);
+    match slot.key.take().and_then(Arc::into_inner) {
+        Some(Own::Ec(key)) => (Some(key), slot.holding(None)),
+        Some(Own::Rsa(key)) => (None, slot.holding(*key)),
+        None => (None, slot.holding(None)),
     }
 }
 
@@ -120,7 +118,12 @@ fn peer_slot(entry: &crate::keys::settings::Peer, trust: &Trust, files: &Reader)
 impl<T> Slot<T> {
     /// The same entry with a key of another kind.
     pub(super) fn holding<U>(self, key: impl Into<Option<U>>) -> Slot<U> {
-        Slot { entry: self.entry, key: key.into().map(Arc::new), troubles: self.troubles }
+        Slot { key: key.into().map(Arc::new), ..Slot::empty(self.entry, self.troubles) }
+    }
+
+    /// One whose key is not loaded.
+    fn empty(entry: Entry, troubles: Vec<Trouble>) -> Self {
+        Self { entry, key: None, until: None, troubles }
     }
 
     /// `load` adds what does not hinder to its argument and returns what does.
@@ -133,7 +136,7 @@ impl<T> Slot<T> {
                 None
             }
         };
-        Self { entry, key, troubles }
+        Self { key, ..Self::empty(entry, troubles) }
     }
 }
 

@@ -1,14 +1,18 @@
 //! From one generation of keys to the next.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{OwnKey, Peer, Ring, RingEntries, Slot, Trust};
+use super::{OwnKey, Peer, Retired, Ring, RingEntries, Slot, Trust};
+use crate::clock::{Timestamp, to_millis};
 
-/// How many own keys of former generations go on decrypting: years of rotations, and a bound.
+/// How many own keys of former generations go on decrypting: a bound for what rotates without an end.
 const RETIRED_KEPT: usize = 8;
 
-pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
+pub(super) fn succeed(previous: &Ring, next: Ring, retire_after: Duration) -> Ring {
     let RingEntries { own, mut ec, mut peers, ca_troubles, trust } = next.parts;
+    let now = trust.now;
+    let end = Timestamp::from_millis(now.millis().saturating_add(to_millis(retire_after)));
     // What does not load has no kind: where it was on P-256 before, it still is.
     let was_ec = |slot: &Slot<OwnKey>| {
         slot.key.is_none() && previous.parts.ec.iter().any(|former| former.entry == slot.entry)
@@ -16,30 +20,40 @@ pub(super) fn succeed(previous: &Ring, next: Ring) -> Ring {
     let (broken, mut own): (Vec<_>, Vec<_>) = own.into_iter().partition(was_ec);
     ec.extend(broken.into_iter().map(|slot| slot.holding(None)));
     for slot in &mut ec {
-        fall_back(slot, &previous.parts.ec, |_| true);
+        fall_back(slot, &previous.parts.ec, |_| true, Some(end), now);
     }
     for slot in &mut own {
-        fall_back(slot, &previous.parts.own, |key| own_is_trusted(key, &trust));
+        fall_back(slot, &previous.parts.own, |key| own_is_trusted(key, &trust), Some(end), now);
     }
     for slot in &mut peers {
-        fall_back(slot, &previous.parts.peers, |peer| peer_is_trusted(peer, &trust));
+        fall_back(slot, &previous.parts.peers, |peer| peer_is_trusted(peer, &trust), None, now);
     }
-    let retired = retire(previous, &own);
+    let retired = retire(previous, &own, end, now);
     Ring::assemble(RingEntries { own, ec, peers, ca_troubles, trust }, retired)
 }
 
-/// Puts the key of the former generation where the file broke meanwhile, unless `keys.ca_file` has come to refuse it.
-fn fall_back<T>(slot: &mut Slot<T>, previous: &[Slot<T>], is_trusted: impl Fn(&T) -> bool) {
+/// Puts the key of the former generation where the file broke meanwhile, unless `keys.ca_file` has come to refuse it. One whose file is
+/// missing stays until `end`, counted from when that was seen first; `None`: it stays.
+fn fall_back<T>(
+    slot: &mut Slot<T>,
+    previous: &[Slot<T>],
+    is_trusted: impl Fn(&T) -> bool,
+    end: Option<Timestamp>,
+    now: Timestamp,
+) {
     if slot.key.is_some() {
         return;
     }
-    let former =
-        previous.iter().find(|former| former.entry == slot.entry).and_then(|former| former.key.as_ref());
-    if let Some(key) = former.filter(|key| is_trusted(key)) {
+    let Some(former) = previous.iter().find(|former| former.entry == slot.entry) else { return };
+    let until = end.filter(|_| slot.lacks_file()).map(|end| former.until.unwrap_or(end));
+    let key = former.key.as_ref().filter(|_| until.is_none_or(|until| until > now));
+    if let Some(key) = key.filter(|key| is_trusted(key)) {
         slot.key = Some(Arc::clone(key));
+        slot.until = until;
+        let until = until.map_or_else(String::new, |until| format!(" until {}", until.to_iso()));
         for trouble in slot.troubles.iter_mut().filter(|trouble| trouble.fatal) {
             trouble.fatal = false;
-            trouble.what.push_str(" (the key loaded before stays in use)");
+            trouble.what.push_str(&format!(" (the key loaded before stays in use{until})"));
         }
     }
 }
@@ -55,13 +69,19 @@ fn peer_is_trusted(peer: &Peer, trust: &Trust) -> bool {
     }
 }
 
-/// Former own keys that decrypt and are no longer among `own`, the latest first.
-fn retire(previous: &Ring, own: &[Slot<OwnKey>]) -> Vec<Arc<OwnKey>> {
-    let mut retired: Vec<Arc<OwnKey>> = Vec::new();
-    for key in previous.own.iter().chain(&previous.retired).filter(|key| key.uses.decrypt) {
+/// Former own keys that decrypt and are no longer among `own`, the latest first. One whose time runs already has no more of it, and any
+/// other has until `end`.
+fn retire(previous: &Ring, own: &[Slot<OwnKey>], end: Timestamp, now: Timestamp) -> Vec<Retired> {
+    let replaced = previous.parts.own.iter().filter_map(|slot| {
+        Some(Retired { key: Arc::clone(slot.key.as_ref()?), until: slot.until.unwrap_or(end) })
+    });
+    let former = replaced.chain(previous.retired.iter().cloned());
+    let mut retired: Vec<Retired> = Vec::new();
+    for one in former.filter(|one| one.key.uses.decrypt && one.until > now) {
         let current = own.iter().filter_map(|slot| slot.key.as_ref()).filter(|key| key.uses.decrypt);
-        if !current.chain(&retired).any(|other| is_same(key, other)) && retired.len() < RETIRED_KEPT {
-            retired.push(Arc::clone(key));
+        let mut others = current.chain(retired.iter().map(|other| &other.key));
+        if !others.any(|other| is_same(&one.key, other)) && retired.len() < RETIRED_KEPT {
+            retired.push(one);
         }
     }
     retired

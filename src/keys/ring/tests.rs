@@ -19,6 +19,8 @@ fn vector(name: &str) -> Vec<u8> {
 }
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// `keys.retire_after` of these tests.
+const DAY: Duration = Duration::from_hours(24);
 const BOTH: Uses = Uses { sign: true, decrypt: true };
 
 /// A key volume: `partner.p12` with its password, a bare key with a certificate beside it, one peer.
@@ -56,6 +58,7 @@ impl Volume {
             own,
             peers,
             strict_permissions: false,
+            retire_after: DAY,
             ca_file: None,
             esignet: None,
         };
@@ -79,7 +82,12 @@ impl Volume {
     }
 
     fn load(&self) -> Ring {
-        Ring::load(&self.keys, NOW)
+        self.load_after(Duration::ZERO)
+    }
+
+    /// As it is so long after [`NOW`].
+    fn load_after(&self, passed: Duration) -> Ring {
+        Ring::load(&self.keys, after(passed))
     }
 
     /// The one trouble of the volume, as it is shown, without the folder.
@@ -97,6 +105,11 @@ impl Volume {
         assert_eq!(is_fatal, fatal, "{shown}");
         assert_eq!(self.load().own().len(), if fatal { 1 } else { 2 }, "the other key is loaded in any case");
     }
+}
+
+/// The moment so long after [`NOW`].
+fn after(passed: Duration) -> Timestamp {
+    Timestamp::from_seconds(NOW.seconds() + passed.as_secs().cast_signed())
 }
 
 fn certificate(der: &[u8]) -> Certificate {
@@ -244,15 +257,15 @@ fn an_ec_key_signs_for_esignet_alone_and_stays_where_its_file_breaks() {
     assert_eq!(ring.signer(None).unwrap().name.as_deref(), Some("partner"), "MOSIP knows RSA alone");
 
     volume.write("second.key", b"");
-    let next = Ring::succeed(&ring, volume.load());
+    let next = Ring::succeed(&ring, volume.load(), DAY);
     assert!(next.ec_signer("second").is_some());
     let [trouble] = next.troubles() else { panic!("{:?}", next.troubles()) };
     assert!(trouble.what.ends_with("(the key loaded before stays in use)"), "{trouble}");
-    let again = Ring::succeed(&next, volume.load());
+    let again = Ring::succeed(&next, volume.load(), DAY);
     assert!(again.ec_signer("second").is_some());
 
     volume.write("second.key", &vector("partner-3072.key.pem"));
-    let replaced = Ring::succeed(&again, volume.load());
+    let replaced = Ring::succeed(&again, volume.load(), DAY);
     assert!(replaced.ec_signer("second").is_none() && replaced.signer(Some("second")).is_some());
 }
 
@@ -369,6 +382,7 @@ fn example_set_loads_and_every_file_of_it_is_recognised() {
             .map(peer)
             .into(),
         strict_permissions: false,
+        retire_after: DAY,
         ca_file: None,
         esignet: None,
     };

@@ -54,6 +54,7 @@ fn ring_with(certificate: Option<&str>) -> Ring {
         ],
         peers: Vec::new(),
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
     };

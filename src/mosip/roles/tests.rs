@@ -36,6 +36,7 @@ fn keys() -> crate::keys::settings::Keys {
         peers: vec![peer("lost", "lost.crt"), peer("mosip", "mosip.crt.pem")],
         dir: dir.clone(),
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
     }

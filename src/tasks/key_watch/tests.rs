@@ -42,6 +42,7 @@ fn volume(dir: &Path) -> Arc<crate::keys::settings::Keys> {
             algs: vec![],
         }],
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
     })
@@ -86,7 +87,7 @@ fn changed_content_is_loaded_and_the_former_ring_stays_whole() {
     look(&mut watcher, false);
     let second = keyring.current();
     assert!(first.own()[0].private.public_key() != second.own()[0].private.public_key());
-    assert_eq!(second.retired().len(), 1);
+    assert_eq!(second.retiring().count(), 1);
 }
 
 #[test]
@@ -108,7 +109,7 @@ fn swapped_symlink_is_seen() {
     fs::remove_file(&data).unwrap();
     symlink(&two, &data).unwrap();
     look(&mut watcher, false);
-    assert_eq!(keyring.current().retired().len(), 1);
+    assert_eq!(keyring.current().retiring().count(), 1);
 }
 
 #[test]
@@ -167,14 +168,28 @@ fn certificate_that_begins_loses_its_trouble_without_a_change_of_files() {
     assert_eq!(about_dates(&keyring.current()), 0);
 }
 
+#[test]
+fn a_replaced_key_is_gone_at_its_end_without_a_change_of_files() {
+    let Watched { dir, clock, mut watcher, keyring, .. } = watched();
+    fs::write(dir.path().join("own.key"), STRANGER).unwrap();
+    look(&mut watcher, false);
+    let (_, end) = keyring.current().retiring().map(|(key, until)| (key.uses, until)).next().unwrap();
+    clock.set(Timestamp::from_millis(end.millis() - 1));
+    look(&mut watcher, false);
+    assert_eq!(keyring.current().retiring().count(), 1);
+    clock.set(end);
+    look(&mut watcher, false);
+    assert!(keyring.current().retiring().next().is_none());
+}
+
 #[tokio::test]
 async fn reload_takes_effect_before_it_returns() {
     let Watched { dir, watcher, mut keyring, .. } = watched();
     let running = tokio::spawn(watcher.run());
     fs::write(dir.path().join("own.key"), STRANGER).unwrap();
     keyring.reload().await;
-    assert_eq!(keyring.current().retired().len(), 1);
-    assert_eq!(keyring.changed().await.unwrap().retired().len(), 1);
+    assert_eq!(keyring.current().retiring().count(), 1);
+    assert_eq!(keyring.changed().await.unwrap().retiring().count(), 1);
     drop(keyring);
     running.await.unwrap();
 }
@@ -188,7 +203,7 @@ async fn refresh_takes_a_changed_file_at_once_and_leaves_the_ring_where_nothing_
     assert!(Arc::ptr_eq(&first, &keyring.current()));
     fs::write(dir.path().join("own.key"), STRANGER).unwrap();
     keyring.refresh().await;
-    assert_eq!(keyring.current().retired().len(), 1);
+    assert_eq!(keyring.current().retiring().count(), 1);
     drop(keyring);
     running.await.unwrap();
 }

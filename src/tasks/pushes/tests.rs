@@ -61,6 +61,7 @@ impl Home {
                 algs: vec![SignatureAlgorithm::Rs512],
             }],
             strict_permissions: false,
+            retire_after: std::time::Duration::from_hours(24),
             ca_file: None,
             esignet: None,
         };

@@ -94,6 +94,7 @@ pub(crate) fn key_settings(
             .collect(),
         dir,
         strict_permissions: false,
+        retire_after: std::time::Duration::from_hours(24),
         ca_file: None,
         esignet: None,
     }

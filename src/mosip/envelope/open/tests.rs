@@ -38,6 +38,7 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
             own: vec![own],
             peers,
             strict_permissions: false,
+            retire_after: std::time::Duration::from_hours(24),
             ca_file: None,
             esignet: None,
             dir: dir.clone(),
