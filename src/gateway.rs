@@ -1,11 +1,13 @@
 //! The process: what is made at start, in which order, and how it stops.
 
 pub(crate) mod credentials;
+mod expiry;
 #[cfg(test)]
 pub(crate) mod fake;
 pub(crate) mod listeners;
+pub(crate) mod tls;
 pub(crate) mod troubles;
-pub(crate) mod trusted;
+mod trusted;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +17,12 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::listeners::{Listener, Site, Wanted};
+use self::tls::Tls;
 use self::troubles::files::{self, Files};
 use crate::clock::Clock;
 use crate::config::{Address, Trouble};
 use crate::error::{Code, Error, Result};
-use crate::faces::{App, CallerKeys, HubProof, Shared, openapi};
+use crate::faces::{App, CallerKeys, HubProof, Reload, Shared, openapi};
 use crate::http::activation::Sockets;
 use crate::http::meters::Meters;
 pub use crate::http::server::BindError;
@@ -34,7 +37,6 @@ use crate::regular;
 use crate::services::{Services, Settings, Tools};
 use crate::settings::Config;
 use crate::tasks::key_watch::{self, Watcher};
-use crate::upstream::Client;
 
 /// How long attempts that are cut off have to say so.
 const CUT: Duration = Duration::from_secs(1);
@@ -47,6 +49,8 @@ pub struct Gateway {
     listeners: Vec<(&'static Listener, Server, Router)>,
     limits: Limits,
     watcher: Watcher,
+    certificates: tls::Watch,
+    reload: Reload,
     files: (Files, watch::Sender<Arc<[Trouble]>>),
     keys: Keyring,
     services: Services,
@@ -87,7 +91,8 @@ impl Gateway {
         crate::crypto::secret::warm_up();
         forbid_core_dumps();
         let clock = Clock::system();
-        let (wanted, unserved) = listeners::wanted(&config)?;
+        let (mut wanted, unserved) = listeners::wanted(&config)?;
+        let renewed = wanted.iter_mut().filter_map(|wanted| wanted.renewed.take()).collect();
         config.destinations.hub.is_unreachable = listeners::lacks_callback(&config);
         let mut troubles = troubles::all(&config);
         troubles.extend(unserved);
@@ -96,7 +101,7 @@ impl Gateway {
         let configured = listeners::ALL.iter().filter(|listener| (listener.address)(&config).is_some());
         let configured: Vec<_> = configured.map(|listener| listener.name).collect();
         let listeners: Arc<[_]> = wanted.iter().map(Wanted::listener).collect();
-        let trusted: Arc<[_]> = trusted::dates(&config, clock.now()).into();
+        let (tls, client) = Tls::begin(renewed, &config)?;
         let wants_credentials = config.expects_credentials();
         let key_needs = config.destinations.key_needs().into();
         let (watcher, keys) = key_watch::watch(Arc::new(config.keys), clock.clone(), WATCH);
@@ -115,14 +120,6 @@ impl Gateway {
             tracing::warn!(trouble = %trouble, "keys");
         }
 
-        for listener in listeners.iter().filter(|listener| listener.is_expired(clock.now())) {
-            tracing::warn!(
-                listener = listener.name,
-                "the certificate of a listener has expired; callers refuse it"
-            );
-        }
-
-        let client = Client::new(&config.upstream)?;
         let pool = Pool::for_this_machine()?;
         let logins = match &config.esignet {
             Some(_) => Pool::beside_others()?,
@@ -145,8 +142,9 @@ impl Gateway {
         let credentials = credentials::examine(&config.credentials);
         let refusals = credentials.as_ref().err().filter(|_| wants_credentials);
         troubles.extend(troubles::of_credentials(refusals.map_or(&[], Vec::as_slice)));
-        let expired: Vec<_> = Trouble::of_trusted(&trusted, clock.now()).collect();
-        troubles.iter().chain(&file_troubles).chain(&expired).for_each(files::log);
+        let (certificates, reload) = tls::Watch::new(tls, keys.clone(), clock.clone());
+        let refused = &reload.certificates().refused;
+        troubles.iter().chain(&file_troubles).chain(refused).for_each(files::log);
         let (file_troubles, found) = watch::channel(file_troubles.into());
         let credentials = credentials.map(Arc::new).map_err(credentials::first);
         let tools = Tools {
@@ -180,7 +178,7 @@ impl Gateway {
             meters: meters.clone(),
             documents: listeners::documents(),
             listeners,
-            trusted,
+            reload: reload.clone(),
             key_needs,
             troubles: troubles.into(),
             file_troubles: found,
@@ -222,7 +220,8 @@ impl Gateway {
         sockets.all_taken()?;
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
-        Ok(Self { listeners, limits, watcher, files: (files, file_troubles), keys, services, meters, stop })
+        let files = (files, file_troubles);
+        Ok(Self { listeners, limits, watcher, certificates, reload, files, keys, services, meters, stop })
     }
 
     /// Where each listener is bound, by its name; port 0 has become the real one.
@@ -240,9 +239,18 @@ impl Gateway {
         &self.keys
     }
 
+    /// Reads keys and certificates again at once.
+    pub(crate) fn reload(&self) -> Reload {
+        self.reload.clone()
+    }
+
     /// Serves until `shutdown` is done, then drains. A listener or the queue that ends before that ends the gateway, to be started again.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), EndedByItself> {
         tokio::spawn(self.watcher.run());
+        // It holds the outbox, and so ends before the gateway does.
+        let (mut watching, engine) = (JoinSet::new(), self.services.engine.clone());
+        // What waits for a certificate is tried at once.
+        watching.spawn(self.certificates.run(WATCH, move || engine.probe_now()));
         let (files, found) = self.files;
         tokio::spawn(files::watch(files, WATCH, found));
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
@@ -259,6 +267,7 @@ impl Gateway {
         let ended = supervised(shutdown, &mut running, &mut moving).await;
         self.stop.send_replace(true);
         drain(running, moving, self.limits.drain).await;
+        watching.shutdown().await;
         ended
     }
 }

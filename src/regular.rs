@@ -58,14 +58,17 @@ pub(crate) fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// As [`read`]; a file of more than `limit` bytes is [`io::ErrorKind::FileTooLarge`].
 pub(crate) fn read_bounded(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
-    in_time(path, move |path| {
-        let (file, metadata) = open(path)?;
-        if metadata.len() > limit {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        let bytes = whole(file.take(limit + 1), metadata.len())?;
-        if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
-    })
+    in_time(path, move |path| read_however_long(path, limit))
+}
+
+/// As [`read_bounded`], on this thread, which a file system that does not answer holds.
+pub(crate) fn read_however_long(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    let (file, metadata) = open(path)?;
+    if metadata.len() > limit {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    let bytes = whole(file.take(limit + 1), metadata.len())?;
+    if bytes.len() as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// As [`read_bounded`], and of a pipe that a shell hands to a command. A thread that waits for a writer is left behind after the deadline, so

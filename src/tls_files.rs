@@ -1,14 +1,20 @@
-//! The files of a certificate that the gateway shows over TLS: a listener's, and the one by which servers know the gateway.
+//! The files of TLS: a certificate that the gateway shows, a listener's or the one by which servers know the gateway, and the authorities
+//! that it trusts.
+
+mod renewed;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
+pub(crate) use self::renewed::Renewed;
 use crate::crypto::words;
 use crate::regular;
 
@@ -16,6 +22,8 @@ use crate::regular;
 const LARGEST: u64 = 1 << 20;
 /// Where nothing better can be said.
 pub(crate) const REPLACE: &str = "replace the file";
+/// What is said of a file of which nothing can be made any more.
+pub(crate) const STAYS: &str = "what was loaded before stays in use";
 
 /// Why a file cannot be used. Never holds what is in it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,10 +53,43 @@ pub(crate) fn pair(cert: &Path, key: &Path) -> Result<CertifiedKey, Refusal> {
         .map_err(|error| unusable(cert, key, &error))
 }
 
+/// The authorities that a file trusts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Roots {
+    pub(crate) store: Arc<RootCertStore>,
+    /// As they stand in the file, with their dates.
+    pub(crate) certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl Roots {
+    /// Of `file`, which holds roots, and nothing but roots.
+    pub(crate) fn read(file: &Path) -> Result<Self, Refusal> {
+        Self::of(file, &read(file)?)
+    }
+
+    /// Of the text `pem`, which is called `file`.
+    pub(crate) fn of(file: &Path, pem: &[u8]) -> Result<Self, Refusal> {
+        const ROOTS: &str = "put one or more CA certificates in PEM there";
+        let certificates =
+            certificates_in(file, pem).map_err(|refusal| Refusal { advice: ROOTS, ..refusal })?;
+        let mut store = RootCertStore::empty();
+        for certificate in &certificates {
+            store
+                .add(certificate.clone())
+                .map_err(|_| Refusal::new(file, "this holds something that is no CA certificate", ROOTS))?;
+        }
+        Ok(Self { store: Arc::new(store), certificates: certificates.into() })
+    }
+}
+
 /// The certificates in `file`: one at least.
 pub(crate) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Refusal> {
+    certificates_in(file, &read(file)?)
+}
+
+fn certificates_in(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Refusal> {
     const PEM: &str = "put the certificate there in PEM";
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&read(file)?)
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
         .collect::<Result<_, _>>()
         .map_err(|_| Refusal::new(file, "this is not PEM", PEM))?;
     if certificates.is_empty() {
@@ -93,4 +134,27 @@ fn read(file: &Path) -> Result<Zeroizing<Vec<u8>>, Refusal> {
             "put the file there, readable for this process",
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::test_pki::Authority;
+
+    #[test]
+    fn a_file_of_roots_gives_all_of_them_and_one_without_a_usable_root_is_refused() {
+        let [one, other] = ["one", "other"].map(Authority::new);
+        let file = Path::new("roots.crt");
+        let both = Roots::of(file, [one.pem(), other.pem()].concat().as_bytes()).unwrap();
+        assert_eq!((both.store.len(), both.certificates.len()), (2, 2));
+        let broken_base64 = "-----BEGIN CERTIFICATE-----\n####\n-----END CERTIFICATE-----\n";
+        let not_a_certificate = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (pem, what) in
+            [("", "no certificate"), (broken_base64, "not PEM"), (not_a_certificate, "no CA certificate")]
+        {
+            let refusal = Roots::of(file, pem.as_bytes()).err().unwrap();
+            assert!(refusal.to_string().contains(what), "{refusal}");
+            assert!(refusal.advice.contains("CA certificates"), "{}", refusal.advice);
+        }
+    }
 }

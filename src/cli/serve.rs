@@ -1,5 +1,6 @@
 //! `serve`
 
+use std::convert::Infallible;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::input::{ConfigFile, variables};
 use super::outcome::{Failure, Outcome};
+use crate::faces::Reload;
 use crate::gateway::{Gateway, StartError};
 use crate::http::activation::Sockets;
 use crate::telemetry;
@@ -51,7 +53,12 @@ impl Serve {
                 );
             let gateway = bound?;
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
-            if let Err(ended) = gateway.run(wait_for_stop_signal()).await {
+            let reload = gateway.reload();
+            let ended = tokio::select! {
+                ended = gateway.run(wait_for_stop_signal()) => ended,
+                never = reload_at_signals(reload) => match never {},
+            };
+            if let Err(ended) = ended {
                 tracing::error!("{ended}");
                 return Ok(ExitCode::from(DEFECT));
             }
@@ -68,6 +75,19 @@ impl Serve {
 /// costs several times as much as the work of the listeners, and idle threads wake each other (`benches/README.md`).
 fn listener_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
+}
+
+/// Reads keys and certificates again at each SIGHUP. Where no handler can be installed, it says so and waits.
+async fn reload_at_signals(reload: Reload) -> Infallible {
+    match signal(SignalKind::hangup()) {
+        Ok(mut hangup) => {
+            while hangup.recv().await.is_some() {
+                reload.now("SIGHUP").await;
+            }
+        }
+        Err(error) => tracing::warn!(%error, "SIGHUP cannot be taken; POST /v1/keys/reload does the same"),
+    }
+    std::future::pending().await
 }
 
 /// Waits for SIGTERM or Ctrl-C. It never returns where no handler can be installed.

@@ -71,16 +71,6 @@ impl ClientCertificates {
     }
 }
 
-/// Whether `setting` holds a certificate that the gateway shows, not one that it trusts.
-pub(crate) fn is_shown(setting: &str) -> bool {
-    setting.ends_with(CERT)
-}
-
-/// What `setting` does with its certificate.
-pub(crate) fn verb(setting: &str) -> &'static str {
-    if is_shown(setting) { "shows" } else { "trusts" }
-}
-
 impl Section<'_> {
     /// Reads `client_cert` and `client_key`, which are for the servers that this section names.
     pub(crate) fn client_certificate(&mut self) {

@@ -113,11 +113,19 @@ pub struct Envelope {
     pub danger_accept_unsigned: bool,
 }
 
+/// Where private roots are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Roots {
+    /// In this file (PEM), which is read when a client is made, and again while the gateway runs.
+    File(PathBuf),
+    /// Here (PEM).
+    Pem(Vec<u8>),
+}
+
 /// `[upstream]`
 pub struct Upstream {
-    /// Private roots (PEM), read at start; they replace the public ones. Empty: the file cannot be read, which a trouble says, and no
-    /// root is trusted.
-    pub ca_pem: Option<Vec<u8>>,
+    /// Private roots; they replace the public ones. Where they cannot be used, no root is trusted.
+    pub roots: Option<Roots>,
     /// Plain http off the loopback, to any host.
     pub danger_plain_http: bool,
     /// Plain http to these hosts, in lower case: those that are named, and those in the cluster that the variables of an older

@@ -2,9 +2,6 @@
 
 use std::fmt;
 
-use super::client_cert;
-use crate::clock::Timestamp;
-
 /// One setting that cannot be used. Never holds the value that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -49,20 +46,6 @@ impl Trouble {
     /// One for which something does not work.
     pub(crate) fn fatal(subject: impl ToString, what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { fatal: true, ..Self::new(subject, what, advice) }
-    }
-
-    /// Settings whose certificates have expired at `now`, of `trusted` with the last day of each.
-    pub(crate) fn of_trusted(trusted: &[(String, Timestamp)], now: Timestamp) -> impl Iterator<Item = Self> {
-        trusted.iter().filter(move |(_, end)| *end < now).map(|(setting, end)| {
-            let verb = client_cert::verb(setting);
-            let what = format!("{verb} a certificate that has expired on {}", end.to_iso());
-            // What a former issuer signed goes on to count.
-            let advice = match setting.starts_with("credentials.issuers") {
-                true => "add the issuer's new certificate to credentials.issuers, set history = true for this one, and start the gateway again",
-                false => "replace its file, and start the gateway again",
-            };
-            Self::fatal(setting, what, advice)
-        })
     }
 
     /// Whether it says that the gateway is connected to nothing.

@@ -36,7 +36,7 @@ pub(super) struct Came(pub(super) Result<Reply, SendError>);
 impl Target {
     pub(super) fn new(plan: &Plan, keys: &Keys) -> Result<Self, CannotRun> {
         let client = Client::new(&config::Upstream {
-            ca_pem: plan.roots.clone(),
+            roots: plan.roots.clone().map(config::Roots::Pem),
             danger_plain_http: plan.danger_plain_http,
             danger_plain_http_hosts: Vec::new(),
             probe_interval: plan.deadline,

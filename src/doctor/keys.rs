@@ -3,14 +3,12 @@
 use super::Finding;
 use crate::clock::Timestamp;
 use crate::keys::cert::{Dates, Validity};
+use crate::keys::dated::STAGES;
 use crate::keys::settings::Uses;
 use crate::keys::{self, Certificate, Location, OwnKey, Peer, Ring};
 use crate::settings::Config;
 
-/// Fewer days than this are too few to have a new certificate issued without haste.
-pub(super) const DAYS_TO_RENEW: i64 = 30;
-
-pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+const SECONDS_PER_DAY: i64 = 86_400;
 
 /// All keys, then what no key is configured for.
 pub(super) fn examine(
@@ -125,7 +123,7 @@ pub(super) fn dated(location: &Location, dates: Dates, what: &str, now: Timestam
             let end = dates.not_after;
             let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
             let what = format!("{what}: {days} days left, until {}", end.to_iso());
-            match days < DAYS_TO_RENEW {
+            match STAGES.iter().any(|stage| days < *stage) {
                 true => Finding::warn(location, what, RENEW),
                 false => Finding::ok(location, what),
             }

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::keys::{DAYS_TO_RENEW, SECONDS_PER_DAY, dated};
-use super::{Finding, Level};
+use super::Finding;
 use crate::clock::Timestamp;
-use crate::config::{Address, ServerTls, Trouble, client_cert};
+use crate::config::{Address, ServerTls, Trouble};
+use crate::faces::Certificates;
 use crate::faces::jwt::{JwtCallers, JwtSettings};
 use crate::gateway::listeners::{self, Listener};
-use crate::gateway::trusted;
+use crate::gateway::tls;
 use crate::http::server::{self, Acceptor};
-use crate::keys::Location;
-use crate::keys::cert::Validity;
+use crate::keys::dated::{self, LISTENER};
 use crate::queue::outside::Network;
 use crate::settings::Config;
 
@@ -20,10 +19,10 @@ use crate::settings::Config;
 pub(super) fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
     let with_tls = listeners::ALL.iter().filter_map(|listener| Some((listener, (listener.tls)(config)?)));
     let mut findings: Vec<Finding> =
-        with_tls.flat_map(|(listener, tls)| examine_tls(config, listener, tls, now)).collect();
+        with_tls.map(|(listener, tls)| examine_tls(config, listener, tls)).collect();
     findings.extend(addresses(config));
     findings.extend(proxies(config));
-    findings.extend(trusted(config, now));
+    findings.extend(certificates(config, now));
     findings.extend(config.jwt_callers().filter(|jwt| jwt.check().is_ok()).map(|jwt| {
         let what = match jwt.called_url() {
             Some(_) => "the keys are fetched when the gateway starts; --online tries it",
@@ -48,22 +47,28 @@ pub(super) async fn call(jwts: Vec<JwtSettings>, network: &Arc<Network>) -> Vec<
     findings
 }
 
-/// What settings trust. Issuers of credentials that have not expired are looked at with their contexts.
-fn trusted(config: &Config, now: Timestamp) -> Vec<Finding> {
-    let trusted = trusted::dates(config, now);
-    let expired = Trouble::of_trusted(&trusted, now).map(Finding::of_trouble);
-    let coming = trusted.iter().filter(|(setting, end)| *end >= now && !setting.starts_with("credentials."));
-    let coming = coming.map(|(setting, end)| {
-        let days = end.seconds().saturating_sub(now.seconds()).div_euclid(SECONDS_PER_DAY);
-        let verb = client_cert::verb(setting);
-        let left = format!("{days} day{} left", if days == 1 { "" } else { "s" });
-        let what = format!("{verb} a certificate until {}, {left}", end.to_iso());
-        match days {
-            ..DAYS_TO_RENEW => Finding::warn(setting, what, "replace its file, and start the gateway again"),
-            _ => Finding::ok(setting, what),
-        }
+/// Every certificate outside the key ring, and the files of TLS to servers that cannot be used. Issuers of credentials that have not expired
+/// are looked at with their contexts.
+fn certificates(config: &Config, now: Timestamp) -> Vec<Finding> {
+    let Ok(Certificates { dated: all, refused }) = tls::examine(config) else { return Vec::new() };
+    let of_certificates = all.iter().filter_map(|one| {
+        let subject = match one.place.role {
+            LISTENER => file_of(config, &one.place.name)?,
+            _ => one.place.subject.clone(),
+        };
+        let is_elsewhere = subject.starts_with("credentials.") && !one.has_ended(now);
+        (!is_elsewhere).then(|| match dated::trouble(one, &all, now) {
+            Some(trouble) => Finding::of_trouble(Trouble { subject, ..trouble }),
+            None => Finding::ok(subject, one.state(now)),
+        })
     });
-    expired.chain(coming).collect()
+    refused.into_iter().map(Finding::of_trouble).chain(of_certificates).collect()
+}
+
+/// The file of the certificate that the listener `name` shows.
+fn file_of(config: &Config, name: &str) -> Option<String> {
+    let listener = listeners::ALL.iter().find(|listener| listener.name == name)?;
+    (listener.tls)(config).map(|tls| tls.cert.display().to_string())
 }
 
 /// How callers of the callback listener who have proved nothing yet are told apart. On the loopback something stands before it, whose
@@ -119,21 +124,16 @@ fn addresses(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// A listener with an expired certificate starts, and its callers refuse it.
-fn examine_tls(config: &Config, listener: &Listener, tls: &ServerTls, now: Timestamp) -> Vec<Finding> {
+/// Whether the files of a listener can be used. How long its certificates last is told with all others.
+fn examine_tls(config: &Config, listener: &Listener, tls: &ServerTls) -> Finding {
     let setting = listener.tls_setting;
-    if let Err(refusal) = Acceptor::load(tls) {
-        let unserved = listener.without_tls(config, &refusal).map(Finding::of_trouble);
-        let no_start =
-            || Finding::fail(setting, format!("{refusal}; the gateway does not start"), refusal.advice());
-        return vec![unserved.unwrap_or_else(no_start)];
+    match Acceptor::load(tls) {
+        Ok(_) => Finding::ok(setting, "certificate, key and authorities can be used"),
+        Err(refusal) => {
+            let unserved = listener.without_tls(config, &refusal).map(Finding::of_trouble);
+            let no_start =
+                || Finding::fail(setting, format!("{refusal}; the gateway does not start"), refusal.advice);
+            unserved.unwrap_or_else(no_start)
+        }
     }
-    let mut findings = vec![Finding::ok(setting, "certificate, key and authorities can be used")];
-    findings.extend(listeners::dates(tls).map(|dates| {
-        let what = format!("certificate of listener {}", listener.name);
-        let finding = dated(&Location::from(&tls.cert), dates, &what, now);
-        let is_expired = matches!(dates.validity(now), Validity::ExpiredSince(_));
-        Finding { level: if is_expired { Level::Fail } else { finding.level }, ..finding }
-    }));
-    findings
 }

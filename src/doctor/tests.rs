@@ -89,9 +89,9 @@ fn a_good_set_has_no_failure_and_counts_the_days() {
 }
 
 #[test]
-fn a_certificate_with_29_days_left_is_a_warning_and_one_with_30_is_not() {
-    finding(&Site::new(-1..29, "").examine(), Level::Warn, "own.crt", "29 days left");
-    finding(&Site::new(-1..30, "").examine(), Level::Ok, "own.crt", "30 days left");
+fn a_certificate_with_89_days_left_is_a_warning_and_one_with_90_is_not() {
+    finding(&Site::new(-1..89, "").examine(), Level::Warn, "own.crt", "89 days left");
+    finding(&Site::new(-1..90, "").examine(), Level::Ok, "own.crt", "90 days left");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What the routes of all listeners share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -13,10 +14,9 @@ use crate::destinations::mediator::Mediator;
 use crate::destinations::{EventRoutes, KeyNeeds, Rows};
 use crate::error::Result;
 use crate::faces::openapi::Documents;
-use crate::faces::{CallerKeys, HubProof, Switch};
+use crate::faces::{CallerKeys, HubProof, Reload, Switch};
 use crate::http::{body, meters};
-use crate::keys::cert::{Dates, Validity};
-use crate::keys::{Keyring, Ring};
+use crate::keys::{Dated, Keyring, Ring};
 use crate::ledger::{Accepted, IdempotencyKey, Ledger, Rekeyed};
 use crate::mosip::Attested;
 use crate::mosip::credential::Credentials;
@@ -62,8 +62,8 @@ pub(crate) struct Shared {
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
     pub(crate) listeners: Arc<[Listener]>,
-    /// The settings that trust a certificate, and when the next of its certificates expires.
-    pub(crate) trusted: Arc<[(String, Timestamp)]>,
+    /// Reads keys and certificates again, and knows those that are in use.
+    pub(crate) reload: Reload,
     /// What the destinations need of the keys.
     pub(crate) key_needs: Arc<[KeyNeeds]>,
     /// What is not as it should be with the settings and their files.
@@ -84,28 +84,28 @@ pub(crate) struct Shared {
 pub(crate) struct Listener {
     /// Its name.
     pub(crate) name: &'static str,
-    /// The setting of its certificate.
-    pub(crate) tls_setting: &'static str,
     /// Whether it speaks TLS.
     pub(crate) has_tls: bool,
-    /// The dates of the certificate that it has shown since the start.
-    pub(crate) dates: Option<Dates>,
 }
 
-impl Listener {
-    /// Whether its certificate has expired.
-    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
-        self.dates.is_some_and(|dates| matches!(dates.validity(now), Validity::ExpiredSince(_)))
-    }
+/// The certificates outside the key ring, as they were found last.
+#[derive(Default)]
+pub(crate) struct Certificates {
+    /// Those in use.
+    pub(crate) dated: Vec<Dated>,
+    /// Files that cannot be used as they are.
+    pub(crate) refused: Vec<Trouble>,
+}
 
-    /// That its certificate has expired, so that callers refuse it.
-    pub(crate) fn trouble(&self, now: Timestamp) -> Option<Trouble> {
-        let end = self.dates.filter(|_| self.is_expired(now))?.not_after;
-        Some(Trouble::fatal(
-            self.tls_setting,
-            format!("certificate of listener {}: expired on {}", self.name, end.to_iso()),
-            "have a new certificate issued, replace the file, and start the gateway again",
-        ))
+impl Certificates {
+    /// The same while the files have not come for `deadline`.
+    pub(crate) fn hanging(&self, deadline: Duration) -> Self {
+        let what = format!(
+            "have not come for {} s: their volume does not answer; what was loaded before stays in use",
+            deadline.as_secs()
+        );
+        let trouble = Trouble::new("files of TLS", what, "look at the volume that they are on");
+        Self { dated: self.dated.clone(), refused: vec![trouble] }
     }
 }
 
@@ -135,20 +135,20 @@ impl App {
         Arc::clone(&self.0.listeners)
     }
 
-    pub(super) fn trusted(&self) -> Arc<[(String, Timestamp)]> {
-        Arc::clone(&self.0.trusted)
+    pub(super) fn reload(&self) -> &Reload {
+        &self.0.reload
     }
 
     pub(super) fn key_needs(&self) -> &[KeyNeeds] {
         &self.0.key_needs
     }
 
-    /// What is not as it should be at `now` with settings and their files.
-    pub(super) fn troubles(&self, now: Timestamp) -> Arc<[Trouble]> {
+    /// What is not as it should be with settings and their files, whatever the time is.
+    pub(super) fn troubles(&self) -> Arc<[Trouble]> {
         let files = self.0.file_troubles.borrow().clone();
-        let of_trusted = Trouble::of_trusted(&self.0.trusted, now);
+        let refused = &self.0.reload.certificates().refused;
         let of_callers = self.0.caller_keys.troubles();
-        self.0.troubles.iter().chain(&*files).cloned().chain(of_trusted).chain(of_callers).collect()
+        self.0.troubles.iter().chain(&*files).chain(refused).cloned().chain(of_callers).collect()
     }
 
     pub(super) fn caller_keys(&self) -> &CallerKeys {

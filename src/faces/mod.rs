@@ -26,10 +26,11 @@ use http::HeaderMap;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
-pub(crate) use self::app::{App, Listener, Shared};
+pub(crate) use self::app::{App, Certificates, Listener, Shared};
 pub(crate) use self::caller_keys::CallerKeys;
 pub(crate) use self::hub::HubProof;
 use self::openapi::About;
+pub(crate) use self::ops::Reload;
 pub(crate) use self::request::not_found;
 pub(crate) use self::settings::{FaceSettings, Settings, Sources};
 use crate::crypto::CryptoError;

@@ -58,7 +58,7 @@ impl World {
         let policy = Policy { danger_accept_unsigned: true };
         let ledger = Ledger::in_folder(dir.path(), clock.clone());
         let upstream = config::Upstream {
-            ca_pem: None,
+            roots: None,
             danger_plain_http: false,
             danger_plain_http_hosts: Vec::new(),
             probe_interval: Duration::from_hours(1),
@@ -86,6 +86,7 @@ impl World {
             credentials: Err(Error::new(Code::Keys, "no credential is verified here")),
         };
         let services = Services::new(ledger, settings, tools);
+        let reload = ops::Reload::fixed(keys.clone());
         let limits = body::Limits::new(1 << 20, Duration::from_mins(1), 1 << 20);
         let app = App::new(Shared {
             keys,
@@ -99,7 +100,7 @@ impl World {
             meters: crate::http::meters::Meters::default(),
             documents: Vec::new(),
             listeners: Arc::new([]),
-            trusted: Arc::new([]),
+            reload,
             key_needs: Arc::new([]),
             troubles: Arc::new([]),
             file_troubles: tokio::sync::watch::channel(Arc::from([])).1,

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::upstream::Request;
+use crate::upstream::{Client, Request};
 
 /// A gateway that runs.
 pub(crate) struct Running {

@@ -6,13 +6,12 @@ mod unserved;
 
 use axum::{Router, middleware};
 use ipnet::IpNet;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use utoipa::openapi::OpenApi;
 
 pub(crate) use self::clear::in_the_clear;
 pub(crate) use self::unserved::troubles;
+use super::tls::ListenerTls;
 use crate::config::{Address, ServerTls, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::faces::callback::{CallerAuth, Callers};
@@ -22,9 +21,9 @@ use crate::faces::ops::Extent;
 use crate::faces::{self, App, Faces, callback, ops, plain};
 use crate::http::caller::{self, Strangers};
 use crate::http::guard::{self, Guard};
-use crate::http::server::{Acceptor, BindError};
-use crate::keys::cert::Dates;
+use crate::http::server::{Acceptor, Acceptors, BindError};
 use crate::settings::Config;
+use crate::tls_files::Refusal;
 
 /// A listener as the program knows it.
 pub(crate) struct Listener {
@@ -128,7 +127,7 @@ impl Listener {
 
     /// The trouble of a listener that is not served, or not whole, because of a file of its TLS settings; `None`: the gateway does not
     /// start without it.
-    pub(crate) fn without_tls(&self, config: &Config, refusal: &BindError) -> Option<Trouble> {
+    pub(crate) fn without_tls(&self, config: &Config, refusal: &Refusal) -> Option<Trouble> {
         let instead = match self.without_tls {
             WithoutTls::RefusesStart => return None,
             WithoutTls::Unserved
@@ -159,10 +158,11 @@ pub(crate) fn lacks_callback(config: &Config) -> bool {
 pub(super) struct Wanted {
     pub(super) listener: &'static Listener,
     pub(super) address: Address,
-    pub(super) tls: Option<Acceptor>,
+    pub(super) tls: Option<Acceptors>,
+    /// What keeps that current.
+    pub(super) renewed: Option<ListenerTls>,
     /// What it serves.
     pub(super) router: fn(&mut Site, &Address) -> Router,
-    dates: Option<Dates>,
 }
 
 /// What `config` asks for, and a trouble for each listener that cannot be served, or not whole, since its certificate, its key or its
@@ -172,17 +172,21 @@ pub(super) fn wanted(config: &Config) -> Result<(Vec<Wanted>, Vec<Trouble>), Bin
     for listener in ALL {
         let Some(address) = listener.served_at(config) else { continue };
         let settings = (listener.tls)(config);
-        match settings.map(Acceptor::load).transpose() {
+        match settings.map(|settings| ListenerTls::begin(listener, settings)).transpose() {
             Ok(tls) => {
-                let (dates, router) = (settings.and_then(dates), listener.router);
-                wanted.push(Wanted { listener, address: address.clone(), tls, router, dates });
+                let (renewed, tls) = tls.unzip();
+                let (address, router) = (address.clone(), listener.router);
+                wanted.push(Wanted { listener, address, tls, renewed, router });
             }
             Err(refusal) => {
-                let Some(trouble) = listener.without_tls(config, &refusal) else { return Err(refusal) };
+                let Some(trouble) = listener.without_tls(config, &refusal) else {
+                    return Err(refusal.into());
+                };
                 troubles.push(trouble);
                 if let (WithoutTls::Serves(router), Some(settings)) = (&listener.without_tls, settings) {
-                    let (tls, router) = (Some(Acceptor::in_place_of(settings)?), *router);
-                    wanted.push(Wanted { listener, address: address.clone(), tls, router, dates: None });
+                    let (tls, router) = (Some(Acceptor::in_place_of(settings)?.fixed()), *router);
+                    let address = address.clone();
+                    wanted.push(Wanted { listener, address, tls, renewed: None, router });
                 }
             }
         }
@@ -193,16 +197,8 @@ pub(super) fn wanted(config: &Config) -> Result<(Vec<Wanted>, Vec<Trouble>), Bin
 impl Wanted {
     /// As operators see it.
     pub(super) fn listener(&self) -> faces::Listener {
-        let Listener { name, tls_setting, .. } = *self.listener;
-        faces::Listener { name, tls_setting, has_tls: self.tls.is_some(), dates: self.dates }
+        faces::Listener { name: self.listener.name, has_tls: self.tls.is_some() }
     }
-}
-
-/// The dates of the certificate that a listener shows; `None` where the file holds none.
-pub(crate) fn dates(tls: &ServerTls) -> Option<Dates> {
-    let pem = crate::regular::read(&tls.cert).ok()?;
-    let first = CertificateDer::pem_slice_iter(&pem).next()?.ok()?;
-    Dates::of_der(&first).ok()
 }
 
 /// What makes the documents of all listeners.

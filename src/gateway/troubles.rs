@@ -9,19 +9,17 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use super::{credentials, listeners};
-use crate::config::upstream::{CA_FILE, NO_ROOT};
-use crate::config::{self, Trouble};
+use crate::config::Trouble;
 use crate::destinations::{Lack, Url};
 use crate::error::Error;
 use crate::faces::FaceSettings as _;
 use crate::mosip::credential::ProofKind;
 use crate::opencrvs::event::EventKind;
 use crate::settings::{self, Config};
-use crate::tls_files;
 use crate::upstream::{self, is_plain};
 
-/// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), certificates have
-/// dates ([`Trouble::of_trusted`]), credentials a section of their own ([`of_credentials`]), and so have listeners.
+/// What settings and files say by themselves, and say until the next start. Permissions change meanwhile ([`files`]), and so do certificates
+/// (`tls`); credentials have a section of their own ([`of_credentials`]).
 pub(crate) fn all(config: &Config) -> Vec<Trouble> {
     let lacks = config.destinations.lacks().into_iter();
     let lacks = lacks.chain(config.esignet.iter().flat_map(|esignet| esignet.lacks()));
@@ -42,8 +40,6 @@ pub(crate) fn all(config: &Config) -> Vec<Trouble> {
         .chain(nothing_confirms(config))
         .chain(of_contexts(config))
         .chain(of_issuers(config))
-        .chain(of_roots(&config.upstream))
-        .chain(config.upstream.client.all.iter().filter_map(of_client_certificate))
         .chain(config.callback.key_trouble())
         .chain(config.faces.each.mosip_api.key_trouble())
         .chain(roles::unfilled(config))
@@ -72,27 +68,6 @@ pub(crate) fn of_url(Url { setting, url, is_whole }: &Url<'_>) -> Option<Trouble
     has_no_path.then(|| {
         Trouble::new(setting, format!("{shown}: has no path"), "write the whole URL that is posted to")
     })
-}
-
-/// `upstream.ca_file` holds something, and no roots.
-fn of_roots(upstream: &config::Upstream) -> Option<Trouble> {
-    let pem = upstream.ca_pem.as_deref().filter(|pem| !pem.is_empty())?;
-    let what = upstream::check_roots(pem).err()?;
-    Some(Trouble::fatal(
-        CA_FILE,
-        format!("the file {what}: {NO_ROOT}"),
-        "put one or more CA certificates in PEM there, and start the gateway again",
-    ))
-}
-
-/// Servers cannot know the gateway by it, so that calls to them wait.
-fn of_client_certificate(one: &config::ClientCertificate) -> Option<Trouble> {
-    let refusal = tls_files::pair(&one.cert, &one.key).err()?;
-    Some(Trouble::fatal(
-        one.setting(),
-        format!("{refusal}: no connection over TLS comes about for which it is set"),
-        format!("{}, and start the gateway again", refusal.advice),
-    ))
 }
 
 /// What OpenCRVS posts is kept until there is a URL that it goes to.

@@ -26,8 +26,8 @@ pub(crate) use self::places::{Standing, UnderWay};
 use super::activation::Socket;
 use super::caller::Caller;
 use super::meters::Meters;
-pub(crate) use super::tls::Acceptor;
 use super::tls::NotLetIn;
+pub(crate) use super::tls::{Acceptor, Acceptors};
 use crate::config::Address;
 use crate::loopback::is_loopback;
 
@@ -42,7 +42,7 @@ const BUFFER: usize = 64 << 10;
 pub(crate) struct Server {
     listener: Listener,
     address: Address,
-    tls: Option<Arc<Acceptor>>,
+    tls: Option<Acceptors>,
     counts: Counts,
 }
 
@@ -188,10 +188,11 @@ impl BindError {
 
 impl Server {
     /// Takes `address`. A unix socket left behind by a dead process is replaced; one that a process listens on is not.
-    pub(crate) async fn bind(address: &Address, tls: Option<Acceptor>) -> Result<Self, BindError> {
+    /// Each handshake is made by what is then current of `tls`; connections that stand go on as they are.
+    pub(crate) async fn bind(address: &Address, tls: Option<Acceptors>) -> Result<Self, BindError> {
         let refuse = |error: io::Error| BindError::Address { address: text_of(address), what: error };
         let (listener, address) = Listener::bind(address).await.map_err(refuse)?;
-        Ok(Self { listener, address, tls: tls.map(Arc::new), counts: Counts::default() })
+        Ok(Self { listener, address, tls, counts: Counts::default() })
     }
 
     /// Counts in `meters`, under the name `listener`, what is not let in.
@@ -210,7 +211,7 @@ impl Server {
         name: &str,
         socket: Socket,
         address: &Address,
-        tls: Option<Acceptor>,
+        tls: Option<Acceptors>,
     ) -> Result<Self, BindError> {
         let refuse = |what: String| BindError::Passed { name: name.to_owned(), what };
         let actual = socket.address().map_err(|error| refuse(error.to_string()))?;
@@ -220,7 +221,7 @@ impl Server {
             return Err(refuse(what));
         }
         let listener = Listener::adopt(socket).map_err(|error| refuse(error.to_string()))?;
-        Ok(Self { listener, address: actual, tls: tls.map(Arc::new), counts: Counts::default() })
+        Ok(Self { listener, address: actual, tls, counts: Counts::default() })
     }
 
     /// Where it listens: the port that the system gave where port 0 was asked for.
@@ -243,7 +244,8 @@ impl Server {
                 slot = places.free(), if waiting.is_some() => {
                     let Some(stream) = waiting.take() else { continue };
                     let place = places.take(slot, stream.address());
-                    let (tls, router, counts) = (self.tls.clone(), router.clone(), self.counts.clone());
+                    let tls = self.tls.as_ref().map(|current| Arc::clone(&current.borrow()));
+                    let (router, counts) = (router.clone(), self.counts.clone());
                     let connection = Connection { tls, router, limits, counts, standing: Arc::clone(&place.standing) };
                     let watcher = graceful.watcher();
                     connections.spawn(connection.serve_in(place, stream, watcher));

@@ -1,16 +1,16 @@
 //! TLS of a listener: its certificate, and the client certificates it demands.
 
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::SingleCertAndKey;
-use rustls::{AlertDescription, InvalidMessage, PeerIncompatible, RootCertStore, ServerConfig};
+use rustls::{AlertDescription, InvalidMessage, PeerIncompatible, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
@@ -18,14 +18,20 @@ use super::server::BindError;
 use super::subject::DistinguishedName;
 use crate::config::ServerTls;
 use crate::crypto::words;
-use crate::tls_files::{self, REPLACE, Refusal};
+use crate::tls_files::{self, REPLACE, Refusal, Roots};
 
 /// Turns connections into TLS connections of callers that are let in.
 pub(crate) struct Acceptor {
     tls: TlsAcceptor,
+    /// Its own certificate first.
+    chain: Vec<CertificateDer<'static>>,
     subjects: Vec<DistinguishedName>,
-    has_client_ca: bool,
+    /// Who has to have signed the certificate of every client.
+    authorities: Option<Roots>,
 }
+
+/// The acceptor of a listener at each moment.
+pub(crate) type Acceptors = watch::Receiver<Arc<Acceptor>>;
 
 /// Why a caller is not let in.
 pub(super) struct NotLetIn {
@@ -42,24 +48,28 @@ impl NotLetIn {
 
 impl Acceptor {
     /// Reads the files of `settings`. What protects works or is refused: subjects without a CA that vouches for them are an error.
-    pub(crate) fn load(settings: &ServerTls) -> Result<Self, BindError> {
+    pub(crate) fn load(settings: &ServerTls) -> Result<Self, Refusal> {
         if settings.client_ca.is_none() && !settings.client_subjects.is_empty() {
             let what = "client_subjects protects nothing without client_ca";
-            return Err(refuse(&settings.cert, what, "set client_ca, or remove client_subjects"));
+            return Err(Refusal::new(&settings.cert, what, "set client_ca, or remove client_subjects"));
         }
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
-            .map_err(|error| refuse(&settings.cert, error, REPLACE))?;
-        let builder = match &settings.client_ca {
-            None => builder.with_no_client_auth(),
-            Some(file) => {
-                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(file)?), provider);
-                builder
-                    .with_client_cert_verifier(verifier.build().map_err(|error| refuse(file, error, ROOTS))?)
+            .map_err(|error| Refusal::new(&settings.cert, error, REPLACE))?;
+        let authorities = settings.client_ca.as_deref().map(Roots::read).transpose()?;
+        let builder = match (&settings.client_ca, &authorities) {
+            (Some(file), Some(roots)) => {
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots.store), provider)
+                        .build()
+                        .map_err(|error| Refusal::new(file, error, REPLACE))?;
+                builder.with_client_cert_verifier(verifier)
             }
+            _ => builder.with_no_client_auth(),
         };
         let certified = tls_files::pair(&settings.cert, &settings.key)?;
+        let chain = certified.cert.clone();
         let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = http1();
         if settings.client_ca.is_some() {
@@ -68,14 +78,14 @@ impl Acceptor {
             config.send_tls13_tickets = 0;
         }
         let subjects = settings.client_subjects.iter().map(|text| DistinguishedName::parse(text)).collect();
-        let has_client_ca = settings.client_ca.is_some();
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects, has_client_ca })
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), chain, subjects, authorities })
     }
 
     /// In place of the files of `settings`, which cannot be used: a certificate that is made for this run, signs itself, and says nothing to
     /// those who look at it. No client has to show one.
     pub(crate) fn in_place_of(settings: &ServerTls) -> Result<Self, BindError> {
-        let refused = |error: &dyn std::fmt::Display| refuse(&settings.cert, error, REPLACE);
+        let refused =
+            |error: &dyn std::fmt::Display| BindError::from(Refusal::new(&settings.cert, error, REPLACE));
         let rcgen::CertifiedKey { cert, signing_key } =
             rcgen::generate_simple_self_signed(["localhost".to_owned()]).map_err(|error| refused(&error))?;
         let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
@@ -86,12 +96,28 @@ impl Acceptor {
             .with_single_cert(vec![cert.into()], key)
             .map_err(|error| refused(&error))?;
         config.alpn_protocols = http1();
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), subjects: Vec::new(), has_client_ca: false })
+        let tls = TlsAcceptor::from(Arc::new(config));
+        Ok(Self { tls, chain: Vec::new(), subjects: Vec::new(), authorities: None })
+    }
+
+    /// This one at every moment.
+    pub(crate) fn fixed(self) -> Acceptors {
+        watch::channel(Arc::new(self)).1
+    }
+
+    /// What it shows, its own certificate first.
+    pub(crate) fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// Those of whom one has to have signed the certificate of every client.
+    pub(crate) fn authorities(&self) -> &[CertificateDer<'static>] {
+        self.authorities.as_ref().map_or(&[], |roots| &roots.certificates)
     }
 
     /// Whether every client has to show a certificate.
     pub(super) fn demands_certificates(&self) -> bool {
-        self.has_client_ca
+        self.authorities.is_some()
     }
 
     /// The handshake, and the subject of the client's verified certificate where one is demanded.
@@ -168,25 +194,8 @@ fn http1() -> Vec<Vec<u8>> {
     vec![b"http/1.1".to_vec()]
 }
 
-/// For a file of roots.
-const ROOTS: &str = "put one or more CA certificates in PEM there";
-
-fn roots(file: &Path) -> Result<RootCertStore, BindError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in tls_files::certificates(file)? {
-        roots
-            .add(certificate)
-            .map_err(|_| refuse(file, "this holds something that is no CA certificate", ROOTS))?;
-    }
-    Ok(roots)
-}
-
 impl From<Refusal> for BindError {
     fn from(Refusal { file, what, advice }: Refusal) -> Self {
         Self::File { file, what, advice }
     }
-}
-
-fn refuse(file: &Path, what: impl ToString, advice: &'static str) -> BindError {
-    Refusal::new(file, what, advice).into()
 }

@@ -88,11 +88,6 @@ pub(crate) struct Dates {
 }
 
 impl Dates {
-    /// Of a certificate in DER, whatever its key is.
-    pub(crate) fn of_der(der: &[u8]) -> Result<Self, CertificateError> {
-        parse(der).map(|certificate| Self::of(&certificate))
-    }
-
     fn of(certificate: &X509Certificate<'_>) -> Self {
         let validity = certificate.validity();
         Self {

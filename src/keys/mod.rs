@@ -2,6 +2,7 @@
 
 pub mod cert;
 mod chain;
+pub(crate) mod dated;
 mod example;
 mod keyring;
 mod location;
@@ -12,6 +13,7 @@ pub mod settings;
 pub mod source;
 
 pub use cert::{Certificate, Thumbprint};
+pub(crate) use dated::Dated;
 pub(crate) use example::{EXAMPLE, NO_EXAMPLE};
 pub use keyring::Keyring;
 pub(crate) use keyring::Look;

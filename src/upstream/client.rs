@@ -1,6 +1,5 @@
 //! The HTTP client: it sends a request once, follows no redirect, never repeats a request by itself, and always has a deadline.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +13,15 @@ use hyper_util::client::legacy::connect::{Connect, HttpConnector, capture_connec
 use hyper_util::client::legacy::{Client as HyperClient, Error as HyperError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::failure::{NotTrusted, SendError};
+use super::host_and_port;
+use super::renewal::Renewal;
 use super::servers::{Connections, Servers};
-use super::{host_and_port, roots};
-use crate::config::{self, ClientCertificate};
+use crate::config;
 use crate::error::{Error, Fault, Result};
 use crate::loopback::names_loopback;
-use crate::tls_files;
 
 /// A server counts as unreachable where no TCP connection is made in this time, which is part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,11 +35,10 @@ const MOST_INTERIM: usize = 100;
 /// The HTTP client of every upstream, and of the commands that ask a running gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Client<C = HttpConnector> {
-    servers: Servers<C>,
+    /// Each call takes those that are current when it begins.
+    servers: watch::Receiver<Arc<Servers<C>>>,
     /// The name of the server in errors; without it, host and port of the URL.
     name: Option<String>,
-    /// The file of `upstream.ca_file` cannot be used, so that no server is trusted.
-    lacks_roots: bool,
     danger_plain_http: bool,
     danger_plain_http_hosts: Arc<[String]>,
 }
@@ -93,31 +91,23 @@ impl Reply {
 }
 
 impl Client {
-    /// A client that trusts `upstream.ca_pem` alone, or the public roots where none is given. Where that cannot be used, it trusts no
-    /// server that speaks TLS.
+    /// A client that trusts `upstream.roots` alone, or the public roots where none are given. Where those cannot be used, it trusts no
+    /// server that speaks TLS. The files are read now, and never again.
     pub fn new(upstream: &config::Upstream) -> Result<Self> {
-        let certificates = &upstream.client;
-        let by_section: BTreeMap<_, _> = certificates
-            .all
-            .iter()
-            .map(|one| Ok((one.section.as_str(), under(upstream, Some(one))?)))
-            .collect::<Result<_>>()?;
-        let others = match certificates.of_others().and_then(|one| by_section.get(one.section.as_str())) {
-            Some(connections) => connections.clone(),
-            None => under(upstream, None)?,
-        };
-        let called = certificates.called.iter().map(|(setting, url)| {
-            let own = certificates.of(setting).and_then(|one| by_section.get(one.section.as_str()));
-            (url.clone(), own.unwrap_or(&others).clone())
-        });
-        let called = called.collect();
-        Ok(Self {
-            servers: Servers { called, others },
+        Renewal::begin(upstream).map(|(_, client)| client)
+    }
+
+    /// A client over the connections of each moment.
+    pub(super) fn over(
+        servers: watch::Receiver<Arc<Servers<HttpConnector>>>,
+        upstream: &config::Upstream,
+    ) -> Self {
+        Self {
+            servers,
             name: None,
-            lacks_roots: upstream.ca_pem.as_deref().is_some_and(|pem| roots::check(pem).is_err()),
             danger_plain_http: upstream.danger_plain_http,
             danger_plain_http_hosts: upstream.danger_plain_http_hosts.as_slice().into(),
-        })
+        }
     }
 }
 
@@ -128,17 +118,15 @@ where
 {
     /// A client for one listener of a running gateway, which errors call `name`. Plain http is allowed, wherever the listener is.
     pub(crate) fn for_listener(name: String, tls: ClientConfig, connector: C) -> Self {
+        let others = Connections {
+            hyper: hyper_client(tls, connector),
+            setting: Some(Arc::from("--client-cert")),
+            unusable: None,
+        };
+        let servers = Servers { called: Vec::new(), others, lacks_roots: false };
         Self {
-            servers: Servers {
-                called: Arc::new([]),
-                others: Connections {
-                    hyper: hyper_client(tls, connector),
-                    setting: Some(Arc::from("--client-cert")),
-                    unusable: None,
-                },
-            },
+            servers: watch::channel(Arc::new(servers)).1,
             name: Some(name),
-            lacks_roots: false,
             danger_plain_http: true,
             danger_plain_http_hosts: Arc::new([]),
         }
@@ -150,7 +138,8 @@ where
         if !self.may_speak_to(&request.uri) {
             return Err(SendError::PlainHttp { host });
         }
-        let connections = self.servers.of(&request.uri);
+        let servers = Arc::clone(&self.servers.borrow());
+        let connections = servers.of(&request.uri);
         if let Some(unusable) = &connections.unusable
             && request.uri.scheme_str() == Some("https")
         {
@@ -174,7 +163,7 @@ where
                     reason: format!("more than {MOST_INTERIM} interim answers (1xx) came, and no final one"),
                 }),
                 outcome = exchange(connections, &host, outgoing, request.max_response) => {
-                    outcome.map_err(|failure| self.explain(failure, connections))
+                    outcome.map_err(|failure| explain(failure, &servers, connections))
                 }
             }
         };
@@ -186,20 +175,6 @@ where
                 Err(SendError::NotSent { host, reason, kind: ErrorKind::TimedOut })
             }
             Err(_) => Err(SendError::Timeout { host, after: request.deadline }),
-        }
-    }
-
-    /// Names the setting that is at fault where no server can be trusted, or the server does not accept our certificate.
-    fn explain(&self, failure: SendError, connections: &Connections<C>) -> SendError {
-        match failure {
-            SendError::NotAccepted { host, why, .. } => {
-                let setting = connections.setting.as_deref().map(str::to_owned);
-                SendError::NotAccepted { host, why, setting }
-            }
-            SendError::Certificate { host, reason: NotTrusted::UnknownRoot } if self.lacks_roots => {
-                SendError::Certificate { host, reason: NotTrusted::NoRoot }
-            }
-            failure => failure,
         }
     }
 
@@ -239,16 +214,18 @@ where
     Ok(Reply { status: head.status, headers: head.headers, body: body.to_bytes() })
 }
 
-/// The connections under `certificate`, to servers that `upstream` trusts.
-fn under(
-    upstream: &config::Upstream,
-    certificate: Option<&ClientCertificate>,
-) -> Result<Connections<HttpConnector>> {
-    let loaded = certificate.map(|one| tls_files::pair(&one.cert, &one.key)).transpose();
-    let unusable = loaded.as_ref().err().cloned().map(Arc::new);
-    let tls = roots::client_config(upstream.ca_pem.as_deref(), loaded.unwrap_or_default())?;
-    let setting = certificate.map(|one| one.setting().into());
-    Ok(Connections { hyper: hyper_client(tls, tcp()), setting, unusable })
+/// Names the setting that is at fault where no server can be trusted, or the server does not accept our certificate.
+fn explain<C>(failure: SendError, servers: &Servers<C>, connections: &Connections<C>) -> SendError {
+    match failure {
+        SendError::NotAccepted { host, why, .. } => {
+            let setting = connections.setting.as_deref().map(str::to_owned);
+            SendError::NotAccepted { host, why, setting }
+        }
+        SendError::Certificate { host, reason: NotTrusted::UnknownRoot } if servers.lacks_roots => {
+            SendError::Certificate { host, reason: NotTrusted::NoRoot }
+        }
+        failure => failure,
+    }
 }
 
 /// Connects over TCP.

@@ -146,14 +146,14 @@ impl From<SendError> for Error {
                  replaced on that server, or its URL corrected.",
             ),
             SendError::NoCertificate { advice, .. } => {
-                error.advise(format!("{}, and start the gateway again.", capitalized(advice)))
+                error.advise(format!("{}; no restart is needed.", capitalized(advice)))
             }
             SendError::NotAccepted { setting: None, .. } => error.advise(
                 "Set client_cert and client_key in the section of this URL, or in [upstream], to a certificate that this server accepts.",
             ),
             SendError::NotAccepted { setting: Some(setting), .. } => error.advise(format!(
-                "Put a certificate into the file of {setting} that an authority of this server has signed and that has not ended, and start \
-                 the gateway again."
+                "Put a certificate into the file of {setting} that an authority of this server has signed and that has not ended; no restart \
+                 is needed."
             )),
             SendError::PlainHttp { .. } => {
                 error.advise("Use an https URL; a host in upstream.danger_plain_http_hosts is sent tokens in the clear.")

@@ -2,6 +2,7 @@
 
 mod client;
 mod failure;
+mod renewal;
 mod roots;
 mod servers;
 #[cfg(test)]
@@ -11,7 +12,7 @@ mod tokens;
 pub use client::{Client, Reply, Request};
 pub(crate) use client::{is_loopback, tcp};
 pub use failure::{NotTrusted, SendError};
-pub(crate) use roots::check as check_roots;
+pub(crate) use renewal::Renewal;
 pub(crate) use tokens::TokenCache;
 
 use http::Uri;

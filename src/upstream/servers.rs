@@ -22,13 +22,14 @@ pub(super) struct Connections<C> {
     pub(super) unusable: Option<Arc<Refusal>>,
 }
 
-/// All connections. Cheap to clone.
-#[derive(Clone)]
+/// All connections.
 pub(super) struct Servers<C> {
     /// The URLs of the configuration.
-    pub(super) called: Arc<[(Uri, Connections<C>)]>,
+    pub(super) called: Vec<(Uri, Connections<C>)>,
     /// For every server that none of them names.
     pub(super) others: Connections<C>,
+    /// The file of `upstream.ca_file` cannot be used, so that no server is trusted.
+    pub(super) lacks_roots: bool,
 }
 
 impl<C> Servers<C> {
@@ -36,7 +37,7 @@ impl<C> Servers<C> {
     /// neither section's certificate is shown.
     pub(super) fn of(&self, url: &Uri) -> &Connections<C> {
         let mut nearest: Option<(Nearness, &Connections<C>)> = None;
-        for (called, connections) in self.called.iter() {
+        for (called, connections) in &self.called {
             let Some(near) = nearness(called, url) else { continue };
             nearest = match nearest {
                 Some((other, found)) if other > near => Some((other, found)),
@@ -81,7 +82,7 @@ mod tests {
     use crate::upstream::roots;
 
     fn connections(setting: Option<&str>) -> Connections<HttpConnector> {
-        let tls = roots::client_config(None, None).unwrap();
+        let tls = roots::client_config(roots::public(), None).unwrap();
         Connections { hyper: hyper_client(tls, tcp()), setting: setting.map(Arc::from), unusable: None }
     }
 
@@ -97,7 +98,7 @@ mod tests {
             ("https://alone.example/x", Some("f.client_cert")),
         ];
         let called = named.map(|(url, setting)| (url.parse().unwrap(), connections(setting)));
-        let servers = Servers { called: called.into(), others: connections(None) };
+        let servers = Servers { called: called.into(), others: connections(None), lacks_roots: false };
         for (url, setting) in [
             ("https://bus.example/a/events", Some("a.client_cert")),
             ("https://BUS.example:443/a/events/7", Some("a.client_cert")),

@@ -172,7 +172,8 @@ async fn systems_on_one_server_see_each_its_own_certificate_and_never_that_of_an
     }
     let metrics = ops(&gateway, "/metrics").await;
     for name in ["upstream.client_cert", "systems[0].client_cert", "systems[1].client_cert"] {
-        let days = format!("mosip_gateway_certificate_days_left{{role=\"client\",name=\"{name}\"}}");
+        let days =
+            format!("mosip_gateway_certificate_days_left{{role=\"client\",name=\"{name}\",number=\"1\"}}");
         assert!(metrics.contains(&days), "{metrics}");
     }
     assert!(ops(&gateway, "/").await.contains("shown to servers"));

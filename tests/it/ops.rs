@@ -198,7 +198,7 @@ async fn every_line_of_the_metrics_parses_and_is_documented_and_no_person_is_in_
     );
     assert!(metrics.contains(&open), "{open} is not in\n{metrics}");
     assert!(
-        metrics.contains("mosip_gateway_certificate_days_left{role=\"own\",name=\"partner\"}"),
+        metrics.contains("mosip_gateway_certificate_days_left{role=\"own\",name=\"partner\",number=\"1\"}"),
         "{metrics}"
     );
     assert!(!metrics.contains(COMPOSITION));
@@ -217,7 +217,7 @@ fn check_labels(name: &str) -> &str {
     let labels = labels.strip_suffix('}').unwrap();
     for label in labels.split(',') {
         let (label, value) = label.split_once('=').unwrap();
-        const KNOWN: &str = "kind state outcome host role name version listener route code file table fatal destination topic";
+        const KNOWN: &str = "kind state outcome host role name number version listener route code file table fatal destination topic";
         assert!(KNOWN.split(' ').any(|known| known == label), "{label}");
         assert!(label == "route" || !value.contains('/'), "{value}");
     }

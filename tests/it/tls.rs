@@ -91,7 +91,7 @@ async fn a_birth_goes_there_and_back_over_tls_under_a_private_root() {
     let url = format!("http://{}/metrics", world.gateway.ops);
     let metrics = world.gateway.request(Method::GET, url, HeaderMap::new(), "").await;
     let metrics = String::from_utf8_lossy(&metrics.body);
-    let days = "mosip_gateway_certificate_days_left{role=\"listener\",name=\"callback\"}";
+    let days = "mosip_gateway_certificate_days_left{role=\"listener\",name=\"callback\",number=\"1\"}";
     assert!(metrics.contains(days), "{metrics}");
 
     world.gateway.settle("birth", BIRTH).await;

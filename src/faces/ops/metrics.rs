@@ -12,13 +12,13 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::certificates::Dated;
 use super::standing::{Standing, Stored, since};
 use crate::clock::Timestamp;
 use crate::destinations::Rows;
 use crate::destinations::esignet::Logins;
 use crate::faces::Switch;
 use crate::http;
+use crate::keys::Dated;
 use crate::ledger::Ledger;
 use crate::ledger::entry::STATES;
 use crate::queue::ChannelStatus;
@@ -207,9 +207,10 @@ struct Face {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Named {
+struct Numbered {
     role: &'static str,
     name: String,
+    number: String,
 }
 
 /// Of a subscription, at MOSIP's hub or at OpenCRVS.
@@ -230,7 +231,7 @@ struct Severity {
 }
 
 fn register_keys(registry: &mut Registry, standing: &Standing) {
-    let days = days_left(standing.certificates().collect(), standing.now);
+    let days = days_left(&standing.certificates, standing.now);
     registry.register("certificate_days_left", "Whole days until the certificate expires", days);
     let troubles = standing.key_troubles().count() as u64;
     gauge(registry, "key_troubles", "Key files that are not as they should be", troubles);
@@ -246,13 +247,14 @@ fn register_keys(registry: &mut Registry, standing: &Standing) {
     registry.register("setting_troubles", help, troubles);
 }
 
-fn days_left(mut certificates: Vec<Dated>, now: Timestamp) -> Family<Named, Gauge> {
-    let days = Family::<Named, Gauge>::default();
+fn days_left(certificates: &[Dated], now: Timestamp) -> Family<Numbered, Gauge> {
+    let days = Family::<Numbered, Gauge>::default();
     // Of several with one name the next to expire counts: the last one that is set.
-    certificates.sort_by_key(|dated| Reverse(dated.not_after));
+    let mut certificates: Vec<_> = certificates.iter().collect();
+    certificates.sort_by_key(|dated| Reverse(dated.dates.not_after));
     for dated in certificates {
-        let left = dated.days_left(now);
-        days.get_or_create(&Named { role: dated.role, name: dated.name }).set(left);
+        let (role, name, number) = (dated.place.role, dated.place.name.clone(), dated.number.to_string());
+        days.get_or_create(&Numbered { role, name, number }).set(dated.days_left(now));
     }
     days
 }
@@ -264,19 +266,18 @@ pub(super) fn gauge(registry: &mut Registry, name: &str, help: &str, value: u64)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::dated::lasting;
 
     #[test]
     fn of_certificates_with_one_name_the_next_to_expire_is_shown() {
-        const DAY: i64 = 24 * 60 * 60;
-        let own = |days| Dated {
-            role: "own",
-            name: "partner.crt".to_owned(),
-            not_after: Timestamp::from_seconds(days * DAY),
-        };
-        for certificates in [[10, 300], [300, 10]] {
-            let days = days_left(certificates.map(own).into(), Timestamp::from_seconds(0));
-            let named = Named { role: "own", name: "partner.crt".to_owned() };
-            assert_eq!(days.get_or_create(&named).get(), 10, "{certificates:?}");
+        let now = Timestamp::from_seconds(0);
+        for [one, other] in [[10, 300], [300, 10]] {
+            let days = days_left(
+                &[lasting("own", "a.crt", 1, now, one), lasting("own", "a.crt", 1, now, other)],
+                now,
+            );
+            let named = Numbered { role: "own", name: "a.crt".to_owned(), number: "1".to_owned() };
+            assert_eq!(days.get_or_create(&named).get(), 10, "{one} {other}");
         }
     }
 }

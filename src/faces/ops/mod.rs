@@ -4,7 +4,6 @@
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service. To those whom the page is not open to it
 //! tells counts and words of state, since its sentences say where an installation is weak.
 
-mod certificates;
 mod csrf;
 mod decision;
 mod esignet;
@@ -14,6 +13,7 @@ mod hub;
 mod metrics;
 pub(super) mod page;
 mod readiness;
+mod reload;
 mod settings;
 mod standing;
 mod webhooks;
@@ -34,6 +34,7 @@ use self::csrf::Csrf;
 use self::decision::{Asked, Form};
 use self::page::View;
 use self::readiness::Readiness;
+pub(crate) use self::reload::Reload;
 pub(crate) use self::settings::Settings;
 use self::standing::Standing;
 use super::App;
@@ -107,7 +108,10 @@ fn routes(serves: Extent) -> OpenApiRouter<Ops> {
     let page = OpenApiRouter::new()
         .routes(refusing_with_pages(routes!(show), &guarded, &shown))
         .routes(refusing_with_pages(routes!(decide), &guarded, &decided));
-    routes.merge(page.layer(axum::middleware::map_response(protect)))
+    // What a program asks of the process: let in as the page is, by token, host, origin and Fetch Metadata.
+    let asked = [Code::Unauthorized, Code::Forbidden, Code::Field];
+    let commands = OpenApiRouter::new().routes(refusing(routes!(reload::reload), &asked, &[]));
+    routes.merge(page.layer(axum::middleware::map_response(protect))).merge(commands)
 }
 
 /// All that the listener can serve.

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::certificates::days_left;
 use super::esignet::Esignet;
 use super::failing::FailingView;
 use super::hub::Hub;
@@ -13,6 +12,7 @@ use super::standing::Standing;
 use super::webhooks::Webhooks;
 use crate::clock::Timestamp;
 use crate::error::{Error, Fault};
+use crate::keys::dated;
 use crate::ledger::entry::{self, State};
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
@@ -98,6 +98,8 @@ struct Certificate {
     /// `own`, `peer`, `authority` (in `keys.ca_file`), `listener`, `trusted` (by a setting), `client` (shown to servers)
     role: &'static str,
     name: String,
+    /// Its place in the file, from 1; behind that of a key stand its issuers.
+    number: usize,
     /// Negative once it has expired.
     days_to_expiry: i64,
 }
@@ -125,7 +127,7 @@ struct Odd {
 struct Listener {
     name: &'static str,
     tls: bool,
-    /// Of its certificate; negative once it has expired.
+    /// Of its certificate, or of an issuer that ends before; negative once it has expired.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     days_to_expiry: Option<i64>,
@@ -224,6 +226,8 @@ struct Keys {
     own: usize,
     peers: usize,
     troubles: usize,
+    /// Own keys that will be gone, since their files are missing or hold other keys.
+    retiring: usize,
     /// Days until the first certificate expires; negative once it has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -247,15 +251,20 @@ impl Readiness {
             advice: trouble.advice.clone(),
             fatal: trouble.fatal,
         });
-        let certificates = standing.certificates().map(|dated| Certificate {
-            role: dated.role,
+        let certificates = standing.certificates.iter().map(|dated| Certificate {
+            role: dated.place.role,
+            name: dated.place.name.clone(),
+            number: dated.number,
             days_to_expiry: dated.days_left(standing.now),
-            name: dated.name,
         });
+        let soonest = dated::soonest(&standing.certificates, standing.now);
         let listeners = standing.listeners.iter().map(|listener| Listener {
             name: listener.name,
             tls: listener.has_tls,
-            days_to_expiry: listener.dates.map(|dates| days_left(dates.not_after, standing.now)),
+            days_to_expiry: soonest
+                .iter()
+                .find(|dated| dated.place.role == dated::LISTENER && dated.place.name == listener.name)
+                .map(|dated| dated.days_left(standing.now)),
         });
         Self {
             ready: standing.ready,
@@ -292,9 +301,10 @@ impl Readiness {
                 own: ring.own().len(),
                 peers: ring.peers().len(),
                 troubles: ring.troubles().len(),
-                days_to_first_expiry: standing
-                    .certificates()
-                    .filter(|dated| !dated.needs_restart())
+                retiring: ring.retiring().count(),
+                days_to_first_expiry: soonest
+                    .iter()
+                    .filter(|dated| dated.place.is_of_ring())
                     .map(|dated| dated.days_left(standing.now))
                     .min(),
             },

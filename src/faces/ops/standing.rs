@@ -10,7 +10,7 @@ use crate::config;
 use crate::destinations::{Rows, esignet};
 use crate::error::{Error, Result};
 use crate::faces::{Listener, Switch};
-use crate::keys::{self, Ring};
+use crate::keys::{self, Dated, Ring, dated};
 use crate::ledger::entry::{Entry, Refusal, State};
 use crate::ledger::job::{Progress, Unfinished};
 use crate::ledger::{Failing, Ledger, Pair, QuarantineCount, Tally};
@@ -50,8 +50,9 @@ pub(super) struct Standing {
     pub(super) lacking: Vec<Error>,
     pub(super) ring: Arc<Ring>,
     pub(super) listeners: Arc<[Listener]>,
-    pub(super) trusted: Arc<[(String, Timestamp)]>,
-    /// What is not as it should be with the settings and their files.
+    /// Every certificate that is used, shown or trusted; those of own keys first, those outside the key ring last.
+    pub(super) certificates: Vec<Dated>,
+    /// What is not as it should be with the settings and their files, but for the dates of certificates.
     pub(super) setting_troubles: Arc<[config::Trouble]>,
     /// Recipients of whom nothing but a public key is there, although something is sealed to them.
     pub(super) only_verify: Vec<config::Trouble>,
@@ -113,6 +114,7 @@ impl Standing {
                 .iter()
                 .filter_map(|needs| needs.only_verified_by(&ring))
                 .collect(),
+            certificates: [ring.certificates(), ops.app.reload().certificates().dated.clone()].concat(),
             ring,
             hub: ops.app.hub().status(),
             webhooks: ops.app.subscriptions().status(),
@@ -120,8 +122,7 @@ impl Standing {
             esignet: ops.app.esignet().status().map(|(status, _)| status),
             lacking: ops.app.mediator().lacking_keys(),
             listeners: ops.app.listeners(),
-            trusted: ops.app.trusted(),
-            setting_troubles: ops.app.troubles(now),
+            setting_troubles: ops.app.troubles(),
             faces: ops.app.faces(),
             uptime: ledger.uptime(),
         };
@@ -249,10 +250,9 @@ impl Standing {
         self.of_settings().chain(self.key_troubles()).chain(self.example_keys()).collect()
     }
 
-    /// Settings and the files that they name, with the certificates of listeners, which expire while the gateway runs.
+    /// Settings and the files that they name, with all certificates that have ended, or end soon.
     pub(super) fn of_settings(&self) -> impl Iterator<Item = config::Trouble> + '_ {
-        let listeners = self.listeners.iter().filter_map(|listener| listener.trouble(self.now));
-        self.setting_troubles.iter().cloned().chain(listeners)
+        self.setting_troubles.iter().cloned().chain(dated::troubles(&self.certificates, self.now))
     }
 
     /// Key files that are not as they should be.

@@ -208,6 +208,8 @@ async fn keys(State(app): State<App>) -> Response {
 struct KeyList {
     own: Vec<OwnEntry>,
     peers: Vec<PeerEntry>,
+    /// Own keys that will be gone: their files are missing, or hold other keys. The latter decrypt alone and do not stand in `own`.
+    retiring: Vec<RetiringEntry>,
     troubles: Vec<String>,
 }
 
@@ -234,6 +236,16 @@ struct OwnEntry {
 struct PeerEntry {
     name: String,
     bits: usize,
+    certificate: Option<CertificateEntry>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct RetiringEntry {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    name: Option<String>,
+    /// A restart ends it before.
+    until: String,
     certificate: Option<CertificateEntry>,
 }
 
@@ -278,8 +290,13 @@ impl KeyList {
             bits: peer.key.modulus_len() * 8,
             certificate: peer.certificate.as_ref().map(CertificateEntry::of),
         });
+        let retiring = ring.retiring().map(|(own, until)| RetiringEntry {
+            name: own.name.clone(),
+            until: until.to_iso(),
+            certificate: own.certificate.as_ref().map(CertificateEntry::of),
+        });
         let troubles = ring.troubles().iter().map(ToString::to_string).collect();
-        Self { own: own.chain(ec).collect(), peers: peers.collect(), troubles }
+        Self { own: own.chain(ec).collect(), peers: peers.collect(), retiring: retiring.collect(), troubles }
     }
 }
 

@@ -4,8 +4,8 @@ use super::knows_callers;
 use crate::config::{Address, ServerTls, Trouble};
 use crate::crypto::secret::SecretBytes;
 use crate::faces::{Callers, LISTENER};
-use crate::http::server::BindError;
 use crate::settings::Config;
+use crate::tls_files::Refusal;
 
 /// Every listener, and every part of one, that is configured and not served.
 pub(crate) fn troubles(config: &Config) -> Vec<Trouble> {
@@ -13,18 +13,14 @@ pub(crate) fn troubles(config: &Config) -> Vec<Trouble> {
 }
 
 /// A listener whose certificate, key or authorities cannot be used; `instead`: what the gateway does in its place.
-pub(super) fn without_tls(setting: &str, refusal: &BindError, instead: &str) -> Trouble {
-    let what = match refusal {
-        // Whoever reads this has the configuration.
-        BindError::File { file, what, .. } => {
-            format!("{}: {what}", file.file_name().unwrap_or_default().to_string_lossy())
-        }
-        other => other.to_string(),
-    };
+pub(super) fn without_tls(setting: &str, refusal: &Refusal, instead: &str) -> Trouble {
+    let Refusal { file, what, advice } = refusal;
+    // Whoever reads this has the configuration.
+    let file = file.file_name().unwrap_or_default().to_string_lossy();
     Trouble::fatal(
         setting,
-        format!("{what}; {instead}"),
-        format!("{}, and start the gateway again", refusal.advice()),
+        format!("{file}: {what}; {instead}"),
+        format!("{advice}, and start the gateway again"),
     )
 }
 

@@ -32,7 +32,7 @@ struct Running {
 
 impl Running {
     async fn start(address: &Address, tls: Option<&ServerTls>, router: Router, limits: Limits) -> Self {
-        let tls = tls.map(|tls| Acceptor::load(tls).unwrap());
+        let tls = tls.map(|tls| Acceptor::load(tls).unwrap().fixed());
         let server = Server::bind(address, tls).await.unwrap();
         let address = server.local_address().clone();
         let (stop, stopped) = watch::channel(false);

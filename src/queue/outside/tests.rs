@@ -85,7 +85,7 @@ fn client(base: &str, unset: &[&str]) -> ClientToken {
 
 fn network() -> Network {
     let upstream = config::Upstream {
-        ca_pem: None,
+        roots: None,
         danger_plain_http: false,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),

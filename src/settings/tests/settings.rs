@@ -181,7 +181,8 @@ fn mediator_ida_and_delivery() {
         "#,
         &[("KEY", "k")],
     );
-    assert_eq!(config.upstream.ca_pem.as_deref(), Some(&b"/etc/gateway/roots.pem\n"[..]));
+    let roots = crate::config::Roots::File("/etc/gateway/roots.pem".into());
+    assert_eq!(config.upstream.roots, Some(roots));
     let mediator = config.destinations.mediator;
     assert_eq!(mediator.events.keys().collect::<Vec<_>>(), ["birth", "death-revocation"]);
     assert_eq!(mediator.events["birth"], "https://m.example.org:8443/birth");

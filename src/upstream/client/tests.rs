@@ -21,7 +21,7 @@ fn client(ca_pem: Option<&str>) -> Client {
 
 fn settings(ca_pem: Option<&str>, danger_plain_http: bool) -> config::Upstream {
     config::Upstream {
-        ca_pem: ca_pem.map(|pem| pem.as_bytes().to_vec()),
+        roots: ca_pem.map(|pem| config::Roots::Pem(pem.as_bytes().to_vec())),
         danger_plain_http,
         danger_plain_http_hosts: Vec::new(),
         probe_interval: Duration::from_secs(30),

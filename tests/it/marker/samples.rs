@@ -64,7 +64,9 @@ impl Facts {
             ("GET" | "POST" | "DELETE", "/v1/opencrvs/webhooks") => of("", &[], Body::None, &[409]),
             ("GET", "/v1/opencrvs/missing") => of("", &[("since", "2026-11-01")], Body::None, &[409]),
             ("POST", "/v1/uin-tokens") => of("", &[], Body::Json(json!([leila(UIN)])), &[202]),
-            ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume") => of("", &[], Body::None, &[200, 204]),
+            ("POST", "/v1/outbox/rekey" | "/v1/outbox/resume" | "/v1/keys/reload") => {
+                of("", &[], Body::None, &[200, 204])
+            }
             ("POST", "/v1/ida/auth" | "/v1/ida/kyc") => of("", &[], Body::Json(person()), &[200]),
             ("POST", "/v1/ida/otp") => of("", &[], Body::Json(otp()), &[200]),
             // eSignet repeats the code as an error.

@@ -2,8 +2,8 @@
 
 use super::{Remark, Tone, act, words};
 use crate::config::Trouble;
-use crate::faces::ops::certificates::LISTENER;
 use crate::faces::ops::standing::Standing;
+use crate::keys::dated::{self, LISTENER, Place};
 
 /// A certificate is to be renewed from this many days before it expires.
 const RENEW_DAYS: i64 = 30;
@@ -51,12 +51,11 @@ pub(super) fn settings(standing: &Standing, remarks: &mut Vec<Remark>) {
     }
 }
 
-/// Whether another remark tells it: an expired certificate with the others, a key that events wait for, what a subscription lacks.
+/// Whether another remark tells it: a key that events wait for, what a subscription lacks.
 fn is_told(standing: &Standing, trouble: &Trouble) -> bool {
     let subject = trouble.subject.as_str();
     let lacks_subscription = || standing.hub.as_ref().is_some_and(|hub| !hub.unset.is_empty());
-    standing.trusted.iter().any(|(setting, _)| setting == subject)
-        || (subject.starts_with("keys.") && !standing.lacking.is_empty())
+    (subject.starts_with("keys.") && !standing.lacking.is_empty())
         || (subject == "websub" && lacks_subscription())
 }
 
@@ -92,33 +91,26 @@ pub(super) fn keys(standing: &Standing, remarks: &mut Vec<Remark>) {
     }
 }
 
+/// Of each file the certificate that ends it. The ring names expired keys, and knows nothing of listeners and settings.
 pub(super) fn expiry(standing: &Standing, remarks: &mut Vec<Remark>) {
-    for dated in standing.certificates() {
-        let days = dated.days_left(standing.now);
-        if dated.needs_restart() {
-            let whose = if dated.role == LISTENER { "of listener" } else { "in" };
-            expiry_at_start(&format!("{whose} {}", dated.name), days, remarks);
-        } else if (0..RENEW_DAYS).contains(&days) {
-            let name = dated.name;
-            remarks.push(Remark {
+    for dated in dated::soonest(&standing.certificates, standing.now) {
+        let Place { role, name, renew, .. } = &dated.place;
+        let is_of_ring = dated.place.is_of_ring();
+        let whose = match *role {
+            LISTENER => format!("of listener {name}"),
+            _ if is_of_ring => format!("of {name}"),
+            _ => format!("in {name}"),
+        };
+        match dated.days_left(standing.now) {
+            ..0 if !is_of_ring => {
+                remarks.push(act(format!("Put right: the certificate {whose} has expired."), renew));
+            }
+            days @ 0..RENEW_DAYS => remarks.push(Remark {
                 tone: Tone::Waits,
-                text: format!("The certificate of {name} expires in {}.", words::days(days)),
-                advice: "Renew it, and replace its file; no restart is needed.".to_owned(),
-            });
+                text: format!("The certificate {whose} expires in {}.", words::days(days)),
+                advice: words::sentence(renew),
+            }),
+            _ => {}
         }
-    }
-}
-
-/// The ring, which names expired keys, knows nothing of listeners and settings. `whose`: `of listener ops`, `in upstream.ca_file`.
-fn expiry_at_start(whose: &str, days: i64, remarks: &mut Vec<Remark>) {
-    const ADVICE: &str = "Renew it, replace its file, and start the gateway again.";
-    match days {
-        ..0 => remarks.push(act(format!("Put right: the certificate {whose} has expired."), ADVICE)),
-        0..RENEW_DAYS => remarks.push(Remark {
-            tone: Tone::Waits,
-            text: format!("The certificate {whose} expires in {}.", words::days(days)),
-            advice: ADVICE.to_owned(),
-        }),
-        _ => {}
     }
 }

@@ -59,7 +59,7 @@ fn standing(queued: u64, parked: u64, quarantined: u64, channels: Vec<ChannelSta
         lacking: Vec::new(),
         ring: Arc::new(Ring::default()),
         listeners: Arc::new([]),
-        trusted: Arc::new([]),
+        certificates: Vec::new(),
         setting_troubles: Arc::new([]),
         only_verify: Vec::new(),
         faces: Arc::new([]),

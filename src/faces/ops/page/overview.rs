@@ -9,8 +9,8 @@ use crate::destinations::delivery::Delivery;
 use crate::destinations::ida::Records;
 use crate::destinations::{Listed, Rows};
 use crate::faces::Switch;
-use crate::faces::ops::certificates::{AUTHORITY, CLIENT, TRUSTED};
 use crate::faces::ops::standing::Standing;
+use crate::keys::dated::{AUTHORITY, CLIENT, OWN, PEER, TRUSTED};
 use crate::ledger::entry::State;
 use crate::queue::ChannelStatus;
 use crate::queue::channel::Flow;
@@ -149,21 +149,30 @@ pub(super) fn listeners(standing: &Standing) -> Markup {
 
 /// Keys and certificates with their days.
 pub(super) fn keys(standing: &Standing) -> Markup {
-    let rows = standing.certificates().map(|dated| {
+    let rows = standing.certificates.iter().map(|dated| {
         let days = dated.days_left(standing.now);
         let left = match days {
             ..0 => html! { span.act { "expired" } },
-            0..30 => html! { span.waits { (words::days(days)) } },
+            _ if dated.stage(standing.now).is_some() => html! { span.waits { (words::days(days)) } },
             _ => html! { (words::days(days)) },
         };
-        let role = match dated.role {
-            "own" => "ours",
-            "peer" => "theirs",
+        let role = match dated.place.role {
+            OWN => "ours",
+            PEER => "theirs",
             TRUSTED | AUTHORITY => "trusted by a setting",
             CLIENT => "shown to servers",
             _ => "of a listener",
         };
-        vec![html! { (dated.name) }, html! { (role) }, left, words::time(dated.not_after)]
+        let name = html! { (dated.place.name) @if dated.number > 1 { " " small { (dated.whose) } } };
+        vec![name, html! { (role) }, left, words::time(dated.dates.not_after)]
+    });
+    let retiring = standing.ring.retiring().map(|(own, until)| {
+        let name = own.name.clone().unwrap_or_else(|| own.location.short());
+        html! {
+            li {
+                "A key of " (name) " goes on until " (words::time(until)) " or a restart, and is gone then: its file is missing, or holds another key."
+            }
+        }
     });
     section(
         "keys",
@@ -171,6 +180,9 @@ pub(super) fn keys(standing: &Standing) -> Markup {
         html! {
             (table("keys", &["Certificate", "Whose", "Days left", "Valid until"], rows))
             (troubles(standing.key_troubles().chain(standing.example_keys())))
+            @if standing.ring.retiring().next().is_some() {
+                ul { @for line in retiring { (line) } }
+            }
         },
     )
 }

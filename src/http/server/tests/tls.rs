@@ -25,6 +25,11 @@ impl Folder {
         self.0.path().join(name)
     }
 
+    /// What the files make, which nobody reads again.
+    fn acceptor(&self, client_ca: bool) -> Arc<Acceptor> {
+        Arc::new(Acceptor::load(&self.settings(client_ca, &[])).unwrap())
+    }
+
     fn settings(&self, client_ca: bool, client_subjects: &[&str]) -> ServerTls {
         ServerTls {
             cert: self.path("server.crt"),
@@ -75,6 +80,51 @@ async fn a_listener_takes_the_hybrid_key_exchange_of_a_client_that_offers_it() {
     assert_eq!(connection.handshake_kind(), Some(rustls::HandshakeKind::Full), "with its first share");
 }
 
+/// A connection that stands goes on, whatever was swapped in since.
+#[tokio::test]
+async fn each_handshake_is_made_by_what_is_current_then() {
+    let (former, current) = (Authority::new("former"), Authority::new("current"));
+    let [one, other] = [&former, &current].map(|authority| Folder::new(authority).acceptor(true));
+    let (swap, acceptors) = watch::channel(one);
+    let subject =
+        async |Extension(peer): Extension<Peer>| format!("subject:{}", peer.certificate.unwrap_or_default());
+    let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
+    let server = Server::bind(&address, Some(acceptors)).await.unwrap();
+    let address = server.local_address().clone();
+    let (stop, stopped) = watch::channel(false);
+    let task = tokio::spawn(server.run(Router::new().route("/", get(subject)), PATIENT, stopped));
+    let server = Running { address, stop, task };
+
+    let client = former.client("mosip");
+    assert!(call(&server, &former, Some(&client)).await.unwrap().ends_with("subject:CN=mosip"));
+    let name = ServerName::try_from("localhost").unwrap();
+    let stands = former.connector(Some(&client)).connect(name, server.connect().await).await.unwrap();
+    swap.send_replace(other);
+    assert!(call(&server, &former, Some(&client)).await.is_err());
+    let both = current.client("mosip");
+    assert!(call(&server, &current, Some(&both)).await.unwrap().ends_with("subject:CN=mosip"));
+    assert!(exchange(stands, GET).await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test]
+async fn garbage_and_a_client_whose_certificate_has_expired_are_refused_and_the_next_client_is_served() {
+    let authority = Authority::new("root");
+    let folder = Folder::new(&authority);
+    let server = start(&folder.settings(true, &[]), PATIENT).await;
+    for garbage in
+        [&b"\x16\x03\x01\xff\xff"[..], b"\0\0\0\0\0\0\0\0", b"\x16\x03\x01\x00\x04\x01\x00\x00\x00"]
+    {
+        let mut stream = server.connect().await;
+        stream.write_all(garbage).await.unwrap();
+        stream.shutdown().await.unwrap();
+        // The server may reset the connection.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+    }
+    assert!(call(&server, &authority, Some(&authority.expired_server(&["mosip"]))).await.is_err());
+    let answer = call(&server, &authority, Some(&authority.client("mosip"))).await.unwrap();
+    assert!(answer.ends_with("subject:CN=mosip"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_client_without_a_certificate_of_the_ca_is_refused() {
     let (authority, stranger) = (Authority::new("root"), Authority::new("stranger"));
@@ -92,7 +142,7 @@ async fn a_refused_handshake_is_counted() {
     let folder = Folder::new(&authority);
     let meters = Meters::default();
     let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
-    let tls = Acceptor::load(&folder.settings(true, &[])).unwrap();
+    let tls = Acceptor::load(&folder.settings(true, &[])).unwrap().fixed();
     let server = Server::bind(&address, Some(tls)).await.unwrap();
     let server = server.counting("callback", meters.clone());
     let address = server.local_address().clone();
@@ -254,7 +304,7 @@ fn files_that_make_no_pair_are_told_in_words_with_what_to_do() {
     for (settings, what, advice) in cases {
         let refusal = Acceptor::load(&settings).err().unwrap();
         assert!(refusal.to_string().contains(what), "{refusal}");
-        assert!(refusal.advice().contains(advice), "{}", refusal.advice());
+        assert!(refusal.advice.contains(advice), "{}", refusal.advice);
     }
 }
 

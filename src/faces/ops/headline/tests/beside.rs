@@ -2,16 +2,17 @@
 
 use super::*;
 use crate::config;
+use crate::keys::Dated;
+use crate::keys::dated::{TRUSTED, lasting};
 
-fn trusted(ends: &[(&str, i64)]) -> Arc<[(String, Timestamp)]> {
-    let day = |days: i64| Timestamp::from_seconds(NOON.seconds() + days * 86_400);
-    ends.iter().map(|(setting, days)| ((*setting).to_owned(), day(*days))).collect()
+fn trusted(ends: &[(&str, i64)]) -> Vec<Dated> {
+    ends.iter().map(|(setting, days)| lasting(TRUSTED, setting, 1, NOON, *days)).collect()
 }
 
 #[test]
 fn a_certificate_that_expires_is_told_beside_what_flows() {
     let mut standing = standing(0, 0, 0, Vec::new());
-    standing.trusted = trusted(&[("ops.tls.client_ca", 12), ("callback.tls.client_ca", 90)]);
+    standing.certificates = trusted(&[("ops.tls.client_ca", 12), ("callback.tls.client_ca", 90)]);
     assert_eq!(
         texts(&standing),
         ["Everything flows.", "The certificate in ops.tls.client_ca expires in 12 days."]
@@ -21,7 +22,7 @@ fn a_certificate_that_expires_is_told_beside_what_flows() {
 #[test]
 fn nothing_is_said_to_flow_while_a_certificate_has_expired() {
     let mut standing = standing(0, 0, 0, Vec::new());
-    standing.trusted = trusted(&[("ops.tls.client_ca", 12), ("upstream.ca_file", -1)]);
+    standing.certificates = trusted(&[("ops.tls.client_ca", 12), ("upstream.ca_file", -1)]);
     assert_eq!(
         texts(&standing),
         [
