@@ -1,12 +1,13 @@
 //! `serve`
 
 use std::convert::Infallible;
+use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::input::{ConfigFile, variables};
 use super::outcome::{Failure, Outcome};
@@ -44,6 +45,8 @@ impl Serve {
             .build()
             .map_err(Failure::environment)?;
         let outcome = runtime.block_on(async {
+            // From now on one ends nothing, also while the gateway starts.
+            let hangups = signal(SignalKind::hangup());
             let bound =
                 Gateway::bind_with(config, self.allow_example_keys, sockets).await.map_err(
                     |error| match error {
@@ -56,7 +59,7 @@ impl Serve {
             let reload = gateway.reload();
             let ended = tokio::select! {
                 ended = gateway.run(wait_for_stop_signal()) => ended,
-                never = reload_at_signals(reload) => match never {},
+                never = reload_at_signals(hangups, reload) => match never {},
             };
             if let Err(ended) = ended {
                 tracing::error!("{ended}");
@@ -77,11 +80,11 @@ fn listener_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
-/// Reads keys and certificates again at each SIGHUP. Where no handler can be installed, it says so and waits.
-async fn reload_at_signals(reload: Reload) -> Infallible {
-    match signal(SignalKind::hangup()) {
-        Ok(mut hangup) => {
-            while hangup.recv().await.is_some() {
+/// Reads keys and certificates again at each SIGHUP. Where no handler could be installed, it says so and waits.
+async fn reload_at_signals(hangups: io::Result<Signal>, reload: Reload) -> Infallible {
+    match hangups {
+        Ok(mut hangups) => {
+            while hangups.recv().await.is_some() {
                 reload.now("SIGHUP").await;
             }
         }

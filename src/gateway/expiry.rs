@@ -30,3 +30,40 @@ impl Told {
         self.0 = told;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+    use crate::keys::dated::{CLIENT, LISTENER, lasting};
+    use crate::telemetry::{self, Capture};
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+
+    #[test]
+    fn each_stage_is_written_once_and_a_new_certificate_begins_anew() {
+        let logs = Capture::default();
+        let _logs = tracing::subscriber::set_default(telemetry::subscriber(logs.clone(), LevelFilter::INFO));
+        let mut told = Told::default();
+        let day = |days: i64| Timestamp::from_seconds(NOW.seconds() + days * 86_400);
+        let lines = |all: &[Dated], told: &mut Told, days: i64| {
+            let before = logs.text().lines().count();
+            told.write(all, day(days));
+            logs.text().lines().count() - before
+        };
+        let all =
+            [lasting(LISTENER, "ops", 1, NOW, 100), lasting(CLIENT, "upstream.client_cert", 1, NOW, 1_000)];
+        let at = [(0, 0), (11, 1), (12, 0), (71, 1), (94, 1), (95, 0), (99, 0), (100, 1), (101, 1), (200, 0)];
+        for (days, written) in at {
+            assert_eq!(lines(&all, &mut told, days), written, "after {days} days");
+        }
+        let renewed = [lasting(LISTENER, "ops", 1, NOW, 205)];
+        assert_eq!((lines(&renewed, &mut told, 200), lines(&renewed, &mut told, 200)), (1, 0));
+        let text = logs.text();
+        assert!(
+            text.contains("a certificate expires soon") && text.contains("a certificate has expired"),
+            "{text}"
+        );
+    }
+}

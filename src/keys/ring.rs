@@ -19,6 +19,7 @@ use crate::clock::Timestamp;
 use crate::crypto::rsa::{PrivateKey, PublicKey, SignatureAlgorithm};
 
 pub(crate) use ec::EcKey;
+use succeed::Retired;
 use trust::Trust;
 
 /// One of our keys, promoted (signed and unwrapped once, cross-checked with the other library).
@@ -110,14 +111,6 @@ pub struct Ring {
     /// As [`RingEntries::ca_troubles`], with what follows from them.
     ca_troubles: Vec<Trouble>,
     parts: RingEntries,
-}
-
-/// An own key of a former generation. It decrypts and does nothing else.
-#[derive(Clone)]
-pub(crate) struct Retired {
-    pub(crate) key: Arc<OwnKey>,
-    /// From then on it is gone.
-    pub(crate) until: Timestamp,
 }
 
 /// What a ring is made of, entry by entry, so that the next one can fall back on it.
@@ -285,12 +278,6 @@ impl Ring {
         &self.peers
     }
 
-    /// Own keys that will be gone, each with the moment: their files are missing, or hold other ones.
-    pub(crate) fn retiring(&self) -> impl Iterator<Item = (&OwnKey, Timestamp)> {
-        let missing = self.parts.own.iter().filter_map(|slot| Some((&**slot.key.as_ref()?, slot.until?)));
-        missing.chain(self.retired.iter().map(|retired| (&*retired.key, retired.until)))
-    }
-
     /// What is wrong with `keys.ca_file` or with the whole volume, where it keeps keys from being loaded.
     pub(crate) fn cause(&self) -> Option<&Trouble> {
         self.ca_troubles.first().filter(|trouble| trouble.fatal)
@@ -381,22 +368,6 @@ impl Ring {
     /// The certificates of `keys.ca_file`, whatever their keys are.
     pub(crate) fn authorities(&self) -> &[Summary] {
         &self.parts.trust.authorities
-    }
-
-    /// Whether a certificate began or ended, or a key ought to be gone, since this ring was made.
-    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
-        let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
-        let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
-        let authorities = self.authorities().iter().map(|authority| authority.dates);
-        let is_over = |until: Timestamp| until <= now;
-        let mut ends =
-            self.retiring().map(|(_, until)| until).chain(self.parts.ec.iter().filter_map(|slot| slot.until));
-        ends.any(is_over)
-            || own
-                .chain(peers)
-                .map(Certificate::dates)
-                .chain(authorities)
-                .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
     }
 
     fn decryptors(&self) -> impl Iterator<Item = &Arc<OwnKey>> {

@@ -33,18 +33,18 @@ use crate::support::pki::{Authority, Identity};
 use crate::support::system::IdSystem;
 
 /// Where every system is.
-const HOST: &str = "127.0.0.1";
+pub(crate) const HOST: &str = "127.0.0.1";
 /// No post takes longer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An ID system that answers those alone who show a certificate of its authorities.
-struct Strict {
-    base: String,
+pub(crate) struct Strict {
+    pub(crate) base: String,
     seen: mpsc::UnboundedReceiver<(String, Vec<u8>)>,
 }
 
 impl Strict {
-    async fn start(identity: &Identity, authorities: &[&Authority]) -> Self {
+    pub(crate) async fn start(identity: &Identity, authorities: &[&Authority]) -> Self {
         let mut roots = RootCertStore::empty();
         for authority in authorities {
             roots.add(der(authority.pem())).unwrap();
@@ -73,7 +73,7 @@ impl Strict {
     }
 
     /// Path and certificate of the next post that was answered.
-    async fn next(&mut self) -> (String, Vec<u8>) {
+    pub(crate) async fn next(&mut self) -> (String, Vec<u8>) {
         timeout(PATIENCE, self.seen.recv()).await.expect("a post").unwrap()
     }
 }
@@ -101,43 +101,43 @@ async fn serve(acceptor: TlsAcceptor, stream: TcpStream, tell: mpsc::UnboundedSe
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 
-fn der(pem: &str) -> CertificateDer<'static> {
+pub(crate) fn der(pem: &str) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()
 }
 
 /// The files that settings name.
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         std::fs::write(self.path(name), text).unwrap();
         self.path(name)
     }
 
     /// The two settings of `identity`.
-    fn shown(&self, name: &str, identity: &Identity) -> String {
+    pub(crate) fn shown(&self, name: &str, identity: &Identity) -> String {
         let cert = self.write(&format!("{name}.crt"), &identity.cert);
         let key = self.write(&format!("{name}.key"), &identity.key);
         format!("client_cert = {cert:?}\nclient_key = {key:?}\n")
     }
 
     /// `[upstream]` with `root`, the only one that is trusted, and `more`.
-    fn upstream(&self, root: &Authority, more: &str) -> String {
+    pub(crate) fn upstream(&self, root: &Authority, more: &str) -> String {
         let roots = self.write("roots.crt", root.pem());
         format!("[upstream]\nca_file = {roots:?}\nprobe_interval = \"1s\"\n{more}\n")
     }
 }
 
 /// One of `[[systems]]`
-fn system(name: &str, url: &str, more: &str) -> String {
+pub(crate) fn system(name: &str, url: &str, more: &str) -> String {
     format!("[[systems]]\nname = \"{name}\"\nurl = \"{url}\"\nkinds = [\"birth\"]\n{more}\n")
 }
 

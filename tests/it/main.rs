@@ -80,6 +80,8 @@ mod reconcile;
 #[cfg(feature = "simulator")]
 mod record_tokens;
 #[cfg(feature = "simulator")]
+mod renewal;
+#[cfg(feature = "simulator")]
 mod revocations;
 mod rooms;
 mod round_trips;

@@ -1,6 +1,6 @@
 //! The way there and back over TLS under a private root, and who is not spoken to.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::support::event::BIRTH;
 use crate::support::gateway::Running;
@@ -22,14 +22,18 @@ use tracing::level_filters::LevelFilter;
 const HOST: &str = "127.0.0.1";
 
 /// The files that the gateway's TLS settings name.
-struct Files(TempDir);
+pub(crate) struct Files(TempDir);
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn write(&self, name: &str, text: &str) -> String {
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path: PathBuf = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
@@ -166,7 +170,7 @@ async fn a_push_over_mutual_tls_is_taken_from_the_listed_client_and_from_nobody_
 }
 
 /// The configuration of the example, whose callback demands the certificate `CN=mosip` of `authority`.
-fn demanding(authority: &Authority, files: &Files) -> String {
+pub(crate) fn demanding(authority: &Authority, files: &Files) -> String {
     let server = authority.server(&[HOST]);
     let (cert, key) = (files.write("server.crt", &server.cert), files.write("server.key", &server.key));
     let client_ca = files.write("clients.crt", authority.pem());
@@ -214,7 +218,7 @@ async fn a_refused_handshake_is_counted_and_logged_with_the_address_of_the_peer(
 }
 
 /// Posts `body` to `/birthReceiveNid` with a caller's token; the answer, head and all.
-async fn post_over_tls(
+pub(crate) async fn post_over_tls(
     stream: TcpStream,
     authority: &Authority,
     identity: Option<&Identity>,

@@ -1,10 +1,13 @@
 //! The body of `/readyz`. Strangers get it without its sentences and names, which say where an installation is weak.
 
+mod certificates;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::certificates::{Certificate, Listener};
 use super::esignet::Esignet;
 use super::failing::FailingView;
 use super::hub::Hub;
@@ -94,17 +97,6 @@ struct Jobs {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Certificate {
-    /// `own`, `peer`, `authority` (in `keys.ca_file`), `listener`, `trusted` (by a setting), `client` (shown to servers)
-    role: &'static str,
-    name: String,
-    /// Its place in the file, from 1; behind that of a key stand its issuers.
-    number: usize,
-    /// Negative once it has expired.
-    days_to_expiry: i64,
-}
-
-#[derive(Serialize, ToSchema)]
 struct TroubleCounts {
     /// Something that the configuration asks for cannot work.
     fatal: usize,
@@ -121,16 +113,6 @@ struct Odd {
     advice: String,
     /// Something that the configuration asks for cannot work.
     fatal: bool,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Listener {
-    name: &'static str,
-    tls: bool,
-    /// Of its certificate, or of an issuer that ends before; negative once it has expired.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    days_to_expiry: Option<i64>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -251,21 +233,7 @@ impl Readiness {
             advice: trouble.advice.clone(),
             fatal: trouble.fatal,
         });
-        let certificates = standing.certificates.iter().map(|dated| Certificate {
-            role: dated.place.role,
-            name: dated.place.name.clone(),
-            number: dated.number,
-            days_to_expiry: dated.days_left(standing.now),
-        });
         let soonest = dated::soonest(&standing.certificates, standing.now);
-        let listeners = standing.listeners.iter().map(|listener| Listener {
-            name: listener.name,
-            tls: listener.has_tls,
-            days_to_expiry: soonest
-                .iter()
-                .find(|dated| dated.place.role == dated::LISTENER && dated.place.name == listener.name)
-                .map(|dated| dated.days_left(standing.now)),
-        });
         Self {
             ready: standing.ready,
             outbox: Outbox {
@@ -289,7 +257,7 @@ impl Readiness {
                 records_waiting: stored.records_waiting(),
             }),
             record_tokens_ending: stored.map(|stored| stored.record_tokens_ending),
-            certificates: Some(certificates.collect()),
+            certificates: Some(Certificate::all(standing)),
             hub: standing.hub.as_ref().map(Hub::of),
             webhooks: standing.webhooks.as_ref().map(Webhooks::of),
             esignet: standing.esignet.as_ref().map(Esignet::of),
@@ -308,7 +276,7 @@ impl Readiness {
                     .map(|dated| dated.days_left(standing.now))
                     .min(),
             },
-            listeners: Some(listeners.collect()),
+            listeners: Some(Listener::all(standing, &soonest)),
         }
     }
 

@@ -3,11 +3,44 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OwnKey, Peer, Retired, Ring, RingEntries, Slot, Trust};
+use super::{OwnKey, Peer, Ring, RingEntries, Slot, Trust};
 use crate::clock::{Timestamp, to_millis};
+use crate::keys::Certificate;
 
 /// How many own keys of former generations go on decrypting: a bound for what rotates without an end.
 const RETIRED_KEPT: usize = 8;
+
+/// An own key of a former generation. It decrypts and does nothing else.
+#[derive(Clone)]
+pub(super) struct Retired {
+    pub(super) key: Arc<OwnKey>,
+    /// From then on it is gone.
+    until: Timestamp,
+}
+
+impl Ring {
+    /// Own keys that will be gone, each with the moment: their files are missing, or hold other ones.
+    pub(crate) fn retiring(&self) -> impl Iterator<Item = (&OwnKey, Timestamp)> {
+        let missing = self.parts.own.iter().filter_map(|slot| Some((&**slot.key.as_ref()?, slot.until?)));
+        missing.chain(self.retired.iter().map(|retired| (&*retired.key, retired.until)))
+    }
+
+    /// Whether a certificate began or ended, or a key ought to be gone, since this ring was made.
+    pub(crate) fn is_stale(&self, now: Timestamp) -> bool {
+        let own = self.own.iter().filter_map(|key| key.certificate.as_ref());
+        let peers = self.peers.iter().filter_map(|peer| peer.certificate.as_ref());
+        let authorities = self.authorities().iter().map(|authority| authority.dates);
+        let is_over = |until: Timestamp| until <= now;
+        let mut ends =
+            self.retiring().map(|(_, until)| until).chain(self.parts.ec.iter().filter_map(|slot| slot.until));
+        ends.any(is_over)
+            || own
+                .chain(peers)
+                .map(Certificate::dates)
+                .chain(authorities)
+                .any(|dates| dates.validity(now) != dates.validity(self.parts.trust.now))
+    }
+}
 
 pub(super) fn succeed(previous: &Ring, next: Ring, retire_after: Duration) -> Ring {
     let RingEntries { own, mut ec, mut peers, ca_troubles, trust } = next.parts;

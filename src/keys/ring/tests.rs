@@ -82,12 +82,7 @@ impl Volume {
     }
 
     fn load(&self) -> Ring {
-        self.load_after(Duration::ZERO)
-    }
-
-    /// As it is so long after [`NOW`].
-    fn load_after(&self, passed: Duration) -> Ring {
-        Ring::load(&self.keys, after(passed))
+        Ring::load(&self.keys, NOW)
     }
 
     /// The one trouble of the volume, as it is shown, without the folder.
@@ -105,11 +100,6 @@ impl Volume {
         assert_eq!(is_fatal, fatal, "{shown}");
         assert_eq!(self.load().own().len(), if fatal { 1 } else { 2 }, "the other key is loaded in any case");
     }
-}
-
-/// The moment so long after [`NOW`].
-fn after(passed: Duration) -> Timestamp {
-    Timestamp::from_seconds(NOW.seconds() + passed.as_secs().cast_signed())
 }
 
 fn certificate(der: &[u8]) -> Certificate {

@@ -2,6 +2,18 @@
 
 use super::*;
 
+impl Volume {
+    /// As it is so long after [`NOW`].
+    fn load_after(&self, passed: Duration) -> Ring {
+        Ring::load(&self.keys, after(passed))
+    }
+}
+
+/// The moment so long after [`NOW`].
+fn after(passed: Duration) -> Timestamp {
+    Timestamp::from_seconds(NOW.seconds() + passed.as_secs().cast_signed())
+}
+
 #[test]
 fn half_written_file_keeps_the_former_key() {
     let volume = Volume::new();
