@@ -2,8 +2,12 @@
 
 use aws_lc_rs::{constant_time, hmac};
 use data_encoding::HEXLOWER;
+use zeroize::Zeroizing;
 
 use super::CryptoError;
+
+/// Bytes of small pieces that are handed to the hash function at once: a call for each costs more than the hash of it.
+const GATHERED: usize = 256;
 
 /// The hash function of an HMAC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +49,34 @@ pub fn tag(alg: HmacAlgorithm, key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
     compute(alg, key, parts.iter().copied()).as_ref().to_vec()
 }
 
-/// The tag over the pieces that `write` hands over, or the error of `write`.
-pub(crate) fn tag_written<E>(
-    alg: HmacAlgorithm,
-    key: &[u8],
-    write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
-) -> Result<Vec<u8>, E> {
-    let mut context = hmac::Context::with_key(&hmac::Key::new(alg.library_algorithm(), key));
-    write(&mut |piece| context.update(piece))?;
-    Ok(context.sign().as_ref().to_vec())
+/// A key that many tags are made with: what all of them have in common is computed once. No `Debug`.
+pub(crate) struct HmacKey(hmac::Key);
+
+impl HmacKey {
+    pub(crate) fn new(alg: HmacAlgorithm, key: &[u8]) -> Self {
+        Self(hmac::Key::new(alg.library_algorithm(), key))
+    }
+
+    /// The tag over the pieces that `write` hands over, or the error of `write`.
+    pub(crate) fn tag_written<E>(
+        &self,
+        write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
+    ) -> Result<Vec<u8>, E> {
+        let mut context = hmac::Context::with_key(&self.0);
+        let mut gathered = Zeroizing::new(Vec::with_capacity(GATHERED));
+        write(&mut |piece| {
+            if gathered.len() + piece.len() > GATHERED {
+                context.update(&gathered);
+                gathered.clear();
+            }
+            match piece.len() > GATHERED {
+                true => context.update(piece),
+                false => gathered.extend_from_slice(piece),
+            }
+        })?;
+        context.update(&gathered);
+        Ok(context.sign().as_ref().to_vec())
+    }
 }
 
 /// Verifies in constant time. A shortened tag is refused.

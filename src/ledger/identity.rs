@@ -1,7 +1,7 @@
 //! What makes two posts one event, and two uses of an idempotency key one: HMACs under the identity key of the database.
 
 use super::{Ledger, framed};
-use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::crypto::hmac::HmacKey;
 use crate::error::Result;
 use crate::opencrvs::event::{Event, FORMULA};
 
@@ -30,7 +30,7 @@ impl Ledger {
     pub(super) fn identities(&self, event: &Event) -> Result<Identities> {
         let opened = self.rules.keys.opened()?;
         let (kind, composition) = (event.kind().as_str().as_bytes(), event.composition_id().as_bytes());
-        let current = hmac::tag_written(HmacAlgorithm::Sha256, &opened.identity_key, |write| {
+        let current = opened.identity_key.tag_written(|write| {
             for part in framed(&[b"event", &[FORMULA], kind, composition]) {
                 write(&part);
             }
@@ -47,13 +47,13 @@ impl Ledger {
 
 /// The identity by the first formula, which wrote the length of the content before the content: it is written twice, since a copy of it
 /// may be as large as the body. `None` for what that formula cannot write, and so never kept.
-fn first_formula(event: &Event, key: &[u8]) -> Result<Option<Vec<u8>>> {
+fn first_formula(event: &Event, key: &HmacKey) -> Result<Option<Vec<u8>>> {
     let mut length: u64 = 0;
     if !event.write_first_formula(&mut |piece: &str| length += piece.len() as u64)? {
         return Ok(None);
     }
     let (kind, composition) = (event.kind().as_str().as_bytes(), event.composition_id().as_bytes());
-    hmac::tag_written(HmacAlgorithm::Sha256, key, |write| {
+    key.tag_written(|write| {
         for part in framed(&[b"event", kind, composition]) {
             write(&part);
         }
@@ -69,8 +69,13 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::crypto::hmac::HmacAlgorithm;
     use crate::ledger::identity;
     use crate::opencrvs::event::EventKind;
+
+    fn key() -> HmacKey {
+        HmacKey::new(HmacAlgorithm::Sha256, b"key")
+    }
 
     fn event(note: &str) -> Event {
         let body = format!(
@@ -81,7 +86,7 @@ mod tests {
     }
 
     /// As the gateways that knew the first formula alone computed it: through a tree, and a canonicaliser that is not ours.
-    fn as_it_was(event: &Event, key: &[u8]) -> Vec<u8> {
+    fn as_it_was(event: &Event, key: &HmacKey) -> Vec<u8> {
         let body: Value = serde_json::from_slice(event.body()).unwrap();
         let content = serde_json_canonicalizer::to_vec(&body["event"]["context"]).unwrap();
         identity(
@@ -98,14 +103,14 @@ mod tests {
             r#""-1.0 in a string""#,
         ] {
             let event = event(note);
-            assert_eq!(first_formula(&event, b"key").unwrap(), Some(as_it_was(&event, b"key")), "{note}");
+            assert_eq!(first_formula(&event, &key()).unwrap(), Some(as_it_was(&event, &key())), "{note}");
         }
     }
 
     #[test]
     fn what_the_first_formula_could_not_write_has_no_identity_by_it() {
         for note in ["1e400", r#""\ud83d""#, r#"{"\ude00": 1}"#] {
-            assert_eq!(first_formula(&event(note), b"key").unwrap(), None, "{note}");
+            assert_eq!(first_formula(&event(note), &key()).unwrap(), None, "{note}");
         }
     }
 }

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::uptime::Uptime;
 use super::vault::{Place, Vault, VaultError};
+use crate::crypto::hmac::{HmacAlgorithm, HmacKey};
 use crate::crypto::secret;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::FORMULA;
@@ -37,7 +38,7 @@ pub(super) struct Keys {
 pub(super) struct Opened {
     pub(super) vault: Arc<Vault>,
     /// Made with the database, never changed.
-    pub(super) identity_key: Arc<Zeroizing<Vec<u8>>>,
+    pub(super) identity_key: Arc<HmacKey>,
     /// Whether identities of older gateways, by the first formula, may be kept here.
     pub(super) has_first_formula: bool,
     pub(super) uptime: Uptime,
@@ -127,7 +128,7 @@ impl Owner for Keys {
         let uptime = tx.number(UPTIME)?.unwrap_or_default();
         let opened = Opened {
             vault: Arc::new(vault),
-            identity_key: Arc::new(identity_key),
+            identity_key: Arc::new(HmacKey::new(HmacAlgorithm::Sha256, &identity_key)),
             has_first_formula: tx.number(SINCE_FORMULA)?.is_none(),
             uptime: Uptime::from(uptime),
         };

@@ -72,7 +72,7 @@ use self::settings::{Outbox, Quarantine};
 use self::unreadable::Unreadable;
 use self::vault::{Place, Vault, VaultError};
 use crate::clock::{Clock, Timestamp, to_millis};
-use crate::crypto::hmac::{self, HmacAlgorithm};
+use crate::crypto::hmac::HmacKey;
 use crate::error::{Code, Error, Result};
 use crate::random::Random;
 use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
@@ -116,7 +116,7 @@ struct Book<'t> {
     tx: RefCell<&'t mut dyn Tx>,
     rules: &'t Rules,
     vault: Arc<Vault>,
-    identity_key: Arc<Zeroizing<Vec<u8>>>,
+    identity_key: Arc<HmacKey>,
     now: Millis,
     wall: Timestamp,
 }
@@ -335,7 +335,7 @@ impl<'t> Book<'t> {
     }
 }
 
-fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
+fn identity(key: &HmacKey, parts: &[&[u8]]) -> Vec<u8> {
     let Ok(identity) = identity_written(key, |part| {
         parts.iter().for_each(|each| part(each));
         Ok::<_, Infallible>(())
@@ -345,10 +345,10 @@ fn identity(key: &[u8], parts: &[&[u8]]) -> Vec<u8> {
 
 /// As [`identity`], of the parts that `write` hands over one by one.
 fn identity_written<E>(
-    key: &[u8],
+    key: &HmacKey,
     write: impl FnOnce(&mut dyn FnMut(&[u8])) -> Result<(), E>,
 ) -> Result<Vec<u8>, E> {
-    hmac::tag_written(HmacAlgorithm::Sha256, key, |piece| {
+    key.tag_written(|piece| {
         write(&mut |part| {
             piece(&(part.len() as u64).to_be_bytes());
             piece(part);

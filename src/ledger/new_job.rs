@@ -9,6 +9,7 @@ use super::job::{NewRecord, Records};
 use super::jobs::{DESTINATION, KIND, TABLE, form_word, record_id};
 use super::vault::{Place, Vault};
 use super::{Book, Ledger, identity, identity_written, unusable};
+use crate::crypto::hmac::HmacKey;
 use crate::error::{Code, Error, Result};
 use crate::mosip::authtoken::Form;
 use crate::pool;
@@ -68,7 +69,7 @@ struct Claim {
 }
 
 impl Claim {
-    fn new(identity_key: &[u8], key: &IdempotencyKey, form: Form, records: &impl Records) -> Result<Self> {
+    fn new(identity_key: &HmacKey, key: &IdempotencyKey, form: Form, records: &impl Records) -> Result<Self> {
         let content = identity_written(identity_key, |part| {
             part(b"job");
             part(form_word(form).as_bytes());

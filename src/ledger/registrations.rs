@@ -11,7 +11,6 @@ use super::entry::State;
 use super::idempotency::IdempotencyKey;
 use super::identity::Identities;
 use super::{Book, Ledger, framed};
-use crate::crypto::hmac::{self, HmacAlgorithm};
 use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::event::EventKind;
@@ -126,7 +125,7 @@ impl Ledger {
     fn registration_identity(&self, registration: &Registration) -> Result<Vec<u8>> {
         let opened = self.rules.keys.opened()?;
         let (kind, number) = (registration.kind().as_str().as_bytes(), registration.number().as_bytes());
-        hmac::tag_written(HmacAlgorithm::Sha256, &opened.identity_key, |write| {
+        opened.identity_key.tag_written(|write| {
             for part in framed(&[b"packet", &[FORMULA], kind, number]) {
                 write(&part);
             }

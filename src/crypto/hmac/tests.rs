@@ -75,3 +75,21 @@ fn hub_header_with_a_defect_is_refused() {
         assert!(matches!(refused, Err(CryptoError::Signature(_))), "{defect}");
     }
 }
+
+#[test]
+fn a_tag_is_the_same_whatever_pieces_it_is_written_in() {
+    let body: Vec<u8> = (0..=255).cycle().take(3_000).collect();
+    for (alg, ..) in KNOWN {
+        let expected = tag(alg, KEY, &[&body]);
+        for piece in [1, 7, 255, 256, 257, 1_000, 3_000] {
+            // A few small ones stand before each larger one.
+            let pieces: Vec<[&[u8]; 2]> =
+                body.chunks(piece + 3).map(|part| part.split_at(part.len().min(3)).into()).collect();
+            let written = HmacKey::new(alg, KEY).tag_written(|write| {
+                pieces.iter().flatten().for_each(|piece| write(piece));
+                Ok::<_, std::convert::Infallible>(())
+            });
+            assert_eq!(written, Ok(expected.clone()), "{piece}");
+        }
+    }
+}
