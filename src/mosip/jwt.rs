@@ -83,9 +83,9 @@ impl Key {
         validation.required_spec_claims.clear();
         validation.validate_exp = false;
         validation.validate_aud = false;
-        header(token)?;
-        jsonwebtoken::decode::<IgnoredAny>(token, &self.key, &validation)
-            .map_err(|_| "algorithm, signature or claims")?;
+        let decoded = jsonwebtoken::decode::<IgnoredAny>(token, &self.key, &validation)
+            .map_err(|_| header(token).err().unwrap_or("algorithm, signature or claims"))?;
+        refuse_crit(&decoded.header)?;
         claims_of(token)
     }
 }
@@ -110,10 +110,15 @@ fn of_family(algs: &[Algorithm], family: AlgorithmFamily) -> Vec<Algorithm> {
 /// The header of `token`, unverified. A `crit` is refused, whatever it names.
 pub(super) fn header(token: &str) -> Result<Header, Refusal> {
     let header = jsonwebtoken::decode_header(token).map_err(|_| "not a JWT")?;
-    if header.crit.is_some() {
-        return Err("it has a crit header");
-    }
+    refuse_crit(&header)?;
     Ok(header)
+}
+
+fn refuse_crit(header: &Header) -> Result<(), Refusal> {
+    match header.crit {
+        Some(_) => Err("it has a crit header"),
+        None => Ok(()),
+    }
 }
 
 /// The claims that are looked at (RFC 7519 4.1, OpenID Connect Core 2 and 3.1.3.6).
