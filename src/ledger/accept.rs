@@ -348,7 +348,7 @@ impl Book<'_> {
         let id = match (&intent.name, kept) {
             (_, Some(id)) => id.to_owned(),
             (Name::Composition, _) => self.fresh_id(intent.kind, &intent.line)?,
-            (Name::Action(id), _) if !self.is_in_use(id)? => id.clone(),
+            (Name::Action(id), _) if !self.tx().is_taken(id)? => id.clone(),
             (Name::Action(id), _) => self.another_id(id),
             (Name::Packet(packet), _) => self.packet_id(packet, intent.kind)?,
         };
@@ -382,7 +382,7 @@ impl Book<'_> {
     /// The composition id for its first birth or death; a name of its own for everything else of that composition, since MOSIP answers
     /// a repeated id with a plain success and drops it.
     fn fresh_id(&self, kind: EventKind, composition: &str) -> Result<String> {
-        if kind.takes_aid() && !self.is_in_use(composition)? {
+        if kind.takes_aid() && !self.tx().is_taken(composition)? {
             return Ok(composition.to_owned());
         }
         Ok(self.another_id(composition))

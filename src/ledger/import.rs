@@ -103,7 +103,7 @@ impl Ledger {
 
 impl Book<'_> {
     fn take_over(&self, Pending { registration_id: id, subject, token, .. }: &Pending) -> Result<Fate> {
-        if self.is_in_use(id)? {
+        if self.tx().is_taken(id)? {
             let number = self.correlated(id)?.and_then(|known| known.registration_number);
             let is_known = number.is_some() && number == subject.registration_number;
             return Ok(if is_known { Fate::AlreadyHere } else { Fate::Unusable(Unusable::IdInUse) });

@@ -154,7 +154,7 @@ impl Book<'_> {
         for _ in 0..DRAWS {
             let bits = (u64::from(self.rules.random.u32()) << 32) | u64::from(self.rules.random.u32());
             let id = format!("{}{:010}", packet.prefix, bits % DIGITS);
-            if !self.is_in_use(&id)? {
+            if !self.tx().is_taken(&id)? {
                 return Ok(id);
             }
         }
@@ -219,12 +219,5 @@ impl Book<'_> {
             State::Done => Some(IS_TAKEN),
             State::Parked | State::Discarded | State::Refused | State::Invalid => None,
         })
-    }
-
-    /// Whether an entry has, or had, this id.
-    pub(super) fn is_in_use(&self, id: &str) -> Result<bool> {
-        Ok(self.tx().is_named(id)?
-            || self.tx().correlation(id)?.is_some()
-            || self.tx().listed(Queue::Entries, id)?.is_some())
     }
 }

@@ -22,8 +22,8 @@ pub(crate) trait Tx: Queues + Overview {
 
     fn identity(&mut self, hash: &[u8]) -> Result<Option<IdentityRow>>;
     fn insert_identity(&mut self, hash: &[u8], entry: &str, now: Millis) -> Result<()>;
-    /// Whether an identity names this entry, though its row may be forgotten.
-    fn is_named(&mut self, entry: &str) -> Result<bool>;
+    /// Whether an entry has this id, or had it, so that an identity or a correlation names it though its row may be forgotten.
+    fn is_taken(&mut self, id: &str) -> Result<bool>;
     /// The identity that came with an idempotency key.
     fn key(&mut self, hash: &[u8]) -> Result<Option<Vec<u8>>>;
     fn insert_key(&mut self, hash: &[u8], identity: &[u8], now: Millis) -> Result<()>;

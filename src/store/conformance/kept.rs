@@ -14,13 +14,14 @@ pub(crate) async fn an_identity_outlives_its_entry_and_remembers_how_it_ended(st
         tx.insert_key(b"key", b"hash of a", 10)
     })
     .await;
-    assert!(run(store, |tx| tx.is_named("a")).await && !run(store, |tx| tx.is_named("c")).await);
+    assert!(run(store, |tx| tx.is_taken("a")).await && !run(store, |tx| tx.is_taken("c")).await);
     let leased = lease_at(store, 10, 1).await.remove(0);
     settle(store, &leased, done()).await;
     run(store, |tx| tx.forget(49, 9)).await;
     assert!(run(store, |tx| tx.row(Queue::Entries, "a")).await.is_some(), "not so old yet");
     run(store, |tx| tx.forget(50, 9)).await;
     assert!(run(store, |tx| tx.row(Queue::Entries, "a")).await.is_none());
+    assert!(run(store, |tx| tx.is_taken("a")).await, "it was there once");
     let known = run(store, |tx| tx.identity(b"hash of a")).await.unwrap();
     assert_eq!((known.entry.as_str(), known.last_state), ("a", Some(State::Done)));
     assert_eq!(run(store, |tx| tx.key(b"key")).await.as_deref(), Some(&b"hash of a"[..]));

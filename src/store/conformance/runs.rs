@@ -132,7 +132,7 @@ fn everything(tx: &mut dyn Tx) -> Result<String> {
         all += &format!("{:?}\n", tx.sealed_values(column, Millis::MIN, 99)?);
     }
     let meta = (tx.number("n")?, tx.number("marked")?, tx.sealed("s")?);
-    let identities = (tx.identity(b"hash")?, tx.key(b"key")?, tx.is_named("a")?);
+    let identities = (tx.identity(b"hash")?, tx.key(b"key")?, tx.is_taken("a")?);
     let correlations = (
         tx.correlation("a")?,
         tx.named(&name("brn"), 9)?,

@@ -29,8 +29,9 @@ impl Kept {
         self.identities.insert(hash.to_vec(), (row, now));
     }
 
-    pub(super) fn is_named(&self, entry: &str) -> bool {
-        self.identities.values().any(|(row, _)| row.entry == entry)
+    /// Whether an identity or a correlation names `entry`.
+    pub(super) fn names(&self, entry: &str) -> bool {
+        self.identities.values().any(|(row, _)| row.entry == entry) || self.correlation(entry).is_some()
     }
 
     pub(super) fn correlate(&mut self, row: &CorrelationRow, names: &[Vec<u8>]) {

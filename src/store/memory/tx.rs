@@ -35,8 +35,8 @@ impl Tx for Tables {
         Ok(())
     }
 
-    fn is_named(&mut self, entry: &str) -> Result<bool> {
-        Ok(self.kept.is_named(entry))
+    fn is_taken(&mut self, id: &str) -> Result<bool> {
+        Ok(self.kept.names(id) || self.work.find(Queue::Entries, id).is_some())
     }
 
     fn key(&mut self, hash: &[u8]) -> Result<Option<Vec<u8>>> {

@@ -97,7 +97,7 @@ impl Work {
         Ok(())
     }
 
-    fn find(&self, queue: Queue, id: &str) -> Option<&Row> {
+    pub(super) fn find(&self, queue: Queue, id: &str) -> Option<&Row> {
         self.waiting(queue).map(|waiting| &waiting.row).find(|row| row.id == id)
     }
 

@@ -76,9 +76,9 @@ impl Tx for Transaction<'_> {
         self.run(insert, params![hash, entry, now]).map(drop)
     }
 
-    fn is_named(&mut self, entry: &str) -> Result<bool> {
-        let find = "SELECT 1 FROM identity WHERE entry=?1 LIMIT 1";
-        Ok(self.find(find, [entry], |_| Ok(()))?.is_some())
+    fn is_taken(&mut self, id: &str) -> Result<bool> {
+        let find = "SELECT 1 FROM identity WHERE entry=?1 UNION ALL SELECT 1 FROM entry WHERE id=?1 LIMIT 1";
+        Ok(self.find(find, [id], |_| Ok(()))?.is_some() || self.correlation_of(id)?.is_some())
     }
 
     fn key(&mut self, hash: &[u8]) -> Result<Option<Vec<u8>>> {
