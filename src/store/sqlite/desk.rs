@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::DISK_FULL;
 use super::group::Waiting;
 use super::open::{self, OpenError};
+use super::session::Session;
 use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
@@ -27,9 +28,9 @@ pub(super) struct Desk {
 
 pub(super) enum Link {
     /// Reads and writes.
-    Open(Connection),
+    Open(Session),
     /// The disk is full; what was accepted can be listed.
-    Reading(Connection),
+    Reading(Session),
     /// The disk is full, and nothing can be read without room.
     Closed,
 }
@@ -39,7 +40,7 @@ impl Desk {
     pub(super) fn open(site: Arc<Site>) -> Result<Self, OpenError> {
         let mut desk = Self { link: Link::Closed, site };
         match open::establish(&desk.site) {
-            Ok(connection) => desk.link = Link::Open(connection),
+            Ok(session) => desk.link = Link::Open(session),
             Err(OpenError::NoRoom(file)) => {
                 tracing::error!(file = %file.display(), "the disk is full; the gateway starts without writing");
                 desk.site.health.unwritable(Trouble::full());
@@ -55,9 +56,9 @@ impl Desk {
     }
 
     #[cfg(test)]
-    pub(super) fn connection(&self) -> &Connection {
+    pub(super) fn session(&self) -> &Session {
         match &self.link {
-            Link::Open(connection) | Link::Reading(connection) => connection,
+            Link::Open(session) | Link::Reading(session) => session,
             Link::Closed => panic!("the database is closed"),
         }
     }
@@ -65,8 +66,8 @@ impl Desk {
     /// One transaction for `group`, and its answers.
     pub(super) fn commit(&mut self, mut group: Vec<Waiting>) {
         let commit = match &self.link {
-            Link::Open(connection) => {
-                let commit = run(connection, "BEGIN IMMEDIATE", &mut group);
+            Link::Open(session) => {
+                let commit = run(session, "BEGIN IMMEDIATE", &mut group);
                 if let Some(error) = commit.as_ref().err().filter(|error| error.code() == Code::Storage) {
                     let what = error.operator_detail().unwrap_or_else(|| error.detail());
                     self.site.health.unwritable(if what == DISK_FULL {
@@ -77,7 +78,7 @@ impl Desk {
                 }
                 commit
             }
-            Link::Reading(connection) => run(connection, "BEGIN", &mut group),
+            Link::Reading(session) => run(session, "BEGIN", &mut group),
             Link::Closed => Err(self.site.health.check().err().unwrap_or_else(not_open)),
         };
         let safe = match &commit {
@@ -106,9 +107,9 @@ impl Desk {
     /// A trial write: beside the database, so that it leaves no trace in it, and a small real one. It leaves the room that it found.
     fn try_to_write(&mut self) -> Result<()> {
         let path = &self.site.path;
-        if let Link::Open(connection) = &self.link {
+        if let Link::Open(session) = &self.link {
             // Up to 4 MiB of log may be in the database already, or fit into it; what cannot be given back is not needed here.
-            let _ = write_log_back(connection);
+            let _ = write_log_back(session);
         }
         let room = if self.site.health.trouble().is_some() { LOW } else { TRIAL };
         if let Err(error) = place::try_room(path, room) {
@@ -119,7 +120,7 @@ impl Desk {
             // Two connections of one process, one of them exclusive, would bar each other.
             self.link = Link::Closed;
             match open::establish(&self.site) {
-                Ok(connection) => self.link = Link::Open(connection),
+                Ok(session) => self.link = Link::Open(session),
                 Err(error) => {
                     self.site.health.unwritable(match &error {
                         OpenError::NoRoom(_) => Trouble::full(),
@@ -130,11 +131,11 @@ impl Desk {
                 }
             }
         }
-        if let Link::Open(connection) = &self.link {
+        if let Link::Open(session) = &self.link {
             let _ = self.site.files().take(path);
-            let committed = try_commit(connection);
+            let committed = try_commit(session);
             // The trial row is in the log: without this it takes up the room that it has just proved.
-            let _ = write_log_back(connection);
+            let _ = write_log_back(session);
             match committed {
                 Ok(()) => self.site.health.written(),
                 Err(error) => {
@@ -177,8 +178,8 @@ impl Desk {
 
     /// Writes the log into the database and cuts it to nothing, so that it holds no former version of a row.
     pub(super) fn overwrite(&mut self) -> Result<()> {
-        if let Link::Open(connection) = &self.link
-            && !write_log_back(connection)
+        if let Link::Open(session) = &self.link
+            && !write_log_back(session)
         {
             tracing::warn!(
                 "another program reads the database, so its log still holds rows under former keys; the stop of the gateway or the next rekey empties it"
@@ -189,24 +190,23 @@ impl Desk {
 
     /// The log holds the payloads of rows that were settled since it was last emptied.
     pub(super) fn empty_log(&mut self) -> Result<()> {
-        if let Link::Open(connection) = &self.link {
+        if let Link::Open(session) = &self.link {
             // Where another program reads the database, the next call tries again.
-            let _ = write_log_back(connection);
+            let _ = write_log_back(session);
         }
         Ok(())
     }
 
     /// Writes what the removed log still holds into the database, and begins a new one.
     fn renew_log(&mut self) -> Result<()> {
-        let Link::Open(connection) = std::mem::replace(&mut self.link, Link::Closed) else { return Ok(()) };
-        if !write_log_back(&connection) {
-            self.link = Link::Open(connection);
+        let Link::Open(session) = std::mem::replace(&mut self.link, Link::Closed) else { return Ok(()) };
+        if !write_log_back(&session) {
+            self.link = Link::Open(session);
             return Err(Error::new(Code::Storage, "the removed log cannot be written into the database")
                 .advise("Free the disk, stop other programs that read the database, and run `mosip-gateway outbox resume` again."));
         }
-        drop(connection);
-        let connection = open::reconnect(&self.site).map_err(open_refused)?;
-        self.link = Link::Open(connection);
+        drop(session);
+        self.link = Link::Open(open::reconnect(&self.site).map_err(open_refused)?);
         Ok(())
     }
 }
@@ -248,38 +248,39 @@ fn try_commit(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// One transaction. A job that fails is undone alone; a disk that fails undoes the group.
-fn run(connection: &Connection, begin: &str, group: &mut [Waiting]) -> Result<()> {
-    let outcome = run_and_commit(connection, begin, group);
-    // A transaction that could not be ended, for want of space or another reason, must not block the next group.
-    if outcome.is_err() && !connection.is_autocommit() {
-        let _ = execute(connection, "ROLLBACK");
+fn run(session: &Session, begin: &str, group: &mut [Waiting]) -> Result<()> {
+    let outcome = run_and_commit(session, begin, group);
+    if outcome.is_err() {
+        session.roll_back();
     }
     outcome
 }
 
-fn run_and_commit(connection: &Connection, begin: &str, group: &mut [Waiting]) -> Result<()> {
-    execute(connection, begin)?;
+fn run_and_commit(session: &Session, begin: &str, group: &mut [Waiting]) -> Result<()> {
+    session.execute_cached(begin)?;
     for job in group {
-        execute(connection, "SAVEPOINT job")?;
-        let outcome = (job.job)(&mut Transaction(connection));
-        // SQLite undoes the whole transaction by itself when the disk is full or fails.
-        if connection.is_autocommit() {
-            return Err(outcome.err().filter(|error| error.code() == Code::Storage).unwrap_or_else(|| {
-                Error::new(Code::Storage, "the outbox cannot be written")
-                    .for_operator("the disk is full or fails")
-            }));
+        let mark = session.mark();
+        session.execute_cached("SAVEPOINT job")?;
+        if !run_job(session, job)? {
+            session.execute_cached("ROLLBACK TO job")?;
+            session.forget_since(mark);
         }
-        let is_kept = outcome.is_ok();
-        job.outcome = Some(outcome);
-        if !is_kept {
-            execute(connection, "ROLLBACK TO job")?;
-        }
-        execute(connection, "RELEASE job")?;
+        session.execute_cached("RELEASE job")?;
     }
-    execute(connection, "COMMIT")
+    Ok(session.commit()?)
 }
 
-fn execute(connection: &Connection, sql: &str) -> Result<()> {
-    connection.prepare_cached(sql)?.execute(())?;
-    Ok(())
+/// Whether the job succeeds.
+fn run_job(session: &Session, job: &mut Waiting) -> Result<bool> {
+    let outcome = (job.job)(&mut Transaction(session));
+    // SQLite undoes the whole transaction by itself when the disk is full or fails.
+    if session.is_autocommit() {
+        return Err(outcome.err().filter(|error| error.code() == Code::Storage).unwrap_or_else(|| {
+            Error::new(Code::Storage, "the outbox cannot be written")
+                .for_operator("the disk is full or fails")
+        }));
+    }
+    let is_kept = outcome.is_ok();
+    job.outcome = Some(outcome);
+    Ok(is_kept)
 }

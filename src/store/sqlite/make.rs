@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::open::{self, OpenError};
+use super::session::Session;
 use super::site::Site;
 use crate::place::{self, beside};
 use crate::store::Owner;
@@ -55,9 +56,9 @@ fn fill(unfinished: &Path, owner: &dyn Owner) -> Result<(), OpenError> {
     remove(&beside(unfinished, "-journal"))?;
     place::private(unfinished).map_err(|error| OpenError::of_io(unfinished, error))?;
     let refused = |error: rusqlite::Error| open::refused(unfinished, &error);
-    let connection = open::connect(unfinished).map_err(refused)?;
-    open::prepare(&connection, unfinished, owner, 0)?;
-    connection.close().map_err(|(_, error)| refused(error))
+    let session = Session::new(open::connect(unfinished).map_err(refused)?);
+    open::prepare(&session, unfinished, owner, 0)?;
+    session.close().map_err(refused)
 }
 
 fn remove(file: &Path) -> Result<(), OpenError> {

@@ -2,65 +2,52 @@
 //!
 //! A name is an HMAC, so that those of one event lie anywhere in an index, and each of them costs a page of its own. An id is as good as
 //! random; its hash stands in the index as if it were one more name. Hence the index on the disk holds nothing of the newest rows: they
-//! are indexed by a table in memory, which every connection fills when it is opened. When a row is old enough, its names go to the disk
-//! together with those that lie next to them, which share their pages. `meta.named` is the last row up to which the index on the disk is
-//! whole. All of it is part of the transaction, the table in memory too.
+//! are indexed in memory, which every session fills when it is opened. When a row is old enough, its names go to the disk together with
+//! those that lie next to them, which share their pages. `meta.named` is the last row up to which the index on the disk is whole.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::recent::Start;
 use super::tx::{Transaction, read_correlation};
-use super::work::count;
 use crate::crypto::sha256;
 use crate::error::{Code, Error, Result};
 use crate::store::{CorrelationRow, Seq};
 
 /// Bytes of a name.
 const NAME: usize = 32;
-/// The first bytes of a name, or of the hash of an id: what an index holds. A row that it finds is asked for the whole of it.
-type Start = [u8; 8];
-/// Rows that are indexed in memory: about 800 KB. A start reads about as many of them.
+/// Rows that are indexed in memory: about 2 MB. A start reads about as many of them.
 const RECENT: Seq = 4_096;
 /// Names that go to the disk with one.
-const TOGETHER: i64 = 64;
+const TOGETHER: usize = 64;
 
-const IN_MEMORY: &str = "
-CREATE TEMP TABLE recent_name (
-  start BLOB NOT NULL,
-  correlation INTEGER NOT NULL,
-  PRIMARY KEY (start, correlation)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX temp.recent_name_correlation ON recent_name (correlation);
-";
 const INSERT: &str = "INSERT OR IGNORE INTO correlation_name (start, correlation) VALUES (?1, ?2)";
-const INSERT_RECENT: &str = "INSERT OR IGNORE INTO recent_name (start, correlation) VALUES (?1, ?2)";
-/// The rows that an index finds by the start ?1.
-const FOUND: &str = "seq IN (SELECT correlation FROM correlation_name WHERE start=?1
-    UNION ALL SELECT correlation FROM recent_name WHERE start=?1)";
 
-/// Makes the table in memory and fills it from the rows, as the first thing on a connection that finds rows.
-pub(super) fn load(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(IN_MEMORY)?;
-    let newest =
-        "SELECT seq, entry, names FROM correlation WHERE seq>(SELECT value FROM meta WHERE name='named')";
-    fill(connection, newest, INSERT_RECENT)
+/// The names of the rows that the index on the disk may lack.
+pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Vec<(Start, Seq)>> {
+    of(
+        connection,
+        "SELECT seq, entry, names FROM correlation WHERE seq>(SELECT value FROM meta WHERE name='named')",
+    )
 }
 
 /// Indexes the rows of an older version on the disk.
 pub(super) fn index(connection: &Connection) -> rusqlite::Result<()> {
-    fill(connection, "SELECT seq, entry, names FROM correlation", INSERT)
+    let mut all = of(connection, "SELECT seq, entry, names FROM correlation")?;
+    // In the order of the index, so that each page of it is written once.
+    all.sort_unstable();
+    let mut insert = connection.prepare(INSERT)?;
+    all.iter().try_for_each(|(start, seq)| insert.execute(params![start, seq]).map(drop))
 }
 
-fn fill(connection: &Connection, find: &str, insert: &str) -> rusqlite::Result<()> {
-    let mut all: Vec<(Start, Seq)> = Vec::new();
+/// The names of the rows that `find` finds, each with the number of its row.
+fn of(connection: &Connection, find: &str) -> rusqlite::Result<Vec<(Start, Seq)>> {
+    let mut all = Vec::new();
     let mut find = connection.prepare(find)?;
     for row in find.query_map((), Indexed::read)? {
         let row = row?;
         all.extend(row.starts().map(|start| (start, row.seq)));
     }
-    // In the order of the index, so that each page of it is written once.
-    all.sort_unstable();
-    let mut insert = connection.prepare(insert)?;
-    all.iter().try_for_each(|(start, seq)| insert.execute(params![start, seq]).map(drop))
+    Ok(all)
 }
 
 fn start_of(entry: &str) -> Start {
@@ -93,16 +80,37 @@ impl Indexed {
 impl Transaction<'_> {
     /// The number of the row of `entry`.
     pub(super) fn correlation_of(&self, entry: &str) -> Result<Option<Seq>> {
-        let find = format!("SELECT seq FROM correlation WHERE {FOUND} AND entry=?2");
-        self.find(&find, params![start_of(entry), entry], |row| row.get(0))
+        let find = "SELECT seq FROM correlation WHERE seq=?1 AND entry=?2";
+        for seq in self.candidates(start_of(entry))? {
+            if self.find(find, params![seq, entry], |_| Ok(()))?.is_some() {
+                return Ok(Some(seq));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) fn find_named(&self, name: &[u8], limit: usize) -> Result<Vec<CorrelationRow>> {
-        let find = format!(
-            "SELECT entry, subject, made_at FROM (SELECT seq, entry, subject, made_at FROM correlation
-             WHERE {FOUND} AND instr(names, ?2) ORDER BY seq DESC LIMIT ?3) ORDER BY seq"
-        );
-        self.list(&find, params![start(name), name, count(limit)], read_correlation)
+        let find = "SELECT entry, subject, made_at FROM correlation WHERE seq=?1 AND instr(names, ?2)";
+        let mut find = self.0.prepare_cached(find)?;
+        let mut found = Vec::new();
+        for seq in self.candidates(start(name))?.into_iter().rev() {
+            if found.len() == limit {
+                break;
+            }
+            found.extend(find.query_row(params![seq, name], read_correlation).optional()?);
+        }
+        found.reverse();
+        Ok(found)
+    }
+
+    /// The rows that the indexes find by `start`, in order.
+    fn candidates(&self, start: Start) -> Result<Vec<Seq>> {
+        let find = "SELECT correlation FROM correlation_name WHERE start=?1";
+        let mut rows: Vec<Seq> = self.list(find, [start], |row| row.get(0))?;
+        rows.extend(self.0.recent.borrow().rows(start));
+        rows.sort_unstable();
+        rows.dedup();
+        Ok(rows)
     }
 
     pub(super) fn write_correlation(&self, row: &CorrelationRow, names: &[Vec<u8>]) -> Result<()> {
@@ -115,12 +123,13 @@ impl Transaction<'_> {
             let names = names.concat();
             self.run(insert, params![entry, seen_at, subject, names])?;
             let new = Indexed { seq: self.0.last_insert_rowid(), entry: entry.clone(), names };
-            new.starts().try_for_each(|start| self.run(INSERT_RECENT, params![start, new.seq]).map(drop))?;
+            new.starts().for_each(|start| self.0.recent.borrow_mut().add(start, new.seq));
             return self.index_oldest(new.seq);
         };
-        let update = "UPDATE correlation SET made_at=?2, subject=?3 WHERE seq=?1 RETURNING names";
-        let known: Vec<u8> =
-            self.find(update, params![seq, seen_at, subject], |row| row.get(0))?.unwrap_or_default();
+        let update = "UPDATE correlation SET made_at=?2, subject=?3 WHERE seq=?1";
+        self.run(update, params![seq, seen_at, subject])?;
+        let known = self.find("SELECT names FROM correlation WHERE seq=?1", [seq], |row| row.get(0))?;
+        let known: Vec<u8> = known.unwrap_or_default();
         let is_new = |name: &&Vec<u8>| known.chunks(NAME).all(|known| known != name.as_slice());
         let new: Vec<&[u8]> = names.iter().filter(is_new).map(Vec::as_slice).collect();
         if new.is_empty() {
@@ -128,10 +137,14 @@ impl Transaction<'_> {
         }
         let all = [&known, new.concat().as_slice()].concat();
         self.run("UPDATE correlation SET names=?2 WHERE seq=?1", params![seq, all])?;
-        let is_recent = "SELECT ?1>value FROM meta WHERE name='named'";
-        let is_recent = self.find(is_recent, [seq], |row| row.get(0))?.unwrap_or(false);
-        let insert = if is_recent { INSERT_RECENT } else { INSERT };
-        new.into_iter().try_for_each(|name| self.run(insert, params![start(name), seq]).map(drop))
+        let is_recent = self.0.recent.borrow().oldest().is_some_and(|oldest| oldest <= seq);
+        new.into_iter().map(start).try_for_each(|start| match is_recent {
+            true => {
+                self.0.recent.borrow_mut().add(start, seq);
+                Ok(())
+            }
+            false => self.run(INSERT, params![start, seq]).map(drop),
+        })
     }
 
     /// Deletes rows, and what indexes hold of them.
@@ -139,33 +152,26 @@ impl Transaction<'_> {
         let all = rows.iter().flat_map(|row| row.starts().map(|start| (start, row.seq)));
         let mut all: Vec<(Start, Seq)> = all.collect();
         all.sort_unstable();
-        let delete = "DELETE FROM correlation_name WHERE start=?1 AND correlation=?2";
-        all.iter().try_for_each(|(start, seq)| self.run(delete, params![start, seq]).map(drop))?;
-        for row in rows {
-            self.run("DELETE FROM recent_name WHERE correlation=?1", [row.seq])?;
-            self.run("DELETE FROM correlation WHERE seq=?1", [row.seq])?;
+        for (start, seq) in all {
+            self.run("DELETE FROM correlation_name WHERE start=?1 AND correlation=?2", params![start, seq])?;
+            self.0.recent.borrow_mut().remove(start, seq);
         }
-        Ok(())
+        rows.iter().try_for_each(|row| self.run("DELETE FROM correlation WHERE seq=?1", [row.seq]).map(drop))
     }
 
     /// The oldest row that is indexed in memory goes to the index on the disk, once there are [`RECENT`] newer ones up to `newest`. So no
     /// transaction has much more to do than another.
     fn index_oldest(&self, newest: Seq) -> Result<()> {
-        let find = "SELECT start FROM recent_name WHERE correlation<=?1
-            AND correlation=(SELECT min(correlation) FROM recent_name)";
-        let oldest: Vec<Start> = self.list(find, [newest - RECENT], |row| row.get(0))?;
-        if oldest.is_empty() {
-            return Ok(());
+        let mut recent = self.0.recent.borrow_mut();
+        let Some(oldest) = recent.oldest().filter(|oldest| *oldest <= newest - RECENT) else { return Ok(()) };
+        let mut insert = self.0.prepare_cached(INSERT)?;
+        for start in recent.starts(oldest) {
+            for (start, row) in recent.together(start, oldest, TOGETHER) {
+                insert.execute(params![start, row])?;
+                recent.remove(start, row);
+            }
         }
-        for start in oldest {
-            let last = "SELECT max(start) FROM (SELECT start FROM recent_name WHERE start>=?1 ORDER BY start LIMIT ?2)";
-            let last: Option<Start> = self.find(last, params![start, TOGETHER], |row| row.get(0))?.flatten();
-            let index = "INSERT OR IGNORE INTO correlation_name (start, correlation)
-                SELECT start, correlation FROM recent_name WHERE start BETWEEN ?1 AND ?2";
-            self.run(index, params![start, last])?;
-            self.run("DELETE FROM recent_name WHERE start BETWEEN ?1 AND ?2", params![start, last])?;
-        }
-        let whole = "UPDATE meta SET value=coalesce((SELECT min(correlation) FROM recent_name)-1, ?1) WHERE name='named'";
-        self.run(whole, [newest]).map(drop)
+        let named = recent.oldest().map_or(newest, |oldest| oldest - 1);
+        self.run("UPDATE meta SET value=?1 WHERE name='named'", [named]).map(drop)
     }
 }

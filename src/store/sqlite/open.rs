@@ -8,9 +8,10 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::desk::Link;
 use super::log::Log;
+use super::session::Session;
 use super::site::Site;
 use super::tx::Transaction;
-use super::{DAMAGED, DISK_FULL, HELD, make, names, schema};
+use super::{DAMAGED, DISK_FULL, HELD, make, schema};
 use crate::error::{Code, Error};
 use crate::place::{self, beside};
 use crate::regular;
@@ -123,7 +124,7 @@ fn unusable(file: &Path, error: &io::Error) -> String {
 }
 
 /// Locks and opens the database of `site`, or makes it. This process alone owns the file from then on.
-pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
+pub(super) fn establish(site: &Site) -> Result<Session, OpenError> {
     let path = &site.path;
     check_regular(path)?;
     site.files().take(path)?;
@@ -138,10 +139,11 @@ pub(super) fn establish(site: &Site) -> Result<Connection, OpenError> {
         (connection, version) = connect_to_ours(path)?;
     }
     log.report(&connection, path).map_err(|error| refused(path, &error))?;
-    prepare(&connection, path, &*site.owner, version)?;
-    begin_log(&connection).map_err(|error| refused(path, &error))?;
+    let session = Session::new(connection);
+    prepare(&session, path, &*site.owner, version)?;
+    begin_log(&session).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;
-    Ok(connection)
+    Ok(session)
 }
 
 /// Refuses what cannot be opened without waiting, in the place of the database at `path` and of each file that belongs to it.
@@ -157,12 +159,13 @@ pub(super) fn check_regular(path: &Path) -> Result<(), OpenError> {
 }
 
 /// Opens the database of `site` once more, whose log has been written into it.
-pub(super) fn reconnect(site: &Site) -> Result<Connection, OpenError> {
+pub(super) fn reconnect(site: &Site) -> Result<Session, OpenError> {
     let path = &site.path;
     let (connection, _) = connect_to_ours(path)?;
-    begin_log(&connection).and_then(|()| names::load(&connection)).map_err(|error| refused(path, &error))?;
+    let session = Session::new(connection);
+    begin_log(&session).and_then(|()| session.load()).map_err(|error| refused(path, &error))?;
     site.files().know(path)?;
-    Ok(connection)
+    Ok(session)
 }
 
 /// Opens the database of `site` without a byte to spare: no file is made and nothing is written.
@@ -184,7 +187,7 @@ pub(super) fn for_reading(site: &Site) -> Result<Link, OpenError> {
 }
 
 /// None: an older version, which has to be brought up to date before anything of it can be shown.
-fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Connection>, OpenError> {
+fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Session>, OpenError> {
     let failed = |error: rusqlite::Error| refused(path, &error);
     let connection = connect_for_reading(path).map_err(failed)?;
     let version: i64 =
@@ -192,12 +195,13 @@ fn read_without_room(path: &Path, owner: &dyn Owner) -> Result<Option<Connection
     if version != schema::newest() {
         return Ok(None);
     }
-    names::load(&connection).map_err(failed)?;
-    connection.pragma_update(None, "query_only", true).map_err(failed)?;
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
-    owner.opened(&mut Transaction(&transaction), false).map_err(|error| OpenError::of_owner(path, error))?;
-    transaction.commit().map_err(failed)?;
-    Ok(Some(connection))
+    let session = Session::new(connection);
+    session.load().map_err(failed)?;
+    session.pragma_update(None, "query_only", true).map_err(failed)?;
+    session.execute_cached("BEGIN").map_err(failed)?;
+    owner.opened(&mut Transaction(&session), false).map_err(|error| OpenError::of_owner(path, error))?;
+    session.commit().map_err(failed)?;
+    Ok(Some(session))
 }
 
 /// Without a log the file alone is the database, and SQLite needs neither log nor index; with one, the index is kept in memory.
@@ -281,19 +285,19 @@ pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, OpenE
 
 /// Migrates the database of `version`, and has its owner read and write what is theirs, all in one transaction.
 pub(super) fn prepare(
-    connection: &Connection,
+    session: &Session,
     path: &Path,
     owner: &dyn Owner,
     version: i64,
 ) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| refused(path, &error);
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    session.execute_cached("BEGIN").map_err(failed)?;
     if version < schema::newest() {
-        schema::migrate(&transaction, version).map_err(failed)?;
+        schema::migrate(session, version).map_err(failed)?;
     }
-    names::load(&transaction).map_err(failed)?;
-    owner.opened(&mut Transaction(&transaction), true).map_err(|error| OpenError::of_owner(path, error))?;
-    transaction.commit().map_err(failed)
+    session.load().map_err(failed)?;
+    owner.opened(&mut Transaction(session), true).map_err(|error| OpenError::of_owner(path, error))?;
+    session.commit().map_err(failed)
 }
 
 /// What a refusal of SQLite over `path` means. Several codes can mean a full disk, so the disk is asked.

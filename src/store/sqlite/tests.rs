@@ -2,6 +2,7 @@ mod disk;
 mod files;
 mod foreign;
 mod gone;
+mod groups;
 mod names;
 mod opening;
 mod schema;
@@ -16,6 +17,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::look::{LookError, heads};
+use super::session::Session;
 use super::set_aside::set_aside;
 use super::*;
 use crate::clock::Timestamp;
@@ -137,7 +139,7 @@ async fn names(store: &Store) -> Vec<String> {
 /// Runs `command` on the connection itself.
 async fn on_connection<T: Send + 'static>(
     sqlite: &Sqlite,
-    command: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    command: impl FnOnce(&Session) -> rusqlite::Result<T> + Send + 'static,
 ) -> T {
-    sqlite.group.command(|desk| Ok(command(desk.connection())?)).await.unwrap()
+    sqlite.group.command(|desk| Ok(command(desk.session())?)).await.unwrap()
 }

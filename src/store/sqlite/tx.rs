@@ -1,8 +1,9 @@
 //! The verbs of a transaction on an open connection.
 
-use rusqlite::{Connection, OptionalExtension, Row as SqlRow, params};
+use rusqlite::{OptionalExtension, Row as SqlRow, params};
 
 use super::forget;
+use super::session::Session;
 use super::work::{self, count};
 use crate::error::Result;
 use crate::store::{
@@ -11,7 +12,7 @@ use crate::store::{
 };
 
 /// What a job sees of the file.
-pub(crate) struct Transaction<'c>(pub(crate) &'c Connection);
+pub(super) struct Transaction<'s>(pub(super) &'s Session);
 
 impl Transaction<'_> {
     pub(super) fn run(&self, sql: &str, values: impl rusqlite::Params) -> Result<usize> {

@@ -141,7 +141,7 @@ impl Queues for Transaction<'_> {
         let table = table(queue);
         let changed = match verdict {
             Verdict::Again { next_at, refusal: Some(Refusal { fault, text }) } => {
-                let position = self.next_position()?;
+                let position = self.0.next_position();
                 self.run(&table.again, params![seq, fence, next_at, fault, text, position])?
             }
             Verdict::Again { next_at, refusal: None } => {
@@ -169,7 +169,7 @@ impl Queues for Transaction<'_> {
         for table in QUEUES.map(table) {
             let leased: Vec<Seq> = self.list(&table.held_at_the_end, (), |row| row.get(0))?;
             for seq in leased {
-                let behind = self.next_position()?;
+                let behind = self.0.next_position();
                 self.run(&table.release_leased, [seq, behind])?;
             }
             self.run(&table.release_later, ())?;
@@ -178,7 +178,7 @@ impl Queues for Transaction<'_> {
     }
 
     fn requeue(&mut self, queue: Queue, seq: Seq, now: Millis) -> Result<bool> {
-        let position = self.next_position()?;
+        let position = self.0.next_position();
         Ok(self.run(&table(queue).requeue, params![seq, now, position])? == 1)
     }
 
@@ -223,7 +223,7 @@ impl Transaction<'_> {
         let state = if new.is_invalid { State::Invalid } else { State::Queued };
         let settled_at = new.is_invalid.then_some(new.waiting_since);
         let (job, place) = new.job.unzip();
-        let position = self.next_position()?;
+        let position = self.0.next_position();
         let (line, state) = (new.line.as_deref().unwrap_or_default(), state.as_str());
         let shared = params![
             new.id,
@@ -285,12 +285,6 @@ impl Transaction<'_> {
             return Ok(lane.kinds.clone());
         }
         self.list(find, [&lane.destination], |row| row.get(0))
-    }
-
-    /// The place behind all that wait.
-    fn next_position(&self) -> Result<Seq> {
-        let next = "UPDATE meta SET value=value+1 WHERE name='position' RETURNING value";
-        Ok(self.0.prepare_cached(next)?.query_row((), |row| row.get(0))?)
     }
 
     /// A row that was queued, parked or leased is settled; what waits for it in its line may go.

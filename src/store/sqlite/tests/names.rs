@@ -30,6 +30,12 @@ async fn number_of(sqlite: &Sqlite, sql: &'static str) -> i64 {
     on_connection(sqlite, move |connection| connection.query_row(sql, (), |row| row.get(0))).await
 }
 
+/// How many names there are in either.
+async fn in_memory_and_on_disk(sqlite: &Sqlite) -> [usize; 2] {
+    let disk = number_of(sqlite, "SELECT count(*) FROM correlation_name").await;
+    [on_connection(sqlite, |session| Ok(session.recent.borrow().len())).await, disk as usize]
+}
+
 #[tokio::test]
 async fn no_name_is_lost_with_the_memory_of_a_killed_process() {
     let home = Home::new();
@@ -68,16 +74,16 @@ async fn the_memory_holds_the_names_of_the_newest_rows_alone() {
     let sqlite = home.sqlite().unwrap();
     let store = Store(Arc::clone(&sqlite) as _);
     correlate(&store, 0..MANY).await;
-    let oldest = number_of(&sqlite, "SELECT min(correlation) FROM recent_name").await;
+    let oldest = on_connection(&sqlite, |session| Ok(session.recent.borrow().oldest().unwrap())).await;
     let whole = number_of(&sqlite, "SELECT value FROM meta WHERE name='named'").await;
     assert!(oldest > MANY as i64 - 4_096 && whole < oldest && whole > 0, "{oldest} {whole}");
-    let [memory, disk] = ["SELECT count(*) FROM recent_name", "SELECT count(*) FROM correlation_name"];
     // Of each row its names and its entry.
-    assert_eq!(number_of(&sqlite, memory).await + number_of(&sqlite, disk).await, 5 * MANY as i64);
+    let [memory, disk] = in_memory_and_on_disk(&sqlite).await;
+    assert_eq!(memory + disk, 5 * MANY);
     for _ in 0..=MANY / 1_000 {
         store.run(|tx| tx.forget(0, 10)).await.unwrap();
     }
-    assert_eq!((number_of(&sqlite, memory).await, number_of(&sqlite, disk).await), (0, 0));
+    assert_eq!(in_memory_and_on_disk(&sqlite).await, [0, 0]);
 }
 
 #[tokio::test]
@@ -87,9 +93,9 @@ async fn names_are_found_while_nothing_can_be_written() {
     correlate(&store, 0..MANY).await;
     drop(store);
     let reading = open::for_reading(&Site::new(home.file(""), home.owner())).unwrap();
-    let Link::Reading(connection) = reading else { panic!("it cannot be read") };
-    assert!((0..MANY).all(|number| is_found(&mut super::super::tx::Transaction(&connection), number)));
-    assert!(connection.execute("DELETE FROM correlation", ()).is_err());
+    let Link::Reading(session) = reading else { panic!("it cannot be read") };
+    assert!((0..MANY).all(|number| is_found(&mut super::super::tx::Transaction(&session), number)));
+    assert!(session.execute("DELETE FROM correlation", ()).is_err());
 }
 
 #[tokio::test]

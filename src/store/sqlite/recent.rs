@@ -1,0 +1,95 @@
+//! The names of the newest rows of `correlation`, which are in memory and part of the transaction all the same.
+
+use std::collections::BTreeSet;
+
+use crate::store::Seq;
+
+/// The first bytes of a name, or of the hash of an id: what an index holds. A row that it finds is asked for the whole of it.
+pub(super) type Start = [u8; 8];
+
+/// Names, each with the number of its row.
+#[derive(Default)]
+pub(super) struct Recent {
+    by_start: BTreeSet<(Start, Seq)>,
+    by_row: BTreeSet<(Seq, Start)>,
+    /// What the transaction has added and removed, in order.
+    changes: Vec<Change>,
+}
+
+#[derive(Clone, Copy)]
+enum Change {
+    Added(Start, Seq),
+    Removed(Start, Seq),
+}
+
+impl Recent {
+    pub(super) fn add(&mut self, start: Start, row: Seq) {
+        if self.put(start, row) {
+            self.changes.push(Change::Added(start, row));
+        }
+    }
+
+    pub(super) fn remove(&mut self, start: Start, row: Seq) {
+        if self.take(start, row) {
+            self.changes.push(Change::Removed(start, row));
+        }
+    }
+
+    /// The rows that bear `start`.
+    pub(super) fn rows(&self, start: Start) -> impl Iterator<Item = Seq> {
+        self.by_start.range((start, Seq::MIN)..=(start, Seq::MAX)).map(|(_, row)| *row)
+    }
+
+    /// The names of `row`.
+    pub(super) fn starts(&self, row: Seq) -> Vec<Start> {
+        self.by_row.range((row, Start::default())..=(row, [u8::MAX; 8])).map(|(_, start)| *start).collect()
+    }
+
+    /// The oldest row that has a name here.
+    pub(super) fn oldest(&self) -> Option<Seq> {
+        self.by_row.first().map(|(row, _)| *row)
+    }
+
+    /// Up to `count` names in their order, with their rows: that of `row` and those behind it; none where it is not here.
+    pub(super) fn together(&self, start: Start, row: Seq, count: usize) -> Vec<(Start, Seq)> {
+        match self.by_start.contains(&(start, row)) {
+            true => self.by_start.range((start, row)..).take(count).copied().collect(),
+            false => Vec::new(),
+        }
+    }
+
+    /// How much the transaction has changed.
+    pub(super) fn changes(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// Undoes what the transaction has changed since it had changed so much.
+    pub(super) fn undo_to(&mut self, changes: usize) {
+        for change in self.changes.split_off(changes.min(self.changes.len())).into_iter().rev() {
+            match change {
+                Change::Added(start, row) => self.take(start, row),
+                Change::Removed(start, row) => self.put(start, row),
+            };
+        }
+    }
+
+    /// The transaction is over, and what it has changed stays.
+    pub(super) fn keep(&mut self) {
+        self.changes.clear();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_start.len()
+    }
+
+    fn put(&mut self, start: Start, row: Seq) -> bool {
+        self.by_row.insert((row, start));
+        self.by_start.insert((start, row))
+    }
+
+    fn take(&mut self, start: Start, row: Seq) -> bool {
+        self.by_row.remove(&(row, start));
+        self.by_start.remove(&(start, row))
+    }
+}

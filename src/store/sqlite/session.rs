@@ -1,0 +1,99 @@
+//! An open connection, and what of the rows is in memory: the names of the newest correlations, and the last position in a queue. It is part
+//! of the transaction as the file is: undone with it, and read from the file again when the next process opens it.
+
+use std::cell::{Cell, RefCell};
+use std::ops::Deref;
+
+use rusqlite::Connection;
+
+use super::names;
+use super::recent::Recent;
+use crate::store::Seq;
+
+pub(super) struct Session {
+    connection: Connection,
+    pub(super) recent: RefCell<Recent>,
+    position: Cell<Seq>,
+    /// The position that is in the file.
+    saved: Cell<Seq>,
+}
+
+/// How far a transaction had come.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    names: usize,
+    position: Seq,
+}
+
+impl Deref for Session {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl Session {
+    /// Nothing is in memory before [`Self::load`].
+    pub(super) fn new(connection: Connection) -> Self {
+        Self { connection, recent: RefCell::default(), position: Cell::new(0), saved: Cell::new(0) }
+    }
+
+    /// Reads what is in memory from a database of today's version.
+    pub(super) fn load(&self) -> rusqlite::Result<()> {
+        let find = "SELECT value FROM meta WHERE name='position'";
+        self.saved.set(self.query_row(find, (), |row| row.get(0))?);
+        self.position.set(self.saved.get());
+        let mut recent = Recent::default();
+        names::newest(self)?.into_iter().for_each(|(start, row)| recent.add(start, row));
+        recent.keep();
+        self.recent.replace(recent);
+        Ok(())
+    }
+
+    pub(super) fn close(self) -> rusqlite::Result<()> {
+        self.connection.close().map_err(|(_, error)| error)
+    }
+
+    /// The place behind all that wait.
+    pub(super) fn next_position(&self) -> Seq {
+        self.position.set(self.position.get() + 1);
+        self.position.get()
+    }
+
+    pub(super) fn execute_cached(&self, sql: &str) -> rusqlite::Result<()> {
+        self.prepare_cached(sql)?.execute(()).map(drop)
+    }
+
+    pub(super) fn commit(&self) -> rusqlite::Result<()> {
+        let position = self.position.get();
+        if position != self.saved.get() {
+            self.prepare_cached("UPDATE meta SET value=?1 WHERE name='position'")?.execute([position])?;
+        }
+        self.execute_cached("COMMIT")?;
+        self.saved.set(position);
+        self.recent.borrow_mut().keep();
+        Ok(())
+    }
+
+    /// Undoes the transaction, which SQLite may have ended by itself. One that cannot be ended, for want of space or another reason, must
+    /// not block the next one.
+    pub(super) fn roll_back(&self) {
+        if !self.is_autocommit() {
+            let _ = self.execute_cached("ROLLBACK");
+        }
+        self.position.set(self.saved.get());
+        self.recent.borrow_mut().undo_to(0);
+    }
+
+    pub(super) fn mark(&self) -> Mark {
+        let (names, position) = (self.recent.borrow().changes(), self.position.get());
+        Mark { names, position }
+    }
+
+    /// Undoes what was done since `mark`, but not to rows.
+    pub(super) fn forget_since(&self, mark: Mark) {
+        self.position.set(mark.position);
+        self.recent.borrow_mut().undo_to(mark.names);
+    }
+}
