@@ -21,6 +21,7 @@ pub(super) struct Session {
 /// How far a transaction had come.
 #[derive(Clone, Copy)]
 pub(super) struct Mark {
+    rows: u64,
     names: usize,
     position: Seq,
 }
@@ -88,7 +89,12 @@ impl Session {
 
     pub(super) fn mark(&self) -> Mark {
         let (names, position) = (self.recent.borrow().changes(), self.position.get());
-        Mark { names, position }
+        Mark { rows: self.total_changes(), names, position }
+    }
+
+    /// Whether a row was written since `mark`.
+    pub(super) fn has_written_since(&self, mark: Mark) -> bool {
+        self.total_changes() != mark.rows
     }
 
     /// Undoes what was done since `mark`, but not to rows.
