@@ -100,7 +100,8 @@ async fn no_place_in_the_queue_is_given_again_after_a_kill() {
             settle(&store, &row, again(0)).await;
         }
     }
-    let store = home.killed().open();
+    let killed = home.killed();
+    let store = killed.open();
     accept(&store, "c").await;
     assert_eq!(ids(&lease_at(&store, 10, 9).await), ["a", "b", "c"]);
 }
