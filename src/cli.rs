@@ -2,6 +2,7 @@
 //!
 //! A command reads its files, calls the module that does the work, and prints the result.
 
+mod confine;
 #[cfg(feature = "simulator")]
 mod conform;
 mod doctor;

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Args;
+use sd_notify::NotifyState;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::confine;
 use super::input::{ConfigFile, variables};
 use super::outcome::{Failure, Outcome};
 use crate::faces::Reload;
@@ -30,6 +32,9 @@ pub(super) struct Serve {
     /// Accepts the published keys of `keys.example`. Never in production.
     #[arg(long)]
     allow_example_keys: bool,
+    /// Leaves what the process may write to the permissions of files, where a kernel with Landlock would confine it.
+    #[arg(long)]
+    danger_unconfined: bool,
 }
 
 impl Serve {
@@ -39,6 +44,14 @@ impl Serve {
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::init(level).map_err(Failure::environment)?;
         let sockets = Sockets::from_environment().map_err(Failure::environment)?;
+        if self.danger_unconfined {
+            tracing::warn!(
+                "--danger-unconfined: the permissions of files alone say what the gateway may write"
+            );
+        } else {
+            // It holds for threads that are started after it.
+            confine::confine(&config);
+        }
         let runtime = Builder::new_multi_thread()
             .worker_threads(listener_threads())
             .enable_all()
@@ -57,8 +70,14 @@ impl Serve {
             let gateway = bound?;
             tracing::info!(version = env!("CARGO_PKG_VERSION"), "the gateway starts");
             let reload = gateway.reload();
+            let stopped = wait_for_stop_signal();
+            tell(NotifyState::Ready);
+            let shutdown = async {
+                stopped.await;
+                tell(NotifyState::Stopping);
+            };
             let ended = tokio::select! {
-                ended = gateway.run(wait_for_stop_signal()) => ended,
+                ended = gateway.run(shutdown) => ended,
                 never = reload_at_signals(hangups, reload) => match never {},
             };
             if let Err(ended) = ended {
@@ -71,6 +90,14 @@ impl Serve {
         // Threads that still wait for a file or a disk that does not answer are abandoned.
         runtime.shutdown_timeout(AFTER_DRAIN);
         outcome
+    }
+}
+
+/// Tells systemd how the service stands (`sd_notify(3)`), where `NOTIFY_SOCKET` says that it listens. Once the listeners are bound, the gateway is
+/// ready: whoever connects is served.
+fn tell(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(%error, "systemd cannot be told how the service stands");
     }
 }
 
@@ -93,15 +120,16 @@ async fn reload_at_signals(hangups: io::Result<Signal>, reload: Reload) -> Infal
     std::future::pending().await
 }
 
-/// Waits for SIGTERM or Ctrl-C. It never returns where no handler can be installed.
-pub(super) async fn wait_for_stop_signal() {
-    let (Ok(mut term), Ok(mut interrupt)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+/// Waits for SIGTERM or Ctrl-C, which end nothing else from this call on. It never returns where no handler can be installed.
+pub(super) fn wait_for_stop_signal() -> impl Future<Output = ()> {
+    let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async {
+        let (Ok(mut term), Ok(mut interrupt)) = handlers else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
     }
 }

@@ -55,9 +55,10 @@ impl Simulator {
             // A reader that closed the pipe does not need the URL.
             let _ = writeln!(std::io::stdout(), "{base_url}");
         };
-        runtime
-            .block_on(run_alone(settings, self.behaviour.clone(), started, wait_for_stop_signal()))
-            .map_err(|error| unfit(&error))?;
+        // Handlers of signals belong to the runtime.
+        let alone =
+            async { run_alone(settings, self.behaviour.clone(), started, wait_for_stop_signal()).await };
+        runtime.block_on(alone).map_err(|error| unfit(&error))?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -9,7 +9,7 @@ use crate::support::event::birth;
 use crate::support::patience;
 use crate::support::process::Gateway;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixDatagram};
 use tokio::time::timeout;
 
 /// Stands before the system's `open`: while the file `$HANGS` is there, it leaves word in `$HUNG` and never comes back for the key file
@@ -51,8 +51,9 @@ fn hanging_open(dir: &Path) -> PathBuf {
 #[tokio::test]
 async fn sigterm_ends_the_process_while_the_look_at_a_key_file_hangs() {
     let dir = tempfile::tempdir().unwrap();
-    let (hangs, hung) = (dir.path().join("hangs"), dir.path().join("hung"));
     let mut gateway = Gateway::new();
+    // The gateway writes in the folder of its outbox alone.
+    let (hangs, hung) = (dir.path().join("hangs"), gateway.home().join("hung"));
     gateway.set(&[("LISTEN__DRAIN", "1s")]);
     gateway.start_behind(&hanging_open(dir.path()), &[("HANGS", &hangs), ("HUNG", &hung)]);
     gateway.ready().await;
@@ -101,4 +102,42 @@ async fn sigterm_ends_the_process_while_a_request_and_an_attempt_hang_and_the_at
     }
     gateway.start();
     call(&mosip).await;
+}
+
+#[tokio::test]
+async fn systemd_is_told_once_callers_are_served_and_when_the_end_begins() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("notify");
+    let systemd = UnixDatagram::bind(&socket).unwrap();
+    let told = async || {
+        let mut message = [0; 64];
+        let received = timeout(Duration::from_mins(1), systemd.recv(&mut message));
+        let length = received.await.expect("a message").unwrap();
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    };
+    let mut gateway = Gateway::new();
+    gateway.start_supervised(&socket, &[]);
+    assert_eq!(told().await, "READY=1\n");
+    TcpStream::connect(gateway.api().trim_start_matches("http://")).await.unwrap();
+    TcpStream::connect(&gateway.callback).await.unwrap();
+    gateway.end().await;
+    assert_eq!(told().await, "STOPPING=1\n");
+    let log = gateway.whole_log();
+    assert!(
+        log.contains("the kernel lets the gateway write") || log.contains("the kernel has no Landlock"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_gone_stops_no_start_and_without_landlock_the_log_says_so() {
+    let mut gateway = Gateway::new();
+    gateway.start_supervised(Path::new("/nonexistent/notify"), &["--danger-unconfined"]);
+    gateway.ready().await;
+    gateway.end().await;
+    let log = gateway.whole_log();
+    for line in ["systemd cannot be told how the service stands", "--danger-unconfined: "] {
+        assert!(log.contains(line), "{log}");
+    }
+    assert!(!log.contains("the kernel"), "{log}");
 }

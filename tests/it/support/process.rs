@@ -96,6 +96,13 @@ impl Gateway {
         self.spawn(&mut command);
     }
 
+    /// Starts it with these `options` as the supervisor that listens at `socket` does.
+    pub(crate) fn start_supervised(&mut self, socket: &Path, options: &[&str]) {
+        let mut command = self.command(&[&["serve", "--allow-example-keys"], options].concat());
+        command.env("NOTIFY_SOCKET", socket);
+        self.spawn(&mut command);
+    }
+
     /// Starts it where it may open no more than `files` files.
     pub(crate) fn start_with_files(&mut self, files: u32) {
         let limit = format!(r#"ulimit -n {files}; exec "$@""#);
