@@ -3,6 +3,7 @@
 
 mod document;
 mod log;
+mod promql;
 mod shell;
 
 use std::collections::BTreeSet;
@@ -153,10 +154,35 @@ fn the_alarms_of_the_table_are_those_of_the_sample_of_rules() {
     let rules = std::fs::read_to_string("deploy/alerts.yaml").unwrap();
     let sample: BTreeSet<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).collect();
     assert_eq!(told, sample);
-    let metrics = metrics_in_the_table(&page);
-    for name in sample.iter().filter_map(|rule| rule.find("mosip_gateway_").map(|at| &rule[at..])) {
-        let name = name.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap();
-        assert!(metrics.contains(name), "nothing is called {name}");
+}
+
+/// The table is that of a running gateway, as [`the_table_of_metrics_has_every_name_and_no_other`] says.
+#[test]
+fn rules_and_dashboard_read_names_and_labels_that_the_table_has() {
+    let page = operator_page();
+    let rules = promql::of_rules(&std::fs::read_to_string("deploy/alerts.yaml").unwrap());
+    let dashboard = serde_json::from_slice(&std::fs::read("deploy/grafana.json").unwrap()).unwrap();
+    let dashboard = promql::of_dashboard(&dashboard);
+    assert!(rules.len() > 30 && dashboard.len() > 30, "{} {}", rules.len(), dashboard.len());
+    let row = |name: &str| {
+        let is_row_of =
+            |line: &&str| line.starts_with("| `mosip_gateway_") && line.contains(&format!("`{name}`"));
+        page.lines().find(is_row_of)
+    };
+    for query in rules.iter().chain(&dashboard) {
+        let rows: Vec<_> = query
+            .names()
+            .iter()
+            .map(|name| {
+                // A histogram is one metric of three names.
+                let bare = ["_bucket", "_sum", "_count"].iter().find_map(|part| name.strip_suffix(part));
+                row(name).or_else(|| row(bare?)).unwrap_or_else(|| panic!("nothing is called {name}"))
+            })
+            .collect();
+        for label in query.labels() {
+            let has = rows.iter().any(|row| row.contains(&format!("`{label}`")));
+            assert!(has, "{label} is no label in {}", query.expression);
+        }
     }
 }
 
@@ -196,7 +222,11 @@ fn documents() -> Vec<PathBuf> {
     let mut pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
     pages.sort();
     assert!(pages.len() >= 9, "{pages:?}");
-    ["README.md", "CONTRIBUTING.md", "SECURITY.md"].into_iter().map(PathBuf::from).chain(pages).collect()
+    ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+        .into_iter()
+        .map(PathBuf::from)
+        .chain(pages)
+        .collect()
 }
 
 const ONBOARDING: &str = "docs/onboarding.md";
