@@ -14,6 +14,11 @@ all:
 nightly:
     .ci/nightly
 
+# Reads what is in deploy/ with the tools of those who will: promtool, systemd-analyze, Helm, the schemas of Kubernetes and compose, doctor.
+deploy:
+    cargo build --locked
+    tests/deploy/check target/debug/mosip-gateway
+
 # Fuzzes for so many seconds each, all targets or those that are named.
 fuzz seconds="60" *targets:
     fuzz/smoke {{seconds}} {{targets}}
