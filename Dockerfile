@@ -3,11 +3,16 @@
 # docker build --target gateway   -t mosip-gateway .             for production: no simulator, no example keys
 # docker build --target simulator -t mosip-gateway-simulator .   for a developer's machine: runs the demo, plays MOSIP
 #
-# Builder and base are of one Debian release, so that the C library is the same.
+# Builder and base are of one Debian release, so that the C library is the same. A release names both by digest, as RELEASING.md says:
+# --build-arg RUST=rust:1.95.0-slim-bookworm@sha256:… --build-arg BASE=gcr.io/distroless/cc-debian12:nonroot@sha256:…
 
-FROM rust:1.95.0-slim-bookworm AS source
+ARG RUST=rust:1.95.0-slim-bookworm
+ARG BASE=gcr.io/distroless/cc-debian12:nonroot
+
+FROM ${RUST} AS source
 # Outranks rust-toolchain.toml, whose components no image needs.
 ENV RUSTUP_TOOLCHAIN=1.95.0
+RUN cargo install --locked cargo-auditable@0.7.7
 WORKDIR /src
 COPY . .
 # distroless has no shell to make it with.
@@ -15,8 +20,7 @@ RUN mkdir -p /empty
 
 FROM source AS build-gateway
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
-    cargo build --release --locked --no-default-features \
-    && cp target/release/mosip-gateway /mosip-gateway
+    deploy/build && cp target/release/mosip-gateway /mosip-gateway
 
 FROM source AS build-simulator
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
@@ -24,7 +28,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     && cp target/release/mosip-gateway /mosip-gateway
 
 # The C library, user 65532, no shell. Roots for TLS are compiled in, or named by upstream.ca_file.
-FROM gcr.io/distroless/cc-debian12:nonroot AS base
+FROM ${BASE} AS base
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/mosip-gateway"]
 

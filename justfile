@@ -19,6 +19,10 @@ deploy:
     cargo build --locked
     tests/deploy/check target/debug/mosip-gateway
 
+# Makes what a release consists of; RELEASING.md has the rest.
+release:
+    deploy/release
+
 # Fuzzes for so many seconds each, all targets or those that are named.
 fuzz seconds="60" *targets:
     fuzz/smoke {{seconds}} {{targets}}

@@ -216,13 +216,13 @@ fn metrics_in_the_table(page: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// README, CONTRIBUTING, SECURITY and everything in `docs/`, relative to the top of the tree.
+/// README, CONTRIBUTING, SECURITY, RELEASING and everything in `docs/`, relative to the top of the tree.
 fn documents() -> Vec<PathBuf> {
     let pages = std::fs::read_dir("docs").unwrap().map(|entry| entry.unwrap().path());
     let mut pages: Vec<_> = pages.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
     pages.sort();
     assert!(pages.len() >= 9, "{pages:?}");
-    ["README.md", "CONTRIBUTING.md", "SECURITY.md"]
+    ["README.md", "CONTRIBUTING.md", "SECURITY.md", "RELEASING.md"]
         .into_iter()
         .map(PathBuf::from)
         .chain(pages)
