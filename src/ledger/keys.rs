@@ -110,7 +110,7 @@ impl Owner for Keys {
         })
     }
 
-    fn opened(&self, tx: &mut dyn Tx, may_write: bool) -> Result<(), OwnerError> {
+    fn opened(&self, tx: &mut dyn Tx, voids_leases: bool) -> Result<(), OwnerError> {
         let vault = self.load().map_err(|error| self.unusable(&error))?;
         let identity_key = match tx.sealed(IDENTITY)? {
             Some(sealed) => vault.open(IDENTITY_PLACE, &sealed).map_err(|error| self.unusable(&error))?,
@@ -122,7 +122,7 @@ impl Owner for Keys {
                 key
             }
         };
-        if may_write {
+        if voids_leases {
             tx.release_all()?;
         }
         let uptime = tx.number(UPTIME)?.unwrap_or_default();

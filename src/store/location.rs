@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use super::{Database, sqlite};
+use super::{Database, postgres, sqlite};
 use crate::config::section::Section;
 
 /// Reads what a backend needs from `[outbox]`; `None`: the section does not name it.
@@ -13,6 +13,7 @@ type Named = fn(&mut Section<'_>) -> Option<Location>;
 /// The backends that the section has to name. Where it names none of them, the database is one of SQLite. One more backend is a folder of its
 /// own and a line here.
 const NAMED: &[Named] = &[
+    postgres::read,
     #[cfg(test)]
     super::memory::database::read,
 ];

@@ -3,17 +3,20 @@
 //! A caller hands over a job, a function over [`Tx`]. All that a job does becomes durable together, or none of it. A job may
 //! run more than once (a lost connection, a deadlock), so that it has no effect but through [`Tx`]. It names beforehand what it
 //! locks: two jobs that name the same lock never run side by side, and rows that a lock orders are inserted in the order of their
-//! commits.
+//! commits. A job that names none runs beside no other: naming some is a promise that it touches nothing else.
 //!
 //! Sealed values are bytes to a store: it has no key. A backend is one folder, and has to pass the suite in `conformance`.
 
 #[cfg(test)]
 pub(crate) mod conformance;
 mod database;
+mod group;
+mod health;
 mod location;
 #[cfg(test)]
 pub(crate) mod memory;
 mod overview;
+mod postgres;
 mod queues;
 mod rows;
 mod sqlite;
@@ -82,8 +85,7 @@ pub(crate) trait Backend: Send + Sync {
 
 /// A job as a backend gets it.
 pub(crate) struct Order {
-    /// Two jobs that name the same lock never run side by side.
-    #[allow(dead_code, reason = "SQLite runs its jobs one after another anyhow")]
+    /// Two jobs that name the same lock never run side by side, and one that names none runs beside no other.
     pub(crate) locks: Vec<String>,
     /// The job acknowledges something to a caller: it is refused where the database is not the one that was opened.
     pub(crate) acknowledges: bool,
@@ -107,9 +109,10 @@ pub(crate) trait Owner: Send + Sync {
     /// A database is about to be made: what seals its rows is made first, unless it is there.
     fn prepare(&self) -> Result<(), OwnerError>;
 
-    /// The rows can be read: at a start, and again once a full disk has room. It is part of the transaction that opens them; without
-    /// `may_write` nothing can be written. A database that is being made is opened under its temporary name first: the last call counts.
-    fn opened(&self, tx: &mut dyn Tx, may_write: bool) -> Result<(), OwnerError>;
+    /// The rows can be read: at a start, and again once a full disk has room. It is part of the transaction that opens them. With
+    /// `voids_leases` nobody else works on them, so that a lease of before has ended; without it they may be there to be read alone. A
+    /// database that is being made is opened under its temporary name first: the last call counts.
+    fn opened(&self, tx: &mut dyn Tx, voids_leases: bool) -> Result<(), OwnerError>;
 
     /// What happened to what seals the rows, if it is not where it was: a short predicate, such as "was removed". Asked after every
     /// commit that acknowledges.

@@ -103,7 +103,7 @@ fn the_sample_holds_every_setting() {
 /// Settings that the sample holds in another form, or says in words: secrets in the open and by the other of the two forms,
 /// what belongs to the other kind of token, what is refused until it is built.
 fn is_other_form(path: &str) -> bool {
-    const OTHER: [&str; 41] = [
+    const OTHER: [&str; 44] = [
         "callback.opencrvs_jwt.url",
         "deliver.secret",
         "deliver.secret_env",
@@ -122,6 +122,10 @@ fn is_other_form(path: &str) -> bool {
         "opencrvs.search.client_secret_env",
         // Of the database that tests add to the list.
         "outbox.memory",
+        // In place of `outbox.path`.
+        "outbox.url",
+        "outbox.url_env",
+        "outbox.url_file",
         "ops.token",
         "ops.token_env",
         "upstream.ida.api_key",

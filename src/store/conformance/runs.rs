@@ -33,6 +33,17 @@ pub(crate) async fn jobs_that_name_the_same_lock_run_one_after_another_and_rows_
     assert!(rows.len() == 20 && rows.is_sorted_by_key(|row| row.id.clone()), "{rows:?}");
 }
 
+pub(crate) async fn jobs_that_name_no_lock_run_one_after_another(store: &Store) {
+    let count = |tx: &mut dyn Tx| {
+        let number = tx.number("n")?.unwrap_or(0);
+        tx.set_number("n", number + 1)
+    };
+    let locks = |number: i64| if number % 2 == 0 { Vec::new() } else { vec!["lock".to_owned()] };
+    let counted = join_all((0..JOBS).map(|number| store.take(locks(number), count))).await;
+    assert!(counted.iter().all(Result::is_ok), "{counted:?}");
+    assert_eq!(run(store, |tx| tx.number("n")).await, Some(JOBS));
+}
+
 type Verb = fn(&mut dyn Tx) -> Result<()>;
 
 /// Every verb that changes something, in an order in which each finds what it changes.

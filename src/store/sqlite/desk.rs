@@ -5,12 +5,12 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::DISK_FULL;
-use super::group::Waiting;
 use super::open::{self, OpenError};
 use super::session::Session;
 use super::site::Site;
 use super::tx::Transaction;
 use crate::error::{Code, Error, Result};
+use crate::store::group::{self, Waiting};
 use crate::store::{Piece, REMOVED, Trouble};
 use crate::{place, regular};
 
@@ -60,34 +60,6 @@ impl Desk {
         match &self.link {
             Link::Open(session) | Link::Reading(session) => session,
             Link::Closed => panic!("the database is closed"),
-        }
-    }
-
-    /// One transaction for `group`, and its answers.
-    pub(super) fn commit(&mut self, mut group: Vec<Waiting>) {
-        let commit = match &self.link {
-            Link::Open(session) => {
-                let commit = run(session, "BEGIN IMMEDIATE", &mut group);
-                if let Some(error) = commit.as_ref().err().filter(|error| error.code() == Code::Storage) {
-                    let what = error.operator_detail().unwrap_or_else(|| error.detail());
-                    self.site.health.unwritable(if what == DISK_FULL {
-                        Trouble::full()
-                    } else {
-                        Trouble::unwritable(what)
-                    });
-                }
-                commit
-            }
-            Link::Reading(session) => run(session, "BEGIN", &mut group),
-            Link::Closed => Err(self.site.health.check().err().unwrap_or_else(not_open)),
-        };
-        let safe = match &commit {
-            Ok(()) if group.iter().any(|job| job.acknowledges) => self.site.check_files(),
-            _ => Ok(()),
-        };
-        for job in group {
-            let outcome = if job.acknowledges { commit.clone().and(safe.clone()) } else { commit.clone() };
-            job.finish(outcome);
         }
     }
 
@@ -208,6 +180,35 @@ impl Desk {
         drop(session);
         self.link = Link::Open(open::reconnect(&self.site).map_err(open_refused)?);
         Ok(())
+    }
+}
+
+impl group::Desk for Desk {
+    fn commit(&mut self, mut group: Vec<Waiting>) {
+        let commit = match &self.link {
+            Link::Open(connection) => {
+                let commit = run(connection, "BEGIN IMMEDIATE", &mut group);
+                if let Some(error) = commit.as_ref().err().filter(|error| error.code() == Code::Storage) {
+                    let what = error.operator_detail().unwrap_or_else(|| error.detail());
+                    self.site.health.unwritable(if what == DISK_FULL {
+                        Trouble::full()
+                    } else {
+                        Trouble::unwritable(what)
+                    });
+                }
+                commit
+            }
+            Link::Reading(connection) => run(connection, "BEGIN", &mut group),
+            Link::Closed => Err(self.site.health.check().err().unwrap_or_else(not_open)),
+        };
+        let safe = match &commit {
+            Ok(()) if group.iter().any(|job| job.acknowledges) => self.site.check_files(),
+            _ => Ok(()),
+        };
+        for job in group {
+            let outcome = if job.acknowledges { commit.clone().and(safe.clone()) } else { commit.clone() };
+            job.finish(outcome);
+        }
     }
 }
 

@@ -10,8 +10,6 @@ mod desk;
 mod files;
 pub(crate) mod foreign;
 mod forget;
-mod group;
-mod health;
 mod log;
 mod look;
 mod make;
@@ -41,16 +39,16 @@ pub(crate) use self::outside::in_file;
 pub(crate) use self::outside::read;
 
 use self::desk::Desk;
-use self::group::Group;
 use self::open::OpenError;
 use self::site::Site;
 use crate::error::{Code, Error, Result};
 use crate::place::{self, beside};
+use crate::store::group::Group;
 use crate::store::{Backend, Order, Owner, Room, Trouble};
 
 /// A database in a file. Dropping it closes the file.
 struct Sqlite {
-    group: Group,
+    group: Group<Desk>,
     site: Arc<Site>,
 }
 
@@ -59,7 +57,7 @@ impl Sqlite {
     fn open(path: &Path, owner: Arc<dyn Owner>) -> Result<Self, OpenError> {
         let site = Arc::new(Site::new(path.to_owned(), owner));
         let desk = Desk::open(Arc::clone(&site))?;
-        let group = Group::start(desk).map_err(|error| OpenError::Io(path.to_owned(), error))?;
+        let group = Group::start([desk]).map_err(|error| OpenError::Io(path.to_owned(), error))?;
         Ok(Self { group, site })
     }
 }

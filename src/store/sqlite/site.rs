@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::files::Files;
-use super::health::Health;
 use crate::error::Result;
 use crate::place;
+use crate::store::health::Health;
 use crate::store::{Gone, Owner, Piece};
 
 /// One database, whether or not it could be opened yet.

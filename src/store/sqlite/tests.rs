@@ -95,14 +95,14 @@ impl Owner for KeyOwner {
         }
     }
 
-    fn opened(&self, tx: &mut dyn Tx, may_write: bool) -> Result<(), OwnerError> {
+    fn opened(&self, tx: &mut dyn Tx, voids_leases: bool) -> Result<(), OwnerError> {
         let key = fs::read(&self.0).map_err(|_| OwnerError::Refused("the key is missing".to_owned()))?;
         match tx.sealed("owner")? {
             Some(known) if known == key => {}
-            None if may_write => tx.set_sealed("owner", &key)?,
+            None if voids_leases => tx.set_sealed("owner", &key)?,
             _ => return Err(OwnerError::Refused("the key is another one".to_owned())),
         }
-        if may_write {
+        if voids_leases {
             tx.release_all()?;
         }
         Ok(())

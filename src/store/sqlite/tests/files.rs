@@ -258,7 +258,12 @@ fn a_panic_of_the_thread_ends_the_process() {
         .env(CHILD, "1")
         .output()
         .unwrap();
-    assert_eq!(child.status.code(), Some(group::PANICKED), "{}", String::from_utf8_lossy(&child.stderr));
+    assert_eq!(
+        child.status.code(),
+        Some(crate::store::group::PANICKED),
+        "{}",
+        String::from_utf8_lossy(&child.stderr)
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,176 @@
+//! Where the database is, as `[outbox]` says, and how it is connected to: over TLS that is verified, or on this machine.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::database::Server;
+use crate::config::section::{Section, Unset};
+use crate::config::value::{Complaint, complaint};
+use crate::loopback;
+use crate::store::Location;
+use crate::tls_files;
+
+/// How long one server has to answer.
+const CONNECT: Duration = Duration::from_secs(5);
+/// How long what was sent to a server may stay unacknowledged, and a connection silent, before it is given up.
+const SILENCE: Duration = Duration::from_secs(10);
+const TLS_ADVICE: &str =
+    "add sslmode=verify-full to the URL; without TLS, only a database on this machine is connected to";
+
+/// A database on a server. No `Debug`: it holds a password.
+#[derive(Clone)]
+pub(super) struct Target {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// `outbox.url_file`
+pub(crate) fn read(section: &mut Section<'_>) -> Option<Location> {
+    let is_named = section.is_secret_set("url");
+    let url = section.secret("url", Unset::Refused);
+    if !is_named {
+        return None;
+    }
+    let password = section.secret("password", Unset::Refused);
+    let ca_file = section.path("ca_file");
+    if !section.is_set("key_file") {
+        section.problem(
+            "key_file",
+            "is missing, and several gateways that share a database need the same key",
+            "make one with `mosip-gateway outbox keygen`, give it to each gateway, and name it",
+        );
+    }
+    section.refuse("path", "is set beside outbox.url_file", "set one of the two");
+    let target = parse(url?.expose(), password.as_ref().map(|secret| secret.expose()), ca_file.as_deref());
+    match target {
+        Ok(target) => Some(Location::new(Server(target))),
+        Err((name, Complaint { what, advice })) => {
+            section.problem(name, &what, &advice);
+            None
+        }
+    }
+}
+
+/// Which setting is wrong, and what is.
+type Wrong = (&'static str, Complaint);
+
+/// A target of a URL (`postgresql://user@host/database?sslmode=verify-full`), with the password that does not stand in it.
+pub(super) fn parse(
+    url: &[u8],
+    password: Option<&[u8]>,
+    ca_file: Option<&std::path::Path>,
+) -> Result<Target, Wrong> {
+    let url_file = |what: &str, advice: &str| ("url_file", complaint(what, advice));
+    // What libpq calls verify-full is what is done for each server that is asked for TLS.
+    let url = std::str::from_utf8(url).unwrap_or_default().replace("sslmode=verify-full", "sslmode=require");
+    let mut config: Config = url.parse().map_err(|_| {
+        url_file(
+            "is no URL of a PostgreSQL database",
+            "write postgresql://user@host:5432/database?sslmode=verify-full into the file; the password may stand in a file of its own",
+        )
+    })?;
+    if config.get_hosts().is_empty() || config.get_user().is_none() || config.get_dbname().is_none() {
+        return Err(url_file("names no host, user or database", "name all three in the URL"));
+    }
+    if let Some(password) = password {
+        config.password(password);
+    }
+    let is_here = config.get_hosts().iter().all(is_local)
+        && config.get_hostaddrs().iter().copied().all(loopback::is_loopback);
+    match config.get_ssl_mode() {
+        SslMode::Require => {}
+        _ if !is_here => return Err(url_file("asks for no verified TLS", TLS_ADVICE)),
+        _ => {
+            config.ssl_mode(SslMode::Disable);
+        }
+    }
+    let tls = match config.get_ssl_mode() {
+        SslMode::Require => Some(MakeRustlsConnect::new(tls(ca_file)?)),
+        _ => None,
+    };
+    if config.get_application_name().is_none() {
+        config.application_name("mosip-gateway");
+    }
+    config
+        .connect_timeout(CONNECT)
+        .tcp_user_timeout(SILENCE)
+        .keepalives_idle(SILENCE)
+        .keepalives_interval(CONNECT)
+        .keepalives_retries(2);
+    if config.get_hosts().len() > 1 {
+        // Of several servers, the one that takes writes.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    Ok(Target { config, tls })
+}
+
+fn is_local(host: &Host) -> bool {
+    match host {
+        Host::Tcp(name) => loopback::names_loopback(name),
+        Host::Unix(_) => true,
+    }
+}
+
+/// TLS 1.2 and 1.3; chain and name are always verified.
+fn tls(ca_file: Option<&std::path::Path>) -> Result<ClientConfig, Wrong> {
+    let wrong = |what: &str| {
+        ("ca_file", complaint(what, "name a file with the CA certificates of the database in PEM"))
+    };
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(file) = ca_file {
+        let certificates = tls_files::certificates(file).map_err(|refusal| wrong(&refusal.to_string()))?;
+        roots = RootCertStore::empty();
+        for certificate in certificates {
+            roots.add(certificate).map_err(|_| wrong("holds something that is no CA certificate"))?;
+        }
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| wrong(&error.to_string()))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+impl Target {
+    /// For errors and logs: servers and database, and no secret.
+    pub(super) fn name(&self) -> String {
+        let hosts: Vec<String> = self.config.get_hosts().iter().map(name_of).collect();
+        format!("postgresql://{}/{}", hosts.join(","), self.config.get_dbname().unwrap_or_default())
+    }
+
+    /// The first server.
+    #[cfg(test)]
+    pub(super) fn address(&self) -> (String, u16) {
+        let host = self.config.get_hosts().first().map(name_of).unwrap_or_default();
+        (host, self.config.get_ports().first().copied().unwrap_or(5432))
+    }
+
+    /// A connection, whose part that speaks with the server goes on by itself.
+    pub(super) async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        match &self.tls {
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                // How it ends is told by what waits for an answer.
+                tokio::spawn(async { drop(connection.await) });
+                Ok(client)
+            }
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                tokio::spawn(async { drop(connection.await) });
+                Ok(client)
+            }
+        }
+    }
+}
+
+fn name_of(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(folder) => folder.display().to_string(),
+    }
+}

@@ -1,0 +1,111 @@
+//! A database on a server, as the command line and `doctor` see it from outside.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::connect::Target;
+use super::open::OpenError;
+use super::schema::MARK;
+use super::session::{Failure, Session};
+use super::tx::Transaction;
+use super::{Postgres, apart};
+use crate::clock::Timestamp;
+use crate::store::{self, CopyError, Database, Head, LookError, Owner, Remains, SEALED, SealedColumn, Store};
+
+/// Where a database is, or will be.
+pub(super) struct Server(pub(super) Target);
+
+const REACH: &str = "start the database of outbox.url_file, or mend the way to it, the user or the password";
+
+impl Server {
+    /// Asks on a connection of its own.
+    fn ask<T: Send>(
+        &self,
+        ask: impl FnOnce(&mut Transaction<'_>) -> crate::error::Result<T> + Send,
+    ) -> Result<T, String> {
+        let words = |failure: &Failure| {
+            failure.error.operator_detail().unwrap_or_else(|| failure.error.detail()).to_owned()
+        };
+        apart(|| {
+            let mut session = Session::open(&self.0).map_err(|failure| words(&failure))?;
+            let answer = ask(&mut Transaction(&mut session));
+            answer.map_err(|error| match session.take_failure() {
+                Some(failure) => words(&failure),
+                None => error.detail().to_owned(),
+            })
+        })
+    }
+}
+
+fn is_ours(tx: &mut Transaction<'_>) -> crate::error::Result<bool> {
+    let find = format!("SELECT to_regclass('{MARK}') IS NOT NULL");
+    Ok(tx.find(&find, &[], |row| Ok(row.try_get(0)?))?.unwrap_or(false))
+}
+
+impl Database for Server {
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn file(&self) -> Option<(&'static str, &Path)> {
+        None
+    }
+
+    fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, store::OpenError> {
+        let opened = Postgres::open(self.0.clone(), owner);
+        opened.map(Store::new).map_err(|error| match error {
+            OpenError::Refused(what) => store::OpenError::Refused(what),
+            OpenError::Failed(failure) => {
+                store::OpenError::Refused(format!("{}: {}", self.name(), failure.error))
+            }
+        })
+    }
+
+    /// A server that does not answer may have one.
+    fn remains(&self) -> Remains {
+        match self.ask(is_ours) {
+            Ok(false) => Remains::Nothing,
+            Ok(true) | Err(_) => Remains::Database,
+        }
+    }
+
+    /// Gateways share it.
+    fn is_in_use(&self) -> bool {
+        false
+    }
+
+    fn heads(&self, length: usize) -> Result<Vec<Head>, LookError> {
+        let heads = self.ask(|tx| {
+            let mut heads = Vec::new();
+            if !is_ours(tx)? {
+                return Ok(heads);
+            }
+            for at in SEALED {
+                let SealedColumn { table, column, .. } = at;
+                let count = format!(
+                    "SELECT substr({column}, 1, {length}), count(*) FROM {table} WHERE {column} IS NOT NULL GROUP BY 1"
+                );
+                heads.extend(tx.list(&count, &[], |row| {
+                    let values = row.try_get::<_, i64>(1)?.unsigned_abs();
+                    Ok(Head { column: at, head: row.try_get(0)?, values })
+                })?);
+            }
+            Ok(heads)
+        });
+        heads.map_err(|what| LookError {
+            file: self.name(),
+            what,
+            advice: REACH.to_owned(),
+            stops_start: false,
+        })
+    }
+
+    fn copy(&self, _: &Path) -> Result<(), CopyError> {
+        Err(CopyError(format!("{}: the gateway copies files alone; back it up with `pg_dump`", self.name())))
+    }
+
+    fn set_aside(&self, _: Timestamp) -> Result<PathBuf, store::OpenError> {
+        let what = "the gateway moves files alone; name another database or schema in outbox.url_file, and keep this one";
+        Err(store::OpenError::Refused(format!("{}: {what}", self.name())))
+    }
+}

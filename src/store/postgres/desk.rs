@@ -1,0 +1,305 @@
+//! What a thread of the store works with: its connection, or none while the server does not answer.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use data_encoding::HEXLOWER;
+
+use super::open::{self, OpenError};
+use super::session::{Failure, Kind, Session};
+use super::site::Site;
+use super::tx::Transaction;
+use crate::crypto::{secret, sha256};
+use crate::error::{Code, Error, Result};
+use crate::store::Trouble;
+use crate::store::group::{self, Waiting};
+
+/// How often a group runs that others are in the way of, or whose connection is lost.
+const RUNS: u32 = 4;
+/// How old what is known of the size of the database may be.
+const SIZE: Duration = Duration::from_secs(60);
+const CLASS: i32 = super::schema::LOCKS;
+
+/// One connection, and the number of the commits that were made over it and over those before it.
+pub(super) struct Desk {
+    site: Arc<Site>,
+    session: Option<Session>,
+    /// Names the row that counts the commits of this desk.
+    writer: String,
+    commits: i64,
+    sized: Option<Instant>,
+}
+
+impl group::Desk for Desk {
+    fn commit(&mut self, mut group: Vec<Waiting>) {
+        let mut commit = self.run(&mut group);
+        for run in 1..RUNS {
+            let Err(failure) = &commit else { break };
+            if !matches!(failure.kind, Kind::Again | Kind::Lost) {
+                break;
+            }
+            // Jobs that are in each other's way are not, one by one.
+            if failure.kind == Kind::Again && run > 1 && group.len() > 1 {
+                return group.into_iter().for_each(|job| self.commit(vec![job]));
+            }
+            commit = self.run(&mut group);
+        }
+        if let Err(failure) = &commit
+            && matches!(failure.kind, Kind::Lost | Kind::Unwritable)
+        {
+            self.site.health.unwritable(trouble_of(failure));
+        }
+        let commit = commit.map_err(|failure| failure.error);
+        let safe = match &commit {
+            Ok(()) if group.iter().any(|job| job.acknowledges) => self.site.check_key(),
+            _ => Ok(()),
+        };
+        for job in group {
+            let outcome = if job.acknowledges { commit.clone().and(safe.clone()) } else { commit.clone() };
+            job.finish(outcome);
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn new(site: Arc<Site>) -> Self {
+        let writer = HEXLOWER.encode(&secret::random::<8>());
+        Self { site, session: None, writer, commits: 0, sized: None }
+    }
+
+    /// Opens the database, or makes it; a server that cannot be reached does not prevent that.
+    pub(super) fn open(&mut self) -> Result<(), OpenError> {
+        match self.connect() {
+            Ok(_) => Ok(()),
+            Err(OpenError::Failed(failure)) => {
+                self.site.health.unwritable(trouble_of(&failure));
+                Ok(())
+            }
+            Err(refused) => Err(refused),
+        }
+    }
+
+    /// Looks whether the server answers, and whether one that did not take writes does.
+    pub(super) fn look_after(&mut self) -> Result<()> {
+        let _ = self.site.check_key();
+        let trial = match self.site.health.trouble() {
+            Some(Trouble::Gone(_)) => return self.site.health.check(),
+            Some(Trouble::Unwritable { .. }) => self.try_to_write(),
+            None => self.ping(),
+        };
+        match trial {
+            Ok(()) => self.site.health.written(),
+            Err(failure) => self.site.health.unwritable(trouble_of(&failure)),
+        }
+        self.site.health.check()
+    }
+
+    /// A person says that the key file is there again.
+    pub(super) fn resume(&mut self) -> Result<()> {
+        self.site.check_key()?;
+        self.site.health.resume();
+        self.look_after()
+    }
+
+    fn ping(&mut self) -> Result<(), Failure> {
+        let is_old = self.sized.is_none_or(|sized| sized.elapsed() > SIZE);
+        let ask = if is_old { "SELECT pg_database_size(current_database())" } else { "SELECT 0::bigint" };
+        let session = self.session()?;
+        let asked = session.rows(ask, &[]);
+        let asked = asked.map_err(|error| failure_of(session, error));
+        let rows = self.keep(asked)?;
+        if is_old && let Some(bytes) = rows.first().and_then(|row| row.try_get::<_, i64>(0).ok()) {
+            self.site.set_used(bytes.unsigned_abs());
+            self.sized = Some(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn try_to_write(&mut self) -> Result<(), Failure> {
+        // A connection from before may lead to a server that is none any more.
+        self.session = None;
+        let session = self.session()?;
+        let trial = "INSERT INTO meta (name, value) VALUES ('trials', 1) ON CONFLICT (name) DO UPDATE SET value=meta.value+1";
+        let written = session.run(trial, &[]).map(drop);
+        let written = written.map_err(|error| failure_of(session, error));
+        self.keep(written)
+    }
+
+    /// A session over which nothing can be said any more is closed.
+    fn keep<T>(&mut self, outcome: Result<T, Failure>) -> Result<T, Failure> {
+        if outcome.as_ref().is_err_and(|failure| failure.kind == Kind::Lost) {
+            self.session = None;
+        }
+        outcome
+    }
+
+    /// The session; a database that this process has not opened yet is opened first.
+    fn session(&mut self) -> Result<&mut Session, Failure> {
+        self.connect().map_err(|error| match error {
+            OpenError::Failed(failure) => failure,
+            OpenError::Refused(what) => {
+                let error = Error::new(Code::Storage, "the outbox is not open").for_operator(what);
+                Failure { kind: Kind::Unwritable, error }
+            }
+        })
+    }
+
+    fn connect(&mut self) -> Result<&mut Session, OpenError> {
+        if self.session.as_ref().is_some_and(Session::is_closed) {
+            self.session = None;
+        }
+        if self.session.is_none() {
+            if let Some(failure) = self.site.failed() {
+                return Err(OpenError::Failed(failure));
+            }
+            match self.new_session() {
+                Ok(session) => self.session = Some(session),
+                Err(error) => {
+                    if let OpenError::Failed(failure) = &error {
+                        self.site.tried(Some(failure));
+                    }
+                    return Err(error);
+                }
+            }
+            self.site.tried(None);
+        }
+        self.session.as_mut().ok_or_else(|| self.site.refused("there is no connection".to_owned()))
+    }
+
+    fn new_session(&mut self) -> Result<Session, OpenError> {
+        let site = &self.site;
+        let mut session = Session::open(&site.target).map_err(OpenError::Failed)?;
+        {
+            let mut is_open = site.is_open();
+            if !*is_open {
+                open::prepare(&mut session, site)?;
+                *is_open = true;
+            }
+        }
+        // Waits for a commit that is still under way over the connection before this one.
+        let known = "INSERT INTO writer (id, commits) VALUES ($1, 0) ON CONFLICT (id) DO UPDATE SET seen_at=now() RETURNING commits";
+        let rows = session.change(known, &[&self.writer]);
+        let rows = rows.map_err(|error| OpenError::Failed(failure_of(&mut session, error)))?;
+        self.commits = rows.first().and_then(|row| row.try_get(0).ok()).unwrap_or_default();
+        Ok(session)
+    }
+
+    /// One transaction. A job that fails is undone alone; a server that fails undoes the group, which may run again.
+    fn run(&mut self, group: &mut [Waiting]) -> Result<(), Failure> {
+        let (writer, next) = (self.writer.clone(), self.commits);
+        let session = self.session()?;
+        let outcome = run_jobs(session, group).and_then(|is_open| {
+            let has_written = is_open && session.has_written();
+            let end = match is_open {
+                true if has_written => &counted(&writer, next),
+                true => "COMMIT",
+                false => "ROLLBACK",
+            };
+            let ended = session.execute(end).map(|()| has_written);
+            ended.map_err(|error| Ended::InCommit(failure_of(session, error), has_written))
+        });
+        match outcome {
+            Ok(has_written) => {
+                self.commits += i64::from(has_written);
+                Ok(())
+            }
+            Err(Ended::Before(failure)) => {
+                if failure.kind != Kind::Lost {
+                    let _ = self.session.as_mut().map(|session| session.execute("ROLLBACK"));
+                }
+                self.keep(Err(failure))
+            }
+            Err(Ended::InCommit(failure, has_written)) => {
+                // Over a new connection it is known whether the commit counts.
+                self.session = None;
+                if has_written && failure.kind == Kind::Lost && self.session().is_ok() && self.commits > next
+                {
+                    return Ok(());
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// Where a transaction failed.
+enum Ended {
+    Before(Failure),
+    /// In its commit; with whether it has changed anything.
+    InCommit(Failure, bool),
+}
+
+/// The commit of `writer` behind its first `commits`. What is still under way over a former connection and comes later than its
+/// repetition violates a constraint.
+pub(super) fn counted(writer: &str, commits: i64) -> String {
+    format!(
+        "UPDATE writer SET commits=CASE commits WHEN {commits} THEN {commits}+1 ELSE -1 END WHERE id='{writer}'; COMMIT"
+    )
+}
+
+/// Runs each job; false: there was one, it failed, and all is to be undone.
+fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended> {
+    let before = |session: &mut Session, error| Ended::Before(failure_of(session, error));
+    session.begin(&beginning(group)).map_err(|error| before(session, error))?;
+    let is_alone = group.len() == 1;
+    for job in group {
+        if !is_alone {
+            session.execute("SAVEPOINT job").map_err(|error| before(session, error))?;
+        }
+        let outcome = (job.job)(&mut Transaction(session));
+        match session.take_failure() {
+            Some(failure) if failure.kind != Kind::Refused => return Err(Ended::Before(failure)),
+            _ => {}
+        }
+        let is_kept = outcome.is_ok();
+        job.outcome = Some(outcome);
+        if is_alone {
+            return Ok(is_kept);
+        }
+        let end = if is_kept { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+        session.execute(end).map_err(|error| before(session, error))?;
+    }
+    Ok(true)
+}
+
+/// A transaction that holds what `group` names: its locks, sorted, beside others that hold other ones; or all of them.
+fn beginning(group: &[Waiting]) -> String {
+    let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED; ".to_owned();
+    if group.iter().any(|job| job.locks.is_empty()) {
+        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0)"));
+        return begin;
+    }
+    begin.push_str(&format!("SELECT pg_advisory_xact_lock_shared({CLASS}, 0)"));
+    let mut numbers: Vec<i32> = group.iter().flat_map(|job| &job.locks).map(|name| number_of(name)).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    for number in numbers {
+        begin.push_str(&format!("; SELECT pg_advisory_xact_lock({CLASS}, {number})"));
+    }
+    begin
+}
+
+/// Two names may have one number, and then wait for each other. 0 is that of all, and 1 that of the schema.
+fn number_of(name: &str) -> i32 {
+    let hash = sha256(name.as_bytes());
+    let number = hash.first_chunk::<4>().map_or(2, |bytes| i32::from_be_bytes(*bytes));
+    if matches!(number, 0 | 1) { 2 } else { number }
+}
+
+fn failure_of(session: &mut Session, error: Error) -> Failure {
+    session.take_failure().unwrap_or(Failure { kind: Kind::Refused, error })
+}
+
+/// What people are told, and what to do.
+fn trouble_of(failure: &Failure) -> Trouble {
+    let what = failure.error.operator_detail().unwrap_or_else(|| failure.error.detail());
+    let advice = match failure.kind {
+        Kind::Lost => {
+            "Start the database of outbox.url_file, or mend the way to it, its user and password, or outbox.ca_file. The gateway goes on by itself; what was accepted is kept."
+        }
+        _ => {
+            "Let outbox.url_file name the primary, free its disk, or do what it says. The gateway goes on by itself; what was accepted is kept."
+        }
+    };
+    Trouble::Unwritable { what: what.to_owned(), advice }
+}

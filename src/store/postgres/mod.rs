@@ -1,0 +1,87 @@
+//! PostgreSQL: several gateways over one database. A few threads, each with a connection of its own, run the same jobs as SQLite's one
+//! thread does, in groups that share a commit.
+//!
+//! A job that names locks takes them as advisory locks, sorted, and runs beside others; one that names none runs alone, whichever gateway
+//! asks for it. So a job never sees what another is about to change, and no rule above has to know that there are other gateways.
+
+mod connect;
+mod database;
+mod desk;
+mod forget;
+mod open;
+mod overview;
+mod schema;
+mod session;
+mod site;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod work;
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use self::connect::Target;
+pub(crate) use self::connect::read;
+use self::desk::Desk;
+use self::open::OpenError;
+use self::site::Site;
+use super::group::Group;
+use super::{Backend, Order, Owner, Room, Trouble};
+use crate::error::Result;
+
+/// Connections of one gateway: what waits for a lock or the disk of one leaves the others free.
+const CONNECTIONS: usize = 4;
+
+/// A database on a server. Dropping it closes the connections.
+struct Postgres {
+    group: Group<Desk>,
+    site: Arc<Site>,
+}
+
+impl Postgres {
+    /// Opens the database, or makes its tables. A server that does not answer does not prevent that: [`Backend::trouble`] reports it until
+    /// it does.
+    fn open(target: Target, owner: Arc<dyn Owner>) -> std::result::Result<Self, OpenError> {
+        let site = Arc::new(Site::new(target, owner));
+        let mut desks: Vec<Desk> = (0..CONNECTIONS).map(|_| Desk::new(Arc::clone(&site))).collect();
+        if let Some(first) = desks.first_mut() {
+            apart(|| first.open())?;
+        }
+        let group = Group::start(desks).map_err(|error| site.refused(error.to_string()))?;
+        Ok(Self { group, site })
+    }
+}
+
+/// Runs `work` on a thread of its own, since a runtime waits for what it sends, and the caller may belong to another one.
+fn apart<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        scope.spawn(work).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+impl Backend for Postgres {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        self.group.run(order).boxed()
+    }
+
+    fn trouble(&self) -> Option<Trouble> {
+        self.site.health.trouble()
+    }
+
+    fn look_after(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::look_after).boxed()
+    }
+
+    fn resume(&self) -> BoxFuture<'_, Result<()>> {
+        self.group.command(Desk::resume).boxed()
+    }
+
+    /// What is left on the server's disk is not known here.
+    fn room(&self) -> Room {
+        Room { left: None, used: self.site.used() }
+    }
+}

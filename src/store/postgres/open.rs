@@ -1,0 +1,124 @@
+//! A database becomes one of ours, or is found to be one: all of it in one transaction, which one gateway runs while others wait.
+
+use super::schema;
+use super::session::{Failure, Kind, Session};
+use super::site::Site;
+use super::tx::Transaction;
+use crate::error::Error;
+use crate::store::OwnerError;
+
+/// Why a database is not opened.
+#[derive(Debug)]
+pub(super) enum OpenError {
+    /// Not now. It is tried again.
+    Failed(Failure),
+    /// `<where>: <what>; <what to do>`. No start helps.
+    Refused(String),
+}
+
+/// Brings the tables up to date, or makes them, and has the owner of the rows read and write what is theirs.
+pub(super) fn prepare(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+    check_server(session, site)?;
+    let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({}, {})", schema::LOCKS, schema::LOCK);
+    session.begin(&lock).map_err(|error| failed(session, error))?;
+    let prepared = migrate(session, site).and_then(|()| {
+        let opened = site.owner.opened(&mut Transaction(session), false);
+        opened.map_err(|error| match error {
+            OwnerError::Refused(sentence) => OpenError::Refused(sentence),
+            OwnerError::NoRoom(file) => site.refused(format!("the disk of {} is full", file.display())),
+            OwnerError::Store(error) => failed(session, error),
+        })
+    });
+    match prepared {
+        Ok(()) => session.execute("COMMIT").map_err(|error| failed(session, error)),
+        Err(error) => {
+            let _ = session.execute("ROLLBACK");
+            Err(error)
+        }
+    }
+}
+
+/// What no table depends on.
+fn check_server(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+    let ask = "SELECT current_setting('server_version_num')::bigint, current_setting('server_encoding'), \
+               current_setting('transaction_read_only'), current_schema()::text";
+    let rows = session.rows(ask, &[]).map_err(|error| failed(session, error))?;
+    let Some(row) = rows.first() else { return Err(site.refused("it says nothing of itself".to_owned())) };
+    let text = |index| row.try_get::<_, Option<String>>(index).ok().flatten();
+    let version: i64 = row.try_get(0).unwrap_or_default();
+    if version < schema::OLDEST_SERVER {
+        let (major, least) = (version / 10_000, schema::OLDEST_SERVER / 10_000);
+        return Err(
+            site.refused(format!("the server is PostgreSQL {major}; the gateway needs {least} or newer"))
+        );
+    }
+    if text(1).as_deref() != Some("UTF8") {
+        let encoding = text(1).unwrap_or_default();
+        return Err(site.refused(format!(
+            "the encoding of the database is {encoding}, which cannot hold every name; make one with ENCODING 'UTF8', and name it in outbox.url_file"
+        )));
+    }
+    if text(2).as_deref() != Some("off") {
+        let what = "the database takes no writes: it is a standby, or set to read only";
+        let error =
+            Error::new(crate::error::Code::Storage, "the outbox cannot be written").for_operator(what);
+        return Err(OpenError::Failed(Failure { kind: Kind::Unwritable, error }));
+    }
+    if text(3).is_none() {
+        return Err(site.refused(
+            "the user has no schema to make tables in; give them one, or name it by `options=-c search_path=…` in the URL".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn migrate(session: &mut Session, site: &Site) -> Result<(), OpenError> {
+    let failed = |session: &mut Session, error| failed(session, error);
+    let count = "SELECT count(*) FILTER (WHERE relname=$1), count(*) FROM pg_class \
+                 WHERE relnamespace=current_schema()::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'f')";
+    let rows = session.rows(count, &[&schema::MARK]).map_err(|error| failed(session, error))?;
+    let counts = rows.first().map(|row| (row.try_get::<_, i64>(0).ok(), row.try_get::<_, i64>(1).ok()));
+    let seen = match counts {
+        Some((Some(0), Some(0))) => 0,
+        Some((Some(0), _)) => {
+            return Err(site.refused(
+                "another program has its tables here; make a database or a schema for the outbox alone, and name it in outbox.url_file".to_owned(),
+            ));
+        }
+        _ => {
+            let ask = format!("SELECT version, readable_by FROM {}", schema::MARK);
+            let rows = session.rows(&ask, &[]).map_err(|error| failed(session, error))?;
+            let number = |index| rows.first().and_then(|row| row.try_get::<_, i64>(index).ok());
+            let (version, readable_by) = (number(0).unwrap_or(0), number(1).unwrap_or(i64::MAX));
+            if readable_by > schema::newest() {
+                return Err(site.refused(format!(
+                    "version {version} of the outbox was written by a newer gateway (this one knows {}); run that one, or restore the backup that was made before the update",
+                    schema::newest()
+                )));
+            }
+            version
+        }
+    };
+    for migration in schema::MIGRATIONS.iter().skip(usize::try_from(seen).unwrap_or(0)) {
+        session.execute(migration).map_err(|error| failed(session, error))?;
+    }
+    if seen < schema::newest() {
+        let mark = format!("UPDATE {} SET version={}", schema::MARK, schema::newest());
+        session.execute(&mark).map_err(|error| failed(session, error))?;
+    }
+    Ok(())
+}
+
+fn failed(session: &mut Session, error: Error) -> OpenError {
+    match session.take_failure() {
+        // Nothing that is tried again helps against a statement that the server does not accept.
+        Some(failure) if failure.kind == Kind::Refused => OpenError::Refused(words(&failure.error)),
+        Some(failure) => OpenError::Failed(failure),
+        None => OpenError::Refused(words(&error)),
+    }
+}
+
+fn words(error: &Error) -> String {
+    let what = error.operator_detail().unwrap_or_else(|| error.detail());
+    format!("the database refuses a statement ({what}); look at its log")
+}

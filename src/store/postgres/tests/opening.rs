@@ -1,0 +1,77 @@
+//! What is opened, what is made, and what is refused with what to do.
+
+use super::*;
+
+#[test]
+fn one_gateway_makes_the_tables_and_the_others_wait() {
+    let Some(home) = Home::new() else { return };
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| home.postgres().map(drop).map_err(|error| format!("{error:?}")).unwrap());
+        }
+    });
+    assert_eq!(home.number("SELECT count(*) FROM mosip_gateway"), 1);
+    assert_eq!(home.number("SELECT version FROM mosip_gateway"), schema::newest());
+    assert_eq!(home.number("SELECT count(*) FROM meta WHERE name='owner'"), 1);
+}
+
+#[test]
+fn a_newer_database_is_opened_where_it_says_that_this_version_may_and_refused_else() {
+    let Some(home) = Home::new() else { return };
+    drop(home.store());
+    home.sql("UPDATE mosip_gateway SET version=99; ALTER TABLE entry ADD COLUMN later TEXT");
+    drop(home.store());
+    assert_eq!(home.number("SELECT version FROM mosip_gateway"), 99, "it stays what it is");
+    home.sql("UPDATE mosip_gateway SET readable_by=99");
+    let refused = home.refused();
+    assert!(refused.contains("version 99") && refused.contains("newer gateway"), "{refused}");
+}
+
+#[test]
+fn tables_of_another_program_are_left_alone() {
+    let Some(home) = Home::new() else { return };
+    home.sql("CREATE TABLE entry (id TEXT); INSERT INTO entry VALUES ('theirs')");
+    let refused = home.refused();
+    assert!(refused.contains("another program") && refused.contains("outbox.url_file"), "{refused}");
+    assert_eq!(home.number("SELECT count(*) FROM entry"), 1);
+    assert_eq!(home.number("SELECT count(*) FROM pg_class WHERE relname='writer' AND relnamespace=current_schema()::regnamespace"), 0);
+}
+
+#[test]
+fn an_encoding_that_cannot_hold_every_name_is_refused() {
+    let Some(home) = Home::new() else { return };
+    let name = &home.schema;
+    home.sql(&format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0"));
+    let mut url = home.url.clone();
+    let from = url.rfind('/').unwrap();
+    let until = url[from..].find('?').map_or(url.len(), |at| from + at);
+    url.replace_range(from + 1..until, name);
+    let target = connect::parse(url.as_bytes(), None, None).map_err(|(name, _)| name).unwrap();
+    let refused = match Postgres::open(target, Arc::new(Nobody)) {
+        Err(OpenError::Refused(what)) => what,
+        _ => panic!("it is opened"),
+    };
+    assert!(refused.contains("LATIN1") && refused.contains("UTF8"), "{refused}");
+    home.sql(&format!("DROP DATABASE {name} WITH (FORCE)"));
+}
+
+#[tokio::test]
+async fn a_standby_starts_and_takes_nothing() {
+    let Some(home) = Home::new() else { return };
+    let store = home.store();
+    store.run(count).await.unwrap();
+    let url = home
+        .url(None)
+        .replace("&application_name", "%20-c%20default_transaction_read_only=on&application_name");
+    let target = connect::parse(url.as_bytes(), None, None).map_err(|(name, _)| name).unwrap();
+    let standby =
+        Store::new(Postgres::open(target, Arc::new(Nobody)).map_err(|error| format!("{error:?}")).unwrap());
+    let trouble = standby.trouble().unwrap();
+    assert!(
+        trouble.detail().contains("takes no writes") && trouble.advice().contains("primary"),
+        "{trouble:?}"
+    );
+    assert_eq!(standby.take(Vec::new(), count).await.unwrap_err().code(), Code::Storage);
+    assert!(standby.look_after().await.is_err());
+    assert_eq!(store.run(|tx| tx.number("n")).await.unwrap(), Some(1));
+}
