@@ -185,6 +185,16 @@ mod tests {
         assert!(!bytes.is_unique() && Bytes::from(written).is_unique(), "they belong to what wipes them");
     }
 
+    #[test]
+    fn what_fits_does_not_move() {
+        let mut writer = SecretWriter::with_capacity(8);
+        let (before, room) = (writer.0.as_ptr(), writer.0.capacity());
+        for _ in 0..room {
+            writer.push(b"x");
+            assert_eq!(writer.0.as_ptr(), before);
+        }
+    }
+
     /// Gives a few bytes at a time.
     struct Slowly<'a>(&'a [u8]);
 

@@ -44,3 +44,45 @@ fn of_webpki(name: &str) -> &'static str {
         _ => STANDARD,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_finding_has_words_of_its_own() {
+        use CertificateError as E;
+        for (error, words) in [
+            (E::BadEncoding, "damaged"),
+            (E::Expired, "has expired"),
+            (E::NotValidYet, "not valid yet"),
+            (E::Revoked, "revoked"),
+            (E::UnhandledCriticalExtension, "critical extension"),
+            (E::UnknownIssuer, "trusted roots"),
+            (E::BadSignature, "does not verify"),
+            (E::NotValidForName, "another name"),
+            (E::InvalidPurpose, "another purpose"),
+            (
+                E::UnsupportedSignatureAlgorithmContext {
+                    signature_algorithm_id: Vec::new(),
+                    supported_algorithms: Vec::new(),
+                },
+                "such as SHA-1",
+            ),
+            (E::ApplicationVerificationFailure, "RFC 5280"),
+        ] {
+            assert!(of(&error).contains(words), "{error:?}: {}", of(&error));
+        }
+        for (name, words) in [
+            ("UnsupportedCertVersion", "version 1 or 2"),
+            ("CaUsedAsEndEntity", "CA:TRUE"),
+            ("EndEntityUsedAsCa", "CA:FALSE"),
+            ("NameConstraintViolation", "for its name"),
+            ("PathLenConstraintViolated", "more CAs"),
+            ("MaximumPathDepthExceeded", "more CAs"),
+            ("MalformedExtensions", "RFC 5280"),
+        ] {
+            assert!(of_webpki(name).contains(words), "{name}: {}", of_webpki(name));
+        }
+    }
+}

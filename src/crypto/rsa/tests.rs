@@ -104,7 +104,11 @@ fn wrapped_key_with_a_defect_is_refused_with_one_answer() {
     ] {
         let refused = key.unwrap(bytes).err();
         assert!(matches!(refused, Some(CryptoError::Decrypt(_))), "{defect}");
-        assert_eq!(refused.unwrap().to_string(), "the message does not open", "{defect}");
+        let refused = refused.unwrap();
+        assert_eq!(refused.to_string(), "the message does not open", "{defect}");
+        // For the operator's log alone.
+        let step = if defect == "16-byte session key" { "32 bytes long" } else { "does not unwrap" };
+        assert!(refused.stage().ends_with(step), "{defect}: {}", refused.stage());
     }
 }
 
@@ -150,6 +154,15 @@ fn private_key_of_another_form_is_refused() {
         ("truncated", &PARTNER[..PARTNER.len() - 1]),
     ] {
         assert!(matches!(PrivateKey::from_pkcs8_der(der), Err(UnusableKey::Form(_))), "{defect}");
+    }
+}
+
+#[test]
+fn a_length_in_bits_counts_from_the_highest_one() {
+    for (number, expected) in
+        [(&[][..], None), (&[1], Some(1)), (&[0x80, 0], Some(16)), (&[0x7f, 0xff], Some(15))]
+    {
+        assert_eq!(bits(number), expected, "{number:?}");
     }
 }
 
