@@ -245,8 +245,9 @@ impl ParsedEnvelope {
             Layout::LegacyThumbprint => THUMBPRINT_LEN,
             Layout::LegacyPlain => 0,
         };
+        // A splitter before its place leaves a range of no length.
         let wrapped = key_start..splitter;
-        if splitter < key_start || !KEY_LEN_RANGE.contains(&wrapped.len()) {
+        if !KEY_LEN_RANGE.contains(&wrapped.len()) {
             return Err(CryptoError::Malformed("the wrapped key has no length of an RSA key"));
         }
         let body = splitter + SPLITTER.len()..envelope.len();
@@ -332,3 +333,6 @@ fn open_body(
     let start = parts.body.start + start;
     Ok(start..start + opened)
 }
+
+#[cfg(test)]
+mod tests;
