@@ -26,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
 /// Whatever opens is a known plaintext.
 fn arbitrary_bytes(bytes: &[u8]) {
     let data = base64::encode(bytes);
-    let message = Sealed { data: &data, signature: None, aad: &[] };
+    let message = Sealed { data: &data, signature: None, aad: &[], over: None };
     if let Ok(opened) = envelope::open(keys::ring(), keys::peer("mosip"), message, UNSIGNED_TOO) {
         assert!(known::is_plaintext(opened.get()));
     }
@@ -39,7 +39,7 @@ fn edited_unsigned(input: &mut Unstructured<'_>) -> Result<()> {
     let same_aad = input.arbitrary()?;
     let aad: &[u8] = if same_aad { &original.aad } else { input.bytes(input.len())? };
     let data = base64::encode_url(&bytes);
-    let message = Sealed { data: &data, signature: None, aad };
+    let message = Sealed { data: &data, signature: None, aad, over: None };
     match envelope::open(keys::ring(), keys::peer("mosip"), message, UNSIGNED_TOO) {
         Ok(opened) => {
             assert_eq!(&**opened.get(), original.plaintext);
@@ -64,7 +64,7 @@ fn edited_signed(input: &mut Unstructured<'_>) -> Result<()> {
         (edit::edited(&original.bytes, input)?, good.clone())
     };
     let (data, encoded) = (base64::encode(&bytes), base64::encode(&signature));
-    let message = Sealed { data: &data, signature: Some(&encoded), aad: &original.aad };
+    let message = Sealed { data: &data, signature: Some(&encoded), aad: &original.aad, over: None };
     match envelope::open(keys::ring(), keys::peer("mosip"), message, Policy::default()) {
         Ok(opened) => {
             assert_eq!(&**opened.get(), original.plaintext);
@@ -84,7 +84,7 @@ fn there_and_back(form: u8, plaintext: &[u8]) {
     };
     let sealed =
         envelope::seal_message(keys::our_certificate(), Some(keys::mosip_key()), plaintext, options).unwrap();
-    let message = Sealed { data: &sealed.data, signature: sealed.signature.as_deref(), aad: &[] };
+    let message = Sealed { data: &sealed.data, signature: sealed.signature.as_deref(), aad: &[], over: None };
     let opened = envelope::open(keys::ring(), keys::peer("strict"), message, Policy::default()).unwrap();
     assert_eq!(&**opened.get(), plaintext);
     assert_eq!(opened.key(), Some(keys::our_certificate().thumbprint()));

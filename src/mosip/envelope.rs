@@ -23,7 +23,7 @@ use crate::words::words;
 
 mod open;
 
-pub use open::{Policy, Sealed, open};
+pub use open::{Over, Policy, Sealed, open};
 pub(in crate::mosip) use open::{open_jwe_with_ring, open_with_ring, unknown_key};
 
 /// The header of the current form.

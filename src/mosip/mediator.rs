@@ -138,7 +138,8 @@ pub fn open_nid(ring: &Ring, from: &Peer, body: &[u8], policy: Policy) -> Result
     let Object(push): Object<Push<'_>> = json::read(body)?;
     let data = push.data.ok_or_else(|| Error::field("/data", "this is missing"))?;
     let signature = push.signature.as_deref().filter(|signature| !signature.is_empty());
-    envelope::open(ring, from, Sealed { data: &data, signature, aad: &[] }, policy)?.try_map(read_nid)
+    envelope::open(ring, from, Sealed { data: &data, signature, aad: &[], over: None }, policy)?
+        .try_map(read_nid)
 }
 
 /// `POST /birthReceiveNid`: a UINTOKEN of the MOSIP-side mediator.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::envelope::{
-    self, Flavour, Format, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
+    self, Flavour, Format, Over, Plaintext, Policy, SealOptions, Sealed, SealedMessage, SignOver,
 };
 use super::signature::{self, Form};
 use super::{Verified, roles};
@@ -63,6 +63,10 @@ pub struct Open {
     pub from: Option<String>,
     /// base64 of the additional data (AAD) that the sender bound to a legacy envelope.
     pub aad: Option<String>,
+    /// What was signed, where the caller knows: the signature is accepted over that alone, and is judged by one verification. Absent: it is
+    /// accepted over either. It says nothing where there is no signature.
+    #[schema(inline)]
+    pub over: Option<Over>,
 }
 
 /// [`Open`] with the members that MOSIP writes beside the message, so that a push can be read unchanged. A misspelt member is refused.
@@ -73,6 +77,7 @@ struct Pushed {
     signature: Option<String>,
     from: Option<String>,
     aad: Option<String>,
+    over: Option<Over>,
     #[serde(rename = "id")]
     _id: Option<IgnoredAny>,
     #[serde(rename = "version")]
@@ -85,8 +90,8 @@ struct Pushed {
 
 impl From<Pushed> for Open {
     fn from(pushed: Pushed) -> Self {
-        let Pushed { data, signature, from, aad, .. } = pushed;
-        Self { data, signature, from, aad }
+        let Pushed { data, signature, from, aad, over, .. } = pushed;
+        Self { data, signature, from, aad, over }
     }
 }
 
@@ -100,27 +105,29 @@ impl Open {
             signature: Option<String>,
             from: Option<String>,
             aad: Option<String>,
+            over: Option<Over>,
         }
         let Ok(text) = std::str::from_utf8(bytes) else { return Ok(Self::unsigned(base64::encode(bytes))) };
         if !text.trim_start().starts_with('{') {
             return Ok(Self::unsigned(text.split_ascii_whitespace().collect()));
         }
-        let Carried { data, signature, from, aad } = serde_json::from_str(text).map_err(|_| {
+        let Carried { data, signature, from, aad, over } = serde_json::from_str(text).map_err(|_| {
             Error::new(Code::Malformed, "the JSON is not a message: an object with the text `data`")
                 .advise("Give a JSON object with `data`, base64 of an envelope, or a compact JWE.")
         })?;
-        Ok(Self { data, signature, from, aad })
+        Ok(Self { data, signature, from, aad, over })
     }
 
     fn unsigned(data: String) -> Self {
-        Self { data, signature: None, from: None, aad: None }
+        Self { data, signature: None, from: None, aad: None, over: None }
     }
 
     /// Opens and verifies with the keys of `ring`.
     pub fn open(&self, ring: &Ring, policy: Policy) -> Result<Verified<Plaintext>> {
         let from = roles::peer_or_only(ring, self.from.as_deref())?;
         let aad = base64_member("/aad", self.aad.as_deref().unwrap_or_default())?;
-        let message = Sealed { data: &self.data, signature: self.signature.as_deref(), aad: &aad };
+        let message =
+            Sealed { data: &self.data, signature: self.signature.as_deref(), aad: &aad, over: self.over };
         envelope::open(ring, from, message, policy)
     }
 }

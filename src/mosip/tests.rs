@@ -34,7 +34,7 @@ fn jwe(name: &str) -> String {
 }
 
 fn open(ring: &Ring, data: &str) -> Result<Vec<u8>> {
-    let message = Sealed { data, signature: None, aad: &[] };
+    let message = Sealed { data, signature: None, aad: &[], over: None };
     let policy = Policy { danger_accept_unsigned: true };
     envelope::open(ring, ring.peer("mosip").unwrap(), message, policy).map(|opened| opened.get().to_vec())
 }

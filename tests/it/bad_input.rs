@@ -94,6 +94,7 @@ async fn a_body_that_is_not_what_the_route_reads_is_malformed_or_names_the_field
         ("/v1/open", r#"{"from":"mosip"}"#, (422, "field"), json!("/data")),
         ("/v1/open", r#"{"data":"AAAA","date":"AAAA"}"#, (422, "field"), json!("")),
         ("/v1/open", r#"{"data":"AAAA","aad":"?","from":"mosip"}"#, (422, "field"), json!("/aad")),
+        ("/v1/open", r#"{"data":"AAAA","over":"both","from":"mosip"}"#, (422, "field"), json!("/over")),
         ("/v1/open", r#"{"data":"AAAA","from":"nobody"}"#, (422, "field"), json!("/from")),
         ("/v1/verify", r#"{"token":"a.b.c","from":"nobody"}"#, (422, "field"), json!("/from")),
         ("/v1/seal?to=nobody", "", (422, "field"), json!("to")),

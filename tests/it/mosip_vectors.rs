@@ -23,7 +23,7 @@ fn open(
     policy: Policy,
 ) -> Result<(Vec<u8>, Evidence), Error> {
     let from = &ring.peers()[0];
-    let opened = envelope::open(ring, from, Sealed { data, signature, aad }, policy)?;
+    let opened = envelope::open(ring, from, Sealed { data, signature, aad, over: None }, policy)?;
     Ok((opened.get().to_vec(), opened.evidence()))
 }
 

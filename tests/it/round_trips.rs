@@ -55,7 +55,7 @@ fn seal(own: usize, plaintext: &[u8], layout: Layout, sign: SignOver) -> SealedM
 
 fn open(data: &str, signature: Option<&str>) -> Result<Verified<Plaintext>> {
     let policy = Policy { danger_accept_unsigned: true };
-    envelope::open(&RING, &RING.peers()[0], Sealed { data, signature, aad: &[] }, policy)
+    envelope::open(&RING, &RING.peers()[0], Sealed { data, signature, aad: &[], over: None }, policy)
 }
 
 /// Up to 64 KiB of anything; mostly short.

@@ -57,7 +57,7 @@ fn opened(outside: &Script) -> (String, String) {
     let post: Value = serde_json::from_slice(&outside.last_body()).unwrap();
     let ring = fake::ring("mosip", &[("partner", "partner")]);
     let data = post["data"].as_str().unwrap();
-    let sealed = Sealed { data, signature: post["signature"].as_str(), aad: &[] };
+    let sealed = Sealed { data, signature: post["signature"].as_str(), aad: &[], over: None };
     let plaintext = envelope::open(&ring, ring.peer("partner").unwrap(), sealed, Policy::default()).unwrap();
     let text = String::from_utf8(plaintext.into_inner().to_vec()).unwrap();
     (post["id"].as_str().unwrap().to_owned(), text)

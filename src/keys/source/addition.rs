@@ -102,7 +102,7 @@ fn opened(ring: &Ring, is_named: bool) -> Result<Vec<u8>, Error> {
     let partner = super::file::parse_certificates(&pem).unwrap().remove(0);
     let kid = is_named.then(|| partner.thumbprint().to_string());
     let data = jwe::encrypt(partner.public_key(), kid.as_deref(), b"{}", false).unwrap();
-    let message = Sealed { data: &data, signature: None, aad: &[] };
+    let message = Sealed { data: &data, signature: None, aad: &[], over: None };
     let policy = Policy { danger_accept_unsigned: true };
     open(ring, ring.peer("mosip").unwrap(), message, policy).map(|opened| opened.get().to_vec())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{ParsedEnvelope, Plaintext, open_body};
@@ -30,6 +31,18 @@ pub struct Sealed<'a> {
     pub signature: Option<&'a str>,
     /// The additional data (AAD) that the sender bound to a legacy envelope.
     pub aad: &'a [u8],
+    /// What was signed, where the caller knows; absent: what of the two the signature fits.
+    pub over: Option<Over>,
+}
+
+/// What the signature beside a message is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Over {
+    /// The plaintext.
+    Plaintext,
+    /// The envelope.
+    Envelope,
 }
 
 /// The operator's settings for opening.
@@ -48,10 +61,21 @@ pub fn open(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
         Err(_) if looks_like_jwe(message.data) => return open_jwe(ring, from, message, policy),
         Err(error) => return Err(error.into()),
     };
+    let over_envelope = match (message.signature, message.over) {
+        // Judged before the envelope is opened in place.
+        (Some(signature), Some(Over::Envelope)) => {
+            Some(Beside::read(from, signature)?.over_envelope(&envelope)?)
+        }
+        _ => None,
+    };
     let (plaintext, key) = open_envelope(ring, from.unknown_thumbprint, envelope, message.aad)?;
-    let evidence = match message.signature {
-        None => unsigned(policy)?,
-        Some(signature) => check_signature(from, &plaintext, signature, Some(message.data))?,
+    let evidence = match (over_envelope, message.signature, message.over) {
+        (Some(evidence), ..) => evidence,
+        (None, None, _) => unsigned(policy)?,
+        (None, Some(signature), Some(_)) => Beside::read(from, signature)?.over_plaintext(&plaintext)?,
+        (None, Some(signature), None) => {
+            Beside::read(from, signature)?.over_either(&plaintext, message.data)?
+        }
     };
     Ok(Verified::new(plaintext, evidence, key))
 }
@@ -69,31 +93,56 @@ fn unsigned(policy: Policy) -> Result<Evidence> {
     Err(Error::new(Code::SignatureMissing, "the message opened, but it carries no signature"))
 }
 
-/// Checks the signature over the plaintext first, because MOSIP signs so towards us. Only where that fails, the envelope, which was opened
-/// in place, is decoded again.
-fn check_signature(
-    from: &Peer,
-    plaintext: &[u8],
-    signature: &str,
-    envelope: Option<&str>,
-) -> Result<Evidence> {
-    let refused =
-        |why| Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name));
-    let signature = base64::decode(signature.as_bytes()).map_err(|error| {
-        // Some tool broke the text into lines, which does not mean that somebody altered it.
-        if signature.contains(|c: char| c.is_ascii_whitespace()) {
-            return Error::new(Code::Malformed, format!("the signature does not read: {error}"));
+/// The signature of a peer beside a message.
+struct Beside<'a> {
+    from: &'a Peer,
+    signature: Vec<u8>,
+}
+
+impl<'a> Beside<'a> {
+    /// From base64.
+    fn read(from: &'a Peer, text: &str) -> Result<Self> {
+        let signature = base64::decode(text.as_bytes()).map_err(|error| {
+            // Some tool broke the text into lines, which does not mean that somebody altered it.
+            if text.contains(|c: char| c.is_ascii_whitespace()) {
+                return Error::new(Code::Malformed, format!("the signature does not read: {error}"));
+            }
+            refused_of(from, "is not base64")
+        })?;
+        Ok(Self { from, signature })
+    }
+
+    fn covers(&self, bytes: &[u8]) -> bool {
+        self.from.key.verify(SignatureAlgorithm::Rs512, &[bytes], &self.signature).is_ok()
+    }
+
+    fn over_plaintext(&self, plaintext: &[u8]) -> Result<Evidence> {
+        let covered = self.covers(plaintext).then_some(Evidence::Plaintext);
+        covered.ok_or_else(|| self.refused("does not cover the plaintext"))
+    }
+
+    fn over_envelope(&self, envelope: &[u8]) -> Result<Evidence> {
+        let covered = self.covers(envelope).then_some(Evidence::Envelope);
+        covered.ok_or_else(|| self.refused("does not cover the envelope"))
+    }
+
+    /// Over the plaintext first, because MOSIP signs so towards us. Only where that fails, the envelope, which was opened in place, is
+    /// decoded again from `data`.
+    fn over_either(&self, plaintext: &[u8], data: &str) -> Result<Evidence> {
+        if let Ok(evidence) = self.over_plaintext(plaintext) {
+            return Ok(evidence);
         }
-        refused("is not base64")
-    })?;
-    let covers = |bytes: &[u8]| from.key.verify(SignatureAlgorithm::Rs512, &[bytes], &signature).is_ok();
-    if covers(plaintext) {
-        return Ok(Evidence::Plaintext);
+        let envelope = base64::decode(data.as_bytes())?;
+        self.over_envelope(&envelope).map_err(|_| self.refused("covers neither envelope nor plaintext"))
     }
-    match envelope {
-        Some(text) if covers(&base64::decode(text.as_bytes())?) => Ok(Evidence::Envelope),
-        _ => Err(refused("covers neither envelope nor plaintext")),
+
+    fn refused(&self, why: &str) -> Error {
+        refused_of(self.from, why)
     }
+}
+
+fn refused_of(from: &Peer, why: &str) -> Error {
+    Error::new(Code::SignatureInvalid, format!("the signature by peer `{}` {why}", from.name))
 }
 
 fn open_envelope(
@@ -189,6 +238,10 @@ pub(in crate::mosip) fn open_jwe_with_ring(
 }
 
 fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Result<Verified<Plaintext>> {
+    if message.over == Some(Over::Envelope) {
+        return Err(Error::field("/over", "the message is a JWE, which is signed over what is in it")
+            .advise("Give `plaintext`, or leave `over` out."));
+    }
     let (opened, key) = open_jwe_with_ring(ring, from.unknown_thumbprint, message.data, MAX_INFLATED)?;
     let nested = std::str::from_utf8(&opened).ok().filter(|text| Jws::has_shape(text));
     // A refused signature stays refused: it does not count as an absent one.
@@ -202,7 +255,7 @@ fn open_jwe(ring: &Ring, from: &Peer, message: Sealed<'_>, policy: Policy) -> Re
     }
     let evidence = match message.signature {
         None => unsigned(policy)?,
-        Some(signature) => check_signature(from, &opened, signature, None)?,
+        Some(signature) => Beside::read(from, signature)?.over_plaintext(&opened)?,
     };
     Ok(Verified::new(opened.into(), evidence, key))
 }

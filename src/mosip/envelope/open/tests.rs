@@ -9,6 +9,7 @@ use crate::crypto::jws::{self, Protected};
 use crate::keys::settings::Uses;
 use crate::keys::source::file::parse_own;
 use crate::keys::source::file::{KeyFile, Password};
+use crate::mosip::envelope::{SealOptions, SealedMessage, SignOver, seal_message};
 use crate::mosip::primitives::Open;
 
 /// In the years of the partner's certificate, and of that of `issuer`.
@@ -48,7 +49,7 @@ fn ring(unknown_thumbprint: UnknownThumbprint, now: Timestamp) -> Ring {
 }
 
 fn opened(ring: &Ring, from: &str, data: &str, signature: Option<&str>) -> Result<Vec<u8>> {
-    let message = Sealed { data, signature, aad: &[] };
+    let message = Sealed { data, signature, aad: &[], over: None };
     open(ring, ring.peer(from).unwrap(), message, Policy::default()).map(|opened| opened.get().to_vec())
 }
 
@@ -98,7 +99,7 @@ fn nested_token_whose_x5c_is_of_another_is_refused() {
 fn nested_token_whose_header_is_refused_is_not_taken_for_an_unsigned_message() {
     let ring = ring(UnknownThumbprint::Reject, NOW);
     let open_unsigned = |plaintext: &str| {
-        let message = Sealed { data: &sealed(None, plaintext), signature: None, aad: &[] };
+        let message = Sealed { data: &sealed(None, plaintext), signature: None, aad: &[], over: None };
         let policy = Policy { danger_accept_unsigned: true };
         open(&ring, ring.peer("issuer").unwrap(), message, policy).map(|opened| opened.get().to_vec())
     };
@@ -154,6 +155,74 @@ fn base64_in_lines_is_malformed_and_said_to_be_that() {
         assert!(refused.detail().contains("line breaks"), "{refused}");
     }
     assert_eq!(opened(&ring, "mosip", data, Some("#")).unwrap_err().code(), Code::SignatureInvalid);
+}
+
+/// A message that is signed over `over`, and what comes of it where the caller says `said`.
+fn signed_over(over: SignOver, said: Option<Over>) -> Result<Evidence> {
+    let (ring, message) = (ring(UnknownThumbprint::Reject, NOW), sealed_message(over));
+    let message =
+        Sealed { data: &message.data, signature: message.signature.as_deref(), aad: &[], over: said };
+    open(&ring, ring.peer("issuer").unwrap(), message, Policy::default()).map(|opened| {
+        assert_eq!(&**opened.get(), b"hello");
+        opened.evidence()
+    })
+}
+
+fn sealed_message(over: SignOver) -> SealedMessage {
+    let key = parse_own(ISSUER_KEY, None).unwrap().keys.remove(0);
+    let options = SealOptions { sign: over, ..SealOptions::default() };
+    seal_message(&Certificate::from_der(PARTNER).unwrap(), Some(&key), b"hello", options).unwrap()
+}
+
+#[test]
+fn signature_counts_over_what_the_caller_says_alone() {
+    for (over, said, found) in [
+        (SignOver::Envelope, Some(Over::Envelope), Evidence::Envelope),
+        (SignOver::Envelope, None, Evidence::Envelope),
+        (SignOver::Plaintext, Some(Over::Plaintext), Evidence::Plaintext),
+        (SignOver::Plaintext, None, Evidence::Plaintext),
+    ] {
+        assert_eq!(signed_over(over, said).unwrap(), found, "{over:?} {said:?}");
+    }
+    for (over, said, what) in [
+        (SignOver::Envelope, Over::Plaintext, "does not cover the plaintext"),
+        (SignOver::Plaintext, Over::Envelope, "does not cover the envelope"),
+    ] {
+        let refused = signed_over(over, Some(said)).unwrap_err();
+        assert_eq!(refused.code(), Code::SignatureInvalid, "{refused}");
+        assert!(refused.detail().contains(what), "{refused}");
+    }
+    for said in [Over::Plaintext, Over::Envelope] {
+        let refused = signed_over(SignOver::None, Some(said)).unwrap_err();
+        assert_eq!(refused.code(), Code::SignatureMissing, "{refused}");
+    }
+}
+
+#[test]
+fn signature_over_an_envelope_that_was_altered_is_refused_before_it_is_opened() {
+    let (ring, mut message) = (ring(UnknownThumbprint::Reject, NOW), sealed_message(SignOver::Envelope));
+    let mut envelope = base64::decode(message.data.as_bytes()).unwrap();
+    *envelope.last_mut().unwrap() ^= 1;
+    message.data = base64::encode(&envelope);
+    let refused = |over| {
+        let signature = message.signature.as_deref();
+        let message = Sealed { data: &message.data, signature, aad: &[], over };
+        open(&ring, ring.peer("issuer").unwrap(), message, Policy::default()).err().unwrap().code()
+    };
+    assert_eq!(refused(Some(Over::Envelope)), Code::SignatureInvalid);
+    assert_eq!(refused(None), Code::Decrypt);
+}
+
+#[test]
+fn envelope_of_a_jwe_is_asked_for_in_vain() {
+    let (ring, token) = (ring(UnknownThumbprint::Reject, NOW), sealed(None, &signed_by_issuer(None)));
+    let asked = |over| {
+        let message = Sealed { data: &token, signature: None, aad: &[], over: Some(over) };
+        open(&ring, ring.peer("issuer").unwrap(), message, Policy::default()).map(|opened| opened.evidence())
+    };
+    assert_eq!(asked(Over::Plaintext).unwrap(), Evidence::Plaintext);
+    let refused = asked(Over::Envelope).unwrap_err();
+    assert_eq!((refused.code(), refused.pointer()), (Code::Field, Some("/over")));
 }
 
 #[test]
