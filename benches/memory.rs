@@ -1,6 +1,6 @@
 //! Peak extra memory, of sealing and of a whole gateway: `cargo bench --bench memory`. Fails where N bytes take more than 3.5 N on top of
 //! themselves to be sealed, or where bodies of N bytes together take a gateway more than 6 N, whatever their JSON unfolds to,
-//! or a list of events of N bytes more than half of that.
+//! plaintexts that are sealed more than 3 N, or a list of events of N bytes more than half of that.
 #![allow(clippy::restriction, reason = "a bench says by panicking what is wrong, and prints")]
 
 mod support;

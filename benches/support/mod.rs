@@ -11,6 +11,7 @@
 pub(crate) mod bare;
 pub(crate) mod ida_calls;
 pub(crate) mod load;
+pub(crate) mod mediator;
 pub(crate) mod paired;
 pub(crate) mod process;
 #[path = "../../tests/it/support/mod.rs"]
