@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     for Size { name, bytes, .. } in SIZES.into_iter().filter(|size| size.bytes >= FROM) {
         let plaintext = message(bytes);
         let seal = peak_ratio(&plaintext, |plaintext| {
-            envelope::seal_message(to, Some(signer), plaintext, SealOptions::default())?.to_json()
+            envelope::seal_json(to, Some(signer), plaintext, SealOptions::default())
         });
         let event = peak_ratio(&plaintext, |plaintext| {
             mediator::event_request("composition", plaintext, to, signer, now)

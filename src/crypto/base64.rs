@@ -2,7 +2,10 @@
 
 use ::base64::Engine as _;
 use ::base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use base64_simd::{AsOut as _, STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD as URL_SAFE_NO_PAD_SIMD};
+use base64_simd::{
+    AppendBase64Encode, AsOut as _, STANDARD, STANDARD_NO_PAD, URL_SAFE,
+    URL_SAFE_NO_PAD as URL_SAFE_NO_PAD_SIMD,
+};
 
 use super::CryptoError;
 
@@ -46,8 +49,13 @@ pub fn encode_url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD_SIMD.encode_to_string(bytes)
 }
 
+/// Appends the standard, padded form of `bytes` to `text`.
+pub(crate) fn encode_append(bytes: &[u8], text: &mut Vec<u8>) {
+    STANDARD.encode_append(bytes, text);
+}
+
 /// Appends the URL-safe, unpadded form of `bytes` to `text`.
-pub(crate) fn encode_url_append(bytes: &[u8], text: &mut String) {
+pub(crate) fn encode_url_append(bytes: &[u8], text: &mut impl AppendBase64Encode) {
     URL_SAFE_NO_PAD_SIMD.encode_append(bytes, text);
 }
 

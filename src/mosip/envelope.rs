@@ -126,6 +126,13 @@ impl Flavour {
             Self::Url => base64::encode_url(bytes),
         }
     }
+
+    pub(super) fn encode_append(self, bytes: &[u8], text: &mut Vec<u8>) {
+        match self {
+            Self::Standard => base64::encode_append(bytes, text),
+            Self::Url => base64::encode_url_append(bytes, text),
+        }
+    }
 }
 
 /// How [`seal_message`] writes.
@@ -152,13 +159,6 @@ pub struct SealedMessage {
     pub thumbprint: String,
 }
 
-impl SealedMessage {
-    /// As a JSON object.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
-        body::to_json(self, self.data.len())
-    }
-}
-
 /// Seals `plaintext` to `to` and signs it with `signer` (unused under [`SignOver::None`]).
 pub fn seal_message(
     to: &Certificate,
@@ -166,6 +166,37 @@ pub fn seal_message(
     plaintext: &[u8],
     options: SealOptions,
 ) -> Result<SealedMessage> {
+    let (envelope, signature) = seal_and_sign(to, signer, plaintext, options)?;
+    let data = options.base64.encode(&envelope);
+    Ok(SealedMessage { data, signature, thumbprint: to.thumbprint().to_string() })
+}
+
+/// As [`seal_message`], as a JSON object. The plaintext is dropped once it is sealed.
+pub fn seal_json(
+    to: &Certificate,
+    signer: Option<&PrivateKey>,
+    plaintext: impl AsRef<[u8]>,
+    options: SealOptions,
+) -> Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct BesideData {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        signature: Option<String>,
+        thumbprint: String,
+    }
+    let (envelope, signature) = seal_and_sign(to, signer, plaintext.as_ref(), options)?;
+    drop(plaintext);
+    let beside = BesideData { signature, thumbprint: to.thumbprint().to_string() };
+    body::to_json_around(&serde_json::Map::new(), &envelope, options.base64, &beside)
+}
+
+/// The envelope, and base64 of its signature.
+pub(super) fn seal_and_sign(
+    to: &Certificate,
+    signer: Option<&PrivateKey>,
+    plaintext: &[u8],
+    options: SealOptions,
+) -> Result<(Vec<u8>, Option<String>)> {
     let envelope = seal(to, plaintext, options.format)?;
     let signed = match options.sign {
         SignOver::Envelope => Some(envelope.as_slice()),
@@ -176,11 +207,7 @@ pub fn seal_message(
         Some((bytes, key)) => Some(options.base64.encode(&sign(key, bytes)?)),
         None => None,
     };
-    Ok(SealedMessage {
-        data: options.base64.encode(&envelope),
-        signature,
-        thumbprint: to.thumbprint().to_string(),
-    })
+    Ok((envelope, signature))
 }
 
 words! {

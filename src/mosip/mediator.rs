@@ -18,14 +18,18 @@ use crate::keys::{Certificate, Peer, Ring};
 use crate::refusal;
 use crate::registration::{Aid, Subject};
 
-/// The body that is posted for one event. Names and order are those of the wire.
+/// What stands before `data` in the body that is posted for one event. Names and order are those of the wire.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct EventRequest<'a> {
+struct BeforeData<'a> {
     id: &'a str,
     request_time: &'a str,
-    data: &'a str,
-    signature: &'a str,
+}
+
+/// What stands after it.
+#[derive(Serialize)]
+struct AfterData {
+    signature: String,
 }
 
 /// The body for `POST /birth` and the like: `plaintext` as VER_R2 to MOSIP's certificate, signed over the envelope, both in padded
@@ -37,14 +41,11 @@ pub fn event_request(
     signer: &PrivateKey,
     now: Timestamp,
 ) -> Result<Bytes> {
-    let sealed = envelope::seal_message(to, Some(signer), plaintext, SealOptions::default())?;
-    let request = EventRequest {
-        id,
-        request_time: &now.to_iso(),
-        data: &sealed.data,
-        signature: sealed.signature.as_deref().unwrap_or_default(),
-    };
-    body::to_json(&request, sealed.data.len()).map(Bytes::from)
+    let options = SealOptions::default();
+    let (envelope, signature) = envelope::seal_and_sign(to, Some(signer), plaintext, options)?;
+    let before = BeforeData { id, request_time: &now.to_iso() };
+    let after = AfterData { signature: signature.unwrap_or_default() };
+    body::to_json_around(&before, &envelope, options.base64, &after).map(Bytes::from)
 }
 
 /// MOSIP took the event.

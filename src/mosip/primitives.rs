@@ -11,6 +11,7 @@ use super::signature::{self, Form};
 use super::{Verified, roles};
 use crate::clock::Timestamp;
 use crate::crypto::base64;
+use crate::crypto::rsa::PrivateKey;
 use crate::error::{Code, Error, Result};
 use crate::keys::{Certificate, Ring};
 
@@ -40,13 +41,32 @@ pub(crate) struct Seal {
 impl Seal {
     /// Seals `plaintext` (may be empty) with the keys of `ring`.
     pub(crate) fn seal(&self, ring: &Ring, now: Timestamp, plaintext: &[u8]) -> Result<SealedMessage> {
+        let (to, signer) = self.keys(ring, now)?;
+        envelope::seal_message(to, signer, plaintext, self.options())
+    }
+
+    /// As [`Self::seal`], as a JSON object; the plaintext is dropped once it is sealed.
+    pub(crate) fn seal_json(
+        &self,
+        ring: &Ring,
+        now: Timestamp,
+        plaintext: impl AsRef<[u8]>,
+    ) -> Result<Vec<u8>> {
+        let (to, signer) = self.keys(ring, now)?;
+        envelope::seal_json(to, signer, plaintext, self.options())
+    }
+
+    fn keys<'r>(&self, ring: &'r Ring, now: Timestamp) -> Result<(&'r Certificate, Option<&'r PrivateKey>)> {
         let to = roles::asked_recipient(ring, &self.to, "to", now)?;
         let signer = match self.sign {
             SignOver::None => None,
-            _ => Some(roles::asked_signer(ring, self.key.as_deref(), "key", now)?),
+            _ => Some(&roles::asked_signer(ring, self.key.as_deref(), "key", now)?.private),
         };
-        let options = SealOptions { format: self.format, sign: self.sign, base64: self.base64 };
-        envelope::seal_message(to, signer.map(|own| &own.private), plaintext, options)
+        Ok((to, signer))
+    }
+
+    fn options(&self) -> SealOptions {
+        SealOptions { format: self.format, sign: self.sign, base64: self.base64 }
     }
 }
 

@@ -146,7 +146,7 @@ async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Reques
     guard::refuse_compressed(request.headers())?;
     let body = body::read(request, app.limits()).await?;
     let (ring, now) = (app.ring(), app.now());
-    let sealed = app.run(move || asked.seal(&ring, now, &body)?.to_json()).await?;
+    let sealed = app.run(move || asked.seal_json(&ring, now, body)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], sealed).into_response())
 }
 
