@@ -180,7 +180,12 @@ pub(super) async fn read_object<T>(request: Request, limits: &body::Limits) -> R
 where
     T: DeserializeOwned + Send + 'static,
 {
-    read_json(request, limits, |body| json::read(&body).map(|Object(read)| read)).await
+    read_json(request, limits, read_as_object).await
+}
+
+/// The object in JSON that `body` is.
+pub(super) fn read_as_object<T: DeserializeOwned>(body: body::HeldBody) -> Result<T> {
+    json::read(&body).map(|Object(read)| read)
 }
 
 /// What `read` makes of the body of `request`, which says that it is JSON.
@@ -189,9 +194,14 @@ where
     T: Send + 'static,
     F: FnOnce(body::HeldBody) -> Result<T> + Send + 'static,
 {
+    read_json_body(request, limits).await?.read_as(read).await
+}
+
+/// The body of `request`, which says that it is JSON.
+pub(super) async fn read_json_body(request: Request, limits: &body::Limits) -> Result<body::HeldBody> {
     guard::require_json(request.headers())?;
     guard::refuse_compressed(request.headers())?;
-    body::read(request, limits).await?.read_as(read).await
+    body::read(request, limits).await
 }
 
 /// The query of a decision.

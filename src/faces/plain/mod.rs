@@ -29,7 +29,10 @@ use utoipa_axum::routes;
 
 pub(crate) use self::settings::Settings;
 use super::openapi::{self, About, RawBytes, refusing, taking_empty_body};
-use super::request::{Query, method_not_allowed, not_found, read_object, refuse_unread_query, take_query};
+use super::request::{
+    Query, method_not_allowed, not_found, read_as_object, read_json_body, read_object, refuse_unread_query,
+    take_query,
+};
 use super::{App, openapi_of_each};
 use crate::crypto::jwk::Jwk;
 use crate::error::{Code, Result};
@@ -156,9 +159,10 @@ async fn seal(State(app): State<App>, Query(asked): Query<Seal>, request: Reques
         headers(("x-mosip-verified" = String, description = "What the signature covers: `envelope`, `plaintext` or `none`."),
                 ("x-mosip-key" = String, description = "Lower-case hex thumbprint of the key that opened the message.")))))]
 async fn open(State(app): State<App>, request: Request) -> Result<Response> {
-    let asked: Open = read_object(request, app.limits()).await?;
+    let body = read_json_body(request, app.limits()).await?;
     let (ring, policy) = (app.ring(), app.policy());
-    let opened = app.run(move || asked.open(&ring, policy)).await?;
+    // Read where it is opened: another thread between would have to be woken, too.
+    let opened = app.run(move || read_as_object::<Open>(body)?.open(&ring, policy)).await?;
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_MOSIP_VERIFIED, HeaderValue::from_static(opened.evidence().as_str()));
