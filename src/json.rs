@@ -23,8 +23,11 @@ use crate::error::{Code, Error, Result};
 /// ambiguous. [`Code::Field`], with a pointer, where a value is missing, unknown or of a wrong type.
 pub fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     let text = text(body)?;
-    check_unambiguous(text)?;
-    read_at(text, "")
+    match read_at(text, "") {
+        Ok(read) => checked(text, Ordered::of_json(text)).map(|_| read),
+        // What cannot be told apart has no place to name.
+        Err(refusal) => Err(check_unambiguous(text).err().unwrap_or(refusal)),
+    }
 }
 
 /// The body as text.
@@ -117,7 +120,11 @@ pub(crate) fn write_rfc8785(text: &str, sink: &mut impl FnMut(&str)) -> Result<b
 }
 
 fn ordered(text: &str) -> Result<Ordered<'_>> {
-    Ordered::read(text).map_err(|fault| {
+    checked(text, Ordered::read(text))
+}
+
+fn checked<'t>(text: &str, ordered: Result<Ordered<'t>, Fault>) -> Result<Ordered<'t>> {
+    ordered.map_err(|fault| {
         let (what, at) = match fault {
             Fault::NotJson(line, column) => return not_json(line, column),
             Fault::Large => ("the body is larger than 4 GiB".to_owned(), 0),
