@@ -2,6 +2,7 @@
 //! deliveries are handled alike; what differs is in their destinations and in the ledger.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -49,6 +50,8 @@ struct UnderWay {
     tasks: JoinSet<()>,
     /// In the order in which they began, so that a simulation can be repeated.
     attempts: Vec<Attempt>,
+    /// Notified when an attempt has come to its verdict, which is still to be written.
+    judged: Arc<Notify>,
 }
 
 struct Attempt {
@@ -58,8 +61,17 @@ struct Attempt {
     attempts: u32,
     /// When the lease ends.
     until: Instant,
+    signs: Arc<Signs>,
+}
+
+/// What the loop and an attempt tell each other.
+struct Signs {
     /// Notified when another worker may have the row: the attempt is broken off.
-    lost: Arc<Notify>,
+    lost: Notify,
+    /// It has come to its verdict: it makes no call any more.
+    is_judged: AtomicBool,
+    /// As [`UnderWay::judged`].
+    judged: Arc<Notify>,
 }
 
 impl Worker {
@@ -92,6 +104,8 @@ impl Worker {
                 biased;
                 _ = stop.changed(), if !stopping => {}
                 Some(ended) = under_way.tasks.join_next_with_id() => self.ended(&mut under_way, ended),
+                // The next rows are leased in the commit that writes the verdict.
+                () = under_way.judged.notified() => {}
                 () = queued.recv() => {}
                 () = sleep_for(alarm) => {}
                 () = sleep_until(renew_at), if !under_way.attempts.is_empty() => {}
@@ -104,7 +118,7 @@ impl Worker {
         let now = self.ledger.uptime();
         let admission = self.health.admission(now);
         let room = match admission {
-            Admission::Free => self.concurrency.saturating_sub(under_way.tasks.len()),
+            Admission::Free => under_way.room(self.concurrency),
             Admission::Probe if under_way.tasks.is_empty() => 1,
             // The end of the attempt wakes the loop.
             Admission::Probe => return None,
@@ -127,7 +141,7 @@ impl Worker {
                 }
                 // More rows may be due.
                 Some(Duration::ZERO)
-                    .filter(|_| admission == Admission::Free && under_way.tasks.len() < self.concurrency)
+                    .filter(|_| admission == Admission::Free && under_way.room(self.concurrency) > 0)
             }
             Err(error) => {
                 tracing::error!(
@@ -182,7 +196,7 @@ impl Worker {
             match &renewed {
                 Ok(kept) if kept.contains(&attempt.held.seq) => attempt.until = until,
                 Err(_) if attempt.until > ends_soon => {}
-                Ok(_) | Err(_) => attempt.lost.notify_one(),
+                Ok(_) | Err(_) => attempt.signs.lost.notify_one(),
             }
         }
         renewed.is_ok()
@@ -193,19 +207,19 @@ impl Worker {
     }
 
     /// One attempt, from lease to verdict.
-    async fn attempt(self: Arc<Self>, leased: Leased, lost: Arc<Notify>) {
+    async fn attempt(self: Arc<Self>, leased: Leased, signs: Arc<Signs>) {
         let mut watched = Watched { held: leased.held.clone(), attempts: leased.attempts, is_over: false };
-        self.make(leased, lost).await;
+        self.make(leased, &signs).await;
         watched.is_over = true;
     }
 
-    async fn make(&self, leased: Leased, lost: Arc<Notify>) {
+    async fn make(&self, leased: Leased, signs: &Signs) {
         let Leased { held, attempts, work } = leased;
         let keeper = Kept { ledger: &self.ledger, held: &held };
         let outcome = tokio::select! {
             biased;
             outcome = drive(&*self.outside, &self.steps, work, &keeper) => outcome,
-            () = lost.notified() => Ok(None),
+            () = signs.lost.notified() => Ok(None),
         };
         let fault = match &outcome {
             Ok(Some(_)) => None,
@@ -231,6 +245,8 @@ impl Worker {
             }
             Err(error) => self.failed(&held, attempts, error),
         };
+        signs.is_judged.store(true, Ordering::Relaxed);
+        signs.judged.notify_one();
         self.settle(&held, ending).await;
     }
 
@@ -293,10 +309,19 @@ impl Worker {
 
 impl UnderWay {
     fn begin(&mut self, worker: &Arc<Worker>, leased: Leased) {
-        let (held, attempts, lost) = (leased.held.clone(), leased.attempts, Arc::new(Notify::new()));
+        let (held, attempts) = (leased.held.clone(), leased.attempts);
+        let (lost, is_judged, judged) = (Notify::new(), AtomicBool::new(false), Arc::clone(&self.judged));
+        let signs = Arc::new(Signs { lost, is_judged, judged });
         let until = Instant::now() + worker.lease;
-        let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, Arc::clone(&lost)));
-        self.attempts.push(Attempt { task: task.id(), held, attempts, until, lost });
+        let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, Arc::clone(&signs)));
+        self.attempts.push(Attempt { task: task.id(), held, attempts, until, signs });
+    }
+
+    /// How many attempts may begin where `concurrency` may make calls, and as many wait for their verdicts to be written.
+    fn room(&self, concurrency: usize) -> usize {
+        let calling = self.attempts.iter().filter(|it| !it.signs.is_judged.load(Ordering::Relaxed)).count();
+        let of_calls = concurrency.saturating_sub(calling);
+        of_calls.min((2 * concurrency).saturating_sub(self.tasks.len()))
     }
 }
 
