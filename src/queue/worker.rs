@@ -38,7 +38,7 @@ pub(crate) struct Worker {
     /// Notified when a pause has ended: the same cause may have paused other channels.
     pub(crate) resumed: Arc<Notify>,
     pub(crate) meters: Meters,
-    /// Largest number of attempts under way.
+    /// Largest number of attempts that make calls.
     pub(crate) concurrency: usize,
     /// How long a lease holds without being renewed.
     pub(crate) lease: Duration,
