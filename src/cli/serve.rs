@@ -1,6 +1,7 @@
 //! `serve`
 
 use std::convert::Infallible;
+use std::hint::black_box;
 use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -43,6 +44,7 @@ impl Serve {
         let level = telemetry::level(variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::init(level).map_err(Failure::environment)?;
+        keep_memory();
         let sockets = Sockets::from_environment().map_err(Failure::environment)?;
         if self.danger_unconfined {
             tracing::warn!(
@@ -99,6 +101,12 @@ fn tell(state: NotifyState<'_>) {
     if let Err(error) = sd_notify::notify(&[state]) {
         tracing::warn!(%error, "systemd cannot be told how the service stands");
     }
+}
+
+/// The memory of a message stays with its thread for the next one. glibc would give it back to the system whenever 128 KiB are free, and
+/// take it again page by page. It waits for twice the size of the largest block that was freed (`mallopt(3)`, `M_MMAP_THRESHOLD`).
+fn keep_memory() {
+    drop(black_box(Vec::<u8>::with_capacity(1 << 20)));
 }
 
 /// The number of threads for the listeners: half of the cores. The private-key operation of a message has threads of its own (`pool`) and
