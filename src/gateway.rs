@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::{Router, middleware};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 use self::listeners::{Listener, Site, Wanted};
@@ -37,6 +37,8 @@ use crate::regular;
 use crate::services::{Services, Settings, Tools};
 use crate::settings::Config;
 use crate::tasks::key_watch::{self, Watcher};
+use crate::tasks::{Traces, traces};
+use crate::telemetry::Tracer;
 
 /// How long attempts that are cut off have to say so.
 const CUT: Duration = Duration::from_secs(1);
@@ -55,6 +57,8 @@ pub struct Gateway {
     keys: Keyring,
     services: Services,
     meters: Meters,
+    tracer: Tracer,
+    traces: Traces,
     stop: watch::Sender<bool>,
 }
 
@@ -125,6 +129,8 @@ impl Gateway {
             Some(_) => Pool::beside_others()?,
             None => pool.clone(),
         };
+        let (tracer, traces) = traces(config.telemetry.otlp_url.take(), &client, &clock);
+        let calls = client.meters().clone();
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let ledger = Ledger::open(config.outbox, config.quarantine, clock.clone()).map_err(|error| {
             Error::new(Code::Storage, error.to_string()).advise("Start again after that.")
@@ -153,6 +159,7 @@ impl Gateway {
             pool: pool.clone(),
             logins,
             clock: clock.clone(),
+            tracer: tracer.clone(),
             policy,
             credentials: credentials.clone(),
         };
@@ -176,6 +183,9 @@ impl Gateway {
             pool,
             clock,
             meters: meters.clone(),
+            calls,
+            tracer: tracer.clone(),
+            level: config.telemetry.level,
             documents: listeners::documents(),
             listeners,
             reload: reload.clone(),
@@ -221,7 +231,20 @@ impl Gateway {
         let limits = Limits { connections: connections_each(raise_file_limit(), listeners.len()), ..limits };
 
         let files = (files, file_troubles);
-        Ok(Self { listeners, limits, watcher, certificates, reload, files, keys, services, meters, stop })
+        Ok(Self {
+            listeners,
+            limits,
+            watcher,
+            certificates,
+            reload,
+            files,
+            keys,
+            services,
+            meters,
+            tracer,
+            traces,
+            stop,
+        })
     }
 
     /// Where each listener is bound, by its name; port 0 has become the real one.
@@ -253,13 +276,16 @@ impl Gateway {
         watching.spawn(self.certificates.run(WATCH, move || engine.probe_now()));
         let (files, found) = self.files;
         tokio::spawn(files::watch(files, WATCH, found));
+        let (drained, all_is_over) = oneshot::channel();
+        let sending = tokio::spawn(self.traces.run(all_is_over));
         let (mut running, mut moving) = (JoinSet::new(), JoinSet::new());
         moving.spawn(self.services.run(self.stop.subscribe(), self.keys));
         for (&Listener { name, .. }, server, router) in self.listeners {
             tracing::info!(listener = name, address = %server.local_address(), "listening");
-            let meters = self.meters.clone();
+            let (meters, tracer) = (self.meters.clone(), self.tracer.clone());
             meters.expect(name, NO_ROUTE, &[Code::NotFound]);
-            let log = move |request, next| trace::log(name, meters.clone(), request, next);
+            meters.expect_traceparents(name);
+            let log = move |request, next| trace::log(name, meters.clone(), tracer.clone(), request, next);
             let router = router.layer(middleware::from_fn(log));
             let server = server.counting(name, self.meters.clone());
             running.spawn(server.run(router, self.limits, self.stop.subscribe()));
@@ -268,6 +294,9 @@ impl Gateway {
         self.stop.send_replace(true);
         drain(running, moving, self.limits.drain).await;
         watching.shutdown().await;
+        // It ends by itself, within a second.
+        drop(drained);
+        let _ = sending.await;
         ended
     }
 }

@@ -30,6 +30,7 @@ use crate::tasks::pushes::{self, Pushes};
 use crate::tasks::reconcile::Reconciler;
 use crate::tasks::subscriptions::Subscriptions;
 use crate::tasks::{housekeeping, supervised};
+use crate::telemetry::Tracer;
 use crate::upstream::Client;
 
 /// How long an entry is held without its lease being renewed. One process owns the database, so that only a loop that stops without a
@@ -89,6 +90,8 @@ pub(crate) struct Tools {
     /// The threads of logins at eSignet.
     pub(crate) logins: Pool,
     pub(crate) clock: Clock,
+    /// Where spans go.
+    pub(crate) tracer: Tracer,
     /// How far the operator trusts.
     pub(crate) policy: Policy,
     /// Whose credentials count; else why none can be verified.
@@ -113,7 +116,7 @@ impl Services {
     /// Over `ledger`. Nothing moves before [`Self::run`].
     pub(crate) fn new(ledger: Ledger, settings: Settings, tools: Tools) -> Self {
         let Settings { mut destinations, esignet, death_link, probe_interval, data_share } = settings;
-        let Tools { client, keys, pool, logins, clock, policy, credentials } = tools;
+        let Tools { client, keys, pool, logins, clock, policy, credentials, tracer } = tools;
         if destinations.opencrvs.legacy_url.is_some() {
             // Without `deliver.url` the mediator is not waiting for these messages.
             let settles = destinations.delivery.url.is_none();
@@ -149,7 +152,7 @@ impl Services {
         };
         let reconcile_every = destinations.opencrvs.search.every;
         let destinations = Destinations::new(destinations, &tools);
-        let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system() };
+        let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system(), tracer };
         let all = destinations.all();
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &all, settings);
         let (rows, routes) = (all.iter().map(|one| one.rows()).collect(), EventRoutes::of(&all));

@@ -8,61 +8,100 @@
 //! Nobody can vouch for what dependencies log, so they log at `warn` at most, whatever the level. The names `timestamp`, `level`, `target`,
 //! `message` and `span` belong to the line itself, so no field may have them.
 
+mod level;
+#[cfg(not(feature = "otlp"))]
+mod no_spans;
+mod settings;
+#[cfg(feature = "otlp")]
+mod spans;
+mod trace;
+mod traceparent;
+
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
 use tracing::Subscriber;
-use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::{self, MakeWriter};
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// The variable that sets the level.
+pub use self::level::Level;
+pub(crate) use self::level::{name_of, named, names};
+#[cfg(not(feature = "otlp"))]
+use self::no_spans as spans;
+pub(crate) use self::settings::Settings;
+#[cfg(feature = "otlp")]
+pub(crate) use self::spans::{Counts, Finished};
+pub(crate) use self::spans::{Span, Tracer, begin};
+pub(crate) use self::trace::{Trace, X_REQUEST_ID, carried, scoped};
+
+/// The variable that sets the level, over `telemetry.log`.
 pub(crate) const LEVEL_VARIABLE: &str = "MOSIP_GATEWAY_LOG";
 
-/// The level that the content of `LEVEL_VARIABLE` names; `info` without it.
+/// Who does a piece of work for whom, in the words of OpenTelemetry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanKind {
+    /// A caller waits for it.
+    Server,
+    /// An entry, a record or a message is taken to where it goes.
+    Attempt,
+    /// We wait for another system.
+    Client,
+}
+
+/// `level`, or what the content of [`LEVEL_VARIABLE`] names instead.
 ///
 /// # Errors
 ///
-/// [`UnknownLevel`] for anything but `off`, `error`, `warn`, `info`, `debug`, `trace`.
-pub fn level(text: Option<&str>) -> Result<LevelFilter, UnknownLevel> {
-    match text {
-        None | Some("info") => Ok(LevelFilter::INFO),
-        Some("off") => Ok(LevelFilter::OFF),
-        Some("error") => Ok(LevelFilter::ERROR),
-        Some("warn") => Ok(LevelFilter::WARN),
-        Some("debug") => Ok(LevelFilter::DEBUG),
-        Some("trace") => Ok(LevelFilter::TRACE),
-        Some(_) => Err(UnknownLevel),
+/// [`UnknownLevel`] for anything but the name of a level.
+pub(crate) fn override_level(level: &Level, text: Option<&str>) -> Result<(), UnknownLevel> {
+    match text.map(named) {
+        None => Ok(()),
+        Some(Some(named)) => {
+            level.replace(named);
+            Ok(())
+        }
+        Some(None) => Err(UnknownLevel),
     }
 }
 
 /// What `LEVEL_VARIABLE` holds is not a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("MOSIP_GATEWAY_LOG is not a level; set it to off, error, warn, info, debug or trace")]
-pub struct UnknownLevel;
+#[error("MOSIP_GATEWAY_LOG is not a level; set it to one of {}", names())]
+pub(crate) struct UnknownLevel;
 
 /// Logs to standard error from now on, for the whole process.
 ///
 /// # Errors
 ///
 /// If the process logs elsewhere already.
-pub(crate) fn init(level: LevelFilter) -> Result<(), TryInitError> {
+pub(crate) fn init(level: Level) -> Result<(), TryInitError> {
     subscriber(io::stderr, level).try_init()
 }
 
 /// The subscriber that `init` installs, on any writer. It writes the gateway's own lines up to `level`, and those of dependencies up to
-/// `warn` at most.
-pub fn subscriber<W>(writer: W, level: LevelFilter) -> impl Subscriber + Send + Sync
+/// `warn` at most. A line that belongs to a request has that request and its trace as `span`.
+pub fn subscriber<W>(writer: W, level: impl Into<Level>) -> impl Subscriber + Send + Sync
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let filter = Targets::new()
-        .with_default(level.min(LevelFilter::WARN))
-        .with_target(env!("CARGO_CRATE_NAME"), level);
     let lines = fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
-    tracing_subscriber::registry().with(lines.with_filter(filter))
+    tracing_subscriber::registry().with(lines.with_filter(level.into()))
+}
+
+/// Upper bounds of the buckets in which durations are counted, seconds: from an answer out of memory to a packet that MOSIP's mediator uploads.
+pub(crate) const SECONDS: [f64; 10] = [0.001, 0.005, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 30.0, 90.0];
+
+/// The class of a status, in metrics.
+pub(crate) fn class_of(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
 }
 
 /// A writer for [`subscriber`] that keeps every line, so that a test can search all that was logged. Clones share the lines.
@@ -98,9 +137,11 @@ impl MakeWriter<'_> for Capture {
 mod tests {
     use super::*;
 
+    use tracing::level_filters::LevelFilter;
+
     fn logged(level: LevelFilter, log: impl FnOnce()) -> Vec<serde_json::Value> {
         let capture = Capture::default();
-        tracing::subscriber::with_default(subscriber(capture.clone(), level), log);
+        tracing::subscriber::with_default(subscriber(capture.clone(), Level::new(level)), log);
         capture.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
@@ -148,20 +189,47 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_one_of_six_words() {
-        assert_eq!(level(None), Ok(LevelFilter::INFO));
-        for (text, wanted) in [
-            ("off", LevelFilter::OFF),
-            ("error", LevelFilter::ERROR),
-            ("warn", LevelFilter::WARN),
-            ("info", LevelFilter::INFO),
-            ("debug", LevelFilter::DEBUG),
-            ("trace", LevelFilter::TRACE),
-        ] {
-            assert_eq!(level(Some(text)), Ok(wanted));
-        }
-        for text in ["", "INFO!", "hyper=trace", "mosip_gateway=info,hyper=debug"] {
-            assert_eq!(level(Some(text)), Err(UnknownLevel), "{text}");
-        }
+    fn another_level_counts_from_the_next_line_on_and_dependencies_stay_capped() {
+        let (capture, level) = (Capture::default(), Level::new(LevelFilter::INFO));
+        let log = || {
+            tracing::debug!("ours");
+            tracing::info!(target: "hyper", "theirs");
+        };
+        tracing::subscriber::with_default(subscriber(capture.clone(), level.clone()), || {
+            log();
+            assert_eq!(capture.text(), "");
+            level.replace(LevelFilter::TRACE);
+            log();
+        });
+        assert_eq!(capture.text().lines().count(), 1, "{}", capture.text());
+        assert!(capture.text().contains("ours"));
+    }
+
+    #[test]
+    fn the_variable_counts_over_the_setting_and_a_word_that_is_no_level_is_refused() {
+        let level = Level::new(LevelFilter::WARN);
+        override_level(&level, None).unwrap();
+        assert_eq!(level.get(), LevelFilter::WARN);
+        override_level(&level, Some("debug")).unwrap();
+        assert_eq!(level.get(), LevelFilter::DEBUG);
+        let refused = override_level(&level, Some("loud")).unwrap_err().to_string();
+        assert!(refused.contains("off, error, warn, info, debug, trace"), "{refused}");
+        assert_eq!(level.get(), LevelFilter::DEBUG);
+    }
+
+    #[tokio::test]
+    async fn lines_of_a_request_carry_its_id_and_its_trace() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let capture = Capture::default();
+        let _logs =
+            tracing::subscriber::set_default(subscriber(capture.clone(), Level::new(LevelFilter::WARN)));
+        let trace = Trace::read(&format!("core-7 {parent}")).unwrap();
+        trace.scope(&Tracer::default(), async { tracing::warn!("within") }).await;
+        tracing::warn!("outside");
+        let lines: Vec<serde_json::Value> =
+            capture.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["span"]["request"], "core-7");
+        assert_eq!(lines[0]["span"]["trace"], "4bf92f3577b34da6a3ce929d0e0e4736");
+        assert!(lines[1]["span"].is_null());
     }
 }

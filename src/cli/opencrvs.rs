@@ -23,6 +23,7 @@ use crate::settings::Config;
 use crate::store::{OpenError, Remains};
 use crate::tasks::key_watch;
 use crate::tasks::reconcile::NO_BODY;
+use crate::telemetry::Tracer;
 use crate::upstream::Client;
 
 /// Long, because OpenCRVS may have many pages of records.
@@ -96,7 +97,8 @@ impl Opencrvs {
         let policy = Policy { danger_accept_unsigned: config.envelope.danger_accept_unsigned };
         let credentials = Err(Error::new(Code::Keys, "this command verifies no credential"));
         let logins = pool.clone();
-        let tools = services::Tools { client, keys, pool, logins, clock, policy, credentials };
+        let tracer = Tracer::default();
+        let tools = services::Tools { client, keys, pool, logins, clock, tracer, policy, credentials };
         let Services { subscriptions, reconciler, .. } = Services::new(ledger, settings, tools);
         let status = match &self.command {
             Command::Subscribe => {

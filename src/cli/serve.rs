@@ -41,7 +41,8 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) fn run(&self) -> Outcome {
         let config = self.config.load()?;
-        let level = telemetry::level(variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
+        let level = config.telemetry.level.clone();
+        telemetry::override_level(&level, variables().get(telemetry::LEVEL_VARIABLE).map(String::as_str))
             .map_err(|error| Failure::Usage(error.to_string()))?;
         telemetry::init(level).map_err(Failure::environment)?;
         keep_memory();

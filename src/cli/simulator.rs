@@ -49,7 +49,7 @@ impl Simulator {
         let mut settings = Settings::from_key_set(&self.keys).map_err(|error| unfit(&error))?;
         settings.bind = self.listen;
         settings.callback = self.callback()?;
-        telemetry::init(LevelFilter::INFO).map_err(Failure::environment)?;
+        telemetry::init(LevelFilter::INFO.into()).map_err(Failure::environment)?;
         let runtime = Runtime::new().map_err(Failure::environment)?;
         let started = |base_url: &str| {
             // A reader that closed the pipe does not need the URL.

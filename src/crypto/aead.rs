@@ -6,6 +6,7 @@ use aes_gcm::{AesGcm, KeyInit as _};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce as Nonce96, UnboundKey};
 
 use super::CryptoError;
+use super::counts::Operation;
 use super::secret::SessionKey;
 
 /// Bytes of the tag, always at the end of the ciphertext.
@@ -24,6 +25,16 @@ pub enum Nonce<'a> {
 ///
 /// The buffer does not move where [`TAG_LEN`] spare bytes were reserved.
 pub fn seal_tail(
+    key: &SessionKey,
+    nonce: Nonce<'_>,
+    aad: &[u8],
+    buffer: &mut Vec<u8>,
+    from: usize,
+) -> Result<(), CryptoError> {
+    Operation::Seal.count(seal(key, nonce, aad, buffer, from))
+}
+
+fn seal(
     key: &SessionKey,
     nonce: Nonce<'_>,
     aad: &[u8],
@@ -49,6 +60,15 @@ pub fn seal_tail(
 /// Opens `ciphertext || tag` in place and returns the plaintext part. Every failure is `Decrypt`, and the
 /// content of `buffer` is meaningless afterwards.
 pub fn open_in_place<'a>(
+    key: &SessionKey,
+    nonce: Nonce<'_>,
+    aad: &[u8],
+    buffer: &'a mut [u8],
+) -> Result<&'a mut [u8], CryptoError> {
+    Operation::Open.count(open(key, nonce, aad, buffer))
+}
+
+fn open<'a>(
     key: &SessionKey,
     nonce: Nonce<'_>,
     aad: &[u8],

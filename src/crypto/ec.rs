@@ -6,6 +6,7 @@ use aws_lc_rs::signature::{
 };
 
 use super::CryptoError;
+use super::counts::Operation;
 
 /// Bytes of a coordinate.
 const COORDINATE: usize = 32;
@@ -55,7 +56,7 @@ impl PrivateKey {
 
     /// Signs `message`. The signature has 64 bytes.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let signature = self.pair.sign(&SystemRandom::new(), message);
+        let signature = Operation::Sign.count(self.pair.sign(&SystemRandom::new(), message));
         signature
             .map(|signature| signature.as_ref().to_vec())
             .map_err(|_| CryptoError::Key("this key does not sign"))
@@ -87,8 +88,9 @@ impl PublicKey {
 
     /// Verifies a signature of 64 bytes over `message`.
     pub fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), CryptoError> {
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point)
-            .verify(message, signature)
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &self.point);
+        Operation::Verify
+            .count(key.verify(message, signature))
             .map_err(|_| CryptoError::Signature("it does not fit key and content"))
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod aead;
 pub mod base64;
+pub(crate) mod counts;
 pub mod ec;
 mod header;
 pub mod hmac;

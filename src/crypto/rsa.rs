@@ -13,6 +13,7 @@ use rsa::pkcs8::der::Decode as _;
 use rsa::pkcs8::spki::SubjectPublicKeyInfoRef;
 
 use super::CryptoError;
+use super::counts::Operation;
 use super::secret::SessionKey;
 
 pub use aws_lc_rs::digest::Digest;
@@ -203,17 +204,17 @@ impl PublicKey {
             SignatureAlgorithm::Rs512 => &self.0.rs512,
             SignatureAlgorithm::Ps256 => &self.0.ps256,
         };
-        key.verify_digest_sig(&digest, signature)
+        Operation::Verify
+            .count(key.verify_digest_sig(&digest, signature))
             .map_err(|_| CryptoError::Signature("it does not fit key and content"))
     }
 
     /// RSA-OAEP-256 encryption of a session key; output is `modulus_len` bytes.
     pub fn wrap(&self, key: &SessionKey) -> Result<Vec<u8>, CryptoError> {
         let mut wrapped = vec![0; self.modulus_len()];
-        self.0
-            .wrapping
-            .encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, None)
-            .map_err(|_| CryptoError::Key("this key does not wrap"))?;
+        let outcome =
+            self.0.wrapping.encrypt(&OAEP_SHA256_MGF1SHA256, key.expose(), &mut wrapped, None).map(drop);
+        Operation::Wrap.count(outcome).map_err(|_| CryptoError::Key("this key does not wrap"))?;
         Ok(wrapped)
     }
 }

@@ -147,22 +147,6 @@ impl Remedy {
 }
 
 impl Rows {
-    /// The kinds of all entries, destination by destination, each once.
-    pub(crate) fn entry_kinds() -> Vec<&'static str> {
-        let mut kinds = Vec::new();
-        for kind in Self::of_entries().flat_map(|rows| rows.kinds) {
-            if !kinds.contains(kind) {
-                kinds.push(*kind);
-            }
-        }
-        kinds
-    }
-
-    /// The destinations of entries.
-    fn of_entries() -> impl Iterator<Item = &'static Self> {
-        Self::ALL.iter().filter(|rows| rows.queue == Queue::Entries)
-    }
-
     /// What people call the destination that the rows name `destination`. One that is not in the list, since a row is of another
     /// version, goes by its word.
     pub(crate) fn system(destination: &str) -> &str {

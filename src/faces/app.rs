@@ -33,6 +33,8 @@ use crate::tasks::hub::Hub;
 use crate::tasks::pushes::Pushes;
 use crate::tasks::reconcile::Reconciler;
 use crate::tasks::subscriptions::Subscriptions;
+use crate::telemetry::{Level, Tracer};
+use crate::upstream;
 
 /// What the routes of all listeners share. Cheap to clone.
 #[derive(Clone)]
@@ -58,6 +60,12 @@ pub(crate) struct Shared {
     pub(crate) clock: Clock,
     /// What listeners refuse and hold.
     pub(crate) meters: meters::Meters,
+    /// What is counted of calls to other systems.
+    pub(crate) calls: upstream::Meters,
+    /// Where spans go.
+    pub(crate) tracer: Tracer,
+    /// How much is logged.
+    pub(crate) level: Level,
     /// What makes the documents of all listeners.
     pub(crate) documents: Documents,
     /// The listeners of this gateway.
@@ -125,6 +133,18 @@ impl App {
 
     pub(super) fn meters(&self) -> &meters::Meters {
         &self.0.meters
+    }
+
+    pub(super) fn calls(&self) -> &upstream::Meters {
+        &self.0.calls
+    }
+
+    pub(super) fn tracer(&self) -> &Tracer {
+        &self.0.tracer
+    }
+
+    pub(super) fn level(&self) -> &Level {
+        &self.0.level
     }
 
     pub(super) fn documents(&self) -> &Documents {

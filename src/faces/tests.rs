@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
+use tracing::level_filters::LevelFilter;
 
 use super::*;
 use crate::clock::Clock;
@@ -35,6 +36,7 @@ use crate::pool::Pool;
 use crate::queue::channel::Flow;
 use crate::services::{self, Services, Tools};
 use crate::store::{Queue, State};
+use crate::telemetry::Tracer;
 use crate::upstream::Client;
 
 /// A gateway whose only private key is kept by `keeper`, before a mediator of MOSIP's side that accepts and counts births.
@@ -65,6 +67,7 @@ impl World {
             client: config::ClientCertificates::default(),
         };
         let client = Client::new(&upstream).unwrap();
+        let calls = client.meters().clone();
         let mediator = mediator::Settings {
             events: BTreeMap::from([("birth".to_owned(), birth)]),
             ..mediator::Settings::default()
@@ -82,6 +85,7 @@ impl World {
             pool: pool.clone(),
             logins: pool.clone(),
             clock: clock.clone(),
+            tracer: Tracer::default(),
             policy,
             credentials: Err(Error::new(Code::Keys, "no credential is verified here")),
         };
@@ -98,6 +102,9 @@ impl World {
             pool,
             clock,
             meters: crate::http::meters::Meters::default(),
+            calls,
+            tracer: Tracer::default(),
+            level: LevelFilter::INFO.into(),
             documents: Vec::new(),
             listeners: Arc::new([]),
             reload,

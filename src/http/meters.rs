@@ -5,13 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
 
 use crate::error::Code;
+use crate::telemetry::{SECONDS, class_of};
 
 /// The code of a request whose connection was broken without an answer.
 pub(crate) const NO_ANSWER: &str = "no-answer";
@@ -26,12 +29,38 @@ pub(super) const ANSWERED: &str = "answered";
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Counts of all listeners. Clones count together.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Meters {
+    requests: Family<Answered, Histogram, fn() -> Histogram>,
     refused: Family<Refused, Counter>,
+    traceparents_ignored: Family<Listener, Counter>,
     held: Gauge,
     /// What was logged within the last interval, and how often it came again since.
     logged: Arc<Mutex<BTreeMap<Refused, u64>>>,
+}
+
+impl Default for Meters {
+    fn default() -> Self {
+        Self {
+            requests: Family::new_with_constructor((|| Histogram::new(SECONDS)) as fn() -> Histogram),
+            refused: Family::default(),
+            traceparents_ignored: Family::default(),
+            held: Gauge::default(),
+            logged: Arc::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    listener: &'static str,
+    route: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Listener {
+    listener: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
@@ -45,6 +74,22 @@ struct Refused {
 pub(crate) struct Held(Gauge);
 
 impl Meters {
+    /// A request to `route` of `listener`, a template, was answered with `status`.
+    pub(super) fn answered(&self, listener: &'static str, route: &str, status: StatusCode, took: Duration) {
+        let answered = Answered { listener, route: route.to_owned(), status: class_of(status) };
+        self.requests.get_or_create_owned(&answered).observe(took.as_secs_f64());
+    }
+
+    /// Shows the ignored `traceparent` headers at `listener` at zero.
+    pub(crate) fn expect_traceparents(&self, listener: &'static str) {
+        drop(self.traceparents_ignored.get_or_create(&Listener { listener }));
+    }
+
+    /// A request at `listener` has a `traceparent` that is none.
+    pub(super) fn ignore_traceparent(&self, listener: &'static str) {
+        self.traceparents_ignored.get_or_create(&Listener { listener }).inc();
+    }
+
     /// A request to `route` of `listener`, a template, was refused with `code`.
     pub(crate) fn refused(&self, listener: &'static str, route: &str, code: impl Into<Cow<'static, str>>) {
         self.of(listener, route, code.into()).inc();
@@ -115,8 +160,12 @@ impl Meters {
         self.held.clone()
     }
 
-    /// `refused_total{listener, route, code}`
+    /// `request_seconds{listener, route, status}`, `refused_total{listener, route, code}`, `traceparents_ignored_total{listener}`
     pub(crate) fn register(&self, registry: &mut Registry) {
+        let help = "How long requests took until their answer began, by the class of its status";
+        registry.register_with_unit("request", help, Unit::Seconds, self.requests.clone());
+        let help = "Headers traceparent that are none, so that their requests belong to no trace";
+        registry.register("traceparents_ignored", help, self.traceparents_ignored.clone());
         let help = "Requests that were refused, by the code of the problem";
         registry.register("refused", help, self.refused.clone());
     }

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 /// What transport stands on. Everything else of the program knows a message.
-const LEAVES: [&str; 11] = [
+const LEAVES: [&str; 12] = [
     "bearer",
     "clock",
     "config",
@@ -13,6 +13,7 @@ const LEAVES: [&str; 11] = [
     "place",
     "pool",
     "regular",
+    "telemetry",
     "tls_files",
 ];
 

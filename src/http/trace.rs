@@ -7,16 +7,12 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::Response;
-use data_encoding::HEXLOWER;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 
 use super::caller::Caller;
 use super::meters::{ANSWERED, Meters};
 use super::problem::Refusal;
-use crate::crypto::secret;
-
-/// Names a request in the log and in its answer.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::telemetry::{self, Span, SpanKind, Trace, Tracer, X_REQUEST_ID};
 
 /// The route of what leads to none, in log and metrics.
 pub(crate) const NO_ROUTE: &str = "-";
@@ -32,24 +28,48 @@ fn name_of(method: &Method) -> &'static str {
     STANDARD.into_iter().find(|name| method == *name).unwrap_or("-")
 }
 
-/// Middleware for every listener; `listener` is its name.
+/// Middleware for every listener; `listener` is its name. What comes of the request belongs to the trace that its headers name.
 pub(crate) async fn log(
     listener: &'static str,
     meters: Meters,
+    tracer: Tracer,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (trace, is_read) = Trace::of(request.headers());
+    if !is_read {
+        meters.ignore_traceparent(listener);
+    }
+    let id = HeaderValue::from_str(trace.request());
+    let (span, trace) = tracer.begin(SpanKind::Server, Some(trace));
+    let answering = answer(listener, meters, span, request, next);
+    let mut response = telemetry::scoped(trace, &tracer, answering).await;
+    if let Ok(id) = id {
+        response.headers_mut().insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+async fn answer(
+    listener: &'static str,
+    meters: Meters,
+    span: Span,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let random: [u8; 8] = secret::random();
-    let id = HEXLOWER.encode(&random);
+    let id = Trace::current();
+    let id = id.as_ref().map_or("-", Trace::request);
     let method = name_of(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let caller = request.extensions().get::<Caller>().cloned().unwrap_or_default();
     request.extensions_mut().insert(ListenerName(listener));
-    let mut response = next.run(request).await;
+    let response = next.run(request).await;
+    let took = started.elapsed();
     let status = response.status().as_u16();
-    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    meters.answered(listener, route, response.status(), took);
     let refusal = response.extensions().get::<Refusal>();
     if let Some(Refusal(error)) = refusal {
         meters.refused(listener, route, error.code().as_str());
@@ -86,8 +106,12 @@ pub(crate) async fn log(
             }
         }
     }
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(X_REQUEST_ID, id);
+    // The queue of spans is everybody's: strangers take no place in it.
+    if caller.is_known() {
+        let told =
+            [("http.request.method", method), ("http.route", route), ("mosip_gateway.listener", listener)];
+        let code = refusal.map(|Refusal(error)| error.code().as_str());
+        span.end(&[method, route], &told, Some(status), code.filter(|_| response.status().is_server_error()));
     }
     response
 }

@@ -214,6 +214,7 @@ impl Book<'_> {
                     }
                 }
                 let (kind, verified) = ("registration.silent", "tls");
+                self.follow(entry)?;
                 self.tell(Message {
                     kind,
                     subject: &subject,

@@ -163,6 +163,7 @@ impl Book<'_> {
         met_by: Option<String>,
     ) -> Result<()> {
         let row = self.listed(id)?;
+        self.follow(id)?;
         if let Some(members) = data.as_object_mut() {
             members.insert("id".to_owned(), id.into());
             members.insert("kind".to_owned(), row.kind.into());
@@ -190,6 +191,7 @@ impl Book<'_> {
             result: None,
             met_by,
             job: None,
+            trace: self.trace(),
             is_invalid: false,
             id,
         };

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::Book;
 use super::accept::TABLE;
 use super::answers::Answer;
+use super::correlation::cause;
 use super::overview::Attempt;
 use crate::clock::Timestamp;
 use crate::error::{Code, Error, Fault, Result};
@@ -43,6 +44,9 @@ impl Book<'_> {
     /// Puts `entry` into the queue of its destination.
     pub(super) fn queue(&self, entry: NewEntry<'_>) -> Result<()> {
         let NewEntry { destination, kind, id, line, payload, aid } = entry;
+        if cause(&id) != id {
+            self.follow(&id)?;
+        }
         let row = NewRow {
             queue: Queue::Entries,
             destination: destination.to_owned(),
@@ -54,6 +58,7 @@ impl Book<'_> {
             result: aid.map(|aid| self.seal(TABLE, &id, "aid", aid.as_str().as_bytes())).transpose()?,
             met_by: None,
             job: None,
+            trace: self.trace(),
             is_invalid: false,
             id,
         };

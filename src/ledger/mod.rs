@@ -33,6 +33,7 @@ mod shares;
 mod subscriptions;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod twice;
 mod unanswered;
 mod unreadable;
@@ -119,6 +120,8 @@ struct Book<'t> {
     identity_key: Arc<HmacKey>,
     now: Millis,
     wall: Timestamp,
+    /// Of the rows that are made.
+    trace: RefCell<Option<String>>,
 }
 
 /// The sources of a ledger's randomness and time.
@@ -302,10 +305,11 @@ impl Rules {
         job: impl Fn(&Book<'_>) -> Result<T> + Send + 'static,
     ) -> impl Fn(&mut dyn Tx) -> Result<T> + Send + 'static {
         let rules = Arc::clone(self);
-        let (now, wall) = (self.keys.uptime(), self.clock.now());
+        let (now, wall, trace) = (self.keys.uptime(), self.clock.now(), trace::of_task());
         move |tx| {
             let Opened { vault, identity_key, .. } = rules.keys.opened()?;
-            job(&Book { tx: RefCell::new(tx), rules: &rules, vault, identity_key, now, wall })
+            let (tx, trace) = (RefCell::new(tx), RefCell::new(trace.clone()));
+            job(&Book { tx, rules: &rules, vault, identity_key, now, wall, trace })
         }
     }
 }

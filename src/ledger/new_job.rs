@@ -103,6 +103,7 @@ struct RowMaker<'j> {
     id: &'j str,
     accepted_at: i64,
     waiting_since: Millis,
+    trace: Option<String>,
 }
 
 impl RowMaker<'_> {
@@ -127,6 +128,7 @@ impl RowMaker<'_> {
             result,
             met_by: None,
             job: Some((self.job, place)),
+            trace: self.trace.clone(),
             id,
         })
     }
@@ -172,7 +174,8 @@ impl Book<'_> {
     /// so that the events between wait for the inserts alone.
     fn insert_records(&self, job: Seq, id: &str, records: &impl Records) -> Result<bool> {
         let (accepted_at, waiting_since) = (self.wall.millis(), self.now);
-        let maker = RowMaker { vault: &self.vault, job, id, accepted_at, waiting_since };
+        let trace = self.trace();
+        let maker = RowMaker { vault: &self.vault, job, id, accepted_at, waiting_since, trace };
         if records.size() <= MADE_BESIDE {
             return maker.make(records, |rows| self.tx().insert(&rows));
         }

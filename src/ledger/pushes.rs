@@ -212,6 +212,7 @@ impl Ledger {
             }
             let (outcome, named) = (*outcome, book.named(held)?);
             let mut told = Cow::Borrowed(data);
+            named.as_ref().map_or(Ok(()), |named| book.follow(&named.entry))?;
             if let (Some(outcome), Some(named)) = (outcome, &named) {
                 book.conclude_all(named, outcome, data)?;
                 told = book.in_view_of(named, outcome, data)?;

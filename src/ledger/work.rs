@@ -14,6 +14,7 @@ use crate::destinations::{Done, News, Progress, Work};
 use crate::error::{Code, Error, Result};
 use crate::opencrvs::record_token::KeptToken;
 use crate::store::{Advance, Fence, Filter, Lane, Lease, Listed, Millis, Pick, Queue, Row, Seq, Verdict};
+use crate::telemetry::Trace;
 
 /// Rows that one transaction leases, so that posts between are not kept waiting by many that do not open.
 pub(super) const LEASED_AT_ONCE: usize = 100;
@@ -43,6 +44,8 @@ pub(crate) struct Leased {
     /// Attempts begun, this one among them.
     pub(crate) attempts: u32,
     pub(crate) work: Work,
+    /// The request that caused it, and its trace.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// What a worker finds that looks for rows, all as of one moment.
@@ -275,8 +278,9 @@ impl Book<'_> {
         };
         self.rules.unreadable.forget(table, &row.id);
         let (attempts, fence) = (row.attempts, row.fence());
-        let Listed { queue, seq, id, kind, destination, .. } = row.listed;
-        Ok(Some(Leased { held: Held { queue, seq, fence, id, kind, destination }, attempts, work }))
+        let Listed { queue, seq, id, kind, destination, trace, .. } = row.listed;
+        let trace = trace.and_then(|kept| Trace::read(&kept));
+        Ok(Some(Leased { held: Held { queue, seq, fence, id, kind, destination }, attempts, work, trace }))
     }
 
     fn open_work(&self, row: &Row) -> Result<Work> {

@@ -33,6 +33,7 @@ use crate::ledger::Ledger;
 use crate::ledger::entry::Entry;
 use crate::random::Random;
 use crate::store::{Lane, Millis, Queue, State};
+use crate::telemetry::Tracer;
 
 /// The loops, and what they share. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) lease: Duration,
     /// What waits are drawn by.
     pub(crate) random: Random,
+    /// Where the spans of attempts go.
+    pub(crate) tracer: Tracer,
 }
 
 /// What an operator sees of an upstream URL.
@@ -133,7 +136,7 @@ impl Engine {
         destinations: &[Arc<dyn Destination>],
         settings: Settings,
     ) -> Self {
-        let Settings { probe_interval, lease, random } = settings;
+        let Settings { probe_interval, lease, random, tracer } = settings;
         let (meters, resumed) = (Meters::default(), Arc::<Notify>::default());
         let mut loops = Vec::new();
         for destination in destinations {
@@ -158,6 +161,7 @@ impl Engine {
                         random.clone(),
                     ),
                     meters: meters.clone(),
+                    tracer: tracer.clone(),
                     resumed: Arc::clone(&resumed),
                     concurrency: route.concurrency,
                     lease,

@@ -60,9 +60,14 @@ impl Network {
             let of_call = |error: Error| error.of_call_to(&host);
             let (method, max_response) = (Method::POST, MAX_TOKEN_REPLY);
             let request = Request { method, uri, headers, body, deadline, max_response };
-            let reply = self.client.send(request).await.map_err(|failure| of_call(failure.into()))?;
-            let token = source.grant().read(&reply, self.clock.now());
-            let token = token.map_err(|error| of_call(reply.explain(error)))?;
+            let token = match self.client.send(request).await {
+                Ok(reply) => {
+                    source.grant().read(&reply, self.clock.now()).map_err(|error| reply.explain(error))
+                }
+                Err(failure) => Err(failure.into()),
+            };
+            self.client.meters().token(&host, token.as_ref().err().map(Error::fault));
+            let token = token.map_err(of_call)?;
             let expires = token.expires;
             Ok((token, expires))
         };

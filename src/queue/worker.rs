@@ -20,6 +20,7 @@ use crate::destinations::{News, Progress, Steps};
 use crate::error::{Code, Error, Fault, Result};
 use crate::ledger::{Due, Ending, Held, Leased, Ledger};
 use crate::store::{Lane, Millis, Queue};
+use crate::telemetry::{self, SpanKind, Tracer};
 
 /// How long the loop rests when the store refuses.
 pub(super) const STORE_REST: Duration = Duration::from_secs(1);
@@ -38,6 +39,8 @@ pub(crate) struct Worker {
     /// Notified when a pause has ended: the same cause may have paused other channels.
     pub(crate) resumed: Arc<Notify>,
     pub(crate) meters: Meters,
+    /// Where its spans go.
+    pub(crate) tracer: Tracer,
     /// Largest number of attempts that make calls.
     pub(crate) concurrency: usize,
     /// How long a lease holds without being renewed.
@@ -207,28 +210,38 @@ impl Worker {
     }
 
     /// One attempt, from lease to verdict.
-    async fn attempt(self: Arc<Self>, leased: Leased, signs: Arc<Signs>) {
-        let mut watched = Watched { held: leased.held.clone(), attempts: leased.attempts, is_over: false };
-        self.make(leased, &signs).await;
-        watched.is_over = true;
+    async fn attempt(self: Arc<Self>, mut leased: Leased, signs: Arc<Signs>) {
+        let (span, trace) = self.tracer.begin(SpanKind::Attempt, leased.trace.take());
+        let Held { kind, destination, .. } = leased.held.clone();
+        let made = async {
+            let held = leased.held.clone();
+            let mut watched = Watched { held, attempts: leased.attempts, is_over: false };
+            let failure = self.make(leased, &signs).await;
+            watched.is_over = true;
+            failure
+        };
+        let failure = telemetry::scoped(trace, &self.tracer, made).await;
+        let told =
+            [("mosip_gateway.destination", destination.as_str()), ("mosip_gateway.kind", kind.as_str())];
+        span.end(&["attempt", &destination], &told, None, failure.map(Code::as_str));
     }
 
-    async fn make(&self, leased: Leased, signs: &Signs) {
-        let Leased { held, attempts, work } = leased;
+    /// Why it failed, if it did.
+    async fn make(&self, leased: Leased, signs: &Signs) -> Option<Code> {
+        let Leased { held, attempts, work, .. } = leased;
         let keeper = Kept { ledger: &self.ledger, held: &held };
         let outcome = tokio::select! {
             biased;
             outcome = drive(&*self.outside, &self.steps, work, &keeper) => outcome,
             () = signs.lost.notified() => Ok(None),
         };
-        let fault = match &outcome {
-            Ok(Some(_)) => None,
-            Ok(None) => return self.was_lost(&held),
-            Err(error) => Some(error.fault()),
-        };
-        if held.queue == Queue::Entries {
-            self.meters.attempt_ended(&held.kind, fault);
+        if matches!(outcome, Ok(None)) {
+            self.was_lost(&held);
+            return None;
         }
+        let failure = outcome.as_ref().err().map(|error| (error.fault(), error.code()));
+        let kind = Some(held.kind.as_str()).filter(|_| held.queue == Queue::Entries);
+        self.meters.attempt_ended(&held.destination, kind, failure);
         let ending = match outcome {
             Ok(done) => {
                 if self.health.succeeded(&held.id, self.ledger.uptime()) {
@@ -248,6 +261,7 @@ impl Worker {
         signs.is_judged.store(true, Ordering::Relaxed);
         signs.judged.notify_one();
         self.settle(&held, ending).await;
+        failure.map(|(_, code)| code)
     }
 
     fn failed(&self, held: &Held, attempts: u32, error: Error) -> Ending {

@@ -20,7 +20,7 @@ use crate::faces::jwt::JwtSettings;
 use crate::faces::{self, callback, ops, plain};
 use crate::keys::settings::Keys;
 use crate::ledger::settings::{Outbox, Quarantine};
-use crate::{keys, ledger};
+use crate::{keys, ledger, telemetry};
 
 /// All settings of the gateway, checked. Paths are joined already: absolute, or relative to the process's folder.
 pub struct Config {
@@ -50,6 +50,8 @@ pub struct Config {
     pub(crate) destinations: destinations::Settings,
     /// `[events]`
     pub(crate) events: Events,
+    /// `[telemetry]`
+    pub(crate) telemetry: telemetry::Settings,
     /// `[esignet]`; `None`: nothing of it is set.
     pub(crate) esignet: Option<esignet::Settings>,
     /// Sentences for the log at start: `danger_` settings that are on, sections not built yet, aliases used.
@@ -69,11 +71,12 @@ pub(crate) struct Events {
 }
 
 impl Config {
-    /// Every URL that is called for events, pushes and logins, and for the keys of callers.
+    /// Every URL that is called for events, pushes and logins, for the keys of callers, and for traces.
     pub(crate) fn called_urls(&self) -> Vec<Url<'_>> {
         let mut urls = self.destinations.urls();
         urls.extend(self.esignet.iter().flat_map(|esignet| esignet.urls()));
         urls.extend(self.jwt_callers().filter_map(JwtSettings::called_url));
+        urls.extend(self.telemetry.otlp_url.iter().map(|url| Url::whole("telemetry.otlp_url", url)));
         urls
     }
 
@@ -114,6 +117,7 @@ impl Config {
         }
         let events = events(&mut root, destinations.ida.is_some(), faces.each.authtoken.consent);
         let credentials = credentials::credentials(&mut root, &plain);
+        let telemetry = telemetry::Settings::read(&mut root, &plain);
         root.finish();
         let (warnings, troubles, origins, secret_files) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut config = Self {
@@ -130,6 +134,7 @@ impl Config {
             faces,
             destinations,
             events,
+            telemetry,
             esignet,
             warnings,
             troubles,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use http::HeaderMap;
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -57,8 +58,19 @@ pub struct Record {
     pub tokens_refused: u64,
     /// How many requests have ended, by path.
     pub requests: BTreeMap<String, u64>,
+    /// The traces of all requests.
+    pub traces: VecDeque<Traced>,
     /// The most requests that were being answered at once, by path.
     pub max_concurrent: BTreeMap<String, usize>,
+}
+
+/// What a request said of its trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Traced {
+    /// Of the request.
+    pub path: String,
+    /// `x-request-id` and `traceparent`.
+    pub headers: [Option<String>; 2],
 }
 
 /// An event that was accepted.
@@ -255,7 +267,10 @@ impl History {
     }
 
     /// A request to `path` that is being answered for as long as the visit is kept.
-    pub(super) fn visit(&self, path: &str) -> Visit {
+    pub(super) fn visit(&self, path: &str, headers: &HeaderMap) -> Visit {
+        let header = |name: &str| Some(headers.get(name)?.to_str().ok()?.to_owned());
+        let headers = ["x-request-id", "traceparent"].map(header);
+        self.change(|record| remember(&mut record.traces, Traced { path: path.to_owned(), headers }));
         let now = {
             let mut open = self.open();
             let now = open.entry(path.to_owned()).or_default();

@@ -17,7 +17,7 @@ pub(super) async fn before_any_answer(
     request: Request,
     next: Next,
 ) -> Response {
-    let _visit = world.history.visit(request.uri().path());
+    let _visit = world.history.visit(request.uri().path(), request.headers());
     let behaviour = world.controls.get();
     tokio::time::sleep(Duration::from_millis(behaviour.delay_ms)).await;
     if behaviour.down {

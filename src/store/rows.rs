@@ -92,6 +92,8 @@ pub(crate) struct Listed {
     pub(crate) sent: bool,
     /// What came of it, which is small; sealed.
     pub(crate) result: Option<Vec<u8>>,
+    /// The request that caused it, and its trace.
+    pub(crate) trace: Option<String>,
 }
 
 /// A row of work with all that it holds.
@@ -148,6 +150,7 @@ pub(crate) struct NewRow {
     pub(crate) met_by: Option<String>,
     /// The job that a record belongs to, and its place there.
     pub(crate) job: Option<(Seq, u32)>,
+    pub(crate) trace: Option<String>,
     /// It is inserted as [`State::Invalid`], and is never leased.
     pub(crate) is_invalid: bool,
 }

@@ -4,14 +4,22 @@
 pub(crate) mod housekeeping;
 pub(crate) mod hub;
 pub(crate) mod key_watch;
+#[cfg(not(feature = "otlp"))]
+mod no_traces;
 pub(crate) mod pushes;
 pub(crate) mod reconcile;
 pub(crate) mod subscriptions;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::sleep;
+
+#[cfg(not(feature = "otlp"))]
+use self::no_traces as traces;
+pub(crate) use self::traces::{Traces, traces};
 
 /// How long a task rests that stopped unexpectedly.
 const REST: Duration = Duration::from_secs(1);

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -17,11 +17,13 @@ use tokio::sync::{Notify, watch};
 
 use super::failure::{NotTrusted, SendError};
 use super::host_and_port;
+use super::meters::Meters;
 use super::renewal::Renewal;
 use super::servers::{Connections, Servers};
 use crate::config;
 use crate::error::{Error, Fault, Result};
 use crate::loopback::names_loopback;
+use crate::telemetry::{self, SpanKind};
 
 /// A server counts as unreachable where no TCP connection is made in this time, which is part of the request's own deadline.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,6 +43,7 @@ pub struct Client<C = HttpConnector> {
     name: Option<String>,
     danger_plain_http: bool,
     danger_plain_http_hosts: Arc<[String]>,
+    meters: Meters,
 }
 
 /// A request. No `Debug`: path and headers hold secrets.
@@ -107,6 +110,7 @@ impl Client {
             name: None,
             danger_plain_http: upstream.danger_plain_http,
             danger_plain_http_hosts: upstream.danger_plain_http_hosts.as_slice().into(),
+            meters: Meters::default(),
         }
     }
 }
@@ -129,12 +133,40 @@ where
             name: Some(name),
             danger_plain_http: true,
             danger_plain_http_hosts: Arc::new([]),
+            meters: Meters::default(),
         }
     }
 
-    /// Sends once. A redirect is an answer like any other.
-    pub async fn send(&self, request: Request) -> Result<Reply, SendError> {
+    /// What has been counted of all calls.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.meters
+    }
+
+    /// Sends once, with the trace of the task that asks. A redirect is an answer like any other.
+    pub async fn send(&self, mut request: Request) -> Result<Reply, SendError> {
         let host = self.name.clone().unwrap_or_else(|| host_and_port(&request.uri));
+        let (span, trace) = telemetry::begin(SpanKind::Client);
+        if let Some(trace) = trace {
+            trace.write(&mut request.headers);
+        }
+        let (method, started) = (request.method.clone(), Instant::now());
+        let outcome = self.send_once(&host, request).await;
+        let status = outcome.as_ref().map(|reply| reply.status);
+        self.meters.called(&host, status, started.elapsed());
+        let told = [("http.request.method", method.as_str()), ("server.address", &host)];
+        let (status, error) = match status {
+            Ok(status) => (
+                Some(status.as_u16()),
+                Some("status").filter(|_| status.is_client_error() || status.is_server_error()),
+            ),
+            Err(_) => (None, Some("no-answer")),
+        };
+        span.end(&[method.as_str()], &told, status, error);
+        outcome
+    }
+
+    async fn send_once(&self, host: &str, request: Request) -> Result<Reply, SendError> {
+        let host = host.to_owned();
         if !self.may_speak_to(&request.uri) {
             return Err(SendError::PlainHttp { host });
         }

@@ -2,6 +2,7 @@
 
 mod client;
 mod failure;
+mod meters;
 mod renewal;
 mod roots;
 mod servers;
@@ -12,6 +13,7 @@ mod tokens;
 pub use client::{Client, Reply, Request};
 pub(crate) use client::{is_loopback, tcp};
 pub use failure::{NotTrusted, SendError};
+pub(crate) use meters::Meters;
 pub(crate) use renewal::Renewal;
 pub(crate) use tokens::TokenCache;
 

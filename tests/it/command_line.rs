@@ -4,6 +4,7 @@ mod credential;
 mod doctor;
 mod keygen;
 mod local;
+mod telemetry;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;

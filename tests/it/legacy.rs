@@ -73,7 +73,7 @@ async fn a_birth_comes_back_to_opencrvs_as_aid_and_token_without_any_mediator() 
     assert_eq!(place.inbox().await, [Value::Null; 0], "what OpenCRVS took is settled");
     let metrics = place.ops("/metrics").await;
     for line in [
-        "mosip_gateway_events{kind=\"legacy\",state=\"done\"} 2",
+        "mosip_gateway_events{destination=\"opencrvs\",kind=\"legacy\",state=\"done\"} 2",
         "mosip_gateway_attempts_total{kind=\"legacy\",outcome=\"done\"} 2",
     ] {
         assert!(metrics.contains(line), "{line}: {metrics}");

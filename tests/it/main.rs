@@ -97,6 +97,8 @@ mod threats;
 #[cfg(feature = "simulator")]
 mod tls;
 #[cfg(feature = "simulator")]
+mod traces;
+#[cfg(feature = "simulator")]
 mod uin_tokens;
 #[cfg(feature = "simulator")]
 mod upgrade;

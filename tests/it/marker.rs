@@ -43,7 +43,9 @@ const fn echo(sent: [&'static str; 2], seen: Seen, why: &'static str) -> Echo {
 
 const RECEIPT: &str = "mosip-api tells the hub which message it received";
 
-const ECHOES: [Echo; 18] = [
+const ECHOES: [Echo; 20] = [
+    echo([": header x-request-id", ""], Answer, "the answer says under which id the request is in the log"),
+    echo([": header x-request-id", ""], Log, "an id of a request of the caller's is that of its log lines"),
     echo(["POST /v1/esignet/authorize", ": body at /"], Answer, "the URL holds the parameters of the login"),
     echo(["POST /v1/esignet/userinfo", ": body at /"], Answer, "the one who asks is told what eSignet says"),
     echo(["GET /webhooks", ": query challenge"], Answer, "OpenCRVS wants its challenge back"),

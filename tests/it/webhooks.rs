@@ -297,8 +297,9 @@ async fn a_burst_is_taken_whole_and_waits_for_its_turn() {
     // Of one moment: an event may be leased meanwhile. A scrape leaves out what a busy database does not say in time.
     patience::until("300 births in one scrape", async || {
         let metrics = home.metrics().await;
-        let births =
-            metrics.lines().filter_map(|line| line.strip_prefix(r#"mosip_gateway_events{kind="birth","#));
+        let births = metrics.lines().filter_map(|line| {
+            line.strip_prefix(r#"mosip_gateway_events{destination="mediator",kind="birth","#)
+        });
         let counted = births.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap());
         if counted.sum::<u64>() == 300 { Ok(()) } else { Err(metrics) }
     })

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{MAX_BITS, Message, PublicKey, SignatureAlgorithm, UnusableKey};
 use crate::crypto::CryptoError;
+use crate::crypto::counts::Operation;
 use crate::crypto::secret::SessionKey;
 
 /// Why an operation with a private key failed.
@@ -85,7 +86,7 @@ impl PrivateKey {
 
     pub(in crate::crypto) fn sign_message(&self, message: Message) -> Result<Vec<u8>, CryptoError> {
         let (alg, digest) = message.finish();
-        self.operations.sign(alg, &digest).map_err(|error| match error {
+        Operation::Sign.count(self.operations.sign(alg, &digest)).map_err(|error| match error {
             KeyError::Wrong(step) => CryptoError::Key(step),
             KeyError::Unavailable(what) => CryptoError::Unavailable(what),
         })
@@ -94,7 +95,7 @@ impl PrivateKey {
     /// RSA-OAEP-256 decryption of a wrapped session key. Every failure is the same [`CryptoError::Decrypt`], except that of a key
     /// that is [`CryptoError::Unavailable`]: it says nothing about `wrapped`.
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<SessionKey, CryptoError> {
-        self.operations.unwrap(wrapped).map_err(|error| match error {
+        Operation::Unwrap.count(self.operations.unwrap(wrapped)).map_err(|error| match error {
             KeyError::Wrong(step) => CryptoError::Decrypt(step),
             KeyError::Unavailable(what) => CryptoError::Unavailable(what),
         })

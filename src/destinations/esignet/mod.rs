@@ -35,6 +35,7 @@ use crate::mosip::esignet::{self, Authorization, Expected, Login, Metadata, Subj
 use crate::mosip::jwks::{Denied, Jwks};
 use crate::mosip::{Evidence, Verified};
 use crate::pool::Pool;
+use crate::telemetry::carried;
 use crate::upstream::{self, Reply};
 
 /// Most logins at once, so that an eSignet that hangs holds no more of our places for callers, which births need, too.
@@ -110,7 +111,7 @@ impl Esignet {
         self.configured().inspect_err(|refusal| logins.count(Outcome::of(refusal)))?;
         let esignet = self.clone();
         let (mut caller, answer) = oneshot::channel();
-        tokio::spawn(async move {
+        tokio::spawn(carried(async move {
             let is_sent = AtomicBool::new(false);
             let mut login = pin!(AssertUnwindSafe(esignet.taken(login, read, &is_sent)).catch_unwind());
             let ends = |context: &mut Context<'_>| match caller.poll_closed(context) {
@@ -124,7 +125,7 @@ impl Esignet {
             logins.count(outcome);
             // Whoever hung up does not hear of it.
             let _ = caller.send(read);
-        });
+        }));
         answer.await.unwrap_or_else(|_| Err(broke_off()))
     }
 

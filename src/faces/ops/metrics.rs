@@ -7,6 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, prometheus_text};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
@@ -14,26 +15,18 @@ use prometheus_client::registry::Registry;
 
 use super::standing::{Standing, Stored, since};
 use crate::clock::Timestamp;
-use crate::destinations::Rows;
-use crate::destinations::esignet::Logins;
-use crate::faces::Switch;
-use crate::http;
+use crate::crypto::counts::counts;
+use crate::faces::{App, Switch};
 use crate::keys::Dated;
 use crate::ledger::Ledger;
-use crate::ledger::entry::STATES;
+use crate::ledger::entry::{STATES, State};
 use crate::queue::ChannelStatus;
-use crate::queue::meters::Meters;
 use crate::store::{Piece, Queue};
 
 pub(super) use prometheus_text::CONTENT_TYPE;
 
 /// What is scraped.
-pub(super) fn exposition(
-    standing: &Standing,
-    meters: &Meters,
-    listeners: &http::meters::Meters,
-    logins: Option<&Logins>,
-) -> Result<String, fmt::Error> {
+pub(super) fn exposition(standing: &Standing, app: &App) -> Result<String, fmt::Error> {
     let mut registry = Registry::with_prefix("mosip_gateway");
     registry.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
     gauge(&mut registry, "ready", "1 while an event post would be taken", u64::from(standing.ready));
@@ -41,13 +34,16 @@ pub(super) fn exposition(
         register_stored(&mut registry, standing, stored);
         super::failing::register(&mut registry, stored);
     }
-    meters.register(&mut registry);
-    listeners.register(&mut registry);
-    if let Some(logins) = logins {
+    app.engine().meters().register(&mut registry);
+    app.meters().register(&mut registry);
+    app.calls().register(&mut registry);
+    app.tracer().register(&mut registry);
+    register_crypto(&mut registry);
+    if let Some((_, logins)) = app.esignet().status() {
         logins.register(&mut registry);
     }
     let held = "Webhooks of OpenCRVS that are held open because they cannot be stored";
-    registry.register("webhooks_held", held, listeners.held());
+    registry.register("webhooks_held", held, app.meters().held());
     register_channels(&mut registry, standing);
     super::hub::register(&mut registry, standing);
     super::webhooks::register(&mut registry, standing);
@@ -63,8 +59,26 @@ pub(super) fn exposition(
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Done {
+    operation: &'static str,
+    outcome: &'static str,
+}
+
+fn register_crypto(registry: &mut Registry) {
+    let operations = Family::<Done, Counter>::default();
+    for (operation, counts) in counts() {
+        for (outcome, count) in ["done", "failed"].into_iter().zip(counts) {
+            operations.get_or_create(&Done { operation, outcome }).inc_by(count);
+        }
+    }
+    let help = "Cryptographic operations of this process, by how they ended";
+    registry.register("crypto_operations", help, operations);
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Depth {
-    kind: &'static str,
+    destination: String,
+    kind: String,
     state: &'static str,
 }
 
@@ -81,9 +95,18 @@ struct Reason {
 
 fn register_stored(registry: &mut Registry, standing: &Standing, stored: &Stored) {
     let events = Family::<Depth, Gauge>::default();
-    for (kind, state) in Rows::entry_kinds().into_iter().flat_map(|kind| STATES.map(|state| (kind, state))) {
-        let depth = Depth { kind, state: state.as_str() };
-        events.get_or_create(&depth).set(standing.count_of_kind(kind, state).cast_signed());
+    // Where entries can go, those that never came stand at zero; what is there of an earlier configuration is shown, too.
+    let set = |destination: &str, kind: &str, state: State, count: u64| {
+        let (destination, kind) = (destination.to_owned(), kind.to_owned());
+        events.get_or_create(&Depth { destination, kind, state: state.as_str() }).set(count.cast_signed());
+    };
+    for rows in standing.rows.iter().filter(|rows| rows.queue == Queue::Entries) {
+        for (kind, state) in rows.kinds.iter().flat_map(|kind| STATES.map(|state| (kind, state))) {
+            set(rows.destination, kind, state, 0);
+        }
+    }
+    for ((destination, kind, state), count) in &stored.entries.counts {
+        set(destination, kind, *state, *count);
     }
     registry.register("events", "Events in the database", events);
     let oldest = Family::<ByDestination, Gauge>::default();

@@ -1,4 +1,4 @@
-//! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`.
+//! Health, metrics and the operators' page: `/livez`, `/readyz`, `/metrics`, `/`; and `/v1/log`.
 //!
 //! `/readyz` is 200 exactly while an event post would be taken. The state of keys and of MOSIP stands in its body and never
 //! changes the status: an unready sidecar would take the mediator's whole pod out of service. To those whom the page is not open to it
@@ -10,6 +10,7 @@ mod esignet;
 mod failing;
 mod headline;
 mod hub;
+mod log;
 mod metrics;
 pub(super) mod page;
 mod readiness;
@@ -110,7 +111,9 @@ fn routes(serves: Extent) -> OpenApiRouter<Ops> {
         .routes(refusing_with_pages(routes!(decide), &guarded, &decided));
     // What a program asks of the process: let in as the page is, by token, host, origin and Fetch Metadata.
     let asked = [Code::Unauthorized, Code::Forbidden, Code::Field];
-    let commands = OpenApiRouter::new().routes(refusing(routes!(reload::reload), &asked, &[]));
+    let commands = OpenApiRouter::new()
+        .routes(refusing(routes!(reload::reload), &asked, &[]))
+        .routes(refusing(routes!(log::set), &asked, &[]));
     routes.merge(page.layer(axum::middleware::map_response(protect))).merge(commands)
 }
 
@@ -160,8 +163,7 @@ async fn readyz(State(ops): State<Ops>, let_in: Option<Extension<LetIn>>) -> Res
 #[utoipa::path(get, path = "/metrics", responses((status = 200, description = "The metrics.", content_type = "text/plain", body = String)))]
 async fn scrape(State(ops): State<Ops>) -> Result<Response> {
     let standing = Standing::of(&ops).await;
-    let logins = ops.app.esignet().status().map(|(_, logins)| logins);
-    let text = metrics::exposition(&standing, ops.app.engine().meters(), ops.app.meters(), logins)
+    let text = metrics::exposition(&standing, &ops.app)
         .map_err(|_| Error::new(Code::Bug, "the metrics cannot be written"))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -155,11 +155,6 @@ impl Standing {
         self.channels.iter().any(|channel| channel.destination == destination)
     }
 
-    /// Entries of `kind` in `state`, at whatever destination.
-    pub(super) fn count_of_kind(&self, kind: &str, state: State) -> u64 {
-        self.count_of(|_, of| of == kind, &[state])
-    }
-
     /// Entries, records or messages of `channel` that have not arrived.
     pub(super) fn waiting(&self, channel: &ChannelStatus) -> u64 {
         let stored = self.stored.as_ref();

@@ -44,6 +44,7 @@ async fn insert_as(ledger: &Ledger, id: &'static str, of: &'static str, kind: &s
         result: None,
         met_by: None,
         job: None,
+        trace: None,
         is_invalid: false,
     };
     let insert = move |book: &Book<'_>| {

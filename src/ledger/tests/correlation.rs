@@ -121,6 +121,7 @@ async fn insert_older(ledger: &Ledger, event: &Event) {
         result: None,
         met_by: None,
         job: None,
+        trace: None,
         is_invalid: false,
     };
     ledger.insert(row).await.unwrap();

@@ -186,8 +186,8 @@ impl Outer {
             packets,
             opencrvs,
         ];
-        let settings =
-            Settings { probe_interval: Duration::from_secs(30), lease: LEASE, random: self.random.clone() };
+        let (probe_interval, random) = (Duration::from_secs(30), self.random.clone());
+        let settings = Settings { probe_interval, lease: LEASE, random, tracer: Default::default() };
         let engine = Engine::new(ledger.clone(), outside, &destinations, settings);
         let (stop, stopping) = watch::channel(false);
         let life = async {

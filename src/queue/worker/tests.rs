@@ -14,6 +14,7 @@ use crate::destinations::{Call, Done, Read, Step, TokenSource, Work};
 use crate::random::Random;
 use crate::store::memory::Memory;
 use crate::store::{Backend, NewRow, Order, Pick, Row, State, Store};
+use crate::telemetry::Tracer;
 use crate::upstream::{Reply, Request, SendError};
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -139,6 +140,7 @@ impl Bench {
             ),
             resumed: Arc::default(),
             meters: Meters::default(),
+            tracer: Tracer::default(),
             concurrency,
             lease: LEASE,
         };
@@ -191,6 +193,7 @@ fn entry(id: &str) -> NewRow {
         result: None,
         met_by: None,
         job: None,
+        trace: None,
         is_invalid: false,
     }
 }

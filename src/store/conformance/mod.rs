@@ -83,6 +83,7 @@ pub(crate) fn new(id: &str) -> NewRow {
         result: None,
         met_by: None,
         job: None,
+        trace: None,
         is_invalid: false,
     }
 }

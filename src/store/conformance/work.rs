@@ -71,7 +71,8 @@ pub(crate) async fn rows_are_listed_in_the_order_of_their_insertion(store: &Stor
 pub(crate) async fn a_list_holds_each_row_as_it_is_but_for_its_payload(store: &Store) {
     for queue in [Queue::Entries, Queue::Records, Queue::Deliveries] {
         let lane = Lane { queue, ..lane() };
-        let row = NewRow { queue, job: Some((1, 0)), result: Some(b"result".to_vec()), ..new("a") };
+        let (job, trace) = (Some((1, 0)), Some("core-7".to_owned()));
+        let row = NewRow { queue, job, trace, result: Some(b"result".to_vec()), ..new("a") };
         insert(store, vec![row]).await;
         let leased =
             run(store, move |tx| tx.lease(&lane, Pick { now: 10, until: 20, limit: 1 })).await.remove(0);
@@ -85,6 +86,7 @@ pub(crate) async fn a_list_holds_each_row_as_it_is_but_for_its_payload(store: &S
                 .await;
         assert_eq!((one.as_ref(), list.as_slice()), (Some(&whole.listed), &[whole.listed.clone()][..]));
         assert_eq!(list[0].result.as_deref(), Some(&b"result"[..]), "{queue:?}");
+        assert_eq!(list[0].trace.as_deref(), Some("core-7"), "{queue:?}");
         assert!(run(store, move |tx| tx.listed(queue, "b")).await.is_none());
         if queue == Queue::Records {
             assert_eq!(run(store, |tx| tx.records(1, 0, 9)).await, [(0, whole.listed)]);

@@ -90,6 +90,7 @@ impl Work {
             reason: None,
             sent: false,
             result: new.result.clone(),
+            trace: new.trace.clone(),
         };
         let row = Row { listed, payload: new.payload.clone(), progress: None };
         let waiting = Waiting { place: seq, met_by: new.met_by.clone(), job: new.job, row };

@@ -67,7 +67,8 @@ CREATE TABLE entry (
   position BIGINT NOT NULL,
   payload BYTEA,
   progress BYTEA,
-  aid BYTEA
+  aid BYTEA,
+  trace TEXT
 );
 CREATE INDEX entry_due ON entry (destination, kind, position) WHERE state='queued' AND NOT held AND next_at=0;
 CREATE INDEX entry_later ON entry (destination, kind, next_at) WHERE state='queued' AND next_at>0;
@@ -108,7 +109,8 @@ CREATE TABLE job_record (
   position BIGINT NOT NULL,
   payload BYTEA,
   progress BYTEA,
-  result BYTEA
+  result BYTEA,
+  trace TEXT
 );
 CREATE INDEX job_record_due ON job_record (destination, kind, position) WHERE state='queued' AND NOT held AND next_at=0;
 CREATE INDEX job_record_later ON job_record (destination, kind, next_at) WHERE state='queued' AND next_at>0;
@@ -141,7 +143,8 @@ CREATE TABLE delivery (
   position BIGINT NOT NULL,
   body BYTEA,
   progress BYTEA,
-  result BYTEA
+  result BYTEA,
+  trace TEXT
 );
 CREATE INDEX delivery_due ON delivery (destination, kind, position) WHERE state='queued' AND NOT held AND next_at=0;
 CREATE INDEX delivery_later ON delivery (destination, kind, next_at) WHERE state='queued' AND next_at>0;

@@ -67,11 +67,11 @@ impl Table {
         const HELD: &str = "WHERE seq=$1 AND attempts=$2 AND state='leased'";
         let listed_columns = format!(
             "seq, id, destination, kind, line, state, attempts, accepted_at, waiting_since, next_at, lease_until, \
-             settled_at, fault, refusal, reason, sent, {result}"
+             settled_at, fault, refusal, reason, sent, {result}, trace"
         );
         let columns = format!("{listed_columns}, {payload}, progress");
         let (mut own_columns, mut own_marks) = (String::new(), String::new());
-        for (mark, column) in (11..).zip(own) {
+        for (mark, column) in (12..).zip(own) {
             own_columns.push_str(&format!(", {column}"));
             own_marks.push_str(&format!(", ${mark}"));
         }
@@ -80,8 +80,8 @@ impl Table {
         Self {
             insert: format!(
                 "INSERT INTO {name} (id, destination, kind, line, state, accepted_at, waiting_since, next_at, \
-                 settled_at, {payload}, {result}{own_columns}, held, position) \
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10{own_marks}, \
+                 settled_at, {payload}, {result}, trace{own_columns}, held, position) \
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, 0, $8, $9, $10, $11{own_marks}, \
                  EXISTS (SELECT 1 FROM {name} WHERE destination=$2 AND line=$4 AND {UNSETTLED}), nextval('position'))"
             ),
             row: format!("SELECT {columns} FROM {name} WHERE id=$1"),

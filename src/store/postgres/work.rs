@@ -193,6 +193,7 @@ impl Transaction<'_> {
             &settled_at,
             &new.payload,
             &new.result,
+            &new.trace,
         ];
         let own: Values<'_> = match new.queue {
             Queue::Entries => &[],
@@ -237,7 +238,7 @@ impl Transaction<'_> {
 
 impl Table {
     fn read(&self, row: &SqlRow) -> Result<Row> {
-        Ok(Row { listed: self.read_listed(row)?, payload: row.try_get(17)?, progress: row.try_get(18)? })
+        Ok(Row { listed: self.read_listed(row)?, payload: row.try_get(18)?, progress: row.try_get(19)? })
     }
 
     fn read_listed(&self, row: &SqlRow) -> Result<Listed> {
@@ -261,6 +262,7 @@ impl Table {
             reason: row.try_get(14)?,
             sent: row.try_get(15)?,
             result: row.try_get(16)?,
+            trace: row.try_get(17)?,
         })
     }
 }

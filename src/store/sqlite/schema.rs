@@ -8,8 +8,8 @@ use super::names;
 pub(super) const APPLICATION_ID: i32 = 0x4D47_4F42;
 
 /// Migrations in order; the version of a database is how many of them it has seen. One that has been released is never changed.
-const MIGRATIONS: [&str; 10] =
-    [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES, RECORD_TOKEN];
+const MIGRATIONS: [&str; 11] =
+    [FIRST, JOBS, QUEUE, CORRELATION, ENGINE, ANSWERS, OVERVIEW, PUSH_SIZE, NAMES, RECORD_TOKEN, TRACE];
 
 /// States in which a row holds back its successors of its line.
 pub(super) const UNSETTLED: &str = "line<>'' AND state IN ('queued', 'leased', 'parked')";
@@ -320,6 +320,13 @@ const RECORD_TOKEN: &str = "
 ALTER TABLE correlation ADD COLUMN token BLOB;
 ALTER TABLE correlation ADD COLUMN token_until INTEGER;
 CREATE INDEX correlation_token ON correlation (token_until) WHERE token IS NOT NULL;
+";
+
+/// The request that caused a row, and its trace.
+const TRACE: &str = "
+ALTER TABLE entry ADD COLUMN trace TEXT;
+ALTER TABLE job_record ADD COLUMN trace TEXT;
+ALTER TABLE delivery ADD COLUMN trace TEXT;
 ";
 
 /// The newest version.

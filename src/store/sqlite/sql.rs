@@ -74,11 +74,11 @@ impl Table {
         const HELD: &str = "WHERE seq=?1 AND attempts=?2 AND state='leased'";
         let listed_columns = format!(
             "seq, id, destination, kind, line, state, attempts, accepted_at, waiting_since, next_at, lease_until, \
-             settled_at, fault, refusal, reason, sent, {result}"
+             settled_at, fault, refusal, reason, sent, {result}, trace"
         );
         let columns = format!("{listed_columns}, {payload}, progress");
         let (mut own_columns, mut own_marks) = (String::new(), String::new());
-        for (mark, column) in (13..).zip(own) {
+        for (mark, column) in (14..).zip(own) {
             own_columns.push_str(&format!(", {column}"));
             own_marks.push_str(&format!(", ?{mark}"));
         }
@@ -93,8 +93,8 @@ impl Table {
         Self {
             insert: format!(
                 "INSERT INTO {name} (id, destination, kind, line, state, accepted_at, waiting_since, next_at, \
-                 settled_at, held, position, {payload}, {result}{own_columns}) \
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12{own_marks})"
+                 settled_at, held, position, {payload}, {result}, trace{own_columns}) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, ?8, ?9, ?10, ?11, ?12, ?13{own_marks})"
             ),
             has_older: format!(
                 "SELECT EXISTS (SELECT 1 FROM {name} WHERE destination=?1 AND line=?2 AND {UNSETTLED})"

@@ -238,6 +238,7 @@ impl Transaction<'_> {
             position,
             new.payload,
             new.result,
+            new.trace,
         ];
         let own: &[&dyn ToSql] = match new.queue {
             Queue::Entries => &[],
@@ -307,7 +308,7 @@ impl Transaction<'_> {
 
 impl Table {
     fn read(&self, row: &SqlRow<'_>) -> Result<Row> {
-        Ok(Row { listed: self.read_listed(row)?, payload: row.get(17)?, progress: row.get(18)? })
+        Ok(Row { listed: self.read_listed(row)?, payload: row.get(18)?, progress: row.get(19)? })
     }
 
     fn read_listed(&self, row: &SqlRow<'_>) -> Result<Listed> {
@@ -331,6 +332,7 @@ impl Table {
             reason: row.get(14)?,
             sent: row.get(15)?,
             result: row.get(16)?,
+            trace: row.get(17)?,
         })
     }
 }

@@ -28,6 +28,7 @@ use crate::mosip::envelope::Policy;
 use crate::mosip::push::{PushKind, Trust};
 use crate::mosip::websub;
 use crate::pool;
+use crate::telemetry::carried;
 
 /// On a message of MOSIP that is not as its kind is.
 const ADVICE: &str = "Nothing in the gateway can put this right: report the reason to the MOSIP administrator. Discard the message, or keep it for a gateway that reads it.";
@@ -82,7 +83,7 @@ impl Pushes {
                 let attempt = self.0.shares.begin(&push.id).ok_or_else(is_being_fetched)?;
                 // It goes on though the caller hangs up: MOSIP may give a share once only.
                 let pushes = Arc::clone(&self.0);
-                let made = tokio::spawn(async move { pushes.make(attempt).await });
+                let made = tokio::spawn(carried(async move { pushes.make(attempt).await }));
                 made.await.unwrap_or_else(|_| Err(Error::new(Code::Bug, "the fetch of a share panicked")))
             }
         }

@@ -104,6 +104,7 @@ impl Facts {
             ("POST", "/websub/callback" | "/websub/callback/{unguessable}") => {
                 of(unguessable(), &[], Body::Json(issued(topic)), &[200, 404])
             }
+            ("POST", "/v1/log") => of("", &[("level", "trace")], Body::None, &[200]),
             ("GET", "") => of("", &[("list", "parked")], Body::None, &[200]),
             ("POST", "") => {
                 of("", &[("list", "parked")], Body::Form(vec![("find", self.event.clone())]), &[303])

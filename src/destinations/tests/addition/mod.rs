@@ -139,8 +139,8 @@ async fn a_destination_is_one_folder_and_one_line() {
     assert_eq!((&channel["host"], &channel["kinds"]), (&json!(host), &json!(KINDS)));
     let metrics = gateway.ops("/metrics").await;
     for line in [
-        r#"mosip_gateway_events{kind="birth",state="done"} 1"#.to_owned(),
-        r#"mosip_gateway_events{kind="example-notice",state="done"} 0"#.to_owned(),
+        r#"mosip_gateway_events{destination="example",kind="birth",state="done"} 1"#.to_owned(),
+        r#"mosip_gateway_events{destination="example",kind="example-notice",state="done"} 0"#.to_owned(),
         format!(
             r#"mosip_gateway_channel{{destination="example",host="{host}",kind="birth",state="open"}} 1"#
         ),

@@ -61,6 +61,7 @@ fn worker(dir: &std::path::Path) -> (Ledger, Arc<Mosip>, Worker) {
         health: Health::new(Duration::from_secs(30), DEADLINE, |_| false, Random::seeded(1)),
         resumed: Arc::default(),
         meters: Meters::default(),
+        tracer: Tracer::default(),
         concurrency: 1,
         lease: LEASE,
     };

@@ -1,0 +1,38 @@
+//! `POST /v1/log`: how much is logged, from now on until the next start.
+
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::Ops;
+use crate::error::{Error, Result};
+use crate::faces::request::Query;
+use crate::telemetry::{name_of, named, names};
+
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Asked {
+    /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    level: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Levels {
+    /// What is logged from now on.
+    level: &'static str,
+    /// What was logged until now.
+    former: &'static str,
+}
+
+/// Sets how much is logged, until the next start. No level shows what other libraries log below `warn`, or anything of a person.
+#[utoipa::path(post, path = "/v1/log", params(Asked), responses((status = 200, description = "It counts from now on.", body = Levels)))]
+pub(super) async fn set(State(ops): State<Ops>, Query(asked): Query<Asked>) -> Result<Json<Levels>> {
+    let level = named(&asked.level).ok_or_else(|| {
+        Error::field("", "the level is none that there is").advise(format!("Write one of {}.", names()))
+    })?;
+    let (level, former) = (name_of(level), name_of(ops.app.level().replace(level)));
+    tracing::warn!(to = level, former, "the level of the log is set on request");
+    Ok(Json(Levels { level, former }))
+}
