@@ -54,6 +54,7 @@ impl Default for Meters {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     listener: &'static str,
+    method: &'static str,
     route: String,
     status: &'static str,
 }
@@ -74,9 +75,16 @@ struct Refused {
 pub(crate) struct Held(Gauge);
 
 impl Meters {
-    /// A request to `route` of `listener`, a template, was answered with `status`.
-    pub(super) fn answered(&self, listener: &'static str, route: &str, status: StatusCode, took: Duration) {
-        let answered = Answered { listener, route: route.to_owned(), status: class_of(status) };
+    /// A request to `route` of `listener`, a template, was answered with `status`. `method` is one that a standard names, or `-`.
+    pub(super) fn answered(
+        &self,
+        listener: &'static str,
+        method: &'static str,
+        route: &str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let answered = Answered { listener, method, route: route.to_owned(), status: class_of(status) };
         self.requests.get_or_create_owned(&answered).observe(took.as_secs_f64());
     }
 
@@ -160,7 +168,7 @@ impl Meters {
         self.held.clone()
     }
 
-    /// `request_seconds{listener, route, status}`, `refused_total{listener, route, code}`, `traceparents_ignored_total{listener}`
+    /// `request_seconds{listener, method, route, status}`, `refused_total{listener, route, code}`, `traceparents_ignored_total{listener}`
     pub(crate) fn register(&self, registry: &mut Registry) {
         let help = "How long requests took until their answer began, by the class of its status";
         registry.register_with_unit("request", help, Unit::Seconds, self.requests.clone());

@@ -69,7 +69,7 @@ async fn answer(
     let status = response.status().as_u16();
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    meters.answered(listener, route, response.status(), took);
+    meters.answered(listener, method, route, response.status(), took);
     let refusal = response.extensions().get::<Refusal>();
     if let Some(Refusal(error)) = refusal {
         meters.refused(listener, route, error.code().as_str());

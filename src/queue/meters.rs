@@ -12,6 +12,7 @@ use crate::error::{Code, Fault};
 pub(crate) struct Meters {
     attempts: Family<Attempt, Counter>,
     failures: Family<Failure, Counter>,
+    taken: Family<Taken, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,6 +20,11 @@ struct Failure {
     destination: String,
     fault: &'static str,
     code: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Taken {
+    destination: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -49,18 +55,24 @@ impl Meters {
             let outcome = failure.map_or(DONE, |(fault, _)| fault.as_str());
             self.attempts.get_or_create(&Attempt { kind: kind.to_owned(), outcome }).inc();
         }
-        if let Some((fault, code)) = failure {
-            let (destination, fault, code) = (destination.to_owned(), fault.as_str(), code.as_str());
-            self.failures.get_or_create(&Failure { destination, fault, code }).inc();
-        }
+        let destination = destination.to_owned();
+        match failure {
+            None => self.taken.get_or_create_owned(&Taken { destination }).inc(),
+            Some((fault, code)) => {
+                let (fault, code) = (fault.as_str(), code.as_str());
+                self.failures.get_or_create_owned(&Failure { destination, fault, code }).inc()
+            }
+        };
     }
 
-    /// `attempts_total{kind, outcome}`, `failures_total{destination, fault, code}`
+    /// `attempts_total{kind, outcome}`, `failures_total{destination, fault, code}`, `taken_total{destination}`
     pub(crate) fn register(&self, registry: &mut Registry) {
         let help = "Attempts to send an entry, by how they ended: done, or the fault";
         registry.register("attempts", help, self.attempts.clone());
         let help = "Attempts to send an entry, a record or a message that failed, by the code of the reason";
         registry.register("failures", help, self.failures.clone());
+        let help = "Entries, records and messages that their destination took";
+        registry.register("taken", help, self.taken.clone());
     }
 }
 
@@ -74,6 +86,7 @@ mod tests {
         meters.expect("birth");
         meters.clone().attempt_ended("mediator", Some("birth"), Some((Fault::Partner, Code::Partner)));
         meters.attempt_ended("delivery", None, Some((Fault::Upstream, Code::Timeout)));
+        meters.attempt_ended("delivery", None, None);
         let mut registry = Registry::default();
         meters.register(&mut registry);
         let mut text = String::new();
@@ -83,5 +96,6 @@ mod tests {
         let failed = r#"failures_total{destination="mediator",fault="partner",code="partner"} 1"#;
         assert!(text.contains(failed) && text.contains(r#"destination="delivery""#), "{text}");
         assert!(!text.contains(r#"kind="delivery""#), "{text}");
+        assert!(text.contains(r#"taken_total{destination="delivery"} 1"#), "{text}");
     }
 }

@@ -222,7 +222,7 @@ fn check_labels(name: &str) -> &str {
     for label in labels.split(',') {
         let (label, value) = label.split_once('=').unwrap();
         const KNOWN: &str = "kind state outcome host role name number version listener route code file table fatal destination topic \
-                             status le operation fault";
+                             status le operation fault method";
         assert!(KNOWN.split(' ').any(|known| known == label), "{label}");
         assert!(label == "route" || !value.contains('/'), "{value}");
     }

@@ -138,9 +138,9 @@ async fn the_metrics_of_one_birth_and_one_refusal_tell_of_each_part_of_the_way()
     assert_eq!(status, 422);
     let host = world.simulator.base_url.strip_prefix("http://").unwrap();
     let counted = [
-        "mosip_gateway_request_seconds_count{listener=\"internal\",route=\"/v1/events/{id}\",status=\"2xx\"}".to_owned(),
-        "mosip_gateway_request_seconds_count{listener=\"internal\",route=\"/v1/events/{id}\",status=\"4xx\"}".to_owned(),
-        "mosip_gateway_request_seconds_count{listener=\"callback\",route=\"/birthReceiveNid\",status=\"2xx\"}".to_owned(),
+        "mosip_gateway_request_seconds_count{listener=\"internal\",method=\"POST\",route=\"/v1/events/{id}\",status=\"2xx\"}".to_owned(),
+        "mosip_gateway_request_seconds_count{listener=\"internal\",method=\"POST\",route=\"/v1/events/{id}\",status=\"4xx\"}".to_owned(),
+        "mosip_gateway_request_seconds_count{listener=\"callback\",method=\"POST\",route=\"/birthReceiveNid\",status=\"2xx\"}".to_owned(),
         format!("mosip_gateway_upstream_seconds_count{{host=\"{host}\",status=\"2xx\"}}"),
         format!("mosip_gateway_token_fetches_total{{host=\"{host}\",outcome=\"done\"}}"),
         "mosip_gateway_crypto_operations_total{operation=\"sign\",outcome=\"done\"}".to_owned(),
@@ -152,6 +152,7 @@ async fn the_metrics_of_one_birth_and_one_refusal_tell_of_each_part_of_the_way()
         "mosip_gateway_refused_total{listener=\"internal\",route=\"/v1/events/{id}\",code=\"field\"}".to_owned(),
         "mosip_gateway_events{destination=\"mediator\",kind=\"birth\",state=\"done\"}".to_owned(),
         "mosip_gateway_attempts_total{kind=\"birth\",outcome=\"done\"}".to_owned(),
+        "mosip_gateway_taken_total{destination=\"delivery\"}".to_owned(),
     ];
     let text = metrics(&world.gateway).await;
     for begins in counted {

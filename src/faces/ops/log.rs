@@ -15,6 +15,7 @@ use crate::telemetry::{name_of, named, names};
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
+    #[param(pattern = "^(off|error|warn|info|debug|trace)$")]
     level: String,
 }
 
