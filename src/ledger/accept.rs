@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 
 use crate::destinations::Rows;
 use crate::error::{Code, Error, Result};
@@ -222,7 +223,9 @@ impl Ledger {
         push: Option<String>,
     ) -> Result<Accepted> {
         let ready = posted.ready();
-        let accepted = self.take(posted.locks().collect(), move |book| {
+        // Two posts under one key may be of different compositions.
+        let locks = posted.locks().chain(key.as_deref().map(|key| HEXLOWER.encode(key)));
+        let accepted = self.take(locks.collect(), move |book| {
             if let Some(push) = &push {
                 book.remove_push(push)?;
             }

@@ -91,10 +91,8 @@ impl Keys {
     }
 
     fn unusable(&self, key_error: &VaultError) -> OwnerError {
-        OwnerError::Refused(format!(
-            "{key_error}, and {} has rows sealed under it; restore the key, or move the database away with `mosip-gateway outbox set-aside`",
-            self.database
-        ))
+        let (database, advice) = (&self.database, self.database.without_key());
+        OwnerError::Refused(format!("{key_error}, and {database} has rows sealed under it; {advice}"))
     }
 }
 

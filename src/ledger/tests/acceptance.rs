@@ -1,4 +1,9 @@
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+
 use super::*;
+use crate::store::{Backend, Order};
 
 #[tokio::test]
 async fn a_repeat_finds_its_entry_before_and_after_settling_whatever_the_webhook_calls_itself() {
@@ -52,6 +57,30 @@ async fn a_key_names_one_content() {
     for text in [&b""[..], &[b'a'; 256], b"a b", "ä".as_bytes(), b"\x7f"] {
         assert!(IdempotencyKey::parse(text).is_err());
     }
+}
+
+/// Rows, and the locks of every job on them.
+struct Locks(Memory, Arc<Mutex<Vec<Vec<String>>>>);
+
+impl Backend for Locks {
+    fn run(&self, order: Order) -> BoxFuture<'_, Result<()>> {
+        self.1.lock().unwrap().push(order.locks.clone());
+        self.0.run(order)
+    }
+}
+
+#[tokio::test]
+async fn two_posts_under_one_key_hold_one_lock_though_their_compositions_differ() {
+    let (home, seen) = (Home::new(), Arc::<Mutex<Vec<Vec<String>>>>::default());
+    let open = |_: &Outbox, owner: Arc<dyn Owner>| {
+        let opened = home.memory.open(&*owner);
+        opened.map(|_| Store::new(Locks(home.memory.clone(), Arc::clone(&seen))))
+    };
+    let ledger = Ledger::open_with(home.settings(), Home::QUARANTINE, Surroundings::default(), open).unwrap();
+    ledger.accept(birth("c1"), MEDIATOR.to_vec(), key("k")).await.unwrap();
+    ledger.accept(birth("c2"), MEDIATOR.to_vec(), key("k")).await.unwrap_err();
+    let [one, other] = &seen.lock().unwrap()[..] else { panic!("two jobs") };
+    assert_eq!(one.iter().filter(|lock| other.contains(lock)).count(), 1, "{one:?} {other:?}");
 }
 
 #[tokio::test]

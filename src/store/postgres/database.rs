@@ -51,6 +51,10 @@ impl Database for Server {
         None
     }
 
+    fn without_key(&self) -> &'static str {
+        "restore the key that the other gateways use, or name another database or schema in outbox.url_file"
+    }
+
     fn open(&self, owner: Arc<dyn Owner>) -> Result<Store, store::OpenError> {
         let opened = Postgres::open(self.0.clone(), owner);
         opened.map(Store::new).map_err(|error| match error {
