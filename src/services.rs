@@ -33,10 +33,6 @@ use crate::tasks::{housekeeping, supervised};
 use crate::telemetry::Tracer;
 use crate::upstream::Client;
 
-/// How long an entry is held without its lease being renewed. One process owns the database, so that only a loop that stops without a
-/// verdict ever lets one end.
-const LEASE: Duration = Duration::from_mins(1);
-
 /// Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Services {
@@ -152,7 +148,8 @@ impl Services {
         };
         let reconcile_every = destinations.opencrvs.search.every;
         let destinations = Destinations::new(destinations, &tools);
-        let settings = queue::Settings { probe_interval, lease: LEASE, random: Random::system(), tracer };
+        let lease = ledger.lease_time();
+        let settings = queue::Settings { probe_interval, lease, random: Random::system(), tracer };
         let all = destinations.all();
         let engine = Engine::new(ledger.clone(), Arc::clone(&outside), &all, settings);
         let (rows, routes) = (all.iter().map(|one| one.rows()).collect(), EventRoutes::of(&all));

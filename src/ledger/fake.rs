@@ -39,6 +39,7 @@ impl Outbox {
             retention: HOUR,
             remember: HOUR,
             give_up_after: HOUR,
+            lease: Duration::from_mins(1),
             reserve: 0,
         }
     }

@@ -69,6 +69,13 @@ impl Keys {
         self.opened().map_or(0, |opened| opened.uptime.now())
     }
 
+    /// The outbox's clock, which several gateways share, says `now`.
+    pub(super) fn follow(&self, now: Millis) {
+        if let Some(opened) = self.opened.write().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            opened.uptime = Uptime::from(now);
+        }
+    }
+
     /// The key file as it is now.
     pub(super) fn load(&self) -> Result<Vault, VaultError> {
         Vault::load(&self.key_file)
@@ -123,7 +130,8 @@ impl Owner for Keys {
         if voids_leases {
             tx.release_all()?;
         }
-        let uptime = tx.number(UPTIME)?.unwrap_or_default();
+        let shared = tx.clock()?;
+        let uptime = if shared.is_some() { shared } else { tx.number(UPTIME)? }.unwrap_or_default();
         let opened = Opened {
             vault: Arc::new(vault),
             identity_key: Arc::new(HmacKey::new(HmacAlgorithm::Sha256, &identity_key)),

@@ -78,6 +78,8 @@ use crate::error::{Code, Error, Result};
 use crate::random::Random;
 use crate::store::{Lane, Millis, OpenError, Owner, Room, Store, Trouble, Tx};
 
+/// How long what other gateways have queued or given back waits for a look.
+const LOOK: Duration = Duration::from_secs(1);
 /// Settled ids that a slow waiter may be behind; beyond it, it asks the store.
 const SETTLED_BACKLOG: usize = 1024;
 /// The rows of one database, under its rules. Cheap to clone; the last clone closes the database.
@@ -223,7 +225,9 @@ impl Ledger {
         self.look_after().await?;
         let Outbox { retention, remember, give_up_after, .. } = self.rules.outbox;
         self.run(move |book| {
-            book.tx().set_number(keys::UPTIME, book.now)?;
+            if book.tx().clock()?.is_none() {
+                book.tx().set_number(keys::UPTIME, book.now)?;
+            }
             book.tx().forget(book.now - to_millis(retention), book.now - to_millis(remember))?;
             book.forget_twice()?;
             book.forget_deliveries(retention)
@@ -247,6 +251,16 @@ impl Ledger {
             );
         }
         Ok(())
+    }
+
+    /// `outbox.lease`
+    pub(crate) fn lease_time(&self) -> Duration {
+        self.rules.outbox.lease
+    }
+
+    /// How often a worker looks for what other gateways have queued or given back, which nothing announces. `None`: there are no others.
+    pub(crate) fn looks_every(&self) -> Option<Duration> {
+        self.store.is_shared().then_some(LOOK)
     }
 
     /// Announces what is queued in `lane`, or may go now. Unlike a watch, it wakes in order.
@@ -307,6 +321,11 @@ impl Rules {
         let rules = Arc::clone(self);
         let (now, wall, trace) = (self.keys.uptime(), self.clock.now(), trace::of_task());
         move |tx| {
+            let shared = tx.clock()?;
+            if let Some(shared) = shared {
+                rules.keys.follow(shared);
+            }
+            let now = shared.unwrap_or(now);
             let Opened { vault, identity_key, .. } = rules.keys.opened()?;
             let (tx, trace) = (RefCell::new(tx), RefCell::new(trace.clone()));
             job(&Book { tx, rules: &rules, vault, identity_key, now, wall, trace })

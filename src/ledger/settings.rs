@@ -24,6 +24,8 @@ pub(crate) struct Outbox {
     pub(crate) remember: Duration,
     /// After how long an entry that MOSIP never takes is parked; default 30 days.
     pub(crate) give_up_after: Duration,
+    /// How long an entry is held without its lease being renewed; default a minute.
+    pub(crate) lease: Duration,
     /// The last bytes of the disk, which belong to event posts; default 512 MiB.
     pub(crate) reserve: u64,
 }
@@ -68,9 +70,12 @@ pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
             "set it to outbox.retention at least",
         );
     }
+    // Shorter, the time that a renewal leaves would be less than a step of the database's clock may take.
+    let lease = section.duration("lease", Duration::from_secs(15)..=Duration::from_mins(10));
+    let lease = lease.unwrap_or(Duration::from_mins(1));
     let reserve = section.size("reserve", 0..=TIB).unwrap_or(512 * MIB);
     section.finish();
-    Outbox { location, key_file, retention, remember, give_up_after, reserve }
+    Outbox { location, key_file, retention, remember, give_up_after, lease, reserve }
 }
 
 /// `[quarantine]`

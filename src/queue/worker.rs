@@ -62,15 +62,13 @@ struct Attempt {
     held: Held,
     /// Attempts begun, this one among them.
     attempts: u32,
-    /// When the lease ends.
-    until: Instant,
+    /// When another worker may have the row: the attempt is broken off then, whatever holds the loop up.
+    until: watch::Sender<Instant>,
     signs: Arc<Signs>,
 }
 
-/// What the loop and an attempt tell each other.
+/// What an attempt tells the loop.
 struct Signs {
-    /// Notified when another worker may have the row: the attempt is broken off.
-    lost: Notify,
     /// It has come to its verdict: it makes no call any more.
     is_judged: AtomicBool,
     /// As [`UnderWay::judged`].
@@ -130,17 +128,19 @@ impl Worker {
         if room == 0 {
             return None;
         }
+        // The lease begins before it is heard of.
+        let until = self.lasts();
         match self.ledger.lease(&self.lane, self.lease, room).await {
-            Ok(Due::Later(None)) => {
-                if under_way.tasks.is_empty() {
+            Ok(Due::Later(at)) => {
+                if at.is_none() && under_way.tasks.is_empty() {
                     self.health.nothing_waits(now);
                 }
-                None
+                let due_in = at.map(|at| between(self.ledger.uptime(), at));
+                [due_in, self.ledger.looks_every()].into_iter().flatten().min()
             }
-            Ok(Due::Later(Some(at))) => Some(between(self.ledger.uptime(), at)),
             Ok(Due::Now(leased)) => {
                 for leased in leased {
-                    under_way.begin(self, leased);
+                    under_way.begin(self, leased, until);
                 }
                 // More rows may be due.
                 Some(Duration::ZERO)
@@ -180,11 +180,11 @@ impl Worker {
         }
     }
 
-    /// Renews the leases of all that is under way; false: the store refuses. An attempt whose lease is lost, or may soon be, is broken off,
-    /// so that no two gateways call for one row. A verdict that is being written is not: the store refuses it where it comes too late.
+    /// Renews the leases of all that is under way; false: the store refuses. An attempt whose lease is lost is broken off, so that no two
+    /// gateways call for one row. A verdict that is being written is not: the store refuses it where it comes too late.
     async fn renew(&self, under_way: &mut UnderWay) -> bool {
         let held: Vec<Held> = under_way.attempts.iter().map(|attempt| attempt.held.clone()).collect();
-        let until = Instant::now() + self.lease;
+        let until = self.lasts();
         let renewed = self.ledger.renew(&held, self.lease).await;
         if let Err(error) = &renewed {
             tracing::error!(
@@ -194,15 +194,18 @@ impl Worker {
                 "leases cannot be renewed"
             );
         }
-        let ends_soon = Instant::now() + self.renewal();
-        for attempt in &mut under_way.attempts {
-            match &renewed {
-                Ok(kept) if kept.contains(&attempt.held.seq) => attempt.until = until,
-                Err(_) if attempt.until > ends_soon => {}
-                Ok(_) | Err(_) => attempt.signs.lost.notify_one(),
+        if let Ok(kept) = &renewed {
+            for attempt in &under_way.attempts {
+                let is_kept = kept.contains(&attempt.held.seq);
+                attempt.until.send_replace(if is_kept { until } else { Instant::now() });
             }
         }
         renewed.is_ok()
+    }
+
+    /// Until when an attempt goes on whose row is leased or renewed now: before the lease ends, with time for what is on its way.
+    fn lasts(&self) -> Instant {
+        Instant::now() + (self.lease - self.renewal())
     }
 
     fn renewal(&self) -> Duration {
@@ -210,13 +213,13 @@ impl Worker {
     }
 
     /// One attempt, from lease to verdict.
-    async fn attempt(self: Arc<Self>, mut leased: Leased, signs: Arc<Signs>) {
+    async fn attempt(self: Arc<Self>, mut leased: Leased, until: watch::Receiver<Instant>, signs: Arc<Signs>) {
         let (span, trace) = self.tracer.begin(SpanKind::Attempt, leased.trace.take());
         let Held { kind, destination, .. } = leased.held.clone();
         let made = async {
             let held = leased.held.clone();
             let mut watched = Watched { held, attempts: leased.attempts, is_over: false };
-            let failure = self.make(leased, &signs).await;
+            let failure = self.make(leased, until, &signs).await;
             watched.is_over = true;
             failure
         };
@@ -227,13 +230,13 @@ impl Worker {
     }
 
     /// Why it failed, if it did.
-    async fn make(&self, leased: Leased, signs: &Signs) -> Option<Code> {
+    async fn make(&self, leased: Leased, until: watch::Receiver<Instant>, signs: &Signs) -> Option<Code> {
         let Leased { held, attempts, work, .. } = leased;
         let keeper = Kept { ledger: &self.ledger, held: &held };
         let outcome = tokio::select! {
             biased;
             outcome = drive(&*self.outside, &self.steps, work, &keeper) => outcome,
-            () = signs.lost.notified() => Ok(None),
+            () = is_past(until) => Ok(None),
         };
         if matches!(outcome, Ok(None)) {
             self.was_lost(&held);
@@ -322,12 +325,11 @@ impl Worker {
 }
 
 impl UnderWay {
-    fn begin(&mut self, worker: &Arc<Worker>, leased: Leased) {
+    fn begin(&mut self, worker: &Arc<Worker>, leased: Leased, until: Instant) {
         let (held, attempts) = (leased.held.clone(), leased.attempts);
-        let (lost, is_judged, judged) = (Notify::new(), AtomicBool::new(false), Arc::clone(&self.judged));
-        let signs = Arc::new(Signs { lost, is_judged, judged });
-        let until = Instant::now() + worker.lease;
-        let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, Arc::clone(&signs)));
+        let signs = Arc::new(Signs { is_judged: AtomicBool::new(false), judged: Arc::clone(&self.judged) });
+        let (until, lasts) = watch::channel(until);
+        let task = self.tasks.spawn(Arc::clone(worker).attempt(leased, lasts, Arc::clone(&signs)));
         self.attempts.push(Attempt { task: task.id(), held, attempts, until, signs });
     }
 
@@ -373,6 +375,18 @@ struct Kept<'a> {
 impl Keep for Kept<'_> {
     fn keep<'a>(&'a self, progress: &'a Progress, news: Option<News>) -> BoxFuture<'a, Result<bool>> {
         self.ledger.advance(self.held, progress, news).boxed()
+    }
+}
+
+/// Waits until the moment has passed that `until` names, which may move.
+async fn is_past(mut until: watch::Receiver<Instant>) {
+    loop {
+        let at = *until.borrow_and_update();
+        tokio::select! {
+            biased;
+            Ok(()) = until.changed() => {}
+            () = sleep_until(at) => return,
+        }
     }
 }
 

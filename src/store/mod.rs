@@ -77,6 +77,11 @@ pub(crate) trait Backend: Send + Sync {
         std::future::ready(Ok(())).boxed()
     }
 
+    /// Whether other gateways may work on the same rows.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// How much room there is.
     fn room(&self) -> Room {
         Room::default()

@@ -13,6 +13,10 @@ pub(crate) const SEALED_AT_ONCE: usize = 8 << 20;
 
 /// What a job does. Every list is in the order of insertion.
 pub(crate) trait Tx: Queues + Overview {
+    /// The outbox's clock, where several gateways share the database: it has one for all of them. `None`: who has it open keeps the clock.
+    fn clock(&mut self) -> Result<Option<Millis>> {
+        Ok(None)
+    }
     /// A number of the database's own, such as its clock.
     fn number(&mut self, name: &str) -> Result<Option<i64>>;
     fn set_number(&mut self, name: &str, value: i64) -> Result<()>;

@@ -125,6 +125,10 @@ pub(crate) async fn insert(store: &Store, rows: Vec<NewRow>) {
     store.run(move |tx| tx.insert(&rows)).await.unwrap();
 }
 
+pub(crate) fn pick(now: Millis, until: Millis) -> Pick {
+    Pick { now, until, limit: 9 }
+}
+
 pub(crate) async fn lease_at(store: &Store, now: Millis, limit: usize) -> Vec<Row> {
     let pick = Pick { now, until: now + 100, limit };
     store.run(move |tx| tx.lease(&lane(), pick)).await.unwrap()

@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use data_encoding::HEXLOWER;
 
+use super::clock;
 use super::open::{self, OpenError};
 use super::session::{Failure, Kind, Session};
 use super::site::Site;
 use super::tx::Transaction;
+use crate::clock::to_millis;
 use crate::crypto::{secret, sha256};
 use crate::error::{Code, Error, Result};
 use crate::store::Trouble;
@@ -104,6 +106,7 @@ impl Desk {
     fn ping(&mut self) -> Result<(), Failure> {
         let is_old = self.sized.is_none_or(|sized| sized.elapsed() > SIZE);
         let ask = if is_old { "SELECT pg_database_size(current_database())" } else { "SELECT 0::bigint" };
+        self.tick()?;
         let session = self.session()?;
         let asked = session.rows(ask, &[]);
         let asked = asked.map_err(|error| failure_of(session, error));
@@ -112,6 +115,17 @@ impl Desk {
             self.site.set_used(bytes.unsigned_abs());
             self.sized = Some(Instant::now());
         }
+        Ok(())
+    }
+
+    /// Moves the outbox's clock on where it is time to, so that no transaction finds it standing.
+    fn tick(&mut self) -> Result<(), Failure> {
+        let Some(since) = self.site.ticks() else { return Ok(()) };
+        let session = self.session()?;
+        let moved = session.run(clock::TICK, &[&to_millis(since)]).map(drop);
+        let moved = moved.map_err(|error| failure_of(session, error));
+        self.keep(moved)?;
+        self.site.ticked();
         Ok(())
     }
 
@@ -186,6 +200,8 @@ impl Desk {
 
     /// One transaction. A job that fails is undone alone; a server that fails undoes the group, which may run again.
     fn run(&mut self, group: &mut [Waiting]) -> Result<(), Failure> {
+        self.tick()?;
+        self.session()?;
         let (writer, next) = (self.writer.clone(), self.commits);
         let session = self.session()?;
         let outcome = run_jobs(session, group).and_then(|is_open| {
@@ -266,7 +282,7 @@ fn run_jobs(session: &mut Session, group: &mut [Waiting]) -> Result<bool, Ended>
 fn beginning(group: &[Waiting]) -> String {
     let mut begin = "BEGIN ISOLATION LEVEL READ COMMITTED; ".to_owned();
     if group.iter().any(|job| job.locks.is_empty()) {
-        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0)"));
+        begin.push_str(&format!("SELECT pg_advisory_xact_lock({CLASS}, 0); {}", clock::READ));
         return begin;
     }
     begin.push_str(&format!("SELECT pg_advisory_xact_lock_shared({CLASS}, 0)"));
@@ -276,6 +292,8 @@ fn beginning(group: &[Waiting]) -> String {
     for number in numbers {
         begin.push_str(&format!("; SELECT pg_advisory_xact_lock({CLASS}, {number})"));
     }
+    begin.push_str("; ");
+    begin.push_str(clock::READ);
     begin
 }
 

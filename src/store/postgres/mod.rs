@@ -4,6 +4,7 @@
 //! A job that names locks takes them as advisory locks, sorted, and runs beside others; one that names none runs alone, whichever gateway
 //! asks for it. So a job never sees what another is about to change, and no rule above has to know that there are other gateways.
 
+mod clock;
 mod connect;
 mod database;
 mod desk;
@@ -78,6 +79,10 @@ impl Backend for Postgres {
 
     fn resume(&self) -> BoxFuture<'_, Result<()>> {
         self.group.command(Desk::resume).boxed()
+    }
+
+    fn is_shared(&self) -> bool {
+        true
     }
 
     /// What is left on the server's disk is not known here.

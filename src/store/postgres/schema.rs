@@ -37,7 +37,8 @@ CREATE TABLE meta (
   value BIGINT,
   sealed BYTEA
 );
-INSERT INTO meta (name, value) VALUES ('uptime', 0);
+CREATE TABLE clock (value BIGINT NOT NULL, at TIMESTAMPTZ NOT NULL);
+INSERT INTO clock VALUES (0, clock_timestamp());
 CREATE SEQUENCE position;
 
 CREATE TABLE writer (

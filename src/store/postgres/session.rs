@@ -8,10 +8,12 @@ use tokio::runtime::Runtime;
 use tokio::time::timeout;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row, Statement};
+use tokio_postgres::{Client, Row, SimpleQueryMessage, Statement};
 
+use super::clock;
 use super::connect::Target;
 use crate::error::{Code, Error, Result};
+use crate::store::Millis;
 
 /// How long a statement may take, with what it waits for.
 const STATEMENT: Duration = Duration::from_secs(60);
@@ -52,6 +54,8 @@ pub(super) struct Session {
     failure: Option<Failure>,
     /// Whether the transaction has changed anything.
     has_written: bool,
+    /// The outbox's clock, as the transaction found it.
+    clock: Option<Millis>,
 }
 
 impl Drop for Session {
@@ -79,6 +83,7 @@ impl Session {
             statements: BTreeMap::new(),
             failure: None,
             has_written: false,
+            clock: None,
         };
         let mut session = connected.map(session)?;
         session.runtime = Some(runtime);
@@ -120,10 +125,28 @@ impl Session {
         Ok(rows)
     }
 
-    /// A transaction begins.
+    /// A transaction begins. What `statements` answer as `clock` is its time.
     pub(super) fn begin(&mut self, statements: &str) -> Result<()> {
-        (self.failure, self.has_written) = (None, false);
-        self.execute(statements)
+        (self.failure, self.has_written, self.clock) = (None, false, None);
+        let Self { runtime, client, .. } = self;
+        let outcome = wait(runtime.as_ref(), client.simple_query(statements));
+        let clock = |message: &SimpleQueryMessage| match message {
+            SimpleQueryMessage::Row(row) => row.try_get("clock").ok().flatten()?.parse().ok(),
+            _ => None,
+        };
+        self.clock = self.note(outcome)?.iter().find_map(clock);
+        Ok(())
+    }
+
+    /// The outbox's clock.
+    pub(super) fn clock(&mut self) -> Result<Millis> {
+        if let Some(clock) = self.clock {
+            return Ok(clock);
+        }
+        let rows = self.rows(clock::READ, &[])?;
+        let clock = rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default();
+        self.clock = Some(clock);
+        Ok(clock)
     }
 
     pub(super) fn has_written(&self) -> bool {

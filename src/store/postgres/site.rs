@@ -13,6 +13,8 @@ use crate::store::{Gone, Owner, Piece};
 
 /// How long a server that could not be reached is left alone.
 const REST: Duration = Duration::from_millis(500);
+/// How often a process that writes moves the outbox's clock on.
+const TICK: Duration = Duration::from_secs(1);
 
 /// One database, whether or not it could be opened yet.
 pub(super) struct Site {
@@ -24,12 +26,15 @@ pub(super) struct Site {
     /// When and why no connection could be had, since one was.
     failed: Mutex<Option<(Instant, Failure)>>,
     used: AtomicU64,
+    /// When this process last moved the outbox's clock on.
+    ticked: Mutex<Option<Instant>>,
 }
 
 impl Site {
     pub(super) fn new(target: Target, owner: Arc<dyn Owner>) -> Self {
         let (health, used) = (Health::default(), AtomicU64::new(0));
-        Self { target, owner, health, is_open: Mutex::new(false), failed: Mutex::new(None), used }
+        let (is_open, failed, ticked) = Default::default();
+        Self { target, owner, health, is_open, failed, used, ticked }
     }
 
     /// Whether the database was opened by this process. Held while it is.
@@ -61,6 +66,18 @@ impl Site {
             self.health.lose(vec![Gone { piece: Piece::Key, what }]);
         }
         self.health.check()
+    }
+
+    /// For how long this process has not moved the outbox's clock on, where it is time to.
+    pub(super) fn ticks(&self) -> Option<Duration> {
+        let ticked = self.ticked.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = ticked.map_or(Duration::ZERO, |ticked| ticked.elapsed());
+        (ticked.is_none() || since >= TICK).then_some(since)
+    }
+
+    /// It was moved on.
+    pub(super) fn ticked(&self) {
+        *self.ticked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
     /// Bytes of the database when it was last asked.

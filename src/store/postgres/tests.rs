@@ -1,3 +1,4 @@
+mod clock;
 mod lost;
 mod opening;
 mod target;

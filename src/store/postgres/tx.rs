@@ -54,6 +54,10 @@ impl Transaction<'_> {
 }
 
 impl Tx for Transaction<'_> {
+    fn clock(&mut self) -> Result<Option<Millis>> {
+        self.0.clock().map(Some)
+    }
+
     fn number(&mut self, name: &str) -> Result<Option<i64>> {
         let found = self.find("SELECT value FROM meta WHERE name=$1", &[&name], |row| Ok(row.try_get(0)?))?;
         Ok(found.flatten())
