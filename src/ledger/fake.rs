@@ -86,7 +86,7 @@ impl Ledger {
 
     /// As [`Ledger::lease`]; none is leased where none is due.
     pub(super) async fn leased(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Vec<Leased>> {
-        Ok(match self.lease(lane, lease, limit).await? {
+        Ok(match self.lease(lane, lease, limit, limit).await? {
             Due::Now(leased) => leased,
             Due::Later(_) => Vec::new(),
         })

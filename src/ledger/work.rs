@@ -67,14 +67,27 @@ pub(crate) enum Ending {
 }
 
 impl Ledger {
-    /// Leases up to `limit` rows of `lane` that are due, for `lease`. One that does not open waits where it is, with fault `storage`.
-    /// Where none is due, the same transaction says when the next one is: a row that fell due between two looks would wait for ever.
-    pub(crate) async fn lease(&self, lane: &Lane, lease: Duration, limit: usize) -> Result<Due> {
+    /// Leases up to `limit` rows of `lane` that are due, for `lease`, where no more than `slots` are leased then with those of other gateways.
+    /// One that does not open waits where it is, with fault `storage`. Where none may go, the same transaction says when the next one falls
+    /// due: a row that fell due between two looks would wait for ever.
+    pub(crate) async fn lease(
+        &self,
+        lane: &Lane,
+        lease: Duration,
+        limit: usize,
+        slots: usize,
+    ) -> Result<Due> {
+        let is_shared = self.store.is_shared();
         loop {
             let lane = lane.clone();
             let due = self
                 .run(move |book| {
                     let (mut leased, mut looked_at) = (Vec::new(), 0);
+                    let taken = if is_shared { book.tx().leased(&lane, book.now)? } else { 0 };
+                    let limit = limit.min(slots.saturating_sub(taken));
+                    if limit == 0 {
+                        return Ok(Due::Later(book.tx().next_due(&lane, book.now)?));
+                    }
                     while leased.len() < limit && looked_at < LEASED_AT_ONCE {
                         let until = book.now + to_millis(lease);
                         let pick = Pick { now: book.now, until, limit: limit - leased.len() };

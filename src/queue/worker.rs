@@ -130,7 +130,8 @@ impl Worker {
         }
         // The lease begins before it is heard of.
         let until = self.lasts();
-        match self.ledger.lease(&self.lane, self.lease, room).await {
+        let slots = if admission == Admission::Free { self.concurrency } else { 1 };
+        match self.ledger.lease(&self.lane, self.lease, room, slots).await {
             Ok(Due::Later(at)) => {
                 if at.is_none() && under_way.tasks.is_empty() {
                     self.health.nothing_waits(now);

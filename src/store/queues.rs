@@ -25,6 +25,17 @@ pub(crate) trait Queues {
     /// waited longest since it was inserted or last failed goes first. A row whose line has an older one at its destination that
     /// is not settled waits for it. Each lease gets a number of its own and counts an attempt.
     fn lease(&mut self, lane: &Lane, pick: Pick) -> Result<Vec<Row>>;
+    /// How many rows of `lane` are leased at `now`, by whomever.
+    fn leased(&mut self, lane: &Lane, now: Millis) -> Result<usize> {
+        let filter = Filter {
+            destination: Some(lane.destination.clone()),
+            states: vec![State::Leased],
+            kinds: lane.kinds.clone(),
+            ..Filter::default()
+        };
+        let leased = self.rows(lane.queue, &filter, 0, usize::MAX)?;
+        Ok(leased.iter().filter(|row| row.leased_until >= Some(now)).count())
+    }
     /// When the next row of `lane` falls due that is not due at `now`.
     fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>>;
     /// Prolongs leases; lost ones are left out of the answer.

@@ -36,6 +36,7 @@ macro_rules! suite {
             a_lane_sees_its_own_kinds_alone,
             a_late_verdict_changes_nothing,
             a_lease_that_ended_is_taken_over_and_a_renewed_one_is_not,
+            what_is_leased_is_counted_by_lane,
             the_next_moment_is_the_earliest_that_has_not_come,
             progress_result_and_the_mark_of_a_sent_row_stay_through_a_failure,
             what_is_settled_loses_its_payload_and_keeps_its_result,

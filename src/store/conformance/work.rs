@@ -209,6 +209,22 @@ pub(crate) async fn what_falls_due_goes_by_its_place_and_not_by_its_moment_or_ki
     }
 }
 
+pub(crate) async fn what_is_leased_is_counted_by_lane(store: &Store) {
+    let correction = NewRow { kind: "birth-correction".to_owned(), ..new("d") };
+    insert(store, vec![new("a"), new("b"), new("c"), correction]).await;
+    let leased = lease_at(store, 10, 2).await;
+    let corrections = Lane { kinds: vec!["birth-correction".to_owned()], ..lane() };
+    let whole = Lane { kinds: Vec::new(), ..lane() };
+    let count = async |lane: &Lane, now| {
+        let lane = lane.clone();
+        run(store, move |tx| tx.leased(&lane, now)).await
+    };
+    assert_eq!((count(&lane(), 110).await, count(&corrections, 110).await), (2, 0));
+    assert_eq!((count(&whole, 110).await, count(&lane(), 111).await), (2, 0), "leases end");
+    settle(store, &leased[0], done()).await;
+    assert_eq!(count(&lane(), 110).await, 1);
+}
+
 pub(crate) async fn a_lane_sees_its_own_kinds_alone(store: &Store) {
     let correction = NewRow { kind: "birth-correction".to_owned(), ..new("a") };
     let record = NewRow { queue: Queue::Records, job: Some((1, 0)), ..new("b") };

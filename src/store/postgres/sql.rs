@@ -20,6 +20,7 @@ pub(super) struct Table {
     pub(super) kinds: String,
     pub(super) call: String,
     pub(super) lease: String,
+    pub(super) leased: String,
     pub(super) next_due: String,
     pub(super) renew: String,
     pub(super) advance: String,
@@ -106,6 +107,10 @@ impl Table {
                  ORDER BY few.position LIMIT $4) \
                  UPDATE {name} SET state='leased', attempts=attempts+1, lease_until=$3 WHERE seq IN (SELECT seq FROM due) \
                  RETURNING {columns}, position"
+            ),
+            leased: format!(
+                "SELECT count(*) FROM {name} WHERE state='leased' AND lease_until>=$2 AND destination=$1 \
+                 AND ($3 OR kind=ANY($4))"
             ),
             next_due: format!(
                 "SELECT least((SELECT min(next_at) FROM {name} WHERE {LATER} AND destination=$1 AND kind=ANY($2) AND next_at>$3), \

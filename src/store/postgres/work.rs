@@ -86,6 +86,12 @@ impl Queues for Transaction<'_> {
         Ok(leased.into_iter().map(|(_, row)| row).collect())
     }
 
+    fn leased(&mut self, lane: &Lane, now: Millis) -> Result<usize> {
+        let values: Values<'_> = &[&lane.destination, &now, &lane.kinds.is_empty(), &lane.kinds];
+        let leased = self.find(&table(lane.queue).leased, values, |row| Ok(row.try_get::<_, i64>(0)?))?;
+        Ok(usize::try_from(leased.unwrap_or(0)).unwrap_or(usize::MAX))
+    }
+
     fn next_due(&mut self, lane: &Lane, now: Millis) -> Result<Option<Millis>> {
         let kinds = self.kinds(lane)?;
         let values: Values<'_> = &[&lane.destination, &kinds, &now, &lane.kinds.is_empty()];
