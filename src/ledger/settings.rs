@@ -47,7 +47,15 @@ pub(crate) fn outbox(root: &mut Section<'_>, keys_dir: &Path) -> Outbox {
         Some((_, file)) => file.with_file_name("outbox.key"),
         None => section.reader().base().join("outbox.key"),
     };
-    let key_file = section.path("key_file").unwrap_or(beside);
+    let named = section.path("key_file");
+    if location.is_shared() && named.is_none() {
+        section.problem(
+            "key_file",
+            "is missing, and several gateways that share a database need the same key",
+            "name a file, make it with `mosip-gateway outbox keygen`, and give it to each gateway",
+        );
+    }
+    let key_file = named.unwrap_or(beside);
     if location.file().is_some_and(|(_, path)| is_inside(&key_file, path) && is_inside(path, &key_file)) {
         section.problem("key_file", "is outbox.path, too", "give the key a file of its own");
     }

@@ -14,6 +14,11 @@ pub(crate) trait Database: Send + Sync {
     /// The setting that names its file, and the file, where it is on this machine's disk.
     fn file(&self) -> Option<(&'static str, &Path)>;
 
+    /// Whether several gateways may have it open.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     /// What to do where the key that seals its rows cannot be used, as the end of a sentence.
     fn without_key(&self) -> &'static str {
         "restore the key, or move the database away with `mosip-gateway outbox set-aside`"

@@ -31,20 +31,12 @@ pub(super) struct Target {
 
 /// `outbox.url_file`
 pub(crate) fn read(section: &mut Section<'_>) -> Option<Location> {
-    let is_named = section.is_secret_set("url");
     let url = section.secret("url", Unset::Refused);
-    if !is_named {
+    if !section.is_secret_set("url") {
         return None;
     }
     let password = section.secret("password", Unset::Refused);
     let ca_file = section.path("ca_file");
-    if !section.is_set("key_file") {
-        section.problem(
-            "key_file",
-            "is missing, and several gateways that share a database need the same key",
-            "make one with `mosip-gateway outbox keygen`, give it to each gateway, and name it",
-        );
-    }
     section.refuse("path", "is set beside outbox.url_file", "set one of the two");
     let target = parse(url?.expose(), password.as_ref().map(|secret| secret.expose()), ca_file.as_deref());
     match target {

@@ -51,6 +51,10 @@ impl Database for Server {
         None
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn without_key(&self) -> &'static str {
         "restore the key that the other gateways use, or name another database or schema in outbox.url_file"
     }

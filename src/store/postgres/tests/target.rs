@@ -1,6 +1,9 @@
 //! Which URLs are taken.
 
+use std::path::Path;
+
 use super::*;
+use crate::settings::Config;
 
 fn parse(url: &str) -> std::result::Result<Target, String> {
     connect::parse(url.as_bytes(), Some(b"secret"), None)
@@ -46,4 +49,30 @@ fn a_name_holds_servers_and_database_and_no_secret() {
     let target =
         parse("postgresql://user:hunter2@a.example.org,b.example.org/d?sslmode=verify-full").unwrap();
     assert_eq!(target.name(), "postgresql://a.example.org,b.example.org/d");
+}
+
+/// The outbox of a configuration, or what is wrong with it.
+fn outbox(text: &str, variables: &[(&str, &str)]) -> std::result::Result<String, String> {
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let variables = variables.iter().map(owned).collect();
+    let read = |file: &Path| match file.ends_with("outbox.url") {
+        true => Ok(b"postgresql://u:hunter2@localhost/d\n".to_vec()),
+        false => std::fs::read(file),
+    };
+    let config = Config::from_toml(text, Path::new("/etc/gateway"), &variables, &read);
+    config.map(|config| config.outbox.location.name()).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn a_database_that_the_settings_name_is_not_taken_for_a_file() {
+    let named = "[outbox]\nurl_file = \"outbox.url\"\n";
+    let name = "postgresql://localhost/d".to_owned();
+    assert_eq!(outbox(&format!("{named}key_file = \"outbox.key\""), &[]), Ok(name.clone()));
+    let by_variable = ("MOSIP_GATEWAY__OUTBOX__URL_FILE", "outbox.url");
+    assert_eq!(outbox("", &[by_variable, ("MOSIP_GATEWAY__OUTBOX__KEY_FILE", "k")]), Ok(name));
+    for (further, wrong) in [("", "outbox.key_file"), ("key_file = \"k\"\npath = \"o.db\"", "outbox.path")] {
+        let refused = outbox(&format!("{named}{further}"), &[]).unwrap_err();
+        assert!(refused.contains(wrong), "{refused}");
+    }
+    assert!(outbox("", &[]).unwrap().ends_with("outbox.db"));
 }
