@@ -1,4 +1,4 @@
-//! `outbox list|show|retry|discard|rekey|resume|set-aside|backup`: through the gateway that runs over the database, or on the file itself.
+//! `outbox list|show|retry|discard|keygen|rekey|resume|set-aside|backup`: through the gateway that runs over the database, or on the file itself.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -19,7 +19,8 @@ use crate::clock::Clock;
 use crate::crypto::secret;
 use crate::error::Fault;
 use crate::ledger::entry::{EntryView, State, parse_state};
-use crate::ledger::{Filter, Ledger, PageView};
+use crate::ledger::vault::Vault;
+use crate::ledger::{Filter, Ledger, PageView, settings};
 use crate::local::Target;
 use crate::settings::Config;
 use crate::store::{OpenError, Remains};
@@ -78,6 +79,8 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
+    /// Makes `outbox.key_file`, which no start makes for a database that several gateways share. Each of them needs the same file.
+    Keygen,
     /// Reads `outbox.key_file` again and seals everything under its first key.
     Rekey,
     /// Lets the running gateway go on after a file of the outbox was removed or replaced, and put back.
@@ -104,6 +107,7 @@ impl Outbox {
             Err(Failure::Environment(what))
         };
         match &self.command {
+            Command::Keygen => return make_key(&config),
             Command::Resume => return self.on_running_gateway(&config),
             Command::SetAside if remains == Remains::Nothing => return missing(),
             Command::SetAside => return set_aside(&config),
@@ -151,7 +155,7 @@ impl Command {
                 print(&EntryView::of(ledger.discard(id.clone(), reason.clone()).await?, now))
             }
             Self::Rekey => print(&ledger.rekey().await?),
-            Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
+            Self::Keygen | Self::Resume | Self::SetAside | Self::Backup { .. } => Ok(ExitCode::SUCCESS),
         }
     }
 
@@ -198,11 +202,26 @@ impl Command {
                 (Method::DELETE, format!("/v1/events/{}?{}", segment(id), query(&pairs)))
             }
             Self::Resume => (Method::POST, "/v1/outbox/resume".to_owned()),
-            Self::Rekey | Self::SetAside | Self::Backup { .. } => {
+            Self::Keygen | Self::Rekey | Self::SetAside | Self::Backup { .. } => {
                 (Method::POST, "/v1/outbox/rekey".to_owned())
             }
         }
     }
+}
+
+/// Where rows are sealed already, a new key opens none of them.
+fn make_key(config: &Config) -> Outcome {
+    let settings::Outbox { location, key_file, .. } = &config.outbox;
+    if location.remains() == Remains::Database {
+        let advice = location.without_key();
+        let what = format!("{location}: it is there, or cannot be reached; start it, or {advice}");
+        return Err(Failure::Unfit(what));
+    }
+    let made = Vault::create(key_file).map_err(|error| {
+        Failure::Unfit(format!("{error}; correct outbox.key_file, or keep the key that is there"))
+    });
+    made?;
+    outcome::print(format!("made {}\n", key_file.display()).as_bytes())
 }
 
 fn backup(config: &Config, file: &Path) -> Outcome {

@@ -103,6 +103,13 @@ impl Keys {
     }
 }
 
+/// No start makes the key of a database that several gateways share: each would make one of its own.
+fn unmade(key_error: &VaultError) -> OwnerError {
+    OwnerError::Refused(format!(
+        "{key_error}; make it with `mosip-gateway outbox keygen`, and give every gateway of this database the same file"
+    ))
+}
+
 impl Owner for Keys {
     fn prepare(&self) -> Result<(), OwnerError> {
         let made = match Vault::load(&self.key_file) {
@@ -116,8 +123,12 @@ impl Owner for Keys {
     }
 
     fn opened(&self, tx: &mut dyn Tx, voids_leases: bool) -> Result<(), OwnerError> {
-        let vault = self.load().map_err(|error| self.unusable(&error))?;
-        let identity_key = match tx.sealed(IDENTITY)? {
+        let sealed = tx.sealed(IDENTITY)?;
+        let vault = self.load().map_err(|error| match &error {
+            VaultError::Missing(_) | VaultError::Empty(_) if sealed.is_none() => unmade(&error),
+            _ => self.unusable(&error),
+        })?;
+        let identity_key = match sealed {
             Some(sealed) => vault.open(IDENTITY_PLACE, &sealed).map_err(|error| self.unusable(&error))?,
             None => {
                 let key = Zeroizing::new(secret::random::<32>().to_vec());
